@@ -1,0 +1,143 @@
+"""Shape of a CodeGen2 model, read from and written to a Hugging Face `config.json`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cg2ls.errors import Cg2Error
+
+PUBLISHED_GROUPS = {128: 8, 256: 8}
+"""Groups by the explicit `head_dim` key: Salesforce's 1B (128) and 3.7B (256) carry it and were laid out
+for 8 TPU cores; the 7B and 16B lack it and were laid out for 4."""
+
+
+class ConfigError(Cg2Error):
+    """A config.json that is not a CodeGen2 model's, or contradicts itself."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CodeGenConfig:
+    """Architecture of one CodeGen2 model.
+
+    Attributes:
+        n_layer: number of parallel attention + MLP blocks.
+        n_embd: width of the residual stream.
+        n_head: attention heads; `head_dim` = n_embd / n_head.
+        rotary_dim: leading channels of each head that are rotated, in adjacent (interleaved) pairs.
+        n_positions: longest sequence in tokens.
+        vocab_size: rows of the embedding and of the output head.
+        n_inner: width of the MLP.
+        qkv_groups: groups in the rows of the fused `qkv_proj`; inside a group the order is query, value, key.
+        layer_norm_epsilon: added to the variance in every layer norm.
+    """
+
+    n_layer: int
+    n_embd: int
+    n_head: int
+    rotary_dim: int
+    n_positions: int
+    vocab_size: int
+    n_inner: int
+    qkv_groups: int = 4
+    layer_norm_epsilon: float = 1e-5
+
+    def __post_init__(self) -> None:
+        for name in ("n_layer", "n_embd", "n_head", "rotary_dim", "n_positions", "vocab_size", "n_inner"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"config.json: {name} is {getattr(self, name)}, but must be at least 1.")
+        if self.n_embd % self.n_head:
+            raise ConfigError(f"config.json: n_embd {self.n_embd} is not divisible by n_head {self.n_head}.")
+        if self.rotary_dim > self.head_dim or self.rotary_dim % 2:
+            raise ConfigError(
+                f"config.json: rotary_dim {self.rotary_dim} must be even and at most the head size {self.head_dim}."
+            )
+        if self.qkv_groups < 1 or self.n_head % self.qkv_groups:
+            raise ConfigError(
+                f"qkv groups: {self.n_head} heads cannot be split into {self.qkv_groups} groups;"
+                " choose a divisor with --qkv-groups."
+            )
+
+    @property
+    def head_dim(self) -> int:
+        """Channels per attention head."""
+        return self.n_embd // self.n_head
+
+    @property
+    def n_parameters(self) -> int:
+        """Trainable parameters, embedding and untied head (with its bias) included."""
+        d, inner = self.n_embd, self.n_inner
+        block = 2 * d + 4 * d * d + 2 * d * inner + inner + d
+        return self.n_layer * block + 2 * self.vocab_size * d + self.vocab_size + 2 * d
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any], qkv_groups: int | None = None) -> CodeGenConfig:
+        """Reads the keys of a Hugging Face config.json; `eos_token_id` is never looked at.
+
+        Args:
+            raw: the parsed file.
+            qkv_groups: overrides what the file implies (see `implied_groups`).
+
+        Raises:
+            ConfigError: another model family, a missing key, a contradiction.
+        """
+        family = raw.get("model_type")
+        if family != "codegen":
+            raise ConfigError(
+                f"config.json: model_type is {family!r}, but only 'codegen' (CodeGen2) can be read here."
+            )
+        try:
+            n_embd = int(raw["n_embd"])
+            return cls(
+                n_layer=int(raw["n_layer"]),
+                n_embd=n_embd,
+                n_head=int(raw["n_head"]),
+                rotary_dim=int(raw["rotary_dim"]),
+                n_positions=int(raw["n_positions"]),
+                vocab_size=int(raw["vocab_size"]),
+                n_inner=int(raw.get("n_inner") or 4 * n_embd),
+                qkv_groups=qkv_groups if qkv_groups is not None else implied_groups(raw),
+                layer_norm_epsilon=float(raw.get("layer_norm_epsilon", 1e-5)),
+            )
+        except KeyError as missing:
+            raise ConfigError(f"config.json: the key {missing.args[0]!r} is missing.") from None
+        except (TypeError, ValueError) as wrong:
+            raise ConfigError(f"config.json: a value has the wrong type ({wrong}).") from None
+
+    def to_dict(self, *, end_of_text_id: int) -> dict[str, Any]:
+        """The Hugging Face config.json of this model; the ids of begin and end are set right (not 1 and 2)."""
+        return {
+            "architectures": ["CodeGenForCausalLM"],
+            "model_type": "codegen",
+            "activation_function": "gelu_new",
+            "n_layer": self.n_layer,
+            "n_embd": self.n_embd,
+            "n_head": self.n_head,
+            "n_inner": self.n_inner,
+            "rotary_dim": self.rotary_dim,
+            "n_positions": self.n_positions,
+            "n_ctx": self.n_positions,
+            "vocab_size": self.vocab_size,
+            "layer_norm_epsilon": self.layer_norm_epsilon,
+            "qkv_groups": self.qkv_groups,
+            "attn_pdrop": 0.0,
+            "embd_pdrop": 0.0,
+            "resid_pdrop": 0.0,
+            "initializer_range": 0.02,
+            "tie_word_embeddings": False,
+            "bos_token_id": end_of_text_id,
+            "eos_token_id": end_of_text_id,
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            "torch_dtype": "float32",
+        }
+
+
+def implied_groups(raw: Mapping[str, Any]) -> int:
+    """Groups that a config.json implies: our own `qkv_groups` key, else the published rule on `head_dim`.
+
+    Tensor shapes cannot tell the layouts apart, so whoever converts weights should check the result too.
+    """
+    if "qkv_groups" in raw:
+        return int(raw["qkv_groups"])
+    return PUBLISHED_GROUPS.get(int(raw.get("head_dim") or 0), 4)

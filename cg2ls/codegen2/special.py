@@ -1,0 +1,53 @@
+"""Ids of the tokens that structure a CodeGen2 prompt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+END_OF_TEXT = "<|endoftext|>"
+SEP = "<sep>"
+EOM = "<eom>"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpecialTokens:
+    """Special token ids of one vocabulary.
+
+    The masks end the vocabulary: id(`<mask_N>`) = vocab_size - N for 1 <= N <= n_masks.
+
+    Attributes:
+        vocab_size: rows of the model's output.
+        end_of_text: id of `<|endoftext|>`, the end of a document.
+        sep: id of `<sep>`, after which masked spans are answered.
+        eom: id of `<eom>`, the end of one span's answer.
+        n_masks: how many `<mask_N>` there are.
+    """
+
+    vocab_size: int
+    end_of_text: int
+    sep: int
+    eom: int
+    n_masks: int
+
+    def mask(self, number: int) -> int:
+        """Id of `<mask_number>`.
+
+        Raises:
+            ValueError: there is no such mask.
+        """
+        if not 1 <= number <= self.n_masks:
+            raise ValueError(f"<mask_{number}> does not exist; there are {self.n_masks} masks.")
+        return self.vocab_size - number
+
+    @property
+    def first_mask_id(self) -> int:
+        """Lowest id of any mask; every id from here on is a mask."""
+        return self.vocab_size - self.n_masks
+
+    def is_stop(self, token: int) -> bool:
+        """Whether this token ends an answer: `<eom>`, the end of the text, `<sep>` or any mask."""
+        return token in (self.eom, self.end_of_text, self.sep) or token >= self.first_mask_id
+
+
+CODEGEN2 = SpecialTokens(vocab_size=51200, end_of_text=50256, sep=50299, eom=50300, n_masks=899)
+"""The published CodeGen2 vocabulary (1B to 16B)."""

@@ -1,0 +1,45 @@
+"""From what a user said about models to the one folder to open."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cg2ls.modelfolder.choice import choose, read_lasting
+from cg2ls.modelfolder.folders import choices_file
+from cg2ls.modelfolder.store import ModelStore
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A model folder to open.
+
+    Attributes:
+        folder: where it lies.
+        name: the name or path it was chosen by.
+        reason: who chose it, in words for a person.
+    """
+
+    folder: Path
+    name: str
+    reason: str
+
+
+def locate_model(
+    *, flag: str | None = None, setting: str | None = None, language: str | None = None
+) -> Located:
+    """The model that answers, by the rule of `choose`, from this user's store.
+
+    Args:
+        flag: name or path from the command line.
+        setting: name or path from the editor.
+        language: LSP language id of the document.
+
+    Raises:
+        ModelFolderError: the chosen model is not there.
+    """
+    choice = choose(flag=flag, setting=setting, lasting=read_lasting(choices_file()), language=language)
+    return Located(ModelStore().resolve(choice), choice.model, choice.reason)

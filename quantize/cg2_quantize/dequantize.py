@@ -1,0 +1,148 @@
+"""A model folder becomes a checkpoint again: the exact values that the graph computes with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnx
+
+from cg2_quantize.external import read_initializers
+from cg2_quantize.folder import QuantizeError, check_output, check_space
+from cg2_quantize.rounding import Blocks, restore_blocks, restore_int8
+from cg2ls.codegen2 import CodeGenConfig, CodeTokenizer, write_checkpoint
+from cg2ls.codegen2.qkv import fuse_qkv
+from cg2ls.files import replacing_folder
+from cg2ls.modelfolder.description import GRAPH, TOKENIZER, ModelDescription
+from cg2ls.modelfolder.facts import Facts
+from cg2ls.modelfolder.verify import verify_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from cg2_quantize.rounding import Float32
+
+TRANSFORMERS_GROUPS = 4
+"""The layout that `transformers` assumes for every checkpoint."""
+
+
+def dequantize(folder: Path, checkpoint: Path, *, force: bool = False) -> CodeGenConfig:
+    """Writes the checkpoint of a model folder, in float32, with a cg2ls.json.
+
+    The fused projection gets 4 groups, as `transformers` reads it, or where the heads do not divide by 4 the
+    number of groups that the model's source had.
+
+    Args:
+        folder: a model folder.
+        checkpoint: the checkpoint folder to make.
+        force: whether to replace a checkpoint that is there.
+
+    Returns:
+        The configuration that was written.
+
+    Raises:
+        Cg2Error: the model folder is damaged, the output exists, or the disk is too full.
+    """
+    check_output(checkpoint, force=force, proof="config.json")
+    model = ModelDescription.read(folder)
+    verify_folder(folder)
+    config = _config(folder, model)
+    check_space(checkpoint, 4 * config.n_parameters)
+    tokenizer = CodeTokenizer.load(folder / TOKENIZER)
+    stored = StoredWeights(read_initializers(folder / GRAPH), str(folder / GRAPH))
+    with replacing_folder(checkpoint) as new:
+        write_checkpoint(
+            new,
+            config,
+            dict(checkpoint_tensors(stored, config)),
+            tokenizer.to_json(),
+            end_of_text_id=model.tokens.end_of_text,
+        )
+        Facts.of_model(model).write(new)
+    return config
+
+
+@dataclass(frozen=True)
+class StoredWeights:
+    """Weights by the readable names of a graph's initializers, whatever their precision.
+
+    Attributes:
+        tensors: initializers by name.
+        origin: the graph's path, for errors.
+    """
+
+    tensors: Mapping[str, npt.NDArray[Any]]
+    origin: str
+
+    def matrix(self, name: str, inputs: int) -> Float32:
+        """The matrix [inputs, outputs] of a product, or the rows of the embedding."""
+        if (plain := self.tensors.get(f"{name}.weight")) is not None:
+            return np.asarray(plain, np.float32)
+        if f"{name}.weight_scales" not in self.tensors:
+            return restore_int8(self._get(f"{name}.weight_int8"), self._get(f"{name}.weight_scale"))
+        bits = 4 if f"{name}.weight_int4" in self.tensors else 8
+        packed = self._get(f"{name}.weight_int{bits}")
+        zero_points = self._get(f"{name}.weight_zero_points")
+        return restore_blocks(Blocks(packed, self._get(f"{name}.weight_scales"), zero_points, inputs, bits))
+
+    def vector(self, name: str) -> Float32:
+        """A bias or a norm's scale."""
+        return np.asarray(self._get(name), np.float32)
+
+    def _get(self, name: str) -> npt.NDArray[Any]:
+        if name not in self.tensors:
+            raise QuantizeError(f"{self.origin} has no weight {name}; it was not written by cg2-quantize.")
+        return self.tensors[name]
+
+
+def checkpoint_tensors(stored: StoredWeights, config: CodeGenConfig) -> Mapping[str, Float32]:
+    """Every tensor of the checkpoint, by its published name."""
+    d, inner = config.n_embd, config.n_inner
+    tensors = {
+        "transformer.wte.weight": stored.matrix("model.embed_tokens", config.vocab_size),
+        "lm_head.weight": stored.matrix("lm_head", d).T,
+        "lm_head.bias": stored.vector("lm_head.bias"),
+        "transformer.ln_f.weight": stored.vector("model.ln_f.weight"),
+        "transformer.ln_f.bias": stored.vector("model.ln_f.bias"),
+    }
+    for layer in range(config.n_layer):
+        at, name = f"transformer.h.{layer}", f"model.layers.{layer}"
+        query, key, value = np.split(stored.matrix(f"{name}.attn.qkv_proj", d).T, 3)
+        tensors |= {
+            f"{at}.attn.qkv_proj.weight": fuse_qkv(query, key, value, config.qkv_groups),
+            f"{at}.attn.out_proj.weight": stored.matrix(f"{name}.attn.out_proj", d).T,
+            f"{at}.mlp.fc_in.weight": stored.matrix(f"{name}.mlp.fc_in", d).T,
+            f"{at}.mlp.fc_out.weight": stored.matrix(f"{name}.mlp.fc_out", inner).T,
+        }
+        for vector in ("ln_1.weight", "ln_1.bias", "mlp.fc_in.bias", "mlp.fc_out.bias"):
+            tensors[f"{at}.{vector}"] = stored.vector(f"{name}.{vector}")
+    return tensors
+
+
+def _config(folder: Path, model: ModelDescription) -> CodeGenConfig:
+    shape = model.architecture
+    return CodeGenConfig(
+        n_layer=shape.n_layer,
+        n_embd=shape.n_embd,
+        n_head=shape.n_head,
+        rotary_dim=shape.rotary_dim,
+        n_positions=model.context_length,
+        vocab_size=shape.vocab_size,
+        n_inner=shape.n_inner,
+        qkv_groups=shape.qkv_groups if shape.n_head % TRANSFORMERS_GROUPS else TRANSFORMERS_GROUPS,
+        layer_norm_epsilon=_epsilon(folder / GRAPH),
+    )
+
+
+def _epsilon(graph_path: Path) -> float:
+    """The layer norms' epsilon, which only the graph knows."""
+    model = onnx.load(str(graph_path), load_external_data=False)
+    for node in model.graph.node:
+        for attribute in node.attribute:
+            if attribute.name == "epsilon":
+                return float(np.format_float_positional(np.float32(attribute.f), unique=True))
+    raise QuantizeError(f"{graph_path} has no layer norm; it was not written by cg2-quantize.")

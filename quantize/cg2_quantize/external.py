@@ -1,0 +1,75 @@
+"""Weights beside the graph: one file, written a tensor at a time and mapped when read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import onnx
+from onnx import TensorProto, external_data_helper, helper, numpy_helper
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+    from types import TracebackType
+
+    import numpy.typing as npt
+
+INLINE_BELOW = 1024
+"""Bytes; smaller tensors stay in the graph file, where shape inference can read them."""
+
+PAGE = 4096
+"""Bytes; large tensors begin on a page, so that a runtime can map them."""
+
+LINE = 64
+"""Bytes; every other tensor begins on a cache line."""
+
+
+class ExternalWriter:
+    """Appends tensors to a file; memory holds one at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file = path.open("wb")
+
+    def __enter__(self) -> ExternalWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def add(self, name: str, values: npt.NDArray[np.generic]) -> TensorProto:
+        """Writes `values` and returns the initializer that refers to them."""
+        values = np.ascontiguousarray(values)
+        if values.nbytes < INLINE_BELOW:
+            return numpy_helper.from_array(values, name)
+        alignment = PAGE if values.nbytes >= 16 * PAGE else LINE
+        offset = -(-self._file.tell() // alignment) * alignment
+        self._file.seek(offset)
+        self._file.write(values.data)
+        tensor = TensorProto(
+            name=name, data_type=helper.np_dtype_to_tensor_dtype(values.dtype), dims=values.shape
+        )
+        tensor.data_location = TensorProto.EXTERNAL
+        for key, value in (("location", self._path.name), ("offset", offset), ("length", values.nbytes)):
+            tensor.external_data.add(key=key, value=str(value))
+        return tensor
+
+
+def read_initializers(graph_path: Path) -> dict[str, npt.NDArray[np.generic]]:
+    """Every initializer of a graph by name; external ones are mapped, not loaded."""
+    model = onnx.load(str(graph_path), load_external_data=False)
+    return dict(_arrays(model.graph.initializer, graph_path.parent))
+
+
+def _arrays(tensors: Iterable[TensorProto], folder: Path) -> Iterable[tuple[str, npt.NDArray[np.generic]]]:
+    for tensor in tensors:
+        if tensor.data_location != TensorProto.EXTERNAL:
+            yield tensor.name, numpy_helper.to_array(tensor)
+            continue
+        info = external_data_helper.ExternalDataInfo(tensor)
+        dtype = helper.tensor_dtype_to_np_dtype(tensor.data_type)
+        path = folder / info.location
+        yield tensor.name, np.memmap(path, dtype, mode="r", offset=info.offset or 0, shape=tuple(tensor.dims))

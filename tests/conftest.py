@@ -1,0 +1,31 @@
+"""Models shared by all tests: small, random, made here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cg2_quantize import convert
+from cg2_quantize.synthetic import write_random_checkpoint
+from cg2ls.codegen2 import CodeGenConfig
+
+TINY = CodeGenConfig(
+    n_layer=2, n_embd=64, n_head=4, rotary_dim=16, n_positions=256, vocab_size=512, n_inner=256, qkv_groups=4
+)
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random checkpoint of the shape TINY."""
+    folder = tmp_path_factory.mktemp("checkpoint") / "tiny"
+    write_random_checkpoint(folder, TINY, seed=1)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny checkpoint as a float32 model folder."""
+    folder = tmp_path_factory.mktemp("model") / "tiny"
+    convert(tiny_checkpoint, folder, precision="fp32", name="tiny")
+    return folder

@@ -1,0 +1,95 @@
+"""A small random checkpoint, its model folders, and a way to run them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+import onnxruntime as ort
+import pytest
+
+from cg2_quantize import convert
+from cg2_quantize.synthetic import write_random_checkpoint
+from cg2ls.codegen2 import CodeGenConfig
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+CONFIG = CodeGenConfig(
+    n_layer=2, n_embd=256, n_head=8, rotary_dim=16, n_positions=64, vocab_size=384, n_inner=200, qkv_groups=8
+)
+
+
+@dataclass
+class Runner:
+    """Runs a model folder with one key and value buffer for past and present, as the engine does."""
+
+    folder: Path
+    config: CodeGenConfig = CONFIG
+    capacity: int = 48
+    _buffers: list[ort.OrtValue] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.session = ort.InferenceSession(str(self.folder / "model.onnx"))
+        self._binding = self.session.io_binding()
+        shape = (1, self.config.n_head, self.capacity, self.config.head_dim)
+        for layer in range(self.config.n_layer):
+            for part in ("key", "value"):
+                buffer = ort.OrtValue.ortvalue_from_numpy(np.zeros(shape, np.float32))
+                self._buffers.append(buffer)
+                self._binding.bind_ortvalue_input(f"past_key_values.{layer}.{part}", buffer)
+                self._binding.bind_ortvalue_output(f"present.{layer}.{part}", buffer)
+
+    def __call__(
+        self, tokens: Sequence[int], *, start: int = 0, wanted: Sequence[int] | None = None
+    ) -> np.ndarray:
+        """Logits [positions, vocab_size] of tokens that follow `start` cached ones."""
+        total = start + len(tokens)
+        feeds = {
+            "input_ids": np.array([tokens], np.int64),
+            "seqlens_k": np.array([total - 1], np.int32),
+            "total_sequence_length": np.array(total, np.int32),
+            "logits_positions": np.array(range(len(tokens)) if wanted is None else wanted, np.int64),
+        }
+        for name, values in feeds.items():
+            self._binding.bind_cpu_input(name, values)
+        self._binding.bind_output("logits")
+        self.session.run_with_iobinding(self._binding)
+        return self._binding.get_outputs()[-1].numpy()[0]
+
+
+@pytest.fixture(scope="session")
+def config() -> CodeGenConfig:
+    """Eight groups, and an MLP width that is no multiple of int4's block."""
+    return CONFIG
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A random checkpoint in 8 groups."""
+    folder = tmp_path_factory.mktemp("checkpoint") / "random"
+    write_random_checkpoint(folder, CONFIG, seed=1)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def folders(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The checkpoint in every precision."""
+    root = tmp_path_factory.mktemp("models")
+    for precision in ("fp32", "int8", "int4"):
+        convert(checkpoint, root / precision, precision=precision)
+    return {path.name: path for path in root.iterdir()}
+
+
+@pytest.fixture(scope="session")
+def run() -> Callable[[Path], Runner]:
+    """Opens a model folder for running."""
+    return Runner
+
+
+@pytest.fixture(scope="session")
+def tokens() -> list[int]:
+    """Twenty token ids."""
+    return [int(token) for token in np.random.default_rng(0).integers(0, CONFIG.vocab_size, 20)]
