@@ -1,0 +1,132 @@
+"""An ONNX Runtime session of a model folder's graph."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from cg2ls.engine.forward import first_line
+from cg2ls.engine.providers import INSTALL, ONNXRUNTIME_NAMES, candidates
+from cg2ls.engine.request import EngineError
+from cg2ls.modelfolder.description import GRAPH, ModelDescription
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SILENT = 4
+"""ONNX Runtime's severity `fatal`: what it would print is raised as an error too, and a language server's
+streams are not its to write to."""
+
+CONFIG = {
+    # Threads spin between the nodes of a run, where wake-ups would cost more than the node, but sleep as
+    # soon as the run ends: an idle editor must not use a core.
+    "session.force_spinning_stop": "1",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSession:
+    """A session and where it runs.
+
+    Attributes:
+        ort: the onnxruntime module.
+        session: its InferenceSession.
+        provider: `cpu` or `cuda`.
+        reason: why that one, in words for a person.
+        threads: threads inside one operator.
+    """
+
+    ort: Any
+    session: Any
+    provider: str
+    reason: str
+    threads: int
+
+
+def import_onnxruntime() -> Any:
+    """The onnxruntime module, which starts in about 0.1 s and is therefore imported when first needed.
+
+    Raises:
+        EngineError: it is not installed, or does not load.
+    """
+    try:
+        ort = importlib.import_module("onnxruntime")
+        ort.set_default_logger_severity(SILENT)
+    except (ImportError, AttributeError) as missing:
+        why = "is not installed" if isinstance(missing, ModuleNotFoundError) else f"does not load ({missing})"
+        raise EngineError(f"onnxruntime {why}; install it with: {INSTALL}") from None
+    return ort
+
+
+def open_session(folder: Path, model: ModelDescription, *, provider: str, threads: int) -> OpenSession:
+    """Opens the graph on the best provider that works.
+
+    Args:
+        folder: a model folder that was verified.
+        model: its description.
+        provider: `auto`, `cpu` or `cuda`.
+        threads: threads inside one operator.
+
+    Raises:
+        EngineError: no provider could open it, or it is not the graph that model.json describes.
+    """
+    ort = import_onnxruntime()
+    reasons: list[str] = []
+    for candidate in candidates(provider, ort.get_available_providers(), model.kv_dtype):
+        try:
+            session = _open(ort, folder / GRAPH, candidate.name, threads)
+        except Exception as wrong:  # the runtime raises its own, undocumented classes
+            reasons.append(f"{candidate.name}: {first_line(wrong)}")
+            continue
+        check_signature(session, model, folder)
+        return OpenSession(ort, session, candidate.name, "; ".join([candidate.reason, *reasons]), threads)
+    raise EngineError(f"{folder / GRAPH} could not be opened ({'; '.join(reasons)})")
+
+
+def _open(ort: Any, graph: Path, provider: str, threads: int) -> Any:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = SILENT
+    for key, value in CONFIG.items():
+        options.add_session_config_entry(key, value)
+    if provider == "cuda" and hasattr(ort, "preload_dlls"):
+        ort.preload_dlls()
+    name = ONNXRUNTIME_NAMES[provider]
+    providers = [name] if provider == "cpu" else [name, ONNXRUNTIME_NAMES["cpu"]]
+    session = ort.InferenceSession(str(graph), options, providers=providers)
+    if session.get_providers()[0] != name:
+        raise EngineError(f"onnxruntime offers {name} but could not start it (is the driver installed?)")
+    return session
+
+
+def check_signature(session: Any, model: ModelDescription, folder: Path) -> None:
+    """Compares the graph's inputs and outputs with what model.json says.
+
+    Raises:
+        EngineError: an input or output is missing, or has another type or width.
+    """
+    layers = range(model.architecture.n_layer)
+    parts = [f"{layer}.{part}" for layer in layers for part in ("key", "value")]
+    inputs = {"input_ids", "seqlens_k", "total_sequence_length", "logits_positions"}
+    inputs |= {f"past_key_values.{part}" for part in parts}
+    outputs = {"logits"} | {f"present.{part}" for part in parts}
+    found_inputs = {entry.name: entry for entry in session.get_inputs()}
+    found_outputs = {entry.name: entry for entry in session.get_outputs()}
+    if found_inputs.keys() != inputs or found_outputs.keys() != outputs:
+        odd = sorted((found_inputs.keys() ^ inputs) | (found_outputs.keys() ^ outputs))
+        raise EngineError(_misfit(folder, f"{odd[0]} is missing or not expected"))
+    kv_type = f"tensor({model.kv_dtype.replace('float32', 'float')})"
+    for name in sorted(inputs - {"input_ids", "seqlens_k", "total_sequence_length", "logits_positions"}):
+        heads, head_dim = found_inputs[name].shape[1], found_inputs[name].shape[3]
+        if found_inputs[name].type != kv_type:
+            raise EngineError(_misfit(folder, f"{name} is {found_inputs[name].type}, not {kv_type}"))
+        if (heads, head_dim) != (model.architecture.n_head, model.architecture.head_dim):
+            raise EngineError(_misfit(folder, f"{name} has {heads} heads of {head_dim}"))
+    if found_outputs["logits"].shape[-1] != model.architecture.vocab_size:
+        raise EngineError(_misfit(folder, f"logits have {found_outputs['logits'].shape[-1]} columns"))
+
+
+def _misfit(folder: Path, what: str) -> str:
+    return f"{folder / GRAPH} does not fit its model.json ({what}); convert the model again."
