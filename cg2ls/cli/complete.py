@@ -1,0 +1,147 @@
+"""`cg2ls complete`: one completion of a file, on the command line."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from cg2ls.errors import Cg2Error
+
+LANGUAGES = {
+    ".c": "c",
+    ".cc": "cpp",
+    ".cpp": "cpp",
+    ".cs": "csharp",
+    ".dart": "dart",
+    ".go": "go",
+    ".h": "c",
+    ".hpp": "cpp",
+    ".java": "java",
+    ".js": "javascript",
+    ".jsx": "javascriptreact",
+    ".kt": "kotlin",
+    ".lua": "lua",
+    ".php": "php",
+    ".py": "python",
+    ".pyi": "python",
+    ".rb": "ruby",
+    ".rs": "rust",
+    ".scala": "scala",
+    ".sh": "shellscript",
+    ".sql": "sql",
+    ".swift": "swift",
+    ".ts": "typescript",
+    ".tsx": "typescriptreact",
+    ".vue": "vue",
+}
+"""LSP ids of the languages CodeGen2 was trained on, by file name suffix."""
+
+
+class CompleteError(Cg2Error):
+    """A file or a place in it that cannot be completed."""
+
+
+@dataclass(frozen=True)
+class At:
+    """A place in a file: line and column from 1, the column in code points."""
+
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.line}:{self.column}"
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Adds the command."""
+    made = commands.add_parser("complete", help="complete a file at one place and print the text")
+    made.add_argument("file", type=Path, metavar="FILE")
+    made.add_argument(
+        "--at",
+        type=_at,
+        required=True,
+        metavar="LINE:COL",
+        help="from 1; COL counts characters, end + 1 is the end",
+    )
+    made.add_argument("--json", action="store_true", help="print text, latency_ms, tokens and model as JSON")
+    made.add_argument("--model", metavar="NAME_OR_FOLDER", help="model to answer with")
+    made.add_argument("--language", metavar="ID", help="LSP language id; the file's name tells it otherwise")
+    made.add_argument("--max-lines", type=int, metavar="N", help="most lines to print")
+    made.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Prints the completion; an empty one is an empty line.
+
+    Raises:
+        CompleteError: the file is missing or no text, or has no such place.
+        Cg2Error: the model cannot be opened or run.
+    """
+    text = read(arguments.file)
+    offset = offset_of(text, arguments.at, arguments.file)
+
+    from cg2ls.completion import CompletionOptions, complete_at
+    from cg2ls.engine import Engine
+    from cg2ls.modelfolder.locate import locate_model
+
+    options = CompletionOptions(max_lines=arguments.max_lines)
+    language = arguments.language or LANGUAGES.get(arguments.file.suffix.lower(), "")
+    located = locate_model(flag=arguments.model, language=language or None)
+    with Engine.open(located.folder) as engine:
+        found = complete_at(engine, text, offset, language=language, mode="invoked", options=options)
+        name = engine.model.name
+    if arguments.json:
+        answer = {
+            "text": found.text,
+            "latency_ms": round(found.latency_ms, 3),
+            "tokens": found.tokens,
+            "model": name,
+        }
+        print(json.dumps(answer, ensure_ascii=False))
+    else:
+        print(found.text)
+    return 0
+
+
+def read(file: Path) -> str:
+    """Text of a UTF-8 file, its line ends kept.
+
+    Raises:
+        CompleteError: it is missing, cannot be read or is not UTF-8.
+    """
+    try:
+        return file.read_bytes().decode("utf-8")
+    except FileNotFoundError:
+        raise CompleteError(f"{file} does not exist; name a file to complete.") from None
+    except UnicodeDecodeError as wrong:
+        raise CompleteError(f"{file} is not UTF-8 (byte {wrong.start}); convert it first.") from None
+    except OSError as wrong:
+        raise CompleteError(f"{file} cannot be read ({wrong.strerror}).") from None
+
+
+def offset_of(text: str, at: At, file: Path) -> int:
+    r"""Offset of a place, in code points; lines end with `\n`, `\r\n` or `\r`.
+
+    Raises:
+        CompleteError: there is no such line or column.
+    """
+    lines = re.split(r"(\r\n|\r|\n)", text)
+    contents = lines[::2]
+    if not 1 <= at.line <= len(contents):
+        raise CompleteError(f"{file} has no line {at.line}; its lines are 1 to {len(contents)}.")
+    length = len(contents[at.line - 1])
+    if not 1 <= at.column <= length + 1:
+        raise CompleteError(
+            f"Line {at.line} of {file} has no column {at.column}; its columns are 1 to {length + 1}."
+        )
+    return sum(map(len, lines[: 2 * (at.line - 1)])) + at.column - 1
+
+
+def _at(raw: str) -> At:
+    found = re.fullmatch(r"(\d+):(\d+)", raw)
+    if not found:
+        raise argparse.ArgumentTypeError(f"{raw!r} is not LINE:COL, as in 12:5")
+    return At(int(found[1]), int(found[2]))

@@ -1,0 +1,145 @@
+"""`cg2ls doctor`: whether completion works on this machine, and what to do if not."""
+
+from __future__ import annotations
+
+import json
+import platform
+import sys
+from dataclasses import asdict, dataclass, field
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from cg2ls.cli.machine import cpu, nvidia_gpus, package_version
+from cg2ls.cli.table import aligned
+from cg2ls.engine import Engine, Request
+from cg2ls.engine.session import import_onnxruntime
+from cg2ls.engine.threads import default_threads, usable_cpus
+from cg2ls.errors import Cg2Error
+from cg2ls.modelfolder.folders import choices_file, models_folder
+from cg2ls.modelfolder.locate import locate_model
+
+if TYPE_CHECKING:
+    import argparse
+    from pathlib import Path
+
+PYTHONS = ((3, 11), (3, 15))
+"""From, and below."""
+
+NEEDED = ("lsprotocol", "numpy", "platformdirs", "pygls", "tokenizers")
+
+
+@dataclass
+class Report:
+    """What was found.
+
+    Attributes:
+        facts: sections of labelled values, in the order they are printed.
+        problems: what prevents completion, each with its mend.
+        notes: what could be better.
+    """
+
+    facts: dict[str, dict[str, str]] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Adds `doctor` to the command line."""
+    parser = subparsers.add_parser("doctor", help="check that completion works here, and say what to mend")
+    parser.add_argument(
+        "--model", metavar="NAME", help="model to try, by name or path (default: the one in use)"
+    )
+    parser.add_argument(
+        "--language", metavar="L", help="LSP language id the model is chosen for, e.g. python"
+    )
+    parser.add_argument("--provider", default="auto", metavar="P", help="auto, cpu or cuda (default: auto)")
+    parser.add_argument("--threads", type=int, metavar="N", help="threads (default: one per physical core)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Prints the report; 1 if something prevents completion."""
+    report = Report()
+    _check_software(report)
+    gpus = _check_machine(report)
+    report.facts["folders"] = {"models": str(models_folder()), "choices": str(choices_file())}
+    _check_model(report, args)
+    if gpus and report.facts["model"].get("provider", "").startswith("cpu"):
+        report.notes.append(
+            "There is an NVIDIA card, but the model runs on the processor; see provider above."
+        )
+    print(json.dumps(asdict(report), indent=2) if args.json else _as_text(report))
+    return 1 if report.problems else 0
+
+
+def _check_software(report: Report) -> None:
+    found = {name: package_version(name) for name in NEEDED}
+    report.facts["software"] = facts = {
+        "cg2ls": package_version("cg2ls") or "not installed as a package",
+        "python": f"{platform.python_version()} ({sys.executable})",
+        **{name: version or "missing" for name, version in found.items()},
+    }
+    if not PYTHONS[0] <= sys.version_info[:2] < PYTHONS[1]:
+        report.problems.append("This Python is not supported; use 3.11 to 3.14.")
+    for name in [name for name, version in found.items() if version is None]:
+        report.problems.append(f"The package {name} is missing; install it with: pip install cg2ls")
+    facts["onnxruntime"] = package_version("onnxruntime", "onnxruntime-gpu") or "missing"
+    try:
+        providers = import_onnxruntime().get_available_providers()
+        facts["providers"] = ", ".join(name.removesuffix("ExecutionProvider") for name in providers)
+    except Cg2Error as wrong:
+        report.problems.append(str(wrong))
+
+
+def _check_machine(report: Report) -> list[str]:
+    name, features = cpu()
+    gpus = nvidia_gpus()
+    report.facts["machine"] = {
+        "system": platform.platform(),
+        "processor": name,
+        "features": ", ".join(features) or "not known",
+        "cpus": f"{len(usable_cpus())} usable, {default_threads()} threads by default",
+        "nvidia": "; ".join(gpus) or "none seen",
+    }
+    return gpus
+
+
+def _check_model(report: Report, args: argparse.Namespace) -> None:
+    report.facts["model"] = facts = {}
+    try:
+        located = locate_model(flag=args.model, language=args.language)
+        facts["model"] = f"{located.name} ({located.reason})"
+        facts["folder"] = str(located.folder)
+        _try_model(facts, located.folder, args)
+    except Cg2Error as wrong:
+        report.problems.append(str(wrong))
+
+
+def _try_model(facts: dict[str, str], folder: Path, args: argparse.Namespace) -> None:
+    began = perf_counter()
+    with Engine.open(folder, provider=args.provider, threads=args.threads) as engine:
+        model = engine.model
+        opened_ms = 1e3 * (perf_counter() - began)
+        facts["precision"] = f"{model.precision}, context {model.context_length} tokens"
+        facts["languages"] = ", ".join(model.languages) or "not stated"
+        facts["files"] = f"whole and unchanged ({len(model.files)} files)"
+        facts["provider"] = f"{engine.provider} ({engine.provider_reason}), {engine.threads} threads"
+        facts["opened"] = f"in {opened_ms:.0f} ms, verified"
+        prompt = engine.tokenizer.encode("def add(a, b):\n    return a")
+        for _ in engine.complete(Request(prompt=prompt, max_tokens=1)):
+            pass
+        facts["first token"] = f"after {engine.last.prefill_ms:.1f} ms ({len(prompt)} tokens read)"
+
+
+def _as_text(report: Report) -> str:
+    lines: list[str] = []
+    for section, facts in report.facts.items():
+        lines.append(section)
+        lines.append(aligned([("", label, value) for label, value in facts.items()]) if facts else "")
+    lines += [f"note: {note}" for note in report.notes]
+    if report.problems:
+        lines += ["", "Completion does not work here:", *(f"  - {problem}" for problem in report.problems)]
+    else:
+        lines += ["", "Completion works here."]
+    return "\n".join(lines)

@@ -1,0 +1,77 @@
+"""The command `cg2ls`."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import TYPE_CHECKING
+
+from cg2ls import __version__
+from cg2ls.cli.parser import Parser
+from cg2ls.errors import Cg2Error
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+COMMANDS = {
+    "serve": "serve an editor over LSP (what `cg2ls` alone does)",
+    "complete": "complete a file at one place and print the text",
+    "models": "list, add, choose, verify and remove models",
+    "doctor": "check that completion works here, and say what to mend",
+}
+"""Commands with their help. Each is a module of this package, imported only if it is the one to run: the
+server must start at once, and `--help` too."""
+
+STDIO = "--stdio"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a command; without one, the language server.
+
+    Args:
+        argv: arguments without the program's name; None for those of the process.
+
+    Returns:
+        The exit status: 0, 1 after an error that is reported on stderr in one line, 2 for wrong arguments.
+    """
+    given = normalized(list(sys.argv[1:] if argv is None else argv))
+    arguments = parser(given[0]).parse_args(given)
+    try:
+        return int(arguments.run(arguments) or 0)
+    except Cg2Error as wrong:
+        print(f"cg2ls: {wrong}", file=sys.stderr)
+        return wrong.exit_code
+    except KeyboardInterrupt:
+        return 130
+
+
+def normalized(arguments: list[str]) -> list[str]:
+    """Puts `serve` in front where no command is named, and takes out the `--stdio` that clients append.
+
+    The server speaks over stdin and stdout in any case, so `--stdio` says nothing new, wherever it stands.
+    """
+    rest = [argument for argument in arguments if argument != STDIO]
+    if rest and (rest[0] in ("-h", "--help", "--version") or not rest[0].startswith("-")):
+        return rest if rest[0] == "serve" else arguments
+    return ["serve", *rest]
+
+
+def parser(command: str) -> argparse.ArgumentParser:
+    """The parser of all commands, with the arguments of one.
+
+    Args:
+        command: the one that will run; anything else leaves all without arguments.
+    """
+    made = Parser(
+        prog="cg2ls",
+        description="Code completion on your own machine. Without a command it serves an editor: cg2ls --stdio.",
+    )
+    made.add_argument("--version", action="version", version=f"cg2ls {__version__}")
+    commands = made.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name, purpose in COMMANDS.items():
+        if name == command:
+            importlib.import_module(f"cg2ls.cli.{name}").add_parser(commands)
+        else:
+            commands.add_parser(name, help=purpose)
+    return made

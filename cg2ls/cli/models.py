@@ -1,0 +1,154 @@
+"""`cg2ls models`: list, add, choose, verify and remove models."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cg2ls.cli.table import aligned
+from cg2ls.modelfolder.choice import LastingChoices, read_lasting, write_lasting
+from cg2ls.modelfolder.description import ModelDescription
+from cg2ls.modelfolder.folders import choices_file
+from cg2ls.modelfolder.locate import locate_model
+from cg2ls.modelfolder.store import ModelStore, StoredModel
+from cg2ls.modelfolder.verify import verify_folder
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Adds `models` and its subcommands to the command line."""
+    parser = subparsers.add_parser("models", help="list, add, choose, verify and remove models")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    listing = commands.add_parser("list", help="show the models on this machine")
+    listing.add_argument("--json", action="store_true", help="print JSON")
+    listing.set_defaults(run=run_list)
+
+    add = commands.add_parser("add", help="copy a model folder to this user's models, after verifying it")
+    add.add_argument("folder", type=Path, metavar="FOLDER", help="folder with a model.json")
+    add.set_defaults(run=run_add)
+
+    use = commands.add_parser(
+        "use", help="choose the model that answers where no flag or editor setting does"
+    )
+    use.add_argument("name", metavar="NAME", help="name of a model, path of a model folder, or default")
+    use.add_argument(
+        "--language", metavar="L", help="only for documents of this LSP language id, e.g. python"
+    )
+    use.set_defaults(run=run_use)
+
+    verify = commands.add_parser("verify", help="compare a model's files with its model.json")
+    verify.add_argument("name", metavar="NAME", nargs="?", help="name or path (default: the model in use)")
+    verify.set_defaults(run=run_verify)
+
+    remove = commands.add_parser("remove", help="delete an added model")
+    remove.add_argument("name", metavar="NAME", help="name of the model")
+    remove.set_defaults(run=run_remove)
+
+
+def run_list(args: argparse.Namespace) -> int:
+    """Prints a table of the models, or JSON; 1 if there is none."""
+    models = ModelStore().models()
+    lasting = read_lasting(choices_file())
+    if args.json:
+        print(json.dumps([_as_json(model, lasting) for model in models], indent=2))
+    elif not models:
+        print("There are no models; add one with: cg2ls models add FOLDER")
+    else:
+        head = ("name", "precision", "MB", "context", "languages", "in use for")
+        print(aligned([head, *(_as_row(model, lasting) for model in models)], right={2, 3}))
+    return 0 if models else 1
+
+
+def run_add(args: argparse.Namespace) -> int:
+    """Copies a folder into the store."""
+    stored = ModelStore().add(args.folder)
+    print(f"Added {stored.name} ({_megabytes(stored)} MB). Use it with: cg2ls models use {stored.name}")
+    return 0
+
+
+def run_use(args: argparse.Namespace) -> int:
+    """Notes a lasting choice."""
+    store, file = ModelStore(), choices_file()
+    folder = store.locate(args.name)
+    model = ModelDescription.read(folder)
+    name = args.name if store.is_name(args.name) else str(folder)
+    lasting = read_lasting(file)
+    if args.language:
+        chosen = {**lasting.by_language, args.language: name}
+        write_lasting(file, dataclasses.replace(lasting, by_language=chosen))
+        print(f"{name} now answers in {args.language} documents.")
+        if model.languages and args.language not in model.languages:
+            print(f"Note: it was trained on {', '.join(model.languages)} only.")
+    else:
+        write_lasting(file, dataclasses.replace(lasting, general=name))
+        print(f"{name} now answers wherever no other model is chosen for the language.")
+    return 0
+
+
+def run_verify(args: argparse.Namespace) -> int:
+    """Verifies one model; errors say what is wrong."""
+    located = locate_model(flag=args.name)
+    model = verify_folder(located.folder)
+    print(f"{model.name} is whole and unchanged ({len(model.files)} files in {located.folder}).")
+    return 0
+
+
+def run_remove(args: argparse.Namespace) -> int:
+    """Deletes an added model and every lasting choice of it."""
+    ModelStore().remove(args.name)
+    file = choices_file()
+    lasting = read_lasting(file)
+    kept = LastingChoices(
+        general=None if lasting.general == args.name else lasting.general,
+        by_language={key: name for key, name in lasting.by_language.items() if name != args.name},
+    )
+    if kept != lasting:
+        write_lasting(file, kept)
+    print(f"Removed {args.name}.")
+    return 0
+
+
+def _uses(model: StoredModel, lasting: LastingChoices) -> list[str]:
+    """What the model answers for: `all` (where nothing more special is chosen) and language ids."""
+    known = {model.name, str(model.folder)}
+    general = lasting.general or "default"
+    languages = sorted(key for key, name in lasting.by_language.items() if name in known)
+    return (["all"] if general in known else []) + languages
+
+
+def _as_row(model: StoredModel, lasting: LastingChoices) -> tuple[str, ...]:
+    uses = ", ".join(_uses(model, lasting))
+    if model.description is None:
+        return (model.name, "damaged", "", "", model.problem, uses)
+    about = model.description
+    languages = ", ".join(about.languages) or "any"
+    return (model.name, about.precision, _megabytes(model), str(about.context_length), languages, uses)
+
+
+def _as_json(model: StoredModel, lasting: LastingChoices) -> dict[str, Any]:
+    about = model.description
+    known: dict[str, Any] = {}
+    if about is not None:
+        known = {
+            "precision": about.precision,
+            "bytes": model.size,
+            "context_length": about.context_length,
+            "languages": list(about.languages),
+            "license": about.license,
+        }
+    uses = _uses(model, lasting)
+    return {
+        "name": model.name,
+        "folder": str(model.folder),
+        "problem": model.problem,
+        "in_use_for": uses,
+    } | known
+
+
+def _megabytes(model: StoredModel) -> str:
+    return f"{model.size / 1e6:.1f}"

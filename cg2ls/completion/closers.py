@@ -1,0 +1,55 @@
+"""Closers that stand right of the cursor already.
+
+They are left out of the prompt, so the model writes them again. What is shown must not have them twice.
+"""
+
+from __future__ import annotations
+
+from cg2ls.completion.brackets import CLOSERS, QUOTES, unbalanced
+
+
+def reconcile(text: str, line_after: str) -> tuple[str, int]:
+    """Takes closers off the text that the line has already, or has the text take their place.
+
+    Args:
+        text: what was generated, one line.
+        line_after: the line right of the cursor, nothing but closers and blanks.
+
+    Returns:
+        The text to show, and how many characters of `line_after` it replaces: 0 unless the text goes on
+        behind the closers, as in `a, b):` for `f(|)`.
+    """
+    right = line_after.strip()
+    if not right or "\n" in text:
+        return text, 0
+    for length in range(len(right), 0, -1):
+        closers = right[:length]
+        if text.endswith(closers) and _closes_what_was_open(text, len(text) - length, closers):
+            return text[: len(text) - length], 0
+    at = _where_written(text, right)
+    if at is None:
+        return text, 0
+    return (text, len(right)) if line_after.startswith(right) else (text[:at], 0)
+
+
+def _where_written(text: str, closers: str) -> int | None:
+    """Offset of the first of the closers inside the text; None if they are not there, in their order."""
+    if not any(char in CLOSERS or char in QUOTES for char in closers):
+        return None
+    unopened = set(unbalanced(text).unopened)
+    at = len(text)
+    for char in reversed(closers):
+        at = text.rfind(char, 0, at)
+        while at >= 0 and char in CLOSERS and at not in unopened:
+            at = text.rfind(char, 0, at)
+        if at < 0:
+            return None
+    return at
+
+
+def _closes_what_was_open(text: str, at: int, closers: str) -> bool:
+    """Whether `closers`, found in `text` at `at`, close what stands before the text and not in it."""
+    if any(char in QUOTES for char in closers):
+        return True
+    unopened = unbalanced(text).unopened
+    return all(at + i in unopened for i, char in enumerate(closers) if char in CLOSERS)

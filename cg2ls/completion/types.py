@@ -1,0 +1,60 @@
+"""What completion needs of an engine, and what it gives back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from cg2ls.codegen2.tokenizer import CodeTokenizer
+    from cg2ls.engine.request import Request, Step
+    from cg2ls.modelfolder.description import ModelDescription
+
+Trigger = Literal["automatic", "invoked"]
+"""Whether the editor asked while the user was typing, or the user did."""
+
+Reason = Literal["shown", "empty", "stopped"]
+"""Why a completion is what it is: text to show, nothing worth showing, or cancelled on the way."""
+
+
+class CompletionEngine(Protocol):
+    """The part of `cg2ls.engine.Engine` that completion uses."""
+
+    @property
+    def model(self) -> ModelDescription:
+        """What the open model is."""
+
+    @property
+    def tokenizer(self) -> CodeTokenizer:
+        """Its tokenizer."""
+
+    @property
+    def context_length(self) -> int:
+        """Tokens of prompt and answer together."""
+
+    def complete(self, request: Request, stop: Callable[[], bool]) -> Iterator[Step]:
+        """Generates an answer to the prompt, one step at a time."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Completion:
+    r"""What to show at one cursor.
+
+    Attributes:
+        text: the text to insert, with `\n` line ends; empty where there is nothing to show.
+        replace_end_offset: end of the document's text that `text` takes the place of, in code points; the
+            cursor itself unless closers right of it are part of `text`.
+        logprob: the model's log-probability, in nats, of the tokens that `text` came from.
+        tokens: tokens generated, those that trimming cut off included.
+        latency_ms: wall time from the call to the answer, in milliseconds.
+        reason: why `text` is what it is.
+    """
+
+    text: str
+    replace_end_offset: int
+    logprob: float
+    tokens: int
+    latency_ms: float
+    reason: Reason

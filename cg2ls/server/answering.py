@@ -1,0 +1,104 @@
+"""One completion of an open document, for any kind of request that asks for it."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lsprotocol import types
+from pygls.exceptions import JsonRpcInvalidParams
+
+from cg2ls.completion import AnchorState, Completion, Trigger, complete_at
+from cg2ls.engine.request import EngineError
+from cg2ls.server.documents import NotOpenError, PositionError, Snapshot
+
+if TYPE_CHECKING:
+    from cg2ls.completion.scheduler import Stop
+    from cg2ls.server.server import Server
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a request asks for a completion.
+
+    Attributes:
+        snapshot: the document at the time of the request.
+        position: of the cursor, a column past the line's end moved back to it.
+        offset: the same in the document's text.
+        selected: what the client's menu has selected; the completion goes on from there as if it stood in
+            the document already.
+    """
+
+    snapshot: Snapshot
+    position: types.Position
+    offset: int
+    selected: types.SelectedCompletionInfo | None = None
+
+    def text_and_offset(self) -> tuple[str, int]:
+        """The text to complete and the offset to complete it at."""
+        text = self.snapshot.text
+        if self.selected is None:
+            return text, self.offset
+        start = self.snapshot.offset(self.selected.range.start)
+        end = max(self.snapshot.offset(self.selected.range.end), start)
+        return text[:start] + self.selected.text + text[end:], start + len(self.selected.text)
+
+
+def place_of(
+    server: Server,
+    document: types.TextDocumentIdentifier,
+    position: types.Position,
+    selected: types.SelectedCompletionInfo | None = None,
+) -> Place:
+    """Takes the snapshot a request is answered from.
+
+    Raises:
+        JsonRpcInvalidParams: the document is not open, or has no such line.
+    """
+    try:
+        snapshot = server.documents.snapshot(document.uri)
+        offset = snapshot.offset(position)
+        place = Place(snapshot, snapshot.position(position.line, offset), offset, selected)
+        if selected:
+            snapshot.offset(selected.range.start)
+            snapshot.offset(selected.range.end)
+    except (NotOpenError, PositionError) as wrong:
+        raise JsonRpcInvalidParams(str(wrong)) from None
+    return place
+
+
+async def complete(server: Server, place: Place, mode: Trigger) -> Completion | None:
+    """Completes at a place, in the decoding thread.
+
+    Returns:
+        None if a newer request of the document came, the model is not ready, or it failed.
+    """
+    engine = server.model.engine
+    if engine is None:
+        server.tell_not_ready()
+        return None
+    uri = place.snapshot.uri
+    anchor = server.anchors.setdefault(uri, AnchorState())
+
+    def work(stop: Stop) -> Completion:
+        text, offset = place.text_and_offset()
+        return complete_at(
+            engine,
+            text,
+            offset,
+            language=place.snapshot.language,
+            mode=mode,
+            options=server.completion_options,
+            anchor=anchor,
+            stop=stop,
+        )
+
+    try:
+        return await server.scheduler.run(uri, work)
+    except EngineError as wrong:
+        log.warning("%s", wrong)
+        server.log_message(types.MessageType.Error, str(wrong))
+        return None

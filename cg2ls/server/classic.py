@@ -1,0 +1,59 @@
+"""`textDocument/completion`, for clients without inline completion: one item in the menu."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from lsprotocol import types
+
+from cg2ls.server.answering import Place, complete, place_of
+
+if TYPE_CHECKING:
+    from cg2ls.completion import Completion
+    from cg2ls.server.server import Server
+
+_WORD = re.compile(r"\w*\Z")
+
+
+def register(server: Server) -> None:
+    """Registers the handler."""
+
+    async def completion(params: types.CompletionParams) -> types.CompletionList | None:
+        place = place_of(server, params.text_document, params.position)
+        context = params.context
+        invoked = context is None or context.trigger_kind is types.CompletionTriggerKind.Invoked
+        found = await complete(server, place, "invoked" if invoked else "automatic")
+        return None if found is None else answer(place, found)
+
+    server.feature(types.TEXT_DOCUMENT_COMPLETION, types.CompletionOptions())(completion)
+
+
+def answer(place: Place, completion: Completion) -> types.CompletionList:
+    """The list of one item, or of none.
+
+    Menus filter by the word before the cursor, so the item replaces that word with itself and what follows.
+    The list is incomplete: the next key asks again.
+    """
+    items = [_item(place, completion)] if completion.text else []
+    return types.CompletionList(is_incomplete=True, items=items)
+
+
+def _item(place: Place, completion: Completion) -> types.CompletionItem:
+    snapshot, line = place.snapshot, place.position.line
+    line_start = sum(map(len, snapshot.lines[:line]))
+    found = _WORD.search(snapshot.lines[line][: place.offset - line_start])
+    word = found.group() if found else ""
+    text = word + completion.text
+    start = snapshot.position(line, place.offset - len(word))
+    end = snapshot.position(line, completion.replace_end_offset)
+    return types.CompletionItem(
+        label=text.strip().split("\n", 1)[0],
+        kind=types.CompletionItemKind.Text,
+        detail="cg2ls",
+        documentation=types.MarkupContent(types.MarkupKind.PlainText, text),
+        filter_text=text,
+        insert_text_format=types.InsertTextFormat.PlainText,
+        text_edit=types.TextEdit(types.Range(start, end), text),
+        preselect=False,
+    )

@@ -1,0 +1,174 @@
+r"""Open documents, line by line, as LSP counts lines.
+
+A line ends with `\n`, `\r\n` or `\r` and nothing else: a form feed or U+2028 is a character like others, so
+`str.splitlines` will not do.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from lsprotocol import types
+
+from cg2ls.errors import Cg2Error
+from cg2ls.server.positions import Encoding, index_in, units
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z")
+
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+"""JSON can carry half a character, no tokenizer can; its replacement is as long in every encoding."""
+
+
+class PositionError(Cg2Error):
+    """A position in a document that has no such line."""
+
+
+class NotOpenError(Cg2Error):
+    """A request about a document that the client did not open."""
+
+
+def split_lines(text: str) -> list[str]:
+    """Lines with their ends; the last is "" if the text is empty or ends with a line end."""
+    lines = _LINE.findall(_LONE_SURROGATE.sub("\ufffd", text))
+    if not lines or lines[-1][-1] in "\r\n":
+        lines.append("")
+    return lines
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One version of a document, which later edits leave alone.
+
+    Attributes:
+        uri: of the document.
+        version: as the client counts.
+        language: LSP id of its language.
+        lines: with their ends, at least one.
+        encoding: what columns are counted in.
+    """
+
+    uri: str
+    version: int
+    language: str
+    lines: Sequence[str]
+    encoding: Encoding
+
+    @property
+    def text(self) -> str:
+        """The whole document."""
+        return "".join(self.lines)
+
+    def offset(self, position: types.Position) -> int:
+        """Offset of a position in `text`, in code points; a column past the line's end is its end.
+
+        Raises:
+            PositionError: there is no such line.
+        """
+        if position.line >= len(self.lines):
+            raise PositionError(
+                f"Line {position.line} is past the end of {self.uri}, whose last line is"
+                f" {len(self.lines) - 1}, counted from 0."
+            )
+        line = self.lines[position.line].rstrip("\r\n")
+        before = sum(map(len, self.lines[: position.line]))
+        return before + index_in(line, position.character, self.encoding)
+
+    def position(self, line: int, offset: int) -> types.Position:
+        """Position of an offset in `text` that lies on the given line."""
+        column = offset - sum(map(len, self.lines[:line]))
+        return types.Position(line, units(self.lines[line][:column], self.encoding))
+
+
+class Document:
+    """One open document, kept as lines so that an edit touches only the lines it is on."""
+
+    def __init__(self, item: types.TextDocumentItem, encoding: Encoding) -> None:
+        self.uri = item.uri
+        self.version = item.version
+        self.language = item.language_id
+        self._encoding = encoding
+        self._lines = split_lines(item.text)
+
+    def snapshot(self) -> Snapshot:
+        """The document as it is now."""
+        return Snapshot(self.uri, self.version, self.language, tuple(self._lines), self._encoding)
+
+    def edit(self, change: types.TextDocumentContentChangeEvent) -> None:
+        """Applies one change; a range past the document's end ends with the document."""
+        if isinstance(change, types.TextDocumentContentChangeWholeDocument):
+            self._lines = split_lines(change.text)
+            return
+        first, start = self._locate(change.range.start)
+        last, end = self._locate(change.range.end)
+        if (last, end) < (first, start):
+            last, end = first, start
+        text = self._lines[first][:start] + change.text + self._lines[last][end:]
+        if first > 0 and text.startswith("\n") and self._lines[first - 1].endswith("\r"):
+            first -= 1
+            text = self._lines[first] + text
+        if text.endswith("\r") and self._starts_with_newline(last + 1):
+            last += 1
+            text += self._lines[last]
+        new = split_lines(text)
+        if last + 1 < len(self._lines):
+            new.pop()  # the rest of the document stands where the empty line would
+        self._lines[first : last + 1] = new
+
+    def _starts_with_newline(self, line: int) -> bool:
+        return line < len(self._lines) and self._lines[line].startswith("\n")
+
+    def _locate(self, position: types.Position) -> tuple[int, int]:
+        """Line and index in it; past the end, those of the end."""
+        if position.line >= len(self._lines):
+            return len(self._lines) - 1, len(self._lines[-1])
+        line = self._lines[position.line].rstrip("\r\n")
+        return position.line, index_in(line, position.character, self._encoding)
+
+
+class Documents:
+    """All open documents by URI."""
+
+    def __init__(self) -> None:
+        self.encoding: Encoding = "utf-16"
+        self._open: dict[str, Document] = {}
+
+    def open(self, item: types.TextDocumentItem) -> None:
+        """Takes a document in, or anew."""
+        self._open[item.uri] = Document(item, self.encoding)
+
+    def change(
+        self,
+        identifier: types.VersionedTextDocumentIdentifier,
+        changes: Sequence[types.TextDocumentContentChangeEvent],
+    ) -> None:
+        """Applies the changes of one notification in their order.
+
+        Raises:
+            NotOpenError: the document is not open.
+        """
+        document = self._get(identifier.uri)
+        for change in changes:
+            document.edit(change)
+        document.version = identifier.version
+
+    def close(self, uri: str) -> None:
+        """Forgets a document."""
+        self._open.pop(uri, None)
+
+    def snapshot(self, uri: str) -> Snapshot:
+        """A document as it is now.
+
+        Raises:
+            NotOpenError: the document is not open.
+        """
+        return self._get(uri).snapshot()
+
+    def _get(self, uri: str) -> Document:
+        if uri not in self._open:
+            raise NotOpenError(f"{uri} is not open; send textDocument/didOpen first.")
+        return self._open[uri]

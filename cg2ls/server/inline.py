@@ -1,0 +1,53 @@
+"""`textDocument/inlineCompletion`: ghost text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lsprotocol import types
+
+from cg2ls.server.answering import Place, complete, place_of
+
+if TYPE_CHECKING:
+    from cg2ls.completion import Completion
+    from cg2ls.server.server import Server
+
+
+def supported(client: types.ClientCapabilities) -> bool:
+    """Whether a client asks for inline completions."""
+    return client.text_document is not None and client.text_document.inline_completion is not None
+
+
+def register(server: Server) -> None:
+    """Registers the handler; pygls leaves the capability out unless it is given options."""
+
+    async def inline_completion(params: types.InlineCompletionParams) -> types.InlineCompletionList | None:
+        place = place_of(
+            server, params.text_document, params.position, params.context.selected_completion_info
+        )
+        invoked = params.context.trigger_kind is types.InlineCompletionTriggerKind.Invoked
+        completion = await complete(server, place, "invoked" if invoked else "automatic")
+        return None if completion is None else answer(place, completion)
+
+    options = types.InlineCompletionOptions()
+    server.feature(types.TEXT_DOCUMENT_INLINE_COMPLETION, options)(inline_completion)
+
+
+def answer(place: Place, completion: Completion) -> types.InlineCompletionList:
+    """The list of one item, or of none where there is nothing to show.
+
+    An empty list tells the client to hide what it shows; null would tell it to leave that alone.
+    """
+    if not completion.text:
+        return types.InlineCompletionList(items=[])
+    _, offset = place.text_and_offset()
+    covered = completion.replace_end_offset - offset
+    line = place.position.line
+    if place.selected is None:
+        start, end, typed = place.position, place.position, ""
+    else:
+        start, end, typed = place.selected.range.start, place.selected.range.end, place.selected.text
+    if covered:
+        end = place.snapshot.position(line, place.snapshot.offset(end) + covered)
+    item = types.InlineCompletionItem(insert_text=typed + completion.text, range=types.Range(start, end))
+    return types.InlineCompletionList(items=[item])

@@ -1,0 +1,83 @@
+"""The server's state and the wiring of its handlers."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, BinaryIO
+
+from lsprotocol import types
+from pygls.lsp.server import LanguageServer
+
+from cg2ls import __version__
+from cg2ls.completion import AnchorState, CompletionOptions
+from cg2ls.completion.scheduler import Scheduler
+from cg2ls.server import inline, lifecycle, sync
+from cg2ls.server.converter import converter
+from cg2ls.server.documents import Documents
+from cg2ls.server.model import Model, Opener, open_chosen
+from cg2ls.server.protocol import Protocol
+
+if TYPE_CHECKING:
+    from cg2ls.server.options import ServerOptions
+
+log = logging.getLogger(__name__)
+
+
+class Server(LanguageServer):
+    """One client's language server.
+
+    Attributes:
+        options: from the command line and the editor.
+        open_model: opens the model that the options name.
+        documents: what the client has open.
+        anchors: each open document's anchor, by URI; the decoding thread moves it.
+        model: the model and its state.
+        scheduler: runs completions.
+        completion_options: how much to generate.
+    """
+
+    protocol: Protocol
+
+    def __init__(self, options: ServerOptions, open_model: Opener = open_chosen) -> None:
+        super().__init__(
+            "cg2ls",
+            __version__,
+            text_document_sync_kind=types.TextDocumentSyncKind.Incremental,
+            protocol_cls=Protocol,
+            converter_factory=converter,
+        )
+        self.options = options
+        self.open_model = open_model
+        self.documents = Documents()
+        self.anchors: dict[str, AnchorState] = {}
+        self.model = Model()
+        self.scheduler = Scheduler()
+        self.completion_options = CompletionOptions()
+        self._told_not_ready = False
+        for feature in (lifecycle, sync, inline):
+            feature.register(self)
+
+    def run_stdio(self, stdin: BinaryIO | None = None, stdout: BinaryIO | None = None) -> int:
+        """Serves one client until it leaves.
+
+        Returns:
+            The exit status LSP asks for: 0 if the client sent `shutdown` first, else 1.
+        """
+        self.start_io(stdin, stdout)
+        self.scheduler.close()
+        return 0 if self.protocol.asked_to_shut_down else 1
+
+    def log_message(self, kind: types.MessageType, message: str) -> None:
+        """Writes a line to the client's log."""
+        self.window_log_message(types.LogMessageParams(kind, message))
+
+    def tell_not_ready(self) -> None:
+        """Says once, in the client's log, why completions are missing."""
+        if not self._told_not_ready:
+            self._told_not_ready = True
+            why = self.model.problem or "The model is still loading."
+            self.log_message(types.MessageType.Info, f"No completions yet: {why}")
+
+    def report_server_error(self, error: Exception, _: object) -> None:
+        """Writes what went wrong to the log; clients get an answer, and users no pop-up per message."""
+        log.warning("A message could not be handled: %s", error)

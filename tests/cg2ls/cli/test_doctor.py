@@ -1,0 +1,115 @@
+"""`cg2ls doctor`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cg2ls.cli import doctor, machine
+from cg2ls.engine import EngineError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A user who has nothing yet, without a shipped model."""
+    monkeypatch.setenv("CG2LS_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr("cg2ls.modelfolder.folders.SHIPPED_DEFAULT", tmp_path / "shipped")
+    return tmp_path / "home"
+
+
+def diagnose(*arguments: object) -> int:
+    parser = argparse.ArgumentParser()
+    doctor.add_parser(parser.add_subparsers(required=True))
+    args = parser.parse_args(["doctor", *map(str, arguments)])
+    code = args.run(args)
+    assert isinstance(code, int)
+    return code
+
+
+def test_a_machine_where_all_works(tiny_model, capsys):
+    assert diagnose("--model", tiny_model, "--threads", 1) == 0
+    out = capsys.readouterr().out
+    assert out.endswith("Completion works here.\n")
+    for said in ("whole and unchanged", "given on the command line", "cpu (", "1 threads", "first token"):
+        assert said in out
+
+
+def test_as_json(tiny_model, capsys, home):
+    assert diagnose("--model", tiny_model, "--json") == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["problems"] == []
+    assert {"software", "machine", "folders", "model"} == report["facts"].keys()
+    assert report["facts"]["folders"]["models"] == str(home / "models")
+    assert "CPU" in report["facts"]["software"]["providers"]
+
+
+def test_no_model_is_a_problem_with_its_mend(capsys):
+    assert diagnose() == 1
+    out = capsys.readouterr().out
+    assert "Completion does not work here:" in out
+    assert "cg2ls models add FOLDER" in out.splitlines()[-1]
+
+
+def test_a_changed_model_is_a_problem(tiny_model, tmp_path, capsys):
+    for path in tiny_model.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "tokenizer.json").write_text("{}")
+    assert diagnose("--model", tmp_path) == 1
+    assert "tokenizer.json has 2 bytes" in capsys.readouterr().out
+
+
+def test_a_missing_runtime_and_packages_are_problems(tiny_model, monkeypatch, capsys):
+    def missing():
+        raise EngineError("onnxruntime is not installed; install it with: pip install 'cg2ls[cpu]'")
+
+    monkeypatch.setattr(doctor, "import_onnxruntime", missing)
+    monkeypatch.setattr(doctor, "package_version", lambda *names: None)
+    assert diagnose("--model", tiny_model) == 1
+    out = capsys.readouterr().out
+    assert "The package pygls is missing; install it with: pip install cg2ls" in out
+    assert "pip install 'cg2ls[cpu]'" in out
+
+
+def test_an_unsupported_python_is_a_problem(tiny_model, monkeypatch, capsys):
+    monkeypatch.setattr(doctor, "PYTHONS", ((3, 1), (3, 2)))
+    assert diagnose("--model", tiny_model) == 1
+    assert "use 3.11 to 3.14" in capsys.readouterr().out
+
+
+def test_an_idle_card_is_noted(tiny_model, monkeypatch, capsys):
+    monkeypatch.setattr(doctor, "nvidia_gpus", lambda: ["NVIDIA X, 600.1, 8192 MiB"])
+    assert diagnose("--model", tiny_model) == 0
+    assert "note: There is an NVIDIA card" in capsys.readouterr().out
+
+
+CPUINFO = "processor: 0\nmodel name\t: Some CPU @ 3 GHz\nflags\t\t: fpu avx2 avx512f avx512_vnni\n"
+
+
+def test_the_processor_is_described_from_cpuinfo(tmp_path):
+    (tmp_path / "cpuinfo").write_text(CPUINFO)
+    assert machine.cpu(tmp_path / "cpuinfo") == ("Some CPU @ 3 GHz", ["avx2", "avx512f", "avx512_vnni"])
+    assert machine.cpu(tmp_path / "none")[1] == []
+
+
+def test_cards_are_asked_of_the_driver(tmp_path, monkeypatch):
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text("#!/bin/sh\necho 'NVIDIA X, 600.1, 8192 MiB'\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    assert machine.nvidia_gpus() == ["NVIDIA X, 600.1, 8192 MiB"]
+    tool.write_text("#!/bin/sh\nexit 9\n")
+    assert machine.nvidia_gpus() == [], "a driver that does not answer is none"
+    monkeypatch.setenv("PATH", str(tmp_path / "empty"))
+    assert machine.nvidia_gpus() == []
+
+
+def test_versions_name_the_package_that_was_found():
+    assert machine.package_version("numpy")
+    assert machine.package_version("no-such-package") is None
+    assert machine.package_version("no-such-package", "numpy").endswith("(numpy)")

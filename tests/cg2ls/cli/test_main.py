@@ -1,0 +1,62 @@
+import subprocess
+import sys
+
+import pytest
+
+from cg2ls import __version__
+from cg2ls.cli.main import COMMANDS, main, normalized
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ([], ["serve"]),
+        (["--stdio"], ["serve"]),
+        (["--model", "m", "--stdio"], ["serve", "--model", "m"]),
+        (["serve", "--log-file", "f", "--stdio"], ["serve", "--log-file", "f"]),
+        (["--stdio", "serve"], ["serve"]),
+        (["complete", "f"], ["complete", "f"]),
+        (["models", "--stdio"], ["models", "--stdio"]),
+        (["--help"], ["--help"]),
+        (["--bogus"], ["serve", "--bogus"]),
+    ],
+)
+def test_without_a_command_it_serves(given, meant):
+    assert normalized(given) == meant
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--bogus"], ["nonsense"], ["complete"], ["complete", "f", "--at", "1:1", "--x"]]
+)
+def test_wrong_arguments_are_one_line_and_status_2(capsys, arguments):
+    with pytest.raises(SystemExit) as left:
+        main(arguments)
+    assert left.value.code == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit) as left:
+        main(["--version"])
+    assert left.value.code == 0
+    assert capsys.readouterr().out == f"cg2ls {__version__}\n"
+
+
+def test_help_names_the_commands_and_loads_no_runtime():
+    code = (
+        "import sys; from cg2ls.cli.main import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        "print(*sorted({'onnxruntime', 'tokenizers', 'pygls', 'numpy'} & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert all(name in done.stdout for name in ("serve", "complete", "models", "doctor"))
+    assert done.stderr.strip() == ""
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_its_own_help(command, capsys):
+    with pytest.raises(SystemExit) as left:
+        main([command, "--help"])
+    assert left.value.code == 0
+    assert capsys.readouterr().out.startswith(f"usage: cg2ls {command}")

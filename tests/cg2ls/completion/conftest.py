@@ -1,0 +1,108 @@
+"""An engine whose answers a test writes down, over a tokenizer with one token a byte."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import pytest
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+
+from cg2ls.codegen2.tokenizer import CodeTokenizer
+from cg2ls.engine.request import Request, Step
+from cg2ls.modelfolder.description import Architecture, Infill, ModelDescription
+
+
+def byte_tokenizer() -> CodeTokenizer:
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokenizer = Tokenizer(models.BPE(vocab={char: i for i, char in enumerate(alphabet)}, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    special = ["<|endoftext|>", "<sep>", "<eom>", "<mask_2>", "<mask_1>"]
+    tokenizer.add_tokens([AddedToken(text, normalized=False) for text in special])
+    return CodeTokenizer(tokenizer)
+
+
+@dataclass
+class ScriptedEngine:
+    """Writes what `answers` says, one byte a step, and keeps what it was asked."""
+
+    tokenizer: CodeTokenizer
+    model: ModelDescription
+    answer: str = ""
+    requests: list[Request] = field(default_factory=list)
+    generated: int = 0
+
+    @property
+    def context_length(self) -> int:
+        return self.model.context_length
+
+    @property
+    def prompt(self) -> str:
+        """The last prompt in words, special tokens as |."""
+        special = self.tokenizer.special
+        return "".join(
+            "|" if special.is_stop(token) else self.tokenizer.decode([token])
+            for token in self.requests[-1].prompt
+        )
+
+    def complete(self, request: Request, stop: Callable[[], bool]) -> Iterator[Step]:
+        self.requests.append(request)
+        self.generated = 0
+        data = request.forced + self.answer.encode()
+        for token in self.tokenizer.encode(data.decode())[: request.max_tokens]:
+            if stop():
+                return
+            self.generated += 1
+            yield Step(token, self.tokenizer.decode_bytes([token]), -0.5)
+
+
+def description(
+    tokenizer: CodeTokenizer, *, context_length: int, infill: Infill, header: str
+) -> ModelDescription:
+    return ModelDescription(
+        name="scripted",
+        architecture=Architecture(
+            n_layer=1,
+            n_embd=8,
+            n_head=1,
+            head_dim=8,
+            rotary_dim=4,
+            n_inner=32,
+            vocab_size=tokenizer.special.vocab_size,
+            qkv_groups=1,
+        ),
+        context_length=context_length,
+        tokens=tokenizer.special,
+        precision="fp32",
+        infill=infill,
+        document_header=header,
+    )
+
+
+Scripted = Callable[..., ScriptedEngine]
+
+
+@pytest.fixture(scope="session")
+def encode() -> Callable[[str], list[int]]:
+    return byte_tokenizer().encode
+
+
+@pytest.fixture
+def scripted() -> Scripted:
+    """Makes an engine that answers with the given text."""
+    tokenizer = byte_tokenizer()
+
+    def make(
+        answer: str = "",
+        *,
+        context_length: int = 4000,
+        anchor_max_tokens: int = 64,
+        objectives: tuple[str, ...] = ("causal", "span_corruption"),
+        header: str = "",
+    ) -> ScriptedEngine:
+        infill = Infill(objectives=objectives, character_cuts=True, anchor_max_tokens=anchor_max_tokens)
+        model = description(tokenizer, context_length=context_length, infill=infill, header=header)
+        return ScriptedEngine(tokenizer, model, answer)
+
+    return make

@@ -1,0 +1,137 @@
+"""From a document to the text to show, with an engine whose answer is known."""
+
+from __future__ import annotations
+
+import pytest
+
+from cg2ls.completion import AnchorState, CompletionOptions, complete_at
+
+
+def at(engine, art: str, **more):
+    """Completes where the art has a ‸."""
+    return complete_at(engine, art.replace("‸", ""), art.index("‸"), language="python", **more)
+
+
+@pytest.mark.parametrize(
+    ("art", "answer", "shown"),
+    [
+        ("x = ‸", "1\ny = 2\n", "1"),
+        ("return va‸", "lue\n", "lue"),
+        ("print(‸)", "a, b)\nnext", "a, b"),
+        ("if x:‸\n", "\n    y = 1\n    z = 2\n\nw = 3", "\n    y = 1\n    z = 2"),
+        ("def f():\n    ‸\n\n\nx = 1\n", "a = 1\n    return a\n\n\ndef g", "a = 1\n    return a"),
+        ("x = 1‸", "\ny = 2", ""),
+        ("    ‸\n    return x\n", "y = 1\n    return x\n    z\n", "y = 1"),
+        ("x = ‸ + b\n", "a + b\n", "a"),
+        ("x = ‸", "a)\n", "a"),
+        ("x = ‸", "   \n", ""),
+        ("x = ‸", "1<|endoftext|>more", "1"),
+    ],
+)
+def test_what_is_shown(scripted, art, answer, shown):
+    found = at(scripted(answer), art)
+    assert found.text == shown
+    assert found.reason == ("shown" if shown else "empty")
+
+
+@pytest.mark.parametrize(
+    ("art", "answer", "most"),
+    [
+        ("x = ‸", "1\ny = 2\n" * 9, 4),
+        ("    ‸", "a\n\n" + "    b\n" * 9, 4),
+        ("    ‸", "a\nb" + "c" * 99, 4),
+        ("x = ‸ + b\n", "a + b * c\n", 8),
+    ],
+)
+def test_nothing_is_generated_past_what_is_shown(scripted, art, answer, most):
+    engine = scripted(answer)
+    found = at(engine, art)
+    assert found.text
+    assert engine.generated == found.tokens <= most
+
+
+def test_the_prompt_is_the_anchored_infill_prompt(scripted):
+    engine = scripted("lue")
+    at(engine, "a = 1\nreturn va‸\nb = 2\n")
+    assert engine.prompt == "a = 1\n|b = 2\n|||return"
+    assert engine.requests[0].forced == b" va"
+
+
+def test_a_model_that_only_continues_gets_the_text_alone(scripted):
+    engine = scripted("lue", objectives=("causal",))
+    at(engine, "a = 1\nreturn va‸\nb = 2\n")
+    assert engine.prompt == "a = 1\nreturn"
+    at(engine, "‸")
+    assert engine.prompt == "|"
+
+
+def test_typing_only_appends_to_the_prompt(scripted):
+    engine = scripted("x")
+    state = AnchorState()
+    above, line, below = "a = 1\n" * 30, "value = compute(first, second", ")\nrest = 1\n"
+    for typed in range(1, len(line)):
+        at(engine, f"{above}{line[:typed]}‸{below}", anchor=state)
+    for earlier, later in zip(engine.requests, engine.requests[1:], strict=False):
+        assert list(later.prompt[: len(earlier.prompt)]) == list(earlier.prompt)
+
+
+def test_text_over_a_closer_takes_its_place(scripted):
+    found = at(scripted("self, x):\n"), "def f(‸)\n")
+    assert found.text == "self, x):"
+    assert found.replace_end_offset == len("def f()")
+
+
+def test_offsets_count_the_documents_own_line_ends(scripted):
+    engine = scripted("1):\n")
+    text = "a\r\nb\r\nf()\r\nc\r\n"
+    found = complete_at(engine, text, text.index(")"))
+    assert found.replace_end_offset == text.index(")") + 1
+    assert engine.prompt == "a\nb\n|c\n|||f"
+
+
+def test_a_stopped_completion_shows_nothing(scripted):
+    calls = iter([False] * 3 + [True] * 99)
+    found = at(scripted("a long answer"), "x = ‸", stop=lambda: next(calls))
+    assert (found.text, found.reason) == ("", "stopped")
+
+
+def test_an_answer_cut_short_loses_its_unfinished_line(scripted):
+    engine = scripted("a = 1\n    b = 2\n    c = 3\n")
+    found = at(engine, "def f():\n    ‸", options=CompletionOptions(block_tokens=20))
+    assert found.text == "a = 1\n    b = 2"
+
+
+def test_max_lines_bounds_a_block(scripted):
+    engine = scripted("a\n    b\n    c\n    d\n")
+    assert at(engine, "    ‸", options=CompletionOptions(max_lines=2)).text == "a\n    b"
+
+
+def test_an_invoked_block_may_have_single_blank_lines(scripted):
+    answer = "a\n\n    b\n\n\n    c\n"
+    assert at(scripted(answer), "    ‸").text == "a"
+    assert at(scripted(answer), "    ‸", mode="invoked").text == "a\n\n    b"
+
+
+def test_characters_that_are_split_between_tokens_arrive_whole(scripted):
+    assert at(scripted("'äöü €'\n"), "x = ‸").text == "'äöü €'"
+
+
+def test_the_log_probability_is_that_of_the_shown_tokens(scripted):
+    found = at(scripted("ab\n"), "x =‸")
+    assert found.text == "ab"
+    assert found.logprob == pytest.approx(-0.5 * len(" =ab"))
+
+
+@pytest.mark.parametrize("context", [32, 64, 200])
+def test_small_contexts_are_never_overfilled(scripted, context):
+    engine = scripted("x\n", context_length=context)
+    for art in ("a = 1\n" * 50 + "b = c‸\n" + "d\n" * 50, "x" * 500 + "‸"):
+        at(engine, art)
+        request = engine.requests[-1]
+        assert len(request.prompt) + request.max_tokens < context
+
+
+@pytest.mark.parametrize("offset", [-1, 4])
+def test_an_offset_outside_of_the_text_is_a_programming_error(scripted, offset):
+    with pytest.raises(ValueError, match="outside"):
+        complete_at(scripted(), "abc", offset)

@@ -1,0 +1,127 @@
+"""Races, decided by hand: work goes on only when the test says so."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cg2ls.completion.scheduler import Scheduler
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Work:
+    """Runs until it is told to go on or to stop."""
+
+    def __init__(self, answer: str = "done") -> None:
+        self.started, self.go_on, self.stopped = threading.Event(), threading.Event(), False
+        self.answer = answer
+
+    def __call__(self, stop: Callable[[], bool]) -> str:
+        self.started.set()
+        while not self.go_on.wait(0.002):
+            if stop():
+                self.stopped = True
+                break
+        return self.answer
+
+
+async def begun(work: Work) -> None:
+    assert await asyncio.to_thread(work.started.wait, 5)
+
+
+def test_work_is_answered():
+    async def scene() -> None:
+        scheduler = Scheduler()
+        work = Work()
+        work.go_on.set()
+        assert await scheduler.run("a", work) == "done"
+        scheduler.close()
+
+    asyncio.run(scene())
+
+
+def test_a_newer_request_ends_the_older_one_at_once():
+    async def scene() -> None:
+        scheduler = Scheduler()
+        old, new = Work("old"), Work("new")
+        new.go_on.set()
+        first = asyncio.create_task(scheduler.run("a", old))
+        await begun(old)
+        second = asyncio.create_task(scheduler.run("a", new))
+        assert await first is None
+        assert await second == "new"
+        assert old.stopped
+        scheduler.close()
+
+    asyncio.run(scene())
+
+
+def test_documents_do_not_supersede_each_other():
+    async def scene() -> None:
+        scheduler = Scheduler()
+        one, other = Work("one"), Work("other")
+        first = asyncio.create_task(scheduler.run("a", one))
+        second = asyncio.create_task(scheduler.run("b", other))
+        await begun(one)
+        one.go_on.set()
+        other.go_on.set()
+        assert [await first, await second] == ["one", "other"]
+        scheduler.close()
+
+    asyncio.run(scene())
+
+
+def test_superseded_work_that_waits_its_turn_never_runs():
+    async def scene() -> None:
+        scheduler = Scheduler()
+        running, waiting, newest = Work(), Work(), Work()
+        first = asyncio.create_task(scheduler.run("a", running))
+        await begun(running)
+        second = asyncio.create_task(scheduler.run("b", waiting))
+        await asyncio.sleep(0)
+        third = asyncio.create_task(scheduler.run("b", newest))
+        await asyncio.sleep(0)
+        running.go_on.set()
+        newest.go_on.set()
+        await asyncio.gather(first, second, third)
+        assert second.result() is None
+        assert not waiting.started.is_set()
+        scheduler.close()
+
+    asyncio.run(scene())
+
+
+def test_cancelling_stops_the_work():
+    async def scene() -> None:
+        scheduler = Scheduler()
+        work = Work()
+        request = asyncio.create_task(scheduler.run("a", work))
+        await begun(work)
+        request.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await request
+        after = Work("after")
+        after.go_on.set()
+        assert await scheduler.run("a", after) == "after"
+        assert work.stopped
+        scheduler.close()
+
+    asyncio.run(scene())
+
+
+def test_errors_reach_the_caller_unless_superseded():
+    def fails(stop: Callable[[], bool]) -> str:
+        raise ValueError("no")
+
+    async def scene() -> None:
+        scheduler = Scheduler()
+        with pytest.raises(ValueError, match="no"):
+            await scheduler.run("a", fails)
+        scheduler.close()
+
+    asyncio.run(scene())

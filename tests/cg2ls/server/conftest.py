@@ -1,0 +1,81 @@
+"""Server processes: one with a real tiny model, one whose engine a test can watch."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cg2_quantize.folder import convert
+from cg2_quantize.synthetic import write_random_checkpoint
+from cg2ls.codegen2 import CodeGenConfig
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+ROOT = Path(__file__).parents[3]
+SHAPE = CodeGenConfig(
+    n_layer=1, n_embd=32, n_head=2, rotary_dim=16, n_positions=256, vocab_size=512, n_inner=64, qkv_groups=2
+)
+
+
+def client_module() -> ModuleType:
+    name = "lsp_client"
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / "lsp_client.py")
+        assert spec is not None
+        assert spec.loader is not None
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
+
+
+@pytest.fixture(scope="session")
+def lsp() -> ModuleType:
+    """The client's module, `tools/lsp_client.py`."""
+    return client_module()
+
+
+@pytest.fixture(scope="session")
+def random_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model folder with random weights."""
+    root = tmp_path_factory.mktemp("server-model")
+    write_random_checkpoint(root / "checkpoint", SHAPE)
+    convert(root / "checkpoint", root / "model", precision="fp32")
+    return root / "model"
+
+
+Start = Callable[..., object]
+
+
+@pytest.fixture
+def start(lsp: ModuleType) -> Iterator[Start]:
+    """Starts `cg2ls` with the given arguments, and ends it with the test."""
+    clients = []
+
+    def launch(*arguments: str, script: Path | None = None) -> object:
+        program = [str(script)] if script else ["-m", "cg2ls"]
+        clients.append(lsp.LspClient([sys.executable, *program, *arguments], timeout=60))
+        return clients[-1]
+
+    yield launch
+    for client in clients:
+        client.__exit__(None, None, None)
+
+
+@pytest.fixture
+def slow(start: Start) -> Callable[..., object]:
+    """A server whose engine writes `x` every 20 ms, forever; initialized, with a document and the model open."""
+
+    def launch(capabilities: dict | None = None) -> object:
+        client = start(script=Path(__file__).with_name("slow_server.py"))
+        client.initialize(*([] if capabilities is None else [capabilities]))
+        client.open("file:///a.py", "a = \nb = \n")
+        client.wait_for("window/logMessage", "ready")
+        return client
+
+    return launch

@@ -1,0 +1,57 @@
+"""A real server around an engine that never ends by itself. It says in the client's log when it is stopped."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+from cg2ls.engine.request import Request, Step
+from cg2ls.modelfolder.description import Infill
+from cg2ls.server.logs import configure
+from cg2ls.server.options import ServerOptions
+from cg2ls.server.server import Server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+@dataclass
+class SlowEngine:
+    """Writes the forced bytes, then `x` every 20 ms; with `quick` in the document, one `x` and a line end."""
+
+    said: Callable[[str], None] = print
+    context_length: int = 1024
+    model: Any = None
+    tokenizer: Any = None
+
+    def __post_init__(self) -> None:
+        self.model = SimpleNamespace(
+            name="slow", infill=Infill(character_cuts=True, anchor_max_tokens=64), document_header=""
+        )
+        special = SimpleNamespace(mask=lambda _: 256, end_of_text=257, sep=258)
+        self.tokenizer = SimpleNamespace(encode=lambda text: list(text.encode()), special=special)
+
+    def complete(self, request: Request, stop: Callable[[], bool]) -> Iterator[Step]:
+        yield Step(0, request.forced, -1.0)
+        if b"quick" in bytes(token for token in request.prompt if token < 256):
+            yield Step(0, b"x\n", -1.0)
+            return
+        while not stop():
+            time.sleep(0.02)
+            yield Step(0, b"", -1.0)
+        self.said("decoding stopped")
+
+
+def main() -> int:
+    configure(None)
+    engine = SlowEngine()
+    server = Server(ServerOptions(), lambda _: engine)
+    engine.said = lambda what: print(what, file=sys.stderr, flush=True)
+    return server.run_stdio()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
