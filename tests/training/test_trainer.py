@@ -1,0 +1,151 @@
+"""A run learns, resumes bit for bit, and leaves a checkpoint that other tools load."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from cg2_training.errors import TrainingError
+from cg2_training.plot import read_log
+from cg2_training.recipe import Recipe
+from cg2_training.shards import TokenShard
+from cg2_training.state import saved_states
+from cg2_training.trainer import Trainer
+from cg2ls.codegen2 import Checkpoint
+
+
+def trainer(recipe: dict[str, Any], shard: TokenShard, run: Path) -> Trainer:
+    return Trainer(Recipe.from_dict(recipe), shard, shard, run)
+
+
+def final_state(run: Path) -> dict[str, torch.Tensor]:
+    return dict(load_file(saved_states(run)[-1] / "state.safetensors"))
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_a_resumed_run_equals_an_uninterrupted_one(
+    recipe: dict[str, Any], shard: TokenShard, tmp_path: Path, optimizer: str
+) -> None:
+    recipe["optimizer"] |= {"name": optimizer, "schedule": "wsd"}
+    trainer(recipe, shard, tmp_path / "whole").fit(progress=False)
+    broken = trainer(recipe, shard, tmp_path / "broken")
+    calls = 0
+    save = broken.save
+
+    def save_then_die() -> None:
+        nonlocal calls
+        save()
+        calls += 1
+        if calls == 2:
+            raise KeyboardInterrupt
+
+    broken.save = save_then_die  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        broken.fit(progress=False)
+    resumed = trainer(recipe, shard, tmp_path / "broken")
+    assert resumed.done == 10
+    resumed.fit(progress=False)
+    whole, again = final_state(tmp_path / "whole"), final_state(tmp_path / "broken")
+    assert whole.keys() == again.keys()
+    assert all(torch.equal(whole[name], again[name]) for name in whole)
+    losses = [
+        [entry["loss"] for entry in read_log(tmp_path / run / "log.jsonl")] for run in ("whole", "broken")
+    ]
+    assert losses[0] == losses[1]
+
+
+def test_a_killed_run_resumes(
+    recipe: dict[str, Any], corpus: Path, shard: TokenShard, tmp_path: Path
+) -> None:
+    recipe["run"] |= {"steps": 100_000, "save_every": 1, "evaluate_every": 100_000}
+    lines = [f'name = "{recipe["name"]}"']
+    for section in ("model", "optimizer", "objective", "run"):
+        lines.append(f"[{section}]")
+        lines += [f"{key} = {json.dumps(value)}" for key, value in recipe[section].items()]
+    (tmp_path / "recipe.toml").write_text("\n".join(lines))
+    folder = Path(shard.tokens.filename).parent  # type: ignore[attr-defined]
+    command = [sys.executable, "-m", "cg2_training.cli", "pretrain", str(tmp_path / "recipe.toml")]
+    command += ["--train", str(folder), "--heldout", str(folder), "--run", str(tmp_path / "run")]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 120
+        while len(saved_states(tmp_path / "run")) < 2 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGKILL)
+    assert saved_states(tmp_path / "run"), "a state was saved before the kill"
+    assert trainer(recipe, shard, tmp_path / "run").done >= 1
+    assert Checkpoint.open(tmp_path / "run" / "checkpoint").config.n_layer == 2
+
+
+def test_the_loss_falls(recipe: dict[str, Any], shard: TokenShard, tmp_path: Path) -> None:
+    recipe["run"] |= {"steps": 80, "evaluate_every": 40, "save_every": 80, "rows_per_step": 8}
+    trainer(recipe, shard, tmp_path).fit(progress=False)
+    entries = read_log(tmp_path / "log.jsonl")
+    assert entries[0]["loss"] == pytest.approx(6.46, abs=0.2), "about ln(640) at random weights"
+    assert entries[-1]["loss"] < entries[0]["loss"] - 1.5
+    evaluations = [entry["heldout"] for entry in entries if "heldout" in entry]
+    assert evaluations[1]["bits_per_byte"] < evaluations[0]["bits_per_byte"]
+    assert (tmp_path / "loss.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_transformers_loads_the_checkpoint(recipe: dict[str, Any], shard: TokenShard, tmp_path: Path) -> None:
+    run = trainer(recipe, shard, tmp_path)
+    run.fit(progress=False)
+    text = "def visit(node):\n    return node"
+    tokens = AutoTokenizer.from_pretrained(tmp_path / "checkpoint")(text)["input_ids"]
+    assert tokens == shard.tokenizer.encode(text)
+    model = AutoModelForCausalLM.from_pretrained(tmp_path / "checkpoint").eval()
+    assert model.config.eos_token_id == shard.tokenizer.special.end_of_text
+    for parameter, master in zip(run.model.parameters(), run.optimizer.master, strict=True):
+        parameter.data = master.clone()
+    with torch.no_grad():
+        theirs, ours = model(torch.tensor([tokens])).logits, run.model(torch.tensor([tokens]))
+    assert float((theirs - ours).abs().max()) < 1e-4
+
+
+def test_a_diverged_run_keeps_its_last_good_state(
+    recipe: dict[str, Any], shard: TokenShard, tmp_path: Path
+) -> None:
+    run = trainer(recipe, shard, tmp_path)
+    run.fit(progress=False)
+    recipe["run"]["steps"] = 20
+    again = trainer(recipe, shard, tmp_path)
+    with torch.no_grad():
+        again.model.lm_head.bias.fill_(float("nan"))
+    with pytest.raises(TrainingError, match="step 12: the loss is nan"):
+        again.fit(progress=False)
+    assert [state.name for state in saved_states(tmp_path)] == ["00000010", "00000012"]
+
+
+def test_a_state_of_another_model_is_refused(
+    recipe: dict[str, Any], shard: TokenShard, tmp_path: Path
+) -> None:
+    trainer(recipe, shard, tmp_path).fit(progress=False)
+    recipe["model"]["n_layer"] = 3
+    with pytest.raises(TrainingError, match=r"another \[model\] section"):
+        trainer(recipe, shard, tmp_path)
+
+
+def test_a_truncated_state_is_named(recipe: dict[str, Any], shard: TokenShard, tmp_path: Path) -> None:
+    trainer(recipe, shard, tmp_path).fit(progress=False)
+    state = saved_states(tmp_path)[-1] / "state.safetensors"
+    state.write_bytes(state.read_bytes()[:-500])
+    with pytest.raises(TrainingError, match="is damaged"):
+        trainer(recipe, shard, tmp_path)
+
+
+def test_a_tokenizer_of_another_size_is_refused(
+    recipe: dict[str, Any], shard: TokenShard, tmp_path: Path
+) -> None:
+    recipe["model"]["vocab_size"] = 1024
+    with pytest.raises(TrainingError, match="640 tokens, but the recipe says 1024"):
+        trainer(recipe, shard, tmp_path)

@@ -1,0 +1,1 @@
+"""The CodeGen2 pretraining recipe: corpus, tokenizer, objective, trainer, checkpoint."""

@@ -1,0 +1,131 @@
+"""From a token shard to training rows: any step's batch is a function of the seed and the step alone."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from cg2_training.errors import TrainingError
+from cg2_training.objective import IGNORED, ObjectiveConfig, corrupt_row, labels_of
+from cg2_training.shards import TokenShard
+
+IntArray = npt.NDArray[np.int64]
+
+INFILL_RESERVE = 32
+"""Tokens of a corrupted row kept free for its masks, ends and the finer tokenization at cuts."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows of one step.
+
+    Attributes:
+        tokens: int64 [rows, context].
+        labels: int64 [rows, context], IGNORED where no loss falls.
+        answers: bool [rows, context], True where the label belongs to an infill answer.
+    """
+
+    tokens: IntArray
+    labels: IntArray
+    answers: npt.NDArray[np.bool_]
+
+
+class RowStream:
+    """Rows of `context + 1` tokens of a shard, in an order that a seed decides.
+
+    Every epoch cuts the shard at another offset and permutes the rows anew.
+    """
+
+    def __init__(self, shard: TokenShard, context: int, objective: ObjectiveConfig, seed: int) -> None:
+        self.shard, self.context, self.objective, self.seed = shard, context, objective, seed
+        self.rows_per_epoch = (len(shard.tokens) - 1) // context - 1
+        if self.rows_per_epoch < 1:
+            raise TrainingError(
+                f"the corpus has {len(shard.tokens)} tokens, fewer than two rows of {context}; add documents."
+            )
+        self._permutation: tuple[int, npt.NDArray[np.int64]] = (-1, np.empty(0, np.int64))
+
+    def source(self, number: int) -> npt.NDArray[np.unsignedinteger]:
+        """The uncorrupted tokens [context + 1] of row `number`."""
+        epoch, index = divmod(number, self.rows_per_epoch)
+        if self._permutation[0] != epoch:
+            rng = np.random.default_rng([self.seed, 1, epoch])
+            self._permutation = (epoch, rng.permutation(self.rows_per_epoch))
+        offset = int(np.random.default_rng([self.seed, 2, epoch]).integers(self.context))
+        start = offset + int(self._permutation[1][index]) * self.context
+        return self.shard.tokens[start : start + self.context + 1]
+
+    def row(self, number: int) -> IntArray:
+        """Row `number` as trained on: int64 [context + 1], -1 where it is padding."""
+        rng = np.random.default_rng([self.seed, 3, number])
+        source = self.source(number)
+        if rng.random() >= self.objective.infill_share:
+            return source.astype(np.int64)
+        tokens = corrupt_row(
+            source[: self.context + 1 - INFILL_RESERVE].tolist(), self.shard.tokenizer, self.objective, rng
+        )
+        row = np.full(self.context + 1, -1, dtype=np.int64)
+        kept = tokens[: self.context + 1]
+        row[: len(kept)] = kept
+        return row
+
+    def batch(self, step: int, rows: int) -> Batch:
+        """The batch of one step (counted from 0)."""
+        return self.rows(step * rows, rows)
+
+    def rows(self, first: int, count: int) -> Batch:
+        """Rows `first` to `first + count - 1` as a batch."""
+        table = np.stack([self.row(first + i) for i in range(count)])
+        special = self.shard.tokenizer.special
+        labels = labels_of(table, special).astype(np.int64)
+        labels[table[:, 1:] < 0] = IGNORED
+        tokens = np.where(table < 0, special.end_of_text, table)[:, :-1]
+        return Batch(tokens, labels, answer_positions(table, special.sep)[:, 1:])
+
+
+def answer_positions(table: IntArray, sep: int) -> npt.NDArray[np.bool_]:
+    """Where a token of [rows, time] is part of an infill answer; only rows of a single part are marked."""
+    answers = np.zeros(table.shape, dtype=bool)
+    for row, marks in zip(answers, table, strict=True):
+        seps = np.flatnonzero(marks == sep)
+        if len(seps) == 1:
+            row[seps[0] + 1 :] = marks[seps[0] + 1 :] >= 0
+    return answers
+
+
+def prefetch(stream: RowStream, rows: int, steps: range, depth: int = 4) -> Iterator[Batch]:
+    """Batches of the steps, made ahead of time in a thread."""
+    ready: queue.Queue[Batch | BaseException] = queue.Queue(depth)
+    stopped = threading.Event()
+
+    def put(item: Batch | BaseException) -> None:
+        while not stopped.is_set():
+            try:
+                ready.put(item, timeout=0.2)
+            except queue.Full:
+                continue
+            return
+
+    def work() -> None:
+        try:
+            for step in steps:
+                if stopped.is_set():
+                    return
+                put(stream.batch(step, rows))
+        except BaseException as error:  # handed to the consumer, which raises it
+            put(error)
+
+    threading.Thread(target=work, daemon=True, name="batches").start()
+    try:
+        for _ in steps:
+            item = ready.get()
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        stopped.set()

@@ -1,0 +1,260 @@
+"""The command `cg2-train`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
+
+from cg2ls.errors import Cg2Error
+
+EXAMPLE = """\
+example, from packages to a checkpoint:
+  cg2-train corpus build training/manifests/python-permissive.toml -o runs/corpus
+  cg2-train tokenizer runs/corpus/train.jsonl -o runs/tokenizer.json --vocab-size 8192
+  cg2-train tokenize runs/corpus/train.jsonl --tokenizer runs/tokenizer.json -o runs/train
+  cg2-train tokenize runs/corpus/heldout.jsonl --tokenizer runs/tokenizer.json -o runs/heldout
+  cg2-train pretrain training/recipes/small.toml --train runs/train --heldout runs/heldout --run runs/small
+  cg2-train export runs/small --heldout runs/heldout --corpus runs/corpus -o models/small
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command; returns the exit code."""
+    arguments = _parser().parse_args(argv)
+    try:
+        code: int = arguments.run_command(arguments)
+    except Cg2Error as error:
+        print(f"cg2-train: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("cg2-train: interrupted; the same command resumes.", file=sys.stderr)
+        return 130
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="cg2-train",
+        description="Trains CodeGen2 models: corpus, tokenizer, pretraining, checkpoint.",
+        epilog=EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _corpus(commands.add_parser("corpus", help="build a corpus from pinned, permissively licensed packages"))
+    _tokenizer(commands.add_parser("tokenizer", help="train a byte-level BPE tokenizer on code"))
+    _tokenize(commands.add_parser("tokenize", help="turn a corpus file into a token shard"))
+    _pretrain(commands.add_parser("pretrain", help="train a model; the same command resumes"))
+    _evaluate(commands.add_parser("evaluate", help="held-out loss of a checkpoint or a model folder"))
+    _export(commands.add_parser("export", help="turn a run into a measured model folder with a model card"))
+    _show(commands.add_parser("show-batch", help="print the rows of a step as text"))
+    return parser
+
+
+def _corpus(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    build = commands.add_parser(
+        "build", help="fetch, check, clean and deduplicate the packages of a manifest"
+    )
+    build.add_argument("manifest", type=Path)
+    build.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
+    build.add_argument("--cache", type=Path, metavar="FOLDER", help="where fetched packages are kept")
+    build.set_defaults(run_command=_run_corpus_build)
+    pin = commands.add_parser("pin", help="print manifest entries with hashes for packages")
+    pin.add_argument("names", nargs="+", metavar="NAME")
+    pin.set_defaults(run_command=_run_corpus_pin)
+
+
+def _run_corpus_build(arguments: argparse.Namespace) -> int:
+    from cg2_training.corpus import build_corpus
+
+    report = build_corpus(arguments.manifest, arguments.output, cache=arguments.cache)
+    print(json.dumps(asdict(report), indent=2))
+    return 0
+
+
+def _run_corpus_pin(arguments: argparse.Namespace) -> int:
+    from cg2_training.corpus.pin import pin_packages
+
+    print(pin_packages(arguments.names))
+    return 0
+
+
+def _tokenizer(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("corpus", type=Path, help="a corpus file, one JSON document per line")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
+    parser.add_argument(
+        "--vocab-size", type=int, default=8192, help="the whole vocabulary (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--masks", type=int, default=100, help="how many <mask_N> tokens (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--documents", type=int, default=8000, help="documents to learn from (default: %(default)s)"
+    )
+    parser.set_defaults(run_command=_run_tokenizer)
+
+
+def _run_tokenizer(arguments: argparse.Namespace) -> int:
+    from cg2_training.shards import read_documents
+    from cg2_training.tokenizer import train_tokenizer
+    from cg2ls.files import write_atomically
+
+    documents = islice(read_documents(arguments.corpus), arguments.documents)
+    tokenizer = train_tokenizer(documents, arguments.vocab_size, arguments.masks)
+    write_atomically(arguments.output, tokenizer.to_json())
+    sample = "".join(islice(read_documents(arguments.corpus), arguments.documents, arguments.documents + 50))
+    print(f"{arguments.output}: {arguments.vocab_size} tokens")
+    if sample:
+        print(
+            f"{len(sample.encode()) / len(tokenizer.encode(sample)):.2f} bytes per token on documents not learned from"
+        )
+    return 0
+
+
+def _tokenize(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("corpus", type=Path)
+    parser.add_argument("--tokenizer", type=Path, required=True, metavar="FILE")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
+    parser.set_defaults(run_command=_run_tokenize)
+
+
+def _run_tokenize(arguments: argparse.Namespace) -> int:
+    from cg2_training.shards import tokenize_corpus
+    from cg2ls.codegen2 import CodeTokenizer
+
+    shard = tokenize_corpus(arguments.corpus, CodeTokenizer.load(arguments.tokenizer), arguments.output)
+    print(f"{arguments.output}: {len(shard.tokens):,} tokens, {shard.bytes:,} bytes")
+    return 0
+
+
+def _run_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("recipe", type=Path, help="a recipe file (TOML)")
+    parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="SECTION.KEY=VALUE")
+    parser.add_argument("--seed", type=int, help="same as --set run.seed=N")
+    parser.add_argument("--train", type=Path, required=True, metavar="FOLDER", help="token shard to train on")
+
+
+def _pretrain(parser: argparse.ArgumentParser) -> None:
+    _run_options(parser)
+    parser.add_argument(
+        "--heldout", type=Path, required=True, metavar="FOLDER", help="token shard to evaluate on"
+    )
+    parser.add_argument(
+        "--run", type=Path, required=True, metavar="FOLDER", help="states, log, checkpoint, picture"
+    )
+    parser.set_defaults(run_command=_run_pretrain)
+
+
+def _overrides(arguments: argparse.Namespace) -> list[str]:
+    seed = [] if arguments.seed is None else [f"run.seed={arguments.seed}"]
+    return [*arguments.overrides, *seed]
+
+
+def _run_pretrain(arguments: argparse.Namespace) -> int:
+    from cg2_training.recipe import Recipe
+    from cg2_training.shards import TokenShard
+    from cg2_training.trainer import Trainer
+
+    recipe = Recipe.load(arguments.recipe, _overrides(arguments))
+    trainer = Trainer(
+        recipe, TokenShard.open(arguments.train), TokenShard.open(arguments.heldout), arguments.run
+    )
+    trainer.fit()
+    print(
+        f"{arguments.run / 'checkpoint'}: {trainer.model.config.n_parameters:,} parameters, {trainer.done} steps"
+    )
+    return 0
+
+
+def _evaluate(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", type=Path, help="a checkpoint or a model folder")
+    parser.add_argument("--heldout", type=Path, required=True, metavar="FOLDER", help="token shard")
+    parser.add_argument("--recipe", type=Path, help="whose [objective] makes the infill rows")
+    parser.add_argument("--rows", type=int, default=256, help="rows of each kind (default: %(default)s)")
+    parser.add_argument("--json", action="store_true")
+    parser.set_defaults(run_command=_run_evaluate)
+
+
+def _run_evaluate(arguments: argparse.Namespace) -> int:
+    from cg2_training.evaluate import evaluate
+    from cg2_training.objective import ObjectiveConfig
+    from cg2_training.recipe import Recipe
+    from cg2_training.shards import TokenShard
+    from cg2_training.subject import open_subject
+
+    objective = Recipe.load(arguments.recipe).objective if arguments.recipe else ObjectiveConfig()
+    shard = TokenShard.open(arguments.heldout)
+    losses, context = open_subject(arguments.model, shard.tokenizer)
+    result = evaluate(losses, shard, context, arguments.rows, objective)
+    if arguments.json:
+        print(json.dumps(asdict(result), indent=2))
+    else:
+        print(f"{result.bits_per_byte:.4f} bits per byte, {result.causal_nats:.4f} nats per token, causal")
+        print(f"{result.infill_nats:.4f} nats per token of infill answers ({result.rows} rows of each)")
+    return 0
+
+
+def _export(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", type=Path, help="the folder of a pretraining run")
+    parser.add_argument(
+        "--heldout", type=Path, required=True, metavar="FOLDER", help="token shard to measure on"
+    )
+    parser.add_argument(
+        "--corpus", type=Path, required=True, metavar="FOLDER", help="the built corpus, for the card"
+    )
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--format", choices=("int8", "int4", "fp32"), default="int8")
+    parser.add_argument(
+        "--language", default="python", help="what the corpus is written in (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--license", default="Apache-2.0", help="SPDX id of the weights (default: %(default)s)"
+    )
+    parser.set_defaults(run_command=_run_export)
+
+
+def _run_export(arguments: argparse.Namespace) -> int:
+    from cg2_training.publish import publish
+
+    card = publish(
+        arguments.run,
+        arguments.heldout,
+        arguments.corpus,
+        arguments.output,
+        precision=arguments.format,
+        language=arguments.language,
+        license_id=arguments.license,
+    )
+    print(card)
+    return 0
+
+
+def _show(parser: argparse.ArgumentParser) -> None:
+    _run_options(parser)
+    parser.add_argument("--step", type=int, default=0)
+    parser.set_defaults(run_command=_run_show)
+
+
+def _run_show(arguments: argparse.Namespace) -> int:
+    from cg2_training.batches import RowStream
+    from cg2_training.recipe import Recipe
+    from cg2_training.shards import TokenShard
+    from cg2_training.show import render_row
+
+    recipe = Recipe.load(arguments.recipe, _overrides(arguments))
+    shard = TokenShard.open(arguments.train)
+    stream = RowStream(shard, recipe.model.context_length, recipe.objective, recipe.run.seed)
+    first = arguments.step * recipe.run.rows_per_step
+    for number in range(first, first + recipe.run.rows_per_step):
+        print(f"--- row {number}")
+        print(render_row(stream.row(number), shard.tokenizer))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,42 @@
+"""From a training state to a checkpoint in the Hugging Face layout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cg2_training.optimizer import MasterOptimizer
+from cg2_training.recipe import Recipe
+from cg2ls.codegen2 import CodeTokenizer, write_checkpoint
+from cg2ls.modelfolder.description import Infill
+from cg2ls.modelfolder.facts import Facts
+
+
+def export_checkpoint(
+    folder: Path, recipe: Recipe, optimizer: MasterOptimizer, tokenizer: CodeTokenizer
+) -> None:
+    """Writes the float32 master weights as a checkpoint, and beside them what only training knows."""
+    write_checkpoint(
+        folder,
+        recipe.model.config(),
+        {name: master.cpu().numpy() for name, master in zip(optimizer.names, optimizer.master, strict=True)},
+        tokenizer.to_json(),
+        end_of_text_id=tokenizer.special.end_of_text,
+    )
+    facts_of(recipe).write(folder)
+
+
+def facts_of(recipe: Recipe) -> Facts:
+    """How the recipe's weights may be prompted.
+
+    Every piece of a corrupted row is tokenized by itself, so an answer may be begun anywhere; how far is
+    bounded by the longest span that was masked (about three characters a token).
+    """
+    corrupted = recipe.objective.infill_share > 0
+    return Facts(
+        name=recipe.name,
+        infill=Infill(
+            objectives=("causal", "span_corruption") if corrupted else ("causal",),
+            character_cuts=corrupted,
+            anchor_max_tokens=min(64, recipe.objective.max_span_chars // 6) if corrupted else 0,
+        ),
+    )

@@ -1,0 +1,183 @@
+"""CodeGen2 in PyTorch: parallel attention + MLP blocks, partial interleaved rotary, grouped qkv layout.
+
+Parameter names are those of the published checkpoints, so a state dict needs no mapping.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from cg2_training.batches import Batch
+from cg2_training.objective import IGNORED
+from cg2ls.codegen2 import Checkpoint, CodeGenConfig
+
+ROTARY_BASE = 10000.0
+
+
+def rotary_tables(config: CodeGenConfig, device: torch.device | None = None) -> tuple[Tensor, Tensor]:
+    """Cosine and sine of every position and channel pair, each float32 [n_positions, rotary_dim / 2].
+
+    RoPE of Su et al. 2021 with GPT-J's adjacent pairs; frequencies base^(-2i / rotary_dim).
+    """
+    pairs = torch.arange(0, config.rotary_dim, 2, device=device, dtype=torch.float32)
+    frequencies = ROTARY_BASE ** (-pairs / config.rotary_dim)
+    angles = torch.arange(config.n_positions, device=device, dtype=torch.float32)[:, None] * frequencies
+    return angles.cos(), angles.sin()
+
+
+def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Rotates the leading channels of x [batch, time, heads, head_dim]; tables are [time, rotary_dim / 2]."""
+    width = 2 * cos.shape[-1]
+    turned, kept = x[..., :width].float(), x[..., width:]
+    even, odd = turned[..., 0::2], turned[..., 1::2]
+    cos, sin = cos[None, :, None, :], sin[None, :, None, :]
+    pairs = torch.stack((even * cos - odd * sin, odd * cos + even * sin), dim=-1)
+    return torch.cat((pairs.flatten(-2).to(x.dtype), kept), dim=-1)
+
+
+class Attention(nn.Module):
+    """Multi-head attention whose fused projection is laid out in `qkv_groups` groups of query, value, key."""
+
+    def __init__(self, config: CodeGenConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.qkv_proj = nn.Linear(config.n_embd, 3 * config.n_embd, bias=False)
+        self.out_proj = nn.Linear(config.n_embd, config.n_embd, bias=False)
+
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor | None) -> Tensor:
+        """Attends over x [batch, time, n_embd]; `mask` as in `CodeGen.forward`."""
+        batch, time, width = x.shape
+        groups, heads, head_dim = self.config.qkv_groups, self.config.n_head, self.config.head_dim
+        grouped = self.qkv_proj(x).view(batch, time, groups, 3, heads // groups, head_dim)
+        query, value, key = (part.reshape(batch, time, heads, head_dim) for part in grouped.unbind(3))
+        query, key = rotate(query, cos, sin), rotate(key, cos, sin)
+        attended = F.scaled_dot_product_attention(
+            query.transpose(1, 2),
+            key.transpose(1, 2),
+            value.transpose(1, 2),
+            attn_mask=mask,
+            is_causal=mask is None,
+        )
+        return self.out_proj(attended.transpose(1, 2).reshape(batch, time, width))  # type: ignore[no-any-return]
+
+
+class MLP(nn.Module):
+    """Two linear layers around the tanh approximation of GELU."""
+
+    def __init__(self, config: CodeGenConfig) -> None:
+        super().__init__()
+        self.fc_in = nn.Linear(config.n_embd, config.n_inner)
+        self.fc_out = nn.Linear(config.n_inner, config.n_embd)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps x [batch, time, n_embd] to the same shape."""
+        return self.fc_out(F.gelu(self.fc_in(x), approximate="tanh"))  # type: ignore[no-any-return]
+
+
+class Block(nn.Module):
+    """GPT-J's parallel block: one layer norm feeds attention and MLP, both are added to the residual."""
+
+    def __init__(self, config: CodeGenConfig) -> None:
+        super().__init__()
+        self.ln_1 = nn.LayerNorm(config.n_embd, eps=config.layer_norm_epsilon)
+        self.attn = Attention(config)
+        self.mlp = MLP(config)
+
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor | None) -> Tensor:
+        """Maps x [batch, time, n_embd] to the same shape."""
+        normed = self.ln_1(x)
+        return x + self.attn(normed, cos, sin, mask) + self.mlp(normed)  # type: ignore[no-any-return]
+
+
+class Transformer(nn.Module):
+    """Embedding, blocks and final layer norm."""
+
+    def __init__(self, config: CodeGenConfig) -> None:
+        super().__init__()
+        self.wte = nn.Embedding(config.vocab_size, config.n_embd)
+        self.h = nn.ModuleList(Block(config) for _ in range(config.n_layer))
+        self.ln_f = nn.LayerNorm(config.n_embd, eps=config.layer_norm_epsilon)
+
+
+class CodeGen(nn.Module):
+    """A CodeGen2 language model."""
+
+    cos: Tensor
+    sin: Tensor
+
+    def __init__(self, config: CodeGenConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.transformer = Transformer(config)
+        self.lm_head = nn.Linear(config.n_embd, config.vocab_size)
+        cos, sin = rotary_tables(config)
+        self.register_buffer("cos", cos, persistent=False)
+        self.register_buffer("sin", sin, persistent=False)
+
+    def init_weights(self, generator: torch.Generator) -> None:
+        """Normal(0, 0.02) weights, zero biases; projections into the residual are scaled by 1/sqrt(2 n_layer)."""
+        residual = 0.02 / math.sqrt(2 * self.config.n_layer)
+        for name, parameter in self.named_parameters():
+            if parameter.ndim == 2:
+                std = residual if name.endswith(("out_proj.weight", "fc_out.weight")) else 0.02
+                nn.init.normal_(parameter, std=std, generator=generator)
+            else:
+                nn.init.constant_(parameter, 1.0 if ".ln_" in name and name.endswith("weight") else 0.0)
+
+    def hidden(self, tokens: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Final hidden states [batch, time, n_embd] of token ids [batch, time]; see `forward` for `mask`."""
+        time = tokens.shape[1]
+        cos, sin = self.cos[:time].float(), self.sin[:time].float()
+        x = self.transformer.wte(tokens)
+        for block in self.transformer.h:
+            x = block(x, cos, sin, mask)
+        return self.transformer.ln_f(x)  # type: ignore[no-any-return]
+
+    def forward(self, tokens: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Logits [batch, time, vocab_size].
+
+        Args:
+            tokens: ids [batch, time], time <= n_positions.
+            mask: True where a query (row) may see a key (column), broadcastable to
+                [batch, heads, time, time]; None is the causal mask. See `prefix_lm_mask`.
+        """
+        return self.lm_head(self.hidden(tokens, mask))  # type: ignore[no-any-return]
+
+
+def prefix_lm_mask(prefix_lengths: Tensor, time: int) -> Tensor:
+    """Mask in which each row's prefix sees itself whole and the rest is causal.
+
+    Args:
+        prefix_lengths: int [batch].
+        time: sequence length.
+
+    Returns:
+        bool [batch, 1, time, time].
+    """
+    positions = torch.arange(time, device=prefix_lengths.device)
+    causal = positions[:, None] >= positions[None, :]
+    inside = positions[None, None, :] < prefix_lengths[:, None, None]
+    return (causal | inside)[:, None]
+
+
+@torch.no_grad()
+def model_losses(model: CodeGen, batch: Batch) -> npt.NDArray[np.float32]:
+    """Cross entropy of every label of a batch; see `evaluate.TokenLosses`."""
+    device = model.lm_head.weight.device
+    logits = model(torch.from_numpy(batch.tokens).to(device)).float().flatten(0, 1)
+    labels = torch.from_numpy(batch.labels).to(device).flatten()
+    losses = F.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="none")
+    return losses.view(batch.labels.shape).cpu().numpy()
+
+
+def load_model(checkpoint: Checkpoint) -> CodeGen:
+    """A checkpoint's model, float32, for inference."""
+    model = CodeGen(checkpoint.config)
+    model.load_state_dict({name: torch.from_numpy(checkpoint.tensor(name)) for name in checkpoint.names()})
+    return model.eval()

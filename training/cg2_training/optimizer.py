@@ -1,0 +1,117 @@
+"""AdamW or Muon over float32 master weights, and the learning-rate schedule."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from cg2_training.recipe import OptimizerSection
+
+
+def lr_scale(step: int, steps: int, config: OptimizerSection) -> float:
+    """Learning rate over its peak at a step (counted from 0) of `steps`.
+
+    Linear warm-up, then a cosine or a constant with a linear decay ("wsd", Hu et al. 2024, arXiv 2404.06395),
+    both ending at `final_lr_ratio`.
+    """
+    if step < config.warmup_steps:
+        return (step + 1) / config.warmup_steps
+    low = config.final_lr_ratio
+    if config.schedule == "cosine":
+        done = (step - config.warmup_steps) / max(1, steps - config.warmup_steps)
+        return low + (1 - low) * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+    decay_steps = max(1, round(steps * config.decay_share))
+    left = max(0, steps - step)
+    return low + (1 - low) * min(1.0, left / decay_steps)
+
+
+class MasterOptimizer:
+    """Optimizes float32 copies of a model's (possibly bfloat16) parameters and copies them back."""
+
+    def __init__(self, model: nn.Module, config: OptimizerSection) -> None:
+        self.config = config
+        self.names = [name for name, _ in model.named_parameters()]
+        self.working = [parameter for _, parameter in model.named_parameters()]
+        self.master = [parameter.detach().float().clone() for parameter in self.working]
+        hidden = [is_hidden_matrix(name, p) for name, p in zip(self.names, self.master, strict=True)]
+        use_muon = config.name == "muon"
+        matrices = [
+            p for p, h in zip(self.master, hidden, strict=True) if p.ndim > 1 and not (use_muon and h)
+        ]
+        vectors = [p for p in self.master if p.ndim <= 1]
+        groups = [
+            {"params": matrices, "weight_decay": config.weight_decay},
+            {"params": vectors, "weight_decay": 0.0},
+        ]
+        self.optimizers: list[torch.optim.Optimizer] = [
+            torch.optim.AdamW(groups, lr=config.lr, betas=(config.beta1, config.beta2), fused=True)
+        ]
+        if use_muon:
+            muon = [p for p, h in zip(self.master, hidden, strict=True) if h]
+            self.optimizers.append(
+                torch.optim.Muon(
+                    muon, lr=config.muon_lr, weight_decay=config.weight_decay, adjust_lr_fn="match_rms_adamw"
+                )
+            )
+        self.peaks = [config.lr, config.muon_lr]
+
+    def step(self, scale: float) -> float:
+        """One update at `scale` times the peak learning rate; returns the gradient norm before clipping.
+
+        Gradients are taken from the model and cleared. Nothing is changed if the norm is not finite.
+        """
+        for master, working in zip(self.master, self.working, strict=True):
+            assert working.grad is not None
+            master.grad = working.grad.float()
+            working.grad = None
+        norm = float(nn.utils.clip_grad_norm_(self.master, self.config.clip))
+        if math.isfinite(norm):
+            for optimizer, peak in zip(self.optimizers, self.peaks, strict=False):
+                for group in optimizer.param_groups:
+                    group["lr"] = peak * scale
+                optimizer.step()
+            self.publish()
+        for master in self.master:
+            master.grad = None
+        return norm
+
+    @torch.no_grad()
+    def publish(self) -> None:
+        """Copies the master weights into the model."""
+        for master, working in zip(self.master, self.working, strict=True):
+            working.copy_(master)
+
+    def named_state(self) -> Iterator[tuple[str, Tensor]]:
+        """Master weights and moments by name, for saving."""
+        for name, master in zip(self.names, self.master, strict=True):
+            yield f"master.{name}", master
+            for optimizer in self.optimizers:
+                for key, value in optimizer.state.get(master, {}).items():
+                    yield f"{key}.{name}", torch.as_tensor(value)
+
+    @torch.no_grad()
+    def load_state(self, state: dict[str, Tensor]) -> None:
+        """Restores what `named_state` gave, and the model from it."""
+        owners: dict[int, torch.optim.Optimizer] = {}
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                owners |= {id(p): optimizer for p in group["params"]}
+        for name, master in zip(self.names, self.master, strict=True):
+            master.copy_(state[f"master.{name}"])
+            moments: dict[str, Any] = {
+                key: state[f"{key}.{name}"].clone()
+                for key in ("step", "exp_avg", "exp_avg_sq", "momentum_buffer")
+                if f"{key}.{name}" in state
+            }
+            if moments:
+                owners[id(master)].state[master] = moments
+        self.publish()
+
+
+def is_hidden_matrix(name: str, parameter: Tensor) -> bool:
+    """Whether Muon is meant for this parameter: a matrix that is neither embedding nor head."""
+    return parameter.ndim == 2 and "wte" not in name and "lm_head" not in name

@@ -1,0 +1,99 @@
+"""From a run to a model folder with its measurements and a model card."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from cg2_quantize import convert
+from cg2_training.card import render_card
+from cg2_training.errors import TrainingError
+from cg2_training.evaluate import Evaluation, evaluate
+from cg2_training.recipe import Recipe
+from cg2_training.shards import TokenShard
+from cg2_training.state import saved_states
+from cg2_training.subject import open_subject
+from cg2ls.files import replacing_folder
+from cg2ls.modelfolder.description import Language
+from cg2ls.modelfolder.facts import Facts
+
+ROWS = 256
+"""Most held-out rows of each kind; a fixed order decides which."""
+
+
+def publish(
+    run: Path, heldout: Path, corpus: Path, out: Path, *, precision: str, language: str, license_id: str
+) -> str:
+    """Converts a run's checkpoint, measures it before and after, and writes the model card beside it.
+
+    Args:
+        run: folder of a pretraining run.
+        heldout: token shard to measure on.
+        corpus: folder of the built corpus, whose corpus.json the card quotes.
+        out: the model folder; one that is there is replaced.
+        precision: see `cg2_quantize.convert`.
+        language: what the corpus is written in.
+        license_id: SPDX id of the weights.
+
+    Returns:
+        The model card.
+
+    Raises:
+        TrainingError: the run has no saved state, or the corpus no report.
+    """
+    states = saved_states(run)
+    if not states:
+        raise TrainingError(f"{run} holds no saved state; train first with cg2-train pretrain.")
+    meta = json.loads((states[-1] / "meta.json").read_text())
+    recipe = Recipe.from_dict(meta["recipe"], str(states[-1]))
+    report = _corpus_report(corpus)
+    shard = TokenShard.open(heldout)
+    measured = _measure(run / "checkpoint", shard, recipe)
+    with tempfile.TemporaryDirectory(dir=run) as scratch:
+        checkpoint = Path(shutil.copytree(run / "checkpoint", Path(scratch) / "checkpoint"))
+        facts = Facts.read(checkpoint)
+
+        def converted(quality: dict[str, float], bits: float) -> Path:
+            source = replace(facts.source, checkpoint=recipe.name, revision=f"step-{meta['step']}")
+            languages = {language: Language(bits_per_byte=round(bits, 4))}
+            replace(facts, languages=languages, quality=quality, source=source).write(checkpoint)
+            folder = Path(scratch) / "folder"
+            convert(checkpoint, folder, precision=precision, license=license_id, force=True)
+            return folder
+
+        shipped = _measure(converted({}, measured.bits_per_byte), shard, recipe)
+        folder = converted(_quality(measured, shipped), shipped.bits_per_byte)
+        card = render_card(recipe, meta["step"], report, measured, shipped, folder)
+        with replacing_folder(out) as new:
+            for path in [*folder.iterdir(), run / "loss.png"]:
+                shutil.copy2(path, new / path.name)
+            (new / "README.md").write_text(card, encoding="utf-8")
+    return card
+
+
+def _measure(subject: Path, shard: TokenShard, recipe: Recipe) -> Evaluation:
+    losses, context = open_subject(subject, shard.tokenizer)
+    return evaluate(losses, shard, context, ROWS, recipe.objective)
+
+
+def _quality(measured: Evaluation, shipped: Evaluation) -> dict[str, float]:
+    return {
+        "float_bits_per_byte": round(measured.bits_per_byte, 4),
+        "bits_per_byte": round(shipped.bits_per_byte, 4),
+        "float_infill_nats": round(measured.infill_nats, 4),
+        "infill_nats": round(shipped.infill_nats, 4),
+    }
+
+
+def _corpus_report(corpus: Path) -> dict[str, Any]:
+    try:
+        report: dict[str, Any] = json.loads((corpus / "corpus.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as wrong:
+        raise TrainingError(
+            f"{corpus} has no readable corpus.json ({wrong}); name a folder of corpus build."
+        ) from None
+    return report

@@ -1,0 +1,203 @@
+"""A training recipe: one TOML file, overridable on the command line."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from cg2_training.errors import TrainingError
+from cg2_training.objective import ObjectiveConfig
+from cg2ls.codegen2 import CodeGenConfig
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSection:
+    """Shape of the model; see `cg2ls.codegen2.CodeGenConfig`."""
+
+    n_layer: int
+    n_embd: int
+    n_head: int
+    rotary_dim: int
+    context_length: int
+    vocab_size: int
+    n_masks: int
+    qkv_groups: int = 4
+
+    def config(self) -> CodeGenConfig:
+        """The architecture, MLP four times as wide as the residual."""
+        return CodeGenConfig(
+            n_layer=self.n_layer,
+            n_embd=self.n_embd,
+            n_head=self.n_head,
+            rotary_dim=self.rotary_dim,
+            n_positions=self.context_length,
+            vocab_size=self.vocab_size,
+            n_inner=4 * self.n_embd,
+            qkv_groups=self.qkv_groups,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizerSection:
+    """Optimizer and learning-rate schedule.
+
+    Attributes:
+        name: "adamw", or "muon" (Muon for the hidden matrices, AdamW for the rest).
+        lr: peak learning rate of AdamW.
+        muon_lr: peak learning rate of Muon, in the scale that matches AdamW's update size.
+        schedule: "cosine" (warm-up, cosine to `final_lr_ratio`) or "wsd" (warm-up, constant, linear decay over
+            the last `decay_share` of the steps).
+        warmup_steps: steps of linear warm-up.
+        final_lr_ratio: last learning rate over the peak.
+        decay_share: see `schedule`.
+        weight_decay: decoupled, on matrices only.
+        beta1: AdamW's first-moment decay.
+        beta2: AdamW's second-moment decay.
+        clip: greatest gradient norm.
+        z_loss: weight of logsumexp^2, which keeps logits from drifting (as in the authors' trainer).
+    """
+
+    name: str = "adamw"
+    lr: float = 2e-3
+    muon_lr: float = 5e-3
+    schedule: str = "cosine"
+    warmup_steps: int = 100
+    final_lr_ratio: float = 0.1
+    decay_share: float = 0.3
+    weight_decay: float = 0.1
+    beta1: float = 0.9
+    beta2: float = 0.95
+    clip: float = 1.0
+    z_loss: float = 1e-4
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSection:
+    """Length and rhythm of a run.
+
+    Attributes:
+        steps: optimizer steps in all.
+        rows_per_step: rows of `context_length` tokens in one step.
+        seed: decides initial weights, order of the data and every corruption.
+        save_every: steps between saved states.
+        evaluate_every: steps between evaluations on held-out rows.
+        evaluate_rows: held-out rows of each kind.
+        compile: use torch.compile.
+        threads: CPU threads; 0 leaves PyTorch's choice.
+    """
+
+    steps: int
+    rows_per_step: int
+    seed: int = 1234
+    save_every: int = 100
+    evaluate_every: int = 250
+    evaluate_rows: int = 64
+    compile: bool = True
+    threads: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Everything that decides a run, apart from the corpus and the machine."""
+
+    name: str
+    model: ModelSection
+    run: RunSection
+    optimizer: OptimizerSection = field(default_factory=OptimizerSection)
+    objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
+
+    @classmethod
+    def load(cls, path: Path, overrides: Sequence[str] = ()) -> Recipe:
+        """Reads a recipe file and applies overrides of the form `section.key=value`.
+
+        Raises:
+            TrainingError: the file is missing or damaged; a key is unknown, missing or contradictory.
+        """
+        try:
+            raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise TrainingError(f"the recipe {path} does not exist.") from None
+        except (OSError, ValueError) as wrong:
+            raise TrainingError(f"the recipe {path} cannot be read ({wrong}).") from None
+        for override in overrides:
+            _apply(raw, override)
+        return cls.from_dict(raw, str(path))
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any], origin: str = "recipe") -> Recipe:
+        """Builds a recipe from parsed TOML; see `load` for errors."""
+        sections = {
+            "model": ModelSection,
+            "run": RunSection,
+            "optimizer": OptimizerSection,
+            "objective": ObjectiveConfig,
+        }
+        unknown = set(raw) - set(sections) - {"name"}
+        if unknown:
+            raise TrainingError(
+                f"{origin}: unknown section {sorted(unknown)[0]!r}; known are {', '.join(sections)}."
+            )
+        built: dict[str, Any] = {
+            key: _section(kind, raw.get(key, {}), f"{origin}: [{key}]") for key, kind in sections.items()
+        }
+        recipe = cls(name=str(raw.get("name", "unnamed")), **built)
+        recipe._check(origin)
+        return recipe
+
+    def to_dict(self) -> dict[str, Any]:
+        """The inverse of `from_dict`."""
+        return dataclasses.asdict(self)
+
+    def _check(self, origin: str) -> None:
+        self.model.config()
+        if self.optimizer.name not in ("adamw", "muon"):
+            raise TrainingError(f"{origin}: optimizer.name is {self.optimizer.name!r}; choose adamw or muon.")
+        if self.optimizer.schedule not in ("cosine", "wsd"):
+            raise TrainingError(
+                f"{origin}: optimizer.schedule is {self.optimizer.schedule!r}; choose cosine or wsd."
+            )
+        if self.optimizer.warmup_steps >= self.run.steps:
+            raise TrainingError(
+                f"{origin}: {self.optimizer.warmup_steps} warm-up steps leave none of {self.run.steps}."
+            )
+        if not 0 <= self.objective.min_mask_ratio <= self.objective.max_mask_ratio < 1:
+            raise TrainingError(
+                f"{origin}: mask ratios must satisfy 0 <= min_mask_ratio <= max_mask_ratio < 1."
+            )
+        if self.objective.max_spans > self.model.n_masks:
+            raise TrainingError(
+                f"{origin}: {self.objective.max_spans} spans need more than {self.model.n_masks} masks."
+            )
+
+
+def _section(kind: type[T], raw: Mapping[str, Any], where: str) -> T:
+    types = {f.name: f.type for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    for key, value in raw.items():
+        if key not in types:
+            raise TrainingError(f"{where}: unknown key {key!r}; known are {', '.join(types)}.")
+        expected: Any = {"int": int, "float": (int, float), "str": str, "bool": bool}[str(types[key])]
+        if not isinstance(value, expected) or (isinstance(value, bool) and types[key] != "bool"):
+            raise TrainingError(f"{where}: {key} must be {types[key]}, not {value!r}.")
+    try:
+        return kind(**raw)
+    except TypeError as wrong:
+        missing = str(wrong).split("argument", 1)[-1].lstrip("s: ")
+        raise TrainingError(f"{where}: missing {missing}.") from None
+
+
+def _apply(raw: dict[str, Any], override: str) -> None:
+    key, separator, value = override.partition("=")
+    section, dot, name = key.partition(".")
+    if not separator or not dot:
+        raise TrainingError(f"override {override!r} must look like section.key=value.")
+    try:
+        parsed = tomllib.loads(f"value = {value}")["value"]
+    except ValueError:
+        parsed = value
+    raw.setdefault(section, {})[name] = parsed

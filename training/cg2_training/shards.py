@@ -1,0 +1,110 @@
+"""Tokenized corpora: one memory-mapped array of ids, documents separated by `<|endoftext|>`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+from cg2_training.errors import TrainingError
+from cg2ls.codegen2 import CodeTokenizer
+from cg2ls.files import replacing_folder, sha256_of
+
+BATCH = 512
+"""Documents tokenized at once."""
+
+
+@dataclass(frozen=True)
+class TokenShard:
+    """A tokenized split of a corpus.
+
+    Attributes:
+        tokens: ids, uint16 or uint32 [n], memory-mapped.
+        tokenizer: what made them.
+        bytes: UTF-8 bytes of the text behind them, separators not counted.
+    """
+
+    tokens: npt.NDArray[np.unsignedinteger]
+    tokenizer: CodeTokenizer
+    bytes: int
+
+    @classmethod
+    def open(cls, folder: Path) -> TokenShard:
+        """Maps a folder written by `tokenize_corpus`.
+
+        Raises:
+            TrainingError: a file is missing or has another length than recorded.
+        """
+        try:
+            meta = json.loads((folder / "shard.json").read_text(encoding="utf-8"))
+            tokens = np.memmap(folder / "tokens.bin", dtype=meta["dtype"], mode="r")
+        except (OSError, ValueError, KeyError) as wrong:
+            raise TrainingError(
+                f"{folder} is not a token shard ({wrong}); run cg2-train tokenize again."
+            ) from None
+        if tokens.size != meta["tokens"]:
+            raise TrainingError(
+                f"{folder}/tokens.bin holds {tokens.size} tokens, not {meta['tokens']}; run cg2-train tokenize again."
+            )
+        return cls(tokens, CodeTokenizer.load(folder / "tokenizer.json"), int(meta["bytes"]))
+
+
+def read_documents(path: Path) -> Iterator[str]:
+    """Texts of a JSON-lines corpus file.
+
+    Raises:
+        TrainingError: the file is missing, or a line is not a document.
+    """
+    try:
+        with path.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, start=1):
+                try:
+                    yield json.loads(line)["text"]
+                except (ValueError, KeyError, TypeError):
+                    raise TrainingError(f"{path}, line {number}: not a JSON object with a text.") from None
+    except FileNotFoundError:
+        raise TrainingError(f"{path} does not exist; build it with cg2-train corpus build.") from None
+
+
+def tokenize_corpus(
+    corpus: Path, tokenizer: CodeTokenizer, out: Path, *, progress: bool = True
+) -> TokenShard:
+    """Tokenizes a JSON-lines corpus, in its order, into a shard folder.
+
+    Raises:
+        TrainingError: the corpus is missing, damaged or empty.
+    """
+    dtype = np.dtype(np.uint16 if tokenizer.special.vocab_size <= 1 << 16 else np.uint32)
+    total_bytes = count = 0
+    documents = read_documents(corpus)
+    with (
+        replacing_folder(out) as new,
+        tqdm(unit="B", unit_scale=True, disable=not progress, desc=corpus.name) as bar,
+    ):
+        if progress and corpus.exists():
+            bar.total = corpus.stat().st_size
+        with (new / "tokens.bin").open("wb") as file:
+            while texts := list(islice(documents, BATCH)):
+                for tokens in tokenizer.encode_batch(texts):
+                    np.array([*tokens, tokenizer.special.end_of_text], dtype=dtype).tofile(file)
+                    count += len(tokens) + 1
+                size = sum(len(text.encode()) for text in texts)
+                total_bytes += size
+                bar.update(size)
+        if not count:
+            raise TrainingError(f"{corpus} holds no documents; there is nothing to train on.")
+        meta = {
+            "dtype": dtype.name,
+            "tokens": count,
+            "bytes": total_bytes,
+            "corpus_sha256": sha256_of(corpus),
+        }
+        (new / "shard.json").write_text(json.dumps(meta, indent=2) + "\n")
+        (new / "tokenizer.json").write_text(tokenizer.to_json(), encoding="utf-8")
+    return TokenShard.open(out)
