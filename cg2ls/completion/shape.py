@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cg2ls.completion import trim
 from cg2ls.completion.closers import reconcile
+from cg2ls.completion.loops import cut_loops
 
 if TYPE_CHECKING:
     from cg2ls.completion.cursor import Cursor
@@ -71,7 +72,7 @@ class Shaper:
 
     def _bounded(self, text: str, *, ended: bool) -> str:
         """Rules that find the answer's end from its beginning."""
-        text = trim.cut_at_mark(text)
+        text = cut_loops(trim.cut_at_mark(text))
         cursor = self.cursor
         if self.extent == "line":
             return self._line_bounded(text, ended=ended)

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-URI = "file:///work/area.py"
+URI = "file:///project/area.py"
 TEXT = "def area(width, height):\n    return width * height\n\n\nprint(\n"
 
 

@@ -1,0 +1,32 @@
+"""Where an answer begins to repeat itself, as small models do when they do not know on."""
+
+from __future__ import annotations
+
+import re
+
+LINE_CHARACTERS = 4
+"""Shorter lines (closers, `pass`) may follow each other."""
+
+_UNIT = re.compile(r"(?=(\S{2,40}?)\1{3})|(?=(\S[^\n]{1,40}?[ ,])\2{3})")
+"""Four times the same piece in a row, with or without blanks in it; rulers of one character are none."""
+
+
+def cut_loops(text: str) -> str:
+    """Ends after the first round of a loop, and before a line that repeats the one above it."""
+    return _cut_repeated_lines(_cut_repeated_pieces(text))
+
+
+def _cut_repeated_pieces(text: str) -> str:
+    for found in _UNIT.finditer(text):
+        unit = found.group(1) or found.group(2)
+        if len(set(unit.strip())) > 1:
+            return text[: found.start() + len(unit)]
+    return text
+
+
+def _cut_repeated_lines(text: str) -> str:
+    lines = text.split("\n")
+    for number in range(1, len(lines) - 1):
+        if len(lines[number].strip()) >= LINE_CHARACTERS and lines[number] == lines[number - 1]:
+            return "\n".join(lines[:number])
+    return text
