@@ -1,0 +1,103 @@
+"""Who may import whom: arrows run one way (docs/architecture.md)."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+ROOMS = {
+    "cg2ls.codegen2": {"cg2ls.codegen2"},
+    "cg2ls.modelfolder": {"cg2ls.codegen2"},
+    "cg2ls.engine": {"cg2ls.modelfolder", "cg2ls.codegen2"},
+    "cg2ls.completion": {"cg2ls.engine", "cg2ls.modelfolder", "cg2ls.codegen2"},
+    "cg2ls.server": {"cg2ls.completion", "cg2ls.engine", "cg2ls.modelfolder", "cg2ls.codegen2"},
+    "cg2ls.bench": {"cg2ls.engine", "cg2ls.modelfolder", "cg2ls.codegen2", "cg2ls.completion"},
+    "cg2ls.cli": {
+        *(
+            "cg2ls.server",
+            "cg2ls.completion",
+            "cg2ls.bench",
+            "cg2ls.engine",
+            "cg2ls.modelfolder",
+            "cg2ls.codegen2",
+        ),
+    },
+    "cg2_quantize": {"cg2ls.bench", "cg2ls.engine", "cg2ls.modelfolder", "cg2ls.codegen2"},
+    "cg2_training": {"cg2ls.codegen2", "cg2ls.modelfolder"},
+}
+"""What each room may import besides itself and the plain modules of `cg2ls`."""
+
+ENDS_IN_A_MODEL_FOLDER = {"folder_losses.py": {"cg2ls.engine"}, "publish.py": {"cg2_quantize"}}
+"""Files of training that work on a finished model folder, and what else they may know."""
+
+HEAVY = {
+    "torch",
+    "transformers",
+    "onnx",
+    "optimum",
+    "ctranslate2",
+    "bitsandbytes",
+    "datasets",
+    "tqdm",
+    "matplotlib",
+}
+FOLDERS = {"cg2ls": ROOT, "cg2_quantize": ROOT / "quantize", "cg2_training": ROOT / "training"}
+
+
+def room_of(module: str) -> str | None:
+    """The room a dotted module name lies in."""
+    return next((room for room in ROOMS if module == room or module.startswith(f"{room}.")), None)
+
+
+def imports_of(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path}: imports are absolute"
+            assert node.module
+            yield node.module
+
+
+def files_of(room: str) -> list[Path]:
+    folder = FOLDERS[room.split(".")[0]] / Path(*room.split("."))
+    return sorted(folder.rglob("*.py"))
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_imports_only_what_it_may_know(room: str) -> None:
+    files = files_of(room)
+    assert files, f"{room} has no files"
+    for path in files:
+        for module in imports_of(path):
+            other = room_of(module)
+            known = ROOMS[room] | ENDS_IN_A_MODEL_FOLDER.get(path.name, set())
+            allowed = other is None or other == room or other in known
+            assert allowed, f"{path.relative_to(ROOT)} imports {module}, which {room} must not know"
+
+
+def test_the_server_never_imports_what_is_heavy() -> None:
+    for path in sorted((ROOT / "cg2ls").rglob("*.py")):
+        for module in imports_of(path):
+            assert module.split(".")[0] not in HEAVY | {"cg2_quantize", "cg2_training"}, (
+                f"{path} imports {module}"
+            )
+
+
+def test_the_training_core_is_free_of_transformers_and_onnx() -> None:
+    for path in files_of("cg2_training"):
+        for module in imports_of(path):
+            assert module.split(".")[0] not in {"transformers", "onnx", "onnxruntime"}, (
+                f"{path} imports {module}"
+            )
+
+
+def test_no_file_is_long() -> None:
+    for folder in FOLDERS:
+        for path in files_of(folder):
+            lines = len(path.read_text("utf-8").splitlines())
+            assert lines <= 350, f"{path.relative_to(ROOT)} has {lines} lines; is it still one idea?"

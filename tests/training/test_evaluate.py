@@ -1,0 +1,93 @@
+"""Held-out loss is what its name says, for a checkpoint and for a model folder alike."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from cg2_quantize import convert
+from cg2_quantize.synthetic import write_random_checkpoint
+from cg2_training.batches import Batch
+from cg2_training.errors import TrainingError
+from cg2_training.evaluate import evaluate
+from cg2_training.folder_losses import cross_entropy
+from cg2_training.objective import IGNORED, ObjectiveConfig
+from cg2_training.shards import TokenShard, tokenize_corpus
+from cg2_training.subject import open_subject
+from cg2ls.codegen2 import CodeGenConfig, CodeTokenizer
+
+OBJECTIVE = ObjectiveConfig(max_spans=1, max_span_chars=40)
+SHAPE = CodeGenConfig(
+    n_layer=2, n_embd=64, n_head=4, rotary_dim=16, n_positions=128, vocab_size=512, n_inner=256, qkv_groups=4
+)
+
+
+def uniform(batch: Batch) -> npt.NDArray[np.float32]:
+    """A model that finds every one of 640 tokens equally likely."""
+    return np.where(batch.labels == IGNORED, 0, math.log(640)).astype(np.float32)
+
+
+def test_a_uniform_model_costs_the_logarithm_of_the_vocabulary(shard: TokenShard) -> None:
+    result = evaluate(uniform, shard, context=64, rows=10_000, objective=OBJECTIVE)
+    assert result.causal_nats == pytest.approx(math.log(640), rel=1e-6)
+    assert result.infill_nats == pytest.approx(math.log(640), rel=1e-6)
+    bytes_per_token = math.log2(640) / result.bits_per_byte
+    assert bytes_per_token == pytest.approx(shard.bytes / len(shard.tokens), rel=0.01)
+
+
+def test_every_row_counts_once(shard: TokenShard) -> None:
+    seen: list[bytes] = []
+
+    def spy(batch: Batch) -> npt.NDArray[np.float32]:
+        seen.extend(row.tobytes() for row in batch.tokens)
+        return uniform(batch)
+
+    result = evaluate(
+        spy, shard, context=64, rows=11, objective=dataclasses.replace(OBJECTIVE, infill_share=1.0)
+    )
+    assert result.rows == 11
+    assert len(seen) == 22
+    assert len(set(seen)) == 22
+
+
+def test_cross_entropy_of_known_logits() -> None:
+    logits = np.log(np.array([[0.5, 0.25, 0.25], [0.1, 0.8, 0.1]], np.float32)) + 3
+    losses = cross_entropy(logits, np.array([1, IGNORED]))
+    assert losses == pytest.approx([math.log(4), 0], abs=1e-5)
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("subject") / "checkpoint"
+    write_random_checkpoint(folder, SHAPE, seed=3)
+    return folder
+
+
+def test_a_checkpoint_and_its_model_folder_cost_the_same(
+    checkpoint: Path, corpus: Path, tmp_path: Path
+) -> None:
+    heldout = tokenize_corpus(
+        corpus, CodeTokenizer.load(checkpoint / "tokenizer.json"), tmp_path / "heldout", progress=False
+    )
+    convert(checkpoint, tmp_path / "folder", precision="fp32")
+    results = []
+    for subject in (checkpoint, tmp_path / "folder"):
+        losses, context = open_subject(subject, heldout.tokenizer)
+        assert context == 128
+        results.append(evaluate(losses, heldout, context, rows=4, objective=OBJECTIVE))
+    assert dataclasses.astuple(results[0]) == pytest.approx(dataclasses.astuple(results[1]), rel=1e-4)
+
+
+def test_another_tokenizer_is_refused(checkpoint: Path, shard: TokenShard) -> None:
+    with pytest.raises(TrainingError, match="another tokenizer"):
+        open_subject(checkpoint, shard.tokenizer)
+
+
+def test_a_missing_subject_is_named(shard: TokenShard, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="not a folder"):
+        open_subject(tmp_path / "none", shard.tokenizer)
