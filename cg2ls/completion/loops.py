@@ -25,8 +25,15 @@ def _cut_repeated_pieces(text: str) -> str:
 
 
 def _cut_repeated_lines(text: str) -> str:
+    """Ends before a line like the one above it, and before two lines that stood together earlier."""
     lines = text.split("\n")
+    pairs: dict[tuple[str, str], int] = {}
     for number in range(1, len(lines) - 1):
-        if len(lines[number].strip()) >= LINE_CHARACTERS and lines[number] == lines[number - 1]:
+        line, above = lines[number], lines[number - 1]
+        if len(line.strip()) < LINE_CHARACTERS:
+            continue
+        if line == above:
             return "\n".join(lines[:number])
+        if pairs.setdefault((above, line), number) < number:
+            return "\n".join(lines[: number - 1])
     return text

@@ -13,6 +13,7 @@ LOOPS = {
     "self.self.self.self.x": "self.",
     "a, b, a, b, a, b, a, b, c)": "a, b, ",
     "        self.x = 1\n        self.x = 1\n        self.y": "        self.x = 1",
+    "if a:\n    go(1)\nif b:\nif a:\n    go(1)\nif b:\n": "if a:\n    go(1)\nif b:",
 }
 
 NO_LOOPS = [
@@ -24,6 +25,7 @@ NO_LOOPS = [
     "a = 1\nb = 1\nc = 1\nd = 1\n",
     "        }\n        }\n",
     "            pass\n        pass\n",
+    "if a:\n    go(1)\nif b:\n    go(1)\n",
     "return abab",
 ]
 
