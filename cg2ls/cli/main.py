@@ -18,6 +18,7 @@ COMMANDS = {
     "serve": "serve an editor over LSP (what `cg2ls` alone does)",
     "complete": "complete a file at one place and print the text",
     "models": "list, add, choose, verify and remove models",
+    "bench": "measure prefill, decode and key-to-answer times",
     "doctor": "check that completion works here, and say what to mend",
 }
 """Commands with their help. Each is a module of this package, imported only if it is the one to run: the

@@ -1,0 +1,7 @@
+"""The error of this package."""
+
+from cg2ls.errors import Cg2Error
+
+
+class BenchError(Cg2Error):
+    """A measurement that cannot be made as asked."""

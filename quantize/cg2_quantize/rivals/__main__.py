@@ -1,0 +1,70 @@
+"""`python -m cg2_quantize.rivals`: makes the reference model, converts for a rival, serves one."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from cg2ls.errors import Cg2Error
+
+RIVALS = ("optimum", "ctranslate2")
+
+
+def main() -> int:
+    """Runs one command; the last line on stderr says what went wrong."""
+    arguments = _parser().parse_args()
+    try:
+        arguments.run(arguments)
+    except Cg2Error as wrong:
+        print(wrong, file=sys.stderr)
+        return wrong.exit_code
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m cg2_quantize.rivals", description=__doc__)
+    commands = parser.add_subparsers(required=True)
+    reference = commands.add_parser("reference", help="an int8 model folder of the reference shape")
+    reference.add_argument("-o", "--output", type=Path, required=True)
+    reference.set_defaults(run=_reference)
+    prepare = commands.add_parser("prepare", help="convert a model folder for a rival")
+    prepare.add_argument("rival", choices=RIVALS)
+    prepare.add_argument("folder", type=Path)
+    prepare.add_argument("-o", "--output", type=Path, required=True)
+    prepare.set_defaults(run=_prepare)
+    serve = commands.add_parser("serve", help="take turns over stdin and stdout")
+    serve.add_argument("rival", choices=RIVALS)
+    serve.add_argument("folder", type=Path)
+    serve.add_argument("--threads", type=int, required=True)
+    serve.set_defaults(run=_serve)
+    return parser
+
+
+def _reference(arguments: argparse.Namespace) -> None:
+    from cg2_quantize.rivals.reference import write_reference_model
+
+    write_reference_model(arguments.output)
+
+
+def _prepare(arguments: argparse.Namespace) -> None:
+    from cg2_quantize.rivals.prepare import prepare
+
+    prepare(arguments.rival, arguments.folder, arguments.output)
+
+
+def _serve(arguments: argparse.Namespace) -> None:
+    from cg2ls.bench.protocol import serve_stdio
+
+    if arguments.rival == "optimum":
+        from cg2_quantize.rivals.optimum_loop import OptimumLoop
+
+        serve_stdio(OptimumLoop(arguments.folder, arguments.threads))
+    else:
+        from cg2_quantize.rivals.ctranslate2_generator import CTranslate2Generator
+
+        serve_stdio(CTranslate2Generator(arguments.folder, arguments.threads))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
