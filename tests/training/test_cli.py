@@ -11,15 +11,7 @@ import pytest
 from cg2_training.cli import main
 from cg2ls.engine import Engine, Request
 from cg2ls.modelfolder import ModelDescription
-
-
-def write_recipe(recipe: dict[str, Any], path: Path) -> Path:
-    lines = [f'name = "{recipe["name"]}"']
-    for section in ("model", "optimizer", "objective", "run"):
-        lines.append(f"[{section}]")
-        lines += [f"{key} = {json.dumps(value)}" for key, value in recipe[section].items()]
-    path.write_text("\n".join(lines))
-    return path
+from tests.training.recipe_file import write_recipe
 
 
 def test_from_text_to_a_model_folder(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from cg2_training.shards import TokenShard
 from cg2_training.state import saved_states
 from cg2_training.trainer import Trainer
 from cg2ls.codegen2 import Checkpoint
+from tests.training.recipe_file import write_recipe
 
 
 def trainer(recipe: dict[str, Any], shard: TokenShard, run: Path) -> Trainer:
@@ -68,13 +68,9 @@ def test_a_killed_run_resumes(
     recipe: dict[str, Any], corpus: Path, shard: TokenShard, tmp_path: Path
 ) -> None:
     recipe["run"] |= {"steps": 100_000, "save_every": 1, "evaluate_every": 100_000}
-    lines = [f'name = "{recipe["name"]}"']
-    for section in ("model", "optimizer", "objective", "run"):
-        lines.append(f"[{section}]")
-        lines += [f"{key} = {json.dumps(value)}" for key, value in recipe[section].items()]
-    (tmp_path / "recipe.toml").write_text("\n".join(lines))
+    path = write_recipe(recipe, tmp_path / "recipe.toml")
     folder = Path(shard.tokens.filename).parent  # type: ignore[attr-defined]
-    command = [sys.executable, "-m", "cg2_training.cli", "pretrain", str(tmp_path / "recipe.toml")]
+    command = [sys.executable, "-m", "cg2_training.cli", "pretrain", str(path)]
     command += ["--train", str(folder), "--heldout", str(folder), "--run", str(tmp_path / "run")]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
         deadline = time.monotonic() + 120

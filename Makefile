@@ -1,0 +1,65 @@
+# `make demo` and `make test` set everything up by themselves; `make help` lists the rest.
+PYTHON ?= python3
+VENV := .venv
+DEMO_VENV := .venv-demo
+REFERENCE_VENV := .venv-reference
+BIN := $(VENV)/bin
+PIP_FLAGS := --quiet --disable-pip-version-check
+
+.PHONY: help demo test lint format reference bench clean python-ok
+.DEFAULT_GOAL := help
+
+help: ## what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
+
+python-ok:
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is needed: install it, or say make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 15))' || \
+	  { echo "Python 3.11 to 3.14 is needed, but $(PYTHON) is $$($(PYTHON) --version): say make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo "$(PYTHON) lacks the venv module: install your system's python3-venv package"; exit 1; }
+
+$(DEMO_VENV)/ready: pyproject.toml | python-ok
+	@echo "Setting up $(DEMO_VENV): the server and ONNX Runtime, about 60 MB to download."
+	@rm -rf $(DEMO_VENV)
+	@$(PYTHON) -m venv $(DEMO_VENV)
+	@$(DEMO_VENV)/bin/python -m pip install $(PIP_FLAGS) -e '.[cpu]'
+	@touch $@
+
+demo: $(DEMO_VENV)/ready ## play an editor against the real language server
+	@$(DEMO_VENV)/bin/python tools/demo.py
+
+$(VENV)/ready: pyproject.toml constraints/ci.txt | python-ok
+	@echo "Setting up $(VENV): about 500 MB to download with a CPU build of PyTorch, several GB where pip picks a CUDA build."
+	@rm -rf $(VENV)
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install $(PIP_FLAGS) -c constraints/ci.txt -e '.[dev]'
+	@touch $@
+
+test: $(VENV)/ready lint ## install what tests need and run them all
+	@$(BIN)/python -m pytest tests
+
+lint: $(VENV)/ready ## formatter, linter and types
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+format: $(VENV)/ready ## format the code
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+$(REFERENCE_VENV)/ready: pyproject.toml constraints/reference.txt | python-ok
+	@echo "Setting up $(REFERENCE_VENV): optimum, an old transformers and CTranslate2, about 600 MB to download."
+	@rm -rf $(REFERENCE_VENV)
+	@$(PYTHON) -m venv $(REFERENCE_VENV)
+	@$(REFERENCE_VENV)/bin/python -m pip install $(PIP_FLAGS) -c constraints/reference.txt -e '.[reference]'
+	@touch $@
+
+reference: $(REFERENCE_VENV)/ready ## the environment of the rivals that `cg2ls bench --against` measures
+
+bench: $(VENV)/ready $(REFERENCE_VENV)/ready ## our speed beside optimum's and CTranslate2's
+	@$(BIN)/cg2ls bench --reference-shape --against optimum,ctranslate2 --rounds 9 \
+	  --reference-python $(REFERENCE_VENV)/bin/python
+
+clean: ## remove the environments
+	rm -rf $(VENV) $(DEMO_VENV) $(REFERENCE_VENV)
