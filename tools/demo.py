@@ -163,6 +163,7 @@ def dim(text: str) -> str:
     """Ghost text as a terminal shows it, or in brackets elsewhere."""
     if not text:
         return ""
+    text = text.replace("\n", "\n" + " " * len("  > "))
     return f"\x1b[2m{text}\x1b[0m" if sys.stdout.isatty() else f"⟦{text}⟧"
 
 

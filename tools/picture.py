@@ -22,7 +22,9 @@ _FONT = re.compile(r"\s*@font-face\s*\{.*?\}", re.DOTALL)
 
 def main() -> int:
     """Reads standard input and writes the picture."""
-    parser = argparse.ArgumentParser(description="Turn terminal output on standard input into an SVG picture.")
+    parser = argparse.ArgumentParser(
+        description="Turn terminal output on standard input into an SVG picture."
+    )
     parser.add_argument("picture", type=Path)
     parser.add_argument("title")
     parser.add_argument("--lines", type=int, default=60, help="most lines to draw (default: %(default)s)")
@@ -30,8 +32,10 @@ def main() -> int:
     console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True)
     lines = sys.stdin.read().replace("\r\n", "\n").splitlines()
     console.print(Text.from_ansi("\n".join(lines[: arguments.lines])))
-    # rich names web fonts; a picture in a README must not load anything
-    svg = _FONT.sub("", console.export_svg(title=arguments.title))
+    # rich names web fonts, but a picture in a README must not load anything; and some viewers drop indentation
+    svg = _FONT.sub("", console.export_svg(title=arguments.title)).replace(
+        "<svg ", '<svg xml:space="preserve" ', 1
+    )
     arguments.picture.write_text(svg, encoding="utf-8")
     return 0
 

@@ -54,7 +54,6 @@ def plot_losses(log: Path, picture: Path, title: str) -> None:
             *zip(*heldout, strict=True), "o-", color="tab:red", markersize=3, label="held-out bits per byte"
         )
         right.set_ylabel("bits per byte")
-        right.legend(loc="upper center")
-    axes.legend(loc="upper right")
+    figure.legend(loc="upper right", bbox_to_anchor=(1, 1), bbox_transform=axes.transAxes)
     figure.savefig(picture, dpi=120)
     plt.close(figure)
