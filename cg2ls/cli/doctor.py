@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 PYTHONS = ((3, 11), (3, 15))
 """From, and below."""
 
-NEEDED = ("lsprotocol", "numpy", "platformdirs", "pygls", "tokenizers")
+NEEDED = ("lsprotocol", "numpy", "platformdirs", "pygls", "safetensors", "tokenizers")
 
 
 @dataclass
@@ -113,7 +113,8 @@ def _check_model(report: Report, args: argparse.Namespace) -> None:
         facts["folder"] = str(located.folder)
         _try_model(facts, located.folder, args)
     except Cg2Error as wrong:
-        report.problems.append(str(wrong))
+        if str(wrong) not in report.problems:
+            report.problems.append(str(wrong))
 
 
 def _try_model(facts: dict[str, str], folder: Path, args: argparse.Namespace) -> None:

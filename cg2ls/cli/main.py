@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from typing import TYPE_CHECKING
 
 from cg2ls import __version__
-from cg2ls.cli.parser import Parser
 from cg2ls.errors import Cg2Error
+from cg2ls.parser import Parser
 
 if TYPE_CHECKING:
     import argparse
@@ -43,6 +44,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Cg2Error as wrong:
         print(f"cg2ls: {wrong}", file=sys.stderr)
         return wrong.exit_code
+    except BrokenPipeError:  # whoever read the output has left
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as wrong:
+        print(f"cg2ls: {wrong.filename or 'a file'}: {wrong.strerror or wrong}.", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         return 130
 

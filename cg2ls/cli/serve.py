@@ -7,8 +7,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from cg2ls.errors import Cg2Error
+
 if TYPE_CHECKING:
     import argparse
+
+
+class NoStreamsError(Cg2Error):
+    """A server that was started without stdin or stdout."""
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -30,12 +36,15 @@ def run(arguments: argparse.Namespace) -> int:
 
     Raises:
         LogFileError: the log cannot be written.
+        NoStreamsError: stdin or stdout is closed.
     """
     from cg2ls.server.logs import configure
     from cg2ls.server.options import ServerOptions
     from cg2ls.server.server import Server
 
     configure(arguments.log_file)
+    if sys.stdin is None or sys.stdout is None:
+        raise NoStreamsError("The language server needs stdin and stdout; let an editor start it.")
     if sys.stdin.isatty():
         print("cg2ls: waiting for an editor on stdin; Ctrl+C ends it.", file=sys.stderr)
     server = Server(ServerOptions(model_flag=arguments.model))

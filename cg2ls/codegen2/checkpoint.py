@@ -146,7 +146,7 @@ def read_json(path: Path) -> dict[str, Any]:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise CheckpointError(f"{path} is missing; a checkpoint folder needs it.") from None
-    except (OSError, ValueError) as wrong:
+    except (OSError, ValueError, RecursionError) as wrong:
         raise CheckpointError(f"{path} cannot be read as JSON ({wrong}).") from None
     if not isinstance(value, dict):
         raise CheckpointError(f"{path} must hold a JSON object.")
@@ -155,7 +155,10 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def _map_all(folder: Path) -> Iterator[tuple[str, MappedTensor]]:
     if (folder / INDEX).exists():
-        files = sorted(set(read_json(folder / INDEX).get("weight_map", {}).values()))
+        weight_map = read_json(folder / INDEX).get("weight_map")
+        if not isinstance(weight_map, dict) or not all(isinstance(name, str) for name in weight_map.values()):
+            raise CheckpointError(f"{folder / INDEX} has no weight_map of file names; download it again.")
+        files = sorted(set(weight_map.values()))
     elif (folder / SINGLE).exists():
         files = [SINGLE]
     else:
@@ -163,7 +166,7 @@ def _map_all(folder: Path) -> Iterator[tuple[str, MappedTensor]]:
             f"{folder} has neither {SINGLE} nor {INDEX}; convert .bin weights to safetensors first."
         )
     for name in files:
-        if not isinstance(name, str) or Path(name).name != name:
+        if Path(name).name != name:
             raise CheckpointError(f"{folder / INDEX} names {name!r}, which is not a file of this folder.")
         for tensor, mapped in map_safetensors(folder / name):
             if not tensor.endswith(BUFFERS):

@@ -102,7 +102,7 @@ class CodeGenConfig:
             )
         except KeyError as missing:
             raise ConfigError(f"config.json: the key {missing.args[0]!r} is missing.") from None
-        except (TypeError, ValueError) as wrong:
+        except (TypeError, ValueError, OverflowError) as wrong:
             raise ConfigError(f"config.json: a value has the wrong type ({wrong}).") from None
 
     def to_dict(self, *, end_of_text_id: int) -> dict[str, Any]:

@@ -63,6 +63,8 @@ def map_safetensors(path: Path) -> Iterator[tuple[str, MappedTensor]]:
             if not 2 <= size <= HEADER_LIMIT:
                 raise ValueError("no header")
             header = json.loads(file.read(size))
+            if not isinstance(header, dict):
+                raise ValueError("its header is no object")
         data = (
             np.memmap(path, dtype=np.uint8, mode="r", offset=8 + size)
             if path.stat().st_size > 8 + size
@@ -72,7 +74,7 @@ def map_safetensors(path: Path) -> Iterator[tuple[str, MappedTensor]]:
         raise SafetensorsError(
             f"{path} is missing; the checkpoint is incomplete, download it again."
         ) from None
-    except (OSError, ValueError) as wrong:
+    except (OSError, ValueError, RecursionError) as wrong:
         raise SafetensorsError(f"{path} is not a safetensors file ({wrong}).") from None
     available = 0 if data is None else data.size
     for name, entry in header.items():
@@ -80,9 +82,9 @@ def map_safetensors(path: Path) -> Iterator[tuple[str, MappedTensor]]:
             continue
         try:
             dtype, shape = entry["dtype"], tuple(int(n) for n in entry["shape"])
-            start, end = entry["data_offsets"]
+            start, end = (int(n) for n in entry["data_offsets"])
             expected = int(np.prod(shape, dtype=np.int64)) * np.dtype(DTYPES[dtype]).itemsize
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             raise SafetensorsError(
                 f"{path}: the entry for {name} is damaged; download the file again."
             ) from None

@@ -29,6 +29,7 @@ class CodeTokenizer:
 
     def __init__(self, tokenizer: Tokenizer, origin: str = "tokenizer.json") -> None:
         self._tokenizer = tokenizer
+        self._origin = origin
         self.special = _special_tokens(tokenizer, origin)
 
     @classmethod
@@ -77,13 +78,20 @@ class CodeTokenizer:
 
     @cached_property
     def token_bytes(self) -> list[bytes]:
-        """Bytes of every token by id; empty for special and unused ids."""
+        """Bytes of every token by id; empty for special and unused ids.
+
+        Raises:
+            TokenizerError: a token is not spelled in GPT-2's alphabet of bytes.
+        """
         alphabet = _byte_alphabet()
         added = self._tokenizer.get_added_tokens_decoder()
         table = [b""] * self.special.vocab_size
         for text, token in self._tokenizer.get_vocab(with_added_tokens=False).items():
-            if not SPECIAL.fullmatch(text):
-                table[token] = bytes(alphabet[char] for char in text)
+            if SPECIAL.fullmatch(text):
+                continue
+            if not alphabet.keys() >= set(text):
+                raise TokenizerError(f"{self._origin} is not byte-level ({text!r}), as CodeGen2's is.")
+            table[token] = bytes(alphabet[char] for char in text)
         for token, entry in added.items():
             table[token] = b"" if SPECIAL.fullmatch(entry.content) else entry.content.encode()
         return table

@@ -55,9 +55,8 @@ class Scheduler:
         if older := self._newest.get(document):
             older.supersede()
         self._newest[document] = job
-        working = self._pool.submit(_unless_stopped, job.stop, work)
+        answer = asyncio.wrap_future(self._pool.submit(_unless_stopped, job.stop, work))
         try:
-            answer = asyncio.wrap_future(working)
             await _first(answer, job.superseded)
             if job.superseded.done():
                 answer.add_done_callback(_forget)
@@ -65,6 +64,7 @@ class Scheduler:
             return answer.result()
         except asyncio.CancelledError:
             job.stop.set()
+            answer.add_done_callback(_forget)
             raise
         finally:
             if self._newest.get(document) is job:

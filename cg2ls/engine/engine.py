@@ -13,7 +13,7 @@ import numpy as np
 from cg2ls.codegen2.tokenizer import CodeTokenizer
 from cg2ls.engine.cache import KvBuffers
 from cg2ls.engine.clock import Clock
-from cg2ls.engine.forward import Forward
+from cg2ls.engine.forward import Forward, first_line
 from cg2ls.engine.healing import ByteIndex, ForcedStart
 from cg2ls.engine.request import EngineError, Request, Step, Timing, never
 from cg2ls.engine.sampling import Sampler, log_probability
@@ -100,6 +100,11 @@ class Engine:
             raise EngineError(
                 f"{folder}: the tokenizer has {tokenizer.special.vocab_size} tokens, but the model"
                 f" {model.architecture.vocab_size}; convert the model again with its own tokenizer."
+            )
+        if tokenizer.special != model.tokens:
+            raise EngineError(
+                f"{folder}: model.json and {TOKENIZER} disagree about the special tokens;"
+                " convert the model again."
             )
         opened = open_session(folder, model, provider=provider, threads=threads or default_threads())
         return cls(model, tokenizer, opened)
@@ -223,13 +228,19 @@ class Engine:
 
 
 def _forward(model: ModelDescription, opened: OpenSession) -> Forward:
-    buffers = KvBuffers(
-        opened.ort,
-        model.architecture,
-        context_length=model.context_length,
-        kv_dtype=model.kv_dtype,
-        device=opened.provider,
-    )
+    try:
+        buffers = KvBuffers(
+            opened.ort,
+            model.architecture,
+            context_length=model.context_length,
+            kv_dtype=model.kv_dtype,
+            device=opened.provider,
+        )
+    except Exception as wrong:  # MemoryError, or one of the runtime's own, undocumented classes
+        raise EngineError(
+            f"There is no memory for {model.name}'s context of {model.context_length} tokens"
+            f" ({first_line(wrong)}) Use a smaller model."
+        ) from None
     return Forward(
         opened.ort,
         opened.session,

@@ -107,6 +107,9 @@ def check_signature(session: Any, model: ModelDescription, folder: Path) -> None
     Raises:
         EngineError: an input or output is missing, or has another type or width.
     """
+    given = sum(entry.name.startswith("past_key_values.") for entry in session.get_inputs())
+    if given != 2 * model.architecture.n_layer:
+        raise EngineError(_misfit(folder, f"it has {given // 2} layers, not {model.architecture.n_layer}"))
     layers = range(model.architecture.n_layer)
     parts = [f"{layer}.{part}" for layer in layers for part in ("key", "value")]
     inputs = {"input_ids", "seqlens_k", "total_sequence_length", "logits_positions"}

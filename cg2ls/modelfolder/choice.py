@@ -69,7 +69,7 @@ def read_lasting(file: Path) -> LastingChoices:
     """Reads the choices; a file that is not there means none.
 
     Raises:
-        ModelFolderError: the file is damaged.
+        ModelFolderError: the file is damaged or cannot be read.
     """
     try:
         raw = json.loads(file.read_text(encoding="utf-8"))
@@ -78,12 +78,21 @@ def read_lasting(file: Path) -> LastingChoices:
             raise TypeError("a model's name must be a string")
     except FileNotFoundError:
         return LastingChoices()
-    except (OSError, ValueError, TypeError, AttributeError) as wrong:
+    except OSError as wrong:
+        raise ModelFolderError(f"{file} cannot be read ({wrong.strerror}).") from None
+    except (ValueError, TypeError, AttributeError, RecursionError) as wrong:
         raise ModelFolderError(f"{file} is damaged ({wrong}); delete it and choose again.") from None
     return LastingChoices(general=general, by_language=by_language)
 
 
 def write_lasting(file: Path, choices: LastingChoices) -> None:
-    """Writes the choices atomically."""
+    """Writes the choices atomically.
+
+    Raises:
+        ModelFolderError: the file cannot be written.
+    """
     raw = {"general": choices.general, "languages": dict(sorted(choices.by_language.items()))}
-    write_atomically(file, json.dumps(raw, indent=2) + "\n")
+    try:
+        write_atomically(file, json.dumps(raw, indent=2) + "\n")
+    except OSError as wrong:
+        raise ModelFolderError(f"{file} cannot be written ({wrong.strerror}).") from None

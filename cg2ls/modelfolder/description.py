@@ -27,6 +27,9 @@ CONTENT = (GRAPH, WEIGHTS, TOKENIZER)
 
 PRECISIONS = ("fp32", "int8", "int4")
 
+LARGEST = 1 << 24
+"""No model has a larger shape or context; a damaged file must not make the engine ask for such memory."""
+
 
 class ModelFolderError(Cg2Error):
     """A model folder that is missing, damaged, or not what its model.json says."""
@@ -150,7 +153,7 @@ class ModelDescription:
             return cls.from_dict(json.loads(path.read_text(encoding="utf-8")))
         except FileNotFoundError:
             raise ModelFolderError(f"{path} is missing, so {folder} is not a model folder.") from None
-        except (OSError, UnicodeError, json.JSONDecodeError) as wrong:
+        except (OSError, ValueError, RecursionError) as wrong:
             raise ModelFolderError(
                 f"{path} cannot be read as JSON ({wrong}); convert the model again."
             ) from None
@@ -199,7 +202,7 @@ class ModelDescription:
             name=top.text("name", empty=False),
             family=top.text("family", among=("codegen2",)),
             architecture=shape,
-            context_length=top.integer("context_length", at_least=2),
+            context_length=top.integer("context_length", at_least=2, below=LARGEST),
             tokens=_tokens(top.object("tokens"), shape.vocab_size),
             infill=infill_from(top.object("infill")),
             languages=languages_from(top.object("languages")),
@@ -215,7 +218,7 @@ class ModelDescription:
 
 def _architecture(raw: fields.Fields) -> Architecture:
     names = Architecture.__dataclass_fields__
-    shape = Architecture(**{name: raw.integer(name, at_least=1) for name in names})
+    shape = Architecture(**{name: raw.integer(name, at_least=1, below=LARGEST) for name in names})
     if shape.n_head * shape.head_dim != shape.n_embd:
         raise fields.FieldError("architecture: n_embd must be n_head times head_dim.")
     if shape.rotary_dim % 2 or shape.rotary_dim > shape.head_dim:
@@ -258,7 +261,7 @@ def source_from(raw: fields.Fields) -> Source:
 def _files(raw: fields.Fields) -> dict[str, FileEntry]:
     entries: dict[str, FileEntry] = {}
     for name in raw:
-        if Path(name).name != name or "\\" in name:
+        if Path(name).name != name or "\\" in name or "\0" in name:
             raise fields.FieldError(f"files names {name!r}, which is not a file of this folder.")
         entry = raw.object(name)
         entries[name] = FileEntry(entry.text("sha256", empty=False), entry.integer("bytes", at_least=0))

@@ -75,9 +75,13 @@ class Fields:
 
     def _number(self, name: str) -> float:
         value = self._value(name)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        try:
+            number = math.nan if isinstance(value, bool | str) else float(value)
+        except (TypeError, OverflowError):
+            number = math.nan
+        if not math.isfinite(number):
             raise FieldError(f"{self._at(name)} must be a number.")
-        return float(value)
+        return number
 
     def _value(self, name: str) -> Any:
         if name not in self._raw:

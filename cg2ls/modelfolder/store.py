@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from cg2ls.files import replacing_folder
 from cg2ls.modelfolder import folders
 from cg2ls.modelfolder.choice import DEFAULT_NAME, Choice
 from cg2ls.modelfolder.description import DESCRIPTION, ModelDescription, ModelFolderError
-from cg2ls.modelfolder.verify import verify_folder
+from cg2ls.modelfolder.verify import readable, verify_folder
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 """Names that are safe as folder names everywhere."""
@@ -54,9 +55,10 @@ class ModelStore:
 
     def models(self) -> list[StoredModel]:
         """All of them: the shipped default, then the added ones by name. Damaged ones are listed as such."""
-        found = sorted(path.parent for path in self.root.glob(f"[!.]*/{DESCRIPTION}"))
+        with readable(self.root):
+            found = sorted(path.parent for path in self.root.glob(f"[!.]*/{DESCRIPTION}"))
         named = [(folder.name, folder) for folder in found]
-        if (self.shipped / DESCRIPTION).is_file():
+        if _has_description(self.shipped):
             named.insert(0, (DEFAULT_NAME, self.shipped))
         return [_stored(name, folder) for name, folder in named]
 
@@ -64,10 +66,10 @@ class ModelStore:
         """The folder of a model given by name, or by the path of its folder.
 
         Raises:
-            ModelFolderError: there is none.
+            ModelFolderError: there is none, or the system lets nobody look.
         """
         if model == DEFAULT_NAME:
-            if not (self.shipped / DESCRIPTION).is_file():
+            if not _has_description(self.shipped):
                 raise ModelFolderError(
                     f"This installation has no default model ({self.shipped} is empty);"
                     " add one with `cg2ls models add FOLDER` and choose it with `cg2ls models use NAME`."
@@ -75,8 +77,8 @@ class ModelStore:
             return self.shipped
         if self._is_added(model):
             return self.root / model
-        folder = Path(model).expanduser()
-        if (folder / DESCRIPTION).is_file():
+        folder = _expanded(model)
+        if _has_description(folder):
             return folder.absolute()
         names = ", ".join(stored.name for stored in self.models()) or "none"
         raise ModelFolderError(f"There is no model {model!r}, by name or as a folder; there are: {names}.")
@@ -86,7 +88,7 @@ class ModelStore:
         return model == DEFAULT_NAME or self._is_added(model)
 
     def _is_added(self, model: str) -> bool:
-        return bool(NAME.fullmatch(model)) and (self.root / model / DESCRIPTION).is_file()
+        return bool(NAME.fullmatch(model)) and _has_description(self.root / model)
 
     def resolve(self, choice: Choice) -> Path:
         """`locate`, with who chose the model in the error.
@@ -143,6 +145,22 @@ class ModelStore:
             shutil.rmtree(self.root / name)
         except OSError as wrong:
             raise ModelFolderError(f"{self.root / name} could not be removed: {wrong.strerror}.") from None
+
+
+def _has_description(folder: Path) -> bool:
+    try:
+        return stat.S_ISREG((folder / DESCRIPTION).stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # the last for a name with a null character
+        return False
+    except OSError as wrong:
+        raise ModelFolderError(f"{folder} cannot be read ({wrong.strerror}).") from None
+
+
+def _expanded(model: str) -> Path:
+    try:
+        return Path(model).expanduser()
+    except RuntimeError:  # ~nobody
+        return Path(model)
 
 
 def _stored(name: str, folder: Path) -> StoredModel:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from cg2ls.files import sha256_of
@@ -9,6 +10,7 @@ from cg2ls.modelfolder.description import DESCRIPTION, GRAPH, ModelDescription, 
 from cg2ls.modelfolder.external_data import MalformedGraphError, external_locations
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -28,22 +30,23 @@ def check_structure(folder: Path, model: ModelDescription) -> None:
     """Checks that every listed file is there in its size, and that the graph reads no other file.
 
     Raises:
-        ModelFolderError: a file is missing, is a link out of the folder or has another size, or the graph
-            is damaged or names a file that model.json does not list.
+        ModelFolderError: a file is missing, is a link out of the folder, has another size or cannot be
+            read, or the graph is damaged or names a file that model.json does not list.
     """
     for name, entry in model.files.items():
-        path = folder / name
-        if not path.is_file():
-            raise ModelFolderError(f"{path} is missing; convert or add the model again.")
-        if path.resolve().parent != folder.resolve():
-            raise ModelFolderError(f"{path} is a link out of its folder; put the file itself there.")
-        if (size := path.stat().st_size) != entry.bytes:
-            raise ModelFolderError(
-                f"{path} has {size} bytes, but {DESCRIPTION} says {entry.bytes};"
-                " convert or add the model again."
-            )
+        with readable(folder / name) as path:
+            if not path.is_file():
+                raise ModelFolderError(f"{path} is missing; convert or add the model again.")
+            if path.resolve().parent != folder.resolve():
+                raise ModelFolderError(f"{path} is a link out of its folder; put the file itself there.")
+            if (size := path.stat().st_size) != entry.bytes:
+                raise ModelFolderError(
+                    f"{path} has {size} bytes, but {DESCRIPTION} says {entry.bytes};"
+                    " convert or add the model again."
+                )
     try:
-        locations = external_locations((folder / GRAPH).read_bytes())
+        with readable(folder / GRAPH) as graph:
+            locations = external_locations(graph.read_bytes())
     except MalformedGraphError as wrong:
         raise ModelFolderError(
             f"{folder / GRAPH} is not an ONNX model ({wrong}); convert or add the model again."
@@ -55,14 +58,29 @@ def check_structure(folder: Path, model: ModelDescription) -> None:
         )
 
 
+@contextmanager
+def readable(path: Path) -> Iterator[Path]:
+    """Turns what the system says about a file that cannot be read into one sentence.
+
+    Raises:
+        ModelFolderError: an operation in the block was refused.
+    """
+    try:
+        yield path
+    except OSError as wrong:
+        raise ModelFolderError(f"{path} cannot be read ({wrong.strerror}); see to its permissions.") from None
+
+
 def check_integrity(folder: Path, model: ModelDescription) -> None:
     """Compares the SHA-256 of every listed file.
 
     Raises:
-        ModelFolderError: a file was changed.
+        ModelFolderError: a file was changed, or cannot be read.
     """
     for name, entry in model.files.items():
-        if sha256_of(folder / name) != entry.sha256:
+        with readable(folder / name) as path:
+            found = sha256_of(path)
+        if found != entry.sha256:
             raise ModelFolderError(
                 f"{folder / name} is not the file that {DESCRIPTION} describes (SHA-256 differs);"
                 " convert or add the model again."

@@ -1,6 +1,10 @@
 """CodeGen2 checkpoints to verified model folders, and back."""
 
-from cg2_quantize.dequantize import dequantize
-from cg2_quantize.folder import Report, convert
+try:
+    from cg2_quantize.dequantize import dequantize
+    from cg2_quantize.folder import Report, convert
+except ModuleNotFoundError as missing:
+    if missing.name != "onnx":
+        raise  # without onnx there is only the command line, which says what to install
 
 __all__ = ["Report", "convert", "dequantize"]

@@ -8,13 +8,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cg2_quantize.dequantize import dequantize
-from cg2_quantize.folder import Report, convert
-from cg2_quantize.precision import PRECISIONS
 from cg2ls.errors import Cg2Error
+from cg2ls.modelfolder.description import PRECISIONS
+from cg2ls.parser import Parser
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from cg2_quantize.folder import Report
 
 CONVERT_EXAMPLE = """\
 example:
@@ -49,6 +50,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Cg2Error as wrong:
         print(f"cg2-quantize: {wrong}", file=sys.stderr)
         return wrong.exit_code
+    except ModuleNotFoundError as missing:
+        print(
+            f"cg2-quantize: {missing.name} is not installed; install it with: pip install 'cg2ls[quantize]'",
+            file=sys.stderr,
+        )
+        return 1
     except OSError as wrong:
         print(f"cg2-quantize: {wrong.filename or 'a file'}: {wrong.strerror or wrong}.", file=sys.stderr)
         return 1
@@ -59,6 +66,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _convert(arguments: Sequence[str]) -> int:
     options = _convert_parser().parse_args(arguments)
+
+    from cg2_quantize.folder import convert
+
     report = convert(
         options.checkpoint,
         options.output,
@@ -82,6 +92,9 @@ def _dequantize(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("--force", action="store_true", help="replace a checkpoint that is there")
     options = parser.parse_args(arguments)
+
+    from cg2_quantize.dequantize import dequantize
+
     config = dequantize(options.folder, options.output, force=options.force)
     print(f"{options.output}: {config.n_parameters} parameters in float32, {config.qkv_groups} qkv groups")
     return 0
@@ -106,7 +119,7 @@ def table(report: Report) -> str:
     return "\n".join(lines)
 
 
-def _convert_parser() -> argparse.ArgumentParser:
+def _convert_parser() -> Parser:
     parser = _parser(
         "cg2-quantize", "Turns a CodeGen2 checkpoint into a model folder that cg2ls runs.", CONVERT_EXAMPLE
     )
@@ -135,8 +148,8 @@ def _convert_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _parser(program: str, description: str, epilog: str) -> argparse.ArgumentParser:
-    return argparse.ArgumentParser(
+def _parser(program: str, description: str, epilog: str) -> Parser:
+    return Parser(
         prog=program,
         description=description,
         epilog=epilog,

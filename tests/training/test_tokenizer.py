@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cg2_training.errors import TrainingError
 from cg2_training.tokenizer import train_tokenizer
 from cg2ls.codegen2 import CodeTokenizer
 
@@ -43,5 +44,5 @@ def test_no_learned_token_mixes_runs_of_blanks_with_words(tokenizer: CodeTokeniz
 
 
 def test_too_small_a_vocabulary_is_refused() -> None:
-    with pytest.raises(ValueError, match="no room"):
+    with pytest.raises(TrainingError, match="no room"):
         train_tokenizer(["x"], vocab_size=300, n_masks=20)

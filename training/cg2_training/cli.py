@@ -11,6 +11,7 @@ from itertools import islice
 from pathlib import Path
 
 from cg2ls.errors import Cg2Error
+from cg2ls.parser import Parser
 
 EXAMPLE = """\
 example, from packages to a checkpoint:
@@ -18,8 +19,9 @@ example, from packages to a checkpoint:
   cg2-train tokenizer runs/corpus/train.jsonl -o runs/tokenizer.json --vocab-size 8192
   cg2-train tokenize runs/corpus/train.jsonl --tokenizer runs/tokenizer.json -o runs/train
   cg2-train tokenize runs/corpus/heldout.jsonl --tokenizer runs/tokenizer.json -o runs/heldout
-  cg2-train pretrain training/recipes/small.toml --train runs/train --heldout runs/heldout --run runs/small
-  cg2-train export runs/small --heldout runs/heldout --corpus runs/corpus -o models/small
+  cg2-train pretrain training/recipes/python-small.toml --train runs/train --heldout runs/heldout \
+    --run runs/python-small
+  cg2-train export runs/python-small --heldout runs/heldout --corpus runs/corpus -o models/python-small
 """
 
 
@@ -31,6 +33,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Cg2Error as error:
         print(f"cg2-train: {error}", file=sys.stderr)
         return error.exit_code
+    except ModuleNotFoundError as missing:
+        extras = "cg2ls[cpu,quantize,train]"
+        print(
+            f"cg2-train: {missing.name} is not installed; install it with: pip install '{extras}'",
+            file=sys.stderr,
+        )
+        return 1
+    except OSError as error:
+        print(f"cg2-train: {error.filename or 'a file'}: {error.strerror or error}.", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("cg2-train: interrupted; the same command resumes.", file=sys.stderr)
         return 130
@@ -38,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="cg2-train",
         description="Trains CodeGen2 models: corpus, tokenizer, pretraining, checkpoint.",
         epilog=EXAMPLE,

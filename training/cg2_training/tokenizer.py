@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
+from cg2_training.errors import TrainingError
 from cg2ls.codegen2 import CodeTokenizer
 from cg2ls.codegen2.special import END_OF_TEXT, EOM, SEP
 
@@ -18,24 +19,28 @@ TAB_RUNS = ["\t" * n for n in range(9, 1, -1)]
 def train_tokenizer(texts: Iterable[str], vocab_size: int, n_masks: int) -> CodeTokenizer:
     """Learns merges from texts and lays the vocabulary out as CodeGen2 does.
 
-    The order of ids is: learned tokens, `<|endoftext|>`, padding (`<pad_K>`, when the texts yield too few
+    The order of ids is: learned tokens, `<|endoftext|>`, padding (`<dummy_K>`, when the texts yield too few
     merges), runs of blanks, runs of tabs, `<sep>`, `<eom>`, `<mask_n>` down to `<mask_1>`.
 
     Args:
         texts: documents.
         vocab_size: size of the whole vocabulary.
         n_masks: how many `<mask_N>` tokens.
+
+    Raises:
+        TrainingError: the vocabulary has no room for bytes and added tokens.
     """
     tail = [*SPACE_RUNS, *TAB_RUNS, SEP, EOM, *(f"<mask_{n}>" for n in range(n_masks, 0, -1))]
     learned = vocab_size - len(tail) - 1
     if learned < 256:
-        raise ValueError(
-            f"a vocabulary of {vocab_size} has no room for 256 bytes and {len(tail) + 1} added tokens."
+        raise TrainingError(
+            f"a vocabulary of {vocab_size} has no room for 256 bytes and {len(tail) + 1} added tokens;"
+            " choose a larger one."
         )
     vocabulary, merges = _learn(texts, learned)
     vocabulary[END_OF_TEXT] = len(vocabulary)
     for number in range(learned + 1 - len(vocabulary)):
-        vocabulary[f"<pad_{number}>"] = len(vocabulary)
+        vocabulary[f"<dummy_{number}>"] = len(vocabulary)
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=merges))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
     tokenizer.decoder = decoders.ByteLevel()

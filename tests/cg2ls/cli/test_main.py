@@ -60,3 +60,19 @@ def test_every_command_has_its_own_help(command, capsys):
         main([command, "--help"])
     assert left.value.code == 0
     assert capsys.readouterr().out.startswith(f"usage: cg2ls {command}")
+
+
+def test_what_the_system_refuses_is_one_line(monkeypatch, capsys):
+    def refused():
+        raise PermissionError(13, "Permission denied", "/a/file")
+
+    monkeypatch.setattr("cg2ls.cli.models.ModelStore", refused)
+    assert main(["models", "list"]) == 1
+    assert capsys.readouterr().err == "cg2ls: /a/file: Permission denied.\n"
+
+
+def test_a_reader_who_left_is_no_problem_of_ours():
+    done = subprocess.run(
+        ["/bin/sh", "-c", '"$0" -m cg2ls --help | true', sys.executable], capture_output=True, text=True
+    )
+    assert done.stderr == ""

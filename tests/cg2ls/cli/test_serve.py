@@ -48,3 +48,11 @@ def test_an_editor_that_vanishes_ends_the_server():
     )
     assert done.returncode == 1
     assert done.stdout == b""
+
+
+def test_without_streams_it_says_so():
+    done = subprocess.run(
+        ["/bin/sh", "-c", '"$0" -m cg2ls --stdio <&-', sys.executable], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "needs stdin and stdout" in done.stderr

@@ -115,3 +115,22 @@ def test_regrouping_8_to_4_is_the_published_formula() -> None:
         fused.reshape(8, 3, d // 8, d).transpose(1, 0, 2, 3).reshape(3, 4, d // 4, d).transpose(1, 0, 2, 3)
     )
     assert np.array_equal(regroup_qkv(fused, 8, 4), formula.reshape(3 * d, d))
+
+
+@pytest.mark.parametrize(
+    "index", ["[]", '{"weight_map": []}', '{"weight_map": {"a": 3}}', '{"weight_map": {"a": []}}']
+)
+def test_an_index_that_is_none_is_one_sentence(copy: Path, index: str) -> None:
+    (copy / "model.safetensors.index.json").write_text(index)
+    with pytest.raises(CheckpointError, match=r"index\.json"):
+        Checkpoint.open(copy)
+
+
+@pytest.mark.parametrize(
+    "header", ["[]", '{"a": {"dtype": "F32", "shape": [1], "data_offsets": ["x", 4]}}', "[" * 90_000]
+)
+def test_a_damaged_header_is_one_sentence(tmp_path: Path, header: str) -> None:
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(len(header).to_bytes(8, "little") + header.encode() + b"0000")
+    with pytest.raises(SafetensorsError, match=r"model\.safetensors"):
+        dict(map_safetensors(path))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from typing import TYPE_CHECKING
 
@@ -125,3 +126,32 @@ def test_errors_reach_the_caller_unless_superseded():
         scheduler.close()
 
     asyncio.run(scene())
+
+
+def test_an_error_after_a_cancellation_is_nobodys():
+    told: list[object] = []
+
+    async def scene() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+        scheduler = Scheduler()
+        running, go_on = threading.Event(), threading.Event()
+
+        def fails(stop: Callable[[], bool]) -> str:
+            running.set()
+            go_on.wait(5)
+            raise ValueError("no")
+
+        request = asyncio.create_task(scheduler.run("a", fails))
+        await asyncio.to_thread(running.wait, 5)
+        request.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await request
+        del request
+        go_on.set()
+        await scheduler.run("b", lambda _: "after")
+        await asyncio.sleep(0)
+        gc.collect()
+        scheduler.close()
+
+    asyncio.run(scene())
+    assert told == []

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
 
 import pytest
 
 from cg2ls.engine import Engine, EngineError, Request, session
 from cg2ls.modelfolder.description import ModelDescription, ModelFolderError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_the_model_the_provider_and_the_threads_are_known(tiny_model):
@@ -100,8 +99,8 @@ def test_a_provider_that_was_asked_for_is_not_replaced(tiny_model, monkeypatch):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"n_layer": 3}, r"past_key_values\.2\.key is missing|present\.2\.key is missing"),
-        ({"n_layer": 1}, r"1\.key is missing or not expected"),
+        ({"n_layer": 3}, "it has 2 layers, not 3"),
+        ({"n_layer": 1}, "it has 2 layers, not 1"),
         ({"n_head": 2, "head_dim": 32}, "has 4 heads of 16"),
         ({"vocab_size": 500}, "tokenizer has 512 tokens, but the model 500"),
     ],
@@ -154,3 +153,33 @@ def test_a_graph_that_reads_elsewhere_is_refused_before_the_runtime_sees_it(
     monkeypatch.setattr(session, "import_onnxruntime", lambda: pytest.fail("the runtime was asked"))
     with pytest.raises(ModelFolderError, match=r"wants to read '\.\./\.\./etc/passw'"):
         Engine.open(tmp_path, threads=1, verify=False)
+
+
+def test_a_model_json_of_other_layers_is_refused_at_once(tiny_model, tmp_path):
+    folder = edited(tiny_model, tmp_path, lambda raw: raw["architecture"].update(n_layer=10**7))
+    with pytest.raises(EngineError, match="it has 2 layers, not 10000000"):
+        Engine.open(folder)
+
+
+def test_a_context_there_is_no_memory_for_is_one_sentence(tiny_model, monkeypatch):
+    def full(*_: object, **__: object) -> None:
+        raise MemoryError("std::bad_alloc")
+
+    monkeypatch.setattr("cg2ls.engine.engine.KvBuffers", full)
+    with pytest.raises(EngineError, match="no memory for tiny's context of 256 tokens"):
+        Engine.open(tiny_model, threads=1)
+
+
+def test_special_tokens_that_the_tokenizer_contradicts_are_refused(tiny_model, tmp_path):
+    folder = edited(tiny_model, tmp_path, lambda raw: raw["tokens"].update(sep=5))
+    with pytest.raises(EngineError, match="disagree about the special tokens"):
+        Engine.open(folder)
+
+
+def edited(model: Path, tmp_path: Path, change) -> Path:
+    """A copy of a model folder with another model.json."""
+    folder = Path(shutil.copytree(model, tmp_path / "edited"))
+    raw = json.loads((folder / "model.json").read_text())
+    change(raw)
+    (folder / "model.json").write_text(json.dumps(raw))
+    return folder

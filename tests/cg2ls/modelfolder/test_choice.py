@@ -64,3 +64,9 @@ def test_a_damaged_file_is_named_with_the_mend(tmp_path, content):
     file.write_text(content)
     with pytest.raises(ModelFolderError, match=r"models\.json is damaged .*; delete it"):
         read_lasting(file)
+
+
+def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ModelFolderError, match="cannot be written"):
+        write_lasting(tmp_path / "file" / "models.json", LastingChoices(general="mine"))

@@ -114,3 +114,22 @@ def test_no_file_and_no_json(tmp_path):
     (tmp_path / "model.json").write_bytes(b"\xff{")
     with pytest.raises(ModelFolderError, match="cannot be read as JSON"):
         ModelDescription.read(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["[" * 100_000, '{"format": ' + "1" * 5_000 + "}", "", "null", "[1]"])
+def test_what_is_no_description_is_refused_in_one_sentence(tmp_path, content):
+    (tmp_path / "model.json").write_text(content)
+    with pytest.raises(ModelFolderError, match=r"model\.json"):
+        ModelDescription.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value"),
+    [("architecture", "n_layer", 10**9), ("architecture", "n_inner", 10**400), ("quality", "loss", 10**400)],
+)
+def test_numbers_that_no_model_has_are_refused(tmp_path, section, key, value):
+    raw = MODEL.to_dict()
+    raw[section][key] = value
+    (tmp_path / "model.json").write_text(json.dumps(raw))
+    with pytest.raises(ModelFolderError, match=rf"{section}\.{key}"):
+        ModelDescription.read(tmp_path)

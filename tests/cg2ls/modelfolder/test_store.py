@@ -131,3 +131,9 @@ def test_locating_says_who_chose(home, folder):
     with pytest.raises(ModelFolderError, match=r"no default model .*cg2ls models use"):
         locate_model()
     assert locate_model(flag=str(folder)).reason == "given on the command line"
+
+
+@pytest.mark.parametrize("model", ["~nobody-of-this-name/model", "a" * 5_000, "a\0b"])
+def test_a_name_that_cannot_be_a_path_is_one_sentence(store, model):
+    with pytest.raises(ModelFolderError):
+        store.locate(model)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
@@ -89,3 +90,17 @@ def test_another_family_is_refused(folder):
 def test_a_folder_without_model_json_is_no_model_folder(tmp_path):
     with pytest.raises(ModelFolderError, match="is not a model folder"):
         verify_folder(tmp_path)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_that_the_system_does_not_let_us_read_is_named(folder, name, monkeypatch):
+    opened = Path.open
+
+    def refusing(path, *more, **options):
+        if path.name == name:
+            raise PermissionError(13, "Permission denied", str(path))
+        return opened(path, *more, **options)
+
+    monkeypatch.setattr(Path, "open", refusing)
+    with pytest.raises(ModelFolderError, match=rf"{name} cannot be read \(Permission denied\)"):
+        verify_folder(folder)

@@ -32,3 +32,17 @@ def test_a_log_file_gets_the_servers_records_but_no_messages(tmp_path):
 def test_a_log_file_that_cannot_be_written_is_an_error(tmp_path):
     with pytest.raises(LogFileError, match="cannot be written"):
         configure(tmp_path / "missing" / "log")
+
+
+def test_a_log_file_gets_no_part_of_a_message_that_failed(tmp_path):
+    configure(tmp_path / "log")
+    pygls = logging.getLogger("pygls.protocol.json_rpc")
+    try:
+        int("secret")
+    except ValueError as wrong:
+        pygls.exception("Failed to handle request %s %s", 3, "secret")
+        pygls.error("Unable to deserialize message\n%s", wrong)
+    text = (tmp_path / "log").read_text()
+    assert "Failed to handle request (ValueError, " in text
+    assert "Unable to deserialize message\n" in text
+    assert "secret" not in text

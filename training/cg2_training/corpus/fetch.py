@@ -1,6 +1,5 @@
 """Fetching pinned wheels with pip, which is never asked to build or to run anything of theirs."""
 
-import hashlib
 import shutil
 import subprocess
 import sys
@@ -11,14 +10,9 @@ from pathlib import Path
 
 from cg2_training.corpus.errors import FetchError, HashMismatchError
 from cg2_training.corpus.manifest import Package
+from cg2ls.files import sha256_of
 
 _THREADS = 4
-
-
-def sha256_of(path: Path) -> str:
-    """The hex sha256 of a file's bytes."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def target_options(wheel_name: str) -> list[str]:

@@ -7,10 +7,11 @@ from email.message import Message
 from pathlib import Path
 
 from cg2_training.corpus.errors import LicenceError
-from cg2_training.corpus.fetch import pip_download, sha256_of
+from cg2_training.corpus.fetch import pip_download
 from cg2_training.corpus.licences import declared, is_allowed
 from cg2_training.corpus.manifest import Package, Split
 from cg2_training.corpus.sources import read_metadata
+from cg2ls.files import sha256_of
 
 
 def pin_wheel(wheel: Path, split: Split = "train", licence: str | None = None) -> Package:
