@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from cg2ls.errors import Cg2Error
+
 
 def write_atomically(path: Path, data: bytes | str) -> None:
     """Writes a file under a temporary name beside it, then renames it over `path`."""
@@ -28,28 +30,60 @@ def write_atomically(path: Path, data: bytes | str) -> None:
         raise
 
 
+class OutputError(Cg2Error):
+    """A folder that must not be replaced."""
+
+
+def check_replaceable(folder: Path, proof: str) -> None:
+    """Refuses to replace a folder that holds something, but not a file `proof`, which shows what kind it is.
+
+    Raises:
+        OutputError: see above.
+    """
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return
+    if not (folder / proof).is_file():
+        raise OutputError(f"{folder} exists and has no {proof}, so it is left alone; choose another name.")
+
+
 @contextmanager
-def replacing_folder(folder: Path) -> Iterator[Path]:
+def replacing_folder(folder: Path, *, proof: str) -> Iterator[Path]:
     """A new empty folder that takes the place of `folder` when the block ends well, and vanishes when not.
 
     The folder that was there stays until the new one is complete.
+
+    Args:
+        folder: the folder to make.
+        proof: a file that a folder of this kind has; see `check_replaceable`.
+
+    Raises:
+        OutputError: something else lies there.
     """
+    check_replaceable(folder, proof)
     folder = folder.absolute()
     folder.parent.mkdir(parents=True, exist_ok=True)
     new = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
     try:
         yield new
         new.chmod(0o755)
-        if folder.exists():
-            old = new.with_name(new.name + ".old")
-            folder.rename(old)
-            new.rename(folder)
-            shutil.rmtree(old)
-        else:
-            new.rename(folder)
+        _take_place(new, folder)
     except BaseException:
         shutil.rmtree(new, ignore_errors=True)
         raise
+
+
+def _take_place(new: Path, folder: Path) -> None:
+    if not folder.exists():
+        new.rename(folder)
+        return
+    old = new.with_name(new.name + ".old")
+    folder.rename(old)
+    try:
+        new.rename(folder)
+    except OSError:
+        old.rename(folder)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def sha256_of(path: Path) -> str:

@@ -45,6 +45,8 @@ HEAVY = {
     "tqdm",
     "matplotlib",
 }
+NETWORK = {"aiohttp", "ftplib", "http", "httpx", "requests", "smtplib", "socket", "ssl", "urllib"}
+CODE_IN_DATA = {"cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve"}
 FOLDERS = {"cg2ls": ROOT, "cg2_quantize": ROOT / "quantize", "cg2_training": ROOT / "training"}
 
 
@@ -86,6 +88,18 @@ def test_the_server_never_imports_what_is_heavy() -> None:
             assert module.split(".")[0] not in HEAVY | {"cg2_quantize", "cg2_training"}, (
                 f"{path} imports {module}"
             )
+
+
+def test_the_server_never_reaches_for_the_network() -> None:
+    for path in sorted((ROOT / "cg2ls").rglob("*.py")):
+        assert not NETWORK & {module.split(".")[0] for module in imports_of(path)}, path
+
+
+def test_weights_are_never_read_by_what_runs_code() -> None:
+    for folder in FOLDERS:
+        for path in files_of(folder):
+            assert not CODE_IN_DATA & {module.split(".")[0] for module in imports_of(path)}, path
+            assert "torch.load(" not in path.read_text("utf-8"), path
 
 
 def test_the_training_core_is_free_of_transformers_and_onnx() -> None:

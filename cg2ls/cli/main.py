@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -37,6 +38,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0, 1 after an error that is reported on stderr in one line, 2 for wrong arguments.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # text that the terminal cannot show must not be an error
+            stream.reconfigure(errors="backslashreplace")
     given = normalized(list(sys.argv[1:] if argv is None else argv))
     arguments = parser(given[0]).parse_args(given)
     try:

@@ -127,7 +127,7 @@ def write_checkpoint(
     for name, shape in shapes.items():
         if name not in tensors or tensors[name].shape != shape:
             raise CheckpointError(f"cannot write {folder}: {name} must be given with shape {list(shape)}.")
-    with replacing_folder(folder) as new:
+    with replacing_folder(folder, proof="config.json") as new:
         (new / "config.json").write_text(
             json.dumps(config.to_dict(end_of_text_id=end_of_text_id), indent=2) + "\n"
         )

@@ -13,6 +13,10 @@ PUBLISHED_GROUPS = {128: 8, 256: 8}
 for 8 TPU cores; the 7B and 16B lack it and were laid out for 4."""
 
 
+ROTARY_BASE = 10000.0
+"""Frequencies of the rotary embedding are ROTARY_BASE^(-2i / rotary_dim)."""
+
+
 class ConfigError(Cg2Error):
     """A config.json that is not a CodeGen2 model's, or contradicts itself."""
 

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+SPACE_RUNS = tuple(" " * count for count in range(31, 1, -1))
+TAB_RUNS = tuple("\t" * count for count in range(9, 1, -1))
+"""CodeGen2's whitespace tokens in the order of their ids."""
+
 END_OF_TEXT = "<|endoftext|>"
 SEP = "<sep>"
 EOM = "<eom>"

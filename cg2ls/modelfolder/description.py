@@ -15,6 +15,9 @@ from cg2ls.modelfolder import fields
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+LEAST_CONTEXT = 32
+"""Tokens; a shorter context has no room for a prompt and an answer."""
+
 FORMAT = 1
 """Version of model.json that this module reads and writes."""
 
@@ -202,7 +205,7 @@ class ModelDescription:
             name=top.text("name", empty=False),
             family=top.text("family", among=("codegen2",)),
             architecture=shape,
-            context_length=top.integer("context_length", at_least=2, below=LARGEST),
+            context_length=top.integer("context_length", at_least=LEAST_CONTEXT, below=LARGEST),
             tokens=_tokens(top.object("tokens"), shape.vocab_size),
             infill=infill_from(top.object("infill")),
             languages=languages_from(top.object("languages")),

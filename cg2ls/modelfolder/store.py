@@ -16,7 +16,7 @@ from cg2ls.modelfolder.description import DESCRIPTION, ModelDescription, ModelFo
 from cg2ls.modelfolder.verify import readable, verify_folder
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-"""Names that are safe as folder names everywhere."""
+"""Names of models, which are names of their folders too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,7 @@ class ModelStore:
         target = self.root / model.name
         if folder.resolve() != target.resolve():
             try:
-                with replacing_folder(target) as new:
+                with replacing_folder(target, proof=DESCRIPTION) as new:
                     for name in (*model.files, DESCRIPTION):
                         shutil.copyfile(folder / name, new / name)
                     verify_folder(new)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lsprotocol import types
-from pygls.exceptions import JsonRpcInvalidParams
+from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams
 
 from cg2ls.completion import AnchorState, Completion, Trigger, complete_at
 from cg2ls.engine.request import EngineError
@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     from cg2ls.server.server import Server
 
 log = logging.getLogger(__name__)
+
+
+class NoModelError(JsonRpcException):
+    """LSP's RequestFailed: there is no model to answer with."""
+
+    CODE = types.LSPErrorCodes.RequestFailed.value
+    MESSAGE = "No model"
 
 
 @dataclass(frozen=True)
@@ -75,10 +82,16 @@ async def complete(server: Server, place: Place, mode: Trigger) -> Completion | 
 
     Returns:
         None if a newer request of the document came, the model is not ready, or it failed.
+
+    Raises:
+        NoModelError: the model could not be opened, and the user asked for a completion.
     """
-    engine = server.model.engine
+    model = server.model_of(place.snapshot.language)
+    engine = model.engine
     if engine is None:
-        server.tell_not_ready()
+        if model.state == "failed" and mode == "invoked":
+            raise NoModelError(model.problem)
+        server.tell_not_ready(model)
         return None
     uri = place.snapshot.uri
     anchor = server.anchors.setdefault(uri, AnchorState())

@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
 from cg2ls.server import classic, inline
-from cg2ls.server.loading import load_model
 
 if TYPE_CHECKING:
     from cg2ls.server.server import Server
 
-log = logging.getLogger(__name__)
-
 
 def register(server: Server) -> None:
     """Registers the handlers of the handshake."""
+    problems_found: list[str] = []
 
     def initialize(params: types.InitializeParams) -> None:
         chosen = server.protocol.workspace.position_encoding
         server.documents.encoding = types.PositionEncodingKind(chosen).value
         server.options, problems = server.options.with_settings(params.initialization_options)
-        for problem in problems:
-            log.warning("%s", problem)
+        problems_found.extend(problems)
         if not inline.supported(params.capabilities):
             classic.register(server)
 
-    async def initialized(_: types.InitializedParams) -> None:
-        await load_model(server)
+    def initialized(_: types.InitializedParams) -> None:
+        for problem in problems_found:
+            server.log_message(types.MessageType.Warning, problem)
+        server.model_of("")
 
     server.feature(types.INITIALIZE)(initialize)
     server.feature(types.INITIALIZED)(initialized)

@@ -1,4 +1,4 @@
-"""Opening the model behind the client's back."""
+"""Opening models behind the client's back."""
 
 from __future__ import annotations
 
@@ -12,35 +12,49 @@ from lsprotocol import types
 from cg2ls.errors import Cg2Error
 
 if TYPE_CHECKING:
+    from cg2ls.server.model import Model
     from cg2ls.server.server import Server
 
 log = logging.getLogger(__name__)
 
 
-async def load_model(server: Server) -> None:
-    """Opens the model in a thread, while the server goes on answering.
+def begin_loading(server: Server, model: Model) -> None:
+    """Starts opening a model that nobody has asked for before; does nothing for others."""
+    if model.state == "waiting":
+        model.state = "loading"
+        task = asyncio.get_running_loop().create_task(_load(server, model))
+        server.loading.add(task)
+        task.add_done_callback(server.loading.discard)
+
+
+async def _load(server: Server, model: Model) -> None:
+    """Opens a model in a thread, while the server goes on answering.
 
     The client sees progress if it can show it, and one message if the model cannot be opened.
     """
-    server.model.state = "loading"
+    if model.folder is None:
+        _failed(server, model, model.problem)
+        return
     token = await _begin_progress(server)
     try:
-        engine = await asyncio.to_thread(server.open_model, server.options)
+        engine = await asyncio.to_thread(server.open_model, model.folder)
     except Cg2Error as wrong:
-        _failed(server, str(wrong))
+        _failed(server, model, str(wrong))
     except Exception as wrong:
         log.exception("The model could not be opened")
-        _failed(server, f"The model could not be opened ({wrong}); `cg2ls doctor` looks for the cause.")
+        _failed(
+            server, model, f"The model could not be opened ({wrong}); `cg2ls doctor` looks for the cause."
+        )
     else:
-        server.model.ready(engine)
+        model.ready(engine)
         server.log_message(types.MessageType.Info, f"{engine.model.name} is ready.")
     finally:
         if token is not None:
-            server.work_done_progress.end(token, types.WorkDoneProgressEnd(message=server.model.state))
+            server.work_done_progress.end(token, types.WorkDoneProgressEnd(message=model.state))
 
 
-def _failed(server: Server, problem: str) -> None:
-    server.model.failed(problem)
+def _failed(server: Server, model: Model, problem: str) -> None:
+    model.failed(problem)
     message = types.ShowMessageParams(types.MessageType.Error, f"cg2ls: {problem}")
     server.window_show_message(message)
 

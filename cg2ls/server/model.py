@@ -1,11 +1,13 @@
-"""The model the server answers with, and how far it is with opening it."""
+"""The models the server answers with, and how far it is with opening them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from cg2ls.errors import Cg2Error
 from cg2ls.server.options import ServerOptions
 
 if TYPE_CHECKING:
@@ -13,8 +15,8 @@ if TYPE_CHECKING:
 
 State = Literal["waiting", "loading", "ready", "failed"]
 
-Opener = Callable[[ServerOptions], "CompletionEngine"]
-"""Opens the chosen model; takes seconds, raises `Cg2Error`."""
+Opener = Callable[[Path], "CompletionEngine"]
+"""Opens a model folder; takes seconds, raises `Cg2Error`."""
 
 
 @dataclass
@@ -22,14 +24,18 @@ class Model:
     """One model and its state.
 
     Attributes:
+        folder: where it lies; None where it could not be found.
+        problem: why it cannot answer; "" while nothing is known to be wrong.
         state: whether it can answer.
         engine: the open model, in the state "ready" only.
-        problem: why it cannot answer, in the state "failed" only.
+        told: whether the client's log was told that it cannot answer yet.
     """
 
+    folder: Path | None
+    problem: str = ""
     state: State = "waiting"
     engine: CompletionEngine | None = None
-    problem: str = ""
+    told: bool = False
 
     def ready(self, engine: CompletionEngine) -> None:
         """The model is open."""
@@ -40,15 +46,40 @@ class Model:
         self.state, self.engine, self.problem = "failed", None, problem
 
 
-def open_chosen(options: ServerOptions) -> CompletionEngine:
-    """Opens the model that the options, the user's lasting choice or the default name.
+class Models:
+    """One model for each folder that a language's choice leads to."""
+
+    def __init__(self) -> None:
+        self._by_language: dict[str, Model] = {}
+        self._by_folder: dict[Path | None, Model] = {}
+
+    def of(self, language: str, options: ServerOptions) -> Model:
+        """The model that answers in documents of a language ("" for any), chosen when first asked for."""
+        if language not in self._by_language:
+            model = _located(language, options)
+            self._by_language[language] = self._by_folder.setdefault(model.folder, model)
+        return self._by_language[language]
+
+
+def _located(language: str, options: ServerOptions) -> Model:
+    from cg2ls.modelfolder.locate import locate_model
+
+    try:
+        located = locate_model(
+            flag=options.model_flag, setting=options.model_setting, language=language or None
+        )
+    except Cg2Error as wrong:
+        return Model(None, str(wrong))
+    return Model(located.folder)
+
+
+def open_folder(folder: Path) -> CompletionEngine:
+    """Opens a model folder.
 
     Raises:
-        ModelFolderError: there is no such model, or it is damaged.
+        ModelFolderError: it is damaged.
         EngineError: it cannot be run here.
     """
     from cg2ls.engine import Engine
-    from cg2ls.modelfolder.locate import locate_model
 
-    located = locate_model(flag=options.model_flag, setting=options.model_setting)
-    return Engine.open(located.folder)
+    return Engine.open(folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -14,7 +15,8 @@ from cg2ls.completion.scheduler import Scheduler
 from cg2ls.server import inline, lifecycle, sync
 from cg2ls.server.converter import converter
 from cg2ls.server.documents import Documents
-from cg2ls.server.model import Model, Opener, open_chosen
+from cg2ls.server.loading import begin_loading
+from cg2ls.server.model import Model, Models, Opener, open_folder
 from cg2ls.server.protocol import Protocol
 
 if TYPE_CHECKING:
@@ -28,17 +30,18 @@ class Server(LanguageServer):
 
     Attributes:
         options: from the command line and the editor.
-        open_model: opens the model that the options name.
+        open_model: opens a model folder.
         documents: what the client has open.
         anchors: each open document's anchor, by URI; the decoding thread moves it.
-        model: the model and its state.
+        models: the models and their states.
+        loading: models being opened.
         scheduler: runs completions.
         completion_options: how much to generate.
     """
 
     protocol: Protocol
 
-    def __init__(self, options: ServerOptions, open_model: Opener = open_chosen) -> None:
+    def __init__(self, options: ServerOptions, open_model: Opener = open_folder) -> None:
         super().__init__(
             "cg2ls",
             __version__,
@@ -50,10 +53,10 @@ class Server(LanguageServer):
         self.open_model = open_model
         self.documents = Documents()
         self.anchors: dict[str, AnchorState] = {}
-        self.model = Model()
+        self.models = Models()
+        self.loading: set[asyncio.Task[None]] = set()
         self.scheduler = Scheduler()
         self.completion_options = CompletionOptions()
-        self._told_not_ready = False
         for feature in (lifecycle, sync, inline):
             feature.register(self)
 
@@ -71,11 +74,17 @@ class Server(LanguageServer):
         """Writes a line to the client's log."""
         self.window_log_message(types.LogMessageParams(kind, message))
 
-    def tell_not_ready(self) -> None:
+    def model_of(self, language: str) -> Model:
+        """The model for a language ("" for any); it begins to load when first asked for."""
+        model = self.models.of(language, self.options)
+        begin_loading(self, model)
+        return model
+
+    def tell_not_ready(self, model: Model) -> None:
         """Says once, in the client's log, why completions are missing."""
-        if not self._told_not_ready:
-            self._told_not_ready = True
-            why = self.model.problem or "The model is still loading."
+        if not model.told:
+            model.told = True
+            why = model.problem or "The model is still loading."
             self.log_message(types.MessageType.Info, f"No completions yet: {why}")
 
     def report_server_error(self, error: Exception, _: object) -> None:

@@ -54,7 +54,7 @@ def dequantize(folder: Path, checkpoint: Path, *, force: bool = False) -> CodeGe
     check_space(checkpoint, 4 * config.n_parameters)
     tokenizer = CodeTokenizer.load(folder / TOKENIZER)
     stored = StoredWeights(read_initializers(folder / GRAPH), str(folder / GRAPH))
-    with replacing_folder(checkpoint) as new:
+    with replacing_folder(checkpoint, proof="config.json") as new:
         write_checkpoint(
             new,
             config,

@@ -15,11 +15,12 @@ from cg2_quantize.precision import PRECISIONS
 from cg2_quantize.weights import NamedWeights
 from cg2ls.codegen2 import Checkpoint, CodeGenConfig, CodeTokenizer, SpecialTokens
 from cg2ls.errors import Cg2Error
-from cg2ls.files import replacing_folder, sha256_of
+from cg2ls.files import check_replaceable, replacing_folder, sha256_of
 from cg2ls.modelfolder.description import (
     CONTENT,
     DESCRIPTION,
     GRAPH,
+    LEAST_CONTEXT,
     TOKENIZER,
     WEIGHTS,
     Architecture,
@@ -107,7 +108,7 @@ def convert(
     need = int(checkpoint.config.n_parameters * MOST_BYTES_PER_WEIGHT[precision]) + SPARE_BYTES
     check_space(folder, need)
     facts = _facts(checkpoint_folder, name, license)
-    with replacing_folder(folder) as new:
+    with replacing_folder(folder, proof=DESCRIPTION) as new:
         _write_graph(checkpoint, precision, new)
         (new / TOKENIZER).write_text(tokenizer.to_json(), encoding="utf-8")
         model = _describe(checkpoint.config, tokenizer.special, precision, facts, new)
@@ -127,15 +128,11 @@ def check_output(folder: Path, *, force: bool, proof: str) -> None:
     """Refuses to overwrite a folder, and with `force` one that is not of the kind that has a file `proof`.
 
     Raises:
-        QuantizeError: see above.
+        OutputError: the folder is of another kind.
+        QuantizeError: it is there, and there is no `force`.
     """
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
-        return
-    if not (folder / proof).is_file():
-        raise QuantizeError(
-            f"{folder} exists and has no {proof}, so it is left alone; choose another name with -o."
-        )
-    if not force:
+    check_replaceable(folder, proof)
+    if not force and folder.exists() and any(folder.iterdir()):
         raise QuantizeError(f"{folder} exists; replace it with --force, or choose another name with -o.")
 
 
@@ -155,11 +152,16 @@ def check_space(folder: Path, need: int) -> None:
 
 
 def check_shape(config: CodeGenConfig) -> None:
-    """Refuses heads that ONNX Runtime's GroupQueryAttention cannot take.
+    """Refuses what could be written but not run.
 
     Raises:
-        QuantizeError: the head size or its rotated part is no multiple of 16.
+        QuantizeError: the head size or its rotated part is no multiple of 16, which ONNX Runtime's
+            GroupQueryAttention needs, or the context is too short to complete in.
     """
+    if config.n_positions < LEAST_CONTEXT:
+        raise QuantizeError(
+            f"The model's context is {config.n_positions} tokens, but completing needs {LEAST_CONTEXT} at least."
+        )
     for name, size in (("head size", config.head_dim), ("rotary_dim", config.rotary_dim)):
         if size % ATTENTION_UNIT:
             raise QuantizeError(

@@ -8,6 +8,7 @@ import numpy as np
 from onnx import TensorProto, helper
 
 from cg2_quantize.builder import MICROSOFT, GraphBuilder
+from cg2ls.codegen2.config import ROTARY_BASE
 
 if TYPE_CHECKING:
     from onnx import ModelProto, ValueInfoProto
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from cg2_quantize.rounding import Float32
     from cg2_quantize.weights import NamedWeights
     from cg2ls.codegen2 import CodeGenConfig
-
-ROTARY_BASE = 10000.0
 
 
 def rotary_tables(config: CodeGenConfig) -> tuple[Float32, Float32]:

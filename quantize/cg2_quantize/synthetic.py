@@ -15,7 +15,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from cg2_quantize.folder import QuantizeError
 from cg2ls.codegen2 import CodeGenConfig, CodeTokenizer, write_checkpoint
 from cg2ls.codegen2.checkpoint import tensor_shapes
-from cg2ls.codegen2.special import CODEGEN2, END_OF_TEXT, EOM, SEP
+from cg2ls.codegen2.special import CODEGEN2, END_OF_TEXT, EOM, SEP, SPACE_RUNS, TAB_RUNS
 from cg2ls.modelfolder.description import Infill
 from cg2ls.modelfolder.facts import Facts
 
@@ -31,8 +31,6 @@ REFERENCE = CodeGenConfig(
 
 LETTERS = "etaoinshrdlucmfwypvbgkqjxz"
 MOST_MASKS = 99
-SPACE_RUNS = range(31, 1, -1)
-TAB_RUNS = range(9, 1, -1)
 
 
 def write_random_checkpoint(folder: Path, config: CodeGenConfig, seed: int = 0) -> None:
@@ -76,7 +74,7 @@ def published_tokenizer() -> Tokenizer:
     lines = (data / "vocab.bpe").read_text(encoding="utf-8").splitlines()
     merges = [(left, right) for left, right in (line.split() for line in lines[1:] if line)]
     tokenizer = _byte_level(vocabulary, merges)
-    blanks = [*(" " * n for n in SPACE_RUNS), *("\t" * n for n in TAB_RUNS)]
+    blanks = [*SPACE_RUNS, *TAB_RUNS]
     return _with_added(tokenizer, [*blanks, *_dummies(4), SEP, EOM, *_masks(CODEGEN2.n_masks)])
 
 
@@ -91,7 +89,7 @@ def small_tokenizer(vocab_size: int) -> Tokenizer:
         raise QuantizeError(f"A vocabulary of {vocab_size} tokens is too small; give it at least 300.")
     room = vocab_size - fixed
     masks = min(MOST_MASKS, room // 4)
-    blanks = [" " * n for n in SPACE_RUNS][-(room // 4) :]
+    blanks = list(SPACE_RUNS[-(room // 4) :])
     room -= masks + len(blanks)
     pairs = [("Ġ", letter) for letter in LETTERS] + [(a, b) for a in LETTERS for b in LETTERS]
     merges = pairs[:room]

@@ -16,6 +16,7 @@ from cg2_quantize.synthetic import write_random_checkpoint
 from cg2ls.codegen2 import Checkpoint, CodeGenConfig
 from cg2ls.codegen2.qkv import regroup_qkv
 from cg2ls.errors import Cg2Error
+from cg2ls.files import OutputError
 from cg2ls.modelfolder import ModelDescription
 
 
@@ -70,7 +71,7 @@ def test_heads_that_do_not_divide_by_four_keep_their_groups(tmp_path):
         n_embd=96,
         n_head=6,
         rotary_dim=16,
-        n_positions=8,
+        n_positions=32,
         vocab_size=300,
         n_inner=32,
         qkv_groups=3,
@@ -99,5 +100,5 @@ def test_an_existing_checkpoint_is_replaced_only_by_force(folders, tmp_path):
     with pytest.raises(QuantizeError, match="--force"):
         dequantize(folders["int4"], tmp_path / "again")
     dequantize(folders["int4"], tmp_path / "again", force=True)
-    with pytest.raises(QuantizeError, match=r"no config\.json"):
+    with pytest.raises(OutputError, match=r"no config\.json"):
         dequantize(folders["int4"], folders["int8"], force=True)

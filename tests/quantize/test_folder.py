@@ -15,7 +15,7 @@ from cg2_quantize.folder import QuantizeError
 from cg2_quantize.synthetic import small_tokenizer, write_random_checkpoint
 from cg2ls.codegen2 import CheckpointError, CodeGenConfig, TokenizerError
 from cg2ls.codegen2.safetensors_map import SafetensorsError
-from cg2ls.files import sha256_of
+from cg2ls.files import OutputError, sha256_of
 from cg2ls.modelfolder import ModelDescription
 from cg2ls.modelfolder.description import Infill, Language, Source
 from cg2ls.modelfolder.facts import Facts, FactsError
@@ -167,7 +167,7 @@ def test_a_name_that_no_folder_can_have(checkpoint, tmp_path):
 
 def test_heads_that_the_attention_operator_cannot_take(tmp_path):
     shape = CodeGenConfig(
-        n_layer=1, n_embd=32, n_head=4, rotary_dim=8, n_positions=8, vocab_size=300, n_inner=32
+        n_layer=1, n_embd=32, n_head=4, rotary_dim=8, n_positions=32, vocab_size=300, n_inner=32
     )
     write_random_checkpoint(tmp_path / "copy", shape)
     with pytest.raises(QuantizeError, match="head size is 8, but ONNX Runtime needs a multiple of 16"):
@@ -195,7 +195,7 @@ def test_an_existing_model_is_replaced_only_by_force(folders, checkpoint, tmp_pa
 def test_force_spares_what_is_no_model(checkpoint, tmp_path):
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "mine.txt").write_text("keep")
-    with pytest.raises(QuantizeError, match=r"no model\.json"):
+    with pytest.raises(OutputError, match=r"no model\.json"):
         convert(checkpoint, tmp_path / "notes", force=True)
     assert (tmp_path / "notes" / "mine.txt").read_text() == "keep"
 
@@ -211,3 +211,20 @@ def test_a_failure_on_the_way_leaves_the_old_model(folders, checkpoint, tmp_path
         convert(checkpoint, out, force=True)
     assert verify_folder(out).precision == "int8"
     assert left_over(tmp_path) == ["out"]
+
+
+def test_a_context_too_short_to_complete_in(tmp_path):
+    shape = CodeGenConfig(
+        n_layer=1,
+        n_embd=32,
+        n_head=2,
+        rotary_dim=16,
+        n_positions=16,
+        vocab_size=300,
+        n_inner=32,
+        qkv_groups=2,
+    )
+    write_random_checkpoint(tmp_path / "copy", shape)
+    with pytest.raises(QuantizeError, match="context is 16 tokens, but completing needs 32"):
+        convert(tmp_path / "copy", tmp_path / "out")
+    assert not (tmp_path / "out").exists()

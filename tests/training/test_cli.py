@@ -9,18 +9,25 @@ from typing import Any
 import pytest
 
 from cg2_training.cli import main
+from cg2_training.recipe import Recipe
 from cg2ls.engine import Engine, Request
 from cg2ls.modelfolder import ModelDescription
-from tests.training.recipe_file import write_recipe
 
 
 def test_from_text_to_a_model_folder(
     recipe: dict[str, Any], corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     recipe["model"] |= {"n_embd": 64, "rotary_dim": 16}
-    path = write_recipe(recipe, tmp_path / "toy.toml")
+    path = tmp_path / "toy.toml"
+    path.write_text(Recipe.from_dict(recipe).to_toml())
     sources = {"toy==1.0": {"split": "train"}, "kept==2.0": {"split": "heldout"}}
-    report = {"files": {"train": 11}, "bytes": {"train": 1e6}, "manifest_sha256": "abc", "sources": sources}
+    report = {
+        "files": {"train": 11},
+        "bytes": {"train": 1e6},
+        "manifest": "m.toml",
+        "manifest_sha256": "abc",
+        "sources": sources,
+    }
     (tmp_path / "corpus.json").write_text(json.dumps(report))
     tokenizer, shard, run, folder = (str(tmp_path / name) for name in ("t.json", "shard", "run", "folder"))
     assert main(["tokenizer", str(corpus), "-o", tokenizer, "--vocab-size", "640", "--masks", "20"]) == 0

@@ -22,6 +22,12 @@ def test_every_committed_recipe_loads() -> None:
         assert Recipe.load(path).name == path.stem
 
 
+def test_a_recipe_is_written_as_a_file_that_reads_back(recipe: dict[str, Any], tmp_path: Path) -> None:
+    loaded = Recipe.from_dict(recipe)
+    (tmp_path / "again.toml").write_text(loaded.to_toml())
+    assert Recipe.load(tmp_path / "again.toml") == loaded
+
+
 def test_overrides_win(tmp_path: Path) -> None:
     recipe = Recipe.load(
         RECIPES / "python-small.toml", ["run.seed=7", "optimizer.name=adamw", "model.n_layer=3"]

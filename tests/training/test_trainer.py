@@ -21,7 +21,6 @@ from cg2_training.shards import TokenShard
 from cg2_training.state import saved_states
 from cg2_training.trainer import Trainer
 from cg2ls.codegen2 import Checkpoint
-from tests.training.recipe_file import write_recipe
 
 
 def trainer(recipe: dict[str, Any], shard: TokenShard, run: Path) -> Trainer:
@@ -68,7 +67,8 @@ def test_a_killed_run_resumes(
     recipe: dict[str, Any], corpus: Path, shard: TokenShard, tmp_path: Path
 ) -> None:
     recipe["run"] |= {"steps": 100_000, "save_every": 1, "evaluate_every": 100_000}
-    path = write_recipe(recipe, tmp_path / "recipe.toml")
+    path = tmp_path / "recipe.toml"
+    path.write_text(Recipe.from_dict(recipe).to_toml())
     folder = Path(shard.tokens.filename).parent  # type: ignore[attr-defined]
     command = [sys.executable, "-m", "cg2_training.cli", "pretrain", str(path)]
     command += ["--train", str(folder), "--heldout", str(folder), "--run", str(tmp_path / "run")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 from cg2_training.evaluate import Evaluation
@@ -19,7 +20,7 @@ this project's own commands. It completes lines and short blocks; it is small, a
 | --- | --- |
 | shape | {n_layer} layers x {n_embd}, {n_head} heads, context {context_length} tokens, vocabulary {vocab_size} |
 | objective | causal LM and file-level span corruption, {infill:.0%} of the rows corrupted |
-| corpus | {train_files:,} files, {train_mb:.0f} MB of text; manifest SHA-256 `{manifest}` |
+| corpus | {train_files:,} files, {train_mb:.0f} MB of text; manifest SHA-256 `{manifest_sha256}` |
 | seen | {steps:,} steps of {rows} rows: {tokens:,} tokens |
 | seed | {seed} |
 | held out | {heldout} |
@@ -36,12 +37,16 @@ Held-out loss, {eval_rows} rows of each kind:
 
 ## Commands
 
-    cg2-train corpus build training/manifests/{manifest_name}.toml -o runs/corpus
+    cg2-train corpus build training/manifests/{manifest} -o runs/corpus
     cg2-train tokenizer runs/corpus/train.jsonl -o runs/tokenizer.json --vocab-size {vocab_size} --masks {masks}
     cg2-train tokenize runs/corpus/train.jsonl --tokenizer runs/tokenizer.json -o runs/train
     cg2-train tokenize runs/corpus/heldout.jsonl --tokenizer runs/tokenizer.json -o runs/heldout
     cg2-train pretrain training/recipes/{name}.toml --train runs/train --heldout runs/heldout --run runs/{name}
     cg2-train export runs/{name} --heldout runs/heldout --corpus runs/corpus -o cg2ls/default --format {precision}
+
+The recipe as it was run, overrides of the file included:
+
+{recipe}
 """
 
 
@@ -80,8 +85,8 @@ def render_card(
         infill=recipe.objective.infill_share,
         train_files=corpus["files"]["train"],
         train_mb=corpus["bytes"]["train"] / 1e6,
-        manifest=corpus["manifest_sha256"],
-        manifest_name="python-permissive",
+        manifest=corpus["manifest"],
+        manifest_sha256=corpus["manifest_sha256"],
         steps=step,
         rows=recipe.run.rows_per_step,
         tokens=step * recipe.run.rows_per_step * recipe.model.context_length,
@@ -93,4 +98,5 @@ def render_card(
         bpb=shipped.bits_per_byte,
         float_infill=measured.infill_nats,
         infill_nats=shipped.infill_nats,
+        recipe=indent(recipe.to_toml(), "    "),
     )

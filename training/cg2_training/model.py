@@ -16,8 +16,7 @@ from torch import Tensor, nn
 from cg2_training.batches import Batch
 from cg2_training.objective import IGNORED
 from cg2ls.codegen2 import Checkpoint, CodeGenConfig
-
-ROTARY_BASE = 10000.0
+from cg2ls.codegen2.config import ROTARY_BASE
 
 
 def rotary_tables(config: CodeGenConfig, device: torch.device | None = None) -> tuple[Tensor, Tensor]:

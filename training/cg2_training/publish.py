@@ -17,8 +17,8 @@ from cg2_training.recipe import Recipe
 from cg2_training.shards import TokenShard
 from cg2_training.state import saved_states
 from cg2_training.subject import open_subject
-from cg2ls.files import replacing_folder
-from cg2ls.modelfolder.description import Language
+from cg2ls.files import check_replaceable, replacing_folder
+from cg2ls.modelfolder.description import DESCRIPTION, Language
 from cg2ls.modelfolder.facts import Facts
 
 ROWS = 256
@@ -44,7 +44,9 @@ def publish(
 
     Raises:
         TrainingError: the run has no saved state, or the corpus no report.
+        OutputError: `out` holds something that is no model folder.
     """
+    check_replaceable(out, DESCRIPTION)
     states = saved_states(run)
     if not states:
         raise TrainingError(f"{run} holds no saved state; train first with cg2-train pretrain.")
@@ -68,7 +70,7 @@ def publish(
         shipped = _measure(converted({}, measured.bits_per_byte), shard, recipe)
         folder = converted(_quality(measured, shipped), shipped.bits_per_byte)
         card = render_card(recipe, meta["step"], report, measured, shipped, folder)
-        with replacing_folder(out) as new:
+        with replacing_folder(out, proof=DESCRIPTION) as new:
             for path in [*folder.iterdir(), run / "loss.png"]:
                 shutil.copy2(path, new / path.name)
             (new / "README.md").write_text(card, encoding="utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -153,6 +154,14 @@ class Recipe:
     def to_dict(self) -> dict[str, Any]:
         """The inverse of `from_dict`."""
         return dataclasses.asdict(self)
+
+    def to_toml(self) -> str:
+        """The recipe as the file that `load` reads."""
+        raw = self.to_dict()
+        lines = [f"name = {json.dumps(raw.pop('name'))}"]
+        for section, values in raw.items():
+            lines += ["", f"[{section}]", *(f"{key} = {json.dumps(value)}" for key, value in values.items())]
+        return "\n".join(lines)
 
     def _check(self, origin: str) -> None:
         self.model.config()

@@ -79,12 +79,13 @@ def tokenize_corpus(
 
     Raises:
         TrainingError: the corpus is missing, damaged or empty.
+        OutputError: `out` holds something that is no shard.
     """
     dtype = np.dtype(np.uint16 if tokenizer.special.vocab_size <= 1 << 16 else np.uint32)
     total_bytes = count = 0
     documents = read_documents(corpus)
     with (
-        replacing_folder(out) as new,
+        replacing_folder(out, proof="shard.json") as new,
         tqdm(unit="B", unit_scale=True, disable=not progress, desc=corpus.name) as bar,
     ):
         if progress and corpus.exists():

@@ -28,7 +28,7 @@ def save_state(run: Path, step: int, optimizer: MasterOptimizer, meta: dict[str,
         meta: what must match on resuming, as JSON.
     """
     folder = run / "states" / f"{step:08d}"
-    with replacing_folder(folder) as new:
+    with replacing_folder(folder, proof="meta.json") as new:
         save_file(
             {name: tensor.contiguous() for name, tensor in optimizer.named_state()}, new / "state.safetensors"
         )

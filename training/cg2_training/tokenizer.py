@@ -9,11 +9,7 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_token
 
 from cg2_training.errors import TrainingError
 from cg2ls.codegen2 import CodeTokenizer
-from cg2ls.codegen2.special import END_OF_TEXT, EOM, SEP
-
-SPACE_RUNS = [" " * n for n in range(31, 1, -1)]
-TAB_RUNS = ["\t" * n for n in range(9, 1, -1)]
-"""CodeGen2's whitespace tokens: 31 to 2 blanks and 9 to 2 tabs, longest first."""
+from cg2ls.codegen2.special import END_OF_TEXT, EOM, SEP, SPACE_RUNS, TAB_RUNS
 
 
 def train_tokenizer(texts: Iterable[str], vocab_size: int, n_masks: int) -> CodeTokenizer:

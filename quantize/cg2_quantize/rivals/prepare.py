@@ -39,7 +39,7 @@ def prepare(rival: str, folder: Path, room: Path) -> Path:
             )
         write_tokenizer_config(checkpoint)
         (checkpoint / STAMP).write_text(weights)
-    with replacing_folder(made) as new:
+    with replacing_folder(made, proof=STAMP) as new:
         _convert(rival, checkpoint, new)
         (new / STAMP).write_text(stamp)
     return made

@@ -54,7 +54,10 @@ def test_a_drawn_token_has_less_than_the_mass_before_it(logits, top_p, seed):
     token = Sampler(1.0, top_p, seed).pick(logits)
     probabilities = np.exp(logits.astype(np.float64) - logits.max())
     probabilities /= probabilities.sum()
-    assert probabilities[probabilities > probabilities[token]].sum() < top_p + 1e-9
+    likelier = probabilities > probabilities[token] * (
+        1 + 1e-6
+    )  # float32 weights cannot tell closer ones apart
+    assert probabilities[likelier].sum() < top_p + 1e-6
 
 
 def test_frequencies_follow_the_probabilities():

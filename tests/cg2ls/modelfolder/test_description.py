@@ -62,7 +62,7 @@ def test_keys_of_later_versions_are_passed_over(tmp_path):
         (["format"], 2, "format is 2, but this cg2ls reads up to 1; update cg2ls"),
         (["family"], "llama", "family is 'llama', but must be one of codegen2"),
         (["name"], "", "name must be a non-empty string"),
-        (["context_length"], 1, "context_length is 1, but must be at least 2"),
+        (["context_length"], 1, "context_length is 1, but must be at least 32"),
         (["context_length"], True, "context_length must be a whole number"),
         (["architecture", "head_dim"], 32, "n_embd must be n_head times head_dim"),
         (["architecture", "rotary_dim"], 18, "rotary_dim must be even and at most head_dim"),

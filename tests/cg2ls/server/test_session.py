@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from cg2ls.cli.main import main
+
 URI = "file:///project/area.py"
 TEXT = "def area(width, height):\n    return width * height\n\n\nprint(\n"
 
@@ -179,3 +181,35 @@ def test_leaving_after_shutdown_is_0_and_without_it_1(start, random_model):
         client = start("--model", str(random_model))
         client.initialize()
         assert client.leave(shutdown=shutdown) == status
+
+
+def test_each_language_is_answered_by_the_model_chosen_for_it(start, random_model, tmp_path, monkeypatch):
+    monkeypatch.setenv("CG2LS_HOME", str(tmp_path))
+    for arguments in (["add", str(random_model)], ["use", "checkpoint", "--language", "lua"]):
+        assert main(["models", *arguments]) == 0
+    client = start()
+    client.initialize()
+    client.open("file:///a.lua", "x = \n", "lua")
+    client.wait_for("window/logMessage", "python-small is ready")
+    client.wait_for("window/logMessage", "checkpoint is ready")
+    assert client.inline("file:///a.lua", 0, 4) is not None
+    client.open("file:///b.lua", "y = \n", "lua")
+    assert client.inline("file:///b.lua", 0, 4) is not None
+    assert client.leave() == 0
+
+
+def test_without_a_model_a_person_who_asks_is_told_why(start, tmp_path, lsp):
+    client = start("--model", str(tmp_path / "none"))
+    client.initialize()
+    client.open(URI, TEXT)
+    client.wait_for("window/showMessage", "none")
+    assert client.inline(URI, 1, 11, trigger=2) is None
+    with pytest.raises(lsp.ResponseError, match="There is no model") as caught:
+        client.inline(URI, 1, 11, trigger=1)
+    assert caught.value.code == -32803
+
+
+def test_a_setting_that_makes_no_sense_is_said_in_the_clients_log(start, random_model):
+    client = start("--model", str(random_model))
+    client.initialize(initializationOptions={"model": 3})
+    client.wait_for("window/logMessage", "the default is used")

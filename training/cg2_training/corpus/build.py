@@ -39,7 +39,8 @@ class CorpusReport:
     """What was built, as ``corpus.json`` records it.
 
     Attributes:
-        manifest_sha256: hex digest of the manifest file.
+        manifest: name of the manifest file.
+        manifest_sha256: hex digest of it.
         python_version: of the interpreter that parsed the files and gave the standard library.
         files: documents by split.
         bytes: UTF-8 bytes of text by split.
@@ -47,6 +48,7 @@ class CorpusReport:
         dropped: files left out, by reason.
     """
 
+    manifest: str
     manifest_sha256: str
     python_version: str
     files: dict[str, int]
@@ -79,6 +81,7 @@ def build_corpus(
     dropped: Counter[str] = sum((h.dropped for h in harvests), Counter())
     kept = _unique(harvests, dropped, progress)
     report = CorpusReport(
+        manifest=manifest_path.name,
         manifest_sha256=manifest.sha256,
         python_version=platform.python_version(),
         files={split: len(kept[split]) for split in _SPLITS},
