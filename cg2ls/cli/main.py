@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import importlib
-import io
-import os
 import sys
 from typing import TYPE_CHECKING
 
 from cg2ls import __version__
-from cg2ls.errors import Cg2Error
-from cg2ls.parser import Parser
+from cg2ls.commandline import Parser, run_command
 
 if TYPE_CHECKING:
     import argparse
@@ -38,24 +35,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0, 1 after an error that is reported on stderr in one line, 2 for wrong arguments.
     """
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # text that the terminal cannot show must not be an error
-            stream.reconfigure(errors="backslashreplace")
     given = normalized(list(sys.argv[1:] if argv is None else argv))
-    arguments = parser(given[0]).parse_args(given)
-    try:
+
+    def work() -> int:
+        arguments = parser(given[0]).parse_args(given)
         return int(arguments.run(arguments) or 0)
-    except Cg2Error as wrong:
-        print(f"cg2ls: {wrong}", file=sys.stderr)
-        return wrong.exit_code
-    except BrokenPipeError:  # whoever read the output has left
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-    except OSError as wrong:
-        print(f"cg2ls: {wrong.filename or 'a file'}: {wrong.strerror or wrong}.", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
+
+    return run_command("cg2ls", work, install="cg2ls[cpu]")
 
 
 def normalized(arguments: list[str]) -> list[str]:

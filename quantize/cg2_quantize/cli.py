@@ -8,9 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cg2ls.errors import Cg2Error
+from cg2ls.commandline import Parser, run_command
 from cg2ls.modelfolder.description import PRECISIONS
-from cg2ls.parser import Parser
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,25 +42,18 @@ example:
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; returns its exit status."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    try:
+
+    def work() -> int:
         if arguments[:1] == ["dequantize"]:
             return _dequantize(arguments[1:])
         return _convert(arguments)
-    except Cg2Error as wrong:
-        print(f"cg2-quantize: {wrong}", file=sys.stderr)
-        return wrong.exit_code
-    except ModuleNotFoundError as missing:
-        print(
-            f"cg2-quantize: {missing.name} is not installed; install it with: pip install 'cg2ls[quantize]'",
-            file=sys.stderr,
-        )
-        return 1
-    except OSError as wrong:
-        print(f"cg2-quantize: {wrong.filename or 'a file'}: {wrong.strerror or wrong}.", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("cg2-quantize: interrupted; nothing was written.", file=sys.stderr)
-        return 130
+
+    return run_command(
+        "cg2-quantize",
+        work,
+        install="cg2ls[quantize]",
+        interrupted="interrupted; nothing was written.",
+    )
 
 
 def _convert(arguments: Sequence[str]) -> int:

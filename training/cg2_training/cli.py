@@ -10,8 +10,7 @@ from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 
-from cg2ls.errors import Cg2Error
-from cg2ls.parser import Parser
+from cg2ls.commandline import Parser, run_command
 
 EXAMPLE = """\
 example, from packages to a checkpoint:
@@ -27,26 +26,17 @@ example, from packages to a checkpoint:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; returns the exit code."""
-    arguments = _parser().parse_args(argv)
-    try:
-        code: int = arguments.run_command(arguments)
-    except Cg2Error as error:
-        print(f"cg2-train: {error}", file=sys.stderr)
-        return error.exit_code
-    except ModuleNotFoundError as missing:
-        extras = "cg2ls[cpu,quantize,train]"
-        print(
-            f"cg2-train: {missing.name} is not installed; install it with: pip install '{extras}'",
-            file=sys.stderr,
-        )
-        return 1
-    except OSError as error:
-        print(f"cg2-train: {error.filename or 'a file'}: {error.strerror or error}.", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("cg2-train: interrupted; the same command resumes.", file=sys.stderr)
-        return 130
-    return code
+
+    def work() -> int:
+        arguments = _parser().parse_args(argv)
+        return int(arguments.run_command(arguments))
+
+    return run_command(
+        "cg2-train",
+        work,
+        install="cg2ls[cpu,quantize,train]",
+        interrupted="interrupted; the same command resumes.",
+    )
 
 
 def _parser() -> argparse.ArgumentParser:

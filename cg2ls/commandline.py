@@ -1,0 +1,60 @@
+"""What this project's three commands have in common: one-line problems and exit statuses."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+from cg2ls.errors import Cg2Error
+
+INTERRUPTED = 130
+"""Exit status after Ctrl+C, as shells have it."""
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that states a problem in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Prints the problem and exits with 2."""
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+def run_command(program: str, work: Callable[[], int], *, install: str, interrupted: str = "") -> int:
+    """Runs a command's work; a problem becomes one line on stderr.
+
+    Args:
+        program: name of the command, which every line begins with.
+        work: gives back the exit status.
+        install: what pip is to install where a package is missing.
+        interrupted: what to say after Ctrl+C; nothing if empty.
+
+    Returns:
+        The work's status, an error's own, 1 for what the system refused, or 130 after Ctrl+C.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # text that the terminal cannot show must not be an error
+            stream.reconfigure(errors="backslashreplace")
+
+    def say(problem: str) -> None:
+        print(f"{program}: {problem}", file=sys.stderr)
+
+    try:
+        return work()
+    except Cg2Error as wrong:
+        say(str(wrong))
+        return wrong.exit_code
+    except ModuleNotFoundError as missing:
+        say(f"{missing.name} is not installed; install it with: pip install '{install}'")
+    except BrokenPipeError:  # whoever read the output has left
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as wrong:
+        say(f"{wrong.filename or 'a file'}: {wrong.strerror or wrong}.")
+    except KeyboardInterrupt:
+        if interrupted:
+            say(interrupted)
+        return INTERRUPTED
+    return 1
