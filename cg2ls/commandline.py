@@ -48,7 +48,7 @@ def run_command(program: str, work: Callable[[], int], *, install: str, interrup
         say(str(wrong))
         return wrong.exit_code
     except ModuleNotFoundError as missing:
-        say(f"{missing.name} is not installed; install it with: pip install '{install}'")
+        say(f"{missing.name} is not installed; install it with: pip install {install}")
     except BrokenPipeError:  # whoever read the output has left
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as wrong:

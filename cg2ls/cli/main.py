@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments = parser(given[0]).parse_args(given)
         return int(arguments.run(arguments) or 0)
 
-    return run_command("cg2ls", work, install="cg2ls[cpu]")
+    return run_command("cg2ls", work, install="onnxruntime")
 
 
 def normalized(arguments: list[str]) -> list[str]:

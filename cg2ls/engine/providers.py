@@ -17,7 +17,7 @@ CUDA_KV_DTYPES = frozenset({"float16"})
 """CUDA's GroupQueryAttention takes no float32; a float32 graph would run its attention on the host, which is
 slower than running all of it there."""
 
-INSTALL = "pip install 'cg2ls[cpu]' (or 'cg2ls[gpu]' for NVIDIA)"
+INSTALL = "pip install onnxruntime (for NVIDIA: pip install 'onnxruntime-gpu[cuda,cudnn]')"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def candidates(wanted: str, offered: Sequence[str], kv_dtype: str) -> list[Candi
         if not has_cuda:
             raise EngineError(
                 "provider cuda was asked for, but the installed onnxruntime has no CUDA;"
-                " install it with: pip install 'cg2ls[gpu]'"
+                " replace it: pip uninstall onnxruntime, then pip install 'onnxruntime-gpu[cuda,cudnn]'"
             )
         return [Candidate("cuda", "asked for")]
     if not has_cuda:

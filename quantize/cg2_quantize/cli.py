@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run_command(
         "cg2-quantize",
         work,
-        install="cg2ls[quantize]",
+        install="onnx tqdm",
         interrupted="interrupted; nothing was written.",
     )
 

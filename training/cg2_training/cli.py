@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run_command(
         "cg2-train",
         work,
-        install="cg2ls[cpu,quantize,train]",
+        install="torch matplotlib rensa tqdm onnx onnxruntime",
         interrupted="interrupted; the same command resumes.",
     )
 

@@ -42,12 +42,16 @@ def test_a_missing_onnxruntime_is_one_line_with_the_mend(tiny_model, monkeypatch
         raise error
 
     monkeypatch.setattr(session.importlib, "import_module", fail)
-    with pytest.raises(EngineError, match=rf"{says}.*pip install 'cg2ls\[cpu\]'.*'cg2ls\[gpu\]'"):
+    with pytest.raises(
+        EngineError, match=rf"{says}.*pip install onnxruntime \(.*'onnxruntime-gpu\[cuda,cudnn\]'"
+    ):
         Engine.open(tiny_model)
 
 
 def test_cuda_that_is_not_there_is_refused_by_name(tiny_model):
-    with pytest.raises(EngineError, match=r"has no CUDA; install it with: pip install 'cg2ls\[gpu\]'"):
+    with pytest.raises(
+        EngineError, match=r"has no CUDA; replace it: .* pip install 'onnxruntime-gpu\[cuda,cudnn\]'"
+    ):
         Engine.open(tiny_model, provider="cuda")
 
 
