@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cg2ls.bench.report import KINDS, OURS
-from cg2ls.cli.table import aligned
+from cg2ls.table import aligned
 
 if TYPE_CHECKING:
     from cg2ls.bench.report import Report

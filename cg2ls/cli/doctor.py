@@ -10,13 +10,13 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from cg2ls.cli.machine import cpu, nvidia_gpus, package_version
-from cg2ls.cli.table import aligned
 from cg2ls.engine import Engine, Request
 from cg2ls.engine.session import import_onnxruntime
 from cg2ls.engine.threads import default_threads, usable_cpus
 from cg2ls.errors import Cg2Error
 from cg2ls.modelfolder.folders import choices_file, models_folder
 from cg2ls.modelfolder.locate import locate_model
+from cg2ls.table import aligned
 
 if TYPE_CHECKING:
     import argparse

@@ -7,13 +7,13 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cg2ls.cli.table import aligned
 from cg2ls.modelfolder.choice import LastingChoices, read_lasting, write_lasting
 from cg2ls.modelfolder.description import ModelDescription
 from cg2ls.modelfolder.folders import choices_file
 from cg2ls.modelfolder.locate import locate_model
 from cg2ls.modelfolder.store import ModelStore, StoredModel
 from cg2ls.modelfolder.verify import verify_folder
+from cg2ls.table import aligned
 
 if TYPE_CHECKING:
     import argparse

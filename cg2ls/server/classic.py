@@ -41,7 +41,7 @@ def answer(place: Place, completion: Completion) -> types.CompletionList:
 
 def _item(place: Place, completion: Completion) -> types.CompletionItem:
     snapshot, line = place.snapshot, place.position.line
-    line_start = sum(map(len, snapshot.lines[:line]))
+    line_start = snapshot.offset(types.Position(line, 0))
     found = _WORD.search(snapshot.lines[line][: place.offset - line_start])
     word = found.group() if found else ""
     text = word + completion.text

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from cg2ls.commandline import Parser, run_command
 from cg2ls.modelfolder.description import PRECISIONS
+from cg2ls.table import aligned
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -103,12 +104,7 @@ def table(report: Report) -> str:
         f"{report.seconds:.1f}",
     )
     heads = ("model", "format", "parameters", "bytes", "bits/weight", "seconds")
-    widths = [max(len(cell), len(head)) for cell, head in zip(row, heads, strict=True)]
-    lines = (
-        "  ".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=True))
-        for cells in (heads, row)
-    )
-    return "\n".join(lines)
+    return aligned((heads, row), right=range(len(heads)))
 
 
 def _convert_parser() -> Parser:

@@ -18,7 +18,7 @@ from cg2_training.shards import TokenShard
 from cg2_training.state import saved_states
 from cg2_training.subject import open_subject
 from cg2ls.files import check_replaceable, replacing_folder
-from cg2ls.modelfolder.description import DESCRIPTION, Language
+from cg2ls.modelfolder.description import DESCRIPTION, Language, ModelDescription
 from cg2ls.modelfolder.facts import Facts
 
 ROWS = 256
@@ -58,17 +58,16 @@ def publish(
     with tempfile.TemporaryDirectory(dir=run) as scratch:
         checkpoint = Path(shutil.copytree(run / "checkpoint", Path(scratch) / "checkpoint"))
         facts = Facts.read(checkpoint)
-
-        def converted(quality: dict[str, float], bits: float) -> Path:
-            source = replace(facts.source, checkpoint=recipe.name, revision=f"step-{meta['step']}")
-            languages = {language: Language(bits_per_byte=round(bits, 4))}
-            replace(facts, languages=languages, quality=quality, source=source).write(checkpoint)
-            folder = Path(scratch) / "folder"
-            convert(checkpoint, folder, precision=precision, license=license_id, force=True)
-            return folder
-
-        shipped = _measure(converted({}, measured.bits_per_byte), shard, recipe)
-        folder = converted(_quality(measured, shipped), shipped.bits_per_byte)
+        source = replace(facts.source, checkpoint=recipe.name, revision=f"step-{meta['step']}")
+        replace(facts, source=source).write(checkpoint)
+        folder = Path(scratch) / "folder"
+        convert(checkpoint, folder, precision=precision, license=license_id)
+        shipped = _measure(folder, shard, recipe)
+        replace(
+            ModelDescription.read(folder),
+            languages={language: Language(bits_per_byte=round(shipped.bits_per_byte, 4))},
+            quality=_quality(measured, shipped),
+        ).write(folder)
         card = render_card(recipe, meta["step"], report, measured, shipped, folder)
         with replacing_folder(out, proof=DESCRIPTION) as new:
             for path in [*folder.iterdir(), run / "loss.png"]:

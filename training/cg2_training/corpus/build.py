@@ -18,6 +18,7 @@ from cg2_training.corpus.harvest import Document, Harvest, Source, harvest
 from cg2_training.corpus.licences import check
 from cg2_training.corpus.manifest import Manifest, Split, load_manifest
 from cg2_training.corpus.sources import STDLIB_LICENCE, read_metadata, stdlib_label
+from cg2ls.files import write_atomically
 
 _SPLITS: tuple[Split, ...] = ("heldout", "train")
 
@@ -93,7 +94,7 @@ def build_corpus(
         out.mkdir(parents=True, exist_ok=True)
         for split in _SPLITS:
             _write_lines(out / f"{split}.jsonl", kept[split])
-        _replace(out / "corpus.json", [json.dumps(asdict(report), indent=1) + "\n"])
+        write_atomically(out / "corpus.json", json.dumps(asdict(report), indent=1) + "\n")
     except OSError as error:
         raise CorpusError(f"cannot write the corpus to {out}: {error}.") from error
     return report
@@ -177,27 +178,16 @@ def _counts(harvests: list[Harvest], kept: dict[Split, list[Document]]) -> dict[
 
 
 def _write_lines(path: Path, documents: Iterable[Document]) -> None:
-    _replace(
-        path,
-        (
-            json.dumps(
-                {
-                    "text": document.text,
-                    "path": document.path,
-                    "source": document.source,
-                    "language": "python",
-                    "license": document.licence,
-                },
-                ensure_ascii=False,
-            )
-            + "\n"
-            for document in documents
-        ),
-    )
-
-
-def _replace(path: Path, chunks: Iterable[str]) -> None:
+    """Streams documents to a file that appears whole; a corpus need not fit in memory as text twice."""
     scratch = path.with_name(path.name + ".tmp")
     with scratch.open("w", encoding="utf-8", newline="\n") as stream:
-        stream.writelines(chunks)
+        for document in documents:
+            line = {
+                "text": document.text,
+                "path": document.path,
+                "source": document.source,
+                "language": "python",
+                "license": document.licence,
+            }
+            stream.write(json.dumps(line, ensure_ascii=False) + "\n")
     scratch.replace(path)
