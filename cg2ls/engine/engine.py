@@ -183,10 +183,15 @@ class Engine:
         sampler = Sampler(request.temperature, request.top_p, request.seed)
         forced = ForcedStart(self._index, request.forced)
         most = min(request.max_tokens, self.context_length - clock.prompt_tokens)
+        generated: list[int] = []
         while True:
-            step = self._choose(forward.logits, sampler, forced)
+            scores = forward.logits
+            if request.prior is not None:
+                scores = request.prior.mix(generated, scores)
+            step = self._choose(scores, sampler, forced)
             if self.tokenizer.special.is_stop(step.token) and not request.past_end:
                 return
+            generated.append(step.token)
             clock.token_ready()
             yield step
             clock.resume()

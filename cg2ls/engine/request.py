@@ -10,6 +10,8 @@ from cg2ls.errors import Cg2Error
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from cg2ls.engine.prior import Prior
+
 
 class EngineError(Cg2Error):
     """A model that cannot be opened or run, or a request that it cannot serve."""
@@ -33,6 +35,9 @@ class Request:
         temperature: 0 for the likeliest token every time; else the divisor of the logits.
         top_p: mass of the nucleus sampled from (Holtzman et al. 2020), in (0, 1]; unused at temperature 0.
         seed: of the sampler; the same request with the same seed gives the same answer.
+        prior: what else is known about the answer; it takes part in every choice and in `Step.logprob`.
+        guess: tokens the answer probably begins with, as the rest of a suggestion that is being typed. They
+            may save time and never change the answer.
         past_end: generate on after stop tokens, as a measurement of a fixed length needs.
     """
 
@@ -42,6 +47,8 @@ class Request:
     temperature: float = 0.0
     top_p: float = 1.0
     seed: int = 0
+    prior: Prior | None = None
+    guess: Sequence[int] = ()
     past_end: bool = False
 
     def __post_init__(self) -> None:
@@ -62,7 +69,8 @@ class Step:
     Attributes:
         token: its id; never a stop id, unless the request goes past the end.
         data: its bytes, perhaps a part of a character.
-        logprob: the model's own log-probability of it in nats, at temperature 1 and before any healing mask.
+        logprob: its log-probability in nats, at temperature 1 and before any healing mask: the model's own,
+            or what the request's prior made of it.
     """
 
     token: int
