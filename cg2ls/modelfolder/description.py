@@ -117,6 +117,9 @@ class ModelDescription:
         context_length: tokens of prompt and answer together.
         tokens: ids of the special tokens; `vocab_size` is the architecture's.
         precision: of the weights: "fp32", "int8" or "int4".
+        independent_rows: whether a token's result does not depend on which others share its call of the graph.
+            False where activations get one scale for all rows of a call; chunks, drafts and reuse of the
+            cache then change results a little.
         files: every file of the folder but model.json, by plain name.
         source: where the weights came from.
         license: SPDX expression of the weights, "" where unknown.
@@ -133,6 +136,7 @@ class ModelDescription:
     context_length: int
     tokens: SpecialTokens
     precision: str
+    independent_rows: bool = True
     files: Mapping[str, FileEntry] = field(default_factory=dict)
     source: Source = field(default_factory=Source)
     license: str = ""
@@ -181,6 +185,7 @@ class ModelDescription:
             "languages": {name: asdict(language) for name, language in self.languages.items()},
             "document_header": self.document_header,
             "precision": self.precision,
+            "independent_rows": self.independent_rows,
             "kv_dtype": self.kv_dtype,
             "files": {name: asdict(entry) for name, entry in self.files.items()},
             "source": asdict(self.source),
@@ -201,6 +206,7 @@ class ModelDescription:
                 f"format is {version}, but this cg2ls reads up to {FORMAT}; update cg2ls."
             )
         shape = _architecture(top.object("architecture"))
+        precision = top.text("precision", among=PRECISIONS)
         return cls(
             name=top.text("name", empty=False),
             family=top.text("family", among=("codegen2",)),
@@ -210,7 +216,10 @@ class ModelDescription:
             infill=infill_from(top.object("infill")),
             languages=languages_from(top.object("languages")),
             document_header=top.text("document_header"),
-            precision=top.text("precision", among=PRECISIONS),
+            precision=precision,
+            independent_rows=(
+                top.boolean("independent_rows") if "independent_rows" in top else precision != "int8"
+            ),
             kv_dtype=top.text("kv_dtype", among=("float32", "float16")),
             files=_files(top.object("files")),
             source=source_from(top.object("source")),

@@ -226,6 +226,7 @@ def _describe(
         languages=facts.languages,
         document_header=facts.document_header,
         precision=precision,
+        independent_rows=PRECISIONS[precision].independent_rows,
         files={name: FileEntry(sha256_of(folder / name), (folder / name).stat().st_size) for name in CONTENT},
         source=facts.source,
         license=facts.license,

@@ -21,9 +21,15 @@ INT8_ACTIVATIONS = 4
 
 
 class Precision(Protocol):
-    """Writes matrices into a graph."""
+    """Writes matrices into a graph.
+
+    Attributes:
+        name: as in model.json.
+        independent_rows: whether a token's result does not depend on which others share its call.
+    """
 
     name: str
+    independent_rows: bool
 
     def linear(
         self, graph: GraphBuilder, path: str, x: str, weight: Float32, bias: Float32 | None = None
@@ -41,6 +47,7 @@ class Fp32:
     """The checkpoint's own values."""
 
     name = "fp32"
+    independent_rows = True
 
     def linear(
         self, graph: GraphBuilder, path: str, x: str, weight: Float32, bias: Float32 | None = None
@@ -62,6 +69,7 @@ class Int8:
     """Eight bits with a scale per output; activations are rounded to eight bits as they come."""
 
     name = "int8"
+    independent_rows = False
 
     def linear(
         self, graph: GraphBuilder, path: str, x: str, weight: Float32, bias: Float32 | None = None
@@ -87,6 +95,7 @@ class Int4:
     """Four bits in blocks with a scale and a zero point; the head and the embedding in eight bits."""
 
     name = "int4"
+    independent_rows = True
 
     def linear(
         self, graph: GraphBuilder, path: str, x: str, weight: Float32, bias: Float32 | None = None
