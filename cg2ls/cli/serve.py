@@ -39,15 +39,15 @@ def run(arguments: argparse.Namespace) -> int:
         NoStreamsError: stdin or stdout is closed.
     """
     from cg2ls.server.logs import configure
-    from cg2ls.server.options import ServerOptions
     from cg2ls.server.server import Server
+    from cg2ls.server.settings import Settings
 
     configure(arguments.log_file)
     if sys.stdin is None or sys.stdout is None:
         raise NoStreamsError("The language server needs stdin and stdout; let an editor start it.")
     if sys.stdin.isatty():
         print("cg2ls: waiting for an editor on stdin; Ctrl+C ends it.", file=sys.stderr)
-    server = Server(ServerOptions(model_flag=arguments.model))
+    server = Server(Settings({"model": arguments.model}))
     return server.run_stdio(sys.stdin.buffer, protocol_output())
 
 

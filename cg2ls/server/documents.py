@@ -16,7 +16,7 @@ from cg2ls.errors import Cg2Error
 from cg2ls.server.positions import Encoding, index_in, units
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z")
 
@@ -155,6 +155,10 @@ class Documents:
         for change in changes:
             document.edit(change)
         document.version = identifier.version
+
+    def __iter__(self) -> Iterator[Document]:
+        """The open documents."""
+        return iter(self._open.values())
 
     def close(self, uri: str) -> None:
         """Forgets a document."""

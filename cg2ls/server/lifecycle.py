@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
-from cg2ls.server import classic, inline
+from cg2ls.server import classic, configuration, inline
 
 if TYPE_CHECKING:
     from cg2ls.server.server import Server
@@ -14,20 +14,22 @@ if TYPE_CHECKING:
 
 def register(server: Server) -> None:
     """Registers the handlers of the handshake."""
-    problems_found: list[str] = []
+    problems: list[str] = []
 
     def initialize(params: types.InitializeParams) -> None:
-        chosen = server.protocol.workspace.position_encoding
-        server.documents.encoding = types.PositionEncodingKind(chosen).value
-        server.options, problems = server.options.with_settings(params.initialization_options)
-        problems_found.extend(problems)
+        workspace = server.protocol.workspace
+        server.documents.encoding = types.PositionEncodingKind(workspace.position_encoding).value
+        server.settings.roots = tuple(workspace.folders) or ((params.root_uri,) if params.root_uri else ())
+        problems.extend(server.settings.at_start(configuration.section_of(params.initialization_options)))
         if not inline.supported(params.capabilities):
             classic.register(server)
 
-    def initialized(_: types.InitializedParams) -> None:
-        for problem in problems_found:
-            server.log_message(types.MessageType.Warning, problem)
+    async def initialized(_: types.InitializedParams) -> None:
+        server.settings_changed(problems)
+        if configuration.asks(server):
+            await configuration.ask(server)
         server.model_of("")
+        await configuration.watch(server)
 
     server.feature(types.INITIALIZE)(initialize)
     server.feature(types.INITIALIZED)(initialized)

@@ -37,7 +37,7 @@ async def _load(server: Server, model: Model) -> None:
         return
     token = await _begin_progress(server)
     try:
-        engine = await asyncio.to_thread(server.open_model, model.folder)
+        engine = await asyncio.to_thread(server.open_model, model.folder, server.settings.of())
     except Cg2Error as wrong:
         _failed(server, model, str(wrong))
     except Exception as wrong:
@@ -46,6 +46,8 @@ async def _load(server: Server, model: Model) -> None:
             server, model, f"The model could not be opened ({wrong}); `cg2ls doctor` looks for the cause."
         )
     else:
+        if not model.wanted:  # another was chosen meanwhile
+            return
         model.ready(engine)
         server.log_message(types.MessageType.Info, f"{engine.model.name} is ready.")
     finally:

@@ -2,78 +2,118 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from cg2ls.errors import Cg2Error
-from cg2ls.server.options import ServerOptions
 
 if TYPE_CHECKING:
     from cg2ls.completion import CompletionEngine
+    from cg2ls.server.options import Options
 
 State = Literal["waiting", "loading", "ready", "failed"]
 
-Opener = Callable[[Path], "CompletionEngine"]
-"""Opens a model folder; takes seconds, raises `Cg2Error`."""
+Opener = Callable[[Path, "Options"], "CompletionEngine"]
+"""Opens a model folder with the server's options; takes seconds, raises `Cg2Error`."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Model:
     """One model and its state.
 
     Attributes:
         folder: where it lies; None where it could not be found.
         problem: why it cannot answer; "" while nothing is known to be wrong.
-        state: whether it can answer.
+        state: whether it can answer; "waiting" until somebody asks for it.
         engine: the open model, in the state "ready" only.
+        name: as model.json has it; the folder's until it is open.
         told: whether the client's log was told that it cannot answer yet.
+        wanted: False once no document's choice leads to it any more.
     """
 
     folder: Path | None
     problem: str = ""
     state: State = "waiting"
     engine: CompletionEngine | None = None
+    name: str = ""
     told: bool = False
+    wanted: bool = True
+
+    def __post_init__(self) -> None:
+        if self.folder is not None:
+            self.name = self.folder.name
 
     def ready(self, engine: CompletionEngine) -> None:
         """The model is open."""
         self.state, self.engine, self.problem = "ready", engine, ""
+        self.name = engine.model.name
 
     def failed(self, problem: str) -> None:
         """The model could not be opened."""
         self.state, self.engine, self.problem = "failed", None, problem
 
+    def closed(self) -> None:
+        """The model gives its memory back; the next request opens it again."""
+        self.state, self.engine, self.problem, self.told = "waiting", None, "", False
+
 
 class Models:
-    """One model for each folder that a language's choice leads to."""
+    """One model for each folder that a document's choice leads to.
 
-    def __init__(self) -> None:
-        self._by_language: dict[str, Model] = {}
+    Args:
+        flag: model from the command line; goes before what editors say.
+    """
+
+    def __init__(self, flag: str | None = None) -> None:
+        self.flag = flag
+        self._chosen: dict[tuple[str, str], Model] = {}
         self._by_folder: dict[Path | None, Model] = {}
 
-    def of(self, language: str, options: ServerOptions) -> Model:
-        """The model that answers in documents of a language ("" for any), chosen when first asked for."""
-        if language not in self._by_language:
-            model = _located(language, options)
-            self._by_language[language] = self._by_folder.setdefault(model.folder, model)
-        return self._by_language[language]
+    def of(self, language: str, setting: str = "") -> Model:
+        """The model for a language ("" for any) and a setting ("" for none), found when first asked for."""
+        key = language, setting
+        if key not in self._chosen:
+            model = self._located(language, setting)
+            self._chosen[key] = self._by_folder.setdefault(model.folder, model)
+        return self._chosen[key]
+
+    def open(self) -> Collection[Model]:
+        """The models that hold memory."""
+        return [model for model in self._by_folder.values() if model.engine is not None]
+
+    def choose_again(self, wanted: Collection[tuple[str, str]]) -> None:
+        """Finds anew what answers, and lets go of models that nothing leads to any more.
+
+        Args:
+            wanted: the languages and settings of the open documents.
+        """
+        self._chosen.clear()
+        before, self._by_folder = self._by_folder, {}
+        for model in before.values():
+            model.wanted = False
+            if model.folder is not None and model.state in ("ready", "loading"):
+                self._by_folder[model.folder] = model
+        for language, setting in wanted:
+            self.of(language, setting).wanted = True
+        for model in list(self._by_folder.values()):
+            if not model.wanted:
+                del self._by_folder[model.folder]
+                model.closed()
+
+    def _located(self, language: str, setting: str) -> Model:
+        from cg2ls.modelfolder.locate import locate_model
+
+        flag = None if setting and setting != self.flag else self.flag
+        try:
+            located = locate_model(flag=flag, setting=setting or None, language=language or None)
+        except Cg2Error as wrong:
+            return Model(None, str(wrong))
+        return Model(located.folder)
 
 
-def _located(language: str, options: ServerOptions) -> Model:
-    from cg2ls.modelfolder.locate import locate_model
-
-    try:
-        located = locate_model(
-            flag=options.model_flag, setting=options.model_setting, language=language or None
-        )
-    except Cg2Error as wrong:
-        return Model(None, str(wrong))
-    return Model(located.folder)
-
-
-def open_folder(folder: Path) -> CompletionEngine:
+def open_folder(folder: Path, options: Options) -> CompletionEngine:
     """Opens a model folder.
 
     Raises:
@@ -82,4 +122,4 @@ def open_folder(folder: Path) -> CompletionEngine:
     """
     from cg2ls.engine import Engine
 
-    return Engine.open(folder)
+    return Engine.open(folder, provider=options.provider, threads=options.threads or None)

@@ -12,15 +12,18 @@ from pygls.lsp.server import LanguageServer
 from cg2ls import __version__
 from cg2ls.completion import AnchorState, CompletionOptions
 from cg2ls.completion.scheduler import Scheduler
-from cg2ls.server import inline, lifecycle, sync
+from cg2ls.server import configuration, inline, lifecycle, sync
 from cg2ls.server.converter import converter
 from cg2ls.server.documents import Documents
 from cg2ls.server.loading import begin_loading
 from cg2ls.server.model import Model, Models, Opener, open_folder
 from cg2ls.server.protocol import Protocol
+from cg2ls.server.settings import Settings
 
 if TYPE_CHECKING:
-    from cg2ls.server.options import ServerOptions
+    from collections.abc import Sequence
+
+    from cg2ls.server.options import Options
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +32,7 @@ class Server(LanguageServer):
     """One client's language server.
 
     Attributes:
-        options: from the command line and the editor.
+        settings: which options hold where.
         open_model: opens a model folder.
         documents: what the client has open.
         anchors: each open document's anchor, by URI; the decoding thread moves it.
@@ -41,7 +44,7 @@ class Server(LanguageServer):
 
     protocol: Protocol
 
-    def __init__(self, options: ServerOptions, open_model: Opener = open_folder) -> None:
+    def __init__(self, settings: Settings, open_model: Opener = open_folder) -> None:
         super().__init__(
             "cg2ls",
             __version__,
@@ -49,15 +52,16 @@ class Server(LanguageServer):
             protocol_cls=Protocol,
             converter_factory=converter,
         )
-        self.options = options
+        self.settings = settings
         self.open_model = open_model
         self.documents = Documents()
         self.anchors: dict[str, AnchorState] = {}
-        self.models = Models()
+        self.models = Models(settings.flags.get("model"))
+        self._problems_told: set[str] = set()
         self.loading: set[asyncio.Task[None]] = set()
         self.scheduler = Scheduler()
         self.completion_options = CompletionOptions()
-        for feature in (lifecycle, sync, inline):
+        for feature in (lifecycle, configuration, sync, inline):
             feature.register(self)
 
     def run_stdio(self, stdin: BinaryIO | None = None, stdout: BinaryIO | None = None) -> int:
@@ -74,11 +78,30 @@ class Server(LanguageServer):
         """Writes a line to the client's log."""
         self.window_log_message(types.LogMessageParams(kind, message))
 
-    def model_of(self, language: str) -> Model:
-        """The model for a language ("" for any); it begins to load when first asked for."""
-        model = self.models.of(language, self.options)
+    def options_of(self, uri: str, language: str) -> Options:
+        """What holds in a document."""
+        return self.settings.of(uri, language)
+
+    def model_of(self, language: str, uri: str = "") -> Model:
+        """The model for a document's language ("" for any) and folder; it begins to load when first asked for."""
+        model = self.models.of(language, self.settings.of(uri, language).model)
         begin_loading(self, model)
         return model
+
+    def settings_changed(self, problems: Sequence[str]) -> None:
+        """Puts new settings into force, and says once what is wrong with them."""
+        new = [problem for problem in problems if problem not in self._problems_told]
+        self._problems_told.update(new)
+        for problem in new:
+            self.log_message(types.MessageType.Warning, problem)
+        if new:
+            message = types.ShowMessageParams(types.MessageType.Warning, f"cg2ls: {' '.join(new)}")
+            self.window_show_message(message)
+        places = [(document.language, document.uri) for document in self.documents]
+        choices = {(language, self.settings.of(uri, language).model) for language, uri in places}
+        self.models.choose_again({("", self.settings.of().model), *choices})
+        for language, uri in places:
+            self.model_of(language, uri)
 
     def tell_not_ready(self, model: Model) -> None:
         """Says once, in the client's log, why completions are missing."""

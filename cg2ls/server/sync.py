@@ -20,7 +20,7 @@ def register(server: Server) -> None:
 
     def opened(params: types.DidOpenTextDocumentParams) -> None:
         server.documents.open(params.text_document)
-        server.model_of(params.text_document.language_id)
+        server.model_of(params.text_document.language_id, params.text_document.uri)
 
     def changed(params: types.DidChangeTextDocumentParams) -> None:
         try:

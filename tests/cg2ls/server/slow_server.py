@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from cg2ls.engine.request import Request, Step
 from cg2ls.modelfolder.description import Infill
 from cg2ls.server.logs import configure
-from cg2ls.server.options import ServerOptions
 from cg2ls.server.server import Server
+from cg2ls.server.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -48,7 +48,7 @@ class SlowEngine:
 def main() -> int:
     configure(None)
     engine = SlowEngine()
-    server = Server(ServerOptions(), lambda _: engine)
+    server = Server(Settings(), lambda *_: engine)
     engine.said = lambda what: print(what, file=sys.stderr, flush=True)
     return server.run_stdio()
 

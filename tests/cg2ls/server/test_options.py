@@ -1,20 +1,63 @@
+"""The table of options, and the page and the manifest made from it."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+
 import pytest
 
-from cg2ls.server.options import ServerOptions
+from cg2ls.server.options import Options, camel, table
+
+ROOT = Path(__file__).parents[3]
+TOOL = ROOT / "tools" / "options_page.py"
 
 
-def test_settings_choose_a_model_and_leave_the_command_line_alone():
-    options, problems = ServerOptions(model_flag="flag").with_settings({"model": "setting"})
-    assert (options.model_flag, options.model_setting, problems) == ("flag", "setting", [])
+def tool():
+    spec = importlib.util.spec_from_file_location("options_page", TOOL)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
-@pytest.mark.parametrize("raw", [None, {}, {"other": 1}])
-def test_no_settings_are_the_defaults(raw):
-    assert ServerOptions().with_settings(raw) == (ServerOptions(), [])
+def test_every_option_has_a_type_a_default_and_a_sentence():
+    assert [entry.field for entry in table().values()] == [field.name for field in fields(Options)]
+    for entry in table().values():
+        assert entry.about.doc.endswith(".")
+        assert entry.type_name
 
 
-@pytest.mark.parametrize("raw", [[], "model", {"model": 7}])
-def test_settings_that_make_no_sense_are_named_and_left_out(raw):
-    options, problems = ServerOptions().with_settings(raw)
-    assert options == ServerOptions()
-    assert len(problems) == 1
+def test_every_default_is_a_value_the_option_may_have():
+    for entry in table().values():
+        if entry.default is None:
+            assert entry.nullable
+        elif entry.values:
+            assert entry.default in entry.values
+        else:
+            assert type(entry.default) is entry.kind
+
+
+@pytest.mark.parametrize(
+    ("field", "name"), [("model", "model"), ("unload_after_minutes", "unloadAfterMinutes")]
+)
+def test_names_in_messages_are_in_camel_case(field, name):
+    assert camel(field) == name
+
+
+def test_the_page_is_the_one_the_table_gives():
+    assert (ROOT / "docs" / "options.md").read_text("utf-8") == tool().page(), "run tools/options_page.py"
+
+
+def test_the_manifest_describes_every_option():
+    done = subprocess.run(
+        [sys.executable, str(TOOL), "--settings"], capture_output=True, text=True, check=True
+    )
+    found = json.loads(done.stdout)
+    assert set(found) == {f"cg2ls.{name}" for name in (*table(), "languages", "folders")}
+    assert found["cg2ls.maxLines"]["minimum"] == 0
+    assert found["cg2ls.provider"]["enum"] == ["auto", "cpu", "cuda"]
+    assert found["cg2ls.delayMs"]["type"] == ["integer", "null"]

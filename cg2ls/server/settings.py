@@ -1,0 +1,223 @@
+"""Which value of each option holds in which document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from pathlib import Path, PurePath
+from typing import Any
+
+from cg2ls.server.options import Entry, Options, table
+from cg2ls.server.uris import path_of
+
+LANGUAGES, FOLDERS = "languages", "folders"
+"""The two names that hold options of their own: by LSP language id, and by folder."""
+
+Values = Mapping[str, Any]
+"""Checked values by field of `Options`."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What one source says, checked.
+
+    Attributes:
+        values: for every document.
+        languages: by LSP language id.
+        folders: by folder: absolute, from `~`, a file URI, or relative to a workspace folder.
+    """
+
+    values: Values = field(default_factory=dict)
+    languages: Mapping[str, Values] = field(default_factory=dict)
+    folders: Mapping[str, Values] = field(default_factory=dict)
+
+
+class Settings:
+    """What the command line, the editor and the user's commands said, latest and most exact first.
+
+    In falling precedence: a command of the session (`switchModel`), the command line, the folder, the language,
+    the editor's configuration (of the document's workspace folder, else the general one),
+    `initializationOptions`, the default.
+
+    Args:
+        flags: values by field from the command line; None and "" are no value.
+
+    Attributes:
+        roots: URIs of the workspace folders.
+    """
+
+    def __init__(self, flags: Values | None = None) -> None:
+        self.roots: Sequence[str] = ()
+        self.flags = {name: value for name, value in (flags or {}).items() if value not in (None, "")}
+        self._session: dict[str, Any] = {}
+        self._start = Layer()
+        self._editor = Layer()
+        self._scoped: dict[str, Layer] = {}
+        self._known: dict[tuple[str, str], Options] = {}
+
+    def at_start(self, raw: object) -> list[str]:
+        """Takes `initializationOptions`; gives back one sentence for everything left out."""
+        self._start, problems = read_layer(raw, "initializationOptions")
+        self._known.clear()
+        return problems
+
+    def from_editor(self, raw: object, scope: str | None = None) -> list[str]:
+        """Takes the editor's configuration, of one workspace folder's URI or the general one.
+
+        Returns:
+            One sentence for everything left out.
+        """
+        layer, problems = read_layer(raw, "The configuration of cg2ls")
+        if scope is None:
+            self._editor, self._scoped = layer, {}
+        else:
+            self._scoped[scope.rstrip("/")] = layer
+        self._known.clear()
+        return problems
+
+    def for_session(self, **values: Any) -> None:
+        """Values that hold until the server ends; None takes one back."""
+        for name, value in values.items():
+            self._session.pop(name, None)
+            if value is not None:
+                self._session[name] = value
+        self._known.clear()
+
+    def of(self, uri: str = "", language: str = "") -> Options:
+        """What holds in a document; without one, what holds for the server."""
+        key = uri, language
+        if key not in self._known:
+            if len(self._known) > 1000:  # documents that were closed long ago
+                self._known.clear()
+            self._known[key] = self._found(uri, language)
+        return self._known[key]
+
+    def _found(self, uri: str, language: str) -> Options:
+        path = path_of(uri)
+        scoped = max((root for root in self._scoped if _lies_in(uri, root)), key=len, default=None)
+        layers = (self._start, self._editor if scoped is None else self._scoped[scoped])
+        merged: dict[str, Any] = {}
+        for layer in layers:
+            merged |= layer.values
+        for layer in layers:
+            merged |= layer.languages.get(language, {})
+        for layer in layers:
+            for _, values in sorted(self._folders_of(layer, path), key=lambda pair: len(pair[0].parts)):
+                merged |= values
+        return replace(Options(), **(merged | self.flags | self._session))
+
+    def _folders_of(self, layer: Layer, path: PurePath | None) -> Iterable[tuple[PurePath, Values]]:
+        for name, values in layer.folders.items():
+            for folder in self._absolute(name):
+                if path is not None and path.is_relative_to(folder):
+                    yield folder, values
+
+    def _absolute(self, folder: str) -> Iterable[PurePath]:
+        path = path_of(folder) if "://" in folder else _expanded(folder)
+        if path is None:
+            return
+        if path.is_absolute():
+            yield path
+            return
+        for root in map(path_of, self.roots):
+            if root is not None:
+                yield root / path
+
+
+def read_layer(raw: object, where: str) -> tuple[Layer, list[str]]:
+    """Checks one source's object.
+
+    Returns:
+        What is sound, and one sentence for everything left out. Names that resemble no option are the
+        editor's own and pass without a word.
+    """
+    if raw is None:
+        return Layer(), []
+    if not isinstance(raw, Mapping):
+        return Layer(), [f"{where} must be an object; the defaults are used."]
+    problems: list[str] = []
+    values = _values(raw, "", problems)
+    languages = _group(raw, LANGUAGES, problems)
+    folders = _group(raw, FOLDERS, problems)
+    return Layer(values, languages, folders), problems
+
+
+def _group(raw: Mapping[str, Any], group: str, problems: list[str]) -> dict[str, Values]:
+    given = raw.get(group)
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        problems.append(f"The option `{group}` must be an object; it is left out.")
+        return {}
+    found: dict[str, Values] = {}
+    for name, values in given.items():
+        if isinstance(values, Mapping):
+            found[str(name)] = _values(values, f"{group}.{name}.", problems)
+        else:
+            problems.append(f"The option `{group}.{name}` must be an object; it is left out.")
+    return found
+
+
+def _values(raw: Mapping[str, Any], inside: str, problems: list[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in raw.items():
+        entry = table().get(name)
+        if entry is None:
+            problems.extend(_misspelt(name, inside))
+        elif inside and entry.about.scope == "server":
+            problems.append(f"The option `{inside}{name}` holds for the whole server; it is left out here.")
+        elif value is None:
+            continue  # an editor's way of saying "not set"; where null is a value it is the default
+        elif (wrong := _wrong(value, entry)) is not None:
+            problems.append(f"The option `{inside}{name}` must be {wrong}; the default is used.")
+        else:
+            found[entry.field] = tuple(value) if entry.kind is list else value
+    return found
+
+
+def _misspelt(name: str, inside: str) -> list[str]:
+    if not inside and name in (LANGUAGES, FOLDERS):
+        return []
+    close = get_close_matches(name, table(), n=1, cutoff=0.8)
+    return [f"`{inside}{name}` is not an option; did you mean `{close[0]}`?"] if close else []
+
+
+def _wrong(value: Any, entry: Entry) -> str | None:
+    """What the value must be, if it is not."""
+    if entry.values:
+        return None if value in entry.values else f"one of {', '.join(entry.values)}"
+    if entry.kind is list:
+        sound = isinstance(value, Sequence) and not isinstance(value, str)
+        return None if sound and all(isinstance(each, str) for each in value) else "a list of strings"
+    if entry.kind in (int, float):
+        return _wrong_number(value, entry)
+    words = {bool: "true or false", str: "a string"}
+    return None if isinstance(value, entry.kind) else words[entry.kind]
+
+
+def _wrong_number(value: Any, entry: Entry) -> str | None:
+    about, whole = entry.about, entry.kind is int
+    said = "a whole number" if whole else "a number"
+    if about.least is not None:
+        said += (
+            f" from {about.least:g} to {about.most:g}"
+            if about.most is not None
+            else f" of at least {about.least:g}"
+        )
+    if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
+        return said
+    low, high = about.least, about.most
+    return None if (low is None or value >= low) and (high is None or value <= high) else said
+
+
+def _lies_in(uri: str, root: str) -> bool:
+    path, folder = path_of(uri), path_of(root)
+    return path is not None and folder is not None and path.is_relative_to(folder)
+
+
+def _expanded(folder: str) -> PurePath:
+    try:
+        return Path(folder).expanduser()
+    except RuntimeError:  # ~nobody
+        return PurePath(folder)

@@ -1,0 +1,131 @@
+"""Which value holds where, and what becomes of values that make no sense."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cg2ls.server.options import Options
+from cg2ls.server.settings import Settings, read_layer
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3),
+    max_leaves=8,
+)
+NAMES = st.sampled_from(["enable", "model", "maxLines", "exclude", "minConfidence", "languages", "folders"])
+
+
+def test_nothing_said_is_the_default():
+    assert Settings().of("file:///a.py", "python") == Options()
+
+
+def test_the_latest_and_most_exact_goes_first():
+    settings = Settings()
+    uri = "file:///project/vendor/a.py"
+    settings.roots = ["file:///project"]
+    settings.at_start({"maxLines": 1})
+    assert settings.of(uri, "python").max_lines == 1
+    settings.from_editor({"maxLines": 2})
+    assert settings.of(uri, "python").max_lines == 2
+    settings.from_editor({"maxLines": 3}, "file:///project")
+    assert settings.of(uri, "python").max_lines == 3
+    settings.from_editor({"languages": {"python": {"maxLines": 4}}}, "file:///project")
+    assert settings.of(uri, "python").max_lines == 4
+    settings.from_editor(
+        {"languages": {"python": {"maxLines": 4}}, "folders": {"vendor": {"maxLines": 5}}}, "file:///project"
+    )
+    assert settings.of(uri, "python").max_lines == 5
+    assert settings.of("file:///elsewhere/a.py", "python").max_lines == 2
+    settings.from_editor(None)
+    assert settings.of(uri, "python").max_lines == 1
+
+
+def test_a_command_of_the_session_goes_before_the_command_line_and_can_be_taken_back():
+    settings = Settings({"model": "flag"})
+    settings.from_editor({"model": "setting"})
+    assert settings.of().model == "flag"
+    settings.for_session(model="session")
+    assert settings.of("file:///a", "lua").model == "session"
+    settings.for_session(model=None)
+    assert settings.of().model == "flag"
+
+
+@pytest.mark.parametrize(
+    ("folder", "uri", "holds"),
+    [
+        ("/project/vendor", "file:///project/vendor/a/b.py", True),
+        ("/project/vendor/", "file:///project/vendor/b.py", True),
+        ("file:///project/vendor", "file:///project/vendor/b.py", True),
+        ("vendor", "file:///project/vendor/b.py", True),
+        ("vendor", "vscode-notebook-cell:/project/vendor/a.ipynb#x1", True),
+        ("/project/vend", "file:///project/vendor/b.py", False),
+        ("vendor", "file:///other/vendor/b.py", False),
+        ("vendor", "untitled:Untitled-1", False),
+        ("~nobody-of-that-name/x", "file:///project/vendor/b.py", False),
+    ],
+)
+def test_a_folder_holds_what_lies_in_it(folder, uri, holds):
+    settings = Settings()
+    settings.roots = ["file:///project"]
+    settings.at_start({"folders": {folder: {"enable": False}}})
+    assert settings.of(uri, "python").enable is not holds
+
+
+def test_the_innermost_folder_goes_first():
+    settings = Settings()
+    settings.at_start({"folders": {"/a/b": {"enable": True}, "/a": {"enable": False}}})
+    assert settings.of("file:///a/b/c.py", "python").enable
+    assert not settings.of("file:///a/c.py", "python").enable
+
+
+@pytest.mark.parametrize(
+    ("raw", "said"),
+    [
+        ([], "must be an object"),
+        ("model", "must be an object"),
+        ({"model": 7}, "`model` must be a string"),
+        ({"enable": 1}, "`enable` must be true or false"),
+        ({"maxLines": -1}, "`maxLines` must be a whole number of at least 0"),
+        ({"maxLines": True}, "`maxLines` must be a whole number"),
+        ({"maxLines": 1.5}, "`maxLines` must be a whole number"),
+        ({"minConfidence": 2}, "`minConfidence` must be a number from 0 to 1"),
+        ({"provider": "tpu"}, "`provider` must be one of auto, cpu, cuda"),
+        ({"exclude": "*.min.js"}, "`exclude` must be a list of strings"),
+        ({"exclude": [1]}, "`exclude` must be a list of strings"),
+        ({"maxLine": 1}, "did you mean `maxLines`"),
+        ({"languages": 1}, "`languages` must be an object"),
+        ({"folders": {"a": 1}}, r"`folders.a` must be an object"),
+        ({"languages": {"lua": {"threads": 2}}}, "holds for the whole server"),
+        ({"languages": {"lua": {"enable": "no"}}}, r"`languages.lua.enable` must be true or false"),
+    ],
+)
+def test_what_makes_no_sense_is_named_once_and_left_out(raw, said):
+    settings = Settings()
+    (problem,) = settings.at_start(raw)
+    assert said in problem
+    assert settings.of("file:///a/b.lua", "lua") == Options()
+
+
+def test_the_sound_options_beside_a_wrong_one_hold():
+    settings = Settings()
+    assert len(settings.at_start({"enable": "yes", "maxLines": 3})) == 1
+    assert settings.of() == Options(max_lines=3)
+
+
+@pytest.mark.parametrize("raw", [None, {}, {"trace": {"server": "off"}}, {"maxLines": None, "delayMs": None}])
+def test_the_editors_own_names_and_null_pass_without_a_word(raw):
+    settings = Settings()
+    assert settings.at_start(raw) == []
+    assert settings.of() == Options()
+
+
+@given(JSON | st.dictionaries(NAMES, JSON))
+def test_whatever_is_said_gives_options(raw):
+    layer, problems = read_layer(raw, "x")
+    assert all(problem.endswith((".", "?")) for problem in problems)
+    settings = Settings()
+    settings.at_start(raw)
+    assert isinstance(settings.of("file:///a", "python"), Options)
+    assert set(layer.values) <= set(Options.__dataclass_fields__)

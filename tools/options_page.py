@@ -1,0 +1,135 @@
+"""Writes docs/options.md from the table of options, or prints the settings for a VS Code manifest.
+
+python tools/options_page.py            writes docs/options.md
+python tools/options_page.py --settings prints `contributes.configuration.properties` as JSON
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cg2ls.server.options import table
+
+if TYPE_CHECKING:
+    from cg2ls.server.options import Entry
+
+PAGE = Path(__file__).parents[1] / "docs" / "options.md"
+
+HEAD = """\
+# Options
+
+<!-- Written by tools/options_page.py from cg2ls/server/options.py; a test compares them. -->
+
+Where options come from, the first that says something wins:
+
+1. what a command set for this session (`cg2ls.server.switchModel`)
+2. the command line (`--model`)
+3. `folders`, the innermost folder first
+4. `languages`
+5. the editor's configuration: section `cg2ls` of `workspace/configuration`, asked for each workspace folder, or what
+   `workspace/didChangeConfiguration` carries, with or without `cg2ls` around it
+6. `initializationOptions`
+7. the default below
+
+A change takes effect at once, without a restart. A value that makes no sense is named in one message and its
+default is used; the others hold. A name that resembles an option but is none is named too. `null` stands for "not
+set".
+"""
+
+TAIL = """\
+## One language, one folder
+
+`languages` and `folders` hold options of their own, by LSP language id and by folder. Folders are absolute, begin
+with `~`, or are relative to each workspace folder. A folder goes before a language: what is off in a folder is off.
+
+```json
+{
+  "maxLines": 5,
+  "languages": {
+    "markdown": {"automatic": false},
+    "lua": {"model": "lua-small", "unknownLanguages": true}
+  },
+  "folders": {
+    "vendor": {"enable": false},
+    "~/secret": {"enable": false, "crossFile": false}
+  }
+}
+```
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    entries = list(table().values())
+    here = _rows([entry for entry in entries if entry.about.scope == "document"])
+    everywhere = _rows([entry for entry in entries if entry.about.scope == "server"])
+    return "\n".join(
+        [
+            HEAD,
+            "## For every document, language and folder\n",
+            here,
+            "## For the whole server\n",
+            everywhere,
+            TAIL,
+        ]
+    )
+
+
+def _rows(entries: list[Entry]) -> str:
+    lines = ["| option | type | default | |", "|---|---|---|---|"]
+    lines += [
+        f"| `{entry.name}` | {_kind(entry)} | `{json.dumps(entry.default)}` | {entry.about.doc} |"
+        for entry in entries
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _kind(entry: Entry) -> str:
+    low, high = entry.about.least, entry.about.most
+    span = f", {low:g} to {high:g}" if high is not None else f", at least {low:g}" if low is not None else ""
+    return entry.type_name + span
+
+
+def settings() -> dict[str, Any]:
+    """The same as VS Code's manifest describes settings, `cg2ls.` before each name."""
+    found: dict[str, Any] = {}
+    for entry in table().values():
+        kind = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array"}[entry.kind]
+        found[f"cg2ls.{entry.name}"] = {
+            "type": [kind, "null"] if entry.nullable else kind,
+            "default": entry.default,
+            "markdownDescription": entry.about.doc,
+            "scope": "language-overridable" if entry.about.scope == "document" else "window",
+        }
+        more = {"minimum": entry.about.least, "maximum": entry.about.most, "enum": list(entry.values) or None}
+        found[f"cg2ls.{entry.name}"] |= {key: value for key, value in more.items() if value is not None}
+        if entry.kind is list:
+            found[f"cg2ls.{entry.name}"]["items"] = {"type": "string"}
+    for group, by in (("languages", "language id"), ("folders", "folder")):
+        found[f"cg2ls.{group}"] = {
+            "type": "object",
+            "default": {},
+            "additionalProperties": {"type": "object"},
+            "markdownDescription": f"Options by {by}, as in docs/options.md.",
+            "scope": "resource",
+        }
+    return found
+
+
+def main() -> None:
+    """Writes or prints."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--settings", action="store_true", help="print JSON for a VS Code manifest")
+    if parser.parse_args().settings:
+        print(json.dumps(settings(), indent=2))
+    else:
+        PAGE.write_text(page(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
