@@ -1,0 +1,7 @@
+"""Which files of a workspace may be read, and reading them."""
+
+from cg2ls.workspace.refusal import Reason, Refusal, RefusedError
+from cg2ls.workspace.rules import ReadingRules
+from cg2ls.workspace.workspace import Workspace
+
+__all__ = ["ReadingRules", "Reason", "Refusal", "RefusedError", "Workspace"]

@@ -1,0 +1,26 @@
+"""What the user says about reading files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MEGABYTE = 1_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadingRules:
+    """Bounds on which files of a workspace are read.
+
+    Attributes:
+        include: patterns as in .gitignore; where there are any, a file must match one.
+        exclude: patterns as in .gitignore; a file or folder that matches one is left alone.
+        max_bytes: largest file read.
+        max_files: most files a walk gives.
+        max_entries: most names of files and folders a walk looks at.
+    """
+
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    max_bytes: int = MEGABYTE
+    max_files: int = 20_000
+    max_entries: int = 200_000
