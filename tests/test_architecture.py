@@ -13,8 +13,11 @@ ROOMS = {
     "cg2ls.codegen2": {"cg2ls.codegen2"},
     "cg2ls.modelfolder": {"cg2ls.codegen2"},
     "cg2ls.engine": {"cg2ls.modelfolder", "cg2ls.codegen2"},
-    "cg2ls.completion": {"cg2ls.engine", "cg2ls.modelfolder", "cg2ls.codegen2"},
-    "cg2ls.server": {"cg2ls.completion", "cg2ls.engine", "cg2ls.modelfolder", "cg2ls.codegen2"},
+    "cg2ls.workspace": set(),
+    "cg2ls.completion": {"cg2ls.workspace", "cg2ls.engine", "cg2ls.modelfolder", "cg2ls.codegen2"},
+    "cg2ls.server": {
+        *("cg2ls.completion", "cg2ls.workspace", "cg2ls.engine", "cg2ls.modelfolder", "cg2ls.codegen2"),
+    },
     "cg2ls.bench": {"cg2ls.engine", "cg2ls.modelfolder", "cg2ls.codegen2", "cg2ls.completion"},
     "cg2ls.cli": {
         *(
