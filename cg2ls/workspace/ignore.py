@@ -118,7 +118,7 @@ def _decision(spec: GitIgnoreSpec, relative: str) -> bool | None:
     about one by one here, since a path below `c` that another pattern ignores is not taken back in by `!c`.
     """
     for pattern in reversed(spec.patterns):
-        if pattern.include is not None and pattern.regex.fullmatch(relative):
+        if pattern.regex is not None and pattern.regex.fullmatch(relative):
             return bool(pattern.include)
     return None
 
