@@ -1,0 +1,205 @@
+/** One running server and the language client that speaks with it; loaded when first needed. */
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { type LogOutputChannel, Uri } from "vscode";
+import {
+  CloseAction,
+  DidChangeConfigurationNotification,
+  ErrorAction,
+  type ErrorHandlerResult,
+  LanguageClient,
+  type LanguageClientOptions,
+  type Middleware,
+  ShowMessageNotification,
+} from "vscode-languageclient/node";
+import type { Command } from "./launch";
+import { endedAtOnce, noAnswer, notOurProtocol, type Problem, serverPathWrong } from "./problem";
+import { Lines } from "./process";
+import { SCHEMES } from "./settings";
+
+const START_SECONDS = 60;
+const LAST_WORDS = 300;
+
+export interface ConnectionOptions {
+  readonly command: Command;
+  readonly args: readonly string[];
+  readonly cwd: string;
+  readonly log: LogOutputChannel;
+  readonly middleware: Middleware;
+  readonly options: (scope?: Uri) => Record<string, unknown>;
+  /** A notification of the server. */
+  readonly told: (method: string, params: unknown) => void;
+  /** The server ended, after it had been ready, without being asked to. */
+  readonly ended: (how: string) => void;
+  /** The server can go on no longer. */
+  readonly failed: (problem: Problem) => void;
+}
+
+/** A language client that never shows messages of its own: what goes wrong is told once, by this extension. */
+class QuietClient extends LanguageClient {
+  override error(message: string, data?: unknown): void {
+    super.error(message, data, false);
+  }
+
+  override warn(message: string, data?: unknown): void {
+    super.warn(message, data, false);
+  }
+
+  override info(message: string, data?: unknown): void {
+    super.info(message, data, false);
+  }
+}
+
+/** From the start of a server to its end; a restart is a new one. */
+export class Connection {
+  private readonly client: QuietClient;
+  private child: ChildProcess | undefined;
+  private lastWords = "";
+  private how = "";
+  private phase: "starting" | "ready" | "over" = "starting";
+  private problem: Problem | undefined;
+
+  constructor(private readonly given: ConnectionOptions) {
+    const documentSelector = SCHEMES.map((scheme) => ({ scheme }));
+    const clientOptions: LanguageClientOptions = {
+      documentSelector,
+      outputChannel: given.log,
+      traceOutputChannel: given.log,
+      initializationOptions: () => given.options(),
+      initializationFailedHandler: () => false,
+      errorHandler: {
+        error: (error) => this.garbled(error),
+        closed: () => ({ action: CloseAction.DoNotRestart, handled: true }),
+      },
+      middleware: {
+        ...given.middleware,
+        workspace: {
+          configuration: ({ items }) =>
+            items.map(({ scopeUri }) => given.options(scopeUri ? Uri.parse(scopeUri) : undefined)),
+          didChangeConfiguration: async () => undefined, // `configure` does that
+        },
+      },
+    };
+    this.client = new QuietClient("cg2ls", "cg2ls", () => this.spawned(), clientOptions);
+    for (const method of [ShowMessageNotification.method, "cg2ls/status"]) {
+      this.client.onNotification(method, (params: unknown) => given.told(method, params));
+    }
+  }
+
+  /**
+   * Starts the server.
+   *
+   * @throws Problem if it does not answer `initialize`.
+   */
+  async start(): Promise<void> {
+    const late = setTimeout(() => this.giveUp(noAnswer(START_SECONDS)), START_SECONDS * 1000);
+    try {
+      await this.client.start();
+      this.phase = "ready";
+    } catch (error) {
+      this.phase = "over";
+      await this.gone();
+      throw this.problem ?? this.startProblem(error);
+    } finally {
+      clearTimeout(late);
+    }
+  }
+
+  /** Ends the server. */
+  async stop(): Promise<void> {
+    this.phase = "over";
+    try {
+      await this.client.dispose();
+    } catch {
+      this.child?.kill();
+    }
+  }
+
+  /** Asks the server for something outside the language client's features. */
+  request<R>(method: string, params: unknown): Promise<R> {
+    return this.client.sendRequest<R>(method, params);
+  }
+
+  /** Hands over settings that changed. */
+  configure(options: Record<string, unknown>): void {
+    if (this.phase === "ready") {
+      const settings = { cg2ls: options };
+      void this.client.sendNotification(DidChangeConfigurationNotification.type, { settings });
+    }
+  }
+
+  private spawned(): Promise<ChildProcess> {
+    const [command, ...first] = this.given.command;
+    const child = spawn(command, [...first, ...this.given.args], {
+      cwd: this.given.cwd,
+      windowsHide: true,
+    });
+    this.child = child;
+    const words = new Lines((line) => {
+      this.lastWords = line.trim() || this.lastWords;
+      this.given.log.info(`[server] ${line}`);
+    });
+    child.stderr.setEncoding("utf8").on("data", (text: string) => words.add(text));
+    child.stdin.on("error", () => undefined); // a server that ended is noticed by its exit
+    child.once("exit", (status, signal) => this.exited(signal ?? `exit status ${status}`));
+    return new Promise((resolve, reject) => {
+      child.once("spawn", () => resolve(child));
+      child.once("error", (error: NodeJS.ErrnoException) => {
+        this.problem = serverPathWrong(command, `cannot be started (${error.code ?? error.message})`);
+        reject(error);
+      });
+    });
+  }
+
+  private exited(how: string): void {
+    this.how = how;
+    if (this.phase === "ready") {
+      this.phase = "over";
+      if (this.problem) {
+        this.given.failed(this.problem);
+      } else {
+        this.given.ended(how);
+      }
+    }
+  }
+
+  private garbled(error: Error): ErrorHandlerResult {
+    if (this.phase !== "over" && this.how === "" && !isClosedPipe(error)) {
+      this.given.log.error(`The server's messages cannot be read: ${error.message}`);
+      this.giveUp(notOurProtocol(this.given.command.join(" ")));
+    }
+    return { action: ErrorAction.Continue, handled: true };
+  }
+
+  private giveUp(problem: Problem): void {
+    this.problem ??= problem;
+    this.child?.kill("SIGKILL");
+  }
+
+  private startProblem(error: unknown): Problem {
+    if (this.how) {
+      return endedAtOnce(this.how, this.lastWords.slice(0, LAST_WORDS));
+    }
+    this.child?.kill("SIGKILL");
+    this.given.log.error(error instanceof Error ? error : String(error));
+    return notOurProtocol(this.given.command.join(" "));
+  }
+
+  /** Waits a moment for the exit status of a server whose streams have closed. */
+  private async gone(): Promise<void> {
+    const child = this.child;
+    if (child?.pid !== undefined && child.exitCode === null && child.signalCode === null) {
+      await new Promise<void>((resolve) => {
+        const enough = setTimeout(resolve, 1_000);
+        child.once("exit", () => {
+          clearTimeout(enough);
+          resolve();
+        });
+      });
+    }
+  }
+}
+
+function isClosedPipe(error: NodeJS.ErrnoException): boolean {
+  return ["EPIPE", "ECONNRESET", "ERR_STREAM_DESTROYED"].includes(error.code ?? "");
+}

@@ -1,0 +1,142 @@
+/** The extension's entry point: wires its parts and starts the server when there is something to complete. */
+
+import { join } from "node:path";
+import {
+  ConfigurationTarget,
+  commands,
+  type ExtensionContext,
+  type TextDocument,
+  window,
+  workspace,
+} from "vscode";
+import { ghostText } from "./ghostText";
+import { Latency } from "./latency";
+import { Messages } from "./messages";
+import type { Mend } from "./problem";
+import { Service } from "./service";
+import { isEnabled, SCHEMES, SECTION } from "./settings";
+import { Status } from "./status";
+import { Switches } from "./switches";
+
+/** Kinds of text that are nobody's code. */
+const PROSE = ["plaintext", "log", "markdown", "scminput", "search-result"];
+
+let service: Service | undefined;
+
+export function activate(context: ExtensionContext): void {
+  const log = window.createOutputChannel("cg2ls", { log: true });
+  const switches = new Switches(context.workspaceState);
+  const latency = new Latency();
+  const messages = new Messages((chosen) => void commands.executeCommand(MENDS[chosen]));
+  const made = new Service({
+    places: {
+      wheels: join(context.extensionPath, "server"),
+      storage: join(context.globalStorageUri.fsPath, "server"),
+    },
+    log,
+    middleware: ghostText(switches, latency, () => status.changed()),
+    tell: (problem) =>
+      messages.show(problem.message, problem.mends, problem.kind === "untrusted" ? "warning" : "error"),
+  });
+  service = made;
+  const status = new Status(() => {
+    const document = window.activeTextEditor?.document;
+    return {
+      state: made.state,
+      off: switches.off(document),
+      language: document?.languageId,
+      lastMs: latency.last,
+      medianMs: latency.median,
+    };
+  });
+
+  const startIfWanted = (document: TextDocument | undefined) => {
+    if (document && mayComplete(document)) {
+      made.start();
+    }
+  };
+  const restart = () => {
+    messages.forget();
+    made.restart();
+  };
+  context.subscriptions.push(
+    log,
+    status,
+    made.onDidChange(() => status.changed()),
+    switches.onDidChange(() => status.changed()),
+    window.onDidChangeActiveTextEditor((editor) => {
+      startIfWanted(editor?.document);
+      status.changed();
+    }),
+    workspace.onDidOpenTextDocument((document) => {
+      if (document === window.activeTextEditor?.document) {
+        startIfWanted(document); // its language was changed
+      }
+    }),
+    workspace.onDidGrantWorkspaceTrust(restart),
+    workspace.onDidChangeConfiguration((event) => {
+      if (LAUNCH.some((name) => event.affectsConfiguration(`${SECTION}.${name}`))) {
+        restart();
+      } else if (event.affectsConfiguration(SECTION)) {
+        made.settingsChanged();
+        startIfWanted(window.activeTextEditor?.document);
+        status.changed();
+      }
+    }),
+    ...registerCommands(made, switches, restart, () => log.show()),
+  );
+  startIfWanted(window.activeTextEditor?.document);
+}
+
+export async function deactivate(): Promise<void> {
+  await service?.stop();
+}
+
+const LAUNCH = ["server", "python", "runtime"];
+
+const MENDS: Record<Mend, string> = {
+  settings: "cg2ls.settings",
+  retry: "cg2ls.restart",
+  log: "cg2ls.showLog",
+  doctor: "cg2ls.doctor",
+  reinstall: "cg2ls.reinstall",
+  trust: "cg2ls.trust",
+  model: "cg2ls.chooseModel",
+};
+
+function mayComplete(document: TextDocument): boolean {
+  return SCHEMES.includes(document.uri.scheme) && !PROSE.includes(document.languageId) && isEnabled(document);
+}
+
+function registerCommands(made: Service, switches: Switches, restart: () => void, showLog: () => void) {
+  const withDocument = (work: (document: TextDocument) => Promise<void>) => async () => {
+    const document = window.activeTextEditor?.document;
+    await (document && work(document));
+  };
+  const table: Record<string, () => unknown> = {
+    menu: async () => {
+      const { pickFromMenu } = await import("./menu");
+      const command = await pickFromMenu(made.state, switches);
+      await (command && commands.executeCommand(command));
+    },
+    togglePause: () => {
+      switches.paused = !switches.paused;
+    },
+    toggleFile: withDocument((document) => switches.setFileOff(document, !switches.isFileOff(document))),
+    toggleLanguage: withDocument(toggleLanguage),
+    restart,
+    reinstall: () => made.reinstall().then(restart),
+    showLog,
+    doctor: async () => (await import("./doctor")).showDoctor(await made.command()),
+    chooseModel: async () => (await import("./models")).chooseModel(await made.command()),
+    settings: () => commands.executeCommand("workbench.action.openSettings", "@ext:cg2ls.cg2ls"),
+    trust: () => commands.executeCommand("workbench.trust.manage"),
+  };
+  return Object.entries(table).map(([name, run]) => commands.registerCommand(`cg2ls.${name}`, run));
+}
+
+async function toggleLanguage(document: TextDocument): Promise<void> {
+  const section = workspace.getConfiguration(SECTION, { languageId: document.languageId });
+  const inLanguage = true;
+  await section.update("enable", !isEnabled(document), ConfigurationTarget.Global, inLanguage);
+}

@@ -1,0 +1,32 @@
+/** Between VS Code's requests for ghost text and the server. */
+
+import type { Middleware } from "vscode-languageclient/node";
+import type { Latency } from "./latency";
+import type { Switches } from "./switches";
+
+/**
+ * Asks the server only where completions are on, and notes how long it took.
+ *
+ * @param answered is told after each answer that has something to show.
+ */
+export function ghostText(
+  switches: Switches,
+  latency: Latency,
+  answered: () => void,
+): Pick<Required<Middleware>, "provideInlineCompletionItems"> {
+  return {
+    provideInlineCompletionItems: async (document, position, context, token, next) => {
+      if (switches.off(document)) {
+        return [];
+      }
+      const asked = performance.now();
+      const found = await next(document, position, context, token);
+      const items = Array.isArray(found) ? found : (found?.items ?? []);
+      if (items.length > 0 && !token.isCancellationRequested) {
+        latency.add(performance.now() - asked);
+        answered();
+      }
+      return found;
+    },
+  };
+}

@@ -1,0 +1,41 @@
+/** The menu behind the status bar item. */
+
+import { type QuickPickItem, window } from "vscode";
+import type { State } from "./state";
+import type { Switches } from "./switches";
+
+interface Entry extends QuickPickItem {
+  readonly command: string;
+}
+
+/** Shows what can be done here and gives back the command that was picked. */
+export async function pickFromMenu(state: State, switches: Switches): Promise<string | undefined> {
+  const picked = await window.showQuickPick(entries(state, switches), { title: "cg2ls" });
+  return picked?.command;
+}
+
+function entries(state: State, switches: Switches): Entry[] {
+  const document = window.activeTextEditor?.document;
+  const found: Entry[] = [];
+  const add = (label: string, command: string) => found.push({ label, command: `cg2ls.${command}` });
+  if (state.kind === "untrusted") {
+    add("$(shield) Manage workspace trust", "trust");
+  }
+  if (switches.paused) {
+    add("$(play) Resume completions", "togglePause");
+  } else {
+    add("$(debug-pause) Pause completions in this window", "togglePause");
+  }
+  if (document) {
+    const off = switches.off(document);
+    const language = document.languageId;
+    add(`$(code) Turn ${off === "language" ? "on" : "off"} for ${language}`, "toggleLanguage");
+    add(`$(file) Turn ${switches.isFileOff(document) ? "on" : "off"} for this file`, "toggleFile");
+  }
+  add("$(database) Choose the model…", "chooseModel");
+  add("$(debug-restart) Restart the server", "restart");
+  add("$(output) Show the log", "showLog");
+  add("$(pulse) Run the doctor", "doctor");
+  add("$(gear) Settings", "settings");
+  return found;
+}

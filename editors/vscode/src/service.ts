@@ -1,0 +1,221 @@
+/** Keeps one server running for this window, and says how it is. */
+
+import { rm } from "node:fs/promises";
+import {
+  type CancellationToken,
+  EventEmitter,
+  type LogOutputChannel,
+  ProgressLocation,
+  window,
+  workspace,
+} from "vscode";
+import type { Middleware } from "vscode-languageclient/node";
+import type { Connection } from "./connection";
+import type { SetupListener } from "./environment";
+import { type Command, type Places, serverCommand } from "./launch";
+import { damaged, keepsEnding, Problem, untrusted } from "./problem";
+import { Restarts } from "./restarts";
+import { launchSettings, serverOptions } from "./settings";
+import type { State } from "./state";
+
+export interface ServiceParts {
+  readonly places: Places;
+  readonly log: LogOutputChannel;
+  readonly middleware: Middleware;
+  /** Tells the user of a problem, once. */
+  readonly tell: (problem: Problem) => void;
+}
+
+/** `cg2ls/status`, and what it means here. */
+interface ServerStatus {
+  readonly state?: string;
+  readonly model?: string;
+  readonly message?: string;
+}
+
+export class Service {
+  private readonly changed = new EventEmitter<void>();
+  readonly onDidChange = this.changed.event;
+  private readonly restarts = new Restarts();
+  private current: State = { kind: "idle" };
+  private connection: Connection | undefined;
+  private work: Promise<void> = Promise.resolve();
+  private timer: NodeJS.Timeout | undefined;
+  private generation = 0;
+
+  constructor(private readonly parts: ServiceParts) {}
+
+  get state(): State {
+    return this.current;
+  }
+
+  /** Starts the server unless that was done before; what goes wrong is told. */
+  start(): void {
+    if (this.current.kind === "idle" || this.current.kind === "untrusted") {
+      this.again(0);
+    }
+  }
+
+  /** Ends the server if it runs and starts it anew, as the user asked. */
+  restart(): void {
+    this.restarts.forget();
+    this.again(0);
+  }
+
+  async stop(): Promise<void> {
+    clearTimeout(this.timer);
+    this.generation++;
+    await this.connection?.stop();
+    this.connection = undefined;
+  }
+
+  /** The command that runs the server's other subcommands. */
+  command(): Promise<Command> {
+    return serverCommand(
+      launchSettings(),
+      this.parts.places,
+      this.listener(() => undefined),
+    );
+  }
+
+  /** Ends the server and removes its environment; the next start makes it anew. */
+  async reinstall(): Promise<void> {
+    await this.stop();
+    await rm(this.parts.places.storage, { recursive: true, force: true });
+  }
+
+  /** Hands the settings to the running server. */
+  settingsChanged(): void {
+    this.connection?.configure(serverOptions());
+  }
+
+  private again(waitMs: number): void {
+    clearTimeout(this.timer);
+    const generation = ++this.generation;
+    this.set({ kind: "starting" });
+    this.timer = setTimeout(() => {
+      this.work = this.work.then(() => this.run(generation));
+    }, waitMs);
+  }
+
+  private async run(generation: number): Promise<void> {
+    const over = () => generation !== this.generation;
+    await this.connection?.stop();
+    this.connection = undefined;
+    if (over()) {
+      return;
+    }
+    try {
+      if (!workspace.isTrusted) {
+        this.set({ kind: "untrusted" });
+        this.parts.tell(untrusted());
+        return;
+      }
+      const command = await this.setUp();
+      const { Connection } = await import("./connection");
+      if (over()) {
+        return;
+      }
+      this.set({ kind: "starting" });
+      const connection = new Connection({
+        command,
+        args: ["serve", "--stdio"],
+        cwd: this.parts.places.storage,
+        log: this.parts.log,
+        middleware: this.parts.middleware,
+        options: serverOptions,
+        told: (method, params) => !over() && this.told(method, params),
+        ended: (how) => !over() && this.ended(how),
+        failed: (problem) => !over() && this.stopped(problem),
+      });
+      this.connection = connection;
+      await connection.start();
+      if (!over() && this.current.kind === "starting") {
+        this.set({ kind: "ready", model: "cg2ls" });
+      }
+    } catch (error) {
+      if (!over()) {
+        this.stopped(error);
+      }
+    }
+  }
+
+  private async setUp(): Promise<Command> {
+    const { places } = this.parts;
+    const settings = launchSettings();
+    return window.withProgress({ location: ProgressLocation.Window, title: "cg2ls" }, (progress, token) =>
+      serverCommand(
+        settings,
+        places,
+        this.listener((step) => {
+          this.set({ kind: "setting up", step });
+          progress.report({ message: step });
+        }),
+        abortedWith(token),
+      ),
+    );
+  }
+
+  private listener(step: (what: string) => void): SetupListener {
+    const { log } = this.parts;
+    return {
+      step: (what) => {
+        log.info(what);
+        step(what);
+      },
+      line: (text) => log.info(`[setup] ${text}`),
+    };
+  }
+
+  private told(method: string, params: unknown): void {
+    const said = params as ServerStatus;
+    if (method === "cg2ls/status") {
+      this.set(stateFrom(said));
+    } else if (said.message) {
+      const problem = new Problem("server", said.message, ["model", "log"]);
+      this.parts.tell(problem);
+    }
+  }
+
+  private ended(how: string): void {
+    this.parts.log.warn(`The server ended by itself (${how}).`);
+    const wait = this.restarts.ended();
+    if (wait === undefined) {
+      this.stopped(keepsEnding(this.restarts.count));
+    } else {
+      this.again(wait);
+    }
+  }
+
+  private stopped(error: unknown): void {
+    const problem =
+      error instanceof Problem ? error : damaged(error instanceof Error ? error.message : String(error));
+    this.parts.log.error(error instanceof Problem ? error.message : (error as Error));
+    this.connection = undefined;
+    this.set({ kind: "stopped", problem });
+    this.parts.tell(problem);
+  }
+
+  private set(state: State): void {
+    this.current = state;
+    this.changed.fire();
+  }
+}
+
+function stateFrom(said: ServerStatus): State {
+  const model = said.model ?? "";
+  switch (said.state) {
+    case "ready":
+      return { kind: "ready", model };
+    case "failed":
+      return { kind: "no model", message: said.message ?? "The model could not be opened." };
+    default:
+      return { kind: "loading", model };
+  }
+}
+
+function abortedWith(token: CancellationToken): AbortSignal {
+  const controller = new AbortController();
+  token.onCancellationRequested(() => controller.abort());
+  return controller.signal;
+}
