@@ -9,7 +9,10 @@ const here = join(dirname(fileURLToPath(import.meta.url)), "..");
 const root = join(here, "..", "..");
 const page = join(root, "tools", "options_page.py");
 const env = { ...process.env, PYTHONPATH: root };
-const printed = execFileSync(process.env.PYTHON ?? "python3", [page, "--settings"], { env, encoding: "utf8" });
+const printed = execFileSync(process.env.PYTHON ?? "python3", [page, "--settings"], {
+  env,
+  encoding: "utf8",
+});
 
 const file = join(here, "package.json");
 const manifest = JSON.parse(readFileSync(file, "utf8"));

@@ -129,7 +129,16 @@ async function make(
       throw venvProblem(made, python.executable, python.version.join("."), folder);
     }
     listener.step("Installing the server (about 60 MB, once)");
-    const pip = ["-I", "-m", "pip", "install", "--no-input", "--disable-pip-version-check", "--progress-bar", "off"];
+    const pip = [
+      "-I",
+      "-m",
+      "pip",
+      "install",
+      "--no-input",
+      "--disable-pip-version-check",
+      "--progress-bar",
+      "off",
+    ];
     const file = `${wanted.wheel.file}[${wanted.runtime}]`;
     const installed = await run(pythonOf(folder), [...pip, file], watch);
     if (installed.status !== 0) {

@@ -1,0 +1,57 @@
+"""The VS Code extension's manifest, where it must agree with the rest of the project."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+EXTENSION = ROOT / "editors" / "vscode"
+MANIFEST = json.loads((EXTENSION / "package.json").read_text("utf-8"))
+OPTIONS, LAUNCH = (group["properties"] for group in MANIFEST["contributes"]["configuration"])
+
+
+def test_the_settings_are_the_servers_table_of_options():
+    tool = [sys.executable, str(ROOT / "tools" / "options_page.py"), "--settings"]
+    printed = subprocess.run(tool, capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    assert json.loads(printed) == OPTIONS, "run `npm run settings` in editors/vscode"
+
+
+def test_every_setting_says_what_it_is_for():
+    for name, setting in (OPTIONS | LAUNCH).items():
+        assert setting["markdownDescription"].endswith("."), name
+        assert "default" in setting, name
+
+
+def test_no_setting_of_an_untrusted_folder_counts():
+    restricted = MANIFEST["capabilities"]["untrustedWorkspaces"]["restrictedConfigurations"]
+    assert restricted == sorted(OPTIONS | LAUNCH)
+
+
+def test_the_extension_has_the_version_of_the_server_it_carries():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert MANIFEST["version"] == project["version"]
+    assert MANIFEST["license"] == project["license"]
+
+
+@pytest.mark.parametrize("bounds", ["from: [3, 11]", "below: [3, 15]"])
+def test_the_extension_looks_for_the_pythons_the_server_runs_on(bounds):
+    assert bounds in (EXTENSION / "src" / "problem.ts").read_text("utf-8")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert project["requires-python"] == ">=3.11,<3.15"
+
+
+def test_no_download_address_is_locked():
+    lock = (EXTENSION / "package-lock.json").read_text("utf-8")
+    assert '"resolved"' not in lock
+    assert (EXTENSION / ".npmrc").read_text("utf-8").startswith("omit-lockfile-registry-resolved=true")
+
+
+def test_nothing_installs_the_server_by_its_name_from_an_index():
+    for path in sorted((EXTENSION / "src").rglob("*.ts")):
+        assert '"cg2ls[' not in path.read_text("utf-8"), path
