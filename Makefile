@@ -6,7 +6,7 @@ REFERENCE_VENV := .venv-reference
 BIN := $(VENV)/bin
 PIP_FLAGS := --quiet --disable-pip-version-check
 
-.PHONY: help demo test lint format reference bench clean python-ok
+.PHONY: help demo test test-editors lint format reference bench clean python-ok
 .DEFAULT_GOAL := help
 
 help: ## what can be made
@@ -38,6 +38,9 @@ $(VENV)/ready: pyproject.toml constraints/ci.txt | python-ok
 
 test: $(VENV)/ready lint ## install what tests need and run them all
 	@$(BIN)/python -m pytest tests
+
+test-editors: $(VENV)/ready ## test the editors' clients in real editors; CG2LS_INSTALL_SYSTEM=1 installs what they need
+	@status=0; for tests in editors/*/run-tests; do CG2LS_PYTHON=$(CURDIR)/$(BIN)/python $$tests || status=1; done; exit $$status
 
 lint: $(VENV)/ready ## formatter, linter and types
 	@$(BIN)/ruff format --check .

@@ -1,0 +1,111 @@
+--- `:Cg2ls`: one command with a subcommand for everything one may want to do by hand.
+
+local say = require('cg2ls.say')
+
+local M = {}
+
+local function cg2ls()
+  return require('cg2ls')
+end
+
+local function report()
+  local status = require('cg2ls.status').now
+  local lines = { 'state: ' .. status.state }
+  if status.model then
+    table.insert(lines, 'model: ' .. status.model)
+  end
+  if status.latency_ms then
+    table.insert(lines, ('last answer: after %.0f ms'):format(status.latency_ms))
+  end
+  if status.problem then
+    table.insert(lines, 'problem: ' .. status.problem)
+  end
+  say.say(table.concat(lines, '\n'), vim.log.levels.INFO)
+end
+
+---@type table<string, fun(arguments: string[], bang: boolean)>
+local commands = {
+  status = report,
+  enable = function(arguments)
+    cg2ls().toggle(true, arguments[1])
+  end,
+  disable = function(arguments)
+    cg2ls().toggle(false, arguments[1])
+  end,
+  toggle = function(arguments)
+    cg2ls().toggle(nil, arguments[1])
+  end,
+  restart = function()
+    require('cg2ls.server').restart()
+  end,
+  model = function(arguments)
+    cg2ls().use_model(arguments[1])
+  end,
+  install = function(arguments)
+    require('cg2ls.install').run(arguments[1])
+  end,
+  log = function()
+    local path = vim.lsp.log and vim.lsp.log.get_filename and vim.lsp.log.get_filename() or vim.lsp.get_log_path()
+    vim.cmd.tabedit(vim.fn.fnameescape(path))
+  end,
+  doctor = function()
+    vim.cmd.checkhealth('cg2ls')
+  end,
+}
+
+--- Runs `:Cg2ls SUBCOMMAND ARGUMENTS`; without a subcommand it says what is going on.
+---@param arguments table as `nvim_create_user_command` gives them
+function M.run(arguments)
+  local words = vim.list_extend({}, arguments.fargs)
+  local name = table.remove(words, 1) or 'status'
+  local command = commands[name]
+  if not command then
+    local names = vim.fn.sort(vim.tbl_keys(commands))
+    say.say(('there is no `:Cg2ls %s`; there are %s.'):format(name, table.concat(names, ', ')))
+    return
+  end
+  command(words, arguments.bang)
+end
+
+local function begin_with(lead, words)
+  return vim.tbl_filter(function(word)
+    return vim.startswith(word, lead)
+  end, words)
+end
+
+--- The names of the models that `cg2ls models list` knows.
+local function models()
+  local command = require('cg2ls.command_line').find()
+  if not command then
+    return {}
+  end
+  local started, process = pcall(vim.system, { command[1], 'models', 'list', '--json' }, { text = true, timeout = 5000 })
+  local result = started and process:wait() or { code = 1 }
+  local decoded, list = pcall(vim.json.decode, result.stdout or '')
+  if result.code ~= 0 or not decoded then
+    return {}
+  end
+  return vim.tbl_map(function(model)
+    return model.name
+  end, list.models or list)
+end
+
+--- What may follow on the command line.
+---@param lead string the beginning of the word at the cursor
+---@param line string
+---@return string[]
+function M.complete(lead, line)
+  local words = vim.split(line, '%s+')
+  if #words <= 2 then
+    return begin_with(lead, vim.fn.sort(vim.tbl_keys(commands)))
+  elseif words[2] == 'model' then
+    return begin_with(lead, models())
+  elseif words[2] == 'install' then
+    return vim.fn.getcompletion(lead, 'file')
+  elseif vim.list_contains({ 'toggle', 'enable', 'disable' }, words[2]) then
+    return begin_with(lead, { 'all', 'buffer' })
+  end
+  return {}
+end
+
+return M

@@ -1,0 +1,165 @@
+--- Ghost text by Neovim 0.12's own `vim.lsp.inline_completion`.
+---
+--- It has three gaps that this module fills: it shows an answer until the next one comes, even if something else was
+--- typed; it accepts at the place the answer was made for, so that a key typed since stands there twice; and it
+--- accepts nothing but the whole. Filling them needs the item that is shown, which only Neovim's private
+--- `vim.lsp._capability` tells. Where that is missing, its own `get()` accepts the whole, and the rest is left out.
+
+local items_of = require('cg2ls.ghost.item')
+
+local INVOKED = 1
+
+local M = {}
+
+local groups = {} ---@type table<integer, integer>
+local seen = setmetatable({}, { __mode = 'k' }) ---@type table<table, cg2ls.Item> by Neovim's item
+
+local function completor_of(buf)
+  local ok, capability = pcall(require, 'vim.lsp._capability')
+  local class = ok and type(capability.all) == 'table' and capability.all.inline_completion
+  return class and class.active and class.active[buf]
+end
+
+--- Our item for the one that Neovim shows.
+local function noted(buf, theirs)
+  if seen[theirs] or type(theirs.insert_text) ~= 'string' then
+    return seen[theirs]
+  end
+  local row, col = items_of.cursor(buf)
+  if not row then
+    return nil
+  end
+  local start, stop = col, col
+  if theirs.range then
+    local _
+    row, start, _, stop = theirs.range:to_extmark()
+  end
+  local line = vim.api.nvim_buf_get_lines(buf, row, row + 1, false)[1] or ''
+  seen[theirs] = {
+    text = theirs.insert_text,
+    row = row,
+    col = start,
+    covered = stop - start,
+    tail = line:sub(col + stop - start + 1), -- the cursor may have moved on since the request
+    client_id = theirs.client_id,
+    command = theirs.command,
+  }
+  return seen[theirs]
+end
+
+--- Hides an answer that what was typed since contradicts.
+local function guard(buf)
+  local completor = completor_of(buf)
+  local theirs = completor and completor.current
+  if not theirs then
+    return
+  end
+  local item = noted(buf, theirs)
+  if item and not items_of.left(item, buf) then
+    completor.current = nil
+    completor:hide()
+  end
+end
+
+--- Begins to show ghost text in a buffer.
+function M.attach(buf)
+  M.detach(buf)
+  local group = vim.api.nvim_create_augroup('cg2ls.ghost.' .. buf, { clear = true })
+  groups[buf] = group
+  vim.lsp.inline_completion.enable(true, { bufnr = buf })
+  vim.api.nvim_create_autocmd({ 'CursorMovedI', 'TextChangedI', 'TextChangedP' }, {
+    group = group,
+    buffer = buf,
+    callback = function()
+      guard(buf)
+    end,
+  })
+  vim.api.nvim_create_autocmd('LspRequest', {
+    group = group,
+    buffer = buf,
+    callback = function(event)
+      local request = event.data.request
+      if request.type == 'complete' and request.method == 'textDocument/inlineCompletion' then
+        vim.schedule(function()
+          guard(buf)
+        end)
+      end
+    end,
+  })
+end
+
+--- Ends it.
+function M.detach(buf)
+  if groups[buf] then
+    vim.api.nvim_del_augroup_by_id(groups[buf])
+    groups[buf] = nil
+    if vim.api.nvim_buf_is_valid(buf) then
+      vim.lsp.inline_completion.enable(false, { bufnr = buf })
+    end
+  end
+end
+
+--- The item that is shown.
+---@return cg2ls.Item?
+function M.current(buf)
+  local completor = completor_of(buf)
+  return completor and completor.current and noted(buf, completor.current)
+end
+
+--- Shows another item in place of the one that was accepted in part; nil for none.
+---@param item cg2ls.Item?
+function M.replace(buf, item)
+  local completor = completor_of(buf)
+  if not completor then
+    return
+  end
+  completor:abort()
+  if not item then
+    return
+  end
+  local stop = item.col + item.covered
+  local theirs = {
+    _index = 1,
+    client_id = item.client_id,
+    insert_text = item.text,
+    range = vim.range(buf, item.row, item.col, item.row, stop),
+    command = item.command,
+  }
+  seen[theirs] = item
+  completor.current = theirs
+  completor:show()
+end
+
+--- Accepts the whole where the item cannot be known.
+---@return boolean
+function M.accept_blindly(buf)
+  return vim.lsp.inline_completion.get({ bufnr = buf })
+end
+
+--- Hides the ghost text until the next key.
+function M.dismiss(buf)
+  local completor = completor_of(buf)
+  if completor then
+    completor:abort()
+  end
+end
+
+--- Shows the item `count` further; asks for more of them first where there is only one.
+function M.cycle(buf, count)
+  local completor = completor_of(buf)
+  if completor and completor:count_items() <= 1 then
+    completor:request(INVOKED)
+  else
+    vim.lsp.inline_completion.select({ bufnr = buf, count = count })
+  end
+end
+
+--- Asks now.
+function M.complete(buf)
+  local completor = completor_of(buf)
+  if completor then
+    completor:request(INVOKED)
+  end
+end
+
+return M
