@@ -83,15 +83,15 @@ def run(arguments: argparse.Namespace) -> int:
     text = read(arguments.file)
     offset = offset_of(text, arguments.at, arguments.file)
 
-    from cg2ls.completion import CompletionOptions, complete_at
+    from cg2ls.completion import CompletionOptions, DocumentSession
     from cg2ls.engine import Engine
     from cg2ls.modelfolder.locate import locate_model
 
-    options = CompletionOptions(max_lines=arguments.max_lines)
+    options = CompletionOptions(max_lines=arguments.max_lines, unknown_languages=True)
     language = arguments.language or LANGUAGES.get(arguments.file.suffix.lower(), "")
     located = locate_model(flag=arguments.model, language=language or None)
     with Engine.open(located.folder) as engine:
-        found = complete_at(engine, text, offset, language=language, mode="invoked", options=options)
+        found = DocumentSession(engine, language, options).complete(text, offset, "invoked")
         name = engine.model.name
     if arguments.json:
         answer = {

@@ -61,13 +61,6 @@ class Placed:
     forced: str
 
 
-@dataclass
-class AnchorState:
-    """One document's anchor from one completion to the next; None before the first."""
-
-    anchor: Anchor | None = None
-
-
 def place(
     cursor: Cursor, previous: Anchor | None, budget: Budget, encode: Encode, header: str = ""
 ) -> Placed:

@@ -1,9 +1,10 @@
-"""The numbers completion works with."""
+"""What can be set about completion."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cg2ls.completion.names import SWITCHES
 from cg2ls.errors import Cg2Error
 
 
@@ -13,20 +14,35 @@ class OptionsError(Cg2Error):
 
 @dataclass(frozen=True, kw_only=True)
 class CompletionOptions:
-    """How much to generate and to show.
+    """What to generate and what to show.
 
     Attributes:
+        enable: whether to complete at all.
+        automatic: whether to complete while someone types; requests of the user are always answered.
+        unknown_languages: whether to complete in languages that the model was not trained on.
+        comments: whether to complete in comments and strings of documentation while someone types.
         line_tokens: most tokens generated for the rest of one line.
         block_tokens: most tokens generated for several lines.
         max_lines: most lines shown; None for as many as the block has.
+        disabled_rules: names of rules and silences (docs/completion.md) that are left out.
     """
 
+    enable: bool = True
+    automatic: bool = True
+    unknown_languages: bool = False
+    comments: bool = True
     line_tokens: int = 48
     block_tokens: int = 128
     max_lines: int | None = None
+    disabled_rules: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         for name in ("line_tokens", "block_tokens", "max_lines"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise OptionsError(f"{name} is {value}, but must be at least 1.")
+        if unknown := sorted(self.disabled_rules - SWITCHES):
+            raise OptionsError(
+                f"disabled_rules names {unknown[0]!r}, which is no rule; the rules are"
+                f" {', '.join(sorted(SWITCHES))}."
+            )

@@ -9,14 +9,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from cg2ls.codegen2.tokenizer import CodeTokenizer
+    from cg2ls.completion.policy import Silence
     from cg2ls.engine.request import Request, Step
     from cg2ls.modelfolder.description import ModelDescription
 
 Trigger = Literal["automatic", "invoked"]
 """Whether the editor asked while the user was typing, or the user did."""
 
-Reason = Literal["shown", "empty", "stopped"]
-"""Why a completion is what it is: text to show, nothing worth showing, or cancelled on the way."""
+Reason = Literal["shown", "empty", "stopped", "silent"]
+"""Why a completion is what it is: text to show, nothing worth showing, cancelled on the way, or not asked for."""
+
+Source = Literal["model", "typed_through"]
+"""Where a completion came from: the model ran, or it is the rest of an earlier one."""
 
 
 class CompletionEngine(Protocol):
@@ -50,6 +54,9 @@ class Completion:
         tokens: tokens generated, those that trimming cut off included.
         latency_ms: wall time from the call to the answer, in milliseconds.
         reason: why `text` is what it is.
+        source: where it came from.
+        silence: why nothing was looked for, where `reason` is "silent".
+        rules: names of the rules that changed the model's answer, in their order.
     """
 
     text: str
@@ -58,3 +65,6 @@ class Completion:
     tokens: int
     latency_ms: float
     reason: Reason
+    source: Source = "model"
+    silence: Silence | None = None
+    rules: tuple[str, ...] = ()

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams
 
-from cg2ls.completion import AnchorState, Completion, Trigger, complete_at
+from cg2ls.completion import Completion, CompletionOptions, DocumentSession, Trigger
 from cg2ls.engine.request import EngineError
 from cg2ls.server.documents import NotOpenError, PositionError, Snapshot
 
 if TYPE_CHECKING:
+    from cg2ls.completion import CompletionEngine
     from cg2ls.completion.scheduler import Stop
+    from cg2ls.server.options import Options
     from cg2ls.server.server import Server
 
 log = logging.getLogger(__name__)
@@ -86,7 +89,7 @@ async def complete(server: Server, place: Place, mode: Trigger) -> Completion | 
     Raises:
         NoModelError: the model could not be opened, and the user asked for a completion.
     """
-    model = server.model_of(place.snapshot.language)
+    model = server.model_of(place.snapshot.language, place.snapshot.uri)
     engine = model.engine
     if engine is None:
         if model.state == "failed" and mode == "invoked":
@@ -94,20 +97,10 @@ async def complete(server: Server, place: Place, mode: Trigger) -> Completion | 
         server.tell_not_ready(model)
         return None
     uri = place.snapshot.uri
-    anchor = server.anchors.setdefault(uri, AnchorState())
+    session = _session(server, place.snapshot, engine)
 
     def work(stop: Stop) -> Completion:
-        text, offset = place.text_and_offset()
-        return complete_at(
-            engine,
-            text,
-            offset,
-            language=place.snapshot.language,
-            mode=mode,
-            options=server.completion_options,
-            anchor=anchor,
-            stop=stop,
-        )
+        return session.complete(*place.text_and_offset(), mode, stop)
 
     try:
         return await server.scheduler.run(uri, work)
@@ -115,3 +108,31 @@ async def complete(server: Server, place: Place, mode: Trigger) -> Completion | 
         log.warning("%s", wrong)
         server.log_message(types.MessageType.Error, str(wrong))
         return None
+
+
+@lru_cache
+def completion_options(options: Options) -> CompletionOptions:
+    """What completion needs of the options that hold in a document."""
+    return CompletionOptions(
+        enable=options.enable,
+        automatic=options.automatic,
+        line_tokens=options.line_tokens,
+        block_tokens=options.block_tokens,
+        max_lines=options.max_lines or None,
+        unknown_languages=options.unknown_languages,
+        comments=options.comments,
+    )
+
+
+def _session(server: Server, document: Snapshot, engine: CompletionEngine) -> DocumentSession:
+    """The document's session, a new one if it was opened anew, or its language, model or options changed."""
+    options = completion_options(server.options_of(document.uri, document.language))
+    session = server.sessions.get(document.uri)
+    if (
+        session is None
+        or session.engine is not engine
+        or session.language != document.language
+        or session.options != options
+    ):
+        session = server.sessions[document.uri] = DocumentSession(engine, document.language, options)
+    return session

@@ -10,7 +10,7 @@ from lsprotocol import types
 from pygls.lsp.server import LanguageServer
 
 from cg2ls import __version__
-from cg2ls.completion import AnchorState, CompletionOptions
+from cg2ls.completion import DocumentSession
 from cg2ls.completion.scheduler import Scheduler
 from cg2ls.server import configuration, inline, lifecycle, sync
 from cg2ls.server.converter import converter
@@ -35,11 +35,10 @@ class Server(LanguageServer):
         settings: which options hold where.
         open_model: opens a model folder.
         documents: what the client has open.
-        anchors: each open document's anchor, by URI; the decoding thread moves it.
+        sessions: what completing each open document keeps, by URI; used in the decoding thread.
         models: the models and their states.
         loading: models being opened.
         scheduler: runs completions.
-        completion_options: how much to generate.
     """
 
     protocol: Protocol
@@ -55,12 +54,11 @@ class Server(LanguageServer):
         self.settings = settings
         self.open_model = open_model
         self.documents = Documents()
-        self.anchors: dict[str, AnchorState] = {}
+        self.sessions: dict[str, DocumentSession] = {}
         self.models = Models(settings.flags.get("model"))
         self._problems_told: set[str] = set()
         self.loading: set[asyncio.Task[None]] = set()
         self.scheduler = Scheduler()
-        self.completion_options = CompletionOptions()
         for feature in (lifecycle, configuration, sync, inline):
             feature.register(self)
 

@@ -32,7 +32,7 @@ def register(server: Server) -> None:
         uri = params.text_document.uri
         server.scheduler.supersede(uri)
         server.documents.close(uri)
-        server.anchors.pop(uri, None)
+        server.sessions.pop(uri, None)
 
     server.feature(types.TEXT_DOCUMENT_DID_OPEN)(opened)
     server.feature(types.TEXT_DOCUMENT_DID_CHANGE)(changed)

@@ -31,14 +31,18 @@ def asked(monkeypatch):
         def __exit__(self, *_):
             pass
 
-    def complete_at(engine, text, offset, **more):
-        calls.append((text, offset, more))
-        return Completion(
-            text=" = 1", replace_end_offset=offset, logprob=-1, tokens=3, latency_ms=2.5, reason="shown"
-        )
+    class Session:
+        def __init__(self, engine, language, options):
+            self.language, self.options = language, options
+
+        def complete(self, text, offset, mode):
+            calls.append((text, offset, {"language": self.language, "options": self.options, "mode": mode}))
+            return Completion(
+                text=" = 1", replace_end_offset=offset, logprob=-1, tokens=3, latency_ms=2.5, reason="shown"
+            )
 
     monkeypatch.setattr("cg2ls.engine.Engine", FakeEngine)
-    monkeypatch.setattr("cg2ls.completion.complete_at", complete_at)
+    monkeypatch.setattr("cg2ls.completion.DocumentSession", Session)
     monkeypatch.setattr(
         "cg2ls.modelfolder.locate.locate_model", lambda **_: SimpleNamespace(folder=Path("folder"))
     )

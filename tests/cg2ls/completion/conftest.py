@@ -1,4 +1,4 @@
-"""An engine whose answers a test writes down, over a tokenizer with one token a byte."""
+"""Cursor art, and an engine whose answers a test writes down, over a tokenizer with one token a byte."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ import pytest
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
 from cg2ls.codegen2.tokenizer import CodeTokenizer
+from cg2ls.completion.cursor import Cursor
+from cg2ls.completion.mode import extent
+from cg2ls.completion.rules import Draft, Rule, Situation
 from cg2ls.engine.request import Request, Step
 from cg2ls.modelfolder.description import Architecture, Infill, ModelDescription
 
@@ -106,3 +109,18 @@ def scripted() -> Scripted:
         return ScriptedEngine(tokenizer, model, answer)
 
     return make
+
+
+Passes = Callable[..., Draft]
+
+
+@pytest.fixture(scope="session")
+def passes() -> Passes:
+    """What one rule by itself lets pass of an answer at the ‸ of a piece of cursor art."""
+
+    def apply(rule: Rule, art: str, answer: str, *, ended: bool = True, language: str = "", **more) -> Draft:
+        cursor = Cursor.at(art.replace("‸", ""), art.index("‸"))
+        more.setdefault("extent", extent(cursor, language))
+        return rule.apply(Draft(answer, ended), Situation(cursor=cursor, language=language, **more))
+
+    return apply

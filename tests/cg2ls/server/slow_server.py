@@ -29,7 +29,10 @@ class SlowEngine:
 
     def __post_init__(self) -> None:
         self.model = SimpleNamespace(
-            name="slow", infill=Infill(character_cuts=True, anchor_max_tokens=64), document_header=""
+            name="slow",
+            infill=Infill(character_cuts=True, anchor_max_tokens=64),
+            document_header="",
+            languages={},
         )
         special = SimpleNamespace(mask=lambda _: 256, end_of_text=257, sep=258)
         self.tokenizer = SimpleNamespace(encode=lambda text: list(text.encode()), special=special)

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
+
+from cg2ls.completion.rules.rule import Rule
+
+if TYPE_CHECKING:
+    from cg2ls.completion.rules.rule import Draft, Situation
 
 LINE_CHARACTERS = 4
 """Shorter lines (closers, `pass`) may follow each other."""
 
 _UNIT = re.compile(r"(?=(\S{2,40}?)\1{3})|(?=(\S[^\n]{1,40}?[ ,])\2{3})")
 """Four times the same piece in a row, with or without blanks in it; rulers of one character are none."""
+
+
+def apply(draft: Draft, _: Situation) -> Draft:
+    """Ends after the first round of a loop."""
+    return draft.until(cut_loops(draft.text))
 
 
 def cut_loops(text: str) -> str:
@@ -37,3 +48,6 @@ def _cut_repeated_lines(text: str) -> str:
         if pairs.setdefault((above, line), number) < number:
             return "\n".join(lines[: number - 1])
     return text
+
+
+RULE = Rule("loops", "ends after the first round of a loop", apply)

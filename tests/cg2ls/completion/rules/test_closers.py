@@ -1,6 +1,6 @@
 import pytest
 
-from cg2ls.completion.closers import reconcile
+from cg2ls.completion.rules.closers import reconcile
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,17 @@
-"""From a document to the text to show, with an engine whose answer is known."""
+"""One document, from its text to the text to show, with an engine whose answer is known."""
 
 from __future__ import annotations
 
 import pytest
 
-from cg2ls.completion import AnchorState, CompletionOptions, complete_at
+from cg2ls.completion import CompletionOptions, DocumentSession
 
 
-def at(engine, art: str, **more):
-    """Completes where the art has a ‸."""
-    return complete_at(engine, art.replace("‸", ""), art.index("‸"), language="python", **more)
+def at(session, art: str, **more):
+    """Completes where the art has a ‸; `session` may be an engine."""
+    if not isinstance(session, DocumentSession):
+        session = DocumentSession(session, "python", more.pop("options", CompletionOptions()))
+    return session.complete(art.replace("‸", ""), art.index("‸"), **more)
 
 
 @pytest.mark.parametrize(
@@ -38,8 +40,8 @@ def test_what_is_shown(scripted, art, answer, shown):
     ("art", "answer", "most"),
     [
         ("x = ‸", "1\ny = 2\n" * 9, 4),
-        ("    ‸", "a\n\n" + "    b\n" * 9, 4),
-        ("    ‸", "a\nb" + "c" * 99, 4),
+        ("if x:\n    ‸", "a\n\n" + "    b\n" * 9, 4),
+        ("if x:\n    ‸", "a\nb" + "c" * 99, 4),
         ("x = ‸ + b\n", "a + b * c\n", 8),
     ],
 )
@@ -61,16 +63,16 @@ def test_a_model_that_only_continues_gets_the_text_alone(scripted):
     engine = scripted("lue", objectives=("causal",))
     at(engine, "a = 1\nreturn va‸\nb = 2\n")
     assert engine.prompt == "a = 1\nreturn"
-    at(engine, "‸")
+    at(engine, "‸", mode="invoked")
     assert engine.prompt == "|"
 
 
 def test_typing_only_appends_to_the_prompt(scripted):
     engine = scripted("x")
-    state = AnchorState()
+    session = DocumentSession(engine, "python")
     above, line, below = "a = 1\n" * 30, "value = compute(first, second", ")\nrest = 1\n"
     for typed in range(1, len(line)):
-        at(engine, f"{above}{line[:typed]}‸{below}", anchor=state)
+        at(session, f"{above}{line[:typed]}‸{below}")
     for earlier, later in zip(engine.requests, engine.requests[1:], strict=False):
         assert list(later.prompt[: len(earlier.prompt)]) == list(earlier.prompt)
 
@@ -84,7 +86,7 @@ def test_text_over_a_closer_takes_its_place(scripted):
 def test_offsets_count_the_documents_own_line_ends(scripted):
     engine = scripted("1):\n")
     text = "a\r\nb\r\nf()\r\nc\r\n"
-    found = complete_at(engine, text, text.index(")"))
+    found = DocumentSession(engine).complete(text, text.index(")"))
     assert found.replace_end_offset == text.index(")") + 1
     assert engine.prompt == "a\nb\n|c\n|||f"
 
@@ -103,13 +105,13 @@ def test_an_answer_cut_short_loses_its_unfinished_line(scripted):
 
 def test_max_lines_bounds_a_block(scripted):
     engine = scripted("a\n    b\n    c\n    d\n")
-    assert at(engine, "    ‸", options=CompletionOptions(max_lines=2)).text == "a\n    b"
+    assert at(engine, "if x:\n    ‸", options=CompletionOptions(max_lines=2)).text == "a\n    b"
 
 
 def test_an_invoked_block_may_have_single_blank_lines(scripted):
     answer = "a\n\n    b\n\n\n    c\n"
-    assert at(scripted(answer), "    ‸").text == "a"
-    assert at(scripted(answer), "    ‸", mode="invoked").text == "a\n\n    b"
+    assert at(scripted(answer), "if x:\n    ‸").text == "a"
+    assert at(scripted(answer), "if x:\n    ‸", mode="invoked").text == "a\n\n    b"
 
 
 def test_characters_that_are_split_between_tokens_arrive_whole(scripted):
@@ -134,4 +136,20 @@ def test_small_contexts_are_never_overfilled(scripted, context):
 @pytest.mark.parametrize("offset", [-1, 4])
 def test_an_offset_outside_of_the_text_is_a_programming_error(scripted, offset):
     with pytest.raises(ValueError, match="outside"):
-        complete_at(scripted(), "abc", offset)
+        DocumentSession(scripted()).complete("abc", offset)
+
+
+def test_a_silence_runs_no_model_and_says_why(scripted):
+    engine = scripted("x")
+    found = at(engine, "a = 1;‸\n")
+    assert (found.text, found.reason, found.source) == ("", "silent", "model")
+    assert found.silence.name == "after_statement"
+    assert not engine.requests
+
+
+def test_rules_can_be_switched_off_and_those_that_cut_are_named(scripted):
+    art, answer = "x = ‸", "1<eom>2\n"
+    found = at(scripted(answer), art)
+    assert (found.text, found.rules) == ("1", ("marks",))
+    found = at(scripted(answer), art, options=CompletionOptions(disabled_rules=frozenset({"marks"})))
+    assert (found.text, found.rules) == ("1<eom>2", ("extent",))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cg2ls.completion.loops import cut_loops
+from cg2ls.completion.rules.loops import cut_loops
 
 LOOPS = {
     '"test_test_test_test_test': '"test_',

@@ -5,7 +5,21 @@ They are left out of the prompt, so the model writes them again. What is shown m
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from cg2ls.completion.brackets import CLOSERS, QUOTES, unbalanced
+from cg2ls.completion.rules.rule import Draft, Rule
+
+if TYPE_CHECKING:
+    from cg2ls.completion.rules.rule import Situation
+
+
+def apply(draft: Draft, at: Situation) -> Draft:
+    """Reconciles the text with closers right of the cursor, if nothing else stands there."""
+    if at.cursor.mid_line:
+        return draft
+    text, covers = reconcile(draft.text.rstrip(), at.cursor.line_after)
+    return Draft(text, draft.ended, covers)
 
 
 def reconcile(text: str, line_after: str) -> tuple[str, int]:
@@ -53,3 +67,6 @@ def _closes_what_was_open(text: str, at: int, closers: str) -> bool:
         return True
     unopened = unbalanced(text).unopened
     return all(at + i in unopened for i, char in enumerate(closers) if char in CLOSERS)
+
+
+RULE = Rule("closers", "closers right of the cursor are not shown twice", apply)

@@ -1,0 +1,78 @@
+"""What the model wrote, and running it until nothing more could be shown."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    from cg2ls.completion.shape import Shaper
+    from cg2ls.completion.types import CompletionEngine
+    from cg2ls.engine.request import Request, Step
+
+
+@dataclass
+class Answer:
+    """What the model wrote; the bytes it was forced to begin with are not part of `text`.
+
+    Attributes:
+        forced: how many bytes it was forced to begin with.
+        steps: its tokens.
+        data: their bytes.
+        ended: whether the model ended it, or nothing more of it could be shown.
+    """
+
+    forced: int
+    steps: list[Step] = field(default_factory=list)
+    data: bytes = b""
+    ended: bool = False
+
+    def add(self, step: Step) -> None:
+        """Takes a token in."""
+        self.steps.append(step)
+        self.data += step.data
+
+    @property
+    def text(self) -> str:
+        """The text so far, up to the last whole character."""
+        data = self.data[self.forced :]
+        for cut in range(min(4, len(data) + 1)):
+            try:
+                return data[: len(data) - cut].decode("utf-8")
+            except UnicodeDecodeError as wrong:
+                if wrong.reason != "unexpected end of data":
+                    break
+        return data.decode("utf-8", errors="replace")
+
+    def logprobs_of(self, shown: str) -> list[float]:
+        """Log-probabilities of the tokens up to the one that the shown text ends in, in nats."""
+        bytes_left = self.forced + len(shown.encode("utf-8")) if shown else 0
+        found: list[float] = []
+        for step in self.steps:
+            if bytes_left <= 0:
+                break
+            found.append(step.logprob)
+            bytes_left -= len(step.data)
+        return found
+
+
+def generate(engine: CompletionEngine, request: Request, shaper: Shaper, stop: Callable[[], bool]) -> Answer:
+    """Runs the model until it ends, is stopped, or nothing more of its answer could be shown."""
+    answer = Answer(forced=len(request.forced))
+    with closing(_steps(engine, request, stop)) as steps:
+        for step in steps:
+            answer.add(step)
+            if len(answer.data) > answer.forced and shaper.is_complete(answer.text):
+                answer.ended = True
+                return answer
+    answer.ended = len(answer.steps) < request.max_tokens
+    return answer
+
+
+def _steps(
+    engine: CompletionEngine, request: Request, stop: Callable[[], bool]
+) -> Generator[Step, None, None]:
+    yield from engine.complete(request, stop)

@@ -1,0 +1,11 @@
+"""What can be switched off by name: the rules of what is shown, and the silences."""
+
+from __future__ import annotations
+
+from cg2ls.completion.policy import SILENCES
+from cg2ls.completion.rules import BOUNDS, FINISH
+
+SWITCHES: frozenset[str] = frozenset(
+    [rule.name for rule in (*BOUNDS, *FINISH)] + [silence.name for silence in SILENCES]
+)
+"""Every name that `CompletionOptions.disabled_rules` may hold."""

@@ -1,0 +1,72 @@
+"""What a rule is: it takes an answer and the place it is for, and lets a part of it pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cg2ls.completion.cursor import Cursor
+    from cg2ls.completion.mode import Extent
+    from cg2ls.completion.types import Trigger
+
+
+@dataclass(frozen=True, kw_only=True)
+class Situation:
+    """What rules may know of the place an answer is for.
+
+    Attributes:
+        cursor: where the text is to be inserted.
+        extent: whether it may have several lines.
+        trigger: who asked.
+        language: LSP id of the document's language, "" if unknown.
+        max_lines: most lines to show; None for no bound.
+    """
+
+    cursor: Cursor
+    extent: Extent
+    trigger: Trigger = "automatic"
+    language: str = ""
+    max_lines: int | None = None
+
+
+@dataclass(frozen=True)
+class Draft:
+    r"""An answer on its way to the screen. Line ends are `\n`.
+
+    Attributes:
+        text: to insert at the cursor.
+        ended: whether the text is whole; False while the model is writing, or where it ran out of tokens.
+        covers: characters right of the cursor that the text takes the place of.
+    """
+
+    text: str
+    ended: bool = True
+    covers: int = 0
+
+    def until(self, text: str) -> Draft:
+        """The draft, ended by a rule that lets only its beginning `text` pass."""
+        return self if text == self.text else Draft(text, True, self.covers)
+
+    def with_text(self, text: str) -> Draft:
+        """The same draft with another text."""
+        return Draft(text, self.ended, self.covers)
+
+
+Apply = Callable[[Draft, Situation], Draft]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule.
+
+    Attributes:
+        name: what options and measurements call it.
+        says: what it does, in half a sentence.
+        apply: the rule itself, a pure function.
+    """
+
+    name: str
+    says: str
+    apply: Apply

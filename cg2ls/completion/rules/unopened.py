@@ -1,0 +1,30 @@
+"""Closers that close nothing are dropped."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cg2ls.completion.brackets import CLOSERS, unbalanced
+from cg2ls.completion.rules.rule import Rule
+
+if TYPE_CHECKING:
+    from cg2ls.completion.rules.rule import Draft, Situation
+
+LOOK_BACK = 2000
+"""Characters before the cursor in which open brackets are looked for."""
+
+
+def apply(draft: Draft, at: Situation) -> Draft:
+    """Drops closers from the text's end that nothing before it opened."""
+    cursor = at.cursor
+    if cursor.line_after.strip():
+        return draft
+    text = draft.text
+    before = cursor.text[max(0, cursor.offset - LOOK_BACK) : cursor.offset]
+    spare = unbalanced(text).unopened[len(unbalanced(before).open) :]
+    if spare and not text[spare[0] :].strip("".join(CLOSERS) + " \t\n,;"):
+        return draft.until(text[: spare[0]])
+    return draft
+
+
+RULE = Rule("unopened", "drops closers from the end that close nothing", apply)

@@ -1,0 +1,138 @@
+"""One document's completions, from the first key to the last; no LSP, no threads."""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from cg2ls.completion.anchor import Anchor, place
+from cg2ls.completion.answer import generate
+from cg2ls.completion.budget import HEALING, Budget
+from cg2ls.completion.cursor import Cursor
+from cg2ls.completion.mode import Extent, extent
+from cg2ls.completion.options import CompletionOptions
+from cg2ls.completion.policy import Asked, silence
+from cg2ls.completion.prompt import layout
+from cg2ls.completion.rules import Situation
+from cg2ls.completion.shape import Shaper
+from cg2ls.completion.types import Completion, CompletionEngine, Reason, Trigger
+from cg2ls.engine.request import Request, never
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cg2ls.completion.policy import Silence
+
+DEFAULTS = CompletionOptions()
+
+
+class DocumentSession:
+    """What completing one document keeps from one call to the next.
+
+    Calls must not overlap. A document whose language, options or model change needs a new session.
+
+    Args:
+        engine: the open model.
+        language: LSP id of the document's language, "" if unknown.
+        options: what the user set.
+    """
+
+    def __init__(
+        self, engine: CompletionEngine, language: str = "", options: CompletionOptions = DEFAULTS
+    ) -> None:
+        self.engine = engine
+        self.language = language
+        self.options = options
+        self._anchor: Anchor | None = None
+
+    def complete(
+        self, text: str, offset: int, mode: Trigger = "automatic", stop: Callable[[], bool] = never
+    ) -> Completion:
+        """Completes the document at a cursor.
+
+        Generating ends as soon as nothing more could be shown.
+
+        Args:
+            text: the whole document, with any line ends.
+            offset: of the cursor, in code points, 0 to `len(text)`.
+            mode: whether the editor asked or the user did.
+            stop: whether the request was cancelled, asked before every run of the model.
+
+        Raises:
+            ValueError: the offset is outside of the text.
+            EngineError: the model cannot be run.
+        """
+        if not 0 <= offset <= len(text):
+            raise ValueError(f"offset {offset} is outside of a text of {len(text)} characters")
+        began = perf_counter()
+        cursor = Cursor.at(text, offset)
+        if reason := self.silence(cursor, mode):
+            return _silent(offset, reason, began)
+        return self._run(cursor, offset, mode, stop, began)
+
+    def silence(self, cursor: Cursor, mode: Trigger) -> Silence | None:
+        """Why nothing is looked for at this cursor; None if something is."""
+        known = self.engine.model.languages
+        return silence(
+            Asked(cursor=cursor, language=self.language, known=known, trigger=mode, options=self.options)
+        )
+
+    def _run(
+        self, cursor: Cursor, offset: int, mode: Trigger, stop: Callable[[], bool], began: float
+    ) -> Completion:
+        reach = self._extent(cursor)
+        situation = Situation(
+            cursor=cursor,
+            extent=reach,
+            trigger=mode,
+            language=self.language,
+            max_lines=self.options.max_lines,
+        )
+        shaper = Shaper(situation=situation, disabled=self.options.disabled_rules)
+        answer = generate(self.engine, self._request(cursor, reach), shaper, stop)
+        shaped = shaper.shape(answer.text, ended=answer.ended)
+        reason: Reason = "stopped" if stop() else "shown" if shaped.text else "empty"
+        shown = shaped.text if reason == "shown" else ""
+        return Completion(
+            text=shown,
+            replace_end_offset=offset + (shaped.covers if shown else 0),
+            logprob=sum(answer.logprobs_of(shown)),
+            tokens=len(answer.steps),
+            latency_ms=(perf_counter() - began) * 1000,
+            reason=reason,
+            rules=shaped.rules,
+        )
+
+    def _extent(self, cursor: Cursor) -> Extent:
+        if self.options.max_lines == 1 and cursor.line_before.strip():
+            return "line"
+        return extent(cursor, self.language)
+
+    def _request(self, cursor: Cursor, reach: Extent) -> Request:
+        engine, options = self.engine, self.options
+        model = engine.model
+        budget = Budget.of(
+            engine.context_length,
+            answer_tokens=max(options.line_tokens, options.block_tokens),
+            anchor_max_tokens=model.infill.anchor_max_tokens,
+        )
+        placed = place(cursor, self._anchor, budget, engine.tokenizer.encode, model.document_header)
+        self._anchor = placed.anchor
+        wanted = options.line_tokens if reach == "line" else options.block_tokens
+        return Request(
+            prompt=layout(placed, engine.tokenizer.special, model.infill),
+            forced=placed.forced.encode("utf-8"),
+            max_tokens=min(wanted + (HEALING if placed.forced else 0), budget.answer),
+        )
+
+
+def _silent(offset: int, reason: Silence, began: float) -> Completion:
+    return Completion(
+        text="",
+        replace_end_offset=offset,
+        logprob=0.0,
+        tokens=0,
+        latency_ms=(perf_counter() - began) * 1000,
+        reason="silent",
+        silence=reason,
+    )

@@ -1,0 +1,17 @@
+import pytest
+
+from cg2ls.completion import CompletionOptions
+from cg2ls.completion.options import OptionsError
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"line_tokens": 0}, "line_tokens is 0, but must be at least 1"),
+        ({"max_lines": -1}, "max_lines is -1"),
+        ({"disabled_rules": frozenset({"mark"})}, "'mark', which is no rule; the rules are .*marks"),
+    ],
+)
+def test_a_value_that_makes_no_sense_is_one_sentence(values, says):
+    with pytest.raises(OptionsError, match=says):
+        CompletionOptions(**values)

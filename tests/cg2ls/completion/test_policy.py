@@ -1,0 +1,59 @@
+"""When nothing is shown, and why: one row a case."""
+
+from dataclasses import replace
+
+import pytest
+
+from cg2ls.completion import CompletionOptions
+from cg2ls.completion.cursor import Cursor
+from cg2ls.completion.policy import LONGEST_LINE, Asked, silence
+
+DEFAULTS = CompletionOptions()
+OFF = CompletionOptions(enable=False)
+ASKED = CompletionOptions(automatic=False)
+ANY = CompletionOptions(unknown_languages=True)
+TABLE = [
+    ("x = ‸\n", "python", "automatic", DEFAULTS, None),
+    ("x = ‸\n", "python", "invoked", OFF, "off"),
+    ("x = ‸\n", "python", "automatic", ASKED, "only_on_request"),
+    ("x = ‸\n", "python", "invoked", ASKED, None),
+    ("x = ‸\n", "java", "automatic", DEFAULTS, "unknown_language"),
+    ("x = ‸\n", "java", "invoked", DEFAULTS, "unknown_language"),
+    ("x = ‸\n", "java", "automatic", ANY, None),
+    ("x = ‸\n", "", "automatic", DEFAULTS, None),
+    ("x = ‸\n", "javascriptreact", "automatic", DEFAULTS, None),
+    ("  ‸\n", "python", "automatic", DEFAULTS, "empty_document"),
+    ("  ‸\n", "python", "invoked", DEFAULTS, None),
+    ("x = ‸name\n", "python", "automatic", DEFAULTS, "before_word"),
+    ("x = na‸_me\n", "python", "automatic", DEFAULTS, "before_word"),
+    ("x = ‸ name\n", "python", "automatic", DEFAULTS, None),
+    ("x = na‸me\n", "python", "invoked", DEFAULTS, None),
+    ("call(‸)\n", "python", "automatic", DEFAULTS, None),
+    ("call();‸\n", "javascript", "automatic", DEFAULTS, "after_statement"),
+    ("a(() => {}); ‸\n", "javascript", "automatic", DEFAULTS, "after_statement"),
+    ("for (;‸) {}\n", "javascript", "automatic", DEFAULTS, None),
+    ("x" * (LONGEST_LINE + 1) + "‸", "python", "automatic", DEFAULTS, "long_line"),
+]
+
+
+@pytest.mark.parametrize(("art", "language", "trigger", "options", "name"), TABLE)
+def test_silence(art, language, trigger, options, name):
+    cursor = Cursor.at(art.replace("‸", ""), art.index("‸"))
+    known = ("python", "javascript")
+    asked = Asked(cursor=cursor, language=language, known=known, trigger=trigger, options=options)
+    found = silence(asked)
+    assert (found and found.name) == name
+    if found is not None:
+        assert found.says.endswith(".")
+        off = CompletionOptions(disabled_rules=frozenset({name}), unknown_languages=options.unknown_languages)
+        assert (
+            silence(Asked(cursor=cursor, language=language, known=known, trigger=trigger, options=off))
+            is None
+        )
+
+
+def test_a_model_that_does_not_say_its_languages_answers_in_every_one():
+    cursor = Cursor.at("x = ", 4)
+    assert (
+        silence(Asked(cursor=cursor, language="c", known=(), trigger="automatic", options=DEFAULTS)) is None
+    )
