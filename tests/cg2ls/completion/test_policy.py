@@ -45,7 +45,7 @@ def test_silence(art, language, trigger, options, name):
     assert (found and found.name) == name
     if found is not None:
         assert found.says.endswith(".")
-        off = CompletionOptions(disabled_rules=frozenset({name}), unknown_languages=options.unknown_languages)
+        off = replace(options, disabled_rules=frozenset({name}))
         assert (
             silence(Asked(cursor=cursor, language=language, known=known, trigger=trigger, options=off))
             is None

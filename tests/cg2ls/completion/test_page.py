@@ -1,0 +1,17 @@
+"""docs/completion.md says what the code says."""
+
+import re
+from pathlib import Path
+
+from cg2ls.completion.policy import SILENCES
+from cg2ls.completion.rules import RULES
+
+PAGE = Path(__file__).parents[3] / "docs" / "completion.md"
+
+
+def test_the_page_lists_every_rule_and_silence_in_its_order():
+    rows = re.findall(r"^\| `(\w+)`( \(by hand too\))? \| (.+?) \|$", PAGE.read_text("utf-8"), re.MULTILINE)
+    wanted = [
+        (silence.name, " (by hand too)" if silence.invoked_too else "", silence.says) for silence in SILENCES
+    ]
+    assert rows == wanted + [(rule.name, "", rule.says) for rule in RULES]
