@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    import numpy as np
     import numpy.typing as npt
 
     from cg2_quantize.external import ExternalWriter
+
+T = TypeVar("T")
 
 OPSET = 20
 MICROSOFT = "com.microsoft"
@@ -27,7 +29,7 @@ class GraphBuilder:
         self._weights = weights
         self._nodes: list[NodeProto] = []
         self._initializers: list[TensorProto] = []
-        self._quantized: dict[str, tuple[str, str, str]] = {}
+        self._made: dict[str, Any] = {}
 
     def constant(self, name: str, values: npt.NDArray[np.generic]) -> str:
         """Adds an initializer, written out now, and returns its name."""
@@ -61,17 +63,16 @@ class GraphBuilder:
         )
         return outputs[0]
 
-    def quantized(self, value: str) -> tuple[str, str, str]:
-        """An activation as (uint8 values, scale, zero point); one node however many products share it."""
-        if value not in self._quantized:
-            path = value.removesuffix("/output")
-            values, scale, zero_point = (
-                f"{path}/quantized/{part}" for part in ("values", "scale", "zero_point")
-            )
-            outputs = (values, scale, zero_point)
-            self.node("DynamicQuantizeLinear", f"{path}/quantized", [value], outputs=outputs)
-            self._quantized[value] = outputs
-        return self._quantized[value]
+    def shared(self, name: str, value: npt.NDArray[np.generic] | np.generic) -> str:
+        """A small constant that many nodes use; added when first asked for."""
+        return self.once(name, lambda: self.constant(f"constants.{name}", np.asarray(value)))
+
+    def once(self, key: str, make: Callable[[], T]) -> T:
+        """What `make` gave when this key was first asked for."""
+        if key not in self._made:
+            self._made[key] = make()
+        made: T = self._made[key]
+        return made
 
     def model(self, inputs: Sequence[ValueInfoProto], outputs: Sequence[ValueInfoProto]) -> ModelProto:
         """The finished model."""

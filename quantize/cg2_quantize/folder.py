@@ -208,8 +208,9 @@ def _sha256_of_weights(checkpoint_folder: Path) -> str:
 
 def _write_graph(checkpoint: Checkpoint, precision: str, folder: Path) -> None:
     with ExternalWriter(folder / WEIGHTS) as weights:
-        builder = GraphBuilder(weights)
-        model = graph.build(checkpoint.config, NamedWeights(checkpoint), PRECISIONS[precision], builder)
+        chosen = PRECISIONS[precision]
+        named = NamedWeights(checkpoint, moves_norms=chosen.moves_norms)
+        model = graph.build(checkpoint.config, named, chosen, GraphBuilder(weights))
     (folder / GRAPH).write_bytes(model.SerializeToString(deterministic=True))
 
 

@@ -98,8 +98,8 @@ class _Block:
     def norm_constants(self, path: str, source: str) -> tuple[str, str]:
         """Scale and shift of a layer norm."""
         name = path.strip("/").replace("/", ".")
-        gamma = self._constant(f"{name}.weight", f"{source}.weight")
-        return gamma, self._constant(f"{name}.bias", f"{source}.bias")
+        gamma, beta = self._weights.norm(source)
+        return self._graph.constant(f"{name}.weight", gamma), self._graph.constant(f"{name}.bias", beta)
 
     def _attention(self, layer: int, path: str, normed: str) -> str:
         config = self._config

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from cg2_quantize.activations import rounded_rows
 from cg2_quantize.builder import MICROSOFT
 from cg2_quantize.rounding import round_blocks, round_int8
 
@@ -26,10 +27,12 @@ class Precision(Protocol):
     Attributes:
         name: as in model.json.
         independent_rows: whether a token's result does not depend on which others share its call.
+        moves_norms: whether norms' scales move into the weights behind them (see `NamedWeights`).
     """
 
     name: str
     independent_rows: bool
+    moves_norms: bool
 
     def linear(
         self, graph: GraphBuilder, path: str, x: str, weight: Float32, bias: Float32 | None = None
@@ -48,6 +51,7 @@ class Fp32:
 
     name = "fp32"
     independent_rows = True
+    moves_norms = False
 
     def linear(
         self, graph: GraphBuilder, path: str, x: str, weight: Float32, bias: Float32 | None = None
@@ -66,10 +70,11 @@ class Fp32:
 
 
 class Int8:
-    """Eight bits with a scale per output; activations are rounded to eight bits as they come."""
+    """Eight bits with a scale per output; activations are rounded to eight bits as they come, row by row."""
 
     name = "int8"
-    independent_rows = False
+    independent_rows = True
+    moves_norms = True
 
     def linear(
         self, graph: GraphBuilder, path: str, x: str, weight: Float32, bias: Float32 | None = None
@@ -78,11 +83,13 @@ class Int8:
         rounded, scale = round_int8(weight, axis=0)
         matrix = graph.constant(tensor_name(path, "weight_int8"), rounded)
         scales = graph.constant(tensor_name(path, "weight_scale"), scale[0])
-        values, x_scale, x_zero = graph.quantized(x)
-        inputs = [values, matrix, x_scale, scales, x_zero, ""]
-        if bias is not None:
-            inputs.append(graph.constant(tensor_name(path, "bias"), bias))
-        return graph.node("MatMulIntegerToFloat", path, inputs, domain=MICROSOFT)
+        rows = rounded_rows(graph, x, after_gelu=x.endswith("/FastGelu/output"))
+        inputs = [rows.levels, matrix, rows.step, scales, rows.zero_point, ""]
+        product = graph.node("MatMulIntegerToFloat", path, inputs, domain=MICROSOFT)
+        product = graph.node("Mul", path, [product, rows.scale])
+        if bias is None:
+            return product
+        return graph.node("Add", path, [product, graph.constant(tensor_name(path, "bias"), bias)])
 
     head = linear
 
@@ -96,6 +103,7 @@ class Int4:
 
     name = "int4"
     independent_rows = True
+    moves_norms = True
 
     def linear(
         self, graph: GraphBuilder, path: str, x: str, weight: Float32, bias: Float32 | None = None

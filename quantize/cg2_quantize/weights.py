@@ -13,12 +13,23 @@ if TYPE_CHECKING:
     from cg2_quantize.rounding import Float32
     from cg2ls.codegen2 import Checkpoint
 
+LEAST_MOVED = 1 / 64
+"""Scales of a norm below this share of its largest stay where they are: their shift would grow too large."""
+
 
 @dataclass(frozen=True)
 class NamedWeights:
-    """Matrices are [inputs, outputs] float32, read and transposed when asked for."""
+    """Matrices are [inputs, outputs] float32, read and transposed when asked for.
+
+    Attributes:
+        checkpoint: where they are read from.
+        moves_norms: whether a norm's scale per channel moves into the matrices behind it. The same function, but
+            activations then have channels of one size, which eight bits with a scale per row hold better. It is
+            SmoothQuant (Xiao et al. 2023, arXiv 2211.10438) with the norm's own scale in place of a measurement.
+    """
 
     checkpoint: Checkpoint
+    moves_norms: bool = False
 
     def embedding(self) -> Float32:
         """Token embedding, [vocab_size, n_embd]."""
@@ -26,13 +37,14 @@ class NamedWeights:
 
     def head(self) -> Float32:
         """Output head, [n_embd, vocab_size]."""
-        return self._transposed("lm_head.weight")
+        return self._behind_norm("transformer.ln_f", self._transposed("lm_head.weight"))
 
     def qkv(self, layer: int) -> Float32:
         """Query, key and value side by side, heads in order: [n_embd, 3 * n_embd]."""
         fused = self.checkpoint.tensor(f"transformer.h.{layer}.attn.qkv_proj.weight")
         parts = split_qkv(fused, self.checkpoint.config.qkv_groups)
-        return np.ascontiguousarray(np.concatenate(parts).T, dtype=np.float32)
+        matrix = np.ascontiguousarray(np.concatenate(parts).T, dtype=np.float32)
+        return self._behind_norm(f"transformer.h.{layer}.ln_1", matrix)
 
     def out_proj(self, layer: int) -> Float32:
         """Attention output, [n_embd, n_embd]."""
@@ -40,15 +52,32 @@ class NamedWeights:
 
     def fc_in(self, layer: int) -> Float32:
         """First matrix of the MLP, [n_embd, n_inner]."""
-        return self._transposed(f"transformer.h.{layer}.mlp.fc_in.weight")
+        matrix = self._transposed(f"transformer.h.{layer}.mlp.fc_in.weight")
+        return self._behind_norm(f"transformer.h.{layer}.ln_1", matrix)
 
     def fc_out(self, layer: int) -> Float32:
         """Second matrix of the MLP, [n_inner, n_embd]."""
         return self._transposed(f"transformer.h.{layer}.mlp.fc_out.weight")
 
+    def norm(self, name: str) -> tuple[Float32, Float32]:
+        """Scale and shift [n_embd] of a layer norm, by its name in the checkpoint."""
+        moved = self._moved(name)
+        return self.vector(f"{name}.weight") / moved, self.vector(f"{name}.bias") / moved
+
     def vector(self, name: str) -> Float32:
-        """A bias or a norm's scale, by its name in the checkpoint."""
+        """A bias, by its name in the checkpoint."""
         return self.checkpoint.tensor(name)
+
+    def _moved(self, norm: str) -> Float32:
+        """Factors [n_embd] that leave a norm for the matrices behind it; 1 for those that stay."""
+        scale = np.abs(self.vector(f"{norm}.weight"))
+        stays = scale <= LEAST_MOVED * scale.max()
+        return np.where(stays | (not self.moves_norms), np.float32(1), scale)
+
+    def _behind_norm(self, norm: str, matrix: Float32) -> Float32:
+        if self.moves_norms:
+            matrix *= self._moved(norm)[:, None]
+        return matrix
 
     def _transposed(self, name: str) -> Float32:
         return np.ascontiguousarray(self.checkpoint.tensor(name).T)

@@ -80,8 +80,20 @@ def test_rounding_error_is_small(folders, run, tokens, reference, precision, mos
     assert 0 < error < most
 
 
-def test_int4_rows_do_not_depend_on_each_other(folders, run, tokens):
-    together = run(folders["int4"])(tokens)
-    model = run(folders["int4"])
-    alone = [model([token], start=position)[0] for position, token in enumerate(tokens)]
-    assert distance(np.stack(alone), together) < TOLERANCE
+@pytest.mark.parametrize("precision", ["fp32", "int8", "int4"])
+@pytest.mark.parametrize("size", [2, 5, 20])
+def test_a_token_is_the_same_bit_for_bit_whatever_shares_its_call(folders, run, tokens, precision, size):
+    together = run(folders[precision])(tokens)
+    model = run(folders[precision])
+    chunks = [model(tokens[at : at + size], start=at) for at in range(0, len(tokens), size)]
+    np.testing.assert_array_equal(np.concatenate(chunks), together)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8", "int4"])
+def test_decoding_in_pairs_gives_the_bits_of_reading(folders, run, tokens, precision):
+    """A call of one token takes another path through attention; one that reads the last token again does not."""
+    together = run(folders[precision])(tokens)
+    model = run(folders[precision])
+    model(tokens[:5])
+    steps = [model(tokens[at - 1 : at + 1], start=at - 1, wanted=[1]) for at in range(5, len(tokens))]
+    np.testing.assert_array_equal(np.concatenate(steps), together[5:])
