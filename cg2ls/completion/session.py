@@ -15,6 +15,7 @@ from cg2ls.completion.policy import Asked, silence
 from cg2ls.completion.prompt import layout
 from cg2ls.completion.rules import Situation
 from cg2ls.completion.shape import Shaper
+from cg2ls.completion.typed_through import Suggestion, TypedThrough
 from cg2ls.completion.types import Completion, CompletionEngine, Reason, Trigger
 from cg2ls.engine.request import Request, never
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cg2ls.completion.policy import Silence
+    from cg2ls.completion.typed_through import Rest
 
 DEFAULTS = CompletionOptions()
 
@@ -44,6 +46,7 @@ class DocumentSession:
         self.language = language
         self.options = options
         self._anchor: Anchor | None = None
+        self._typed_through = TypedThrough()
 
     def complete(
         self, text: str, offset: int, mode: Trigger = "automatic", stop: Callable[[], bool] = never
@@ -66,6 +69,8 @@ class DocumentSession:
             raise ValueError(f"offset {offset} is outside of a text of {len(text)} characters")
         began = perf_counter()
         cursor = Cursor.at(text, offset)
+        if rest := self._typed_through.find(cursor, mode):
+            return _left(offset, rest, began)
         if reason := self.silence(cursor, mode):
             return _silent(offset, reason, began)
         return self._run(cursor, offset, mode, stop, began)
@@ -93,10 +98,13 @@ class DocumentSession:
         shaped = shaper.shape(answer.text, ended=answer.ended)
         reason: Reason = "stopped" if stop() else "shown" if shaped.text else "empty"
         shown = shaped.text if reason == "shown" else ""
+        logprob = sum(answer.logprobs_of(shown))
+        if reason != "stopped":
+            self._typed_through.add(Suggestion.made(cursor, shown, shaped.covers, mode, logprob))
         return Completion(
             text=shown,
-            replace_end_offset=offset + (shaped.covers if shown else 0),
-            logprob=sum(answer.logprobs_of(shown)),
+            replace_end_offset=offset + shaped.covers if shown else offset,
+            logprob=logprob,
             tokens=len(answer.steps),
             latency_ms=(perf_counter() - began) * 1000,
             reason=reason,
@@ -119,11 +127,25 @@ class DocumentSession:
         placed = place(cursor, self._anchor, budget, engine.tokenizer.encode, model.document_header)
         self._anchor = placed.anchor
         wanted = options.line_tokens if reach == "line" else options.block_tokens
+        guess = self._typed_through.guess(cursor)
         return Request(
             prompt=layout(placed, engine.tokenizer.special, model.infill),
             forced=placed.forced.encode("utf-8"),
+            guess=engine.tokenizer.encode(placed.forced + guess) if guess else (),
             max_tokens=min(wanted + (HEALING if placed.forced else 0), budget.answer),
         )
+
+
+def _left(offset: int, rest: Rest, began: float) -> Completion:
+    return Completion(
+        text=rest.text,
+        replace_end_offset=offset + rest.covers,
+        logprob=rest.logprob,
+        tokens=0,
+        latency_ms=(perf_counter() - began) * 1000,
+        reason="shown" if rest.text else "empty",
+        source="typed_through",
+    )
 
 
 def _silent(offset: int, reason: Silence, began: float) -> Completion:
