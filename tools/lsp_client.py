@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from types import TracebackType
 
 Json = dict[str, Any]
@@ -42,12 +42,14 @@ class LspClient:
         command: the server's command line.
         timeout: seconds to wait for any answer.
         notifications: what the server sent by itself, in order; `(method, params)`.
+        replies: how the server's own requests are answered, by method; others get null.
     """
 
     command: Sequence[str]
     timeout: float = 60.0
     env: dict[str, str] | None = None
     notifications: list[tuple[str, Any]] = field(default_factory=list)
+    replies: dict[str, Callable[[Any], Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.process = subprocess.Popen(
@@ -145,14 +147,15 @@ class LspClient:
         return self.process.wait(self.timeout)
 
     def receive(self) -> None:
-        """Takes in one message, answering the server's own requests with null."""
+        """Takes in one message, answering the server's own requests."""
         message = self._incoming.get(timeout=self.timeout)
         if message is None:
             raise ServerGoneError("The server closed its output.")
         if "method" not in message:
             self._answers[message["id"]] = message
         elif "id" in message:
-            self._write({"id": message["id"], "result": None})
+            reply = self.replies.get(message["method"], lambda _: None)
+            self._write({"id": message["id"], "result": reply(message.get("params"))})
         else:
             self.notifications.append((message["method"], message.get("params")))
 

@@ -88,7 +88,7 @@ SILENCES: tuple[Silence, ...] = (
     ),
     Silence(
         "unknown_language",
-        "The model was not trained on this language; the option `unknown_languages` overrides this.",
+        "The model was not trained on this language; the option `unknownLanguages` overrides this.",
         _unknown_language,
         invoked_too=True,
     ),

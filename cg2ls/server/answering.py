@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -11,7 +10,6 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams
 
 from cg2ls.completion import Completion, CompletionOptions, DocumentSession, Trigger
-from cg2ls.engine.request import EngineError
 from cg2ls.server.documents import NotOpenError, PositionError, Snapshot
 
 if TYPE_CHECKING:
@@ -19,8 +17,6 @@ if TYPE_CHECKING:
     from cg2ls.completion.scheduler import Stop
     from cg2ls.server.options import Options
     from cg2ls.server.server import Server
-
-log = logging.getLogger(__name__)
 
 
 class NoModelError(JsonRpcException):
@@ -84,10 +80,11 @@ async def complete(server: Server, place: Place, mode: Trigger) -> Completion | 
     """Completes at a place, in the decoding thread.
 
     Returns:
-        None if a newer request of the document came, the model is not ready, or it failed.
+        None if a newer request of the document came, or the model is not ready.
 
     Raises:
         NoModelError: the model could not be opened, and the user asked for a completion.
+        Exception: the engine broke.
     """
     model = server.model_of(place.snapshot.language, place.snapshot.uri)
     engine = model.engine
@@ -102,12 +99,7 @@ async def complete(server: Server, place: Place, mode: Trigger) -> Completion | 
     def work(stop: Stop) -> Completion:
         return session.complete(*place.text_and_offset(), mode, stop)
 
-    try:
-        return await server.scheduler.run(uri, work)
-    except EngineError as wrong:
-        log.warning("%s", wrong)
-        server.log_message(types.MessageType.Error, str(wrong))
-        return None
+    return await server.scheduler.run(uri, work)
 
 
 @lru_cache

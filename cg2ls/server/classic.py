@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
-from cg2ls.server.answering import Place, complete, place_of
+from cg2ls.server.answering import Place, place_of
+from cg2ls.server.replying import reply
 
 if TYPE_CHECKING:
     from cg2ls.completion import Completion
@@ -23,8 +24,8 @@ def register(server: Server) -> None:
         place = place_of(server, params.text_document, params.position)
         context = params.context
         invoked = context is None or context.trigger_kind is types.CompletionTriggerKind.Invoked
-        found = await complete(server, place, "invoked" if invoked else "automatic")
-        return None if found is None else answer(place, found)
+        nothing = types.CompletionList(is_incomplete=True, items=[])
+        return await reply(server, place, "invoked" if invoked else "automatic", answer, nothing)
 
     server.feature(types.TEXT_DOCUMENT_COMPLETION, types.CompletionOptions())(completion)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lsprotocol import types
@@ -22,16 +22,16 @@ PATIENCE_S = 5.0
 def register(server: Server) -> None:
     """Registers the handlers of settings and workspace folders."""
 
-    async def changed(params: types.DidChangeConfigurationParams) -> None:
+    def changed(params: types.DidChangeConfigurationParams) -> None:
         if asks(server):
-            await ask(server)
+            server.in_background(ask(server))
         else:
             server.settings_changed(server.settings.from_editor(section_of(params.settings)))
 
-    async def folders_changed(_: types.DidChangeWorkspaceFoldersParams) -> None:
-        server.settings.roots = tuple(server.protocol.workspace.folders)
+    def folders_changed(_: types.DidChangeWorkspaceFoldersParams) -> None:
+        server.settings.move_to(server.protocol.workspace.folders)
         if asks(server):
-            await ask(server)
+            server.in_background(ask(server))
         else:
             server.settings_changed([])
 
@@ -45,8 +45,14 @@ def asks(server: Server) -> bool:
     return workspace is not None and bool(workspace.configuration)
 
 
-async def ask(server: Server) -> None:
-    """Gets the general settings and those of each workspace folder."""
+async def ask(server: Server, problems: Sequence[str] = ()) -> None:
+    """Gets the general settings and those of each workspace folder, and puts them into force.
+
+    Args:
+        server: whose settings they become.
+        problems: of settings taken before, which are not in force yet.
+    """
+    found = list(problems)
     scopes = (None, *server.settings.roots)
     items = [types.ConfigurationItem(scope_uri=scope, section=SECTION) for scope in scopes]
     try:
@@ -57,10 +63,9 @@ async def ask(server: Server) -> None:
             "The client gave no configuration (%s); what was said before holds.", type(wrong).__name__
         )
         return
-    problems: list[str] = []
     for scope, answer in zip(scopes, answers or (), strict=False):
-        problems += server.settings.from_editor(answer, scope)
-    server.settings_changed(problems)
+        found += server.settings.from_editor(answer, scope)
+    server.settings_changed(found)
 
 
 async def watch(server: Server) -> None:

@@ -160,6 +160,11 @@ class Documents:
         """The open documents."""
         return iter(self._open.values())
 
+    def language_of(self, uri: str) -> str | None:
+        """LSP id of an open document's language; None if it is not open."""
+        document = self._open.get(uri)
+        return document.language if document else None
+
     def close(self, uri: str) -> None:
         """Forgets a document."""
         self._open.pop(uri, None)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
-from cg2ls.server.answering import Place, complete, place_of
+from cg2ls.server.answering import Place, place_of
+from cg2ls.server.replying import reply
 
 if TYPE_CHECKING:
     from cg2ls.completion import Completion
@@ -26,8 +27,8 @@ def register(server: Server) -> None:
             server, params.text_document, params.position, params.context.selected_completion_info
         )
         invoked = params.context.trigger_kind is types.InlineCompletionTriggerKind.Invoked
-        completion = await complete(server, place, "invoked" if invoked else "automatic")
-        return None if completion is None else answer(place, completion)
+        nothing = types.InlineCompletionList(items=[])
+        return await reply(server, place, "invoked" if invoked else "automatic", answer, nothing)
 
     options = types.InlineCompletionOptions()
     server.feature(types.TEXT_DOCUMENT_INLINE_COMPLETION, options)(inline_completion)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
-from cg2ls.server import classic, configuration, inline
+from cg2ls.server import classic, configuration, copilot, inline, status
 
 if TYPE_CHECKING:
     from cg2ls.server.server import Server
@@ -19,16 +19,18 @@ def register(server: Server) -> None:
     def initialize(params: types.InitializeParams) -> None:
         workspace = server.protocol.workspace
         server.documents.encoding = types.PositionEncodingKind(workspace.position_encoding).value
-        server.settings.roots = tuple(workspace.folders) or ((params.root_uri,) if params.root_uri else ())
+        server.settings.move_to(workspace.folders or ([params.root_uri] if params.root_uri else []))
         problems.extend(server.settings.at_start(configuration.section_of(params.initialization_options)))
+        server.wants_status = status.wants_status(params.capabilities)
+        server.wants_copilot_status = copilot.is_copilot_client(params.initialization_options)
         if not inline.supported(params.capabilities):
             classic.register(server)
 
     async def initialized(_: types.InitializedParams) -> None:
-        server.settings_changed(problems)
         if configuration.asks(server):
-            await configuration.ask(server)
-        server.model_of("")
+            await configuration.ask(server, problems)
+        else:
+            server.settings_changed(problems)
         await configuration.watch(server)
 
     server.feature(types.INITIALIZE)(initialize)

@@ -22,9 +22,7 @@ def begin_loading(server: Server, model: Model) -> None:
     """Starts opening a model that nobody has asked for before; does nothing for others."""
     if model.state == "waiting":
         model.state = "loading"
-        task = asyncio.get_running_loop().create_task(_load(server, model))
-        server.loading.add(task)
-        task.add_done_callback(server.loading.discard)
+        server.in_background(_load(server, model))
 
 
 async def _load(server: Server, model: Model) -> None:
@@ -35,6 +33,7 @@ async def _load(server: Server, model: Model) -> None:
     if model.folder is None:
         _failed(server, model, model.problem)
         return
+    server.board.changed()
     token = await _begin_progress(server)
     try:
         engine = await asyncio.to_thread(server.open_model, model.folder, server.settings.of())
@@ -51,6 +50,7 @@ async def _load(server: Server, model: Model) -> None:
         model.ready(engine)
         server.log_message(types.MessageType.Info, f"{engine.model.name} is ready.")
     finally:
+        server.board.changed()
         if token is not None:
             server.work_done_progress.end(token, types.WorkDoneProgressEnd(message=model.state))
 
@@ -59,6 +59,7 @@ def _failed(server: Server, model: Model, problem: str) -> None:
     model.failed(problem)
     message = types.ShowMessageParams(types.MessageType.Error, f"cg2ls: {problem}")
     server.window_show_message(message)
+    server.board.changed()
 
 
 async def _begin_progress(server: Server) -> str | None:

@@ -1,10 +1,11 @@
-"""Where the server's own log goes: stderr, or a file."""
+"""Where the server's own log goes: stderr or a file, and the last lines in memory for the editor to show."""
 
 from __future__ import annotations
 
 import logging
 import sys
 import traceback
+from collections import deque
 from typing import TYPE_CHECKING
 
 from cg2ls.errors import Cg2Error
@@ -14,6 +15,11 @@ if TYPE_CHECKING:
 
 CHATTY = ("pygls", "asyncio")
 """Loggers whose lower levels hold whole messages, that is, users' code."""
+
+LATE_CANCELLATIONS = "pygls.protocol.json_rpc"
+"""Logger that warns of every cancellation that came too late, and typing makes many."""
+
+KEPT_LINES = 300
 
 
 class LogFileError(Cg2Error):
@@ -29,14 +35,23 @@ class OneLine(logging.Formatter):
 
 
 class WithoutContent(logging.Filter):
-    """Takes out of pygls' records what they quote of messages, that is, users' code."""
+    """Takes out of records what quotes users' code, unless they asked for that.
+
+    Of pygls' records it keeps what they say up to the first argument; of every exception its kind and place.
+    """
+
+    quoting = False
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Keeps what the record says up to its first argument, and where an exception came from."""
+        """Keeps the record, perhaps shortened."""
+        if self.quoting:
+            return True
         if record.name.partition(".")[0] == "pygls":
             said = str(record.msg).partition("%")[0].strip(' :"\n')
             record.msg, record.args = said + _origin(record), ()
-            record.exc_info = record.exc_text = None
+        elif record.exc_info:
+            record.msg, record.args = record.getMessage() + _origin(record), ()
+        record.exc_info = record.exc_text = None
         return True
 
 
@@ -47,28 +62,82 @@ def _origin(record: logging.LogRecord) -> str:
     return f" ({record.exc_info[0].__name__}, {last.filename}:{last.lineno})"
 
 
-def configure(file: Path | None) -> None:
-    """Sends log records to a file, or warnings to stderr.
+class Recent(logging.Handler):
+    """Keeps the last lines."""
 
-    Raises:
-        LogFileError: the file cannot be opened.
-    """
-    if file is None:
-        handler: logging.Handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(OneLine())
-    else:
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: deque[str] = deque(maxlen=KEPT_LINES)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keeps one record as a line."""
+        self.lines.append(self.format(record))
+
+
+class Log:
+    """The log of this process."""
+
+    def __init__(self) -> None:
+        self.file: Path | None = None
+        self._filter = WithoutContent()
+        self._recent = Recent()
+
+    def configure(self, file: Path | None) -> None:
+        """Sends records to a file, or to stderr.
+
+        Raises:
+            LogFileError: the file cannot be opened.
+        """
+        self.file = file
+        handler, form = self._handler(file)
+        handler.setFormatter(form)
+        self._recent.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        for each in (handler, self._recent):
+            each.addFilter(self._filter)
+        logging.basicConfig(handlers=[handler, self._recent], force=True)
+        self.set_level(None, quoting=False)
+
+    def _handler(self, file: Path | None) -> tuple[logging.Handler, logging.Formatter]:
+        if file is None:
+            return logging.StreamHandler(sys.stderr), OneLine()
         try:
             handler = logging.FileHandler(file, encoding="utf-8")
         except OSError as wrong:
             raise LogFileError(
                 f"{file} cannot be written ({wrong.strerror}); choose another --log-file."
             ) from None
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    handler.addFilter(WithoutContent())
-    logging.basicConfig(
-        level=logging.WARNING if file is None else logging.INFO, handlers=[handler], force=True
-    )
-    for name in CHATTY:
-        logging.getLogger(name).setLevel(logging.WARNING)
-    # every late cancellation is a warning there, and typing makes many
-    logging.getLogger("pygls.protocol.json_rpc").setLevel(logging.ERROR if file else logging.CRITICAL)
+        return handler, logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+    def set_level(self, level: str | None, *, quoting: bool) -> None:
+        """How much is said from now on.
+
+        Args:
+            level: "error", "warning", "info" or "debug"; None for info in a file and warnings on stderr.
+            quoting: whether records at the level debug may quote users' code.
+        """
+        self._filter.quoting = quoting and level == "debug"
+        usual = logging.WARNING if self.file is None else logging.INFO
+        chosen = usual if level is None else logging.getLevelNamesMapping()[level.upper()]
+        logging.getLogger().setLevel(chosen)
+        for name in CHATTY:
+            logging.getLogger(name).setLevel(chosen if self._filter.quoting else max(chosen, logging.WARNING))
+        if not self._filter.quoting:
+            loud = logging.CRITICAL if self.file is None else logging.ERROR
+            logging.getLogger(LATE_CANCELLATIONS).setLevel(max(chosen, loud))
+        else:
+            logging.getLogger(LATE_CANCELLATIONS).setLevel(chosen)
+
+    def recent(self) -> list[str]:
+        """The last lines, oldest first."""
+        return list(self._recent.lines)
+
+
+LOG = Log()
+configure = LOG.configure
+set_level = LOG.set_level
+recent = LOG.recent
+
+
+def file_in_use() -> str | None:
+    """Path of the log file; None if the log goes to stderr."""
+    return str(LOG.file.absolute()) if LOG.file else None

@@ -31,6 +31,7 @@ class Model:
         name: as model.json has it; the folder's until it is open.
         told: whether the client's log was told that it cannot answer yet.
         wanted: False once no document's choice leads to it any more.
+        reopened: whether it was opened again after it broke, and has not answered since.
     """
 
     folder: Path | None
@@ -40,6 +41,7 @@ class Model:
     name: str = ""
     told: bool = False
     wanted: bool = True
+    reopened: bool = False
 
     def __post_init__(self) -> None:
         if self.folder is not None:
@@ -101,6 +103,14 @@ class Models:
             if not model.wanted:
                 del self._by_folder[model.folder]
                 model.closed()
+
+    def close_all(self) -> None:
+        """Gives all memory back and forgets what failed; every model is found and opened anew."""
+        for model in self._by_folder.values():
+            model.wanted = False
+            model.closed()
+        self._by_folder.clear()
+        self._chosen.clear()
 
     def _located(self, language: str, setting: str) -> Model:
         from cg2ls.modelfolder.locate import locate_model

@@ -115,9 +115,11 @@ class Options:
         ),
     ] = True
     log_level: Annotated[
-        Literal["error", "warning", "info", "debug"],
-        About(doc="How much the log says.", scope="server"),
-    ] = "warning"
+        Literal["error", "warning", "info", "debug"] | None,
+        About(
+            doc="How much the log says; null for `info` in a file and `warning` on stderr.", scope="server"
+        ),
+    ] = None
     log_text: Annotated[
         bool,
         About(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from lsprotocol import types
 from pygls.lsp.server import LanguageServer
@@ -12,16 +12,17 @@ from pygls.lsp.server import LanguageServer
 from cg2ls import __version__
 from cg2ls.completion import DocumentSession
 from cg2ls.completion.scheduler import Scheduler
-from cg2ls.server import configuration, inline, lifecycle, sync
+from cg2ls.server import commands, configuration, copilot, inline, lifecycle, logs, status, sync
 from cg2ls.server.converter import converter
 from cg2ls.server.documents import Documents
 from cg2ls.server.loading import begin_loading
 from cg2ls.server.model import Model, Models, Opener, open_folder
 from cg2ls.server.protocol import Protocol
 from cg2ls.server.settings import Settings
+from cg2ls.server.status import Board
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Coroutine, Sequence
 
     from cg2ls.server.options import Options
 
@@ -37,8 +38,12 @@ class Server(LanguageServer):
         documents: what the client has open.
         sessions: what completing each open document keeps, by URI; used in the decoding thread.
         models: the models and their states.
-        loading: models being opened.
+        background: work that no request waits for.
         scheduler: runs completions.
+        paused: whether the user asked for silence.
+        board: tells clients the status.
+        wants_status: whether the client takes our status notification.
+        wants_copilot_status: whether it takes that of Copilot's server.
     """
 
     protocol: Protocol
@@ -57,9 +62,13 @@ class Server(LanguageServer):
         self.sessions: dict[str, DocumentSession] = {}
         self.models = Models(settings.flags.get("model"))
         self._problems_told: set[str] = set()
-        self.loading: set[asyncio.Task[None]] = set()
+        self._run_by = (settings.of().provider, settings.of().threads)
+        self.background: set[asyncio.Task[None]] = set()
         self.scheduler = Scheduler()
-        for feature in (lifecycle, configuration, sync, inline):
+        self.paused = False
+        self.board = Board(self)
+        self.wants_status = self.wants_copilot_status = False
+        for feature in (lifecycle, configuration, sync, inline, status, commands, copilot):
             feature.register(self)
 
     def run_stdio(self, stdin: BinaryIO | None = None, stdout: BinaryIO | None = None) -> int:
@@ -80,11 +89,26 @@ class Server(LanguageServer):
         """What holds in a document."""
         return self.settings.of(uri, language)
 
-    def model_of(self, language: str, uri: str = "") -> Model:
+    def model_of(self, language: str, uri: str = "", *, load: bool = True) -> Model:
         """The model for a document's language ("" for any) and folder; it begins to load when first asked for."""
         model = self.models.of(language, self.settings.of(uri, language).model)
-        begin_loading(self, model)
+        if load:
+            begin_loading(self, model)
         return model
+
+    def in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        """Lets work go on that no request waits for."""
+        task = asyncio.get_running_loop().create_task(work)
+        self.background.add(task)
+        task.add_done_callback(self.background.discard)
+
+    def restart_models(self) -> None:
+        """Closes every model and opens anew those that documents want, with what was chosen since."""
+        for document in self.documents:
+            self.scheduler.supersede(document.uri)
+        self.sessions.clear()
+        self.models.close_all()
+        self.settings_changed([])
 
     def settings_changed(self, problems: Sequence[str]) -> None:
         """Puts new settings into force, and says once what is wrong with them."""
@@ -95,11 +119,17 @@ class Server(LanguageServer):
         if new:
             message = types.ShowMessageParams(types.MessageType.Warning, f"cg2ls: {' '.join(new)}")
             self.window_show_message(message)
+        everywhere = self.settings.of()
+        if (run_by := (everywhere.provider, everywhere.threads)) != self._run_by:
+            self.models.close_all()
+            self._run_by = run_by
+        logs.set_level(everywhere.log_level, quoting=everywhere.log_text)
         places = [(document.language, document.uri) for document in self.documents]
         choices = {(language, self.settings.of(uri, language).model) for language, uri in places}
-        self.models.choose_again({("", self.settings.of().model), *choices})
-        for language, uri in places:
+        self.models.choose_again({("", everywhere.model), *choices})
+        for language, uri in [("", ""), *places]:
             self.model_of(language, uri)
+        self.board.changed()
 
     def tell_not_ready(self, model: Model) -> None:
         """Says once, in the client's log, why completions are missing."""

@@ -56,6 +56,11 @@ class Settings:
         self._scoped: dict[str, Layer] = {}
         self._known: dict[tuple[str, str], Options] = {}
 
+    def move_to(self, roots: Iterable[str]) -> None:
+        """These are the workspace folders now."""
+        self.roots = tuple(roots)
+        self._known.clear()
+
     def at_start(self, raw: object) -> list[str]:
         """Takes `initializationOptions`; gives back one sentence for everything left out."""
         self._start, problems = read_layer(raw, "initializationOptions")
@@ -72,7 +77,7 @@ class Settings:
         if scope is None:
             self._editor, self._scoped = layer, {}
         else:
-            self._scoped[scope.rstrip("/")] = layer
+            self._scoped[scope] = layer
         self._known.clear()
         return problems
 

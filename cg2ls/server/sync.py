@@ -21,6 +21,7 @@ def register(server: Server) -> None:
     def opened(params: types.DidOpenTextDocumentParams) -> None:
         server.documents.open(params.text_document)
         server.model_of(params.text_document.language_id, params.text_document.uri)
+        server.board.look_at(params.text_document.uri)
 
     def changed(params: types.DidChangeTextDocumentParams) -> None:
         try:
@@ -33,6 +34,8 @@ def register(server: Server) -> None:
         server.scheduler.supersede(uri)
         server.documents.close(uri)
         server.sessions.pop(uri, None)
+        if server.board.uri == uri:
+            server.board.look_at("")
 
     server.feature(types.TEXT_DOCUMENT_DID_OPEN)(opened)
     server.feature(types.TEXT_DOCUMENT_DID_CHANGE)(changed)

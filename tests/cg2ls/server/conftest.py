@@ -71,9 +71,10 @@ def start(lsp: ModuleType) -> Iterator[Start]:
 def slow(start: Start) -> Callable[..., object]:
     """A server whose engine writes `x` every 20 ms, forever; initialized, with a document and the model open."""
 
-    def launch(capabilities: dict | None = None) -> object:
+    def launch(capabilities: dict | None = None, replies: dict | None = None, **more: object) -> object:
         client = start(script=Path(__file__).with_name("slow_server.py"))
-        client.initialize(*([] if capabilities is None else [capabilities]))
+        client.replies.update(replies or {})
+        client.initialize(client_module().INLINE | (capabilities or {}), **more)
         client.open("file:///a.py", "a = \nb = \n")
         client.wait_for("window/logMessage", "ready")
         return client

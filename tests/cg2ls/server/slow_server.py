@@ -1,4 +1,4 @@
-"""A real server around an engine that never ends by itself. It says in the client's log when it is stopped."""
+"""A real server around an engine that never ends by itself. It says on stderr when it is opened or stopped."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 @dataclass
 class SlowEngine:
-    """Writes the forced bytes, then `x` every 20 ms; with `quick` in the document, one `x` and a line end."""
+    """Writes the forced bytes, then `x` every 20 ms.
+
+    With `quick` in the document it writes one `x` and a line end; with `broken` it breaks.
+    """
 
     said: Callable[[str], None] = print
     context_length: int = 1024
@@ -32,14 +35,17 @@ class SlowEngine:
             name="slow",
             infill=Infill(character_cuts=True, anchor_max_tokens=64),
             document_header="",
-            languages={},
+            languages={"python": None},
         )
         special = SimpleNamespace(mask=lambda _: 256, end_of_text=257, sep=258)
         self.tokenizer = SimpleNamespace(encode=lambda text: list(text.encode()), special=special)
 
     def complete(self, request: Request, stop: Callable[[], bool]) -> Iterator[Step]:
         yield Step(0, request.forced, -1.0)
-        if b"quick" in bytes(token for token in request.prompt if token < 256):
+        text = bytes(token for token in request.prompt if token < 256)
+        if b"broken" in text:
+            raise RuntimeError("the user's own code")
+        if b"quick" in text:
             yield Step(0, b"x\n", -1.0)
             return
         while not stop():
@@ -50,10 +56,12 @@ class SlowEngine:
 
 def main() -> int:
     configure(None)
-    engine = SlowEngine()
-    server = Server(Settings(), lambda *_: engine)
-    engine.said = lambda what: print(what, file=sys.stderr, flush=True)
-    return server.run_stdio()
+
+    def opened(*_: object) -> SlowEngine:
+        print("opened", file=sys.stderr, flush=True)
+        return SlowEngine(lambda what: print(what, file=sys.stderr, flush=True))
+
+    return Server(Settings(), opened).run_stdio()
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ def test_nothing_said_is_the_default():
 def test_the_latest_and_most_exact_goes_first():
     settings = Settings()
     uri = "file:///project/vendor/a.py"
-    settings.roots = ["file:///project"]
+    settings.move_to(["file:///project"])
     settings.at_start({"maxLines": 1})
     assert settings.of(uri, "python").max_lines == 1
     settings.from_editor({"maxLines": 2})
@@ -68,7 +68,7 @@ def test_a_command_of_the_session_goes_before_the_command_line_and_can_be_taken_
 )
 def test_a_folder_holds_what_lies_in_it(folder, uri, holds):
     settings = Settings()
-    settings.roots = ["file:///project"]
+    settings.move_to(["file:///project"])
     settings.at_start({"folders": {folder: {"enable": False}}})
     assert settings.of(uri, "python").enable is not holds
 

@@ -1,0 +1,41 @@
+"""Where the server is silent whatever one types, and why: what users ask first when nothing appears."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cg2ls.completion.cursor import Cursor
+from cg2ls.completion.policy import Asked, Silence, silence
+from cg2ls.server.answering import completion_options
+
+if TYPE_CHECKING:
+    from cg2ls.completion import Trigger
+    from cg2ls.server.server import Server
+
+PAUSED = Silence("paused", "Completion is paused; resume it to go on.", lambda _: False, invoked_too=True)
+
+SOMEWHERE = Cursor.at("x", 1)
+"""A cursor at which nothing is against completing; the reasons left are those of the whole document."""
+
+
+def off_here(server: Server, uri: str, language: str, trigger: Trigger = "automatic") -> Silence | None:
+    """Why nothing is completed anywhere in a document, None if something may be.
+
+    Args:
+        server: with its options and models.
+        uri: of the document, "" for any.
+        language: its LSP id, "" for any.
+        trigger: who asks.
+    """
+    if server.paused:
+        return PAUSED
+    engine = server.model_of(language, uri, load=False).engine
+    return silence(
+        Asked(
+            cursor=SOMEWHERE,
+            language=language,
+            known=engine.model.languages if engine else (),
+            trigger=trigger,
+            options=completion_options(server.options_of(uri, language)),
+        )
+    )

@@ -1,0 +1,170 @@
+"""What the server is doing, for a status line: loading, ready, busy, resting, off here and why, failed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from lsprotocol import types
+
+from cg2ls.server.silence import off_here
+
+if TYPE_CHECKING:
+    from cg2ls.server.server import Server
+
+METHOD = "cg2ls/status"
+"""A notification to clients that ask for it, and a request of clients; both carry the same object."""
+
+COPILOT_METHOD = "didChangeStatus"
+
+State = Literal["loading", "ready", "busy", "idle", "off", "failed"]
+
+QUIET_S = 0.1
+"""Changes within this time are told at once; typing makes many."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """The state in one document.
+
+    Attributes:
+        state: "idle" is a model that gave its memory back and opens again with the next request.
+        message: one sentence for people.
+        model: name of the model that answers here, "" if there is none.
+        cause: of "off": "paused" or the name of a silence (`cg2ls.completion.policy`); else "".
+        uri: the document this is about, "" for none.
+        latency_ms: from the last request to its answer; None before the first.
+    """
+
+    state: State
+    message: str
+    model: str
+    cause: str = ""
+    uri: str = ""
+    latency_ms: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As clients get it."""
+        return {
+            "state": self.state,
+            "message": self.message,
+            "model": self.model,
+            "cause": self.cause,
+            "uri": self.uri,
+            "latencyMs": None if self.latency_ms is None else round(self.latency_ms, 1),
+        }
+
+    def to_copilot(self) -> dict[str, Any]:
+        """As clients of Copilot's server know it."""
+        kinds = {"failed": "Error", "off": "Inactive"}
+        return {
+            "busy": self.state in ("busy", "loading"),
+            "kind": kinds.get(self.state, "Normal"),
+            "message": "" if self.state in ("ready", "busy") else self.message,
+        }
+
+
+def status_of(server: Server, uri: str = "") -> Status:
+    """The state in an open document; in general if it is not open."""
+    language = server.documents.language_of(uri)
+    if language is None:
+        uri, language = "", ""
+    model = server.model_of(language, uri, load=False)
+    state, message, cause = _state(server, uri, language)
+    return Status(state, message, model.name, cause, uri, server.board.latency_ms)
+
+
+def _state(server: Server, uri: str, language: str) -> tuple[State, str, str]:
+    model = server.model_of(language, uri, load=False)
+    if off := off_here(server, uri, language):
+        return "off", off.says, off.name
+    if model.state == "failed":
+        return "failed", model.problem, ""
+    if model.state == "loading":
+        return "loading", f"{model.name} is loading.", ""
+    if model.state == "waiting":
+        return "idle", f"{model.name} rests; the next request opens it.", ""
+    if server.board.running:
+        return "busy", f"{model.name} is at work.", ""
+    return "ready", f"{model.name} is ready.", ""
+
+
+@dataclass
+class Board:
+    """Tells clients that show a status of every change.
+
+    Attributes:
+        server: whose status it is.
+        uri: the document the user looks at, as far as messages tell.
+        running: requests under way.
+        latency_ms: of the last answer.
+    """
+
+    server: Server
+    uri: str = ""
+    running: int = 0
+    latency_ms: float | None = None
+    _told: dict[str, Any] = field(default_factory=dict)
+    _pending: bool = False
+
+    @contextmanager
+    def request(self, uri: str) -> Iterator[None]:
+        """A request of a document is under way."""
+        self.running += 1
+        self.look_at(uri)
+        try:
+            yield
+        finally:
+            self.running -= 1
+            self.changed()
+
+    def look_at(self, uri: str) -> None:
+        """The user is in this document now."""
+        self.uri = uri
+        self.changed()
+
+    def changed(self) -> None:
+        """Something may have changed; clients hear of it soon, if it has."""
+        if not self._pending and any(self._wanted()):
+            self._pending = True
+            asyncio.get_running_loop().call_later(QUIET_S, self._tell)
+
+    def _tell(self) -> None:
+        self._pending = False
+        status = status_of(self.server, self.uri)
+        ours, copilots = self._wanted()
+        for wanted, method, said in (
+            (ours, METHOD, status.to_json()),
+            (copilots, COPILOT_METHOD, status.to_copilot()),
+        ):
+            if wanted and self._told.get(method) != said:
+                self._told[method] = said
+                self.server.protocol.notify(method, said)
+
+    def _wanted(self) -> tuple[bool, bool]:
+        """Whether the client takes our notification, and Copilot's; others would report a method they do not know."""
+        return self.server.wants_status, self.server.wants_copilot_status
+
+
+def register(server: Server) -> None:
+    """Registers the request."""
+
+    def status(params: Any) -> dict[str, Any]:
+        document = getattr(params, "textDocument", None)
+        return status_of(server, str(getattr(document, "uri", server.board.uri))).to_json()
+
+    server.feature(METHOD)(status)
+
+
+def wants_status(capabilities: types.ClientCapabilities) -> bool:
+    """Whether a client has the capability `experimental: {"cg2ls": {"status": true}}`."""
+    ours = member(capabilities.experimental, "cg2ls")
+    return member(ours, "status") is True
+
+
+def member(raw: Any, name: str) -> Any:
+    """A member of an object of unknown shape; None if it is no object or has none."""
+    return raw.get(name) if isinstance(raw, dict) else getattr(raw, name, None)

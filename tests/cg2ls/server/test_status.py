@@ -1,0 +1,105 @@
+"""The status: what clients that ask for it are told, and when."""
+
+from __future__ import annotations
+
+URI = "file:///a.py"
+SHOWS_STATUS = {"experimental": {"cg2ls": {"status": True}}}
+
+
+def told(client) -> list[dict]:
+    return [params for name, params in client.notifications if name == "cg2ls/status"]
+
+
+def test_clients_that_show_it_hear_of_every_state(start, random_model, lsp):
+    client = start("--model", str(random_model))
+    client.initialize(lsp.INLINE | SHOWS_STATUS)
+    ready = client.wait_for("cg2ls/status", '"ready"')
+    assert ready == {
+        "state": "ready",
+        "message": "checkpoint is ready.",
+        "model": "checkpoint",
+        "cause": "",
+        "uri": "",
+        "latencyMs": None,
+    }
+
+
+def test_a_long_request_is_busy_and_its_end_has_a_latency(slow):
+    client = slow(SHOWS_STATUS)
+    client.send_inline(URI, 0, 4)
+    assert client.wait_for("cg2ls/status", '"busy"')["uri"] == URI
+    client.change(URI, 2, {"text": "quick\nb = "})
+    client.inline(URI, 1, 4)
+    before = len(told(client))
+    while told(client)[before - 1]["state"] != "ready" or told(client)[before - 1]["latencyMs"] is None:
+        client.receive()
+        before = len(told(client))
+    assert told(client)[-1]["latencyMs"] > 0
+
+
+def test_other_clients_are_not_told(slow):
+    client = slow()
+    client.send_inline(URI, 0, 4)
+    client.request("cg2ls/status", {})
+    assert not told(client)
+    assert not [name for name, _ in client.notifications if name == "didChangeStatus"]
+
+
+def test_clients_of_copilots_server_are_told_as_they_know_it(slow):
+    client = slow(initializationOptions={"editorPluginInfo": {"name": "x", "version": "1"}})
+    said = client.wait_for("didChangeStatus", "Normal")
+    assert said["busy"] is False
+    client.request("workspace/executeCommand", {"command": "cg2ls.server.pause"})
+    assert client.wait_for("didChangeStatus", "Inactive")["message"].startswith("Completion is paused")
+
+
+def test_a_document_in_a_language_the_model_does_not_know_is_off_and_says_why(slow):
+    client = slow(SHOWS_STATUS)
+    client.open("file:///b.lua", "quick\nb = ", "lua")
+    status = client.wait_for("cg2ls/status", '"off"')
+    assert (status["cause"], status["uri"]) == ("unknown_language", "file:///b.lua")
+    assert "not trained on this language" in status["message"]
+    assert client.inline("file:///b.lua", 1, 4, trigger=2) == {"items": []}
+
+
+def test_the_option_opens_other_languages(slow):
+    client = slow(initializationOptions={"languages": {"lua": {"unknownLanguages": True}}})
+    client.open("file:///b.lua", "quick\nb = ", "lua")
+    assert client.inline("file:///b.lua", 1, 4)["items"]
+
+
+def test_what_the_user_looks_at_decides_what_is_told(slow):
+    client = slow(SHOWS_STATUS, initializationOptions={"languages": {"python": {"enable": False}}})
+    assert client.wait_for("cg2ls/status", '"cause": "off"')["uri"] == URI
+    client.open("file:///b.txt", "", "plaintext")
+    client.notify("textDocument/didFocus", {"textDocument": {"uri": URI}})
+    assert client.request("cg2ls/status", {})["cause"] == "off"
+    client.notify("textDocument/didFocus", {})
+    assert client.request("cg2ls/status", {})["uri"] == ""
+    assert client.request("cg2ls/status", {"textDocument": {"uri": URI}})["cause"] == "off"
+
+
+def test_completing_only_when_asked_is_a_state_of_its_own(slow):
+    client = slow(initializationOptions={"automatic": False})
+    client.change(URI, 2, {"text": "quick\nb = "})
+    assert client.request("cg2ls/status", {"textDocument": {"uri": URI}})["cause"] == "only_on_request"
+    assert client.inline(URI, 1, 4, trigger=2) == {"items": []}
+    assert client.inline(URI, 1, 4, trigger=1)["items"]
+
+
+def test_a_model_that_is_not_there_is_failed_with_its_reason(start, tmp_path):
+    client = start("--model", str(tmp_path / "none"))
+    client.initialize()
+    client.wait_for("window/showMessage")
+    status = client.request("cg2ls/status", None)
+    assert status["state"] == "failed"
+    assert "There is no model" in status["message"]
+
+
+def test_messages_of_copilots_clients_are_taken(slow):
+    client = slow()
+    item = {"insertText": "x", "command": {"title": "", "command": "", "arguments": ["id"]}}
+    client.notify("textDocument/didShowCompletion", {"item": item})
+    client.notify("textDocument/didPartiallyAcceptCompletion", {"item": item, "acceptedLength": 1})
+    client.notify("textDocument/didShowCompletion", None)
+    assert client.request("cg2ls/status", {})["state"] == "ready"
