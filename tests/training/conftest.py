@@ -70,6 +70,7 @@ def recipe() -> dict[str, Any]:
             "save_every": 5,
             "evaluate_every": 6,
             "evaluate_rows": 4,
+            "loaders": 0,
             "compile": False,
         },
     }

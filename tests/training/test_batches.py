@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cg2_training.batches import RowStream, prefetch
+from cg2_training.batches import RowStream
 from cg2_training.errors import TrainingError
 from cg2_training.objective import IGNORED, ObjectiveConfig
 from cg2_training.shards import TokenShard
@@ -23,12 +23,6 @@ def test_any_step_can_be_made_alone(shard: TokenShard) -> None:
         alone = stream(shard).batch(step, 3)
         assert np.array_equal(alone.tokens, in_order[step].tokens)
         assert np.array_equal(alone.labels, in_order[step].labels)
-
-
-def test_prefetching_changes_nothing(shard: TokenShard) -> None:
-    fetched = list(prefetch(stream(shard), 3, range(2, 7)))
-    for step, batch in zip(range(2, 7), fetched, strict=True):
-        assert np.array_equal(batch.tokens, stream(shard).batch(step, 3).tokens)
 
 
 def test_another_seed_gives_another_order(shard: TokenShard) -> None:

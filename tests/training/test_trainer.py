@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from cg2_training.errors import TrainingError
+from cg2_training.evaluate import Evaluation
 from cg2_training.plot import read_log
 from cg2_training.recipe import Recipe
 from cg2_training.shards import TokenShard
@@ -145,3 +146,64 @@ def test_a_tokenizer_of_another_size_is_refused(
     recipe["model"]["vocab_size"] = 1024
     with pytest.raises(TrainingError, match="640 tokens, but the recipe says 1024"):
         trainer(recipe, shard, tmp_path)
+
+
+def test_a_deadline_ends_a_leg_with_its_state_saved_and_the_next_leg_changes_nothing(
+    recipe: dict[str, Any], shard: TokenShard, tmp_path: Path
+) -> None:
+    trainer(recipe, shard, tmp_path / "whole").fit(progress=False)
+    legs = 0
+    while (leg := trainer(recipe, shard, tmp_path / "legs")).done < 12:
+        leg.fit(progress=False, deadline=time.monotonic())
+        legs += 1
+        assert legs <= 12
+    assert legs == 12, "a leg whose time is over still makes one step, so that legs always end"
+    whole, again = final_state(tmp_path / "whole"), final_state(tmp_path / "legs")
+    assert all(torch.equal(whole[name], again[name]) for name in whole)
+
+
+def test_a_watch_can_end_the_run(recipe: dict[str, Any], shard: TokenShard, tmp_path: Path) -> None:
+    run = trainer(recipe, shard, tmp_path)
+    seen: list[int] = []
+
+    def watch(step: int, evaluation: Evaluation) -> bool:
+        seen.append(step)
+        assert evaluation.bits_per_byte > 0
+        return False
+
+    run.fit(progress=False, watch=watch)
+    assert seen == [6]
+    assert [state.name for state in saved_states(tmp_path)] == ["00000005", "00000006"]
+
+
+def test_passes_of_a_few_rows_train_as_one_pass_of_all(
+    recipe: dict[str, Any], shard: TokenShard, tmp_path: Path
+) -> None:
+    losses = []
+    for rows in (0, 1, 3):
+        recipe["run"]["rows_per_pass"] = rows
+        run = trainer(recipe, shard, tmp_path / str(rows))
+        run.fit(progress=False)
+        losses.append([entry["loss"] for entry in read_log(tmp_path / str(rows) / "log.jsonl")])
+    assert losses[0] == pytest.approx(losses[1], rel=0.01)
+    assert losses[0] == pytest.approx(losses[2], rel=0.01)
+
+
+def test_a_run_can_go_on_from_a_checkpoint(recipe: dict[str, Any], shard: TokenShard, tmp_path: Path) -> None:
+    first = trainer(recipe, shard, tmp_path / "first")
+    first.fit(progress=False)
+    start = Checkpoint.open(tmp_path / "first" / "checkpoint")
+    second = Trainer(Recipe.from_dict(recipe), shard, shard, tmp_path / "second", start=start)
+    assert second.done == 0
+    assert second.evaluate() == first.evaluate()
+    recipe["model"]["n_layer"] = 1
+    with pytest.raises(TrainingError, match="another shape"):
+        Trainer(Recipe.from_dict(recipe), shard, shard, tmp_path / "third", start=start)
+
+
+def test_the_board_gets_what_the_log_gets(recipe: dict[str, Any], shard: TokenShard, tmp_path: Path) -> None:
+    trainer(recipe, shard, tmp_path).fit(progress=False)
+    (events,) = (tmp_path / "tensorboard").iterdir()
+    written = events.read_bytes()
+    assert b"heldout/bits_per_byte" in written
+    assert b"tokens_per_s" in written

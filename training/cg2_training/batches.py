@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import queue
-import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -96,36 +93,3 @@ def answer_positions(table: IntArray, sep: int) -> npt.NDArray[np.bool_]:
         if len(seps) == 1:
             row[seps[0] + 1 :] = marks[seps[0] + 1 :] >= 0
     return answers
-
-
-def prefetch(stream: RowStream, rows: int, steps: range, depth: int = 4) -> Iterator[Batch]:
-    """Batches of the steps, made ahead of time in a thread."""
-    ready: queue.Queue[Batch | BaseException] = queue.Queue(depth)
-    stopped = threading.Event()
-
-    def put(item: Batch | BaseException) -> None:
-        while not stopped.is_set():
-            try:
-                ready.put(item, timeout=0.2)
-            except queue.Full:
-                continue
-            return
-
-    def work() -> None:
-        try:
-            for step in steps:
-                if stopped.is_set():
-                    return
-                put(stream.batch(step, rows))
-        except BaseException as error:  # handed to the consumer, which raises it
-            put(error)
-
-    threading.Thread(target=work, daemon=True, name="batches").start()
-    try:
-        for _ in steps:
-            item = ready.get()
-            if isinstance(item, BaseException):
-                raise item
-            yield item
-    finally:
-        stopped.set()

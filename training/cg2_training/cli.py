@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import islice
@@ -149,6 +151,16 @@ def _pretrain(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--run", type=Path, required=True, metavar="FOLDER", help="states, log, checkpoint, picture"
     )
+    parser.add_argument(
+        "--from",
+        type=Path,
+        dest="start",
+        metavar="CHECKPOINT",
+        help="weights to go on from; the recipe's warm-up warms the learning rate up again",
+    )
+    parser.add_argument(
+        "--minutes", type=float, metavar="N", help="stop after this time; the same command goes on"
+    )
     parser.set_defaults(run_command=_run_pretrain)
 
 
@@ -161,12 +173,17 @@ def _run_pretrain(arguments: argparse.Namespace) -> int:
     from cg2_training.recipe import Recipe
     from cg2_training.shards import TokenShard
     from cg2_training.trainer import Trainer
+    from cg2ls.codegen2 import Checkpoint
 
     recipe = Recipe.load(arguments.recipe, _overrides(arguments))
     trainer = Trainer(
-        recipe, TokenShard.open(arguments.train), TokenShard.open(arguments.heldout), arguments.run
+        recipe,
+        TokenShard.open(arguments.train),
+        TokenShard.open(arguments.heldout),
+        arguments.run,
+        start=Checkpoint.open(arguments.start) if arguments.start else None,
     )
-    trainer.fit()
+    trainer.fit(deadline=time.monotonic() + 60 * arguments.minutes if arguments.minutes else math.inf)
     print(
         f"{arguments.run / 'checkpoint'}: {trainer.model.config.n_parameters:,} parameters, {trainer.done} steps"
     )

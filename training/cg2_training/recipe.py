@@ -89,12 +89,17 @@ class RunSection:
         save_every: steps between saved states.
         evaluate_every: steps between evaluations on held-out rows.
         evaluate_rows: held-out rows of each kind.
+        rows_per_pass: rows of one forward and backward pass; gradients of the passes of a step are summed.
+            0 takes a step's rows in one pass.
+        loaders: processes that make batches ahead of time; 0 makes each one when it is needed.
         compile: use torch.compile.
         threads: CPU threads; 0 leaves PyTorch's choice.
     """
 
     steps: int
     rows_per_step: int
+    rows_per_pass: int = 0
+    loaders: int = 1
     seed: int = 1234
     save_every: int = 100
     evaluate_every: int = 250

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -12,19 +12,22 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from tqdm import tqdm
 
-from cg2_training.batches import RowStream, prefetch
+from cg2_training.batches import RowStream
 from cg2_training.errors import TrainingError
-from cg2_training.evaluate import evaluate
+from cg2_training.evaluate import Evaluation, evaluate
 from cg2_training.export import export_checkpoint
-from cg2_training.model import CodeGen, model_losses
+from cg2_training.flops import flops_per_token, nominal_peak
+from cg2_training.loader import StepTensors, step_tensors
+from cg2_training.model import CodeGen, load_model, model_losses
 from cg2_training.objective import IGNORED
 from cg2_training.optimizer import MasterOptimizer, lr_scale
 from cg2_training.plot import plot_losses
+from cg2_training.progress import Speed, open_progress
 from cg2_training.recipe import Recipe
 from cg2_training.shards import TokenShard
 from cg2_training.state import load_state, save_state
+from cg2ls.codegen2 import Checkpoint
 
 
 def working_dtype(device: torch.device) -> torch.dtype:
@@ -36,14 +39,42 @@ def working_dtype(device: torch.device) -> torch.dtype:
     return torch.bfloat16 if native else torch.float32
 
 
-class Trainer:
-    """A run: model, optimizer, data and the folder that holds its states, log and pictures."""
+Watch = Callable[[int, Evaluation], bool]
+"""Told the step and its evaluation; whether to train on."""
 
-    def __init__(self, recipe: Recipe, train: TokenShard, heldout: TokenShard, run: Path) -> None:
+
+def train_on(_step: int, _evaluation: Evaluation) -> bool:
+    """The watch of a run that ends at its recipe's last step."""
+    return True
+
+
+class Trainer:
+    """A run: model, optimizer, data and the folder that holds its states, log and pictures.
+
+    Attributes:
+        done: steps done, those before a resume included.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        train: TokenShard,
+        heldout: TokenShard,
+        run: Path,
+        *,
+        start: Checkpoint | None = None,
+    ) -> None:
         """Builds everything and resumes from the newest state of `run`.
 
+        Args:
+            recipe: what to do.
+            train: tokens to train on.
+            heldout: tokens to evaluate on.
+            run: folder of the run.
+            start: weights to begin with where `run` has no state yet; random ones if None.
+
         Raises:
-            TrainingError: the shards do not fit the recipe, or the saved state does not.
+            TrainingError: the shards or the checkpoint do not fit the recipe, or the saved state does not.
         """
         vocabulary = train.tokenizer.special.vocab_size
         if vocabulary != recipe.model.vocab_size:
@@ -54,83 +85,112 @@ class Trainer:
         if recipe.run.threads:
             torch.set_num_threads(recipe.run.threads)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.model = CodeGen(recipe.model.config())
-        self.model.init_weights(torch.Generator().manual_seed(recipe.run.seed))
-        self.model.to(self.device)
+        self.model = _initial(recipe, start).to(self.device)
         self.optimizer = MasterOptimizer(self.model, recipe.optimizer)
         for parameter in self.model.parameters():
             parameter.data = parameter.data.to(working_dtype(self.device))
         self.done = load_state(run, self.optimizer, asdict(recipe.model))
         self.loss = torch.compile(self._loss) if recipe.run.compile else self._loss
 
-    def _loss(self, tokens: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Objective with z-loss, and the plain mean cross entropy, of ids and labels [rows, context]."""
+    def _loss(self, tokens: Tensor, labels: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
+        """Objective with z-loss, and the plain cross entropy, of ids and labels [rows, context].
+
+        Both are sums over the labels, divided by `count`, the labels of the whole step.
+        """
         logits = self.model(tokens).float().flatten(0, 1)
         flat = labels.flatten()
-        entropy = F.cross_entropy(logits, flat, ignore_index=IGNORED)
+        entropy = F.cross_entropy(logits, flat, ignore_index=IGNORED, reduction="sum") / count
         normalizer = torch.logsumexp(logits, dim=-1)
-        drift = (normalizer.square() * (flat != IGNORED)).sum() / (flat != IGNORED).sum()
+        drift = (normalizer.square() * (flat != IGNORED)).sum() / count
         return entropy + self.recipe.optimizer.z_loss * drift, entropy.detach()
 
-    def fit(self, *, progress: bool = True) -> None:
+    def fit(self, *, progress: bool = True, deadline: float = math.inf, watch: Watch = train_on) -> None:
         """Trains to the recipe's last step, saving, evaluating and logging on the way.
+
+        Args:
+            progress: whether to draw a progress bar.
+            deadline: value of `time.monotonic` after which no step begins; the state is saved then.
+            watch: asked after every evaluation whether to train on; the state is saved if not.
 
         Raises:
             TrainingError: the loss is no longer finite; the last saved state is intact.
         """
-        run, objective = self.recipe.run, self.recipe.objective
-        stream = RowStream(self.train, self.recipe.model.context_length, objective, run.seed)
-        steps = range(self.done, run.steps)
-        tokens_per_step = run.rows_per_step * self.recipe.model.context_length
-        bar = tqdm(
-            total=run.steps, initial=self.done, unit="step", disable=not progress, desc=self.recipe.name
-        )
-        self.run.mkdir(parents=True, exist_ok=True)
-        with bar, (self.run / "log.jsonl").open("a", encoding="utf-8", buffering=1) as log:
-            started, waited, mark = time.perf_counter(), 0.0, time.perf_counter()
-            for step, batch in zip(steps, prefetch(stream, run.rows_per_step, steps), strict=True):
-                waited += time.perf_counter() - mark
-                tokens = torch.from_numpy(batch.tokens).to(self.device)
-                labels = torch.from_numpy(batch.labels).to(self.device)
-                objective_loss, entropy = self.loss(tokens, labels)
-                torch.autograd.backward(objective_loss)
-                scale = lr_scale(step, run.steps, self.recipe.optimizer)
-                norm = self.optimizer.step(scale)
-                value = float(entropy)
-                if not math.isfinite(value) or not math.isfinite(norm):
-                    raise TrainingError(
-                        f"step {step}: the loss is {value} and the gradient norm {norm}; lower optimizer.lr and start"
-                        f" again, which resumes from the last saved state in {self.run / 'states'}."
-                    )
-                self.done = step + 1
-                elapsed = time.perf_counter() - started
-                rate = (self.done - steps.start) * tokens_per_step / elapsed
-                bar.update()
-                bar.set_postfix_str(f"loss {value:.3f}, {rate:,.0f} tok/s", refresh=False)
+        run = self.recipe.run
+        speed = Speed(run.rows_per_step * self.recipe.model.context_length)
+        peak, flops = nominal_peak(self.device), flops_per_token(self.model.config)
+        with open_progress(self.run, self.recipe.name, self.done, run.steps, shown=progress) as told:
+            for batch in self._batches(speed):
+                scale = lr_scale(self.done, run.steps, self.recipe.optimizer)
+                loss, norm = self._step(batch, scale)
+                self.done += 1
+                speed.step_ended()
                 entry: dict[str, object] = {
                     "step": self.done,
-                    "loss": round(value, 5),
+                    "loss": round(loss, 5),
                     "lr_scale": round(scale, 5),
                     "norm": round(norm, 4),
+                    "tokens_per_s": round(speed.tokens_per_s),
+                    "wait_share": round(speed.wait_share, 4),
                 }
-                entry |= {"tokens_per_s": round(rate), "wait_share": round(waited / elapsed, 4)}
+                if peak:
+                    entry["mfu"] = round(speed.tokens_per_s * flops / peak, 4)
+                going = self.done < run.steps and time.monotonic() < deadline
                 if self.done % run.evaluate_every == 0 or self.done == run.steps:
-                    entry |= {"heldout": self._evaluate()}
-                log.write(json.dumps(entry) + "\n")
-                if self.done % run.save_every == 0 or self.done == run.steps:
+                    evaluation = self.evaluate()
+                    entry["heldout"] = {key: round(value, 5) for key, value in asdict(evaluation).items()}
+                    going &= watch(self.done, evaluation)
+                told.step(entry)
+                if self.done % run.save_every == 0 or not going:
                     self.save()
-                mark = time.perf_counter()
+                if not going:
+                    return
 
-    def _evaluate(self) -> dict[str, float]:
+    def _batches(self, speed: Speed) -> Iterator[StepTensors]:
+        run, model = self.recipe.run, self.recipe.model
+        stream = RowStream(self.train, model.context_length, self.recipe.objective, run.seed)
+        batches = step_tensors(
+            stream,
+            run.rows_per_step,
+            range(self.done, run.steps),
+            workers=run.loaders,
+            pin=self.device.type == "cuda",
+        )
+        mark = time.perf_counter()
+        for batch in batches:
+            speed.waited(time.perf_counter() - mark)
+            yield batch
+            mark = time.perf_counter()
+
+    def _step(self, batch: StepTensors, scale: float) -> tuple[float, float]:
+        """Trains on one batch; gives back its mean loss in nats per label and the gradient's norm."""
+        tokens = batch.tokens.to(self.device, non_blocking=True)
+        labels = batch.labels.to(self.device, non_blocking=True)
+        count = (labels != IGNORED).sum().clamp_min(1).float()
+        rows = self.recipe.run.rows_per_pass or len(tokens)
+        total = torch.zeros((), device=self.device)
+        for some, their_labels in zip(torch.split(tokens, rows), torch.split(labels, rows), strict=True):
+            objective, entropy = self.loss(some, their_labels, count)
+            torch.autograd.backward(objective)
+            total += entropy
+        norm = self.optimizer.step(scale)
+        loss = float(total)
+        if not math.isfinite(loss) or not math.isfinite(norm):
+            raise TrainingError(
+                f"step {self.done}: the loss is {loss} and the gradient norm {norm}; lower optimizer.lr and start"
+                f" again, which resumes from the last saved state in {self.run / 'states'}."
+            )
+        return loss, norm
+
+    def evaluate(self) -> Evaluation:
+        """Held-out loss of the weights as they are."""
         recipe = self.recipe
-        result = evaluate(
+        return evaluate(
             partial(model_losses, self.model),
             self.heldout,
             recipe.model.context_length,
             recipe.run.evaluate_rows,
             recipe.objective,
         )
-        return {key: round(value, 5) for key, value in asdict(result).items()}
 
     def save(self) -> None:
         """Saves the state, the checkpoint in the Hugging Face layout and the picture of the losses."""
@@ -142,3 +202,16 @@ class Trainer:
         )
         export_checkpoint(self.run / "checkpoint", self.recipe, self.optimizer, self.train.tokenizer)
         plot_losses(self.run / "log.jsonl", self.run / "loss.png", self.recipe.name)
+
+
+def _initial(recipe: Recipe, start: Checkpoint | None) -> CodeGen:
+    """The model before its first step, float32."""
+    if start is None:
+        model = CodeGen(recipe.model.config())
+        model.init_weights(torch.Generator().manual_seed(recipe.run.seed))
+        return model
+    if start.config != recipe.model.config():
+        raise TrainingError(
+            "the checkpoint to begin with has another shape than the recipe's [model] section."
+        )
+    return load_model(start).train()

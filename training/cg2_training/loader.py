@@ -1,0 +1,69 @@
+"""Batches made ahead of time, in processes of their own, in the order of their steps."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from cg2_training.batches import RowStream
+
+AHEAD = 4
+"""Batches that each worker keeps ready."""
+
+
+class StepTensors(NamedTuple):
+    """What one step trains on.
+
+    Attributes:
+        tokens: int64 [rows, context].
+        labels: int64 [rows, context], IGNORED where no loss falls.
+    """
+
+    tokens: Tensor
+    labels: Tensor
+
+
+class _Steps(Dataset[StepTensors]):
+    def __init__(self, stream: RowStream, rows: int) -> None:
+        self.stream, self.rows = stream, rows
+
+    def __getitem__(self, step: int) -> StepTensors:
+        batch = self.stream.batch(step, self.rows)
+        return StepTensors(torch.from_numpy(batch.tokens), torch.from_numpy(batch.labels))
+
+
+def step_tensors(
+    stream: RowStream, rows: int, steps: range, *, workers: int, pin: bool = False
+) -> Iterator[StepTensors]:
+    """The batches of the steps, in their order.
+
+    Which worker makes a batch changes nothing in it: a row depends on the seed and its number alone.
+
+    Args:
+        stream: where rows come from.
+        rows: rows of one step.
+        steps: which steps.
+        workers: processes that work ahead; 0 makes each batch when it is asked for.
+        pin: put batches into page-locked memory, from which a GPU copies faster.
+    """
+    loader = DataLoader(
+        _Steps(stream, rows),
+        batch_size=None,
+        sampler=steps,
+        num_workers=workers,
+        prefetch_factor=AHEAD if workers else None,
+        worker_init_fn=_single_threaded,
+        pin_memory=pin,
+    )
+    yield from loader
+
+
+def _single_threaded(_worker: int) -> None:
+    """Workers are the parallelism; threads of the tokenizer in each would only get in one another's way."""
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    torch.set_num_threads(1)
