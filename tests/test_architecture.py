@@ -34,7 +34,13 @@ ROOMS = {
 }
 """What each room may import besides itself and the plain modules of `cg2ls`."""
 
-ENDS_IN_A_MODEL_FOLDER = {"folder_losses.py": {"cg2ls.engine"}, "publish.py": {"cg2_quantize"}}
+ENDS_IN_A_MODEL_FOLDER = {
+    "adapt.py": {"cg2_quantize"},
+    "folder_losses.py": {"cg2ls.engine"},
+    "gather.py": {"cg2ls.workspace"},
+    "publish.py": {"cg2_quantize"},
+    "workplace.py": {"cg2_quantize"},
+}
 """Files of training that work on a finished model folder, and what else they may know."""
 
 HEAVY = {

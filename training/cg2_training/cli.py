@@ -12,6 +12,7 @@ from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 
+from cg2_training.adapt.command import add_adapt
 from cg2ls.commandline import Parser, run_command
 
 EXAMPLE = """\
@@ -55,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     _pretrain(commands.add_parser("pretrain", help="train a model; the same command resumes"))
     _evaluate(commands.add_parser("evaluate", help="held-out loss of a checkpoint or a model folder"))
     _export(commands.add_parser("export", help="turn a run into a measured model folder with a model card"))
+    add_adapt(commands.add_parser("adapt", help="teach a model your own repository, if that helps"))
     _show(commands.add_parser("show-batch", help="print the rows of a step as text"))
     return parser
 

@@ -1,0 +1,1 @@
+"""Continuing a model on a person's own repository."""

@@ -1,0 +1,221 @@
+"""From a repository and a model to a model that knows the repository, if it does turn out to know it better."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from cg2_quantize import convert
+from cg2_training.adapt.gather import SUFFIXES, SourceFile, gather, hold_out
+from cg2_training.adapt.recipe import adapt_recipe
+from cg2_training.adapt.stopping import EarlyStopping, score
+from cg2_training.adapt.workplace import Workplace, prepare
+from cg2_training.errors import TrainingError
+from cg2_training.evaluate import Evaluation, evaluate
+from cg2_training.export import export_checkpoint
+from cg2_training.plot import read_log
+from cg2_training.recipe import Recipe
+from cg2_training.subject import open_subject
+from cg2_training.trainer import Trainer
+from cg2ls.files import check_replaceable, replacing_folder, write_atomically
+from cg2ls.modelfolder.description import DESCRIPTION, Language, ModelDescription
+from cg2ls.modelfolder.facts import Facts
+
+LEAST_FILES = 4
+
+ROWS = 256
+"""Most held-out rows of each kind that the final figures come from."""
+
+PRIVATE = "LicenseRef-private"
+"""SPDX licence of weights that hold what their owner's files taught them."""
+
+
+class NotBetterError(TrainingError):
+    """The adapted weights are no better on the held-out files; nothing was exported."""
+
+    exit_code = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdaptOptions:
+    """How to adapt.
+
+    Attributes:
+        language: LSP id; its files are read, and the model is measured on it.
+        share: of the text that is held out.
+        epochs: how often each file is seen if nothing stops the run.
+        minutes: most time spent training.
+        precision: of the model folder.
+        seed: of the order and the corruptions.
+        progress: whether to draw progress bars.
+    """
+
+    language: str = "python"
+    share: float = 0.1
+    epochs: float = 3.0
+    minutes: float = 12.0
+    precision: str = "int8"
+    seed: int = 1234
+    progress: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdaptReport:
+    """What came of it; both evaluations are of model folders as they are used, on the held-out files.
+
+    Attributes:
+        name: of the new model.
+        folder: of the new model.
+        files: trained on.
+        heldout_files: measured on.
+        tokens: in the files trained on.
+        refused: files left alone, by reason.
+        steps: that the kept weights took.
+        minutes: of the whole adaptation.
+        before: the model that was adapted.
+        after: the new one.
+    """
+
+    name: str
+    folder: Path
+    files: int
+    heldout_files: int
+    tokens: int
+    refused: dict[str, int]
+    steps: int
+    minutes: float
+    before: Evaluation
+    after: Evaluation
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self) | {"folder": str(self.folder)}
+
+
+def adapt(
+    folders: Sequence[Path], base: Path, out: Path, *, name: str, run: Path, options: AdaptOptions
+) -> AdaptReport:
+    """Continues a model on the files of a repository and exports it if held-out files say that it helped.
+
+    A call that was killed goes on where it stopped when it is made again with the same arguments.
+
+    Args:
+        folders: repositories.
+        base: the model folder to go on from.
+        out: the model folder to make.
+        name: of the new model.
+        run: folder to work in; can be deleted afterwards.
+        options: how.
+
+    Raises:
+        NotBetterError: held-out loss did not fall, in training or after quantization; `out` is not written.
+        TrainingError: there is too little to train on, or `run` is something else.
+        Cg2Error: the model or the output folder is not one.
+    """
+    began = time.monotonic()
+    check_replaceable(out, DESCRIPTION)
+    found = gather(folders, SUFFIXES.get(options.language, (f".{options.language}",)))
+    train, heldout = _split(found.files, options)
+    place = prepare(run, base, train, heldout, repr((name, options)))
+    recipe = adapt_recipe(
+        name,
+        place.start.config,
+        place.train.tokenizer,
+        tokens=len(place.train.tokens),
+        epochs=options.epochs,
+        seed=options.seed,
+    )
+    steps = _train(place, recipe, options)
+    _describe(place.best, base, name, steps)
+    before = _measure(base, place, recipe)
+    after = _export(place, recipe, out, before, options)
+    return AdaptReport(
+        name=name,
+        folder=out,
+        files=len(train),
+        heldout_files=len(heldout),
+        tokens=len(place.train.tokens),
+        refused=dict(sorted(found.refused.items())),
+        steps=steps,
+        minutes=round((time.monotonic() - began) / 60, 2),
+        before=before,
+        after=after,
+    )
+
+
+def _split(files: Sequence[SourceFile], options: AdaptOptions) -> tuple[list[SourceFile], list[SourceFile]]:
+    if len(files) < LEAST_FILES:
+        raise TrainingError(
+            f"only {len(files)} {options.language} files can be read there, but {LEAST_FILES} are needed at least;"
+            " name a larger folder, or several."
+        )
+    train, heldout = hold_out(files, options.share)
+    if not heldout or not train:
+        raise TrainingError("one file is nearly all of the text, so none can be held out; name more folders.")
+    return train, heldout
+
+
+def _train(place: Workplace, recipe: Recipe, options: AdaptOptions) -> int:
+    """Trains; leaves the best weights in `place.best` and gives back their step."""
+    trainer = Trainer(recipe, place.train, place.heldout, place.run, start=place.start)
+
+    def keep() -> None:
+        export_checkpoint(place.best, recipe, trainer.optimizer, trainer.train.tokenizer)
+
+    stopping = EarlyStopping(best=_first_score(place, trainer), keep=keep)
+    if trainer.done:
+        stopping.recall(read_log(place.run / "log.jsonl"), trainer.done)
+    if stopping.going:
+        deadline = time.monotonic() + 60 * options.minutes
+        trainer.fit(progress=options.progress, deadline=deadline, watch=stopping)
+    if not stopping.best_step:
+        raise NotBetterError(
+            "what the other files teach does not make the model better on the held-out ones"
+            f" ({stopping.best:.3f} nats per token before, no less afterwards); nothing was exported."
+        )
+    return stopping.best_step
+
+
+def _first_score(place: Workplace, trainer: Trainer) -> float:
+    """Score of the weights before the first step, remembered for a call that goes on later."""
+    file = place.run / "before.json"
+    if not file.exists():
+        write_atomically(file, json.dumps(score(trainer.evaluate())))
+    return float(json.loads(file.read_text(encoding="utf-8")))
+
+
+def _describe(checkpoint: Path, base: Path, name: str, step: int) -> None:
+    """Puts beside the weights what is known of the model they came from, under the new name."""
+    model = ModelDescription.read(base)
+    source = replace(model.source, checkpoint=f"{model.name}, adapted", revision=f"step-{step}")
+    replace(Facts.of_model(model), name=name, license=PRIVATE, source=source, quality={}).write(checkpoint)
+
+
+def _measure(folder: Path, place: Workplace, recipe: Recipe) -> Evaluation:
+    losses, context = open_subject(folder, place.heldout.tokenizer)
+    return evaluate(losses, place.heldout, context, ROWS, recipe.objective)
+
+
+def _export(
+    place: Workplace, recipe: Recipe, out: Path, before: Evaluation, options: AdaptOptions
+) -> Evaluation:
+    """Quantizes the best weights, measures them, and puts the folder in its place if they are better."""
+    folder = place.run / "folder"
+    convert(place.best, folder, precision=options.precision, force=True)
+    after = _measure(folder, place, recipe)
+    if score(after) >= score(before):
+        raise NotBetterError(
+            "quantized, the adapted model is no better on the held-out files"
+            f" ({score(before):.3f} nats per token before, {score(after):.3f} after); nothing was exported."
+        )
+    model = ModelDescription.read(folder)
+    language = {options.language: Language(bits_per_byte=round(after.bits_per_byte, 4))}
+    replace(model, languages={**model.languages, **language}).write(folder)
+    with replacing_folder(out, proof=DESCRIPTION) as new:
+        shutil.copytree(folder, new, dirs_exist_ok=True)
+    return after

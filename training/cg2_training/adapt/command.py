@@ -1,0 +1,115 @@
+"""The command `cg2-train adapt`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from pathlib import Path
+
+from cg2ls.modelfolder import folders
+from cg2ls.modelfolder.choice import DEFAULT_NAME
+
+EXAMPLE = """\
+example: teach the shipped model your repository, and use the result in Python files:
+  cg2-train adapt ~/src/project
+A tenth of the files is held out and decides whether it helped; a model that is no better is not exported
+(exit status 3). `cg2ls models use default --language python` goes back.
+"""
+
+
+def add_adapt(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's arguments."""
+    parser.epilog = EXAMPLE
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument(
+        "paths", type=Path, nargs="+", metavar="PATH", help="repositories, or folders in them"
+    )
+    parser.add_argument(
+        "--from", dest="base", default=DEFAULT_NAME, metavar="MODEL", help="default: %(default)s"
+    )
+    parser.add_argument("--name", help="of the new model (default: the first folder's name, adapted)")
+    parser.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="also put the model folder there")
+    parser.add_argument(
+        "--language", default="python", help="LSP id of the files to read (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--share", type=float, default=0.1, help="of the text to hold out (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--epochs", type=float, default=3.0, help="most passes over the files (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--minutes", type=float, default=12.0, help="most time to train (default: %(default)s)"
+    )
+    parser.add_argument("--format", choices=("int8", "int4", "fp32"), default="int8")
+    parser.add_argument("--seed", type=int, default=1234)
+    parser.add_argument(
+        "--run", type=Path, metavar="FOLDER", help="folder to work in (default: in the cache)"
+    )
+    parser.add_argument(
+        "--no-use", action="store_true", help="add the model, but leave the choice of models alone"
+    )
+    parser.add_argument("--json", action="store_true")
+    parser.set_defaults(run_command=run_adapt)
+
+
+def run_adapt(arguments: argparse.Namespace) -> int:
+    """Adapts, adds the model to the store and chooses it for its language."""
+    from cg2_training.adapt.adapt import AdaptOptions, adapt
+    from cg2ls.modelfolder.store import ModelStore
+
+    store = ModelStore()
+    name = arguments.name or default_name(arguments.paths[0])
+    run = arguments.run or folders.models_folder().parent / "adapt" / name
+    report = adapt(
+        arguments.paths,
+        store.locate(arguments.base),
+        arguments.output or run / "result",
+        name=name,
+        run=run,
+        options=AdaptOptions(
+            language=arguments.language,
+            share=arguments.share,
+            epochs=arguments.epochs,
+            minutes=arguments.minutes,
+            precision=arguments.format,
+            seed=arguments.seed,
+            progress=not arguments.json,
+        ),
+    )
+    added = store.add(report.folder)
+    if not arguments.no_use:
+        use_for_language(added.name, arguments.language)
+    if arguments.json:
+        print(json.dumps(report.to_dict(), indent=2))
+        return 0
+    print(
+        f"{report.files} files ({report.tokens:,} tokens), {report.heldout_files} held out;"
+        f" best after {report.steps} steps, {report.minutes:.1f} minutes in all"
+    )
+    for label, before, after in (
+        ("bits per byte", report.before.bits_per_byte, report.after.bits_per_byte),
+        ("nats per infilled token", report.before.infill_nats, report.after.infill_nats),
+    ):
+        print(f"  held-out {label}: {before:.4f} before, {after:.4f} after ({after / before - 1:+.1%})")
+    where = "" if arguments.no_use else f", now used in {arguments.language} documents"
+    print(f"{added.name}: added to the models{where}")
+    return 0
+
+
+def default_name(folder: Path) -> str:
+    """A model's name for a repository's folder."""
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", folder.resolve().name).strip("-.")
+    return f"{plain or 'repository'}-adapted"
+
+
+def use_for_language(name: str, language: str) -> None:
+    """Notes that the model answers in a language, as `cg2ls models use --language` does."""
+    from dataclasses import replace
+
+    from cg2ls.modelfolder.choice import read_lasting, write_lasting
+
+    file = folders.choices_file()
+    lasting = read_lasting(file)
+    write_lasting(file, replace(lasting, by_language={**lasting.by_language, language: name}))

@@ -1,0 +1,101 @@
+"""The files of a repository, and which of them are held out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cg2_training.corpus.dedup import SeenTexts, exact_key, signature
+from cg2_training.errors import TrainingError
+from cg2ls.workspace import RefusedError, Workspace
+
+SUFFIXES = {
+    "python": (".py", ".pyi"),
+    "javascript": (".js", ".mjs", ".cjs", ".jsx"),
+    "typescript": (".ts", ".tsx"),
+}
+"""File names by LSP language id, for the languages that models are trained on here."""
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """One file: its path relative to the folder that was named, and its text."""
+
+    path: str
+    text: str
+
+
+@dataclass
+class Gathered:
+    """What a search for files found.
+
+    Attributes:
+        files: by path, each text once.
+        refused: files left alone, by reason.
+    """
+
+    files: list[SourceFile] = field(default_factory=list)
+    refused: Counter[str] = field(default_factory=Counter)
+
+
+def gather(folders: Iterable[Path], suffixes: Collection[str]) -> Gathered:
+    """Reads the source files of some folders that the workspace's rules allow, copies and near copies once.
+
+    Near copies must go before the files are split: a copy of a held-out file among those trained on would
+    make any model look better than it is.
+
+    Args:
+        folders: repositories, or folders in them.
+        suffixes: ends of the names of files that are wanted.
+
+    Raises:
+        TrainingError: a folder does not exist.
+    """
+    found, seen = Gathered(), SeenTexts()
+    for folder in folders:
+        if not folder.is_dir():
+            raise TrainingError(f"{folder} is not a folder; name a repository to adapt to.")
+        workspace = Workspace(folder)
+        wanted = workspace.walk(
+            lambda name: name.endswith(tuple(suffixes)),
+            lambda refusal: found.refused.update([refusal.reason]),
+        )
+        for path in wanted:
+            try:
+                text = workspace.read(path)
+            except RefusedError as refused:
+                found.refused[refused.refusal.reason] += 1
+                continue
+            if not text.strip():
+                found.refused["empty"] += 1
+            elif repeats := seen.repeats(exact_key(text), signature(text)):
+                found.refused[repeats] += 1
+            else:
+                found.files.append(SourceFile(path.relative_to(workspace.root).as_posix(), text))
+    return found
+
+
+def hold_out(files: Sequence[SourceFile], share: float) -> tuple[list[SourceFile], list[SourceFile]]:
+    """Splits files into those to train on and those held out, about `share` of the characters.
+
+    A digest of the path decides, so that a file stays on its side as the repository grows around it.
+    """
+    by_digest = sorted(files, key=lambda file: hashlib.sha256(file.path.encode()).digest())
+    wanted = share * sum(len(file.text) for file in files)
+    heldout: list[SourceFile] = []
+    for file in by_digest:
+        if sum(len(one.text) for one in heldout) + len(file.text) / 2 <= wanted:
+            heldout.append(file)
+    chosen = {file.path for file in heldout}
+    return [file for file in by_digest if file.path not in chosen], heldout
+
+
+def write_corpus(path: Path, files: Iterable[SourceFile]) -> None:
+    """Writes files as a JSON-lines corpus."""
+    with path.open("w", encoding="utf-8") as lines:
+        for file in files:
+            lines.write(json.dumps({"text": file.text, "path": file.path}) + "\n")

@@ -1,0 +1,62 @@
+"""How a model is continued on a repository: gently, and no longer than it pays."""
+
+from __future__ import annotations
+
+import shutil
+
+from cg2_training.recipe import ModelSection, OptimizerSection, Recipe, RunSection
+from cg2ls.codegen2 import CodeGenConfig, CodeTokenizer
+
+ROWS = 8
+"""Rows of a step: small steps, since a repository has few."""
+
+WORTH_COMPILING = 300_000
+"""Tokens to train on from which compiling the model first pays (it takes half a minute)."""
+
+EVALUATIONS = 10
+"""Evaluations of a run that is not stopped early."""
+
+LEARNING_RATE = 5e-4
+"""Peak, warmed up again from zero (Gupta et al. 2023, arXiv 2308.04014)."""
+
+
+def adapt_recipe(
+    name: str, config: CodeGenConfig, tokenizer: CodeTokenizer, *, tokens: int, epochs: float, seed: int
+) -> Recipe:
+    """The recipe for a repository of so many tokens.
+
+    Args:
+        name: of the new model.
+        config: of the model to go on from.
+        tokenizer: of the same.
+        tokens: in the files to train on.
+        epochs: how often each is seen if nothing stops the run.
+        seed: of the order and the corruptions.
+    """
+    steps = max(10, round(epochs * tokens / (ROWS * config.n_positions)))
+    rhythm = max(1, steps // EVALUATIONS)
+    return Recipe(
+        name=name,
+        model=ModelSection(
+            n_layer=config.n_layer,
+            n_embd=config.n_embd,
+            n_head=config.n_head,
+            rotary_dim=config.rotary_dim,
+            context_length=config.n_positions,
+            vocab_size=config.vocab_size,
+            n_masks=tokenizer.special.n_masks,
+            qkv_groups=config.qkv_groups,
+        ),
+        optimizer=OptimizerSection(
+            lr=LEARNING_RATE, schedule="cosine", warmup_steps=min(20, steps // 5), final_lr_ratio=0.1
+        ),
+        run=RunSection(
+            steps=steps,
+            rows_per_step=ROWS,
+            seed=seed,
+            save_every=rhythm,
+            evaluate_every=rhythm,
+            loaders=0,
+            compile=epochs * tokens > WORTH_COMPILING and shutil.which("c++") is not None,
+        ),
+    )
