@@ -16,7 +16,7 @@ from cg2ls.modelfolder import ModelDescription
 
 DEFAULT = Path(__file__).parents[1] / "cg2ls" / "default"
 CURSOR = "‸"
-NEEDED = 9
+NEEDED = 10
 
 
 @dataclass(frozen=True)
@@ -113,6 +113,12 @@ def test_it_knows_python(completions: dict[str, str]) -> None:
     }
     good = [name for name, (right, valid, _) in table.items() if right and valid]
     assert len(good) >= NEEDED, "\n".join(f"{name}: {row}" for name, row in table.items() if name not in good)
+
+
+def test_what_it_shows_parses(completions: dict[str, str]) -> None:
+    """Nothing may be shown, and a line may end in a bracket that the next line closes."""
+    for name, text in completions.items():
+        assert not text or text.endswith(("(", "[", "{")) or parses(CASES[name], text), f"{name}: {text!r}"
 
 
 def test_it_is_small() -> None:

@@ -23,12 +23,14 @@ class Answer:
         steps: its tokens.
         data: their bytes.
         ended: whether the model ended it, or nothing more of it could be shown.
+        by_model: whether the model ended it.
     """
 
     forced: int
     steps: list[Step] = field(default_factory=list)
     data: bytes = b""
     ended: bool = False
+    by_model: bool = False
 
     def add(self, step: Step) -> None:
         """Takes a token in."""
@@ -68,7 +70,7 @@ def generate(engine: CompletionEngine, request: Request, shaper: Shaper, stop: C
             if len(answer.data) > answer.forced and shaper.is_complete(answer.text):
                 answer.ended = True
                 return answer
-    answer.ended = len(answer.steps) < request.max_tokens
+    answer.ended = answer.by_model = len(answer.steps) < request.max_tokens
     return answer
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from cg2ls.completion.policy import Asked, silence
 from cg2ls.completion.prompt import layout
 from cg2ls.completion.rules import Situation
 from cg2ls.completion.shape import Shaper
+from cg2ls.completion.syntax import grammar_of
 from cg2ls.completion.typed_through import Suggestion, TypedThrough
 from cg2ls.completion.types import Completion, CompletionEngine, Reason, Trigger
 from cg2ls.engine.request import Request, never
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cg2ls.completion.policy import Silence
+    from cg2ls.completion.syntax import Grammar
     from cg2ls.completion.typed_through import Rest
 
 DEFAULTS = CompletionOptions()
@@ -92,10 +95,11 @@ class DocumentSession:
             trigger=mode,
             language=self.language,
             max_lines=self.options.max_lines,
+            grammar=self._grammar,
         )
         shaper = Shaper(situation=situation, disabled=self.options.disabled_rules)
         answer = generate(self.engine, self._request(cursor, reach), shaper, stop)
-        shaped = shaper.shape(answer.text, ended=answer.ended)
+        shaped = shaper.shape(answer.text, ended=answer.ended, by_model=answer.by_model)
         reason: Reason = "stopped" if stop() else "shown" if shaped.text else "empty"
         shown = shaped.text if reason == "shown" else ""
         logprob = sum(answer.logprobs_of(shown))
@@ -110,6 +114,10 @@ class DocumentSession:
             reason=reason,
             rules=shaped.rules,
         )
+
+    @cached_property
+    def _grammar(self) -> Grammar | None:
+        return grammar_of(self.language)
 
     def _extent(self, cursor: Cursor) -> Extent:
         if self.options.max_lines == 1 and cursor.line_before.strip():

@@ -50,14 +50,15 @@ class Shaper:
         bounded, _ = self._apply(BOUNDS, draft)
         return bounded.text != draft.text
 
-    def shape(self, text: str, *, ended: bool) -> Shaped:
+    def shape(self, text: str, *, ended: bool, by_model: bool = False) -> Shaped:
         """What to show of an answer.
 
         Args:
             text: the answer.
             ended: whether the model ended it, or `is_complete` did; False where it ran out of tokens.
+            by_model: whether the model did.
         """
-        draft, _ = self._apply(ALWAYS, Draft(text, ended))
+        draft, _ = self._apply(ALWAYS, Draft(text, ended, by_model=by_model))
         draft, used = self._apply(BOUNDS + FINISH, draft)
         shown = draft.text if self.situation.cursor.mid_line else draft.text.rstrip()
         return Shaped(shown, draft.covers, used) if shown.strip() else Shaped("", 0, used)

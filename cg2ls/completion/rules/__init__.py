@@ -12,6 +12,7 @@ from cg2ls.completion.rules import (
     line_ends,
     loops,
     marks,
+    parses,
     repeated_below,
     rest_of_line,
     unfinished_line,
@@ -33,6 +34,7 @@ FINISH: tuple[Rule, ...] = (
     unfinished_line.RULE,
     closers.RULE,
     unopened.RULE,
+    parses.RULE,
 )
 
 ALWAYS: tuple[Rule, ...] = (line_ends.RULE,)

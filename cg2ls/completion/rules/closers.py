@@ -5,13 +5,14 @@ They are left out of the prompt, so the model writes them again. What is shown m
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cg2ls.completion.brackets import CLOSERS, QUOTES, unbalanced
-from cg2ls.completion.rules.rule import Draft, Rule
+from cg2ls.completion.rules.rule import Rule
 
 if TYPE_CHECKING:
-    from cg2ls.completion.rules.rule import Situation
+    from cg2ls.completion.rules.rule import Draft, Situation
 
 
 def apply(draft: Draft, at: Situation) -> Draft:
@@ -19,7 +20,7 @@ def apply(draft: Draft, at: Situation) -> Draft:
     if at.cursor.mid_line:
         return draft
     text, covers = reconcile(draft.text.rstrip(), at.cursor.line_after)
-    return Draft(text, draft.ended, covers)
+    return replace(draft, text=text, covers=covers)
 
 
 def reconcile(text: str, line_after: str) -> tuple[str, int]:

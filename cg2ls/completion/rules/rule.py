@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cg2ls.completion.cursor import Cursor
     from cg2ls.completion.mode import Extent
+    from cg2ls.completion.syntax.grammar import Grammar
     from cg2ls.completion.types import Trigger
 
 
@@ -22,6 +23,7 @@ class Situation:
         trigger: who asked.
         language: LSP id of the document's language, "" if unknown.
         max_lines: most lines to show; None for no bound.
+        grammar: a parser for the language; None if there is none.
     """
 
     cursor: Cursor
@@ -29,6 +31,7 @@ class Situation:
     trigger: Trigger = "automatic"
     language: str = ""
     max_lines: int | None = None
+    grammar: Grammar | None = None
 
 
 @dataclass(frozen=True)
@@ -39,11 +42,13 @@ class Draft:
         text: to insert at the cursor.
         ended: whether the text is whole; False while the model is writing, or where it ran out of tokens.
         covers: characters right of the cursor that the text takes the place of.
+        by_model: whether the model ended it where it ends now.
     """
 
     text: str
     ended: bool = True
     covers: int = 0
+    by_model: bool = False
 
     def until(self, text: str) -> Draft:
         """The draft, ended by a rule that lets only its beginning `text` pass."""
@@ -51,7 +56,7 @@ class Draft:
 
     def with_text(self, text: str) -> Draft:
         """The same draft with another text."""
-        return Draft(text, self.ended, self.covers)
+        return replace(self, text=text)
 
 
 Apply = Callable[[Draft, Situation], Draft]

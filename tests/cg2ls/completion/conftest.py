@@ -118,9 +118,20 @@ Passes = Callable[..., Draft]
 def passes() -> Passes:
     """What one rule by itself lets pass of an answer at the ‸ of a piece of cursor art."""
 
-    def apply(rule: Rule, art: str, answer: str, *, ended: bool = True, language: str = "", **more) -> Draft:
+    def apply(
+        rule: Rule,
+        art: str,
+        answer: str,
+        *,
+        ended: bool = True,
+        by_model: bool = False,
+        language: str = "",
+        **more,
+    ) -> Draft:
         cursor = Cursor.at(art.replace("‸", ""), art.index("‸"))
         more.setdefault("extent", extent(cursor, language))
-        return rule.apply(Draft(answer, ended), Situation(cursor=cursor, language=language, **more))
+        return rule.apply(
+            Draft(answer, ended, by_model=by_model), Situation(cursor=cursor, language=language, **more)
+        )
 
     return apply

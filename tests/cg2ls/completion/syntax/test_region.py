@@ -1,0 +1,49 @@
+"""What is parsed: enough, cut between definitions, and not more in a long file."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cg2ls.completion.cursor import Cursor
+from cg2ls.completion.syntax.region import REACH, region_of
+
+
+def at(art: str) -> Cursor:
+    return Cursor.at(art.replace("‸", ""), art.index("‸"))
+
+
+@given(
+    st.text(st.sampled_from(list("ab \n(")), max_size=80),
+    st.text(st.sampled_from(list("ab \n(")), max_size=80),
+)
+def test_a_short_document_is_its_own_region(before, after):
+    region = region_of(Cursor.at(before + after, len(before)))
+    assert region.with_text("") == before + after
+    assert region.with_text("x") == before + "x" + after
+
+
+def test_a_long_document_is_cut_where_something_begins():
+    functions = "".join(f"def f{number}():\n    return {number}\n\n\n" for number in range(400))
+    middle = functions.index("return 200") + len("return ")
+    region = region_of(Cursor.at(functions, middle))
+    assert region.above.startswith("def f")
+    assert region.line_before == "    return "
+    assert region.above.count("\n") <= REACH
+    assert region.below.count("\n") <= REACH
+    assert region.below.rstrip().split("\n")[-1].startswith("    return")
+
+
+def test_inside_of_a_large_class_it_is_cut_between_methods():
+    methods = "".join(f"    def f{number}(self):\n        return {number}\n\n" for number in range(400))
+    text = f"class A:\n{methods}\n\nx = 1\n"
+    region = region_of(Cursor.at(text, text.index("return 200")))
+    assert region.above.startswith("    def f")
+    assert "x = 1" not in region.below
+
+
+def test_the_line_can_be_left_out():
+    region = region_of(at("if a:\n    b = ‸\n    c\n"))
+    assert region.without_line("pass") == "if a:\n    pass\n    c\n"
+    assert not region.holds_deeper_line_below
+    assert region_of(at("if a‸\n\n    b\n")).holds_deeper_line_below
