@@ -19,11 +19,15 @@ ROOMS = {
         *("cg2ls.completion", "cg2ls.workspace", "cg2ls.engine", "cg2ls.modelfolder", "cg2ls.codegen2"),
     },
     "cg2ls.bench": {"cg2ls.engine", "cg2ls.modelfolder", "cg2ls.codegen2", "cg2ls.completion"},
+    "cg2ls.replay": {
+        *("cg2ls.bench", "cg2ls.completion", "cg2ls.engine", "cg2ls.modelfolder", "cg2ls.codegen2"),
+    },
     "cg2ls.cli": {
         *(
             "cg2ls.server",
             "cg2ls.completion",
             "cg2ls.bench",
+            "cg2ls.replay",
             "cg2ls.engine",
             "cg2ls.modelfolder",
             "cg2ls.codegen2",

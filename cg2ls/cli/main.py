@@ -18,6 +18,7 @@ COMMANDS = {
     "complete": "complete a file at one place and print the text",
     "models": "list, add, choose, verify and remove models",
     "bench": "measure prefill, decode and key-to-answer times",
+    "replay": "measure latency and quality by replaying people who write files",
     "doctor": "check that completion works here, and say what to mend",
 }
 """Commands with their help. Each is a module of this package, imported only if it is the one to run: the

@@ -5,7 +5,10 @@ from __future__ import annotations
 from cg2ls.completion.policy import SILENCES
 from cg2ls.completion.rules import BOUNDS, FINISH
 
+TYPED_THROUGH = "typed_through"
+"""Answering from an earlier suggestion that the user types on; without it the model runs at every key."""
+
 SWITCHES: frozenset[str] = frozenset(
-    [rule.name for rule in (*BOUNDS, *FINISH)] + [silence.name for silence in SILENCES]
+    [rule.name for rule in (*BOUNDS, *FINISH)] + [silence.name for silence in SILENCES] + [TYPED_THROUGH]
 )
 """Every name that `CompletionOptions.disabled_rules` may hold."""

@@ -11,6 +11,7 @@ from cg2ls.completion.answer import generate
 from cg2ls.completion.budget import HEALING, Budget
 from cg2ls.completion.cursor import Cursor
 from cg2ls.completion.mode import Extent, extent
+from cg2ls.completion.names import TYPED_THROUGH
 from cg2ls.completion.options import CompletionOptions
 from cg2ls.completion.policy import Asked, silence
 from cg2ls.completion.prompt import layout
@@ -72,7 +73,8 @@ class DocumentSession:
             raise ValueError(f"offset {offset} is outside of a text of {len(text)} characters")
         began = perf_counter()
         cursor = Cursor.at(text, offset)
-        if rest := self._typed_through.find(cursor, mode):
+        known = TYPED_THROUGH not in self.options.disabled_rules
+        if known and (rest := self._typed_through.find(cursor, mode)):
             return _left(offset, rest, began)
         if reason := self.silence(cursor, mode):
             return _silent(offset, reason, began)

@@ -1,0 +1,189 @@
+"""`cg2ls replay`: people who write real files, played against completion."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cg2ls.engine import Engine
+    from cg2ls.modelfolder.description import Infill, ModelDescription
+    from cg2ls.replay.editor import Editor
+    from cg2ls.replay.latency import Latencies
+    from cg2ls.replay.sources import Source
+
+EPILOG = """\
+examples:
+  cg2ls replay src                          the model in use: its speed and its quality on these files
+  cg2ls replay repos/* --json --picture replay.svg
+  cg2ls replay repos/* --keys 0 --anchor 0  quality alone, with everything read anew at the cursor
+
+Each PATH is a repository. Choose code that the model was not trained on.
+"""
+
+Json = dict[str, Any]
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Adds the command."""
+    made = commands.add_parser(
+        "replay",
+        help="measure latency and quality by replaying people who write files",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument("paths", type=Path, nargs="+", metavar="PATH", help="a repository, or a file")
+    made.add_argument("--model", metavar="NAME_OR_FOLDER", help="model to measure (default: the one in use)")
+    made.add_argument("--json", action="store_true", help="print JSON")
+    made.add_argument("--picture", type=Path, metavar="FILE", help="write an SVG picture")
+    made.add_argument(
+        "--keys", type=_count, default=1000, metavar="N", help="keys of the typing trace (default: 1000)"
+    )
+    made.add_argument(
+        "--positions", type=_count, default=400, metavar="N", help="places to judge (default: 400)"
+    )
+    made.add_argument(
+        "--passages",
+        type=_count,
+        default=40,
+        metavar="N",
+        help="passages a simulated user writes (default: 40)",
+    )
+    made.add_argument("--seed", type=int, default=0, metavar="N", help="of keys and places (default: 0)")
+    made.add_argument("--threads", type=int, metavar="N", help="of the engine (default: as the server)")
+    made.add_argument("--provider", choices=("auto", "cpu", "cuda"), default="cpu", help="default: cpu")
+    asked = made.add_argument_group("how the model is asked, instead of by its description and the defaults")
+    asked.add_argument("--anchor", type=_count, metavar="N", help="most tokens from the anchor to the cursor")
+    asked.add_argument(
+        "--prefix-only", action="store_true", help="continue the text, without what stands below"
+    )
+    asked.add_argument("--context", type=int, metavar="N", help="tokens of prompt and answer")
+    asked.add_argument("--line-tokens", type=int, metavar="N", help="most tokens of a line")
+    asked.add_argument("--block-tokens", type=int, metavar="N", help="most tokens of a block")
+    asked.add_argument("--max-lines", type=int, metavar="N", help="most lines shown")
+    asked.add_argument(
+        "--without",
+        type=_names,
+        default=frozenset(),
+        metavar="NAMES",
+        help="rules that are left out, with commas",
+    )
+    made.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Replays and prints.
+
+    Raises:
+        Cg2Error: there is nothing to replay, or the model cannot be opened or run.
+    """
+    from cg2ls.cli.complete import LANGUAGES
+    from cg2ls.cli.replay_table import table
+    from cg2ls.engine import Engine
+    from cg2ls.files import write_atomically
+    from cg2ls.modelfolder.locate import locate_model
+    from cg2ls.replay.picture import picture
+    from cg2ls.replay.sources import collect
+
+    load = round(os.getloadavg()[0], 2)
+    located = locate_model(flag=arguments.model)
+    with Engine.open(located.folder, provider=arguments.provider, threads=arguments.threads) as engine:
+        sources = collect(arguments.paths, LANGUAGES, set(engine.model.languages))
+        report = _about(engine, load, arguments, sources)
+        latencies = _latency(engine, arguments, sources) if arguments.keys else None
+        if latencies:
+            report |= latencies.to_json()
+        report |= _quality(engine, arguments, sources)
+    if arguments.picture:
+        write_atomically(arguments.picture, picture(report, latencies))
+    print(json.dumps(report, indent=2) if arguments.json else table(report))
+    return 0
+
+
+def _latency(engine: Engine, arguments: argparse.Namespace, sources: list[Source]) -> Latencies:
+    from cg2ls.replay.latency import play
+    from cg2ls.replay.trace import Typist
+
+    _tell(f"typing {arguments.keys} keys")
+    return play(_editor(engine, arguments), Typist(sources, arguments.seed), arguments.keys)
+
+
+def _quality(engine: Engine, arguments: argparse.Namespace, sources: list[Source]) -> Json:
+    from cg2ls.replay.positions import sample
+    from cg2ls.replay.quality import Quality, judge_all, write_all
+    from cg2ls.replay.writer import sample_passages
+
+    found = Quality()
+    if arguments.positions:
+        _tell(f"asking at {arguments.positions} places")
+        found.judged = judge_all(
+            _editor(engine, arguments), sample(sources, arguments.positions, arguments.seed)
+        )
+    if arguments.passages:
+        _tell(f"writing {arguments.passages} passages")
+        found.wrote = write_all(
+            _editor(engine, arguments), sample_passages(sources, arguments.passages, arguments.seed)
+        )
+    return found.to_json() if found.judged or found.wrote else {}
+
+
+def _editor(engine: Engine, arguments: argparse.Namespace) -> Editor:
+    """An editor that asks as the arguments say."""
+    from cg2ls.completion import CompletionOptions
+    from cg2ls.replay.editor import Editor
+
+    options = CompletionOptions(max_lines=arguments.max_lines, disabled_rules=arguments.without)
+    for name in ("line_tokens", "block_tokens"):
+        if (value := getattr(arguments, name)) is not None:
+            options = replace(options, **{name: value})
+    infill = _infill(engine.model, arguments)
+    return Editor(engine, options, context_length=arguments.context, infill=infill)
+
+
+def _infill(model: ModelDescription, arguments: argparse.Namespace) -> Infill:
+    infill = model.infill
+    if arguments.anchor is not None:
+        infill = replace(infill, anchor_max_tokens=arguments.anchor)
+    return replace(infill, objectives=("causal",)) if arguments.prefix_only else infill
+
+
+def _about(engine: Engine, load: float, arguments: argparse.Namespace, sources: list[Source]) -> Json:
+    from cg2ls.cli.machine import cpu
+
+    processor, features = cpu()
+    return {
+        "model": {
+            "name": engine.model.name,
+            "precision": engine.model.precision,
+            "context_length": arguments.context or engine.context_length,
+        },
+        "machine": {
+            "cpu": processor,
+            "features": features,
+            "cpus": os.cpu_count(),
+            "load_before": load,
+            "threads": engine.threads,
+            "provider": engine.provider,
+        },
+        "seed": arguments.seed,
+        "files": len(sources),
+    }
+
+
+def _count(raw: str) -> int:
+    if not raw.isdecimal():
+        raise argparse.ArgumentTypeError(f"{raw!r} is not a number of 0 or more")
+    return int(raw)
+
+
+def _names(raw: str) -> frozenset[str]:
+    return frozenset(name.strip() for name in raw.split(",") if name.strip())
+
+
+def _tell(what: str) -> None:
+    print(f"cg2ls: {what} ...", file=sys.stderr, flush=True)

@@ -1,0 +1,53 @@
+"""Fetches whole repositories that the shipped model was not trained on, to measure with `cg2ls replay`.
+
+python tools/heldout.py runs/heldout
+cg2ls replay runs/heldout/*
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from cg2_training.corpus.fetch import fetch_all
+from cg2_training.corpus.manifest import load_manifest
+from cg2_training.corpus.sources import wheel_files
+from cg2ls.errors import Cg2Error
+
+MANIFEST = Path(__file__).with_name("heldout.toml")
+TRAINED_ON = Path(__file__).parents[1] / "training" / "manifests" / "python-permissive.toml"
+
+
+def main() -> int:
+    """Downloads wheels whose hashes the manifest pins, and unpacks their Python files without running any."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", type=Path, help="gets one folder per repository")
+    parser.add_argument("--cache", type=Path, help="keeps the downloads (default: FOLDER/.cache)")
+    arguments = parser.parse_args()
+    try:
+        fetch(arguments.folder, arguments.cache or arguments.folder / ".cache")
+    except Cg2Error as wrong:
+        print(wrong, file=sys.stderr)
+        return wrong.exit_code
+    return 0
+
+
+def fetch(folder: Path, cache: Path) -> None:
+    """Writes every package's Python files to a folder named as the package.
+
+    Raises:
+        Cg2Error: a package could not be had, or has other bytes than the pinned ones.
+    """
+    for name, wheel in fetch_all(load_manifest(MANIFEST).packages, cache).items():
+        for inside, data in wheel_files(wheel, ()):
+            target = folder / name / inside
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(data)
+        print(folder / name)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
