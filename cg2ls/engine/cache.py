@@ -1,4 +1,4 @@
-"""The key/value cache: one buffer for the whole context, and which tokens it holds."""
+"""The key/value cache of one context: buffers as long as the context, and which tokens they hold."""
 
 from __future__ import annotations
 
@@ -13,31 +13,68 @@ if TYPE_CHECKING:
 
 
 class KvBuffers:
-    """Keys and values of every layer, [1, n_head, context_length, head_dim] each, on the session's device.
+    """Keys and values of every layer, [batch, n_head, length, head_dim] each, where the session runs.
 
     Each buffer is bound as `past_key_values.{i}` and as `present.{i}` at once, so attention writes new
-    positions in place and nothing is ever copied or grown.
+    positions in place and nothing is ever copied or grown. On the processor the memory is numpy's, which the
+    system provides page by page as positions are first written.
+
+    Args:
+        ort: the onnxruntime module.
+        architecture: shape of the network.
+        length: positions.
+        kv_dtype: element type, `float32` or `float16`.
+        device: ONNX Runtime's name of the memory, `cpu` or `cuda`.
+        batch: sequences that run side by side.
     """
 
     def __init__(
-        self, ort: Any, architecture: Architecture, *, context_length: int, kv_dtype: str, device: str
+        self,
+        ort: Any,
+        architecture: Architecture,
+        *,
+        length: int,
+        kv_dtype: str,
+        device: str,
+        batch: int = 1,
     ) -> None:
-        shape = [1, architecture.n_head, context_length, architecture.head_dim]
-        self._values = [
-            (
-                f"past_key_values.{layer}.{part}",
-                f"present.{layer}.{part}",
-                ort.OrtValue.ortvalue_from_shape_and_type(shape, np.dtype(kv_dtype), device, 0),
-            )
-            for layer in range(architecture.n_layer)
-            for part in ("key", "value")
-        ]
+        shape = [batch, architecture.n_head, length, architecture.head_dim]
+        names = [f"{layer}.{part}" for layer in range(architecture.n_layer) for part in ("key", "value")]
+        self.length = length
+        self._arrays: list[NDArray[Any]] = []
+        self._values: list[tuple[str, str, Any]] = []
+        for name in names:
+            if device == "cpu":
+                array = np.zeros(shape, dtype=kv_dtype)
+                self._arrays.append(array)
+                value = ort.OrtValue.ortvalue_from_numpy(array)
+            else:
+                value = ort.OrtValue.ortvalue_from_shape_and_type(shape, np.dtype(kv_dtype), device, 0)
+            self._values.append((f"past_key_values.{name}", f"present.{name}", value))
 
     def bind(self, binding: Any) -> None:
         """Binds every buffer as input and as output of an IO binding."""
         for past, present, value in self._values:
             binding.bind_ortvalue_input(past, value)
             binding.bind_ortvalue_output(present, value)
+
+    def copy_from(self, other: KvBuffers, length: int) -> bool:
+        """Takes the first positions of another cache, for every sequence of this one.
+
+        Returns:
+            False, with nothing copied, where the memory cannot be reached from here.
+        """
+        if not self._arrays or not other._arrays:
+            return False
+        for mine, theirs in zip(self._arrays, other._arrays, strict=True):
+            mine[:, :, :length] = theirs[:1, :, :length]
+        return True
+
+
+def context_bytes(architecture: Architecture, context_length: int, kv_dtype: str) -> int:
+    """Memory of one context's keys and values, once every position was written."""
+    positions = 2 * architecture.n_layer * context_length
+    return positions * architecture.n_embd * np.dtype(kv_dtype).itemsize
 
 
 class CachedTokens:

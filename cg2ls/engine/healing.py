@@ -58,6 +58,11 @@ class ForcedStart:
         self._index = index
         self._open = forced
 
+    @property
+    def is_open(self) -> bool:
+        """Whether there are any."""
+        return bool(self._open)
+
     def allowed(self) -> NDArray[np.int64] | None:
         """Ids that may come next, perhaps none; None when every token may."""
         return self._index.agreeing_with(self._open) if self._open else None

@@ -10,14 +10,55 @@ from cg2ls.engine.request import EngineError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-ONNXRUNTIME_NAMES = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
-"""Providers by the name our options use. Each name is also that of the provider's memory."""
-
-CUDA_KV_DTYPES = frozenset({"float16"})
-"""CUDA's GroupQueryAttention takes no float32; a float32 graph would run its attention on the host, which is
-slower than running all of it there."""
-
 INSTALL = "pip install onnxruntime (for NVIDIA: pip install 'onnxruntime-gpu[cuda,cudnn]')"
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """One way to run a model.
+
+    Attributes:
+        title: its name for people.
+        onnxruntime: ONNX Runtime's name of it.
+        memory: ONNX Runtime's name of the memory that keys and values lie in.
+        kv_dtypes: those its GroupQueryAttention takes; others would run on the processor, node by node.
+        behind: ONNX Runtime's names of the providers that take the nodes this one does not.
+        automatic: whether `auto` tries it. The others take few of this graph's nodes, as far as is known, and
+            are there to be measured.
+        package: the onnxruntime package that has it, as pip names it.
+    """
+
+    title: str
+    onnxruntime: str
+    memory: str = "cpu"
+    kv_dtypes: frozenset[str] = frozenset({"float32", "float16"})
+    behind: tuple[str, ...] = ("CPUExecutionProvider",)
+    automatic: bool = False
+    package: str = "onnxruntime"
+
+
+HALF = frozenset({"float16"})
+CUDA = "CUDAExecutionProvider"
+NVIDIA = "onnxruntime-gpu[cuda,cudnn]"
+
+PROVIDERS = {
+    "cuda": Provider("CUDA", CUDA, memory="cuda", kv_dtypes=HALF, automatic=True, package=NVIDIA),
+    "tensorrt": Provider(
+        "TensorRT",
+        "TensorrtExecutionProvider",
+        memory="cuda",
+        kv_dtypes=HALF,
+        behind=(CUDA, "CPUExecutionProvider"),
+        package=NVIDIA,
+    ),
+    "directml": Provider(
+        "DirectML", "DmlExecutionProvider", memory="dml", kv_dtypes=HALF, package="onnxruntime-directml"
+    ),
+    "coreml": Provider("CoreML", "CoreMLExecutionProvider"),
+    "openvino": Provider("OpenVINO", "OpenVINOExecutionProvider", package="onnxruntime-openvino"),
+    "cpu": Provider("the processor", "CPUExecutionProvider", behind=(), automatic=True),
+}
+"""Providers by the name our options use, in the order `auto` tries them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +66,7 @@ class Candidate:
     """A provider worth trying.
 
     Attributes:
-        name: `cpu` or `cuda`.
+        name: in `PROVIDERS`.
         reason: why it is tried, in words for a person.
     """
 
@@ -44,20 +85,33 @@ def candidates(wanted: str, offered: Sequence[str], kv_dtype: str) -> list[Candi
     Raises:
         EngineError: an unknown provider, or one that the installed package does not have.
     """
-    if wanted != "auto" and wanted not in ONNXRUNTIME_NAMES:
-        raise EngineError(f"provider {wanted!r} is unknown; use auto, {' or '.join(ONNXRUNTIME_NAMES)}.")
-    has_cuda = ONNXRUNTIME_NAMES["cuda"] in offered
-    if wanted == "cpu":
-        return [Candidate("cpu", "asked for")]
-    if wanted == "cuda":
-        if not has_cuda:
-            raise EngineError(
-                "provider cuda was asked for, but the installed onnxruntime has no CUDA;"
-                " replace it: pip uninstall onnxruntime, then pip install 'onnxruntime-gpu[cuda,cudnn]'"
-            )
-        return [Candidate("cuda", "asked for")]
-    if not has_cuda:
-        return [Candidate("cpu", "the installed onnxruntime has no CUDA")]
-    if kv_dtype not in CUDA_KV_DTYPES:
-        return [Candidate("cpu", f"the model's {kv_dtype} attention does not run on CUDA")]
-    return [Candidate("cuda", "the installed onnxruntime offers it"), Candidate("cpu", "CUDA did not open")]
+    if wanted == "auto":
+        return _automatic(offered, kv_dtype)
+    if wanted not in PROVIDERS:
+        names = list(PROVIDERS)
+        raise EngineError(
+            f"provider {wanted!r} is unknown; use auto, {', '.join(names[:-1])} or {names[-1]}."
+        )
+    provider = PROVIDERS[wanted]
+    if provider.onnxruntime not in offered:
+        raise EngineError(
+            f"provider {wanted} was asked for, but the installed onnxruntime has no {provider.title};"
+            f" replace it: pip uninstall onnxruntime, then pip install '{provider.package}'"
+        )
+    return [Candidate(wanted, "asked for")]
+
+
+def _automatic(offered: Sequence[str], kv_dtype: str) -> list[Candidate]:
+    tried: list[Candidate] = []
+    passed: list[str] = []
+    for name, provider in PROVIDERS.items():
+        if not provider.automatic or name == "cpu":
+            continue
+        if provider.onnxruntime not in offered:
+            passed.append(f"the installed onnxruntime has no {provider.title}")
+        elif kv_dtype not in provider.kv_dtypes:
+            passed.append(f"the model's {kv_dtype} attention does not run on {provider.title}")
+        else:
+            tried.append(Candidate(name, "the installed onnxruntime offers it"))
+            passed.append(f"{provider.title} did not open")
+    return [*tried, Candidate("cpu", "; ".join(passed))]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from cg2ls.errors import Cg2Error
 
@@ -22,6 +22,33 @@ def never() -> bool:
     return False
 
 
+Ending = Literal["", "stop token", "length", "context full", "time", "cancelled"]
+"""Why an answer ended: the model said so, `max_tokens`, no room left, its time box, its stop callback. Empty
+while it goes on, and where its iterator was closed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guidance:
+    """Classifier-free guidance (Sanchez et al. 2023, arXiv 2306.17806): away from what a lesser prompt leads to.
+
+    Tokens are chosen from logits b + scale * (a - b), a after the request's prompt and b after this one, which
+    costs a second context and twice the time.
+
+    Attributes:
+        prompt: the lesser prompt, such as the same text without what stands in front of it.
+        scale: 1 for no guidance, above 1 to follow the request's own prompt more.
+    """
+
+    prompt: Sequence[int]
+    scale: float = 1.5
+
+    def __post_init__(self) -> None:
+        if not self.prompt:
+            raise EngineError("The prompt of the guidance is empty; it needs at least one token.")
+        if not 0 <= self.scale < float("inf"):
+            raise EngineError(f"The scale of the guidance is {self.scale}, but must be 0 or more.")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Request:
     """One completion.
@@ -36,8 +63,13 @@ class Request:
         top_p: mass of the nucleus sampled from (Holtzman et al. 2020), in (0, 1]; unused at temperature 0.
         seed: of the sampler; the same request with the same seed gives the same answer.
         prior: what else is known about the answer; it takes part in every choice and in `Step.logprob`.
-        guess: tokens the answer probably begins with, as the rest of a suggestion that is being typed. They
-            may save time and never change the answer.
+        guess: tokens the answer probably begins with, as the rest of a suggestion that is being typed, or
+            what a time box let through. They may save time and never change the answer.
+        guidance: another prompt to lead away from; None for none.
+        first_by_ms: the answer ends without a token if the first cannot be had by then; None for no limit.
+        total_ms: the answer ends before the call of the graph that would exceed this; None for no limit.
+            Both count from the first use of the iterator. What was read stays read: the same prompt again
+            goes on from there.
         past_end: generate on after stop tokens, as a measurement of a fixed length needs.
     """
 
@@ -49,10 +81,13 @@ class Request:
     seed: int = 0
     prior: Prior | None = None
     guess: Sequence[int] = ()
+    guidance: Guidance | None = None
+    first_by_ms: float | None = None
+    total_ms: float | None = None
     past_end: bool = False
 
     def __post_init__(self) -> None:
-        if not self.prompt:
+        if not len(self.prompt):
             raise EngineError("The prompt is empty; it needs at least one token.")
         if self.max_tokens < 1:
             raise EngineError(f"max_tokens is {self.max_tokens}, but must be at least 1.")
@@ -60,6 +95,10 @@ class Request:
             raise EngineError(f"temperature is {self.temperature}, but must be 0 or more.")
         if not 0 < self.top_p <= 1:
             raise EngineError(f"top_p is {self.top_p}, but must be above 0 and at most 1.")
+        for name in ("first_by_ms", "total_ms"):
+            limit = getattr(self, name)
+            if limit is not None and not limit > 0:
+                raise EngineError(f"{name} is {limit}, but must be above 0.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +109,7 @@ class Step:
         token: its id; never a stop id, unless the request goes past the end.
         data: its bytes, perhaps a part of a character.
         logprob: its log-probability in nats, at temperature 1 and before any healing mask: the model's own,
-            or what the request's prior made of it.
+            or what the request's prior or guidance made of it.
     """
 
     token: int
@@ -90,6 +129,10 @@ class Timing:
         decode_ms: inside the engine after the first token; the caller's time between tokens is left out.
         decode_runtime_ms: the part of `decode_ms` spent in ONNX Runtime.
         generated: tokens yielded.
+        decode_calls: calls of the graph after the prompt was read.
+        drafted: tokens proposed by drafts.
+        accepted: how many of them were what would have been generated anyway.
+        ended: why the answer ended.
     """
 
     prompt_tokens: int = 0
@@ -99,3 +142,7 @@ class Timing:
     decode_ms: float = 0.0
     decode_runtime_ms: float = 0.0
     generated: int = 0
+    decode_calls: int = 0
+    drafted: int = 0
+    accepted: int = 0
+    ended: Ending = ""

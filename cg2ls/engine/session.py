@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cg2ls.engine.forward import first_line
-from cg2ls.engine.providers import INSTALL, ONNXRUNTIME_NAMES, candidates
+from cg2ls.engine.providers import INSTALL, PROVIDERS, candidates
 from cg2ls.engine.request import EngineError
 from cg2ls.modelfolder.description import GRAPH, ModelDescription
 
@@ -32,9 +32,10 @@ class OpenSession:
     Attributes:
         ort: the onnxruntime module.
         session: its InferenceSession.
-        provider: `cpu` or `cuda`.
+        provider: its name in `PROVIDERS`.
         reason: why that one, in words for a person.
         threads: threads inside one operator.
+        cuda_graph: whether it replays recorded calls.
     """
 
     ort: Any
@@ -42,6 +43,7 @@ class OpenSession:
     provider: str
     reason: str
     threads: int
+    cuda_graph: bool = False
 
 
 def import_onnxruntime() -> Any:
@@ -59,14 +61,17 @@ def import_onnxruntime() -> Any:
     return ort
 
 
-def open_session(folder: Path, model: ModelDescription, *, provider: str, threads: int) -> OpenSession:
+def open_session(
+    folder: Path, model: ModelDescription, *, provider: str, threads: int, cuda_graph: bool = False
+) -> OpenSession:
     """Opens the graph on the best provider that works.
 
     Args:
         folder: a model folder that was verified.
         model: its description.
-        provider: `auto`, `cpu` or `cuda`.
+        provider: `auto`, or a name in `PROVIDERS`.
         threads: threads inside one operator.
+        cuda_graph: whether CUDA is to replay recorded calls.
 
     Raises:
         EngineError: no provider could open it, or it is not the graph that model.json describes.
@@ -75,29 +80,34 @@ def open_session(folder: Path, model: ModelDescription, *, provider: str, thread
     reasons: list[str] = []
     for candidate in candidates(provider, ort.get_available_providers(), model.kv_dtype):
         try:
-            session = _open(ort, folder / GRAPH, candidate.name, threads)
+            graphs = cuda_graph and candidate.name == "cuda"
+            session = _open(ort, folder / GRAPH, candidate.name, threads, cuda_graph=graphs)
         except Exception as wrong:  # the runtime raises its own, undocumented classes
             reasons.append(f"{candidate.name}: {first_line(wrong)}")
             continue
         check_signature(session, model, folder)
-        return OpenSession(ort, session, candidate.name, "; ".join([candidate.reason, *reasons]), threads)
+        return OpenSession(
+            ort, session, candidate.name, "; ".join([candidate.reason, *reasons]), threads, graphs
+        )
     raise EngineError(f"{folder / GRAPH} could not be opened ({'; '.join(reasons)})")
 
 
-def _open(ort: Any, graph: Path, provider: str, threads: int) -> Any:
+def _open(ort: Any, graph: Path, name: str, threads: int, *, cuda_graph: bool) -> Any:
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = SILENT
     for key, value in CONFIG.items():
         options.add_session_config_entry(key, value)
-    if provider == "cuda" and hasattr(ort, "preload_dlls"):
+    provider = PROVIDERS[name]
+    if provider.memory == "cuda" and hasattr(ort, "preload_dlls"):
         ort.preload_dlls()
-    name = ONNXRUNTIME_NAMES[provider]
-    providers = [name] if provider == "cpu" else [name, ONNXRUNTIME_NAMES["cpu"]]
-    session = ort.InferenceSession(str(graph), options, providers=providers)
-    if session.get_providers()[0] != name:
-        raise EngineError(f"onnxruntime offers {name} but could not start it (is the driver installed?)")
+    first: Any = (provider.onnxruntime, {"enable_cuda_graph": "1"}) if cuda_graph else provider.onnxruntime
+    session = ort.InferenceSession(str(graph), options, providers=[first, *provider.behind])
+    if session.get_providers()[0] != provider.onnxruntime:
+        raise EngineError(
+            f"onnxruntime offers {provider.onnxruntime} but could not start it (is the driver installed?)"
+        )
     return session
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cg2ls.engine import Engine, Request, Step
+from cg2ls.engine import Engine, EngineOptions, Request, Step
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,8 +23,8 @@ def engine(tiny_model: Path) -> Iterator[Engine]:
 
 @pytest.fixture(scope="session")
 def uncached(tiny_model: Path) -> Uncached:
-    """Answers a request with nothing in the cache."""
-    reference = Engine.open(tiny_model, threads=1)
+    """Answers a request with nothing in the cache and without drafts."""
+    reference = Engine.open(tiny_model, threads=1, options=EngineOptions(contexts=1, drafts=False))
 
     def answer(request: Request) -> list[Step]:
         other = (request.prompt[0] + 1) % reference.model.architecture.vocab_size

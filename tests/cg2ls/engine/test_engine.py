@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cg2ls.engine import Engine, EngineError, Request
-from cg2ls.engine.forward import Forward
+from cg2ls.engine.calls import MOST_ROWS
 
 LONG = b"import os, sys; print(os.sep)"
 
@@ -143,27 +143,21 @@ def test_an_error_of_the_runtime_is_one_sentence_and_the_engine_serves_on(
     engine, uncached, words, monkeypatch
 ):
     request = Request(prompt=words(20), forced=LONG, max_tokens=5)
-    decode, calls = Forward.decode, []
+    calls = engine._keeper.runtime.contexts.newest._calls
+    run, made = calls.run, []
 
-    def failing(self: Forward, token: int) -> None:
-        calls.append(token)
-        if len(calls) == 2:
-            self._session = Broken()
-        decode(self, token)
+    def failing(tokens, rows: int, total: int):
+        made.append(tokens)
+        if len(made) == 3:
+            raise RuntimeError("[ONNXRuntimeError] : 1 : FAIL : out of memory\nat somewhere.cc:12")
+        return run(tokens, rows, total)
 
-    session = engine._forward._session
     with monkeypatch.context() as patched:
-        patched.setattr(Forward, "decode", failing)
+        patched.setattr(calls, "run", failing)
         with pytest.raises(EngineError, match=r"^The model could not be run: out of memory\.$"):
             list(engine.complete(request))
-    engine._forward._session = session
-    assert engine.cached_tokens == words(20) + calls[:1]
+    assert engine.cached_tokens == words(20) + made[1].tolist()[:1]
     assert [s.token for s in engine.complete(request)] == [s.token for s in uncached(request)]
-
-
-class Broken:
-    def run_with_iobinding(self, binding: object) -> None:
-        raise RuntimeError("[ONNXRuntimeError] : 1 : FAIL : out of memory\nat somewhere.cc:12")
 
 
 def test_timing_adds_up(engine, words):
@@ -175,9 +169,10 @@ def test_timing_adds_up(engine, words):
     assert 0 < last.decode_runtime_ms <= last.decode_ms
 
 
-def test_weights_that_give_no_numbers_are_an_error(engine, words):
-    engine._forward._logits[:] = np.nan
-    engine._forward.prefill = lambda tokens: engine._forward.cached.append(tokens)
+def test_weights_that_give_no_numbers_are_an_error(engine, words, monkeypatch):
+    calls = engine._keeper.runtime.contexts.newest._calls
+    nothing = np.full((MOST_ROWS, engine.model.architecture.vocab_size), np.nan, dtype=np.float32)
+    monkeypatch.setattr(calls, "run", lambda tokens, rows, total: nothing[:rows])
     with pytest.raises(EngineError, match="no finite numbers"):
         list(engine.complete(Request(prompt=words(5))))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -75,7 +77,7 @@ def test_log_probabilities_are_the_models_own_not_the_masks(engine, words):
 
 
 def test_bytes_that_no_token_spells_are_an_error(engine, words):
-    engine._index = ByteIndex([b"a"])
+    engine._vocabulary = dataclasses.replace(engine._vocabulary, index=ByteIndex([b"a"]))
     with pytest.raises(EngineError, match="no token for the bytes"):
         list(engine.complete(Request(prompt=words(4), forced=b"b")))
     assert np.array_equal(engine.cached_tokens, words(4))

@@ -1,0 +1,121 @@
+"""An open model: what unloading frees and what a broken provider takes with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cg2ls.engine.cache import KvBuffers
+from cg2ls.engine.calls import Calls, DeviceCalls, HostCalls
+from cg2ls.engine.contexts import Contexts
+from cg2ls.engine.costs import SAMPLED, CallCosts
+from cg2ls.engine.forward import Forward, first_line
+from cg2ls.engine.providers import PROVIDERS
+from cg2ls.engine.request import EngineError
+from cg2ls.engine.session import OpenSession, open_session
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cg2ls.modelfolder.description import ModelDescription
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """A session with its contexts.
+
+    Attributes:
+        model: its description.
+        opened: the session, and where it runs.
+        contexts: of its documents.
+        costs: of its calls.
+    """
+
+    model: ModelDescription
+    opened: OpenSession
+    contexts: Contexts
+    costs: CallCosts
+
+    @classmethod
+    def open(
+        cls,
+        folder: Path,
+        model: ModelDescription,
+        *,
+        provider: str,
+        threads: int,
+        contexts: int = 1,
+        cuda_graph: bool = False,
+        costs: CallCosts | None = None,
+    ) -> Runtime:
+        """Opens a verified model folder.
+
+        Args:
+            folder: the model folder.
+            model: its description.
+            provider: `auto` or a provider's name.
+            threads: inside one operator.
+            contexts: most that may be made.
+            cuda_graph: see `EngineOptions`.
+            costs: what is known of its calls; None for nothing.
+
+        Raises:
+            EngineError: it cannot be opened, or there is no memory for a context.
+        """
+        opened = open_session(folder, model, provider=provider, threads=threads, cuda_graph=cuda_graph)
+        made = Contexts(lambda: new_context(model, opened), contexts)
+        return cls(model=model, opened=opened, contexts=made, costs=costs or CallCosts())
+
+    @property
+    def skim(self) -> bool:
+        """Whether a call may be made without asking for any logits."""
+        return self.opened.provider == "cpu"
+
+    def calibrate(self, *, whole: bool) -> None:
+        """Measures what calls cost here; what a session does at its first call only is done then, too.
+
+        Args:
+            whole: whether longer calls than one token are of interest.
+        """
+        context = self.contexts.newest
+        tokens: np.ndarray[tuple[int], np.dtype[np.int64]] = np.zeros(SAMPLED[-1], dtype=np.int64)
+
+        def run(count: int) -> float:
+            context.cached.truncate(0)
+            began = perf_counter()
+            context.run(tokens[:count], count)
+            return perf_counter() - began
+
+        self.costs.calibrate(run, SAMPLED if whole else SAMPLED[:1])
+        context.cached.truncate(0)
+
+
+def new_context(model: ModelDescription, opened: OpenSession) -> Forward:
+    """An empty context.
+
+    Raises:
+        EngineError: there is no memory for it.
+    """
+    memory = PROVIDERS[opened.provider].memory
+    shape = model.architecture
+    try:
+        buffers = KvBuffers(
+            opened.ort, shape, length=model.context_length, kv_dtype=model.kv_dtype, device=memory
+        )
+        return Forward(_calls(opened, buffers, shape.vocab_size, memory), buffers)
+    except Exception as wrong:  # MemoryError, or one of the runtime's own, undocumented classes
+        raise EngineError(
+            f"There is no memory for {model.name}'s context of {model.context_length} tokens"
+            f" ({first_line(wrong)}) Use a smaller model."
+        ) from None
+
+
+def _calls(opened: OpenSession, buffers: KvBuffers, vocab_size: int, memory: str) -> Calls:
+    if memory == "cpu":
+        return HostCalls(opened.ort, opened.session, buffers, vocab_size)
+    return DeviceCalls(
+        opened.ort, opened.session, buffers, vocab_size, memory=memory, graphs=opened.cuda_graph
+    )
