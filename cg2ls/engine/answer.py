@@ -6,7 +6,10 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from cg2ls.engine.choosing import Chooser
     from cg2ls.engine.clock import Clock
@@ -67,22 +70,7 @@ class Answer:
             if logits is None:
                 return
             self._clock.prefill_ended(self._lane)
-            while True:
-                accepted = -1
-                for row, drafted in zip_longest(logits, draft):
-                    accepted += 1
-                    step = self._chooser.choose(row)
-                    if step is None:
-                        self._clock.ended = "stop token"
-                        return
-                    self._clock.token_ready()
-                    yield step
-                    self._clock.resume()
-                    if self._ends():
-                        return
-                    if step.token != drafted:
-                        break
-                self._note(len(draft), accepted)
+            while (yield from self._take(logits, draft)):
                 self._lane.keep(len(generated) - 1)
                 draft = self._draft()
                 if not self._in_time(1 + len(draft)):
@@ -96,14 +84,41 @@ class Answer:
         finally:
             self._lane.keep(max(len(generated) - 1, 0))
 
+    def _take(self, logits: NDArray[np.float32], draft: Sequence[int]) -> Generator[Step, None, bool]:
+        """Yields the steps that one call was good for; returns whether the answer goes on.
+
+        Args:
+            logits: after the last token and after each drafted one, float32 [1 + draft, vocab].
+            draft: what was drafted behind the last token.
+        """
+        accepted, mistaken = 0, False
+        try:
+            for row, drafted in zip_longest(logits, draft):
+                step = self._chooser.choose(row)
+                mistaken = drafted is not None and (step is None or step.token != drafted)
+                if step is None:
+                    self._clock.ended = "stop token"
+                    return False
+                accepted += step.token == drafted
+                self._clock.token_ready()
+                yield step
+                self._clock.resume()
+                if self._ends():
+                    return False
+                if mistaken:
+                    break
+            return True
+        finally:
+            self._note(len(draft), accepted, mistaken=mistaken)
+
     def _draft(self) -> Sequence[int]:
         generated = self._chooser.generated
         room = self._most - len(generated) - 1
         return self._drafter.draft(generated, room) if self._drafter and room > 0 else ()
 
-    def _note(self, drafted: int, accepted: int) -> None:
+    def _note(self, drafted: int, accepted: int, *, mistaken: bool) -> None:
         if self._drafter and drafted:
-            self._drafter.checked(drafted, accepted)
+            self._drafter.checked(accepted, mistaken=mistaken)
             self._clock.drafted += drafted
             self._clock.accepted += accepted
 

@@ -91,7 +91,7 @@ def _lane(
     runtime: Runtime, prompt: NDArray[np.int64], chunk: int, busy: Collection[Forward] = ()
 ) -> SingleLane:
     forward = runtime.contexts.take(prompt, busy)
-    return SingleLane(forward, prompt, chunk=chunk, costs=runtime.costs, skim=runtime.skim)
+    return SingleLane(forward, prompt, chunk=chunk, costs=runtime.costs)
 
 
 def _checked(tokens: Sequence[int], model: ModelDescription) -> NDArray[np.int64]:

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 MOST_ROWS = 25
 """Most positions of one call whose logits can be asked for: a token and a draft behind it."""
 
+PAIR = 2
+"""Fewest tokens of a call where results must not depend on what shares it. ONNX Runtime computes the attention of
+one single token in another order of sums, and rounding to eight bits then makes a difference of a last bit large."""
+
 NO_GRAPH = "-1"
 """CUDA's graph id of a call that is neither recorded nor replayed."""
 
@@ -39,6 +43,11 @@ def logits_dtype(session: Any) -> type[np.generic]:
     return np.float16 if session.get_outputs()[0].type == "tensor(float16)" else np.float32
 
 
+def filled_up(count: int, least: int, total: int, capacity: int) -> int:
+    """Tokens of a call of `count` once it is filled up to `least`, as far as the context has room."""
+    return max(count, min(least, count + capacity - total))
+
+
 class HostCalls:
     """Inputs and outputs bound to numpy's memory, which is updated in place.
 
@@ -49,10 +58,13 @@ class HostCalls:
         session: a session of a model folder's graph.
         buffers: keys and values in the processor's memory.
         vocab_size: columns of the logits.
+        least: fewest tokens of a call, 1 or `PAIR`; a shorter one is filled up with any token, whose keys and
+            values the next call overwrites.
     """
 
-    def __init__(self, ort: Any, session: Any, buffers: KvBuffers, vocab_size: int) -> None:
+    def __init__(self, ort: Any, session: Any, buffers: KvBuffers, vocab_size: int, *, least: int) -> None:
         self._session = session
+        self._least = least
         self._buffers = buffers
         self._ids: NDArray[np.int64] = np.zeros(buffers.length, dtype=np.int64)
         self._positions: NDArray[np.int64] = np.arange(buffers.length, dtype=np.int64)
@@ -63,31 +75,34 @@ class HostCalls:
             ("seqlens_k", ort.OrtValue.ortvalue_from_numpy(self._seqlens)),
             ("total_sequence_length", ort.OrtValue.ortvalue_from_numpy(self._total)),
         )
-        self._short: dict[tuple[int, int], Any] = {}
+        self._short: dict[tuple[int, int, int], Any] = {}
         self._long = self._bound()
 
     def run(self, tokens: NDArray[np.int64], rows: int, total: int) -> NDArray[Any]:
         """See `Calls`."""
         count = len(tokens)
         self._ids[:count] = tokens
-        self._seqlens[0] = total - 1
-        self._total[()] = total
-        self._session.run_with_iobinding(self._binding(count, rows))
+        filled = filled_up(count, self._least, total, self._buffers.length)
+        end = total + filled - count
+        self._seqlens[0] = end - 1
+        self._total[()] = end
+        self._session.run_with_iobinding(self._binding(filled, count - rows, rows))
         return self._logits[:rows]
 
-    def _binding(self, count: int, rows: int) -> Any:
+    def _binding(self, count: int, first: int, rows: int) -> Any:
         if count > MOST_ROWS:
-            return self._shaped(self._long, count, rows)
-        binding = self._short.get((count, rows))
+            return self._shaped(self._long, count, first, rows)
+        binding = self._short.get((count, first, rows))
         if binding is None:
-            binding = self._short[count, rows] = self._shaped(self._bound(), count, rows)
+            binding = self._shaped(self._bound(), count, first, rows)
+            self._short[count, first, rows] = binding
         return binding
 
-    def _shaped(self, binding: Any, count: int, rows: int) -> Any:
-        first = self._positions[count - rows :]
+    def _shaped(self, binding: Any, count: int, first: int, rows: int) -> Any:
+        positions = self._positions[first:]
         logits, vocab = self._logits, self._logits.shape[1]
         binding.bind_input("input_ids", "cpu", 0, np.int64, [1, count], self._ids.ctypes.data)
-        binding.bind_input("logits_positions", "cpu", 0, np.int64, [rows], first.ctypes.data)
+        binding.bind_input("logits_positions", "cpu", 0, np.int64, [rows], positions.ctypes.data)
         binding.bind_output("logits", "cpu", 0, logits.dtype, [1, rows, vocab], logits.ctypes.data)
         return binding
 
@@ -110,14 +125,24 @@ class DeviceCalls:
         session: a session of a model folder's graph.
         buffers: keys and values in the device's memory.
         vocab_size: columns of the logits.
+        least: see `HostCalls`.
         memory: ONNX Runtime's name of that memory.
         graphs: whether short calls are recorded once and replayed. A recorded call is told that the context
             is full, since the number it was recorded with stays; `seqlens_k` says how much of it counts.
     """
 
     def __init__(
-        self, ort: Any, session: Any, buffers: KvBuffers, vocab_size: int, *, memory: str, graphs: bool
+        self,
+        ort: Any,
+        session: Any,
+        buffers: KvBuffers,
+        vocab_size: int,
+        *,
+        least: int,
+        memory: str,
+        graphs: bool,
     ) -> None:
+        self._least = least
         self._ort = ort
         self._session = session
         self._buffers = buffers
@@ -127,25 +152,35 @@ class DeviceCalls:
         self._dtype = logits_dtype(session)
         self._total: NDArray[np.int32] = np.zeros((), dtype=np.int32)
         self._seqlens = self._on_device(np.zeros(1, dtype=np.int32))
-        self._short: dict[tuple[int, int], _DeviceCall] = {}
+        self._short: dict[tuple[int, int, int], _DeviceCall] = {}
 
     def run(self, tokens: NDArray[np.int64], rows: int, total: int) -> NDArray[Any]:
         """See `Calls`."""
         count = len(tokens)
-        call = self._short.get((count, rows)) or self._call(count, rows)
-        if count <= MOST_ROWS:
-            self._short[count, rows] = call
-        call.ids.update_inplace(np.ascontiguousarray(tokens[None]))
-        self._seqlens.update_inplace(np.array([total - 1], dtype=np.int32))
-        recorded = self._graphs and count <= MOST_ROWS
-        self._total[()] = self._buffers.length if recorded else total
+        filled = filled_up(count, self._least, total, self._buffers.length)
+        ids: NDArray[np.int64] = np.zeros((1, filled), dtype=np.int64)
+        ids[0, :count] = tokens
+        end = total + filled - count
+        call = self._call(filled, count - rows, rows)
+        call.ids.update_inplace(ids)
+        self._seqlens.update_inplace(np.array([end - 1], dtype=np.int32))
+        recorded = self._graphs and filled <= MOST_ROWS
+        self._total[()] = self._buffers.length if recorded else end
         self._session.run_with_iobinding(call.binding, call.options)
         return call.logits.numpy()[0]  # type: ignore[no-any-return]
 
-    def _call(self, count: int, rows: int) -> _DeviceCall:
+    def _call(self, count: int, first: int, rows: int) -> _DeviceCall:
+        call = self._short.get((count, first, rows))
+        if call is None:
+            call = self._bound(count, first, rows)
+            if count <= MOST_ROWS:
+                self._short[count, first, rows] = call
+        return call
+
+    def _bound(self, count: int, first: int, rows: int) -> _DeviceCall:
         binding = self._session.io_binding()
         ids = self._on_device(np.zeros((1, count), dtype=np.int64))
-        positions = self._on_device(np.arange(count - rows, count, dtype=np.int64))
+        positions = self._on_device(np.arange(first, first + rows, dtype=np.int64))
         logits = self._ort.OrtValue.ortvalue_from_shape_and_type(
             [1, rows, self._vocab], self._dtype, self._memory, 0
         )
@@ -159,8 +194,7 @@ class DeviceCalls:
         self._buffers.bind(binding)
         options = self._ort.RunOptions()
         if self._graphs:
-            recorded = count <= MOST_ROWS
-            number = str(1 + count * (MOST_ROWS + 1) + rows) if recorded else NO_GRAPH
+            number = str(1 + len(self._short)) if count <= MOST_ROWS else NO_GRAPH
             options.add_run_config_entry("gpu_graph_id", number)
         return _DeviceCall(binding, ids, logits, options)
 

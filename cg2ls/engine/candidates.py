@@ -10,6 +10,7 @@ from cg2ls.engine.cache import KvBuffers
 from cg2ls.engine.calls import logits_dtype
 from cg2ls.engine.forward import RunError, first_line
 from cg2ls.engine.request import EngineError
+from cg2ls.engine.runtime import least_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -136,11 +137,12 @@ class _Rows:
         model, opened = runtime.model, runtime.opened
         self._session = opened.session
         self._length = lane.forward.cached.length
+        self._filled = least_tokens(model)
         try:
             buffers = KvBuffers(
                 opened.ort,
                 model.architecture,
-                length=self._length + most,
+                length=self._length + most + self._filled,
                 kv_dtype=model.kv_dtype,
                 device="cpu",
                 batch=count,
@@ -152,7 +154,7 @@ class _Rows:
             raise EngineError(
                 f"There is no memory for {count} candidates ({first_line(wrong)}) Ask for fewer."
             ) from None
-        self._ids: NDArray[np.int64] = np.zeros((count, 1), dtype=np.int64)
+        self._ids: NDArray[np.int64] = np.zeros((count, self._filled), dtype=np.int64)
         self._seqlens: NDArray[np.int32] = np.zeros(count, dtype=np.int32)
         self._total: NDArray[np.int32] = np.zeros((), dtype=np.int32)
         self._zero: NDArray[np.int64] = np.zeros(1, dtype=np.int64)
@@ -175,9 +177,9 @@ class _Rows:
             RunError: ONNX Runtime failed.
         """
         self._ids[:, 0] = tokens
-        self._seqlens[:] = self._length
+        self._seqlens[:] = self._length + self._filled - 1
+        self._total[()] = self._length + self._filled
         self._length += 1
-        self._total[()] = self._length
         try:
             self._session.run_with_iobinding(self._binding)
         except Exception as wrong:  # the runtime raises its own, undocumented classes

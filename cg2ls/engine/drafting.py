@@ -30,6 +30,13 @@ LEAST_GAIN = 1.05
 """A draft must promise this many times the tokens per second of none."""
 
 
+KEPT = 0.85
+"""Share of what is known of a source that one more draft leaves."""
+
+FORGOTTEN = 0.1
+"""Share of what is known of a source that an answer's end takes away."""
+
+
 class Source(Protocol):
     """Something that proposes what comes next.
 
@@ -125,16 +132,16 @@ class Record:
         """Probability that the next drafted token is right."""
         return self.right / self.tried
 
-    def note(self, drafted: int, accepted: int) -> None:
+    def note(self, accepted: int, *, mistaken: bool) -> None:
         """Takes in one checked draft."""
-        self.right = 0.9 * self.right + accepted
-        self.tried = 0.9 * self.tried + accepted + (accepted < drafted)
+        self.right = KEPT * self.right + accepted
+        self.tried = KEPT * self.tried + accepted + mistaken
 
     def forget(self) -> None:
         """Moves toward what is assumed of a source nobody has tried."""
         fresh = Record()
-        self.right += 0.1 * (fresh.right - self.right)
-        self.tried += 0.1 * (fresh.tried - self.tried)
+        self.right += FORGOTTEN * (fresh.right - self.right)
+        self.tried += FORGOTTEN * (fresh.tried - self.tried)
 
 
 class Policy:
@@ -202,7 +209,11 @@ class Drafter:
                 return drafted[:most]
         return ()
 
-    def checked(self, drafted: int, accepted: int) -> None:
-        """Takes in how the last draft fared."""
-        if drafted:
-            self._policy.record(self._asked).note(drafted, accepted)
+    def checked(self, accepted: int, *, mistaken: bool) -> None:
+        """Takes in how the last draft fared.
+
+        Args:
+            accepted: how many of its tokens were right.
+            mistaken: whether the one after them was wrong; else the answer ended there.
+        """
+        self._policy.record(self._asked).note(accepted, mistaken=mistaken)

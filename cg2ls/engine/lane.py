@@ -54,22 +54,18 @@ class SingleLane:
         prompt: token ids, int64 [count].
         chunk: most tokens per call while reading.
         costs: learns what calls take.
-        skim: whether a call may be made without asking for any logits.
 
     Attributes:
         forward: the context.
     """
 
-    def __init__(
-        self, forward: Forward, prompt: NDArray[np.int64], *, chunk: int, costs: CallCosts, skim: bool
-    ) -> None:
+    def __init__(self, forward: Forward, prompt: NDArray[np.int64], *, chunk: int, costs: CallCosts) -> None:
         self._reused = 0
         self._runtime_s = 0.0
         self.forward = forward
         self._prompt = prompt
         self._chunk = chunk
         self._costs = costs
-        self._unread_rows = 0 if skim else 1
 
     @property
     def reused(self) -> int:
@@ -91,7 +87,7 @@ class SingleLane:
         while len(known) - start > self._chunk:
             if not go_on(self._chunk):
                 return None
-            self._run(known[start : start + self._chunk], self._unread_rows)
+            self._run(known[start : start + self._chunk], 1)
             start += self._chunk
         last = np.concatenate([known[start:], np.asarray(draft, dtype=np.int64)])
         return self._run(last, 1 + len(draft)) if go_on(len(last)) else None

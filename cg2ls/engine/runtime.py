@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cg2ls.engine.cache import KvBuffers
-from cg2ls.engine.calls import Calls, DeviceCalls, HostCalls
+from cg2ls.engine.calls import PAIR, Calls, DeviceCalls, HostCalls
 from cg2ls.engine.contexts import Contexts
 from cg2ls.engine.costs import SAMPLED, CallCosts
 from cg2ls.engine.forward import Forward, first_line
@@ -69,11 +69,6 @@ class Runtime:
         made = Contexts(lambda: new_context(model, opened), contexts)
         return cls(model=model, opened=opened, contexts=made, costs=costs or CallCosts())
 
-    @property
-    def skim(self) -> bool:
-        """Whether a call may be made without asking for any logits."""
-        return self.opened.provider == "cpu"
-
     def calibrate(self, *, whole: bool) -> None:
         """Measures what calls cost here; what a session does at its first call only is done then, too.
 
@@ -100,12 +95,15 @@ def new_context(model: ModelDescription, opened: OpenSession) -> Forward:
         EngineError: there is no memory for it.
     """
     memory = PROVIDERS[opened.provider].memory
-    shape = model.architecture
     try:
         buffers = KvBuffers(
-            opened.ort, shape, length=model.context_length, kv_dtype=model.kv_dtype, device=memory
+            opened.ort,
+            model.architecture,
+            length=model.context_length,
+            kv_dtype=model.kv_dtype,
+            device=memory,
         )
-        return Forward(_calls(opened, buffers, shape.vocab_size, memory), buffers)
+        return Forward(_calls(model, opened, buffers), buffers)
     except Exception as wrong:  # MemoryError, or one of the runtime's own, undocumented classes
         raise EngineError(
             f"There is no memory for {model.name}'s context of {model.context_length} tokens"
@@ -113,9 +111,22 @@ def new_context(model: ModelDescription, opened: OpenSession) -> Forward:
         ) from None
 
 
-def _calls(opened: OpenSession, buffers: KvBuffers, vocab_size: int, memory: str) -> Calls:
+def least_tokens(model: ModelDescription) -> int:
+    """Fewest tokens of a call: two where the model's results are not to depend on what shares a call."""
+    return PAIR if model.independent_rows else 1
+
+
+def _calls(model: ModelDescription, opened: OpenSession, buffers: KvBuffers) -> Calls:
+    vocab, least = model.architecture.vocab_size, least_tokens(model)
+    memory = PROVIDERS[opened.provider].memory
     if memory == "cpu":
-        return HostCalls(opened.ort, opened.session, buffers, vocab_size)
+        return HostCalls(opened.ort, opened.session, buffers, vocab, least=least)
     return DeviceCalls(
-        opened.ort, opened.session, buffers, vocab_size, memory=memory, graphs=opened.cuda_graph
+        opened.ort,
+        opened.session,
+        buffers,
+        vocab,
+        least=least,
+        memory=memory,
+        graphs=opened.cuda_graph,
     )
