@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 
 from cg2_training.adapt.command import add_adapt
+from cg2_training.lease.command import add_pack, add_unpack
 from cg2ls.commandline import Parser, run_command
 
 EXAMPLE = """\
@@ -57,6 +58,8 @@ def _parser() -> argparse.ArgumentParser:
     _evaluate(commands.add_parser("evaluate", help="held-out loss of a checkpoint or a model folder"))
     _export(commands.add_parser("export", help="turn a run into a measured model folder with a model card"))
     add_adapt(commands.add_parser("adapt", help="teach a model your own repository, if that helps"))
+    add_pack(commands.add_parser("pack", help="pack a run for a borrowed machine without a network"))
+    add_unpack(commands.add_parser("unpack", help="make a run of what a borrowed machine left"))
     _show(commands.add_parser("show-batch", help="print the rows of a step as text"))
     return parser
 

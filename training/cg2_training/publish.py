@@ -14,8 +14,8 @@ from cg2_training.card import render_card
 from cg2_training.errors import TrainingError
 from cg2_training.evaluate import Evaluation, evaluate
 from cg2_training.recipe import Recipe
+from cg2_training.run_file import read_run
 from cg2_training.shards import TokenShard
-from cg2_training.state import saved_states
 from cg2_training.subject import open_subject
 from cg2ls.files import check_replaceable, replacing_folder
 from cg2ls.modelfolder.description import DESCRIPTION, Language, ModelDescription
@@ -47,18 +47,14 @@ def publish(
         OutputError: `out` holds something that is no model folder.
     """
     check_replaceable(out, DESCRIPTION)
-    states = saved_states(run)
-    if not states:
-        raise TrainingError(f"{run} holds no saved state; train first with cg2-train pretrain.")
-    meta = json.loads((states[-1] / "meta.json").read_text())
-    recipe = Recipe.from_dict(meta["recipe"], str(states[-1]))
+    step, recipe = read_run(run)
     report = _corpus_report(corpus)
     shard = TokenShard.open(heldout)
     measured = _measure(run / "checkpoint", shard, recipe)
     with tempfile.TemporaryDirectory(dir=run) as scratch:
         checkpoint = Path(shutil.copytree(run / "checkpoint", Path(scratch) / "checkpoint"))
         facts = Facts.read(checkpoint)
-        source = replace(facts.source, checkpoint=recipe.name, revision=f"step-{meta['step']}")
+        source = replace(facts.source, checkpoint=recipe.name, revision=f"step-{step}")
         replace(facts, source=source).write(checkpoint)
         folder = Path(scratch) / "folder"
         convert(checkpoint, folder, precision=precision, license=license_id)
@@ -68,7 +64,7 @@ def publish(
             languages={language: Language(bits_per_byte=round(shipped.bits_per_byte, 4))},
             quality=_quality(measured, shipped),
         ).write(folder)
-        card = render_card(recipe, meta["step"], report, measured, shipped, folder)
+        card = render_card(recipe, step, report, measured, shipped, folder)
         with replacing_folder(out, proof=DESCRIPTION) as new:
             for path in [*folder.iterdir(), run / "loss.png"]:
                 shutil.copy2(path, new / path.name)

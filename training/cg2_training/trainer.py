@@ -25,6 +25,7 @@ from cg2_training.optimizer import MasterOptimizer, lr_scale
 from cg2_training.plot import plot_losses
 from cg2_training.progress import Speed, open_progress
 from cg2_training.recipe import Recipe
+from cg2_training.run_file import write_run
 from cg2_training.shards import TokenShard
 from cg2_training.state import load_state, save_state
 from cg2ls.codegen2 import Checkpoint
@@ -85,6 +86,7 @@ class Trainer:
         if recipe.run.threads:
             torch.set_num_threads(recipe.run.threads)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        torch.set_float32_matmul_precision("high")
         self.model = _initial(recipe, start).to(self.device)
         self.optimizer = MasterOptimizer(self.model, recipe.optimizer)
         for parameter in self.model.parameters():
@@ -201,6 +203,7 @@ class Trainer:
             {"model": asdict(self.recipe.model), "recipe": self.recipe.to_dict()},
         )
         export_checkpoint(self.run / "checkpoint", self.recipe, self.optimizer, self.train.tokenizer)
+        write_run(self.run, self.done, self.recipe)
         plot_losses(self.run / "log.jsonl", self.run / "loss.png", self.recipe.name)
 
 
