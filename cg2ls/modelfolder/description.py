@@ -28,7 +28,8 @@ TOKENIZER = "tokenizer.json"
 CONTENT = (GRAPH, WEIGHTS, TOKENIZER)
 """The files a model folder holds besides model.json."""
 
-PRECISIONS = ("fp32", "int8", "int4")
+PRECISIONS = ("fp32", "fp16", "bf16", "int8", "int4", "nf4")
+KV_DTYPES = ("float32", "float16", "bfloat16", "int8")
 
 LARGEST = 1 << 24
 """No model has a larger shape or context; a damaged file must not make the engine ask for such memory."""
@@ -116,7 +117,7 @@ class ModelDescription:
         architecture: shape of the network.
         context_length: tokens of prompt and answer together.
         tokens: ids of the special tokens; `vocab_size` is the architecture's.
-        precision: of the weights: "fp32", "int8" or "int4".
+        precision: of the weights; one of `PRECISIONS`.
         independent_rows: whether a token's result does not depend on which others share its call of the graph.
             False where activations get one scale for all rows of a call; chunks, drafts and reuse of the
             cache then change results a little.
@@ -126,7 +127,7 @@ class ModelDescription:
         infill: what the weights fill in.
         languages: what they were trained on, by LSP language id; empty where unknown.
         document_header: text put before every document in training, "" for none.
-        kv_dtype: element type of the key and value buffers.
+        kv_dtype: element type of the key and value buffers; one of `KV_DTYPES`.
         quality: measured numbers, by a name that says what was measured.
         family: "codegen2".
     """
@@ -220,7 +221,7 @@ class ModelDescription:
             independent_rows=(
                 top.boolean("independent_rows") if "independent_rows" in top else precision != "int8"
             ),
-            kv_dtype=top.text("kv_dtype", among=("float32", "float16")),
+            kv_dtype=top.text("kv_dtype", among=KV_DTYPES),
             files=_files(top.object("files")),
             source=source_from(top.object("source")),
             license=top.text("license"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper
@@ -12,27 +12,41 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from cg2_quantize.external import ExternalWriter
-
 T = TypeVar("T")
 
-OPSET = 20
+OPSET = 21
 MICROSOFT = "com.microsoft"
 IR_VERSION = 10
 """The newest that every supported ONNX Runtime reads."""
 
 
-class GraphBuilder:
-    """Collects nodes and initializers; a value has the name of the node that makes it."""
+class TensorWriter(Protocol):
+    """Takes the initializers of a graph."""
 
-    def __init__(self, weights: ExternalWriter) -> None:
+    def add(self, name: str, values: npt.NDArray[np.generic]) -> TensorProto:
+        """Keeps `values` somewhere and returns the initializer that refers to them."""
+
+
+class GraphBuilder:
+    """Collects nodes and initializers; a value has the name of the node that makes it.
+
+    Args:
+        weights: takes the initializers.
+        floats: element type that float32 initializers are rounded to.
+    """
+
+    def __init__(self, weights: TensorWriter, floats: npt.DTypeLike = np.float32) -> None:
         self._weights = weights
+        self._floats = np.dtype(floats)
+        self.float_type = int(helper.np_dtype_to_tensor_dtype(self._floats))
         self._nodes: list[NodeProto] = []
         self._initializers: list[TensorProto] = []
         self._made: dict[str, Any] = {}
 
-    def constant(self, name: str, values: npt.NDArray[np.generic]) -> str:
-        """Adds an initializer, written out now, and returns its name."""
+    def constant(self, name: str, values: npt.NDArray[np.generic], *, exact: bool = False) -> str:
+        """Adds an initializer, written out now, and returns its name; `exact` keeps float32 as it is."""
+        if values.dtype == np.float32 and self._floats != np.float32 and not exact:
+            values = values.astype(self._floats)
         self._initializers.append(self._weights.add(name, values))
         return name
 

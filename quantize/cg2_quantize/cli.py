@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cg2_quantize.formats.catalogue import FORMATS
 from cg2ls.commandline import Parser, run_command
-from cg2ls.modelfolder.description import PRECISIONS
 from cg2ls.table import aligned
 
 if TYPE_CHECKING:
@@ -117,9 +117,7 @@ def _convert_parser() -> Parser:
     parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="FOLDER", help="the model folder to make"
     )
-    parser.add_argument(
-        "--format", choices=sorted(PRECISIONS), default="int8", help="precision (default: int8)"
-    )
+    parser.add_argument("--format", choices=FORMATS, default="int8", help="precision (default: int8)")
     parser.add_argument(
         "--name", help="the model's name (default: cg2ls.json's, else the checkpoint folder's)"
     )

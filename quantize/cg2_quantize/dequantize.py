@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import onnx
 
+from cg2_quantize.checks import check_output, check_space
+from cg2_quantize.errors import QuantizeError
 from cg2_quantize.external import read_initializers
-from cg2_quantize.folder import QuantizeError, check_output, check_space
-from cg2_quantize.rounding import Blocks, restore_blocks, restore_int8
+from cg2_quantize.formats.blocks import BLOCK_SIZE
+from cg2_quantize.formats.nf4 import restore_nf4
+from cg2_quantize.rounding import Blocks, restore_blocks, restore_int8, restore_levels
 from cg2ls.codegen2 import CodeGenConfig, CodeTokenizer, write_checkpoint
 from cg2ls.codegen2.qkv import fuse_qkv
 from cg2ls.files import replacing_folder
@@ -79,15 +82,32 @@ class StoredWeights:
     origin: str
 
     def matrix(self, name: str, inputs: int) -> Float32:
-        """The matrix [inputs, outputs] of a product, or the rows of the embedding."""
+        """The matrix [inputs, outputs] of a product."""
         if (plain := self.tensors.get(f"{name}.weight")) is not None:
             return np.asarray(plain, np.float32)
+        if (packed := self.tensors.get(f"{name}.weight_nf4")) is not None:
+            return restore_nf4(packed, np.asarray(self._get(f"{name}.weight_largest"), np.float32), inputs)
+        if (levels := self.tensors.get(f"{name}.weight_levels")) is not None:
+            zero_points = self._get(f"{name}.weight_zero_points")
+            return restore_levels(levels, self._get(f"{name}.weight_scales"), zero_points, BLOCK_SIZE)
         if f"{name}.weight_scales" not in self.tensors:
             return restore_int8(self._get(f"{name}.weight_int8"), self._get(f"{name}.weight_scale"))
         bits = 4 if f"{name}.weight_int4" in self.tensors else 8
         packed = self._get(f"{name}.weight_int{bits}")
-        zero_points = self._get(f"{name}.weight_zero_points")
-        return restore_blocks(Blocks(packed, self._get(f"{name}.weight_scales"), zero_points, inputs, bits))
+        scales = np.asarray(self._get(f"{name}.weight_scales"), np.float32)
+        return restore_blocks(Blocks(packed, scales, self._get(f"{name}.weight_zero_points"), inputs, bits))
+
+    def embedding(self, name: str) -> Float32:
+        """The rows [vocabulary, n_embd] of the embedding."""
+        if f"{name}.weight_scales" not in self.tensors:
+            return self.matrix(name, 0)
+        levels = self._get(f"{name}.weight_int8")
+        rows, width = levels.shape
+        scales = np.asarray(self._get(f"{name}.weight_scales"), np.float32)
+        padded = np.pad(levels, ((0, 0), (0, -width % scales.shape[1])))
+        packed = padded.reshape(rows, scales.shape[1], -1)
+        blocks = Blocks(packed, scales, self._get(f"{name}.weight_zero_points"), width, 8)
+        return restore_blocks(blocks).T
 
     def vector(self, name: str) -> Float32:
         """A bias or a norm's scale."""
@@ -103,7 +123,7 @@ def checkpoint_tensors(stored: StoredWeights, config: CodeGenConfig) -> Mapping[
     """Every tensor of the checkpoint, by its published name."""
     d, inner = config.n_embd, config.n_inner
     tensors = {
-        "transformer.wte.weight": stored.matrix("model.embed_tokens", config.vocab_size),
+        "transformer.wte.weight": stored.embedding("model.embed_tokens"),
         "lm_head.weight": stored.matrix("lm_head", d).T,
         "lm_head.bias": stored.vector("lm_head.bias"),
         "transformer.ln_f.weight": stored.vector("model.ln_f.weight"),

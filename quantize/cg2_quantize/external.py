@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import ml_dtypes
 import numpy as np
 import onnx
 from onnx import TensorProto, external_data_helper, helper, numpy_helper
@@ -45,13 +46,15 @@ class ExternalWriter:
         values = np.ascontiguousarray(values)
         if values.nbytes < INLINE_BELOW:
             return numpy_helper.from_array(values, name)
+        dtype, dims = values.dtype, values.shape
+        if dtype == ml_dtypes.uint4:
+            flat = values.reshape(-1).view(np.uint8)
+            values = flat[::2] | (np.pad(flat[1::2], (0, len(flat) % 2)) << np.uint8(4))
         alignment = PAGE if values.nbytes >= 16 * PAGE else LINE
         offset = -(-self._file.tell() // alignment) * alignment
         self._file.seek(offset)
-        self._file.write(values.data)
-        tensor = TensorProto(
-            name=name, data_type=helper.np_dtype_to_tensor_dtype(values.dtype), dims=values.shape
-        )
+        self._file.write(values.view(np.uint8).data)
+        tensor = TensorProto(name=name, data_type=helper.np_dtype_to_tensor_dtype(dtype), dims=dims)
         tensor.data_location = TensorProto.EXTERNAL
         for key, value in (("location", self._path.name), ("offset", offset), ("length", values.nbytes)):
             tensor.external_data.add(key=key, value=str(value))
@@ -72,4 +75,10 @@ def _arrays(tensors: Iterable[TensorProto], folder: Path) -> Iterable[tuple[str,
         info = external_data_helper.ExternalDataInfo(tensor)
         dtype = helper.tensor_dtype_to_np_dtype(tensor.data_type)
         path = folder / info.location
+        if dtype == ml_dtypes.uint4:
+            count = int(np.prod(tensor.dims))
+            packed = np.memmap(path, np.uint8, mode="r", offset=info.offset or 0, shape=(-(-count // 2),))
+            flat = np.stack((packed & np.uint8(15), packed >> np.uint8(4)), axis=-1).reshape(-1)
+            yield tensor.name, flat[:count].reshape(tensor.dims).astype(ml_dtypes.uint4)
+            continue
         yield tensor.name, np.memmap(path, dtype, mode="r", offset=info.offset or 0, shape=tuple(tensor.dims))

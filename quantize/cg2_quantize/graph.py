@@ -4,141 +4,153 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 from onnx import TensorProto, helper
 
+from cg2_quantize.attention import Attention, KvScales
 from cg2_quantize.builder import MICROSOFT, GraphBuilder
-from cg2ls.codegen2.config import ROTARY_BASE
 
 if TYPE_CHECKING:
     from onnx import ModelProto, ValueInfoProto
 
-    from cg2_quantize.precision import Precision
+    from cg2_quantize.formats import Format
     from cg2_quantize.rounding import Float32
     from cg2_quantize.weights import NamedWeights
     from cg2ls.codegen2 import CodeGenConfig
 
 
-def rotary_tables(config: CodeGenConfig) -> tuple[Float32, Float32]:
-    """Cosine and sine [n_positions, rotary_dim / 2] (RoPE, Su et al. 2021, arXiv 2104.09864).
+def before_block(layer: int) -> tuple[str, str]:
+    """Names of the two values a block is given: the normed input and the residual."""
+    return f"/model/layers.{layer}/ln_1/output", f"/model/layers.{layer}/residual"
 
-    Half the width of a head or less: GroupQueryAttention rotates as many channels as the tables name.
-    """
-    pairs = np.arange(0, config.rotary_dim, 2, dtype=np.float64)
-    angles = np.arange(config.n_positions)[:, None] * ROTARY_BASE ** (-pairs / config.rotary_dim)
-    return np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
+
+NORMED_END = "/model/ln_f/output"
+"""Name of the value the head is given."""
 
 
 def build(
-    config: CodeGenConfig, weights: NamedWeights, precision: Precision, graph: GraphBuilder
+    config: CodeGenConfig,
+    weights: NamedWeights,
+    chosen: Format,
+    graph: GraphBuilder,
+    kv_scales: KvScales | None = None,
 ) -> ModelProto:
     """The whole model; weights are read, rounded and written one at a time.
 
     The last block computes query positions only where logits are asked for, all else only keys and values.
+
+    Args:
+        config: shapes.
+        weights: of the checkpoint.
+        chosen: the format.
+        graph: empty; its float type is the format's.
+        kv_scales: of an int8 cache.
     """
-    cos, sin = rotary_tables(config)
-    tables = (graph.constant("model.rotary.cos", cos), graph.constant("model.rotary.sin", sin))
-    residual = precision.embedding(graph, "/model/embed_tokens", "input_ids", weights.embedding())
-    block = _Block(config, weights, precision, graph, tables)
-    gamma, beta = block.norm_constants("/model/layers.0/ln_1", "transformer.h.0.ln_1")
-    normed = graph.node(
-        "LayerNormalization",
-        "/model/layers.0/ln_1",
-        [residual, gamma, beta],
-        axis=-1,
-        epsilon=config.layer_norm_epsilon,
-    )
+    network = _Network(config, weights, chosen, graph, kv_scales)
+    network.embed()
     for layer in range(config.n_layer):
-        normed, residual = block.emit(layer, normed, residual)
-    head = precision.head(graph, "/lm_head", normed, weights.head(), weights.vector("lm_head.bias"))
-    graph.node("Identity", "/logits", [head], outputs=["logits"])
-    return graph.model(_inputs(config), _outputs(config))
+        network.block(layer)
+    network.head()
+    return graph.model(_inputs(config, chosen.kv), _outputs(config, chosen.kv))
 
 
-class _Block:
-    """Writes the parallel blocks: x + attention(norm(x)) + mlp(norm(x))."""
+class _Network:
+    """Writes the parts: x + attention(norm(x)) + mlp(norm(x)) in each block."""
 
     def __init__(
         self,
         config: CodeGenConfig,
         weights: NamedWeights,
-        precision: Precision,
+        chosen: Format,
         graph: GraphBuilder,
-        tables: tuple[str, str],
+        kv_scales: KvScales | None,
     ) -> None:
-        self._config, self._weights, self._precision, self._graph = config, weights, precision, graph
-        self._tables = tables
+        self._config, self._weights, self._graph = config, weights, graph
+        self._precision, self._portable = chosen.precision, chosen.portable
+        self._attention = Attention(config, chosen, graph, kv_scales)
 
-    def emit(self, layer: int, normed: str, residual: str) -> tuple[str, str]:
-        """Block `layer`, and the norm after it; returns the new normed value and residual."""
-        path = f"/model/layers.{layer}"
+    def embed(self) -> None:
+        """Token embedding and the first block's norm."""
+        normed, residual = before_block(0)
+        rows = self._precision.embedding(
+            self._graph, "/model/embed_tokens", "input_ids", self._weights.embedding()
+        )
+        self._graph.node("Identity", "/model/embed_tokens/residual", [rows], outputs=[residual])
+        self._norm("/model/layers.0/ln_1", "transformer.h.0.ln_1", residual, normed)
+
+    def block(self, layer: int) -> None:
+        """Block `layer` and the norm behind it."""
+        graph, path = self._graph, f"/model/layers.{layer}"
+        normed, residual = before_block(layer)
+        packed = self._linear(f"{path}/attn/qkv_proj", normed, self._weights.qkv(layer))
+        attended = self._attention.emit(layer, f"{path}/attn", packed)
         last = layer == self._config.n_layer - 1
-        attended = self._attention(layer, f"{path}/attn", normed)
         if last:
             attended, normed, residual = (
-                self._wanted(f"{path}/{name}", value)
+                graph.node("Gather", f"{path}/{name}/wanted", [value, "logits_positions"], axis=1)
                 for name, value in (("attn", attended), ("ln_1", normed), ("residual", residual))
             )
         projected = self._linear(f"{path}/attn/out_proj", attended, self._weights.out_proj(layer))
         widened = self._linear(f"{path}/mlp/fc_in", normed, self._weights.fc_in(layer))
-        bias = self._constant(f"model.layers.{layer}.mlp.fc_in.bias", f"transformer.h.{layer}.mlp.fc_in.bias")
-        active = self._graph.node("FastGelu", f"{path}/mlp", [widened, bias], domain=MICROSOFT)
-        narrowed = self._linear(f"{path}/mlp/fc_out", active, self._weights.fc_out(layer))
-        both = self._graph.node("Add", path, [projected, narrowed])
-        after = (
-            ("/model/ln_f", "transformer.ln_f")
-            if last
-            else (
-                f"/model/layers.{layer + 1}/ln_1",
-                f"transformer.h.{layer + 1}.ln_1",
+        narrowed = self._linear(f"{path}/mlp/fc_out", self._gelu(layer, widened), self._weights.fc_out(layer))
+        both = graph.node("Add", path, [projected, narrowed])
+        if last:
+            self._add_and_norm(layer, both, residual, "transformer.ln_f", NORMED_END, "")
+        else:
+            self._add_and_norm(
+                layer, both, residual, f"transformer.h.{layer + 1}.ln_1", *before_block(layer + 1)
             )
-        )
-        return self._add_and_norm(layer, both, residual, *after)
 
-    def norm_constants(self, path: str, source: str) -> tuple[str, str]:
+    def head(self) -> None:
+        """Logits, always float32."""
+        bias = self._weights.vector("lm_head.bias")
+        logits = self._precision.head(self._graph, "/lm_head", NORMED_END, self._weights.head(), bias)
+        self._graph.node("Cast", "/logits", [logits], outputs=["logits"], to=TensorProto.FLOAT)
+
+    def _gelu(self, layer: int, widened: str) -> str:
+        graph, path = self._graph, f"/model/layers.{layer}/mlp"
+        bias = self._constant(f"model.layers.{layer}.mlp.fc_in.bias", f"transformer.h.{layer}.mlp.fc_in.bias")
+        if self._portable:
+            return graph.node("Gelu", path, [graph.node("Add", path, [widened, bias])], approximate="tanh")
+        return graph.node("FastGelu", path, [widened, bias], domain=MICROSOFT)
+
+    def _add_and_norm(
+        self, layer: int, both: str, residual: str, source: str, normed: str, total: str
+    ) -> None:
+        """Residual sum of block `layer` with fc_out's bias, called `total`, and the norm of it."""
+        graph, path = self._graph, normed.removesuffix("/output")
+        bias = self._constant(
+            f"model.layers.{layer}.mlp.fc_out.bias", f"transformer.h.{layer}.mlp.fc_out.bias"
+        )
+        if self._portable:
+            summed = graph.node("Add", f"{path}/residual", [both, residual])
+            total = total or f"{path}/residual/sum"
+            graph.node("Add", f"{path}/bias", [summed, bias], outputs=[total])
+            self._norm(path, source, total, normed)
+            return
+        graph.node(
+            "SkipLayerNormalization",
+            path,
+            [both, residual, *self._norm_constants(path, source), bias],
+            domain=MICROSOFT,
+            outputs=[normed, "", "", total] if total else [normed],
+            epsilon=self._config.layer_norm_epsilon,
+        )
+
+    def _norm(self, path: str, source: str, x: str, normed: str) -> None:
+        self._graph.node(
+            "LayerNormalization",
+            path,
+            [x, *self._norm_constants(path, source)],
+            outputs=[normed],
+            axis=-1,
+            epsilon=self._config.layer_norm_epsilon,
+        )
+
+    def _norm_constants(self, path: str, source: str) -> tuple[str, str]:
         """Scale and shift of a layer norm."""
         name = path.strip("/").replace("/", ".")
         gamma, beta = self._weights.norm(source)
         return self._graph.constant(f"{name}.weight", gamma), self._graph.constant(f"{name}.bias", beta)
-
-    def _attention(self, layer: int, path: str, normed: str) -> str:
-        config = self._config
-        packed = self._linear(f"{path}/qkv_proj", normed, self._weights.qkv(layer))
-        past = [f"past_key_values.{layer}.key", f"past_key_values.{layer}.value"]
-        present = [f"present.{layer}.key", f"present.{layer}.value"]
-        return self._graph.node(
-            "GroupQueryAttention",
-            path,
-            [packed, "", "", *past, "seqlens_k", "total_sequence_length", *self._tables],
-            domain=MICROSOFT,
-            outputs=[f"{path}/GroupQueryAttention/output", *present],
-            num_heads=config.n_head,
-            kv_num_heads=config.n_head,
-            do_rotary=1,
-            rotary_interleaved=1,
-        )
-
-    def _add_and_norm(self, layer: int, both: str, residual: str, path: str, source: str) -> tuple[str, str]:
-        """Residual sum of block `layer` with fc_out's bias, and the norm that follows it."""
-        gamma, beta = self.norm_constants(path, source)
-        bias = self._constant(
-            f"model.layers.{layer}.mlp.fc_out.bias", f"transformer.h.{layer}.mlp.fc_out.bias"
-        )
-        outputs = [f"{path}/output", "", "", f"{path}/residual"]
-        if source == "transformer.ln_f":
-            outputs = outputs[:1]
-        normed = self._graph.node(
-            "SkipLayerNormalization",
-            path,
-            [both, residual, gamma, beta, bias],
-            domain=MICROSOFT,
-            outputs=outputs,
-            epsilon=self._config.layer_norm_epsilon,
-        )
-        return normed, f"{path}/residual"
-
-    def _wanted(self, path: str, value: str) -> str:
-        return self._graph.node("Gather", f"{path}/wanted", [value, "logits_positions"], axis=1)
 
     def _linear(self, path: str, x: str, weight: Float32) -> str:
         return self._precision.linear(self._graph, path, x, weight)
@@ -147,34 +159,39 @@ class _Block:
         return self._graph.constant(name, self._weights.vector(source))
 
 
-def _inputs(config: CodeGenConfig) -> list[ValueInfoProto]:
-    value, float32 = helper.make_tensor_value_info, TensorProto.FLOAT
-    cache = _cache_shape(config)
+def _inputs(config: CodeGenConfig, kv: str) -> list[ValueInfoProto]:
+    value = helper.make_tensor_value_info
     return [
         value("input_ids", TensorProto.INT64, ["batch", "sequence"]),
         value("seqlens_k", TensorProto.INT32, ["batch"]),
         value("total_sequence_length", TensorProto.INT32, []),
         value("logits_positions", TensorProto.INT64, ["positions"]),
-        *(
-            value(f"past_key_values.{layer}.{part}", float32, cache)
-            for layer in range(config.n_layer)
-            for part in ("key", "value")
-        ),
+        *_caches(config, "past_key_values", kv),
     ]
 
 
-def _outputs(config: CodeGenConfig) -> list[ValueInfoProto]:
-    value, float32 = helper.make_tensor_value_info, TensorProto.FLOAT
-    cache = _cache_shape(config)
+def _outputs(config: CodeGenConfig, kv: str) -> list[ValueInfoProto]:
+    logits: list[str | int | None] = ["batch", "positions", config.vocab_size]
     return [
-        value("logits", float32, ["batch", "positions", config.vocab_size]),
-        *(
-            value(f"present.{layer}.{part}", float32, cache)
-            for layer in range(config.n_layer)
-            for part in ("key", "value")
-        ),
+        helper.make_tensor_value_info("logits", TensorProto.FLOAT, logits),
+        *_caches(config, "present", kv),
     ]
 
 
-def _cache_shape(config: CodeGenConfig) -> list[str | int | None]:
-    return ["batch", config.n_head, "max_length", config.head_dim]
+def _caches(config: CodeGenConfig, name: str, kv: str) -> list[ValueInfoProto]:
+    shape: list[str | int | None] = ["batch", config.n_head, "max_length", config.head_dim]
+    element = KV_TYPES[kv]
+    return [
+        helper.make_tensor_value_info(f"{name}.{layer}.{part}", element, shape)
+        for layer in range(config.n_layer)
+        for part in ("key", "value")
+    ]
+
+
+KV_TYPES = {
+    "float32": TensorProto.FLOAT,
+    "float16": TensorProto.FLOAT16,
+    "bfloat16": TensorProto.BFLOAT16,
+    "int8": TensorProto.INT8,
+}
+"""ONNX's number of a cache's element type."""

@@ -5,18 +5,24 @@ Matrices here are as ONNX's MatMul wants them: [inputs, outputs].
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 Float32 = npt.NDArray[np.float32]
 
 SHRINKS = (1.0, 0.95, 0.9, 0.85, 0.8)
 """Fractions of a block's range that are tried as the range of its 16 levels; the least squared error wins."""
 
-ROWS_AT_ONCE = 4096
-"""Rows rounded together, so that temporaries stay small beside the matrix."""
+AT_ONCE = 1 << 18
+"""Weights rounded together by a thread: temporaries stay in its cache, and small beside the matrix."""
 
 
 def round_int8(values: Float32, axis: int) -> tuple[npt.NDArray[np.int8], Float32]:
@@ -29,9 +35,25 @@ def round_int8(values: Float32, axis: int) -> tuple[npt.NDArray[np.int8], Float3
     Returns:
         int8 values of the same shape, and float32 scales that keep the reduced axis with length 1.
     """
-    scale = np.abs(values).max(axis=axis, keepdims=True).astype(np.float32) / np.float32(127)
-    scale[scale == 0] = 1
-    return np.rint(values / scale).astype(np.int8), scale
+    rows = values.T if axis == 0 else values
+    levels = np.empty(rows.shape, np.int8) if axis else np.empty(values.shape, np.int8).T
+    scale = np.empty((len(rows), 1), np.float32)
+
+    def work(part: slice) -> None:
+        largest = np.maximum(rows[part].max(axis=1), -rows[part].min(axis=1)) / np.float32(127)
+        scale[part, 0] = np.where(largest == 0, np.float32(1), largest)
+        levels[part] = np.rint(rows[part] / scale[part])
+
+    in_parts(work, *rows.shape)
+    return (levels, scale) if axis else (levels.T, scale.T)
+
+
+def in_parts(work: Callable[[slice], None], rows: int, columns: int) -> None:
+    """Calls `work` for consecutive slices of rows, `AT_ONCE` values each, on all processors."""
+    step = max(1, AT_ONCE // max(1, columns))
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for _ in pool.map(work, [slice(at, min(at + step, rows)) for at in range(0, rows, step)]):
+            pass
 
 
 def restore_int8(rounded: npt.NDArray[np.int8], scale: Float32) -> Float32:
@@ -66,49 +88,65 @@ def round_blocks(values: Float32, *, bits: int, block_size: int) -> Blocks:
         bits: 4 or 8.
         block_size: inputs that share a scale, a power of two of at least 16.
     """
-    inputs = values.shape[0]
-    parts = [
-        _round_rows(np.ascontiguousarray(values[:, start : start + ROWS_AT_ONCE].T), bits, block_size)
-        for start in range(0, values.shape[1], ROWS_AT_ONCE)
-    ]
-    levels, scales, zeros = (np.concatenate(column) for column in zip(*parts, strict=True))
+    rows = values.T
+    outputs, inputs = rows.shape
+    count = -(-inputs // block_size)
+    levels = np.empty((outputs, count, block_size), np.uint8)
+    scales = np.empty((outputs, count), np.float32)
+    zeros = np.empty((outputs, count), np.uint8)
+
+    def work(part: slice) -> None:
+        padded = np.zeros((part.stop - part.start, count * block_size), np.float32)
+        padded[:, :inputs] = rows[part]
+        blocks = padded.reshape(-1, count, block_size)
+        levels[part], scales[part], zeros[part] = _round_blocks(blocks, bits)
+
+    in_parts(work, outputs, inputs)
     return Blocks(_pack(levels, bits), scales, _pack(zeros, bits), inputs, bits)
 
 
 def restore_blocks(blocks: Blocks) -> Float32:
     """Values that `round_blocks` kept, [inputs, outputs]."""
     outputs, count = blocks.scales.shape
-    levels = _unpack(blocks.packed, blocks.bits).astype(np.float32)
-    zeros = _unpack(blocks.zero_points, blocks.bits)[:, :count].astype(np.float32)
+    levels = unpack(blocks.packed, blocks.bits).astype(np.float32)
+    zeros = unpack(blocks.zero_points, blocks.bits)[:, :count].astype(np.float32)
     values = (levels - zeros[:, :, None]) * blocks.scales[:, :, None]
     return np.ascontiguousarray(values.reshape(outputs, -1)[:, : blocks.inputs].T)
 
 
-def _round_rows(
-    rows: Float32, bits: int, block_size: int
-) -> tuple[npt.NDArray[np.uint8], Float32, npt.NDArray[np.uint8]]:
-    padded = np.pad(rows, ((0, 0), (0, -rows.shape[1] % block_size)))
-    blocks = padded.reshape(rows.shape[0], -1, block_size)
+def restore_levels(
+    levels: npt.NDArray[Any], scales: Float32, zero_points: npt.NDArray[Any], block_size: int
+) -> Float32:
+    """Values [inputs, outputs] of levels; scales and zero points are [blocks, outputs]."""
+    rows = np.arange(levels.shape[0]) // block_size
+    values = levels.astype(np.float32) - zero_points.astype(np.float32)[rows]
+    return np.asarray(values * scales[rows], np.float32)
+
+
+def _round_blocks(blocks: Float32, bits: int) -> tuple[Float32, Float32, Float32]:
+    """Levels of the shape of `blocks` [rows, blocks, block_size]; scales and zero points [rows, blocks]."""
     top = (1 << bits) - 1
     low = np.minimum(blocks.min(axis=2), 0)
     span = np.maximum(blocks.max(axis=2), 0) - low
-    best: tuple[Float32, ...] = ()
+    full = np.where(span > 0, span / np.float32(top), 1).astype(np.float32)
+    zero = np.clip(np.rint(-low / full), 0, top).astype(np.float32)
+    scales, best = full, np.full(full.shape, np.inf, np.float32)
+    kept = np.empty_like(blocks)
+    levels, error = np.empty_like(blocks), np.empty_like(blocks)
     for shrink in SHRINKS if bits == 4 else SHRINKS[:1]:
-        scale = np.where(span > 0, span * np.float32(shrink) / np.float32(top), 1).astype(np.float32)
-        zero = np.clip(np.rint(-low * np.float32(shrink) / scale), 0, top).astype(np.float32)
-        levels = np.clip(np.rint(blocks / scale[:, :, None]) + zero[:, :, None], 0, top).astype(np.float32)
-        error = np.square((levels - zero[:, :, None]) * scale[:, :, None] - blocks).sum(axis=2)
-        if not best:
-            best = (error, levels, scale, zero)
-        else:
-            better = error < best[0]
-            candidates = (error, levels, scale, zero)
-            best = tuple(
-                np.where(better[:, :, None] if new.ndim == 3 else better, new, old)
-                for new, old in zip(candidates, best, strict=True)
-            )
-    _, levels, scale, zero = best
-    return levels.astype(np.uint8), scale, zero.astype(np.uint8)
+        scale = full * np.float32(shrink)
+        np.multiply(blocks, np.reciprocal(scale)[:, :, None], out=levels)
+        np.rint(levels, out=levels)
+        np.clip(levels, -zero[:, :, None], top - zero[:, :, None], out=levels)
+        np.multiply(levels, scale[:, :, None], out=error)
+        error -= blocks
+        total = np.einsum("rbi,rbi->rb", error, error)
+        better = total < best
+        np.copyto(best, total, where=better)
+        scales = np.where(better, scale, scales)
+        np.copyto(kept, levels, where=better[:, :, None])
+    kept += zero[:, :, None]
+    return kept, scales, zero
 
 
 def _pack(levels: npt.NDArray[np.uint8], bits: int) -> npt.NDArray[np.uint8]:
@@ -120,7 +158,8 @@ def _pack(levels: npt.NDArray[np.uint8], bits: int) -> npt.NDArray[np.uint8]:
     return levels[..., ::2] | (levels[..., 1::2] << np.uint8(4))
 
 
-def _unpack(packed: npt.NDArray[np.uint8], bits: int) -> npt.NDArray[np.uint8]:
+def unpack(packed: npt.NDArray[np.uint8], bits: int) -> npt.NDArray[np.uint8]:
+    """Levels along the last axis of what `round_blocks` packed."""
     if bits == 8:
         return packed
     halves = np.stack((packed & np.uint8(15), packed >> np.uint8(4)), axis=-1)

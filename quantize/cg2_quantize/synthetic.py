@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
-from cg2_quantize.folder import QuantizeError
+from cg2_quantize.errors import QuantizeError
 from cg2ls.codegen2 import CodeGenConfig, CodeTokenizer, write_checkpoint
 from cg2ls.codegen2.checkpoint import tensor_shapes
 from cg2ls.codegen2.special import CODEGEN2, END_OF_TEXT, EOM, SEP, SPACE_RUNS, TAB_RUNS

@@ -10,6 +10,8 @@ import numpy as np
 from cg2ls.codegen2.qkv import split_qkv
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cg2_quantize.rounding import Float32
     from cg2ls.codegen2 import Checkpoint
 
@@ -19,21 +21,23 @@ LEAST_MOVED = 1 / 64
 
 @dataclass(frozen=True)
 class NamedWeights:
-    """Matrices are [inputs, outputs] float32, read and transposed when asked for.
+    """Matrices are [inputs, outputs] float32, read when asked for; their memory has the order of the checkpoint.
 
     Attributes:
         checkpoint: where they are read from.
         moves_norms: whether a norm's scale per channel moves into the matrices behind it. The same function, but
             activations then have channels of one size, which eight bits with a scale per row hold better. It is
             SmoothQuant (Xiao et al. 2023, arXiv 2211.10438) with the norm's own scale in place of a measurement.
+        progress: is told of every tensor's bytes when it has been read.
     """
 
     checkpoint: Checkpoint
     moves_norms: bool = False
+    progress: Callable[[int], None] | None = None
 
     def embedding(self) -> Float32:
         """Token embedding, [vocab_size, n_embd]."""
-        return self.checkpoint.tensor("transformer.wte.weight")
+        return self.vector("transformer.wte.weight")
 
     def head(self) -> Float32:
         """Output head, [n_embd, vocab_size]."""
@@ -41,10 +45,9 @@ class NamedWeights:
 
     def qkv(self, layer: int) -> Float32:
         """Query, key and value side by side, heads in order: [n_embd, 3 * n_embd]."""
-        fused = self.checkpoint.tensor(f"transformer.h.{layer}.attn.qkv_proj.weight")
+        fused = self.vector(f"transformer.h.{layer}.attn.qkv_proj.weight")
         parts = split_qkv(fused, self.checkpoint.config.qkv_groups)
-        matrix = np.ascontiguousarray(np.concatenate(parts).T, dtype=np.float32)
-        return self._behind_norm(f"transformer.h.{layer}.ln_1", matrix)
+        return self._behind_norm(f"transformer.h.{layer}.ln_1", np.concatenate(parts).T)
 
     def out_proj(self, layer: int) -> Float32:
         """Attention output, [n_embd, n_embd]."""
@@ -66,11 +69,14 @@ class NamedWeights:
 
     def vector(self, name: str) -> Float32:
         """A bias, by its name in the checkpoint."""
-        return self.checkpoint.tensor(name)
+        values = self.checkpoint.tensor(name)
+        if self.progress is not None:
+            self.progress(values.nbytes)
+        return values
 
     def _moved(self, norm: str) -> Float32:
         """Factors [n_embd] that leave a norm for the matrices behind it; 1 for those that stay."""
-        scale = np.abs(self.vector(f"{norm}.weight"))
+        scale = np.abs(self.checkpoint.tensor(f"{norm}.weight"))
         stays = scale <= LEAST_MOVED * scale.max()
         return np.where(stays | (not self.moves_norms), np.float32(1), scale)
 
@@ -80,4 +86,4 @@ class NamedWeights:
         return matrix
 
     def _transposed(self, name: str) -> Float32:
-        return np.ascontiguousarray(self.checkpoint.tensor(name).T)
+        return self.vector(name).T

@@ -29,6 +29,7 @@ class Runner:
     folder: Path
     config: CodeGenConfig = CONFIG
     capacity: int = 48
+    dtype: type[np.generic] = np.float32
     _buffers: list[ort.OrtValue] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -37,7 +38,7 @@ class Runner:
         shape = (1, self.config.n_head, self.capacity, self.config.head_dim)
         for layer in range(self.config.n_layer):
             for part in ("key", "value"):
-                buffer = ort.OrtValue.ortvalue_from_numpy(np.zeros(shape, np.float32))
+                buffer = ort.OrtValue.ortvalue_from_numpy(np.zeros(shape, self.dtype))
                 self._buffers.append(buffer)
                 self._binding.bind_ortvalue_input(f"past_key_values.{layer}.{part}", buffer)
                 self._binding.bind_ortvalue_output(f"present.{layer}.{part}", buffer)

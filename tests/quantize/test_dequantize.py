@@ -10,7 +10,7 @@ import torch
 from transformers import CodeGenForCausalLM
 
 from cg2_quantize import convert, dequantize
-from cg2_quantize.folder import QuantizeError
+from cg2_quantize.errors import QuantizeError
 from cg2_quantize.rounding import restore_int8, round_int8
 from cg2_quantize.synthetic import write_random_checkpoint
 from cg2ls.codegen2 import Checkpoint, CodeGenConfig

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import onnx
 import pytest
 
-from cg2_quantize import convert, folder
-from cg2_quantize.folder import QuantizeError
+from cg2_quantize import checks, convert
+from cg2_quantize.errors import QuantizeError
 from cg2_quantize.synthetic import small_tokenizer, write_random_checkpoint
 from cg2ls.codegen2 import CheckpointError, CodeGenConfig, TokenizerError
 from cg2ls.codegen2.safetensors_map import SafetensorsError
@@ -173,7 +173,7 @@ def test_heads_that_the_attention_operator_cannot_take(tmp_path):
 
 def test_too_little_disk_is_seen_first(checkpoint, tmp_path, monkeypatch):
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(folder.shutil, "disk_usage", lambda path: usage(10, 9, 1000))
+    monkeypatch.setattr(checks.shutil, "disk_usage", lambda path: usage(10, 9, 1000))
     with pytest.raises(QuantizeError, match="its disk has 0 MB free"):
         convert(checkpoint, tmp_path / "new" / "out")
     assert left_over(tmp_path) == []

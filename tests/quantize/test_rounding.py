@@ -11,7 +11,7 @@ from onnx import TensorProto, helper
 
 from cg2_quantize.builder import GraphBuilder
 from cg2_quantize.external import ExternalWriter
-from cg2_quantize.precision import block_linear
+from cg2_quantize.formats.blocks import block_linear
 from cg2_quantize.rounding import restore_blocks, restore_int8, round_blocks, round_int8
 
 matrices = st.builds(

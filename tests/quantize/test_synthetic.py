@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cg2_quantize.folder import QuantizeError
+from cg2_quantize.errors import QuantizeError
 from cg2_quantize.synthetic import REFERENCE, published_tokenizer, small_tokenizer, write_random_checkpoint
 from cg2ls.codegen2 import Checkpoint, CodeGenConfig, CodeTokenizer
 from cg2ls.codegen2.special import CODEGEN2

@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from cg2_quantize.dequantize import TRANSFORMERS_GROUPS, dequantize
-from cg2_quantize.folder import QuantizeError
+from cg2_quantize.errors import QuantizeError
 from cg2ls.codegen2.special import END_OF_TEXT
 from cg2ls.files import replacing_folder
 from cg2ls.modelfolder.description import GRAPH, WEIGHTS, ModelDescription

@@ -1,0 +1,109 @@
+"""Weights in blocks with a scale and a zero point each: int4 everywhere, int8 for CUDA."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cg2_quantize.builder import MICROSOFT
+from cg2_quantize.formats.protocol import tensor_name
+from cg2_quantize.rounding import round_blocks
+
+if TYPE_CHECKING:
+    from cg2_quantize.builder import GraphBuilder
+    from cg2_quantize.rounding import Blocks, Float32
+
+BLOCK_SIZE = 32
+"""Inputs that share a scale."""
+
+ROW_BLOCK = 128
+"""Channels of an embedding row that share a scale."""
+
+INT8_ACTIVATIONS = 4
+"""MatMulNBits' accuracy_level at which processors multiply in 8-bit integers, activations rounded per row and block."""
+
+
+class InBlocks:
+    """`bits` per weight in MatMulNBits, the head and the embedding in eight.
+
+    Args:
+        bits: 4 or 8.
+        rounds_activations: whether products may round them to eight bits (processors only).
+    """
+
+    moves_norms = True
+
+    def __init__(self, bits: int, *, rounds_activations: bool) -> None:
+        self._bits = bits
+        self._accuracy = INT8_ACTIVATIONS if rounds_activations else 0
+
+    def linear(self, graph: GraphBuilder, path: str, x: str, weight: Float32) -> str:
+        """See `Precision`."""
+        return block_linear(graph, path, x, weight, None, bits=self._bits, accuracy=self._accuracy)
+
+    def head(self, graph: GraphBuilder, path: str, x: str, weight: Float32, bias: Float32) -> str:
+        """See `Precision`."""
+        return block_linear(graph, path, x, weight, bias, bits=8, accuracy=self._accuracy)
+
+    def embedding(self, graph: GraphBuilder, path: str, ids: str, table: Float32) -> str:
+        """See `Precision`."""
+        return block_embedding(graph, path, ids, table)
+
+
+def block_linear(
+    graph: GraphBuilder,
+    path: str,
+    x: str,
+    weight: Float32,
+    bias: Float32 | None,
+    *,
+    bits: int,
+    accuracy: int = INT8_ACTIVATIONS,
+) -> str:
+    """A MatMulNBits node."""
+    blocks = round_blocks(weight, bits=bits, block_size=BLOCK_SIZE)
+    inputs = [x, *_constants(graph, path, blocks)]
+    if bias is not None:
+        inputs += ["", graph.constant(tensor_name(path, "bias"), np.asarray(bias))]
+    return graph.node(
+        "MatMulNBits",
+        path,
+        inputs,
+        domain=MICROSOFT,
+        K=weight.shape[0],
+        N=weight.shape[1],
+        bits=bits,
+        block_size=BLOCK_SIZE,
+        accuracy_level=accuracy,
+    )
+
+
+def block_embedding(graph: GraphBuilder, path: str, ids: str, table: Float32) -> str:
+    """A GatherBlockQuantized node over eight-bit rows."""
+    blocks = round_blocks(table.T, bits=8, block_size=ROW_BLOCK)
+    levels, scales, zero_points = _constants(graph, path, blocks, columns=table.shape[1])
+    return graph.node(
+        "GatherBlockQuantized",
+        path,
+        [levels, ids, scales, zero_points],
+        domain=MICROSOFT,
+        bits=8,
+        block_size=ROW_BLOCK,
+        gather_axis=0,
+        quantize_axis=1,
+    )
+
+
+def _constants(
+    graph: GraphBuilder, path: str, blocks: Blocks, columns: int | None = None
+) -> tuple[str, str, str]:
+    """Levels (as rows of `columns` where given), scales and zero points."""
+    packed = blocks.packed
+    if columns is not None:
+        packed = packed.reshape(len(packed), -1)[:, :columns]
+    return (
+        graph.constant(tensor_name(path, f"weight_int{blocks.bits}"), packed),
+        graph.constant(tensor_name(path, "weight_scales"), blocks.scales),
+        graph.constant(tensor_name(path, "weight_zero_points"), blocks.zero_points),
+    )

@@ -1,0 +1,115 @@
+"""The formats by name, and what each is called, made of and good for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import ml_dtypes
+import numpy as np
+
+from cg2_quantize.formats.blocks import InBlocks
+from cg2_quantize.formats.int8 import Int8
+from cg2_quantize.formats.nf4 import Nf4
+from cg2_quantize.formats.plain import Plain
+from cg2_quantize.formats.portable import PortableInt4
+from cg2_quantize.formats.protocol import FormatError
+
+if TYPE_CHECKING:
+    from cg2_quantize.formats.protocol import Precision
+
+FORMATS = ("fp32", "fp16", "bf16", "int8", "int4", "nf4")
+TARGETS = ("cpu", "cuda")
+
+FLOATS: dict[str, np.dtype[np.generic]] = {
+    "float32": np.dtype(np.float32),
+    "float16": np.dtype(np.float16),
+    "bfloat16": np.dtype(ml_dtypes.bfloat16),
+}
+
+BYTES_PER_WEIGHT = {"fp32": 4.0, "fp16": 2.0, "bf16": 2.0, "int8": 1.0, "int4": 0.66, "nf4": 0.57}
+"""Of the matrices of the blocks, scales and zero points included."""
+
+ENDS_PER_WEIGHT = {"fp32": 4.0, "fp16": 2.0, "bf16": 2.0}
+"""Of the embedding and the head; where not named, they have eight bits and 1.2 bytes is the most they take."""
+
+MOST_END = 1.2
+
+
+@dataclass(frozen=True)
+class Format:
+    """How a model is written.
+
+    Attributes:
+        name: "fp32", "fp16", "bf16", "int8", "int4" or "nf4".
+        target: "cpu" or "cuda".
+        portable: whether in standard operators only.
+        kv: element type of the key and value cache.
+    """
+
+    name: str
+    target: str = "cpu"
+    portable: bool = False
+    kv: str = "float32"
+
+    @property
+    def floats(self) -> np.dtype[np.generic]:
+        """Element type of activations, norms and scales."""
+        if self.name == "bf16":
+            return FLOATS["bfloat16"]
+        return FLOATS["float32" if self.target == "cpu" else "float16"]
+
+    @property
+    def precision(self) -> Precision:
+        """What writes the matrices."""
+        on_cpu = self.target == "cpu"
+        if self.name == "int8":
+            return Int8(portable=self.portable) if on_cpu else InBlocks(8, rounds_activations=False)
+        if self.name == "int4":
+            return PortableInt4() if self.portable else InBlocks(4, rounds_activations=on_cpu)
+        return Nf4(rounds_activations=on_cpu) if self.name == "nf4" else Plain()
+
+    def most_bytes(self, blocks: int, ends: int) -> int:
+        """Upper bound of the weight file.
+
+        Args:
+            blocks: weights of the blocks.
+            ends: weights of the embedding and the head.
+        """
+        end = ENDS_PER_WEIGHT.get(self.name, MOST_END)
+        return int(blocks * BYTES_PER_WEIGHT[self.name] * 1.05 + ends * end)
+
+
+def format_of(
+    name: str, *, target: str | None = None, portable: bool = False, kv: str | None = None
+) -> Format:
+    """The format asked for.
+
+    Args:
+        name: one of `FORMATS`.
+        target: one of `TARGETS`; by default CUDA for fp16 and bf16, else the processor.
+        portable: whether in standard operators only.
+        kv: "int8" for a cache of eight bits; by default the graph's own float type.
+
+    Raises:
+        FormatError: the parts do not go together.
+    """
+    if name not in FORMATS:
+        raise FormatError(f"format {name!r} is unknown; choose one of {', '.join(FORMATS)}.")
+    target = target or ("cuda" if name in ENDS_PER_WEIGHT and name != "fp32" else "cpu")
+    if name == "fp32" and target == "cuda":
+        raise FormatError("fp32 is for processors: CUDA's attention takes fp16 or bf16; choose one of these.")
+    if name in ("fp16", "bf16") and target == "cpu":
+        raise FormatError(
+            f"{name} is for CUDA: processors compute in fp32; choose fp32, int8 or int4 for one."
+        )
+    if portable and (target == "cuda" or name not in ("fp32", "int8", "int4")):
+        raise FormatError(
+            "portable models have fp32, int8 or int4 weights and are written for the processor."
+        )
+    if kv == "int8" and (portable or target == "cuda"):
+        raise FormatError(
+            "An int8 cache needs ONNX Runtime's attention on the processor; leave --kv out here."
+        )
+    chosen = Format(name, target, portable)
+    return Format(name, target, portable, kv or chosen.floats.name)

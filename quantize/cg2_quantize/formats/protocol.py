@@ -1,0 +1,44 @@
+"""What a precision must be able to write."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from cg2_quantize.errors import QuantizeError
+
+if TYPE_CHECKING:
+    from cg2_quantize.builder import GraphBuilder
+    from cg2_quantize.rounding import Float32
+
+
+class FormatError(QuantizeError):
+    """A format that cannot be written as asked."""
+
+
+class Precision(Protocol):
+    """Writes matrices into a graph.
+
+    Attributes:
+        moves_norms: whether norms' scales move into the weights behind them (see `NamedWeights`).
+    """
+
+    moves_norms: bool
+
+    def linear(self, graph: GraphBuilder, path: str, x: str, weight: Float32) -> str:
+        """`x` @ weight [inputs, outputs]; `path` such as "/model/layers.0/mlp/fc_in"."""
+
+    def head(self, graph: GraphBuilder, path: str, x: str, weight: Float32, bias: Float32) -> str:
+        """`linear` of the output head, which has a bias."""
+
+    def embedding(self, graph: GraphBuilder, path: str, ids: str, table: Float32) -> str:
+        """Rows of table [vocabulary, n_embd] as the graph's float type."""
+
+
+def tensor_name(path: str, part: str) -> str:
+    """Name of an initializer: "/model/layers.0/mlp/fc_in" and "bias" give "model.layers.0.mlp.fc_in.bias"."""
+    return f"{path.strip('/').replace('/', '.')}.{part}"
+
+
+def with_bias(graph: GraphBuilder, path: str, product: str, bias: Float32) -> str:
+    """The product and its bias."""
+    return graph.node("Add", path, [product, graph.constant(tensor_name(path, "bias"), bias)])
