@@ -1,7 +1,9 @@
-"""`cg2ls serve`: the language server on stdin and stdout."""
+"""`cg2ls serve`: the language server on stdin and stdout, or on a socket if that is asked for."""
 
 from __future__ import annotations
 
+import argparse
+import logging
 import os
 import sys
 from pathlib import Path
@@ -10,18 +12,49 @@ from typing import TYPE_CHECKING, BinaryIO
 from cg2ls.errors import Cg2Error
 
 if TYPE_CHECKING:
-    import argparse
+    from collections.abc import Callable
+
+    from cg2ls.server.server import Server
+
+TOKEN_VARIABLE = "CG2LS_TOKEN"  # noqa: S105
+"""Environment variable with the word an editor must know that connects over TCP."""
 
 
 class NoStreamsError(Cg2Error):
     """A server that was started without stdin or stdout."""
 
 
+EPILOG = """\
+examples:
+  cg2ls --stdio                                  what an editor starts
+  cg2ls serve --unix ~/.cache/cg2ls/socket       for an editor that connects to a socket
+"""
+
+
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Adds the command."""
-    made = commands.add_parser("serve", help="serve an editor over LSP (what `cg2ls` alone does)")
-    made.add_argument(
-        "--stdio", action="store_true", help="speak over stdin and stdout; the only way there is"
+    made = commands.add_parser(
+        "serve",
+        help="serve an editor over LSP (what `cg2ls` alone does)",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    way = made.add_mutually_exclusive_group()
+    way.add_argument(
+        "--stdio", action="store_true", help="speak over stdin and stdout, as without any of these"
+    )
+    way.add_argument(
+        "--unix",
+        type=Path,
+        metavar="PATH",
+        help="listen on a Unix socket, in a folder of mode 700, for one editor",
+    )
+    way.add_argument(
+        "--tcp",
+        type=int,
+        metavar="PORT",
+        help=f"listen on 127.0.0.1 for one editor (0 for a free port); if {TOKEN_VARIABLE} is set, the editor"
+        " must send it as initializationOptions.token",
     )
     made.add_argument("--model", metavar="NAME_OR_FOLDER", help="model to answer with")
     made.add_argument("--log-file", type=Path, metavar="FILE", help="write a log there instead of to stderr")
@@ -36,6 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     Raises:
         LogFileError: the log cannot be written.
+        ListenError: the socket cannot be listened on, or not safely.
         NoStreamsError: stdin or stdout is closed.
     """
     from cg2ls.server.logs import configure
@@ -43,12 +77,27 @@ def run(arguments: argparse.Namespace) -> int:
     from cg2ls.server.settings import Settings
 
     configure(arguments.log_file)
+    server = Server(Settings({"model": arguments.model}))
+    status = server.run(_transport(arguments))
+    if server.models.loading():  # a library's thread that still loads a model would outlive what it works on
+        logging.shutdown()
+        os._exit(status)
+    return status
+
+
+def _transport(arguments: argparse.Namespace) -> Callable[[Server], None]:
+    from cg2ls.server import transport
+
+    if arguments.unix is not None:
+        return lambda server: transport.over_unix_socket(server, arguments.unix.expanduser())
+    if arguments.tcp is not None:
+        return lambda server: transport.over_tcp(server, arguments.tcp, os.environ.get(TOKEN_VARIABLE, ""))
     if sys.stdin is None or sys.stdout is None:
         raise NoStreamsError("The language server needs stdin and stdout; let an editor start it.")
     if sys.stdin.isatty():
         print("cg2ls: waiting for an editor on stdin; Ctrl+C ends it.", file=sys.stderr)
-    server = Server(Settings({"model": arguments.model}))
-    return server.run_stdio(sys.stdin.buffer, protocol_output())
+    streams = sys.stdin.buffer, protocol_output()
+    return lambda server: transport.over_streams(server, *streams)
 
 
 def protocol_output() -> BinaryIO:

@@ -26,6 +26,9 @@ def register(server: Server) -> None:
         place = place_of(
             server, params.text_document, params.position, params.context.selected_completion_info
         )
+        version = getattr(params.text_document, "version", None)  # an extension of Copilot's clients
+        if version not in (None, place.snapshot.version):
+            return None
         invoked = params.context.trigger_kind is types.InlineCompletionTriggerKind.Invoked
         nothing = types.InlineCompletionList(items=[])
         return await reply(server, place, "invoked" if invoked else "automatic", answer, nothing)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import threading
 import uuid
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from lsprotocol import types
 
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
     from cg2ls.server.server import Server
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 def begin_loading(server: Server, model: Model) -> None:
@@ -36,7 +41,7 @@ async def _load(server: Server, model: Model) -> None:
     server.board.changed()
     token = await _begin_progress(server)
     try:
-        engine = await asyncio.to_thread(server.open_model, model.folder, server.settings.of())
+        engine = await _in_thread(server.open_model, model.folder, server.settings.of())
     except Cg2Error as wrong:
         _failed(server, model, str(wrong))
     except Exception as wrong:
@@ -53,6 +58,32 @@ async def _load(server: Server, model: Model) -> None:
         server.board.changed()
         if token is not None:
             server.work_done_progress.end(token, types.WorkDoneProgressEnd(message=model.state))
+
+
+async def _in_thread(work: Callable[..., T], *arguments: Any) -> T:
+    """Runs work in a thread that does not keep the process alive: who leaves does not wait for a model."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[T] = loop.create_future()
+
+    def settle(result: T | None, wrong: Exception | None) -> None:
+        if done.cancelled():
+            return
+        if wrong is None:
+            done.set_result(cast("T", result))
+        else:
+            done.set_exception(wrong)
+
+    def run() -> None:
+        result, wrong = None, None
+        try:
+            result = work(*arguments)
+        except Exception as raised:
+            wrong = raised
+        with contextlib.suppress(RuntimeError):  # the loop was closed: the server has left
+            loop.call_soon_threadsafe(settle, result, wrong)
+
+    threading.Thread(target=run, name="load", daemon=True).start()
+    return await done
 
 
 def _failed(server: Server, model: Model, problem: str) -> None:

@@ -85,6 +85,10 @@ class Models:
         """The models that hold memory."""
         return [model for model in self._by_folder.values() if model.engine is not None]
 
+    def loading(self) -> bool:
+        """Whether a model is being opened."""
+        return any(model.state == "loading" for model in self._by_folder.values())
+
     def choose_again(self, wanted: Collection[tuple[str, str]]) -> None:
         """Finds anew what answers, and lets go of models that nothing leads to any more.
 

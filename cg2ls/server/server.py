@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from lsprotocol import types
 from pygls.lsp.server import LanguageServer
@@ -22,7 +22,7 @@ from cg2ls.server.settings import Settings
 from cg2ls.server.status import Board
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
 
     from cg2ls.server.options import Options
 
@@ -71,13 +71,13 @@ class Server(LanguageServer):
         for feature in (lifecycle, configuration, sync, inline, status, commands, copilot):
             feature.register(self)
 
-    def run_stdio(self, stdin: BinaryIO | None = None, stdout: BinaryIO | None = None) -> int:
-        """Serves one client until it leaves.
+    def run(self, over: Callable[[Server], None]) -> int:
+        """Serves one client over a transport of `cg2ls.server.transport` until it leaves.
 
         Returns:
             The exit status LSP asks for: 0 if the client sent `shutdown` first, else 1.
         """
-        self.start_io(stdin, stdout)
+        over(self)
         self.scheduler.close()
         return 0 if self.protocol.asked_to_shut_down else 1
 

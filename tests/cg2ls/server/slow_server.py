@@ -13,6 +13,7 @@ from cg2ls.modelfolder.description import Infill
 from cg2ls.server.logs import configure
 from cg2ls.server.server import Server
 from cg2ls.server.settings import Settings
+from cg2ls.server.transport import over_streams
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -61,7 +62,9 @@ def main() -> int:
         print("opened", file=sys.stderr, flush=True)
         return SlowEngine(lambda what: print(what, file=sys.stderr, flush=True))
 
-    return Server(Settings(), opened).run_stdio()
+    return Server(Settings(), opened).run(
+        lambda server: over_streams(server, sys.stdin.buffer, sys.stdout.buffer)
+    )
 
 
 if __name__ == "__main__":

@@ -1,0 +1,210 @@
+"""One client over stdin and stdout, a Unix socket or loopback TCP."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import stat
+import sys
+import threading
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Protocol
+
+from cg2ls.errors import Cg2Error
+from cg2ls.server.framing import Frames
+
+if TYPE_CHECKING:
+    from cg2ls.server.server import Server
+
+CHUNK = 1 << 20
+"""Bytes read at once."""
+
+LOOPBACK = "127.0.0.1"
+
+Read = Callable[[], Awaitable[bytes]]
+"""The next bytes, at least one; none once the client has gone."""
+
+
+class ListenError(Cg2Error):
+    """A socket that cannot be listened on, or not safely."""
+
+
+class Writer(Protocol):
+    """Where messages to the client go."""
+
+    def write(self, data: bytes) -> None:
+        """Writes a message."""
+
+    def close(self) -> None:
+        """Ends the connection."""
+
+
+class StreamWriter:
+    """A writer that outlives its reader: what a client that has gone does not read is no error."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+
+    def write(self, data: bytes) -> None:
+        """Writes and flushes."""
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.write(data)
+            self._stream.flush()
+
+    def close(self) -> None:
+        """Flushes; the stream is the process's own."""
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.flush()
+
+
+def over_streams(server: Server, stdin: BinaryIO, stdout: BinaryIO) -> None:
+    """Serves the client at the other end of two streams until it leaves."""
+
+    async def serve() -> None:
+        await _converse(server, _reader(stdin.fileno()), StreamWriter(stdout))
+
+    asyncio.run(serve())
+
+
+def over_unix_socket(server: Server, path: Path) -> None:
+    """Serves the first client that connects to a socket only this user can reach.
+
+    Raises:
+        ListenError: others can reach the folder, or something else is there.
+    """
+
+    async def listen(serve: Callable[..., Awaitable[None]]) -> asyncio.Server:
+        if await _answers(path):
+            raise ListenError(f"{path} is in use; choose another --socket.")
+        before = os.umask(0o177)
+        try:
+            return await asyncio.start_unix_server(serve, path)
+        finally:
+            os.umask(before)
+
+    _check_private(path)
+    try:
+        asyncio.run(_first_client(server, listen, lambda _: str(path), lambda: path.unlink(missing_ok=True)))
+    except OSError as wrong:
+        raise ListenError(f"{path} cannot be listened on ({wrong.strerror or wrong}).") from None
+
+
+def over_tcp(server: Server, port: int, token: str = "") -> None:
+    """Serves the first client that connects to a port of this machine, which any of its users may be.
+
+    Args:
+        server: to serve with.
+        port: 0 for any that is free; it is said on stderr.
+        token: a word the client must send as `initializationOptions.token`; "" for none.
+
+    Raises:
+        ListenError: the port is taken.
+    """
+
+    async def listen(serve: Callable[..., Awaitable[None]]) -> asyncio.Server:
+        return await asyncio.start_server(serve, LOOPBACK, port)
+
+    server.protocol.token = token
+    try:
+        asyncio.run(
+            _first_client(server, listen, lambda made: f"{LOOPBACK}:{made.sockets[0].getsockname()[1]}")
+        )
+    except (OSError, OverflowError) as wrong:
+        raise ListenError(
+            f"{LOOPBACK}:{port} cannot be listened on ({getattr(wrong, 'strerror', '') or wrong})."
+        ) from None
+
+
+async def _converse(server: Server, read: Read, writer: Writer) -> None:
+    """Hands the client's messages to the server until either leaves."""
+    protocol = server.protocol
+    protocol.set_writer(writer)
+    frames = Frames()
+    main = asyncio.current_task()
+    assert main is not None
+    with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, main.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        while not protocol.left and (data := await read()):
+            for frame in frames.feed(data):
+                protocol.receive(frame)
+                await asyncio.sleep(0)  # a request takes its snapshot before the next message is looked at
+    writer.close()
+
+
+def _reader(file: int) -> Read:
+    """Reads a file in a thread that does not keep the process alive."""
+    loop = asyncio.get_running_loop()
+    chunks: asyncio.Queue[bytes] = asyncio.Queue()
+
+    def read_all() -> None:
+        data = b"any"
+        while data:
+            try:
+                data = os.read(file, CHUNK)
+            except OSError:
+                data = b""
+            with contextlib.suppress(RuntimeError):  # the loop was closed: the server has left
+                loop.call_soon_threadsafe(chunks.put_nowait, data)
+
+    threading.Thread(target=read_all, name="stdin", daemon=True).start()
+    return chunks.get
+
+
+async def _first_client(
+    server: Server,
+    listen: Callable[[Callable[..., Awaitable[None]]], Awaitable[asyncio.Server]],
+    name: Callable[[asyncio.Server], str],
+    forget: Callable[[], object] = lambda: None,
+) -> None:
+    """Listens, says so on stderr, stops listening with the first client, and serves it."""
+    arrived: asyncio.Future[tuple[asyncio.StreamReader, asyncio.StreamWriter]]
+    arrived = asyncio.get_running_loop().create_future()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if arrived.done():
+            writer.close()
+        else:
+            arrived.set_result((reader, writer))
+
+    listening = await listen(serve)
+    try:
+        print(f"cg2ls: listening on {name(listening)} for one editor.", file=sys.stderr, flush=True)
+        reader, writer = await arrived
+    finally:
+        listening.close()
+        forget()
+
+    async def read() -> bytes:
+        with contextlib.suppress(ConnectionError):
+            return await reader.read(CHUNK)
+        return b""
+
+    await _converse(server, read, writer)
+
+
+def _check_private(path: Path) -> None:
+    """Makes the socket's folder if it is missing, and refuses one that others can enter."""
+    folder = path.parent
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = folder.stat()
+    except OSError as wrong:
+        raise ListenError(f"{folder} cannot be used ({wrong.strerror}).") from None
+    if found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) & 0o077:
+        raise ListenError(f"{folder} is open to others; choose a folder of your own with mode 700.")
+    if path.exists() and not path.is_socket():
+        raise ListenError(f"{path} is there and no socket; choose another --socket.")
+
+
+async def _answers(path: Path) -> bool:
+    """Whether a server listens on a socket."""
+    try:
+        _, writer = await asyncio.open_unix_connection(path)
+    except OSError:
+        return False
+    writer.close()
+    return True
