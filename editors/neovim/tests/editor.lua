@@ -2,7 +2,8 @@
 
 local M = {}
 
-local plugin = vim.fs.dirname(vim.fs.dirname(vim.fs.normalize(vim.fn.fnamemodify(debug.getinfo(1, 'S').source:sub(2), ':p'))))
+local plugin =
+  vim.fs.dirname(vim.fs.dirname(vim.fs.normalize(vim.fn.fnamemodify(debug.getinfo(1, 'S').source:sub(2), ':p'))))
 local WAIT_MS = 20000
 
 ---@class Editor
@@ -19,7 +20,8 @@ M.server = { vim.env.CG2LS_PYTHON or vim.fs.joinpath(M.repository, '.venv/bin/py
 
 --- Starts a Neovim with the plugin on its path and nothing of the user's.
 ---@param options? { setup?: table|false, env?: table<string, string>, before?: string }
----   setup: settings, `cmd` being this repository's server by default; false not to call `setup`. before: Lua that runs first.
+---   setup: settings, `cmd` being this repository's server by default; false not to call `setup`.
+---   before: Lua that runs first.
 ---@return Editor
 function M.open(options)
   options = options or {}
@@ -35,21 +37,28 @@ function M.open(options)
     PYTHONPATH = M.repository,
   }, options.env or {})
   local self = setmetatable({ folder = folder }, Editor)
-  self.channel = vim.fn.jobstart({ vim.env.NVIM_UNDER_TEST or vim.v.progpath, '--clean', '--embed', '--headless', '-n' }, {
-    rpc = true,
-    env = env,
-    cwd = folder,
-  })
+  self.channel = vim.fn.jobstart(
+    { vim.env.NVIM_UNDER_TEST or vim.v.progpath, '--clean', '--embed', '--headless', '-n' },
+    {
+      rpc = true,
+      env = env,
+      cwd = folder,
+    }
+  )
   assert(self.channel > 0, 'Neovim did not start')
   table.insert(open, self)
-  self:lua([[
+  self:lua(
+    [[
     local plugin, before = ...
     vim.opt.runtimepath:prepend(plugin)
     vim.cmd.runtime('plugin/cg2ls.lua')
     said = {}
     vim.notify = function(message, level) table.insert(said, { message, level }) end
     assert(loadstring(before))()
-  ]], plugin, options.before or '')
+  ]],
+    plugin,
+    options.before or ''
+  )
   if options.setup ~= false then
     self:setup(options.setup)
   end
@@ -104,7 +113,8 @@ end
 
 function Editor:wait_until_ready()
   self:wait(function()
-    return self:status().state == 'ready'
+    local state = self:status().state
+    return state == 'ready' or state == 'busy'
   end, 'the server is ready')
 end
 
@@ -120,13 +130,16 @@ function Editor:wait(condition, what, most_ms)
     return value
   end, 10)
   if not held then
-    error(('not in time: %s\nghost: %s\nbuffer: %s\nstatus: %s\nsaid: %s'):format(
-      what,
-      vim.inspect(self:ghost()),
-      vim.inspect(self:lines()),
-      vim.inspect(self:status()),
-      vim.inspect(self:said())
-    ), 2)
+    error(
+      ('not in time: %s\nghost: %s\nbuffer: %s\nstatus: %s\nsaid: %s'):format(
+        what,
+        vim.inspect(self:ghost()),
+        vim.inspect(self:lines()),
+        vim.inspect(self:status()),
+        vim.inspect(self:said())
+      ),
+      2
+    )
   end
   return value
 end
@@ -160,10 +173,10 @@ end
 --- The ghost text as the extmarks have it, lines joined with \n; nil for none.
 function Editor:ghost()
   local text = self:lua([[
-    local spaces = vim.api.nvim_get_namespaces()
     local text = ''
     for _, name in ipairs({ 'cg2ls.ghost', 'nvim.lsp.inline_completion' }) do
-      for _, mark in ipairs(spaces[name] and vim.api.nvim_buf_get_extmarks(0, spaces[name], 0, -1, { details = true }) or {}) do
+      local space = vim.api.nvim_create_namespace(name)
+      for _, mark in ipairs(vim.api.nvim_buf_get_extmarks(0, space, 0, -1, { details = true })) do
         for _, chunk in ipairs(mark[4].virt_text or {}) do
           text = text .. chunk[1]
         end

@@ -3,7 +3,13 @@
 --- Every test drives a Neovim of its own, the one named by NVIM, through its API, as somebody types.
 
 local here = vim.fs.dirname(vim.fs.normalize(vim.fn.fnamemodify(debug.getinfo(1, 'S').source:sub(2), ':p')))
-package.path = here .. '/?.lua;' .. vim.fs.dirname(here) .. '/lua/?.lua;' .. vim.fs.dirname(here) .. '/lua/?/init.lua;' .. package.path
+package.path = here
+  .. '/?.lua;'
+  .. vim.fs.dirname(here)
+  .. '/lua/?.lua;'
+  .. vim.fs.dirname(here)
+  .. '/lua/?/init.lua;'
+  .. package.path
 
 local files = vim.list_slice(arg, 1)
 if #files == 0 then

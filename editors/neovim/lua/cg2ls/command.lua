@@ -11,14 +11,14 @@ end
 local function report()
   local status = require('cg2ls.status').now
   local lines = { 'state: ' .. status.state }
-  if status.model then
+  if status.model and status.model ~= '' then
     table.insert(lines, 'model: ' .. status.model)
   end
   if status.latency_ms then
     table.insert(lines, ('last answer: after %.0f ms'):format(status.latency_ms))
   end
-  if status.problem then
-    table.insert(lines, 'problem: ' .. status.problem)
+  if status.message then
+    table.insert(lines, status.message)
   end
   say.say(table.concat(lines, '\n'), vim.log.levels.INFO)
 end
@@ -75,19 +75,14 @@ end
 
 --- The names of the models that `cg2ls models list` knows.
 local function models()
-  local command = require('cg2ls.command_line').find()
-  if not command then
-    return {}
+  local command = require('cg2ls.command_line').with({ 'models', 'list', '--json' })
+  local result = command and require('cg2ls.process').wait(command, 5000)
+  local decoded, list = pcall(vim.json.decode, result and result.stdout or '')
+  local names = {}
+  for _, model in ipairs(decoded and (list.models or list) or {}) do
+    table.insert(names, model.name)
   end
-  local started, process = pcall(vim.system, { command[1], 'models', 'list', '--json' }, { text = true, timeout = 5000 })
-  local result = started and process:wait() or { code = 1 }
-  local decoded, list = pcall(vim.json.decode, result.stdout or '')
-  if result.code ~= 0 or not decoded then
-    return {}
-  end
-  return vim.tbl_map(function(model)
-    return model.name
-  end, list.models or list)
+  return names
 end
 
 --- What may follow on the command line.

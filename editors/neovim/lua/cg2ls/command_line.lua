@@ -1,20 +1,14 @@
 --- Which program is the server, and why there is none.
 
 local config = require('cg2ls.config')
+local process = require('cg2ls.process')
 
 local M = {}
 
 --- The folder of the environment that `:Cg2ls install` makes.
+---@return string
 function M.environment()
   return vim.fs.joinpath(vim.fn.stdpath('data'), 'cg2ls', 'venv')
-end
-
---- A program of an environment.
----@param folder string
----@param name string
-function M.program_in(folder, name)
-  local windows = vim.fn.has('win32') == 1
-  return vim.fs.joinpath(folder, windows and 'Scripts' or 'bin', windows and name .. '.exe' or name)
 end
 
 --- The server's command: the setting, else `cg2ls` on PATH, else the plugin's own environment.
@@ -31,13 +25,26 @@ function M.find()
   if vim.fn.executable('cg2ls') == 1 then
     return { 'cg2ls', '--stdio' }, 'PATH'
   end
-  local own = M.program_in(M.environment(), 'cg2ls')
+  local own = process.program_in(M.environment(), 'cg2ls')
   if vim.fn.executable(own) == 1 then
     return { own, '--stdio' }, 'the environment made by `:Cg2ls install`'
   end
   return nil,
-    'the server is not installed; `:Cg2ls install` makes it an environment of its own, '
-      .. 'or set `cmd` to where it is. `:checkhealth cg2ls` says more.'
+    'the server is not installed; `:Cg2ls install` makes it an environment of its own, or set `cmd` to where it is.'
+end
+
+--- The same program with other arguments, in place of those that make it a server.
+---@param arguments string[]
+---@return string[]? command
+function M.with(arguments)
+  local command = M.find()
+  if not command then
+    return nil
+  end
+  local words = vim.tbl_filter(function(word)
+    return word ~= '--stdio' and word ~= 'serve'
+  end, command)
+  return vim.list_extend(words, arguments)
 end
 
 return M

@@ -75,7 +75,8 @@ local function keys(value)
   for action, key in pairs(right and value or {}) do
     right = right and M.defaults.keymaps[action] ~= nil and (key == false or type(key) == 'string')
   end
-  return right, 'a table of ' .. table.concat(vim.fn.sort(vim.tbl_keys(M.defaults.keymaps)), ', ') .. ', each a key or false'
+  return right,
+    'a table of ' .. table.concat(vim.fn.sort(vim.tbl_keys(M.defaults.keymaps)), ', ') .. ', each a key or false'
 end
 
 ---@type table<string, fun(value: any): boolean, string>

@@ -11,6 +11,7 @@ local M = {}
 local group ---@type integer?
 local enabled = true
 
+--- Whether completions are wanted in a buffer.
 local function is_wanted(buf)
   local filetypes = config.current.filetypes
   local filetype = vim.bo[buf].filetype
@@ -42,34 +43,44 @@ local function settle_all()
   end
 end
 
---- Begins to complete code. May be called again with other settings.
+local function when(events, callback)
+  vim.api.nvim_create_autocmd(events, { group = group, callback = callback })
+end
+
+--- Begins to complete code. May be called again with other settings, which then hold at once.
 ---@param settings? table see |cg2ls-settings|
 function M.setup(settings)
-  local again = group ~= nil
-  config.set(settings)
+  local before = group and vim.deepcopy(config.current)
+  local now = config.set(settings)
   group = vim.api.nvim_create_augroup('cg2ls', { clear = true })
   require('cg2ls.ghost.draw').define_highlights()
-  vim.api.nvim_create_autocmd('ColorScheme', {
-    group = group,
-    callback = require('cg2ls.ghost.draw').define_highlights,
-  })
-  vim.api.nvim_create_autocmd('FileType', {
-    group = group,
-    callback = function(event)
-      settle(event.buf)
-    end,
-  })
-  vim.api.nvim_create_autocmd({ 'BufUnload', 'BufDelete' }, {
-    group = group,
-    callback = function(event)
-      server.leave(event.buf)
-    end,
-  })
+  when('ColorScheme', require('cg2ls.ghost.draw').define_highlights)
+  when('FileType', function(event)
+    settle(event.buf)
+  end)
+  when('BufEnter', function(event)
+    server.look_at(event.buf)
+  end)
+  when({ 'BufUnload', 'BufDelete' }, function(event)
+    server.leave(event.buf)
+  end)
   status.watch(group)
   settle_all()
-  if again then
+  if not before then
+    return
+  elseif not vim.deep_equal(before.cmd, now.cmd) or before.show ~= now.show then
     server.restart()
+  else
+    server.push_settings()
+    server.show_again()
   end
+end
+
+--- Changes options of the server while it runs; those that are not named stay.
+---@param options table see docs/options.md
+function M.configure(options)
+  config.current.settings = vim.tbl_deep_extend('force', config.current.settings, options)
+  server.push_settings()
 end
 
 --- Accepts the whole ghost text.
@@ -141,7 +152,7 @@ function M.toggle(on, scope)
   settle_all()
   if not on then
     server.stop()
-    status.set({ state = 'off' })
+    status.set('off', 'Off; `:Cg2ls enable` switches it on.')
   end
 end
 
@@ -149,10 +160,10 @@ end
 ---@param name string? a model's name or folder; nil for the user's lasting choice
 function M.use_model(name)
   config.current.model = name
-  server.restart()
+  server.push_settings()
 end
 
---- What is going on: state, model, problem and latency.
+--- What is going on: state, model, message and latency.
 ---@return cg2ls.Status
 function M.status()
   return vim.deepcopy(status.now)

@@ -1,9 +1,10 @@
---- The server process: starting it, starting it again after a crash, and saying why it cannot run.
+--- The server: which buffers it completes in, starting it, and starting it again after a crash.
 
 local command_line = require('cg2ls.command_line')
 local compat = require('cg2ls.compat')
 local config = require('cg2ls.config')
 local ghost = require('cg2ls.ghost')
+local runs = require('cg2ls.run')
 local say = require('cg2ls.say')
 local status = require('cg2ls.status')
 
@@ -12,18 +13,12 @@ local M = {}
 local NAME = 'cg2ls'
 local MOST_CRASHES = 3
 local CRASHES_WITHIN_S = 300
-local HANDSHAKE_MS = 20000
-local EXPLAIN_MS = 10000
+local FIRST_PAUSE_MS = 250
 
 local crashes = {} ---@type integer[] seconds at which the server crashed
 local wanted = {} ---@type table<integer, true> buffers to complete in
-local asked_to_stop = {} ---@type table<table, true> runs that were ended on purpose
-
----@class cg2ls.Run
----@field command string[]
----@field initialized boolean
----@field client_id integer?
----@field broken string? what it sent that is no protocol
+local run ---@type cg2ls.Run?
+local tells_status = false
 
 --- The client of the running server.
 ---@return vim.lsp.Client?
@@ -36,32 +31,63 @@ function M.client()
 end
 
 local function fail(problem)
-  status.set({ state = 'failed', problem = problem })
+  status.set('failed', problem)
   say.once(problem)
 end
 
---- Runs the server without an editor, to learn what it says before it ends.
----@param run cg2ls.Run
----@param code integer
-local function explain(run, code)
-  local function tell(last_line)
-    local said = last_line and (' It said: %s'):format(last_line) or ''
-    fail(
-      ('`%s` ended at once with status %d.%s `:checkhealth cg2ls` looks for the cause.'):format(
-        table.concat(run.command, ' '),
-        code,
-        said
-      )
-    )
+--- The server's options, in the place where it asks for them.
+local function settings()
+  local options = vim.deepcopy(config.current.settings)
+  options.model = config.current.model or options.model
+  if vim.tbl_isempty(options) then
+    options = vim.empty_dict()
   end
-  local started = pcall(vim.system, run.command, { stdin = '', text = true, timeout = EXPLAIN_MS }, function(result)
-    vim.schedule(function()
-      local lines = vim.split(vim.trim(result.stderr or ''), '\n')
-      tell(lines[#lines] ~= '' and lines[#lines] or nil)
-    end)
-  end)
-  if not started then
-    tell(nil)
+  return { cg2ls = options }
+end
+
+local function capabilities()
+  local all = vim.lsp.protocol.make_client_capabilities()
+  local ghost_text = config.current.show == 'ghost'
+  all.textDocument.inlineCompletion = ghost_text and { dynamicRegistration = false } or nil
+  all.experimental = vim.tbl_extend('force', all.experimental or {}, { cg2ls = { status = true } })
+  return all
+end
+
+--- Takes a state in; when the server can answer at last, it is asked what it could not be asked before.
+local function now_is(state, message, model)
+  local could = status.now.state == 'ready' or status.now.state == 'busy'
+  status.set(state, message, model)
+  if state == 'ready' and not could then
+    ghost.ask_again()
+  end
+end
+
+local handlers = {
+  ['cg2ls/status'] = function(_, params)
+    tells_status = true
+    now_is(params.state, params.message, params.model)
+  end,
+  ['window/showMessage'] = function(_, params)
+    local level = ({ 'ERROR', 'WARN', 'INFO', 'INFO', 'DEBUG' })[params.type] or 'INFO'
+    local message = params.message:gsub('^cg2ls: ', '')
+    if level == 'ERROR' and not tells_status then
+      status.set('failed', message)
+    end
+    say.once(message, vim.log.levels[level])
+  end,
+  ['window/logMessage'] = function(err, params, context, settings_)
+    local model = params.message:match('^(.+) is ready%.$')
+    if model and not tells_status then
+      now_is('ready', params.message, model)
+    end
+    local default = vim.lsp.handlers['window/logMessage']
+    return default and default(err, params, context, settings_)
+  end,
+}
+
+local function on_attach(client, buf)
+  if wanted[buf] and config.current.show == 'ghost' and client.server_capabilities.inlineCompletionProvider then
+    ghost.attach(buf, client.id)
   end
 end
 
@@ -79,118 +105,91 @@ local function crashed()
     recent = recent + (now - at <= CRASHES_WITHIN_S and 1 or 0)
   end
   if recent > MOST_CRASHES then
-    fail('the server keeps ending; `:Cg2ls log` shows why, `:Cg2ls restart` tries again.')
+    fail('the server keeps ending; `:Cg2ls log` shows why, and `:Cg2ls restart` tries again.')
     return
   end
-  status.set({ state = 'starting' })
-  vim.defer_fn(attach_all, 250 * 2 ^ recent)
+  status.set('starting')
+  vim.defer_fn(attach_all, FIRST_PAUSE_MS * 2 ^ (recent - 1))
 end
 
----@param run cg2ls.Run
-local function ended(run, code, signal)
+---@param problem string?
+local function on_end(ended, problem)
+  if ended ~= run then
+    return
+  end
+  run = nil
+  status.reset()
   for buf in pairs(wanted) do
     ghost.detach(buf)
   end
-  status.reset()
-  if asked_to_stop[run] then
-    asked_to_stop[run] = nil
-    return
-  end
-  if vim.v.exiting ~= vim.NIL then
-    return
-  end
-  if run.broken then
-    fail(
-      ('`%s` does not speak the language server protocol (%s); is `cmd` the cg2ls server?'):format(
-        table.concat(run.command, ' '),
-        run.broken
-      )
-    )
-  elseif not run.initialized then
-    explain(run, code ~= 0 and code or signal)
+  if problem then
+    fail(problem)
   else
     crashed()
   end
 end
 
---- Starts the process. Neovim would report errors and exits in words of its own; ours name the mend instead.
----@param run cg2ls.Run
-local function connect(run)
-  return function(dispatchers)
-    local ours = vim.tbl_extend('force', dispatchers, {
-      on_error = function(code, err)
-        vim.schedule(function()
-          if not run.broken then
-            local name = vim.lsp.rpc.client_errors[code]
-            run.broken = type(name) == 'string' and name:lower():gsub('_', ' ') or vim.inspect(err)
-            local client = run.client_id and vim.lsp.get_client_by_id(run.client_id)
-            if client then
-              compat.stop(client, true)
-            end
-          end
-        end)
-      end,
-      on_exit = function(code, signal)
-        dispatchers.on_exit(0, 0)
-        vim.schedule(function()
-          ended(run, code, signal)
-        end)
-      end,
-    })
-    return vim.lsp.rpc.start(run.command, ours, { cwd = vim.uv.os_homedir() })
+--- The folder of the workspace that a buffer belongs to.
+local function root_of(buf)
+  local name = vim.api.nvim_buf_get_name(buf)
+  local root = vim.fs.root(buf, config.current.root_markers)
+  return root or (name ~= '' and vim.fs.dirname(name)) or nil
+end
+
+--- Tells a running server of the workspace of one more buffer.
+local function add_workspace(client, buf)
+  local root = root_of(buf)
+  local folder = root and { uri = vim.uri_from_fname(root), name = vim.fs.basename(root) }
+  for _, known in ipairs(client.workspace_folders or {}) do
+    if not folder or known.uri == folder.uri then
+      return
+    end
+  end
+  if folder then
+    client.workspace_folders = vim.list_extend(client.workspace_folders or {}, { folder })
+    compat.notify(client, 'workspace/didChangeWorkspaceFolders', { event = { added = { folder }, removed = {} } })
   end
 end
 
-local function capabilities()
-  local all = vim.lsp.protocol.make_client_capabilities()
-  local ghost_text = config.current.show == 'ghost'
-  all.textDocument.inlineCompletion = ghost_text and { dynamicRegistration = false } or nil
-  return all
-end
-
-local handlers = {
-  ['window/showMessage'] = function(_, params)
-    local level = ({ 'ERROR', 'WARN', 'INFO', 'INFO', 'DEBUG' })[params.type] or 'INFO'
-    local message = params.message:gsub('^cg2ls: ', '')
-    if level == 'ERROR' then
-      status.set({ state = 'failed', problem = message })
-    end
-    say.once(message, vim.log.levels[level])
-    return vim.NIL
-  end,
-  ['window/logMessage'] = function(err, params, context, settings)
-    local model = params.message:match('^(.+) is ready%.$')
-    if model then
-      status.set({ state = 'ready', model = model, problem = vim.NIL })
-    end
-    local default = vim.lsp.handlers['window/logMessage']
-    return default and default(err, params, context, settings)
-  end,
-}
-
-local function initial_options()
-  local options = vim.deepcopy(config.current.settings)
-  options.model = config.current.model or options.model
-  return vim.tbl_isempty(options) and vim.empty_dict() or options
-end
-
-local function on_attach(client, buf)
-  if wanted[buf] and config.current.show == 'ghost' and client.server_capabilities.inlineCompletionProvider then
-    ghost.attach(buf, client.id)
+--- Starts the process, with a buffer.
+local function launch(buf)
+  local command, why = command_line.find()
+  if not command then
+    fail(why)
+    return
   end
-end
-
-local function watch_handshake(run)
-  vim.defer_fn(function()
-    if not run.initialized and not run.broken and M.client() and M.client().id == run.client_id then
-      M.stop()
-      fail(
-        ('`%s` does not answer; is it the cg2ls server? `:checkhealth cg2ls` looks for the cause.'):format(
-          table.concat(run.command, ' ')
-        )
-      )
-    end
-  end, HANDSHAKE_MS)
+  tells_status = false
+  status.set('starting')
+  local new, cmd = runs.new(command, on_end)
+  local started, id = pcall(vim.lsp.start, {
+    name = NAME,
+    cmd = cmd,
+    root_dir = root_of(buf),
+    capabilities = capabilities(),
+    init_options = settings().cg2ls,
+    settings = settings(),
+    handlers = handlers,
+    on_attach = on_attach,
+    on_init = function()
+      new.initialized = true
+      if status.now.state == 'starting' then
+        status.set('loading')
+      end
+    end,
+  }, {
+    bufnr = buf,
+    reuse_client = function()
+      return false
+    end,
+  })
+  if not started or not id then
+    local problem = '`%s` could not be started; `:checkhealth cg2ls` looks for the cause.'
+    fail(problem:format(table.concat(command, ' ')))
+    return
+  end
+  new.client_id = id
+  run = new
+  runs.watch_handshake(new)
 end
 
 --- Starts the server unless it runs, and completes in a buffer.
@@ -201,49 +200,14 @@ function M.start(buf)
     return
   end
   wanted[buf] = true
-  local command, why = command_line.find()
-  if not command then
-    fail(why)
-    return
-  end
-  local run = { command = command, initialized = false }
-  local fresh = M.client() == nil
-  if fresh then
-    status.set({ state = 'starting', problem = vim.NIL, model = vim.NIL })
-  end
-  local root = vim.fs.root(buf, config.current.root_markers) or vim.fs.dirname(vim.api.nvim_buf_get_name(buf))
-  local started, id = pcall(vim.lsp.start, {
-    name = NAME,
-    cmd = connect(run),
-    root_dir = root ~= '.' and root or nil,
-    capabilities = capabilities(),
-    init_options = initial_options(),
-    settings = { cg2ls = initial_options() },
-    handlers = handlers,
-    on_attach = on_attach,
-    on_init = function()
-      run.initialized = true
-      status.set({ state = 'loading' })
-    end,
-  }, {
-    bufnr = buf,
-    reuse_client = function(client)
-      return client.name == NAME and not client.is_stopped(client)
-    end,
-  })
-  if not started or not id then
-    fail(
-      ('`%s` could not be started (%s); `:checkhealth cg2ls` looks for the cause.'):format(
-        table.concat(command, ' '),
-        tostring(id)
-      )
-    )
-    return
-  end
-  if fresh then
-    run.client_id = id
-    M.run = run
-    watch_handshake(run)
+  local client = M.client()
+  if not client then
+    launch(buf)
+  elseif not vim.lsp.buf_is_attached(buf, client.id) then
+    if client.initialized then
+      add_workspace(client, buf)
+    end
+    vim.lsp.buf_attach_client(buf, client.id)
   end
 end
 
@@ -260,40 +224,52 @@ end
 
 --- Ends the server; the buffers stay wanted.
 function M.stop()
-  local client = M.client()
-  if client then
-    asked_to_stop[M.run] = true
-    compat.stop(client, false)
-    local stopped = client
-    vim.defer_fn(function()
-      if not stopped.is_stopped(stopped) then
-        compat.stop(stopped, true)
-      end
-    end, 1000)
+  for buf in pairs(wanted) do
+    ghost.detach(buf)
   end
-  status.set({ state = 'stopped' })
+  if run then
+    runs.stop(run)
+    run = nil
+  end
+  status.reset()
+  status.set('stopped')
 end
 
 --- Ends the server and starts it again.
 function M.restart()
   say.forget()
   crashes = {}
-  local old = M.client()
   M.stop()
-  local function again()
-    if old and vim.lsp.get_client_by_id(old.id) then
-      vim.defer_fn(again, 20)
-    else
-      attach_all()
-    end
-  end
-  again()
+  attach_all()
 end
 
---- The buffers in which completions are wanted.
----@return integer[]
-function M.buffers()
-  return vim.tbl_keys(wanted)
+--- Tells a running server of options that have changed.
+function M.push_settings()
+  local client = M.client()
+  if client then
+    client.settings = settings()
+    compat.notify(client, 'workspace/didChangeConfiguration', { settings = client.settings })
+  end
+end
+
+--- Shows ghost text anew in every buffer, after a setting of its own has changed.
+function M.show_again()
+  local client = M.client()
+  for buf in pairs(wanted) do
+    ghost.detach(buf)
+    if client and vim.lsp.buf_is_attached(buf, client.id) then
+      on_attach(client, buf)
+    end
+  end
+end
+
+--- Tells the server which document its status is about.
+---@param buf integer
+function M.look_at(buf)
+  local client = tells_status and wanted[buf] and M.client()
+  if client then
+    compat.notify(client, 'textDocument/didFocus', { textDocument = { uri = vim.uri_from_bufnr(buf) } })
+  end
 end
 
 return M

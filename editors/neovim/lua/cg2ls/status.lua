@@ -2,37 +2,33 @@
 
 local M = {}
 
----@alias cg2ls.State 'off'|'stopped'|'starting'|'loading'|'ready'|'failed'
+---@alias cg2ls.State 'stopped'|'starting'|'loading'|'ready'|'busy'|'idle'|'off'|'failed'
 
 ---@class cg2ls.Status
----@field state cg2ls.State
----@field model string? the model's name, once the server said it
----@field problem string? why there are no completions
+---@field state cg2ls.State 'idle': the model gave its memory back until the next request
+---@field model string? the model's name
+---@field message string? one sentence for people
 ---@field latency_ms number? from the last request to its answer
----@field busy boolean whether an answer is awaited
 
 ---@type cg2ls.Status
-M.now = { state = 'stopped', busy = false }
+M.now = { state = 'stopped' }
 
 local asked = {} ---@type table<integer, integer> nanoseconds by request
 
---- Takes changes in and tells whoever listens to the event `User Cg2lsStatus`.
----@param changes table<string, any> `vim.NIL` removes a field
-function M.set(changes)
-  local changed = false
-  for name, value in pairs(changes) do
-    if value == vim.NIL then
-      value = nil
-    end
-    changed = changed or M.now[name] ~= value
-    M.now[name] = value
+--- Takes the state in and tells whoever listens to the event `User Cg2lsStatus`.
+---@param state cg2ls.State
+---@param message? string
+---@param model? string
+function M.set(state, message, model)
+  local now = M.now
+  if now.state == state and now.message == message and now.model == model then
+    return
   end
-  if changed then
-    vim.schedule(function()
-      vim.api.nvim_exec_autocmds('User', { pattern = 'Cg2lsStatus', modeline = false })
-      vim.cmd.redrawstatus()
-    end)
-  end
+  now.state, now.message, now.model = state, message, model
+  vim.schedule(function()
+    vim.api.nvim_exec_autocmds('User', { pattern = 'Cg2lsStatus', modeline = false })
+    vim.cmd.redrawstatus()
+  end)
 end
 
 --- Follows the server's requests, to know how long an answer takes.
@@ -48,13 +44,12 @@ function M.watch(group)
       end
       if request.type == 'pending' then
         asked[id] = vim.uv.hrtime()
-      elseif request.type == 'complete' and asked[id] then
-        M.now.latency_ms = (vim.uv.hrtime() - asked[id]) / 1e6
-        asked[id] = nil
-      else
-        asked[id] = nil
+        return
       end
-      M.now.busy = next(asked) ~= nil
+      if request.type == 'complete' and asked[id] then
+        M.now.latency_ms = (vim.uv.hrtime() - asked[id]) / 1e6
+      end
+      asked[id] = nil
     end,
   })
 end
@@ -62,16 +57,15 @@ end
 --- Forgets the requests of a server that is gone.
 function M.reset()
   asked = {}
-  M.now.busy = false
 end
 
-local MARKS = { off = 'off', stopped = 'stopped', starting = '…', loading = '…', failed = '!' }
+local MARKS = { starting = '…', loading = '…', failed = '!', idle = 'zz' }
 
---- A few characters for a statusline, like `cg2ls python-small 12ms`.
+--- A few characters for a statusline, like `cg2ls python-small 12ms`, `cg2ls …` or `cg2ls off`.
 ---@return string
 function M.line()
   local now = M.now
-  if now.state ~= 'ready' then
+  if now.state ~= 'ready' and now.state ~= 'busy' then
     return 'cg2ls ' .. (MARKS[now.state] or now.state)
   end
   local latency = now.latency_ms and (' %.0fms'):format(now.latency_ms) or ''

@@ -59,7 +59,12 @@ function M.show(buf, row, col, text, covered, note)
   if offsets then
     for i, offset in ipairs(offsets) do
       if offset > from then
-        mark(buf, row, col + i - 1, { virt_text = { { first:sub(from + 1, offset), GHOST } }, virt_text_pos = 'inline' })
+        mark(
+          buf,
+          row,
+          col + i - 1,
+          { virt_text = { { first:sub(from + 1, offset), GHOST } }, virt_text_pos = 'inline' }
+        )
       end
       from = offset + 1
     end

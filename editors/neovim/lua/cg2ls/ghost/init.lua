@@ -74,6 +74,14 @@ function M.accept(buf, part)
   return true
 end
 
+--- Asks again where somebody types and nothing is shown, for instance because the model has just been opened.
+function M.ask_again()
+  local buf = vim.api.nvim_get_current_buf()
+  if views[buf] and config.current.auto and not M.shown(buf) then
+    views[buf].ask_again(buf)
+  end
+end
+
 --- Calls one of a view's other functions.
 ---@param name 'dismiss'|'cycle'|'complete'
 ---@param buf integer

@@ -7,7 +7,7 @@
 
 local items_of = require('cg2ls.ghost.item')
 
-local INVOKED = 1
+local INVOKED, AUTOMATIC = 1, 2
 
 local M = {}
 
@@ -86,6 +86,14 @@ function M.attach(buf)
       end
     end,
   })
+end
+
+--- Asks as if a key had been typed.
+function M.ask_again(buf)
+  local completor = completor_of(buf)
+  if completor and vim.startswith(vim.api.nvim_get_mode().mode, 'i') then
+    completor:request(AUTOMATIC)
+  end
 end
 
 --- Ends it.

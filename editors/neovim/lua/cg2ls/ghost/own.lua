@@ -177,6 +177,13 @@ function M.attach(buf, client_id)
   end
 end
 
+--- Asks as if a key had been typed.
+function M.ask_again(buf)
+  if inserting() then
+    ask(buf, states[buf], AUTOMATIC)
+  end
+end
+
 --- Ends it.
 function M.detach(buf)
   local state = states[buf]
