@@ -6,7 +6,7 @@ REFERENCE_VENV := .venv-reference
 BIN := $(VENV)/bin
 PIP_FLAGS := --quiet --disable-pip-version-check
 
-.PHONY: help demo test test-editors lint format reference bench clean python-ok
+.PHONY: help demo test test-editors lint lint-lua format format-lua reference bench clean python-ok
 .DEFAULT_GOAL := help
 
 help: ## what can be made
@@ -46,6 +46,12 @@ lint: $(VENV)/ready ## formatter, linter and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+
+lint-lua: ## formatter and linter of the Neovim plugin
+	@editors/neovim/lint/run
+
+format-lua: ## format the Neovim plugin
+	@editors/neovim/lint/run --fix
 
 format: $(VENV)/ready ## format the code
 	@$(BIN)/ruff format .

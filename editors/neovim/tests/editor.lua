@@ -65,6 +65,20 @@ function M.open(options)
   return self
 end
 
+--- Starts a Neovim whose server answers what it is told to, see `Editor:answer`.
+---@param items { insertText: string, covers?: integer }[]
+---@param settings? table
+---@param options? table as for `open`
+function M.open_fake(items, settings, options)
+  local answers = vim.fn.tempname()
+  local cmd = { M.server[1], vim.fs.joinpath(plugin, 'tests', 'fake_server.py'), answers }
+  options = vim.tbl_extend('force', options or {}, { setup = vim.tbl_extend('force', { cmd = cmd }, settings or {}) })
+  Editor.answer({ answers = answers }, items)
+  local self = M.open(options)
+  self.answers = answers
+  return self
+end
+
 function M.close_all()
   for _, editor in ipairs(open) do
     editor:close()
@@ -113,8 +127,7 @@ end
 
 function Editor:wait_until_ready()
   self:wait(function()
-    local state = self:status().state
-    return state == 'ready' or state == 'busy'
+    return self:status().state == 'ready'
   end, 'the server is ready')
 end
 
@@ -191,6 +204,25 @@ function Editor:ghost()
     return text
   ]])
   return text ~= '' and text or nil
+end
+
+--- Lets the server of `open_fake` answer with these items from now on; nil for null.
+---@param items { insertText: string, covers?: integer }[]?
+---@param delay_ms? integer
+function Editor:answer(items, delay_ms)
+  vim.fn.writefile({ vim.json.encode({ items = items or vim.NIL, delay_ms = delay_ms or 0 }) }, self.answers)
+end
+
+--- The messages of one method that the server of `open_fake` got.
+function Editor:received(method)
+  local found = {}
+  for _, line in ipairs(vim.fn.readfile(self.answers .. '.log')) do
+    local message = vim.json.decode(line)
+    if message.method == method then
+      table.insert(found, message.params or true)
+    end
+  end
+  return found
 end
 
 --- Waits for ghost text.

@@ -2,10 +2,10 @@
 
 local M = {}
 
-local methods_take_self = vim.fn.has('nvim-0.11') == 1
+local is_new = vim.fn.has('nvim-0.11') == 1
 
 local function call(client, name, ...)
-  if methods_take_self then
+  if is_new then
     return client[name](client, ...)
   end
   return client[name](...)
@@ -37,6 +37,23 @@ function M.stop(client, force)
   return call(client, 'stop', force)
 end
 
+--- The LSP column of a byte in a line. Neovim 0.10's own is wrong in lines with characters of several bytes.
+---@param line string
+---@param byte integer 0-based
+---@param encoding 'utf-8'|'utf-16'|'utf-32'
+---@return integer
+function M.character_of(line, byte, encoding)
+  if encoding == 'utf-8' then
+    return byte
+  end
+  local before = line:sub(1, byte)
+  if is_new then
+    return vim.str_utfindex(before, encoding)
+  end
+  local units32, units16 = vim.str_utfindex(before)
+  return encoding == 'utf-16' and units16 or units32
+end
+
 --- The byte in a line at which an LSP column begins.
 ---@param line string
 ---@param character integer in the units of `encoding`
@@ -46,7 +63,7 @@ function M.byte_of(line, character, encoding)
   if encoding == 'utf-8' then
     return math.min(character, #line)
   end
-  if methods_take_self then
+  if is_new then
     return vim.str_byteindex(line, encoding, character, false)
   end
   local units32, units16 = vim.str_utfindex(line)

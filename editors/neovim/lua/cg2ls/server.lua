@@ -18,16 +18,12 @@ local FIRST_PAUSE_MS = 250
 local crashes = {} ---@type integer[] seconds at which the server crashed
 local wanted = {} ---@type table<integer, true> buffers to complete in
 local run ---@type cg2ls.Run?
-local tells_status = false
 
---- The client of the running server.
+--- The client of the server that runs, initialized or not.
 ---@return vim.lsp.Client?
 function M.client()
-  for _, client in ipairs(vim.lsp.get_clients({ name = NAME })) do
-    if not client.is_stopped(client) then
-      return client
-    end
-  end
+  local client = run and run.client_id and vim.lsp.get_client_by_id(run.client_id)
+  return client and not client.is_stopped(client) and client or nil
 end
 
 local function fail(problem)
@@ -53,35 +49,17 @@ local function capabilities()
   return all
 end
 
---- Takes a state in; when the server can answer at last, it is asked what it could not be asked before.
-local function now_is(state, message, model)
-  local could = status.now.state == 'ready' or status.now.state == 'busy'
-  status.set(state, message, model)
-  if state == 'ready' and not could then
-    ghost.ask_again()
-  end
-end
-
 local handlers = {
   ['cg2ls/status'] = function(_, params)
-    tells_status = true
-    now_is(params.state, params.message, params.model)
+    local could_not = status.now.state == 'starting' or status.now.state == 'loading'
+    status.set(params.state, params.message, params.model)
+    if could_not and params.state == 'ready' then
+      ghost.ask_again() -- what was asked while the model was opened had no answer
+    end
   end,
   ['window/showMessage'] = function(_, params)
     local level = ({ 'ERROR', 'WARN', 'INFO', 'INFO', 'DEBUG' })[params.type] or 'INFO'
-    local message = params.message:gsub('^cg2ls: ', '')
-    if level == 'ERROR' and not tells_status then
-      status.set('failed', message)
-    end
-    say.once(message, vim.log.levels[level])
-  end,
-  ['window/logMessage'] = function(err, params, context, settings_)
-    local model = params.message:match('^(.+) is ready%.$')
-    if model and not tells_status then
-      now_is('ready', params.message, model)
-    end
-    local default = vim.lsp.handlers['window/logMessage']
-    return default and default(err, params, context, settings_)
+    say.once((params.message:gsub('^cg2ls: ', '')), vim.log.levels[level])
   end,
 }
 
@@ -158,7 +136,6 @@ local function launch(buf)
     fail(why)
     return
   end
-  tells_status = false
   status.set('starting')
   local new, cmd = runs.new(command, on_end)
   local started, id = pcall(vim.lsp.start, {
@@ -172,9 +149,7 @@ local function launch(buf)
     on_attach = on_attach,
     on_init = function()
       new.initialized = true
-      if status.now.state == 'starting' then
-        status.set('loading')
-      end
+      status.set('loading')
     end,
   }, {
     bufnr = buf,
@@ -266,7 +241,7 @@ end
 --- Tells the server which document its status is about.
 ---@param buf integer
 function M.look_at(buf)
-  local client = tells_status and wanted[buf] and M.client()
+  local client = wanted[buf] and M.client()
   if client then
     compat.notify(client, 'textDocument/didFocus', { textDocument = { uri = vim.uri_from_bufnr(buf) } })
   end

@@ -12,6 +12,7 @@ local INVOKED, AUTOMATIC = 1, 2
 local M = {}
 
 local groups = {} ---@type table<integer, integer>
+local steps = {} ---@type table<integer, integer> how far to walk once the answers are there, by buffer
 local seen = setmetatable({}, { __mode = 'k' }) ---@type table<table, cg2ls.Item> by Neovim's item
 
 local function completor_of(buf)
@@ -82,6 +83,11 @@ function M.attach(buf)
       if request.type == 'complete' and request.method == 'textDocument/inlineCompletion' then
         vim.schedule(function()
           guard(buf)
+          local count = steps[buf]
+          steps[buf] = nil
+          if count then
+            vim.lsp.inline_completion.select({ bufnr = buf, count = count })
+          end
         end)
       end
     end,
@@ -156,6 +162,7 @@ end
 function M.cycle(buf, count)
   local completor = completor_of(buf)
   if completor and completor:count_items() <= 1 then
+    steps[buf] = count
     completor:request(INVOKED)
   else
     vim.lsp.inline_completion.select({ bufnr = buf, count = count })

@@ -90,8 +90,11 @@ local function ask(buf, state, kind, on_answer)
     return
   end
   local line = vim.api.nvim_buf_get_lines(buf, row, row + 1, false)[1] or ''
-  local params = vim.lsp.util.make_position_params(0, client.offset_encoding)
-  params.context = { triggerKind = kind }
+  local params = {
+    textDocument = { uri = vim.uri_from_bufnr(buf) },
+    position = { line = row, character = compat.character_of(line, col, client.offset_encoding) },
+    context = { triggerKind = kind },
+  }
   local id
   id = compat.request(client, METHOD, params, function(err, result)
     if state.request ~= id or states[buf] ~= state then
