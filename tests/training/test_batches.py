@@ -53,3 +53,13 @@ def test_about_half_of_the_rows_are_infill(shard: TokenShard) -> None:
 def test_a_corpus_shorter_than_two_rows_is_refused(shard: TokenShard) -> None:
     with pytest.raises(TrainingError, match="fewer than two rows of 10000000"):
         stream(shard, context=10_000_000)
+
+
+def test_a_prefix_lm_bears_no_loss_on_prompts(shard: TokenShard) -> None:
+    config = ObjectiveConfig(max_spans=3, max_span_chars=60, prefix_lm=True)
+    batch = RowStream(shard, 64, config, seed=5).batch(0, 16)
+    assert batch.regions.any()
+    inside = batch.regions[:, 1:] > 0
+    assert (batch.labels[:, :-1][inside] == IGNORED).all()
+    assert (batch.labels != IGNORED).any()
+    assert not stream(shard).batch(0, 16).regions.any(), "a causal objective has no prompts"

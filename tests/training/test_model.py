@@ -10,7 +10,7 @@ from torch import Tensor
 from transformers import CodeGenConfig as HfConfig
 from transformers import CodeGenForCausalLM
 
-from cg2_training.model import CodeGen, prefix_lm_mask
+from cg2_training.model import CodeGen, region_mask
 from cg2ls.codegen2 import CodeGenConfig
 from cg2ls.codegen2.qkv import regroup_qkv
 
@@ -81,11 +81,26 @@ def test_no_position_sees_a_later_one(model: CodeGen, tokens: Tensor) -> None:
 
 
 def test_a_prefix_sees_itself_whole_and_the_rest_is_causal(model: CodeGen, tokens: Tensor) -> None:
-    mask = prefix_lm_mask(torch.tensor([10, 30]), tokens.shape[1])
+    regions = torch.zeros_like(tokens)
+    regions[0, :10] = 1
+    regions[1, :30] = 1
+    mask = region_mask(regions)
     changed = tokens.clone()
     changed[:, 20] = (changed[:, 20] + 1) % CONFIG.vocab_size
     with torch.no_grad():
         before, after = model(tokens, mask), model(changed, mask)
     assert torch.equal(before[0, :20], after[0, :20]), "position 20 lies behind the first row's prefix"
     assert not torch.equal(before[1, :20], after[1, :20]), "and inside the second row's"
-    assert torch.allclose(model(tokens, prefix_lm_mask(torch.tensor([0, 0]), 40)), model(tokens), atol=1e-5)
+    none = region_mask(torch.zeros_like(tokens))
+    assert torch.allclose(model(tokens, none), model(tokens), atol=1e-5)
+
+
+def test_prompts_of_two_documents_do_not_see_each_other(model: CodeGen, tokens: Tensor) -> None:
+    regions = torch.zeros_like(tokens)
+    regions[:, :10], regions[:, 20:30] = 1, 2
+    changed = tokens.clone()
+    changed[:, 25] = (changed[:, 25] + 1) % CONFIG.vocab_size
+    with torch.no_grad():
+        before, after = model(tokens, region_mask(regions)), model(changed, region_mask(regions))
+    assert torch.equal(before[:, :20], after[:, :20]), "what is left of the second prompt cannot see it"
+    assert not torch.equal(before[:, 20:25], after[:, 20:25])

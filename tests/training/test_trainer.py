@@ -207,3 +207,19 @@ def test_the_board_gets_what_the_log_gets(recipe: dict[str, Any], shard: TokenSh
     written = events.read_bytes()
     assert b"heldout/bits_per_byte" in written
     assert b"tokens_per_s" in written
+
+
+@pytest.mark.parametrize(
+    "objective", [{"prefix_lm": True}, {"infill": "ul2"}, {"infill": "psm"}, {"syntax_share": 1.0}]
+)
+def test_every_objective_trains(
+    recipe: dict[str, Any], shard: TokenShard, tmp_path: Path, objective: dict[str, Any]
+) -> None:
+    recipe["objective"] |= objective
+    recipe["run"] |= {"steps": 40, "evaluate_every": 40, "save_every": 40}
+    run = trainer(recipe, shard, tmp_path)
+    before = run.evaluate()
+    run.fit(progress=False)
+    after = run.evaluate()
+    assert after.causal_nats < before.causal_nats - 0.5
+    assert after.infill_nats < before.infill_nats - 0.5

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cg2_training.errors import TrainingError
-from cg2_training.objective import IGNORED, ObjectiveConfig, corrupt_row, labels_of
+from cg2_training.objective import IGNORED, ObjectiveConfig, Row, causal_row, corrupt_row, labels_of
 from cg2_training.shards import TokenShard
 
 IntArray = npt.NDArray[np.int64]
@@ -25,11 +25,14 @@ class Batch:
         tokens: int64 [rows, context].
         labels: int64 [rows, context], IGNORED where no loss falls.
         answers: bool [rows, context], True where the label belongs to an infill answer.
+        regions: int64 [rows, context], for each token the number of the prompt it may see whole, from 1; 0
+            where attention is causal, as it is everywhere unless the objective is a prefix LM's.
     """
 
     tokens: IntArray
     labels: IntArray
     answers: npt.NDArray[np.bool_]
+    regions: IntArray
 
 
 class RowStream:
@@ -59,15 +62,21 @@ class RowStream:
 
     def row(self, number: int) -> IntArray:
         """Row `number` as trained on: int64 [context + 1], -1 where it is padding."""
+        return self._padded(self.parts(number).tokens, -1)
+
+    def parts(self, number: int) -> Row:
+        """Row `number` with its prompts marked, of any length."""
         rng = np.random.default_rng([self.seed, 3, number])
-        source = self.source(number)
-        if rng.random() >= self.objective.infill_share:
-            return source.astype(np.int64)
-        tokens = corrupt_row(
-            source[: self.context + 1 - INFILL_RESERVE].tolist(), self.shard.tokenizer, self.objective, rng
-        )
-        row = np.full(self.context + 1, -1, dtype=np.int64)
-        kept = tokens[: self.context + 1]
+        source, tokenizer = self.source(number), self.shard.tokenizer
+        if rng.random() < self.objective.infill_share:
+            kept = source[: self.context + 1 - INFILL_RESERVE].tolist()
+            return corrupt_row(kept, tokenizer, self.objective, rng)
+        prefixes = rng if self.objective.prefix_lm else None
+        return causal_row(source.tolist(), tokenizer.special.end_of_text, prefixes)
+
+    def _padded(self, values: list[int], padding: int) -> IntArray:
+        row = np.full(self.context + 1, padding, dtype=np.int64)
+        kept = values[: self.context + 1]
         row[: len(kept)] = kept
         return row
 
@@ -77,12 +86,18 @@ class RowStream:
 
     def rows(self, first: int, count: int) -> Batch:
         """Rows `first` to `first + count - 1` as a batch."""
-        table = np.stack([self.row(first + i) for i in range(count)])
+        rows = [self.parts(first + i) for i in range(count)]
+        table = np.stack([self._padded(row.tokens, -1) for row in rows])
         special = self.shard.tokenizer.special
         labels = labels_of(table, special).astype(np.int64)
         labels[table[:, 1:] < 0] = IGNORED
+        regions = np.zeros_like(labels)
+        if self.objective.prefix_lm:
+            marked = np.stack([self._padded(row.regions, 0) for row in rows])
+            labels[marked[:, 1:] > 0] = IGNORED
+            regions = marked[:, :-1]
         tokens = np.where(table < 0, special.end_of_text, table)[:, :-1]
-        return Batch(tokens, labels, answer_positions(table, special.sep)[:, 1:])
+        return Batch(tokens, labels, answer_positions(table, special.sep)[:, 1:], regions)
 
 
 def answer_positions(table: IntArray, sep: int) -> npt.NDArray[np.bool_]:

@@ -22,10 +22,12 @@ class StepTensors(NamedTuple):
     Attributes:
         tokens: int64 [rows, context].
         labels: int64 [rows, context], IGNORED where no loss falls.
+        regions: int64 [rows, context] for a prefix LM, see `Batch`; [rows, 0] for a causal one.
     """
 
     tokens: Tensor
     labels: Tensor
+    regions: Tensor
 
 
 class _Steps(Dataset[StepTensors]):
@@ -34,7 +36,8 @@ class _Steps(Dataset[StepTensors]):
 
     def __getitem__(self, step: int) -> StepTensors:
         batch = self.stream.batch(step, self.rows)
-        return StepTensors(torch.from_numpy(batch.tokens), torch.from_numpy(batch.labels))
+        regions = batch.regions if self.stream.objective.prefix_lm else batch.regions[:, :0]
+        return StepTensors(*map(torch.from_numpy, (batch.tokens, batch.labels, regions)))
 
 
 def step_tensors(

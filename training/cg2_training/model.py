@@ -144,32 +144,32 @@ class CodeGen(nn.Module):
         Args:
             tokens: ids [batch, time], time <= n_positions.
             mask: True where a query (row) may see a key (column), broadcastable to
-                [batch, heads, time, time]; None is the causal mask. See `prefix_lm_mask`.
+                [batch, heads, time, time]; None is the causal mask. See `region_mask`.
         """
         return self.lm_head(self.hidden(tokens, mask))  # type: ignore[no-any-return]
 
 
-def prefix_lm_mask(prefix_lengths: Tensor, time: int) -> Tensor:
-    """Mask in which each row's prefix sees itself whole and the rest is causal.
+def region_mask(regions: Tensor) -> Tensor:
+    """Mask in which each prompt sees itself whole and the rest is causal (prefix LM, Raffel et al. 2020).
 
     Args:
-        prefix_lengths: int [batch].
-        time: sequence length.
+        regions: int [batch, time], the number of the prompt that a token belongs to, from 1; 0 outside.
 
     Returns:
         bool [batch, 1, time, time].
     """
-    positions = torch.arange(time, device=prefix_lengths.device)
+    positions = torch.arange(regions.shape[1], device=regions.device)
     causal = positions[:, None] >= positions[None, :]
-    inside = positions[None, None, :] < prefix_lengths[:, None, None]
-    return (causal | inside)[:, None]
+    same = (regions[:, :, None] == regions[:, None, :]) & (regions[:, :, None] > 0)
+    return (causal | same)[:, None]
 
 
 @torch.no_grad()
 def model_losses(model: CodeGen, batch: Batch) -> npt.NDArray[np.float32]:
     """Cross entropy of every label of a batch; see `evaluate.TokenLosses`."""
     device = model.lm_head.weight.device
-    logits = model(torch.from_numpy(batch.tokens).to(device)).float().flatten(0, 1)
+    mask = region_mask(torch.from_numpy(batch.regions).to(device)) if batch.regions.any() else None
+    logits = model(torch.from_numpy(batch.tokens).to(device), mask).float().flatten(0, 1)
     labels = torch.from_numpy(batch.labels).to(device).flatten()
     losses = F.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="none")
     return losses.view(batch.labels.shape).cpu().numpy()

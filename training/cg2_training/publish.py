@@ -48,6 +48,11 @@ def publish(
     """
     check_replaceable(out, DESCRIPTION)
     step, recipe = read_run(run)
+    if recipe.objective.prefix_lm:
+        raise TrainingError(
+            f"{run} was trained with objective.prefix_lm, but the server's attention is causal, so its weights"
+            " cannot be exported; evaluate its checkpoint instead."
+        )
     report = _corpus_report(corpus)
     shard = TokenShard.open(heldout)
     measured = _measure(run / "checkpoint", shard, recipe)

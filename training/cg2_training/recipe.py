@@ -180,10 +180,8 @@ class Recipe:
             raise TrainingError(
                 f"{origin}: {self.optimizer.warmup_steps} warm-up steps leave none of {self.run.steps}."
             )
-        if not 0 <= self.objective.min_mask_ratio <= self.objective.max_mask_ratio < 1:
-            raise TrainingError(
-                f"{origin}: mask ratios must satisfy 0 <= min_mask_ratio <= max_mask_ratio < 1."
-            )
+        if problem := self.objective.problem():
+            raise TrainingError(f"{origin}: {problem}")
         if self.objective.max_spans > self.model.n_masks:
             raise TrainingError(
                 f"{origin}: {self.objective.max_spans} spans need more than {self.model.n_masks} masks."

@@ -19,7 +19,7 @@ from cg2_training.evaluate import Evaluation, evaluate
 from cg2_training.export import export_checkpoint
 from cg2_training.flops import flops_per_token, nominal_peak
 from cg2_training.loader import StepTensors, step_tensors
-from cg2_training.model import CodeGen, load_model, model_losses
+from cg2_training.model import CodeGen, load_model, model_losses, region_mask
 from cg2_training.objective import IGNORED
 from cg2_training.optimizer import MasterOptimizer, lr_scale
 from cg2_training.plot import plot_losses
@@ -94,12 +94,14 @@ class Trainer:
         self.done = load_state(run, self.optimizer, asdict(recipe.model))
         self.loss = torch.compile(self._loss) if recipe.run.compile else self._loss
 
-    def _loss(self, tokens: Tensor, labels: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
+    def _loss(self, tokens: Tensor, labels: Tensor, regions: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
         """Objective with z-loss, and the plain cross entropy, of ids and labels [rows, context].
 
-        Both are sums over the labels, divided by `count`, the labels of the whole step.
+        Both are sums over the labels, divided by `count`, the labels of the whole step. `regions` is of
+        `StepTensors`.
         """
-        logits = self.model(tokens).float().flatten(0, 1)
+        mask = region_mask(regions) if regions.shape[1] else None
+        logits = self.model(tokens, mask).float().flatten(0, 1)
         flat = labels.flatten()
         entropy = F.cross_entropy(logits, flat, ignore_index=IGNORED, reduction="sum") / count
         normalizer = torch.logsumexp(logits, dim=-1)
@@ -165,13 +167,13 @@ class Trainer:
 
     def _step(self, batch: StepTensors, scale: float) -> tuple[float, float]:
         """Trains on one batch; gives back its mean loss in nats per label and the gradient's norm."""
-        tokens = batch.tokens.to(self.device, non_blocking=True)
-        labels = batch.labels.to(self.device, non_blocking=True)
+        tokens, labels, regions = (part.to(self.device, non_blocking=True) for part in batch)
         count = (labels != IGNORED).sum().clamp_min(1).float()
         rows = self.recipe.run.rows_per_pass or len(tokens)
         total = torch.zeros((), device=self.device)
-        for some, their_labels in zip(torch.split(tokens, rows), torch.split(labels, rows), strict=True):
-            objective, entropy = self.loss(some, their_labels, count)
+        passes = zip(*(torch.split(part, rows) for part in (tokens, labels, regions)), strict=True)
+        for some_tokens, some_labels, some_regions in passes:
+            objective, entropy = self.loss(some_tokens, some_labels, some_regions, count)
             torch.autograd.backward(objective)
             total += entropy
         norm = self.optimizer.step(scale)

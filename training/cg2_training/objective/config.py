@@ -1,0 +1,63 @@
+"""What the training objective can be told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+IGNORED = -100
+"""Label of a position that bears no loss."""
+
+INFILLS = ("span_corruption", "psm", "ul2")
+"""Ways of choosing what is masked; see `ObjectiveConfig`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObjectiveConfig:
+    """How rows are corrupted.
+
+    Attributes:
+        infill_share: chance that a row is corrupted rather than causal.
+        infill: "span_corruption" (the CodeGen2 paper's), "psm" (one span between two uniform cuts, Bavarian et al.
+            2022, arXiv 2207.14255, for the paper's lesson on infill for free) or "ul2" (Tay et al. 2022,
+            arXiv 2205.05131: short spans, long or dense spans, or the rest of the text).
+        min_mask_ratio: least share of a part's characters to mask; the share is uniform between the two.
+        max_mask_ratio: greatest share.
+        max_span_chars: span lengths are uniform from 1 to this many characters.
+        line_end_share: chance that a span is drawn out to the end of the line it ends in.
+        early_start_share: chance that a span begins where the line begins in which it would, or the line before:
+            middles whose beginning stands there already, as an anchor left behind the cursor makes them.
+        syntax_share: chance that a part's spans are nodes of its syntax tree (AST-FIM, Gong et al. 2025,
+            arXiv 2506.00204).
+        syntax_language: whose grammar is used.
+        fragment_share: chance that a piece of text is cut at random points before it is tokenized (EFIM, Guo et
+            al. 2025, arXiv 2505.21889), so that text may go on inside a word.
+        max_spans: most spans of one part; also bounded by the vocabulary's masks.
+        prefix_lm: let the text before an answer see itself whole (and a random beginning of causal parts), without
+            loss there: the paper's first lesson. Such weights cannot be exported for the server, which is causal.
+    """
+
+    infill_share: float = 0.5
+    infill: str = "span_corruption"
+    min_mask_ratio: float = 0.05
+    max_mask_ratio: float = 0.5
+    max_span_chars: int = 400
+    line_end_share: float = 0.5
+    early_start_share: float = 0.0
+    syntax_share: float = 0.0
+    syntax_language: str = "python"
+    fragment_share: float = 0.0
+    max_spans: int = 8
+    prefix_lm: bool = False
+
+    def problem(self) -> str:
+        """What is contradictory in the settings, in a sentence; "" if nothing is."""
+        for name in ("infill_share", "line_end_share", "early_start_share", "syntax_share", "fragment_share"):
+            if not 0 <= getattr(self, name) <= 1:
+                return f"objective.{name} is {getattr(self, name)}, but is a chance between 0 and 1."
+        if not 0 <= self.min_mask_ratio <= self.max_mask_ratio < 1:
+            return "mask ratios must satisfy 0 <= min_mask_ratio <= max_mask_ratio < 1."
+        if self.infill not in INFILLS:
+            return f"objective.infill is {self.infill!r}; choose {', '.join(INFILLS)}."
+        if self.syntax_share and self.infill != "span_corruption":
+            return f"objective.syntax_share needs infill = 'span_corruption', not {self.infill!r}."
+        return ""

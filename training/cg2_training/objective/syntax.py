@@ -1,0 +1,70 @@
+"""Spans that are nodes of the syntax tree (AST-FIM, Gong et al. 2025, arXiv 2506.00204)."""
+
+from __future__ import annotations
+
+import importlib
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from cg2_training.errors import TrainingError
+from cg2_training.objective.config import ObjectiveConfig
+from cg2_training.objective.spans import Span
+
+
+def syntax_spans(text: str, config: ObjectiveConfig, rng: np.random.Generator) -> list[Span]:
+    """Nodes drawn at random until they cover the drawn share of the text; none where no node fits.
+
+    A node is the likelier the more characters it has, since a random span of characters would lie in it the more
+    often too. Text that a row cuts off still has a tree, with errors where it was cut.
+
+    Raises:
+        TrainingError: the grammar is not installed.
+    """
+    nodes = [
+        span for span in _nodes(text, config.syntax_language) if span[1] - span[0] <= config.max_span_chars
+    ]
+    target = rng.uniform(config.min_mask_ratio, config.max_mask_ratio) * len(text)
+    chosen: list[Span] = []
+    while nodes and len(chosen) < config.max_spans and sum(end - start for start, end in chosen) < target:
+        sizes = np.array([end - start for start, end in nodes], dtype=np.float64)
+        start, end = nodes[int(rng.choice(len(nodes), p=sizes / sizes.sum()))]
+        chosen.append((start, end))
+        nodes = [(one, other) for one, other in nodes if other < start or one > end]
+    return sorted(chosen)
+
+
+def _nodes(text: str, language: str) -> list[Span]:
+    """Character ranges of the named nodes without the root, each range once."""
+    data = text.encode()
+    at = _character_offsets(text)
+    ranges: set[Span] = set()
+    stack = list(_parser(language).parse(data).root_node.children)
+    while stack:
+        node = stack.pop()
+        if node.is_named and node.end_byte > node.start_byte:
+            ranges.add((int(at[node.start_byte]), int(at[node.end_byte])))
+        stack.extend(node.children)
+    return sorted(span for span in ranges if span[0] < span[1])
+
+
+def _character_offsets(text: str) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """For each byte of the UTF-8 text, and its end, the character it lies in."""
+    if text.isascii():
+        return np.arange(len(text) + 1)
+    widths = [len(character.encode()) for character in text]
+    return np.append(np.repeat(np.arange(len(text)), widths), len(text))
+
+
+@cache
+def _parser(language: str) -> Any:
+    try:
+        tree_sitter = importlib.import_module("tree_sitter")
+        grammar = importlib.import_module(f"tree_sitter_{language}")
+    except ModuleNotFoundError as missing:
+        raise TrainingError(
+            f"objective.syntax_share needs the grammar of {language}: pip install tree-sitter"
+            f" tree-sitter-{language} ({missing.name} is not installed)."
+        ) from None
+    return tree_sitter.Parser(tree_sitter.Language(grammar.language()))
