@@ -9,35 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cg2ls.errors import Cg2Error
-
-LANGUAGES = {
-    ".c": "c",
-    ".cc": "cpp",
-    ".cpp": "cpp",
-    ".cs": "csharp",
-    ".dart": "dart",
-    ".go": "go",
-    ".h": "c",
-    ".hpp": "cpp",
-    ".java": "java",
-    ".js": "javascript",
-    ".jsx": "javascriptreact",
-    ".kt": "kotlin",
-    ".lua": "lua",
-    ".php": "php",
-    ".py": "python",
-    ".pyi": "python",
-    ".rb": "ruby",
-    ".rs": "rust",
-    ".scala": "scala",
-    ".sh": "shellscript",
-    ".sql": "sql",
-    ".swift": "swift",
-    ".ts": "typescript",
-    ".tsx": "typescriptreact",
-    ".vue": "vue",
-}
-"""LSP ids of the languages CodeGen2 was trained on, by file name suffix."""
+from cg2ls.workspace.languages import language_of_name
 
 
 class CompleteError(Cg2Error):
@@ -88,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     from cg2ls.modelfolder.locate import locate_model
 
     options = CompletionOptions(max_lines=arguments.max_lines, unknown_languages=True)
-    language = arguments.language or LANGUAGES.get(arguments.file.suffix.lower(), "")
+    language = arguments.language or language_of_name(arguments.file.name)
     located = locate_model(flag=arguments.model, language=language or None)
     with Engine.open(located.folder) as engine:
         found = DocumentSession(engine, language, options).complete(text, offset, "invoked")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from platformdirs import user_config_path, user_data_path
+from platformdirs import user_cache_path, user_config_path, user_data_path
 
 HOME_VARIABLE = "CG2LS_HOME"
 """Environment variable naming one folder for models and choices, in place of the platform's own."""
@@ -22,6 +22,12 @@ def models_folder() -> Path:
 def choices_file() -> Path:
     """The JSON file in which `cg2ls models use` notes its choices."""
     return (_home() or user_config_path("cg2ls", appauthor=False)) / "models.json"
+
+
+def cache_folder() -> Path:
+    """The folder of what can be made again, such as the indexes of repository memory."""
+    home = _home()
+    return home / "cache" if home else user_cache_path("cg2ls", appauthor=False)
 
 
 def _home() -> Path | None:

@@ -1,0 +1,125 @@
+"""All files of one language in a workspace, as one sorted segment and who wrote what in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cg2ls.memory.segment import DEPTH, Neighbours, Segment
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from numpy.typing import NDArray
+
+WIDEST = 1024
+"""Entries on each side among which to look for some that count, where many do not."""
+
+
+@dataclass(frozen=True)
+class IndexedFile:
+    """One file of an index.
+
+    Attributes:
+        path: relative to the workspace, with slashes.
+        modified: its time stamp when it was read, in nanoseconds.
+        size: its bytes then.
+        tokens: how many it has; 0 for a file that was refused, which is noted so as not to read it again.
+    """
+
+    path: str
+    modified: int
+    size: int
+    tokens: int
+
+
+class Index:
+    """A segment and its files; immutable, so a thread may search it while another builds the next.
+
+    Args:
+        files: in the segment's order.
+        segment: of their tokens.
+    """
+
+    def __init__(self, files: Sequence[IndexedFile], segment: Segment) -> None:
+        self.files = files
+        self.segment = segment
+        self._ends = np.cumsum([file.tokens + 1 for file in files], dtype=np.int64)
+        folders: dict[str, int] = {}
+        self._numbers = {file.path: number for number, file in enumerate(files)}
+        self._folder_of = np.array(
+            [folders.setdefault(folder_of(file.path), len(folders)) for file in files], np.int64
+        )
+        self._folders = folders
+
+    @cached_property
+    def tokens(self) -> int:
+        """Tokens of all files."""
+        return sum(file.tokens for file in self.files)
+
+    def tokens_of(self, path: str) -> NDArray[np.uint16] | None:
+        """A file's tokens; None if the index has no such file."""
+        number = self._numbers.get(path)
+        if number is None:
+            return None
+        end = int(self._ends[number]) - 1
+        backwards = self.segment.span(end - self.files[number].tokens, end)
+        return backwards[::-1].astype(np.uint16)
+
+    def known(self, path: str) -> IndexedFile | None:
+        """What is noted of a file."""
+        number = self._numbers.get(path)
+        return None if number is None else self.files[number]
+
+    def dead(self, paths: Collection[str]) -> NDArray[np.bool_]:
+        """Which files do not count, [files]."""
+        mask = np.zeros(len(self.files), np.bool_)
+        mask[[self._numbers[path] for path in paths if path in self._numbers]] = True
+        return mask
+
+    def in_folder(self, folder: str) -> NDArray[np.bool_]:
+        """Which files lie in a folder, those below it left out, [files]."""
+        inside: NDArray[np.bool_] = self._folder_of == self._folders.get(folder, -1)
+        return inside
+
+    def neighbours(
+        self, context: bytes, each_side: int, dead: NDArray[np.bool_]
+    ) -> tuple[Neighbours, NDArray[np.int64]]:
+        """The entries nearest to a context, and which file each is from.
+
+        Args:
+            context: tokens from right to left, of type TOKEN.
+            each_side: how many before and how many behind the context's own place.
+            dead: files that do not count.
+        """
+        reach = each_side
+        while True:
+            found = self.segment.neighbours(context, reach)
+            files = np.searchsorted(self._ends, found.places, side="right")
+            kept = ~dead[files]
+            if kept.sum() >= each_side or reach >= min(WIDEST, len(self.segment)):
+                break
+            reach *= 4
+        rows = np.flatnonzero(kept)
+        if len(rows) > 2 * each_side:
+            middle = int(np.searchsorted(rows, reach))
+            rows = rows[max(0, middle - each_side) : middle + each_side]
+        return Neighbours(found.windows[rows], found.following[rows], found.places[rows]), files[rows]
+
+    def forward(self, place: int, most: int) -> list[int]:
+        """Tokens that follow a place in the segment, up to the end of its file."""
+        number = int(np.searchsorted(self._ends, place, side="right"))
+        start = int(self._ends[number - 1]) if number else 0
+        return [int(token) for token in self.segment.span(max(start, place - most), place)[::-1]]
+
+
+def folder_of(path: str) -> str:
+    """The folder of a relative path with slashes; "" for the workspace itself."""
+    return path.rpartition("/")[0]
+
+
+EMPTY = Index((), Segment(b"\xff" * 2 * DEPTH, b"", 0xFFFF))
+"""The index of a workspace without files."""

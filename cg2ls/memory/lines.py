@@ -1,0 +1,121 @@
+r"""A document as tokens, kept in step with its text by reading again only the lines an edit touched.
+
+Text is cut behind every run of line ends. CodeGen2's tokenizers spell blanks at a line's start by tokens of their
+own, so no token reaches over a cut; but where code follows at the margin, the last line end of a run stands alone
+(GPT-2's pre-tokenizer, Radford et al. 2019, leaves one blank to what comes next).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+_LINE = re.compile(r"[^\n]*\n+|[^\n]+\Z")
+
+_BLOCK = 1 << 14
+"""Characters compared at once when two versions of a text are."""
+
+
+class TokenLines:
+    r"""The tokens of a text, by lines.
+
+    A line here is what ends with a run of line ends, blank lines in between included.
+
+    Args:
+        encode: the tokenizer.
+    """
+
+    def __init__(self, encode: Callable[[str], list[int]]) -> None:
+        self._encode = encode
+        self.text = ""
+        self.tokens: NDArray[np.uint16] = np.zeros(0, np.uint16)
+        self._characters: NDArray[np.int32] = np.zeros(0, np.int32)
+        self._counts: NDArray[np.int32] = np.zeros(0, np.int32)
+
+    def update(self, text: str) -> tuple[int, int, NDArray[np.uint16]] | None:
+        r"""Takes a new version of the text in.
+
+        Args:
+            text: with `\n` line ends.
+
+        Returns:
+            Start and end of the tokens that were replaced, and what replaced them; None if nothing changed.
+        """
+        if text == self.text:
+            return None
+        start, end, new_end = _difference(self.text, text)
+        ends = np.cumsum(self._characters)
+        first = int(np.searchsorted(ends, max(start - 1, 0), side="right"))
+        last = min(int(np.searchsorted(ends, end, side="right")) + 1, len(ends))
+        begin = int(ends[first - 1]) if first else 0
+        stop = (int(ends[last - 1]) if last else 0) + new_end - end
+        lines = _LINE.findall(text, begin, stop)
+        encoded = self._encoded(lines, text[stop : stop + 1])
+        fresh = np.array([token for line in encoded for token in line], np.uint16)
+        low, high = int(self._counts[:first].sum()), int(self._counts[:last].sum())
+        self.tokens = np.concatenate([self.tokens[:low], fresh, self.tokens[high:]])
+        self._characters = _spliced(self._characters, first, last, [len(line) for line in lines])
+        self._counts = _spliced(self._counts, first, last, [len(line) for line in encoded])
+        self.text = text
+        return low, high, fresh
+
+    def before(self, offset: int) -> tuple[NDArray[np.uint16], range]:
+        """The tokens in front of a place in the text, and which tokens its own line has.
+
+        Args:
+            offset: in characters, 0 to the text's length.
+        """
+        ends = np.cumsum(self._characters)
+        line = min(int(np.searchsorted(ends, offset, side="right")), max(len(ends) - 1, 0))
+        start = int(ends[line - 1]) if line else 0
+        low = int(self._counts[:line].sum())
+        high = low + (int(self._counts[line]) if len(self._counts) else 0)
+        own = np.array(self._line(self.text[start:offset], "code") if offset > start else [], np.uint16)
+        return np.concatenate([self.tokens[:low], own]), range(low, high)
+
+    def _encoded(self, lines: list[str], after: str) -> list[list[int]]:
+        followed = [*lines[1:], after]
+        return [self._line(line, rest) for line, rest in zip(lines, followed, strict=False)]
+
+    def _line(self, line: str, after: str) -> list[int]:
+        """Tokens of a line in front of a text."""
+        if line.endswith("\n\n") and after and not after[0].isspace():
+            return [*self._encode(line[:-1]), *self._encode("\n")]
+        return self._encode(line)
+
+
+def _spliced(values: NDArray[np.int32], first: int, last: int, new: list[int]) -> NDArray[np.int32]:
+    return np.concatenate([values[:first], np.array(new, np.int32), values[last:]])
+
+
+def _difference(old: str, new: str) -> tuple[int, int, int]:
+    """Where two texts differ: start in both, end in the old, end in the new."""
+    most = min(len(old), len(new))
+    start = _shared(lambda low, high: old[low:high] == new[low:high], most)
+    rest = most - start
+    back = _shared(
+        lambda low, high: old[len(old) - high : len(old) - low] == new[len(new) - high : len(new) - low], rest
+    )
+    return start, len(old) - back, len(new) - back
+
+
+def _shared(same: Callable[[int, int], bool], most: int) -> int:
+    """Length of the common start, at most `most`, of two texts compared piece by piece."""
+    low = 0
+    while low < most and same(low, min(low + _BLOCK, most)):
+        low = min(low + _BLOCK, most)
+    high = min(low + _BLOCK, most)
+    while low < high:  # same(0, low) holds; the end lies in between
+        middle = (low + high + 1) // 2
+        if same(low, middle):
+            low = middle
+        else:
+            high = middle - 1
+    return low

@@ -1,0 +1,164 @@
+r"""How much the model and the memory each have to say about the next token.
+
+Every entry beside the context votes for the token that followed it, and the model for all tokens at once:
+
+    p(y) = (g · p_model(y) + Σ_i w_i · [y_i = y]) / (g + Σ_i w_i)
+
+    w_i = exp(near[source_i, length_i] + gap[longest - length_i] + agree[length_i] · (log p_model(y_i) + 4))
+    g   = exp(model[0] + model[1] · entropy + model[2] · likeliest + match[longest])
+
+This is Jelinek-Mercer interpolation (1980) with a weight that grows with what was seen, as in the cache models of
+Tu et al. (2014) and Hellendoorn & Devanbu (2017), over nearest contexts as in kNN-LM (Khandelwal et al. 2020,
+arXiv 1911.00172), nearness being the length of the common suffix as in Infini-gram (Liu et al. 2024). Several
+entries that agree add up, so counts and the spread of continuations need no terms of their own.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cg2ls.errors import Cg2Error
+from cg2ls.memory.segment import DEPTH
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+Source = int
+DOCUMENT, NEAR, WORKSPACE = range(3)
+"""Where an entry comes from: the document itself, its folder or a file changed lately, any other file."""
+
+LENGTHS = np.array([0, 1, 2, 3, 4, 5, 6, 7, 8, 8, 9, 9, *[10] * 4, *[11] * 8, *[12] * 8, 13])
+"""Classes of match lengths 0 to DEPTH; longer ones are fewer, so they share."""
+
+GAPS = 9
+"""Classes of how much shorter a match is than the longest; the last takes all greater ones."""
+
+LEAST_LOG_PROBABILITY = -12.0
+"""Tokens less likely than this to the model are all the same to `agree`."""
+
+FORMAT = 1
+N_LENGTHS = int(LENGTHS[DEPTH]) + 1
+
+
+class MixtureError(Cg2Error):
+    """A file of fitted weights that cannot be used."""
+
+
+@dataclass(frozen=True)
+class Votes:
+    """Entries found beside a context, with at least one token in common.
+
+    Attributes:
+        tokens: what followed, [n].
+        lengths: tokens in common, 1 to DEPTH, [n].
+        sources: where each comes from, [n].
+    """
+
+    tokens: NDArray[np.int64]
+    lengths: NDArray[np.int64]
+    sources: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Fitted weights, all logarithms.
+
+    Attributes:
+        near: by source and class of length, [3, N_LENGTHS].
+        gap: by class of how much shorter than the longest, [GAPS].
+        agree: by class of length, [N_LENGTHS].
+        model: constant, per nat of entropy, per probability of the likeliest token, [3].
+        match: by class of the longest length, [N_LENGTHS].
+    """
+
+    near: NDArray[np.float64]
+    gap: NDArray[np.float64]
+    agree: NDArray[np.float64]
+    model: NDArray[np.float64]
+    match: NDArray[np.float64]
+
+    def weights(
+        self, votes: Votes, token_logprobs: NDArray[np.float64], entropy: float, likeliest: float
+    ) -> tuple[NDArray[np.float64], float]:
+        """Each vote's weight and the model's own, not normalized.
+
+        Args:
+            votes: at least one.
+            token_logprobs: the model's log-probabilities of `votes.tokens`, in nats.
+            entropy: of the model's distribution, in nats.
+            likeliest: the model's highest probability.
+        """
+        lengths = LENGTHS[votes.lengths]
+        longest = int(votes.lengths.max())
+        agreement = np.maximum(token_logprobs, LEAST_LOG_PROBABILITY) + 4
+        weights = np.exp(
+            self.near[votes.sources, lengths]
+            + self.gap[np.minimum(longest - votes.lengths, GAPS - 1)]
+            + self.agree[lengths] * agreement
+        )
+        model = self.model[0] + self.model[1] * entropy + self.model[2] * likeliest
+        return weights, float(np.exp(model + self.match[LENGTHS[longest]]))
+
+    def mix(self, votes: Votes, logits: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Log-probabilities of all tokens after the votes, float32 [vocab]."""
+        peak = logits.max()
+        exponentials = np.exp(logits - peak)
+        total = float(exponentials.sum())
+        normalizer = float(peak) + float(np.log(total))
+        if not len(votes.tokens) or not np.isfinite(normalizer):
+            return logits - np.float32(normalizer)
+        entropy = normalizer - float(exponentials @ logits) / total
+        logprobs = logits[votes.tokens].astype(np.float64) - normalizer
+        weights, own = self.weights(votes, logprobs, entropy, 1 / total)
+        everything = own + float(weights.sum())
+        mixed = logits - np.float32(normalizer - np.log(own / everything))
+        tokens, places = np.unique(votes.tokens, return_inverse=True)
+        voted = np.bincount(places, weights) / everything
+        mixed[tokens] = np.log(np.exp(mixed[tokens]) + voted)
+        return mixed
+
+    def to_json(self) -> str:
+        """The weights as JSON."""
+        rounded = {name: np.round(value, 3).tolist() for name, value in asdict(self).items()}
+        return json.dumps({"format": FORMAT, **rounded}, indent=1) + "\n"
+
+    @classmethod
+    def read(cls, file: Path) -> Mixture:
+        """Reads weights from a file.
+
+        Raises:
+            MixtureError: it is missing, or not of this version's shape.
+        """
+        try:
+            raw: Any = json.loads(file.read_text("utf-8"))
+            if raw["format"] != FORMAT:
+                raise ValueError("of another version")
+            made = cls(**{name: np.array(raw[name], np.float64) for name in SHAPES})
+        except (OSError, ValueError, KeyError, TypeError) as wrong:
+            raise MixtureError(
+                f"{file} holds no weights of memory ({wrong}); run cg2ls memory tune."
+            ) from None
+        for name, shape in SHAPES.items():
+            value = getattr(made, name)
+            if value.shape != shape or not np.isfinite(value).all():
+                raise MixtureError(f"{file}: {name} is not {shape} finite numbers; run cg2ls memory tune.")
+        return made
+
+
+SHAPES = {
+    "near": (3, N_LENGTHS),
+    "gap": (GAPS,),
+    "agree": (N_LENGTHS,),
+    "model": (3,),
+    "match": (N_LENGTHS,),
+}
+
+
+def shipped() -> Mixture:
+    """The weights that come with the package, fitted for the shipped model (docs/memory.md says how)."""
+    return Mixture.read(Path(__file__).with_name("mixture.json"))

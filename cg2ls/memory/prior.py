@@ -1,0 +1,69 @@
+"""Memory as the engine sees it: one request's evidence about the next token, and drafts from the longest match."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cg2ls.memory.evidence import Evidence, gather
+from cg2ls.memory.segment import DEPTH
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from threading import RLock
+
+    from numpy.typing import NDArray
+
+    from cg2ls.memory.evidence import Part
+    from cg2ls.memory.mixture import Mixture
+
+LEAST_MATCH = 3
+"""A draft goes on from a match of this many tokens or more, and is as long as its match at most: what has agreed
+for longer agrees for longer (prompt lookup, Saxena 2023)."""
+
+
+class MemoryPrior:
+    """One request's view of memory; implements `cg2ls.engine.prior.Prior`.
+
+    Args:
+        parts: where to look.
+        left: tokens of the document in front of the answer; the last DEPTH count.
+        mixture: how to weigh what is found.
+        lock: held while the parts are searched.
+    """
+
+    def __init__(
+        self, parts: Sequence[Part], left: NDArray[np.uint16], mixture: Mixture, lock: RLock
+    ) -> None:
+        self._parts = parts
+        self._left = left[-DEPTH:]
+        self._mixture = mixture
+        self._lock = lock
+        self._found: dict[tuple[int, ...], Evidence] = {}
+
+    def mix(self, generated: Sequence[int], logits: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The next token's log-probabilities after the votes; see `Mixture.mix`."""
+        return self._mixture.mix(self.evidence(generated).votes, logits)
+
+    def draft(self, generated: Sequence[int], most: int) -> Sequence[int]:
+        """What followed the longest match, the nearest of the longest first."""
+        evidence = self.evidence(generated)
+        lengths = np.where(evidence.places >= 0, evidence.votes.lengths, 0)
+        if not len(lengths) or lengths.max() < LEAST_MATCH:
+            return ()
+        longest = np.flatnonzero(lengths == lengths.max())
+        best = int(longest[evidence.votes.sources[longest].argmin()])
+        part = self._parts[int(evidence.parts[best])]
+        with self._lock:
+            return part.forward(int(evidence.places[best]), min(most, int(lengths[best])))
+
+    def evidence(self, generated: Sequence[int]) -> Evidence:
+        """What was found after these tokens; looked up once."""
+        key = tuple(generated[-DEPTH:])
+        known = self._found.get(key)
+        if known is None:
+            context = np.concatenate([self._left, np.array(key, np.uint16)])
+            with self._lock:
+                known = self._found[key] = gather(self._parts, context)
+        return known
