@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from cg2ls.modelfolder.description import Infill, ModelDescription
     from cg2ls.replay.editor import Editor
     from cg2ls.replay.latency import Latencies
+    from cg2ls.replay.remember import Memories
     from cg2ls.replay.sources import Source
 
 EPILOG = """\
@@ -73,6 +74,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="NAMES",
         help="rules that are left out, with commas",
     )
+    asked.add_argument(
+        "--memory",
+        choices=("on", "off", "file"),
+        default="on",
+        help="repository memory: all files, none, or the document alone (default: on)",
+    )
     made.set_defaults(run=run)
 
 
@@ -82,38 +89,44 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         Cg2Error: there is nothing to replay, or the model cannot be opened or run.
     """
-    from cg2ls.cli.complete import LANGUAGES
     from cg2ls.cli.replay_table import table
     from cg2ls.engine import Engine
     from cg2ls.files import write_atomically
     from cg2ls.modelfolder.locate import locate_model
     from cg2ls.replay.picture import picture
+    from cg2ls.replay.remember import Memories
     from cg2ls.replay.sources import collect
+    from cg2ls.workspace.languages import LANGUAGES
 
     load = round(os.getloadavg()[0], 2)
     located = locate_model(flag=arguments.model)
     with Engine.open(located.folder, provider=arguments.provider, threads=arguments.threads) as engine:
         sources = collect(arguments.paths, LANGUAGES, set(engine.model.languages))
+        memories = Memories(arguments.paths, sources, engine.tokenizer, arguments.memory)
         report = _about(engine, load, arguments, sources)
-        latencies = _latency(engine, arguments, sources) if arguments.keys else None
+        latencies = _latency(engine, arguments, sources, memories) if arguments.keys else None
         if latencies:
             report |= latencies.to_json()
-        report |= _quality(engine, arguments, sources)
+        report |= _quality(engine, arguments, sources, memories)
     if arguments.picture:
         write_atomically(arguments.picture, picture(report, latencies))
     print(json.dumps(report, indent=2) if arguments.json else table(report))
     return 0
 
 
-def _latency(engine: Engine, arguments: argparse.Namespace, sources: list[Source]) -> Latencies:
+def _latency(
+    engine: Engine, arguments: argparse.Namespace, sources: list[Source], memories: Memories
+) -> Latencies:
     from cg2ls.replay.latency import play
     from cg2ls.replay.trace import Typist
 
     _tell(f"typing {arguments.keys} keys")
-    return play(_editor(engine, arguments), Typist(sources, arguments.seed), arguments.keys)
+    return play(_editor(engine, arguments, memories), Typist(sources, arguments.seed), arguments.keys)
 
 
-def _quality(engine: Engine, arguments: argparse.Namespace, sources: list[Source]) -> Json:
+def _quality(
+    engine: Engine, arguments: argparse.Namespace, sources: list[Source], memories: Memories
+) -> Json:
     from cg2ls.replay.positions import sample
     from cg2ls.replay.quality import Quality, judge_all, write_all
     from cg2ls.replay.writer import sample_passages
@@ -122,17 +135,17 @@ def _quality(engine: Engine, arguments: argparse.Namespace, sources: list[Source
     if arguments.positions:
         _tell(f"asking at {arguments.positions} places")
         found.judged = judge_all(
-            _editor(engine, arguments), sample(sources, arguments.positions, arguments.seed)
+            _editor(engine, arguments, memories), sample(sources, arguments.positions, arguments.seed)
         )
     if arguments.passages:
         _tell(f"writing {arguments.passages} passages")
         found.wrote = write_all(
-            _editor(engine, arguments), sample_passages(sources, arguments.passages, arguments.seed)
+            _editor(engine, arguments, memories), sample_passages(sources, arguments.passages, arguments.seed)
         )
     return found.to_json() if found.judged or found.wrote else {}
 
 
-def _editor(engine: Engine, arguments: argparse.Namespace) -> Editor:
+def _editor(engine: Engine, arguments: argparse.Namespace, memories: Memories) -> Editor:
     """An editor that asks as the arguments say."""
     from cg2ls.completion import CompletionOptions
     from cg2ls.replay.editor import Editor
@@ -142,7 +155,7 @@ def _editor(engine: Engine, arguments: argparse.Namespace) -> Editor:
         if (value := getattr(arguments, name)) is not None:
             options = replace(options, **{name: value})
     infill = _infill(engine.model, arguments)
-    return Editor(engine, options, context_length=arguments.context, infill=infill)
+    return Editor(engine, options, context_length=arguments.context, infill=infill, memories=memories)
 
 
 def _infill(model: ModelDescription, arguments: argparse.Namespace) -> Infill:
@@ -170,6 +183,7 @@ def _about(engine: Engine, load: float, arguments: argparse.Namespace, sources: 
             "threads": engine.threads,
             "provider": engine.provider,
         },
+        "memory": arguments.memory,
         "seed": arguments.seed,
         "files": len(sources),
     }

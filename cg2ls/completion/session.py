@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -20,20 +21,22 @@ from cg2ls.completion.shape import Shaper
 from cg2ls.completion.syntax import grammar_of
 from cg2ls.completion.typed_through import Suggestion, TypedThrough
 from cg2ls.completion.types import Completion, CompletionEngine, Reason, Trigger
+from cg2ls.engine.prior import Prior
 from cg2ls.engine.request import Request, never
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from cg2ls.completion.policy import Silence
     from cg2ls.completion.syntax import Grammar
     from cg2ls.completion.typed_through import Rest
 
 DEFAULTS = CompletionOptions()
 
+PriorOf = Callable[[str, int], Prior | None]
+"""What else is known about the answer at a place of a text."""
+
 
 class DocumentSession:
-    """What completing one document keeps from one call to the next.
+    r"""What completing one document keeps from one call to the next.
 
     Calls must not overlap. A document whose language, options or model change needs a new session.
 
@@ -41,12 +44,19 @@ class DocumentSession:
         engine: the open model.
         language: LSP id of the document's language, "" if unknown.
         options: what the user set.
+        prior_of: gives what else is known about an answer, by the document's text and where in it the answer
+            begins, line ends `\n`; None for a model that is alone.
     """
 
     def __init__(
-        self, engine: CompletionEngine, language: str = "", options: CompletionOptions = DEFAULTS
+        self,
+        engine: CompletionEngine,
+        language: str = "",
+        options: CompletionOptions = DEFAULTS,
+        prior_of: PriorOf | None = None,
     ) -> None:
         self.engine = engine
+        self.prior_of = prior_of
         self.language = language
         self.options = options
         self._anchor: Anchor | None = None
@@ -142,6 +152,7 @@ class DocumentSession:
             prompt=layout(placed, engine.tokenizer.special, model.infill),
             forced=placed.forced.encode("utf-8"),
             guess=engine.tokenizer.encode(placed.forced + guess) if guess else (),
+            prior=self.prior_of(cursor.text, cursor.offset - len(placed.forced)) if self.prior_of else None,
             max_tokens=min(wanted + (HEALING if placed.forced else 0), budget.answer),
         )
 

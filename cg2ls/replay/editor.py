@@ -11,9 +11,11 @@ from cg2ls.completion import CompletionOptions, DocumentSession
 from cg2ls.replay.watch import Cost, WatchedEngine
 
 if TYPE_CHECKING:
+    from cg2ls.completion.session import PriorOf
     from cg2ls.completion.types import Reason
     from cg2ls.engine import Engine
     from cg2ls.modelfolder.description import Infill
+    from cg2ls.replay.remember import Memories
     from cg2ls.replay.sources import Source
 
 OPEN_DOCUMENTS = 8
@@ -56,6 +58,7 @@ class Editor:
         options: how completion is set.
         context_length: tokens of the model's context to use; None for all.
         infill: how to ask the model to fill in, if other than its description says.
+        memories: what the repositories say; None for a model that is alone.
     """
 
     def __init__(
@@ -65,8 +68,10 @@ class Editor:
         *,
         context_length: int | None = None,
         infill: Infill | None = None,
+        memories: Memories | None = None,
     ) -> None:
         self._watched = WatchedEngine(engine, context_length=context_length, infill=infill)
+        self._memories = memories
         self._options = options or CompletionOptions()
         self._sessions: OrderedDict[str, DocumentSession] = OrderedDict()
 
@@ -83,9 +88,15 @@ class Editor:
         """Forgets a document."""
         self._sessions.pop(source.name, None)
 
+    def _prior_of(self, source: Source) -> PriorOf | None:
+        memories = self._memories
+        return (lambda text, offset: memories.prior(source, text, offset)) if memories else None
+
     def _session(self, source: Source) -> DocumentSession:
         session = self._sessions.pop(source.name, None)
-        session = session or DocumentSession(self._watched, source.language, self._options)
+        session = session or DocumentSession(
+            self._watched, source.language, self._options, self._prior_of(source)
+        )
         self._sessions[source.name] = session
         if len(self._sessions) > OPEN_DOCUMENTS:
             self._sessions.popitem(last=False)
