@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from cg2ls.engine.healing import ByteIndex, ForcedStart
 from cg2ls.engine.request import EngineError, Request, Step
-from cg2ls.engine.sampling import Sampler, log_probability
+from cg2ls.engine.sampling import LogSoftmax, Sampler
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,6 +52,7 @@ class Chooser:
         self.generated: list[int] = []
         self._vocabulary = vocabulary
         self._prior = request.prior
+        self._log_softmax = LogSoftmax(vocabulary.special.vocab_size)
         self._past_end = request.past_end
         self._sampler = Sampler(request.temperature, request.top_p, request.seed if seed is None else seed)
         self._forced = ForcedStart(vocabulary.index, request.forced)
@@ -76,7 +77,7 @@ class Chooser:
         if allowed is not None and not len(allowed):
             raise EngineError(f"{name} has no token for the bytes the answer must begin with.")
         token = self._sampler.pick(scores, allowed)
-        logprob = log_probability(logits, token) if self._prior is None else float(scores[token])
+        logprob = self._log_softmax.at(logits, token) if self._prior is None else float(scores[token])
         if not math.isfinite(logprob):
             raise EngineError(f"{name} computes no finite numbers; convert the model again.")
         if self._vocabulary.special.is_stop(token) and not self._past_end:

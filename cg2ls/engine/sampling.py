@@ -11,11 +11,24 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def log_probability(logits: NDArray[np.float32], token: int) -> float:
-    """Log-softmax of the logits at `token`, in nats, by log-sum-exp; NaN if the logits are."""
-    peak = logits.max()
-    total = float(np.exp(logits - peak).sum())
-    return float(logits[token] - peak) - math.log(total) if total > 0 else math.nan
+class LogSoftmax:
+    """Log-probabilities of single tokens, in arrays that are made once.
+
+    Args:
+        vocab_size: length of the logits.
+    """
+
+    def __init__(self, vocab_size: int) -> None:
+        self._scratch: NDArray[np.float32] = np.empty(vocab_size, dtype=np.float32)
+
+    def at(self, logits: NDArray[np.float32], token: int) -> float:
+        """Log-softmax of the logits at `token`, in nats, by log-sum-exp; NaN if the logits are."""
+        peak = logits.max()
+        np.subtract(logits, peak, out=self._scratch)
+        chosen = float(self._scratch[token])
+        np.exp(self._scratch, out=self._scratch)
+        total = float(self._scratch.sum())
+        return chosen - math.log(total) if total > 0 else math.nan
 
 
 class Sampler:

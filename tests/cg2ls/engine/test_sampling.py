@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cg2ls.engine import Request
-from cg2ls.engine.sampling import Sampler, log_probability
+from cg2ls.engine.sampling import LogSoftmax, Sampler
 
 LOGITS = np.log(np.array([0.5, 0.3, 0.15, 0.05], dtype=np.float32))
 some_logits = st.lists(st.floats(-50, 50, width=32), min_size=1, max_size=40).map(
@@ -20,13 +20,13 @@ some_logits = st.lists(st.floats(-50, 50, width=32), min_size=1, max_size=40).ma
 
 @given(some_logits)
 def test_probabilities_sum_to_one(logits):
-    total = math.fsum(math.exp(log_probability(logits, token)) for token in range(len(logits)))
+    total = math.fsum(math.exp(LogSoftmax(len(logits)).at(logits, token)) for token in range(len(logits)))
     assert total == pytest.approx(1, abs=1e-5)
 
 
 def test_log_probability_of_huge_logits_does_not_overflow():
-    assert log_probability(np.array([3e38, 0], dtype=np.float32), 0) == 0
-    assert math.isnan(log_probability(np.array([np.nan, 0], dtype=np.float32), 0))
+    assert LogSoftmax(2).at(np.array([3e38, 0], dtype=np.float32), 0) == 0
+    assert math.isnan(LogSoftmax(2).at(np.array([np.nan, 0], dtype=np.float32), 0))
 
 
 @given(some_logits)
