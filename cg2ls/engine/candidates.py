@@ -9,8 +9,8 @@ import numpy as np
 from cg2ls.engine.cache import KvBuffers
 from cg2ls.engine.calls import logits_dtype
 from cg2ls.engine.forward import RunError, first_line
+from cg2ls.engine.providers import PROVIDERS
 from cg2ls.engine.request import EngineError
-from cg2ls.engine.runtime import least_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -76,18 +76,24 @@ class Batch:
             return self._answers
         self._clock.prefill_ended(self._lane)
         logits = np.repeat(read, len(self._choosers), axis=0)
-        side_by_side = self._runtime.opened.provider == "cpu" and len(self._choosers) > 1
-        rows = _Rows(self._runtime, self._lane, len(self._choosers), most) if side_by_side else None
-        if rows is None:
-            self._one_after_another(logits[0], most, stop)
-            return self._answers
+        if self._is_side_by_side:
+            self._side_by_side(logits, most, stop)
+        else:
+            self._one_after_another(logits[0].copy(), most, stop)
+        return self._answers
+
+    @property
+    def _is_side_by_side(self) -> bool:
+        return PROVIDERS[self._runtime.opened.provider].memory == "cpu" and len(self._choosers) > 1
+
+    def _side_by_side(self, logits: NDArray[np.float32], most: int, stop: Callable[[], bool]) -> None:
+        rows = _Rows(self._runtime, self._lane, len(self._choosers), most)
         for _ in range(most):
             for index in list(self._going):
                 self._choose(index, logits[index])
             if not self._going or not self._may_go_on(stop):
                 break
             logits = rows.run([answer[-1].token if answer else 0 for answer in self._answers])
-        return self._answers
 
     def _one_after_another(self, first: NDArray[np.float32], most: int, stop: Callable[[], bool]) -> None:
         for index in range(len(self._choosers)):
@@ -126,6 +132,9 @@ class Batch:
 class _Rows:
     """One cache per answer, and one call for all of them.
 
+    Each call reads one token of each: GroupQueryAttention takes several rows only one token at a time. So the
+    logits may differ from those of `complete` in their last digits (see `calls.PAIR`).
+
     Args:
         runtime: the open model, on the processor.
         lane: whose prompt was read.
@@ -137,12 +146,11 @@ class _Rows:
         model, opened = runtime.model, runtime.opened
         self._session = opened.session
         self._length = lane.forward.cached.length
-        self._filled = least_tokens(model)
         try:
             buffers = KvBuffers(
                 opened.ort,
                 model.architecture,
-                length=self._length + most + self._filled,
+                length=self._length + most,
                 kv_dtype=model.kv_dtype,
                 device="cpu",
                 batch=count,
@@ -154,7 +162,7 @@ class _Rows:
             raise EngineError(
                 f"There is no memory for {count} candidates ({first_line(wrong)}) Ask for fewer."
             ) from None
-        self._ids: NDArray[np.int64] = np.zeros((count, self._filled), dtype=np.int64)
+        self._ids: NDArray[np.int64] = np.zeros((count, 1), dtype=np.int64)
         self._seqlens: NDArray[np.int32] = np.zeros(count, dtype=np.int32)
         self._total: NDArray[np.int32] = np.zeros((), dtype=np.int32)
         self._zero: NDArray[np.int64] = np.zeros(1, dtype=np.int64)
@@ -177,9 +185,9 @@ class _Rows:
             RunError: ONNX Runtime failed.
         """
         self._ids[:, 0] = tokens
-        self._seqlens[:] = self._length + self._filled - 1
-        self._total[()] = self._length + self._filled
+        self._seqlens[:] = self._length
         self._length += 1
+        self._total[()] = self._length
         try:
             self._session.run_with_iobinding(self._binding)
         except Exception as wrong:  # the runtime raises its own, undocumented classes

@@ -161,8 +161,8 @@ class Engine:
     ) -> list[list[Step]]:
         """Generates several answers to one prompt, side by side in one batch where the processor runs it.
 
-        The prompt is read once. Each answer is what `complete` gives with the seed `request.seed + i`; at
-        temperature 0 all are the same. Guidance, drafts and the time for the first token do not apply.
+        The prompt is read once. Each answer is what `complete` gives with the seed `request.seed + i`, but for
+        the last digits of the logits; at temperature 0 all are the same. Guidance and drafts do not apply.
 
         Args:
             request: what to complete.
@@ -176,15 +176,19 @@ class Engine:
         if count < 1:
             raise EngineError(f"The number of candidates is {count}, but must be at least 1.")
         job = Job.of(request, self.model, self.prefill_chunk)
-        choosers = [Chooser(self._vocabulary, request, request.seed + index) for index in range(count)]
         with self._keeper.alone() as runtime:
             clock = Clock(len(job.prompt))
             box = TimeBox(request.first_by_ms, request.total_ms)
-            batch = Batch(
-                runtime, job.single_lane(runtime), choosers, box=box, clock=clock, is_complete=is_complete
-            )
             try:
-                return batch.answers(job.most, self._or_closed(stop))
+                while True:
+                    seeds = range(request.seed, request.seed + count)
+                    choosers = [Chooser(self._vocabulary, request, seed) for seed in seeds]
+                    lane = job.single_lane(runtime)
+                    batch = Batch(runtime, lane, choosers, box=box, clock=clock, is_complete=is_complete)
+                    try:
+                        return batch.answers(job.most, self._or_closed(stop))
+                    except RunError as wrong:
+                        runtime = self._keeper.fall_back(wrong)
             finally:
                 self.last = clock.timing()
 
