@@ -54,7 +54,11 @@ def main() -> None:
             log.write(json.dumps(message) + "\n")
         match message.get("method"):
             case "initialize":
-                capabilities = {"inlineCompletionProvider": {}, "textDocumentSync": 1, "positionEncoding": "utf-16"}
+                capabilities = {
+                    "inlineCompletionProvider": {},
+                    "textDocumentSync": 1,
+                    "positionEncoding": "utf-16",
+                }
                 write({"id": message["id"], "result": {"capabilities": capabilities}})
             case "initialized":
                 status = {"state": "ready", "message": "fake is ready.", "model": "fake"}
