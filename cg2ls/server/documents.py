@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
 from cg2ls.errors import Cg2Error
+from cg2ls.server.notebooks import Notebooks
 from cg2ls.server.positions import Encoding, index_in, units
 
 if TYPE_CHECKING:
@@ -50,6 +52,8 @@ class Snapshot:
         language: LSP id of its language.
         lines: with their ends, at least one.
         encoding: what columns are counted in.
+        before: text of the cells before, where this is a notebook's cell.
+        after: text of the cells after it.
     """
 
     uri: str
@@ -57,11 +61,13 @@ class Snapshot:
     language: str
     lines: Sequence[str]
     encoding: Encoding
+    before: str = ""
+    after: str = ""
 
-    @property
+    @cached_property
     def text(self) -> str:
-        """The whole document."""
-        return "".join(self.lines)
+        """The whole document, with the cells around it."""
+        return "".join((self.before, *self.lines, self.after))
 
     def offset(self, position: types.Position) -> int:
         """Offset of a position in `text`, in code points; a column past the line's end is its end.
@@ -75,13 +81,22 @@ class Snapshot:
                 f" {len(self.lines) - 1}, counted from 0."
             )
         line = self.lines[position.line].rstrip("\r\n")
-        before = sum(map(len, self.lines[: position.line]))
-        return before + index_in(line, position.character, self.encoding)
+        return self._start_of(position.line) + index_in(line, position.character, self.encoding)
 
     def position(self, line: int, offset: int) -> types.Position:
         """Position of an offset in `text` that lies on the given line."""
-        column = offset - sum(map(len, self.lines[:line]))
+        column = offset - self._start_of(line)
         return types.Position(line, units(self.lines[line][:column], self.encoding))
+
+    def _start_of(self, line: int) -> int:
+        if line not in self._starts:
+            self._starts[line] = len(self.before) + sum(map(len, self.lines[:line]))
+        return self._starts[line]
+
+    @cached_property
+    def _starts(self) -> dict[int, int]:
+        """Offsets of lines that were asked for: in a request, one line again and again."""
+        return {}
 
 
 class Document:
@@ -94,9 +109,15 @@ class Document:
         self._encoding = encoding
         self._lines = split_lines(item.text)
 
-    def snapshot(self) -> Snapshot:
-        """The document as it is now."""
-        return Snapshot(self.uri, self.version, self.language, tuple(self._lines), self._encoding)
+    def snapshot(self, before: str = "", after: str = "") -> Snapshot:
+        """The document as it is now, between other cells of its notebook."""
+        lines = tuple(self._lines)
+        return Snapshot(self.uri, self.version, self.language, lines, self._encoding, before, after)
+
+    @property
+    def text(self) -> str:
+        """The whole document."""
+        return "".join(self._lines)
 
     def edit(self, change: types.TextDocumentContentChangeEvent) -> None:
         """Applies one change; a range past the document's end ends with the document."""
@@ -135,6 +156,7 @@ class Documents:
 
     def __init__(self) -> None:
         self.encoding: Encoding = "utf-16"
+        self.notebooks = Notebooks(self._cell)
         self._open: dict[str, Document] = {}
 
     def open(self, item: types.TextDocumentItem) -> None:
@@ -175,7 +197,12 @@ class Documents:
         Raises:
             NotOpenError: the document is not open.
         """
-        return self._get(uri).snapshot()
+        document = self._get(uri)
+        return document.snapshot(*self.notebooks.around(uri, document.language))
+
+    def _cell(self, uri: str) -> tuple[str, str] | None:
+        document = self._open.get(uri)
+        return (document.language, document.text) if document else None
 
     def _get(self, uri: str) -> Document:
         if uri not in self._open:

@@ -12,7 +12,17 @@ from pygls.lsp.server import LanguageServer
 from cg2ls import __version__
 from cg2ls.completion import DocumentSession
 from cg2ls.completion.scheduler import Scheduler
-from cg2ls.server import commands, configuration, copilot, inline, lifecycle, logs, status, sync
+from cg2ls.server import (
+    commands,
+    configuration,
+    copilot,
+    inline,
+    lifecycle,
+    logs,
+    notebook_sync,
+    status,
+    sync,
+)
 from cg2ls.server.converter import converter
 from cg2ls.server.documents import Documents
 from cg2ls.server.loading import begin_loading
@@ -53,6 +63,7 @@ class Server(LanguageServer):
             "cg2ls",
             __version__,
             text_document_sync_kind=types.TextDocumentSyncKind.Incremental,
+            notebook_document_sync=notebook_sync.SYNC,
             protocol_cls=Protocol,
             converter_factory=converter,
         )
@@ -68,7 +79,7 @@ class Server(LanguageServer):
         self.paused = False
         self.board = Board(self)
         self.wants_status = self.wants_copilot_status = False
-        for feature in (lifecycle, configuration, sync, inline, status, commands, copilot):
+        for feature in (lifecycle, configuration, sync, notebook_sync, inline, status, commands, copilot):
             feature.register(self)
 
     def run(self, over: Callable[[Server], None]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from lsprotocol import types
@@ -18,25 +19,45 @@ log = logging.getLogger(__name__)
 def register(server: Server) -> None:
     """Registers the handlers of open, change and close."""
 
-    def opened(params: types.DidOpenTextDocumentParams) -> None:
-        server.documents.open(params.text_document)
-        server.model_of(params.text_document.language_id, params.text_document.uri)
-        server.board.look_at(params.text_document.uri)
+    def did_open(params: types.DidOpenTextDocumentParams) -> None:
+        opened(server, params.text_document)
 
-    def changed(params: types.DidChangeTextDocumentParams) -> None:
-        try:
-            server.documents.change(params.text_document, params.content_changes)
-        except NotOpenError as wrong:
-            log.warning("%s", wrong)
+    def did_change(params: types.DidChangeTextDocumentParams) -> None:
+        changed(server, params.text_document, params.content_changes)
 
-    def closed(params: types.DidCloseTextDocumentParams) -> None:
-        uri = params.text_document.uri
-        server.scheduler.supersede(uri)
-        server.documents.close(uri)
-        server.sessions.pop(uri, None)
-        if server.board.uri == uri:
-            server.board.look_at("")
+    def did_close(params: types.DidCloseTextDocumentParams) -> None:
+        closed(server, params.text_document.uri)
 
-    server.feature(types.TEXT_DOCUMENT_DID_OPEN)(opened)
-    server.feature(types.TEXT_DOCUMENT_DID_CHANGE)(changed)
-    server.feature(types.TEXT_DOCUMENT_DID_CLOSE)(closed)
+    server.feature(types.TEXT_DOCUMENT_DID_OPEN)(did_open)
+    server.feature(types.TEXT_DOCUMENT_DID_CHANGE)(did_change)
+    server.feature(types.TEXT_DOCUMENT_DID_CLOSE)(did_close)
+
+
+def opened(server: Server, item: types.TextDocumentItem) -> None:
+    """A document or a notebook's cell was opened."""
+    server.documents.open(item)
+    server.sessions.pop(item.uri, None)
+    if server.options_of(item.uri, item.language_id).enable:
+        server.model_of(item.language_id, item.uri)
+    server.board.look_at(item.uri)
+
+
+def changed(
+    server: Server,
+    identifier: types.VersionedTextDocumentIdentifier,
+    changes: Sequence[types.TextDocumentContentChangeEvent],
+) -> None:
+    """A document or a cell was edited; one that is not open is left alone."""
+    try:
+        server.documents.change(identifier, changes)
+    except NotOpenError as wrong:
+        log.warning("%s", wrong)
+
+
+def closed(server: Server, uri: str) -> None:
+    """A document or a cell was closed."""
+    server.scheduler.supersede(uri)
+    server.documents.close(uri)
+    server.sessions.pop(uri, None)
+    if server.board.uri == uri:
+        server.board.look_at("")
