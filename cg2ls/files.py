@@ -13,8 +13,14 @@ from pathlib import Path
 from cg2ls.errors import Cg2Error
 
 
-def write_atomically(path: Path, data: bytes | str) -> None:
-    """Writes a file under a temporary name beside it, then renames it over `path`."""
+def write_atomically(path: Path, data: bytes | str, *, mode: int = 0o644) -> None:
+    """Writes a file under a temporary name beside it, then renames it over `path`.
+
+    Args:
+        path: of the file.
+        data: its content.
+        mode: its permissions; 0o600 keeps others from reading it at any moment.
+    """
     raw = data.encode("utf-8") if isinstance(data, str) else data
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
@@ -23,7 +29,7 @@ def write_atomically(path: Path, data: bytes | str) -> None:
             file.write(raw)
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
+        Path(temporary).chmod(mode)
         Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)

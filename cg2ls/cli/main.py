@@ -19,6 +19,7 @@ COMMANDS = {
     "models": "list, add, choose, verify and remove models",
     "bench": "measure prefill, decode and key-to-answer times",
     "replay": "measure latency and quality by replaying people who write files",
+    "stats": "what was shown and accepted, counted on this machine",
     "doctor": "check that completion works here, and say what to mend",
 }
 """Commands with their help. Each is a module of this package, imported only if it is the one to run: the

@@ -9,6 +9,7 @@ from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams
 
 from cg2ls.errors import Cg2Error
 from cg2ls.server import logs
+from cg2ls.server.stats import StatsFile, report, stats_file
 from cg2ls.server.status import status_of
 
 if TYPE_CHECKING:
@@ -58,6 +59,14 @@ def register(server: Server) -> None:
     @command
     def models(*_: Any) -> list[dict[str, Any]]:
         return _models(server)
+
+    @command
+    def stats(*_: Any) -> dict[str, Any]:
+        server.usage.save()
+        try:
+            return report(StatsFile(stats_file()).read())
+        except Cg2Error as wrong:
+            raise CommandError(str(wrong)) from None
 
     @command
     def show_log(*_: Any) -> dict[str, Any]:

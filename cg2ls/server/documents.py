@@ -119,6 +119,16 @@ class Document:
         """The whole document."""
         return "".join(self._lines)
 
+    def text_from(self, position: types.Position, most: int) -> str:
+        """The text from a position on, of at most so many characters; past the end none."""
+        line, column = self._locate(position)
+        parts, left = [self._lines[line][column:]], most
+        while len(parts[-1]) < left and line + 1 < len(self._lines):
+            left -= len(parts[-1])
+            line += 1
+            parts.append(self._lines[line])
+        return "".join(parts)[:most]
+
     def edit(self, change: types.TextDocumentContentChangeEvent) -> None:
         """Applies one change; a range past the document's end ends with the document."""
         if isinstance(change, types.TextDocumentContentChangeWholeDocument):
@@ -167,8 +177,8 @@ class Documents:
         self,
         identifier: types.VersionedTextDocumentIdentifier,
         changes: Sequence[types.TextDocumentContentChangeEvent],
-    ) -> None:
-        """Applies the changes of one notification in their order.
+    ) -> Document:
+        """Applies the changes of one notification in their order; gives the document back.
 
         Raises:
             NotOpenError: the document is not open.
@@ -177,6 +187,7 @@ class Documents:
         for change in changes:
             document.edit(change)
         document.version = identifier.version
+        return document
 
     def __iter__(self) -> Iterator[Document]:
         """The open documents."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pygls.exceptions import JsonRpcException
 
+from cg2ls.server.acceptance import Shown
 from cg2ls.server.answering import Place, complete
 from cg2ls.server.recovery import engine_failed
 from cg2ls.server.silence import off_here
@@ -61,6 +62,9 @@ async def reply(
         return None
     model.reopened = False
     server.board.latency_ms = (perf_counter() - began) * 1000
+    server.usage.answered(language, model.name, server.board.latency_ms)
+    if completion.text and place.selected is None:
+        server.usage.shown(uri, Shown(place.position, completion.text, language, model.name))
     _note(server, completion, mode)
     return show(place, completion)
 

@@ -30,6 +30,7 @@ from cg2ls.server.model import Model, Models, Opener, open_folder
 from cg2ls.server.protocol import Protocol
 from cg2ls.server.settings import Settings
 from cg2ls.server.status import Board
+from cg2ls.server.usage import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -50,6 +51,7 @@ class Server(LanguageServer):
         models: the models and their states.
         background: work that no request waits for.
         scheduler: runs completions.
+        usage: counts what was shown and accepted.
         paused: whether the user asked for silence.
         board: tells clients the status.
         wants_status: whether the client takes our status notification.
@@ -76,6 +78,7 @@ class Server(LanguageServer):
         self._run_by = (settings.of().provider, settings.of().threads)
         self.background: set[asyncio.Task[None]] = set()
         self.scheduler = Scheduler()
+        self.usage = Usage(self)
         self.paused = False
         self.board = Board(self)
         self.wants_status = self.wants_copilot_status = False
@@ -90,6 +93,7 @@ class Server(LanguageServer):
         """
         over(self)
         self.scheduler.close()
+        self.usage.save()
         return 0 if self.protocol.asked_to_shut_down else 1
 
     def log_message(self, kind: types.MessageType, message: str) -> None:

@@ -36,6 +36,7 @@ def register(server: Server) -> None:
 def opened(server: Server, item: types.TextDocumentItem) -> None:
     """A document or a notebook's cell was opened."""
     server.documents.open(item)
+    server.usage.forget(item.uri)
     server.sessions.pop(item.uri, None)
     if server.options_of(item.uri, item.language_id).enable:
         server.model_of(item.language_id, item.uri)
@@ -49,15 +50,18 @@ def changed(
 ) -> None:
     """A document or a cell was edited; one that is not open is left alone."""
     try:
-        server.documents.change(identifier, changes)
+        document = server.documents.change(identifier, changes)
     except NotOpenError as wrong:
         log.warning("%s", wrong)
+    else:
+        server.usage.edited(document, changes)
 
 
 def closed(server: Server, uri: str) -> None:
     """A document or a cell was closed."""
     server.scheduler.supersede(uri)
     server.documents.close(uri)
+    server.usage.forget(uri)
     server.sessions.pop(uri, None)
     if server.board.uri == uri:
         server.board.look_at("")

@@ -19,11 +19,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
+FORMULA = b"width * height"
+
+
+def _begun(text: bytes) -> int:
+    """How much of the formula stands at the end of the prompt."""
+    return next((size for size in range(len(FORMULA), 0, -1) if text.endswith(FORMULA[:size])), 0)
+
+
 @dataclass
 class SlowEngine:
     """Writes the forced bytes, then `x` every 20 ms.
 
-    With `quick` in the document it writes one `x` and a line end; with `broken` it breaks.
+    With `quick` in the document it writes one `x` and a line end, with `long` too a formula; with `broken` it
+    breaks.
     """
 
     said: Callable[[str], None] = print
@@ -47,7 +56,8 @@ class SlowEngine:
         if b"broken" in text:
             raise RuntimeError("the user's own code")
         if b"quick" in text:
-            yield Step(0, b"x\n", -1.0)
+            written = b"x\n" if b"long" not in text else FORMULA[_begun(text) :] + b"\n"
+            yield Step(0, written, -1.0)
             return
         while not stop():
             time.sleep(0.02)

@@ -1,0 +1,148 @@
+"""The file of counts in the user's state folder: by day, language and model, and no text of theirs."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from platformdirs import user_state_path
+
+from cg2ls.errors import Cg2Error
+from cg2ls.files import write_atomically
+from cg2ls.modelfolder.folders import HOME_VARIABLE
+from cg2ls.server.counts import Counts
+
+KEPT_DAYS = 365
+
+Key = tuple[str, str, str]
+"""Day as YYYY-MM-DD, LSP id of the language, name of the model."""
+
+
+class StatsError(Cg2Error):
+    """Counts that cannot be read or written."""
+
+
+def this_day() -> date:
+    """Today, where the user is."""
+    return datetime.now().astimezone().date()
+
+
+def stats_file() -> Path:
+    """Where the counts of this user lie."""
+    home = os.environ.get(HOME_VARIABLE)
+    folder = Path(home).expanduser() if home else user_state_path("cg2ls", appauthor=False)
+    return folder / "stats.json"
+
+
+class StatsFile:
+    """Counts that several servers may add to.
+
+    Args:
+        path: of the file; its folder is made for this user alone if it is missing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def read(self) -> dict[Key, Counts]:
+        """Everything counted; nothing if there is no file.
+
+        Raises:
+            StatsError: the file is damaged or cannot be read.
+        """
+        try:
+            raw = json.loads(self.path.read_text(encoding="utf-8"))
+            return dict(_entries(raw))
+        except FileNotFoundError:
+            return {}
+        except OSError as wrong:
+            raise StatsError(f"{self.path} cannot be read ({wrong.strerror}).") from None
+        except (ValueError, TypeError, LookupError, RecursionError):
+            raise StatsError(f"{self.path} is damaged; begin anew with `cg2ls stats clear`.") from None
+
+    def add(self, new: Mapping[Key, Counts], today: date | None = None) -> None:
+        """Adds counts and lets go of days long past. A damaged file is put aside as `stats.json.damaged`.
+
+        Raises:
+            StatsError: the file cannot be written.
+        """
+        oldest = ((today or this_day()) - timedelta(days=KEPT_DAYS)).isoformat()
+        with self._locked():
+            try:
+                found = self.read()
+            except StatsError:
+                self.path.replace(self.path.with_name(self.path.name + ".damaged"))
+                found = {}
+            for key, counts in new.items():
+                found.setdefault(key, Counts()).add(counts)
+            self._write({key: counts for key, counts in found.items() if key[0] >= oldest})
+
+    def clear(self) -> None:
+        """Forgets everything.
+
+        Raises:
+            StatsError: the file cannot be removed.
+        """
+        with self._locked():
+            self.path.unlink(missing_ok=True)
+
+    def _write(self, found: Mapping[Key, Counts]) -> None:
+        rows = [
+            {"day": day, "language": language, "model": model, **counts.to_json()}
+            for (day, language, model), counts in sorted(found.items())
+        ]
+        write_atomically(self.path, json.dumps({"format": 1, "counts": rows}) + "\n", mode=0o600)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        try:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = self.path.with_name(self.path.name + ".lock")
+            handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as wrong:
+            raise StatsError(f"{self.path} cannot be written ({wrong.strerror}).") from None
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        except OSError as wrong:
+            raise StatsError(f"{self.path} cannot be written ({wrong.strerror}).") from None
+        finally:
+            os.close(handle)
+
+
+def _entries(raw: Any) -> Iterator[tuple[Key, Counts]]:
+    for row in raw["counts"] if raw["format"] == 1 else ():
+        key = row["day"], row["language"], row["model"]
+        if not all(isinstance(part, str) for part in key):
+            raise ValueError("a day, a language or a model must be a string")
+        yield key, Counts.from_json(row)
+
+
+def report(
+    found: Mapping[Key, Counts], *, days: int | None = None, today: date | None = None
+) -> dict[str, Any]:
+    """Sums for people: over all, by language, by model, by day.
+
+    Args:
+        found: what was counted.
+        days: only the last so many, today among them; None for all.
+        today: the day it is.
+    """
+    first = "" if days is None else ((today or this_day()) - timedelta(days=days - 1)).isoformat()
+    chosen = {key: counts for key, counts in found.items() if key[0] >= first}
+    groups: dict[str, dict[str, Counts]] = {"days": {}, "languages": {}, "models": {}}
+    total = Counts()
+    for key, counts in sorted(chosen.items()):
+        total.add(counts)
+        for group, name in zip(groups.values(), key, strict=True):
+            group.setdefault(name, Counts()).add(counts)
+    return {
+        "total": total.report(),
+        **{name: {each: counts.report() for each, counts in group.items()} for name, group in groups.items()},
+    }
