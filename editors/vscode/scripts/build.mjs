@@ -1,4 +1,4 @@
-/** Bundles the extension, or with --tests the unit tests, into dist/. */
+/** Bundles the extension, or with --tests the tests, into dist/. */
 
 import { readdirSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -23,9 +23,18 @@ export async function buildExtension() {
 }
 
 async function buildTests() {
-  const tests = readdirSync(join(here, "test", "unit")).filter((name) => name.endsWith(".test.ts"));
-  const entryPoints = tests.map((name) => `test/unit/${name}`);
-  await build({ ...shared, entryPoints, outdir: "dist/test", sourcemap: "inline" });
+  const entryPoints = readdirSync(join(here, "test"), { recursive: true })
+    .filter((name) => /\.test\.ts$|measure\.ts$/.test(name))
+    .map((name) => join("test", name));
+  const external = ["vscode", "playwright-core"];
+  await build({
+    ...shared,
+    external,
+    entryPoints,
+    outbase: "test",
+    outdir: "dist/test",
+    sourcemap: "inline",
+  });
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

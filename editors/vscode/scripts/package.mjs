@@ -1,4 +1,4 @@
-/** Builds the wheel and the bundle and packs both into cg2ls-VERSION.vsix. */
+/** Builds the wheel and the bundle and packs both into cg2ls-VERSION.vsix, or the file that is named. */
 
 import { execFileSync } from "node:child_process";
 import { copyFileSync, mkdirSync, readFileSync, rmSync } from "node:fs";
@@ -11,7 +11,7 @@ const root = join(here, "..", "..");
 const python = process.env.PYTHON ?? "python3";
 const { version } = JSON.parse(readFileSync(join(here, "package.json"), "utf8"));
 const server = join(here, "server");
-const target = join(here, `cg2ls-${version}.vsix`);
+const target = process.argv[2] ?? join(here, `cg2ls-${version}.vsix`);
 
 /** Runs a program where the extension lies; what it prints is shown. */
 function run(command, ...args) {

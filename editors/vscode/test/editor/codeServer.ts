@@ -1,0 +1,143 @@
+/** A real VS Code of its own for a test: program, extensions, settings and folder. */
+
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { connect, createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+
+const HOME = required("CG2LS_VSCODE");
+const VSIX = required("CG2LS_VSIX");
+const ENTRY = join(HOME, "node_modules", "code-server", "out", "node", "entry.js");
+
+const QUIET = {
+  "workbench.startupEditor": "none",
+  "workbench.tips.enabled": false,
+  "telemetry.telemetryLevel": "off",
+  "files.autoSave": "off",
+  "git.enabled": false,
+  "chat.commandCenter.enabled": false,
+  "window.commandCenter": false,
+  "security.workspace.trust.startupPrompt": "never",
+};
+
+export interface CodeServerOptions {
+  readonly withExtension?: boolean;
+  readonly trusted?: boolean;
+  readonly settings?: Record<string, unknown>;
+  readonly env?: Record<string, string>;
+}
+
+export class CodeServer {
+  readonly home = mkdtempSync(join(tmpdir(), "cg2ls-vscode-"));
+  readonly folder = join(this.home, "workspace");
+  private child: ChildProcess | undefined;
+  private port = 0;
+
+  private constructor(private readonly options: CodeServerOptions) {}
+
+  static async start(options: CodeServerOptions = {}): Promise<CodeServer> {
+    const server = new CodeServer(options);
+    mkdirSync(join(server.home, "data", "User"), { recursive: true });
+    mkdirSync(server.folder);
+    server.settings(options.settings ?? {});
+    if (options.withExtension ?? true) {
+      execFileSync(process.execPath, [ENTRY, ...server.places(), "--install-extension", VSIX]);
+    }
+    await server.listen();
+    return server;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${this.port}/?folder=${encodeURIComponent(this.folder)}`;
+  }
+
+  /** Where the extension keeps its environments. */
+  get environments(): string {
+    return join(this.home, "data", "User", "globalStorage", "cg2ls.cg2ls", "server");
+  }
+
+  /** Writes the user's settings; VS Code sees the change by itself. */
+  settings(settings: Record<string, unknown>): void {
+    const file = join(this.home, "data", "User", "settings.json");
+    writeFileSync(file, JSON.stringify({ ...QUIET, ...settings }, null, 2));
+  }
+
+  write(name: string, text: string): void {
+    writeFileSync(join(this.folder, name), text);
+  }
+
+  read(name: string): string {
+    return readFileSync(join(this.folder, name), "utf8");
+  }
+
+  /** Ids of the running language servers this VS Code started. */
+  languageServers(): number[] {
+    const found = execFileSync("ps", ["-eo", "pid=,args="], { encoding: "utf8" });
+    const ours = found.split("\n").filter((line) => line.includes("cg2ls serve --stdio"));
+    return ours.filter((line) => line.includes(this.home)).map((line) => Number.parseInt(line, 10));
+  }
+
+  async stop(): Promise<void> {
+    const child = this.child;
+    if (child && child.exitCode === null) {
+      const gone = new Promise((resolve) => child.once("exit", resolve));
+      process.kill(-(child.pid ?? 0), "SIGTERM");
+      await Promise.race([gone, sleep(5_000)]);
+    }
+    rmSync(this.home, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
+  }
+
+  private places(): string[] {
+    return ["--extensions-dir", join(this.home, "extensions"), "--user-data-dir", join(this.home, "data")];
+  }
+
+  private async listen(): Promise<void> {
+    this.port = await freePort();
+    const args = [ENTRY, ...this.places(), "--auth", "none", "--bind-addr", `127.0.0.1:${this.port}`];
+    const quiet = ["--disable-telemetry", "--disable-update-check", "--disable-getting-started-override"];
+    const trust = (this.options.trusted ?? true) ? ["--disable-workspace-trust"] : [];
+    const { NODE_OPTIONS: _, ...env } = process.env;
+    this.child = spawn(process.execPath, [...args, ...quiet, ...trust], {
+      env: { ...env, ...this.options.env },
+      stdio: "ignore",
+      detached: true,
+    });
+    await untilListening(this.port);
+  }
+}
+
+function required(name: string): string {
+  const value = process.env[name];
+  if (!value) {
+    throw new Error(`${name} is not set; run editors/vscode/run-tests`);
+  }
+  return value;
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer().once("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address();
+      const port = typeof address === "object" && address ? address.port : 0;
+      server.close(() => resolve(port));
+    });
+  });
+}
+
+async function untilListening(port: number): Promise<void> {
+  for (let tries = 0; tries < 300; tries++) {
+    const open = await new Promise<boolean>((resolve) => {
+      const socket = connect(port, "127.0.0.1", () => resolve(true));
+      socket.once("error", () => resolve(false));
+      socket.once("connect", () => socket.destroy());
+    });
+    if (open) {
+      return;
+    }
+    await sleep(100);
+  }
+  throw new Error("code-server did not begin to listen within 30 seconds");
+}

@@ -1,0 +1,216 @@
+/** One window of VS Code, as a person uses it: keys in, what stands on the screen out. */
+
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Browser, chromium, type Page } from "playwright-core";
+import type { CodeServer } from "./codeServer";
+
+const ARTIFACTS = process.env["CG2LS_ARTIFACTS"] ?? "artifacts";
+const WAIT_MS = 15_000;
+
+/** The browser all windows of a test file share. */
+export async function openBrowser(): Promise<Browser> {
+  return chromium.launch({
+    executablePath: process.env["CG2LS_CHROMIUM"] ?? "/usr/bin/chromium",
+    args: [
+      ...(process.getuid?.() === 0 ? ["--no-sandbox"] : []),
+      "--disable-gpu",
+      "--disable-quic",
+      "--no-first-run",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+      "--disable-dev-shm-usage",
+    ],
+  });
+}
+
+export class EditorWindow {
+  private constructor(
+    readonly page: Page,
+    private readonly server: CodeServer,
+  ) {}
+
+  static async open(browser: Browser, server: CodeServer): Promise<EditorWindow> {
+    const context = await browser.newContext({ viewport: { width: 1000, height: 640 } });
+    const page = await context.newPage();
+    await page.goto(server.url);
+    await page.waitForSelector(".monaco-workbench .statusbar-item", { timeout: 90_000 });
+    return new EditorWindow(page, server);
+  }
+
+  async close(): Promise<void> {
+    await this.page.context().close();
+  }
+
+  /** Makes a file, opens it and puts the cursor where `‸` stands. */
+  async edit(name: string, marked: string): Promise<void> {
+    const before = marked.slice(0, marked.indexOf("‸"));
+    this.server.write(name, marked.replace("‸", ""));
+    const lines = before.split(/\r\n|\n/);
+    const column = (lines.at(-1) ?? "").length + 1;
+    await this.quickOpen("Control+P", join(this.server.folder, name), name); // a whole path needs no search
+    await this.page.waitForFunction(
+      (title) => document.querySelector(".tab.active")?.textContent?.includes(title),
+      name,
+    );
+    await this.quickOpen("Control+G", `:${lines.length}:${column}`, `${lines.length}`);
+    const at = `Ln ${lines.length}, Col `;
+    await this.until(
+      async () => (await this.statusItems()).some((text) => text.startsWith(at)),
+      `cursor at ${at}`,
+    );
+  }
+
+  /** Opens a list, filters it, waits for its first row to hold a text, and takes that row. */
+  private async quickOpen(keys: string, filter: string, expected: string): Promise<void> {
+    await this.page.keyboard.press(keys);
+    await this.page.locator(".quick-input-box input").fill(filter, { timeout: WAIT_MS });
+    const first = this.page.locator(".quick-input-list .monaco-list-row").first();
+    await first.filter({ hasText: expected }).waitFor({ timeout: WAIT_MS });
+    await this.page.keyboard.press("Enter");
+  }
+
+  async focusEditor(): Promise<void> {
+    await this.page
+      .locator(
+        ".editor-group-container.active .monaco-editor textarea, .editor-group-container.active .monaco-editor .native-edit-context",
+      )
+      .first()
+      .focus();
+  }
+
+  /** Runs a command by its title in the palette. */
+  async command(title: string): Promise<void> {
+    await this.quickOpen("F1", `>${title}`, title);
+  }
+
+  /** Picks an entry of the open list that contains a text. */
+  async pick(text: string): Promise<void> {
+    const row = this.page.locator(".quick-input-list .monaco-list-row", { hasText: text }).first();
+    await row.waitFor({ timeout: WAIT_MS });
+    await row.click();
+  }
+
+  async press(keys: string): Promise<void> {
+    await this.page.keyboard.press(keys);
+  }
+
+  async type(text: string, delay = 60): Promise<void> {
+    await this.page.keyboard.type(text, { delay });
+  }
+
+  /** The ghost text on the screen, "" for none. */
+  ghost(): Promise<string> {
+    return this.page.evaluate(() => {
+      const plain = (element: Element) => (element.textContent ?? "").replaceAll("\u00a0", " ");
+      const inline = [...document.querySelectorAll(".view-line .ghost-text-decoration")].map(plain).join("");
+      const more = [...document.querySelectorAll(".suggest-preview-additional-widget .view-line")].map(plain);
+      return [inline, ...more].join("\n").trimEnd();
+    });
+  }
+
+  /** Waits for ghost text that fulfils a condition. */
+  async ghostThat(is: (text: string) => boolean, what: string): Promise<string> {
+    let seen = "";
+    await this.until(
+      async () => {
+        seen = await this.ghost();
+        return is(seen);
+      },
+      () => `${what}; it is ${JSON.stringify(seen)}`,
+    );
+    return seen;
+  }
+
+  anyGhost(): Promise<string> {
+    return this.ghostThat((text) => text !== "", "ghost text");
+  }
+
+  noGhost(): Promise<string> {
+    return this.ghostThat((text) => text === "", "no ghost text");
+  }
+
+  /** Saves, and gives back what then lies on the disk. */
+  async saved(name: string): Promise<string> {
+    await this.press("Control+S");
+    await this.page.waitForFunction(() => !document.querySelector(".tab.active.dirty"), undefined, {
+      timeout: WAIT_MS,
+    });
+    return this.server.read(name);
+  }
+
+  statusItems(): Promise<string[]> {
+    return this.page.$$eval(".statusbar-item", (items) =>
+      items.map((item) => (item.textContent ?? "").trim()),
+    );
+  }
+
+  /** The extension's status bar item: its text and what it says to a screen reader. */
+  status(): Promise<string> {
+    return this.page.$$eval('[id="cg2ls.cg2ls.cg2ls"]', (items) =>
+      items.map((item) => item.getAttribute("aria-label") ?? item.textContent ?? "").join(" "),
+    );
+  }
+
+  async statusThat(is: (text: string) => boolean, what: string, withinMs = WAIT_MS): Promise<string> {
+    let seen = "";
+    await this.until(
+      async () => {
+        seen = await this.status();
+        return is(seen);
+      },
+      () => `${what}; it is ${seen}`,
+      withinMs,
+    );
+    return seen;
+  }
+
+  /** Every message of the extension that stands in the notification centre. */
+  async messages(): Promise<string[]> {
+    await this.command("Notifications: Show Notifications");
+    await sleep(300);
+    const found = await this.page.$$eval(".notifications-center .notification-list-item-message", (items) =>
+      items.map((item) => item.textContent ?? ""),
+    );
+    await this.press("Escape");
+    await this.focusEditor().catch(() => undefined);
+    return found.filter((text) => text.includes("cg2ls"));
+  }
+
+  /** Waits for a message on the screen. */
+  async messageThat(is: RegExp, withinMs = WAIT_MS): Promise<string> {
+    let seen: string[] = [];
+    await this.until(
+      async () => {
+        seen = await this.page.$$eval(".notification-list-item-message", (items) =>
+          items.map((item) => item.textContent ?? ""),
+        );
+        return seen.some((text) => is.test(text));
+      },
+      () => `a message like ${is}; there are ${JSON.stringify(seen)}`,
+      withinMs,
+    );
+    return seen.find((text) => is.test(text)) ?? "";
+  }
+
+  /** Keeps a picture of the window. */
+  async screenshot(name: string): Promise<string> {
+    mkdirSync(ARTIFACTS, { recursive: true });
+    const path = join(ARTIFACTS, `${name}.png`);
+    await this.page.screenshot({ path });
+    return path;
+  }
+
+  async until(is: () => Promise<boolean>, what: string | (() => string), withinMs = WAIT_MS): Promise<void> {
+    const end = Date.now() + withinMs;
+    while (!(await is())) {
+      if (Date.now() > end) {
+        await this.screenshot(`failed-${Date.now()}`);
+        throw new Error(`not within ${withinMs} ms: ${typeof what === "string" ? what : what()}`);
+      }
+      await sleep(25);
+    }
+  }
+}
