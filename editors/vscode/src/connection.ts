@@ -11,11 +11,13 @@ import {
   type LanguageClientOptions,
   type Middleware,
   ShowMessageNotification,
+  type StaticFeature,
 } from "vscode-languageclient/node";
 import type { Command } from "./launch";
 import { endedAtOnce, noAnswer, notOurProtocol, type Problem, serverPathWrong } from "./problem";
 import { Lines } from "./process";
 import { SCHEMES } from "./settings";
+import type { ServerStatus } from "./state";
 
 const START_SECONDS = 60;
 const LAST_WORDS = 300;
@@ -27,8 +29,10 @@ export interface ConnectionOptions {
   readonly log: LogOutputChannel;
   readonly middleware: Middleware;
   readonly options: (scope?: Uri) => Record<string, unknown>;
-  /** A notification of the server. */
-  readonly told: (method: string, params: unknown) => void;
+  /** The server's status changed. */
+  readonly status: (said: ServerStatus) => void;
+  /** The server has a message for the user. */
+  readonly message: (text: string) => void;
   /** The server ended, after it had been ready, without being asked to. */
   readonly ended: (how: string) => void;
   /** The server can go on no longer. */
@@ -49,6 +53,16 @@ class QuietClient extends LanguageClient {
     super.info(message, data, false);
   }
 }
+
+/** Says that this client shows the server's status. */
+const wantsStatus: StaticFeature = {
+  fillClientCapabilities(capabilities) {
+    capabilities.experimental = { ...capabilities.experimental, cg2ls: { status: true } };
+  },
+  initialize: () => undefined,
+  getState: () => ({ kind: "static" }),
+  clear: () => undefined,
+};
 
 /** From the start of a server to its end; a restart is a new one. */
 export class Connection {
@@ -81,9 +95,9 @@ export class Connection {
       },
     };
     this.client = new QuietClient("cg2ls", "cg2ls", () => this.spawned(), clientOptions);
-    for (const method of [ShowMessageNotification.method, "cg2ls/status"]) {
-      this.client.onNotification(method, (params: unknown) => given.told(method, params));
-    }
+    this.client.registerFeature(wantsStatus);
+    this.client.onNotification("cg2ls/status", given.status);
+    this.client.onNotification(ShowMessageNotification.type, ({ message }) => given.message(message));
   }
 
   /**
@@ -115,16 +129,19 @@ export class Connection {
     }
   }
 
-  /** Asks the server for something outside the language client's features. */
-  request<R>(method: string, params: unknown): Promise<R> {
-    return this.client.sendRequest<R>(method, params);
-  }
-
   /** Hands over settings that changed. */
   configure(options: Record<string, unknown>): void {
     if (this.phase === "ready") {
       const settings = { cg2ls: options };
       void this.client.sendNotification(DidChangeConfigurationNotification.type, { settings });
+    }
+  }
+
+  /** Tells the server which document the user looks at. */
+  focus(uri: Uri): void {
+    if (this.phase === "ready") {
+      const textDocument = { uri: this.client.code2ProtocolConverter.asUri(uri) };
+      void this.client.sendNotification("textDocument/didFocus", { textDocument });
     }
   }
 

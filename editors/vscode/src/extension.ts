@@ -66,6 +66,7 @@ export function activate(context: ExtensionContext): void {
     switches.onDidChange(() => status.changed()),
     window.onDidChangeActiveTextEditor((editor) => {
       startIfWanted(editor?.document);
+      made.focus(editor?.document);
       status.changed();
     }),
     workspace.onDidOpenTextDocument((document) => {

@@ -6,6 +6,7 @@ import {
   EventEmitter,
   type LogOutputChannel,
   ProgressLocation,
+  type TextDocument,
   window,
   workspace,
 } from "vscode";
@@ -15,8 +16,8 @@ import type { SetupListener } from "./environment";
 import { type Command, type Places, serverCommand } from "./launch";
 import { damaged, keepsEnding, Problem, untrusted } from "./problem";
 import { Restarts } from "./restarts";
-import { launchSettings, serverOptions } from "./settings";
-import type { State } from "./state";
+import { launchSettings, SCHEMES, serverOptions } from "./settings";
+import { type State, stateFrom } from "./state";
 
 export interface ServiceParts {
   readonly places: Places;
@@ -24,13 +25,6 @@ export interface ServiceParts {
   readonly middleware: Middleware;
   /** Tells the user of a problem, once. */
   readonly tell: (problem: Problem) => void;
-}
-
-/** `cg2ls/status`, and what it means here. */
-interface ServerStatus {
-  readonly state?: string;
-  readonly model?: string;
-  readonly message?: string;
 }
 
 export class Service {
@@ -89,6 +83,13 @@ export class Service {
     this.connection?.configure(serverOptions());
   }
 
+  /** Tells the server which document the user looks at: its status is about that one. */
+  focus(document: TextDocument | undefined): void {
+    if (document && SCHEMES.includes(document.uri.scheme)) {
+      this.connection?.focus(document.uri);
+    }
+  }
+
   private again(waitMs: number): void {
     clearTimeout(this.timer);
     const generation = ++this.generation;
@@ -124,14 +125,15 @@ export class Service {
         log: this.parts.log,
         middleware: this.parts.middleware,
         options: serverOptions,
-        told: (method, params) => !over() && this.told(method, params),
+        status: (said) => !over() && this.set(stateFrom(said)),
+        message: (text) => !over() && this.parts.tell(new Problem("server", text, ["model", "log"])),
         ended: (how) => !over() && this.ended(how),
         failed: (problem) => !over() && this.stopped(problem),
       });
       this.connection = connection;
       await connection.start();
-      if (!over() && this.current.kind === "starting") {
-        this.set({ kind: "ready", model: "cg2ls" });
+      if (!over()) {
+        this.focus(window.activeTextEditor?.document);
       }
     } catch (error) {
       if (!over()) {
@@ -167,16 +169,6 @@ export class Service {
     };
   }
 
-  private told(method: string, params: unknown): void {
-    const said = params as ServerStatus;
-    if (method === "cg2ls/status") {
-      this.set(stateFrom(said));
-    } else if (said.message) {
-      const problem = new Problem("server", said.message, ["model", "log"]);
-      this.parts.tell(problem);
-    }
-  }
-
   private ended(how: string): void {
     this.parts.log.warn(`The server ended by itself (${how}).`);
     const wait = this.restarts.ended();
@@ -199,18 +191,6 @@ export class Service {
   private set(state: State): void {
     this.current = state;
     this.changed.fire();
-  }
-}
-
-function stateFrom(said: ServerStatus): State {
-  const model = said.model ?? "";
-  switch (said.state) {
-    case "ready":
-      return { kind: "ready", model };
-    case "failed":
-      return { kind: "no model", message: said.message ?? "The model could not be opened." };
-    default:
-      return { kind: "loading", model };
   }
 }
 

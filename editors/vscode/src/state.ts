@@ -7,8 +7,9 @@ export type State =
   | { readonly kind: "untrusted" }
   | { readonly kind: "setting up"; readonly step: string }
   | { readonly kind: "starting" }
-  | { readonly kind: "loading"; readonly model: string }
-  | { readonly kind: "ready"; readonly model: string }
+  | { readonly kind: "loading"; readonly message: string }
+  | { readonly kind: "ready"; readonly model: string; readonly message: string }
+  | { readonly kind: "off here"; readonly message: string }
   | { readonly kind: "no model"; readonly message: string }
   | { readonly kind: "stopped"; readonly problem: Problem };
 
@@ -46,13 +47,15 @@ export function statusText(view: View): StatusText {
     case "stopped":
       return { text: "$(error) cg2ls", tooltip: state.problem.message, severity: "error" };
     case "loading":
-      return plain("$(sync~spin) cg2ls", `Loading the model ${state.model}.`);
+      return plain("$(sync~spin) cg2ls", state.message);
+    case "off here":
+      return off(view) ?? plain("$(circle-slash) cg2ls", state.message);
     case "ready":
-      return answering(view, state.model);
+      return off(view) ?? answering(view, state.model, state.message);
   }
 }
 
-function answering(view: View, model: string): StatusText {
+function off(view: View): StatusText | undefined {
   switch (view.off) {
     case "paused":
       return plain("$(debug-pause) cg2ls", "Completions are paused in this window.");
@@ -60,12 +63,40 @@ function answering(view: View, model: string): StatusText {
       return plain("$(circle-slash) cg2ls", "Completions are off in this file.");
     case "language":
       return plain("$(circle-slash) cg2ls", `Completions are off for ${view.language}.`);
-    case undefined: {
-      const last = view.lastMs === undefined ? "" : ` ${milliseconds(view.lastMs)}`;
-      const median =
-        view.medianMs === undefined ? "" : ` Median of the last answers: ${milliseconds(view.medianMs)}.`;
-      return plain(`$(sparkle) ${model}${last}`, `${model} is ready.${median}`);
-    }
+    case undefined:
+      return undefined;
+  }
+}
+
+function answering(view: View, model: string, message: string): StatusText {
+  if (view.lastMs === undefined || view.medianMs === undefined) {
+    return plain(`$(sparkle) ${model}`, message);
+  }
+  const median = `Median of the last answers: ${milliseconds(view.medianMs)}.`;
+  return plain(`$(sparkle) ${model} ${milliseconds(view.lastMs)}`, `${message} ${median}`);
+}
+
+/** `cg2ls/status`, as the server sends it. */
+export interface ServerStatus {
+  readonly state: "loading" | "ready" | "busy" | "idle" | "off" | "failed";
+  readonly message: string;
+  readonly model: string;
+}
+
+/** What the server's own status means here. */
+export function stateFrom(said: ServerStatus): State {
+  const { message, model } = said;
+  switch (said.state) {
+    case "loading":
+      return { kind: "loading", message };
+    case "ready":
+    case "busy":
+    case "idle":
+      return { kind: "ready", model, message: said.state === "busy" ? `${model} is ready.` : message };
+    case "off":
+      return { kind: "off here", message };
+    case "failed":
+      return { kind: "no model", message };
   }
 }
 

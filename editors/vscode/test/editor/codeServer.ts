@@ -17,6 +17,7 @@ const QUIET = {
   "telemetry.telemetryLevel": "off",
   "files.autoSave": "off",
   "git.enabled": false,
+  "editor.wordBasedSuggestions": "off",
   "chat.commandCenter.enabled": false,
   "window.commandCenter": false,
   "security.workspace.trust.startupPrompt": "never",
