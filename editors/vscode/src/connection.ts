@@ -1,6 +1,7 @@
 /** One running server and the language client that speaks with it; loaded when first needed. */
 
 import { type ChildProcess, spawn } from "node:child_process";
+import { PassThrough } from "node:stream";
 import { type LogOutputChannel, Uri } from "vscode";
 import {
   CloseAction,
@@ -12,6 +13,7 @@ import {
   type Middleware,
   ShowMessageNotification,
   type StaticFeature,
+  type StreamInfo,
 } from "vscode-languageclient/node";
 import type { Command } from "./launch";
 import { endedAtOnce, noAnswer, notOurProtocol, type Problem, serverPathWrong } from "./problem";
@@ -21,6 +23,9 @@ import type { ServerStatus } from "./state";
 
 const START_SECONDS = 60;
 const LAST_WORDS = 300;
+
+/** What every message of a language server begins with. */
+const HEADER = "Content-";
 
 export interface ConnectionOptions {
   readonly command: Command;
@@ -145,7 +150,7 @@ export class Connection {
     }
   }
 
-  private spawned(): Promise<ChildProcess> {
+  private spawned(): Promise<StreamInfo> {
     const [command, ...first] = this.given.command;
     const child = spawn(command, [...first, ...this.given.args], {
       cwd: this.given.cwd,
@@ -159,8 +164,11 @@ export class Connection {
     child.stderr.setEncoding("utf8").on("data", (text: string) => words.add(text));
     child.stdin.on("error", () => undefined); // a server that ended is noticed by its exit
     child.once("exit", (status, signal) => this.exited(signal ?? `exit status ${status}`));
+    const reader = new PassThrough();
+    child.stdout.once("data", (chunk: Buffer) => this.checkFirst(chunk));
+    child.stdout.pipe(reader);
     return new Promise((resolve, reject) => {
-      child.once("spawn", () => resolve(child));
+      child.once("spawn", () => resolve({ reader, writer: child.stdin }));
       child.once("error", (error: NodeJS.ErrnoException) => {
         this.problem = serverPathWrong(command, `cannot be started (${error.code ?? error.message})`);
         reject(error);
@@ -177,6 +185,14 @@ export class Connection {
       } else {
         this.given.ended(how);
       }
+    }
+  }
+
+  /** The reader would wait for a header for ever where a program just talks. */
+  private checkFirst(chunk: Buffer): void {
+    const said = chunk.toString("latin1", 0, HEADER.length);
+    if (!HEADER.startsWith(said)) {
+      this.garbled(new Error(`they begin with ${JSON.stringify(chunk.toString("utf8", 0, 80))}`));
     }
   }
 

@@ -171,8 +171,12 @@ export function pipProblem(said: string, folder: string): Problem {
   ) {
     return noNetwork();
   }
-  if (/No matching distribution found for onnxruntime/i.test(said)) {
+  const missing = /No matching distribution found for (\w+)/i.exec(said)?.[1];
+  if (missing?.startsWith("onnxruntime")) {
     return noRuntime(`${process.platform} on ${process.arch}`);
+  }
+  if (missing && said.includes("(from versions: none)")) {
+    return noNetwork(); // all the others are there for every system
   }
   return setupFailed(lastLine(said));
 }

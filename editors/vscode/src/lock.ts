@@ -1,6 +1,6 @@
 /** A lock between processes: a folder whose owner keeps touching it. */
 
-import { mkdir, rm, stat, utimes } from "node:fs/promises";
+import { mkdir, rename, rm, stat, utimes } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 
 export interface LockTimes {
@@ -29,7 +29,7 @@ export async function withLock<T>(
   let told = false;
   while (!(await taken(folder))) {
     if (await isStale(folder, times.staleMs)) {
-      await rm(folder, { recursive: true, force: true });
+      await evict(folder, times.staleMs);
       continue;
     }
     if (!told) {
@@ -59,6 +59,21 @@ async function taken(folder: string): Promise<boolean> {
       return false;
     }
     throw error;
+  }
+}
+
+/** Removes a lock whose owner is gone, unless another process has just done so and taken it. */
+async function evict(folder: string, staleMs: number): Promise<void> {
+  const aside = `${folder}-${process.pid}-${Math.random().toString(36).slice(2)}`;
+  try {
+    await rename(folder, aside);
+  } catch {
+    return; // another process was faster
+  }
+  if (await isStale(aside, staleMs)) {
+    await rm(aside, { recursive: true, force: true });
+  } else {
+    await rename(aside, folder);
   }
 }
 

@@ -15,6 +15,9 @@ interface Listed {
   readonly languages?: readonly string[];
 }
 
+/** What the shipped model is called in that list. */
+const SHIPPED = "default";
+
 interface Choice extends QuickPickItem {
   /** The value of the setting; undefined to ask for a folder. */
   readonly model?: string;
@@ -33,7 +36,10 @@ export async function chooseModel(command: Command): Promise<void> {
   }
   const model = picked.model ?? (await folder());
   if (model !== undefined) {
-    await workspace.getConfiguration(SECTION).update("model", model, ConfigurationTarget.Global);
+    const section = workspace.getConfiguration(SECTION);
+    const inFolder = section.inspect("model")?.workspaceValue !== undefined;
+    const target = inFolder ? ConfigurationTarget.Workspace : ConfigurationTarget.Global;
+    await section.update("model", model, target);
   }
 }
 
@@ -54,7 +60,8 @@ function choices(models: readonly Listed[], current: string): Choice[] {
     detail: "The choice of `cg2ls models use`, else the model that cg2ls brings",
     model: "",
   };
-  const named = models.map(
+  const added = models.filter((model) => model.name !== SHIPPED);
+  const named = added.map(
     (model): Choice => ({
       label: model.name,
       description: [model.name === current ? "in use" : "", size(model)].filter(Boolean).join(" · "),

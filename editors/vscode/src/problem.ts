@@ -121,3 +121,9 @@ export const untrusted = (): Problem =>
   new Problem("untrusted", "cg2ls is off until you trust this folder: it reads the files that lie there.", [
     "trust",
   ]);
+
+export const unexpected = (what: string): Problem =>
+  new Problem("unexpected", `cg2ls failed in a way it does not know: ${what}. The log says more.`, [
+    "log",
+    "retry",
+  ]);

@@ -2,7 +2,6 @@
 
 import { rm } from "node:fs/promises";
 import {
-  type CancellationToken,
   EventEmitter,
   type LogOutputChannel,
   ProgressLocation,
@@ -14,7 +13,7 @@ import type { Middleware } from "vscode-languageclient/node";
 import type { Connection } from "./connection";
 import type { SetupListener } from "./environment";
 import { type Command, type Places, serverCommand } from "./launch";
-import { damaged, keepsEnding, Problem, untrusted } from "./problem";
+import { keepsEnding, Problem, unexpected, untrusted } from "./problem";
 import { Restarts } from "./restarts";
 import { launchSettings, SCHEMES, serverOptions } from "./settings";
 import { type State, stateFrom } from "./state";
@@ -35,6 +34,7 @@ export class Service {
   private connection: Connection | undefined;
   private work: Promise<void> = Promise.resolve();
   private timer: NodeJS.Timeout | undefined;
+  private setup = new AbortController();
   private generation = 0;
 
   constructor(private readonly parts: ServiceParts) {}
@@ -57,7 +57,7 @@ export class Service {
   }
 
   async stop(): Promise<void> {
-    clearTimeout(this.timer);
+    this.cancel();
     this.generation++;
     await this.connection?.stop();
     this.connection = undefined;
@@ -90,8 +90,16 @@ export class Service {
     }
   }
 
-  private again(waitMs: number): void {
+  /** Ends whatever is under way. */
+  private cancel(): void {
     clearTimeout(this.timer);
+    this.setup.abort();
+    this.setup = new AbortController();
+    void this.connection?.stop();
+  }
+
+  private again(waitMs: number): void {
+    this.cancel();
     const generation = ++this.generation;
     this.set({ kind: "starting" });
     this.timer = setTimeout(() => {
@@ -145,7 +153,7 @@ export class Service {
   private async setUp(): Promise<Command> {
     const { places } = this.parts;
     const settings = launchSettings();
-    return window.withProgress({ location: ProgressLocation.Window, title: "cg2ls" }, (progress, token) =>
+    return window.withProgress({ location: ProgressLocation.Window, title: "cg2ls" }, (progress) =>
       serverCommand(
         settings,
         places,
@@ -153,7 +161,7 @@ export class Service {
           this.set({ kind: "setting up", step });
           progress.report({ message: step });
         }),
-        abortedWith(token),
+        this.setup.signal,
       ),
     );
   }
@@ -181,7 +189,7 @@ export class Service {
 
   private stopped(error: unknown): void {
     const problem =
-      error instanceof Problem ? error : damaged(error instanceof Error ? error.message : String(error));
+      error instanceof Problem ? error : unexpected(error instanceof Error ? error.message : String(error));
     this.parts.log.error(error instanceof Problem ? error.message : (error as Error));
     this.connection = undefined;
     this.set({ kind: "stopped", problem });
@@ -192,10 +200,4 @@ export class Service {
     this.current = state;
     this.changed.fire();
   }
-}
-
-function abortedWith(token: CancellationToken): AbortSignal {
-  const controller = new AbortController();
-  token.onCancellationRequested(() => controller.abort());
-  return controller.signal;
 }

@@ -20,6 +20,9 @@ const QUIET = {
   "editor.wordBasedSuggestions": "off",
   "chat.commandCenter.enabled": false,
   "window.commandCenter": false,
+  "extensions.autoCheckUpdates": false,
+  "extensions.autoUpdate": false,
+  "extensions.ignoreRecommendations": true,
   "security.workspace.trust.startupPrompt": "never",
 };
 
@@ -42,7 +45,9 @@ export class CodeServer {
     const server = new CodeServer(options);
     mkdirSync(join(server.home, "data", "User"), { recursive: true });
     mkdirSync(server.folder);
-    server.settings(options.settings ?? {});
+    mkdirSync(join(server.folder, ".vscode"));
+    const user = { ...QUIET, ...options.settings };
+    writeFileSync(join(server.home, "data", "User", "settings.json"), JSON.stringify(user, null, 2));
     if (options.withExtension ?? true) {
       execFileSync(process.execPath, [ENTRY, ...server.places(), "--install-extension", VSIX]);
     }
@@ -59,10 +64,9 @@ export class CodeServer {
     return join(this.home, "data", "User", "globalStorage", "cg2ls.cg2ls", "server");
   }
 
-  /** Writes the user's settings; VS Code sees the change by itself. */
+  /** Writes the folder's settings; VS Code sees the change by itself. */
   settings(settings: Record<string, unknown>): void {
-    const file = join(this.home, "data", "User", "settings.json");
-    writeFileSync(file, JSON.stringify({ ...QUIET, ...settings }, null, 2));
+    writeFileSync(join(this.folder, ".vscode", "settings.json"), JSON.stringify(settings, null, 2));
   }
 
   write(name: string, text: string): void {
@@ -71,6 +75,13 @@ export class CodeServer {
 
   read(name: string): string {
     return readFileSync(join(this.folder, name), "utf8");
+  }
+
+  /** The environment of programs this VS Code starts: models and choices of its own. */
+  get environment(): NodeJS.ProcessEnv {
+    const { NODE_OPTIONS: _, ...env } = process.env;
+    const own = { CG2LS_HOME: join(this.home, "cg2ls") };
+    return { ...env, ...own, ...this.options.env };
   }
 
   /** Ids of the running language servers this VS Code started. */
@@ -99,9 +110,8 @@ export class CodeServer {
     const args = [ENTRY, ...this.places(), "--auth", "none", "--bind-addr", `127.0.0.1:${this.port}`];
     const quiet = ["--disable-telemetry", "--disable-update-check", "--disable-getting-started-override"];
     const trust = (this.options.trusted ?? true) ? ["--disable-workspace-trust"] : [];
-    const { NODE_OPTIONS: _, ...env } = process.env;
     this.child = spawn(process.execPath, [...args, ...quiet, ...trust], {
-      env: { ...env, ...this.options.env },
+      env: this.environment,
       stdio: "ignore",
       detached: true,
     });
