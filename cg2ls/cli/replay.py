@@ -6,16 +6,18 @@ import argparse
 import json
 import os
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cg2ls.completion import CompletionOptions
     from cg2ls.engine import Engine
     from cg2ls.modelfolder.description import Infill, ModelDescription
     from cg2ls.replay.editor import Editor
     from cg2ls.replay.latency import Latencies
     from cg2ls.replay.remember import Memories
+    from cg2ls.replay.soak import Soak
     from cg2ls.replay.sources import Source
 
 EPILOG = """\
@@ -23,6 +25,9 @@ examples:
   cg2ls replay src                          the model in use: its speed and its quality on these files
   cg2ls replay repos/* --json --picture replay.svg
   cg2ls replay repos/* --keys 0 --anchor 0  quality alone, with everything read anew at the cursor
+  cg2ls replay repos/* --keys 0 --rules     what each rule does
+  cg2ls replay repos/* --soak 20000         memory and latency over many keys
+  cg2ls replay repos/* --against ctranslate2 --keys 200 [--reference-shape]
 
 Each PATH is a repository. Choose code that the model was not trained on.
 """
@@ -58,6 +63,27 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     made.add_argument("--seed", type=int, default=0, metavar="N", help="of keys and places (default: 0)")
     made.add_argument("--threads", type=int, metavar="N", help="of the engine (default: as the server)")
     made.add_argument("--provider", choices=("auto", "cpu", "cuda"), default="cpu", help="default: cpu")
+    made.add_argument("--rules", action="store_true", help="judge the places without each rule too")
+    made.add_argument(
+        "--soak",
+        type=_count,
+        default=0,
+        metavar="KEYS",
+        help="type so many keys and watch memory and latency",
+    )
+    made.add_argument(
+        "--against",
+        default="",
+        metavar="ENGINES",
+        help="race ctranslate2 or optimum over the trace, nothing else",
+    )
+    made.add_argument(
+        "--reference-shape",
+        action="store_true",
+        help="with --against: 8 layers x 512, vocabulary 51200, prompts of 1024 tokens; --model says what it says",
+    )
+    made.add_argument("--reference-python", type=Path, metavar="PATH", help="Python with cg2ls[reference]")
+    made.add_argument("--work", type=Path, metavar="DIR", help="keep models converted for --against here")
     asked = made.add_argument_group("how the model is asked, instead of by its description and the defaults")
     asked.add_argument("--anchor", type=_count, metavar="N", help="most tokens from the anchor to the cursor")
     asked.add_argument(
@@ -87,12 +113,15 @@ def run(arguments: argparse.Namespace) -> int:
     """Replays and prints.
 
     Raises:
-        Cg2Error: there is nothing to replay, or the model cannot be opened or run.
+        Cg2Error: there is nothing to replay, the model cannot be opened or run, or a soak found what must
+            not be.
     """
+    from cg2ls.cli.replay_race import run_race
     from cg2ls.cli.replay_table import table
     from cg2ls.engine import Engine
     from cg2ls.files import write_atomically
     from cg2ls.modelfolder.locate import locate_model
+    from cg2ls.replay.errors import ReplayError
     from cg2ls.replay.picture import picture
     from cg2ls.replay.remember import Memories
     from cg2ls.replay.sources import collect
@@ -100,62 +129,101 @@ def run(arguments: argparse.Namespace) -> int:
 
     load = round(os.getloadavg()[0], 2)
     located = locate_model(flag=arguments.model)
+    latencies, problem = None, ""
     with Engine.open(located.folder, provider=arguments.provider, threads=arguments.threads) as engine:
         sources = collect(arguments.paths, LANGUAGES, set(engine.model.languages))
         memories = Memories(arguments.paths, sources, engine.tokenizer, arguments.memory)
+        replay = _Replay(engine, arguments, sources, memories)
         report = _about(engine, load, arguments, sources)
-        latencies = _latency(engine, arguments, sources, memories) if arguments.keys else None
-        if latencies:
-            report |= latencies.to_json()
-        report |= _quality(engine, arguments, sources, memories)
+        if arguments.against or arguments.reference_shape:
+            report |= run_race(engine, located.folder, arguments, sources)
+        elif arguments.soak:
+            soaked = replay.soak()
+            problem = soaked.problem()
+            report |= soaked.to_json()
+        else:
+            latencies = replay.latency() if arguments.keys else None
+            report |= latencies.to_json() if latencies else {}
+            report |= replay.quality()
+        memories.close()
     if arguments.picture:
         write_atomically(arguments.picture, picture(report, latencies))
     print(json.dumps(report, indent=2) if arguments.json else table(report))
+    if problem:
+        raise ReplayError(problem)
     return 0
 
 
-def _latency(
-    engine: Engine, arguments: argparse.Namespace, sources: list[Source], memories: Memories
-) -> Latencies:
-    from cg2ls.replay.latency import play
-    from cg2ls.replay.trace import Typist
+@dataclass(frozen=True)
+class _Replay:
+    """What all measurements need, and those of one model alone."""
 
-    _tell(f"typing {arguments.keys} keys")
-    return play(_editor(engine, arguments, memories), Typist(sources, arguments.seed), arguments.keys)
+    engine: Engine
+    arguments: argparse.Namespace
+    sources: list[Source]
+    memories: Memories
 
+    def latency(self) -> Latencies:
+        from cg2ls.replay.latency import play
+        from cg2ls.replay.trace import Typist
 
-def _quality(
-    engine: Engine, arguments: argparse.Namespace, sources: list[Source], memories: Memories
-) -> Json:
-    from cg2ls.replay.positions import sample
-    from cg2ls.replay.quality import Quality, judge_all, write_all
-    from cg2ls.replay.writer import sample_passages
+        self.memories.open_all()
+        _tell(f"typing {self.arguments.keys} keys")
+        return play(self.editor(), Typist(self.sources, self.arguments.seed), self.arguments.keys)
 
-    found = Quality()
-    if arguments.positions:
-        _tell(f"asking at {arguments.positions} places")
-        found.judged = judge_all(
-            _editor(engine, arguments, memories), sample(sources, arguments.positions, arguments.seed)
+    def soak(self) -> Soak:
+        from cg2ls.replay.soak import soak
+
+        self.memories.open_all()
+        _tell(f"typing {self.arguments.soak} keys")
+        return soak(self.editor(), self.sources, self.arguments.soak, self.arguments.seed)
+
+    def quality(self) -> Json:
+        from cg2ls.replay.positions import sample
+        from cg2ls.replay.quality import Quality, judge_all, write_all
+        from cg2ls.replay.writer import sample_passages
+
+        positions, passages, seed = self.arguments.positions, self.arguments.passages, self.arguments.seed
+        found = Quality()
+        if positions:
+            _tell(f"asking at {positions} places")
+            found.judged = judge_all(self.editor(), sample(self.sources, positions, seed))
+        if passages:
+            _tell(f"writing {passages} passages")
+            found.wrote = write_all(self.editor(), sample_passages(self.sources, passages, seed))
+        report = found.to_json() if found.judged or found.wrote else {}
+        return report | ({"rules": self.rules()} if self.arguments.rules else {})
+
+    def rules(self) -> Json:
+        from cg2ls.replay.positions import sample
+        from cg2ls.replay.rules import effects
+
+        _tell(f"asking at {self.arguments.positions} places without each rule")
+        positions = sample(self.sources, self.arguments.positions, self.arguments.seed)
+        return effects(positions, self.options(), self.editor).to_json()
+
+    def editor(self, options: CompletionOptions | None = None) -> Editor:
+        """An editor that asks as the arguments say."""
+        from cg2ls.replay.editor import Editor
+
+        return Editor(
+            self.engine,
+            options or self.options(),
+            context_length=self.arguments.context,
+            infill=_infill(self.engine.model, self.arguments),
+            memories=self.memories,
         )
-    if arguments.passages:
-        _tell(f"writing {arguments.passages} passages")
-        found.wrote = write_all(
-            _editor(engine, arguments, memories), sample_passages(sources, arguments.passages, arguments.seed)
-        )
-    return found.to_json() if found.judged or found.wrote else {}
 
+    def options(self) -> CompletionOptions:
+        """The defaults, but for what the arguments say."""
+        from cg2ls.completion import CompletionOptions
 
-def _editor(engine: Engine, arguments: argparse.Namespace, memories: Memories) -> Editor:
-    """An editor that asks as the arguments say."""
-    from cg2ls.completion import CompletionOptions
-    from cg2ls.replay.editor import Editor
-
-    options = CompletionOptions(max_lines=arguments.max_lines, disabled_rules=arguments.without)
-    for name in ("line_tokens", "block_tokens"):
-        if (value := getattr(arguments, name)) is not None:
-            options = replace(options, **{name: value})
-    infill = _infill(engine.model, arguments)
-    return Editor(engine, options, context_length=arguments.context, infill=infill, memories=memories)
+        given = {
+            name: value
+            for name in ("line_tokens", "block_tokens", "max_lines")
+            if (value := getattr(self.arguments, name)) is not None
+        }
+        return CompletionOptions(disabled_rules=self.arguments.without, **given)
 
 
 def _infill(model: ModelDescription, arguments: argparse.Namespace) -> Infill:

@@ -27,6 +27,12 @@ def table(report: Json) -> str:
         parts.append(_latency(report))
     if "repositories" in report:
         parts.append(_shares(report))
+    if "rules" in report:
+        parts.append(_rules(report["rules"]))
+    if "soak" in report:
+        parts.append(_soak(report["soak"]))
+    if "race" in report:
+        parts.append(_race(report["race"]))
     return "\n\n".join(parts)
 
 
@@ -59,6 +65,51 @@ def _shares(report: Json) -> str:
     for kind in ("kinds", "repositories"):
         rows += [[name, *_row(shares, names)] for name, shares in report[kind].items()]
     return aligned(rows, right=range(1, len(names) + 1))
+
+
+def _rules(rules: Json) -> str:
+    rows = [
+        ["rule", "changed", "exact_line with, without", "shown_wrong with, without", "95 % of the difference"]
+    ]
+    rows += [
+        [
+            name,
+            f"{found['changed']:.3f}",
+            *(
+                f"{found[share]['on']:.3f} {found[share]['off']:.3f}"
+                for share in ("exact_line", "shown_wrong")
+            ),
+            "{:+.3f} {:+.3f}".format(*found["shown_wrong"]["difference"]),
+        ]
+        for name, found in rules.items()
+    ]
+    return aligned(rows, right=range(1, 5))
+
+
+def _soak(soak: Json) -> str:
+    rows = [[f"{soak['keys']} keys, {soak['files']} files", "1st quarter", "2nd", "3rd", "4th", "4th / 2nd"]]
+    for name, key, ratio in (
+        ("most resident memory, MB", "resident_mb", "memory_ratio"),
+        ("median key to line, ms", "line_ms", "latency_ratio"),
+    ):
+        rows.append([name, *(f"{value:.1f}" for value in soak[key]), f"{soak[ratio]:.3f}"])
+    return aligned(rows, right=range(1, 6))
+
+
+def _race(race: Json) -> str:
+    prompt, answer = race["prompt_tokens"], race["answer_tokens"]
+    rows = [[f"{race['keys']} keys, {race['model']}", "p50 ms", "p95", "p99", "sum"]]
+    rows += [
+        [name, *(f"{found[at]:.1f}" for at in ("p50", "p95", "p99")), f"{race['total_ms'][name]:.0f}"]
+        for name, found in race["line_ms"].items()
+    ]
+    ratios = "\n".join(
+        f"{name.replace('_', ' ')}: {ratio:.2f} times as fast" for name, ratio in race["ratios"].items()
+    )
+    return (
+        f"prompts of {prompt['p50']:.0f} tokens (p95 {prompt['p95']:.0f}),"
+        f" answers of {answer['p50']:.0f} (p95 {answer['p95']:.0f})\n{aligned(rows, right=range(1, 5))}\n{ratios}"
+    )
 
 
 def _row(shares: Json, names: list[str]) -> list[str]:

@@ -8,12 +8,11 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from cg2ls.completion import CompletionOptions, DocumentSession
-from cg2ls.replay.watch import Cost, WatchedEngine
+from cg2ls.replay.watch import Cost, TimedEngine, WatchedEngine
 
 if TYPE_CHECKING:
     from cg2ls.completion.session import PriorOf
     from cg2ls.completion.types import Reason
-    from cg2ls.engine import Engine
     from cg2ls.modelfolder.description import Infill
     from cg2ls.replay.remember import Memories
     from cg2ls.replay.sources import Source
@@ -33,6 +32,7 @@ class Answer:
         line_ms: from the request to the answer.
         cost: what the engine did for it; None if it was not asked.
         reason: why it is what it is.
+        changed_by: names of the rules that changed what the model wrote, or of the one that silenced it.
     """
 
     text: str
@@ -41,6 +41,7 @@ class Answer:
     line_ms: float
     cost: Cost | None = None
     reason: Reason = "shown"
+    changed_by: tuple[str, ...] = ()
 
     @property
     def first_ms(self) -> float:
@@ -63,7 +64,7 @@ class Editor:
 
     def __init__(
         self,
-        engine: Engine,
+        engine: TimedEngine,
         options: CompletionOptions | None = None,
         *,
         context_length: int | None = None,
@@ -82,7 +83,9 @@ class Editor:
         found = session.complete(text, offset)
         line_ms = 1e3 * (perf_counter() - began)
         cost = self._watched.take_cost()
-        return Answer(found.text, found.replace_end_offset - offset, began, line_ms, cost, found.reason)
+        covers = found.replace_end_offset - offset
+        by = (found.silence.name,) if found.silence else found.rules
+        return Answer(found.text, covers, began, line_ms, cost, found.reason, by)
 
     def close(self, source: Source) -> None:
         """Forgets a document."""

@@ -64,6 +64,11 @@ class Memories:
             memory = self._opened[key] = self._open(*key)
         return memory.prior(source.path, text, offset)
 
+    def open_all(self) -> None:
+        """Builds what would be built when first asked for, as a server does before anyone types."""
+        for source in {(source.repository, source.language): source for source in self._sources}.values():
+            self.prior(source, "", 0)
+
     def close(self) -> None:
         """Removes the indexes."""
         self._folder.cleanup()

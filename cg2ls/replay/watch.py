@@ -5,14 +5,25 @@ from __future__ import annotations
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
+
+from cg2ls.completion import CompletionEngine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
     from cg2ls.codegen2.tokenizer import CodeTokenizer
-    from cg2ls.engine import Engine, Request, Step
+    from cg2ls.engine import Request, Step
+    from cg2ls.engine.request import Timing
     from cg2ls.modelfolder.description import Infill, ModelDescription
+
+
+class TimedEngine(CompletionEngine, Protocol):
+    """An engine that tells what its last request cost."""
+
+    @property
+    def last(self) -> Timing:
+        """What the last request cost."""
 
 
 @dataclass
@@ -46,7 +57,7 @@ class WatchedEngine:
     """
 
     def __init__(
-        self, engine: Engine, *, context_length: int | None = None, infill: Infill | None = None
+        self, engine: TimedEngine, *, context_length: int | None = None, infill: Infill | None = None
     ) -> None:
         self._engine = engine
         self._model = replace(engine.model, infill=infill or engine.model.infill)
@@ -92,5 +103,5 @@ class WatchedEngine:
             cost.reread_tokens = self._engine.last.prompt_tokens - self._engine.last.reused_tokens
 
 
-def _steps(engine: Engine, request: Request, stop: Callable[[], bool]) -> Generator[Step, None, None]:
+def _steps(engine: TimedEngine, request: Request, stop: Callable[[], bool]) -> Generator[Step, None, None]:
     yield from engine.complete(request, stop)

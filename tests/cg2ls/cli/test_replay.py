@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
 import cg2ls
+from cg2ls.bench import rivals
 from cg2ls.cli.main import main
+from cg2ls.replay import race
 
 SOURCES = str(Path(cg2ls.__file__).parent / "engine")
 SMALL = ("--keys", "12", "--positions", "8", "--passages", "1", "--line-tokens", "2", "--block-tokens", "2")
@@ -66,3 +70,40 @@ def test_counts_are_numbers(capsys):
     with pytest.raises(SystemExit):
         main(["replay", SOURCES, "--keys", "-3"])
     assert "-3" in capsys.readouterr().err
+
+
+def test_rules_are_listed(tiny_model, capsys):
+    few = ["--keys", "0", "--passages", "0", "--positions", "20"]
+    assert main(["replay", SOURCES, "--model", str(tiny_model), "--rules", "--json", *few]) == 0
+    rules = json.loads(capsys.readouterr().out)["rules"]
+    assert all(rule["exact_line"].keys() == {"on", "off", "difference"} for rule in rules.values())
+    assert main(["replay", SOURCES, "--model", str(tiny_model), "--rules", *few]) == 0
+    assert next(iter(rules)) in capsys.readouterr().out
+
+
+def test_a_soak_says_what_it_saw_and_fails_if_it_must(tiny_model, capsys, monkeypatch):
+    arguments = ["replay", SOURCES, "--model", str(tiny_model), "--soak", "240", *SMALL]
+    monkeypatch.setattr("cg2ls.replay.soak.LATENCY_BOUND", 1000)
+    assert main([*arguments, "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["soak"]["resident_mb"]) == 4
+    monkeypatch.setattr("cg2ls.replay.soak.MEMORY_BOUND", 0)
+    assert main(arguments) == 1
+    out, err = capsys.readouterr()
+    assert "4th / 2nd" in out
+    assert "Memory grew" in err
+
+
+def test_a_race_against_a_rival(tiny_model, tmp_path, capsys, monkeypatch):
+    """The rival is our own engine in another process, so that no exporter is needed."""
+    twin = [sys.executable, "-m", "cg2ls.bench.ours", str(tiny_model), "--threads", "1"]
+    monkeypatch.setattr(race, "REST_S", 0)
+    monkeypatch.setitem(rivals.NEEDS, "optimum", ("json",))
+    monkeypatch.setattr(rivals, "prepare", lambda name, python, folder, room: tmp_path)
+    monkeypatch.setattr(rivals, "start", lambda name, *_: rivals.Remote(name, twin))
+    monkeypatch.setattr(rivals, "make_reference_model", lambda folder: shutil.copytree(tiny_model, folder))
+    arguments = ["replay", SOURCES, "--model", str(tiny_model), "--against", "optimum", "--keys", "20"]
+    assert main([*arguments, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["race"]
+    assert found["ratios"].keys() == {"alone_vs_optimum", "typed_through_vs_optimum"}
+    assert main([*arguments, "--reference-shape"]) == 0
+    assert "times as fast" in capsys.readouterr().out

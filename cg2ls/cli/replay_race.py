@@ -1,0 +1,120 @@
+"""`cg2ls replay --against`: the trace for our engine and for rivals."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cg2ls.completion import CompletionOptions
+from cg2ls.completion.names import TYPED_THROUGH
+from cg2ls.engine import Engine
+from cg2ls.replay.dictation import DictatedEngine
+from cg2ls.replay.editor import Editor
+from cg2ls.replay.race import Race, Speaker, race
+from cg2ls.replay.trace import Typist
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from cg2ls.bench.remote import Remote
+    from cg2ls.replay.sources import Source
+
+LINE_TOKENS = 24
+PROMPT_TOKENS = 1024
+REFERENCE_CONTEXT = PROMPT_TOKENS + LINE_TOKENS + 13
+"""Leaves 1024 tokens to the prompt, 256 of them to the suffix: 8 may repeat a typed half of a word, 4 are
+special, and one position stays free (`cg2ls.completion.budget`)."""
+
+REFERENCE_OPTIONS = CompletionOptions(max_lines=1, line_tokens=LINE_TOKENS, block_tokens=LINE_TOKENS)
+
+
+def run_race(
+    engine: Engine, folder: Path, arguments: argparse.Namespace, sources: Sequence[Source]
+) -> dict[str, Any]:
+    """Prepares the engines and runs the trace.
+
+    Args:
+        engine: the open model. With the reference shape it is what the reference model says.
+        folder: of the model.
+        arguments: of the command.
+        sources: to write in.
+
+    Raises:
+        Cg2Error: a rival or its packages are missing, or one of them fails.
+    """
+    from cg2ls.bench import rivals
+
+    names = rivals.checked_names(arguments.against)
+    python = rivals.reference_python(names, arguments.reference_python) if names else None
+    with ExitStack() as stack:
+        room = arguments.work or Path(
+            stack.enter_context(tempfile.TemporaryDirectory(prefix="cg2ls-replay-"))
+        )
+        if arguments.reference_shape:
+            _tell("making the reference model")
+            folder = room / "reference"
+            rivals.make_reference_model(folder)
+        remotes = []
+        for name in names:
+            assert python is not None
+            _tell(f"converting for {name}")
+            made = rivals.prepare(name, python, folder, room)
+            remotes.append(stack.enter_context(rivals.start(name, python, made, engine.threads)))
+        ours = [stack.enter_context(_open(folder, engine)) for _ in range(2)]
+        _tell(f"typing {arguments.keys} keys for {', '.join(['ours', *names])} in turns")
+        run = _reference if arguments.reference_shape else _model
+        found = run(ours, engine, remotes, arguments, sources).to_json()
+        found["race"]["model"] = ours[0].model.name
+        found["race"]["versions"] = {remote.name: remote.version for remote in remotes}
+        return found
+
+
+def _open(folder: Path, like: Engine) -> Engine:
+    return Engine.open(folder, provider=like.provider, threads=like.threads, verify=False)
+
+
+def _model(
+    ours: Sequence[Engine],
+    _: Engine,
+    remotes: Sequence[Remote],
+    arguments: argparse.Namespace,
+    sources: Sequence[Source],
+) -> Race:
+    """The model in use, with its own budgets."""
+    alone = CompletionOptions(disabled_rules=frozenset({TYPED_THROUGH}))
+    keys = Typist(sources, arguments.seed)
+    return race(keys, arguments.keys, Editor(ours[0], alone), Editor(ours[1]), remotes)
+
+
+def _reference(
+    ours: Sequence[Engine],
+    speaker: Engine,
+    remotes: Sequence[Remote],
+    arguments: argparse.Namespace,
+    sources: Sequence[Source],
+) -> Race:
+    """The reference shape: random weights that say what the model in use does."""
+    dictated = [DictatedEngine(engine) for engine in ours]
+    infill = replace(ours[0].model.infill, objectives=("causal", "span_corruption"))
+    without = replace(REFERENCE_OPTIONS, disabled_rules=frozenset({TYPED_THROUGH}))
+    alone, typed_through = (
+        Editor(engine, options, context_length=REFERENCE_CONTEXT, infill=infill)
+        for engine, options in zip(dictated, (without, REFERENCE_OPTIONS), strict=True)
+    )
+    return race(
+        Typist(sources, arguments.seed),
+        arguments.keys,
+        alone,
+        typed_through,
+        remotes,
+        speaker=Speaker(Editor(speaker, without), dictated),
+    )
+
+
+def _tell(what: str) -> None:
+    print(f"cg2ls: {what} ...", file=sys.stderr, flush=True)
