@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
+    from cg2ls.completion.confidence import Gate
     from cg2ls.completion.shape import Shaper
     from cg2ls.completion.types import CompletionEngine
     from cg2ls.engine.request import Request, Step
@@ -49,24 +50,34 @@ class Answer:
                     break
         return data.decode("utf-8", errors="replace")
 
-    def logprobs_of(self, shown: str) -> list[float]:
-        """Log-probabilities of the tokens up to the one that the shown text ends in, in nats."""
+    def logprob_of(self, shown: str) -> float:
+        """Log-probability, in nats, of the tokens up to the one that the shown text ends in."""
         bytes_left = self.forced + len(shown.encode("utf-8")) if shown else 0
-        found: list[float] = []
+        total = 0.0
         for step in self.steps:
             if bytes_left <= 0:
                 break
-            found.append(step.logprob)
+            total += step.logprob
             bytes_left -= len(step.data)
-        return found
+        return total
+
+    def sure_lines(self, sure_bytes: int) -> str:
+        """The whole lines within the first bytes of the text; "" if nothing is written on them."""
+        data = self.data[self.forced :][:sure_bytes]
+        lines = data.decode("utf-8", errors="ignore").rpartition("\n")[0]
+        return lines if lines.strip() else ""
 
 
-def generate(engine: CompletionEngine, request: Request, shaper: Shaper, stop: Callable[[], bool]) -> Answer:
-    """Runs the model until it ends, is stopped, or nothing more of its answer could be shown."""
+def generate(
+    engine: CompletionEngine, request: Request, shaper: Shaper, gate: Gate, stop: Callable[[], bool]
+) -> Answer:
+    """Runs the model until it ends, is stopped, nothing more could be shown, or it is not sure enough."""
     answer = Answer(forced=len(request.forced))
     with closing(_steps(engine, request, stop)) as steps:
         for step in steps:
             answer.add(step)
+            if not gate.take(step):
+                return answer
             if len(answer.data) > answer.forced and shaper.is_complete(answer.text):
                 answer.ended = True
                 return answer

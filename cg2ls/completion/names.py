@@ -1,4 +1,4 @@
-"""What can be switched off by name: the rules of what is shown, and the silences."""
+"""What can be switched off by name: the rules of what is shown, the gate, and the silences."""
 
 from __future__ import annotations
 
@@ -8,7 +8,13 @@ from cg2ls.completion.rules import BOUNDS, FINISH
 TYPED_THROUGH = "typed_through"
 """Answering from an earlier suggestion that the user types on; without it the model runs at every key."""
 
+CONFIDENCE = "confidence"
+"""The gate of `cg2ls.completion.confidence`, which looks at numbers and is no rule about text."""
+
 SWITCHES: frozenset[str] = frozenset(
-    [rule.name for rule in (*BOUNDS, *FINISH)] + [silence.name for silence in SILENCES] + [TYPED_THROUGH]
+    [CONFIDENCE]
+    + [rule.name for rule in (*BOUNDS, *FINISH)]
+    + [silence.name for silence in SILENCES]
+    + [TYPED_THROUGH]
 )
 """Every name that `CompletionOptions.disabled_rules` may hold."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cg2ls.completion.confidence import LEAST_CONFIDENCE
 from cg2ls.completion.names import SWITCHES
 from cg2ls.errors import Cg2Error
 
@@ -21,6 +22,7 @@ class CompletionOptions:
         automatic: whether to complete while someone types; requests of the user are always answered.
         unknown_languages: whether to complete in languages that the model was not trained on.
         comments: whether to complete in comments and strings of documentation while someone types.
+        min_confidence: least probability, 0 to 1, that something must have to be shown while someone types.
         line_tokens: most tokens generated for the rest of one line.
         block_tokens: most tokens generated for several lines.
         max_lines: most lines shown; None for as many as the block has.
@@ -31,6 +33,7 @@ class CompletionOptions:
     automatic: bool = True
     unknown_languages: bool = False
     comments: bool = True
+    min_confidence: float = LEAST_CONFIDENCE
     line_tokens: int = 48
     block_tokens: int = 128
     max_lines: int | None = None
@@ -41,6 +44,8 @@ class CompletionOptions:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise OptionsError(f"{name} is {value}, but must be at least 1.")
+        if not 0 <= self.min_confidence <= 1:
+            raise OptionsError(f"min_confidence is {self.min_confidence}, but must be from 0 to 1.")
         if unknown := sorted(self.disabled_rules - SWITCHES):
             raise OptionsError(
                 f"disabled_rules names {unknown[0]!r}, which is no rule; the rules are"

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 from cg2ls.completion.anchor import Anchor, place
 from cg2ls.completion.answer import generate
 from cg2ls.completion.budget import HEALING, Budget
+from cg2ls.completion.confidence import Gate
 from cg2ls.completion.cursor import Cursor
 from cg2ls.completion.mode import Extent, extent
-from cg2ls.completion.names import TYPED_THROUGH
+from cg2ls.completion.names import CONFIDENCE, TYPED_THROUGH
 from cg2ls.completion.options import CompletionOptions
 from cg2ls.completion.policy import Asked, silence
 from cg2ls.completion.prompt import layout
 from cg2ls.completion.rules import Situation
-from cg2ls.completion.shape import Shaper
+from cg2ls.completion.shape import Shaped, Shaper
 from cg2ls.completion.syntax import grammar_of
 from cg2ls.completion.typed_through import Suggestion, TypedThrough
 from cg2ls.completion.types import Completion, CompletionEngine, Reason, Trigger
@@ -110,11 +111,16 @@ class DocumentSession:
             grammar=self._grammar,
         )
         shaper = Shaper(situation=situation, disabled=self.options.disabled_rules)
-        answer = generate(self.engine, self._request(cursor, reach), shaper, stop)
-        shaped = shaper.shape(answer.text, ended=answer.ended, by_model=answer.by_model)
-        reason: Reason = "stopped" if stop() else "shown" if shaped.text else "empty"
+        request = self._request(cursor, reach)
+        gate = Gate(request.forced, self._least_confidence(mode))
+        answer = generate(self.engine, request, shaper, gate, stop)
+        if gate.sure:
+            shaped = shaper.shape(answer.text, ended=answer.ended, by_model=answer.by_model)
+        else:
+            shaped = shaper.shape(answer.sure_lines(gate.sure_bytes), ended=True)
+        reason: Reason = "stopped" if stop() else _reason(shaped, gate)
         shown = shaped.text if reason == "shown" else ""
-        logprob = sum(answer.logprobs_of(shown))
+        logprob = answer.logprob_of(shown)
         if reason != "stopped":
             self._typed_through.add(Suggestion.made(cursor, shown, shaped.covers, mode, logprob))
         return Completion(
@@ -124,8 +130,14 @@ class DocumentSession:
             tokens=len(answer.steps),
             latency_ms=(perf_counter() - began) * 1000,
             reason=reason,
+            confidence=gate.confidence,
             rules=shaped.rules,
         )
+
+    def _least_confidence(self, mode: Trigger) -> float:
+        if mode == "invoked" or CONFIDENCE in self.options.disabled_rules:
+            return 0.0
+        return self.options.min_confidence
 
     @cached_property
     def _grammar(self) -> Grammar | None:
@@ -155,6 +167,12 @@ class DocumentSession:
             prior=self.prior_of(cursor.text, cursor.offset - len(placed.forced)) if self.prior_of else None,
             max_tokens=min(wanted + (HEALING if placed.forced else 0), budget.answer),
         )
+
+
+def _reason(shaped: Shaped, gate: Gate) -> Reason:
+    if shaped.text:
+        return "shown"
+    return "empty" if gate.sure else "unsure"
 
 
 def _left(offset: int, rest: Rest, began: float) -> Completion:

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 Trigger = Literal["automatic", "invoked"]
 """Whether the editor asked while the user was typing, or the user did."""
 
-Reason = Literal["shown", "empty", "stopped", "silent"]
-"""Why a completion is what it is: text to show, nothing worth showing, cancelled on the way, or not asked for."""
+Reason = Literal["shown", "empty", "stopped", "silent", "unsure"]
+"""Why a completion is what it is: text to show, nothing worth showing, cancelled on the way, not asked for, or
+nothing the model is sure enough of."""
 
 Source = Literal["model", "typed_through"]
 """Where a completion came from: the model ran, or it is the rest of an earlier one."""
@@ -54,6 +55,7 @@ class Completion:
         tokens: tokens generated, those that trimming cut off included.
         latency_ms: wall time from the call to the answer, in milliseconds.
         reason: why `text` is what it is.
+        confidence: estimated probability of what the model wrote (`cg2ls.completion.confidence`), 0 to 1.
         source: where it came from.
         silence: why nothing was looked for, where `reason` is "silent".
         rules: names of the rules that changed the model's answer, in their order.
@@ -65,6 +67,7 @@ class Completion:
     tokens: int
     latency_ms: float
     reason: Reason
+    confidence: float = 0.0
     source: Source = "model"
     silence: Silence | None = None
     rules: tuple[str, ...] = ()

@@ -10,6 +10,7 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams
 
 from cg2ls.completion import Completion, CompletionOptions, DocumentSession, Trigger
+from cg2ls.completion.confidence import LEAST_CONFIDENCE
 from cg2ls.server.documents import NotOpenError, PositionError, Snapshot
 
 if TYPE_CHECKING:
@@ -113,6 +114,7 @@ def completion_options(options: Options) -> CompletionOptions:
         max_lines=options.max_lines or None,
         unknown_languages=options.unknown_languages,
         comments=options.comments,
+        min_confidence=LEAST_CONFIDENCE if options.min_confidence is None else options.min_confidence,
     )
 
 

@@ -33,6 +33,7 @@ class ScriptedEngine:
     tokenizer: CodeTokenizer
     model: ModelDescription
     answer: str = ""
+    logprob: float = -0.001
     requests: list[Request] = field(default_factory=list)
     generated: int = 0
 
@@ -57,7 +58,7 @@ class ScriptedEngine:
             if stop():
                 return
             self.generated += 1
-            yield Step(token, self.tokenizer.decode_bytes([token]), -0.5)
+            yield Step(token, self.tokenizer.decode_bytes([token]), self.logprob)
 
 
 def description(
@@ -103,10 +104,11 @@ def scripted() -> Scripted:
         anchor_max_tokens: int = 64,
         objectives: tuple[str, ...] = ("causal", "span_corruption"),
         header: str = "",
+        logprob: float = -0.001,
     ) -> ScriptedEngine:
         infill = Infill(objectives=objectives, character_cuts=True, anchor_max_tokens=anchor_max_tokens)
         model = description(tokenizer, context_length=context_length, infill=infill, header=header)
-        return ScriptedEngine(tokenizer, model, answer)
+        return ScriptedEngine(tokenizer, model, answer, logprob)
 
     return make
 

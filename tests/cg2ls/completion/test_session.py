@@ -121,7 +121,7 @@ def test_characters_that_are_split_between_tokens_arrive_whole(scripted):
 def test_the_log_probability_is_that_of_the_shown_tokens(scripted):
     found = at(scripted("ab\n"), "x =‸")
     assert found.text == "ab"
-    assert found.logprob == pytest.approx(-0.5 * len(" =ab"))
+    assert found.logprob == pytest.approx(-0.001 * len(" =ab"))
 
 
 @pytest.mark.parametrize("context", [32, 64, 200])
@@ -153,3 +153,22 @@ def test_rules_can_be_switched_off_and_those_that_cut_are_named(scripted):
     assert (found.text, found.rules) == ("1", ("marks",))
     found = at(scripted(answer), art, options=CompletionOptions(disabled_rules=frozenset({"marks"})))
     assert (found.text, found.rules) == ("1<eom>2", ("extent",))
+
+
+def test_what_the_model_is_not_sure_of_is_not_shown_unasked_and_not_even_finished(scripted):
+    engine = scripted("abcdefgh\n", logprob=-0.9)
+    found = at(engine, "x =‸")
+    assert (found.text, found.reason) == ("", "unsure")
+    assert found.confidence < CompletionOptions().min_confidence
+    assert engine.generated < 8
+    assert at(scripted("abcdefgh\n", logprob=-0.9), "x =‸", mode="invoked").text == "abcdefgh"
+    for options in (
+        CompletionOptions(min_confidence=0),
+        CompletionOptions(disabled_rules=frozenset({"confidence"})),
+    ):
+        assert at(scripted("abcdefgh\n", logprob=-0.9), "x =‸", options=options).text == "abcdefgh"
+
+
+def test_of_a_block_the_lines_that_are_sure_enough_are_shown(scripted):
+    found = at(scripted("a = 1\n    b = 2\n    c = 3\n", logprob=-0.1), "def f():\n    ‸")
+    assert (found.text, found.reason) == ("a = 1\n    b = 2", "shown")

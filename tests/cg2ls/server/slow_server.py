@@ -51,17 +51,17 @@ class SlowEngine:
         self.tokenizer = SimpleNamespace(encode=lambda text: list(text.encode()), special=special)
 
     def complete(self, request: Request, stop: Callable[[], bool]) -> Iterator[Step]:
-        yield Step(0, request.forced, -1.0)
+        yield Step(0, request.forced, 0.0)
         text = bytes(token for token in request.prompt if token < 256)
         if b"broken" in text:
             raise RuntimeError("the user's own code")
         if b"quick" in text:
             written = b"x\n" if b"long" not in text else FORMULA[_begun(text) :] + b"\n"
-            yield Step(0, written, -1.0)
+            yield Step(0, written, 0.0)
             return
         while not stop():
             time.sleep(0.02)
-            yield Step(0, b"", -1.0)
+            yield Step(0, b"", 0.0)
         self.said("decoding stopped")
 
 
