@@ -9,7 +9,6 @@ vim.api.nvim_create_user_command('Cg2ls', function(arguments)
   require('cg2ls.command').run(arguments)
 end, {
   nargs = '*',
-  bang = true,
   desc = 'cg2ls: code completion on your own machine',
   complete = function(lead, line)
     return require('cg2ls.command').complete(lead, line)

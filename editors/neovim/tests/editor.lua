@@ -50,6 +50,7 @@ function M.open(options)
   self:lua(
     [[
     local plugin, before = ...
+    vim.g.loaded_python3_provider = 0 -- the search for it takes seconds
     vim.opt.runtimepath:prepend(plugin)
     vim.cmd.runtime('plugin/cg2ls.lua')
     said = {}

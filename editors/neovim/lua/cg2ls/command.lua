@@ -23,8 +23,8 @@ local function report()
   say.say(table.concat(lines, '\n'), vim.log.levels.INFO)
 end
 
----@type table<string, fun(arguments: string[], bang: boolean)>
-local commands = {
+---@type table<string, fun(arguments: string[])>
+M.commands = {
   status = report,
   enable = function(arguments)
     cg2ls().toggle(true, arguments[1])
@@ -58,13 +58,13 @@ local commands = {
 function M.run(arguments)
   local words = vim.list_extend({}, arguments.fargs)
   local name = table.remove(words, 1) or 'status'
-  local command = commands[name]
+  local command = M.commands[name]
   if not command then
-    local names = vim.fn.sort(vim.tbl_keys(commands))
+    local names = vim.fn.sort(vim.tbl_keys(M.commands))
     say.say(('there is no `:Cg2ls %s`; there are %s.'):format(name, table.concat(names, ', ')))
     return
   end
-  command(words, arguments.bang)
+  command(words)
 end
 
 local function begin_with(lead, words)
@@ -92,7 +92,7 @@ end
 function M.complete(lead, line)
   local words = vim.split(line, '%s+')
   if #words <= 2 then
-    return begin_with(lead, vim.fn.sort(vim.tbl_keys(commands)))
+    return begin_with(lead, vim.fn.sort(vim.tbl_keys(M.commands)))
   elseif words[2] == 'model' then
     return begin_with(lead, models())
   elseif words[2] == 'install' then

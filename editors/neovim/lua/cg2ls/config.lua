@@ -79,8 +79,9 @@ local function keys(value)
     'a table of ' .. table.concat(vim.fn.sort(vim.tbl_keys(M.defaults.keymaps)), ', ') .. ', each a key or false'
 end
 
+--- Whether a value is right, and what it should be, by setting.
 ---@type table<string, fun(value: any): boolean, string>
-local checks = {
+M.checks = {
   cmd = function(value)
     return strings(value) and #value > 0, "a list of strings like { 'cg2ls' }"
   end,
@@ -107,7 +108,7 @@ local checks = {
 function M.set(given)
   local right = {}
   for name, value in pairs(given or {}) do
-    local check = checks[name]
+    local check = M.checks[name]
     if not check then
       say.once(('there is no setting `%s`; :help cg2ls-settings has them all.'):format(name), vim.log.levels.WARN)
     else

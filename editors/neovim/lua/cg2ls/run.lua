@@ -16,7 +16,6 @@ local CAUSE = 'looks for the cause.'
 ---@field client_id integer?
 ---@field initialized boolean whether it finished the handshake
 ---@field stopping boolean whether it was asked to end
----@field broken string? what it sent that is no protocol
 ---@field on_end fun(run: cg2ls.Run, problem: string?) problem: nil if it crashed after having worked
 
 ---@param run cg2ls.Run
@@ -41,10 +40,7 @@ local function ended(run, code, signal)
   if run.stopping or vim.v.exiting ~= vim.NIL then
     return
   end
-  if run.broken then
-    local problem = '%s does not speak the language server protocol (%s); is it the cg2ls server?'
-    run.on_end(run, problem:format(name_of(run), run.broken))
-  elseif run.initialized then
+  if run.initialized then
     run.on_end(run, nil)
   else
     explain(run, code ~= 0 and code or signal)
@@ -67,17 +63,46 @@ function M.stop(run)
   end, 1000)
 end
 
+local errors = vim.lsp.rpc.client_errors
+local NO_PROTOCOL = {
+  [errors.INVALID_SERVER_MESSAGE] = 'a message without its length',
+  [errors.INVALID_SERVER_JSON] = 'a message that is no JSON',
+  [errors.READ_ERROR] = 'its output cannot be read',
+}
+
+--- Ends a server that is none.
 ---@param run cg2ls.Run
-local function on_error(run, code, err)
-  if run.broken then
-    return
+---@param problem string
+local function give_up(run, problem)
+  if not run.stopping then
+    M.stop(run)
+    run.on_end(run, problem)
   end
-  local name = vim.lsp.rpc.client_errors[code]
-  run.broken = type(name) == 'string' and name:lower():gsub('_', ' ') or vim.inspect(err)
-  local client = run.client_id and vim.lsp.get_client_by_id(run.client_id)
-  if client then
-    compat.stop(client, true)
+end
+
+---@param run cg2ls.Run
+---@param reason string
+local function no_protocol(run, reason)
+  vim.schedule(function()
+    local problem = '%s does not speak the language server protocol (%s); is it the cg2ls server?'
+    give_up(run, problem:format(name_of(run), reason))
+  end)
+end
+
+--- Neovim's way to send messages, but for a server that refuses the handshake, which it does not expect.
+---@param run cg2ls.Run
+local function expecting_refusal(run, rpc)
+  local request = rpc.request
+  rpc.request = function(method, params, callback, ...)
+    return request(method, params, function(err, result)
+      if err and method == 'initialize' then
+        no_protocol(run, tostring(err.message or err))
+      else
+        callback(err, result)
+      end
+    end, ...)
   end
+  return rpc
 end
 
 --- A run that has not begun, and the `cmd` for `vim.lsp.start` that begins it.
@@ -91,9 +116,11 @@ function M.new(command, on_end)
     function(dispatchers)
       local ours = vim.tbl_extend('force', dispatchers, {
         on_error = function(code, err)
-          vim.schedule(function()
-            on_error(run, code, err)
-          end)
+          if NO_PROTOCOL[code] then
+            no_protocol(run, NO_PROTOCOL[code])
+          else
+            dispatchers.on_error(code, err)
+          end
         end,
         on_exit = function(code, signal)
           dispatchers.on_exit(0, 0) -- with another status Neovim would say a sentence of its own
@@ -102,7 +129,7 @@ function M.new(command, on_end)
           end)
         end,
       })
-      return vim.lsp.rpc.start(run.command, ours, {})
+      return expecting_refusal(run, vim.lsp.rpc.start(run.command, ours, {}))
     end
 end
 
@@ -110,10 +137,9 @@ end
 ---@param run cg2ls.Run
 function M.watch_handshake(run)
   vim.defer_fn(function()
-    if not run.initialized and not run.stopping and not run.broken and vim.lsp.get_client_by_id(run.client_id) then
-      M.stop(run)
+    if not run.initialized and vim.lsp.get_client_by_id(run.client_id) then
       local problem = '%s does not answer; is it the cg2ls server? `:checkhealth cg2ls` ' .. CAUSE
-      run.on_end(run, problem:format(name_of(run)))
+      give_up(run, problem:format(name_of(run)))
     end
   end, HANDSHAKE_MS)
 end

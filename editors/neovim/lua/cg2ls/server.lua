@@ -41,16 +41,19 @@ local function settings()
   return { cg2ls = options }
 end
 
-local function capabilities()
-  local all = vim.lsp.protocol.make_client_capabilities()
+--- Says what this client can do; a server falls back to the completion menu where ghost text is not wanted.
+local function before_init(params)
+  local all = params.capabilities
   local ghost_text = config.current.show == 'ghost'
   all.textDocument.inlineCompletion = ghost_text and { dynamicRegistration = false } or nil
   all.experimental = vim.tbl_extend('force', all.experimental or {}, { cg2ls = { status = true } })
-  return all
 end
 
 local handlers = {
-  ['cg2ls/status'] = function(_, params)
+  ['cg2ls/status'] = function(_, params, context)
+    if not run or context.client_id ~= run.client_id then
+      return -- one that is being ended
+    end
     local could_not = status.now.state == 'starting' or status.now.state == 'loading'
     status.set(params.state, params.message, params.model)
     if could_not and params.state == 'ready' then
@@ -142,8 +145,7 @@ local function launch(buf)
     name = NAME,
     cmd = cmd,
     root_dir = root_of(buf),
-    capabilities = capabilities(),
-    init_options = settings().cg2ls,
+    before_init = before_init,
     settings = settings(),
     handlers = handlers,
     on_attach = on_attach,
@@ -153,6 +155,7 @@ local function launch(buf)
     end,
   }, {
     bufnr = buf,
+    silent = true, -- a process that does not start is told of below
     reuse_client = function()
       return false
     end,

@@ -1,0 +1,107 @@
+--- The plugin as users install it, and what they see of it besides ghost text.
+
+local editor = require('editor')
+
+it('as a plain package: the command, the keys, the help', function()
+  local nvim = editor.open({ setup = false })
+  local start = nvim.folder .. '/data/nvim/site/pack/any/start'
+  vim.fn.mkdir(start, 'p')
+  assert(vim.uv.fs_symlink(editor.plugin, start .. '/cg2ls'))
+  local found = nvim:lua([[
+    local result = vim.system({ vim.v.progpath, '--headless', '-c', 'lua require("cg2ls").setup()',
+      '-c', 'helptags ALL', '-c', 'help cg2ls-keymaps',
+      '-c', 'lua io.write(vim.fn.exists(":Cg2ls"), " ", vim.fn.expand("%:t"))', '-c', 'qall!' }, { text = true }):wait()
+    return result.stdout .. result.stderr
+  ]])
+  assert(found:find('2 cg2ls.txt', 1, true), found)
+end)
+
+it('every tag of the help is there once, and every setting, command and function has one', function()
+  local folder = vim.fn.tempname()
+  vim.fn.mkdir(folder)
+  assert(vim.uv.fs_copyfile(editor.plugin .. '/doc/cg2ls.txt', folder .. '/cg2ls.txt'))
+  vim.cmd.helptags(folder)
+  local tags = {}
+  for _, line in ipairs(vim.fn.readfile(folder .. '/tags')) do
+    tags[line:match('^[^\t]+')] = true
+  end
+  for name in pairs(require('cg2ls.config').checks) do
+    assert(tags['cg2ls-settings-' .. name], 'no tag for the setting ' .. name)
+  end
+  for name in pairs(require('cg2ls')) do
+    assert(tags[('cg2ls.%s()'):format(name)], 'no tag for the function ' .. name)
+  end
+  for name in pairs(require('cg2ls.command').commands) do
+    assert(tags[':Cg2ls-' .. name], 'no tag for :Cg2ls ' .. name)
+  end
+end)
+
+if vim.fn.has('nvim-0.12') == 1 then
+  it('by vim.pack, from a clone of the repository', function()
+    local nvim = editor.open({ setup = false })
+    local clone = nvim.folder .. '/clone'
+    local function git(...)
+      local result = vim.system({ 'git', '-C', clone, '-c', 'user.name=x', '-c', 'user.email=x@y', ... }):wait()
+      assert(result.code == 0, result.stderr)
+    end
+    vim.fn.mkdir(clone .. '/editors', 'p')
+    assert(vim.system({ 'cp', '-r', editor.plugin, clone .. '/editors/neovim' }):wait().code == 0)
+    vim.fn.delete(clone .. '/editors/neovim/lint', 'rf')
+    git('init', '-q')
+    git('add', '.')
+    git('commit', '-qm', 'x')
+    vim.fn.writefile({
+      ('vim.pack.add({ { src = "file://%s", name = "cg2ls" } }, { confirm = false })'):format(clone),
+      'vim.opt.runtimepath:append(vim.pack.get({ "cg2ls" })[1].path .. "/editors/neovim")',
+      'vim.cmd.runtime("plugin/cg2ls.lua")',
+      'require("cg2ls").setup({})',
+    }, nvim.folder .. '/init.lua')
+    local found = nvim:lua(
+      [[
+      local result = vim.system({ vim.v.progpath, '--headless', '-u', ..., '-c',
+        'lua io.write(vim.fn.exists(":Cg2ls"), " ", vim.api.nvim_get_runtime_file("lua/cg2ls/init.lua", false)[1])',
+        '-c', 'qall!' }, { text = true }):wait()
+      return result.stdout .. result.stderr
+    ]],
+      nvim.folder .. '/init.lua'
+    )
+    assert(found:find('2 ' .. nvim.folder .. '/data/nvim/site/pack', 1, true), found)
+  end)
+end
+
+it('checkhealth finds the server, its model and what is wrong', function()
+  local nvim = editor.open()
+  nvim:edit('x = 1\n')
+  nvim:press(':checkhealth cg2ls<CR>')
+  local text = nvim:wait(function()
+    local text = table.concat(nvim:lines(), '\n')
+    return text:find('This session', 1, true) and text
+  end, 'the report', 60000)
+  assert(text:find('finds that completion works here', 1, true), text)
+  assert(text:find('python-small', 1, true), text)
+  assert(not text:find('ERROR', 1, true), text)
+
+  local broken = editor.open({ setup = { cmd = { 'no-such-program' } } })
+  broken:press(':checkhealth cg2ls<CR>')
+  text = broken:wait(function()
+    local lines = table.concat(broken:lines(), '\n')
+    return lines:find('This session', 1, true) and lines
+  end, 'the report', 60000)
+  assert(text:find('correct it or remove the setting', 1, true), text)
+end)
+
+it('in the completion menu, for those who want no ghost text', function()
+  local nvim = editor.open({ setup = { show = 'menu' } })
+  nvim:edit('def print_report(inventory):\n    print("total", inventory.total())\n')
+  equal(nvim:lua([[return vim.bo.omnifunc]]), 'v:lua.vim.lsp.omnifunc')
+  nvim:press('Go')
+  nvim:type('for item in inv')
+  vim.wait(400)
+  equal(nvim:ghost(), nil)
+  nvim:press('<C-x><C-o>')
+  local items = nvim:wait(function()
+    local items = nvim:lua([[return vim.fn.complete_info({ 'items' }).items]])
+    return #items > 0 and items or vim.startswith(nvim:line(), '    for item in invent') and { { word = nvim:line() } }
+  end, 'an entry')
+  assert(items[1].word:find('inventory', 1, true), vim.inspect(items))
+end)
