@@ -17,7 +17,8 @@ ROOMS = {
     "cg2ls.memory": {"cg2ls.workspace", "cg2ls.engine", "cg2ls.modelfolder", "cg2ls.codegen2"},
     "cg2ls.completion": {"cg2ls.workspace", "cg2ls.engine", "cg2ls.modelfolder", "cg2ls.codegen2"},
     "cg2ls.server": {
-        *("cg2ls.completion", "cg2ls.workspace", "cg2ls.engine", "cg2ls.modelfolder", "cg2ls.codegen2"),
+        *("cg2ls.completion", "cg2ls.memory", "cg2ls.workspace", "cg2ls.engine"),
+        *("cg2ls.modelfolder", "cg2ls.codegen2"),
     },
     "cg2ls.bench": {"cg2ls.engine", "cg2ls.modelfolder", "cg2ls.codegen2", "cg2ls.completion"},
     "cg2ls.replay": {

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cg2ls.codegen2.tokenizer import CodeTokenizer
-    from cg2ls.engine import Prior
     from cg2ls.memory.mixture import Mixture
+    from cg2ls.memory.prior import MemoryPrior
     from cg2ls.replay.sources import Source
 
 Scope = Literal["on", "off", "file"]
@@ -54,7 +54,7 @@ class Memories:
         self._folder = tempfile.TemporaryDirectory(prefix="cg2ls-replay-")
         self._opened: dict[tuple[str, str], Memory] = {}
 
-    def prior(self, source: Source, text: str, offset: int) -> Prior | None:
+    def prior(self, source: Source, text: str, offset: int) -> MemoryPrior | None:
         """What memory knows at a place of a document."""
         if self._scope == "off":
             return None

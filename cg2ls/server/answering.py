@@ -96,6 +96,7 @@ async def complete(server: Server, place: Place, mode: Trigger) -> Completion | 
         return None
     uri = place.snapshot.uri
     session = _session(server, place.snapshot, engine)
+    session.prior_of = server.memories.prior_of(place.snapshot, engine)
 
     def work(stop: Stop) -> Completion:
         return session.complete(*place.text_and_offset(), mode, stop)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
-from cg2ls.server import classic, configuration, copilot, inline, status
+from cg2ls.server import classic, configuration, copilot, inline, remembering, status
 
 if TYPE_CHECKING:
     from cg2ls.server.server import Server
@@ -32,6 +32,7 @@ def register(server: Server) -> None:
         else:
             server.settings_changed(problems)
         await configuration.watch(server)
+        await remembering.watch(server)
 
     server.feature(types.INITIALIZE)(initialize)
     server.feature(types.INITIALIZED)(initialized)

@@ -59,7 +59,10 @@ class Options:
     ] = ()
     cross_file: Annotated[bool, About(doc="Show the model parts of other files of the workspace.")] = True
     memory: Annotated[
-        bool, About(doc="Learn the workspace's own names and phrases, in memory and for this session.")
+        bool,
+        About(
+            doc="Let the workspace's own text take part: names and phrases of its files and of open documents."
+        ),
     ] = True
     max_lines: Annotated[
         int,

@@ -20,6 +20,7 @@ from cg2ls.server import (
     lifecycle,
     logs,
     notebook_sync,
+    remembering,
     status,
     sync,
 )
@@ -28,6 +29,7 @@ from cg2ls.server.documents import Documents
 from cg2ls.server.loading import begin_loading
 from cg2ls.server.model import Model, Models, Opener, open_folder
 from cg2ls.server.protocol import Protocol
+from cg2ls.server.remembering import Memories
 from cg2ls.server.settings import Settings
 from cg2ls.server.status import Board
 from cg2ls.server.usage import Usage
@@ -54,6 +56,7 @@ class Server(LanguageServer):
         usage: counts what was shown and accepted.
         paused: whether the user asked for silence.
         board: tells clients the status.
+        memories: what the workspace's own text says.
         wants_status: whether the client takes our status notification.
         wants_copilot_status: whether it takes that of Copilot's server.
     """
@@ -81,8 +84,12 @@ class Server(LanguageServer):
         self.usage = Usage(self)
         self.paused = False
         self.board = Board(self)
+        self.memories = Memories(self)
         self.wants_status = self.wants_copilot_status = False
-        for feature in (lifecycle, configuration, sync, notebook_sync, inline, status, commands, copilot):
+        for feature in (
+            *(lifecycle, configuration, sync, notebook_sync, inline, status, commands, copilot),
+            remembering,
+        ):
             feature.register(self)
 
     def run(self, over: Callable[[Server], None]) -> int:
@@ -92,6 +99,7 @@ class Server(LanguageServer):
             The exit status LSP asks for: 0 if the client sent `shutdown` first, else 1.
         """
         over(self)
+        self.memories.leave()
         self.scheduler.close()
         self.usage.save()
         return 0 if self.protocol.asked_to_shut_down else 1
@@ -122,6 +130,7 @@ class Server(LanguageServer):
         for document in self.documents:
             self.scheduler.supersede(document.uri)
         self.sessions.clear()
+        self.memories.forget()
         self.models.close_all()
         self.settings_changed([])
 

@@ -1,0 +1,45 @@
+"""One thread that works when nothing else wants the processor."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+import threading
+from queue import SimpleQueue
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+log = logging.getLogger(__name__)
+
+NICE = 15
+"""How far behind other threads this one stands."""
+
+
+class Background:
+    """Runs one piece of work after another at low priority, in a thread that does not keep the process alive."""
+
+    def __init__(self) -> None:
+        self._waiting: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._started = threading.Event()
+
+    def do(self, work: Callable[[], None]) -> None:
+        """Puts work at the end of the queue; what it raises goes to the log."""
+        if not self._started.is_set():
+            self._started.set()
+            threading.Thread(target=self._run, name="memory", daemon=True).start()
+        self._waiting.put(work)
+
+    def _run(self) -> None:
+        if sys.platform == "linux":  # elsewhere a thread has no priority of its own
+            with contextlib.suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
+        while True:
+            work = self._waiting.get()
+            try:
+                work()
+            except Exception:
+                log.exception("Memory could not be brought up to date")

@@ -1,0 +1,189 @@
+"""Repository memory behind the open documents: built in the background, refreshed as files change."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import threading
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lsprotocol import types
+
+from cg2ls.errors import Cg2Error
+from cg2ls.memory import Memory
+from cg2ls.memory.background import Background
+from cg2ls.memory.build import StoppedError
+from cg2ls.server.uris import path_of
+from cg2ls.workspace import ReadingRules, Workspace
+from cg2ls.workspace.languages import LANGUAGES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cg2ls.completion import CompletionEngine
+    from cg2ls.completion.session import PriorOf
+    from cg2ls.memory.build import Progress
+    from cg2ls.server.documents import Snapshot
+    from cg2ls.server.server import Server
+
+log = logging.getLogger(__name__)
+
+WATCH = "cg2ls-memory"
+"""Id under which the client is asked to watch files."""
+
+Key = tuple[Path, str, tuple[str, ...], int]
+"""A memory's workspace, language, patterns left out, and engine."""
+
+
+class Memories:
+    """The memories of a server, each made when a document first wants it.
+
+    Args:
+        server: whose documents and options count.
+    """
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._opened: dict[Key, Memory] = {}
+        self._background = Background()
+        self._leaving = threading.Event()
+
+    def prior_of(self, document: Snapshot, engine: CompletionEngine) -> PriorOf | None:
+        """What a document's session asks; None where the options or its place leave it without memory."""
+        options = self._server.options_of(document.uri, document.language)
+        path = path_of(document.uri)
+        if not options.memory or path is None:
+            return None
+        root = self._root(path)
+        key = root or path.parent, document.language, options.exclude, id(engine)
+        memory = self._opened.get(key)
+        if memory is None:
+            try:
+                workspace = Workspace(key[0], ReadingRules(exclude=options.exclude))
+                memory = Memory(workspace, document.language, engine.tokenizer)
+            except Cg2Error as wrong:
+                self._server.log_message(types.MessageType.Warning, f"No memory: {wrong}")
+                return None
+            self._opened[key] = memory
+            if root is not None:
+                self._server.in_background(self._build(memory))
+        name = _name(memory, path)
+        return lambda text, offset: memory.prior(name, text, offset)
+
+    def file_changed(self, uri: str) -> None:
+        """Reads a file again that was saved, made or removed."""
+        path = path_of(uri)
+        if path is None:
+            return
+        for (root, *_), memory in self._opened.items():
+            if path.is_relative_to(root):
+                self._background.do(lambda memory=memory: memory.file_changed(path))  # type: ignore[misc]
+
+    def forget(self) -> None:
+        """Makes memories anew, as after the models were opened anew."""
+        self._opened.clear()
+
+    def leave(self) -> None:
+        """Ends what is under way."""
+        self._leaving.set()
+
+    def _root(self, path: Path) -> Path | None:
+        """The innermost workspace folder a file lies in; None if it is too much to be one repository."""
+        roots = [root for root in map(path_of, self._server.settings.roots) if root is not None]
+        inside = [root for root in roots if path.is_relative_to(root)]
+        root = max(inside, key=lambda each: len(each.parts), default=None)
+        return None if root is None or root in (Path.home(), Path(root.anchor)) else root
+
+    async def _build(self, memory: Memory) -> None:
+        """Reads the workspace in the background; the client sees how far it is."""
+        loop = asyncio.get_running_loop()
+        done = asyncio.Event()
+        token = await self._begin_progress()
+
+        def tell(percent: int, message: str) -> None:
+            if token is not None:
+                report = types.WorkDoneProgressReport(message=message, percentage=percent)
+                self._server.work_done_progress.report(token, report)
+
+        def later(call: Callable[..., object], *arguments: object) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop was closed: the server has left
+                loop.call_soon_threadsafe(call, *arguments)
+
+        told = -1
+
+        def report(progress: Progress) -> None:
+            nonlocal told
+            percent = 100 * progress.files // max(1, progress.of)
+            if percent > told:
+                told = percent
+                later(tell, percent, f"{progress.files} of {progress.of} files")
+
+        def work() -> None:
+            try:
+                memory.refresh(report, lambda refusal: log.debug("%s", refusal), self._leaving.is_set)
+            except StoppedError:
+                pass
+            finally:
+                later(done.set)
+
+        self._background.do(work)
+        await done.wait()
+        if token is not None:
+            self._server.work_done_progress.end(token, types.WorkDoneProgressEnd(message="done"))
+        self._server.log_message(
+            types.MessageType.Info,
+            f"Memory of {memory.workspace.root} is ready: {memory.indexed_tokens} tokens of {memory.language}.",
+        )
+
+    async def _begin_progress(self) -> str | None:
+        """A progress token the client took, with the work begun; None if it shows no progress."""
+        window = self._server.client_capabilities.window
+        if window is None or not window.work_done_progress:
+            return None
+        token = f"cg2ls-{uuid.uuid4()}"
+        try:
+            await self._server.work_done_progress.create_async(token)
+        except Exception:  # the client refused; reading goes on without
+            return None
+        begin = types.WorkDoneProgressBegin(title="cg2ls: reading the workspace", percentage=0)
+        self._server.work_done_progress.begin(token, begin)
+        return token
+
+
+def register(server: Server) -> None:
+    """Registers the handlers of saved and watched files."""
+
+    def saved(params: types.DidSaveTextDocumentParams) -> None:
+        server.memories.file_changed(params.text_document.uri)
+
+    def watched(params: types.DidChangeWatchedFilesParams) -> None:
+        for change in params.changes:
+            server.memories.file_changed(change.uri)
+
+    server.feature(types.TEXT_DOCUMENT_DID_SAVE)(saved)
+    server.feature(types.WORKSPACE_DID_CHANGE_WATCHED_FILES)(watched)
+
+
+async def watch(server: Server) -> None:
+    """Asks the client to tell of files that change outside of it, if it can."""
+    workspace = server.client_capabilities.workspace
+    watching = workspace.did_change_watched_files if workspace else None
+    if watching is None or not watching.dynamic_registration:
+        return
+    pattern = "**/*.{" + ",".join(sorted(suffix[1:] for suffix in LANGUAGES)) + "}"
+    options = types.DidChangeWatchedFilesRegistrationOptions(watchers=[types.FileSystemWatcher(pattern)])
+    registration = types.Registration(WATCH, types.WORKSPACE_DID_CHANGE_WATCHED_FILES, options)
+    try:
+        await server.client_register_capability_async(types.RegistrationParams([registration]))
+    except Exception as wrong:  # the client refused; saved files are told of all the same
+        log.info("Files are not watched: %s", wrong)
+
+
+def _name(memory: Memory, path: Path) -> str:
+    """How memory calls a document."""
+    root = memory.workspace.root
+    resolved = path.resolve()
+    return resolved.relative_to(root).as_posix() if resolved.is_relative_to(root) else str(path)

@@ -1,0 +1,87 @@
+"""A server that knows the workspace: names from other files, as they are on disk now."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+LEDGER = """\
+class OrderLedger:
+    def settle_outstanding_balance(self, customer, currency):
+        return customer.balance
+
+
+def close_month(ledger, customer):
+    return ledger.settle_outstanding_balance(customer, "EUR")
+"""
+TEXT = "from ledger import OrderLedger\n\n\ndef close(ledger, customer):\n    return ledger.settle_\n"
+LINE, COLUMN = 4, len("    return ledger.settle_")
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("CG2LS_HOME", str(tmp_path / "home"))
+    root = tmp_path / "project"
+    root.mkdir()
+    (root / "ledger.py").write_text(LEDGER)
+    (root / "main.py").write_text(TEXT)
+    return root
+
+
+def opened(client: object, root: Path, **options: object) -> str:
+    """A server with the shipped model, with main.py open in it."""
+    folder = {"uri": root.as_uri(), "name": root.name}
+    client.initialize(
+        {"window": {"workDoneProgress": True}, "textDocument": {"inlineCompletion": {}}},
+        workspaceFolders=[folder],
+        initializationOptions=options or None,
+    )
+    uri = (root / "main.py").as_uri()
+    client.open(uri, TEXT)
+    client.wait_for("window/logMessage", "is ready")
+    client.inline(uri, LINE, COLUMN)
+    return uri
+
+
+def shown(client: object, uri: str) -> str:
+    items = client.inline(uri, LINE, COLUMN)["items"]
+    return items[0]["insertText"] if items else ""
+
+
+def test_a_name_from_another_file_is_completed(start, workspace):
+    client = start()
+    uri = opened(client, workspace)
+    client.wait_for("window/logMessage", "Memory of")
+    client.open(uri, TEXT + "\n")
+    assert "outstanding_balance" in shown(client, uri)
+
+
+def test_without_memory_the_model_does_not_know_it(start, workspace):
+    client = start()
+    uri = opened(client, workspace, memory=False)
+    assert "outstanding_balance" not in shown(client, uri)
+
+
+def test_a_saved_file_counts_as_it_is_now(start, workspace):
+    client = start()
+    uri = opened(client, workspace)
+    client.wait_for("window/logMessage", "Memory of")
+    (workspace / "ledger.py").write_text(LEDGER.replace("outstanding_balance", "overdue_invoices"))
+    client.notify("textDocument/didSave", {"textDocument": {"uri": (workspace / "ledger.py").as_uri()}})
+    deadline = time.monotonic() + 20
+    text, asked = "", 0
+    while "overdue_invoices" not in text and time.monotonic() < deadline:
+        asked += 1
+        client.open(uri, f"{TEXT}# {asked}\n")  # another text each time, since answers are kept
+        text = shown(client, uri)
+    assert "overdue_invoices" in text
+
+
+def test_what_the_options_exclude_is_not_read(start, workspace):
+    client = start()
+    uri = opened(client, workspace, exclude=["ledger.py"])
+    client.wait_for("window/logMessage", "Memory of")
+    client.open(uri, TEXT + "\n")
+    assert "outstanding_balance" not in shown(client, uri)
