@@ -46,7 +46,7 @@ def opened(client: object, root: Path, **options: object) -> str:
 
 
 def shown(client: object, uri: str) -> str:
-    items = client.inline(uri, LINE, COLUMN)["items"]
+    items = client.inline(uri, LINE, COLUMN, trigger=1)["items"]  # asked for, so that doubt hides nothing
     return items[0]["insertText"] if items else ""
 
 
