@@ -128,9 +128,11 @@ def test_weights_are_never_read_by_what_runs_code() -> None:
 
 
 def test_the_training_core_is_free_of_transformers_and_onnx() -> None:
+    rival = FOLDERS["cg2_training"] / "cg2_training" / "bench" / "rival.py"
     for path in files_of("cg2_training"):
         for module in imports_of(path):
-            assert module.split(".")[0] not in {"transformers", "onnx", "onnxruntime"}, (
+            allowed = path == rival and module == "transformers"
+            assert allowed or module.split(".")[0] not in {"transformers", "onnx", "onnxruntime"}, (
                 f"{path} imports {module}"
             )
 

@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 
 from cg2_training.adapt.command import add_adapt
+from cg2_training.bench.command import add_bench
 from cg2_training.lease.command import add_pack, add_unpack
 from cg2ls.commandline import Parser, run_command
 
@@ -60,6 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     add_adapt(commands.add_parser("adapt", help="teach a model your own repository, if that helps"))
     add_pack(commands.add_parser("pack", help="pack a run for a borrowed machine without a network"))
     add_unpack(commands.add_parser("unpack", help="make a run of what a borrowed machine left"))
+    add_bench(commands.add_parser("bench", help="training speed, beside the Hugging Face Trainer's"))
     _show(commands.add_parser("show-batch", help="print the rows of a step as text"))
     return parser
 

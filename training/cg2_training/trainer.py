@@ -123,9 +123,9 @@ class Trainer:
         speed = Speed(run.rows_per_step * self.recipe.model.context_length)
         peak, flops = nominal_peak(self.device), flops_per_token(self.model.config)
         with open_progress(self.run, self.recipe.name, self.done, run.steps, shown=progress) as told:
-            for batch in self._batches(speed):
+            for batch in self.batches(speed):
                 scale = lr_scale(self.done, run.steps, self.recipe.optimizer)
-                loss, norm = self._step(batch, scale)
+                loss, norm = self.step(batch, scale)
                 self.done += 1
                 speed.step_ended()
                 entry: dict[str, object] = {
@@ -149,7 +149,8 @@ class Trainer:
                 if not going:
                     return
 
-    def _batches(self, speed: Speed) -> Iterator[StepTensors]:
+    def batches(self, speed: Speed) -> Iterator[StepTensors]:
+        """The batches from the step that comes next, to the recipe's last; `speed` is told of waits."""
         run, model = self.recipe.run, self.recipe.model
         stream = RowStream(self.train, model.context_length, self.recipe.objective, run.seed)
         batches = step_tensors(
@@ -165,7 +166,7 @@ class Trainer:
             yield batch
             mark = time.perf_counter()
 
-    def _step(self, batch: StepTensors, scale: float) -> tuple[float, float]:
+    def step(self, batch: StepTensors, scale: float) -> tuple[float, float]:
         """Trains on one batch; gives back its mean loss in nats per label and the gradient's norm."""
         tokens, labels, regions = (part.to(self.device, non_blocking=True) for part in batch)
         count = (labels != IGNORED).sum().clamp_min(1).float()

@@ -1,0 +1,169 @@
+"""Ours and the rival's training speed, in turns."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+
+from cg2_training.errors import TrainingError
+from cg2_training.flops import flops_per_token, matmul_peak, nominal_peak
+from cg2_training.progress import Speed
+from cg2_training.recipe import Recipe
+from cg2_training.shards import TokenShard
+from cg2_training.trainer import Trainer, working_dtype
+
+Turn = Callable[[], float]
+"""Trains one turn's steps; gives back their seconds."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """What a bench found.
+
+    Attributes:
+        tokens_per_s: ours, the median over the rounds.
+        hf_tokens_per_s: the Hugging Face Trainer's; None if it was left out.
+        ratio_vs_hf: median over the rounds of ours over theirs.
+        mfu: our FLOP/s over the data sheet's; None where that is not known.
+        matmul_peak_share: our FLOP/s over those of a large matrix product, measured here.
+        matmul_peak: FLOP/s of that product, in the precision that ours multiplies in.
+        loader_wait_share: of our time, spent waiting for batches.
+        flops_per_token: by the formula in `flops`.
+        parameters: of the model.
+        device: what it ran on.
+        dtype: precision of our matrix products.
+        rounds: of each, after one that does not count.
+    """
+
+    tokens_per_s: float
+    hf_tokens_per_s: float | None
+    ratio_vs_hf: float | None
+    mfu: float | None
+    matmul_peak_share: float
+    matmul_peak: float
+    loader_wait_share: float
+    flops_per_token: float
+    parameters: int
+    device: str
+    dtype: str
+    rounds: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+def measure(
+    recipe: Recipe, shard: TokenShard, folder: Path, *, turn: int, rounds: int, rival: bool
+) -> Measured:
+    """Times turns of a few steps, ours and the rival's one after the other.
+
+    Args:
+        recipe: what to train; its number of steps is not used.
+        shard: tokens; its folder is what the rival opens.
+        folder: an empty one for the runs.
+        turn: steps of a turn.
+        rounds: turns that count.
+        rival: whether to time the Hugging Face Trainer too.
+
+    Raises:
+        TrainingError: the rival could not be run.
+    """
+    recipe = replace(recipe, run=replace(recipe.run, steps=turn * (rounds + 1) + 1))
+    tokens = turn * recipe.run.rows_per_step * recipe.model.context_length
+    ours = _Ours(recipe, shard, folder / "ours", turn)
+    peak = matmul_peak(ours.trainer.device, working_dtype(ours.trainer.device))
+    mine, theirs = [], []
+    with _rival(recipe, shard, folder / "rival", turn) if rival else _nobody() as rivals:
+        for counts in (False, *[True] * rounds):
+            seconds = ours(), rivals()
+            if counts:
+                mine.append(tokens / seconds[0])
+                theirs.append(tokens / seconds[1])
+    flops = flops_per_token(recipe.model.config())
+    nominal = nominal_peak(ours.trainer.device)
+    return Measured(
+        tokens_per_s=median(mine),
+        hf_tokens_per_s=median(theirs) if rival else None,
+        ratio_vs_hf=median(a / b for a, b in zip(mine, theirs, strict=True)) if rival else None,
+        mfu=median(mine) * flops / nominal if nominal else None,
+        matmul_peak_share=median(mine) * flops / peak,
+        matmul_peak=peak,
+        loader_wait_share=ours.speed.wait_share,
+        flops_per_token=flops,
+        parameters=ours.trainer.model.config.n_parameters,
+        device=torch.cuda.get_device_name() if ours.trainer.device.type == "cuda" else "cpu",
+        dtype=str(working_dtype(ours.trainer.device)).removeprefix("torch."),
+        rounds=rounds,
+    )
+
+
+class _Ours:
+    """Turns of our trainer."""
+
+    def __init__(self, recipe: Recipe, shard: TokenShard, run: Path, turn: int) -> None:
+        self.trainer = Trainer(recipe, shard, shard, run)
+        self.turn = turn
+        self.speed = Speed(recipe.run.rows_per_step * recipe.model.context_length)
+        self._batches = self.trainer.batches(self.speed)
+
+    def __call__(self) -> float:
+        began = time.perf_counter()
+        for _ in range(self.turn):
+            self.trainer.step(next(self._batches), scale=0.1)
+            self.speed.step_ended()
+        if self.trainer.device.type == "cuda":
+            torch.cuda.synchronize()
+        return time.perf_counter() - began
+
+
+@contextmanager
+def _nobody() -> Iterator[Turn]:
+    yield lambda: 1.0
+
+
+@contextmanager
+def _rival(recipe: Recipe, shard: TokenShard, folder: Path, turn: int) -> Iterator[Turn]:
+    filename: str = shard.tokens.filename  # type: ignore[attr-defined]
+    settings = {
+        "recipe": recipe.to_dict(),
+        "shard": str(Path(filename).parent),
+        "folder": str(folder),
+        "turn": turn,
+    }
+    command = [sys.executable, "-m", "cg2_training.bench.rival", json.dumps(settings)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
+        assert process.stdin
+        assert process.stdout
+        assert process.stderr
+        orders, answers, complaints = process.stdin, process.stdout, process.stderr
+
+        def one_turn() -> float:
+            with suppress(BrokenPipeError):
+                print("go", file=orders, flush=True)
+            answer = answers.readline()
+            if not answer:
+                last = complaints.read().strip().splitlines()[-1:] or ["it ended without a word"]
+                raise TrainingError(
+                    f"the Hugging Face Trainer could not be run ({last[0]}); it needs: pip install transformers"
+                    " accelerate, or leave it out with --alone."
+                )
+            return float(json.loads(answer))
+
+        try:
+            yield one_turn
+        finally:
+            process.kill()
+            with suppress(BrokenPipeError):
+                orders.close()

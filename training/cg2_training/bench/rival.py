@@ -1,0 +1,106 @@
+"""The Hugging Face Trainer on CodeGenForCausalLM, at the same shape, rows and precision.
+
+A process of its own, run as `python -m cg2_training.bench.rival`. It trains a turn's steps whenever a line comes in
+on standard input, and answers with their seconds as a JSON line.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils.data import Dataset
+from transformers import (
+    CodeGenConfig,
+    CodeGenForCausalLM,
+    Trainer,
+    TrainerCallback,
+    TrainingArguments,
+)
+
+from cg2_training.batches import RowStream
+from cg2_training.recipe import Recipe
+from cg2_training.shards import TokenShard
+
+
+class Rows(Dataset[dict[str, torch.Tensor]]):
+    """The stream's rows as the Trainer wants them; labels are shifted inside of the model."""
+
+    def __init__(self, stream: RowStream, count: int) -> None:
+        self.stream, self.count = stream, count
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, number: int) -> dict[str, torch.Tensor]:
+        tokens = torch.from_numpy(self.stream.rows(number, 1).tokens[0])
+        return {"input_ids": tokens, "labels": tokens}
+
+
+class Turns(TrainerCallback):
+    """Waits for a line before every turn, and tells how long the turn before it took."""
+
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
+        self.began = 0.0
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
+        """Begins a turn."""
+        if state.global_step % self.steps == 0:
+            if not sys.stdin.readline():
+                control.should_training_stop = True
+            self.began = time.perf_counter()
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
+        """Ends a turn."""
+        if state.global_step % self.steps == 0:
+            if torch.cuda.is_available():
+                torch.cuda.synchronize()
+            print(json.dumps(time.perf_counter() - self.began), flush=True)
+
+
+def main() -> None:
+    """Trains turn by turn; the settings are a JSON argument."""
+    settings = json.loads(sys.argv[1])
+    recipe = Recipe.from_dict(settings["recipe"])
+    if recipe.run.threads:
+        torch.set_num_threads(recipe.run.threads)
+    raw = recipe.model.config().to_dict(end_of_text_id=0)
+    raw.pop("torch_dtype", None)
+    run = recipe.run
+    stream = RowStream(
+        TokenShard.open(Path(settings["shard"])), recipe.model.context_length, recipe.objective, run.seed
+    )
+    rows = run.rows_per_pass or run.rows_per_step
+    trainer = Trainer(
+        model=CodeGenForCausalLM(CodeGenConfig(**raw)),
+        args=TrainingArguments(
+            output_dir=settings["folder"],
+            per_device_train_batch_size=rows,
+            gradient_accumulation_steps=run.rows_per_step // rows,
+            max_steps=run.steps,
+            bf16=True,
+            use_cpu=not torch.cuda.is_available(),
+            learning_rate=recipe.optimizer.lr,
+            weight_decay=recipe.optimizer.weight_decay,
+            max_grad_norm=recipe.optimizer.clip,
+            lr_scheduler_type="cosine",
+            optim="adamw_torch_fused",
+            save_strategy="no",
+            logging_strategy="no",
+            report_to=[],
+            disable_tqdm=True,
+            dataloader_num_workers=run.loaders,
+        ),
+        train_dataset=Rows(stream, run.rows_per_step * run.steps),
+        callbacks=[Turns(settings["turn"])],
+    )
+    trainer.train()
+
+
+if __name__ == "__main__":
+    main()
