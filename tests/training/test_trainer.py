@@ -32,7 +32,7 @@ def final_state(run: Path) -> dict[str, torch.Tensor]:
     return dict(load_file(saved_states(run)[-1] / "state.safetensors"))
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+@pytest.mark.parametrize("optimizer", ["adamw", "adamw8bit", "muon"])
 def test_a_resumed_run_equals_an_uninterrupted_one(
     recipe: dict[str, Any], shard: TokenShard, tmp_path: Path, optimizer: str
 ) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from cg2_training.adapt.command import add_adapt
 from cg2_training.bench.command import add_bench
 from cg2_training.lease.command import add_pack, add_unpack
+from cg2_training.plan_command import add_plan
 from cg2ls.commandline import Parser, run_command
 
 EXAMPLE = """\
@@ -55,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     _corpus(commands.add_parser("corpus", help="build a corpus from pinned, permissively licensed packages"))
     _tokenizer(commands.add_parser("tokenizer", help="train a byte-level BPE tokenizer on code"))
     _tokenize(commands.add_parser("tokenize", help="turn a corpus file into a token shard"))
+    add_plan(commands.add_parser("plan", help="what a recipe will need, before anything is spent"))
     _pretrain(commands.add_parser("pretrain", help="train a model; the same command resumes"))
     _evaluate(commands.add_parser("evaluate", help="held-out loss of a checkpoint or a model folder"))
     _export(commands.add_parser("export", help="turn a run into a measured model folder with a model card"))

@@ -9,20 +9,22 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from cg2_training.errors import TrainingError
 from cg2_training.recipe import OptimizerSection
 
 
 def lr_scale(step: int, steps: int, config: OptimizerSection) -> float:
     """Learning rate over its peak at a step (counted from 0) of `steps`.
 
-    Linear warm-up, then a cosine or a constant with a linear decay ("wsd", Hu et al. 2024, arXiv 2404.06395),
-    both ending at `final_lr_ratio`.
+    Linear warm-up, then a cosine with a constant tail or a constant with a linear decay ("wsd", Hu et al. 2024,
+    arXiv 2404.06395), both ending at `final_lr_ratio`.
     """
     if step < config.warmup_steps:
         return (step + 1) / config.warmup_steps
     low = config.final_lr_ratio
     if config.schedule == "cosine":
-        done = (step - config.warmup_steps) / max(1, steps - config.warmup_steps)
+        annealed = steps * (1 - config.tail_share) - config.warmup_steps
+        done = (step - config.warmup_steps) / max(1, annealed)
         return low + (1 - low) * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
     decay_steps = max(1, round(steps * config.decay_share))
     left = max(0, steps - step)
@@ -47,9 +49,7 @@ class MasterOptimizer:
             {"params": matrices, "weight_decay": config.weight_decay},
             {"params": vectors, "weight_decay": 0.0},
         ]
-        self.optimizers: list[torch.optim.Optimizer] = [
-            torch.optim.AdamW(groups, lr=config.lr, betas=(config.beta1, config.beta2), fused=True)
-        ]
+        self.optimizers: list[torch.optim.Optimizer] = [_adamw(groups, config)]
         if use_muon:
             muon = [p for p, h in zip(self.master, hidden, strict=True) if h]
             self.optimizers.append(
@@ -103,13 +103,30 @@ class MasterOptimizer:
         for name, master in zip(self.names, self.master, strict=True):
             master.copy_(state[f"master.{name}"])
             moments: dict[str, Any] = {
-                key: state[f"{key}.{name}"].clone()
-                for key in ("step", "exp_avg", "exp_avg_sq", "momentum_buffer")
-                if f"{key}.{name}" in state
+                key: tensor.clone()
+                for key, tensor in ((full.removesuffix(f".{name}"), tensor) for full, tensor in state.items())
+                if "." not in key and key != "master"
             }
+            if "state1" in moments:  # bitsandbytes counts steps in a plain number
+                moments["step"] = int(moments["step"])
             if moments:
                 owners[id(master)].state[master] = moments
         self.publish()
+
+
+def _adamw(groups: list[dict[str, Any]], config: OptimizerSection) -> torch.optim.Optimizer:
+    """AdamW with moments in 32 bits, or in 8 (Dettmers et al. 2022, arXiv 2110.02861) where memory is short."""
+    betas = (config.beta1, config.beta2)
+    if config.name != "adamw8bit":
+        return torch.optim.AdamW(groups, lr=config.lr, betas=betas, fused=True)
+    try:
+        from bitsandbytes.optim import AdamW8bit
+    except ModuleNotFoundError:
+        raise TrainingError(
+            "optimizer.name adamw8bit needs bitsandbytes; install it with: pip install bitsandbytes"
+        ) from None
+    optimizer: torch.optim.Optimizer = AdamW8bit(groups, lr=config.lr, betas=betas)
+    return optimizer
 
 
 def is_hidden_matrix(name: str, parameter: Tensor) -> bool:

@@ -16,6 +16,8 @@ from cg2ls.codegen2 import CodeGenConfig
 
 T = TypeVar("T")
 
+OPTIMIZERS = ("adamw", "adamw8bit", "muon")
+
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSection:
@@ -49,13 +51,15 @@ class OptimizerSection:
     """Optimizer and learning-rate schedule.
 
     Attributes:
-        name: "adamw", or "muon" (Muon for the hidden matrices, AdamW for the rest).
+        name: "adamw", "adamw8bit" (its moments in 8 bits, by bitsandbytes), or "muon" (Muon for the hidden
+            matrices, AdamW for the rest).
         lr: peak learning rate of AdamW.
         muon_lr: peak learning rate of Muon, in the scale that matches AdamW's update size.
         schedule: "cosine" (warm-up, cosine to `final_lr_ratio`) or "wsd" (warm-up, constant, linear decay over
             the last `decay_share` of the steps).
         warmup_steps: steps of linear warm-up.
         final_lr_ratio: last learning rate over the peak.
+        tail_share: share of the steps, at the end, that a cosine leaves at the last learning rate.
         decay_share: see `schedule`.
         weight_decay: decoupled, on matrices only.
         beta1: AdamW's first-moment decay.
@@ -70,6 +74,7 @@ class OptimizerSection:
     schedule: str = "cosine"
     warmup_steps: int = 100
     final_lr_ratio: float = 0.1
+    tail_share: float = 0.0
     decay_share: float = 0.3
     weight_decay: float = 0.1
     beta1: float = 0.9
@@ -170,8 +175,10 @@ class Recipe:
 
     def _check(self, origin: str) -> None:
         self.model.config()
-        if self.optimizer.name not in ("adamw", "muon"):
-            raise TrainingError(f"{origin}: optimizer.name is {self.optimizer.name!r}; choose adamw or muon.")
+        if self.optimizer.name not in OPTIMIZERS:
+            raise TrainingError(
+                f"{origin}: optimizer.name is {self.optimizer.name!r}; choose {', '.join(OPTIMIZERS)}."
+            )
         if self.optimizer.schedule not in ("cosine", "wsd"):
             raise TrainingError(
                 f"{origin}: optimizer.schedule is {self.optimizer.schedule!r}; choose cosine or wsd."

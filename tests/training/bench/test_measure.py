@@ -38,5 +38,5 @@ def test_a_rival_that_cannot_run_is_explained(
     recipe: dict[str, Any], shard: TokenShard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.executable", "/bin/false")
-    with pytest.raises(TrainingError, match="could not be run .*--alone"):
+    with pytest.raises(TrainingError, match=r"could not be run .*--alone"):
         measure(Recipe.from_dict(recipe), shard, tmp_path, turn=1, rounds=1, rival=True)
