@@ -48,7 +48,7 @@ def test_what_is_written_is_read_back(recipe: dict[str, Any]) -> None:
         ("run", {"steps": "many"}, "steps must be int"),
         ("run", {"steps": True}, "steps must be int"),
         ("run", {"steps": 2}, "warm-up"),
-        ("optimizer", {"name": "sgd"}, "choose adamw or muon"),
+        ("optimizer", {"name": "sgd"}, "choose adamw, adamw8bit, muon"),
         ("optimizer", {"schedule": "step"}, "choose cosine or wsd"),
         ("objective", {"min_mask_ratio": 0.9}, "mask ratios"),
         ("objective", {"max_spans": 99}, "more than 20 masks"),

@@ -91,7 +91,8 @@ class MasterOptimizer:
             yield f"master.{name}", master
             for optimizer in self.optimizers:
                 for key, value in optimizer.state.get(master, {}).items():
-                    yield f"{key}.{name}", torch.as_tensor(value)
+                    shared = key.startswith("qmap")  # one table of bitsandbytes for all parameters
+                    yield f"{key}.{name}", value.clone() if shared else torch.as_tensor(value)
 
     @torch.no_grad()
     def load_state(self, state: dict[str, Tensor]) -> None:
@@ -120,12 +121,12 @@ def _adamw(groups: list[dict[str, Any]], config: OptimizerSection) -> torch.opti
     if config.name != "adamw8bit":
         return torch.optim.AdamW(groups, lr=config.lr, betas=betas, fused=True)
     try:
-        from bitsandbytes.optim import AdamW8bit
+        from bitsandbytes.optim.adamw import AdamW8bit
     except ModuleNotFoundError:
         raise TrainingError(
             "optimizer.name adamw8bit needs bitsandbytes; install it with: pip install bitsandbytes"
         ) from None
-    optimizer: torch.optim.Optimizer = AdamW8bit(groups, lr=config.lr, betas=betas)
+    optimizer: torch.optim.Optimizer = AdamW8bit(groups, lr=config.lr, betas=betas)  # type: ignore[no-untyped-call]
     return optimizer
 
 
