@@ -126,7 +126,7 @@ def _adamw(groups: list[dict[str, Any]], config: OptimizerSection) -> torch.opti
         raise TrainingError(
             "optimizer.name adamw8bit needs bitsandbytes; install it with: pip install bitsandbytes"
         ) from None
-    optimizer: torch.optim.Optimizer = AdamW8bit(groups, lr=config.lr, betas=betas)  # type: ignore[no-untyped-call]
+    optimizer: torch.optim.Optimizer = AdamW8bit(groups, lr=config.lr, betas=betas)
     return optimizer
 
 

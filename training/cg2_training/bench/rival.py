@@ -41,7 +41,7 @@ class Rows(Dataset[dict[str, torch.Tensor]]):
         return {"input_ids": tokens, "labels": tokens}
 
 
-class Turns(TrainerCallback):
+class Turns(TrainerCallback):  # type: ignore[misc]
     """Waits for a line before every turn, and tells how long the turn before it took."""
 
     def __init__(self, steps: int) -> None:
