@@ -30,7 +30,7 @@ class Fields:
 
     def integer(self, name: str, *, at_least: int, below: int | None = None) -> int:
         """A whole number in [at_least, below)."""
-        value = self._value(name)
+        value: object = self._value(name)
         if isinstance(value, bool) or not isinstance(value, int):
             raise FieldError(f"{self._at(name)} must be a whole number.")
         if value < at_least or (below is not None and value >= below):
