@@ -129,25 +129,29 @@ def run(arguments: argparse.Namespace) -> int:
 
     load = round(os.getloadavg()[0], 2)
     located = locate_model(flag=arguments.model)
-    latencies, problem = None, ""
+    curves: dict[str, list[float]] = {}
+    problem = ""
     with Engine.open(located.folder, provider=arguments.provider, threads=arguments.threads) as engine:
         sources = collect(arguments.paths, LANGUAGES, set(engine.model.languages))
         memories = Memories(arguments.paths, sources, engine.tokenizer, arguments.memory)
         replay = _Replay(engine, arguments, sources, memories)
         report = _about(engine, load, arguments, sources)
         if arguments.against or arguments.reference_shape:
-            report |= run_race(engine, located.folder, arguments, sources)
+            raced, curves = run_race(engine, located.folder, arguments, sources)
+            report |= raced
         elif arguments.soak:
             soaked = replay.soak()
             problem = soaked.problem()
             report |= soaked.to_json()
         else:
-            latencies = replay.latency() if arguments.keys else None
-            report |= latencies.to_json() if latencies else {}
+            if arguments.keys:
+                latencies = replay.latency()
+                curves = latencies.times
+                report |= latencies.to_json()
             report |= replay.quality()
         memories.close()
     if arguments.picture:
-        write_atomically(arguments.picture, picture(report, latencies))
+        write_atomically(arguments.picture, picture(report, curves))
     print(json.dumps(report, indent=2) if arguments.json else table(report))
     if problem:
         raise ReplayError(problem)

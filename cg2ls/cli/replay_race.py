@@ -35,7 +35,7 @@ REFERENCE_OPTIONS = CompletionOptions(max_lines=1, line_tokens=LINE_TOKENS, bloc
 
 def run_race(
     engine: Engine, folder: Path, arguments: argparse.Namespace, sources: Sequence[Source]
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], dict[str, list[float]]]:
     """Prepares the engines and runs the trace.
 
     Args:
@@ -43,6 +43,9 @@ def run_race(
         folder: of the model.
         arguments: of the command.
         sources: to write in.
+
+    Returns:
+        What `--json` prints, and the times of every key by engine.
 
     Raises:
         Cg2Error: a rival or its packages are missing, or one of them fails.
@@ -68,10 +71,11 @@ def run_race(
         ours = [stack.enter_context(_open(folder, engine)) for _ in range(2)]
         _tell(f"typing {arguments.keys} keys for {', '.join(['ours', *names])} in turns")
         run = _reference if arguments.reference_shape else _model
-        found = run(ours, engine, remotes, arguments, sources).to_json()
+        raced = run(ours, engine, remotes, arguments, sources)
+        found = raced.to_json()
         found["race"]["model"] = ours[0].model.name
         found["race"]["versions"] = {remote.name: remote.version for remote in remotes}
-        return found
+        return found, raced.times
 
 
 def _open(folder: Path, like: Engine) -> Engine:

@@ -42,6 +42,11 @@ class Latencies:
     asked: list[bool] = field(default_factory=list)
     silent: int = 0
 
+    @property
+    def times(self) -> dict[str, list[float]]:
+        """Both times of every key."""
+        return {"first token": self.first_ms, "line": self.line_ms}
+
     def add(self, answer: Answer, gap_ms: float) -> None:
         """Notes one key's answer."""
         if answer.reason == "silent":

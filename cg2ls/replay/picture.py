@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from xml.sax.saxutils import escape
-
-if TYPE_CHECKING:
-    from cg2ls.replay.latency import Latencies
 
 Json = Mapping[str, Any]
 
@@ -21,17 +18,17 @@ TICKS_MS = (0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3000)
 SHARES = ("exact_line", "edit_similarity", "saved_characters", "shown_wrong")
 
 
-def picture(report: Json, latencies: Latencies | None) -> str:
+def picture(report: Json, curves: Mapping[str, Sequence[float]]) -> str:
     """The whole picture.
 
     Args:
         report: what `--json` prints.
-        latencies: the trace it came from, if there was one.
+        curves: times of keys in milliseconds, by what they are; none where no keys were timed.
     """
     panels = []
-    if latencies:
-        curves = {"first token": latencies.first_ms, "line": latencies.line_ms}
-        panels.append(_latency_panel(curves, f"{len(latencies.line_ms)} keys: share answered within a time"))
+    if curves:
+        keys = len(next(iter(curves.values())))
+        panels.append(_latency_panel(curves, f"{keys} keys: share answered within a time"))
     if "repositories" in report:
         panels.append(_share_panel(report))
     height = sum(size for _, size in panels) + 30

@@ -71,9 +71,14 @@ class Race:
     prompt_tokens: list[int] = field(default_factory=list)
     answer_tokens: list[int] = field(default_factory=list)
 
+    @property
+    def times(self) -> dict[str, list[float]]:
+        """All times by who was asked."""
+        return {"alone": self.alone, "typed_through": self.typed_through, **self.rivals}
+
     def to_json(self) -> Json:
         """Percentiles, sums, and ratios of the sums: above 1 ours is faster."""
-        times = {"alone": self.alone, "typed_through": self.typed_through, **self.rivals}
+        times = self.times
         return {
             "race": {
                 "keys": len(self.alone),

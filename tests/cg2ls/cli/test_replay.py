@@ -105,5 +105,7 @@ def test_a_race_against_a_rival(tiny_model, tmp_path, capsys, monkeypatch):
     assert main([*arguments, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)["race"]
     assert found["ratios"].keys() == {"alone_vs_optimum", "typed_through_vs_optimum"}
-    assert main([*arguments, "--reference-shape"]) == 0
+    picture = tmp_path / "race.svg"
+    assert main([*arguments, "--reference-shape", "--picture", str(picture)]) == 0
     assert "times as fast" in capsys.readouterr().out
+    assert "typed_through" in "".join(ElementTree.parse(picture).getroot().itertext())
