@@ -46,6 +46,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     made.add_argument("paths", type=Path, nargs="+", metavar="PATH", help="a repository, or a file")
     made.add_argument("--model", metavar="NAME_OR_FOLDER", help="model to measure (default: the one in use)")
     made.add_argument("--json", action="store_true", help="print JSON")
+    made.add_argument("--verdicts", action="store_true", help="list every place in the JSON")
     made.add_argument("--picture", type=Path, metavar="FILE", help="write an SVG picture")
     made.add_argument(
         "--keys", type=_count, default=1000, metavar="N", help="keys of the typing trace (default: 1000)"
@@ -196,6 +197,8 @@ class _Replay:
             _tell(f"writing {passages} passages")
             found.wrote = write_all(self.editor(), sample_passages(self.sources, passages, seed))
         report = found.to_json() if found.judged or found.wrote else {}
+        if self.arguments.verdicts:
+            report["verdicts"] = found.verdicts()
         return report | ({"rules": self.rules()} if self.arguments.rules else {})
 
     def rules(self) -> Json:

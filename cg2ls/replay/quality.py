@@ -82,6 +82,19 @@ class Quality:
         }
         return found
 
+    def verdicts(self) -> list[Json]:
+        """Every position with what came of it, in their order."""
+        return [
+            {
+                "file": position.source.name,
+                "kind": position.kind,
+                "below": position.below,
+                "offset": position.place()[1],
+                **vars(verdict),
+            }
+            for position, verdict in self.judged
+        ]
+
     @staticmethod
     def _shares(judged: Sequence[Judged], wrote: Sequence[Wrote]) -> Json:
         found: Json = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from xml.etree import ElementTree
@@ -54,6 +55,37 @@ def test_the_model_can_be_asked_in_other_ways(tiny_model, capsys):
     found = json.loads(capsys.readouterr().out)
     assert found["model"]["context_length"] == 64
     assert "saved_characters" not in found
+    assert "verdicts" not in found
+
+
+def test_two_runs_are_compared_place_by_place(tiny_model, tmp_path, capsys):
+    few = [
+        "--keys",
+        "0",
+        "--passages",
+        "0",
+        "--positions",
+        "12",
+        "--model",
+        str(tiny_model),
+        "--json",
+        "--verdicts",
+    ]
+    reports = []
+    for name, tokens in (("short", "1"), ("long", "9")):
+        assert main(["replay", SOURCES, *few, "--line-tokens", tokens, "--block-tokens", tokens]) == 0
+        reports.append(tmp_path / f"{name}.json")
+        reports[-1].write_text(capsys.readouterr().out)
+    tool = Path(cg2ls.__file__).parents[1] / "tools" / "compare_replays.py"
+    done = subprocess.run([sys.executable, tool, *reports], capture_output=True, text=True, check=True)
+    assert "12 places" in done.stdout
+    assert "edit_similarity" in done.stdout
+    other = json.loads(reports[0].read_text())
+    other["verdicts"].pop()
+    reports[0].write_text(json.dumps(other))
+    done = subprocess.run([sys.executable, tool, *reports], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "not the same places" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,87 @@
+"""Compares replays of the same places, place by place, which tells apart what two separate intervals do not.
+
+cg2ls replay REPOSITORIES --keys 0 --passages 0 --json --verdicts --anchor 0 > cursor.json
+cg2ls replay REPOSITORIES --keys 0 --passages 0 --json --verdicts > anchored.json
+python tools/compare_replays.py cursor.json anchored.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from cg2ls.replay.positions import NOTHING_TO_WRITE
+from cg2ls.replay.spread import spread
+from cg2ls.table import aligned
+
+PLACE = ("file", "kind", "below", "offset")
+
+
+def main() -> int:
+    """Prints shares of the first report, and what the others differ by, each with its 95 % interval."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("first", type=Path)
+    parser.add_argument("others", type=Path, nargs="+")
+    arguments = parser.parse_args()
+    first = verdicts(arguments.first)
+    rows = [["", *SHARES], [arguments.first.stem, *(f"{mean(first, name):.4f}" for name in SHARES)]]
+    for path in arguments.others:
+        other = verdicts(path)
+        if [place(one) for one in first] != [place(one) for one in other]:
+            print(
+                f"{path} has not the same places as {arguments.first}; give both the same seed.",
+                file=sys.stderr,
+            )
+            return 1
+        rows.append([path.stem, *(f"{mean(other, name):.4f}" for name in SHARES)])
+        rows.append(["  differs by", *(difference(first, other, name) for name in SHARES)])
+    print(f"{len(first)} places")
+    print(aligned(rows, right=range(1, len(SHARES) + 1)))
+    return 0
+
+
+SHARES = {
+    "exact_line": lambda one: float(one["exact_line"]),
+    "edit_similarity": lambda one: float(one["similarity"]),
+    "shown": lambda one: float(one["shown"]),
+    "shown_wrong": lambda one: float(one["shown"] and not one["exact_line"]),
+}
+
+
+def verdicts(path: Path) -> list[dict[str, Any]]:
+    """The places of a report."""
+    found: list[dict[str, Any]] = json.loads(path.read_text("utf-8"))["verdicts"]
+    return found
+
+
+def place(verdict: dict[str, Any]) -> list[Any]:
+    """What tells one place from another."""
+    return [verdict[key] for key in PLACE]
+
+
+def counts(verdict: dict[str, Any], name: str) -> bool:
+    """Whether a share is taken over this place."""
+    return name in ("shown", "shown_wrong") or verdict["kind"] not in NOTHING_TO_WRITE
+
+
+def mean(found: list[dict[str, Any]], name: str) -> float:
+    """One share of one report."""
+    values = [SHARES[name](one) for one in found if counts(one, name)]
+    return sum(values) / len(values)
+
+
+def difference(first: list[dict[str, Any]], other: list[dict[str, Any]], name: str) -> str:
+    """How much higher the other report's share is, with the interval over files drawn anew."""
+    pairs = [(one, two) for one, two in zip(first, other, strict=True) if counts(one, name)]
+    changes = [SHARES[name](two) - SHARES[name](one) for one, two in pairs]
+    low, high = spread([one["file"] for one, _ in pairs], changes, [1.0] * len(pairs))
+    return f"{sum(changes) / len(changes):+.4f} ({low:+.4f} {high:+.4f})"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
