@@ -8,9 +8,11 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from cg2ls.completion import CompletionOptions, DocumentSession
+from cg2ls.completion.names import CONFIDENCE
 from cg2ls.replay.watch import Cost, TimedEngine, WatchedEngine
 
 if TYPE_CHECKING:
+    from cg2ls.completion import Completion
     from cg2ls.completion.session import PriorOf
     from cg2ls.completion.types import Reason
     from cg2ls.modelfolder.description import Infill
@@ -84,8 +86,13 @@ class Editor:
         line_ms = 1e3 * (perf_counter() - began)
         cost = self._watched.take_cost()
         covers = found.replace_end_offset - offset
-        by = (found.silence.name,) if found.silence else found.rules
-        return Answer(found.text, covers, began, line_ms, cost, found.reason, by)
+        return Answer(found.text, covers, began, line_ms, cost, found.reason, self._changed_by(found))
+
+    def _changed_by(self, found: Completion) -> tuple[str, ...]:
+        if found.silence:
+            return (found.silence.name,)
+        gated = found.source == "model" and found.confidence < self._options.min_confidence
+        return (*found.rules, CONFIDENCE) if gated else found.rules
 
     def close(self, source: Source) -> None:
         """Forgets a document."""
