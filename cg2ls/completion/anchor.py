@@ -25,6 +25,12 @@ if TYPE_CHECKING:
     from cg2ls.completion.cursor import Cursor
 
 
+REACH = 0.75
+"""Share of the known part that the lines above the cursor may take when the anchor is set; the rest is for
+typing. Small models go on from text that they have just read better than from text in front of the suffix
+(docs/replay.md has the measurement)."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Anchor:
     """One place of the anchor and what the prompt has on both sides.
@@ -103,13 +109,8 @@ def _known(
 def _move(
     cursor: Cursor, previous: Anchor | None, suffix: str, budget: Budget, encode: Encode, header: str
 ) -> Placed:
-    """An anchor at the start of the cursor's line, or at the cursor if the line is long."""
-    position = cursor.line_start
-    known = _known(cursor, position, budget, encode)
-    if known is None:
-        healed = heal(cursor.line_before)
-        position = cursor.offset - len(healed.forced)
-        known = ((), healed)
+    """A new anchor, some lines above the cursor."""
+    position, known = _behind_lines(cursor, budget, encode)
     same_suffix = previous is not None and previous.suffix == suffix
     suffix_tokens = (
         previous.suffix_tokens if previous and same_suffix else tuple(encode(suffix)[: budget.suffix])
@@ -126,6 +127,27 @@ def _move(
         suffix_tokens=suffix_tokens,
     )
     return Placed(anchor=anchor, known_tokens=known[0], forced=known[1].forced)
+
+
+def _behind_lines(
+    cursor: Cursor, budget: Budget, encode: Encode
+) -> tuple[int, tuple[tuple[int, ...], Healed]]:
+    """The earliest start of a line that leaves `REACH` of the known part, and the tokens from there on.
+
+    It is the start of the cursor's line, if not even the line above fits, and the cursor if its own does not.
+    """
+    position = cursor.line_start
+    known = _known(cursor, position, budget, encode)
+    if known is None:
+        healed = heal(cursor.line_before)
+        return cursor.offset - len(healed.forced), ((), healed)
+    while position:
+        above = cursor.text.rfind("\n", 0, position - 1) + 1
+        longer = _known(cursor, above, budget, encode)
+        if longer is None or len(longer[0]) > budget.known * REACH:
+            break
+        position, known = above, longer
+    return position, known
 
 
 def _prefix(

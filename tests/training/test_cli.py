@@ -41,7 +41,7 @@ def test_from_text_to_a_model_folder(
 
     model = ModelDescription.read(Path(folder))
     assert (model.name, model.precision, model.license) == ("toy", "int8", "Apache-2.0")
-    assert model.infill.anchor_max_tokens == 10
+    assert model.infill.anchor_max_tokens == 20
     assert model.languages["python"].bits_per_byte == pytest.approx(model.quality["bits_per_byte"])
     card = (Path(folder) / "README.md").read_text()
     assert "kept==2.0" in card

@@ -37,6 +37,6 @@ def facts_of(recipe: Recipe) -> Facts:
         infill=Infill(
             objectives=("causal", "span_corruption") if corrupted else ("causal",),
             character_cuts=corrupted,
-            anchor_max_tokens=min(64, recipe.objective.max_span_chars // 6) if corrupted else 0,
+            anchor_max_tokens=min(128, recipe.objective.max_span_chars // 3) if corrupted else 0,
         ),
     )

@@ -8,7 +8,7 @@ from cg2ls.completion.anchor import place
 from cg2ls.completion.budget import Budget
 from cg2ls.completion.cursor import Cursor
 
-BUDGET = Budget(answer=100, known=40, suffix=200, text=1000)
+BUDGET = Budget(answer=100, known=60, suffix=200, text=1000)
 ABOVE = "".join(f"line {number}\n" for number in range(10))
 BELOW = "\nbelow = 1\n"
 
@@ -17,12 +17,24 @@ def typed(line: str, below: str = BELOW) -> Cursor:
     return Cursor(ABOVE + line + below, len(ABOVE) + len(line))
 
 
-def test_the_first_anchor_is_the_lines_start(encode):
+def test_an_anchor_is_set_some_lines_above_the_cursor(encode):
+    """`REACH` of 60 tokens, a byte each, are the typed 3 and 6 lines of 7."""
     placed = place(typed("x = va"), None, BUDGET, encode)
-    assert placed.anchor.position == len(ABOVE)
-    assert placed.anchor.prefix == ABOVE
-    assert placed.known_tokens == tuple(encode("x ="))
+    assert placed.anchor.prefix == "".join(f"line {number}\n" for number in range(4))
+    assert placed.known_tokens == tuple(encode(ABOVE[4 * 7 :] + "x ="))
     assert placed.forced == " va"
+
+
+def test_it_is_set_at_the_lines_start_where_the_line_above_is_long(encode):
+    text = ABOVE + "y" * 50 + "\nx = va"
+    placed = place(Cursor(text, len(text)), None, BUDGET, encode)
+    assert placed.known_tokens == tuple(encode("x ="))
+
+
+def test_it_may_be_set_at_the_documents_start(encode):
+    placed = place(Cursor("a\nb", 3), None, BUDGET, encode)
+    assert (placed.anchor.position, placed.anchor.prefix) == (0, "")
+    assert placed.known_tokens == tuple(encode("a\n"))
 
 
 def test_it_stays_while_someone_types(encode):
@@ -80,7 +92,7 @@ def test_prefix_and_suffix_stay_within_their_budget(encode):
     cursor = Cursor(tall * 2, len(tall))
     anchor = place(cursor, None, BUDGET, encode).anchor
     assert 0 < len(anchor.suffix_tokens) <= BUDGET.suffix
-    assert 375 <= len(anchor.prefix_tokens) <= BUDGET.text - len(anchor.suffix_tokens)
+    assert 340 <= len(anchor.prefix_tokens) <= BUDGET.text - len(anchor.suffix_tokens)
 
 
 def test_the_header_stands_before_a_documents_beginning_only(encode):

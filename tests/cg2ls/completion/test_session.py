@@ -55,7 +55,7 @@ def test_nothing_is_generated_past_what_is_shown(scripted, art, answer, most):
 def test_the_prompt_is_the_anchored_infill_prompt(scripted):
     engine = scripted("lue")
     at(engine, "a = 1\nreturn va‸\nb = 2\n")
-    assert engine.prompt == "a = 1\n|b = 2\n|||return"
+    assert engine.prompt == "|b = 2\n|||a = 1\nreturn"
     assert engine.requests[0].forced == b" va"
 
 
@@ -68,7 +68,7 @@ def test_a_model_that_only_continues_gets_the_text_alone(scripted):
 
 
 def test_typing_only_appends_to_the_prompt(scripted):
-    engine = scripted("x")
+    engine = scripted("x", anchor_max_tokens=200)
     session = DocumentSession(engine, "python")
     above, line, below = "a = 1\n" * 30, "value = compute(first, second", ")\nrest = 1\n"
     for typed in range(1, len(line)):
@@ -88,7 +88,7 @@ def test_offsets_count_the_documents_own_line_ends(scripted):
     text = "a\r\nb\r\nf()\r\nc\r\n"
     found = DocumentSession(engine).complete(text, text.index(")"))
     assert found.replace_end_offset == text.index(")") + 1
-    assert engine.prompt == "a\nb\n|c\n|||f"
+    assert engine.prompt == "|c\n|||a\nb\nf"
 
 
 def test_a_stopped_completion_shows_nothing(scripted):
