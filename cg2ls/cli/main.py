@@ -17,6 +17,7 @@ COMMANDS = {
     "serve": "serve an editor over LSP (what `cg2ls` alone does)",
     "complete": "complete a file at one place and print the text",
     "models": "list, add, choose, verify and remove models",
+    "memory": "see, build, explain, fit and clear what completion remembers of a workspace",
     "bench": "measure prefill, decode and key-to-answer times",
     "replay": "measure latency and quality by replaying people who write files",
     "stats": "what was shown and accepted, counted on this machine",

@@ -37,6 +37,8 @@ class Examples:
         lengths: tokens in common, [n, votes].
         sources: where each vote comes from, [n, votes].
         logprobs: the model's log-probability of the tokens voted for, [n, votes].
+        many: `Votes.crowd`'s first part, [n, votes].
+        kinds: its second, [n, votes].
         truth: the token that really came, [n].
         truth_logprob: the model's log-probability of it, [n].
         entropy: of the model's distribution in nats, [n].
@@ -48,6 +50,8 @@ class Examples:
     lengths: NDArray[np.int64]
     sources: NDArray[np.int64]
     logprobs: NDArray[np.float64]
+    many: NDArray[np.float64]
+    kinds: NDArray[np.float64]
     truth: NDArray[np.int64]
     truth_logprob: NDArray[np.float64]
     entropy: NDArray[np.float64]
@@ -113,7 +117,11 @@ def _forward(
     """Probability of the truth [n], votes' weights [n, votes], the model's [n], and all together [n]."""
     lengths, gaps, agreement, longest = _terms(examples)
     weights = np.exp(
-        mixture.near[examples.sources, lengths] + mixture.gap[gaps] + mixture.agree[lengths] * agreement
+        mixture.near[examples.sources, lengths]
+        + mixture.gap[gaps]
+        + mixture.agree[lengths] * agreement
+        - mixture.many * examples.many
+        - mixture.spread[lengths] * examples.kinds
     ) * (examples.lengths > 0)
     features = _features(examples)
     own = np.exp(features @ mixture.model + mixture.match[longest])
@@ -137,6 +145,9 @@ def _gradient(mixture: Mixture, examples: Examples) -> dict[str, NDArray[np.floa
         "near": near + _pull(mixture.near),
         "gap": np.bincount(gaps.ravel(), votes.ravel(), GAPS) + _pull(mixture.gap),
         "agree": np.bincount(lengths.ravel(), (votes * agreement).ravel(), N_LENGTHS) + _pull(mixture.agree),
+        "many": np.array([-(votes * examples.many).sum()]),
+        "spread": np.bincount(lengths.ravel(), -(votes * examples.kinds).ravel(), N_LENGTHS)
+        + _pull(mixture.spread),
         "model": _features(examples).T @ model,
         "match": np.bincount(longest, model, N_LENGTHS) + _pull(mixture.match),
     }

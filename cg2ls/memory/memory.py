@@ -14,10 +14,11 @@ from cg2ls.memory.build import Stamp, differing, listing, read_files, stamp_of
 from cg2ls.memory.evidence import DocumentPart, IndexPart, Part
 from cg2ls.memory.index import EMPTY, Index, folder_of
 from cg2ls.memory.live import LONG, LiveDocument
-from cg2ls.memory.mixture import Mixture, shipped
+from cg2ls.memory.mixture import Mixture, MixtureError, shipped
 from cg2ls.memory.prior import MemoryPrior
 from cg2ls.memory.segment import DEPTH, Segment
 from cg2ls.memory.store import Store, StoreError
+from cg2ls.workspace.languages import language_of_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,6 +50,11 @@ class Memory:
         tokenizer: the model's.
         mixture: how to weigh what is found; None for the package's own weights.
         store: where the index lies on disk; None for the user's cache.
+
+    Attributes:
+        mixture: the weights in use.
+        mixture_origin: where they come from.
+        lock: held while open documents are looked at or changed.
     """
 
     def __init__(
@@ -61,17 +67,21 @@ class Memory:
     ) -> None:
         self.workspace = workspace
         self.language = language
-        self.mixture = mixture or shipped()
-        separator = tokenizer.special.end_of_text
         self.store = store or Store.of(workspace.root, language, tokenizer)
-        self._encode = tokenizer.encode
-        self._separator = separator
-        self._lock = RLock()
+        self.mixture, self.mixture_origin = (mixture, "given") if mixture else _fitted(self.store)
+        self.vocabulary = tokenizer.special.vocab_size
+        self.encode = tokenizer.encode
+        self.separator = tokenizer.special.end_of_text
+        self.lock = RLock()
         self._refreshing = Lock()
         self._base = EMPTY
         self._changes = EMPTY
         self._gone: frozenset[str] = frozenset()
         self._live: OrderedDict[str, LiveDocument] = OrderedDict()
+
+    def wants(self, name: str) -> bool:
+        """Whether a file's name says that it is of this memory's language."""
+        return language_of_name(name) == self.language
 
     @property
     def indexed_tokens(self) -> int:
@@ -103,7 +113,7 @@ class Memory:
             else:
                 some = {path: files[path] for path in changed}
                 changes = self._in_memory(some, self._changes, **more)
-            with self._lock:
+            with self.lock:
                 self._base, self._changes = base, changes
                 self._gone = frozenset([*gone, *(file.path for file in changes.files)])
             self._settle()
@@ -118,7 +128,7 @@ class Memory:
             if not path.is_relative_to(self.workspace.root):
                 return
             name = path.relative_to(self.workspace.root).as_posix()
-            with self._lock:
+            with self.lock:
                 changes, gone = self._changes, self._gone
             files = {file.path: Stamp(file.modified, file.size) for file in changes.files}
             stamp = None if self.workspace.refusal(path) else stamp_of(path)
@@ -127,7 +137,7 @@ class Memory:
             else:
                 files.pop(name, None)
             changes = self._in_memory(files, changes)
-            with self._lock:
+            with self.lock:
                 self._changes, self._gone = changes, gone | {name}
 
     def prior(self, path: str, text: str, offset: int) -> MemoryPrior | None:
@@ -141,7 +151,7 @@ class Memory:
         Returns:
             None where nothing is known yet.
         """
-        with self._lock:
+        with self.lock:
             document: list[Part] = []
             live = self._document(path, text)
             if live is not None:
@@ -149,25 +159,25 @@ class Memory:
                 document = [DocumentPart(live, hidden)]
             else:
                 line = text.rfind("\n", 0, max(0, offset - 1)) + 1
-                left = np.array(self._encode(text[max(line, offset - 500) : offset]), np.uint16)
+                left = np.array(self.encode(text[max(line, offset - 500) : offset]), np.uint16)
             parts = [*document, *self._parts(path)]
         if not parts:
             return None
         if len(left) < DEPTH:
-            left = np.concatenate([np.array([self._separator], np.uint16), left])
-        return MemoryPrior(parts, left, self.mixture, self._lock)
+            left = np.concatenate([np.array([self.separator], np.uint16), left])
+        return MemoryPrior(parts, left, self.mixture, self.lock)
 
     def opened(self, path: str, text: str) -> None:
         """Takes a document in; slow for a large one, for the background."""
-        live = LiveDocument(self._encode, self._separator)
+        live = LiveDocument(self.encode, self.separator)
         live.update(text)
-        with self._lock:
+        with self.lock:
             self._live[path] = live
             self._bound()
 
     def closed(self, path: str) -> None:
         """Forgets a document."""
-        with self._lock:
+        with self.lock:
             self._live.pop(path, None)
 
     def _document(self, path: str, text: str) -> LiveDocument | None:
@@ -175,7 +185,7 @@ class Memory:
         if live is None:
             if len(text) > LARGE:
                 return None
-            live = LiveDocument(self._encode, self._separator)
+            live = LiveDocument(self.encode, self.separator)
         live.update(text)
         self._live[path] = live
         self._bound()
@@ -206,27 +216,37 @@ class Memory:
             return EMPTY
 
     def _written(self, files: dict[str, Stamp], reuse: Index, **more: Any) -> Index:
-        noted, tokens = read_files(self.workspace, files, self._encode, reuse=reuse, **more)
+        noted, tokens = read_files(self.workspace, files, self.encode, reuse=reuse, **more)
         try:
             return self.store.write(noted, tokens)
         except StoreError as wrong:
             log.warning("%s", wrong)
-            return Index(noted, Segment.of(tokens, self._separator))
+            return Index(noted, Segment.of(tokens, self.separator))
 
     def _in_memory(self, files: dict[str, Stamp], reuse: Index, **more: Any) -> Index:
         if not files:
             return EMPTY
-        noted, tokens = read_files(self.workspace, files, self._encode, reuse=reuse, **more)
-        return Index(noted, Segment.of(tokens, self._separator))
+        noted, tokens = read_files(self.workspace, files, self.encode, reuse=reuse, **more)
+        return Index(noted, Segment.of(tokens, self.separator))
 
     def _settle(self) -> None:
         """Sorts documents anew that changed much since they were sorted last."""
         for live in list(self._live.values()):
             if live.changed_entries < LONG:
                 continue
-            with self._lock:
+            with self.lock:
                 tokens = live.lines.tokens
-            segment = Segment.of([tokens], self._separator)
-            with self._lock:
+            segment = Segment.of([tokens], self.separator)
+            with self.lock:
                 if live.lines.tokens is tokens:
                     live.adopt(segment)
+
+
+def _fitted(store: Store) -> tuple[Mixture, str]:
+    """The weights fitted to this workspace, else those of the package."""
+    if store.mixture.is_file():
+        try:
+            return Mixture.read(store.mixture), str(store.mixture)
+        except MixtureError as wrong:
+            log.warning("%s", wrong)
+    return shipped(), "shipped"

@@ -4,19 +4,22 @@ Every entry beside the context votes for the token that followed it, and the mod
 
     p(y) = (g · p_model(y) + Σ_i w_i · [y_i = y]) / (g + Σ_i w_i)
 
-    w_i = exp(near[source_i, length_i] + gap[longest - length_i] + agree[length_i] · (log p_model(y_i) + 4))
+    w_i = exp(near[source_i, length_i] + gap[longest - length_i] + agree[length_i] · (log p_model(y_i) + 4)
+              - many · log n_i - spread[length_i] · log u_i)
     g   = exp(model[0] + model[1] · entropy + model[2] · likeliest + match[longest])
 
 This is Jelinek-Mercer interpolation (1980) with a weight that grows with what was seen, as in the cache models of
 Tu et al. (2014) and Hellendoorn & Devanbu (2017), over nearest contexts as in kNN-LM (Khandelwal et al. 2020,
-arXiv 1911.00172), nearness being the length of the common suffix as in Infini-gram (Liu et al. 2024). Several
-entries that agree add up, so counts and the spread of continuations need no terms of their own.
+arXiv 1911.00172), nearness being the length of the common suffix as in Infini-gram (Liu et al. 2024). n_i entries
+match as long as entry i or longer, and u_i different tokens followed them: a context seen often with ever other
+continuations says little, as in prediction by partial matching (Cleary & Witten 1984; Witten & Bell 1991).
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,6 +66,19 @@ class Votes:
     lengths: NDArray[np.int64]
     sources: NDArray[np.int64]
 
+    @cached_property
+    def crowd(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Logarithms of how many votes match as long as each or longer, and for how many tokens, [n] and [n]."""
+        order = np.argsort(-self.lengths, kind="stable")
+        falling = -self.lengths[order]
+        last = np.searchsorted(falling, falling, side="right")
+        new = np.zeros(len(order), np.int64)
+        new[np.unique(self.tokens[order], return_index=True)[1]] = 1
+        many, kinds = np.empty(len(order)), np.empty(len(order))
+        many[order] = np.log(last)
+        kinds[order] = np.log(new.cumsum()[last - 1])
+        return many, kinds
+
 
 @dataclass(frozen=True)
 class Mixture:
@@ -72,6 +88,8 @@ class Mixture:
         near: by source and class of length, [3, N_LENGTHS].
         gap: by class of how much shorter than the longest, [GAPS].
         agree: by class of length, [N_LENGTHS].
+        many: per logarithm of how many match as long, [1].
+        spread: per logarithm of how many tokens followed those, by class of length, [N_LENGTHS].
         model: constant, per nat of entropy, per probability of the likeliest token, [3].
         match: by class of the longest length, [N_LENGTHS].
     """
@@ -79,6 +97,8 @@ class Mixture:
     near: NDArray[np.float64]
     gap: NDArray[np.float64]
     agree: NDArray[np.float64]
+    many: NDArray[np.float64]
+    spread: NDArray[np.float64]
     model: NDArray[np.float64]
     match: NDArray[np.float64]
 
@@ -100,6 +120,8 @@ class Mixture:
             self.near[votes.sources, lengths]
             + self.gap[np.minimum(longest - votes.lengths, GAPS - 1)]
             + self.agree[lengths] * agreement
+            - self.many * votes.crowd[0]
+            - self.spread[lengths] * votes.crowd[1]
         )
         model = self.model[0] + self.model[1] * entropy + self.model[2] * likeliest
         return weights, float(np.exp(model + self.match[LENGTHS[longest]]))
@@ -154,6 +176,8 @@ SHAPES = {
     "near": (3, N_LENGTHS),
     "gap": (GAPS,),
     "agree": (N_LENGTHS,),
+    "many": (1,),
+    "spread": (N_LENGTHS,),
     "model": (3,),
     "match": (N_LENGTHS,),
 }

@@ -36,15 +36,15 @@ class MemoryPrior:
     def __init__(
         self, parts: Sequence[Part], left: NDArray[np.uint16], mixture: Mixture, lock: RLock
     ) -> None:
-        self._parts = parts
+        self.parts = parts
         self._left = left[-DEPTH:]
-        self._mixture = mixture
+        self.mixture = mixture
         self._lock = lock
         self._found: dict[tuple[int, ...], Evidence] = {}
 
     def mix(self, generated: Sequence[int], logits: NDArray[np.float32]) -> NDArray[np.float32]:
         """The next token's log-probabilities after the votes; see `Mixture.mix`."""
-        return self._mixture.mix(self.evidence(generated).votes, logits)
+        return self.mixture.mix(self.evidence(generated).votes, logits)
 
     def draft(self, generated: Sequence[int], most: int) -> Sequence[int]:
         """What followed the longest match, the nearest of the longest first."""
@@ -54,7 +54,7 @@ class MemoryPrior:
             return ()
         longest = np.flatnonzero(lengths == lengths.max())
         best = int(longest[evidence.votes.sources[longest].argmin()])
-        part = self._parts[int(evidence.parts[best])]
+        part = self.parts[int(evidence.parts[best])]
         with self._lock:
             return part.forward(int(evidence.places[best]), min(most, int(lengths[best])))
 
@@ -65,5 +65,5 @@ class MemoryPrior:
         if known is None:
             context = np.concatenate([self._left, np.array(key, np.uint16)])
             with self._lock:
-                known = self._found[key] = gather(self._parts, context)
+                known = self._found[key] = gather(self.parts, context)
         return known

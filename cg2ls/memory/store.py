@@ -63,6 +63,7 @@ class Store:
         }
         name = hashlib.sha256(json.dumps(self._is_of, sort_keys=True).encode()).hexdigest()[:24]
         self.folder = (folder or memory_folder()) / name
+        self.mixture = self.folder.with_suffix(".weights.json")
         self._separator = separator
 
     @classmethod
@@ -123,9 +124,10 @@ class Store:
         return self.read()
 
     def clear(self) -> bool:
-        """Removes the index; whether there was one."""
-        there = self.folder.exists()
+        """Removes the index and the fitted weights; whether there was anything."""
+        there = self.folder.exists() or self.mixture.exists()
         shutil.rmtree(self.folder, ignore_errors=True)
+        self.mixture.unlink(missing_ok=True)
         return there
 
 

@@ -8,7 +8,7 @@ the answer that a user would have had.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -160,8 +160,8 @@ def examples(lessons: Sequence[Lesson]) -> Examples:
     """Lessons as the fit takes them."""
     names = {name: number for number, name in enumerate(sorted({lesson.file for lesson in lessons}))}
 
-    def padded(values: Callable[[Votes], NDArray[np.int64]]) -> NDArray[np.int64]:
-        table = np.zeros((len(lessons), WIDTH), np.int64)
+    def padded(values: Callable[[Votes], NDArray[Any]], dtype: type) -> NDArray[Any]:
+        table: NDArray[Any] = np.zeros((len(lessons), WIDTH), dtype)
         for row, lesson in zip(table, lessons, strict=True):
             if lesson.votes is not None:
                 row[: len(lesson.votes.tokens)] = values(lesson.votes)
@@ -171,10 +171,12 @@ def examples(lessons: Sequence[Lesson]) -> Examples:
     for row, lesson in zip(logprobs, lessons, strict=True):
         row[: len(lesson.token_logprobs)] = lesson.token_logprobs
     return Examples(
-        tokens=padded(lambda votes: votes.tokens),
-        lengths=padded(lambda votes: votes.lengths),
-        sources=padded(lambda votes: votes.sources),
+        tokens=padded(lambda votes: votes.tokens, np.int64),
+        lengths=padded(lambda votes: votes.lengths, np.int64),
+        sources=padded(lambda votes: votes.sources, np.int64),
         logprobs=logprobs,
+        many=padded(lambda votes: votes.crowd[0], np.float64),
+        kinds=padded(lambda votes: votes.crowd[1], np.float64),
         truth=np.array([lesson.truth for lesson in lessons], np.int64),
         truth_logprob=np.array([lesson.truth_logprob for lesson in lessons]),
         entropy=np.array([lesson.entropy for lesson in lessons]),

@@ -81,6 +81,8 @@ def examples(count: int, reliable: float, seed: int = 0) -> Examples:
         lengths=lengths,
         sources=random.integers(0, 3, (count, 3)),
         logprobs=np.full((count, 3), -np.log(VOCABULARY)),
+        many=random.random((count, 3)),
+        kinds=random.random((count, 3)),
         truth=truth,
         truth_logprob=even,
         entropy=-even,
@@ -113,7 +115,7 @@ def test_slopes_are_those_of_the_cost(name: str) -> None:
         pull = sum(
             1e-4 * float((np.diff(getattr(changed, each), axis=-1) ** 2).sum())
             for each in SHAPES
-            if each != "model"
+            if each not in ("model", "many")
         )
         return float(bits_per_token(changed, data).mean()) * float(np.log(2)) + pull
 

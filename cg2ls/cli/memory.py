@@ -1,0 +1,230 @@
+"""`cg2ls memory`: what completion remembers of a workspace, why, and how well that helps."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections import Counter
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from cg2ls.commandline import Parser
+from cg2ls.errors import Cg2Error
+
+if TYPE_CHECKING:
+    from cg2ls.memory import Memory
+
+EPILOG = """\
+examples:
+  cg2ls memory build                        read the workspace now, as the server does in the background
+  cg2ls memory status                       what is remembered, and what was left out and why
+  cg2ls memory explain src/a.py --at 12:5   which files vote for which token there, and how strongly
+  cg2ls memory tune                         fit the weights to this repository, if held-out files gain by it
+  cg2ls memory clear
+"""
+
+Json = dict[str, Any]
+
+
+class MemoryCommandError(Cg2Error):
+    """Arguments that memory can do nothing with."""
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Adds the command and its own commands."""
+    made = commands.add_parser(
+        "memory",
+        help="see, build, explain, fit and clear what completion remembers of a workspace",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    shared = Parser(add_help=False)
+    shared.add_argument(
+        "--root", type=Path, default=Path(), metavar="FOLDER", help="workspace (default: here)"
+    )
+    shared.add_argument(
+        "--language", default="python", metavar="ID", help="LSP language id (default: python)"
+    )
+    shared.add_argument("--model", metavar="NAME_OR_FOLDER", help="model whose tokens count")
+    shared.add_argument("--exclude", action="append", default=[], metavar="PATTERN", help="as in .gitignore")
+    shared.add_argument("--json", action="store_true", help="print JSON")
+    inner = made.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for name, work, purpose in (
+        ("status", status, "what is remembered, and what was left out"),
+        ("build", build, "bring the index up to date"),
+        ("clear", clear, "remove the index"),
+        ("explain", explain, "which files vote for which token at a place"),
+        ("tune", tune, "fit the weights of the mixture"),
+        ("bench", bench, "measure building, edits and the cost of a token"),
+    ):
+        command = inner.add_parser(name, help=purpose, parents=[shared])
+        command.set_defaults(run=work)
+        if name == "explain":
+            command.add_argument("file", type=Path, metavar="FILE")
+            command.add_argument("--at", required=True, metavar="LINE:COL", help="from 1")
+        if name == "tune":
+            command.add_argument(
+                "paths", type=Path, nargs="*", metavar="PATH", help="repositories (default: --root)"
+            )
+            command.add_argument(
+                "--positions", type=int, default=600, metavar="N", help="places to learn from"
+            )
+            command.add_argument("--seed", type=int, default=0, metavar="N")
+            command.add_argument("-o", "--output", type=Path, metavar="FILE", help="write the weights there")
+        if name == "bench":
+            command.add_argument("--tokens", type=int, default=5_000_000, metavar="N", help="tokens to index")
+
+
+def status(arguments: argparse.Namespace) -> int:
+    """Prints what lies in the index, without reading any file of the workspace."""
+    from cg2ls.memory.store import StoreError
+
+    memory = _memory(arguments)
+    found: Json = {
+        "root": str(memory.workspace.root),
+        "language": memory.language,
+        "folder": str(memory.store.folder),
+        "weights": memory.mixture_origin,
+    }
+    try:
+        index = memory.store.read()
+    except StoreError as wrong:
+        found["problem"] = str(wrong)
+    else:
+        size = sum(file.stat().st_size for file in memory.store.folder.iterdir())
+        read = [file for file in index.files if file.tokens]
+        found |= {"files": len(read), "left_out": len(index.files) - len(read), "tokens": index.tokens}
+        found |= {"bytes": size, "bytes_per_token": round(size / max(1, index.tokens), 2)}
+    return _print(found, arguments)
+
+
+def build(arguments: argparse.Namespace) -> int:
+    """Reads what changed, and prints what was read and what was refused, by reason."""
+    memory = _memory(arguments)
+    refused: Counter[str] = Counter()
+    began = perf_counter()
+    memory.refresh(refused=lambda refusal: refused.update([refusal.reason]))
+    found = {
+        "tokens": memory.indexed_tokens,
+        "seconds": round(perf_counter() - began, 2),
+        "folder": str(memory.store.folder),
+        "refused": dict(refused),
+    }
+    return _print(found, arguments)
+
+
+def clear(arguments: argparse.Namespace) -> int:
+    """Removes the index and the fitted weights."""
+    memory = _memory(arguments)
+    return _print({"folder": str(memory.store.folder), "removed": memory.store.clear()}, arguments)
+
+
+def explain(arguments: argparse.Namespace) -> int:
+    """Prints the votes for the next token at a place, the weightiest first.
+
+    Raises:
+        CompleteError: the file or the place does not exist.
+    """
+    from cg2ls.cli.complete import _at, offset_of, read
+    from cg2ls.completion.healing import heal
+    from cg2ls.engine import Engine
+    from cg2ls.memory.explain import explained
+    from cg2ls.modelfolder.locate import locate_model
+
+    try:
+        at = _at(arguments.at)
+    except argparse.ArgumentTypeError as wrong:
+        raise MemoryCommandError(f"--at: {wrong}.") from None
+    text = read(arguments.file)
+    offset = offset_of(text, at, arguments.file)
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    memory = _memory(arguments)
+    memory.refresh()
+    located = locate_model(flag=arguments.model, language=arguments.language)
+    with Engine.open(located.folder) as engine:
+        healed = heal(text[text.rfind("\n", 0, offset) + 1 : offset])
+        rows = explained(engine, memory, arguments.file, text, offset, healed.forced)
+    if arguments.json:
+        print(json.dumps(rows, ensure_ascii=False, indent=1))
+        return 0
+    from cg2ls.table import aligned
+
+    table = [["token", "probability", "of the model", "votes", "longest", "from"]]
+    for row in rows:
+        places = ", ".join(f"{name or 'this file'} {share:.0%}" for name, share in row["files"].items())
+        numbers = f"{row['probability']:.3f}", f"{row['model']:.3f}", str(row["votes"]), str(row["longest"])
+        table.append([repr(row["token"]), *numbers, places])
+    print(aligned(table, right=(1, 2, 3, 4)))
+    return 0
+
+
+def tune(arguments: argparse.Namespace) -> int:
+    """Fits the weights to repositories; they are kept only if files that were held out gain."""
+    from cg2ls.engine import Engine
+    from cg2ls.memory.tune import tuned
+    from cg2ls.modelfolder.locate import locate_model
+    from cg2ls.replay.lessons import examples, learn
+    from cg2ls.replay.positions import sample
+    from cg2ls.replay.remember import Memories
+    from cg2ls.replay.sources import collect
+    from cg2ls.workspace.languages import LANGUAGES
+
+    paths = arguments.paths or [arguments.root.resolve()]
+    located = locate_model(flag=arguments.model, language=arguments.language)
+    with Engine.open(located.folder) as engine:
+        sources = collect(paths, LANGUAGES, {arguments.language})
+        memories = Memories(paths, sources, engine.tokenizer, "on")
+        print(f"cg2ls: asking at {arguments.positions} places ...", file=sys.stderr, flush=True)
+        lessons = learn(engine, memories, sample(sources, arguments.positions, arguments.seed))
+        memories.close()
+    found = tuned(examples(lessons))
+    kept = _memory(arguments).store.mixture if arguments.output is None else arguments.output
+    if found.helps or arguments.output is not None:
+        from cg2ls.files import write_atomically
+
+        write_atomically(kept, found.mixture.to_json())
+    report = found.to_json() | {"places": arguments.positions, "weights": str(kept) if found.helps else ""}
+    return _print(report, arguments)
+
+
+def bench(arguments: argparse.Namespace) -> int:
+    """Measures on the workspace's own text, repeated until there is enough of it."""
+    from cg2ls.memory.bench import measured
+
+    memory = _memory(arguments)
+    found = measured(memory, arguments.tokens) | {"load": round(os.getloadavg()[0], 2)}
+    return _print(found, arguments)
+
+
+def _memory(arguments: argparse.Namespace) -> Memory:
+    from cg2ls.codegen2.tokenizer import CodeTokenizer
+    from cg2ls.memory import Memory
+    from cg2ls.modelfolder.description import TOKENIZER
+    from cg2ls.modelfolder.locate import locate_model
+    from cg2ls.workspace import ReadingRules, Workspace
+
+    if not arguments.root.is_dir():
+        raise MemoryCommandError(f"{arguments.root} is not a folder; name the workspace with --root.")
+    located = locate_model(flag=arguments.model, language=arguments.language)
+    tokenizer = CodeTokenizer.load(located.folder / TOKENIZER)
+    workspace = Workspace(arguments.root, ReadingRules(exclude=tuple(arguments.exclude)))
+    return Memory(workspace, arguments.language, tokenizer)
+
+
+def _print(found: Json, arguments: argparse.Namespace) -> int:
+    from cg2ls.table import aligned
+
+    if arguments.json:
+        print(json.dumps(found, indent=1))
+    else:
+        print(aligned([[name.replace("_", " "), _plain(value)] for name, value in found.items()]))
+    return 0
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {number}" for name, number in value.items()) or "none"
+    return str(value)

@@ -1,0 +1,133 @@
+"""What memory costs: building, an edit in a large file, a token."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cg2ls.memory.evidence import DocumentPart, IndexPart, Part
+from cg2ls.memory.index import Index, IndexedFile
+from cg2ls.memory.live import LiveDocument
+from cg2ls.memory.prior import MemoryPrior
+from cg2ls.memory.store import Store
+from cg2ls.workspace import RefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from cg2ls.memory import Memory
+
+LINES = 20_000
+"""Lines of the file that is edited."""
+
+EDITS = 300
+TOKENS = 2000
+
+
+def measured(memory: Memory, tokens: int) -> dict[str, Any]:
+    """Medians and 95th percentiles over a workspace's own text.
+
+    Args:
+        memory: of the workspace.
+        tokens: tokens to index; the workspace's files are taken again, shuffled line by line, until there are
+            so many.
+    """
+    texts = _texts(memory)
+    with tempfile.TemporaryDirectory() as folder:
+        began = perf_counter()
+        encoded = [np.array(memory.encode(text), np.uint16) for text in texts]
+        encoding = (perf_counter() - began) / sum(map(len, encoded))
+        files = _enough(encoded, tokens)
+        store = Store(
+            memory.workspace.root, memory.language, "bench", memory.separator, Path(folder) / "index"
+        )
+        noted = [IndexedFile(f"{number}.py", 0, 0, len(each)) for number, each in enumerate(files)]
+        began = perf_counter()
+        index = store.write(noted, files)
+        sorting = (perf_counter() - began) / index.tokens
+        size = sum(file.stat().st_size for file in store.folder.iterdir())
+        document, edits = _edits(memory, texts)
+        costs = _costs(memory, index, document, encoded)
+    return {
+        "tokens": index.tokens,
+        "build_s_per_million": round(1e6 * (encoding + sorting), 2),
+        "bytes_per_token": round(size / index.tokens, 2),
+        "edit_ms": _percentiles(edits),
+        "token_ms": _percentiles(costs),
+    }
+
+
+def _texts(memory: Memory) -> list[str]:
+    texts = []
+    for path in memory.workspace.walk(memory.wants):
+        try:
+            texts.append(memory.workspace.read(path))
+        except RefusedError:
+            continue
+    return texts
+
+
+def _enough(encoded: list[NDArray[np.uint16]], tokens: int) -> list[NDArray[np.uint16]]:
+    """The files, and pieces of them in another order each time, so that sorting is not a matter of copies."""
+    random = np.random.default_rng(0)
+    pieces = [part for each in encoded for part in np.array_split(each, max(1, len(each) // 24))]
+    files, count = list(encoded), sum(map(len, encoded))
+    while count < tokens:
+        drawn = random.integers(len(pieces), size=200)
+        files.append(np.concatenate([pieces[number] for number in drawn]))
+        count += len(files[-1])
+    return files
+
+
+def _edits(memory: Memory, texts: list[str]) -> tuple[LiveDocument, list[float]]:
+    """A long document after someone typed at a few places of it, and what each key cost, in ms."""
+    lines = "\n".join(texts).split("\n")
+    text = "\n".join((lines * (LINES // len(lines) + 1))[:LINES])
+    document = LiveDocument(memory.encode, memory.separator)
+    document.update(text)
+    random = np.random.default_rng(0)
+    costs = []
+    for number in range(EDITS):
+        if number % 30 == 0:
+            at = int(random.integers(len(text)))
+        text = text[:at] + "print(x)\n"[number % 9] + text[at:]
+        at += 1
+        costs.append(_ms(lambda text=text: document.update(text)))  # type: ignore[misc]
+    return document, costs
+
+
+def _costs(
+    memory: Memory, index: Index, document: LiveDocument, encoded: list[NDArray[np.uint16]]
+) -> list[float]:
+    """What mixing costs at each token of real text, in ms."""
+    nothing = np.zeros(len(index.files), np.bool_)
+    parts: list[Part] = [DocumentPart(document, range(0)), IndexPart(index, nothing, index.in_folder(""))]
+    random = np.random.default_rng(0)
+    logits = random.normal(0, 3, memory.vocabulary).astype(np.float32)
+    costs: list[float] = []
+    while len(costs) < TOKENS:
+        tokens = encoded[int(random.integers(len(encoded)))]
+        if len(tokens) < 100:
+            continue
+        start = int(random.integers(40, len(tokens) - 50))
+        prior = MemoryPrior(parts, tokens[:start], memory.mixture, memory.lock)
+        written = [int(token) for token in tokens[start : start + 50]]
+        for length in range(len(written)):
+            costs.append(_ms(lambda length=length: prior.mix(written[:length], logits)))  # type: ignore[misc]  # noqa: B023,PERF401
+    return costs
+
+
+def _ms(work: Callable[[], object]) -> float:
+    began = perf_counter()
+    work()
+    return 1e3 * (perf_counter() - began)
+
+
+def _percentiles(values: list[float]) -> dict[str, float]:
+    return {f"p{at}": round(float(np.percentile(values, at)), 3) for at in (50, 95, 99)}

@@ -1,0 +1,105 @@
+"""`cg2ls memory` over a small workspace and the shipped model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cg2ls.cli.main import main
+
+LEDGER = """\
+class OrderLedger:
+    def settle_outstanding_balance(self, customer):
+        return customer.balance
+
+
+def close_month(ledger, customer):
+    return ledger.settle_outstanding_balance(customer)
+"""
+MAIN = "def close(ledger, customer):\n    return ledger.settle_\n"
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("CG2LS_HOME", str(tmp_path / "home"))
+    root = tmp_path / "project"
+    root.mkdir()
+    (root / "ledger.py").write_text(LEDGER)
+    (root / "main.py").write_text(MAIN)
+    (root / "blob.py").write_bytes(b"\0\1\2")
+    monkeypatch.chdir(root)
+    return root
+
+
+def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> object:
+    assert main(["memory", *arguments, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_status_build_and_clear_agree(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "no index yet" in printed(capsys, "status")["problem"]
+    built = printed(capsys, "build")
+    assert built["refused"] == {"binary": 1}
+    status = printed(capsys, "status")
+    assert (status["files"], status["left_out"], status["tokens"]) == (2, 1, built["tokens"])
+    assert status["weights"] == "shipped"
+    assert printed(capsys, "clear")["removed"] is True
+    assert printed(capsys, "clear")["removed"] is False
+    assert "problem" in printed(capsys, "status")
+
+
+def test_explain_names_the_file_that_votes(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = printed(capsys, "explain", "main.py", "--at", "2:26")
+    outstanding = next(row for row in rows if row["token"] == "_")
+    assert outstanding["files"] == {"ledger.py": 1.0}
+    assert main(["memory", "explain", "main.py", "--at", "2:26"]) == 0
+    assert "ledger.py 100%" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["status", "--root", "missing"], "missing is not a folder"),
+        (["explain", "main.py", "--at", "here"], "LINE:COL"),
+        (["explain", "main.py", "--at", "9:1"], "no line 9"),
+        (["explain", "other.py", "--at", "1:1"], "other.py does not exist"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence(
+    workspace: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    assert main(["memory", *arguments]) == 1
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+
+
+def test_tune_wants_more_than_two_files(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["memory", "tune", "--positions", "2"]) == 1
+    assert "learn from" in capsys.readouterr().err
+
+
+def test_weights_fitted_to_a_workspace_are_used_and_cleared(
+    workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from cg2ls.memory.mixture import shipped
+
+    folder = Path(printed(capsys, "build")["folder"])
+    weights = folder.with_suffix(".weights.json")
+    weights.write_text(shipped().to_json())
+    assert printed(capsys, "status")["weights"] == str(weights)
+    weights.write_text("{}")
+    assert printed(capsys, "status")["weights"] == "shipped"
+    printed(capsys, "clear")
+    assert not weights.exists()
+
+
+def test_bench_prints_every_cost(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (workspace / "long.py").write_text("".join(f"value_{n} = compute(first, {n})\n" for n in range(200)))
+    found = printed(capsys, "bench", "--tokens", "20000")
+    assert found["tokens"] >= 20000
+    assert found["bytes_per_token"] < 20
+    for name in ("edit_ms", "token_ms"):
+        assert 0 < found[name]["p50"] <= found[name]["p95"] <= found[name]["p99"]
