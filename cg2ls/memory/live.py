@@ -117,7 +117,7 @@ class LiveDocument:
         at = bisect_left(self._changed, (context,))
         near = self._changed[max(0, at - each_side) : at + each_side]
         near = [entry for entry in near if entry[2] not in hidden]
-        windows = np.frombuffer(b"".join(entry[0] for entry in near), TOKEN).reshape(len(near), DEPTH)
+        windows = np.frombuffer(b"".join([entry[0] for entry in near]), np.uint16).reshape(len(near), DEPTH)
         return Neighbours(
             windows, np.array([entry[1] for entry in near], np.int64), np.full(len(near), -1, np.int64)
         )

@@ -36,7 +36,7 @@ OPEN_DOCUMENTS = 8
 """Documents kept live; the one completed longest ago is given up."""
 
 LARGE = 200_000
-"""Characters of a document that is taken in at once, when it is first completed; larger ones wait for `refresh`."""
+"""Characters of a document that is taken in at once when it is first completed; larger ones wait for `opened`."""
 
 
 class Memory:
@@ -78,6 +78,7 @@ class Memory:
         self._changes = EMPTY
         self._gone: frozenset[str] = frozenset()
         self._live: OrderedDict[str, LiveDocument] = OrderedDict()
+        self._opening: set[str] = set()
 
     def wants(self, name: str) -> bool:
         """Whether a file's name says that it is of this memory's language."""
@@ -139,6 +140,7 @@ class Memory:
             changes = self._in_memory(files, changes)
             with self.lock:
                 self._changes, self._gone = changes, gone | {name}
+            self._settle()
 
     def prior(self, path: str, text: str, offset: int) -> MemoryPrior | None:
         r"""What memory knows about the text at a place of a document.
@@ -167,12 +169,21 @@ class Memory:
             left = np.concatenate([np.array([self.separator], np.uint16), left])
         return MemoryPrior(parts, left, self.mixture, self.lock)
 
+    def must_open(self, path: str, text: str) -> bool:
+        """Whether a document is new and so large that `opened` should take it in; true once."""
+        with self.lock:
+            wanted = len(text) > LARGE and path not in self._live and path not in self._opening
+            if wanted:
+                self._opening.add(path)
+            return wanted
+
     def opened(self, path: str, text: str) -> None:
         """Takes a document in; slow for a large one, for the background."""
         live = LiveDocument(self.encode, self.separator)
         live.update(text)
         with self.lock:
             self._live[path] = live
+            self._opening.discard(path)
             self._bound()
 
     def closed(self, path: str) -> None:

@@ -33,7 +33,8 @@ class Neighbours:
     """Entries beside the place where a context belongs, in their order.
 
     Attributes:
-        windows: the entries' contexts from right to left, [n, DEPTH].
+        windows: the entries' contexts from right to left, [n, DEPTH]; bytes of type TOKEN taken as the machine's own
+            numbers, which compare faster and are good for nothing but comparing.
         following: the token after each of these contexts, [n].
         places: the entries' own places in the segment, [n].
     """
@@ -58,6 +59,7 @@ class Segment:
     def __init__(self, text: Any, suffixes: Any, separator: int) -> None:
         self._bytes = text
         self._text = np.frombuffer(text, TOKEN)
+        self._raw = self._text.view(np.uint16)
         self._order = np.frombuffer(suffixes, np.uint32)
         self._ranks: memoryview = memoryview(suffixes).cast("B").cast("I")
         self._separator = separator
@@ -83,7 +85,7 @@ class Segment:
         places = places[places > 0]
         following = self._text[places - 1].astype(np.int64)
         places, following = places[following != self._separator], following[following != self._separator]
-        return Neighbours(self._text[places[:, None] + _STEPS], following, places)
+        return Neighbours(self._raw[places[:, None] + _STEPS], following, places)
 
     def check(self) -> None:
         """Looks at what a damaged file would get wrong first.
@@ -141,9 +143,9 @@ def matched(windows: NDArray[Any], context: NDArray[Any]) -> NDArray[np.int64]:
 
     Args:
         windows: [n, DEPTH], from right to left.
-        context: up to DEPTH tokens, from right to left.
+        context: up to DEPTH tokens, from right to left, of type TOKEN.
     """
-    differs = windows[:, : len(context)] != context
+    differs = windows[:, : len(context)] != context.view(np.uint16)
     first: NDArray[np.int64] = differs.argmax(axis=1)
     first[~differs.any(axis=1)] = len(context)
     return first

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from cg2ls.completion import CompletionEngine
     from cg2ls.completion.session import PriorOf
+    from cg2ls.engine.prior import Prior
     from cg2ls.memory.build import Progress
     from cg2ls.server.documents import Snapshot
     from cg2ls.server.server import Server
@@ -71,7 +72,13 @@ class Memories:
             if root is not None:
                 self._server.in_background(self._build(memory))
         name = _name(memory, path)
-        return lambda text, offset: memory.prior(name, text, offset)
+
+        def prior(text: str, offset: int) -> Prior | None:
+            if memory.must_open(name, text):
+                self._background.do(lambda: memory.opened(name, text))
+            return memory.prior(name, text, offset)
+
+        return prior
 
     def file_changed(self, uri: str) -> None:
         """Reads a file again that was saved, made or removed."""

@@ -193,6 +193,18 @@ def test_before_anything_is_read_only_the_document_is_known(
     assert goes_on(memory, tokenizer, "main.py", "alpha_beta = 1\nprint(alpha_").startswith("beta")
 
 
+def test_a_large_document_is_taken_in_by_the_background(memory: Memory, tokenizer: CodeTokenizer) -> None:
+    """Whoever completes does not wait for it, and knows the other files meanwhile."""
+    text = "alpha_beta = 1\n" + "value = compute(1)\n" * 12_000 + "print(alpha_"
+    assert memory.must_open("main.py", text)
+    assert not memory.must_open("main.py", text)
+    prior = memory.prior("main.py", text, len(text))
+    assert prior
+    assert "main.py" not in memory._live
+    memory.opened("main.py", text)
+    assert goes_on(memory, tokenizer, "main.py", text).startswith("beta")
+
+
 def everything(prior: MemoryPrior, tokenizer: CodeTokenizer) -> list[tuple[int, int]]:
     votes = prior.evidence([]).votes
     return sorted(zip(votes.lengths.tolist(), votes.tokens.tolist(), strict=True))
