@@ -55,6 +55,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--positions", type=_count, default=400, metavar="N", help="places to judge (default: 400)"
     )
     made.add_argument(
+        "--token-places",
+        type=_count,
+        default=0,
+        metavar="N",
+        help="places to judge token by token, in front of the true text (default: none; needs --json)",
+    )
+    made.add_argument(
         "--passages",
         type=_count,
         default=40,
@@ -150,6 +157,8 @@ def run(arguments: argparse.Namespace) -> int:
                 curves = latencies.times
                 report |= latencies.to_json()
             report |= replay.quality()
+            if arguments.token_places:
+                report["token_by_token"] = replay.tokens()
         memories.close()
     if arguments.picture:
         write_atomically(arguments.picture, picture(report, curves))
@@ -200,6 +209,15 @@ class _Replay:
         if self.arguments.verdicts:
             report["verdicts"] = found.verdicts()
         return report | ({"rules": self.rules()} if self.arguments.rules else {})
+
+    def tokens(self) -> Json:
+        """What true tokens cost, with memory and without."""
+        from cg2ls.replay.lessons import learn, summary
+        from cg2ls.replay.positions import sample
+
+        _tell(f"reading at {self.arguments.token_places} places")
+        places = sample(self.sources, self.arguments.token_places, self.arguments.seed)
+        return summary(learn(self.engine, self.memories, places))
 
     def rules(self) -> Json:
         from cg2ls.replay.positions import sample

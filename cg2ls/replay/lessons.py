@@ -15,6 +15,7 @@ import numpy as np
 from cg2ls.memory.evidence import EACH_SIDE
 from cg2ls.memory.fit import Examples
 from cg2ls.replay.editor import Editor
+from cg2ls.replay.spread import spread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -183,3 +184,19 @@ def examples(lessons: Sequence[Lesson]) -> Examples:
         likeliest=np.array([lesson.likeliest for lesson in lessons]),
         file=np.array([names[lesson.file] for lesson in lessons], np.int64),
     )
+
+
+def summary(lessons: Sequence[Lesson]) -> dict[str, Any]:
+    """Next-token accuracy and bits per token with memory, the latter also without, each with its spread."""
+    files = [lesson.file for lesson in lessons]
+    ones = [1.0] * len(lessons)
+    shares = {
+        "next_token_accuracy": [float(lesson.right) for lesson in lessons],
+        "bits_per_token": [lesson.bits for lesson in lessons],
+        "bits_per_token_of_the_model": [float(-lesson.truth_logprob / np.log(2)) for lesson in lessons],
+    }
+    found: dict[str, Any] = {"tokens": len(lessons)}
+    for name, values in shares.items():
+        low, high = spread(files, values, ones)
+        found[name] = {"mean": round(float(np.mean(values)), 4), "spread": [round(low, 4), round(high, 4)]}
+    return found

@@ -12,7 +12,7 @@ from cg2ls.engine import Engine
 from cg2ls.memory.fit import bits_per_token
 from cg2ls.memory.mixture import shipped
 from cg2ls.modelfolder.folders import SHIPPED_DEFAULT
-from cg2ls.replay.lessons import Lesson, examples, learn
+from cg2ls.replay.lessons import Lesson, examples, learn, summary
 from cg2ls.replay.positions import sample
 from cg2ls.replay.remember import Memories
 from cg2ls.replay.sources import collect
@@ -73,6 +73,13 @@ def test_without_memory_lessons_are_the_models_own(engine: Engine, repository: P
     assert [lesson.bits for lesson in lessons] == pytest.approx(
         [-lesson.truth_logprob / np.log(2) for lesson in lessons], abs=1e-5
     )
+
+
+def test_a_summary_tells_what_memory_gained(engine: Engine, repository: Path) -> None:
+    told = summary(taught(engine, repository, "on"))
+    assert told["bits_per_token"]["mean"] < told["bits_per_token_of_the_model"]["mean"]
+    low, high = told["next_token_accuracy"]["spread"]
+    assert 0 <= low <= told["next_token_accuracy"]["mean"] <= high <= 1
 
 
 def test_copies_of_a_file_give_nothing_away(engine: Engine, repository: Path) -> None:
