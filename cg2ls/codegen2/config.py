@@ -13,6 +13,9 @@ PUBLISHED_GROUPS = {128: 8, 256: 8}
 for 8 TPU cores; the 7B and 16B lack it and were laid out for 4."""
 
 
+GROUPS_KEY = "qkv_groups"
+"""Our own key in config.json; no published one has it."""
+
 ROTARY_BASE = 10000.0
 """Frequencies of the rotary embedding are ROTARY_BASE^(-2i / rotary_dim)."""
 
@@ -124,7 +127,7 @@ class CodeGenConfig:
             "n_ctx": self.n_positions,
             "vocab_size": self.vocab_size,
             "layer_norm_epsilon": self.layer_norm_epsilon,
-            "qkv_groups": self.qkv_groups,
+            GROUPS_KEY: self.qkv_groups,
             "attn_pdrop": 0.0,
             "embd_pdrop": 0.0,
             "resid_pdrop": 0.0,
@@ -142,6 +145,6 @@ def implied_groups(raw: Mapping[str, Any]) -> int:
 
     Tensor shapes cannot tell the layouts apart, so whoever converts weights should check the result too.
     """
-    if "qkv_groups" in raw:
-        return int(raw["qkv_groups"])
+    if GROUPS_KEY in raw:
+        return int(raw[GROUPS_KEY])
     return PUBLISHED_GROUPS.get(int(raw.get("head_dim") or 0), 4)

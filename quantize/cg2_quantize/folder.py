@@ -13,8 +13,13 @@ from cg2_quantize.checks import check_output, check_shape, check_space, check_vo
 from cg2_quantize.errors import QuantizeError
 from cg2_quantize.external import ExternalWriter
 from cg2_quantize.formats import format_of
+from cg2_quantize.groups import check_groups
+from cg2_quantize.proof.limits import check_limits
+from cg2_quantize.proof.prove import prove
 from cg2_quantize.weights import NamedWeights
 from cg2ls.codegen2 import Checkpoint, CodeGenConfig, CodeTokenizer, SpecialTokens
+from cg2ls.codegen2.checkpoint import read_json
+from cg2ls.codegen2.config import GROUPS_KEY
 from cg2ls.files import replacing_folder, sha256_of
 from cg2ls.modelfolder.description import (
     CONTENT,
@@ -34,6 +39,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cg2_quantize.formats import Format
+    from cg2_quantize.proof.report import ProofReport
 
 SPARE_BYTES = 32 << 20
 """For the graph, the tokenizer, biases and rotary tables."""
@@ -50,7 +56,8 @@ class Report:
         parameters: trainable parameters of the model.
         bytes: size of the folder.
         bits_per_weight: of the weight file.
-        seconds: wall clock of the conversion.
+        seconds: wall clock of the conversion, without its proof.
+        proof: what the proof found; None without one.
     """
 
     folder: Path
@@ -60,6 +67,7 @@ class Report:
     bytes: int
     bits_per_weight: float
     seconds: float
+    proof: ProofReport | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -74,10 +82,13 @@ def convert(
     target: str | None = None,
     portable: bool = False,
     kv: str | None = None,
+    context: int | None = None,
     name: str | None = None,
     qkv_groups: int | None = None,
     license: str | None = None,  # noqa: A002  the key in model.json
     force: bool = False,
+    proof: str = "none",
+    allow_loss: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> Report:
     """Writes the model folder of a checkpoint.
@@ -89,31 +100,45 @@ def convert(
         target: "cpu" or "cuda"; by default what the precision is for.
         portable: whether in standard operators only.
         kv: "int8" for keys and values in eight bits.
+        context: most tokens of prompt and answer, if fewer than the checkpoint's.
         name: what users will choose the model by; by default cg2ls.json's, else the checkpoint folder's.
         qkv_groups: groups in the fused projection, where config.json implies the wrong number.
         license: SPDX expression; by default cg2ls.json's.
         force: whether to replace a model folder that is there.
+        proof: "none", "quick" or "full" (see `cg2_quantize.proof`).
+        allow_loss: whether to keep a conversion of trained weights that lies outside of its limits.
         progress: is told of every tensor's bytes in float32 when it has been read.
 
     Raises:
         Cg2Error: the checkpoint is incomplete or not CodeGen2's, the tokenizer does not fit it, the format
-            cannot be written so, the output exists, or the disk is too full. Nothing is written then.
+            cannot be written so, the weights contradict the number of groups, the conversion lost too much, the
+            output exists, or the disk is too full. Nothing is written then.
     """
     started = time.monotonic()
     chosen = format_of(precision, target=target, portable=portable, kv=kv)
     check_output(folder, force=force, proof=DESCRIPTION)
     checkpoint = Checkpoint.open(checkpoint_folder, qkv_groups=qkv_groups)
+    if context is not None:
+        shorter = min(context, checkpoint.config.n_positions)
+        checkpoint = replace(checkpoint, config=replace(checkpoint.config, n_positions=shorter))
     check_shape(checkpoint.config, chosen)
     tokenizer = CodeTokenizer.load(checkpoint.tokenizer_path)
     check_vocabulary(checkpoint, tokenizer)
     check_space(folder, most_bytes(checkpoint.config, chosen) + SPARE_BYTES)
     facts = _facts(checkpoint_folder, name, license)
+    stated = qkv_groups is not None or GROUPS_KEY in read_json(checkpoint_folder / "config.json")
+    check_groups(checkpoint, tokenizer, stated=stated)
+    proven: ProofReport | None = None
     with replacing_folder(folder, proof=DESCRIPTION) as new:
         named = NamedWeights(checkpoint, moves_norms=chosen.precision.moves_norms, progress=progress)
         write_graph(checkpoint.config, named, chosen, new)
         (new / TOKENIZER).write_text(tokenizer.to_json(), encoding="utf-8")
         model = _describe(checkpoint.config, tokenizer.special, chosen, facts, new)
         model.write(new)
+        seconds = time.monotonic() - started
+        if proof != "none":
+            proven = _prove(checkpoint, new, proof, allow_loss=allow_loss)
+            replace(model, quality={**model.quality, **_quality(proven)}).write(new)
     return Report(
         folder=folder,
         name=model.name,
@@ -121,8 +146,26 @@ def convert(
         parameters=checkpoint.config.n_parameters,
         bytes=sum(path.stat().st_size for path in folder.iterdir()),
         bits_per_weight=8 * model.files[WEIGHTS].bytes / checkpoint.config.n_parameters,
-        seconds=time.monotonic() - started,
+        seconds=seconds,
+        proof=proven,
     )
+
+
+def _prove(checkpoint: Checkpoint, folder: Path, proof: str, *, allow_loss: bool) -> ProofReport:
+    def reference(place: Path) -> None:
+        convert(checkpoint.folder, place, precision="fp32", qkv_groups=checkpoint.config.qkv_groups)
+
+    report = prove(checkpoint, folder, proof=proof, reference_folder=reference)
+    if not allow_loss:
+        check_limits(report)
+    return report
+
+
+def _quality(proven: ProofReport) -> dict[str, float]:
+    """What model.json keeps of a proof."""
+    if proven.kl_mean is None or proven.top1_agreement is None:
+        return {}
+    return {"kl_mean": round(proven.kl_mean, 7), "top1_agreement": round(proven.top1_agreement, 5)}
 
 
 def most_bytes(config: CodeGenConfig, chosen: Format) -> int:

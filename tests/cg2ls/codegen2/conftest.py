@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from cg2_quantize.synthetic import published_tokenizer
+from cg2_quantize.published import codegen2_tokenizer
 from cg2ls.codegen2 import CodeTokenizer
 
 
 @pytest.fixture(scope="session")
 def published() -> CodeTokenizer:
-    return CodeTokenizer(published_tokenizer())
+    return CodeTokenizer(codegen2_tokenizer())

@@ -1,0 +1,52 @@
+"""`cg2-quantize compare A B...`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cg2_quantize.commands.options import parser
+from cg2ls.table import aligned
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+EXAMPLE = """\
+example:
+  cg2-quantize compare models/int8 models/int4 models/nf4
+      a column for each: what its report.json says, and how far it is from the first over the
+      held-out code that comes with cg2-quantize
+"""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Runs the command."""
+    options_ = parser("cg2-quantize compare", "Puts model folders side by side.", EXAMPLE)
+    options_.add_argument("folders", type=Path, nargs="+", metavar="FOLDER", help="model folders")
+    options_.add_argument(
+        "--tokens",
+        type=int,
+        default=2048,
+        metavar="N",
+        help="tokens to compare over; 0 for none (default: 2048)",
+    )
+    options_.add_argument("--json", action="store_true", help="one JSON object per folder")
+    options = options_.parse_args(arguments)
+
+    from cg2_quantize.proof.compare import compare
+
+    columns = compare(options.folders, options.tokens)
+    if options.json:
+        print(json.dumps(columns, indent=2))
+        return 0
+    keys = list(dict.fromkeys(key for column in columns for key in column))
+    rows = [(key, *(_cell(column.get(key)) for column in columns)) for key in keys]
+    print(aligned(rows, right=range(1, len(columns) + 1)))
+    return 0
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

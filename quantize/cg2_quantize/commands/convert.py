@@ -1,0 +1,184 @@
+"""`cg2-quantize CHECKPOINT -o FOLDER`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cg2_quantize.commands.options import parser
+from cg2ls.table import aligned
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator, Sequence
+
+    from cg2_quantize.folder import Report
+    from cg2ls.commandline import Parser
+
+FORMATS = ("fp32", "fp16", "bf16", "int8", "int4", "nf4")
+TARGETS = ("cpu", "cuda")
+PROOFS = ("none", "quick", "full")
+"""As in `cg2_quantize.formats` and `cg2_quantize.proof`, which are imported when there is work to do."""
+
+EXAMPLE = """\
+example:
+  cg2-quantize checkpoints/my-model -o models/my-model --format int8
+      reads checkpoints/my-model (config.json, tokenizer.json, *.safetensors or *.bin)
+      and writes models/my-model (model.onnx, model.onnx.data, tokenizer.json, model.json, report.*)
+  cg2-quantize Salesforce/codegen2-1B_P -o models/codegen2-1b --format auto
+      downloads the checkpoint first, once, and takes the best format that fits this machine
+
+formats:
+  int8   fastest on processors with VNNI, about 1 byte per weight (default)
+  int4   smallest, the embedding and the head in 8 bits
+  nf4    bitsandbytes' own 4 bits, slow on processors
+  fp32   the checkpoint's own values, 4 bytes per weight
+  fp16, bf16   for NVIDIA cards, 2 bytes per weight
+
+other commands:
+  cg2-quantize compare models/a models/b
+  cg2-quantize dequantize models/my-model -o checkpoints/again
+"""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Runs the command."""
+    options = _parser().parse_args(arguments)
+
+    from cg2_quantize.checks import check_output
+    from cg2_quantize.folder import convert
+    from cg2_quantize.sources import located
+    from cg2ls.modelfolder.description import DESCRIPTION
+
+    check_output(options.output, force=options.force, proof=DESCRIPTION)
+    with located(options.checkpoint, revision=options.revision, tokenizer=options.tokenizer) as checkpoint:
+        chosen = _planned(options, checkpoint) if options.format == "auto" else _asked(options)
+        with _bar(checkpoint, quiet=options.json) as progress:
+            report = convert(
+                checkpoint,
+                options.output,
+                **chosen,
+                name=options.name,
+                qkv_groups=options.qkv_groups,
+                license=options.license,
+                force=options.force,
+                proof=options.proof,
+                allow_loss=options.allow_loss,
+                progress=progress,
+            )
+    print(json.dumps(report.to_dict()) if options.json else table(report))
+    if options.use:
+        _use(options.output)
+    return 0
+
+
+def table(report: Report) -> str:
+    """A heading and one line, and where the report lies."""
+    cells = {
+        "model": report.name,
+        "format": report.precision,
+        "parameters": str(report.parameters),
+        "bytes": str(report.bytes),
+        "bits/weight": f"{report.bits_per_weight:.2f}",
+        "seconds": f"{report.seconds:.1f}",
+    }
+    proof = report.proof
+    if proof is not None and proof.kl_mean is not None and proof.top1_agreement is not None:
+        cells |= {"mean KL": f"{proof.kl_mean:.2g}", "top-1": f"{proof.top1_agreement:.2%}"}
+    lines = aligned((tuple(cells), tuple(cells.values())), right=range(1, len(cells)))
+    return lines if proof is None else f"{lines}\nThe report: {report.folder / 'report.html'}"
+
+
+def _asked(options: argparse.Namespace) -> dict[str, Any]:
+    return {
+        "precision": options.format,
+        "target": options.target,
+        "portable": options.portable,
+        "kv": "int8" if options.kv == "int8" else None,
+        "context": options.context,
+    }
+
+
+def _planned(options: argparse.Namespace, checkpoint: Path) -> dict[str, Any]:
+    """The plan's choice; the plan itself goes to stderr."""
+    from dataclasses import replace
+
+    from cg2_quantize.machine import this_machine
+    from cg2_quantize.plan import plan
+    from cg2ls.codegen2 import Checkpoint
+
+    config = Checkpoint.open(checkpoint, qkv_groups=options.qkv_groups).config
+    if options.context:
+        config = replace(config, n_positions=min(options.context, config.n_positions))
+    found = plan(config, this_machine())
+    print(found, file=sys.stderr)
+    kv = "int8" if found.chosen.kv == "int8" else None
+    return {"precision": found.chosen.name, "target": found.chosen.target, "kv": kv, "context": found.context}
+
+
+def _bar(checkpoint: Path, *, quiet: bool) -> Any:
+    """A progress bar over the weights' bytes, as a context that gives what to tell it of bytes."""
+    from contextlib import contextmanager
+
+    from tqdm import tqdm
+
+    from cg2ls.codegen2 import Checkpoint
+
+    @contextmanager
+    def shown() -> Iterator[Any]:
+        total = 4 * Checkpoint.open(checkpoint).config.n_parameters
+        hidden = quiet or not sys.stderr.isatty()
+        with tqdm(total=total, unit="B", unit_scale=True, desc="converting", disable=hidden) as bar:
+            yield bar.update
+
+    return shown()
+
+
+def _use(folder: Path) -> None:
+    """Hands the model to the server, as `cg2ls models add` and `cg2ls models use` do."""
+    from dataclasses import replace
+
+    from cg2ls.modelfolder.choice import read_lasting, write_lasting
+    from cg2ls.modelfolder.folders import choices_file
+    from cg2ls.modelfolder.store import ModelStore
+
+    added = ModelStore().add(folder)
+    write_lasting(choices_file(), replace(read_lasting(choices_file()), general=added.name))
+    print(f"{added.name} now answers wherever no other model is chosen for the language.", file=sys.stderr)
+
+
+def _parser() -> Parser:
+    options = parser(
+        "cg2-quantize", "Turns a CodeGen2 checkpoint into a model folder that cg2ls runs.", EXAMPLE
+    )
+    add = options.add_argument
+    add("checkpoint", metavar="CHECKPOINT", help="a folder in the Hugging Face layout, or a name on the hub")
+    add("-o", "--output", type=Path, required=True, metavar="FOLDER", help="the model folder to make")
+    add("--format", choices=("auto", *FORMATS), default="int8", help="precision (default: int8)")
+    add(
+        "--for", dest="target", choices=TARGETS, help="what it is to run on (default: what the format is for)"
+    )
+    add("--portable", action="store_true", help="standard operators only, for other runtimes")
+    add("--kv", choices=("float", "int8"), default="float", help="key and value cache (default: float)")
+    add(
+        "--context", type=int, metavar="N", help="most tokens of prompt and answer, if fewer than the model's"
+    )
+    add("--proof", choices=PROOFS, default="quick", help="comparison with the checkpoint (default: quick)")
+    add("--allow-loss", action="store_true", help="keep a conversion that lost more than its format's limits")
+    add("--use", action="store_true", help="add the model to this user's and let the server use it")
+    add("--revision", metavar="COMMIT", help="of a checkpoint on the hub (default: the newest)")
+    add("--tokenizer", type=Path, metavar="FOLDER", help="folder with vocab.json and merges.txt of GPT-2")
+    add("--name", help="the model's name (default: cg2ls.json's, else the checkpoint folder's)")
+    add(
+        "--qkv-groups",
+        type=int,
+        metavar="N",
+        help="groups in the fused attention weights: 8 for the published 1B and 3.7B, 4 for 7B and 16B"
+        " (default: what config.json implies)",
+    )
+    add("--license", metavar="SPDX", help="licence of the weights (default: cg2ls.json's)")
+    add("--force", action="store_true", help="replace a model folder that is there")
+    add("--json", action="store_true", help="report as one JSON object")
+    return options

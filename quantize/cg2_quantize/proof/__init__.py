@@ -1,0 +1,1 @@
+"""How a converted model is shown to be what its checkpoint was."""

@@ -1,0 +1,193 @@
+"""A network run piece by piece, so that memory holds one layer's weights at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+from onnx import ModelProto, TensorProto, helper
+
+from cg2_quantize.external import read_initializers
+from cg2_quantize.graph import NORMED_END, before_block
+from cg2ls.modelfolder.description import GRAPH
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+CHUNK = 128
+"""Tokens per call: the engine's PREFILL_CHUNK."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """A whole graph and where its weights are read from when a piece needs them.
+
+    Attributes:
+        graph: the model, its weights elsewhere.
+        weight: gives an initializer that is not inside the graph, by name.
+        n_layer: blocks.
+    """
+
+    graph: ModelProto
+    weight: Callable[[str], npt.NDArray[Any]]
+    n_layer: int
+
+    @classmethod
+    def of_folder(cls, folder: Path, n_layer: int) -> Network:
+        """The network of a model folder; weights are mapped."""
+        graph = onnx.load(str(folder / GRAPH), load_external_data=False)
+        stored = read_initializers(folder / GRAPH)
+        return cls(graph, stored.__getitem__, n_layer)
+
+    def embedding(self) -> Piece:
+        """Token ids to the first block's two inputs."""
+        return Piece(self, [], before_block(0))
+
+    def block(self, layer: int) -> Piece:
+        """A block's two inputs to the next one's; the last gives the head's one input."""
+        last = layer == self.n_layer - 1
+        cache = [f"present.{layer}.{part}" for part in ("key", "value")]
+        return Piece(
+            self, before_block(layer), [*([NORMED_END] if last else before_block(layer + 1)), *cache]
+        )
+
+    def head(self) -> Piece:
+        """The last block's output to logits."""
+        return Piece(self, [NORMED_END], ["logits"])
+
+
+class Piece:
+    """The part of a network between some values and others, in an ONNX Runtime session."""
+
+    def __init__(self, network: Network, starts: Sequence[str], ends: Sequence[str]) -> None:
+        model = _cut(network.graph, starts, ends)
+        options = ort.SessionOptions()
+        options.log_severity_level = 4
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        outside = [t for t in model.graph.initializer if t.data_location == TensorProto.EXTERNAL]
+        self._held = [_value(network.weight(tensor.name), tensor.data_type) for tensor in outside]
+        options.add_external_initializers([tensor.name for tensor in outside], self._held)
+        providers = ["CPUExecutionProvider"]
+        self._session = ort.InferenceSession(model.SerializeToString(), options, providers=providers)
+        self._inputs = {entry.name for entry in self._session.get_inputs()}
+        self.ends = list(ends)
+
+    def __call__(self, **values: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
+        """Values of `ends`; inputs that this piece does not have are passed over.
+
+        Args:
+            values: by name, "." and "/" as they are.
+        """
+        feeds = {name: value for name, value in values.items() if name in self._inputs}
+        outputs: list[npt.NDArray[Any]] = self._session.run(self.ends, feeds)
+        return outputs
+
+
+def _cut(whole: ModelProto, starts: Sequence[str], ends: Sequence[str]) -> ModelProto:
+    """The nodes that lead from `starts` and the graph's inputs to `ends`.
+
+    Raises:
+        KeyError: the graph has no value of that name.
+    """
+    graph = whole.graph
+    maker = {name: index for index, node in enumerate(graph.node) for name in node.output if name}
+    wanted, needed, open_values = set(), set(), list(ends)
+    while open_values:
+        value = open_values.pop()
+        if value in needed or not value:
+            continue
+        needed.add(value)
+        if value in starts or value not in maker:
+            continue
+        index = maker[value]
+        if index not in wanted:
+            wanted.add(index)
+            open_values.extend(graph.node[index].input)
+    if absent := [name for name in ends if name not in maker]:
+        raise KeyError(absent[0])
+    nodes = [graph.node[index] for index in sorted(wanted)]
+    floats = _float_type(whole)
+    inputs = [entry for entry in graph.input if entry.name in needed]
+    inputs += [helper.make_tensor_value_info(name, floats, None) for name in starts]
+    known = {entry.name: entry for entry in graph.output}
+    outputs = [known.get(name) or helper.make_tensor_value_info(name, floats, None) for name in ends]
+    tensors = [tensor for tensor in graph.initializer if tensor.name in needed]
+    piece = helper.make_graph(nodes, "piece", inputs, outputs, tensors)
+    return helper.make_model(piece, opset_imports=whole.opset_import, ir_version=whole.ir_version)
+
+
+def _float_type(model: ModelProto) -> int:
+    """Element type of a network's activations: that of its first norm's scale."""
+    name = next(node.input[1] for node in model.graph.node if node.op_type == "LayerNormalization")
+    return next(int(tensor.data_type) for tensor in model.graph.initializer if tensor.name == name)
+
+
+def _value(values: npt.NDArray[Any], element: int) -> Any:
+    return ort.OrtValue.ortvalue_from_numpy_with_onnx_type(np.ascontiguousarray(values), element)
+
+
+@dataclass
+class Rows:
+    """Rows of tokens on their way through one network, layer by layer.
+
+    Attributes:
+        network: what they go through.
+        heads: heads and channels of each.
+        kv: element type of the cache.
+        tokens: int64 [rows, length].
+        values: what the next block is given, each [rows, length, n_embd].
+    """
+
+    network: Network
+    heads: tuple[int, int]
+    kv: str
+    tokens: npt.NDArray[np.int64]
+    values: tuple[npt.NDArray[Any], ...] = ()
+
+    def embed(self) -> None:
+        """Runs the embedding."""
+        piece = self.network.embedding()
+        parts = [piece(input_ids=row[None]) for row in self.tokens]
+        self.values = tuple(np.concatenate(column) for column in zip(*parts, strict=True))
+
+    def block(
+        self, layer: int, seen: Callable[[int, npt.NDArray[Any], npt.NDArray[Any]], None] | None = None
+    ) -> None:
+        """Runs one block over every row, in chunks, each row with a cache of its own.
+
+        Args:
+            layer: which.
+            seen: is given the layer and the keys and values of each row, [heads, length, head_dim].
+        """
+        piece = self.network.block(layer)
+        names = before_block(layer)
+        past = [f"past_key_values.{layer}.{part}" for part in ("key", "value")]
+        rows, length = self.tokens.shape
+        outs: list[list[npt.NDArray[Any]]] = []
+        for row in range(rows):
+            shape = (1, self.heads[0], length, self.heads[1])
+            cache = [np.zeros(shape, self.kv), np.zeros(shape, self.kv)]
+            parts = []
+            for at in range(0, length, CHUNK):
+                end = min(at + CHUNK, length)
+                given = dict(zip(names, (value[row : row + 1, at:end] for value in self.values), strict=True))
+                given |= dict(zip(past, cache, strict=True))
+                *outputs, key, value = piece(
+                    **given,
+                    input_ids=self.tokens[row : row + 1, at:end],
+                    seqlens_k=np.array([end - 1], np.int32),
+                    total_sequence_length=np.array(end, np.int32),
+                    logits_positions=np.arange(end - at),
+                )
+                cache = [key, value]
+                parts.append(outputs)
+            if seen is not None:
+                seen(layer, cache[0][0], cache[1][0])
+            outs.append([np.concatenate(column, axis=1) for column in zip(*parts, strict=True)])
+        self.values = tuple(np.concatenate(column) for column in zip(*outs, strict=True))

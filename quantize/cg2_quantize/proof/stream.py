@@ -1,0 +1,104 @@
+"""Two networks side by side over the same tokens, a layer of each in memory at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cg2_quantize.graph import NORMED_END
+from cg2_quantize.proof.measures import Measures, log_softmax
+from cg2_quantize.proof.pieces import CHUNK, Rows
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy.typing as npt
+
+    from cg2_quantize.proof.pieces import Network
+    from cg2_quantize.rounding import Float32
+    from cg2ls.codegen2 import CodeGenConfig
+    from cg2ls.modelfolder.description import ModelDescription
+
+
+@dataclass(frozen=True)
+class Streamed:
+    """What was seen on the way.
+
+    Attributes:
+        measures: of the logits.
+        layer_errors: relative error of the residual stream behind each block but the last.
+    """
+
+    measures: Measures
+    layer_errors: tuple[float, ...]
+
+
+def stream(
+    config: CodeGenConfig,
+    reference: Network,
+    model: Network,
+    kv: str,
+    rows: Sequence[npt.NDArray[np.int64]],
+) -> Streamed:
+    """A checkpoint's reference and a model made of it, over rows of one length, in the engine's chunks."""
+    tokens, heads = np.stack(rows), (config.n_head, config.head_dim)
+    left, right = Rows(reference, heads, "float32", tokens), Rows(model, heads, kv, tokens)
+    for side in (left, right):
+        side.embed()
+    errors = []
+    for layer in range(config.n_layer):
+        for side in (left, right):
+            side.block(layer)
+        if layer < config.n_layer - 1:
+            errors.append(_relative(right.values[1], left.values[1]))
+    return Streamed(_measured(left, right), tuple(errors))
+
+
+def stream_models(
+    first: tuple[Network, ModelDescription],
+    second: tuple[Network, ModelDescription],
+    rows: Sequence[npt.NDArray[np.int64]],
+) -> Measures:
+    """Any two models of one vocabulary, one after the other."""
+    sides = []
+    for network, about in (first, second):
+        shape = about.architecture
+        side = Rows(network, (shape.n_head, shape.head_dim), about.kv_dtype, np.stack(rows))
+        side.embed()
+        for layer in range(shape.n_layer):
+            side.block(layer)
+        sides.append(side)
+    return _measured(*sides)
+
+
+def _measured(left: Rows, right: Rows) -> Measures:
+    """Logits of both, chunk by chunk."""
+    tokens, measures = left.tokens, Measures()
+    heads = [(side, side.network.head()) for side in (left, right)]
+    for row, at in ((row, at) for row in range(len(tokens)) for at in range(0, tokens.shape[1] - 1, CHUNK)):
+        end = min(at + CHUNK, tokens.shape[1] - 1)
+        logits = [head(**{NORMED_END: side.values[0][row : row + 1, at:end]})[0][0] for side, head in heads]
+        measures.add(logits[0], logits[1], tokens[row, at + 1 : end + 1])
+    return measures
+
+
+def losses(config: CodeGenConfig, network: Network, rows: Sequence[npt.NDArray[np.int64]]) -> Float32:
+    """-log p of every next token, nats."""
+    side = Rows(network, (config.n_head, config.head_dim), "float32", np.stack(rows))
+    side.embed()
+    for layer in range(config.n_layer):
+        side.block(layer)
+    head, found = network.head(), []
+    for row, values in zip(side.tokens, side.values[0], strict=True):
+        for at in range(0, len(row) - 1, CHUNK):
+            end = min(at + CHUNK, len(row) - 1)
+            expected = log_softmax(head(**{NORMED_END: values[None, at:end]})[0][0])
+            found.append(-np.take_along_axis(expected, row[at + 1 : end + 1, None], 1)[:, 0])
+    return np.concatenate(found)
+
+
+def _relative(found: npt.NDArray[np.generic], expected: npt.NDArray[np.generic]) -> float:
+    difference = np.linalg.norm(np.asarray(found, np.float32) - np.asarray(expected, np.float32))
+    return float(difference / max(float(np.linalg.norm(np.asarray(expected, np.float32))), 1e-30))

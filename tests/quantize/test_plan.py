@@ -1,0 +1,72 @@
+"""`--format auto`: what is chosen for a model and a machine."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from cg2_quantize.errors import QuantizeError
+from cg2_quantize.machine import Machine, this_machine
+from cg2_quantize.plan import SHARE, plan
+from cg2ls.codegen2 import CodeGenConfig
+
+GIB = 1 << 30
+
+
+def published(layers, width, heads):
+    shape = {"n_positions": 2048, "vocab_size": 51200, "rotary_dim": 64}
+    return CodeGenConfig(n_layer=layers, n_embd=width, n_head=heads, n_inner=4 * width, **shape)
+
+
+CODEGEN2_1B, CODEGEN2_7B = published(16, 2048, 16), published(32, 4096, 16)
+
+
+def card(gib):
+    return Machine(memory=32 * GIB, gpu=int(gib * GIB), gpu_name="a card")
+
+
+def test_seven_billion_on_eight_gigabytes_is_int4_with_one_to_spare():
+    found = plan(CODEGEN2_7B, card(8))
+    assert found.chosen.name == "int4"
+    assert found.chosen.target == "cuda"
+    assert found.context == 2048
+    assert 8 * GIB - found.total >= GIB
+    assert found.total == found.weights + found.cache + found.workspace
+
+
+@pytest.mark.parametrize(("gib", "name"), [(24, "fp16"), (10, "int8"), (8, "int4"), (6.5, "int4")])
+def test_the_largest_format_that_fits_a_card(gib, name):
+    found = plan(CODEGEN2_7B, card(gib))
+    assert found.chosen.name == name
+    assert found.total <= SHARE * gib * GIB
+
+
+def test_the_context_is_halved_before_a_plan_is_refused():
+    assert plan(CODEGEN2_7B, card(6.5)).context < 2048
+    with pytest.raises(QuantizeError, match=r"No format fits: .*512 tokens"):
+        plan(CODEGEN2_7B, card(5))
+
+
+def test_a_processor_gets_int8_then_a_smaller_cache_then_int4():
+    found = [plan(CODEGEN2_1B, Machine(memory=int(gib * GIB))) for gib in (8, 1.95, 1.5)]
+    assert [(p.chosen.name, p.chosen.kv) for p in found] == [
+        *(("int8", "float32"), ("int8", "int8")),
+        ("int4", "int8"),
+    ]
+
+
+def test_the_sum_can_be_read():
+    said = str(plan(CODEGEN2_7B, card(8)))
+    for part in (
+        "int4 (float16 cache)",
+        "a card (8.00 GiB free)",
+        "1.00 GiB cache of 2048 tokens",
+        "of 7.20 GiB",
+    ):
+        assert part in said
+
+
+def test_this_machine_has_memory():
+    assert this_machine().memory > 100 << 20
+    assert replace(this_machine(), gpu=1).gpu == 1

@@ -1,0 +1,206 @@
+"""Checkpoints from a folder, from .bin files, and from a hub that listens on this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from cg2_quantize import convert
+from cg2_quantize.errors import QuantizeError
+from cg2_quantize.published import codegen2_tokenizer
+from cg2_quantize.sources import located
+from cg2_quantize.synthetic import write_random_checkpoint
+from cg2ls.codegen2 import Checkpoint, CodeGenConfig
+from cg2ls.files import sha256_of
+from cg2ls.modelfolder import ModelDescription
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+@pytest.fixture
+def pickled(checkpoint, tmp_path):
+    """The random checkpoint with its weights in two .bin files, as PyTorch wrote them."""
+    folder = tmp_path / "pickled"
+    shutil.copytree(checkpoint, folder, ignore=shutil.ignore_patterns("*.safetensors"))
+    source = Checkpoint.open(checkpoint)
+    state = {name: torch.from_numpy(source.tensor(name)) for name in source.names()}
+    state["transformer.h.0.attn.causal_mask"] = torch.ones(4, 4, dtype=torch.bool)
+    names = sorted(state)
+    for number, part in enumerate((names[::2], names[1::2]), 1):
+        torch.save({name: state[name] for name in part}, folder / f"pytorch_model-0000{number}-of-00002.bin")
+    return folder
+
+
+def test_a_folder_is_taken_as_it_is(checkpoint):
+    with located(str(checkpoint)) as folder:
+        assert folder == checkpoint
+
+
+def test_bin_files_give_the_same_model_as_safetensors(pickled, checkpoint, folders, tmp_path):
+    with located(str(pickled)) as folder:
+        assert sha256_of(folder / "config.json") == sha256_of(checkpoint / "config.json")
+        convert(folder, tmp_path / "model", precision="int8")
+    files = {
+        name: ModelDescription.read(place).files
+        for name, place in (("a", folders["int8"]), ("b", tmp_path / "model"))
+    }
+    assert files["a"] == files["b"]
+    assert sorted(path.name for path in pickled.iterdir() if path.suffix == ".safetensors") == []
+
+
+def test_a_bin_file_that_would_run_code_is_refused(pickled, tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return os.system, (f"touch {tmp_path / 'ran'}",)
+
+    torch.save({"lm_head.bias": Evil()}, pickled / "pytorch_model-00001-of-00002.bin")
+    with pytest.raises(QuantizeError, match="cannot be read as weights alone"), located(str(pickled)):
+        pass
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_damaged_bin_file(pickled):
+    (pickled / "pytorch_model-00002-of-00002.bin").write_bytes(b"PK\x03\x04 cut")
+    with pytest.raises(QuantizeError, match="pytorch_model-00002"), located(str(pickled)):
+        pass
+
+
+def test_a_checkpoint_without_a_tokenizer_gets_the_published_one(tmp_path):
+    shape = CodeGenConfig(
+        n_layer=1, n_embd=64, n_head=4, rotary_dim=16, n_positions=32, vocab_size=51200, n_inner=64
+    )
+    write_random_checkpoint(tmp_path / "bare", shape)
+    (tmp_path / "bare" / "tokenizer.json").unlink()
+    with located(str(tmp_path / "bare")) as folder:
+        assert json.loads((folder / "tokenizer.json").read_text()) == json.loads(
+            codegen2_tokenizer().to_str()
+        )
+        convert(folder, tmp_path / "model")
+    assert ModelDescription.read(tmp_path / "model").name == "bare"
+
+
+class Hub(BaseHTTPRequestHandler):
+    """As much of the hub's interface as a download takes."""
+
+    asked: list[str] = []  # noqa: RUF012  shared by the handlers of one server on purpose
+
+    def __init__(self, folder, *args):
+        self.folder = folder
+        super().__init__(*args)
+
+    def log_message(self, *_):
+        pass
+
+    def do_HEAD(self):
+        self.do_GET()
+
+    def do_GET(self):
+        self.asked.append(self.path)
+        names = sorted(path.name for path in self.folder.iterdir())
+        if self.path.startswith("/api/models/maker/small/tree/"):
+            entries = [
+                {"type": "file", "path": name, "size": (self.folder / name).stat().st_size, "oid": "0" * 40}
+                for name in names
+            ]
+            return self.answer(json.dumps(entries).encode(), {"Content-Type": "application/json"})
+        if self.path.startswith("/api/models/maker/small"):
+            about = {"id": "maker/small", "sha": COMMIT, "siblings": [{"rfilename": name} for name in names]}
+            return self.answer(json.dumps(about).encode(), {"Content-Type": "application/json"})
+        path = self.folder / self.path.split("?")[0].rsplit("/", 1)[-1]
+        if not self.path.startswith("/maker/small/resolve/") or not path.is_file():
+            self.send_error(404)
+            return None
+        return self.answer(path.read_bytes(), {"ETag": f'"{sha256_of(path)}"', "X-Repo-Commit": COMMIT})
+
+    def answer(self, data, headers):
+        self.send_response(200)
+        for name, value in (headers | {"Content-Length": str(len(data))}).items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(data)
+
+
+@pytest.fixture
+def hub(checkpoint):
+    """Serves the random checkpoint as maker/small, with a script that nobody must fetch."""
+    folder = checkpoint.parent / "hub"
+    if not folder.exists():
+        shutil.copytree(checkpoint, folder, ignore=shutil.ignore_patterns("cg2ls.json"))
+        (folder / "modeling_codegen.py").write_text("raise SystemExit('remote code ran')")
+    Hub.asked = []
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Hub, folder))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+
+
+def command(tmp_path, endpoint, *arguments):
+    environment = {
+        **os.environ,
+        "HF_HOME": str(tmp_path / "hf"),
+        "HF_ENDPOINT": endpoint,
+        "HF_HUB_DISABLE_XET": "1",
+    }
+    environment["PYTHONPATH"] = os.pathsep.join(sys.path)
+    program = "import sys; from cg2_quantize.cli import main; sys.exit(main(sys.argv[1:]))"
+    words = [sys.executable, "-c", program, "maker/small", "--proof", "none", *arguments]
+    return subprocess.run(words, capture_output=True, text=True, env=environment, timeout=120, cwd=tmp_path)
+
+
+def test_a_name_on_the_hub_is_downloaded_once_and_pinned(hub, tmp_path, folders):
+    ran = command(tmp_path, hub, "-o", "first")
+    assert ran.returncode == 0, ran.stderr
+    model = ModelDescription.read(tmp_path / "first")
+    assert (model.name, model.source.checkpoint, model.source.revision) == ("small", "maker/small", COMMIT)
+    assert model.files["model.onnx.data"] == ModelDescription.read(folders["int8"]).files["model.onnx.data"]
+    assert not any("modeling_codegen.py" in path for path in Hub.asked), "remote code is never fetched"
+
+    before = len(Hub.asked)
+    ran = command(tmp_path, hub, "-o", "second", "--revision", COMMIT)
+    assert ran.returncode == 0, ran.stderr
+    assert len(Hub.asked) == before, "a pinned commit in the cache needs no network"
+
+
+def test_a_hub_that_does_not_answer_is_one_sentence(tmp_path):
+    ran = command(tmp_path, "http://127.0.0.1:9", "-o", "out")
+    assert ran.returncode == 1
+    assert ran.stderr.startswith("cg2-quantize: maker/small cannot be had from the hub")
+    assert ran.stderr.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_neither_a_folder_nor_a_name(tmp_path):
+    with (
+        pytest.raises(QuantizeError, match="leave it out for a folder"),
+        located(str(tmp_path), revision="main"),
+    ):
+        pass
+
+
+def test_shards_are_read_like_one_file(checkpoint, folders, tmp_path):
+    source = Checkpoint.open(checkpoint)
+    from safetensors.numpy import save_file
+
+    folder = shutil.copytree(checkpoint, tmp_path / "random", ignore=shutil.ignore_patterns("*.safetensors"))
+    names = list(source.names())
+    index = {}
+    for number in range(3):
+        part = {name: np.ascontiguousarray(source.tensor(name)) for name in names[number::3]}
+        save_file(part, str(folder / f"model-{number}.safetensors"))
+        index |= dict.fromkeys(part, f"model-{number}.safetensors")
+    Path(folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": index}))
+    convert(folder, tmp_path / "model")
+    found, expected = ModelDescription.read(tmp_path / "model"), ModelDescription.read(folders["int8"])
+    assert found.files == expected.files

@@ -1,0 +1,100 @@
+"""What converting a large checkpoint takes: peak memory of one process and seconds, on shards of zeros.
+
+    python tools/large_conversion.py 16B --format int4
+    python tools/large_conversion.py 1B --format int8
+
+The shards take no room on disk, the model folder does; both are removed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from cg2_quantize import convert
+from cg2_quantize.synthetic import write_sparse_checkpoint
+from cg2ls.codegen2 import CodeGenConfig
+
+SHAPES = {
+    "1B": (16, 2048, 16, 8),
+    "3.7B": (16, 4096, 16, 8),
+    "7B": (32, 4096, 16, 4),
+    "16B": (34, 6144, 24, 4),
+}
+"""Layers, width, heads and qkv groups of the published models."""
+
+
+def shape(name: str) -> CodeGenConfig:
+    """The published shape of that size."""
+    layers, width, heads, groups = SHAPES[name]
+    return CodeGenConfig(
+        n_layer=layers,
+        n_embd=width,
+        n_head=heads,
+        rotary_dim=64,
+        n_positions=2048,
+        vocab_size=51200,
+        n_inner=4 * width,
+        qkv_groups=groups,
+    )
+
+
+class Watch(threading.Thread):
+    """Notes the most anonymous memory this process ever held, bytes."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.most = 0
+        self.ended = threading.Event()
+
+    def run(self) -> None:
+        """Looks twenty times a second."""
+        while not self.ended.wait(0.05):
+            lines = Path("/proc/self/status").read_text().splitlines()
+            self.most = max(
+                self.most, *(int(line.split()[1]) << 10 for line in lines if line.startswith("RssAnon"))
+            )
+
+
+def main() -> None:
+    """Converts and prints one JSON object."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("size", choices=SHAPES)
+    parser.add_argument("--format", default="int4")
+    parser.add_argument(
+        "--scratch", type=Path, help="where to write (default: the system's temporary folder)"
+    )
+    options = parser.parse_args()
+    config = shape(options.size)
+    largest = 4 * config.vocab_size * config.n_embd
+    with tempfile.TemporaryDirectory(dir=options.scratch, prefix="cg2-large-") as scratch:
+        write_sparse_checkpoint(Path(scratch) / "checkpoint", config)
+        watch = Watch()
+        watch.start()
+        began = time.monotonic()
+        report = convert(Path(scratch) / "checkpoint", Path(scratch) / "model", precision=options.format)
+        seconds = time.monotonic() - began
+        watch.ended.set()
+    print(
+        json.dumps(
+            {
+                "size": options.size,
+                "format": options.format,
+                "parameters": report.parameters,
+                "bytes": report.bytes,
+                "seconds": round(seconds, 1),
+                "peak_anonymous_bytes": watch.most,
+                "bound_bytes": int(1.3 * largest + 2e9),
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()
