@@ -2,6 +2,7 @@
 
     python tools/large_conversion.py 16B --format int4
     python tools/large_conversion.py 1B --format int8
+    python tools/large_conversion.py 350M --format int8 --speed
 
 The shards take no room on disk, the model folder does; both are removed.
 """
@@ -13,9 +14,11 @@ import json
 import tempfile
 import threading
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 from cg2_quantize import convert
+from cg2_quantize.proof.speed import measure_speed
 from cg2_quantize.synthetic import write_sparse_checkpoint
 from cg2ls.codegen2 import CodeGenConfig
 
@@ -25,7 +28,7 @@ SHAPES = {
     "7B": (32, 4096, 16, 4),
     "16B": (34, 6144, 24, 4),
 }
-"""Layers, width, heads and qkv groups of the published models."""
+"""Layers, width, heads and qkv groups of CodeGen's 350M and CodeGen2's models."""
 
 
 def shape(name: str) -> CodeGenConfig:
@@ -81,6 +84,7 @@ def main() -> None:
         report = convert(Path(scratch) / "checkpoint", Path(scratch) / "model", precision=options.format)
         seconds = time.monotonic() - began
         watch.ended.set()
+        speed = asdict(measure_speed(Path(scratch) / "model")) if options.speed else {}
     print(
         json.dumps(
             {
@@ -92,6 +96,7 @@ def main() -> None:
                 "peak_anonymous_bytes": watch.most,
                 "bound_bytes": int(1.3 * largest + 2e9),
             }
+            | speed
         )
     )
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from cg2_quantize import graph
 from cg2_quantize.builder import GraphBuilder
+from cg2_quantize.calibration import calibrate
 from cg2_quantize.checks import check_output, check_shape, check_space, check_vocabulary
 from cg2_quantize.errors import QuantizeError
 from cg2_quantize.external import ExternalWriter
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from cg2_quantize.calibration import Calibration
     from cg2_quantize.formats import Format
     from cg2_quantize.proof.report import ProofReport
 
@@ -83,6 +85,7 @@ def convert(
     portable: bool = False,
     kv: str | None = None,
     context: int | None = None,
+    calibrated: bool = False,
     name: str | None = None,
     qkv_groups: int | None = None,
     license: str | None = None,  # noqa: A002  the key in model.json
@@ -101,6 +104,7 @@ def convert(
         portable: whether in standard operators only.
         kv: "int8" for keys and values in eight bits.
         context: most tokens of prompt and answer, if fewer than the checkpoint's.
+        calibrated: whether int4's ranges are chosen by what matters on a small code set.
         name: what users will choose the model by; by default cg2ls.json's, else the checkpoint folder's.
         qkv_groups: groups in the fused projection, where config.json implies the wrong number.
         license: SPDX expression; by default cg2ls.json's.
@@ -115,7 +119,7 @@ def convert(
             output exists, or the disk is too full. Nothing is written then.
     """
     started = time.monotonic()
-    chosen = format_of(precision, target=target, portable=portable, kv=kv)
+    chosen = format_of(precision, target=target, portable=portable, kv=kv, calibrated=calibrated)
     check_output(folder, force=force, proof=DESCRIPTION)
     checkpoint = Checkpoint.open(checkpoint_folder, qkv_groups=qkv_groups)
     if context is not None:
@@ -131,7 +135,8 @@ def convert(
     proven: ProofReport | None = None
     with replacing_folder(folder, proof=DESCRIPTION) as new:
         named = NamedWeights(checkpoint, moves_norms=chosen.precision.moves_norms, progress=progress)
-        write_graph(checkpoint.config, named, chosen, new)
+        found = calibrate(checkpoint, tokenizer) if calibrated or chosen.kv == "int8" else None
+        write_graph(checkpoint.config, named, chosen, new, found)
         (new / TOKENIZER).write_text(tokenizer.to_json(), encoding="utf-8")
         model = _describe(checkpoint.config, tokenizer.special, chosen, facts, new)
         model.write(new)
@@ -174,11 +179,17 @@ def most_bytes(config: CodeGenConfig, chosen: Format) -> int:
     return chosen.most_bytes(config.n_parameters - ends, ends)
 
 
-def write_graph(config: CodeGenConfig, named: NamedWeights, chosen: Format, folder: Path) -> None:
+def write_graph(
+    config: CodeGenConfig,
+    named: NamedWeights,
+    chosen: Format,
+    folder: Path,
+    calibration: Calibration | None = None,
+) -> None:
     """Writes model.onnx and model.onnx.data."""
     with ExternalWriter(folder / WEIGHTS) as weights:
         builder = GraphBuilder(weights, chosen.floats)
-        model = graph.build(config, named, chosen, builder)
+        model = graph.build(config, named, chosen, builder, calibration)
     (folder / GRAPH).write_bytes(model.SerializeToString(deterministic=True))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from onnx import TensorProto, helper
 
@@ -16,6 +16,16 @@ if TYPE_CHECKING:
     from cg2_quantize.rounding import Float32
     from cg2_quantize.weights import NamedWeights
     from cg2ls.codegen2 import CodeGenConfig
+
+
+class Calibrated(KvScales, Protocol):
+    """What a calibration found.
+
+    Attributes:
+        energy: mean square of each input of a product, by the product's path.
+    """
+
+    energy: dict[str, Float32]
 
 
 def before_block(layer: int) -> tuple[str, str]:
@@ -32,7 +42,7 @@ def build(
     weights: NamedWeights,
     chosen: Format,
     graph: GraphBuilder,
-    kv_scales: KvScales | None = None,
+    calibration: Calibrated | None = None,
 ) -> ModelProto:
     """The whole model; weights are read, rounded and written one at a time.
 
@@ -43,9 +53,9 @@ def build(
         weights: of the checkpoint.
         chosen: the format.
         graph: empty; its float type is the format's.
-        kv_scales: of an int8 cache.
+        calibration: for an int8 cache, and for a calibrated format.
     """
-    network = _Network(config, weights, chosen, graph, kv_scales)
+    network = _Network(config, weights, chosen, graph, calibration)
     network.embed()
     for layer in range(config.n_layer):
         network.block(layer)
@@ -62,11 +72,13 @@ class _Network:
         weights: NamedWeights,
         chosen: Format,
         graph: GraphBuilder,
-        kv_scales: KvScales | None,
+        calibration: Calibrated | None,
     ) -> None:
         self._config, self._weights, self._graph = config, weights, graph
-        self._precision, self._portable = chosen.precision, chosen.portable
-        self._attention = Attention(config, chosen, graph, kv_scales)
+        energy = calibration.energy if calibration is not None and chosen.calibrated else {}
+        self._precision = chosen.precision_for(weights.importance(energy))
+        self._portable = chosen.portable
+        self._attention = Attention(config, chosen, graph, calibration if chosen.kv == "int8" else None)
 
     def embed(self) -> None:
         """Token embedding and the first block's norm."""

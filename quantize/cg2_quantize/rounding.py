@@ -21,6 +21,9 @@ Float32 = npt.NDArray[np.float32]
 SHRINKS = (1.0, 0.95, 0.9, 0.85, 0.8)
 """Fractions of a block's range that are tried as the range of its 16 levels; the least squared error wins."""
 
+LEAST_IMPORTANCE = 1e-3
+"""Of an input that calibration never saw, relative to the mean."""
+
 REFITS = 2
 """Times that a block's scale is fitted to its levels by least squares and the levels chosen again."""
 
@@ -83,13 +86,14 @@ class Blocks:
     bits: int
 
 
-def round_blocks(values: Float32, *, bits: int, block_size: int) -> Blocks:
+def round_blocks(values: Float32, *, bits: int, block_size: int, importance: Float32 | None = None) -> Blocks:
     """Asymmetric rounding of blocks along the inputs: value = (level - zero point) * scale.
 
     Args:
         values: [inputs, outputs].
         bits: 4 or 8.
         block_size: inputs that share a scale, a power of two of at least 16.
+        importance: weights [inputs] of the squared errors that 4-bit ranges are chosen by; None for equal ones.
     """
     rows = values.T
     outputs, inputs = rows.shape
@@ -98,11 +102,16 @@ def round_blocks(values: Float32, *, bits: int, block_size: int) -> Blocks:
     scales = np.empty((outputs, count), np.float32)
     zeros = np.empty((outputs, count), np.uint8)
 
+    weights = None
+    if importance is not None:
+        weights = np.zeros((count, block_size), np.float32)
+        weights.reshape(-1)[:inputs] = importance / max(float(importance.mean()), 1e-30) + LEAST_IMPORTANCE
+
     def work(part: slice) -> None:
         padded = np.zeros((part.stop - part.start, count * block_size), np.float32)
         padded[:, :inputs] = rows[part]
         blocks = padded.reshape(-1, count, block_size)
-        levels[part], scales[part], zeros[part] = _round_blocks(blocks, bits)
+        levels[part], scales[part], zeros[part] = _round_blocks(blocks, bits, weights)
 
     in_parts(work, outputs, inputs)
     return Blocks(_pack(levels, bits), scales, _pack(zeros, bits), inputs, bits)
@@ -126,7 +135,7 @@ def restore_levels(
     return np.asarray(values * scales[rows], np.float32)
 
 
-def _round_blocks(blocks: Float32, bits: int) -> tuple[Float32, Float32, Float32]:
+def _round_blocks(blocks: Float32, bits: int, weights: Float32 | None) -> tuple[Float32, Float32, Float32]:
     """Levels of the shape of `blocks` [rows, blocks, block_size]; scales and zero points [rows, blocks]."""
     top = (1 << bits) - 1
     low = np.minimum(blocks.min(axis=2), 0)
@@ -137,6 +146,10 @@ def _round_blocks(blocks: Float32, bits: int) -> tuple[Float32, Float32, Float32
     kept, scales = np.empty_like(blocks), full
     levels, error = np.empty_like(blocks), np.empty_like(blocks)
 
+    def weighted(a: Float32, b: Float32) -> Float32:
+        sums: Float32 = np.einsum("rbi,rbi->rb", a, b if weights is None else b * weights)
+        return sums
+
     def offer(scale: Float32) -> None:
         nonlocal scales
         np.multiply(blocks, np.reciprocal(scale)[:, :, None], out=levels)
@@ -144,7 +157,7 @@ def _round_blocks(blocks: Float32, bits: int) -> tuple[Float32, Float32, Float32
         np.clip(levels, -zero[:, :, None], top - zero[:, :, None], out=levels)
         np.multiply(levels, scale[:, :, None], out=error)
         np.subtract(error, blocks, out=error)
-        total = np.einsum("rbi,rbi->rb", error, error)
+        total = weighted(error, error)
         better = total < best
         np.copyto(best, total, where=better)
         scales = np.where(better, scale, scales)
@@ -153,8 +166,7 @@ def _round_blocks(blocks: Float32, bits: int) -> tuple[Float32, Float32, Float32
     for shrink in SHRINKS if bits == 4 else SHRINKS[:1]:
         offer(full * np.float32(shrink))
     for _ in range(REFITS if bits == 4 else 0):
-        length = np.einsum("rbi,rbi->rb", kept, kept)
-        fitted = np.einsum("rbi,rbi->rb", kept, blocks) / np.maximum(length, 1)
+        fitted = weighted(kept, blocks) / np.maximum(weighted(kept, kept), 1e-30)
         offer(np.where(fitted > 0, fitted, scales))
     kept += zero[:, :, None]
     return kept, scales, zero

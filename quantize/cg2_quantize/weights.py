@@ -10,7 +10,7 @@ import numpy as np
 from cg2ls.codegen2.qkv import split_qkv
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from cg2_quantize.rounding import Float32
     from cg2ls.codegen2 import Checkpoint
@@ -66,6 +66,15 @@ class NamedWeights:
         """Scale and shift [n_embd] of a layer norm, by its name in the checkpoint."""
         moved = self._moved(name)
         return self.vector(f"{name}.weight") / moved, self.vector(f"{name}.bias") / moved
+
+    def importance(self, energy: Mapping[str, Float32]) -> dict[str, Float32]:
+        """Mean squares of products' inputs, by path, where the norms' scales are no longer in them."""
+        found = dict(energy)
+        for layer in range(self.checkpoint.config.n_layer if energy else 0):
+            moved = self._moved(f"transformer.h.{layer}.ln_1")
+            for path in (f"/model/layers.{layer}/attn/qkv_proj", f"/model/layers.{layer}/mlp/fc_in"):
+                found[path] = (energy[path] / np.square(moved)).astype(np.float32)
+        return found
 
     def vector(self, name: str) -> Float32:
         """A bias, by its name in the checkpoint."""

@@ -98,6 +98,7 @@ def _asked(options: argparse.Namespace) -> dict[str, Any]:
         "portable": options.portable,
         "kv": "int8" if options.kv == "int8" else None,
         "context": options.context,
+        "calibrated": options.calibrate,
     }
 
 
@@ -162,6 +163,7 @@ def _parser() -> Parser:
     )
     add("--portable", action="store_true", help="standard operators only, for other runtimes")
     add("--kv", choices=("float", "int8"), default="float", help="key and value cache (default: float)")
+    add("--calibrate", action="store_true", help="choose int4's ranges by what matters on a small code set")
     add(
         "--context", type=int, metavar="N", help="most tokens of prompt and answer, if fewer than the model's"
     )

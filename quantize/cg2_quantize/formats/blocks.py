@@ -11,6 +11,8 @@ from cg2_quantize.formats.protocol import tensor_name
 from cg2_quantize.rounding import round_blocks
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from cg2_quantize.builder import GraphBuilder
     from cg2_quantize.rounding import Blocks, Float32
 
@@ -30,17 +32,30 @@ class InBlocks:
     Args:
         bits: 4 or 8.
         rounds_activations: whether products may round them to eight bits (processors only).
+        importance: of each product's inputs, by the product's path; none where it is not known.
     """
 
     moves_norms = True
 
-    def __init__(self, bits: int, *, rounds_activations: bool) -> None:
+    def __init__(
+        self, bits: int, *, rounds_activations: bool, importance: Mapping[str, Float32] | None = None
+    ) -> None:
+        self._importance = importance or {}
         self._bits = bits
         self._accuracy = INT8_ACTIVATIONS if rounds_activations else 0
 
     def linear(self, graph: GraphBuilder, path: str, x: str, weight: Float32) -> str:
         """See `Precision`."""
-        return block_linear(graph, path, x, weight, None, bits=self._bits, accuracy=self._accuracy)
+        return block_linear(
+            graph,
+            path,
+            x,
+            weight,
+            None,
+            bits=self._bits,
+            accuracy=self._accuracy,
+            importance=self._importance.get(path),
+        )
 
     def head(self, graph: GraphBuilder, path: str, x: str, weight: Float32, bias: Float32) -> str:
         """See `Precision`."""
@@ -60,9 +75,10 @@ def block_linear(
     *,
     bits: int,
     accuracy: int = INT8_ACTIVATIONS,
+    importance: Float32 | None = None,
 ) -> str:
     """A MatMulNBits node."""
-    blocks = round_blocks(weight, bits=bits, block_size=BLOCK_SIZE)
+    blocks = round_blocks(weight, bits=bits, block_size=BLOCK_SIZE, importance=importance)
     inputs = [x, *_constants(graph, path, blocks)]
     if bias is not None:
         inputs += ["", graph.constant(tensor_name(path, "bias"), np.asarray(bias))]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import ml_dtypes
@@ -16,7 +16,10 @@ from cg2_quantize.formats.portable import PortableInt4
 from cg2_quantize.formats.protocol import FormatError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from cg2_quantize.formats.protocol import Precision
+    from cg2_quantize.rounding import Float32
 
 FORMATS = ("fp32", "fp16", "bf16", "int8", "int4", "nf4")
 TARGETS = ("cpu", "cuda")
@@ -45,12 +48,14 @@ class Format:
         target: "cpu" or "cuda".
         portable: whether in standard operators only.
         kv: element type of the key and value cache.
+        calibrated: whether 4-bit ranges are chosen by what a calibration says matters.
     """
 
     name: str
     target: str = "cpu"
     portable: bool = False
     kv: str = "float32"
+    calibrated: bool = False
 
     @property
     def floats(self) -> np.dtype[np.generic]:
@@ -62,11 +67,19 @@ class Format:
     @property
     def precision(self) -> Precision:
         """What writes the matrices."""
+        return self.precision_for({})
+
+    def precision_for(self, importance: Mapping[str, Float32]) -> Precision:
+        """What writes the matrices, given the importance of products' inputs by path."""
         on_cpu = self.target == "cpu"
         if self.name == "int8":
             return Int8(portable=self.portable) if on_cpu else InBlocks(8, rounds_activations=False)
         if self.name == "int4":
-            return PortableInt4() if self.portable else InBlocks(4, rounds_activations=on_cpu)
+            return (
+                PortableInt4()
+                if self.portable
+                else InBlocks(4, rounds_activations=on_cpu, importance=importance)
+            )
         return Nf4(rounds_activations=on_cpu) if self.name == "nf4" else Plain()
 
     def most_bytes(self, blocks: int, ends: int) -> int:
@@ -81,7 +94,12 @@ class Format:
 
 
 def format_of(
-    name: str, *, target: str | None = None, portable: bool = False, kv: str | None = None
+    name: str,
+    *,
+    target: str | None = None,
+    portable: bool = False,
+    kv: str | None = None,
+    calibrated: bool = False,
 ) -> Format:
     """The format asked for.
 
@@ -90,6 +108,7 @@ def format_of(
         target: one of `TARGETS`; by default CUDA for fp16 and bf16, else the processor.
         portable: whether in standard operators only.
         kv: "int8" for a cache of eight bits; by default the graph's own float type.
+        calibrated: whether 4-bit ranges are chosen by what a calibration says matters.
 
     Raises:
         FormatError: the parts do not go together.
@@ -111,5 +130,7 @@ def format_of(
         raise FormatError(
             "An int8 cache needs ONNX Runtime's attention on the processor; leave --kv out here."
         )
-    chosen = Format(name, target, portable)
-    return Format(name, target, portable, kv or chosen.floats.name)
+    if calibrated and (name != "int4" or portable):
+        raise FormatError("--calibrate is for int4 in ONNX Runtime's own operators; leave it out here.")
+    chosen = Format(name, target, portable, calibrated=calibrated)
+    return replace(chosen, kv=kv or chosen.floats.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +16,13 @@ from cg2_quantize.graph import NORMED_END, before_block
 from cg2ls.modelfolder.description import GRAPH
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     import numpy.typing as npt
+
+Seen = Callable[[tuple[Any, Any], list[Any]], None]
+"""Takes a row's keys and values, and values inside a block."""
 
 CHUNK = 128
 """Tokens per call: the engine's PREFILL_CHUNK."""
@@ -49,13 +53,11 @@ class Network:
         """Token ids to the first block's two inputs."""
         return Piece(self, [], before_block(0))
 
-    def block(self, layer: int) -> Piece:
-        """A block's two inputs to the next one's; the last gives the head's one input."""
-        last = layer == self.n_layer - 1
+    def block(self, layer: int, inside: Sequence[str] = ()) -> Piece:
+        """A block's two inputs to the next one's (the last gives the head's one), the cache, values inside."""
+        ends = [NORMED_END] if layer == self.n_layer - 1 else before_block(layer + 1)
         cache = [f"present.{layer}.{part}" for part in ("key", "value")]
-        return Piece(
-            self, before_block(layer), [*([NORMED_END] if last else before_block(layer + 1)), *cache]
-        )
+        return Piece(self, before_block(layer), [*ends, *cache, *inside])
 
     def head(self) -> Piece:
         """The last block's output to logits."""
@@ -156,38 +158,40 @@ class Rows:
         parts = [piece(input_ids=row[None]) for row in self.tokens]
         self.values = tuple(np.concatenate(column) for column in zip(*parts, strict=True))
 
-    def block(
-        self, layer: int, seen: Callable[[int, npt.NDArray[Any], npt.NDArray[Any]], None] | None = None
-    ) -> None:
+    def block(self, layer: int, seen: Seen | None = None, inside: Sequence[str] = ()) -> None:
         """Runs one block over every row, in chunks, each row with a cache of its own.
 
         Args:
             layer: which.
-            seen: is given the layer and the keys and values of each row, [heads, length, head_dim].
+            seen: is given the keys and values of each row, [heads, length, head_dim], and `inside`.
+            inside: names of values in the block, each [length, channels].
         """
-        piece = self.network.block(layer)
-        names = before_block(layer)
-        past = [f"past_key_values.{layer}.{part}" for part in ("key", "value")]
-        rows, length = self.tokens.shape
-        outs: list[list[npt.NDArray[Any]]] = []
-        for row in range(rows):
-            shape = (1, self.heads[0], length, self.heads[1])
-            cache = [np.zeros(shape, self.kv), np.zeros(shape, self.kv)]
-            parts = []
-            for at in range(0, length, CHUNK):
-                end = min(at + CHUNK, length)
-                given = dict(zip(names, (value[row : row + 1, at:end] for value in self.values), strict=True))
-                given |= dict(zip(past, cache, strict=True))
-                *outputs, key, value = piece(
-                    **given,
-                    input_ids=self.tokens[row : row + 1, at:end],
-                    seqlens_k=np.array([end - 1], np.int32),
-                    total_sequence_length=np.array(end, np.int32),
-                    logits_positions=np.arange(end - at),
-                )
-                cache = [key, value]
-                parts.append(outputs)
-            if seen is not None:
-                seen(layer, cache[0][0], cache[1][0])
-            outs.append([np.concatenate(column, axis=1) for column in zip(*parts, strict=True)])
+        piece = self.network.block(layer, inside)
+        outs = [self._row(piece, layer, row, seen, len(inside)) for row in range(len(self.tokens))]
         self.values = tuple(np.concatenate(column) for column in zip(*outs, strict=True))
+
+    def _row(
+        self, piece: Piece, layer: int, row: int, seen: Seen | None, inside: int
+    ) -> list[npt.NDArray[Any]]:
+        length = self.tokens.shape[1]
+        names, past = before_block(layer), [f"past_key_values.{layer}.{part}" for part in ("key", "value")]
+        cache = [np.zeros((1, self.heads[0], length, self.heads[1]), self.kv) for _ in past]
+        parts, within = [], []
+        for at in range(0, length, CHUNK):
+            end = min(at + CHUNK, length)
+            given = dict(zip(names, (value[row : row + 1, at:end] for value in self.values), strict=True))
+            given |= dict(zip(past, cache, strict=True))
+            outputs = piece(
+                **given,
+                input_ids=self.tokens[row : row + 1, at:end],
+                seqlens_k=np.array([end - 1], np.int32),
+                total_sequence_length=np.array(end, np.int32),
+                logits_positions=np.arange(end - at),
+            )
+            ends = len(outputs) - 2 - inside
+            parts.append(outputs[:ends])
+            cache = outputs[ends : ends + 2]
+            within.append([value[0] for value in outputs[ends + 2 :]])
+        if seen is not None:
+            seen((cache[0][0], cache[1][0]), [np.concatenate(column) for column in zip(*within, strict=True)])
+        return [np.concatenate(column, axis=1) for column in zip(*parts, strict=True)]
