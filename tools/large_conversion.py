@@ -23,6 +23,7 @@ from cg2_quantize.synthetic import write_sparse_checkpoint
 from cg2ls.codegen2 import CodeGenConfig
 
 SHAPES = {
+    "350M": (20, 1024, 16, 4),
     "1B": (16, 2048, 16, 8),
     "3.7B": (16, 4096, 16, 8),
     "7B": (32, 4096, 16, 4),
@@ -70,6 +71,7 @@ def main() -> None:
     )
     parser.add_argument("size", choices=SHAPES)
     parser.add_argument("--format", default="int4")
+    parser.add_argument("--speed", action="store_true", help="run the model too")
     parser.add_argument(
         "--scratch", type=Path, help="where to write (default: the system's temporary folder)"
     )

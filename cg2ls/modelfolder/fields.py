@@ -36,7 +36,7 @@ class Fields:
         if value < at_least or (below is not None and value >= below):
             bound = f"at least {at_least}" + (f" and below {below}" if below is not None else "")
             raise FieldError(f"{self._at(name)} is {value}, but must be {bound}.")
-        return value
+        return int(value)
 
     def optional_number(self, name: str) -> float | None:
         """A finite number; None where the key is absent or null."""
