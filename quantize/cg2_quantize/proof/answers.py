@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LINES = 60
-"""Lines that are filled in, evenly over the held-out set."""
+"""Lines whose second halves are filled in, evenly over the held-out set."""
 
 PREFIX, SUFFIX, LONGEST = 200, 100, 48
 """Most tokens before the line, behind it, and of the answer."""
@@ -32,7 +32,7 @@ class Answers:
     """What one model answered.
 
     Attributes:
-        exact: for each line, whether it was filled in exactly, blanks at its ends aside.
+        exact: for each line, whether its second half was filled in exactly, blanks at its end aside.
         free: tokens that follow each row's beginning.
     """
 
@@ -47,8 +47,8 @@ def answers(folder: Path) -> Answers:
         for prompt, line in _problems(engine):
             request = Request(prompt=prompt, max_tokens=LONGEST)
             data = b"".join(step.data for step in engine.complete(request))
-            lines = data.decode("utf-8", errors="replace").strip("\n").split("\n")
-            exact.append(lines[0].strip() == line.strip())
+            first, _, _ = data.decode("utf-8", errors="replace").partition("\n")
+            exact.append(first.rstrip() == line.rstrip())
         rows = heldout_rows(engine.tokenizer, engine.context_length - FREE)
         start = min(len(rows[0]), PREFIX)
         free = [_continued(engine, row[:start].tolist()) for row in rows]
@@ -75,7 +75,7 @@ def _common(a: list[int], b: list[int]) -> int:
 
 
 def _problems(engine: Engine) -> Iterator[tuple[list[int], str]]:
-    """Prompts that ask for a line, and the line."""
+    """Prompts that ask for the second half of a line, and that half."""
     places = [
         (text, number)
         for text in heldout_texts()
@@ -89,4 +89,6 @@ def _problems(engine: Engine) -> Iterator[tuple[list[int], str]]:
         lines = text.splitlines(keepends=True)
         prefix = tokenizer.encode("".join(lines[:number]))[-prefix_room:]
         suffix = tokenizer.encode("\n" + "".join(lines[number + 1 :]))[:suffix_room]
-        yield anchored_prompt(prefix, suffix, [], tokenizer.special), lines[number]
+        line = tokenizer.encode(lines[number].rstrip("\n"))[:LONGEST]
+        known, rest = line[: len(line) // 2], line[len(line) // 2 :]
+        yield anchored_prompt(prefix, suffix, known, tokenizer.special), tokenizer.decode(rest)

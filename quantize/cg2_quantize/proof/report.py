@@ -40,7 +40,7 @@ class ProofReport:
         kl_p99: its 99th percentile.
         top1_agreement: share of tokens for which both find the same token likeliest.
         perplexity_ratio: the model's perplexity over the reference's.
-        infill_exact_match_delta: share of lines filled in exactly, less the reference's.
+        infill_exact_match_delta: share of lines whose second half was filled in exactly, less the reference's.
         first_divergence_median: tokens before greedy answers differ.
         prefill_ms: reading 256 tokens, or what the context holds.
         decode_tokens_per_s: behind them.
