@@ -6,6 +6,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from cg2_quantize.errors import QuantizeError
+from cg2_quantize.machine import this_machine
 from cg2ls.files import check_replaceable
 from cg2ls.modelfolder.description import LEAST_CONTEXT
 
@@ -14,6 +15,12 @@ if TYPE_CHECKING:
 
     from cg2_quantize.formats import Format
     from cg2ls.codegen2 import Checkpoint, CodeGenConfig, CodeTokenizer
+
+COPIES = 2.3
+"""Of the largest tensor in float32 that are in memory at once: as read, as written, and what threads work on."""
+
+BASE_BYTES = 400 << 20
+"""Python, numpy and onnx."""
 
 ATTENTION_UNIT = 16
 """Channels; the head size and the rotated part of it are multiples of this in GroupQueryAttention."""
@@ -43,6 +50,21 @@ def check_space(folder: Path, need: int) -> None:
         raise QuantizeError(
             f"{folder} needs up to {need / 1e6:.0f} MB, but its disk has {free / 1e6:.0f} MB free;"
             " make room or choose another disk with -o."
+        )
+
+
+def check_memory(config: CodeGenConfig) -> None:
+    """Refuses when this machine has less memory free than rounding the largest tensor takes.
+
+    Raises:
+        QuantizeError: see above.
+    """
+    largest = 4 * max(config.vocab_size * config.n_embd, config.n_inner * config.n_embd)
+    need, free = int(COPIES * largest) + BASE_BYTES, this_machine().memory
+    if 0 < free < need:
+        raise QuantizeError(
+            f"Converting this model needs {need / 1e9:.1f} GB of memory, but {free / 1e9:.1f} GB are free;"
+            " close something, or convert it on a larger machine."
         )
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cg2_quantize import graph
 from cg2_quantize.builder import GraphBuilder
 from cg2_quantize.calibration import calibrate
-from cg2_quantize.checks import check_output, check_shape, check_space, check_vocabulary
+from cg2_quantize.checks import check_memory, check_output, check_shape, check_space, check_vocabulary
 from cg2_quantize.errors import QuantizeError
 from cg2_quantize.external import ExternalWriter
 from cg2_quantize.formats import format_of
@@ -116,7 +116,7 @@ def convert(
     Raises:
         Cg2Error: the checkpoint is incomplete or not CodeGen2's, the tokenizer does not fit it, the format
             cannot be written so, the weights contradict the number of groups, the conversion lost too much, the
-            output exists, or the disk is too full. Nothing is written then.
+            output exists, or disk or memory do not suffice. Nothing is written then.
     """
     started = time.monotonic()
     chosen = format_of(precision, target=target, portable=portable, kv=kv, calibrated=calibrated)
@@ -128,6 +128,7 @@ def convert(
     check_shape(checkpoint.config, chosen)
     tokenizer = CodeTokenizer.load(checkpoint.tokenizer_path)
     check_vocabulary(checkpoint, tokenizer)
+    check_memory(checkpoint.config)
     check_space(folder, most_bytes(checkpoint.config, chosen) + SPARE_BYTES)
     facts = _facts(checkpoint_folder, name, license)
     stated = qkv_groups is not None or GROUPS_KEY in read_json(checkpoint_folder / "config.json")

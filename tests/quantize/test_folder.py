@@ -12,6 +12,7 @@ import pytest
 
 from cg2_quantize import checks, convert
 from cg2_quantize.errors import QuantizeError
+from cg2_quantize.machine import Machine
 from cg2_quantize.synthetic import small_tokenizer, write_random_checkpoint
 from cg2ls.codegen2 import CheckpointError, CodeGenConfig, TokenizerError
 from cg2ls.codegen2.safetensors_map import SafetensorsError
@@ -176,6 +177,13 @@ def test_too_little_disk_is_seen_first(checkpoint, tmp_path, monkeypatch):
     monkeypatch.setattr(checks.shutil, "disk_usage", lambda path: usage(10, 9, 1000))
     with pytest.raises(QuantizeError, match="its disk has 0 MB free"):
         convert(checkpoint, tmp_path / "new" / "out")
+    assert left_over(tmp_path) == []
+
+
+def test_too_little_memory_is_seen_first(checkpoint, tmp_path, monkeypatch):
+    monkeypatch.setattr(checks, "this_machine", lambda: Machine(memory=1 << 20))
+    with pytest.raises(QuantizeError, match=r"needs 0\.4 GB of memory, but 0\.0 GB are free"):
+        convert(checkpoint, tmp_path / "out")
     assert left_over(tmp_path) == []
 
 
