@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 EPILOG = """\
 examples:
   cg2ls bench                                             the model in use, alone
+  cg2ls bench --server --memory                           what the server adds to the engine
   cg2ls bench --reference-shape --against optimum,ctranslate2 --json
 """
 
@@ -42,6 +43,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     made.add_argument(
         "--against", default="", metavar="ENGINES", help="optimum, ctranslate2 or both, with a comma"
+    )
+    made.add_argument(
+        "--server", action="store_true", help="measure what the server adds to the engine instead"
+    )
+    made.add_argument(
+        "--memory", action="store_true", help="with --server: 10,000 edits of 50 documents, too (a minute)"
     )
     made.add_argument("--json", action="store_true", help="print JSON")
     made.add_argument("--threads", type=int, metavar="N", help="of every engine (default: as the server)")
@@ -68,6 +75,8 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         Cg2Error: the model, a rival or its packages are missing, or one of them fails.
     """
+    if arguments.server:
+        return _measure_server(arguments)
     from cg2ls.bench import rivals
     from cg2ls.bench.workload import Workload
     from cg2ls.cli.bench_table import table
@@ -91,6 +100,14 @@ def run(arguments: argparse.Namespace) -> int:
         report = _measure(folder, prepared, work, threads, arguments.provider, load)
     print(json.dumps(report.to_json(), indent=2) if arguments.json else table(report))
     return 0
+
+
+def _measure_server(arguments: argparse.Namespace) -> int:
+    from cg2ls.cli.bench_server import run_server_bench
+    from cg2ls.modelfolder.locate import locate_model
+
+    folder = locate_model(flag=arguments.model).folder
+    return run_server_bench(folder, as_json=arguments.json, memory=arguments.memory)
 
 
 def _measure(

@@ -118,6 +118,9 @@ class Protocol(LanguageServerProtocol):
     def _served(self, raw: dict[str, Any]) -> bool:
         """Whether somebody takes such a message; a request is refused if not."""
         method = raw.get("method")
+        if method is not None and "id" in raw and _is_notification(method):
+            self._refuse(raw["id"], JsonRpcInvalidRequest(f"{method} is a notification and takes no id."))
+            return False
         if method in (None, types.CANCEL_REQUEST, *self.fm.builtin_features, *self.fm.features):
             return True
         if "id" in raw:
@@ -214,6 +217,12 @@ def _with_capabilities_we_use(data: dict[str, Any]) -> dict[str, Any]:
     if "experimental" in given:
         kept["experimental"] = given["experimental"]
     return {**data, "params": {**params, "capabilities": kept}}
+
+
+def _is_notification(method: str) -> bool:
+    """Whether LSP has this method as a notification."""
+    message, answer, *_ = types.METHOD_TO_TYPES.get(method, (None, None))
+    return message is not None and answer is None
 
 
 def _is_id(identity: Any) -> bool:
