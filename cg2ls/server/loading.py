@@ -41,7 +41,7 @@ async def _load(server: Server, model: Model) -> None:
     server.board.changed()
     token = await _begin_progress(server)
     try:
-        engine = await _in_thread(server.open_model, model.folder, server.settings.of())
+        engine = await _in_thread(server.open_model, model.folder, server.settings.of(), _teller(server))
     except Cg2Error as wrong:
         _failed(server, model, str(wrong))
     except Exception as wrong:
@@ -84,6 +84,21 @@ async def _in_thread(work: Callable[..., T], *arguments: Any) -> T:
 
     threading.Thread(target=run, name="load", daemon=True).start()
     return await done
+
+
+def _teller(server: Server) -> Callable[[str], None]:
+    """Takes what an engine says, in its own thread, to the client's log."""
+    loop = asyncio.get_running_loop()
+
+    def say(sentence: str) -> None:
+        server.log_message(types.MessageType.Warning, sentence)
+        server.board.changed()
+
+    def tell(sentence: str) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop was closed: the server has left
+            loop.call_soon_threadsafe(say, sentence)
+
+    return tell
 
 
 def _failed(server: Server, model: Model, problem: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 from cg2ls.errors import Cg2Error
 
@@ -15,8 +15,16 @@ if TYPE_CHECKING:
 
 State = Literal["waiting", "loading", "ready", "failed"]
 
-Opener = Callable[[Path, "Options"], "CompletionEngine"]
-"""Opens a model folder with the server's options; takes seconds, raises `Cg2Error`."""
+Opener = Callable[[Path, "Options", Callable[[str], None]], "CompletionEngine"]
+"""Opens a model folder with the server's options, and tells later what happens to it; raises `Cg2Error`."""
+
+
+@runtime_checkable
+class Closing(Protocol):
+    """An engine that frees its memory when it is told to."""
+
+    def close(self) -> None:
+        """Frees it; what runs ends at its next step."""
 
 
 @dataclass(eq=False)
@@ -58,6 +66,8 @@ class Model:
 
     def closed(self) -> None:
         """The model gives its memory back; the next request opens it again."""
+        if isinstance(self.engine, Closing):
+            self.engine.close()
         self.state, self.engine, self.problem, self.told = "waiting", None, "", False
 
 
@@ -127,13 +137,28 @@ class Models:
         return Model(located.folder)
 
 
-def open_folder(folder: Path, options: Options) -> CompletionEngine:
+def open_folder(folder: Path, options: Options, tell: Callable[[str], None]) -> CompletionEngine:
     """Opens a model folder.
+
+    Args:
+        folder: of model.json and its files.
+        options: where and how to run it.
+        tell: gets a sentence, in any thread, when something happens to the open model.
 
     Raises:
         ModelFolderError: it is damaged.
         EngineError: it cannot be run here.
     """
     from cg2ls.engine import Engine
+    from cg2ls.engine.options import EngineOptions
 
-    return Engine.open(folder, provider=options.provider, threads=options.threads or None)
+    idle_s = options.unload_after_minutes * 60 or None
+    kept = EngineOptions(memory_mb=options.memory_mb, idle_s=idle_s)
+    return Engine.open(
+        folder, provider=options.provider, threads=options.threads or None, options=kept, tell=tell
+    )
+
+
+def rests(engine: CompletionEngine) -> bool:
+    """Whether an open engine gave its memory back until the next request."""
+    return not getattr(engine, "loaded", True)

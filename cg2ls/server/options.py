@@ -91,24 +91,30 @@ class Options:
         bool, About(doc="Work out, while idle, what comes after the completion that is shown.")
     ] = True
     provider: Annotated[
-        Literal["auto", "cpu", "cuda"],
+        Literal["auto", "cpu", "cuda", "tensorrt", "directml", "coreml", "openvino"],
         About(doc="Where models run; `auto` takes a graphics card that works.", scope="server"),
     ] = "auto"
     threads: Annotated[
         int,
-        About(
-            doc="Threads inside one operator; 0 for one per physical core.", scope="server", least=0, most=256
-        ),
+        About(doc="Threads inside one operator; 0 for one per fast core.", scope="server", least=0, most=256),
     ] = 0
+    memory_mb: Annotated[
+        int | None,
+        About(
+            doc="Most memory a model and what it has read may take, in MB; null for no limit.",
+            scope="server",
+            least=1,
+        ),
+    ] = None
     unload_after_minutes: Annotated[
         int,
         About(
-            doc="Minutes without a request after which models give their memory back until the next one; 0 for"
+            doc="Minutes without a request after which a model gives its memory back until the next one; 0 for"
             " never.",
             scope="server",
             least=0,
         ),
-    ] = 0
+    ] = 30
     stats: Annotated[
         bool,
         About(

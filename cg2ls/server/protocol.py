@@ -93,8 +93,8 @@ class Protocol(LanguageServerProtocol):
             return JsonRpcInvalidRequest("The id of a request must be a number or a string.")
         if "method" in raw and not isinstance(raw["method"], str):
             return JsonRpcInvalidRequest("The method of a message must be a string.")
-        if not {"method", "result", "error"} & raw.keys():
-            return JsonRpcInvalidRequest("A message must have a method, a result or an error.")
+        if not {"method", "id"} & raw.keys():
+            return JsonRpcInvalidRequest("A message must have a method or an id.")
         return None
 
     def _too_early(self, raw: dict[str, Any]) -> bool:
@@ -135,6 +135,8 @@ class Protocol(LanguageServerProtocol):
         return hmac.compare_digest(given.encode(), self.token.encode())
 
     def _handle(self, raw: dict[str, Any]) -> None:
+        if not {"method", "result", "error"} & raw.keys():
+            raw["result"] = None  # some clients leave the result out of an answer that has none
         try:
             message = self.structure_message(raw)
             self._initialized |= raw.get("method") == types.INITIALIZE

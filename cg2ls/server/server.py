@@ -78,7 +78,7 @@ class Server(LanguageServer):
         self.sessions: dict[str, DocumentSession] = {}
         self.models = Models(settings.flags.get("model"))
         self._problems_told: set[str] = set()
-        self._run_by = (settings.of().provider, settings.of().threads)
+        self._run_by = _run_by(settings.of())
         self.background: set[asyncio.Task[None]] = set()
         self.scheduler = Scheduler()
         self.usage = Usage(self)
@@ -144,7 +144,7 @@ class Server(LanguageServer):
             message = types.ShowMessageParams(types.MessageType.Warning, f"cg2ls: {' '.join(new)}")
             self.window_show_message(message)
         everywhere = self.settings.of()
-        if (run_by := (everywhere.provider, everywhere.threads)) != self._run_by:
+        if (run_by := _run_by(everywhere)) != self._run_by:
             self.models.close_all()
             self._run_by = run_by
         logs.set_level(everywhere.log_level, quoting=everywhere.log_text)
@@ -165,3 +165,8 @@ class Server(LanguageServer):
     def report_server_error(self, error: Exception, _: object) -> None:
         """Writes what went wrong to the log; clients get an answer, and users no pop-up per message."""
         log.warning("A message could not be handled: %s", error)
+
+
+def _run_by(options: Options) -> tuple[object, ...]:
+    """What an open model was opened with; it is opened anew when this changes."""
+    return options.provider, options.threads, options.memory_mb, options.unload_after_minutes

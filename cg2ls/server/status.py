@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from lsprotocol import types
 
+from cg2ls.server.model import rests
 from cg2ls.server.silence import off_here
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def _state(server: Server, uri: str, language: str) -> tuple[State, str, str]:
         return "failed", model.problem, ""
     if model.state == "loading":
         return "loading", f"{model.name} is loading.", ""
-    if model.state == "waiting":
+    if model.engine is None or rests(model.engine):
         return "idle", f"{model.name} rests; the next request opens it.", ""
     if server.board.running:
         return "busy", f"{model.name} is at work.", ""

@@ -72,7 +72,8 @@ def main() -> int:
         print("opened", file=sys.stderr, flush=True)
         return SlowEngine(lambda what: print(what, file=sys.stderr, flush=True))
 
-    return Server(Settings(), opened).run(
+    settings = Settings({"memory": False})  # the tokenizer is none a memory could read with
+    return Server(settings, opened).run(
         lambda server: over_streams(server, sys.stdin.buffer, sys.stdout.buffer)
     )
 

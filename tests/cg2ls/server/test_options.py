@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import subprocess
 import sys
 from dataclasses import fields
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from cg2ls.engine.providers import PROVIDERS
 from cg2ls.server.options import Options, camel, table
 
 ROOT = Path(__file__).parents[3]
@@ -59,5 +61,19 @@ def test_the_manifest_describes_every_option():
     found = json.loads(done.stdout)
     assert set(found) == {f"cg2ls.{name}" for name in (*table(), "languages", "folders")}
     assert found["cg2ls.maxLines"]["minimum"] == 0
-    assert found["cg2ls.provider"]["enum"] == ["auto", "cpu", "cuda"]
+    assert found["cg2ls.provider"]["enum"] == list(table()["provider"].values)
     assert found["cg2ls.delayMs"]["type"] == ["integer", "null"]
+
+
+def test_every_provider_of_the_engine_can_be_set():
+    assert set(table()["provider"].values) == {"auto", *PROVIDERS}
+
+
+def test_every_option_is_read_somewhere():
+    code = "".join(
+        path.read_text("utf-8")
+        for path in (ROOT / "cg2ls" / "server").rglob("*.py")
+        if path.name not in ("options.py", "settings.py")
+    )
+    unread = [field.name for field in fields(Options) if not re.search(rf"\.{field.name}\b", code)]
+    assert not unread, "an option that nothing reads is a promise nobody keeps"
