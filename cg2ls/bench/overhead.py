@@ -15,6 +15,9 @@ from cg2ls.bench.start import resident_mb
 KEYS = "    total = compute_something(first, second"
 """What is typed, again and again."""
 
+FUNCTION = 16
+"""Lines of each function in the file it is typed into, the blank one behind it included."""
+
 WARM_UP = 20
 SAMPLES = 80
 """Readings of the resident memory in one session."""
@@ -145,9 +148,13 @@ def _type(editor: Editor, uri: str, number: int, line: int) -> None:
 
 
 def _file(lines: int) -> str:
-    """A Python file whose middle line is empty, at the end of a function's body."""
-    body = [f"    value_{number} = prepare(value_{number // 2}, {number})" for number in range(lines)]
-    body[0] = "def main(first, second):"
+    """A Python file of small functions, whose middle line is empty, inside of a function's body."""
+    body = []
+    for number in range(lines):
+        within = (number - lines // 2 + FUNCTION // 2) % FUNCTION
+        name = f"prepare_{number // FUNCTION}(first, second)"
+        line = f"    value_{within} = first.prepare(value_{within // 2}, {number})"
+        body.append(f"def {name}:" if within == 0 else "" if within == FUNCTION - 1 else line)
     body[lines // 2] = ""
     return "\n".join(body)
 
