@@ -90,7 +90,7 @@ def _soak(soak: Json) -> str:
     rows = [[f"{soak['keys']} keys, {soak['files']} files", "1st quarter", "2nd", "3rd", "4th", "4th / 2nd"]]
     for name, key, ratio in (
         ("most resident memory, MB", "resident_mb", "memory_ratio"),
-        ("median key to line, ms", "line_ms", "latency_ratio"),
+        ("median key to line where the model ran, ms", "line_ms", "latency_ratio"),
     ):
         rows.append([name, *(f"{value:.1f}" for value in soak[key]), f"{soak[ratio]:.3f}"])
     return aligned(rows, right=range(1, 6))

@@ -37,7 +37,7 @@ class Soak:
         keys: pressed.
         files: that were written in.
         resident_mb: highest resident memory of each quarter, in 10^6 bytes.
-        line_ms: median latency of each quarter, in milliseconds.
+        line_ms: median latency of each quarter's keys at which the model ran, in milliseconds.
     """
 
     keys: int
@@ -87,7 +87,8 @@ def soak(editor: Editor, sources: Sequence[Source], keys: int, seed: int = 0) ->
     """Types so many keys, through all files again and again if need be.
 
     Raises:
-        ReplayError: there are too few keys to speak of quarters, or the system does not tell the memory.
+        ReplayError: there are too few keys to speak of quarters, the system does not tell the memory, or
+            completion is silent.
     """
     quarter = keys // 4
     if quarter < SAMPLE_KEYS:
@@ -101,10 +102,13 @@ def soak(editor: Editor, sources: Sequence[Source], keys: int, seed: int = 0) ->
     files = set()
     for number, key in enumerate(islice(_endless(sources, seed), 4 * quarter)):
         answer = editor.ask(key.source, key.text, key.offset)
-        times[number // quarter].append(answer.line_ms)
+        if answer.cost:
+            times[number // quarter].append(answer.line_ms)
         files.add(key.source.name)
         if number % SAMPLE_KEYS == SAMPLE_KEYS - 1:
             memory[number // quarter].append(resident_mb(os.getpid()) or 0.0)
+    if not all(times):
+        raise ReplayError("The model ran at no key of a quarter; replay files of a language it knows.")
     return Soak(
         4 * quarter, len(files), [max(part) for part in memory], [statistics.median(part) for part in times]
     )
@@ -112,4 +116,4 @@ def soak(editor: Editor, sources: Sequence[Source], keys: int, seed: int = 0) ->
 
 def _endless(sources: Sequence[Source], seed: int) -> Iterator[Key]:
     for number in count(seed):
-        yield from Typist(sources, number)
+        yield from Typist(sources, number, passages=1)

@@ -66,9 +66,11 @@ class Typist:
     Args:
         sources: files to write in; each is opened once, in an order of the seed's.
         seed: of everything random.
+        passages: most passages of a file that are written.
     """
 
-    def __init__(self, sources: Sequence[Source], seed: int = 0) -> None:
+    def __init__(self, sources: Sequence[Source], seed: int = 0, *, passages: int = PASSAGES) -> None:
+        self._passages = passages
         self._random = random.Random(seed)
         self._waiting = [source for source in sources if _long_enough(source)]
         self._random.shuffle(self._waiting)
@@ -133,7 +135,7 @@ class Typist:
         share = len(lines) // PASSAGES
         starts = range(0, len(lines), share) if share > PASSAGE_LINES[1] else [0]
         holes = []
-        for begin in starts[:PASSAGES]:
+        for begin in starts[: self._passages]:
             most = min(self._random.randint(*PASSAGE_LINES), max(len(lines) // 3, 1))
             first = begin + 1 + self._random.randrange(max(min(share, len(lines) - begin) - most - 2, 1))
             last = min(first + most, len(lines))

@@ -9,6 +9,7 @@ from cg2ls.completion import CompletionOptions
 from cg2ls.replay.editor import Answer, Editor
 from cg2ls.replay.errors import ReplayError
 from cg2ls.replay.soak import Soak, soak
+from cg2ls.replay.watch import Cost
 
 
 def seen(memory=(100.0, 100.0, 100.0, 100.0), times=(9.0, 9.0, 9.0, 9.0)):
@@ -27,14 +28,15 @@ def test_what_goes_on_growing_is_one():
 class Keeper:
     """Keeps some memory from every key."""
 
-    def __init__(self, kilobytes: int) -> None:
+    def __init__(self, kilobytes: int, *, asks: bool = True) -> None:
         self.kilobytes = kilobytes
+        self.asks = asks
         self.kept: list[object] = []
 
     def ask(self, source: object, text: str, offset: int) -> Answer:
         if self.kilobytes:
             self.kept.append(np.ones(self.kilobytes * 128))
-        return Answer("", 0, 0.0, 1.0)
+        return Answer("", 0, 0.0, 1.0, Cost() if self.asks else None)
 
 
 def test_a_leak_is_found(shop):
@@ -54,3 +56,8 @@ def test_an_editor_does_not_leak(tiny_engine, shop):
 def test_quarters_need_keys(shop):
     with pytest.raises(ReplayError, match="too short"):
         soak(Keeper(0), [shop], 100)
+
+
+def test_silence_cannot_soak(shop):
+    with pytest.raises(ReplayError, match="ran at no key"):
+        soak(Keeper(0, asks=False), [shop], 400)
