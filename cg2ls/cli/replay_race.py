@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cg2ls.completion import CompletionOptions
-from cg2ls.completion.names import TYPED_THROUGH
+from cg2ls.completion.names import CONFIDENCE, TYPED_THROUGH
 from cg2ls.engine import Engine
 from cg2ls.replay.dictation import DictatedEngine
 from cg2ls.replay.editor import Editor
@@ -30,7 +30,13 @@ REFERENCE_CONTEXT = PROMPT_TOKENS + LINE_TOKENS + 13
 """Leaves 1024 tokens to the prompt, 256 of them to the suffix: 8 may repeat a typed half of a word, 4 are
 special, and one position stays free (`cg2ls.completion.budget`)."""
 
-REFERENCE_OPTIONS = CompletionOptions(max_lines=1, line_tokens=LINE_TOKENS, block_tokens=LINE_TOKENS)
+WHOLE_LINES = frozenset({CONFIDENCE})
+"""Left out, or most answers would end after a token or two, for every engine: a race is about lines."""
+
+ALONE = WHOLE_LINES | {TYPED_THROUGH}
+REFERENCE_OPTIONS = CompletionOptions(
+    max_lines=1, line_tokens=LINE_TOKENS, block_tokens=LINE_TOKENS, disabled_rules=WHOLE_LINES
+)
 
 
 def run_race(
@@ -90,9 +96,11 @@ def _model(
     sources: Sequence[Source],
 ) -> Race:
     """The model in use, with its own budgets."""
-    alone = CompletionOptions(disabled_rules=frozenset({TYPED_THROUGH}))
-    keys = Typist(sources, arguments.seed)
-    return race(keys, arguments.keys, Editor(ours[0], alone), Editor(ours[1]), remotes)
+    alone, typed_through = (
+        Editor(engine, CompletionOptions(disabled_rules=without))
+        for engine, without in zip(ours, (ALONE, WHOLE_LINES), strict=True)
+    )
+    return race(Typist(sources, arguments.seed), arguments.keys, alone, typed_through, remotes)
 
 
 def _reference(
@@ -105,7 +113,7 @@ def _reference(
     """The reference shape: random weights that say what the model in use does."""
     dictated = [DictatedEngine(engine) for engine in ours]
     infill = replace(ours[0].model.infill, objectives=("causal", "span_corruption"))
-    without = replace(REFERENCE_OPTIONS, disabled_rules=frozenset({TYPED_THROUGH}))
+    without = replace(REFERENCE_OPTIONS, disabled_rules=ALONE)
     alone, typed_through = (
         Editor(engine, options, context_length=REFERENCE_CONTEXT, infill=infill)
         for engine, options in zip(dictated, (without, REFERENCE_OPTIONS), strict=True)
