@@ -101,6 +101,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     asked.add_argument("--line-tokens", type=int, metavar="N", help="most tokens of a line")
     asked.add_argument("--block-tokens", type=int, metavar="N", help="most tokens of a block")
     asked.add_argument("--max-lines", type=int, metavar="N", help="most lines shown")
+    asked.add_argument("--min-confidence", type=float, metavar="P", help="least probability of what is shown")
     asked.add_argument(
         "--without",
         type=_names,
@@ -245,7 +246,7 @@ class _Replay:
 
         given = {
             name: value
-            for name in ("line_tokens", "block_tokens", "max_lines")
+            for name in ("line_tokens", "block_tokens", "max_lines", "min_confidence")
             if (value := getattr(self.arguments, name)) is not None
         }
         return CompletionOptions(disabled_rules=self.arguments.without, **given)

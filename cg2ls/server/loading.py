@@ -53,6 +53,7 @@ async def _load(server: Server, model: Model) -> None:
         if not model.wanted:  # another was chosen meanwhile
             return
         model.ready(engine)
+        server.memories.prepare()
         server.log_message(types.MessageType.Info, f"{engine.model.name} is ready.")
     finally:
         server.board.changed()

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from cg2ls.completion.session import PriorOf
     from cg2ls.engine.prior import Prior
     from cg2ls.memory.build import Progress
-    from cg2ls.server.documents import Snapshot
+    from cg2ls.server.documents import Document, Snapshot
     from cg2ls.server.server import Server
 
 log = logging.getLogger(__name__)
@@ -52,11 +52,11 @@ class Memories:
         self._background = Background()
         self._leaving = threading.Event()
 
-    def prior_of(self, document: Snapshot, engine: CompletionEngine) -> PriorOf | None:
+    def prior_of(self, document: Snapshot | Document, engine: CompletionEngine) -> PriorOf | None:
         """What a document's session asks; None where the options or its place leave it without memory."""
         options = self._server.options_of(document.uri, document.language)
         path = path_of(document.uri)
-        if not options.memory or path is None:
+        if not (options.enable and options.memory) or path is None:
             return None
         root = self._root(path)
         key = root or path.parent, document.language, options.exclude, id(engine)
@@ -79,6 +79,13 @@ class Memories:
             return memory.prior(name, text, offset)
 
         return prior
+
+    def prepare(self) -> None:
+        """Begins with the workspaces of open documents whose models are ready, before anyone types."""
+        for document in self._server.documents:
+            engine = self._server.model_of(document.language, document.uri, load=False).engine
+            if engine is not None:
+                self.prior_of(document, engine)
 
     def file_changed(self, uri: str) -> None:
         """Reads a file again that was saved, made or removed."""

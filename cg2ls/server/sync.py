@@ -40,6 +40,7 @@ def opened(server: Server, item: types.TextDocumentItem) -> None:
     server.sessions.pop(item.uri, None)
     if server.options_of(item.uri, item.language_id).enable:
         server.model_of(item.language_id, item.uri)
+    server.memories.prepare()
     server.board.look_at(item.uri)
 
 
