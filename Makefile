@@ -6,7 +6,7 @@ REFERENCE_VENV := .venv-reference
 BIN := $(VENV)/bin
 PIP_FLAGS := --quiet --disable-pip-version-check
 
-.PHONY: help demo test test-editors lint lint-lua format format-lua reference bench clean python-ok
+.PHONY: help demo test test-editors vsix lint lint-vscode lint-lua format format-lua reference bench clean python-ok
 .DEFAULT_GOAL := help
 
 help: ## what can be made
@@ -46,6 +46,14 @@ lint: $(VENV)/ready ## formatter, linter and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+
+vsix: python-ok ## package the VS Code extension with the server's wheel
+	@editors/vscode/npm-ready
+	@cd editors/vscode && PYTHON=$(PYTHON) npm run --silent package
+
+lint-vscode: ## types, formatter, linter and units of the VS Code extension
+	@editors/vscode/npm-ready
+	@cd editors/vscode && npm run --silent check && npm run --silent test
 
 lint-lua: ## formatter and linter of the Neovim plugin
 	@editors/neovim/lint/run

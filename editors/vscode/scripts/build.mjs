@@ -1,6 +1,6 @@
 /** Bundles the extension, or with --tests the tests, into dist/. */
 
-import { readdirSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
@@ -16,10 +16,23 @@ const shared = {
   logLevel: "warning",
 };
 
-/** Bundles what VS Code loads. */
+/** Bundles what VS Code loads, with the licences of the packages that are in it. */
 export async function buildExtension() {
   const main = { ...shared, entryPoints: ["src/extension.ts"], outfile: "dist/extension.js" };
-  await build({ ...main, minify: true, legalComments: "linked", sourcemap: false });
+  const { metafile } = await build({ ...main, minify: true, metafile: true });
+  writeFileSync(join(here, "dist", "THIRD_PARTY.txt"), licences(Object.keys(metafile.inputs)));
+}
+
+/** The licence texts of the packages that bundled files come from. */
+function licences(files) {
+  const folders = files.map((file) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(file)?.[0]).filter(Boolean);
+  const texts = [...new Set(folders)].sort().map((folder) => {
+    const { name, version, license } = JSON.parse(readFileSync(join(here, folder, "package.json"), "utf8"));
+    const file = readdirSync(join(here, folder)).find((each) => /^licen[cs]e/i.test(each));
+    const text = file ? readFileSync(join(here, folder, file), "utf8").trim() : `Licence: ${license}`;
+    return `${name} ${version}\n\n${text}\n`;
+  });
+  return texts.join(`\n${"-".repeat(72)}\n\n`);
 }
 
 async function buildTests() {

@@ -198,6 +198,45 @@ test("a setting changes what is shown at once", async () => {
   await window.anyGhost();
 });
 
+test("a file is turned off and on in the menu", async () => {
+  await window.edit(newName(), POINT);
+  await window.command("cg2ls: Menu…");
+  await window.pick("Turn off for this file");
+  await window.statusThat((text) => text.includes("off in this file"), "that the file is off");
+  await window.focusEditor();
+  await window.type("return Point(");
+  assert.equal(await settled(), "");
+  await window.command("cg2ls: Menu…");
+  await window.pick("Turn on for this file");
+  await window.focusEditor();
+  await window.type("s");
+  await window.anyGhost();
+});
+
+test("beside the menu of suggestions, ghost text goes on from the selected one", async () => {
+  server.settings({ "editor.wordBasedSuggestions": "currentDocument" });
+  await window.edit(newName(), POINT);
+  await window.type("return Po");
+  await window.page.waitForSelector(".suggest-widget.visible");
+  const ghost = await window.ghostThat((text) => text.startsWith("int"), "what follows Point");
+  assert.ok(ghost.length > "int".length, ghost);
+});
+
+test("a language the model was not trained on stays silent, and the status says so", async () => {
+  await window.edit("notes.lua", "local x = ‸\n");
+  await window.statusThat((text) => text.includes("lua"), "that Lua is unknown");
+  await window.type("1 + ");
+  assert.equal(await settled(), "");
+});
+
+test("the doctor's report opens", async () => {
+  await window.command("cg2ls: Run Doctor");
+  await window.until(
+    async () => /doctor/.test((await window.page.locator(".view-lines").first().textContent()) ?? ""),
+    "the report",
+  );
+});
+
 test("the menu pauses and resumes", async () => {
   await window.edit(newName(), POINT);
   await window.command("cg2ls: Menu…");

@@ -6,13 +6,13 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type Browser, chromium, type Page } from "playwright-core";
 import type { CodeServer } from "./codeServer";
 
-const ARTIFACTS = process.env["CG2LS_ARTIFACTS"] ?? "artifacts";
+const ARTIFACTS = process.env.CG2LS_ARTIFACTS ?? "artifacts";
 const WAIT_MS = 15_000;
 
 /** The browser all windows of a test file share. */
 export async function openBrowser(): Promise<Browser> {
   return chromium.launch({
-    executablePath: process.env["CG2LS_CHROMIUM"] ?? "/usr/bin/chromium",
+    executablePath: process.env.CG2LS_CHROMIUM ?? "/usr/bin/chromium",
     args: [
       ...(process.getuid?.() === 0 ? ["--no-sandbox"] : []),
       "--disable-gpu",
@@ -55,7 +55,7 @@ export class EditorWindow {
       (title) => document.querySelector(".tab.active")?.textContent?.includes(title),
       name,
     );
-    await this.quickOpen("Control+G", `:${lines.length}:${column}`, `${lines.length}`);
+    await this.quickOpen("Control+G", `:${lines.length}:${column}`, `line ${lines.length}`);
     const at = `Ln ${lines.length}, Col `;
     await this.until(
       async () => (await this.statusItems()).some((text) => text.startsWith(at)),
@@ -66,10 +66,13 @@ export class EditorWindow {
   /** Opens a list, filters it, waits for its first row to hold a text, and takes that row. */
   private async quickOpen(keys: string, filter: string, expected: string): Promise<void> {
     await this.page.keyboard.press(keys);
-    await this.page.locator(".quick-input-box input").fill(filter, { timeout: WAIT_MS });
+    const box = this.page.locator(".quick-input-box input");
+    await box.fill(filter, { timeout: WAIT_MS });
     const first = this.page.locator(".quick-input-list .monaco-list-row").first();
     await first.filter({ hasText: expected }).waitFor({ timeout: WAIT_MS });
     await this.page.keyboard.press("Enter");
+    const taken = async () => (await box.inputValue().catch(() => "")) !== filter || !(await box.isVisible());
+    await this.until(taken, `the list of ${filter} is closed`);
   }
 
   async focusEditor(): Promise<void> {

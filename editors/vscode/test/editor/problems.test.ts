@@ -88,7 +88,7 @@ test("a Python without venv", async () => {
 });
 
 test("no way to the package index", async () => {
-  const python = process.env["CG2LS_PYTHON"] ?? "";
+  const python = process.env.CG2LS_PYTHON ?? "";
   await oneMessage({ "cg2ls.python.path": python }, /package index.*could not be reached/);
 });
 
@@ -107,13 +107,13 @@ test("a program that speaks another protocol", async () => {
 });
 
 test("a server that ends again and again is left alone", async () => {
-  const run = `exec ${process.env["CG2LS_PYTHON"]} -I -c "import sys; from cg2ls.__main__ import main; main()" "$@"`;
+  const run = `exec ${process.env.CG2LS_PYTHON} -I -c "import sys; from cg2ls.__main__ import main; main()" "$@"`;
   const path = program("dies", "(sleep 2; kill -9 $$) &", run);
   await oneMessage({ "cg2ls.server.path": path }, /has ended 4 times/);
 });
 
 test("the user's own server answers once the setting is right", async () => {
-  const path = program("own-cg2ls", `exec ${process.env["CG2LS_PYTHON"]} -m cg2ls "$@"`);
+  const path = program("own-cg2ls", `exec ${process.env.CG2LS_PYTHON} -m cg2ls "$@"`);
   server.settings({ "cg2ls.server.path": path });
   await window.statusThat((text) => text.includes("python-small"), "the model's name");
   await window.edit("third.py", CODE);
@@ -121,10 +121,27 @@ test("the user's own server answers once the setting is right", async () => {
   await window.anyGhost();
 });
 
+test("several completions are gone through, an error is no pop-up, a repeated message stands once", async () => {
+  await window.command("Notifications: Clear All Notifications");
+  const script = join(__dirname, "..", "..", "..", "test", "editor", "twoAnswers.mjs");
+  const path = program("two", `exec '${process.execPath}' '${script}'`);
+  server.settings({ "cg2ls.server.path": path });
+  await window.statusThat((text) => text.includes("two-answers"), "the model's name");
+  await window.edit("fourth.py", "# ‸\n");
+  await window.type("a"); // refused
+  await window.type("b");
+  await window.ghostThat((text) => text === "first()", "the first");
+  await window.press("Alt+]");
+  await window.ghostThat((text) => text === "second()", "the next");
+  await window.press("Alt+[");
+  await window.ghostThat((text) => text === "first()", "the previous");
+  assert.deepEqual(await window.messages(), ["cg2ls: the same, twice"]);
+});
+
 test("a folder that is not trusted: one message, and completions once it is", {
   timeout: 120_000,
 }, async () => {
-  const path = program("cg2ls-too", `exec ${process.env["CG2LS_PYTHON"]} -m cg2ls "$@"`);
+  const path = program("cg2ls-too", `exec ${process.env.CG2LS_PYTHON} -m cg2ls "$@"`);
   const wary = await CodeServer.start({ trusted: false, settings: { "cg2ls.server.path": path } });
   try {
     const there = await EditorWindow.open(browser, wary);
