@@ -139,7 +139,7 @@ function freePort(): Promise<number> {
 }
 
 async function untilListening(port: number): Promise<void> {
-  for (let tries = 0; tries < 300; tries++) {
+  for (let tries = 0; tries < 900; tries++) {
     const open = await new Promise<boolean>((resolve) => {
       const socket = connect(port, "127.0.0.1", () => resolve(true));
       socket.once("error", () => resolve(false));
@@ -150,5 +150,5 @@ async function untilListening(port: number): Promise<void> {
     }
     await sleep(100);
   }
-  throw new Error("code-server did not begin to listen within 30 seconds");
+  throw new Error("code-server did not begin to listen within 90 seconds");
 }

@@ -24,7 +24,7 @@ const POINT = `class Point:
         ‸
 `;
 
-const SETUP_MS = 150_000;
+const SETUP_MS = 300_000;
 let browser: Browser;
 let server: CodeServer;
 let window: EditorWindow;

@@ -7,7 +7,9 @@ import { type Browser, chromium, type Page } from "playwright-core";
 import type { CodeServer } from "./codeServer";
 
 const ARTIFACTS = process.env.CG2LS_ARTIFACTS ?? "artifacts";
-const WAIT_MS = 15_000;
+/** Long, for a busy machine; nothing waits longer than it must. */
+const WAIT_MS = 30_000;
+const LOAD_MS = 180_000;
 
 /** The browser all windows of a test file share. */
 export async function openBrowser(): Promise<Browser> {
@@ -35,8 +37,8 @@ export class EditorWindow {
   static async open(browser: Browser, server: CodeServer): Promise<EditorWindow> {
     const context = await browser.newContext({ viewport: { width: 1000, height: 640 } });
     const page = await context.newPage();
-    await page.goto(server.url);
-    await page.waitForSelector(".monaco-workbench .statusbar-item", { timeout: 90_000 });
+    await page.goto(server.url, { timeout: LOAD_MS });
+    await page.waitForSelector(".monaco-workbench .statusbar-item", { timeout: LOAD_MS });
     return new EditorWindow(page, server);
   }
 

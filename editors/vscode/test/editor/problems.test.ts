@@ -139,7 +139,7 @@ test("several completions are gone through, an error is no pop-up, a repeated me
 });
 
 test("a folder that is not trusted: one message, and completions once it is", {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async () => {
   const path = program("cg2ls-too", `exec ${process.env.CG2LS_PYTHON} -m cg2ls "$@"`);
   const wary = await CodeServer.start({ trusted: false, settings: { "cg2ls.server.path": path } });
