@@ -92,6 +92,12 @@ export class Connection {
       },
       middleware: {
         ...given.middleware,
+        handleWorkDoneProgress: (token, params, next) => {
+          if (params.kind === "begin") {
+            delete params.percentage; // with one, it would be a pop-up instead of a note in the status bar
+          }
+          next(token, params);
+        },
         workspace: {
           configuration: ({ items }) =>
             items.map(({ scopeUri }) => given.options(scopeUri ? Uri.parse(scopeUri) : undefined)),

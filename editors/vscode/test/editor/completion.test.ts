@@ -24,6 +24,31 @@ const POINT = `class Point:
         ‸
 `;
 
+/** A file with a place where the shipped model has no doubt. */
+const ITEM = `from pathlib import Path
+
+
+class Item:
+    """A thing in stock."""
+
+    def __init__(self, name: str, price: float, quantity: int) -> None:
+        self.name = name
+        ‸
+
+    def total(self) -> float:
+        return self.price * self.quantity
+
+
+def read_items(path: Path) -> list[Item]:
+    """Reads one item a line: name, price and quantity."""
+    items = []
+    with path.open() as file:
+        for line in file:
+            name, price, quantity = line.split(",")
+            items.append(Item(name, float(price), int(quantity)))
+    return items
+`;
+
 const SETUP_MS = 300_000;
 let browser: Browser;
 let server: CodeServer;
@@ -32,7 +57,8 @@ let files = 0;
 
 before(async () => {
   browser = await openBrowser();
-  server = await CodeServer.start();
+  // these tests are about the editor: a model in doubt shows what it has
+  server = await CodeServer.start({ settings: { "cg2ls.minConfidence": 0 } });
   window = await EditorWindow.open(browser, server);
 });
 
@@ -90,9 +116,17 @@ test("two windows set the server up once, from the wheel of the .vsix", { timeou
   assert.match(frozen, /^cg2ls @ file:.*\.whl/m);
 });
 
+test("ghost text comes as the extension comes, without a setting", async () => {
+  server.settings({ "cg2ls.minConfidence": null });
+  await window.edit("inventory.py", ITEM);
+  await window.type("self.p");
+  assert.match(await window.anyGhost(), /^rice = price/);
+  await window.statusThat((text) => / \d+ ms/.test(text), "the latency in the status bar");
+  await window.screenshot("ghost-text");
+});
+
 test("code that is typed brings ghost text, and Tab takes it all", async () => {
   const { name, ghost } = await ghostAfter(POINT, "return Point(");
-  await window.screenshot("ghost-text");
   const before = await window.saved(name);
   await window.focusEditor();
   await window.anyGhost();
@@ -105,13 +139,14 @@ test("code that is typed brings ghost text, and Tab takes it all", async () => {
 test("typing what the ghost text says keeps its rest on the screen", async () => {
   const { ghost } = await ghostAfter(POINT, "return ");
   const first = ghost.split("\n")[0] ?? "";
-  assert.ok(first.length >= 8, first);
-  for (let typed = 1; typed <= 6; typed++) {
+  const word = /^\w+/.exec(first)?.[0] ?? "";
+  assert.ok(word.length >= 4, first);
+  for (let typed = 1; typed <= word.length; typed++) {
     await window.type(first[typed - 1] ?? "", 0);
     const rest = first.slice(typed);
     await window.ghostThat((text) => text.split("\n")[0] === rest, `the rest ${rest}`);
   }
-  assert.equal((await settled()).split("\n")[0], first.slice(6));
+  assert.equal((await settled()).split("\n")[0], first.slice(word.length));
 });
 
 test("a word is taken, then the line", async () => {
@@ -218,13 +253,12 @@ test("beside the menu of suggestions, ghost text goes on from the selected one",
   await window.edit(newName(), POINT);
   await window.type("return Po");
   await window.page.waitForSelector(".suggest-widget.visible");
-  const ghost = await window.ghostThat((text) => text.startsWith("int"), "what follows Point");
-  assert.ok(ghost.length > "int".length, ghost);
+  await window.ghostThat((text) => text.startsWith("int"), "what follows Po in Point");
 });
 
 test("a language the model was not trained on stays silent, and the status says so", async () => {
   await window.edit("notes.lua", "local x = ‸\n");
-  await window.statusThat((text) => text.includes("lua"), "that Lua is unknown");
+  await window.statusThat((text) => text.includes("not trained on this language"), "that Lua is unknown");
   await window.type("1 + ");
   assert.equal(await settled(), "");
 });

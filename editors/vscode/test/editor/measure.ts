@@ -62,6 +62,7 @@ const TYPED = `    def get(self, name: str) -> Item:
 `;
 
 const SETTINGS = {
+  "cg2ls.minConfidence": 0, // every answer is worked out to its end and shown
   "editor.autoIndent": "none",
   "editor.autoClosingBrackets": "never",
   "editor.autoClosingQuotes": "never",
