@@ -5,6 +5,7 @@ import { execFileSync } from "node:child_process";
 import { cpSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, beforeEach, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Browser } from "playwright-core";
 import { CodeServer } from "./codeServer";
 import { EditorWindow, openBrowser } from "./editorWindow";
@@ -89,7 +90,7 @@ async function ghostAfter(
 async function settled(): Promise<string> {
   let last = await window.ghost();
   for (let same = 0; same < 16; ) {
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await sleep(50);
     const now = await window.ghost();
     same = now === last ? same + 1 : 0;
     last = now;
@@ -295,6 +296,7 @@ test("a server that is killed comes back by itself", async () => {
     const now = server.languageServers();
     return now.length === 1 && now[0] !== old;
   }, "another server");
+  await sleep(1_000); // the status bar may still show the old one
   await window.statusThat((text) => text.includes("is ready"), "that it is ready");
   await window.focusEditor();
   await window.type("return Point(");
