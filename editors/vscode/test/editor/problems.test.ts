@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Browser } from "playwright-core";
 import { CodeServer } from "./codeServer";
 import { EditorWindow, openBrowser } from "./editorWindow";
@@ -69,7 +70,7 @@ test("no message stands twice, however often one looks at a file", async () => {
   await window.command("Notifications: Clear All Notifications");
   await window.edit("other.py", CODE);
   await window.type("width");
-  await new Promise((resolve) => setTimeout(resolve, 1_000));
+  await sleep(1_000);
   assert.deepEqual(await window.messages(), []);
 });
 
@@ -102,13 +103,13 @@ test("a server that ends at once", async () => {
 });
 
 test("a program that speaks another protocol", async () => {
-  const path = program("speaks", "echo 'Hello, what would you like to do?'", "exec sleep 60");
+  const path = program("speaks", "echo 'Hello, what would you like to do?'", "exec /bin/sleep 60");
   await oneMessage({ "cg2ls.server.path": path }, /does not speak the language server protocol/);
 });
 
 test("a server that ends again and again is left alone", async () => {
   const run = `exec ${process.env.CG2LS_PYTHON} -I -c "import sys; from cg2ls.__main__ import main; main()" "$@"`;
-  const path = program("dies", "(sleep 2; kill -9 $$) &", run);
+  const path = program("dies", "(/bin/sleep 2; kill -9 $$) &", run);
   await oneMessage({ "cg2ls.server.path": path }, /has ended 4 times/);
 });
 
@@ -129,6 +130,7 @@ test("several completions are gone through, an error is no pop-up, a repeated me
   await window.statusThat((text) => text.includes("two-answers"), "the model's name");
   await window.edit("fourth.py", "# ‸\n");
   await window.type("a"); // refused
+  await sleep(1_000);
   await window.type("b");
   await window.ghostThat((text) => text === "first()", "the first");
   await window.press("Alt+]");
