@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
-from cg2_training.optimizer import MasterOptimizer
+from torch import Tensor
+
 from cg2_training.recipe import Recipe
 from cg2ls.codegen2 import CodeTokenizer, write_checkpoint
 from cg2ls.modelfolder.description import Infill
@@ -12,13 +14,13 @@ from cg2ls.modelfolder.facts import Facts
 
 
 def export_checkpoint(
-    folder: Path, recipe: Recipe, optimizer: MasterOptimizer, tokenizer: CodeTokenizer
+    folder: Path, recipe: Recipe, weights: Mapping[str, Tensor], tokenizer: CodeTokenizer
 ) -> None:
-    """Writes the float32 master weights as a checkpoint, and beside them what only training knows."""
+    """Writes weights as a float32 checkpoint, and beside them what only training knows."""
     write_checkpoint(
         folder,
         recipe.model.config(),
-        {name: master.cpu().numpy() for name, master in zip(optimizer.names, optimizer.master, strict=True)},
+        {name: weight.float().numpy() for name, weight in weights.items()},
         tokenizer.to_json(),
         end_of_text_id=tokenizer.special.end_of_text,
     )

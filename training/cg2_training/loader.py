@@ -31,31 +31,42 @@ class StepTensors(NamedTuple):
 
 
 class _Steps(Dataset[StepTensors]):
-    def __init__(self, stream: RowStream, rows: int) -> None:
+    def __init__(self, stream: RowStream, rows: int, rank: int, world: int) -> None:
         self.stream, self.rows = stream, rows
+        self.share = rows // world
+        self.first = rank * self.share
 
     def __getitem__(self, step: int) -> StepTensors:
-        batch = self.stream.batch(step, self.rows)
+        batch = self.stream.rows(step * self.rows + self.first, self.share)
         regions = batch.regions if self.stream.objective.prefix_lm else batch.regions[:, :0]
         return StepTensors(*map(torch.from_numpy, (batch.tokens, batch.labels, regions)))
 
 
 def step_tensors(
-    stream: RowStream, rows: int, steps: range, *, workers: int, pin: bool = False
+    stream: RowStream,
+    rows: int,
+    steps: range,
+    *,
+    workers: int,
+    rank: int = 0,
+    world: int = 1,
+    pin: bool = False,
 ) -> Iterator[StepTensors]:
-    """The batches of the steps, in their order.
+    """The batches of the steps, in their order, or one process's share of them.
 
-    Which worker makes a batch changes nothing in it: a row depends on the seed and its number alone.
+    Which worker or process makes a row changes nothing in it: it depends on the seed and its number alone.
 
     Args:
         stream: where rows come from.
-        rows: rows of one step.
+        rows: rows of one step, a multiple of `world`.
         steps: which steps.
         workers: processes that work ahead; 0 makes each batch when it is asked for.
+        rank: which share to make.
+        world: shares of a step.
         pin: put batches into page-locked memory, from which a GPU copies faster.
     """
     loader = DataLoader(
-        _Steps(stream, rows),
+        _Steps(stream, rows, rank, world),
         batch_size=None,
         sampler=steps,
         num_workers=workers,

@@ -49,7 +49,7 @@ class MasterOptimizer:
             {"params": matrices, "weight_decay": config.weight_decay},
             {"params": vectors, "weight_decay": 0.0},
         ]
-        self.optimizers: list[torch.optim.Optimizer] = [_adamw(groups, config)]
+        self.optimizers: list[torch.optim.Optimizer] = [adamw(groups, config)]
         if use_muon:
             muon = [p for p, h in zip(self.master, hidden, strict=True) if h]
             self.optimizers.append(
@@ -85,6 +85,10 @@ class MasterOptimizer:
         for master, working in zip(self.master, self.working, strict=True):
             working.copy_(master)
 
+    def weights(self) -> dict[str, Tensor]:
+        """The master weights by name, on the processor."""
+        return {name: master.cpu() for name, master in zip(self.names, self.master, strict=True)}
+
     def named_state(self) -> Iterator[tuple[str, Tensor]]:
         """Master weights and moments by name, for saving."""
         for name, master in zip(self.names, self.master, strict=True):
@@ -115,7 +119,7 @@ class MasterOptimizer:
         self.publish()
 
 
-def _adamw(groups: list[dict[str, Any]], config: OptimizerSection) -> torch.optim.Optimizer:
+def adamw(groups: list[dict[str, Any]], config: OptimizerSection) -> torch.optim.Optimizer:
     """AdamW with moments in 32 bits, or in 8 (Dettmers et al. 2022, arXiv 2110.02861) where memory is short."""
     betas = (config.beta1, config.beta2)
     if config.name != "adamw8bit":

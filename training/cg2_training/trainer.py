@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -23,9 +24,11 @@ from cg2_training.model import CodeGen, load_model, model_losses, region_mask
 from cg2_training.objective import IGNORED
 from cg2_training.optimizer import MasterOptimizer, lr_scale
 from cg2_training.plot import plot_losses
-from cg2_training.progress import Speed, open_progress
+from cg2_training.progress import Progress, Speed, open_progress
+from cg2_training.ranks import join, shard
 from cg2_training.recipe import Recipe
 from cg2_training.run_file import write_run
+from cg2_training.sharded import ShardedOptimizer
 from cg2_training.shards import TokenShard
 from cg2_training.state import load_state, save_state
 from cg2ls.codegen2 import Checkpoint
@@ -85,14 +88,29 @@ class Trainer:
         self.recipe, self.train, self.heldout, self.run = recipe, train, heldout, run
         if recipe.run.threads:
             torch.set_num_threads(recipe.run.threads)
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.ranks = join()
+        self.device = self.ranks.device
+        if recipe.run.rows_per_step % self.ranks.world:
+            raise TrainingError(
+                f"run.rows_per_step is {recipe.run.rows_per_step}, which {self.ranks.world} processes cannot share"
+                " evenly; make it a multiple."
+            )
         torch.set_float32_matmul_precision("high")
         self.model = _initial(recipe, start).to(self.device)
-        self.optimizer = MasterOptimizer(self.model, recipe.optimizer)
-        for parameter in self.model.parameters():
-            parameter.data = parameter.data.to(working_dtype(self.device))
-        self.done = load_state(run, self.optimizer, asdict(recipe.model))
-        self.loss = torch.compile(self._loss) if recipe.run.compile else self._loss
+        dtype, compiled = working_dtype(self.device), recipe.run.compile
+        self.optimizer: MasterOptimizer | ShardedOptimizer
+        if self.ranks.world > 1:
+            for block in self.model.transformer.h if compiled else ():
+                block.compile()
+            shard(self.model, self.model.transformer.h, self.ranks, dtype)
+            self.optimizer = ShardedOptimizer(self.model, recipe.optimizer)
+        else:
+            self.optimizer = MasterOptimizer(self.model, recipe.optimizer)
+            for parameter in self.model.parameters():
+                parameter.data = parameter.data.to(dtype)
+        self.done = load_state(run, self.optimizer, asdict(recipe.model), self.ranks)
+        whole = compiled and self.ranks.world == 1
+        self.loss = torch.compile(self._loss) if whole else self._loss
 
     def _loss(self, tokens: Tensor, labels: Tensor, regions: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
         """Objective with z-loss, and the plain cross entropy, of ids and labels [rows, context].
@@ -122,7 +140,7 @@ class Trainer:
         run = self.recipe.run
         speed = Speed(run.rows_per_step * self.recipe.model.context_length)
         peak, flops = nominal_peak(self.device), flops_per_token(self.model.config)
-        with open_progress(self.run, self.recipe.name, self.done, run.steps, shown=progress) as told:
+        with self._progress(progress) as told:
             for batch in self.batches(speed):
                 scale = lr_scale(self.done, run.steps, self.recipe.optimizer)
                 loss, norm = self.step(batch, scale)
@@ -137,17 +155,25 @@ class Trainer:
                     "wait_share": round(speed.wait_share, 4),
                 }
                 if peak:
-                    entry["mfu"] = round(speed.tokens_per_s * flops / peak, 4)
+                    entry["mfu"] = round(speed.tokens_per_s * flops / (peak * self.ranks.world), 4)
                 going = self.done < run.steps and time.monotonic() < deadline
                 if self.done % run.evaluate_every == 0 or self.done == run.steps:
                     evaluation = self.evaluate()
                     entry["heldout"] = {key: round(value, 5) for key, value in asdict(evaluation).items()}
-                    going &= watch(self.done, evaluation)
-                told.step(entry)
+                    going &= not self.ranks.first or watch(self.done, evaluation)
+                if told:
+                    told.step(entry)
+                going = self.ranks.agree(going)
                 if self.done % run.save_every == 0 or not going:
                     self.save()
                 if not going:
                     return
+
+    def _progress(self, shown: bool) -> AbstractContextManager[Progress | None]:
+        """Where the run is told of; None in all processes but the first."""
+        if not self.ranks.first:
+            return nullcontext()
+        return open_progress(self.run, self.recipe.name, self.done, self.recipe.run.steps, shown=shown)
 
     def batches(self, speed: Speed) -> Iterator[StepTensors]:
         """The batches from the step that comes next, to the recipe's last; `speed` is told of waits."""
@@ -158,6 +184,8 @@ class Trainer:
             run.rows_per_step,
             range(self.done, run.steps),
             workers=run.loaders,
+            rank=self.ranks.rank,
+            world=self.ranks.world,
             pin=self.device.type == "cuda",
         )
         mark = time.perf_counter()
@@ -169,7 +197,9 @@ class Trainer:
     def step(self, batch: StepTensors, scale: float) -> tuple[float, float]:
         """Trains on one batch; gives back its mean loss in nats per label and the gradient's norm."""
         tokens, labels, regions = (part.to(self.device, non_blocking=True) for part in batch)
-        count = (labels != IGNORED).sum().clamp_min(1).float()
+        # FSDP averages gradients over the processes, so each one's loss counts for as many.
+        world = self.ranks.world
+        count = self.ranks.total((labels != IGNORED).sum()).clamp_min(1).float() / world
         rows = self.recipe.run.rows_per_pass or len(tokens)
         total = torch.zeros((), device=self.device)
         passes = zip(*(torch.split(part, rows) for part in (tokens, labels, regions)), strict=True)
@@ -178,7 +208,7 @@ class Trainer:
             torch.autograd.backward(objective)
             total += entropy
         norm = self.optimizer.step(scale)
-        loss = float(total)
+        loss = float(self.ranks.total(total)) / world
         if not math.isfinite(loss) or not math.isfinite(norm):
             raise TrainingError(
                 f"step {self.done}: the loss is {loss} and the gradient norm {norm}; lower optimizer.lr and start"
@@ -204,10 +234,13 @@ class Trainer:
             self.done,
             self.optimizer,
             {"model": asdict(self.recipe.model), "recipe": self.recipe.to_dict()},
+            self.ranks,
         )
-        export_checkpoint(self.run / "checkpoint", self.recipe, self.optimizer, self.train.tokenizer)
-        write_run(self.run, self.done, self.recipe)
-        plot_losses(self.run / "log.jsonl", self.run / "loss.png", self.recipe.name)
+        weights = self.optimizer.weights()
+        if self.ranks.first:
+            export_checkpoint(self.run / "checkpoint", self.recipe, weights, self.train.tokenizer)
+            write_run(self.run, self.done, self.recipe)
+            plot_losses(self.run / "log.jsonl", self.run / "loss.png", self.recipe.name)
 
 
 def _initial(recipe: Recipe, start: Checkpoint | None) -> CodeGen:

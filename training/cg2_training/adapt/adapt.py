@@ -165,7 +165,7 @@ def _train(place: Workplace, recipe: Recipe, options: AdaptOptions) -> int:
     trainer = Trainer(recipe, place.train, place.heldout, place.run, start=place.start)
 
     def keep() -> None:
-        export_checkpoint(place.best, recipe, trainer.optimizer, trainer.train.tokenizer)
+        export_checkpoint(place.best, recipe, trainer.optimizer.weights(), trainer.train.tokenizer)
 
     stopping = EarlyStopping(best=_first_score(place, trainer), keep=keep)
     if trainer.done:

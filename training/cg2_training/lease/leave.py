@@ -8,15 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
 from cg2_training.errors import TrainingError
-from cg2_training.export import facts_of
+from cg2_training.export import export_checkpoint
 from cg2_training.recipe import Recipe
 from cg2_training.run_file import RUN, write_run
-from cg2ls.codegen2 import CodeTokenizer, write_checkpoint
+from cg2ls.codegen2 import CodeTokenizer
 from cg2ls.files import replacing_folder, sha256_of, write_atomically
 
 FILE_BYTES = 15_500_000
@@ -111,14 +110,7 @@ def bring_home(folders: Sequence[Path], tokenizer: CodeTokenizer, run: Path) -> 
     weights = load(lzma.decompress(b"".join(found[name].read_bytes() for name in report["weights"])))
     recipe = Recipe.from_dict(report["recipe"])
     with replacing_folder(run, proof=RUN) as new:
-        write_checkpoint(
-            new / "checkpoint",
-            recipe.model.config(),
-            {name: tensor.to(torch.float32).numpy() for name, tensor in weights.items()},
-            tokenizer.to_json(),
-            end_of_text_id=tokenizer.special.end_of_text,
-        )
-        facts_of(recipe).write(new / "checkpoint")
+        export_checkpoint(new / "checkpoint", recipe, weights, tokenizer)
         for name, path in found.items():
             if not name.startswith("weights-"):
                 (new / name).write_bytes(path.read_bytes())

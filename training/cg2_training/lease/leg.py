@@ -111,7 +111,7 @@ def _run(arguments: argparse.Namespace) -> int:
         end = began + 60 * arguments.leg - arguments.reserve
         _train(trainer, recipe, ledger, work, end, arguments)
     report = _report(trainer, ledger)
-    weights = dict(zip(trainer.optimizer.names, trainer.optimizer.master, strict=True))
+    weights = trainer.optimizer.weights()
     extra = {name: (work / "run" / name).read_bytes() for name in ("loss.png", "log.jsonl")}
     left = leave(arguments.out, weights, report, extra, portion=arguments.portion)
     print(
