@@ -1,0 +1,93 @@
+"""Two processes train the model that one trains, resume it, and refuse what they cannot share."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cg2_training.plot import read_log
+from cg2_training.ranks import join
+from cg2_training.recipe import Recipe
+from cg2_training.shards import TokenShard
+from cg2_training.state import saved_states
+from cg2_training.trainer import Trainer
+from cg2ls.codegen2 import Checkpoint
+
+
+def torchrun(
+    processes: int, recipe: Path, shard: TokenShard, run: Path, *more: str
+) -> subprocess.CompletedProcess[str]:
+    folder = str(Path(shard.tokens.filename).parent)  # type: ignore[attr-defined]
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        str(processes),
+    ]
+    command += [
+        "-m",
+        "--",
+        "cg2_training.cli",
+        "pretrain",
+        str(recipe),
+        "--train",
+        folder,
+        "--heldout",
+        folder,
+    ]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        [*command, "--run", str(run), *more],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=280,
+    )
+
+
+def losses(run: Path) -> list[float]:
+    return [entry["loss"] for entry in read_log(run / "log.jsonl")]
+
+
+@pytest.mark.slow
+def test_two_processes_train_as_one_and_go_on_after_a_stop(
+    recipe: dict[str, Any], shard: TokenShard, tmp_path: Path
+) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text(Recipe.from_dict(recipe).to_toml())
+    alone = Trainer(Recipe.from_dict(recipe), shard, shard, tmp_path / "one")
+    alone.fit(progress=False)
+
+    first = torchrun(2, path, shard, tmp_path / "two", "--minutes", "0.0001")
+    assert first.returncode == 0, first.stderr
+    (state,) = saved_states(tmp_path / "two")
+    assert sorted(file.name for file in state.iterdir()) == [
+        "meta.json",
+        "state-0-of-2.safetensors",
+        "state-1-of-2.safetensors",
+    ]
+    second = torchrun(2, path, shard, tmp_path / "two")
+    assert second.returncode == 0, second.stderr
+    assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), rel=0.01)
+    weights = Checkpoint.open(tmp_path / "two" / "checkpoint")
+    expected = Checkpoint.open(tmp_path / "one" / "checkpoint")
+    assert sorted(weights.names()) == sorted(expected.names())
+
+    third = torchrun(1, path, shard, tmp_path / "two")
+    assert third.returncode != 0
+    assert "was saved by 2 processes, but 1 would go on" in third.stderr
+
+
+def test_without_torchrun_there_is_one_process() -> None:
+    ranks = join()
+    assert (ranks.rank, ranks.world, ranks.first) == (0, 1, True)
+    assert ranks.agree(True)
+    assert not ranks.agree(False)
