@@ -37,13 +37,16 @@ class Scheduler:
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="decode")
         self._newest: dict[str, _Job] = {}
+        self._idle: threading.Event | None = None
+        self._closed = False
 
-    async def run(self, document: str, work: Callable[[Stop], T]) -> T | None:
+    async def run(self, document: str, work: Callable[[Stop], T], *, wait: float = 0.0) -> T | None:
         """Runs `work` in the decoding thread.
 
         Args:
             document: what the request is about; its older request, if any, ends with None at once.
             work: the request; it asks the callback it gets, often, whether to stop.
+            wait: seconds before it begins, in which it may be superseded.
 
         Returns:
             What `work` returned; None if a newer request came for the same document.
@@ -55,6 +58,16 @@ class Scheduler:
         if older := self._newest.get(document):
             older.supersede()
         self._newest[document] = job
+        self.interrupt()
+        try:
+            if wait > 0:
+                await asyncio.wait([job.superseded], timeout=wait)
+            return None if job.superseded.done() else await self._decode(job, work)
+        finally:
+            if self._newest.get(document) is job:
+                del self._newest[document]
+
+    async def _decode(self, job: _Job, work: Callable[[Stop], T]) -> T | None:
         answer = asyncio.wrap_future(self._pool.submit(_unless_stopped, job.stop, work))
         try:
             await _first(answer, job.superseded)
@@ -66,9 +79,19 @@ class Scheduler:
             job.stop.set()
             answer.add_done_callback(_forget)
             raise
-        finally:
-            if self._newest.get(document) is job:
-                del self._newest[document]
+
+    def when_idle(self, work: Callable[[Stop], object]) -> None:
+        """Runs `work` in the decoding thread if nothing else is under way, until anything is."""
+        if not self._newest and not self._closed:
+            self.interrupt()
+            self._idle = threading.Event()
+            self._pool.submit(_unless_stopped, self._idle, work)
+
+    def interrupt(self) -> None:
+        """Ends work that was begun because nothing else was under way."""
+        if self._idle is not None:
+            self._idle.set()
+            self._idle = None
 
     def supersede(self, document: str) -> None:
         """Ends the document's request, if one is under way, with None."""
@@ -77,6 +100,8 @@ class Scheduler:
 
     def close(self) -> None:
         """Tells all work to stop; nothing may be run afterwards."""
+        self._closed = True
+        self.interrupt()
         for job in self._newest.values():
             job.stop.set()
         self._pool.shutdown(wait=False, cancel_futures=True)

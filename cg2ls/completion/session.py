@@ -19,6 +19,7 @@ from cg2ls.completion.policy import Asked, silence
 from cg2ls.completion.prompt import layout
 from cg2ls.completion.rules import Situation
 from cg2ls.completion.shape import Shaped, Shaper
+from cg2ls.completion.speculation import accepted_states
 from cg2ls.completion.syntax import grammar_of
 from cg2ls.completion.typed_through import Suggestion, TypedThrough
 from cg2ls.completion.types import Completion, CompletionEngine, Reason, Trigger
@@ -39,7 +40,7 @@ PriorOf = Callable[[str, int], Prior | None]
 class DocumentSession:
     r"""What completing one document keeps from one call to the next.
 
-    Calls must not overlap. A document whose language, options or model change needs a new session.
+    Calls must not overlap, but for `known`. A document whose language, options or model change needs a new session.
 
     Args:
         engine: the open model.
@@ -84,12 +85,41 @@ class DocumentSession:
             raise ValueError(f"offset {offset} is outside of a text of {len(text)} characters")
         began = perf_counter()
         cursor = Cursor.at(text, offset)
+        return self._known(cursor, offset, mode, began) or self._run(cursor, offset, mode, stop, began)
+
+    def known(self, text: str, offset: int, mode: Trigger = "automatic") -> Completion | None:
+        """What `complete` would give without running the model; None if it would run."""
+        return self._known(Cursor.at(text, offset), offset, mode, perf_counter())
+
+    def speculate(self, text: str, offset: int, shown: Completion, stop: Callable[[], bool] = never) -> None:
+        """Works out what comes after a completion, as if it had been accepted, so that it is known then.
+
+        If that is nothing, what comes after Enter is worked out too.
+
+        Args:
+            text: the document that the completion was made for.
+            offset: of the cursor in it.
+            shown: the completion.
+            stop: whether anybody wants something; asked before every run of the model.
+        """
+        cursor, anchor = Cursor.at(text, offset), self._anchor
+        covers = shown.replace_end_offset - offset
+        try:
+            for accepted in accepted_states(cursor, shown.text, covers, self.language):
+                if stop() or self.silence(accepted, "automatic"):
+                    return
+                if self._run(accepted, accepted.offset, "automatic", stop, perf_counter()).text:
+                    return
+        finally:
+            self._anchor = anchor
+
+    def _known(self, cursor: Cursor, offset: int, mode: Trigger, began: float) -> Completion | None:
         known = TYPED_THROUGH not in self.options.disabled_rules
         if known and (rest := self._typed_through.find(cursor, mode)):
             return _left(offset, rest, began)
         if reason := self.silence(cursor, mode):
             return _silent(offset, reason, began)
-        return self._run(cursor, offset, mode, stop, began)
+        return None
 
     def silence(self, cursor: Cursor, mode: Trigger) -> Silence | None:
         """Why nothing is looked for at this cursor; None if something is."""

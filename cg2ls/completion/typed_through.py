@@ -93,7 +93,7 @@ class Rest:
 
 
 class TypedThrough:
-    """The last suggestions of one document."""
+    """The last suggestions of one document; `find` may be called while another thread adds one."""
 
     def __init__(self) -> None:
         self._entries: deque[Suggestion] = deque(maxlen=ENTRIES)
@@ -108,7 +108,7 @@ class TypedThrough:
         What the user asked for answers automatic requests too, but not the other way round: who asks wants
         more than is there.
         """
-        for entry in self._entries:
+        for entry in tuple(self._entries):
             if trigger in ("automatic", entry.trigger) and (found := _rest(entry, cursor)):
                 return found
         return None

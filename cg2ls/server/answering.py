@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from functools import lru_cache
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from lsprotocol import types
@@ -15,9 +17,13 @@ from cg2ls.server.documents import NotOpenError, PositionError, Snapshot
 
 if TYPE_CHECKING:
     from cg2ls.completion import CompletionEngine
+    from cg2ls.completion.rhythm import Rhythm
     from cg2ls.completion.scheduler import Stop
     from cg2ls.server.options import Options
     from cg2ls.server.server import Server
+
+IDLE_SECONDS = 0.15
+"""Without a request for so long, the next completion is worked out ahead: about the gap between two keys."""
 
 
 class NoModelError(JsonRpcException):
@@ -94,14 +100,41 @@ async def complete(server: Server, place: Place, mode: Trigger) -> Completion | 
             raise NoModelError(model.problem)
         server.tell_not_ready(model)
         return None
-    uri = place.snapshot.uri
     session = _session(server, place.snapshot, engine)
     session.prior_of = server.memories.prior_of(place.snapshot, engine)
+    options = server.options_of(place.snapshot.uri, place.snapshot.language)
+    server.rhythm.key(monotonic())
+    wait = _wait(server.rhythm, options, mode)
+    if wait and (known := session.known(*place.text_and_offset(), mode)):
+        return known
 
     def work(stop: Stop) -> Completion:
         return session.complete(*place.text_and_offset(), mode, stop)
 
-    return await server.scheduler.run(uri, work)
+    completion = await server.scheduler.run(place.snapshot.uri, work, wait=wait)
+    if completion is not None and completion.source == "model" and completion.tokens:
+        server.rhythm.answered(completion.latency_ms / 1000)
+    if completion is not None and completion.text and options.speculate:
+        _speculate_later(server, session, place, completion)
+    return completion
+
+
+def _wait(rhythm: Rhythm, options: Options, mode: Trigger) -> float:
+    """Seconds to wait before the model runs; who asks by hand waits for nothing else."""
+    if mode == "invoked":
+        return 0.0
+    return rhythm.wait() if options.delay_ms is None else options.delay_ms / 1000
+
+
+def _speculate_later(server: Server, session: DocumentSession, place: Place, shown: Completion) -> None:
+    """Works out what comes after what is shown, once nothing was asked for a moment."""
+
+    def begin() -> None:
+        server.scheduler.when_idle(
+            lambda stop: session.speculate(*place.text_and_offset(), shown=shown, stop=stop)
+        )
+
+    asyncio.get_running_loop().call_later(IDLE_SECONDS, begin)
 
 
 @lru_cache

@@ -11,6 +11,7 @@ from pygls.lsp.server import LanguageServer
 
 from cg2ls import __version__
 from cg2ls.completion import DocumentSession
+from cg2ls.completion.rhythm import Rhythm
 from cg2ls.completion.scheduler import Scheduler
 from cg2ls.server import (
     commands,
@@ -53,6 +54,7 @@ class Server(LanguageServer):
         models: the models and their states.
         background: work that no request waits for.
         scheduler: runs completions.
+        rhythm: of the user's keys and the model's answers.
         usage: counts what was shown and accepted.
         paused: whether the user asked for silence.
         board: tells clients the status.
@@ -81,6 +83,7 @@ class Server(LanguageServer):
         self._run_by = _run_by(settings.of())
         self.background: set[asyncio.Task[None]] = set()
         self.scheduler = Scheduler()
+        self.rhythm = Rhythm()
         self.usage = Usage(self)
         self.paused = False
         self.board = Board(self)

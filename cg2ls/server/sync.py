@@ -50,6 +50,7 @@ def changed(
     changes: Sequence[types.TextDocumentContentChangeEvent],
 ) -> None:
     """A document or a cell was edited; one that is not open is left alone."""
+    server.scheduler.interrupt()
     try:
         document = server.documents.change(identifier, changes)
     except NotOpenError as wrong:

@@ -155,3 +155,67 @@ def test_an_error_after_a_cancellation_is_nobodys():
 
     asyncio.run(scene())
     assert told == []
+
+
+def test_a_wait_can_be_superseded_before_the_work_begins():
+    async def scene() -> None:
+        scheduler = Scheduler()
+        waiting, new = Work(), Work("new")
+        new.go_on.set()
+        first = asyncio.create_task(scheduler.run("a", waiting, wait=30))
+        await asyncio.sleep(0)
+        assert await scheduler.run("a", new, wait=0.001) == "new"
+        assert await first is None
+        assert not waiting.started.is_set()
+        scheduler.close()
+
+    asyncio.run(scene())
+
+
+def test_a_wait_can_be_cancelled():
+    async def scene() -> None:
+        scheduler = Scheduler()
+        waiting = asyncio.create_task(scheduler.run("a", Work(), wait=30))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        ready = Work()
+        ready.go_on.set()
+        assert await scheduler.run("a", ready) == "done"
+        scheduler.close()
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize("by", ["a request", "a key"])
+def test_idle_work_ends_as_soon_as_anything_else_is_wanted(by):
+    async def scene() -> None:
+        scheduler = Scheduler()
+        idle, wanted = Work(), Work("wanted")
+        wanted.go_on.set()
+        scheduler.when_idle(idle)
+        await begun(idle)
+        if by == "a key":
+            scheduler.interrupt()
+        assert await scheduler.run("a", wanted) == "wanted"
+        assert idle.stopped
+        scheduler.close()
+
+    asyncio.run(scene())
+
+
+def test_idle_work_does_not_begin_while_a_request_is_under_way_or_after_the_end():
+    async def scene() -> None:
+        scheduler = Scheduler()
+        busy, idle = Work(), Work()
+        task = asyncio.create_task(scheduler.run("a", busy))
+        await begun(busy)
+        scheduler.when_idle(idle)
+        busy.go_on.set()
+        assert await task == "done"
+        scheduler.close()
+        scheduler.when_idle(idle)
+        assert not idle.started.is_set()
+
+    asyncio.run(scene())

@@ -48,7 +48,9 @@ class SlowEngine:
             languages={"python": None},
         )
         special = SimpleNamespace(mask=lambda _: 256, end_of_text=257, sep=258)
-        self.tokenizer = SimpleNamespace(encode=lambda text: list(text.encode()), special=special)
+        self.tokenizer = SimpleNamespace(
+            encode=lambda text: list(text.encode()), special=special, to_json=lambda: "{}"
+        )
 
     def complete(self, request: Request, stop: Callable[[], bool]) -> Iterator[Step]:
         yield Step(0, request.forced, 0.0)
