@@ -11,6 +11,7 @@ from cg2ls.completion.languages import same_language
 if TYPE_CHECKING:
     from cg2ls.completion.cursor import Cursor
     from cg2ls.completion.options import CompletionOptions
+    from cg2ls.completion.syntax.kind import Kind
     from cg2ls.completion.types import Trigger
 
 LONGEST_LINE = 2000
@@ -29,6 +30,7 @@ class Asked:
         known: the languages the model was trained on, empty where nobody wrote them down.
         trigger: who asked.
         options: what the user set.
+        kind: tells what the cursor stands in; asked only where that matters.
     """
 
     cursor: Cursor
@@ -36,6 +38,7 @@ class Asked:
     known: Collection[str]
     trigger: Trigger
     options: CompletionOptions
+    kind: Callable[[], Kind] = lambda: "code"
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,11 @@ SILENCES: tuple[Silence, ...] = (
     Silence("empty_document", "There is nothing in the document to go on from.", _empty_document),
     Silence("before_word", "A word stands right of the cursor.", _before_word),
     Silence("after_statement", "The statement is ended by a semicolon.", _after_statement),
+    Silence(
+        "in_comment",
+        "The cursor stands in a comment or in documentation, and the option `comments` is false.",
+        lambda asked: not asked.options.comments and asked.kind() in ("comment", "documentation"),
+    ),
     Silence("long_line", f"The line is longer than {LONGEST_LINE} characters.", _long_line),
 )
 """The reasons in the order in which they are looked for."""

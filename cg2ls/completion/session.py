@@ -21,6 +21,7 @@ from cg2ls.completion.rules import Situation
 from cg2ls.completion.shape import Shaped, Shaper
 from cg2ls.completion.speculation import accepted_states
 from cg2ls.completion.syntax import grammar_of
+from cg2ls.completion.syntax.kind import kind_at
 from cg2ls.completion.typed_through import Suggestion, TypedThrough
 from cg2ls.completion.types import Completion, CompletionEngine, Reason, Trigger
 from cg2ls.engine.prior import Prior
@@ -125,7 +126,14 @@ class DocumentSession:
         """Why nothing is looked for at this cursor; None if something is."""
         known = self.engine.model.languages
         return silence(
-            Asked(cursor=cursor, language=self.language, known=known, trigger=mode, options=self.options)
+            Asked(
+                cursor=cursor,
+                language=self.language,
+                known=known,
+                trigger=mode,
+                options=self.options,
+                kind=lambda: kind_at(cursor, self._grammar),
+            )
         )
 
     def _run(
@@ -176,7 +184,7 @@ class DocumentSession:
     def _extent(self, cursor: Cursor) -> Extent:
         if self.options.max_lines == 1 and cursor.line_before.strip():
             return "line"
-        return extent(cursor, self.language)
+        return extent(cursor, self.language, lambda: kind_at(cursor, self._grammar))
 
     def _request(self, cursor: Cursor, reach: Extent) -> Request:
         engine, options = self.engine, self.options

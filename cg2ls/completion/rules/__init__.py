@@ -9,6 +9,7 @@ from cg2ls.completion.rules import (
     closers,
     dedent,
     extent,
+    indentation,
     line_ends,
     loops,
     marks,
@@ -32,6 +33,7 @@ BOUNDS: tuple[Rule, ...] = (
 
 FINISH: tuple[Rule, ...] = (
     unfinished_line.RULE,
+    indentation.RULE,
     closers.RULE,
     unopened.RULE,
     parses.RULE,

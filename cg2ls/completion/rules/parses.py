@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from time import perf_counter
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from cg2ls.completion.brackets import CLOSERS, OPENERS, unbalanced
@@ -17,11 +17,8 @@ if TYPE_CHECKING:
     from cg2ls.completion.syntax.grammar import Grammar
     from cg2ls.completion.syntax.region import Region
 
-MOST_TRIES = 16
-"""Shorter beginnings of an answer that are tried."""
-
-MOST_SECONDS = 0.02
-"""Time for them; code with errors parses slowly."""
+MOST_TRIES = 8
+"""Shorter beginnings of an answer that are tried; code with errors parses slowly."""
 
 _TOKEN_END = re.compile(r"(?<=\w)(?!\w)|(?<=[^\w\s])")
 
@@ -31,33 +28,35 @@ def apply(draft: Draft, at: Situation) -> Draft:
 
     Brackets that are left open count as closed: someone who types `f(` gets the closer from the editor or from the
     next line. Where the model itself ended the answer they are closed in what is shown, since no next line comes.
-    Nothing is changed in code that does not parse without the answer either.
+    Nothing is changed in code that does not parse without the cursor's line.
     """
     if at.grammar is None or not draft.text.strip():
         return draft
     region = region_of(at.cursor)
+    fillers = _fillers(at.grammar, region)
+    if not any(at.grammar.parses_again(region.without_line(filler)) for filler in fillers):
+        return draft
     if at.grammar.parses(region.with_text(draft.text, draft.covers)):
         return draft
     closers = _open(region.line_before + draft.text, len(region.line_before))
     if closers and at.grammar.parses(region.with_text(draft.text + closers, draft.covers)):
         return draft.with_text(draft.text + closers) if draft.by_model else draft
-    if not _parsed_before(at.grammar, region):
-        return draft
-    until = perf_counter() + MOST_SECONDS
-    for number, shorter in enumerate(_shorter(draft.text)):
-        if number == MOST_TRIES or perf_counter() > until:
-            break
+    for shorter in islice(_shorter(draft.text), MOST_TRIES):
         if _may_stand(at.grammar, region, shorter):
             return draft.until(shorter)
     return draft.until("")
 
 
-def _parsed_before(grammar: Grammar, region: Region) -> bool:
-    """Whether the region parses as it is, or with the cursor's line left out."""
-    deeper, elsewhere = grammar.wheel.fillers
-    filler = deeper if region.holds_deeper_line_below else elsewhere
-    candidates = dict.fromkeys((region.without_line(filler), region.with_text(""), region.without_line("")))
-    return any(grammar.parses(code) for code in candidates)
+def _fillers(grammar: Grammar, region: Region) -> Iterator[str]:
+    """What may stand in place of the cursor's line: its brackets, nothing in a list, or the language's own filler."""
+    line = region.line_before + region.line_after
+    found = unbalanced(line)
+    if brackets := "".join(line[at] for at in (*found.unopened, *found.open)):
+        yield brackets
+    if region.above.rstrip().endswith((",", *OPENERS)):  # the line is one of a list's
+        yield ""
+    else:
+        yield grammar.wheel.fillers[not region.holds_deeper_line_below]
 
 
 def _may_stand(grammar: Grammar, region: Region, text: str) -> bool:

@@ -16,6 +16,9 @@ from cg2ls.completion.languages import language_of
 if TYPE_CHECKING:
     from tree_sitter import Language, Node, Parser
 
+REMEMBERED = 8
+"""Pieces of code of which it is remembered whether they parse."""
+
 CLASS = ("class _ {\n", "\n}")
 
 
@@ -71,6 +74,8 @@ class Grammar:
     def __init__(self, wheel: Wheel, parser: Parser) -> None:
         self.wheel = wheel
         self._parser = parser
+        self.parses_again = lru_cache(maxsize=REMEMBERED)(self.parses)
+        """`parses`, for code that is asked about at every key."""
 
     def parses(self, code: str) -> bool:
         """Whether code has no error, by itself or inside one of the wrappers."""

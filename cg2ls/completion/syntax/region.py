@@ -14,7 +14,7 @@ from cg2ls.completion.rules.columns import indentation
 if TYPE_CHECKING:
     from cg2ls.completion.cursor import Cursor
 
-REACH = 100
+REACH = 60
 """Lines above the cursor's line, and below it, that a region holds at most."""
 
 LONGEST = 20_000

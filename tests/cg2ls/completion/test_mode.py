@@ -2,6 +2,8 @@ import pytest
 
 from cg2ls.completion.cursor import Cursor
 from cg2ls.completion.mode import extent
+from cg2ls.completion.syntax import grammar_of
+from cg2ls.completion.syntax.kind import kind_at
 
 
 @pytest.mark.parametrize(
@@ -17,7 +19,14 @@ from cg2ls.completion.mode import extent
         ("f(‸)", "python", "line"),
         ("    ‸return", "python", "line"),
         ("x = [  ‸  ", "python", "block"),
+        ("if x:‸\n    y\n", "python", "line"),
+        ("if x:‸\ny\n", "python", "block"),
+        ("    if x:‸\n    y\n", "python", "block"),
+        ('def f():\n    """a\n    ‸\n    """\n', "python", "line"),
+        ("/* a\n‸\n*/\n", "javascript", "line"),
+        ("function f() {\n  ‸\n}\n", "javascript", "block"),
     ],
 )
 def test_extent(art, language, expected):
-    assert extent(Cursor.at(art.replace("‸", ""), art.index("‸")), language) == expected
+    cursor = Cursor.at(art.replace("‸", ""), art.index("‸"))
+    assert extent(cursor, language, lambda: kind_at(cursor, grammar_of(language))) == expected

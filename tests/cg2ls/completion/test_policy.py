@@ -7,10 +7,13 @@ import pytest
 from cg2ls.completion import CompletionOptions
 from cg2ls.completion.cursor import Cursor
 from cg2ls.completion.policy import LONGEST_LINE, Asked, silence
+from cg2ls.completion.syntax import grammar_of
+from cg2ls.completion.syntax.kind import kind_at
 
 DEFAULTS = CompletionOptions()
 OFF = CompletionOptions(enable=False)
 ASKED = CompletionOptions(automatic=False)
+QUIET = CompletionOptions(comments=False)
 ANY = CompletionOptions(unknown_languages=True)
 TABLE = [
     ("x = ‸\n", "python", "automatic", DEFAULTS, None),
@@ -32,6 +35,11 @@ TABLE = [
     ("call();‸\n", "javascript", "automatic", DEFAULTS, "after_statement"),
     ("a(() => {}); ‸\n", "javascript", "automatic", DEFAULTS, "after_statement"),
     ("for (;‸) {}\n", "javascript", "automatic", DEFAULTS, None),
+    ("# abc ‸\n", "python", "automatic", QUIET, "in_comment"),
+    ("def f():\n    'abc ‸'\n", "python", "automatic", QUIET, "in_comment"),
+    ("x = 'abc ‸'\n", "python", "automatic", QUIET, None),
+    ("# abc ‸\n", "python", "automatic", DEFAULTS, None),
+    ("# abc ‸\n", "python", "invoked", QUIET, None),
     ("x" * (LONGEST_LINE + 1) + "‸", "python", "automatic", DEFAULTS, "long_line"),
 ]
 
@@ -40,16 +48,20 @@ TABLE = [
 def test_silence(art, language, trigger, options, name):
     cursor = Cursor.at(art.replace("‸", ""), art.index("‸"))
     known = ("python", "javascript")
-    asked = Asked(cursor=cursor, language=language, known=known, trigger=trigger, options=options)
+    asked = Asked(
+        cursor=cursor,
+        language=language,
+        known=known,
+        trigger=trigger,
+        options=options,
+        kind=lambda: kind_at(cursor, grammar_of(language)),
+    )
     found = silence(asked)
     assert (found and found.name) == name
     if found is not None:
         assert found.says.endswith(".")
         off = replace(options, disabled_rules=frozenset({name}))
-        assert (
-            silence(Asked(cursor=cursor, language=language, known=known, trigger=trigger, options=off))
-            is None
-        )
+        assert silence(replace(asked, options=off)) is None
 
 
 def test_a_model_that_does_not_say_its_languages_answers_in_every_one():

@@ -1,0 +1,27 @@
+import pytest
+
+from cg2ls.completion.cursor import Cursor
+from cg2ls.completion.syntax import grammar_of
+from cg2ls.completion.syntax.kind import kind_at
+
+
+@pytest.mark.parametrize(
+    ("art", "language", "kind"),
+    [
+        ("x = 1‸\n", "python", "code"),
+        ("x = 1  # abc‸\n", "python", "comment"),
+        ("x = 'a‸b'\n", "python", "string"),
+        ("x = 'ab'‸\n", "python", "code"),
+        ("'''a\n\n‸\nb'''\n", "python", "documentation"),
+        ("x = f'{a‸}'\n", "python", "code"),
+        ("‸", "python", "code"),
+        ("const a = `b${c‸}`;\n", "javascript", "code"),
+        ("const a = `b‸`;\n", "javascript", "string"),
+        ("/** a‸ */\n", "javascript", "comment"),
+        ("// a‸\n", "plaintext", "comment"),
+        ("a‸\n", "plaintext", "code"),
+    ],
+)
+def test_what_the_cursor_stands_in(art, language, kind):
+    cursor = Cursor.at(art.replace("‸", ""), art.index("‸"))
+    assert kind_at(cursor, grammar_of(language)) == kind
