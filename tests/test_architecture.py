@@ -65,6 +65,8 @@ HEAVY = {
     "onnx",
     "optimum",
     "ctranslate2",
+    "gguf",
+    "llama_cpp",
     "bitsandbytes",
     "datasets",
     "tqdm",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from cg2ls import __version__
 from cg2ls.bench.protocol import Emit, serve_stdio
-from cg2ls.engine import Engine, Request
+from cg2ls.engine import Engine, EngineOptions, Request
 from cg2ls.errors import Cg2Error
 
 if TYPE_CHECKING:
@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 
 
 class Ours:
-    """The engine as the language server uses it, log-probability of every token included."""
+    """The engine as the language server uses it, log-probability of every token included.
+
+    Drafts are off: what they gain depends on what a text says, and the prompts here say nothing.
+    """
+
+    outside_ms: float | None = None
 
     def __init__(self, engine: Engine) -> None:
         self.version = __version__
@@ -29,6 +34,9 @@ class Ours:
         request = Request(prompt=prompt, max_tokens=tokens, past_end=True)
         for step in self._engine.complete(request):
             emit(step.token)
+        last = self._engine.last
+        if last.decode_calls:
+            self.outside_ms = (last.decode_ms - last.decode_runtime_ms) / last.decode_calls
 
     def keep(self, prompt: Sequence[int]) -> None:
         """Answers a prompt; the engine keeps its keys and values by itself."""
@@ -48,7 +56,12 @@ def main() -> int:
     parser.add_argument("--provider", default="cpu")
     arguments = parser.parse_args()
     try:
-        with Engine.open(arguments.folder, provider=arguments.provider, threads=arguments.threads) as engine:
+        with Engine.open(
+            arguments.folder,
+            provider=arguments.provider,
+            threads=arguments.threads,
+            options=EngineOptions(drafts=False),
+        ) as engine:
             serve_stdio(Ours(engine))
     except Cg2Error as wrong:
         print(wrong, file=sys.stderr)

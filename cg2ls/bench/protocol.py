@@ -1,9 +1,10 @@
 """Line-by-line JSON between the measuring process and one engine's worker; the worker's side.
 
-    {"do": "generate", "prompt": [ids], "tokens": n}        → {"ms": [times], "tokens": [ids]}
-    {"do": "key", "prompt": [ids], "key": id, "tokens": n}  → {"ms": [times], "tokens": [ids]}
+    {"do": "generate", "prompt": [ids], "tokens": n}        → {"ms": [times], "tokens": [ids], "outside_ms": x}
+    {"do": "key", "prompt": [ids], "key": id, "tokens": n}  → the same
 
-A reply has when each token was at hand in Python, counted from the request's begin. A worker's first line is
+A reply has when each token was at hand in Python, counted from the request's begin, and where an engine knows it
+the time per decoded token that was not spent in its runtime (else null). A worker's first line is
 `{"ready": version}`. It needs the standard library alone, since it also runs in environments that were made
 for another runtime.
 """
@@ -25,9 +26,16 @@ Emit = Callable[[int], None]
 
 
 class Contestant(Protocol):
-    """One engine with a model. All choose the likeliest token, and go on past tokens that mean the end."""
+    """One engine with a model. All choose the likeliest token, and go on past tokens that mean the end.
+
+    Attributes:
+        version: of the engine.
+        outside_ms: milliseconds per token of the last answer, its first left out, that were not spent in the
+            runtime; None where that is not known.
+    """
 
     version: str
+    outside_ms: float | None
 
     def generate(self, prompt: Sequence[int], tokens: int, emit: Emit) -> None:
         """Reads a prompt that nothing is kept of and generates exactly so many tokens."""
@@ -68,7 +76,8 @@ def _reply(contestant: Contestant, request: Json) -> Json:
     else:
         contestant.generate(request["prompt"], request["tokens"], emit)
     gc.enable()
-    return {"ms": [1e3 * (time - began) for time in times], "tokens": tokens}
+    milliseconds = [1e3 * (time - began) for time in times]
+    return {"ms": milliseconds, "tokens": tokens, "outside_ms": contestant.outside_ms}
 
 
 def serve_stdio(contestant: Contestant) -> None:

@@ -86,6 +86,10 @@ class Report:
             kind: {str(at): quartiles(values) for at, values in getattr(self.measured[name], kind).items()}
             for kind in KINDS
         }
+        if outside := self.measured[name].outside_ms:
+            found["outside_runtime_ms_per_token"] = {
+                str(at): round(statistics.median(values), 4) for at, values in outside.items()
+            }
         if name == OURS:
             if self.start is not None:
                 found["start_ms"] = round(self.start.start_ms, 1)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 NEEDS = {
     "optimum": ("cg2_quantize", "onnx", "onnxruntime", "optimum-onnx", "torch", "transformers"),
     "ctranslate2": ("cg2_quantize", "ctranslate2", "onnx", "torch", "transformers"),
+    "llamacpp": ("cg2_quantize", "gguf", "llama_cpp", "onnx"),
 }
 """Modules or distributions by rival, in the order of reports."""
 
@@ -42,7 +43,7 @@ def checked_names(text: str) -> list[str]:
     names = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     for name in names:
         if name not in NEEDS:
-            raise BenchError(f"There is no engine {name!r} to measure against; use {' or '.join(NEEDS)}.")
+            raise BenchError(f"There is no engine {name!r} to measure against; use {', '.join(NEEDS)}.")
     return names
 
 

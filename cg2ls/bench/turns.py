@@ -31,12 +31,15 @@ class Measured:
         prefill_ms: reading a prompt that nothing is kept of, until the first token is known.
         decode_tokens_per_s: tokens after the first, by the time from the first to the last.
         key_to_answer_ms: reading one token more than a kept prompt, until the answer's last token.
+        outside_ms: of the time per decoded token, what was not spent in the runtime; empty where an engine does
+            not say.
         first_tokens: the first token after each prompt, in order.
     """
 
     prefill_ms: Samples = field(default_factory=lambda: defaultdict(list))
     decode_tokens_per_s: Samples = field(default_factory=lambda: defaultdict(list))
     key_to_answer_ms: Samples = field(default_factory=lambda: defaultdict(list))
+    outside_ms: Samples = field(default_factory=lambda: defaultdict(list))
     first_tokens: list[int] = field(default_factory=list)
 
 
@@ -96,4 +99,6 @@ def take_turn(remote: Remote, turn: Turn, context: int, workload: Workload, into
     into.prefill_ms[context].append(first)
     into.decode_tokens_per_s[context].append(1e3 * workload.decode_tokens / (last - first))
     into.key_to_answer_ms[context].append(answered["ms"][-1])
+    if cold["outside_ms"] is not None:
+        into.outside_ms[context].append(cold["outside_ms"])
     into.first_tokens.append(cold["tokens"][0])

@@ -22,7 +22,7 @@ EPILOG = """\
 examples:
   cg2ls bench                                             the model in use, alone
   cg2ls bench --server --memory                           what the server adds to the engine
-  cg2ls bench --reference-shape --against optimum,ctranslate2 --json
+  cg2ls bench --reference-shape --against ctranslate2,llamacpp --json
 """
 
 
@@ -42,7 +42,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="measure random int8 weights of 8 layers x 512, vocabulary 51200",
     )
     made.add_argument(
-        "--against", default="", metavar="ENGINES", help="optimum, ctranslate2 or both, with a comma"
+        "--against",
+        default="",
+        metavar="ENGINES",
+        help="optimum, ctranslate2, llamacpp, or several with commas",
     )
     made.add_argument(
         "--server", action="store_true", help="measure what the server adds to the engine instead"
@@ -53,7 +56,10 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     made.add_argument("--json", action="store_true", help="print JSON")
     made.add_argument("--threads", type=int, metavar="N", help="of every engine (default: as the server)")
     made.add_argument(
-        "--provider", choices=("auto", "cpu", "cuda"), default="cpu", help="for cg2ls (default: cpu)"
+        "--provider",
+        metavar="NAME",
+        default="cpu",
+        help="for cg2ls: auto or a provider's name (default: cpu)",
     )
     made.add_argument("--rounds", type=int, default=7, metavar="N", help="turns per engine (default: 7)")
     made.add_argument(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from statistics import median
 from typing import TYPE_CHECKING
 
 from cg2ls.bench.report import KINDS, OURS
@@ -20,6 +21,9 @@ TITLES = {
 def table(report: Report) -> str:
     """A heading, a table per kind of measurement with a row per engine and per ratio, and the server."""
     parts = [_heading(report), *(_kind(report, kind) for kind in KINDS)]
+    if outside := report.measured[OURS].outside_ms:
+        times = ", ".join(f"{median(values):.2f} ms at {at}" for at, values in sorted(outside.items()))
+        parts.append(f"ours, per decoded token outside of the runtime: {times}")
     if report.start is not None:
         memory = "" if report.start.memory_mb is None else f", {report.start.memory_mb:.0f} MB resident"
         parts.append(f"server: ready {report.start.start_ms:.0f} ms after its start{memory}")

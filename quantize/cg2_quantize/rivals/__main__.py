@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cg2ls.errors import Cg2Error
 
-RIVALS = ("optimum", "ctranslate2")
+RIVALS = ("optimum", "ctranslate2", "llamacpp")
 
 
 def main() -> int:
@@ -60,10 +60,14 @@ def _serve(arguments: argparse.Namespace) -> None:
         from cg2_quantize.rivals.optimum_loop import OptimumLoop
 
         serve_stdio(OptimumLoop(arguments.folder, arguments.threads))
-    else:
+    elif arguments.rival == "ctranslate2":
         from cg2_quantize.rivals.ctranslate2_generator import CTranslate2Generator
 
         serve_stdio(CTranslate2Generator(arguments.folder, arguments.threads))
+    else:
+        from cg2_quantize.rivals.llamacpp_generator import LlamaCppGenerator
+
+        serve_stdio(LlamaCppGenerator(arguments.folder, arguments.threads))
 
 
 if __name__ == "__main__":

@@ -22,6 +22,8 @@ class CTranslate2Generator:
         threads: threads of one generation.
     """
 
+    outside_ms: float | None = None
+
     def __init__(self, folder: Path, threads: int) -> None:
         self.version = str(ctranslate2.__version__)
         self._generator = ctranslate2.Generator(

@@ -31,6 +31,8 @@ class OptimumLoop:
         threads: threads inside one operator.
     """
 
+    outside_ms: float | None = None
+
     def __init__(self, folder: Path, threads: int) -> None:
         self.version = f"onnxruntime {ort.__version__}"
         options = ort.SessionOptions()

@@ -20,7 +20,7 @@ def prepare(rival: str, folder: Path, room: Path) -> Path:
     """Converts unless `room` has the same weights for the same version of the rival.
 
     Args:
-        rival: `optimum` or `ctranslate2`.
+        rival: `optimum`, `ctranslate2` or `llamacpp`.
         folder: a model folder.
         room: gets the checkpoint and a folder named as the rival.
 
@@ -57,10 +57,14 @@ def _convert(rival: str, checkpoint: Path, folder: Path) -> None:
         from cg2_quantize.rivals.optimum_export import export
 
         export(checkpoint, folder)
-    else:
+    elif rival == "ctranslate2":
         from cg2_quantize.rivals.ctranslate2_convert import convert
 
         convert(checkpoint, folder)
+    else:
+        from cg2_quantize.rivals.llamacpp_convert import convert as to_gguf
+
+        to_gguf(checkpoint, folder)
 
 
 def _weights(folder: Path) -> str:
@@ -69,7 +73,11 @@ def _weights(folder: Path) -> str:
 
 
 def _version(rival: str) -> str:
-    packages = {"optimum": ("optimum-onnx", "onnxruntime", "transformers"), "ctranslate2": ("ctranslate2",)}
+    packages = {
+        "optimum": ("optimum-onnx", "onnxruntime", "transformers"),
+        "ctranslate2": ("ctranslate2",),
+        "llamacpp": ("llama-cpp-python", "gguf"),
+    }
     return " ".join(version(package) for package in packages[rival])
 
 

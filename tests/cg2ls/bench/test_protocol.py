@@ -13,6 +13,7 @@ class Counting:
     """Answers with the numbers after the last token it read."""
 
     version = "7"
+    outside_ms = 0.5
 
     def __init__(self):
         self.kept = []
@@ -44,6 +45,7 @@ def test_every_token_has_its_time():
     _, reply = replies_to({"do": "generate", "prompt": [1, 5], "tokens": 3})
     assert reply["tokens"] == [6, 7, 8]
     assert len(reply["ms"]) == 3
+    assert reply["outside_ms"] == 0.5
     assert 0 <= reply["ms"][0] <= reply["ms"][1] <= reply["ms"][2]
 
 

@@ -28,12 +28,14 @@ def report():
                 samples(_64=[4, 5, 90], _512=[40, 50, 60]),
                 samples(_64=[600] * 3, _512=[390, 400, 410]),
                 samples(_64=[10] * 3, _512=[12] * 3),
+                samples(_64=[0.1] * 3, _512=[0.2, 0.21, 0.3]),
                 [1, 2, 3, 4],
             ),
             "ctranslate2": Measured(
                 samples(_64=[8, 10, 11], _512=[40, 40, 41]),
                 samples(_64=[400] * 3, _512=[200, 250, 260]),
                 samples(_64=[20] * 3, _512=[48] * 3),
+                samples(),
                 [1, 2, 3, 9],
             ),
         },
@@ -50,6 +52,13 @@ def test_an_engine_has_medians_by_context(report):
     assert ours["key_to_answer_ms"] == {"64": 10, "512": 12}
     assert (ours["start_ms"], ours["memory_mb"]) == (800.0, 171.5)
     assert ours["quartiles"]["prefill_ms"]["64"] == [4.5, 47.5]
+
+
+def test_time_outside_of_the_runtime_is_ours_alone(report):
+    engines = report.to_json()["engines"]
+    assert engines["ours"]["outside_runtime_ms_per_token"] == {"64": 0.1, "512": 0.21}
+    assert "outside_runtime_ms_per_token" not in engines["ctranslate2"]
+    assert "ours, per decoded token outside of the runtime: 0.10 ms at 64, 0.21 ms at 512" in table(report)
 
 
 def test_ratios_are_ours_by_theirs_and_at_512_unless_named(report):

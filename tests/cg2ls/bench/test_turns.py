@@ -25,7 +25,9 @@ class Fake:
         return self._timed(1, tokens)
 
     def _timed(self, first, tokens):
-        return {"ms": [first + self._step * number for number in range(tokens)], "tokens": [5] * tokens}
+        times = [first + self._step * number for number in range(tokens)]
+        outside = 0.25 if self.name == "fast" else None
+        return {"ms": times, "tokens": [5] * tokens, "outside_ms": outside}
 
 
 @pytest.fixture
@@ -57,6 +59,11 @@ def test_the_rate_leaves_the_prompt_out(measured):
 
 def test_a_key_is_timed_up_to_the_last_token_of_its_answer(measured):
     assert measured["slow"].key_to_answer_ms[8] == [1 + 3 * 4] * 3
+
+
+def test_time_outside_of_the_runtime_is_taken_where_an_engine_says_it(measured):
+    assert measured["fast"].outside_ms == {8: [0.25] * 3, 32: [0.25] * 3}
+    assert not measured["slow"].outside_ms
 
 
 def test_all_engines_get_the_same_prompts(measured, log):
