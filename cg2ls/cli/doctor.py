@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass, field
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from cg2ls.cli.machine import cpu, nvidia_gpus, package_version
+from cg2ls.cli.machine import cpu, package_version
+from cg2ls.cli.nvidia import Nvidia, look_for_nvidia
 from cg2ls.engine import Engine, Request
 from cg2ls.engine.session import import_onnxruntime
 from cg2ls.engine.threads import default_threads, usable_cpus
@@ -52,8 +53,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--language", metavar="L", help="LSP language id the model is chosen for, e.g. python"
     )
-    parser.add_argument("--provider", default="auto", metavar="P", help="auto, cpu or cuda (default: auto)")
-    parser.add_argument("--threads", type=int, metavar="N", help="threads (default: one per physical core)")
+    parser.add_argument(
+        "--provider", default="auto", metavar="P", help="auto, or one by name (default: auto)"
+    )
+    parser.add_argument("--threads", type=int, metavar="N", help="threads (default: one per fast core)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
 
@@ -62,13 +65,15 @@ def run(args: argparse.Namespace) -> int:
     """Prints the report; 1 if something prevents completion."""
     report = Report()
     _check_software(report)
-    gpus = _check_machine(report)
+    nvidia = _check_machine(report)
     report.facts["folders"] = {"models": str(models_folder()), "choices": str(choices_file())}
     _check_model(report, args)
-    if gpus and report.facts["model"].get("provider", "").startswith("cpu"):
-        report.notes.append(
-            "There is an NVIDIA card, but the model runs on the processor; see provider above."
-        )
+    if report.facts["model"].get("provider", "").startswith("cpu"):
+        report.notes += nvidia.mends()
+        if nvidia.cards:
+            report.notes.append(
+                "There is an NVIDIA card, but the model runs on the processor; see provider above."
+            )
     print(json.dumps(asdict(report), indent=2) if args.json else _as_text(report))
     return 1 if report.problems else 0
 
@@ -92,17 +97,17 @@ def _check_software(report: Report) -> None:
         report.problems.append(str(wrong))
 
 
-def _check_machine(report: Report) -> list[str]:
+def _check_machine(report: Report) -> Nvidia:
     name, features = cpu()
-    gpus = nvidia_gpus()
+    nvidia = look_for_nvidia()
     report.facts["machine"] = {
         "system": platform.platform(),
         "processor": name,
         "features": ", ".join(features) or "not known",
         "cpus": f"{len(usable_cpus())} usable, {default_threads()} threads by default",
-        "nvidia": "; ".join(gpus) or "none seen",
+        **nvidia.facts(),
     }
-    return gpus
+    return nvidia
 
 
 def _check_model(report: Report, args: argparse.Namespace) -> None:
@@ -130,7 +135,11 @@ def _try_model(facts: dict[str, str], folder: Path, args: argparse.Namespace) ->
         prompt = engine.tokenizer.encode("def add(a, b):\n    return a")
         for _ in engine.complete(Request(prompt=prompt, max_tokens=1)):
             pass
+        facts["memory"] = str(engine.memory)
+        costs = f"a call of 8 tokens costs {engine.call_cost(8):.1f} of one"
+        facts["drafts"] = f"on, {costs}" if engine.drafts else "off, as they would change answers"
         facts["first token"] = f"after {engine.last.prefill_ms:.1f} ms ({len(prompt)} tokens read)"
+        facts["results"] = str(engine.divergence(prompt * 3))
 
 
 def _as_text(report: Report) -> str:

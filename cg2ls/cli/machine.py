@@ -1,10 +1,8 @@
-"""What this machine has: processor, graphics cards, installed packages."""
+"""What this machine has: processor, installed packages."""
 
 from __future__ import annotations
 
 import platform
-import shutil
-import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -12,7 +10,6 @@ CPU_FEATURES = ("avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "am
 """Instruction sets that decide how fast quantized products are, as Linux spells them."""
 
 CPU_INFO = Path("/proc/cpuinfo")
-ASKING_S = 5
 
 
 def cpu(info: Path = CPU_INFO) -> tuple[str, list[str]]:
@@ -29,19 +26,6 @@ def cpu(info: Path = CPU_INFO) -> tuple[str, list[str]]:
         elif key.strip() in ("flags", "Features"):
             flags = set(value.split())
     return name, [feature for feature in CPU_FEATURES if feature in flags]
-
-
-def nvidia_gpus() -> list[str]:
-    """One line per NVIDIA card (name, driver, memory); empty without a card or its driver."""
-    tool = shutil.which("nvidia-smi")
-    if tool is None:
-        return []
-    query = [tool, "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"]
-    try:
-        answer = subprocess.run(query, capture_output=True, text=True, timeout=ASKING_S, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return []
-    return [line.strip() for line in answer.stdout.splitlines() if line.strip()]
 
 
 def package_version(*names: str) -> str | None:

@@ -9,6 +9,7 @@ from cg2ls.engine.assemble import Job
 from cg2ls.engine.candidates import Batch
 from cg2ls.engine.choosing import Chooser, Vocabulary
 from cg2ls.engine.clock import Clock
+from cg2ls.engine.divergence import Divergence, measure_divergence
 from cg2ls.engine.drafting import Policy
 from cg2ls.engine.forward import RunError
 from cg2ls.engine.healing import ByteIndex
@@ -219,6 +220,22 @@ class Engine:
                     clock.ended = "context full"
             finally:
                 self.last = clock.timing()
+
+    def divergence(self, text: Sequence[int]) -> Divergence:
+        """How much logits depend on what shares a call; nothing of a model with `independent_rows`.
+
+        Args:
+            text: some token ids, more than `divergence.COMPARED` and fewer than the context length.
+
+        Raises:
+            EngineError: as `complete`.
+        """
+        with self._keeper.alone() as runtime:
+            return measure_divergence(runtime.contexts.newest, text)
+
+    def call_cost(self, tokens: int) -> float:
+        """What a call of so many tokens costs here, in calls of one; what drafts are weighed by."""
+        return self._keeper.costs.ratio(tokens)
 
     def _or_closed(self, stop: Callable[[], bool]) -> Callable[[], bool]:
         return lambda: self._keeper.closed or stop()

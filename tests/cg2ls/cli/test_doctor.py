@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cg2ls.cli import doctor, machine
+from cg2ls.cli.nvidia import Nvidia
 from cg2ls.engine import EngineError
 
 if TYPE_CHECKING:
@@ -36,7 +37,15 @@ def test_a_machine_where_all_works(tiny_model, capsys):
     assert diagnose("--model", tiny_model, "--threads", 1) == 0
     out = capsys.readouterr().out
     assert out.endswith("Completion works here.\n")
-    for said in ("whole and unchanged", "given on the command line", "cpu (", "1 threads", "first token"):
+    for said in (
+        "whole and unchanged",
+        "given on the command line",
+        "cpu (",
+        "1 threads",
+        "first token",
+        "call of 8 tokens",
+        "4 contexts",
+    ):
         assert said in out
 
 
@@ -83,9 +92,11 @@ def test_an_unsupported_python_is_a_problem(tiny_model, monkeypatch, capsys):
 
 
 def test_an_idle_card_is_noted(tiny_model, monkeypatch, capsys):
-    monkeypatch.setattr(doctor, "nvidia_gpus", lambda: ["NVIDIA X, 600.1, 8192 MiB"])
+    monkeypatch.setattr(doctor, "look_for_nvidia", lambda: Nvidia(cards=("NVIDIA X, 600.1, 8192 MiB",)))
     assert diagnose("--model", tiny_model) == 0
-    assert "note: There is an NVIDIA card" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "note: There is an NVIDIA card" in out
+    assert "onnxruntime-gpu is not installed: pip uninstall onnxruntime, then pip install" in out
 
 
 CPUINFO = "processor: 0\nmodel name\t: Some CPU @ 3 GHz\nflags\t\t: fpu avx2 avx512f avx512_vnni\n"
@@ -95,18 +106,6 @@ def test_the_processor_is_described_from_cpuinfo(tmp_path):
     (tmp_path / "cpuinfo").write_text(CPUINFO)
     assert machine.cpu(tmp_path / "cpuinfo") == ("Some CPU @ 3 GHz", ["avx2", "avx512f", "avx512_vnni"])
     assert machine.cpu(tmp_path / "none")[1] == []
-
-
-def test_cards_are_asked_of_the_driver(tmp_path, monkeypatch):
-    tool = tmp_path / "nvidia-smi"
-    tool.write_text("#!/bin/sh\necho 'NVIDIA X, 600.1, 8192 MiB'\n")
-    tool.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
-    assert machine.nvidia_gpus() == ["NVIDIA X, 600.1, 8192 MiB"]
-    tool.write_text("#!/bin/sh\nexit 9\n")
-    assert machine.nvidia_gpus() == [], "a driver that does not answer is none"
-    monkeypatch.setenv("PATH", str(tmp_path / "empty"))
-    assert machine.nvidia_gpus() == []
 
 
 def test_versions_name_the_package_that_was_found():

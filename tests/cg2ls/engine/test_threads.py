@@ -45,3 +45,33 @@ def test_the_default_is_the_least_of_cores_quota_and_bound(monkeypatch, cores, q
 def test_this_machine_has_at_least_one():
     assert threads.usable_cpus()
     assert threads.default_threads() >= 1
+
+
+def speeds(folder, file: str, *numbers: object) -> set[int]:
+    for cpu, number in enumerate(numbers):
+        path = folder / f"cpu{cpu}" / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{number}\n")
+    return set(range(len(numbers)))
+
+
+@pytest.mark.parametrize(
+    ("file", "numbers", "fast"),
+    [
+        ("cpufreq/cpuinfo_max_freq", (5_400_000, 5_200_000, 4_000_000, 4_000_000), {0, 1}),
+        ("cpufreq/cpuinfo_max_freq", (3_000_000, 3_000_000), {0, 1}),
+        ("cpu_capacity", (1024, 768, 446, 446), {0}),
+        ("cpu_capacity", (1024, "damaged"), {0, 1}),
+    ],
+)
+def test_efficiency_cores_do_not_count(tmp_path, file, numbers, fast):
+    assert threads.fast_cpus(speeds(tmp_path, file, *numbers), tmp_path) == fast
+
+
+def test_where_the_kernel_says_nothing_every_cpu_is_fast(tmp_path):
+    assert threads.fast_cpus({0, 3}, tmp_path) == {0, 3}
+
+
+def test_only_the_cpus_this_process_may_use_are_compared(tmp_path):
+    speeds(tmp_path, "cpu_capacity", 1024, 446, 446)
+    assert threads.fast_cpus({1, 2}, tmp_path) == {1, 2}

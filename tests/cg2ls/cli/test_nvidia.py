@@ -1,0 +1,83 @@
+"""What is said of an NVIDIA card."""
+
+from __future__ import annotations
+
+import pytest
+
+from cg2ls.cli import nvidia
+from cg2ls.cli.nvidia import Nvidia, look_for_nvidia
+
+CARD = "NVIDIA X, 580.1, 8192 MiB"
+FITS = Nvidia(
+    cards=(CARD,),
+    capability=(9, 0),
+    driver_cuda=(13, 0),
+    runtime="1.31.1",
+    runtime_cuda=(13, 0),
+    cudnn="9.1.0",
+)
+
+
+def changed(**differences: object) -> Nvidia:
+    return Nvidia(**{**{name: getattr(FITS, name) for name in FITS.__dataclass_fields__}, **differences})
+
+
+def test_without_a_card_there_is_nothing_to_mend():
+    assert Nvidia().mends() == []
+    assert Nvidia().facts() == {"nvidia": "none seen"}
+
+
+def test_what_fits_needs_no_mend():
+    assert FITS.mends() == []
+    assert FITS.facts() == {
+        "nvidia": CARD,
+        "compute capability": "9.0",
+        "CUDA": "driver runs up to 13.0, onnxruntime needs 13.0",
+        "cuDNN": "9.1.0",
+    }
+
+
+@pytest.mark.parametrize(
+    ("differences", "says"),
+    [
+        ({"runtime": None}, "pip install 'onnxruntime-gpu[cuda,cudnn]'"),
+        (
+            {"driver_cuda": (12, 4)},
+            "runs CUDA up to 12.4, but onnxruntime-gpu 1.31.1 needs 13: update the driver",
+        ),
+        ({"capability": (6, 1)}, "compute capability 6.1, but CUDA 13.0 needs 7.5"),
+        ({"cudnn": None}, "cuDNN is missing: pip install 'onnxruntime-gpu[cuda,cudnn]'"),
+    ],
+)
+def test_each_misfit_has_its_mend(differences, says):
+    (mend,) = changed(**differences).mends()
+    assert says in mend
+
+
+def test_an_older_cuda_of_the_runtime_runs_on_a_newer_driver():
+    assert changed(runtime_cuda=(12, 8), capability=(6, 1)).mends() == []
+
+
+def test_the_driver_is_asked(tmp_path, monkeypatch):
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text(
+        "#!/bin/sh\n"
+        'case "$1" in\n'
+        "  --query-gpu=*) echo 'NVIDIA X, 580.1, 8192 MiB, 9.0'; echo 'NVIDIA Y, 580.1, 8192 MiB, 8.6';;\n"
+        "  *) echo '| Driver Version: 580.1    CUDA Version: 13.0 |';;\n"
+        "esac\n"
+    )
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
+    found = look_for_nvidia()
+    assert found.cards == (CARD, "NVIDIA Y, 580.1, 8192 MiB")
+    assert (found.capability, found.driver_cuda) == ((8, 6), (13, 0))
+    tool.write_text("#!/bin/sh\nexit 9\n")
+    assert look_for_nvidia() == Nvidia(), "a driver that does not answer is none"
+    monkeypatch.setenv("PATH", str(tmp_path / "empty"))
+    assert look_for_nvidia() == Nvidia()
+
+
+def test_versions_are_read_and_what_is_no_version_is_none():
+    assert nvidia._version("12.8") == (12, 8)
+    assert nvidia._version("N/A") is None
