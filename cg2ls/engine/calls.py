@@ -48,10 +48,15 @@ def filled_up(count: int, least: int, total: int, capacity: int) -> int:
     return max(count, min(least, count + capacity - total))
 
 
+def is_decoding(count: int, first: int) -> bool:
+    """Whether a call asks for logits from its first token on; there are few such shapes, unlike prompts' lengths."""
+    return first == 0 and count <= MOST_ROWS
+
+
 class HostCalls:
     """Inputs and outputs bound to numpy's memory, which is updated in place.
 
-    Short calls keep a binding for each shape, so a decoded token costs no allocation and no binding.
+    Decoding keeps a binding for each shape, so a token costs no allocation and no binding.
 
     Args:
         ort: the onnxruntime module.
@@ -75,8 +80,8 @@ class HostCalls:
             ("seqlens_k", ort.OrtValue.ortvalue_from_numpy(self._seqlens)),
             ("total_sequence_length", ort.OrtValue.ortvalue_from_numpy(self._total)),
         )
-        self._short: dict[tuple[int, int, int], Any] = {}
-        self._long = self._bound()
+        self._decoding: dict[tuple[int, int], Any] = {}
+        self._other = self._bound()
 
     def run(self, tokens: NDArray[np.int64], rows: int, total: int) -> NDArray[Any]:
         """See `Calls`."""
@@ -90,12 +95,11 @@ class HostCalls:
         return self._logits[:rows]
 
     def _binding(self, count: int, first: int, rows: int) -> Any:
-        if count > MOST_ROWS:
-            return self._shaped(self._long, count, first, rows)
-        binding = self._short.get((count, first, rows))
+        if not is_decoding(count, first):
+            return self._shaped(self._other, count, first, rows)
+        binding = self._decoding.get((count, rows))
         if binding is None:
-            binding = self._shaped(self._bound(), count, first, rows)
-            self._short[count, first, rows] = binding
+            binding = self._decoding[count, rows] = self._shaped(self._bound(), count, first, rows)
         return binding
 
     def _shaped(self, binding: Any, count: int, first: int, rows: int) -> Any:
@@ -127,7 +131,7 @@ class DeviceCalls:
         vocab_size: columns of the logits.
         least: see `HostCalls`.
         memory: ONNX Runtime's name of that memory.
-        graphs: whether short calls are recorded once and replayed. A recorded call is told that the context
+        graphs: whether decoding is recorded once and replayed. A recorded call is told that the context
             is full, since the number it was recorded with stays; `seqlens_k` says how much of it counts.
     """
 
@@ -152,7 +156,7 @@ class DeviceCalls:
         self._dtype = logits_dtype(session)
         self._total: NDArray[np.int32] = np.zeros((), dtype=np.int32)
         self._seqlens = self._on_device(np.zeros(1, dtype=np.int32))
-        self._short: dict[tuple[int, int, int], _DeviceCall] = {}
+        self._decoding: dict[tuple[int, int], _DeviceCall] = {}
 
     def run(self, tokens: NDArray[np.int64], rows: int, total: int) -> NDArray[Any]:
         """See `Calls`."""
@@ -164,17 +168,17 @@ class DeviceCalls:
         call = self._call(filled, count - rows, rows)
         call.ids.update_inplace(ids)
         self._seqlens.update_inplace(np.array([end - 1], dtype=np.int32))
-        recorded = self._graphs and filled <= MOST_ROWS
+        recorded = self._graphs and is_decoding(filled, count - rows)
         self._total[()] = self._buffers.length if recorded else end
         self._session.run_with_iobinding(call.binding, call.options)
         return call.logits.numpy()[0]  # type: ignore[no-any-return]
 
     def _call(self, count: int, first: int, rows: int) -> _DeviceCall:
-        call = self._short.get((count, first, rows))
+        if not is_decoding(count, first):
+            return self._bound(count, first, rows)
+        call = self._decoding.get((count, rows))
         if call is None:
-            call = self._bound(count, first, rows)
-            if count <= MOST_ROWS:
-                self._short[count, first, rows] = call
+            call = self._decoding[count, rows] = self._bound(count, first, rows)
         return call
 
     def _bound(self, count: int, first: int, rows: int) -> _DeviceCall:
@@ -194,7 +198,7 @@ class DeviceCalls:
         self._buffers.bind(binding)
         options = self._ort.RunOptions()
         if self._graphs:
-            number = str(1 + len(self._short)) if count <= MOST_ROWS else NO_GRAPH
+            number = str(1 + len(self._decoding)) if is_decoding(count, first) else NO_GRAPH
             options.add_run_config_entry("gpu_graph_id", number)
         return _DeviceCall(binding, ids, logits, options)
 
