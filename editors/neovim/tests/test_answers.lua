@@ -169,6 +169,8 @@ for _, view in ipairs(require('views')) do
     nvim:press('i')
     nvim:press('a<Tab>b<M-w>')
     equal(nvim:line(), 'a\tbmine')
+    nvim:press('<M-l>')
+    equal(nvim:lua([[return vim.api.nvim_get_mode().mode]]), 'n', 'an Alt key leaves insert mode')
   end)
 
   it(view .. ': Tab accepts if it was asked for', function()

@@ -55,7 +55,8 @@ it('a server that ends at once: what it said', function()
 end)
 
 it('a program that speaks no protocol', function()
-  local message = message_with({ cmd = { script([[printf 'Content-Length: 5\r\n\r\nhello'; sleep 60]]) } }, 'does not speak')
+  local message =
+    message_with({ cmd = { script([[printf 'Content-Length: 5\r\n\r\nhello'; sleep 60]]) } }, 'does not speak')
   assert(message:find('is it the cg2ls server?', 1, true), message)
 end)
 

@@ -24,7 +24,12 @@ end
 local function fall_back(key)
   local mapping = global_mapping(key)
   if not mapping then
-    feed(vim.keycode(key), false)
+    local chord = key:match('^<[MmAa]%-(.+)>$') -- which Neovim takes for <Esc> and the key where it is not mapped
+    if chord then
+      feed(vim.keycode('<Esc>' .. (#chord == 1 and chord or '<' .. chord .. '>')), true)
+    else
+      feed(vim.keycode(key), false)
+    end
     return
   end
   local keys = mapping.rhs

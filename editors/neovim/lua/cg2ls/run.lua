@@ -8,7 +8,7 @@ local process = require('cg2ls.process')
 local M = {}
 
 local EXPLAIN_MS = 10000
-local HANDSHAKE_MS = 20000
+local HANDSHAKE_MS = 60000
 local CAUSE = 'looks for the cause.'
 
 ---@class cg2ls.Run

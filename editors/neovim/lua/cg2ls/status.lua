@@ -48,6 +48,7 @@ function M.watch(group)
       end
       if request.type == 'complete' and asked[id] then
         M.now.latency_ms = (vim.uv.hrtime() - asked[id]) / 1e6
+        vim.schedule(vim.cmd.redrawstatus)
       end
       asked[id] = nil
     end,

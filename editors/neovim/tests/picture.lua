@@ -1,0 +1,39 @@
+--- Writes what a terminal shows while the shipped model completes: nvim --clean --headless -l tests/picture.lua FILE
+---
+--- The file holds the terminal's own colour codes; tools/picture.py makes an SVG picture of it.
+
+local here = vim.fs.dirname(vim.fs.normalize(vim.fn.fnamemodify(debug.getinfo(1, 'S').source:sub(2), ':p')))
+package.path = here .. '/?.lua;' .. package.path
+
+local editor = require('editor')
+local terminal = require('terminal')
+
+local sample = editor.repository .. '/tools/samples/inventory.py'
+local path = vim.fn.tempname() .. '/inventory.py'
+vim.fn.mkdir(vim.fs.dirname(path), 'p')
+local lines = vim.fn.readfile(sample)
+for i, line in ipairs(lines) do
+  if line:find('return [item for item', 1, true) then
+    lines[i] = '        '
+  end
+end
+vim.fn.writefile(lines, path)
+
+local window = terminal.open(path, {
+  columns = 96,
+  lines = 22,
+  before = [[
+    vim.o.termguicolors, vim.o.number, vim.o.scrolloff, vim.o.hlsearch = true, true, 9, false
+    vim.cmd.highlight('Normal guibg=NONE')
+  ]],
+})
+local ok, problem = pcall(function()
+  window:wait_for('cg2ls python-small')
+  window:type('/Items that can')
+  window:press('Enter', 'j', 'A')
+  window:type('return [item for item ')
+  window:wait_for('in self.items.values()]')
+  vim.fn.writefile(vim.split(window:screen(true), '\n'), arg[1])
+end)
+window:close()
+assert(ok, problem)
