@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cg2ls.errors import Cg2Error
+from cg2ls.system import take_place
 
 
 def write_atomically(path: Path, data: bytes | str, *, mode: int = 0o644) -> None:
@@ -30,7 +31,7 @@ def write_atomically(path: Path, data: bytes | str, *, mode: int = 0o644) -> Non
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).chmod(mode)
-        Path(temporary).replace(path)
+        take_place(Path(temporary), path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
@@ -72,22 +73,22 @@ def replacing_folder(folder: Path, *, proof: str) -> Iterator[Path]:
     try:
         yield new
         new.chmod(0o755)
-        _take_place(new, folder)
+        _take_folders_place(new, folder)
     except BaseException:
         shutil.rmtree(new, ignore_errors=True)
         raise
 
 
-def _take_place(new: Path, folder: Path) -> None:
+def _take_folders_place(new: Path, folder: Path) -> None:
     if not folder.exists():
-        new.rename(folder)
+        take_place(new, folder)
         return
     old = new.with_name(new.name + ".old")
-    folder.rename(old)
+    take_place(folder, old)
     try:
-        new.rename(folder)
+        take_place(new, folder)
     except OSError:
-        old.rename(folder)
+        take_place(old, folder)
         raise
     shutil.rmtree(old, ignore_errors=True)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -17,6 +16,7 @@ from cg2ls.errors import Cg2Error
 from cg2ls.files import write_atomically
 from cg2ls.modelfolder.folders import HOME_VARIABLE
 from cg2ls.server.counts import Counts
+from cg2ls.system import lock
 
 KEPT_DAYS = 365
 
@@ -103,12 +103,12 @@ class StatsFile:
     def _locked(self) -> Iterator[None]:
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock = self.path.with_name(self.path.name + ".lock")
-            handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            beside = self.path.with_name(self.path.name + ".lock")
+            handle = os.open(beside, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as wrong:
             raise StatsError(f"{self.path} cannot be written ({wrong.strerror}).") from None
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
+            lock(handle)
             yield
         except OSError as wrong:
             raise StatsError(f"{self.path} cannot be written ({wrong.strerror}).") from None

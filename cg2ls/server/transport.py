@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import signal
-import stat
 import sys
 import threading
 from collections.abc import Awaitable, Callable
@@ -15,6 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 from cg2ls.errors import Cg2Error
 from cg2ls.server.framing import Frames
+from cg2ls.system import has_unix_sockets, is_private, when_asked_to_end
 
 if TYPE_CHECKING:
     from cg2ls.server.server import Server
@@ -85,6 +84,8 @@ def over_unix_socket(server: Server, path: Path) -> None:
         finally:
             os.umask(before)
 
+    if not has_unix_sockets():
+        raise ListenError("This system has no Unix sockets; listen with --tcp instead.")
     _check_private(path)
     try:
         asyncio.run(_first_client(server, listen, lambda _: str(path), lambda: path.unlink(missing_ok=True)))
@@ -125,8 +126,7 @@ async def _converse(server: Server, read: Read, writer: Writer) -> None:
     frames = Frames()
     main = asyncio.current_task()
     assert main is not None
-    with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, main.cancel)
+    when_asked_to_end(asyncio.get_running_loop(), main.cancel)
     with contextlib.suppress(asyncio.CancelledError):
         while not protocol.left and (data := await read()):
             for frame in frames.feed(data):
@@ -191,10 +191,10 @@ def _check_private(path: Path) -> None:
     folder = path.parent
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = folder.stat()
+        private = is_private(folder)
     except OSError as wrong:
         raise ListenError(f"{folder} cannot be used ({wrong.strerror}).") from None
-    if found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) & 0o077:
+    if not private:
         raise ListenError(f"{folder} is open to others; choose a folder of your own with mode 700.")
     if path.exists() and not path.is_socket():
         raise ListenError(f"{path} is there and no socket; choose another --socket.")

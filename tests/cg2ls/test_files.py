@@ -54,14 +54,14 @@ def test_a_failure_leaves_the_old_folder(tmp_path: Path) -> None:
 def test_a_failed_rename_brings_the_old_folder_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with replacing_folder(tmp_path / "out", proof="proof") as new:
         (new / "proof").write_text("old")
-    rename = Path.rename
+    rename = Path.replace
 
     def refuse(path: Path, target: Path) -> Path:
         if path.name.endswith(".tmp"):
             raise PermissionError(13, "in use")
         return rename(path, target)
 
-    monkeypatch.setattr(Path, "rename", refuse)
+    monkeypatch.setattr(Path, "replace", refuse)
     with pytest.raises(PermissionError), replacing_folder(tmp_path / "out", proof="proof") as new:
         (new / "proof").write_text("new")
     assert names(tmp_path) == ["out"]

@@ -1,0 +1,88 @@
+"""What depends on the operating system: renaming over a file, locks, private folders, sockets, being ended.
+
+The rest of the package asks here instead of looking at the platform. The parameter `platform` is `sys.platform`,
+and something else in tests only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import os
+import signal
+import stat
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+WINDOWS = "win32"
+
+_RENAME_TRIES = 20
+_RENAME_PAUSE_S = 0.05
+
+
+def take_place(new: Path, old: Path, *, platform: str = sys.platform) -> None:
+    """Renames a file over another one that may be there, or a folder to a free name.
+
+    Windows refuses while somebody else, a virus scanner for instance, has either open; so it is tried for a second.
+
+    Raises:
+        OSError: it cannot be renamed.
+    """
+    for left in reversed(range(_RENAME_TRIES)):
+        try:
+            new.replace(old)
+            return
+        except PermissionError:
+            if platform != WINDOWS or left == 0:
+                raise
+            time.sleep(_RENAME_PAUSE_S)
+
+
+def lock(handle: int, *, platform: str = sys.platform) -> None:
+    """Waits until no other process has a file locked and locks it; closing the file unlocks it.
+
+    Args:
+        handle: of a file that is open for writing.
+        platform: see the module.
+
+    Raises:
+        OSError: the file system has no locks, or on Windows the other process kept the lock for ten seconds.
+    """
+    if platform == WINDOWS:
+        msvcrt = importlib.import_module("msvcrt")
+        msvcrt.locking(handle, msvcrt.LK_LOCK, 1)
+    else:
+        fcntl = importlib.import_module("fcntl")
+        fcntl.flock(handle, fcntl.LOCK_EX)
+
+
+def is_private(folder: Path, *, platform: str = sys.platform) -> bool:
+    """Whether nobody but this user can enter a folder.
+
+    Windows has access lists in place of modes; there a folder is private that lies in the user's own.
+
+    Raises:
+        OSError: the folder cannot be looked at.
+    """
+    found = folder.stat()
+    if platform == WINDOWS:
+        return folder.resolve().is_relative_to(Path.home().resolve())
+    return found.st_uid == os.getuid() and not stat.S_IMODE(found.st_mode) & 0o077
+
+
+def has_unix_sockets(*, platform: str = sys.platform) -> bool:
+    """Whether asyncio can listen on a Unix socket."""
+    return platform != WINDOWS
+
+
+def when_asked_to_end(loop: asyncio.AbstractEventLoop, call: Callable[[], object]) -> None:
+    """Calls a function in the event loop when the process is asked to end; where it cannot be asked, never.
+
+    Windows ends a process without asking, so nothing may be left for then.
+    """
+    try:
+        loop.add_signal_handler(signal.SIGTERM, call)
+    except (NotImplementedError, RuntimeError, ValueError):  # Windows; not the main thread
+        return

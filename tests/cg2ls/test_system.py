@@ -1,0 +1,133 @@
+"""What depends on the operating system, each side of it on any."""
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from cg2ls import system
+
+
+@pytest.fixture
+def refuses(monkeypatch):
+    """Renaming is refused as often as said; gives back how often it was tried."""
+    tries = []
+    real = Path.replace
+
+    def setup(times: int) -> list[Path]:
+        def replace(new: Path, old: Path) -> Path:
+            tries.append(new)
+            if len(tries) <= times:
+                raise PermissionError(13, "in use")
+            return real(new, old)
+
+        monkeypatch.setattr(Path, "replace", replace)
+        monkeypatch.setattr(system, "_RENAME_PAUSE_S", 0)
+        return tries
+
+    return setup
+
+
+def test_a_file_that_is_open_elsewhere_on_windows_is_replaced_once_it_is_closed(tmp_path, refuses):
+    new, old = tmp_path / "new", tmp_path / "old"
+    new.write_text("new")
+    old.write_text("old")
+    tries = refuses(3)
+    system.take_place(new, old, platform="win32")
+    assert old.read_text() == "new"
+    assert len(tries) == 4
+
+
+def test_a_file_that_stays_open_on_windows_is_an_error_in_the_end(tmp_path, refuses):
+    new = tmp_path / "new"
+    new.write_text("new")
+    tries = refuses(1000)
+    with pytest.raises(PermissionError):
+        system.take_place(new, tmp_path / "old", platform="win32")
+    assert 1 < len(tries) < 100
+
+
+@pytest.mark.parametrize("platform", ["linux", "darwin"])
+def test_elsewhere_a_refusal_is_final(tmp_path, refuses, platform):
+    new = tmp_path / "new"
+    new.write_text("new")
+    tries = refuses(1)
+    with pytest.raises(PermissionError):
+        system.take_place(new, tmp_path / "old", platform=platform)
+    assert len(tries) == 1
+
+
+def test_a_lock_keeps_a_second_process_waiting(tmp_path):
+    import fcntl
+
+    path = tmp_path / "lock"
+    first = os.open(path, os.O_RDWR | os.O_CREAT)
+    system.lock(first)
+    second = os.open(path, os.O_RDWR)
+    with pytest.raises(BlockingIOError):
+        fcntl.flock(second, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.close(first)
+    fcntl.flock(second, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.close(second)
+
+
+def test_windows_locks_the_first_byte_and_waits(monkeypatch):
+    calls = []
+    fake = SimpleNamespace(LK_LOCK=1, locking=lambda *arguments: calls.append(arguments))
+    monkeypatch.setitem(sys.modules, "msvcrt", fake)
+    system.lock(7, platform="win32")
+    assert calls == [(7, 1, 1)]
+
+
+def test_a_folder_of_mode_700_is_private(tmp_path):
+    tmp_path.chmod(0o700)
+    assert system.is_private(tmp_path)
+    tmp_path.chmod(0o750)
+    assert not system.is_private(tmp_path)
+
+
+def test_another_users_folder_is_not_private(tmp_path, monkeypatch):
+    tmp_path.chmod(0o700)
+    monkeypatch.setattr(os, "getuid", lambda: -1)
+    assert not system.is_private(tmp_path)
+
+
+def test_on_windows_a_folder_in_the_users_own_is_private(tmp_path, monkeypatch):
+    home = tmp_path / "home"
+    inside = home / "inside"
+    inside.mkdir(parents=True)
+    monkeypatch.setattr(Path, "home", lambda: home)
+    monkeypatch.delattr(os, "getuid")
+    assert system.is_private(inside, platform="win32")
+    assert not system.is_private(tmp_path, platform="win32")
+
+
+def test_unix_sockets_are_everywhere_but_on_windows():
+    assert system.has_unix_sockets(platform="linux")
+    assert system.has_unix_sockets(platform="darwin")
+    assert not system.has_unix_sockets(platform="win32")
+
+
+def test_a_process_that_is_asked_to_end_is_told():
+    async def wait() -> str:
+        asked = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        system.when_asked_to_end(loop, asked.set)
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.wait_for(asked.wait(), 5)
+        loop.remove_signal_handler(signal.SIGTERM)
+        return "told"
+
+    assert asyncio.run(wait()) == "told"
+
+
+def test_a_loop_without_signals_as_on_windows_is_no_error():
+    class Loop:
+        def add_signal_handler(self, *_: object) -> None:
+            raise NotImplementedError
+
+    system.when_asked_to_end(Loop(), lambda: None)  # type: ignore[arg-type]
