@@ -11,12 +11,7 @@ local terminal = require('terminal')
 local sample = editor.repository .. '/tools/samples/inventory.py'
 local path = vim.fn.tempname() .. '/inventory.py'
 vim.fn.mkdir(vim.fs.dirname(path), 'p')
-local lines = vim.fn.readfile(sample)
-for i, line in ipairs(lines) do
-  if line:find('return [item for item', 1, true) then
-    lines[i] = '        '
-  end
-end
+local lines = vim.fn.readfile(sample, '', 71)
 vim.fn.writefile(lines, path)
 
 local window = terminal.open(path, {
@@ -29,10 +24,10 @@ local window = terminal.open(path, {
 })
 local ok, problem = pcall(function()
   window:wait_for('cg2ls python-small')
-  window:type('/Items that can')
-  window:press('Enter', 'j', 'A')
-  window:type('return [item for item ')
-  window:wait_for('in self.items.values()]')
+  window:press('G', 'o')
+  window:type('for item in inven')
+  window:wait_for('72     for item in inventory')
+  window:wait_for('ms') -- the last latency
   vim.fn.writefile(vim.split(window:screen(true), '\n'), arg[1])
 end)
 window:close()
