@@ -25,9 +25,10 @@ local window = terminal.open(path, {
 local ok, problem = pcall(function()
   window:wait_for('cg2ls python-small')
   window:press('G', 'o')
-  window:type('for item in inven')
+  window:type('for item in inve')
   window:wait_for('72     for item in inventory')
-  window:wait_for('ms') -- the last latency
+  window:type('n')
+  vim.wait(1500) -- for the answer to this key, whose latency is shown
   vim.fn.writefile(vim.split(window:screen(true), '\n'), arg[1])
 end)
 window:close()
