@@ -54,7 +54,7 @@ with `~`, or are relative to each workspace folder. A folder goes before a langu
   },
   "folders": {
     "vendor": {"enable": false},
-    "~/secret": {"enable": false, "crossFile": false}
+    "~/secret": {"enable": false, "memory": false}
   }
 }
 ```

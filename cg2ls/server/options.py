@@ -57,7 +57,6 @@ class Options:
             " them is read for other files."
         ),
     ] = ()
-    cross_file: Annotated[bool, About(doc="Show the model parts of other files of the workspace.")] = True
     memory: Annotated[
         bool,
         About(

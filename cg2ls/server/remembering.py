@@ -35,6 +35,9 @@ log = logging.getLogger(__name__)
 WATCH = "cg2ls-memory"
 """Id under which the client is asked to watch files."""
 
+LARGEST_DOCUMENT = 4_000_000
+"""Characters; a larger document is data, and taking it in would hold up the keys typed elsewhere."""
+
 Key = tuple[Path, str, tuple[str, ...], int]
 """A memory's workspace, language, patterns left out, and engine."""
 
@@ -57,6 +60,8 @@ class Memories:
         options = self._server.options_of(document.uri, document.language)
         path = path_of(document.uri)
         if not (options.enable and options.memory) or path is None:
+            return None
+        if len(document.text) > LARGEST_DOCUMENT:
             return None
         root = self._root(path)
         key = root or path.parent, document.language, options.exclude, id(engine)

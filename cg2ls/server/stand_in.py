@@ -50,7 +50,7 @@ class StandIn:
 def main() -> int:
     """Serves one client over stdin and stdout."""
     folder = Path(sys.argv[1])
-    server = Server(Settings({"stats": False}), lambda *_: StandIn(folder))
+    server = Server(Settings({"stats": False, "delay_ms": 0, "speculate": False}), lambda *_: StandIn(folder))
     return server.run(lambda it: over_streams(it, sys.stdin.buffer, sys.stdout.buffer))
 
 

@@ -182,7 +182,7 @@ def test_a_file_of_fifty_megabytes(living, line):
     at = {"line": 0, "character": 1}
     living.change("file:///big.py", 2, {"range": {"start": at, "end": at}, "text": "a"})
     assert "items" in (living.inline("file:///big.py", 0, 2) or {"items": []})
-    assert time.monotonic() - began < 40
+    assert time.monotonic() - began < 60
     living.notify("textDocument/didClose", {"textDocument": {"uri": "file:///big.py"}})
     assert lives(living)
 
@@ -203,6 +203,7 @@ def test_folders_that_are_deleted(start, random_model, tmp_path):
     client.wait_for("window/logMessage", "ready")
     uri = (project / "a.py").as_uri()
     client.open(uri, "def area(width):\n    return \n")
+    assert "items" in client.inline(uri, 1, 11)
     shutil.rmtree(project)
     shutil.rmtree(model)
     assert "items" in client.inline(uri, 1, 11)
