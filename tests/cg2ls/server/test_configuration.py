@@ -23,6 +23,8 @@ def test_the_client_is_asked_for_its_settings_in_general_and_for_each_folder(slo
     folders = [{"uri": "file:///", "name": "root"}]
     client = slow(ASKED, {"workspace/configuration": answer}, workspaceFolders=folders)
     assert asked == [[None, "file:///"]]
+    while status(client)["state"] != "off":  # the answer is on its way
+        pass
     assert status(client)["cause"] == "off"
 
 
