@@ -88,7 +88,9 @@ export class EditorWindow {
 
   /** Runs a command by its title in the palette. */
   async command(title: string): Promise<void> {
-    await this.quickOpen("F1", `>${title}`, title);
+    await this.page.keyboard.press("F1");
+    await this.page.locator(".quick-input-box input").fill(`>${title}`, { timeout: WAIT_MS });
+    await this.pick(title);
   }
 
   /** Picks an entry of the open list that contains a text. */

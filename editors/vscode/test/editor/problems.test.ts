@@ -156,7 +156,7 @@ test("a folder that is not trusted: one message, and completions once it is", {
     await there.screenshot("untrusted");
     assert.equal((await there.messages()).length, 1);
     assert.deepEqual(wary.languageServers(), []);
-    await there.command("Workspaces: Manage Workspace Trust");
+    await there.command("cg2ls: Manage Workspace Trust");
     await there.page.getByRole("button", { name: "Trust", exact: true }).first().click();
     await there.statusThat((text) => text.includes("python-small"), "the model's name");
   } finally {
