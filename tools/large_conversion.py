@@ -14,7 +14,7 @@ import json
 import tempfile
 import threading
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from cg2_quantize import convert
@@ -71,12 +71,14 @@ def main() -> None:
     )
     parser.add_argument("size", choices=SHAPES)
     parser.add_argument("--format", default="int4")
+    parser.add_argument("--layers", type=int, help="fewer blocks: the same memory in less time")
     parser.add_argument("--speed", action="store_true", help="run the model too")
     parser.add_argument(
         "--scratch", type=Path, help="where to write (default: the system's temporary folder)"
     )
     options = parser.parse_args()
     config = shape(options.size)
+    config = replace(config, n_layer=options.layers or config.n_layer)
     largest = 4 * config.vocab_size * config.n_embd
     with tempfile.TemporaryDirectory(dir=options.scratch, prefix="cg2-large-") as scratch:
         write_sparse_checkpoint(Path(scratch) / "checkpoint", config)

@@ -46,7 +46,8 @@ class MappedTensor:
     def read(self) -> npt.NDArray[np.float32]:
         """The values as a new float32 array."""
         if self.dtype == "BF16":
-            widened = self._raw.astype(np.uint32) << np.uint32(16)
+            widened = self._raw.astype(np.uint32)
+            widened <<= np.uint32(16)  # in place: a large tensor must not be in memory twice
             return widened.view(np.float32).reshape(self.shape)
         return self._raw.astype(np.float32).reshape(self.shape)
 

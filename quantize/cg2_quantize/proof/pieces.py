@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 Seen = Callable[[tuple[Any, Any], list[Any]], None]
 """Takes a row's keys and values, and values inside a block."""
 
+LARGE = 1 << 27
+"""Values of a weight from which on a piece is not given a second copy of its weights."""
+
 CHUNK = 128
 """Tokens per call: the engine's PREFILL_CHUNK."""
 
@@ -69,6 +72,7 @@ class Piece:
 
     def __init__(self, network: Network, starts: Sequence[str], ends: Sequence[str]) -> None:
         model = _cut(network.graph, starts, ends)
+        self._fed = {name: np.ascontiguousarray(network.weight(name)) for name in _large_become_inputs(model)}
         options = ort.SessionOptions()
         options.log_severity_level = 4
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -87,8 +91,19 @@ class Piece:
             values: by name, "." and "/" as they are.
         """
         feeds = {name: value for name, value in values.items() if name in self._inputs}
-        outputs: list[npt.NDArray[Any]] = self._session.run(self.ends, feeds)
+        outputs: list[npt.NDArray[Any]] = self._session.run(self.ends, feeds | self._fed)
         return outputs
+
+
+def _large_become_inputs(model: ModelProto) -> list[str]:
+    """Makes inputs of float32 weights where one is large, and names them: a session copies its initializers."""
+    floats = [t for t in model.graph.initializer if t.data_type == TensorProto.FLOAT and len(t.dims) == 2]
+    if max((int(np.prod(tensor.dims)) for tensor in floats), default=0) < LARGE:
+        return []
+    for tensor in floats:
+        model.graph.input.append(helper.make_tensor_value_info(tensor.name, TensorProto.FLOAT, tensor.dims))
+        model.graph.initializer.remove(tensor)
+    return [tensor.name for tensor in floats]
 
 
 def _cut(whole: ModelProto, starts: Sequence[str], ends: Sequence[str]) -> ModelProto:
