@@ -4,7 +4,7 @@ local M = {}
 
 local plugin =
   vim.fs.dirname(vim.fs.dirname(vim.fs.normalize(vim.fn.fnamemodify(debug.getinfo(1, 'S').source:sub(2), ':p'))))
-local WAIT_MS = 20000
+local WAIT_MS = 60000
 
 ---@class Editor
 ---@field channel integer
@@ -17,6 +17,13 @@ local open = {} ---@type Editor[]
 M.plugin = plugin
 M.repository = vim.fs.dirname(vim.fs.dirname(plugin))
 M.server = { vim.env.CG2LS_PYTHON or vim.fs.joinpath(M.repository, '.venv/bin/python'), '-m', 'cg2ls', '--stdio' }
+
+--- The sample without its last lines, whose loop the shipped model is sure how to finish.
+---@return string
+function M.sample()
+  local lines = vim.fn.readfile(M.repository .. '/tools/samples/inventory.py', '', 71)
+  return table.concat(lines, '\n') .. '\n'
+end
 
 --- Starts a Neovim with the plugin on its path and nothing of the user's.
 ---@param options? { setup?: table|false, env?: table<string, string>, before?: string }
