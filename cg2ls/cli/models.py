@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cg2ls.modelfolder.choice import LastingChoices, read_lasting, write_lasting
+from cg2ls.modelfolder.choice import LastingChoices, note_lasting, read_lasting, write_lasting
 from cg2ls.modelfolder.description import ModelDescription
 from cg2ls.modelfolder.folders import choices_file
 from cg2ls.modelfolder.locate import locate_model
@@ -77,15 +76,12 @@ def run_use(args: argparse.Namespace) -> int:
     folder = store.locate(args.name)
     model = ModelDescription.read(folder)
     name = args.name if store.is_name(args.name) else str(folder)
-    lasting = read_lasting(file)
+    note_lasting(file, name, language=args.language)
     if args.language:
-        chosen = {**lasting.by_language, args.language: name}
-        write_lasting(file, dataclasses.replace(lasting, by_language=chosen))
         print(f"{name} now answers in {args.language} documents.")
         if model.languages and args.language not in model.languages:
             print(f"Note: it was trained on {', '.join(model.languages)} only.")
     else:
-        write_lasting(file, dataclasses.replace(lasting, general=name))
         print(f"{name} now answers wherever no other model is chosen for the language.")
     return 0
 

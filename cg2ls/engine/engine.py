@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 PREFILL_CHUNK = 128
 """Prompt tokens per call of the graph. A chunk's attention skips what comes after it, so chunks beat one
-long call (docs/engine.md has the measurement), and a cancelled request ends within one."""
+long call (docs/engine.md says why), and a cancelled request ends within one."""
 
 
 class Engine:

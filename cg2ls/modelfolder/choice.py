@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from cg2ls.files import write_atomically
@@ -96,3 +96,17 @@ def write_lasting(file: Path, choices: LastingChoices) -> None:
         write_atomically(file, json.dumps(raw, indent=2) + "\n")
     except OSError as wrong:
         raise ModelFolderError(f"{file} cannot be written ({wrong.strerror}).") from None
+
+
+def note_lasting(file: Path, model: str, *, language: str | None = None) -> None:
+    """Notes that a model answers from now on, in one language or wherever none is chosen for the language.
+
+    Raises:
+        ModelFolderError: the file is damaged or cannot be written.
+    """
+    lasting = read_lasting(file)
+    if language:
+        chosen = replace(lasting, by_language={**lasting.by_language, language: model})
+    else:
+        chosen = replace(lasting, general=model)
+    write_lasting(file, chosen)

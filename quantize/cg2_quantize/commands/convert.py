@@ -139,14 +139,12 @@ def _bar(checkpoint: Path, *, quiet: bool) -> Any:
 
 def _use(folder: Path) -> None:
     """Hands the model to the server, as `cg2ls models add` and `cg2ls models use` do."""
-    from dataclasses import replace
-
-    from cg2ls.modelfolder.choice import read_lasting, write_lasting
+    from cg2ls.modelfolder.choice import note_lasting
     from cg2ls.modelfolder.folders import choices_file
     from cg2ls.modelfolder.store import ModelStore
 
     added = ModelStore().add(folder)
-    write_lasting(choices_file(), replace(read_lasting(choices_file()), general=added.name))
+    note_lasting(choices_file(), added.name)
     print(f"{added.name} now answers wherever no other model is chosen for the language.", file=sys.stderr)
 
 

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 from cg2ls.modelfolder import folders
-from cg2ls.modelfolder.choice import DEFAULT_NAME
+from cg2ls.modelfolder.choice import DEFAULT_NAME, note_lasting
 
 EXAMPLE = """\
 example: teach the shipped model your repository, and use the result in Python files:
@@ -80,7 +80,7 @@ def run_adapt(arguments: argparse.Namespace) -> int:
     )
     added = store.add(report.folder)
     if not arguments.no_use:
-        use_for_language(added.name, arguments.language)
+        note_lasting(folders.choices_file(), added.name, language=arguments.language)
     if arguments.json:
         print(json.dumps(report.to_dict(), indent=2))
         return 0
@@ -102,14 +102,3 @@ def default_name(folder: Path) -> str:
     """A model's name for a repository's folder."""
     plain = re.sub(r"[^A-Za-z0-9._-]+", "-", folder.resolve().name).strip("-.")
     return f"{plain or 'repository'}-adapted"
-
-
-def use_for_language(name: str, language: str) -> None:
-    """Notes that the model answers in a language, as `cg2ls models use --language` does."""
-    from dataclasses import replace
-
-    from cg2ls.modelfolder.choice import read_lasting, write_lasting
-
-    file = folders.choices_file()
-    lasting = read_lasting(file)
-    write_lasting(file, replace(lasting, by_language={**lasting.by_language, language: name}))
