@@ -13,6 +13,7 @@ from cg2_quantize import convert, dequantize
 from cg2_quantize.synthetic import write_random_checkpoint
 from cg2ls.codegen2 import Checkpoint, CodeGenConfig, CodeTokenizer, write_checkpoint
 from cg2ls.codegen2.qkv import fuse_qkv, split_qkv
+from cg2ls.engine.session import ARITHMETIC
 from cg2ls.modelfolder.folders import SHIPPED_DEFAULT
 
 if TYPE_CHECKING:
@@ -35,7 +36,10 @@ class Runner:
     _buffers: list[ort.OrtValue] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.session = ort.InferenceSession(str(self.folder / "model.onnx"))
+        options = ort.SessionOptions()
+        for key, value in ARITHMETIC.items():
+            options.add_session_config_entry(key, value)
+        self.session = ort.InferenceSession(str(self.folder / "model.onnx"), options)
         self._binding = self.session.io_binding()
         shape = (1, self.config.n_head, self.capacity, self.config.head_dim)
         for layer in range(self.config.n_layer):

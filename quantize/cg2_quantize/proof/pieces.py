@@ -13,6 +13,7 @@ from onnx import ModelProto, TensorProto, helper
 
 from cg2_quantize.external import read_initializers
 from cg2_quantize.graph import NORMED_END, before_block
+from cg2ls.engine.session import ARITHMETIC
 from cg2ls.modelfolder.description import GRAPH
 
 if TYPE_CHECKING:
@@ -75,7 +76,8 @@ class Piece:
         self._fed = {name: np.ascontiguousarray(network.weight(name)) for name in _large_become_inputs(model)}
         options = ort.SessionOptions()
         options.log_severity_level = 4
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        for key, value in (ARITHMETIC | {"session.intra_op.allow_spinning": "0"}).items():
+            options.add_session_config_entry(key, value)
         outside = [t for t in model.graph.initializer if t.data_location == TensorProto.EXTERNAL]
         self._held = [_value(network.weight(tensor.name), tensor.data_type) for tensor in outside]
         options.add_external_initializers([tensor.name for tensor in outside], self._held)
