@@ -50,6 +50,7 @@ def test_what_is_written_is_read_back(recipe: dict[str, Any]) -> None:
         ("run", {"steps": 2}, "warm-up"),
         ("optimizer", {"name": "sgd"}, "choose adamw, adamw8bit, muon"),
         ("optimizer", {"schedule": "step"}, "choose cosine or wsd"),
+        ("run", {"precision": "int8"}, "choose auto, bfloat16, float32"),
         ("objective", {"min_mask_ratio": 0.9}, "mask ratios"),
         ("objective", {"max_spans": 99}, "more than 20 masks"),
     ],

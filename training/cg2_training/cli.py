@@ -192,6 +192,8 @@ def _run_pretrain(arguments: argparse.Namespace) -> int:
         arguments.run,
         start=Checkpoint.open(arguments.start) if arguments.start else None,
     )
+    if trainer.ranks.first:
+        print(trainer.precision, file=sys.stderr)
     trainer.fit(deadline=time.monotonic() + 60 * arguments.minutes if arguments.minutes else math.inf)
     print(
         f"{arguments.run / 'checkpoint'}: {trainer.model.config.n_parameters:,} parameters, {trainer.done} steps"

@@ -32,13 +32,14 @@ def lr_scale(step: int, steps: int, config: OptimizerSection) -> float:
 
 
 class MasterOptimizer:
-    """Optimizes float32 copies of a model's (possibly bfloat16) parameters and copies them back."""
+    """Optimizes a model's parameters in float32: copies of them where the model itself is bfloat16."""
 
     def __init__(self, model: nn.Module, config: OptimizerSection) -> None:
         self.config = config
         self.names = [name for name, _ in model.named_parameters()]
         self.working = [parameter for _, parameter in model.named_parameters()]
-        self.master = [parameter.detach().float().clone() for parameter in self.working]
+        # Of a float32 model these are the parameters themselves, and publishing them is no work.
+        self.master = [parameter.detach().float() for parameter in self.working]
         hidden = [is_hidden_matrix(name, p) for name, p in zip(self.names, self.master, strict=True)]
         use_muon = config.name == "muon"
         matrices = [
@@ -83,7 +84,8 @@ class MasterOptimizer:
     def publish(self) -> None:
         """Copies the master weights into the model."""
         for master, working in zip(self.master, self.working, strict=True):
-            working.copy_(master)
+            if working.data_ptr() != master.data_ptr():
+                working.copy_(master)
 
     def weights(self) -> dict[str, Tensor]:
         """The master weights by name, on the processor."""

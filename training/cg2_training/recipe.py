@@ -18,6 +18,8 @@ T = TypeVar("T")
 
 OPTIMIZERS = ("adamw", "adamw8bit", "muon")
 
+PRECISIONS = ("auto", "bfloat16", "float32")
+
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSection:
@@ -99,6 +101,7 @@ class RunSection:
         loaders: processes that make batches ahead of time; 0 makes each one when it is needed.
         compile: use torch.compile.
         threads: CPU threads; 0 leaves PyTorch's choice.
+        precision: what is multiplied in: "bfloat16", "float32", or "auto" for bfloat16 where the hardware has it.
     """
 
     steps: int
@@ -111,6 +114,7 @@ class RunSection:
     evaluate_rows: int = 64
     compile: bool = True
     threads: int = 0
+    precision: str = "auto"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,6 +186,10 @@ class Recipe:
         if self.optimizer.schedule not in ("cosine", "wsd"):
             raise TrainingError(
                 f"{origin}: optimizer.schedule is {self.optimizer.schedule!r}; choose cosine or wsd."
+            )
+        if self.run.precision not in PRECISIONS:
+            raise TrainingError(
+                f"{origin}: run.precision is {self.run.precision!r}; choose {', '.join(PRECISIONS)}."
             )
         if self.optimizer.warmup_steps >= self.run.steps:
             raise TrainingError(

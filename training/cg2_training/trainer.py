@@ -24,6 +24,7 @@ from cg2_training.model import CodeGen, load_model, model_losses, region_mask
 from cg2_training.objective import IGNORED
 from cg2_training.optimizer import MasterOptimizer, lr_scale
 from cg2_training.plot import plot_losses
+from cg2_training.precision import choose_precision
 from cg2_training.progress import Progress, Speed, open_progress
 from cg2_training.ranks import join, shard
 from cg2_training.recipe import Recipe
@@ -32,16 +33,6 @@ from cg2_training.sharded import ShardedOptimizer
 from cg2_training.shards import TokenShard
 from cg2_training.state import load_state, save_state
 from cg2ls.codegen2 import Checkpoint
-
-
-def working_dtype(device: torch.device) -> torch.dtype:
-    """bfloat16 where the hardware multiplies it natively, else float32."""
-    if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
-    capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-    native = capabilities.get("avx512_bf16") or capabilities.get("amx_bf16") or capabilities.get("bf16")
-    return torch.bfloat16 if native else torch.float32
-
 
 Watch = Callable[[int, Evaluation], bool]
 """Told the step and its evaluation; whether to train on."""
@@ -57,6 +48,7 @@ class Trainer:
 
     Attributes:
         done: steps done, those before a resume included.
+        precision: what it computes in, and why.
     """
 
     def __init__(
@@ -97,7 +89,8 @@ class Trainer:
             )
         torch.set_float32_matmul_precision("high")
         self.model = _initial(recipe, start).to(self.device)
-        dtype, compiled = working_dtype(self.device), recipe.run.compile
+        self.precision = choose_precision(recipe.run.precision, self.device)
+        dtype, compiled = self.precision.dtype, recipe.run.compile
         self.optimizer: MasterOptimizer | ShardedOptimizer
         if self.ranks.world > 1:
             for block in self.model.transformer.h if compiled else ():

@@ -20,7 +20,7 @@ from cg2_training.flops import flops_per_token, matmul_peak, nominal_peak
 from cg2_training.progress import Speed
 from cg2_training.recipe import Recipe
 from cg2_training.shards import TokenShard
-from cg2_training.trainer import Trainer, working_dtype
+from cg2_training.trainer import Trainer
 
 Turn = Callable[[], float]
 """Trains one turn's steps; gives back their seconds."""
@@ -82,9 +82,10 @@ def measure(
     recipe = replace(recipe, run=replace(recipe.run, steps=turn * (rounds + 1) + 1))
     tokens = turn * recipe.run.rows_per_step * recipe.model.context_length
     ours = _Ours(recipe, shard, folder / "ours", turn)
-    peak = matmul_peak(ours.trainer.device, working_dtype(ours.trainer.device))
+    peak = matmul_peak(ours.trainer.device, ours.trainer.precision.dtype)
+    bf16 = ours.trainer.precision.dtype is torch.bfloat16
     mine, theirs = [], []
-    with _rival(recipe, shard, folder / "rival", turn) if rival else _nobody() as rivals:
+    with _rival(recipe, shard, folder / "rival", turn, bf16) if rival else _nobody() as rivals:
         for counts in (False, *[True] * rounds):
             seconds = ours(), rivals()
             if counts:
@@ -103,7 +104,7 @@ def measure(
         flops_per_token=flops,
         parameters=ours.trainer.model.config.n_parameters,
         device=torch.cuda.get_device_name() if ours.trainer.device.type == "cuda" else "cpu",
-        dtype=str(working_dtype(ours.trainer.device)).removeprefix("torch."),
+        dtype=ours.trainer.precision.name,
         rounds=rounds,
     )
 
@@ -133,13 +134,14 @@ def _nobody() -> Iterator[Turn]:
 
 
 @contextmanager
-def _rival(recipe: Recipe, shard: TokenShard, folder: Path, turn: int) -> Iterator[Turn]:
+def _rival(recipe: Recipe, shard: TokenShard, folder: Path, turn: int, bf16: bool) -> Iterator[Turn]:
     filename: str = shard.tokens.filename  # type: ignore[attr-defined]
     settings = {
         "recipe": recipe.to_dict(),
         "shard": str(Path(filename).parent),
         "folder": str(folder),
         "turn": turn,
+        "bf16": bf16,
     }
     command = [sys.executable, "-m", "cg2_training.bench.rival", json.dumps(settings)]
     pipe = subprocess.PIPE

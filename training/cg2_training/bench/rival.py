@@ -83,7 +83,7 @@ def main() -> None:
             per_device_train_batch_size=rows,
             gradient_accumulation_steps=run.rows_per_step // rows,
             max_steps=run.steps,
-            bf16=True,
+            bf16=settings["bf16"],
             use_cpu=not torch.cuda.is_available(),
             learning_rate=recipe.optimizer.lr,
             weight_decay=recipe.optimizer.weight_decay,
