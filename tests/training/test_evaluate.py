@@ -14,9 +14,10 @@ from cg2_quantize import convert
 from cg2_quantize.synthetic import write_random_checkpoint
 from cg2_training.batches import Batch
 from cg2_training.errors import TrainingError
-from cg2_training.evaluate import evaluate
+from cg2_training.evaluate import evaluate, evaluate_table
 from cg2_training.folder_losses import cross_entropy
 from cg2_training.objective import IGNORED, ObjectiveConfig
+from cg2_training.shard_set import ShardSet
 from cg2_training.shards import TokenShard, tokenize_corpus
 from cg2_training.subject import open_subject
 from cg2ls.codegen2 import CodeGenConfig, CodeTokenizer
@@ -55,6 +56,32 @@ def test_every_row_counts_once(shard: TokenShard) -> None:
     assert len(set(seen)) == 22
 
 
+def test_every_source_and_objective_has_a_score_of_its_own(shard: TokenShard) -> None:
+    heldout = ShardSet({"code": shard, "text": shard})
+    table = evaluate_table(uniform, heldout, 64, rows=20, objective=OBJECTIVE)
+    assert list(table) == ["code", "text"]
+    for scores in table.values():
+        assert list(scores) == ["causal", "span_corruption", "psm", "ul2"]
+        for one in scores.values():
+            assert one.nats_per_token == pytest.approx(math.log(640), rel=1e-6)
+            assert one.bytes > one.tokens
+    assert table["code"]["psm"].tokens < table["code"]["causal"].tokens, "answers are a part of the rows"
+
+
+def test_an_evaluation_over_sources_weighs_them_by_their_bytes(shard: TokenShard) -> None:
+    alone = evaluate(uniform, shard, 64, rows=20, objective=OBJECTIVE)
+    both = evaluate(uniform, ShardSet({"a": shard, "b": shard}), 64, rows=20, objective=OBJECTIVE)
+    assert both.bits_per_byte == pytest.approx(alone.bits_per_byte)
+    assert both.rows == 2 * alone.rows
+    assert "sources" not in alone.to_dict()
+    assert both.to_dict(digits=3)["sources"]["a"]["causal"]["rows"] == 20
+
+
+def test_an_unknown_objective_is_named(shard: TokenShard) -> None:
+    with pytest.raises(TrainingError, match="'pms' is no objective to evaluate; choose from causal"):
+        evaluate_table(uniform, shard, 64, 4, OBJECTIVE, ("pms",))
+
+
 def test_cross_entropy_of_known_logits() -> None:
     logits = np.log(np.array([[0.5, 0.25, 0.25], [0.1, 0.8, 0.1]], np.float32)) + 3
     losses = cross_entropy(logits, np.array([1, IGNORED]))
@@ -80,7 +107,7 @@ def test_a_checkpoint_and_its_model_folder_cost_the_same(
         losses, context = open_subject(subject, heldout.tokenizer)
         assert context == 128
         results.append(evaluate(losses, heldout, context, rows=4, objective=OBJECTIVE))
-    assert dataclasses.astuple(results[0]) == pytest.approx(dataclasses.astuple(results[1]), rel=1e-4)
+    assert results[0].to_dict() == pytest.approx(results[1].to_dict(), rel=1e-4)
 
 
 def test_another_tokenizer_is_refused(checkpoint: Path, shard: TokenShard) -> None:

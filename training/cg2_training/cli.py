@@ -14,6 +14,7 @@ from pathlib import Path
 
 from cg2_training.adapt.command import add_adapt
 from cg2_training.bench.command import add_bench
+from cg2_training.evaluate_command import add_evaluate
 from cg2_training.lease.command import add_pack, add_unpack
 from cg2_training.plan_command import add_plan
 from cg2ls.commandline import Parser, run_command
@@ -28,6 +29,9 @@ example, from packages to a checkpoint:
     --run runs/python-small
   cg2-train export runs/python-small --heldout runs/heldout --corpus runs/corpus -o models/python-small
 """
+
+
+SHARDS = "a token shard, or a folder with one for each source, which the recipe's [data] mixes"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -58,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     _tokenize(commands.add_parser("tokenize", help="turn a corpus file into a token shard"))
     add_plan(commands.add_parser("plan", help="what a recipe will need, before anything is spent"))
     _pretrain(commands.add_parser("pretrain", help="train a model; the same command resumes"))
-    _evaluate(commands.add_parser("evaluate", help="held-out loss of a checkpoint or a model folder"))
+    add_evaluate(commands.add_parser("evaluate", help="held-out loss of a checkpoint or a model folder"))
     _export(commands.add_parser("export", help="turn a run into a measured model folder with a model card"))
     add_adapt(commands.add_parser("adapt", help="teach a model your own repository, if that helps"))
     add_pack(commands.add_parser("pack", help="pack a run for a borrowed machine without a network"))
@@ -149,13 +153,13 @@ def _run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recipe", type=Path, help="a recipe file (TOML)")
     parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="SECTION.KEY=VALUE")
     parser.add_argument("--seed", type=int, help="same as --set run.seed=N")
-    parser.add_argument("--train", type=Path, required=True, metavar="FOLDER", help="token shard to train on")
+    parser.add_argument("--train", type=Path, required=True, metavar="FOLDER", help=SHARDS)
 
 
 def _pretrain(parser: argparse.ArgumentParser) -> None:
     _run_options(parser)
     parser.add_argument(
-        "--heldout", type=Path, required=True, metavar="FOLDER", help="token shard to evaluate on"
+        "--heldout", type=Path, required=True, metavar="FOLDER", help="token shards to evaluate on, likewise"
     )
     parser.add_argument(
         "--run", type=Path, required=True, metavar="FOLDER", help="states, log, checkpoint, picture"
@@ -180,15 +184,15 @@ def _overrides(arguments: argparse.Namespace) -> list[str]:
 
 def _run_pretrain(arguments: argparse.Namespace) -> int:
     from cg2_training.recipe import Recipe
-    from cg2_training.shards import TokenShard
+    from cg2_training.shard_set import ShardSet
     from cg2_training.trainer import Trainer
     from cg2ls.codegen2 import Checkpoint
 
     recipe = Recipe.load(arguments.recipe, _overrides(arguments))
     trainer = Trainer(
         recipe,
-        TokenShard.open(arguments.train),
-        TokenShard.open(arguments.heldout),
+        ShardSet.open(arguments.train),
+        ShardSet.open(arguments.heldout),
         arguments.run,
         start=Checkpoint.open(arguments.start) if arguments.start else None,
     )
@@ -198,34 +202,6 @@ def _run_pretrain(arguments: argparse.Namespace) -> int:
     print(
         f"{arguments.run / 'checkpoint'}: {trainer.model.config.n_parameters:,} parameters, {trainer.done} steps"
     )
-    return 0
-
-
-def _evaluate(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", type=Path, help="a checkpoint or a model folder")
-    parser.add_argument("--heldout", type=Path, required=True, metavar="FOLDER", help="token shard")
-    parser.add_argument("--recipe", type=Path, help="whose [objective] makes the infill rows")
-    parser.add_argument("--rows", type=int, default=256, help="rows of each kind (default: %(default)s)")
-    parser.add_argument("--json", action="store_true")
-    parser.set_defaults(run_command=_run_evaluate)
-
-
-def _run_evaluate(arguments: argparse.Namespace) -> int:
-    from cg2_training.evaluate import evaluate
-    from cg2_training.objective import ObjectiveConfig
-    from cg2_training.recipe import Recipe
-    from cg2_training.shards import TokenShard
-    from cg2_training.subject import open_subject
-
-    objective = Recipe.load(arguments.recipe).objective if arguments.recipe else ObjectiveConfig()
-    shard = TokenShard.open(arguments.heldout)
-    losses, context = open_subject(arguments.model, shard.tokenizer)
-    result = evaluate(losses, shard, context, arguments.rows, objective)
-    if arguments.json:
-        print(json.dumps(asdict(result), indent=2))
-    else:
-        print(f"{result.bits_per_byte:.4f} bits per byte, {result.causal_nats:.4f} nats per token, causal")
-        print(f"{result.infill_nats:.4f} nats per token of infill answers ({result.rows} rows of each)")
     return 0
 
 
@@ -271,18 +247,20 @@ def _show(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_show(arguments: argparse.Namespace) -> int:
-    from cg2_training.batches import RowStream
+    from cg2_training.batches import row_stream
     from cg2_training.recipe import Recipe
-    from cg2_training.shards import TokenShard
+    from cg2_training.shard_set import ShardSet
     from cg2_training.show import render_row
 
     recipe = Recipe.load(arguments.recipe, _overrides(arguments))
-    shard = TokenShard.open(arguments.train)
-    stream = RowStream(shard, recipe.model.context_length, recipe.objective, recipe.run.seed)
+    shards = ShardSet.open(arguments.train)
+    stream = row_stream(
+        shards, recipe.model.context_length, recipe.objective, recipe.run.seed, data=recipe.data
+    )
     first = arguments.step * recipe.run.rows_per_step
     for number in range(first, first + recipe.run.rows_per_step):
-        print(f"--- row {number}")
-        print(render_row(stream.row(number), shard.tokenizer))
+        print(f"--- row {number} {stream.origin(number)}".rstrip())
+        print(render_row(stream.row(number), shards.tokenizer))
     return 0
 
 

@@ -1,24 +1,77 @@
-"""Held-out loss: bits per byte of plain continuation, and nats per token of infill answers."""
+"""Held-out loss by source and by objective: bits per byte, and nats per token."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from cg2_training.batches import Batch, RowStream
-from cg2_training.objective import IGNORED, ObjectiveConfig
+from cg2_training.errors import TrainingError
+from cg2_training.objective import IGNORED, INFILLS, ObjectiveConfig
+from cg2_training.shard_set import ShardSet
 from cg2_training.shards import TokenShard
 
 EVALUATION_SEED = 7
 ROWS = 8
 """Rows of one forward pass."""
 
+CAUSAL = "causal"
+OBJECTIVES = (CAUSAL, *INFILLS)
+"""What can be scored: plain continuation, and the answers of each way to make infill rows."""
+
 TokenLosses = Callable[[Batch], npt.NDArray[np.float32]]
 """Cross entropy of every label in nats, float32 [rows, context]; zero where the label is IGNORED."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """What predicting some tokens cost.
+
+    Attributes:
+        nats: cross entropy, summed.
+        tokens: that were predicted.
+        bytes: of text in them; marks such as `<eom>` have none.
+        rows: that they stood in.
+    """
+
+    nats: float = 0.0
+    tokens: int = 0
+    bytes: int = 0
+    rows: int = 0
+
+    @property
+    def bits_per_byte(self) -> float:
+        """Comparable between tokenizers."""
+        return self.nats / math.log(2) / max(1, self.bytes)
+
+    @property
+    def nats_per_token(self) -> float:
+        """Comparable between models with one tokenizer."""
+        return self.nats / max(1, self.tokens)
+
+    def __add__(self, other: Score) -> Score:
+        """Both together."""
+        return Score(
+            self.nats + other.nats,
+            self.tokens + other.tokens,
+            self.bytes + other.bytes,
+            self.rows + other.rows,
+        )
+
+    def to_dict(self) -> dict[str, float]:
+        """As `cg2-train evaluate --json` prints it."""
+        return {
+            "bits_per_byte": self.bits_per_byte,
+            "nats_per_token": self.nats_per_token,
+            "tokens": self.tokens,
+            "bytes": self.bytes,
+            "rows": self.rows,
+        }
 
 
 @dataclass(frozen=True)
@@ -30,42 +83,124 @@ class Evaluation:
         causal_nats: mean causal loss per token.
         infill_nats: mean loss per token inside infill answers.
         rows: held-out rows of each kind.
+        sources: the scores by source, then by objective.
     """
 
     bits_per_byte: float
     causal_nats: float
     infill_nats: float
     rows: int
+    sources: Mapping[str, Mapping[str, Score]] = field(default_factory=dict)
+
+    def to_dict(self, digits: int = 17) -> dict[str, Any]:
+        """For logs and `--json`, numbers rounded; sources only where there are several."""
+        table: dict[str, Any] = {
+            "bits_per_byte": round(self.bits_per_byte, digits),
+            "causal_nats": round(self.causal_nats, digits),
+            "infill_nats": round(self.infill_nats, digits),
+            "rows": self.rows,
+        }
+        if len(self.sources) > 1:
+            table["sources"] = rounded(self.sources, digits)
+        return table
+
+
+def rounded(table: Mapping[str, Mapping[str, Score]], digits: int = 17) -> dict[str, Any]:
+    """Scores by source and objective as nested tables of numbers."""
+    return {
+        source: {
+            objective: {key: round(value, digits) for key, value in score.to_dict().items()}
+            for objective, score in scores.items()
+        }
+        for source, scores in table.items()
+    }
 
 
 def evaluate(
-    losses: TokenLosses, shard: TokenShard, context: int, rows: int, objective: ObjectiveConfig
+    losses: TokenLosses,
+    heldout: TokenShard | ShardSet,
+    context: int,
+    rows: int,
+    objective: ObjectiveConfig,
 ) -> Evaluation:
-    """Evaluates on the first rows of a fixed order of the held-out shard.
+    """Evaluates continuation and a recipe's own infill, on the first rows of a fixed order of each source.
+
+    Args:
+        losses: what is evaluated.
+        heldout: held-out tokens, by source where there are several.
+        context: tokens of a row.
+        rows: rows of each kind and source; fewer where a source has fewer.
+        objective: how infill rows are made; `infill_share` is not used.
+    """
+    table = evaluate_table(losses, heldout, context, rows, objective, (CAUSAL, objective.infill))
+    causal = sum((scores[CAUSAL] for scores in table.values()), Score())
+    infill = sum((scores[objective.infill] for scores in table.values()), Score())
+    return Evaluation(
+        causal.bits_per_byte, causal.nats_per_token, infill.nats_per_token, causal.rows, sources=table
+    )
+
+
+def evaluate_table(
+    losses: TokenLosses,
+    heldout: TokenShard | ShardSet,
+    context: int,
+    rows: int,
+    objective: ObjectiveConfig,
+    names: tuple[str, ...] = OBJECTIVES,
+) -> dict[str, dict[str, Score]]:
+    """Scores by source and by objective; arguments as of `evaluate`.
+
+    Args:
+        losses: what is evaluated.
+        heldout: held-out tokens.
+        context: tokens of a row.
+        rows: rows of each objective and source.
+        objective: span lengths, ratios and the like.
+        names: which of OBJECTIVES.
+
+    Raises:
+        TrainingError: an objective is unknown, or a source is too small for two rows.
+    """
+    for name in names:
+        if name not in OBJECTIVES:
+            raise TrainingError(f"{name!r} is no objective to evaluate; choose from {', '.join(OBJECTIVES)}.")
+    return {
+        source: {name: score(losses, shard, context, rows, _only(objective, name)) for name in names}
+        for source, shard in ShardSet.of(heldout).shards.items()
+    }
+
+
+def score(
+    losses: TokenLosses, shard: TokenShard, context: int, rows: int, objective: ObjectiveConfig
+) -> Score:
+    """What the first rows of a shard cost: all labels of causal rows, the answers of infill rows.
 
     Args:
         losses: what is evaluated.
         shard: held-out tokens.
         context: tokens of a row.
-        rows: rows of each kind; fewer where the shard has fewer.
-        objective: how infill rows are made; `infill_share` is not used.
+        rows: fewer where the shard has fewer.
+        objective: with an `infill_share` of 0 for causal rows, or of 1 for infill rows.
     """
-    causal = RowStream(shard, context, replace(objective, infill_share=0.0), EVALUATION_SEED)
-    infill = RowStream(shard, context, replace(objective, infill_share=1.0), EVALUATION_SEED)
-    rows = min(rows, causal.rows_per_epoch)
-    nats = answer_nats = 0.0
-    tokens = size = answer_tokens = 0
-    for batch in _batches(causal, rows):
-        nats += float(losses(batch).sum(dtype=np.float64))
-        targets = batch.labels[batch.labels != IGNORED]
-        tokens += targets.size
-        size += len(shard.tokenizer.decode_bytes(targets.tolist()))
-    for batch in _batches(infill, rows):
-        answer_nats += float((losses(batch) * batch.answers).sum(dtype=np.float64))
-        answer_tokens += int((batch.answers & (batch.labels != IGNORED)).sum())
-    return Evaluation(
-        nats / math.log(2) / max(1, size), nats / max(1, tokens), answer_nats / max(1, answer_tokens), rows
-    )
+    stream = RowStream(shard, context, objective, EVALUATION_SEED)
+    rows = min(rows, stream.rows_per_epoch)
+    total = Score(rows=rows)
+    for batch in _batches(stream, rows):
+        counted = batch.labels != IGNORED
+        if objective.infill_share:
+            counted &= batch.answers
+        targets = batch.labels[counted]
+        nats = float((losses(batch) * counted).sum(dtype=np.float64))
+        total += Score(nats, targets.size, len(shard.tokenizer.decode_bytes(targets.tolist())))
+    return total
+
+
+def _only(objective: ObjectiveConfig, name: str) -> ObjectiveConfig:
+    """The objective with rows of one kind alone."""
+    if name == CAUSAL:
+        return replace(objective, infill_share=0.0)
+    syntax = objective.syntax_share if name == "span_corruption" else 0.0
+    return replace(objective, infill_share=1.0, infill=name, syntax_share=syntax)
 
 
 def _batches(stream: RowStream, rows: int) -> Iterator[Batch]:

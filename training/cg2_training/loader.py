@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from cg2_training.batches import RowStream
+from cg2_training.batches import Rows
+from cg2_training.errors import TrainingError
 
 AHEAD = 4
 """Batches that each worker keeps ready."""
@@ -31,7 +32,7 @@ class StepTensors(NamedTuple):
 
 
 class _Steps(Dataset[StepTensors]):
-    def __init__(self, stream: RowStream, rows: int, rank: int, world: int) -> None:
+    def __init__(self, stream: Rows, rows: int, rank: int, world: int) -> None:
         self.stream, self.rows = stream, rows
         self.share = rows // world
         self.first = rank * self.share
@@ -43,7 +44,7 @@ class _Steps(Dataset[StepTensors]):
 
 
 def step_tensors(
-    stream: RowStream,
+    stream: Rows,
     rows: int,
     steps: range,
     *,
@@ -64,7 +65,15 @@ def step_tensors(
         rank: which share to make.
         world: shares of a step.
         pin: put batches into page-locked memory, from which a GPU copies faster.
+
+    Raises:
+        TrainingError: the stream ends before the last step.
     """
+    if stream.limit is not None and steps.stop * rows > stream.limit:
+        raise TrainingError(
+            f"{steps.stop} steps need {steps.stop * rows} rows, but the mixture is used up after {stream.limit};"
+            " raise the epochs in [data] or lower run.steps."
+        )
     loader = DataLoader(
         _Steps(stream, rows, rank, world),
         batch_size=None,

@@ -36,7 +36,7 @@ def run_plan(arguments: argparse.Namespace) -> int:
     from cg2_training.errors import TrainingError
     from cg2_training.plan import make_plan
     from cg2_training.recipe import Recipe
-    from cg2_training.shards import TokenShard
+    from cg2_training.shard_set import ShardSet
 
     if arguments.gpus < 1 or not 0 < arguments.mfu <= 1:
         raise TrainingError("--gpus must be at least 1 and --mfu between 0 and 1.")
@@ -45,7 +45,7 @@ def run_plan(arguments: argparse.Namespace) -> int:
         gpu=arguments.gpu,
         gpus=arguments.gpus,
         mfu=arguments.mfu,
-        unique_tokens=len(TokenShard.open(arguments.train).tokens) if arguments.train else None,
+        unique_tokens=ShardSet.open(arguments.train).size if arguments.train else None,
     )
     if arguments.json:
         print(json.dumps(plan.to_dict(), indent=2))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from cg2_training.errors import TrainingError
+from cg2_training.mixture import SourceMix
 from cg2_training.objective import ObjectiveConfig
 from cg2ls.codegen2 import CodeGenConfig
 
@@ -119,13 +121,18 @@ class RunSection:
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """Everything that decides a run, apart from the corpus and the machine."""
+    """Everything that decides a run, apart from the corpus and the machine.
+
+    Attributes:
+        data: weight and epochs of each source of the corpus; empty where every token counts the same.
+    """
 
     name: str
     model: ModelSection
     run: RunSection
     optimizer: OptimizerSection = field(default_factory=OptimizerSection)
     objective: ObjectiveConfig = field(default_factory=ObjectiveConfig)
+    data: dict[str, SourceMix] = field(default_factory=dict)
 
     @classmethod
     def load(cls, path: Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -153,15 +160,16 @@ class Recipe:
             "optimizer": OptimizerSection,
             "objective": ObjectiveConfig,
         }
-        unknown = set(raw) - set(sections) - {"name"}
+        unknown = set(raw) - set(sections) - {"name", "data"}
         if unknown:
             raise TrainingError(
-                f"{origin}: unknown section {sorted(unknown)[0]!r}; known are {', '.join(sections)}."
+                f"{origin}: unknown section {sorted(unknown)[0]!r}; known are {', '.join([*sections, 'data'])}."
             )
         built: dict[str, Any] = {
             key: _section(kind, raw.get(key, {}), f"{origin}: [{key}]") for key, kind in sections.items()
         }
-        recipe = cls(name=str(raw.get("name", "unnamed")), **built)
+        data = _data(raw.get("data", {}), origin)
+        recipe = cls(name=str(raw.get("name", "unnamed")), **built, data=data)
         recipe._check(origin)
         return recipe
 
@@ -173,7 +181,8 @@ class Recipe:
         """The recipe as the file that `load` reads."""
         raw = self.to_dict()
         lines = [f"name = {json.dumps(raw.pop('name'))}"]
-        for section, values in raw.items():
+        data = {f"data.{json.dumps(source)}": values for source, values in raw.pop("data").items()}
+        for section, values in (raw | data).items():
             lines += ["", f"[{section}]", *(f"{key} = {json.dumps(value)}" for key, value in values.items())]
         return "\n".join(lines)
 
@@ -203,6 +212,18 @@ class Recipe:
             )
 
 
+def _data(raw: Any, origin: str) -> dict[str, SourceMix]:
+    if not isinstance(raw, Mapping) or not all(isinstance(table, Mapping) for table in raw.values()):
+        raise TrainingError(
+            f"{origin}: [data] has a table for each source, such as [data.code] weight = 1.0."
+        )
+    mixes = {name: _section(SourceMix, table, f"{origin}: [data.{name}]") for name, table in raw.items()}
+    for name, mix in mixes.items():
+        if not (0 <= mix.weight < math.inf and 0 <= mix.epochs < math.inf):
+            raise TrainingError(f"{origin}: [data.{name}]: weight and epochs must be at least 0.")
+    return mixes
+
+
 def _section(kind: type[T], raw: Mapping[str, Any], where: str) -> T:
     types = {f.name: f.type for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
     for key, value in raw.items():
@@ -220,11 +241,16 @@ def _section(kind: type[T], raw: Mapping[str, Any], where: str) -> T:
 
 def _apply(raw: dict[str, Any], override: str) -> None:
     key, separator, value = override.partition("=")
-    section, dot, name = key.partition(".")
-    if not separator or not dot:
+    *sections, name = key.split(".")
+    if not separator or not all(sections) or not sections:
         raise TrainingError(f"override {override!r} must look like section.key=value.")
     try:
         parsed = tomllib.loads(f"value = {value}")["value"]
     except ValueError:
         parsed = value
-    raw.setdefault(section, {})[name] = parsed
+    table = raw
+    for section in sections:
+        table = table.setdefault(section, {})
+        if not isinstance(table, dict):
+            raise TrainingError(f"override {override!r}: {section} is no section.")
+    table[name] = parsed

@@ -19,6 +19,9 @@ from cg2ls.files import replacing_folder, sha256_of
 BATCH = 512
 """Documents tokenized at once."""
 
+SHARD = "shard.json"
+"""The file that makes a folder a token shard."""
+
 
 @dataclass(frozen=True)
 class TokenShard:
@@ -42,7 +45,7 @@ class TokenShard:
             TrainingError: a file is missing or has another length than recorded.
         """
         try:
-            meta = json.loads((folder / "shard.json").read_text(encoding="utf-8"))
+            meta = json.loads((folder / SHARD).read_text(encoding="utf-8"))
             tokens = np.memmap(folder / "tokens.bin", dtype=meta["dtype"], mode="r")
         except (OSError, ValueError, KeyError) as wrong:
             raise TrainingError(
@@ -85,7 +88,7 @@ def tokenize_corpus(
     total_bytes = count = 0
     documents = read_documents(corpus)
     with (
-        replacing_folder(out, proof="shard.json") as new,
+        replacing_folder(out, proof=SHARD) as new,
         tqdm(unit="B", unit_scale=True, disable=not progress, desc=corpus.name) as bar,
     ):
         if progress and corpus.exists():
@@ -106,6 +109,6 @@ def tokenize_corpus(
             "bytes": total_bytes,
             "corpus_sha256": sha256_of(corpus),
         }
-        (new / "shard.json").write_text(json.dumps(meta, indent=2) + "\n")
+        (new / SHARD).write_text(json.dumps(meta, indent=2) + "\n")
         (new / "tokenizer.json").write_text(tokenizer.to_json(), encoding="utf-8")
     return TokenShard.open(out)

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cg2_training.batches import RowStream
+from cg2_training.batches import row_stream
 from cg2_training.errors import TrainingError
 from cg2_training.evaluate import Evaluation, evaluate
 from cg2_training.export import export_checkpoint
@@ -29,6 +29,7 @@ from cg2_training.progress import Progress, Speed, open_progress
 from cg2_training.ranks import join, shard
 from cg2_training.recipe import Recipe
 from cg2_training.run_file import write_run
+from cg2_training.shard_set import ShardSet
 from cg2_training.sharded import ShardedOptimizer
 from cg2_training.shards import TokenShard
 from cg2_training.state import load_state, save_state
@@ -54,8 +55,8 @@ class Trainer:
     def __init__(
         self,
         recipe: Recipe,
-        train: TokenShard,
-        heldout: TokenShard,
+        train: TokenShard | ShardSet,
+        heldout: TokenShard | ShardSet,
         run: Path,
         *,
         start: Checkpoint | None = None,
@@ -64,8 +65,8 @@ class Trainer:
 
         Args:
             recipe: what to do.
-            train: tokens to train on.
-            heldout: tokens to evaluate on.
+            train: tokens to train on, by source where there are several.
+            heldout: tokens to evaluate on, likewise.
             run: folder of the run.
             start: weights to begin with where `run` has no state yet; random ones if None.
 
@@ -152,7 +153,7 @@ class Trainer:
                 going = self.done < run.steps and time.monotonic() < deadline
                 if self.done % run.evaluate_every == 0 or self.done == run.steps:
                     evaluation = self.evaluate()
-                    entry["heldout"] = {key: round(value, 5) for key, value in asdict(evaluation).items()}
+                    entry["heldout"] = evaluation.to_dict(digits=5)
                     going &= not self.ranks.first or watch(self.done, evaluation)
                 if told:
                     told.step(entry)
@@ -171,7 +172,9 @@ class Trainer:
     def batches(self, speed: Speed) -> Iterator[StepTensors]:
         """The batches from the step that comes next, to the recipe's last; `speed` is told of waits."""
         run, model = self.recipe.run, self.recipe.model
-        stream = RowStream(self.train, model.context_length, self.recipe.objective, run.seed)
+        stream = row_stream(
+            self.train, model.context_length, self.recipe.objective, run.seed, data=self.recipe.data
+        )
         batches = step_tensors(
             stream,
             run.rows_per_step,

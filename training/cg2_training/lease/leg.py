@@ -20,6 +20,7 @@ from cg2_training.lease.installed import Added, installed_documents, report_of
 from cg2_training.lease.leave import leave
 from cg2_training.plot import read_log
 from cg2_training.recipe import Recipe
+from cg2_training.shard_set import ShardSet
 from cg2_training.shards import TokenShard, read_documents, tokenize_corpus
 from cg2_training.trainer import Trainer
 from cg2ls.codegen2 import CodeTokenizer
@@ -198,7 +199,7 @@ def _report(trainer: Trainer, ledger: Ledger) -> dict[str, Any]:
     """What the run has come to so far."""
     recipe, config = trainer.recipe, trainer.model.config
     seen = trainer.done * recipe.run.rows_per_step * config.n_positions
-    unique = len(trainer.train.tokens)
+    unique = ShardSet.of(trainer.train).size
     rate = seen / max(1e-9, ledger.trained_s)
     peak = nominal_peak(trainer.device)
     return {
@@ -214,6 +215,6 @@ def _report(trainer: Trainer, ledger: Ledger) -> dict[str, Any]:
         "mfu": round(rate * flops_per_token(config) / peak, 4) if peak else None,
         "device": torch.cuda.get_device_name() if trainer.device.type == "cuda" else "cpu",
         "torch": torch.__version__,
-        "heldout": asdict(trainer.evaluate()),
+        "heldout": trainer.evaluate().to_dict(),
         "added": ledger.added or [],
     }

@@ -1,0 +1,70 @@
+"""`cg2-train evaluate`: held-out loss of a checkpoint or a model folder, by source and by objective."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+EXAMPLE = """\
+example:
+  cg2-train evaluate models/python-small --heldout runs/heldout --objective causal --objective psm --json
+"""
+
+
+def add_evaluate(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's arguments."""
+    parser.epilog = EXAMPLE
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("model", type=Path, help="a checkpoint or a model folder")
+    parser.add_argument(
+        "--heldout", type=Path, required=True, metavar="FOLDER", help="a token shard, or one for each source"
+    )
+    parser.add_argument("--recipe", type=Path, help="whose [objective] makes the infill rows")
+    parser.add_argument(
+        "--objective",
+        action="append",
+        metavar="NAME",
+        help="causal, span_corruption, psm or ul2; may be repeated (default: causal and the recipe's own infill)",
+    )
+    parser.add_argument(
+        "--rows", type=int, default=256, help="rows of each kind and source (default: %(default)s)"
+    )
+    parser.add_argument("--json", action="store_true")
+    parser.set_defaults(run_command=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from cg2_training.evaluate import CAUSAL, Score, evaluate, evaluate_table, rounded
+    from cg2_training.objective import ObjectiveConfig
+    from cg2_training.recipe import Recipe
+    from cg2_training.shard_set import ShardSet
+    from cg2_training.subject import open_subject
+    from cg2ls.table import aligned
+
+    objective = Recipe.load(arguments.recipe).objective if arguments.recipe else ObjectiveConfig()
+    heldout = ShardSet.open(arguments.heldout)
+    losses, context = open_subject(arguments.model, heldout.tokenizer)
+    work = (losses, heldout, context, arguments.rows, objective)
+    if arguments.objective:
+        sources: Mapping[str, Mapping[str, Score]] = evaluate_table(
+            *work, tuple(dict.fromkeys(arguments.objective))
+        )
+        report = {"sources": rounded(sources)}
+    else:
+        result = evaluate(*work)
+        sources, report = result.sources, result.to_dict() | {"sources": rounded(result.sources)}
+    if arguments.json:
+        print(json.dumps(report, indent=2))
+        return 0
+    rows = [
+        [source, name, f"{one.bits_per_byte:.4f}", f"{one.nats_per_token:.4f}", f"{one.rows}"]
+        for source, scores in sources.items()
+        for name, one in scores.items()
+    ]
+    head = ["source", "objective", "bits per byte", "nats per token", "rows"]
+    print(aligned([head, *rows], right=(2, 3, 4)))
+    if any(name != CAUSAL for scores in sources.values() for name in scores):
+        print("An infill objective counts the tokens of answers alone.")
+    return 0

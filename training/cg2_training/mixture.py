@@ -1,0 +1,190 @@
+"""How much of each source is trained on: weights, epochs, and which source gives which row.
+
+The order is a function of the seed and the row's number alone. Rows come in blocks; within a block each source
+has an exact quota, and the block's own permutation says where its rows lie. So a row's source, and how many rows
+that source gave before, follow from the row's number without counting through those before it.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from cg2_training.errors import TrainingError
+
+IntArray = npt.NDArray[np.int64]
+
+BLOCK = 1024
+"""Rows after which the shares of the sources are exact; the finest share is one row of it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceMix:
+    """What a recipe says of one source.
+
+    Attributes:
+        weight: share of the rows, relative to the other sources' weights; 0 leaves the source out.
+        epochs: how often the source is read at most; 0 sets no limit. What a source that is used up would have
+            given falls to the others, by their weights.
+    """
+
+    weight: float
+    epochs: float = 0.0
+
+
+@dataclass(frozen=True)
+class _Phase:
+    """Blocks with the same quotas.
+
+    Attributes:
+        first: number of its first block.
+        start: rows that each source gave before, int64 [sources].
+        quotas: rows of each source in one block, int64 [sources].
+    """
+
+    first: int
+    start: IntArray
+    quotas: IntArray
+
+
+class Schedule:
+    """Which source gives row `n`, and which of its rows that is.
+
+    Attributes:
+        limit: rows until every source is used up; None where one has no limit.
+    """
+
+    def __init__(self, mixes: Sequence[SourceMix], rows_per_epoch: Sequence[int], seed: int) -> None:
+        """Lays out the phases.
+
+        Args:
+            mixes: weight and most epochs of each source, at least one weight above 0.
+            rows_per_epoch: rows of one reading of each source.
+            seed: decides the order within blocks.
+        """
+        self._seed = seed
+        weights = np.array([mix.weight for mix in mixes], np.float64)
+        left = np.array(
+            [
+                max(1, int(mix.epochs * rows)) if mix.epochs else np.inf
+                for mix, rows in zip(mixes, rows_per_epoch, strict=True)
+            ]
+        )
+        self._phases, self.limit = _phases(weights, left)
+        self._firsts = [phase.first for phase in self._phases]
+        self._order: tuple[int, IntArray, IntArray] = (-1, np.empty(0, np.int64), np.empty(0, np.int64))
+
+    def place(self, number: int) -> tuple[int, int]:
+        """The source of row `number`, and how many rows that source gave before.
+
+        Raises:
+            TrainingError: every source was used up before.
+        """
+        if self.limit is not None and number >= self.limit:
+            raise TrainingError(
+                f"the mixture is used up after {self.limit} rows; raise the epochs in [data] or lower run.steps."
+            )
+        block, position = divmod(number, BLOCK)
+        if self._order[0] != block:
+            self._order = (block, *self._block(block))
+        return int(self._order[1][position]), int(self._order[2][position])
+
+    def given(self, rows: int) -> IntArray:
+        """Rows of each source among the first `rows`, int64 [sources]."""
+        block, position = divmod(rows if self.limit is None else min(rows, self.limit), BLOCK)
+        phase = self._phase(block)
+        whole = phase.start + (block - phase.first) * phase.quotas
+        return whole + np.bincount(self._block(block)[0][:position], minlength=len(phase.quotas))
+
+    def _phase(self, block: int) -> _Phase:
+        return self._phases[bisect_right(self._firsts, block) - 1]
+
+    def _block(self, block: int) -> tuple[IntArray, IntArray]:
+        """Source of each row of a block, and its number among that source's rows."""
+        phase = self._phase(block)
+        sources = np.repeat(np.arange(len(phase.quotas)), phase.quotas)
+        order = np.random.default_rng([self._seed, 4, block]).permutation(sources)
+        numbers = np.empty_like(order)
+        for source, before in enumerate(phase.start + (block - phase.first) * phase.quotas):
+            mine = order == source
+            numbers[mine] = before + np.arange(int(mine.sum()))
+        return order, numbers
+
+
+def _phases(
+    weights: npt.NDArray[np.float64], left: npt.NDArray[np.float64]
+) -> tuple[list[_Phase], int | None]:
+    """The phases for sources with `left` rows to give, and the rows of all of them, None if endless."""
+    phases: list[_Phase] = []
+    start, block = np.zeros(len(weights), np.int64), 0
+    while True:
+        quotas = apportion(np.where(left > 0, weights, 0.0), left)
+        phases.append(_Phase(block, start, quotas))
+        if quotas.sum() < BLOCK:
+            return phases, block * BLOCK + int(quotas.sum())
+        used = quotas > 0
+        whole = np.min(np.floor(left[used] / quotas[used]))
+        if np.isinf(whole):
+            return phases, None
+        start, left, block = start + int(whole) * quotas, left - whole * quotas, block + int(whole)
+
+
+def apportion(weights: npt.NDArray[np.float64], most: npt.NDArray[np.float64]) -> IntArray:
+    """Divides a block's rows by weight, largest remainders first, none above its source's `most`.
+
+    Args:
+        weights: of the sources, at least 0.
+        most: rows that each source has; may be infinite.
+
+    Returns:
+        int64 [sources], BLOCK in all, or fewer where the sources have no more.
+    """
+    quotas = np.zeros(len(weights), np.int64)
+    while (rest := BLOCK - int(quotas.sum())) > 0:
+        open_ = (weights > 0) & (quotas < most)
+        if not open_.any():
+            break
+        exact = np.where(open_, weights, 0.0) / weights[open_].sum() * rest
+        share = np.floor(exact).astype(np.int64)
+        by_remainder = np.argsort(share - exact, kind="stable")
+        share[by_remainder[: rest - int(share.sum())]] += 1
+        # A source too small for a row of its own would never be seen; the largest gives one up.
+        for source in np.flatnonzero(open_ & (quotas + share == 0)):
+            share[source] += 1
+            share[np.argmax(share)] -= 1
+        quotas = np.minimum(quotas + share, most).astype(np.int64)
+    return quotas
+
+
+def mixes_for(recipe: Mapping[str, SourceMix], tokens: Mapping[str, int]) -> dict[str, SourceMix]:
+    """The weights of the sources that there are.
+
+    Args:
+        recipe: what the recipe says; where it says nothing, every source counts by its tokens.
+        tokens: of each source.
+
+    Raises:
+        TrainingError: the recipe names a source that is not there, leaves one out, or gives none a weight.
+    """
+    if not recipe:
+        return {name: SourceMix(weight=count) for name, count in tokens.items()}
+    there = ", ".join(tokens)
+    for name in recipe:
+        if name not in tokens:
+            raise TrainingError(
+                f"the recipe's [data] names the source {name!r}, but there are only: {there}."
+            )
+    for name in tokens:
+        if name not in recipe:
+            raise TrainingError(
+                f"the recipe's [data] does not name the source {name!r}; give it a weight, 0 to leave it out."
+            )
+    if not any(mix.weight for mix in recipe.values()):
+        raise TrainingError(
+            "every source in the recipe's [data] has the weight 0; give one a greater weight."
+        )
+    return {name: recipe[name] for name in tokens if recipe[name].weight}
