@@ -54,6 +54,7 @@ ENDS_IN_A_MODEL_FOLDER = {
     "adapt.py": {"cg2_quantize"},
     "folder_losses.py": {"cg2ls.engine"},
     "gather.py": {"cg2ls.workspace"},
+    "grow_command.py": {"cg2_quantize"},
     "publish.py": {"cg2_quantize"},
     "workplace.py": {"cg2_quantize"},
 }

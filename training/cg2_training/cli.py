@@ -15,6 +15,7 @@ from pathlib import Path
 from cg2_training.adapt.command import add_adapt
 from cg2_training.bench.command import add_bench
 from cg2_training.evaluate_command import add_evaluate
+from cg2_training.grow_command import add_grow
 from cg2_training.lease.command import add_pack, add_unpack
 from cg2_training.plan_command import add_plan
 from cg2ls.commandline import Parser, run_command
@@ -62,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     _tokenize(commands.add_parser("tokenize", help="turn a corpus file into a token shard"))
     add_plan(commands.add_parser("plan", help="what a recipe will need, before anything is spent"))
     _pretrain(commands.add_parser("pretrain", help="train a model; the same command resumes"))
+    add_grow(commands.add_parser("grow", help="a larger model that computes the same, to train on"))
     add_evaluate(commands.add_parser("evaluate", help="held-out loss of a checkpoint or a model folder"))
     _export(commands.add_parser("export", help="turn a run into a measured model folder with a model card"))
     add_adapt(commands.add_parser("adapt", help="teach a model your own repository, if that helps"))
