@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Iterable
 
     from cg2ls.completion.confidence import Gate
     from cg2ls.completion.shape import Shaper
@@ -32,6 +32,14 @@ class Answer:
     data: bytes = b""
     ended: bool = False
     by_model: bool = False
+
+    @classmethod
+    def of(cls, forced: bytes, steps: Iterable[Step]) -> Answer:
+        """An answer of these tokens, forced to begin with some bytes."""
+        answer = cls(forced=len(forced))
+        for step in steps:
+            answer.add(step)
+        return answer
 
     def add(self, step: Step) -> None:
         """Takes a token in."""

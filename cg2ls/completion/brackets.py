@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 OPENERS = "([{"
 CLOSERS = ")]}"
 QUOTES = "\"'`"
+
+_STRING_OR_BRACKET = re.compile(r"""(["'`])(?:(?!\1)[^\\\n]|\\.)*\1|[()\[\]{}]""", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -30,29 +33,13 @@ def unbalanced(code: str) -> Brackets:
     """
     open_at: list[int] = []
     unopened: list[int] = []
-    position = 0
-    while position < len(code):
-        char = code[position]
-        if char in QUOTES:
-            position = _string_end(code, position)
-        elif char in OPENERS:
-            open_at.append(position)
+    for found in _STRING_OR_BRACKET.finditer(code):
+        char = found.group()
+        if char in OPENERS:
+            open_at.append(found.start())
         elif char in CLOSERS:
             if open_at:
                 open_at.pop()
             else:
-                unopened.append(position)
-        position += 1
+                unopened.append(found.start())
     return Brackets(tuple(open_at), tuple(unopened))
-
-
-def _string_end(code: str, start: int) -> int:
-    """Offset of the quote that ends the string at `start`; `start` itself if its line has none."""
-    position = start + 1
-    while position < len(code) and code[position] != "\n":
-        if code[position] == "\\":
-            position += 1
-        elif code[position] == code[start]:
-            return position
-        position += 1
-    return start

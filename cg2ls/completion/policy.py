@@ -65,7 +65,7 @@ def _unknown_language(asked: Asked) -> bool:
 
 
 def _empty_document(asked: Asked) -> bool:
-    return not asked.cursor.text.strip()
+    return not asked.cursor.text or asked.cursor.text.isspace()
 
 
 def _before_word(asked: Asked) -> bool:

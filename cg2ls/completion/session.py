@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from cg2ls.completion.options import CompletionOptions
 from cg2ls.completion.policy import Asked, silence
 from cg2ls.completion.prompt import layout
 from cg2ls.completion.rules import Situation
+from cg2ls.completion.several import Other, others
 from cg2ls.completion.shape import Shaped, Shaper
 from cg2ls.completion.speculation import accepted_states
 from cg2ls.completion.syntax import grammar_of
@@ -66,7 +68,13 @@ class DocumentSession:
         self._typed_through = TypedThrough()
 
     def complete(
-        self, text: str, offset: int, mode: Trigger = "automatic", stop: Callable[[], bool] = never
+        self,
+        text: str,
+        offset: int,
+        mode: Trigger = "automatic",
+        stop: Callable[[], bool] = never,
+        *,
+        count: int = 1,
     ) -> Completion:
         """Completes the document at a cursor.
 
@@ -77,6 +85,7 @@ class DocumentSession:
             offset: of the cursor, in code points, 0 to `len(text)`.
             mode: whether the editor asked or the user did.
             stop: whether the request was cancelled, asked before every run of the model.
+            count: how many completions to choose from are wanted; there may be fewer.
 
         Raises:
             ValueError: the offset is outside of the text.
@@ -86,7 +95,8 @@ class DocumentSession:
             raise ValueError(f"offset {offset} is outside of a text of {len(text)} characters")
         began = perf_counter()
         cursor = Cursor.at(text, offset)
-        return self._known(cursor, offset, mode, began) or self._run(cursor, offset, mode, stop, began)
+        known = self._known(cursor, offset, mode, began, count)
+        return known or self._run(cursor, offset, mode, stop, began, count)
 
     def known(self, text: str, offset: int, mode: Trigger = "automatic") -> Completion | None:
         """What `complete` would give without running the model; None if it would run."""
@@ -114,10 +124,14 @@ class DocumentSession:
         finally:
             self._anchor = anchor
 
-    def _known(self, cursor: Cursor, offset: int, mode: Trigger, began: float) -> Completion | None:
-        known = TYPED_THROUGH not in self.options.disabled_rules
-        if known and (rest := self._typed_through.find(cursor, mode)):
-            return _left(offset, rest, began)
+    def _known(
+        self, cursor: Cursor, offset: int, mode: Trigger, began: float, count: int = 1
+    ) -> Completion | None:
+        if TYPED_THROUGH not in self.options.disabled_rules:
+            if count == 1 and (rest := self._typed_through.find(cursor, mode)):
+                return _left(offset, rest, began)
+            if count > 1 and (rests := self._typed_through.find_all(cursor, mode)):
+                return _chosen_from([_left(offset, rest, began) for rest in rests][:count])
         if reason := self.silence(cursor, mode):
             return _silent(offset, reason, began)
         return None
@@ -137,7 +151,13 @@ class DocumentSession:
         )
 
     def _run(
-        self, cursor: Cursor, offset: int, mode: Trigger, stop: Callable[[], bool], began: float
+        self,
+        cursor: Cursor,
+        offset: int,
+        mode: Trigger,
+        stop: Callable[[], bool],
+        began: float,
+        count: int = 1,
     ) -> Completion:
         reach = self._extent(cursor)
         situation = Situation(
@@ -156,21 +176,26 @@ class DocumentSession:
             shaped = shaper.shape(answer.text, ended=answer.ended, by_model=answer.by_model)
         else:
             shaped = shaper.shape(answer.sure_lines(gate.sure_bytes), ended=True)
+        more = [] if stop() else others(self.engine, request, shaper, shaped.text, count - 1, stop)
         reason: Reason = "stopped" if stop() else _reason(shaped, gate)
         shown = shaped.text if reason == "shown" else ""
-        logprob = answer.logprob_of(shown)
-        if reason != "stopped":
-            self._typed_through.add(Suggestion.made(cursor, shown, shaped.covers, mode, logprob))
-        return Completion(
+        first = Completion(
             text=shown,
             replace_end_offset=offset + shaped.covers if shown else offset,
-            logprob=logprob,
+            logprob=answer.logprob_of(shown),
             tokens=len(answer.steps),
             latency_ms=(perf_counter() - began) * 1000,
             reason=reason,
             confidence=gate.confidence,
             rules=shaped.rules,
         )
+        if reason == "stopped":
+            return first
+        found = [first, *(_beside(other, first, offset) for other in more)]
+        for each in reversed(found):
+            covers = each.replace_end_offset - offset
+            self._typed_through.add(Suggestion.made(cursor, each.text, covers, mode, each.logprob))
+        return _chosen_from(found)
 
     def _least_confidence(self, mode: Trigger) -> float:
         if mode == "invoked" or CONFIDENCE in self.options.disabled_rules:
@@ -205,6 +230,24 @@ class DocumentSession:
             prior=self.prior_of(cursor.text, cursor.offset - len(placed.forced)) if self.prior_of else None,
             max_tokens=min(wanted + (HEALING if placed.forced else 0), budget.answer),
         )
+
+
+def _chosen_from(found: list[Completion]) -> Completion:
+    """The first with anything to show, with the others; the first of all if there is none."""
+    first, *more = [each for each in found if each.text] or found[:1]
+    return replace(first, others=tuple(more)) if more else first
+
+
+def _beside(other: Other, first: Completion, offset: int) -> Completion:
+    return replace(
+        first,
+        text=other.shaped.text,
+        replace_end_offset=offset + other.shaped.covers,
+        logprob=other.logprob,
+        tokens=other.tokens,
+        reason="shown",
+        rules=other.shaped.rules,
+    )
 
 
 def _reason(shaped: Shaped, gate: Gate) -> Reason:

@@ -15,6 +15,8 @@ from cg2ls.completion.brackets import CLOSERS, QUOTES, unbalanced
 from cg2ls.completion.rules.closers import reconcile
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from cg2ls.completion.cursor import Cursor
     from cg2ls.completion.types import Trigger
 
@@ -108,10 +110,19 @@ class TypedThrough:
         What the user asked for answers automatic requests too, but not the other way round: who asks wants
         more than is there.
         """
+        return next(self._all(cursor, trigger), None)
+
+    def find_all(self, cursor: Cursor, trigger: Trigger) -> list[Rest]:
+        """What is left of every such suggestion, no text twice; the first is what `find` gives."""
+        found: dict[str, Rest] = {}
+        for rest in self._all(cursor, trigger):
+            found.setdefault(rest.text, rest)
+        return list(found.values())
+
+    def _all(self, cursor: Cursor, trigger: Trigger) -> Iterator[Rest]:
         for entry in tuple(self._entries):
             if trigger in ("automatic", entry.trigger) and (found := _rest(entry, cursor)):
-                return found
-        return None
+                yield found
 
     def guess(self, cursor: Cursor) -> str:
         """What probably comes next where a suggestion does not quite fit any more; "" if nothing is known."""

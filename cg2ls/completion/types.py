@@ -59,6 +59,7 @@ class Completion:
         source: where it came from.
         silence: why nothing was looked for, where `reason` is "silent".
         rules: names of the rules that changed the model's answer, in their order.
+        others: further ones to choose from, where several were asked for.
     """
 
     text: str
@@ -71,3 +72,4 @@ class Completion:
     source: Source = "model"
     silence: Silence | None = None
     rules: tuple[str, ...] = ()
+    others: tuple[Completion, ...] = ()

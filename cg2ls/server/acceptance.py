@@ -8,7 +8,7 @@ brought all that was left, or at least `LEAST_PART` characters up to the end of 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lsprotocol import types
 
@@ -37,6 +37,7 @@ class Shown:
         text: of it.
         language: LSP id of the document's language.
         model: name of the model it came from.
+        others: texts that can be chosen in its place.
         progress: characters of it that stand in the document.
         parts: times a part of it was accepted.
     """
@@ -45,6 +46,7 @@ class Shown:
     text: str
     language: str
     model: str
+    others: tuple[str, ...] = ()
     progress: int = 0
     parts: int = 0
 
@@ -76,6 +78,8 @@ class Shown:
             if _before(change.range.start, self.position):
                 return None, False
             inserted += len(change.text)
+        if inserted and self.others:
+            self._choose(text_from)
         stands = self._standing(text_from)
         came = min(stands - self.progress, inserted)
         if came <= 0:
@@ -86,6 +90,12 @@ class Shown:
         if taken is not None:
             self.parts += 1
         return taken, bool(self.rest)
+
+    def _choose(self, text_from: TextFrom) -> None:
+        """Becomes the one of which most stands in the document, itself if another has no more."""
+        texts = (self.text, *self.others)
+        self.text = max(texts, key=lambda text: replace(self, text=text)._standing(text_from))
+        self.others = tuple(text for text in texts if text != self.text)
 
     def _standing(self, text_from: TextFrom) -> int:
         """How many characters of it stand in the document, line ends of either kind being the same.

@@ -83,8 +83,14 @@ def place_of(
     return place
 
 
-async def complete(server: Server, place: Place, mode: Trigger) -> Completion | None:
+async def complete(server: Server, place: Place, mode: Trigger, count: int = 1) -> Completion | None:
     """Completes at a place, in the decoding thread.
+
+    Args:
+        server: with its models.
+        place: from the request.
+        mode: whether the user asked.
+        count: how many completions to choose from are wanted.
 
     Returns:
         None if a newer request of the document came, or the model is not ready.
@@ -109,7 +115,7 @@ async def complete(server: Server, place: Place, mode: Trigger) -> Completion | 
         return known
 
     def work(stop: Stop) -> Completion:
-        return session.complete(*place.text_and_offset(), mode, stop)
+        return session.complete(*place.text_and_offset(), mode, stop, count=count)
 
     completion = await server.scheduler.run(place.snapshot.uri, work, wait=wait)
     if completion is not None and completion.source == "model" and completion.tokens:

@@ -1,12 +1,7 @@
-r"""Open documents, line by line, as LSP counts lines.
-
-A line ends with `\n`, `\r\n` or `\r` and nothing else: a form feed or U+2028 is a character like others, so
-`str.splitlines` will not do.
-"""
+"""Open documents, and positions in them."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -14,16 +9,12 @@ from typing import TYPE_CHECKING
 from lsprotocol import types
 
 from cg2ls.errors import Cg2Error
+from cg2ls.server.lines import Lines, split_lines
 from cg2ls.server.notebooks import Notebooks
 from cg2ls.server.positions import Encoding, index_in, units
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z")
-
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
-"""JSON can carry half a character, no tokenizer can; its replacement is as long in every encoding."""
 
 
 class PositionError(Cg2Error):
@@ -32,14 +23,6 @@ class PositionError(Cg2Error):
 
 class NotOpenError(Cg2Error):
     """A request about a document that the client did not open."""
-
-
-def split_lines(text: str) -> list[str]:
-    """Lines with their ends; the last is "" if the text is empty or ends with a line end."""
-    lines = _LINE.findall(_LONE_SURROGATE.sub("\ufffd", text))
-    if not lines or lines[-1][-1] in "\r\n":
-        lines.append("")
-    return lines
 
 
 @dataclass(frozen=True)
@@ -59,15 +42,15 @@ class Snapshot:
     uri: str
     version: int
     language: str
-    lines: Sequence[str]
+    lines: Lines
     encoding: Encoding
     before: str = ""
     after: str = ""
 
     @cached_property
     def text(self) -> str:
-        """The whole document, with the cells around it."""
-        return "".join((self.before, *self.lines, self.after))
+        r"""The whole document with `\n` line ends, and the cells around it."""
+        return self.before + self.lines.text + self.after
 
     def offset(self, position: types.Position) -> int:
         """Offset of a position in `text`, in code points; a column past the line's end is its end.
@@ -90,7 +73,7 @@ class Snapshot:
 
     def _start_of(self, line: int) -> int:
         if line not in self._starts:
-            self._starts[line] = len(self.before) + sum(map(len, self.lines[:line]))
+            self._starts[line] = len(self.before) + self.lines.start_of(line)
         return self._starts[line]
 
     @cached_property
@@ -107,17 +90,16 @@ class Document:
         self.version = item.version
         self.language = item.language_id
         self._encoding = encoding
-        self._lines = split_lines(item.text)
+        self._lines = Lines.of(item.text)
 
     def snapshot(self, before: str = "", after: str = "") -> Snapshot:
         """The document as it is now, between other cells of its notebook."""
-        lines = tuple(self._lines)
-        return Snapshot(self.uri, self.version, self.language, lines, self._encoding, before, after)
+        return Snapshot(self.uri, self.version, self.language, self._lines, self._encoding, before, after)
 
     @property
     def text(self) -> str:
-        """The whole document."""
-        return "".join(self._lines)
+        r"""The whole document, with `\n` line ends."""
+        return self._lines.text
 
     def text_from(self, position: types.Position, most: int) -> str:
         """The text from a position on, of at most so many characters; past the end none."""
@@ -132,7 +114,7 @@ class Document:
     def edit(self, change: types.TextDocumentContentChangeEvent) -> None:
         """Applies one change; a range past the document's end ends with the document."""
         if isinstance(change, types.TextDocumentContentChangeWholeDocument):
-            self._lines = split_lines(change.text)
+            self._lines = Lines.of(change.text)
             return
         first, start = self._locate(change.range.start)
         last, end = self._locate(change.range.end)
@@ -148,7 +130,7 @@ class Document:
         new = split_lines(text)
         if last + 1 < len(self._lines):
             new.pop()  # the rest of the document stands where the empty line would
-        self._lines[first : last + 1] = new
+        self._lines = self._lines.replaced(first, last + 1, new)
 
     def _starts_with_newline(self, line: int) -> bool:
         return line < len(self._lines) and self._lines[line].startswith("\n")
@@ -156,7 +138,7 @@ class Document:
     def _locate(self, position: types.Position) -> tuple[int, int]:
         """Line and index in it; past the end, those of the end."""
         if position.line >= len(self._lines):
-            return len(self._lines) - 1, len(self._lines[-1])
+            return len(self._lines) - 1, len(self._lines[len(self._lines) - 1])
         line = self._lines[position.line].rstrip("\r\n")
         return position.line, index_in(line, position.character, self._encoding)
 

@@ -31,19 +31,25 @@ def register(server: Server) -> None:
             return None
         invoked = params.context.trigger_kind is types.InlineCompletionTriggerKind.Invoked
         nothing = types.InlineCompletionList(items=[])
-        return await reply(server, place, "invoked" if invoked else "automatic", answer, nothing)
+        if not invoked:
+            return await reply(server, place, "automatic", answer, nothing)
+        count = server.options_of(place.snapshot.uri, place.snapshot.language).candidates
+        return await reply(server, place, "invoked", answer, nothing, count=count)
 
     options = types.InlineCompletionOptions()
     server.feature(types.TEXT_DOCUMENT_INLINE_COMPLETION, options)(inline_completion)
 
 
 def answer(place: Place, completion: Completion) -> types.InlineCompletionList:
-    """The list of one item, or of none where there is nothing to show.
+    """The list of what there is to show.
 
     An empty list tells the client to hide what it shows; null would tell it to leave that alone.
     """
-    if not completion.text:
-        return types.InlineCompletionList(items=[])
+    found = (completion, *completion.others) if completion.text else ()
+    return types.InlineCompletionList(items=[_item(place, each) for each in found])
+
+
+def _item(place: Place, completion: Completion) -> types.InlineCompletionItem:
     _, offset = place.text_and_offset()
     covered = completion.replace_end_offset - offset
     line = place.position.line
@@ -53,5 +59,4 @@ def answer(place: Place, completion: Completion) -> types.InlineCompletionList:
         start, end, typed = place.selected.range.start, place.selected.range.end, place.selected.text
     if covered:
         end = place.snapshot.position(line, place.snapshot.offset(end) + covered)
-    item = types.InlineCompletionItem(insert_text=typed + completion.text, range=types.Range(start, end))
-    return types.InlineCompletionList(items=[item])
+    return types.InlineCompletionItem(insert_text=typed + completion.text, range=types.Range(start, end))

@@ -67,6 +67,15 @@ class Options:
         int,
         About(doc="Most lines shown at once; 0 for as many as the block has, 1 for no blocks.", least=0),
     ] = 0
+    candidates: Annotated[
+        int,
+        About(
+            doc="Completions to choose from, with the editor's next and previous, where the user asks for one;"
+            " while one types it is one.",
+            least=1,
+            most=8,
+        ),
+    ] = 3
     line_tokens: Annotated[int, About(doc="Most tokens generated for the rest of one line.", least=1)] = 48
     block_tokens: Annotated[int, About(doc="Most tokens generated for several lines.", least=1)] = 128
     delay_ms: Annotated[

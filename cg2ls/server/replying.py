@@ -25,7 +25,13 @@ Answer = TypeVar("Answer")
 
 
 async def reply(
-    server: Server, place: Place, mode: Trigger, show: Callable[[Place, Completion], Answer], nothing: Answer
+    server: Server,
+    place: Place,
+    mode: Trigger,
+    show: Callable[[Place, Completion], Answer],
+    nothing: Answer,
+    *,
+    count: int = 1,
 ) -> Answer | None:
     """Completes at a place.
 
@@ -35,6 +41,7 @@ async def reply(
         mode: whether the user asked.
         show: makes the answer to the client of a completion.
         nothing: the answer where the server is off.
+        count: how many completions to choose from are wanted.
 
     Returns:
         The answer; None, which leaves alone what the client shows, if the request was superseded or there is
@@ -52,7 +59,7 @@ async def reply(
     model = server.model_of(language, uri)
     with server.board.request(uri):
         try:
-            completion = await complete(server, place, mode)
+            completion = await complete(server, place, mode, count)
         except (asyncio.CancelledError, JsonRpcException):
             raise
         except Exception as wrong:
@@ -64,7 +71,8 @@ async def reply(
     server.board.latency_ms = (perf_counter() - began) * 1000
     server.usage.answered(language, model.name, server.board.latency_ms)
     if completion.text and place.selected is None:
-        server.usage.shown(uri, Shown(place.position, completion.text, language, model.name))
+        others = tuple(other.text for other in completion.others)
+        server.usage.shown(uri, Shown(place.position, completion.text, language, model.name, others))
     _note(server, completion, mode)
     return show(place, completion)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from typing import TYPE_CHECKING, Any
 
 from lsprotocol import types
@@ -41,6 +42,9 @@ if TYPE_CHECKING:
     from cg2ls.server.options import Options
 
 log = logging.getLogger(__name__)
+
+SWITCH_S = 0.0005
+"""Seconds a thread computes until another may: a key waits so long for work in the background, not Python's 5 ms."""
 
 
 class Server(LanguageServer):
@@ -101,6 +105,7 @@ class Server(LanguageServer):
         Returns:
             The exit status LSP asks for: 0 if the client sent `shutdown` first, else 1.
         """
+        sys.setswitchinterval(SWITCH_S)
         over(self)
         self.memories.leave()
         self.scheduler.close()

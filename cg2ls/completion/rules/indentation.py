@@ -25,7 +25,7 @@ def apply(draft: Draft, at: Situation) -> Draft:
     """
     cursor = at.cursor
     lines = draft.text.split("\n")
-    around = cursor.text[max(0, cursor.offset - LOOK) : cursor.offset + LOOK]
+    around = "\n" + cursor.text[max(0, cursor.offset - LOOK) : cursor.offset + LOOK]
     if len(lines) > 1 and (tabs := _uses_tabs(around)) is not None:
         lines[1:] = [_with_tabs(line) if tabs else _with_blanks(line, around) for line in lines[1:]]
     before = cursor.line_before
@@ -38,9 +38,8 @@ def apply(draft: Draft, at: Situation) -> Draft:
 
 def _uses_tabs(around: str) -> bool | None:
     """Whether most indented lines begin with tabs; None if there are none or it cannot be told."""
-    starts = [found.group(1) for found in _INDENTED.finditer(around)]
-    tabs = sum(start[0] == "\t" for start in starts)
-    return None if not starts or 2 * tabs == len(starts) else 2 * tabs > len(starts)
+    tabs, blanks = around.count("\n\t"), around.count("\n  ")
+    return None if tabs == blanks else tabs > blanks
 
 
 def _with_tabs(line: str) -> str:

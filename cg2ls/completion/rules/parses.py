@@ -26,25 +26,33 @@ _TOKEN_END = re.compile(r"(?<=\w)(?!\w)|(?<=[^\w\s])")
 def apply(draft: Draft, at: Situation) -> Draft:
     """Shortens what breaks the parse to its longest beginning that does not, line by line, then token by token.
 
-    Brackets that are left open count as closed: someone who types `f(` gets the closer from the editor or from the
-    next line. Where the model itself ended the answer they are closed in what is shown, since no next line comes.
-    Nothing is changed in code that does not parse without the cursor's line.
+    Brackets that are left open on the line count as closed: someone who types `f(` gets the closer from the editor or
+    from the next line. Where the model itself ended the answer, those that it opened are closed in what is shown,
+    since no next line comes. Nothing is changed in code that does not parse without the cursor's line.
     """
     if at.grammar is None or not draft.text.strip():
         return draft
-    region = region_of(at.cursor)
-    fillers = _fillers(at.grammar, region)
-    if not any(at.grammar.parses_again(region.without_line(filler)) for filler in fillers):
+    region = _sound_region(at)
+    if region is None or at.grammar.parses(region.with_text(draft.text, draft.covers)):
         return draft
-    if at.grammar.parses(region.with_text(draft.text, draft.covers)):
-        return draft
-    closers = _open(region.line_before + draft.text, len(region.line_before))
+    closers = _open(region, draft.text, draft.covers)
     if closers and at.grammar.parses(region.with_text(draft.text + closers, draft.covers)):
-        return draft.with_text(draft.text + closers) if draft.by_model else draft
+        return draft.with_text(draft.text + _own(closers, draft.text)) if draft.by_model else draft
     for shorter in islice(_shorter(draft.text), MOST_TRIES):
         if _may_stand(at.grammar, region, shorter):
             return draft.until(shorter)
     return draft.until("")
+
+
+def _sound_region(at: Situation) -> Region | None:
+    """The least piece around the cursor that parses without its line; None if none does."""
+    assert at.grammar is not None
+    whole = region_of(at.cursor)
+    for region in (whole.closest, whole):
+        fillers = _fillers(at.grammar, region)
+        if any(at.grammar.parses_again(region.without_line(filler)) for filler in fillers):
+            return region
+    return None
 
 
 def _fillers(grammar: Grammar, region: Region) -> Iterator[str]:
@@ -60,14 +68,20 @@ def _fillers(grammar: Grammar, region: Region) -> Iterator[str]:
 
 
 def _may_stand(grammar: Grammar, region: Region, text: str) -> bool:
-    closers = _open(region.line_before + text, len(region.line_before))
+    closers = _open(region, text, 0)
     return any(grammar.parses(region.with_text(text + more)) for more in dict.fromkeys(("", closers)))
 
 
-def _open(code: str, start: int) -> str:
-    """Closers of the brackets that are open at the end of `code` and were opened behind `start`, innermost first."""
-    opened = [at for at in unbalanced(code).open if at >= start]
-    return "".join(CLOSERS[OPENERS.index(code[at])] for at in reversed(opened))
+def _open(region: Region, text: str, covers: int) -> str:
+    """Closers of the brackets that are open at the end of the cursor's line with a text on it, innermost first."""
+    line = region.line_before + text + region.line_after[covers:]
+    end = len(region.line_before) + len(text)
+    return "".join(CLOSERS[OPENERS.index(line[at])] for at in reversed(unbalanced(line).open) if at < end)
+
+
+def _own(closers: str, text: str) -> str:
+    """Those of the closers whose brackets the text opens itself."""
+    return closers[: len(unbalanced(text).open)]
 
 
 def _shorter(text: str) -> Iterator[str]:

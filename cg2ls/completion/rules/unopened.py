@@ -20,8 +20,11 @@ def apply(draft: Draft, at: Situation) -> Draft:
     if cursor.line_after.strip():
         return draft
     text = draft.text
+    unopened = unbalanced(text).unopened
+    if not unopened:
+        return draft
     before = cursor.text[max(0, cursor.offset - LOOK_BACK) : cursor.offset]
-    spare = unbalanced(text).unopened[len(unbalanced(before).open) :]
+    spare = unopened[len(unbalanced(before).open) :]
     if spare and not text[spare[0] :].strip("".join(CLOSERS) + " \t\n,;"):
         return draft.until(text[: spare[0]])
     return draft

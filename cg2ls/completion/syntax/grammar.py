@@ -12,9 +12,10 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from cg2ls.completion.languages import language_of
+from cg2ls.completion.syntax.trees import Trees
 
 if TYPE_CHECKING:
-    from tree_sitter import Language, Node, Parser
+    from tree_sitter import Language
 
 REMEMBERED = 8
 """Pieces of code of which it is remembered whether they parse."""
@@ -64,22 +65,26 @@ DIALECT_FUNCTIONS = {"typescriptreact": "language_tsx", "tsx": "language_tsx"}
 
 
 class Grammar:
-    """A language's parser. Calls must not overlap.
+    """A language's parser for the pieces of one document, fastest for a piece that differs little from the last.
 
     Args:
         wheel: what it was made from.
-        parser: of tree-sitter.
+        language: of tree-sitter.
     """
 
-    def __init__(self, wheel: Wheel, parser: Parser) -> None:
+    def __init__(self, wheel: Wheel, language: Language) -> None:
+        from tree_sitter import Parser
+
         self.wheel = wheel
-        self._parser = parser
+        wrappers = (("", ""), *wheel.wrappers)
+        self._trees = [(head, tail, Trees(Parser(language))) for head, tail in wrappers]
+        self._around = Trees(Parser(language))
         self.parses_again = lru_cache(maxsize=REMEMBERED)(self.parses)
         """`parses`, for code that is asked about at every key."""
 
     def parses(self, code: str) -> bool:
         """Whether code has no error, by itself or inside one of the wrappers."""
-        return self._whole(code) or any(self._whole(head + code + tail) for head, tail in self.wheel.wrappers)
+        return any(trees.sound(_encoded(head + code + tail)) for head, tail, trees in self._trees)
 
     def kinds_at(self, code: str, offset: int) -> list[str]:
         """Names of the grammar's nodes that hold the character before an offset, the innermost first.
@@ -88,17 +93,17 @@ class Grammar:
             code: of the language, perhaps with errors.
             offset: in code points, above 0.
         """
-        end = len(code[:offset].encode("utf-8", errors="replace"))
-        root = self._parser.parse(code.encode("utf-8", errors="replace")).root_node
-        node: Node | None = root.descendant_for_byte_range(end - 1, end - 1)
+        end = len(_encoded(code[:offset]))
+        node = self._around.tree(_encoded(code)).root_node.descendant_for_byte_range(end - 1, end - 1)
         found: list[str] = []
         while node is not None:
             found.append(node.type)
             node = node.parent
         return found
 
-    def _whole(self, code: str) -> bool:
-        return not self._parser.parse(code.encode("utf-8", errors="replace")).root_node.has_error
+
+def _encoded(code: str) -> bytes:
+    return code.encode("utf-8", errors="replace")
 
 
 def grammar_of(language: str) -> Grammar | None:
@@ -108,11 +113,7 @@ def grammar_of(language: str) -> Grammar | None:
     if wheel is None:
         return None
     made = _language(wheel.module, DIALECT_FUNCTIONS.get(language.lower(), wheel.function))
-    if made is None:
-        return None
-    from tree_sitter import Parser
-
-    return Grammar(wheel, Parser(made))
+    return None if made is None else Grammar(wheel, made)
 
 
 @lru_cache

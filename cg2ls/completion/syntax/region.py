@@ -6,7 +6,7 @@ inside of a long string, does not parse without the suggestion either, and then 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cg2ls.completion.rules.columns import indentation
@@ -33,12 +33,14 @@ class Region:
         line_before: the cursor's line up to the cursor.
         line_after: the cursor's line from the cursor on.
         below: whole lines below the cursor's line, the end of that line in front.
+        margin: how deep the lines are indented that something of its own may begin on.
     """
 
     above: str
     line_before: str
     line_after: str
     below: str
+    margin: int = 0
 
     def with_text(self, text: str, covers: int = 0) -> str:
         """The region with a text inserted at the cursor, `covers` characters right of it replaced."""
@@ -48,6 +50,15 @@ class Region:
         """The region with a filler, as deep as the cursor's line, in that line's place."""
         blanks = self.line_before[: len(self.line_before) - len(self.line_before.lstrip())]
         return f"{self.above}{blanks if filler else ''}{filler}{self.below}"
+
+    @property
+    def closest(self) -> Region:
+        """The piece around the cursor's line that begins and ends where something of its own does: a function."""
+        above, below = self.above.split("\n")[:-1], self.below.split("\n")[1:]
+        lines = range(len(above) - 1, -1, -1)
+        first = next((number for number in lines if _begins(above[number], self.margin)), 0)
+        last = next((number for number, line in enumerate(below) if _begins(line, self.margin)), len(below))
+        return replace(self, above=_ended(above[first:]), below=_begun(below[:last]))
 
     @property
     def holds_deeper_line_below(self) -> bool:
@@ -72,11 +83,20 @@ def region_of(cursor: Cursor) -> Region:
         last = next((number for number in range(len(below) - 1, 0, -1) if _begins(below[number], margin)), 0)
         below = below[: last or None]
     return Region(
-        above="".join(f"{line}\n" for line in above),
+        above=_ended(above),
         line_before=cursor.line_before,
         line_after=cursor.line_after,
-        below="".join(f"\n{line}" for line in below),
+        below=_begun(below),
+        margin=margin,
     )
+
+
+def _ended(lines: list[str]) -> str:
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _begun(lines: list[str]) -> str:
+    return "".join(f"\n{line}" for line in lines)
 
 
 def _begins(line: str, margin: int) -> bool:

@@ -32,7 +32,7 @@ class SlowEngine:
     """Writes the forced bytes, then `x` every 20 ms.
 
     With `quick` in the document it writes one `x` and a line end, with `long` too a formula; with `broken` it
-    breaks.
+    breaks. Asked for several answers it writes `x`, `y` and `z`.
     """
 
     said: Callable[[str], None] = print
@@ -65,6 +65,12 @@ class SlowEngine:
             time.sleep(0.02)
             yield Step(0, b"", 0.0)
         self.said("decoding stopped")
+
+    def candidates(self, request: Request, count: int, *_: object) -> list[list[Step]]:
+        return [
+            [Step(0, request.forced, 0.0), Step(0, b"xyz"[each : each + 1] + b"\n", -1.0 - each)]
+            for each in (index % 3 for index in range(count))
+        ]
 
 
 def main() -> int:

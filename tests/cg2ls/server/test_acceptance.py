@@ -17,13 +17,13 @@ TEXT = "width * height\n    return area"
 class Editor:
     """A document in which `text` is shown where `|` stands."""
 
-    def __init__(self, art: str, text: str = TEXT) -> None:
+    def __init__(self, art: str, text: str = TEXT, *others: str) -> None:
         before, _, after = art.partition("|")
         self.documents = Documents()
         self.documents.open(types.TextDocumentItem(URI, "python", 1, before + after))
         snapshot = self.documents.snapshot(URI)
         self.at = snapshot.position(before.count("\n"), len(before))
-        self.shown = Shown(self.at, text, "python", "m")
+        self.shown = Shown(self.at, text, "python", "m", others)
 
     def insert(self, text: str, at: types.Position | None = None) -> tuple[Taken | None, bool]:
         at = at or self.at
@@ -52,6 +52,12 @@ def test_word_after_word_is_accepted_in_part_until_the_last(editor):
     assert editor.insert("width") == (Taken(5, whole=False, first=True), True)
     assert editor.insert(" * height") == (Taken(9, whole=False, first=False), True)
     assert editor.insert("\n    return area") == (Taken(16, whole=True, first=False), False)
+
+
+def test_one_of_several_that_was_chosen_is_accepted():
+    editor = Editor("area = |\n", "width * height", "width ** 2", "radius")
+    assert editor.insert("width ") == (Taken(6, whole=False, first=True), True)
+    assert editor.insert("** 2") == (Taken(4, whole=True, first=False), False)
 
 
 def test_a_line_is_a_part(editor):

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lsprotocol import types
 
-from cg2ls.server.documents import Documents, NotOpenError, PositionError, split_lines
+from cg2ls.server.documents import Documents, NotOpenError, PositionError
+from cg2ls.server.lines import BLOCK, Lines, split_lines, with_newlines
 from cg2ls.server.positions import index_in, units
 
 URI = "file:///a"
@@ -54,7 +55,7 @@ def test_edits_do_what_they_would_to_one_long_string(text, edits, encoding):
         expected = expected[:at] + new + expected[until:]
         edit(documents, start, end, new)
         snapshot = documents.snapshot(URI)
-        assert snapshot.text == expected
+        assert snapshot.text == with_newlines(expected)
         assert list(snapshot.lines) == split_lines(expected)
 
 
@@ -63,8 +64,30 @@ def test_offsets_are_those_of_the_whole_text(text, place, encoding):
     snapshot = opened(text, encoding).snapshot(URI)
     if place[0] < len(snapshot.lines):
         offset = snapshot.offset(types.Position(*place))
-        assert offset == reference_offset(text, *place, encoding)
+        assert offset == len(with_newlines(text[: reference_offset(text, *place, encoding)]))
         assert snapshot.offset(snapshot.position(place[0], offset)) == offset
+
+
+ENDS = st.sampled_from(["\n", "\r\n", "\r"])
+
+
+@given(st.data())
+def test_many_lines_are_kept_as_few_are(data):
+    numbers = range(data.draw(st.sampled_from([1, BLOCK - 1, BLOCK, 2 * BLOCK + 1, 5 * BLOCK])))
+    expected = [f"{number}{data.draw(ENDS) if number % 100 == 0 else chr(10)}" for number in numbers] + [""]
+    lines = Lines.of("".join(expected))
+    for turn in range(4):
+        first = data.draw(st.integers(0, len(expected) - 1))
+        last = data.draw(st.integers(first + 1, min(len(expected), first + 3 * BLOCK)))
+        more = data.draw(st.sampled_from([0, 1, 2, 3 * BLOCK]))
+        new = [f"{turn}\n"] * more + ([""] if last == len(expected) else [])
+        lines, expected[first:last] = lines.replaced(first, last, new), new
+        assert list(lines) == expected
+        assert len(lines) == len(expected)
+        assert lines.text == with_newlines("".join(expected))
+        line = data.draw(st.integers(0, len(expected) - 1))
+        assert lines[line] == expected[line]
+        assert lines.start_of(line) == len(with_newlines("".join(expected[:line])))
 
 
 @pytest.mark.parametrize(
@@ -83,7 +106,7 @@ def test_only_three_things_end_a_line(text, lines):
 def test_halves_of_a_line_end_that_come_together_are_one():
     documents = opened("a\rb")
     edit(documents, (1, 0), (1, 1), "\nb")
-    assert documents.snapshot(URI).lines == ("a\r\n", "b")
+    assert list(documents.snapshot(URI).lines) == ["a\r\n", "b"]
 
 
 def test_a_snapshot_keeps_what_was():

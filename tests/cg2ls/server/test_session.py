@@ -48,7 +48,9 @@ def test_the_clients_position_encoding_is_taken(start, random_model, encoding):
 
 
 def test_ghost_text_has_a_range_at_the_cursor(ready):
-    items = [item for column in range(4, 11) for item in ready.inline(URI, 1, column, trigger=1)["items"]]
+    uri = "file:///project/area.txt"
+    ready.open(uri, TEXT, language="plaintext")  # where nothing has to parse
+    items = [item for column in range(4, 11) for item in ready.inline(uri, 1, column, trigger=1)["items"]]
     assert items, "a random model writes something somewhere"
     for item in items:
         assert item["insertText"].strip()

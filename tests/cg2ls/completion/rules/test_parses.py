@@ -9,6 +9,8 @@ PYTHON = [
     ("by lines", "if a:\n    ‸\n", "b = 1\n    c = = 2", "b = 1"),
     ("nothing is left", "for x in range‸:\n    pass\n", " = 3", ""),
     ("an open bracket counts as closed", "x = ‸\n", "f(", "f("),
+    ("a bracket left open on the line counts as closed, too", "x = f(a‸\n", ", b", ", b"),
+    ("as one that the line after the cursor does not close", "x = f((a‸)\n", ", b", ", b"),
     ("a block opens", "if a:\n    ‸\n", "for b in c:", "for b in c:"),
     ("a line of a call", "f(\n    a,\n    ‸\n)\n", "b=1,", "b=1,"),
     ("a closer right of the cursor", "f(‸)\n", "a, b", "a, b"),

@@ -47,3 +47,24 @@ def test_the_line_can_be_left_out():
     assert region.without_line("pass") == "if a:\n    pass\n    c\n"
     assert not region.holds_deeper_line_below
     assert region_of(at("if a‸\n\n    b\n")).holds_deeper_line_below
+
+
+def test_the_closest_piece_is_a_function():
+    functions = "".join(f"def f{number}():\n    return {number}\n\n\n" for number in range(400))
+    closest = region_of(Cursor.at(functions, functions.index("200\n"))).closest
+    assert closest.with_text("") == "def f200():\n    return 200\n\n"
+
+
+def test_what_only_goes_on_is_no_piece_of_its_own():
+    text = "a = 1\nif a:\n    b\nelse:\n    c = ‸\nd = 2\n"
+    assert region_of(at(text)).closest.with_text("") == "if a:\n    b\nelse:\n    c = "
+
+
+@given(
+    st.text(st.sampled_from(list("ab \n(")), max_size=80),
+    st.text(st.sampled_from(list("ab \n(")), max_size=80),
+)
+def test_the_closest_piece_is_a_piece_of_the_region(before, after):
+    region = region_of(Cursor.at(before + after, len(before)))
+    assert region.above.endswith(region.closest.above)
+    assert region.below.startswith(region.closest.below)

@@ -1,0 +1,105 @@
+"""Further completions of one place, for who wants to choose."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from cg2ls.completion.answer import Answer
+from cg2ls.engine.request import Step
+
+if TYPE_CHECKING:
+    from cg2ls.completion.shape import Shaped, Shaper
+    from cg2ls.completion.types import CompletionEngine
+    from cg2ls.engine.request import Request
+
+TEMPERATURE = 0.8
+TOP_P = 0.95
+TRIES = 2
+"""Answers sampled for each that is wanted; some come out the same, and some with nothing to show."""
+
+
+@runtime_checkable
+class Sampling(Protocol):
+    """An engine that gives several answers to one prompt."""
+
+    def candidates(
+        self,
+        request: Request,
+        count: int,
+        stop: Callable[[], bool],
+        is_complete: Callable[[Sequence[Step]], bool],
+    ) -> list[list[Step]]:
+        """As `cg2ls.engine.Engine.candidates`."""
+
+
+@dataclass(frozen=True)
+class Other:
+    """One further completion.
+
+    Attributes:
+        shaped: what to show of it.
+        logprob: of what is shown, in nats.
+        tokens: generated for it.
+    """
+
+    shaped: Shaped
+    logprob: float
+    tokens: int
+
+
+def others(
+    engine: CompletionEngine,
+    request: Request,
+    shaper: Shaper,
+    shown: str,
+    most: int,
+    stop: Callable[[], bool],
+) -> list[Other]:
+    """Samples completions beside one that was found, and shapes them by the same rules.
+
+    Args:
+        engine: the open model; one that cannot sample has no others.
+        request: what the found one came from.
+        shaper: of its place.
+        shown: the found one; "" if it was nothing.
+        most: how many there may be.
+        stop: whether the request was cancelled.
+
+    Returns:
+        The likeliest first. None is empty, and none reads like another or like `shown`.
+
+    Raises:
+        EngineError: the model cannot be run, or there is no memory for so many answers.
+    """
+    if most < 1 or not isinstance(engine, Sampling):
+        return []
+    sampled = replace(request, temperature=TEMPERATURE, top_p=TOP_P, guess=(), guidance=None)
+
+    def is_complete(steps: Sequence[Step]) -> bool:
+        answer = Answer.of(request.forced, steps)
+        return len(answer.data) > answer.forced and shaper.is_complete(answer.text)
+
+    answers = engine.candidates(sampled, TRIES * most, stop, is_complete)
+    found = sorted(_shown(answers, request, shaper), key=lambda other: other.logprob, reverse=True)
+    distinct: dict[str, Other] = {}
+    for other in found:
+        distinct.setdefault(_words(other.shaped.text), other)
+    distinct.pop(_words(shown), None)
+    return list(distinct.values())[:most]
+
+
+def _words(text: str) -> str:
+    """A text as one reads it, however it is spaced."""
+    return " ".join(text.split())
+
+
+def _shown(answers: Sequence[Sequence[Step]], request: Request, shaper: Shaper) -> Iterator[Other]:
+    for steps in answers:
+        answer = Answer.of(request.forced, steps)
+        by_model = len(steps) < request.max_tokens and not shaper.is_complete(answer.text)
+        ended = len(steps) < request.max_tokens or shaper.is_complete(answer.text)
+        shaped = shaper.shape(answer.text, ended=ended, by_model=by_model)
+        if shaped.text:
+            yield Other(shaped, answer.logprob_of(shaped.text), len(steps))

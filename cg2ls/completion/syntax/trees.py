@@ -1,0 +1,120 @@
+"""Parsing what differs little from what was parsed before, and no further than the first error.
+
+Around a cursor the same piece of a document is parsed at every key and with every answer. Tree-sitter takes the tree of
+an earlier version and parses only what an edit touched (Wagner, "Practical Algorithms for Incremental Software
+Development Environments", 1998). Recovering from an error is what takes it long, and nobody here needs the tree of code
+that is wrong.
+"""
+
+from __future__ import annotations
+
+from threading import Lock
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tree_sitter import Parser, Point, Tree
+
+PIECE = 1 << 13
+"""Bytes given to the parser at once."""
+
+
+class Trees:
+    """Parses versions of one piece of code, each from the tree of the last one that had no error.
+
+    May be called from several threads.
+
+    Args:
+        parser: of tree-sitter, used by nobody else.
+    """
+
+    def __init__(self, parser: Parser) -> None:
+        self._parser = parser
+        self._lock = Lock()
+        self._code = b""
+        self._tree: Tree | None = None
+
+    def sound(self, code: bytes) -> bool:
+        """Whether code has no error."""
+        with self._lock:
+            tree = self._until_error(code)
+            return tree is not None and self._kept(code, tree)
+
+    def tree(self, code: bytes) -> Tree:
+        """The tree of code that may have errors."""
+        with self._lock:
+            old = self._earlier(code)
+            tree = self._parser.parse(code, old) if old else self._parser.parse(code)
+            self._kept(code, tree)
+            return tree
+
+    def _kept(self, code: bytes, tree: Tree) -> bool:
+        """Keeps a sound tree for the next version; whether it is sound."""
+        sound = not tree.root_node.has_error
+        if sound:
+            self._code, self._tree = code, tree
+        return sound
+
+    def _until_error(self, code: bytes) -> Tree | None:
+        """The tree of code; None as soon as it is certain to have an error."""
+
+        def read(start: int, _: object) -> bytes:
+            return code[start : start + PIECE]
+
+        def wrong(_: int, has_error: bool) -> bool:
+            return has_error
+
+        old = self._earlier(code)
+        try:
+            if old is None:
+                return self._parser.parse(read, progress_callback=wrong)
+            return self._parser.parse(read, old, progress_callback=wrong)
+        except ValueError:  # how the binding says that the callback ended it
+            self._parser.reset()
+            return None
+
+    def _earlier(self, code: bytes) -> Tree | None:
+        """The last sound tree, told what is different now."""
+        if self._tree is None:
+            return None
+        old, tree = self._code, self._tree.copy()
+        start, old_end, new_end = _difference(old, code)
+        tree.edit(
+            start_byte=start,
+            old_end_byte=old_end,
+            new_end_byte=new_end,
+            start_point=_point(old, start),
+            old_end_point=_point(old, old_end),
+            new_end_point=_point(code, new_end),
+        )
+        return tree
+
+
+def _difference(old: bytes, new: bytes) -> tuple[int, int, int]:
+    """Where two texts differ: start in both, end in the old, end in the new."""
+    most = min(len(old), len(new))
+    start = _shared(lambda low, high: old[low:high] == new[low:high], most)
+    ends = len(old), len(new)
+    back = _shared(
+        lambda low, high: old[ends[0] - high : ends[0] - low] == new[ends[1] - high : ends[1] - low],
+        most - start,
+    )
+    return start, ends[0] - back, ends[1] - back
+
+
+def _shared(same: Callable[[int, int], bool], most: int) -> int:
+    """Length of the longest stretch from 0, at most `most`, in which two texts are the same."""
+    low, high = 0, most
+    while low < high:
+        middle = (low + high + 1) // 2
+        if same(low, middle):
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def _point(code: bytes, offset: int) -> Point | tuple[int, int]:
+    """Row and column of a byte."""
+    return code.count(b"\n", 0, offset), offset - code.rfind(b"\n", 0, offset) - 1

@@ -1,0 +1,92 @@
+"""Parsing from an earlier tree says what parsing anew says."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tree_sitter import Parser
+
+from cg2ls.completion.syntax.grammar import WHEELS, _language
+from cg2ls.completion.syntax.trees import Trees
+
+PYTHON = '''class Café:
+    """Né à 😀."""
+
+    def total(self, prices=(1, 2)):
+        for price in prices:
+            if price > 1:
+                yield f"{price}: {self}"
+        return [
+            price,
+            "a",
+        ]
+
+
+def other():
+    return {"a": 1}
+'''
+
+JAVASCRIPT = """class Cart {
+  total(prices) {
+    return prices.map((price) => `${price} € 😀`);
+  }
+}
+
+function other() {
+  return { a: [1, 2] };
+}
+"""
+
+PIECES = [
+    "(",
+    ")",
+    "[",
+    "]",
+    ":",
+    "\n",
+    "    ",
+    '"',
+    "'",
+    "`",
+    "é",
+    "😀",
+    "x",
+    " = ",
+    "def f(",
+    "return",
+    "{",
+    "}",
+    ",",
+]
+
+
+def parser(language):
+    wheel = WHEELS[language]
+    return Parser(_language(wheel.module, wheel.function))
+
+
+@pytest.mark.parametrize(("language", "code"), [("python", PYTHON), ("javascript", JAVASCRIPT)])
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_every_version_is_as_sound_as_if_it_were_parsed_anew(language, code, data):
+    trees, anew = Trees(parser(language)), parser(language)
+    assert trees.sound(code.encode())
+    for _ in range(data.draw(st.integers(1, 6))):
+        start = data.draw(st.integers(0, len(code)))
+        end = min(len(code), start + data.draw(st.sampled_from([0, 0, 0, 1, 5, 40])))
+        edited = code[:start] + data.draw(st.sampled_from(PIECES)) + code[end:]
+        whole = anew.parse(edited.encode()).root_node
+        assert trees.sound(edited.encode()) is not whole.has_error
+        assert str(trees.tree(edited.encode()).root_node) == str(whole) or whole.has_error
+        if data.draw(st.booleans()):
+            code = edited
+
+
+def test_code_without_anything_in_common_is_parsed_too():
+    trees = Trees(parser("python"))
+    assert trees.sound(PYTHON.encode())
+    assert trees.sound(b"")
+    assert trees.sound(b"y = 1\n")
+    assert not trees.sound(b"y = (\n")
+    assert trees.sound(b"y = 1\n")
