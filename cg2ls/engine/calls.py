@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -11,12 +12,8 @@ if TYPE_CHECKING:
 
     from cg2ls.engine.cache import KvBuffers
 
-MOST_ROWS = 25
+MOST_ROWS = 26
 """Most positions of one call whose logits can be asked for: a token and a draft behind it."""
-
-PAIR = 2
-"""Fewest tokens of a call where results must not depend on what shares it. ONNX Runtime computes the attention of
-one single token in another order of sums, and rounding to eight bits then makes a difference of a last bit large."""
 
 NO_GRAPH = "-1"
 """CUDA's graph id of a call that is neither recorded nor replayed."""
@@ -43,14 +40,49 @@ def logits_dtype(session: Any) -> type[np.generic]:
     return np.float16 if session.get_outputs()[0].type == "tensor(float16)" else np.float32
 
 
-def filled_up(count: int, least: int, total: int, capacity: int) -> int:
-    """Tokens of a call of `count` once it is filled up to `least`, as far as the context has room."""
-    return max(count, min(least, count + capacity - total))
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a call computes.
 
+    ONNX Runtime multiplies one row by another kernel than several, which adds up in another order, and rounding to
+    eight bits makes that last bit large. It meets one row where a call has one token, where logits of one position
+    are asked for, and where one is left over behind attention's blocks of queries or a product's tiles of rows.
+    These blocks and tiles hold an even number of rows or end with the call, so in pairs of tokens and of positions
+    no row is ever alone.
 
-def is_decoding(count: int, first: int) -> bool:
-    """Whether a call asks for logits from its first token on; there are few such shapes, unlike prompts' lengths."""
-    return first == 0 and count <= MOST_ROWS
+    Attributes:
+        count: tokens.
+        first: the first of them whose logits are computed.
+        rows: of how many tokens they are.
+        skipped: how many of these were not asked for and come before those that were.
+    """
+
+    count: int
+    first: int
+    rows: int
+    skipped: int = 0
+
+    @classmethod
+    def of(cls, count: int, rows: int, *, pairs: bool) -> Shape:
+        """The shape that gives the last `rows` logits of `count` tokens.
+
+        Args:
+            count: tokens, at least one.
+            rows: at most as many.
+            pairs: whether a token's result must not depend on what shares its call. An odd call is then filled
+                up with any token, whose keys and values the next call overwrites. There is always room: the last
+                position of a context is never read, since nothing is chosen behind it.
+        """
+        if not pairs:
+            return cls(count, count - rows, rows)
+        filled, paired = count + count % 2, rows + rows % 2
+        first = min(count - rows, filled - paired)
+        return cls(filled, first, paired, count - rows - first)
+
+    @property
+    def is_decoding(self) -> bool:
+        """Whether it gives logits from its first token on; there are few such shapes, unlike prompts' lengths."""
+        return self.first == 0 and self.count <= MOST_ROWS
 
 
 class HostCalls:
@@ -63,13 +95,12 @@ class HostCalls:
         session: a session of a model folder's graph.
         buffers: keys and values in the processor's memory.
         vocab_size: columns of the logits.
-        least: fewest tokens of a call, 1 or `PAIR`; a shorter one is filled up with any token, whose keys and
-            values the next call overwrites.
+        pairs: see `Shape.of`.
     """
 
-    def __init__(self, ort: Any, session: Any, buffers: KvBuffers, vocab_size: int, *, least: int) -> None:
+    def __init__(self, ort: Any, session: Any, buffers: KvBuffers, vocab_size: int, *, pairs: bool) -> None:
         self._session = session
-        self._least = least
+        self._pairs = pairs
         self._buffers = buffers
         self._ids: NDArray[np.int64] = np.zeros(buffers.length, dtype=np.int64)
         self._positions: NDArray[np.int64] = np.arange(buffers.length, dtype=np.int64)
@@ -80,32 +111,32 @@ class HostCalls:
             ("seqlens_k", ort.OrtValue.ortvalue_from_numpy(self._seqlens)),
             ("total_sequence_length", ort.OrtValue.ortvalue_from_numpy(self._total)),
         )
-        self._decoding: dict[tuple[int, int], Any] = {}
+        self._decoding: dict[Shape, Any] = {}
         self._other = self._bound()
 
     def run(self, tokens: NDArray[np.int64], rows: int, total: int) -> NDArray[Any]:
         """See `Calls`."""
         count = len(tokens)
         self._ids[:count] = tokens
-        filled = filled_up(count, self._least, total, self._buffers.length)
-        end = total + filled - count
+        shape = Shape.of(count, rows, pairs=self._pairs)
+        end = total + shape.count - count
         self._seqlens[0] = end - 1
         self._total[()] = end
-        self._session.run_with_iobinding(self._binding(filled, count - rows, rows))
-        return self._logits[:rows]
+        self._session.run_with_iobinding(self._binding(shape))
+        return self._logits[shape.skipped : shape.skipped + rows]
 
-    def _binding(self, count: int, first: int, rows: int) -> Any:
-        if not is_decoding(count, first):
-            return self._shaped(self._other, count, first, rows)
-        binding = self._decoding.get((count, rows))
+    def _binding(self, shape: Shape) -> Any:
+        if not shape.is_decoding:
+            return self._shaped(self._other, shape)
+        binding = self._decoding.get(shape)
         if binding is None:
-            binding = self._decoding[count, rows] = self._shaped(self._bound(), count, first, rows)
+            binding = self._decoding[shape] = self._shaped(self._bound(), shape)
         return binding
 
-    def _shaped(self, binding: Any, count: int, first: int, rows: int) -> Any:
-        positions = self._positions[first:]
+    def _shaped(self, binding: Any, shape: Shape) -> Any:
+        positions, rows = self._positions[shape.first :], shape.rows
         logits, vocab = self._logits, self._logits.shape[1]
-        binding.bind_input("input_ids", "cpu", 0, np.int64, [1, count], self._ids.ctypes.data)
+        binding.bind_input("input_ids", "cpu", 0, np.int64, [1, shape.count], self._ids.ctypes.data)
         binding.bind_input("logits_positions", "cpu", 0, np.int64, [rows], positions.ctypes.data)
         binding.bind_output("logits", "cpu", 0, logits.dtype, [1, rows, vocab], logits.ctypes.data)
         return binding
@@ -129,7 +160,7 @@ class DeviceCalls:
         session: a session of a model folder's graph.
         buffers: keys and values in the device's memory.
         vocab_size: columns of the logits.
-        least: see `HostCalls`.
+        pairs: see `Shape.of`.
         memory: ONNX Runtime's name of that memory.
         graphs: whether decoding is recorded once and replayed. A recorded call is told that the context
             is full, since the number it was recorded with stays; `seqlens_k` says how much of it counts.
@@ -142,11 +173,11 @@ class DeviceCalls:
         buffers: KvBuffers,
         vocab_size: int,
         *,
-        least: int,
+        pairs: bool,
         memory: str,
         graphs: bool,
     ) -> None:
-        self._least = least
+        self._pairs = pairs
         self._ort = ort
         self._session = session
         self._buffers = buffers
@@ -156,37 +187,37 @@ class DeviceCalls:
         self._dtype = logits_dtype(session)
         self._total: NDArray[np.int32] = np.zeros((), dtype=np.int32)
         self._seqlens = self._on_device(np.zeros(1, dtype=np.int32))
-        self._decoding: dict[tuple[int, int], _DeviceCall] = {}
+        self._decoding: dict[Shape, _DeviceCall] = {}
 
     def run(self, tokens: NDArray[np.int64], rows: int, total: int) -> NDArray[Any]:
         """See `Calls`."""
         count = len(tokens)
-        filled = filled_up(count, self._least, total, self._buffers.length)
-        ids: NDArray[np.int64] = np.zeros((1, filled), dtype=np.int64)
+        shape = Shape.of(count, rows, pairs=self._pairs)
+        ids: NDArray[np.int64] = np.zeros((1, shape.count), dtype=np.int64)
         ids[0, :count] = tokens
-        end = total + filled - count
-        call = self._call(filled, count - rows, rows)
+        end = total + shape.count - count
+        call = self._call(shape)
         call.ids.update_inplace(ids)
         self._seqlens.update_inplace(np.array([end - 1], dtype=np.int32))
-        recorded = self._graphs and is_decoding(filled, count - rows)
+        recorded = self._graphs and shape.is_decoding
         self._total[()] = self._buffers.length if recorded else end
         self._session.run_with_iobinding(call.binding, call.options)
-        return call.logits.numpy()[0]  # type: ignore[no-any-return]
+        return call.logits.numpy()[0, shape.skipped : shape.skipped + rows]  # type: ignore[no-any-return]
 
-    def _call(self, count: int, first: int, rows: int) -> _DeviceCall:
-        if not is_decoding(count, first):
-            return self._bound(count, first, rows)
-        call = self._decoding.get((count, rows))
+    def _call(self, shape: Shape) -> _DeviceCall:
+        if not shape.is_decoding:
+            return self._bound(shape)
+        call = self._decoding.get(shape)
         if call is None:
-            call = self._decoding[count, rows] = self._bound(count, first, rows)
+            call = self._decoding[shape] = self._bound(shape)
         return call
 
-    def _bound(self, count: int, first: int, rows: int) -> _DeviceCall:
+    def _bound(self, shape: Shape) -> _DeviceCall:
         binding = self._session.io_binding()
-        ids = self._on_device(np.zeros((1, count), dtype=np.int64))
-        positions = self._on_device(np.arange(first, first + rows, dtype=np.int64))
+        ids = self._on_device(np.zeros((1, shape.count), dtype=np.int64))
+        positions = self._on_device(np.arange(shape.first, shape.first + shape.rows, dtype=np.int64))
         logits = self._ort.OrtValue.ortvalue_from_shape_and_type(
-            [1, rows, self._vocab], self._dtype, self._memory, 0
+            [1, shape.rows, self._vocab], self._dtype, self._memory, 0
         )
         binding.bind_ortvalue_input("input_ids", ids)
         binding.bind_ortvalue_input("logits_positions", positions)
@@ -198,7 +229,7 @@ class DeviceCalls:
         self._buffers.bind(binding)
         options = self._ort.RunOptions()
         if self._graphs:
-            number = str(1 + len(self._decoding)) if is_decoding(count, first) else NO_GRAPH
+            number = str(1 + len(self._decoding)) if shape.is_decoding else NO_GRAPH
             options.add_run_config_entry("gpu_graph_id", number)
         return _DeviceCall(binding, ids, logits, options)
 

@@ -133,7 +133,7 @@ class _Rows:
     """One cache per answer, and one call for all of them.
 
     Each call reads one token of each: GroupQueryAttention takes several rows only one token at a time. So the
-    logits may differ from those of `complete` in their last digits (see `calls.PAIR`).
+    logits may differ from those of `complete` in their last digits (see `calls.Shape`).
 
     Args:
         runtime: the open model, on the processor.

@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-SAMPLED = (1, 2, 4, 8, 16, 25)
+SAMPLED = (1, 2, 4, 8, 16, 26)
 """Lengths of a call, in tokens, that are measured; costs in between are interpolated."""
 
 MEMORY = 0.9

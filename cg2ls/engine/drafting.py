@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from cg2ls.engine.calls import MOST_ROWS
 from cg2ls.engine.costs import SAMPLED
 
 if TYPE_CHECKING:
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
 
     from cg2ls.engine.costs import CallCosts
     from cg2ls.engine.prior import Prior
-
-MOST_DRAFT = MOST_ROWS - 1
 
 LEAST_GAIN = 1.05
 """A draft must promise this many times the tokens per second of none."""

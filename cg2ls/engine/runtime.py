@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cg2ls.engine.cache import KvBuffers
-from cg2ls.engine.calls import PAIR, Calls, DeviceCalls, HostCalls
+from cg2ls.engine.calls import Calls, DeviceCalls, HostCalls
 from cg2ls.engine.contexts import Contexts
 from cg2ls.engine.costs import SAMPLED, CallCosts
 from cg2ls.engine.forward import Forward, first_line
@@ -117,22 +117,22 @@ def new_context(model: ModelDescription, opened: OpenSession) -> Forward:
         ) from None
 
 
-def least_tokens(model: ModelDescription) -> int:
-    """Fewest tokens of a call: two where the model's results are not to depend on what shares a call."""
-    return PAIR if model.independent_rows else 1
+def in_pairs(model: ModelDescription) -> bool:
+    """Whether calls read tokens in pairs: where the model's results need not depend on what shares a call."""
+    return model.independent_rows
 
 
 def _calls(model: ModelDescription, opened: OpenSession, buffers: KvBuffers) -> Calls:
-    vocab, least = model.architecture.vocab_size, least_tokens(model)
+    vocab, pairs = model.architecture.vocab_size, in_pairs(model)
     memory = PROVIDERS[opened.provider].memory
     if memory == "cpu":
-        return HostCalls(opened.ort, opened.session, buffers, vocab, least=least)
+        return HostCalls(opened.ort, opened.session, buffers, vocab, pairs=pairs)
     return DeviceCalls(
         opened.ort,
         opened.session,
         buffers,
         vocab,
-        least=least,
+        pairs=pairs,
         memory=memory,
         graphs=opened.cuda_graph,
     )

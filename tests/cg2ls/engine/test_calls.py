@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from cg2_quantize import convert
 from cg2ls.engine import Engine, EngineOptions, Request, runtime
-from cg2ls.engine.calls import DeviceCalls, filled_up
+from cg2ls.engine.calls import DeviceCalls, Shape
 
 
 @pytest.fixture
@@ -18,7 +21,7 @@ def on_device(tiny_model, monkeypatch):
             opened.session,
             buffers,
             model.architecture.vocab_size,
-            least=runtime.least_tokens(model),
+            pairs=runtime.in_pairs(model),
             memory="cpu",
             graphs=False,
         )
@@ -44,9 +47,25 @@ def test_what_is_kept_for_decoding_does_not_grow_with_the_lengths_of_prompts(eng
         assert all(len(bindings) <= 26 for bindings in kept)
 
 
-@pytest.mark.parametrize(
-    ("count", "least", "total", "filled"),
-    [(1, 2, 5, 2), (2, 2, 5, 2), (9, 2, 9, 9), (1, 1, 5, 1), (1, 2, 10, 1)],
-)
-def test_a_single_token_is_filled_up_as_far_as_the_context_has_room(count, least, total, filled):
-    assert filled_up(count, least, total, capacity=10) == filled
+@given(st.integers(1, 200), st.data())
+def test_in_pairs_no_call_has_an_odd_number_of_tokens_or_of_logits(count, data):
+    rows = data.draw(st.integers(1, count))
+    shape = Shape.of(count, rows, pairs=True)
+    assert (shape.count, shape.rows) == (count + count % 2, rows + rows % 2)
+    assert shape.first + shape.skipped == count - rows, "what was asked for begins where it should"
+    assert 0 <= shape.first <= shape.first + shape.rows <= shape.count
+    assert shape.skipped in (0, 1)
+
+
+def test_out_of_pairs_a_call_is_what_was_asked_for():
+    assert Shape.of(7, 3, pairs=False) == Shape(7, 4, 3)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "int8", "int4"])
+def test_a_context_is_used_to_its_last_position(tiny_checkpoint, tmp_path, precision, words):
+    convert(tiny_checkpoint, tmp_path / "model", precision=precision, name="m")
+    with Engine.open(tmp_path / "model", threads=1) as engine:
+        for left in (1, 2, 3):
+            prompt = words(engine.context_length - left)
+            steps = list(engine.complete(Request(prompt=prompt, max_tokens=9, past_end=True)))
+            assert len(steps) == left
