@@ -46,14 +46,13 @@ ROOMS = {
         ),
     },
     "cg2_quantize": {"cg2ls.bench", "cg2ls.engine", "cg2ls.modelfolder", "cg2ls.codegen2"},
-    "cg2_training": {"cg2ls.codegen2", "cg2ls.modelfolder"},
+    "cg2_training": {"cg2ls.workspace", "cg2ls.codegen2", "cg2ls.modelfolder"},
 }
 """What each room may import besides itself and the plain modules of `cg2ls`."""
 
 ENDS_IN_A_MODEL_FOLDER = {
     "adapt.py": {"cg2_quantize"},
     "folder_losses.py": {"cg2ls.engine"},
-    "gather.py": {"cg2ls.workspace"},
     "grow_command.py": {"cg2_quantize"},
     "publish.py": {"cg2_quantize"},
     "workplace.py": {"cg2_quantize"},

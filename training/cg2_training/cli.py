@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 
 from cg2_training.adapt.command import add_adapt
 from cg2_training.bench.command import add_bench
+from cg2_training.corpus.command import add_corpus
 from cg2_training.evaluate_command import add_evaluate
 from cg2_training.grow_command import add_grow
 from cg2_training.lease.command import add_pack, add_unpack
@@ -32,6 +31,7 @@ example, from packages to a checkpoint:
 """
 
 
+CORPUS = "a corpus file, one JSON document a line, or the folder of corpus collect"
 SHARDS = "a token shard, or a folder with one for each source, which the recipe's [data] mixes"
 
 
@@ -58,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _corpus(commands.add_parser("corpus", help="build a corpus from pinned, permissively licensed packages"))
+    add_corpus(commands.add_parser("corpus", help="make a corpus of packages, folders, repositories, dumps"))
     _tokenizer(commands.add_parser("tokenizer", help="train a byte-level BPE tokenizer on code"))
     _tokenize(commands.add_parser("tokenize", help="turn a corpus file into a token shard"))
     add_plan(commands.add_parser("plan", help="what a recipe will need, before anything is spent"))
@@ -74,37 +74,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _corpus(parser: argparse.ArgumentParser) -> None:
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    build = commands.add_parser(
-        "build", help="fetch, check, clean and deduplicate the packages of a manifest"
-    )
-    build.add_argument("manifest", type=Path)
-    build.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
-    build.add_argument("--cache", type=Path, metavar="FOLDER", help="where fetched packages are kept")
-    build.set_defaults(run_command=_run_corpus_build)
-    pin = commands.add_parser("pin", help="print manifest entries with hashes for packages")
-    pin.add_argument("names", nargs="+", metavar="NAME")
-    pin.set_defaults(run_command=_run_corpus_pin)
-
-
-def _run_corpus_build(arguments: argparse.Namespace) -> int:
-    from cg2_training.corpus import build_corpus
-
-    report = build_corpus(arguments.manifest, arguments.output, cache=arguments.cache)
-    print(json.dumps(asdict(report), indent=2))
-    return 0
-
-
-def _run_corpus_pin(arguments: argparse.Namespace) -> int:
-    from cg2_training.corpus.pin import pin_packages
-
-    print(pin_packages(arguments.names))
-    return 0
-
-
 def _tokenizer(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("corpus", type=Path, help="a corpus file, one JSON document per line")
+    parser.add_argument("corpus", type=Path, help=CORPUS)
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
     parser.add_argument(
         "--vocab-size", type=int, default=8192, help="the whole vocabulary (default: %(default)s)"
@@ -119,14 +90,14 @@ def _tokenizer(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_tokenizer(arguments: argparse.Namespace) -> int:
-    from cg2_training.shards import read_documents
+    from cg2_training.corpus_folder import interleaved
     from cg2_training.tokenizer import train_tokenizer
     from cg2ls.files import write_atomically
 
-    documents = islice(read_documents(arguments.corpus), arguments.documents)
+    documents = islice(interleaved(arguments.corpus), arguments.documents)
     tokenizer = train_tokenizer(documents, arguments.vocab_size, arguments.masks)
     write_atomically(arguments.output, tokenizer.to_json())
-    sample = "".join(islice(read_documents(arguments.corpus), arguments.documents, arguments.documents + 50))
+    sample = "".join(islice(interleaved(arguments.corpus), arguments.documents, arguments.documents + 50))
     print(f"{arguments.output}: {arguments.vocab_size} tokens")
     if sample:
         print(
@@ -136,18 +107,24 @@ def _run_tokenizer(arguments: argparse.Namespace) -> int:
 
 
 def _tokenize(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("corpus", type=Path)
+    parser.add_argument("corpus", type=Path, help=CORPUS)
     parser.add_argument("--tokenizer", type=Path, required=True, metavar="FILE")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
     parser.set_defaults(run_command=_run_tokenize)
 
 
 def _run_tokenize(arguments: argparse.Namespace) -> int:
+    from cg2_training.corpus_folder import tokenize_folder
     from cg2_training.shards import tokenize_corpus
     from cg2ls.codegen2 import CodeTokenizer
 
-    shard = tokenize_corpus(arguments.corpus, CodeTokenizer.load(arguments.tokenizer), arguments.output)
-    print(f"{arguments.output}: {len(shard.tokens):,} tokens, {shard.bytes:,} bytes")
+    tokenizer = CodeTokenizer.load(arguments.tokenizer)
+    if arguments.corpus.is_dir():
+        made = tokenize_folder(arguments.corpus, tokenizer, arguments.output)
+    else:
+        made = {arguments.output: tokenize_corpus(arguments.corpus, tokenizer, arguments.output)}
+    for path, shard in made.items():
+        print(f"{path}: {len(shard.tokens):,} tokens, {shard.bytes:,} bytes")
     return 0
 
 

@@ -52,7 +52,8 @@ def is_test(path: str) -> bool:
     )
 
 
-def _digit_share(data: bytes) -> float:
+def digit_share(data: bytes) -> float:
+    """Part of the bytes, blanks not counted, that digits and numeric literals make up, 0 to 1."""
     solid = len(data) - sum(data.count(space) for space in (b" ", b"\t", b"\n"))
     literal = sum(len(match) for match in _HEX.findall(data))
     rest = _HEX.sub(b"", data)
@@ -60,7 +61,8 @@ def _digit_share(data: bytes) -> float:
     return (literal + digits) / max(solid, 1)
 
 
-def _parses(text: str) -> bool:
+def parses(text: str) -> bool:
+    """Whether the text is Python."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -99,11 +101,11 @@ def clean(data: bytes) -> tuple[str, str | None]:
     lines = text.split("\n")
     if max(map(len, lines)) > MAX_LINE or len(text) / len(lines) > MAX_MEAN_LINE:
         return "", "long lines"
-    if _digit_share(data) > MAX_DIGITS:
+    if digit_share(data) > MAX_DIGITS:
         return "", "mostly digits"
     if has_secret(text):
         return "", "secret"
-    if not _parses(text):
+    if not parses(text):
         return "", "does not parse"
     text = strip_banner(text)
     if len(text.encode()) < MIN_BYTES:

@@ -1,0 +1,9 @@
+"""Rules: each takes a draft and gives it back, changed or not, or says why it is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from cg2_training.corpus.draft import Draft, Dropped
+
+Rule = Callable[[Draft], Draft | Dropped]
