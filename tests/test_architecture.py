@@ -14,16 +14,18 @@ ROOMS = {
     "cg2ls.modelfolder": {"cg2ls.codegen2"},
     "cg2ls.engine": {"cg2ls.modelfolder", "cg2ls.codegen2"},
     "cg2ls.workspace": set(),
+    "cg2ls.context": {"cg2ls.workspace"},
     "cg2ls.memory": {"cg2ls.workspace", "cg2ls.engine", "cg2ls.modelfolder", "cg2ls.codegen2"},
     "cg2ls.completion": {"cg2ls.workspace", "cg2ls.engine", "cg2ls.modelfolder", "cg2ls.codegen2"},
     "cg2ls.server": {
-        *("cg2ls.completion", "cg2ls.memory", "cg2ls.workspace", "cg2ls.engine"),
+        *("cg2ls.completion", "cg2ls.memory", "cg2ls.context", "cg2ls.workspace", "cg2ls.engine"),
         *("cg2ls.modelfolder", "cg2ls.codegen2"),
     },
     "cg2ls.bench": {"cg2ls.engine", "cg2ls.modelfolder", "cg2ls.codegen2", "cg2ls.completion"},
     "cg2ls.replay": {
         *(
             "cg2ls.memory",
+            "cg2ls.context",
             "cg2ls.workspace",
             "cg2ls.bench",
             "cg2ls.completion",

@@ -7,7 +7,7 @@ around it changes, or the known part grows longer than the model was trained to 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cg2ls.completion.healing import Healed, heal
@@ -21,6 +21,8 @@ from cg2ls.completion.window import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cg2ls.completion.budget import Budget
     from cg2ls.completion.cursor import Cursor
 
@@ -39,7 +41,8 @@ class Anchor:
         start: offset of the window's start.
         position: offset of the anchor.
         prefix: the text between them.
-        prefix_tokens: its tokens, the model's document header in front if the window begins the document.
+        prefix_tokens: its tokens, with those of other files in front, and the model's document header if the
+            window begins the document.
         suffix: text behind the cursor's line.
         suffix_tokens: its tokens.
     """
@@ -68,7 +71,12 @@ class Placed:
 
 
 def place(
-    cursor: Cursor, previous: Anchor | None, budget: Budget, encode: Encode, header: str = ""
+    cursor: Cursor,
+    previous: Anchor | None,
+    budget: Budget,
+    encode: Encode,
+    header: str = "",
+    front: Callable[[], str] = str,
 ) -> Placed:
     """The anchor for this cursor: the previous one if it still holds.
 
@@ -78,13 +86,16 @@ def place(
         budget: tokens there are.
         encode: the tokenizer.
         header: what the model's documents began with in training.
+        front: gives what stands in front of the window, whole lines of other files; asked if the anchor moves.
     """
     suffix = suffix_text(cursor, budget.suffix)
     if previous and _holds(previous, cursor, suffix):
         known = _known(cursor, previous.position, budget, encode)
         if known is not None:
             return Placed(anchor=previous, known_tokens=known[0], forced=known[1].forced)
-    return _move(cursor, previous, suffix, budget, encode, header)
+    moved = _move(cursor, previous, suffix, budget, encode, header)
+    tokens = tuple(encode(front())[: budget.front]) if budget.front else ()
+    return replace(moved, anchor=replace(moved.anchor, prefix_tokens=tokens + moved.anchor.prefix_tokens))
 
 
 def _holds(anchor: Anchor, cursor: Cursor, suffix: str) -> bool:

@@ -25,6 +25,7 @@ class CompletionOptions:
         min_confidence: least probability, 0 to 1, that something must have to be shown while someone types.
         line_tokens: most tokens generated for the rest of one line.
         block_tokens: most tokens generated for several lines.
+        context_tokens: tokens of the prompt for text of other files; 0 for none.
         max_lines: most lines shown; None for as many as the block has.
         disabled_rules: names of rules and silences (docs/completion.md) that are left out.
     """
@@ -36,6 +37,7 @@ class CompletionOptions:
     min_confidence: float = LEAST_CONFIDENCE
     line_tokens: int = 48
     block_tokens: int = 128
+    context_tokens: int = 0
     max_lines: int | None = None
     disabled_rules: frozenset[str] = frozenset()
 
@@ -44,6 +46,8 @@ class CompletionOptions:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise OptionsError(f"{name} is {value}, but must be at least 1.")
+        if self.context_tokens < 0:
+            raise OptionsError(f"context_tokens is {self.context_tokens}, but must be at least 0.")
         if not 0 <= self.min_confidence <= 1:
             raise OptionsError(f"min_confidence is {self.min_confidence}, but must be from 0 to 1.")
         if unknown := sorted(self.disabled_rules - SWITCHES):

@@ -39,6 +39,9 @@ DEFAULTS = CompletionOptions()
 PriorOf = Callable[[str, int], Prior | None]
 """What else is known about the answer at a place of a text."""
 
+ContextOf = Callable[[str, int, int], str]
+"""What other files say about a place of a text, in so many tokens."""
+
 
 class DocumentSession:
     r"""What completing one document keeps from one call to the next.
@@ -51,6 +54,8 @@ class DocumentSession:
         options: what the user set.
         prior_of: gives what else is known about an answer, by the document's text and where in it the answer
             begins, line ends `\n`; None for a model that is alone.
+        context_of: gives what stands in front of the document's own text in a prompt, by the same and by the
+            tokens there are for it; asked only if the options have any.
     """
 
     def __init__(
@@ -59,9 +64,11 @@ class DocumentSession:
         language: str = "",
         options: CompletionOptions = DEFAULTS,
         prior_of: PriorOf | None = None,
+        context_of: ContextOf | None = None,
     ) -> None:
         self.engine = engine
         self.prior_of = prior_of
+        self.context_of = context_of
         self.language = language
         self.options = options
         self._anchor: Anchor | None = None
@@ -218,8 +225,16 @@ class DocumentSession:
             engine.context_length,
             answer_tokens=max(options.line_tokens, options.block_tokens),
             anchor_max_tokens=model.infill.anchor_max_tokens,
+            context_tokens=options.context_tokens if self.context_of else 0,
         )
-        placed = place(cursor, self._anchor, budget, engine.tokenizer.encode, model.document_header)
+        placed = place(
+            cursor,
+            self._anchor,
+            budget,
+            engine.tokenizer.encode,
+            model.document_header,
+            lambda: self.context_of(cursor.text, cursor.offset, budget.front) if self.context_of else "",
+        )
         self._anchor = placed.anchor
         wanted = options.line_tokens if reach == "line" else options.block_tokens
         guess = self._typed_through.guess(cursor)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cg2ls.completion.session import PriorOf
     from cg2ls.completion.types import Reason
     from cg2ls.modelfolder.description import Infill
+    from cg2ls.replay.contexts import Contexts
     from cg2ls.replay.remember import Memories
     from cg2ls.replay.sources import Source
 
@@ -62,6 +63,7 @@ class Editor:
         context_length: tokens of the model's context to use; None for all.
         infill: how to ask the model to fill in, if other than its description says.
         memories: what the repositories say; None for a model that is alone.
+        contexts: what their files say in front of the prompt; None for nothing.
     """
 
     def __init__(
@@ -72,9 +74,11 @@ class Editor:
         context_length: int | None = None,
         infill: Infill | None = None,
         memories: Memories | None = None,
+        contexts: Contexts | None = None,
     ) -> None:
         self._watched = WatchedEngine(engine, context_length=context_length, infill=infill)
         self._memories = memories
+        self._contexts = contexts
         self._options = options or CompletionOptions()
         self._sessions: OrderedDict[str, DocumentSession] = OrderedDict()
 
@@ -104,8 +108,13 @@ class Editor:
 
     def _session(self, source: Source) -> DocumentSession:
         session = self._sessions.pop(source.name, None)
+        contexts = self._contexts
         session = session or DocumentSession(
-            self._watched, source.language, self._options, self._prior_of(source)
+            self._watched,
+            source.language,
+            self._options,
+            self._prior_of(source),
+            contexts.of(source) if contexts else None,
         )
         self._sessions[source.name] = session
         if len(self._sessions) > OPEN_DOCUMENTS:

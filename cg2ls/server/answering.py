@@ -108,6 +108,7 @@ async def complete(server: Server, place: Place, mode: Trigger, count: int = 1) 
         return None
     session = _session(server, place.snapshot, engine)
     session.prior_of = server.memories.prior_of(place.snapshot, engine)
+    session.context_of = server.surroundings.context_of(place.snapshot, place.offset, engine)
     options = server.options_of(place.snapshot.uri, place.snapshot.language)
     server.rhythm.key(monotonic())
     wait = _wait(server.rhythm, options, mode)
@@ -154,6 +155,7 @@ def completion_options(options: Options) -> CompletionOptions:
         max_lines=options.max_lines or None,
         unknown_languages=options.unknown_languages,
         comments=options.comments,
+        context_tokens=options.context_tokens,
         min_confidence=LEAST_CONFIDENCE if options.min_confidence is None else options.min_confidence,
     )
 

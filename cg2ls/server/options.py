@@ -67,6 +67,14 @@ class Options:
         int,
         About(doc="Most lines shown at once; 0 for as many as the block has, 1 for no blocks.", least=0),
     ] = 0
+    context_tokens: Annotated[
+        int,
+        About(
+            doc="Tokens of the prompt for text of other files: what is imported, seen lately, or similar; 0 for"
+            " none. It takes room from the document itself, so it is for models with a long context.",
+            least=0,
+        ),
+    ] = 0
     candidates: Annotated[
         int,
         About(

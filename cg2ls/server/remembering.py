@@ -177,10 +177,12 @@ def register(server: Server) -> None:
 
     def saved(params: types.DidSaveTextDocumentParams) -> None:
         server.memories.file_changed(params.text_document.uri)
+        server.surroundings.file_changed(params.text_document.uri)
 
     def watched(params: types.DidChangeWatchedFilesParams) -> None:
         for change in params.changes:
             server.memories.file_changed(change.uri)
+            server.surroundings.file_changed(change.uri)
 
     server.feature(types.TEXT_DOCUMENT_DID_SAVE)(saved)
     server.feature(types.WORKSPACE_DID_CHANGE_WATCHED_FILES)(watched)

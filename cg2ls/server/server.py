@@ -34,6 +34,7 @@ from cg2ls.server.protocol import Protocol
 from cg2ls.server.remembering import Memories
 from cg2ls.server.settings import Settings
 from cg2ls.server.status import Board
+from cg2ls.server.surroundings import Surroundings
 from cg2ls.server.usage import Usage
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class Server(LanguageServer):
         paused: whether the user asked for silence.
         board: tells clients the status.
         memories: what the workspace's own text says.
+        surroundings: its text in front of the prompt.
         wants_status: whether the client takes our status notification.
         wants_copilot_status: whether it takes that of Copilot's server.
     """
@@ -92,6 +94,7 @@ class Server(LanguageServer):
         self.paused = False
         self.board = Board(self)
         self.memories = Memories(self)
+        self.surroundings = Surroundings(self)
         self.wants_status = self.wants_copilot_status = False
         for feature in (
             *(lifecycle, configuration, sync, notebook_sync, inline, status, commands, copilot),
@@ -108,6 +111,7 @@ class Server(LanguageServer):
         sys.setswitchinterval(SWITCH_S)
         over(self)
         self.memories.leave()
+        self.surroundings.leave()
         self.scheduler.close()
         self.usage.save()
         return 0 if self.protocol.asked_to_shut_down else 1
@@ -139,6 +143,7 @@ class Server(LanguageServer):
             self.scheduler.supersede(document.uri)
         self.sessions.clear()
         self.memories.forget()
+        self.surroundings.forget()
         self.models.close_all()
         self.settings_changed([])
 

@@ -63,6 +63,7 @@ def closed(server: Server, uri: str) -> None:
     """A document or a cell was closed."""
     server.scheduler.supersede(uri)
     server.documents.close(uri)
+    server.surroundings.closed(uri)
     server.usage.forget(uri)
     server.sessions.pop(uri, None)
     if server.board.uri == uri:

@@ -1,0 +1,54 @@
+"""Text of other files in front of the prompt, and whose is never there."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+TEXT = "from ledger import Ledger\n\n# which files are known here\nsettle_balance(Ledger, customer, \n"
+LINE, COLUMN = 3, len("settle_balance(Ledger, customer, ")
+KEY = "AKIA" + "A" * 16
+
+FILES = {
+    "ledger.py": "class Ledger:\n    def settle(self, payer):\n        return payer.balance\n",
+    "similar.py": "def other(customer, drawer):\n    settle_balance(drawer, customer, coins)\n",
+    "ignored.py": "def ignored(customer):\n    settle_balance(customer, ignored, one)\n",
+    "excluded.py": "def excluded(customer):\n    settle_balance(customer, excluded, two)\n",
+    "keys.py": f'def keys(customer):\n    settle_balance(customer, keys, "{KEY}")\n',
+    ".env": "settle_balance=customer\n",
+    ".gitignore": "ignored.py\n",
+}
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    root = tmp_path / "project"
+    (root / ".git").mkdir(parents=True)
+    for name, text in FILES.items():
+        (root / name).write_text(text)
+    return root
+
+
+def known(slow, root: Path, wanted: str, **options: object) -> str:
+    """The files whose text is in the prompt, once `wanted` are or time is over."""
+    client = slow(workspaceFolders=[{"uri": root.as_uri(), "name": "project"}], initializationOptions=options)
+    uri = (root / "main.py").as_uri()
+    ends = time.monotonic() + 20
+    while True:
+        client.open(uri, TEXT)  # anew, so that nothing is left of the answer before
+        items = client.inline(uri, LINE, COLUMN, trigger=2)["items"]
+        shown = items[0]["insertText"] if items else ""
+        if shown == wanted or time.monotonic() > ends:
+            return shown
+        time.sleep(0.05)
+
+
+def test_imported_and_similar_code_is_there_and_what_may_not_be_read_is_not(slow, workspace):
+    wanted = "ledger_similar"
+    assert known(slow, workspace, wanted, contextTokens=400, exclude=["excluded.py"]) == wanted
+
+
+def test_without_the_option_there_is_none(slow, workspace):
+    assert known(slow, workspace, "none") == "none"
