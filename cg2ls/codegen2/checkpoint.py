@@ -1,4 +1,4 @@
-"""The one reader and writer of CodeGen2 checkpoints in the Hugging Face layout.
+"""The one reader and writer of CodeGen2 and CodeGen2.5 checkpoints in the Hugging Face layout.
 
 A checkpoint is a folder with config.json, tokenizer.json and model.safetensors, or several shards with a
 model.safetensors.index.json. Tensors are memory-mapped and converted one at a time.
@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 from safetensors.numpy import save_file
 
-from cg2ls.codegen2.config import CodeGenConfig
+from cg2ls.codegen2.config import CODEGEN25, CodeGenConfig
+from cg2ls.codegen2.llama import llama_shapes
 from cg2ls.codegen2.safetensors_map import MappedTensor, map_safetensors
 from cg2ls.errors import Cg2Error
 from cg2ls.files import replacing_folder
@@ -24,7 +25,7 @@ from cg2ls.files import replacing_folder
 INDEX = "model.safetensors.index.json"
 SINGLE = "model.safetensors"
 
-BUFFERS = (".attn.causal_mask", ".attn.masked_bias", ".attn.bias")
+BUFFERS = (".attn.causal_mask", ".attn.masked_bias", ".attn.bias", ".rotary_emb.inv_freq")
 """Endings of saved buffers that hold no weights."""
 
 
@@ -33,7 +34,9 @@ class CheckpointError(Cg2Error):
 
 
 def tensor_shapes(config: CodeGenConfig) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of every weight, as published in `Salesforce/codegen2-*`."""
+    """Names and shapes of every weight, as published in `Salesforce/codegen2-*` and `codegen25-*`."""
+    if config.family == CODEGEN25:
+        return llama_shapes(config)
     d, inner, vocab = config.n_embd, config.n_inner, config.vocab_size
     shapes: dict[str, tuple[int, ...]] = {"transformer.wte.weight": (vocab, d)}
     for layer in range(config.n_layer):

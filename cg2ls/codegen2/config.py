@@ -1,4 +1,4 @@
-"""Shape of a CodeGen2 model, read from and written to a Hugging Face `config.json`."""
+"""Shape of a CodeGen2 or CodeGen2.5 model, read from and written to a Hugging Face `config.json`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cg2ls.codegen2.llama import llama_dict, shape_from_llama, unlike_codegen25
 from cg2ls.errors import Cg2Error
+
+CODEGEN2, CODEGEN25 = "codegen2", "codegen2.5"
+FAMILIES = (CODEGEN2, CODEGEN25)
+"""Networks by name: CodeGen2's, and CodeGen2.5's, which is Llama's."""
 
 PUBLISHED_GROUPS = {128: 8, 256: 8}
 """Groups by the explicit `head_dim` key: Salesforce's 1B (128) and 3.7B (256) carry it and were laid out
@@ -26,18 +31,20 @@ class ConfigError(Cg2Error):
 
 @dataclass(frozen=True, kw_only=True)
 class CodeGenConfig:
-    """Architecture of one CodeGen2 model.
+    """Architecture of one model.
 
     Attributes:
-        n_layer: number of parallel attention + MLP blocks.
+        n_layer: number of blocks of attention and MLP.
         n_embd: width of the residual stream.
         n_head: attention heads; `head_dim` = n_embd / n_head.
-        rotary_dim: leading channels of each head that are rotated, in adjacent (interleaved) pairs.
+        rotary_dim: leading channels of each head that are rotated; all of them in CodeGen2.5.
         n_positions: longest sequence in tokens.
         vocab_size: rows of the embedding and of the output head.
         n_inner: width of the MLP.
         qkv_groups: groups in the rows of the fused `qkv_proj`; inside a group the order is query, value, key.
-        layer_norm_epsilon: added to the variance in every layer norm.
+            1 for CodeGen2.5, whose checkpoints keep the three apart.
+        layer_norm_epsilon: added to the variance (CodeGen2.5: the mean square) in every norm.
+        family: one of `FAMILIES`.
     """
 
     n_layer: int
@@ -49,6 +56,7 @@ class CodeGenConfig:
     n_inner: int
     qkv_groups: int = 4
     layer_norm_epsilon: float = 1e-5
+    family: str = CODEGEN2
 
     def __post_init__(self) -> None:
         for name in ("n_layer", "n_embd", "n_head", "rotary_dim", "n_positions", "vocab_size", "n_inner"):
@@ -73,8 +81,10 @@ class CodeGenConfig:
 
     @property
     def n_parameters(self) -> int:
-        """Trainable parameters, embedding and untied head (with its bias) included."""
+        """Trainable parameters, embedding and untied head (CodeGen2: with its bias) included."""
         d, inner = self.n_embd, self.n_inner
+        if self.family == CODEGEN25:
+            return self.n_layer * (2 * d + 4 * d * d + 3 * d * inner) + 2 * self.vocab_size * d + d
         block = 2 * d + 4 * d * d + 2 * d * inner + inner + d
         return self.n_layer * block + 2 * self.vocab_size * d + self.vocab_size + 2 * d
 
@@ -89,24 +99,14 @@ class CodeGenConfig:
         Raises:
             ConfigError: another model family, a missing key, a contradiction.
         """
-        family = raw.get("model_type")
-        if family != "codegen":
+        readers = {"codegen": _codegen2, "llama": _codegen25}
+        if str(kind := raw.get("model_type")) not in readers:
             raise ConfigError(
-                f"config.json: model_type is {family!r}, but only 'codegen' (CodeGen2) can be read here."
+                f"config.json: model_type is {kind!r}, but only 'codegen' (CodeGen2) and 'llama' (CodeGen2.5)"
+                " can be read here."
             )
         try:
-            n_embd = int(raw["n_embd"])
-            return cls(
-                n_layer=int(raw["n_layer"]),
-                n_embd=n_embd,
-                n_head=int(raw["n_head"]),
-                rotary_dim=int(raw["rotary_dim"]),
-                n_positions=int(raw["n_positions"]),
-                vocab_size=int(raw["vocab_size"]),
-                n_inner=int(raw.get("n_inner") or 4 * n_embd),
-                qkv_groups=qkv_groups if qkv_groups is not None else implied_groups(raw),
-                layer_norm_epsilon=float(raw.get("layer_norm_epsilon", 1e-5)),
-            )
+            return readers[str(kind)](raw, qkv_groups)
         except KeyError as missing:
             raise ConfigError(f"config.json: the key {missing.args[0]!r} is missing.") from None
         except (TypeError, ValueError, OverflowError) as wrong:
@@ -114,6 +114,8 @@ class CodeGenConfig:
 
     def to_dict(self, *, end_of_text_id: int) -> dict[str, Any]:
         """The Hugging Face config.json of this model; the ids of begin and end are set right (not 1 and 2)."""
+        if self.family == CODEGEN25:
+            return llama_dict(self, end_of_text_id=end_of_text_id)
         return {
             "architectures": ["CodeGenForCausalLM"],
             "model_type": "codegen",
@@ -138,6 +140,31 @@ class CodeGenConfig:
             "tokenizer_class": "PreTrainedTokenizerFast",
             "torch_dtype": "float32",
         }
+
+
+def _codegen2(raw: Mapping[str, Any], qkv_groups: int | None) -> CodeGenConfig:
+    n_embd = int(raw["n_embd"])
+    return CodeGenConfig(
+        n_layer=int(raw["n_layer"]),
+        n_embd=n_embd,
+        n_head=int(raw["n_head"]),
+        rotary_dim=int(raw["rotary_dim"]),
+        n_positions=int(raw["n_positions"]),
+        vocab_size=int(raw["vocab_size"]),
+        n_inner=int(raw.get("n_inner") or 4 * n_embd),
+        qkv_groups=qkv_groups if qkv_groups is not None else implied_groups(raw),
+        layer_norm_epsilon=float(raw.get("layer_norm_epsilon", 1e-5)),
+    )
+
+
+def _codegen25(raw: Mapping[str, Any], qkv_groups: int | None) -> CodeGenConfig:
+    if wrong := unlike_codegen25(raw):
+        raise ConfigError(f"config.json: {wrong}; only CodeGen2.5's Llama can be read here.")
+    if qkv_groups not in (None, 1):
+        raise ConfigError(
+            "qkv groups: CodeGen2.5 keeps queries, keys and values apart; leave --qkv-groups out."
+        )
+    return CodeGenConfig(**shape_from_llama(raw), qkv_groups=1, family=CODEGEN25)
 
 
 def implied_groups(raw: Mapping[str, Any]) -> int:

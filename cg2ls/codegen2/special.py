@@ -12,6 +12,14 @@ END_OF_TEXT = "<|endoftext|>"
 SEP = "<sep>"
 EOM = "<eom>"
 
+STARCODER = (
+    *("<fim_prefix>", "<fim_middle>", "<fim_suffix>", "<fim_pad>", "<filename>", "<gh_stars>"),
+    *("<issue_start>", "<issue_comment>", "<issue_closed>", "<jupyter_start>", "<jupyter_text>"),
+    *("<jupyter_code>", "<jupyter_output>", "<empty_output>", "<commit_before>", "<commit_msg>"),
+    *("<commit_after>", "<reponame>"),
+)
+"""Special tokens that CodeGen2.5 has from StarCoder, in the order of their ids."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class SpecialTokens:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
-from cg2ls.codegen2.special import END_OF_TEXT, EOM, SEP, SpecialTokens
+from cg2ls.codegen2.special import END_OF_TEXT, EOM, SEP, STARCODER, SpecialTokens
 from cg2ls.errors import Cg2Error
 
-SPECIAL = re.compile(r"<\|endoftext\|>|<sep>|<eom>|<mask_\d+>|<dummy_\d+>")
+SPECIAL = re.compile(r"<\|endoftext\|>|<sep>|<eom>|<mask_\d+>|<dummy_\d+>|" + "|".join(STARCODER))
 
 
 class TokenizerError(Cg2Error):

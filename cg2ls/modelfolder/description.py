@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cg2ls.codegen2.config import CODEGEN2, FAMILIES
 from cg2ls.codegen2.special import SpecialTokens
 from cg2ls.errors import Cg2Error
 from cg2ls.files import write_atomically
@@ -129,7 +130,7 @@ class ModelDescription:
         document_header: text put before every document in training, "" for none.
         kv_dtype: element type of the key and value buffers; one of `KV_DTYPES`.
         quality: measured numbers, by a name that says what was measured.
-        family: "codegen2".
+        family: of the network, "codegen2" or "codegen2.5".
     """
 
     name: str
@@ -146,7 +147,7 @@ class ModelDescription:
     document_header: str = ""
     kv_dtype: str = "float32"
     quality: Mapping[str, float] = field(default_factory=dict)
-    family: str = "codegen2"
+    family: str = CODEGEN2
 
     @classmethod
     def read(cls, folder: Path) -> ModelDescription:
@@ -210,7 +211,7 @@ class ModelDescription:
         precision = top.text("precision", among=PRECISIONS)
         return cls(
             name=top.text("name", empty=False),
-            family=top.text("family", among=("codegen2",)),
+            family=top.text("family", among=FAMILIES),
             architecture=shape,
             context_length=top.integer("context_length", at_least=LEAST_CONTEXT, below=LARGEST),
             tokens=_tokens(top.object("tokens"), shape.vocab_size),

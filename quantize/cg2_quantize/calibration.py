@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cg2_quantize.graph import before_block
+from cg2_quantize.graph import NETWORKS
 from cg2_quantize.proof.heldout import calibration_rows
 from cg2_quantize.proof.pieces import Rows
 from cg2_quantize.proof.reference import reference_network
@@ -49,7 +49,7 @@ def calibrate(checkpoint: Checkpoint, tokenizer: CodeTokenizer) -> Calibration:
     side.embed()
 
     for layer in range(config.n_layer):
-        inside = product_inputs(layer)
+        inside = NETWORKS[config.family].product_inputs(layer)
         gathered = _Gathered()
         side.block(layer, gathered, list(inside.values()))
         found.largest[layer] = gathered.largest
@@ -70,14 +70,3 @@ class _Gathered:
         self.largest = np.maximum(self.largest[0], key), np.maximum(self.largest[1], value)
         sums = [np.square(values).sum(axis=0) for values in inside]
         self.energy = [a + b for a, b in zip(self.energy, sums, strict=True)] if self.energy else sums
-
-
-def product_inputs(layer: int) -> dict[str, str]:
-    """Paths of a block's products, and the values they multiply, in the fp32 graph."""
-    path, normed = f"/model/layers.{layer}", before_block(layer)[0]
-    return {
-        f"{path}/attn/qkv_proj": normed,
-        f"{path}/mlp/fc_in": normed,
-        f"{path}/attn/out_proj": f"{path}/attn/GroupQueryAttention/output",
-        f"{path}/mlp/fc_out": f"{path}/mlp/FastGelu/output",
-    }

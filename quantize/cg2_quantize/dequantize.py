@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
+from onnx import numpy_helper
 
 from cg2_quantize.checks import check_output, check_space
 from cg2_quantize.errors import QuantizeError
 from cg2_quantize.external import read_initializers
 from cg2_quantize.formats.blocks import BLOCK_SIZE
 from cg2_quantize.formats.nf4 import restore_nf4
+from cg2_quantize.layouts import EMBEDDING, HEAD, LAST_NORM, QKV, layout_of
 from cg2_quantize.rounding import Blocks, restore_blocks, restore_int8, restore_levels
 from cg2ls.codegen2 import CodeGenConfig, CodeTokenizer, write_checkpoint
-from cg2ls.codegen2.qkv import fuse_qkv
+from cg2ls.codegen2.config import CODEGEN2
 from cg2ls.files import replacing_folder
 from cg2ls.modelfolder.description import GRAPH, TOKENIZER, ModelDescription
 from cg2ls.modelfolder.facts import Facts
@@ -121,26 +123,23 @@ class StoredWeights:
 
 def checkpoint_tensors(stored: StoredWeights, config: CodeGenConfig) -> Mapping[str, Float32]:
     """Every tensor of the checkpoint, by its published name."""
-    d, inner = config.n_embd, config.n_inner
-    tensors = {
-        "transformer.wte.weight": stored.embedding("model.embed_tokens"),
-        "lm_head.weight": stored.matrix("lm_head", d).T,
-        "lm_head.bias": stored.vector("lm_head.bias"),
-        "transformer.ln_f.weight": stored.vector("model.ln_f.weight"),
-        "transformer.ln_f.bias": stored.vector("model.ln_f.bias"),
-    }
+    layout = layout_of(config)
+    shapes = layout.shapes(config)
+    parts = ("weight", "bias") if layout.has_shifts else ("weight",)
+    vectors = [f"{LAST_NORM}.{part}" for part in parts] + ([f"{HEAD}.bias"] if layout.has_shifts else [])
+    matrices = {HEAD: config.n_embd}
+    tensors = {layout.source(f"{EMBEDDING}.weight"): stored.embedding(EMBEDDING)}
     for layer in range(config.n_layer):
-        at, name = f"transformer.h.{layer}", f"model.layers.{layer}"
-        query, key, value = np.split(stored.matrix(f"{name}.attn.qkv_proj", d).T, 3)
-        tensors |= {
-            f"{at}.attn.qkv_proj.weight": fuse_qkv(query, key, value, config.qkv_groups),
-            f"{at}.attn.out_proj.weight": stored.matrix(f"{name}.attn.out_proj", d).T,
-            f"{at}.mlp.fc_in.weight": stored.matrix(f"{name}.mlp.fc_in", d).T,
-            f"{at}.mlp.fc_out.weight": stored.matrix(f"{name}.mlp.fc_out", inner).T,
-        }
-        for vector in ("ln_1.weight", "ln_1.bias", "mlp.fc_in.bias", "mlp.fc_out.bias"):
-            tensors[f"{at}.{vector}"] = stored.vector(f"{name}.{vector}")
-    return tensors
+        here = f"model.layers.{layer}"
+        rows = stored.matrix(f"{here}.{QKV}", config.n_embd).T
+        tensors |= layout.write_qkv(rows, config, layer)
+        matrices |= {f"{here}.{name}": inputs for name, (inputs, _) in shapes.items() if name != QKV}
+        vectors += [f"{here}.{norm}.{part}" for norm in layout.norms for part in parts]
+        vectors += [f"{here}.{bias}" for bias in layout.biases]
+    tensors |= {
+        layout.source(f"{name}.weight"): stored.matrix(name, inputs).T for name, inputs in matrices.items()
+    }
+    return tensors | {layout.source(name): stored.vector(name) for name in vectors}
 
 
 def _config(folder: Path, model: ModelDescription) -> CodeGenConfig:
@@ -153,16 +152,26 @@ def _config(folder: Path, model: ModelDescription) -> CodeGenConfig:
         n_positions=model.context_length,
         vocab_size=shape.vocab_size,
         n_inner=shape.n_inner,
-        qkv_groups=shape.qkv_groups if shape.n_head % TRANSFORMERS_GROUPS else TRANSFORMERS_GROUPS,
+        qkv_groups=_groups(model),
         layer_norm_epsilon=_epsilon(folder / GRAPH),
+        family=model.family,
     )
 
 
+def _groups(model: ModelDescription) -> int:
+    shape = model.architecture
+    if model.family != CODEGEN2 or shape.n_head % TRANSFORMERS_GROUPS:
+        return shape.qkv_groups
+    return TRANSFORMERS_GROUPS
+
+
 def _epsilon(graph_path: Path) -> float:
-    """The layer norms' epsilon, which only the graph knows."""
-    model = onnx.load(str(graph_path), load_external_data=False)
-    for node in model.graph.node:
-        for attribute in node.attribute:
-            if attribute.name == "epsilon":
-                return float(np.format_float_positional(np.float32(attribute.f), unique=True))
-    raise QuantizeError(f"{graph_path} has no layer norm; it was not written by cg2-quantize.")
+    """The norms' epsilon, which only the graph knows."""
+    graph = onnx.load(str(graph_path), load_external_data=False).graph
+    found = [a.f for node in graph.node for a in node.attribute if a.name == "epsilon"]
+    found += [
+        numpy_helper.to_array(t).item() for t in graph.initializer if t.name == "constants.norm.epsilon"
+    ]
+    if not found:
+        raise QuantizeError(f"{graph_path} has no norm; it was not written by cg2-quantize.")
+    return float(np.format_float_positional(np.float32(found[0]), unique=True))

@@ -13,7 +13,8 @@ from cg2_quantize.calibration import calibrate
 from cg2_quantize.checks import check_memory, check_output, check_shape, check_space, check_vocabulary
 from cg2_quantize.errors import QuantizeError
 from cg2_quantize.external import ExternalWriter
-from cg2_quantize.formats import format_of
+from cg2_quantize.formats import FormatError, format_of
+from cg2_quantize.genai import write_genai
 from cg2_quantize.groups import check_groups
 from cg2_quantize.proof.limits import check_limits
 from cg2_quantize.proof.prove import prove
@@ -90,6 +91,7 @@ def convert(
     qkv_groups: int | None = None,
     license: str | None = None,  # noqa: A002  the key in model.json
     force: bool = False,
+    genai: bool = False,
     proof: str = "none",
     allow_loss: bool = False,
     progress: Callable[[int], None] | None = None,
@@ -109,6 +111,7 @@ def convert(
         qkv_groups: groups in the fused projection, where config.json implies the wrong number.
         license: SPDX expression; by default cg2ls.json's.
         force: whether to replace a model folder that is there.
+        genai: whether to add what onnxruntime-genai reads.
         proof: "none", "quick" or "full" (see `cg2_quantize.proof`).
         allow_loss: whether to keep a conversion of trained weights that lies outside of its limits.
         progress: is told of every tensor's bytes in float32 when it has been read.
@@ -120,6 +123,8 @@ def convert(
     """
     started = time.monotonic()
     chosen = format_of(precision, target=target, portable=portable, kv=kv, calibrated=calibrated)
+    if genai and (chosen.target == "cuda" or chosen.kv != "float32"):
+        raise FormatError("--genai is for processors with a float cache; leave --for cuda and --kv int8 out.")
     check_output(folder, force=force, proof=DESCRIPTION)
     checkpoint = Checkpoint.open(checkpoint_folder, qkv_groups=qkv_groups)
     if context is not None:
@@ -141,6 +146,8 @@ def convert(
         (new / TOKENIZER).write_text(tokenizer.to_json(), encoding="utf-8")
         model = _describe(checkpoint.config, tokenizer.special, chosen, facts, new)
         model.write(new)
+        if genai:
+            write_genai(new)
         seconds = time.monotonic() - started
         if proof != "none":
             proven = _prove(checkpoint, new, proof, allow_loss=allow_loss)
@@ -223,6 +230,7 @@ def _describe(
     shape = {name: getattr(config, name) for name in Architecture.__dataclass_fields__}
     return ModelDescription(
         name=facts.name,
+        family=config.family,
         architecture=Architecture(**shape),
         context_length=config.n_positions,
         tokens=tokens,

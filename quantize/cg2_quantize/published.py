@@ -10,7 +10,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
 from cg2_quantize.errors import QuantizeError
 from cg2ls.codegen2.checkpoint import read_json
-from cg2ls.codegen2.special import CODEGEN2, END_OF_TEXT, EOM, SEP, SPACE_RUNS, TAB_RUNS
+from cg2ls.codegen2.special import CODEGEN2, END_OF_TEXT, EOM, SEP, SPACE_RUNS, STARCODER, TAB_RUNS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,14 +22,6 @@ Merges = list[tuple[str, str]]
 
 SPACE, TAB = "Ġ", "ĉ"
 """GPT-2's stand-ins for these bytes."""
-
-STARCODER = (
-    *("<fim_prefix>", "<fim_middle>", "<fim_suffix>", "<fim_pad>", "<filename>", "<gh_stars>"),
-    *("<issue_start>", "<issue_comment>", "<issue_closed>", "<jupyter_start>", "<jupyter_text>"),
-    *("<jupyter_code>", "<jupyter_output>", "<empty_output>", "<commit_before>", "<commit_msg>"),
-    *("<commit_after>", "<reponame>"),
-)
-"""Special tokens that CodeGen2.5 has from StarCoder, in the order of their ids."""
 
 MASKS_OF_25 = 881
 

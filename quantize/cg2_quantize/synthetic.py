@@ -12,10 +12,19 @@ import numpy as np
 from tokenizers import Tokenizer, pre_tokenizers
 
 from cg2_quantize.errors import QuantizeError
-from cg2_quantize.published import byte_level, codegen2_tokenizer, dummies, masks, with_added
+from cg2_quantize.published import (
+    byte_level,
+    codegen2_tokenizer,
+    codegen25_tokenizer,
+    dummies,
+    masks,
+    with_added,
+)
 from cg2ls.codegen2 import CodeGenConfig, CodeTokenizer, write_checkpoint
 from cg2ls.codegen2.checkpoint import INDEX, tensor_shapes
-from cg2ls.codegen2.special import CODEGEN2, END_OF_TEXT, EOM, SEP, SPACE_RUNS
+from cg2ls.codegen2.config import CODEGEN2, CODEGEN25
+from cg2ls.codegen2.special import CODEGEN2 as PUBLISHED
+from cg2ls.codegen2.special import END_OF_TEXT, EOM, SEP, SPACE_RUNS
 from cg2ls.modelfolder.description import Infill
 from cg2ls.modelfolder.facts import Facts
 
@@ -45,12 +54,9 @@ def write_random_checkpoint(folder: Path, config: CodeGenConfig, seed: int = 0) 
     Raises:
         QuantizeError: the vocabulary is too small, or the package with GPT-2's vocabulary is missing.
     """
-    tokenizer = (
-        codegen2_tokenizer()
-        if config.vocab_size == CODEGEN2.vocab_size
-        else small_tokenizer(config.vocab_size)
-    )
-    checked = CodeTokenizer(tokenizer)
+    published = {CODEGEN2: codegen2_tokenizer, CODEGEN25: codegen25_tokenizer}[config.family]
+    is_published = config.vocab_size == PUBLISHED.vocab_size
+    checked = CodeTokenizer(published() if is_published else small_tokenizer(config.vocab_size))
     random = np.random.default_rng(seed)
     tensors = {name: _random(random, name, shape) for name, shape in tensor_shapes(config).items()}
     write_checkpoint(folder, config, tensors, checked.to_json(), end_of_text_id=checked.special.end_of_text)
@@ -82,11 +88,10 @@ def small_tokenizer(vocab_size: int) -> Tokenizer:
 def _random(random: np.random.Generator, name: str, shape: tuple[int, ...]) -> Float32:
     """Values large enough that a mistake in any tensor shows in the logits."""
     if len(shape) == 1:
-        return random.normal(1.0 if ".ln_" in name and name.endswith("weight") else 0.0, 0.1, shape).astype(
-            np.float32
-        )
+        middle = 1.0 if name.endswith("weight") else 0.0
+        return random.normal(middle, 0.1, shape).astype(np.float32)
     values = random.standard_normal(shape, dtype=np.float32)
-    return values * np.float32(1.0 if "wte" in name else shape[1] ** -0.5)
+    return values * np.float32(1.0 if "wte" in name or "embed" in name else shape[1] ** -0.5)
 
 
 def write_sparse_checkpoint(folder: Path, config: CodeGenConfig, shards: int = 8) -> None:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cg2ls.codegen2.qkv import split_qkv
+from cg2_quantize.layouts import EMBEDDING, HEAD, LAST_NORM, QKV, layout_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from cg2_quantize.layouts import Layout
     from cg2_quantize.rounding import Float32
     from cg2ls.codegen2 import Checkpoint
 
@@ -21,7 +22,9 @@ LEAST_MOVED = 1 / 64
 
 @dataclass(frozen=True)
 class NamedWeights:
-    """Matrices are [inputs, outputs] float32, read when asked for; their memory has the order of the checkpoint.
+    """Weights by their names in the graph, such as "model.layers.0.attn.out_proj".
+
+    Matrices are [inputs, outputs] float32, read when asked for; their memory has the order of the checkpoint.
 
     Attributes:
         checkpoint: where they are read from.
@@ -35,57 +38,63 @@ class NamedWeights:
     moves_norms: bool = False
     progress: Callable[[int], None] | None = None
 
+    @property
+    def layout(self) -> Layout:
+        """Of the checkpoint's family."""
+        return layout_of(self.checkpoint.config)
+
     def embedding(self) -> Float32:
         """Token embedding, [vocab_size, n_embd]."""
-        return self.vector("transformer.wte.weight")
+        return self.vector(f"{EMBEDDING}.weight")
 
     def head(self) -> Float32:
         """Output head, [n_embd, vocab_size]."""
-        return self._behind_norm("transformer.ln_f", self._transposed("lm_head.weight"))
+        return self._behind_norm(LAST_NORM, self.vector(f"{HEAD}.weight").T)
 
-    def qkv(self, layer: int) -> Float32:
-        """Query, key and value side by side, heads in order: [n_embd, 3 * n_embd]."""
-        fused = self.vector(f"transformer.h.{layer}.attn.qkv_proj.weight")
-        parts = split_qkv(fused, self.checkpoint.config.qkv_groups)
-        return self._behind_norm(f"transformer.h.{layer}.ln_1", np.concatenate(parts).T)
+    def head_bias(self) -> Float32 | None:
+        """Bias of the output head, [vocab_size], where the family has one."""
+        return self.vector(f"{HEAD}.bias") if self.layout.has_shifts else None
 
-    def out_proj(self, layer: int) -> Float32:
-        """Attention output, [n_embd, n_embd]."""
-        return self._transposed(f"transformer.h.{layer}.attn.out_proj.weight")
+    def matrix(self, layer: int, name: str) -> Float32:
+        """A matrix of a block, such as "mlp.fc_in" of layer 3."""
+        here = f"model.layers.{layer}"
+        if name == QKV:
+            matrix = self.layout.read_qkv(self._read, self.checkpoint.config, layer).T
+        else:
+            matrix = self.vector(f"{here}.{name}.weight").T
+        norm = next((norm for norm, behind in self.layout.norms.items() if name in behind), None)
+        return matrix if norm is None else self._behind_norm(f"{here}.{norm}", matrix)
 
-    def fc_in(self, layer: int) -> Float32:
-        """First matrix of the MLP, [n_embd, n_inner]."""
-        matrix = self._transposed(f"transformer.h.{layer}.mlp.fc_in.weight")
-        return self._behind_norm(f"transformer.h.{layer}.ln_1", matrix)
-
-    def fc_out(self, layer: int) -> Float32:
-        """Second matrix of the MLP, [n_inner, n_embd]."""
-        return self._transposed(f"transformer.h.{layer}.mlp.fc_out.weight")
-
-    def norm(self, name: str) -> tuple[Float32, Float32]:
-        """Scale and shift [n_embd] of a layer norm, by its name in the checkpoint."""
+    def norm(self, name: str) -> tuple[Float32, Float32 | None]:
+        """Scale, and shift where the family has one, [n_embd]; "model.layers.0.ln_1" or "model.ln_f"."""
         moved = self._moved(name)
-        return self.vector(f"{name}.weight") / moved, self.vector(f"{name}.bias") / moved
+        scale = self.vector(f"{name}.weight") / moved
+        return scale, self.vector(f"{name}.bias") / moved if self.layout.has_shifts else None
 
     def importance(self, energy: Mapping[str, Float32]) -> dict[str, Float32]:
         """Mean squares of products' inputs, by path, where the norms' scales are no longer in them."""
         found = dict(energy)
         for layer in range(self.checkpoint.config.n_layer if energy else 0):
-            moved = self._moved(f"transformer.h.{layer}.ln_1")
-            for path in (f"/model/layers.{layer}/attn/qkv_proj", f"/model/layers.{layer}/mlp/fc_in"):
-                found[path] = (energy[path] / np.square(moved)).astype(np.float32)
+            for norm, behind in self.layout.norms.items():
+                moved = self._moved(f"model.layers.{layer}.{norm}")
+                for name in behind:
+                    path = f"/model/layers.{layer}/{name.replace('.', '/')}"
+                    found[path] = (energy[path] / np.square(moved)).astype(np.float32)
         return found
 
     def vector(self, name: str) -> Float32:
-        """A bias, by its name in the checkpoint."""
-        values = self.checkpoint.tensor(name)
+        """A tensor as the checkpoint has it, by its name in the graph."""
+        return self._read(self.layout.source(name))
+
+    def _read(self, source: str) -> Float32:
+        values = self.checkpoint.tensor(source)
         if self.progress is not None:
             self.progress(values.nbytes)
         return values
 
     def _moved(self, norm: str) -> Float32:
         """Factors [n_embd] that leave a norm for the matrices behind it; 1 for those that stay."""
-        scale = np.abs(self.checkpoint.tensor(f"{norm}.weight"))
+        scale = np.abs(self.checkpoint.tensor(self.layout.source(f"{norm}.weight")))
         stays = scale <= LEAST_MOVED * scale.max()
         return np.where(stays | (not self.moves_norms), np.float32(1), scale)
 
@@ -93,6 +102,3 @@ class NamedWeights:
         if self.moves_norms:
             matrix *= self._moved(norm)[:, None]
         return matrix
-
-    def _transposed(self, name: str) -> Float32:
-        return self.vector(name).T

@@ -210,7 +210,7 @@ def test_a_failure_on_the_way_leaves_the_old_model(folders, checkpoint, tmp_path
     def fails(*arguments: object) -> np.ndarray:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("cg2_quantize.weights.NamedWeights.fc_out", fails)
+    monkeypatch.setattr("cg2_quantize.weights.NamedWeights.head", fails)
     with pytest.raises(OSError, match="No space"):
         convert(checkpoint, out, force=True)
     assert verify_folder(out).precision == "int8"

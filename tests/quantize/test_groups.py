@@ -27,7 +27,7 @@ def test_the_wider_model_is_the_same_function(trained, trained_in_eight):
     for folder in (trained, trained_in_eight):
         checkpoint, tokenizer = opened(folder)
         rows = [heldout_rows(tokenizer, 512, 1)[0][:64]]
-        found.append(losses(checkpoint.config, reference_network(checkpoint), rows))
+        found += losses(checkpoint.config, [reference_network(checkpoint)], rows)
     np.testing.assert_allclose(found[1], found[0], atol=2e-3)
 
 

@@ -14,9 +14,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from cg2_training.batches import Batch
+from cg2_training.errors import TrainingError
 from cg2_training.objective import IGNORED
 from cg2ls.codegen2 import Checkpoint, CodeGenConfig
-from cg2ls.codegen2.config import ROTARY_BASE
+from cg2ls.codegen2.config import CODEGEN2, ROTARY_BASE
 
 
 def rotary_tables(config: CodeGenConfig, device: torch.device | None = None) -> tuple[Tensor, Tensor]:
@@ -176,7 +177,16 @@ def model_losses(model: CodeGen, batch: Batch) -> npt.NDArray[np.float32]:
 
 
 def load_model(checkpoint: Checkpoint) -> CodeGen:
-    """A checkpoint's model, float32, for inference."""
+    """A checkpoint's model, float32, for inference.
+
+    Raises:
+        TrainingError: it is CodeGen2.5's, whose network is another.
+    """
+    if checkpoint.config.family != CODEGEN2:
+        raise TrainingError(
+            f"{checkpoint.folder} is a CodeGen2.5 checkpoint, which can be converted but not trained here;"
+            " choose a CodeGen2 one."
+        )
     model = CodeGen(checkpoint.config)
     model.load_state_dict({name: torch.from_numpy(checkpoint.tensor(name)) for name in checkpoint.names()})
     return model.eval()

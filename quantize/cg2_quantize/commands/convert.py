@@ -64,6 +64,7 @@ def run(arguments: Sequence[str]) -> int:
                 qkv_groups=options.qkv_groups,
                 license=options.license,
                 force=options.force,
+                genai=options.genai,
                 proof=options.proof,
                 allow_loss=options.allow_loss,
                 progress=progress,
@@ -161,6 +162,7 @@ def _parser() -> Parser:
     )
     add("--portable", action="store_true", help="standard operators only, for other runtimes")
     add("--kv", choices=("float", "int8"), default="float", help="key and value cache (default: float)")
+    add("--genai", action="store_true", help="add the files that onnxruntime-genai runs the folder by")
     add("--calibrate", action="store_true", help="choose int4's ranges by what matters on a small code set")
     add(
         "--context", type=int, metavar="N", help="most tokens of prompt and answer, if fewer than the model's"

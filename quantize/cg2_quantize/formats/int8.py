@@ -30,7 +30,7 @@ class Int8:
         rounded, scale = round_int8(weight, axis=0)
         matrix = graph.constant(tensor_name(path, "weight_int8"), rounded)
         scales = graph.constant(tensor_name(path, "weight_scale"), scale[0])
-        rows = rounded_rows(graph, x, after_gelu="/mlp/" in x)
+        rows = rounded_rows(graph, x, after_gelu=x.endswith("Gelu/output"))
         if self._portable:
             sums = graph.node("MatMulInteger", path, [rows.levels, matrix, rows.zero_point])
             product = graph.node("Cast", path, [sums], to=1)
@@ -41,7 +41,7 @@ class Int8:
             product = graph.node("MatMulIntegerToFloat", path, inputs, domain=MICROSOFT)
         return graph.node("Mul", path, [product, rows.scale])
 
-    def head(self, graph: GraphBuilder, path: str, x: str, weight: Float32, bias: Float32) -> str:
+    def head(self, graph: GraphBuilder, path: str, x: str, weight: Float32, bias: Float32 | None) -> str:
         """See `Precision`."""
         return with_bias(graph, path, self.linear(graph, path, x, weight), bias)
 

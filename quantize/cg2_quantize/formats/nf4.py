@@ -50,7 +50,7 @@ class Nf4:
             quant_type=NF4,
         )
 
-    def head(self, graph: GraphBuilder, path: str, x: str, weight: Float32, bias: Float32) -> str:
+    def head(self, graph: GraphBuilder, path: str, x: str, weight: Float32, bias: Float32 | None) -> str:
         """See `Precision`."""
         return block_linear(graph, path, x, weight, bias, bits=8, accuracy=self._accuracy)
 

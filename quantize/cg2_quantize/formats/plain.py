@@ -20,7 +20,7 @@ class Plain:
         """See `Precision`."""
         return graph.node("MatMul", path, [x, graph.constant(tensor_name(path, "weight"), weight)])
 
-    def head(self, graph: GraphBuilder, path: str, x: str, weight: Float32, bias: Float32) -> str:
+    def head(self, graph: GraphBuilder, path: str, x: str, weight: Float32, bias: Float32 | None) -> str:
         """See `Precision`."""
         return with_bias(graph, path, self.linear(graph, path, x, weight), bias)
 

@@ -39,7 +39,7 @@ class PortableInt4:
         values = graph.node("DequantizeLinear", path, constants, axis=0, block_size=BLOCK_SIZE)
         return graph.node("MatMul", path, [x, values])
 
-    def head(self, graph: GraphBuilder, path: str, x: str, weight: Float32, bias: Float32) -> str:
+    def head(self, graph: GraphBuilder, path: str, x: str, weight: Float32, bias: Float32 | None) -> str:
         """See `Precision`."""
         return self._ends.head(graph, path, x, weight, bias)
 

@@ -27,8 +27,8 @@ class Precision(Protocol):
     def linear(self, graph: GraphBuilder, path: str, x: str, weight: Float32) -> str:
         """`x` @ weight [inputs, outputs]; `path` such as "/model/layers.0/mlp/fc_in"."""
 
-    def head(self, graph: GraphBuilder, path: str, x: str, weight: Float32, bias: Float32) -> str:
-        """`linear` of the output head, which has a bias."""
+    def head(self, graph: GraphBuilder, path: str, x: str, weight: Float32, bias: Float32 | None) -> str:
+        """`linear` of the output head, which may have a bias."""
 
     def embedding(self, graph: GraphBuilder, path: str, ids: str, table: Float32) -> str:
         """Rows of table [vocabulary, n_embd] as the graph's float type."""
@@ -39,6 +39,8 @@ def tensor_name(path: str, part: str) -> str:
     return f"{path.strip('/').replace('/', '.')}.{part}"
 
 
-def with_bias(graph: GraphBuilder, path: str, product: str, bias: Float32) -> str:
+def with_bias(graph: GraphBuilder, path: str, product: str, bias: Float32 | None) -> str:
     """The product and its bias."""
+    if bias is None:
+        return product
     return graph.node("Add", path, [product, graph.constant(tensor_name(path, "bias"), bias)])

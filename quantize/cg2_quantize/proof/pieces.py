@@ -12,7 +12,7 @@ import onnxruntime as ort
 from onnx import ModelProto, TensorProto, helper
 
 from cg2_quantize.external import read_initializers
-from cg2_quantize.graph import NORMED_END, before_block
+from cg2_quantize.network import NORMED_END, before_block
 from cg2ls.engine.session import ARITHMETIC
 from cg2ls.modelfolder.description import GRAPH
 
@@ -73,7 +73,7 @@ class Piece:
 
     def __init__(self, network: Network, starts: Sequence[str], ends: Sequence[str]) -> None:
         model = _cut(network.graph, starts, ends)
-        self._fed = {name: np.ascontiguousarray(network.weight(name)) for name in _large_become_inputs(model)}
+        self._fed = _large_become_inputs(model, network.weight)
         options = ort.SessionOptions()
         options.log_severity_level = 4
         for key, value in (ARITHMETIC | {"session.intra_op.allow_spinning": "0"}).items():
@@ -97,15 +97,27 @@ class Piece:
         return outputs
 
 
-def _large_become_inputs(model: ModelProto) -> list[str]:
-    """Makes inputs of float32 weights where one is large, and names them: a session copies its initializers."""
+def _large_become_inputs(
+    model: ModelProto, weight: Callable[[str], npt.NDArray[Any]]
+) -> dict[str, npt.NDArray[Any]]:
+    """Makes inputs of float32 weights where one is large, and reads them: a session copies its initializers.
+
+    A matrix that lies in memory transposed is fed so, in front of a Transpose that ONNX Runtime makes part of the
+    product.
+    """
     floats = [t for t in model.graph.initializer if t.data_type == TensorProto.FLOAT and len(t.dims) == 2]
     if max((int(np.prod(tensor.dims)) for tensor in floats), default=0) < LARGE:
-        return []
+        return {}
+    fed = {}
     for tensor in floats:
-        model.graph.input.append(helper.make_tensor_value_info(tensor.name, TensorProto.FLOAT, tensor.dims))
+        values, name = weight(tensor.name), tensor.name
+        if values.T.flags.c_contiguous and not values.flags.c_contiguous:
+            values, name = values.T, f"{name}.rows"
+            model.graph.node.insert(0, helper.make_node("Transpose", [name], [tensor.name], perm=[1, 0]))
+        model.graph.input.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, values.shape))
         model.graph.initializer.remove(tensor)
-    return [tensor.name for tensor in floats]
+        fed[name] = np.ascontiguousarray(values)
+    return fed
 
 
 def _cut(whole: ModelProto, starts: Sequence[str], ends: Sequence[str]) -> ModelProto:
@@ -142,8 +154,8 @@ def _cut(whole: ModelProto, starts: Sequence[str], ends: Sequence[str]) -> Model
 
 
 def _float_type(model: ModelProto) -> int:
-    """Element type of a network's activations: that of its first norm's scale."""
-    name = next(node.input[1] for node in model.graph.node if node.op_type == "LayerNormalization")
+    """Element type of a network's activations: that of its norms' scales."""
+    name = "model.layers.0.ln_1.weight"
     return next(int(tensor.data_type) for tensor in model.graph.initializer if tensor.name == name)
 
 

@@ -12,10 +12,14 @@ from onnx import TensorProto, helper
 from cg2_quantize import graph
 from cg2_quantize.builder import GraphBuilder
 from cg2_quantize.formats import format_of
+from cg2_quantize.layouts import EMBEDDING, HEAD
 from cg2_quantize.proof.pieces import Network
 from cg2_quantize.weights import NamedWeights
+from cg2ls.codegen2.checkpoint import tensor_shapes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy.typing as npt
 
     from cg2_quantize.rounding import Float32
@@ -24,43 +28,63 @@ if TYPE_CHECKING:
 LAYER = re.compile(r"model\.layers\.(\d+)\.(.+)")
 
 
-def reference_network(checkpoint: Checkpoint) -> Network:
-    """The network that every format is measured against."""
+def reference_network(checkpoint: Checkpoint, shared: Shared | None = None) -> Network:
+    """The network that every format is measured against.
+
+    Args:
+        checkpoint: what it computes.
+        shared: with others that read the same checkpoint in other numbers of groups.
+    """
     outside = _Outside()
     config = checkpoint.config
     skeleton = graph.build(config, _Unread(checkpoint), format_of("fp32"), GraphBuilder(outside))
-    read = _Reader(NamedWeights(checkpoint), outside.kept)
+    read = _Reader(NamedWeights(checkpoint), outside.kept, shared)
     return Network(skeleton, read.weight, config.n_layer)
+
+
+@dataclass
+class Shared:
+    """Weights of the part that several networks of one checkpoint are at, each read once."""
+
+    part: str = ""
+    read: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
+
+    def weight(self, name: str, read: Callable[[str], npt.NDArray[Any]]) -> npt.NDArray[Any]:
+        """A weight, read with `read` where no other network has; those of the part before are let go."""
+        match = LAYER.fullmatch(name)
+        if (part := match[1] if match else name.rpartition(".")[0]) != self.part:
+            self.part, self.read = part, {}
+        if name.endswith("qkv_proj.weight"):
+            return read(name)
+        if name not in self.read:
+            self.read[name] = read(name)
+        return self.read[name]
 
 
 @dataclass(frozen=True)
 class _Reader:
     weights: NamedWeights
     kept: dict[str, npt.NDArray[Any]]
+    shared: Shared | None = None
 
     def weight(self, name: str) -> npt.NDArray[Any]:
         """An initializer of the fp32 graph."""
         if name in self.kept:
             return self.kept[name]
-        if match := LAYER.fullmatch(name):
-            return self._of_layer(int(match[1]), match[2])
-        plain = {"model.embed_tokens.weight": self.weights.embedding, "lm_head.weight": self.weights.head}
-        if name in plain:
-            return plain[name]()
-        return self.weights.vector(name.replace("model.ln_f", "transformer.ln_f"))
+        return self._read(name) if self.shared is None else self.shared.weight(name, self._read)
 
-    def _of_layer(self, layer: int, name: str) -> npt.NDArray[Any]:
-        matrices = {
-            "attn.qkv_proj.weight": self.weights.qkv,
-            "attn.out_proj.weight": self.weights.out_proj,
-            "mlp.fc_in.weight": self.weights.fc_in,
-            "mlp.fc_out.weight": self.weights.fc_out,
-        }
-        return (
-            matrices[name](layer)
-            if name in matrices
-            else self.weights.vector(f"transformer.h.{layer}.{name}")
-        )
+    def _read(self, name: str) -> npt.NDArray[Any]:
+        ends = {f"{EMBEDDING}.weight": self.weights.embedding, f"{HEAD}.weight": self.weights.head}
+        if name in ends:
+            return ends[name]()
+        match = LAYER.fullmatch(name)
+        if match and (matrix := match[2].removesuffix(".weight")) in _matrices(self.weights):
+            return self.weights.matrix(int(match[1]), matrix)
+        return self.weights.vector(name)
+
+
+def _matrices(weights: NamedWeights) -> dict[str, tuple[int, int]]:
+    return weights.layout.shapes(weights.checkpoint.config)
 
 
 @dataclass
@@ -82,32 +106,16 @@ class _Outside:
 class _Unread(NamedWeights):
     """Shapes without values."""
 
-    def embedding(self) -> Float32:
-        return _shape(self.checkpoint.config.vocab_size, self.checkpoint.config.n_embd)
-
     def head(self) -> Float32:
         return self.embedding().T
 
-    def qkv(self, layer: int) -> Float32:  # noqa: ARG002  all layers have one shape
-        return _shape(self.checkpoint.config.n_embd, 3 * self.checkpoint.config.n_embd)
+    def matrix(self, layer: int, name: str) -> Float32:  # noqa: ARG002  all layers have one shape
+        return np.broadcast_to(np.float32(0), _matrices(self)[name])
 
-    def out_proj(self, layer: int) -> Float32:  # noqa: ARG002
-        return _shape(self.checkpoint.config.n_embd, self.checkpoint.config.n_embd)
-
-    def fc_in(self, layer: int) -> Float32:  # noqa: ARG002
-        return _shape(self.checkpoint.config.n_embd, self.checkpoint.config.n_inner)
-
-    def fc_out(self, layer: int) -> Float32:  # noqa: ARG002
-        return _shape(self.checkpoint.config.n_inner, self.checkpoint.config.n_embd)
-
-    def norm(self, name: str) -> tuple[Float32, Float32]:
-        return self.vector(f"{name}.weight"), self.vector(f"{name}.bias")
+    def norm(self, name: str) -> tuple[Float32, Float32 | None]:
+        shift = self.vector(f"{name}.bias") if self.layout.has_shifts else None
+        return self.vector(f"{name}.weight"), shift
 
     def vector(self, name: str) -> Float32:
-        config = self.checkpoint.config
-        widths = {"lm_head.bias": config.vocab_size}
-        return _shape(config.n_inner if name.endswith("fc_in.bias") else widths.get(name, config.n_embd))
-
-
-def _shape(*shape: int) -> Float32:
-    return np.broadcast_to(np.float32(0), shape)
+        shape = tensor_shapes(self.checkpoint.config)[self.layout.source(name)]
+        return np.broadcast_to(np.float32(0), shape)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cg2_quantize.graph import NORMED_END
+from cg2_quantize.network import NORMED_END
 from cg2_quantize.proof.measures import Measures, log_softmax
 from cg2_quantize.proof.pieces import CHUNK, Rows
 
@@ -84,13 +84,22 @@ def _measured(left: Rows, right: Rows) -> Measures:
     return measures
 
 
-def losses(config: CodeGenConfig, network: Network, rows: Sequence[npt.NDArray[np.int64]]) -> Float32:
-    """-log p of every next token, nats."""
-    side = Rows(network, (config.n_head, config.head_dim), "float32", np.stack(rows))
-    side.embed()
+def losses(
+    config: CodeGenConfig, networks: Sequence[Network], rows: Sequence[npt.NDArray[np.int64]]
+) -> list[Float32]:
+    """-log p of every next token in each network, nats; they go through the rows layer by layer together."""
+    heads = (config.n_head, config.head_dim)
+    sides = [Rows(network, heads, "float32", np.stack(rows)) for network in networks]
+    for side in sides:
+        side.embed()
     for layer in range(config.n_layer):
-        side.block(layer)
-    head, found = network.head(), []
+        for side in sides:
+            side.block(layer)
+    return [_losses(side) for side in sides]
+
+
+def _losses(side: Rows) -> Float32:
+    head, found = side.network.head(), []
     for row, values in zip(side.tokens, side.values[0], strict=True):
         for at in range(0, len(row) - 1, CHUNK):
             end = min(at + CHUNK, len(row) - 1)

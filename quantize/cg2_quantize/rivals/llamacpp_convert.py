@@ -41,7 +41,7 @@ def convert(checkpoint: Path, folder: Path) -> None:
     _matrix(writer, "token_embd.weight", weights.embedding())
     for layer in range(config.n_layer):
         _block(writer, config, weights, layer)
-    _vectors(writer, weights, {"output_norm": "transformer.ln_f"})
+    _vectors(writer, weights, {"output_norm": "model.ln_f"})
     _matrix(writer, "output.weight", weights.head().T)
     writer.add_tensor("output.bias", weights.vector("lm_head.bias"))
     writer.write_header_to_file()
@@ -64,17 +64,17 @@ def _describe(writer: gguf.GGUFWriter, config: CodeGenConfig) -> None:
 
 
 def _block(writer: gguf.GGUFWriter, config: CodeGenConfig, weights: NamedWeights, layer: int) -> None:
-    here, there = f"blk.{layer}", f"transformer.h.{layer}"
+    here, there = f"blk.{layer}", f"model.layers.{layer}"
     _vectors(writer, weights, {f"{here}.attn_norm": f"{there}.ln_1"})
-    query, key, value = np.split(weights.qkv(layer).T, 3)
+    query, key, value = np.split(weights.matrix(layer, "attn.qkv_proj").T, 3)
     order = halves_order(config)
     _matrix(writer, f"{here}.attn_qkv.weight", np.concatenate([query[order], key[order], value]))
     writer.add_tensor(f"{here}.attn_qkv.bias", np.zeros(3 * config.n_embd, np.float32))
-    _matrix(writer, f"{here}.attn_output.weight", weights.out_proj(layer).T)
+    _matrix(writer, f"{here}.attn_output.weight", weights.matrix(layer, "attn.out_proj").T)
     writer.add_tensor(f"{here}.attn_output.bias", np.zeros(config.n_embd, np.float32))
-    _matrix(writer, f"{here}.ffn_up.weight", weights.fc_in(layer).T)
+    _matrix(writer, f"{here}.ffn_up.weight", weights.matrix(layer, "mlp.fc_in").T)
     writer.add_tensor(f"{here}.ffn_up.bias", weights.vector(f"{there}.mlp.fc_in.bias"))
-    _matrix(writer, f"{here}.ffn_down.weight", weights.fc_out(layer).T)
+    _matrix(writer, f"{here}.ffn_down.weight", weights.matrix(layer, "mlp.fc_out").T)
     writer.add_tensor(f"{here}.ffn_down.bias", weights.vector(f"{there}.mlp.fc_out.bias"))
 
 

@@ -51,7 +51,8 @@ def test_what_is_written_is_read_back() -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"model_type": "llama"}, "model_type is 'llama'"),
+        ({"model_type": "gpt2"}, "model_type is 'gpt2'"),
+        ({"model_type": ["codegen"]}, "model_type is"),
         ({"n_layer": 0}, "n_layer is 0"),
         ({"n_embd": 2049}, "not divisible"),
         ({"rotary_dim": 63}, "rotary_dim 63"),

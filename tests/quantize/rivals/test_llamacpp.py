@@ -71,7 +71,7 @@ def test_the_matrices_are_the_checkpoints_but_for_rounding(tiny_checkpoint, tmp_
     found = gguf.quants.dequantize(
         tensors["blk.0.ffn_up.weight"].data, tensors["blk.0.ffn_up.weight"].tensor_type
     )
-    expected = NamedWeights(Checkpoint.open(tiny_checkpoint)).fc_in(0).T
+    expected = NamedWeights(Checkpoint.open(tiny_checkpoint)).matrix(0, "mlp.fc_in").T
     assert np.abs(found - expected).max() < np.abs(expected).max() / 100
 
 

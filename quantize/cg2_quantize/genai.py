@@ -1,0 +1,119 @@
+"""What onnxruntime-genai needs to run a model folder: a graph that takes an attention mask, and two small files.
+
+Its loop feeds input_ids and attention_mask, and reads logits of the last token. The graph it is given here counts the
+mask's tokens in front of the very nodes of model.onnx, and has its weights in model.onnx.data too.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from cg2ls.engine.session import ARITHMETIC
+from cg2ls.modelfolder.description import GRAPH, ModelDescription
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from onnx import ModelProto, NodeProto
+
+GENAI_GRAPH = "genai.onnx"
+GENAI_CONFIG = "genai_config.json"
+TOKENIZER_CONFIG = "tokenizer_config.json"
+
+COUNTED = ("seqlens_k", "total_sequence_length", "logits_positions")
+"""Inputs of our graph that the mask and the token ids tell."""
+
+
+def write_genai(folder: Path) -> None:
+    """Adds what onnxruntime-genai reads to a model folder; the files it has stay as they are."""
+    model = ModelDescription.read(folder)
+    graph = behind_a_mask(onnx.load(str(folder / GRAPH), load_external_data=False))
+    (folder / GENAI_GRAPH).write_bytes(graph.SerializeToString(deterministic=True))
+    for name, content in ((GENAI_CONFIG, genai_config(model)), (TOKENIZER_CONFIG, tokenizer_config(model))):
+        (folder / name).write_text(json.dumps(content, indent=2) + "\n")
+
+
+def behind_a_mask(model: ModelProto) -> ModelProto:
+    """The graph with input attention_mask, int64 [1, tokens after the call], in place of `COUNTED`."""
+    graph = model.graph
+    for entry in [entry for entry in graph.input if entry.name in COUNTED]:
+        graph.input.remove(entry)
+    graph.input.append(
+        helper.make_tensor_value_info("attention_mask", TensorProto.INT64, ["batch", "total_length"])
+    )
+    one = numpy_helper.from_array(np.array([1], np.int64), "genai.one")
+    graph.initializer.append(one)
+    nodes = [*_counting(one.name), *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    return model
+
+
+def _counting(one: str) -> list[NodeProto]:
+    def node(op: str, inputs: list[str], output: str, **attributes: Any) -> NodeProto:
+        return helper.make_node(op, inputs, [output], name=f"/genai/{output}/{op}", **attributes)
+
+    return [
+        node("ReduceSum", ["attention_mask", one], "tokens", keepdims=0),
+        node("Sub", ["tokens", one], "last"),
+        node("Cast", ["last"], "seqlens_k", to=TensorProto.INT32),
+        node("ReduceMax", ["tokens"], "total", keepdims=0),
+        node("Cast", ["total"], "total_sequence_length", to=TensorProto.INT32),
+        node("Shape", ["input_ids"], "length", start=1),
+        node("Sub", ["length", one], "logits_positions"),
+    ]
+
+
+def genai_config(model: ModelDescription) -> dict[str, Any]:
+    """genai_config.json: names and shapes, greedy search, one buffer for past and present."""
+    shape, tokens = model.architecture, model.tokens
+    caches = {
+        f"{name}_{part}_names": f"{prefix}.%d.{part}"
+        for name, prefix in (("past", "past_key_values"), ("present", "present"))
+        for part in ("key", "value")
+    }
+    return {
+        "model": {
+            "type": "decoder",
+            "bos_token_id": tokens.end_of_text,
+            "eos_token_id": [tokens.end_of_text, tokens.eom],
+            "pad_token_id": tokens.end_of_text,
+            "vocab_size": shape.vocab_size,
+            "context_length": model.context_length,
+            "decoder": {
+                "filename": GENAI_GRAPH,
+                "session_options": {"provider_options": []} | ARITHMETIC,
+                "num_hidden_layers": shape.n_layer,
+                "num_attention_heads": shape.n_head,
+                "num_key_value_heads": shape.n_head,
+                "head_size": shape.head_dim,
+                "hidden_size": shape.n_embd,
+                "inputs": {"input_ids": "input_ids", "attention_mask": "attention_mask"}
+                | {name: value for name, value in caches.items() if name.startswith("past")},
+                "outputs": {"logits": "logits"}
+                | {name: value for name, value in caches.items() if name.startswith("present")},
+            },
+        },
+        "search": {
+            "do_sample": False,
+            "num_beams": 1,
+            "max_length": model.context_length,
+            "past_present_share_buffer": True,
+        },
+    }
+
+
+def tokenizer_config(model: ModelDescription) -> dict[str, Any]:
+    """tokenizer_config.json, by which genai knows how to read tokenizer.json."""
+    return {
+        "tokenizer_class": "GPT2Tokenizer",
+        "model_max_length": model.context_length,
+        "add_prefix_space": False,
+        "add_bos_token": False,
+        "clean_up_tokenization_spaces": False,
+    }
