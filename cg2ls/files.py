@@ -7,11 +7,15 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from glob import escape
 from pathlib import Path
 
 from cg2ls.errors import Cg2Error
-from cg2ls.system import take_place
+from cg2ls.system import lock, take_place
+
+LOCK = ".unfinished"
+"""File in a folder that is being made, locked by the process that makes it."""
 
 
 def write_atomically(path: Path, data: bytes | str, *, mode: int = 0o644) -> None:
@@ -47,7 +51,7 @@ def check_replaceable(folder: Path, proof: str) -> None:
     Raises:
         OutputError: see above.
     """
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+    if not folder.exists() or (folder.is_dir() and all(path.name == LOCK for path in folder.iterdir())):
         return
     if not (folder / proof).is_file():
         raise OutputError(f"{folder} exists and has no {proof}, so it is left alone; choose another name.")
@@ -57,7 +61,8 @@ def check_replaceable(folder: Path, proof: str) -> None:
 def replacing_folder(folder: Path, *, proof: str) -> Iterator[Path]:
     """A new empty folder that takes the place of `folder` when the block ends well, and vanishes when not.
 
-    The folder that was there stays until the new one is complete.
+    The folder that was there stays until the new one is complete. What a process that was killed on the way left
+    behind is removed first.
 
     Args:
         folder: the folder to make.
@@ -69,14 +74,30 @@ def replacing_folder(folder: Path, *, proof: str) -> Iterator[Path]:
     check_replaceable(folder, proof)
     folder = folder.absolute()
     folder.parent.mkdir(parents=True, exist_ok=True)
+    _remove_left_behind(folder)
     new = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
     try:
-        yield new
+        with (new / LOCK).open("wb") as held:
+            with suppress(OSError):  # a file system without locks: nothing is ever taken for left behind
+                lock(held.fileno())
+            yield new
+        (new / LOCK).unlink(missing_ok=True)
         new.chmod(0o755)
         _take_folders_place(new, folder)
     except BaseException:
         shutil.rmtree(new, ignore_errors=True)
         raise
+
+
+def _remove_left_behind(folder: Path) -> None:
+    """Removes unfinished folders of the same name whose process is gone, which its lock says."""
+    for left in folder.parent.glob(f".{escape(folder.name)}.*.tmp"):
+        try:
+            with (left / LOCK).open("r+b") as held:
+                lock(held.fileno(), wait=False)
+        except OSError:
+            continue
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def _take_folders_place(new: Path, folder: Path) -> None:

@@ -40,22 +40,23 @@ def take_place(new: Path, old: Path, *, platform: str = sys.platform) -> None:
             time.sleep(_RENAME_PAUSE_S)
 
 
-def lock(handle: int, *, platform: str = sys.platform) -> None:
+def lock(handle: int, *, wait: bool = True, platform: str = sys.platform) -> None:
     """Waits until no other process has a file locked and locks it; closing the file unlocks it.
 
     Args:
         handle: of a file that is open for writing.
+        wait: whether to; else a file that another process has locked is an error.
         platform: see the module.
 
     Raises:
-        OSError: the file system has no locks, or on Windows the other process kept the lock for ten seconds.
+        OSError: the file system has no locks, or the other process keeps its lock (on Windows for ten seconds).
     """
     if platform == WINDOWS:
         msvcrt = importlib.import_module("msvcrt")
-        msvcrt.locking(handle, msvcrt.LK_LOCK, 1)
+        msvcrt.locking(handle, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
     else:
         fcntl = importlib.import_module("fcntl")
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def is_private(folder: Path, *, platform: str = sys.platform) -> bool:

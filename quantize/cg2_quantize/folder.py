@@ -93,6 +93,7 @@ def convert(
     force: bool = False,
     genai: bool = False,
     proof: str = "none",
+    optimum: Path | None = None,
     allow_loss: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> Report:
@@ -113,6 +114,7 @@ def convert(
         force: whether to replace a model folder that is there.
         genai: whether to add what onnxruntime-genai reads.
         proof: "none", "quick" or "full" (see `cg2_quantize.proof`).
+        optimum: Python of an environment with optimum, whose traced export the proof then compares with too.
         allow_loss: whether to keep a conversion of trained weights that lies outside of its limits.
         progress: is told of every tensor's bytes in float32 when it has been read.
 
@@ -123,6 +125,8 @@ def convert(
     """
     started = time.monotonic()
     chosen = format_of(precision, target=target, portable=portable, kv=kv, calibrated=calibrated)
+    if optimum is not None and proof == "none":
+        raise QuantizeError("--reference is part of a proof; ask for --proof quick or full.")
     if genai and (chosen.target == "cuda" or chosen.kv != "float32"):
         raise FormatError("--genai is for processors with a float cache; leave --for cuda and --kv int8 out.")
     check_output(folder, force=force, proof=DESCRIPTION)
@@ -150,7 +154,7 @@ def convert(
             write_genai(new)
         seconds = time.monotonic() - started
         if proof != "none":
-            proven = _prove(checkpoint, new, proof, allow_loss=allow_loss)
+            proven = _prove(checkpoint, new, proof, optimum, allow_loss=allow_loss)
             replace(model, quality={**model.quality, **_quality(proven)}).write(new)
     return Report(
         folder=folder,
@@ -164,11 +168,13 @@ def convert(
     )
 
 
-def _prove(checkpoint: Checkpoint, folder: Path, proof: str, *, allow_loss: bool) -> ProofReport:
+def _prove(
+    checkpoint: Checkpoint, folder: Path, proof: str, optimum: Path | None, *, allow_loss: bool
+) -> ProofReport:
     def reference(place: Path) -> None:
         convert(checkpoint.folder, place, precision="fp32", qkv_groups=checkpoint.config.qkv_groups)
 
-    report = prove(checkpoint, folder, proof=proof, reference_folder=reference)
+    report = prove(checkpoint, folder, proof=proof, reference_folder=reference, optimum=optimum)
     if not allow_loss:
         check_limits(report)
     return report

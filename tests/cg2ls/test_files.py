@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -66,3 +69,43 @@ def test_a_failed_rename_brings_the_old_folder_back(tmp_path: Path, monkeypatch:
         (new / "proof").write_text("new")
     assert names(tmp_path) == ["out"]
     assert (tmp_path / "out" / "proof").read_text() == "old"
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from cg2ls.files import replacing_folder
+with replacing_folder(Path(sys.argv[1]), proof="proof") as new:
+    (new / "half").write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
+def test_what_a_killed_process_left_behind_is_removed(tmp_path: Path) -> None:
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "out")], env=environment, check=False)
+    assert [name[-4:] for name in names(tmp_path)] == [".tmp"]
+    with replacing_folder(tmp_path / "out", proof="proof") as new:
+        (new / "proof").touch()
+    assert names(tmp_path) == ["out"]
+    assert names(tmp_path / "out") == ["proof"]
+
+
+def test_what_another_process_is_making_is_left_alone(tmp_path: Path) -> None:
+    with replacing_folder(tmp_path / "out", proof="proof") as first:
+        (first / "proof").write_text("first")
+        with replacing_folder(tmp_path / "out", proof="proof") as second:
+            (second / "proof").write_text("second")
+        assert (first / "proof").read_text() == "first"
+    assert names(tmp_path) == ["out"]
+    assert (tmp_path / "out" / "proof").read_text() == "first"
+
+
+def test_a_folder_in_the_making_may_itself_be_made_at_once(tmp_path: Path) -> None:
+    with (
+        replacing_folder(tmp_path / "out", proof="proof") as outer,
+        replacing_folder(outer, proof="proof") as inner,
+    ):
+        (inner / "proof").touch()
+    assert names(tmp_path / "out") == ["proof"]

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
+import signal
+import subprocess
+import sys
 from collections import Counter, namedtuple
 from typing import TYPE_CHECKING
 
@@ -215,6 +219,21 @@ def test_a_failure_on_the_way_leaves_the_old_model(folders, checkpoint, tmp_path
         convert(checkpoint, out, force=True)
     assert verify_folder(out).precision == "int8"
     assert left_over(tmp_path) == ["out"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
+def test_a_conversion_that_was_killed_leaves_nothing_for_long(checkpoint, folders, tmp_path):
+    program = (
+        "import os, signal, sys; from pathlib import Path; from cg2_quantize import convert;"
+        " convert(Path(sys.argv[1]), Path(sys.argv[2]), progress=lambda size: os.kill(os.getpid(), signal.SIGKILL))"
+    )
+    words = [sys.executable, "-c", program, str(checkpoint), str(tmp_path / "out")]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    assert subprocess.run(words, env=environment, check=False).returncode == -signal.SIGKILL
+    assert len(left_over(tmp_path)) == 1
+    convert(checkpoint, tmp_path / "out")
+    assert left_over(tmp_path) == ["out"]
+    assert verify_folder(tmp_path / "out").files == verify_folder(folders["int8"]).files
 
 
 def test_a_context_too_short_to_complete_in(tmp_path):

@@ -22,6 +22,7 @@ from cg2_quantize.published import codegen2_tokenizer
 from cg2_quantize.sources import located
 from cg2_quantize.synthetic import write_random_checkpoint
 from cg2ls.codegen2 import Checkpoint, CodeGenConfig
+from cg2ls.codegen2.safetensors_map import SafetensorsError
 from cg2ls.files import sha256_of
 from cg2ls.modelfolder import ModelDescription
 
@@ -94,6 +95,8 @@ class Hub(BaseHTTPRequestHandler):
     """As much of the hub's interface as a download takes."""
 
     asked: list[str] = []  # noqa: RUF012  shared by the handlers of one server on purpose
+    ranges: list[str] = []  # noqa: RUF012
+    cut: set[str] = set()  # noqa: RUF012  names of files that break off once, halfway
 
     def __init__(self, folder, *args):
         self.folder = folder
@@ -121,15 +124,26 @@ class Hub(BaseHTTPRequestHandler):
         if not self.path.startswith("/maker/small/resolve/") or not path.is_file():
             self.send_error(404)
             return None
-        return self.answer(path.read_bytes(), {"ETag": f'"{sha256_of(path)}"', "X-Repo-Commit": COMMIT})
+        return self.file(path)
 
-    def answer(self, data, headers):
-        self.send_response(200)
+    def file(self, path):
+        headers = {"ETag": f'"{sha256_of(path)}"', "X-Repo-Commit": COMMIT, "Accept-Ranges": "bytes"}
+        data, wanted = path.read_bytes(), self.headers.get("Range")
+        if wanted is None:
+            return self.answer(data, headers, end=len(data) // 2 if path.name in self.cut else None)
+        self.ranges.append(wanted)
+        start = int(wanted.removeprefix("bytes=").split("-")[0])
+        headers["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
+        return self.answer(data[start:], headers, status=206)
+
+    def answer(self, data, headers, *, status=200, end=None):
+        self.send_response(status)
         for name, value in (headers | {"Content-Length": str(len(data))}).items():
             self.send_header(name, value)
         self.end_headers()
         if self.command == "GET":
-            self.wfile.write(data)
+            self.wfile.write(data[:end])
+            self.close_connection = end is not None
 
 
 @pytest.fixture
@@ -139,16 +153,17 @@ def hub(checkpoint):
     if not folder.exists():
         shutil.copytree(checkpoint, folder, ignore=shutil.ignore_patterns("cg2ls.json"))
         (folder / "modeling_codegen.py").write_text("raise SystemExit('remote code ran')")
-    Hub.asked = []
+    Hub.asked, Hub.ranges, Hub.cut = [], [], set()
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Hub, folder))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_address[1]}"
     server.shutdown()
 
 
-def command(tmp_path, endpoint, *arguments):
+def command(tmp_path, endpoint, *arguments, **variables):
     environment = {
         **os.environ,
+        **variables,
         "HF_HOME": str(tmp_path / "hf"),
         "HF_ENDPOINT": endpoint,
         "HF_HUB_DISABLE_XET": "1",
@@ -173,6 +188,24 @@ def test_a_name_on_the_hub_is_downloaded_once_and_pinned(hub, tmp_path, folders)
     assert len(Hub.asked) == before, "a pinned commit in the cache needs no network"
 
 
+def test_what_is_cached_needs_no_network(hub, tmp_path):
+    assert command(tmp_path, hub, "-o", "first").returncode == 0
+    before = len(Hub.asked)
+    ran = command(tmp_path, hub, "-o", "second", HF_HUB_OFFLINE="1")
+    assert ran.returncode == 0, ran.stderr
+    assert len(Hub.asked) == before
+    assert ModelDescription.read(tmp_path / "second").source.revision == COMMIT
+
+
+def test_a_download_that_broke_off_is_resumed(hub, tmp_path, folders):
+    Hub.cut = {"model.safetensors"}
+    ran = command(tmp_path, hub, "-o", "out")
+    assert ran.returncode == 0, ran.stderr
+    assert Hub.ranges, "the rest is asked for, not the whole file again"
+    found = ModelDescription.read(tmp_path / "out").files["model.onnx.data"]
+    assert found == ModelDescription.read(folders["int8"]).files["model.onnx.data"]
+
+
 def test_a_hub_that_does_not_answer_is_one_sentence(tmp_path):
     ran = command(tmp_path, "http://127.0.0.1:9", "-o", "out")
     assert ran.returncode == 1
@@ -189,10 +222,12 @@ def test_neither_a_folder_nor_a_name(tmp_path):
         pass
 
 
-def test_shards_are_read_like_one_file(checkpoint, folders, tmp_path):
-    source = Checkpoint.open(checkpoint)
+@pytest.fixture
+def sharded(checkpoint, tmp_path):
+    """The random checkpoint in three shards."""
     from safetensors.numpy import save_file
 
+    source = Checkpoint.open(checkpoint)
     folder = shutil.copytree(checkpoint, tmp_path / "random", ignore=shutil.ignore_patterns("*.safetensors"))
     names = list(source.names())
     index = {}
@@ -201,6 +236,21 @@ def test_shards_are_read_like_one_file(checkpoint, folders, tmp_path):
         save_file(part, str(folder / f"model-{number}.safetensors"))
         index |= dict.fromkeys(part, f"model-{number}.safetensors")
     Path(folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": index}))
-    convert(folder, tmp_path / "model")
+    return folder
+
+
+def test_shards_are_read_like_one_file(sharded, folders, tmp_path):
+    convert(sharded, tmp_path / "model")
     found, expected = ModelDescription.read(tmp_path / "model"), ModelDescription.read(folders["int8"])
     assert found.files == expected.files
+
+
+def test_a_truncated_or_missing_shard_is_named(sharded, tmp_path):
+    shard = sharded / "model-1.safetensors"
+    shard.write_bytes(shard.read_bytes()[:-100])
+    with pytest.raises(SafetensorsError, match=r"model-1\.safetensors is cut short"):
+        convert(sharded, tmp_path / "model")
+    shard.unlink()
+    with pytest.raises(SafetensorsError, match=r"model-1\.safetensors is missing"):
+        convert(sharded, tmp_path / "model")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["random"]

@@ -95,7 +95,14 @@ def grown_config(
             f"--n-embd {width} is no multiple of {config.n_embd}: a layer norm's mean is kept only where every"
             f" channel is copied equally often; take {(times + 1) * config.n_embd}."
         )
-    return replace(config, **wanted, n_head=times * config.n_head, n_inner=times * config.n_inner)
+    return replace(
+        config,
+        n_layer=wanted.get("n_layer", config.n_layer),
+        n_positions=wanted.get("n_positions", config.n_positions),
+        n_embd=width,
+        n_head=times * config.n_head,
+        n_inner=times * config.n_inner,
+    )
 
 
 def _grown_tensors(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cg2_quantize.commands.options import parser
+from cg2ls.bench.rivals import ENVIRONMENT
 from cg2ls.table import aligned
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def run(arguments: Sequence[str]) -> int:
                 force=options.force,
                 genai=options.genai,
                 proof=options.proof,
+                optimum=options.reference,
                 allow_loss=options.allow_loss,
                 progress=progress,
             )
@@ -168,6 +170,15 @@ def _parser() -> Parser:
         "--context", type=int, metavar="N", help="most tokens of prompt and answer, if fewer than the model's"
     )
     add("--proof", choices=PROOFS, default="quick", help="comparison with the checkpoint (default: quick)")
+    add(
+        "--reference",
+        type=Path,
+        nargs="?",
+        const=ENVIRONMENT,
+        metavar="PYTHON",
+        help="compare with optimum's traced export too, made by this Python with cg2ls[reference]"
+        " (default: the one of `make reference`)",
+    )
     add("--allow-loss", action="store_true", help="keep a conversion that lost more than its format's limits")
     add("--use", action="store_true", help="add the model to this user's and let the server use it")
     add("--revision", metavar="COMMIT", help="of a checkpoint on the hub (default: the newest)")

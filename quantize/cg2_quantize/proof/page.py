@@ -44,6 +44,9 @@ LABELS = {
     "decode_tokens_per_s": ("decoding", "tokens per second"),
     "bandwidth_share": ("memory bandwidth used", "share"),
     "peak_memory_bytes": ("peak memory", "bytes"),
+    "optimum_kl_mean": ("mean KL divergence from optimum's export", "nats per token"),
+    "optimum_top1_agreement": ("same likeliest token as it", "share of tokens"),
+    "optimum_largest_difference": ("largest difference of a logit from it", ""),
 }
 
 FAINT, STRONG = -6, 1

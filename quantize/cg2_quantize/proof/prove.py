@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from cg2_quantize.machine import this_machine
 from cg2_quantize.proof.answers import answers, exact_match_delta, first_divergence
 from cg2_quantize.proof.heldout import TOKENS, heldout_rows
+from cg2_quantize.proof.optimum import against_optimum
 from cg2_quantize.proof.page import page
 from cg2_quantize.proof.pieces import Network
 from cg2_quantize.proof.reference import reference_network
@@ -41,7 +42,8 @@ def prove(
     folder: Path,
     *,
     proof: str,
-    reference_folder: Callable[[Path], object] | None = None,
+    reference_folder: Callable[[Path], object],
+    optimum: Path | None = None,
 ) -> ProofReport:
     """Compares a model folder with its checkpoint and writes report.json and report.html into it.
 
@@ -50,6 +52,10 @@ def prove(
         folder: the model folder.
         proof: "quick": logits over 2,048 tokens and speed; "full": over 20,000, and answers.
         reference_folder: writes the checkpoint as fp32 into a folder it is given; for a full proof.
+        optimum: Python of an environment with optimum, to compare with its traced export too.
+
+    Raises:
+        QuantizeError: that Python cannot do it.
     """
     model = ModelDescription.read(folder)
     size = sum(path.stat().st_size for path in folder.iterdir())
@@ -60,13 +66,17 @@ def prove(
         bits_per_weight=8 * weights / checkpoint.config.n_parameters,
         proof=proof,
     )
-    streamed = _compare(checkpoint, folder, model, QUICK_TOKENS if proof == "quick" else TOKENS)
+    tokens = QUICK_TOKENS if proof == "quick" else TOKENS
+    streamed = _compare(checkpoint, folder, model, tokens)
     if streamed is not None:
         report = replace(report, **measured(streamed.measures, model.architecture.vocab_size))
     if model.kv_dtype not in HALF and size * MEMORY_FACTOR < this_machine().memory:
         report = _timed(report, folder)
-        if proof == "full" and reference_folder is not None:
+        if proof == "full":
             report = _answered(report, folder, reference_folder)
+    if optimum is not None and model.kv_dtype != "bfloat16":
+        found = against_optimum(optimum, checkpoint, folder, tokens, reference_folder)
+        report = replace(report, **found)
     report.write(folder)
     write_atomically(folder / PAGE, page(model.name, report, streamed))
     return report

@@ -52,6 +52,9 @@ class ProofReport:
         top1_error: standard error of `top1_agreement`.
         reference_loss: nats per token of the reference.
         trained: whether the reference is better than chance by more than a nat.
+        optimum_kl_mean: mean KL divergence from optimum's traced export in float32, nats per token.
+        optimum_top1_agreement: share of tokens for which both find the same token likeliest.
+        optimum_largest_difference: of any logit.
     """
 
     format: str
@@ -73,6 +76,9 @@ class ProofReport:
     top1_error: float | None = None
     reference_loss: float | None = None
     trained: bool | None = None
+    optimum_kl_mean: float | None = None
+    optimum_top1_agreement: float | None = None
+    optimum_largest_difference: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The object in report.json."""

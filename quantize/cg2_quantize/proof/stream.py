@@ -9,14 +9,14 @@ import numpy as np
 
 from cg2_quantize.network import NORMED_END
 from cg2_quantize.proof.measures import Measures, log_softmax
-from cg2_quantize.proof.pieces import CHUNK, Rows
+from cg2_quantize.proof.pieces import CHUNK, Network, Rows
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     import numpy.typing as npt
 
-    from cg2_quantize.proof.pieces import Network
     from cg2_quantize.rounding import Float32
     from cg2ls.codegen2 import CodeGenConfig
     from cg2ls.modelfolder.description import ModelDescription
@@ -62,15 +62,28 @@ def stream_models(
     rows: Sequence[npt.NDArray[np.int64]],
 ) -> Measures:
     """Any two models of one vocabulary, one after the other."""
-    sides = []
-    for network, about in (first, second):
-        shape = about.architecture
-        side = Rows(network, (shape.n_head, shape.head_dim), about.kv_dtype, np.stack(rows))
-        side.embed()
-        for layer in range(shape.n_layer):
-            side.block(layer)
-        sides.append(side)
-    return _measured(*sides)
+    return _measured(*(_through(network, about, rows) for network, about in (first, second)))
+
+
+def row_logits(
+    folder: Path, about: ModelDescription, rows: Sequence[npt.NDArray[np.int64]]
+) -> Iterator[npt.NDArray[np.float32]]:
+    """Logits [length, vocabulary] of every row in a model folder."""
+    side = _through(Network.of_folder(folder, about.architecture.n_layer), about, rows)
+    head = side.network.head()
+    for values in side.values[0]:
+        parts = [values[None, at : at + CHUNK] for at in range(0, len(values), CHUNK)]
+        yield np.concatenate([head(**{NORMED_END: part})[0][0] for part in parts])
+
+
+def _through(network: Network, about: ModelDescription, rows: Sequence[npt.NDArray[np.int64]]) -> Rows:
+    """Rows behind the last block of a network."""
+    shape = about.architecture
+    side = Rows(network, (shape.n_head, shape.head_dim), about.kv_dtype, np.stack(rows))
+    side.embed()
+    for layer in range(shape.n_layer):
+        side.block(layer)
+    return side
 
 
 def _measured(left: Rows, right: Rows) -> Measures:

@@ -1,8 +1,9 @@
-"""`python -m cg2_quantize.rivals`: makes the reference model, converts for a rival, serves one."""
+"""`python -m cg2_quantize.rivals`: makes the reference model, converts for a rival, compares with one, serves one."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
@@ -33,6 +34,11 @@ def _parser() -> argparse.ArgumentParser:
     prepare.add_argument("folder", type=Path)
     prepare.add_argument("-o", "--output", type=Path, required=True)
     prepare.set_defaults(run=_prepare)
+    distance = commands.add_parser("distance", help="compare a model folder with optimum's export")
+    distance.add_argument("checkpoint", type=Path)
+    distance.add_argument("folder", type=Path)
+    distance.add_argument("--tokens", type=int, required=True)
+    distance.set_defaults(run=_distance)
     serve = commands.add_parser("serve", help="take turns over stdin and stdout")
     serve.add_argument("rival", choices=RIVALS)
     serve.add_argument("folder", type=Path)
@@ -51,6 +57,12 @@ def _prepare(arguments: argparse.Namespace) -> None:
     from cg2_quantize.rivals.prepare import prepare
 
     prepare(arguments.rival, arguments.folder, arguments.output)
+
+
+def _distance(arguments: argparse.Namespace) -> None:
+    from cg2_quantize.rivals.optimum_distance import distance
+
+    print(json.dumps(distance(arguments.checkpoint, arguments.folder, arguments.tokens)))
 
 
 def _serve(arguments: argparse.Namespace) -> None:
