@@ -76,7 +76,7 @@ def downloaded(name: str, revision: str | None) -> tuple[Path, str]:
         weights = (
             SAFE if any(file.rfilename.endswith(".safetensors") for file in about.siblings or []) else PICKLED
         )
-        folder = take([*WANTED, weights], offline=False, at=about.sha)
+        folder = take([*WANTED, weights], offline=False, at=revision)
     except Exception as wrong:  # the library raises its HTTP client's classes too
         reason = str(wrong).strip().splitlines()[0] if str(wrong).strip() else type(wrong).__name__
         raise QuantizeError(f"{name} cannot be had from the hub ({reason}).") from None

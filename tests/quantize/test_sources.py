@@ -26,6 +26,9 @@ from cg2ls.codegen2.safetensors_map import SafetensorsError
 from cg2ls.files import sha256_of
 from cg2ls.modelfolder import ModelDescription
 
+CHUNK = 10 << 20
+"""Bytes that the hub's library writes to disk at a time; what it has of the next is asked for again."""
+
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
@@ -96,7 +99,7 @@ class Hub(BaseHTTPRequestHandler):
 
     asked: list[str] = []  # noqa: RUF012  shared by the handlers of one server on purpose
     ranges: list[str] = []  # noqa: RUF012
-    cut: set[str] = set()  # noqa: RUF012  names of files that break off once, halfway
+    cut: dict[str, int] = {}  # noqa: RUF012  bytes after which a file breaks off when asked for from its start
 
     def __init__(self, folder, *args):
         self.folder = folder
@@ -130,7 +133,7 @@ class Hub(BaseHTTPRequestHandler):
         headers = {"ETag": f'"{sha256_of(path)}"', "X-Repo-Commit": COMMIT, "Accept-Ranges": "bytes"}
         data, wanted = path.read_bytes(), self.headers.get("Range")
         if wanted is None:
-            return self.answer(data, headers, end=len(data) // 2 if path.name in self.cut else None)
+            return self.answer(data, headers, end=self.cut.get(path.name))
         self.ranges.append(wanted)
         start = int(wanted.removeprefix("bytes=").split("-")[0])
         headers["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
@@ -147,17 +150,29 @@ class Hub(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def hub(checkpoint):
-    """Serves the random checkpoint as maker/small, with a script that nobody must fetch."""
+def serve():
+    """Serves a folder as maker/small and gives the address."""
+    servers = []
+
+    def start(folder, **cut):
+        Hub.asked, Hub.ranges, Hub.cut = [], [], cut
+        servers.append(ThreadingHTTPServer(("127.0.0.1", 0), partial(Hub, folder)))
+        threading.Thread(target=servers[-1].serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{servers[-1].server_address[1]}"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+
+
+@pytest.fixture
+def hub(checkpoint, serve):
+    """Serves the random checkpoint, with a script that nobody must fetch."""
     folder = checkpoint.parent / "hub"
     if not folder.exists():
         shutil.copytree(checkpoint, folder, ignore=shutil.ignore_patterns("cg2ls.json"))
         (folder / "modeling_codegen.py").write_text("raise SystemExit('remote code ran')")
-    Hub.asked, Hub.ranges, Hub.cut = [], [], set()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Hub, folder))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
+    return serve(folder)
 
 
 def command(tmp_path, endpoint, *arguments, **variables):
@@ -197,13 +212,17 @@ def test_what_is_cached_needs_no_network(hub, tmp_path):
     assert ModelDescription.read(tmp_path / "second").source.revision == COMMIT
 
 
-def test_a_download_that_broke_off_is_resumed(hub, tmp_path, folders):
-    Hub.cut = {"model.safetensors"}
-    ran = command(tmp_path, hub, "-o", "out")
+def test_a_download_that_broke_off_is_resumed(serve, tmp_path):
+    wide = CodeGenConfig(
+        n_layer=2, n_embd=512, n_head=8, rotary_dim=16, n_positions=64, vocab_size=384, n_inner=2048
+    )
+    write_random_checkpoint(tmp_path / "wide", wide)
+    address = serve(tmp_path / "wide", **{"model.safetensors": CHUNK + 1000})
+    ran = command(tmp_path, address, "-o", "out")
     assert ran.returncode == 0, ran.stderr
-    assert Hub.ranges, "the rest is asked for, not the whole file again"
-    found = ModelDescription.read(tmp_path / "out").files["model.onnx.data"]
-    assert found == ModelDescription.read(folders["int8"]).files["model.onnx.data"]
+    assert Hub.ranges == [f"bytes={CHUNK}-"], "the rest is asked for, not the whole file again"
+    expected = sha256_of(tmp_path / "wide" / "model.safetensors")
+    assert ModelDescription.read(tmp_path / "out").source.sha256 == expected
 
 
 def test_a_hub_that_does_not_answer_is_one_sentence(tmp_path):
