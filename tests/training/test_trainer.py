@@ -224,3 +224,27 @@ def test_every_objective_trains(
     after = run.evaluate()
     assert after.causal_nats < before.causal_nats - 0.5
     assert after.infill_nats < before.infill_nats - 0.5
+
+
+def test_a_full_disk_is_named_and_the_states_before_are_intact(
+    recipe: dict[str, Any], corpus: Path, shard: TokenShard, tmp_path: Path
+) -> None:
+    """A limit on the size of files stands for the full disk: both refuse in the middle of a write."""
+    trainer(recipe, shard, tmp_path / "run").fit(progress=False)
+    before = [state.name for state in saved_states(tmp_path / "run")]
+    recipe["run"]["steps"] = 14
+    (tmp_path / "longer.toml").write_text(Recipe.from_dict(recipe).to_toml())
+    folder = str(Path(shard.tokens.filename).parent)  # type: ignore[attr-defined]
+    arguments = ["pretrain", str(tmp_path / "longer.toml"), "--train", folder, "--heldout", folder]
+    arguments += ["--run", str(tmp_path / "run")]
+    limited = (
+        "import resource, sys; from cg2_training.cli import main;"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)); sys.exit(main(sys.argv[1:]))"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", limited, *arguments], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 1
+    assert "00000014 could not be saved (" in ended.stderr.splitlines()[-1]
+    assert [state.name for state in saved_states(tmp_path / "run")] == before
+    assert trainer(recipe, shard, tmp_path / "run").done == 12

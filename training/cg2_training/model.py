@@ -34,8 +34,9 @@ def rotary_tables(config: CodeGenConfig, device: torch.device | None = None) -> 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """Rotates the leading channels of x [batch, time, heads, head_dim]; tables are [time, rotary_dim / 2]."""
     width = 2 * cos.shape[-1]
-    turned, kept = x[..., :width].float(), x[..., width:]
-    even, odd = turned[..., 0::2], turned[..., 1::2]
+    # Splitting, not slicing: the gradient of a slice is a tensor of zeros for each.
+    turned, kept = torch.split(x, [width, x.shape[-1] - width], dim=-1)
+    even, odd = turned.float().reshape(*turned.shape[:-1], -1, 2).unbind(-1)
     cos, sin = cos[None, :, None, :], sin[None, :, None, :]
     pairs = torch.stack((even * cos - odd * sin, odd * cos + even * sin), dim=-1)
     return torch.cat((pairs.flatten(-2).to(x.dtype), kept), dim=-1)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from cg2_training.errors import TrainingError
+from cg2_training.muon import Muon
 from cg2_training.recipe import OptimizerSection
 
 
@@ -34,7 +35,8 @@ def lr_scale(step: int, steps: int, config: OptimizerSection) -> float:
 class MasterOptimizer:
     """Optimizes a model's parameters in float32: copies of them where the model itself is bfloat16."""
 
-    def __init__(self, model: nn.Module, config: OptimizerSection) -> None:
+    def __init__(self, model: nn.Module, config: OptimizerSection, dtype: torch.dtype) -> None:
+        """Takes a float32 model, and what Muon is to multiply in."""
         self.config = config
         self.names = [name for name, _ in model.named_parameters()]
         self.working = [parameter for _, parameter in model.named_parameters()]
@@ -53,11 +55,7 @@ class MasterOptimizer:
         self.optimizers: list[torch.optim.Optimizer] = [adamw(groups, config)]
         if use_muon:
             muon = [p for p, h in zip(self.master, hidden, strict=True) if h]
-            self.optimizers.append(
-                torch.optim.Muon(
-                    muon, lr=config.muon_lr, weight_decay=config.weight_decay, adjust_lr_fn="match_rms_adamw"
-                )
-            )
+            self.optimizers.append(Muon(muon, config.muon_lr, weight_decay=config.weight_decay, dtype=dtype))
         self.peaks = [config.lr, config.muon_lr]
 
     def step(self, scale: float) -> float:
@@ -100,8 +98,12 @@ class MasterOptimizer:
                     shared = key.startswith("qmap")  # one table of bitsandbytes for all parameters
                     yield f"{key}.{name}", value.clone() if shared else torch.as_tensor(value)
 
+    def room_for(self, _name: str, shape: torch.Size, dtype: torch.dtype) -> Tensor:
+        """A tensor to read a saved one into."""
+        return torch.zeros(shape, dtype=dtype)
+
     @torch.no_grad()
-    def load_state(self, state: dict[str, Tensor]) -> None:
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
         """Restores what `named_state` gave, and the model from it."""
         owners: dict[int, torch.optim.Optimizer] = {}
         for optimizer in self.optimizers:

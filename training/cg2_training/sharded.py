@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +12,8 @@ from torch.distributed.tensor import DTensor
 from cg2_training.errors import TrainingError
 from cg2_training.optimizer import adamw
 from cg2_training.recipe import OptimizerSection
+
+MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 class ShardedOptimizer:
@@ -52,35 +54,28 @@ class ShardedOptimizer:
         return {name: _whole(parameter.detach()).cpu() for name, parameter in self.named.items()}
 
     def named_state(self) -> Iterator[tuple[str, Tensor]]:
-        """This process's part of weights and moments by name, for saving."""
+        """Weights and moments by name, each process's part of them as a DTensor, for saving."""
         for name, parameter in self.named.items():
-            yield f"master.{name}", _part(parameter.detach())
+            yield f"master.{name}", parameter.detach()
             for key, value in self.optimizer.state.get(parameter, {}).items():
-                yield f"{key}.{name}", _part(torch.as_tensor(value))
+                yield f"{key}.{name}", torch.as_tensor(value)
+
+    def room_for(self, name: str, shape: torch.Size, dtype: torch.dtype) -> Tensor:
+        """A tensor to read a saved one into: this process's part where it is divided."""
+        key, _, owner = name.partition(".")
+        if key in ("master", *MOMENTS) and self.named[owner].shape == shape:
+            return torch.zeros_like(self.named[owner].detach())
+        return torch.zeros(shape, dtype=dtype)
 
     @torch.no_grad()
-    def load_state(self, state: dict[str, Tensor]) -> None:
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
         """Restores what `named_state` gave."""
         for name, parameter in self.named.items():
-            _part(parameter).copy_(state[f"master.{name}"])
-            if f"step.{name}" not in state:
-                continue
-            assert isinstance(parameter, DTensor)
-            moments = {
-                key: DTensor.from_local(
-                    state[f"{key}.{name}"].clone(),
-                    parameter.device_mesh,
-                    parameter.placements,
-                    shape=parameter.shape,
-                    stride=parameter.stride(),
-                )
-                for key in ("exp_avg", "exp_avg_sq")
-            }
-            self.optimizer.state[parameter] = {"step": state[f"step.{name}"].clone(), **moments}
-
-
-def _part(tensor: Tensor) -> Tensor:
-    return tensor.to_local() if isinstance(tensor, DTensor) else tensor
+            parameter.copy_(state[f"master.{name}"])
+            if f"step.{name}" in state:
+                self.optimizer.state[parameter] = {
+                    key: state[f"{key}.{name}"].clone() for key in ("step", *MOMENTS)
+                }
 
 
 def _whole(tensor: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cg2_training.batches import row_stream
+from cg2_training.batches import Rows, row_stream
 from cg2_training.errors import TrainingError
 from cg2_training.evaluate import Evaluation, evaluate
 from cg2_training.export import export_checkpoint
@@ -99,7 +99,7 @@ class Trainer:
             shard(self.model, self.model.transformer.h, self.ranks, dtype)
             self.optimizer = ShardedOptimizer(self.model, recipe.optimizer)
         else:
-            self.optimizer = MasterOptimizer(self.model, recipe.optimizer)
+            self.optimizer = MasterOptimizer(self.model, recipe.optimizer, dtype)
             for parameter in self.model.parameters():
                 parameter.data = parameter.data.to(dtype)
         self.done = load_state(run, self.optimizer, asdict(recipe.model), self.ranks)
@@ -169,14 +169,18 @@ class Trainer:
             return nullcontext()
         return open_progress(self.run, self.recipe.name, self.done, self.recipe.run.steps, shown=shown)
 
+    def rows(self) -> Rows:
+        """The rows that the run trains on, by number."""
+        recipe = self.recipe
+        return row_stream(
+            self.train, recipe.model.context_length, recipe.objective, recipe.run.seed, data=recipe.data
+        )
+
     def batches(self, speed: Speed) -> Iterator[StepTensors]:
         """The batches from the step that comes next, to the recipe's last; `speed` is told of waits."""
-        run, model = self.recipe.run, self.recipe.model
-        stream = row_stream(
-            self.train, model.context_length, self.recipe.objective, run.seed, data=self.recipe.data
-        )
+        run = self.recipe.run
         batches = step_tensors(
-            stream,
+            self.rows(),
             run.rows_per_step,
             range(self.done, run.steps),
             workers=run.loaders,

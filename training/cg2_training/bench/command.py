@@ -65,14 +65,16 @@ def run_bench(arguments: argparse.Namespace) -> int:
         return 0
     print(f"{found.parameters / 1e6:.1f}M parameters, {found.dtype} on {found.device}")
     print(
-        f"  ours          {found.tokens_per_s:10,.0f} tokens/s, waiting for data {found.loader_wait_share:.1%}"
+        f"  ours          {found.tokens_per_s:10,.0f} tokens/s, waiting for data {found.loader_wait_share:.1%},"
+        f" a batch is made in {found.batch_share:.1%} of a step"
     )
     if found.hf_tokens_per_s:
         print(
             f"  Hugging Face  {found.hf_tokens_per_s:10,.0f} tokens/s: ours is {found.ratio_vs_hf:.2f} x as fast"
         )
     print(
-        f"  {found.matmul_peak_share:.1%} of the measured matmul peak ({found.matmul_peak / 1e12:.2f} TFLOP/s)"
+        f"  {found.matmul_peak_share:.1%} of the measured {found.dtype} matmul peak"
+        f" ({found.matmul_peak / 1e12:.3f} TFLOP/s)"
     )
     if found.mfu:
         print(f"  {found.mfu:.1%} MFU by the data sheet")

@@ -35,9 +35,12 @@ class Measured:
         hf_tokens_per_s: the Hugging Face Trainer's; None if it was left out.
         ratio_vs_hf: median over the rounds of ours over theirs.
         mfu: our FLOP/s over the data sheet's; None where that is not known.
-        matmul_peak_share: our FLOP/s over those of a large matrix product, measured here.
+        matmul_peak_share: our FLOP/s over those of a large matrix product, measured after each turn; the median.
         matmul_peak: FLOP/s of that product, in the precision that ours multiplies in.
-        loader_wait_share: of our time, spent waiting for batches.
+        loader_wait_share: of our time, spent waiting for batches. Loaders work on in the rival's turns, so it says
+            little without `batch_share`.
+        batch_share: seconds in which one process makes a batch, over those of a step; the loaders keep up as long
+            as it is below their number.
         flops_per_token: by the formula in `flops`.
         parameters: of the model.
         device: what it ran on.
@@ -52,6 +55,7 @@ class Measured:
     matmul_peak_share: float
     matmul_peak: float
     loader_wait_share: float
+    batch_share: float
     flops_per_token: float
     parameters: int
     device: str
@@ -82,49 +86,68 @@ def measure(
     recipe = replace(recipe, run=replace(recipe.run, steps=turn * (rounds + 1) + 1))
     tokens = turn * recipe.run.rows_per_step * recipe.model.context_length
     ours = _Ours(recipe, shard, folder / "ours", turn)
-    peak = matmul_peak(ours.trainer.device, ours.trainer.precision.dtype)
-    bf16 = ours.trainer.precision.dtype is torch.bfloat16
-    mine, theirs = [], []
+    device, dtype = ours.trainer.device, ours.trainer.precision.dtype
+    bf16 = dtype is torch.bfloat16
+    mine, theirs, peaks = [], [], []
     with _rival(recipe, shard, folder / "rival", turn, bf16) if rival else _nobody() as rivals:
         for counts in (False, *[True] * rounds):
-            seconds = ours(), rivals()
+            seconds, peak = (ours(), rivals()), matmul_peak(device, dtype)
             if counts:
                 mine.append(tokens / seconds[0])
                 theirs.append(tokens / seconds[1])
+                peaks.append(peak)
+            else:
+                ours.forget()
     flops = flops_per_token(recipe.model.config())
-    nominal = nominal_peak(ours.trainer.device)
+    nominal = nominal_peak(device)
     return Measured(
         tokens_per_s=median(mine),
         hf_tokens_per_s=median(theirs) if rival else None,
         ratio_vs_hf=median(a / b for a, b in zip(mine, theirs, strict=True)) if rival else None,
         mfu=median(mine) * flops / nominal if nominal else None,
-        matmul_peak_share=median(mine) * flops / peak,
-        matmul_peak=peak,
-        loader_wait_share=ours.speed.wait_share,
+        matmul_peak_share=median(speed * flops / peak for speed, peak in zip(mine, peaks, strict=True)),
+        matmul_peak=median(peaks),
+        loader_wait_share=ours.waited / ours.seconds,
+        batch_share=ours.seconds_of_a_batch() * ours.steps / ours.seconds,
         flops_per_token=flops,
         parameters=ours.trainer.model.config.n_parameters,
-        device=torch.cuda.get_device_name() if ours.trainer.device.type == "cuda" else "cpu",
+        device=torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
         dtype=ours.trainer.precision.name,
         rounds=rounds,
     )
 
 
 class _Ours:
-    """Turns of our trainer."""
+    """Turns of our trainer, and what they took in all: `steps`, `seconds`, `waited` seconds for batches."""
 
     def __init__(self, recipe: Recipe, shard: TokenShard, run: Path, turn: int) -> None:
         self.trainer = Trainer(recipe, shard, shard, run)
         self.turn = turn
-        self.speed = Speed(recipe.run.rows_per_step * recipe.model.context_length)
-        self._batches = self.trainer.batches(self.speed)
+        self.forget()
+        self._batches = self.trainer.batches(Speed(recipe.run.rows_per_step * recipe.model.context_length))
+
+    def forget(self) -> None:
+        """Begins to count."""
+        self.steps, self.seconds, self.waited = 0, 0.0, 0.0
 
     def __call__(self) -> float:
         began = time.perf_counter()
         for _ in range(self.turn):
-            self.trainer.step(next(self._batches), scale=0.1)
-            self.speed.step_ended()
+            asked = time.perf_counter()
+            batch = next(self._batches)
+            self.waited += time.perf_counter() - asked
+            self.trainer.step(batch, scale=0.1)
         if self.trainer.device.type == "cuda":
             torch.cuda.synchronize()
+        seconds = time.perf_counter() - began
+        self.steps, self.seconds = self.steps + self.turn, self.seconds + seconds
+        return seconds
+
+    def seconds_of_a_batch(self) -> float:
+        """What one process needs to make a step's batch."""
+        rows = self.trainer.rows()
+        began = time.perf_counter()
+        rows.rows(0, self.trainer.recipe.run.rows_per_step)
         return time.perf_counter() - began
 
 
