@@ -94,3 +94,9 @@ def test_an_empty_corpus_is_named(tmp_path: Path, corpus: Path, capsys: pytest.C
     )
     assert "holds no documents" in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_a_corpus_that_is_no_text_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "bad.jsonl").write_bytes(b'{"text": "x = 1"}\n\xff\xfe\n')
+    assert main(["tokenizer", str(tmp_path / "bad.jsonl"), "-o", str(tmp_path / "t.json")]) == 1
+    assert "bad.jsonl is damaged: it is not UTF-8" in capsys.readouterr().err

@@ -91,3 +91,26 @@ def test_the_learning_rate_rises_and_ends_low(schedule: str) -> None:
     if schedule == "wsd":
         assert scales[75] == 1.0
         assert scales[76] < 1.0
+
+
+def test_a_mixture_is_written_and_read_back(recipe: dict[str, Any], tmp_path: Path) -> None:
+    recipe["data"] = {"code": {"weight": 0.5}, "the text": {"weight": 0.5, "epochs": 4.0}}
+    loaded = Recipe.from_dict(recipe)
+    (tmp_path / "again.toml").write_text(loaded.to_toml())
+    assert Recipe.load(tmp_path / "again.toml") == loaded
+    assert Recipe.load(tmp_path / "again.toml", ["data.code.weight=0.9"]).data["code"].weight == 0.9
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        ({"code": 0.5}, r"\[data\] has a table for each source"),
+        ({"code": {"weigth": 1}}, r"\[data.code\]: unknown key 'weigth'"),
+        ({"code": {}}, r"\[data.code\]: missing .*weight"),
+        ({"code": {"weight": -1}}, "weight and epochs must be at least 0"),
+        ({"code": {"weight": 1, "epochs": "all"}}, "epochs must be float, not 'all'"),
+    ],
+)
+def test_a_mixture_that_makes_no_sense_is_named(recipe: dict[str, Any], data: object, says: str) -> None:
+    with pytest.raises(TrainingError, match=says):
+        Recipe.from_dict(recipe | {"data": data})

@@ -63,6 +63,10 @@ class Rows(ABC):
         """The source of row `number`; "" where there is one alone."""
         return ""
 
+    def epochs(self, _rows: int) -> dict[str, float]:
+        """How often each source has been read after so many rows; empty where there is one alone."""
+        return {}
+
     def row(self, number: int) -> IntArray:
         """Row `number` as trained on: int64 [context + 1], -1 where it is padding."""
         return self._padded(self.parts(number).tokens, -1)
@@ -167,9 +171,9 @@ class MixedStream(Rows):
         source, index = self.schedule.place(number)
         return self.streams[source].parts(index)
 
-    def epochs(self, rows: int) -> dict[str, float]:
+    def epochs(self, _rows: int) -> dict[str, float]:
         """How often each source has been read after so many rows."""
-        given = self.schedule.given(rows) / np.array(self.rows_per_epoch)
+        given = self.schedule.given(_rows) / np.array(self.rows_per_epoch)
         return dict(zip(self.names, given.tolist(), strict=True))
 
 

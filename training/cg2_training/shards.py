@@ -72,7 +72,9 @@ def read_documents(path: Path) -> Iterator[str]:
                 except (ValueError, KeyError, TypeError):
                     raise TrainingError(f"{path}, line {number}: not a JSON object with a text.") from None
     except FileNotFoundError:
-        raise TrainingError(f"{path} does not exist; build it with cg2-train corpus build.") from None
+        raise TrainingError(f"{path} does not exist; make it with cg2-train corpus.") from None
+    except UnicodeDecodeError as wrong:
+        raise TrainingError(f"{path} is damaged: it is not UTF-8 ({wrong.reason}); make it again.") from None
 
 
 def tokenize_corpus(
@@ -81,9 +83,18 @@ def tokenize_corpus(
     """Tokenizes a JSON-lines corpus, in its order, into a shard folder.
 
     Raises:
-        TrainingError: the corpus is missing, damaged or empty.
+        TrainingError: the corpus is missing, damaged or empty, or the disk is full.
         OutputError: `out` holds something that is no shard.
     """
+    try:
+        return _tokenize(corpus, tokenizer, out, progress)
+    except OSError as wrong:
+        raise TrainingError(
+            f"cannot write the shard {out} ({wrong.strerror or wrong}); make room and run the same command again."
+        ) from wrong
+
+
+def _tokenize(corpus: Path, tokenizer: CodeTokenizer, out: Path, progress: bool) -> TokenShard:
     dtype = np.dtype(np.uint16 if tokenizer.special.vocab_size <= 1 << 16 else np.uint32)
     total_bytes = count = 0
     documents = read_documents(corpus)
@@ -96,7 +107,7 @@ def tokenize_corpus(
         with (new / "tokens.bin").open("wb") as file:
             while texts := list(islice(documents, BATCH)):
                 for tokens in tokenizer.encode_batch(texts):
-                    np.array([*tokens, tokenizer.special.end_of_text], dtype=dtype).tofile(file)
+                    file.write(np.array([*tokens, tokenizer.special.end_of_text], dtype=dtype).tobytes())
                     count += len(tokens) + 1
                 size = sum(len(text.encode()) for text in texts)
                 total_bytes += size

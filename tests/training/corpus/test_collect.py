@@ -179,7 +179,10 @@ def test_nothing_left_is_said_with_the_reasons(tmp_path: Path) -> None:
 
 def test_code_without_a_licence_is_left_out(folder: Path, tmp_path: Path) -> None:
     (folder / "LICENSE").write_text("All rights reserved.")
-    with pytest.raises(CorpusError, match="left out for: no licence"):
+    with pytest.raises(
+        CorpusError,
+        match="no licence 18; give the licence of what says none, or own if it is yours",
+    ):
         run(one(folder), tmp_path / "out")
     assert run(one(folder, licence="own"), tmp_path / "out")["sources"]["project"]["licences"] == {"own": 14}
 

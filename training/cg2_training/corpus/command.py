@@ -165,8 +165,15 @@ def summary(report: Mapping[str, Any]) -> str:
                 ", ".join(f"{reason} {count:,}" for reason, count in reasons) or "-",
             ]
         )
-    redacted = ", ".join(f"{what} in {count:,}" for what, count in report["redacted"].items())
-    return aligned(rows, right=(1, 2, 3, 4)) + (f"\nredacted: {redacted} documents" if redacted else "")
+    lines = [aligned(rows, right=(1, 2, 3, 4))]
+    if report["redacted"]:
+        told = ", ".join(f"{what} in {count:,}" for what, count in report["redacted"].items())
+        lines.append(f"redacted: {told} documents")
+    if not report["files"]["heldout"]:
+        lines.append(
+            "Nothing is held out, so nothing can be measured; a greater part, such as 0.1, holds out more."
+        )
+    return "\n".join(lines)
 
 
 def _run_build(arguments: argparse.Namespace) -> int:

@@ -116,13 +116,7 @@ def finish(collection: Collection, work: Work, out: Path, *, workers: int, progr
     _add_tallies(reports, work.tallies())
     kept = _unique(collection, entries, reports, progress)
     if not kept["train"]:
-        reasons = Counter({reason: n for one in reports.values() for reason, n in one.dropped.items()})
-        most = ", ".join(f"{reason} {n}" for reason, n in reasons.most_common(3))
-        read = sum(one.read_files for one in reports.values())
-        raise CorpusError(
-            f"nothing is left to train on: {read} documents were read"
-            + (f", and left out for: {most}." if most else "; name sources with code or text.")
-        )
+        raise CorpusError(_nothing_left(list(reports.values())))
     report = _report(collection, reports, kept)
     with replacing_folder(out, proof=REPORT) as new:
         for split, chosen in kept.items():
@@ -205,6 +199,17 @@ def _unique(
         else:
             kept[split_of[id(entry)]].append(entry)
     return kept
+
+
+def _nothing_left(reports: list[SourceReport]) -> str:
+    """Why there is no corpus, with the reasons that most documents were left out for."""
+    read = sum(one.read_files for one in reports)
+    reasons = sum((Counter(one.dropped) for one in reports), Counter())
+    if not reasons:
+        return f"nothing is left to train on: {read} documents were read; name sources with code or text."
+    most = ", ".join(f"{reason} {count}" for reason, count in reasons.most_common(3))
+    mend = "; give the licence of what says none, or own if it is yours" if "no licence" in reasons else ""
+    return f"nothing is left to train on: {read} documents were read, and left out for: {most}{mend}."
 
 
 def _report(

@@ -35,9 +35,9 @@ DETECTORS = {
     "telegram_token": "TelegramBotTokenDetector",
     "twilio": "TwilioKeyDetector",
 }
-"""The detectors of detect-secrets that know a key by its maker's shape, by module. Its detectors of entropy took
-17,663 words of the standard library's 4.7 MB for keys, and the one that looks for passwords by name reads 0.2 MB
-a second, so neither is used."""
+"""The detectors of detect-secrets that know a key by its maker's shape, by module. Those that go by entropy or by
+names such as `password` are left out: in the 4.7 MB of the standard library's own modules they take 17 strings for
+secrets (alphabets, digests and the word "yes"), and none is one."""
 
 PRIVATE_KEY = re.compile(r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----")
 
