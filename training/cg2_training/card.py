@@ -37,17 +37,28 @@ Held-out loss, {eval_rows} rows of each kind:
 
 ## Commands
 
-    cg2-train corpus build training/manifests/{manifest} -o runs/corpus
-    cg2-train tokenizer runs/corpus/train.jsonl -o runs/tokenizer.json --vocab-size {vocab_size} --masks {masks}
-    cg2-train tokenize runs/corpus/train.jsonl --tokenizer runs/tokenizer.json -o runs/train
-    cg2-train tokenize runs/corpus/heldout.jsonl --tokenizer runs/tokenizer.json -o runs/heldout
-    cg2-train pretrain training/recipes/{name}.toml --train runs/train --heldout runs/heldout --run runs/{name}
-    cg2-train export runs/{name} --heldout runs/heldout --corpus runs/corpus -o cg2ls/default --format {precision}
+{commands}
 
 The recipe as it was run, overrides of the file included:
 
 {recipe}
 """
+
+BUILT = """\
+    cg2-train corpus build training/manifests/{manifest} -o runs/corpus
+    cg2-train tokenizer runs/corpus/train.jsonl -o runs/tokenizer.json --vocab-size {vocab_size} --masks {masks}
+    cg2-train tokenize runs/corpus/train.jsonl --tokenizer runs/tokenizer.json -o runs/train
+    cg2-train tokenize runs/corpus/heldout.jsonl --tokenizer runs/tokenizer.json -o runs/heldout
+    cg2-train pretrain training/recipes/{name}.toml --train runs/train --heldout runs/heldout --run runs/{name}
+    cg2-train export runs/{name} --heldout runs/heldout --corpus runs/corpus -o cg2ls/default --format {precision}"""
+
+COLLECTED = """\
+    cg2-train corpus collect SOURCES -o runs/corpus
+    cg2-train tokenizer runs/corpus -o runs/tokenizer.json --vocab-size {vocab_size} --masks {masks}
+    cg2-train tokenize runs/corpus --tokenizer runs/tokenizer.json -o runs/shards
+    cg2-train pretrain RECIPE --train runs/shards/train --heldout runs/shards/heldout --run runs/{name}
+    cg2-train export runs/{name} --heldout runs/shards/heldout --corpus runs/corpus \\
+      -o models/{name} --format {precision}"""
 
 
 def render_card(
@@ -69,9 +80,20 @@ def render_card(
         folder: the model folder.
     """
     model = ModelDescription.read(folder)
+    collected = "benchmarks" in corpus
     held_out = [name for name, source in corpus["sources"].items() if source["split"] == "heldout"]
+    if collected:
+        held_out = [f"{corpus['files']['heldout']:,} documents of the same sources"]
+    commands = (COLLECTED if collected else BUILT).format(
+        manifest=corpus["manifest"],
+        name=recipe.name,
+        vocab_size=recipe.model.vocab_size,
+        masks=recipe.model.n_masks,
+        precision=model.precision,
+    )
     return CARD.format(
         name=recipe.name,
+        commands=commands,
         parameters=recipe.model.config().n_parameters,
         precision=model.precision,
         size=sum(path.stat().st_size for path in folder.iterdir()) / 1e6,
@@ -81,11 +103,9 @@ def render_card(
         n_head=recipe.model.n_head,
         context_length=recipe.model.context_length,
         vocab_size=recipe.model.vocab_size,
-        masks=recipe.model.n_masks,
         infill=recipe.objective.infill_share,
         train_files=corpus["files"]["train"],
         train_mb=corpus["bytes"]["train"] / 1e6,
-        manifest=corpus["manifest"],
         manifest_sha256=corpus["manifest_sha256"],
         steps=step,
         rows=recipe.run.rows_per_step,

@@ -15,7 +15,7 @@ from cg2_training.errors import TrainingError
 from cg2_training.evaluate import Evaluation, evaluate
 from cg2_training.recipe import Recipe
 from cg2_training.run_file import read_run
-from cg2_training.shards import TokenShard
+from cg2_training.shard_set import ShardSet
 from cg2_training.subject import open_subject
 from cg2ls.files import check_replaceable, replacing_folder
 from cg2ls.modelfolder.description import DESCRIPTION, Language, ModelDescription
@@ -32,7 +32,7 @@ def publish(
 
     Args:
         run: folder of a pretraining run.
-        heldout: token shard to measure on.
+        heldout: token shards to measure on.
         corpus: folder of the built corpus, whose corpus.json the card quotes.
         out: the model folder; one that is there is replaced.
         precision: see `cg2_quantize.convert`.
@@ -54,8 +54,8 @@ def publish(
             " cannot be exported; evaluate its checkpoint instead."
         )
     report = _corpus_report(corpus)
-    shard = TokenShard.open(heldout)
-    measured = _measure(run / "checkpoint", shard, recipe)
+    shards = ShardSet.open(heldout)
+    measured = _measure(run / "checkpoint", shards, recipe)
     with tempfile.TemporaryDirectory(dir=run) as scratch:
         checkpoint = Path(shutil.copytree(run / "checkpoint", Path(scratch) / "checkpoint"))
         facts = Facts.read(checkpoint)
@@ -63,7 +63,7 @@ def publish(
         replace(facts, source=source).write(checkpoint)
         folder = Path(scratch) / "folder"
         convert(checkpoint, folder, precision=precision, license=license_id)
-        shipped = _measure(folder, shard, recipe)
+        shipped = _measure(folder, shards, recipe)
         replace(
             ModelDescription.read(folder),
             languages={language: Language(bits_per_byte=round(shipped.bits_per_byte, 4))},
@@ -77,9 +77,9 @@ def publish(
     return card
 
 
-def _measure(subject: Path, shard: TokenShard, recipe: Recipe) -> Evaluation:
-    losses, context = open_subject(subject, shard.tokenizer)
-    return evaluate(losses, shard, context, ROWS, recipe.objective)
+def _measure(subject: Path, shards: ShardSet, recipe: Recipe) -> Evaluation:
+    losses, context = open_subject(subject, shards.tokenizer)
+    return evaluate(losses, shards, context, ROWS, recipe.objective)
 
 
 def _quality(measured: Evaluation, shipped: Evaluation) -> dict[str, float]:

@@ -62,7 +62,7 @@ def collect(
             break
     workers = workers or os.cpu_count() or 1
     tasks = tasks or workers * TASKS_PER_WORKER
-    out = out.absolute()
+    out, here = out.absolute(), executor == "local"
     try:
         work = prepared(out.with_name(f".{out.name}.work"), collection, tasks)
         stages = [
@@ -71,7 +71,9 @@ def collect(
                 [ReadSources(collection, work), CleanDocuments(collection, work), WriteShare(work)],
                 tasks,
             ),
-            executors.Stage("finish", [Finish(collection, work, out, workers, progress)], 1),
+            executors.Stage(
+                "finish", [Finish(collection, work, out, workers if here else 0, progress and here)], 1
+            ),
         ]
         if executor == "slurm":
             executors.run_slurm(stages, work, workers, options or {})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import platform
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -103,7 +104,7 @@ def finish(collection: Collection, work: Work, out: Path, *, workers: int, progr
         collection: what was collected.
         work: where the shares are.
         out: replaced if it is a corpus.
-        workers: processes that compute signatures.
+        workers: processes that compute signatures; as many as the machine has processors if 0.
         progress: whether to draw a bar.
 
     Raises:
@@ -111,7 +112,7 @@ def finish(collection: Collection, work: Work, out: Path, *, workers: int, progr
         OutputError: `out` holds something else.
     """
     paths = work.shares()
-    entries = _indexed(paths, workers, progress)
+    entries = _indexed(paths, workers or os.cpu_count() or 1, progress)
     reports = {spec.name: SourceReport(spec.content) for spec in collection.sources}
     _add_tallies(reports, work.tallies())
     kept = _unique(collection, entries, reports, progress)
