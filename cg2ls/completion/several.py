@@ -68,7 +68,7 @@ def others(
         stop: whether the request was cancelled.
 
     Returns:
-        The likeliest first. None is empty, and none reads like another or like `shown`.
+        The likeliest first. None is empty, and none reads like another or like `shown`, nor like its beginning.
 
     Raises:
         EngineError: the model cannot be run, or there is no memory for so many answers.
@@ -86,8 +86,12 @@ def others(
     distinct: dict[str, Other] = {}
     for other in found:
         distinct.setdefault(_words(other.shaped.text), other)
-    distinct.pop(_words(shown), None)
-    return list(distinct.values())[:most]
+    texts = {*distinct, _words(shown)}
+    return [
+        other
+        for words, other in distinct.items()
+        if words != _words(shown) and not any(text != words and text.startswith(words) for text in texts)
+    ][:most]
 
 
 def _words(text: str) -> str:

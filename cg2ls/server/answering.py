@@ -18,7 +18,6 @@ from cg2ls.server.documents import NotOpenError, PositionError, Snapshot
 if TYPE_CHECKING:
     from cg2ls.completion import CompletionEngine
     from cg2ls.completion.rhythm import Rhythm
-    from cg2ls.completion.scheduler import Stop
     from cg2ls.server.options import Options
     from cg2ls.server.server import Server
 
@@ -84,7 +83,7 @@ def place_of(
 
 
 async def complete(server: Server, place: Place, mode: Trigger, count: int = 1) -> Completion | None:
-    """Completes at a place, in the decoding thread.
+    """Completes at a place, in the decoding thread where the model has to run.
 
     Args:
         server: with its models.
@@ -111,14 +110,15 @@ async def complete(server: Server, place: Place, mode: Trigger, count: int = 1) 
     session.context_of = server.surroundings.context_of(place.snapshot, place.offset, engine)
     options = server.options_of(place.snapshot.uri, place.snapshot.language)
     server.rhythm.key(monotonic())
-    wait = _wait(server.rhythm, options, mode)
-    if wait and (known := session.known(*place.text_and_offset(), mode)):
-        return known
-
-    def work(stop: Stop) -> Completion:
-        return session.complete(*place.text_and_offset(), mode, stop, count=count)
-
-    completion = await server.scheduler.run(place.snapshot.uri, work, wait=wait)
+    uri = place.snapshot.uri
+    completion = session.known(*place.text_and_offset(), mode) if count == 1 else None
+    if completion is not None:
+        server.scheduler.supersede(uri)
+    else:
+        wait = _wait(server.rhythm, options, mode)
+        completion = await server.scheduler.run(
+            uri, lambda stop: session.complete(*place.text_and_offset(), mode, stop, count=count), wait=wait
+        )
     if completion is not None and completion.source == "model" and completion.tokens:
         server.rhythm.answered(completion.latency_ms / 1000)
     if completion is not None and completion.text and options.speculate:

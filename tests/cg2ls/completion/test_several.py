@@ -60,6 +60,11 @@ def test_none_is_there_twice_and_none_is_empty(choose):
     assert ask(session) == ["a + b", "c"]
 
 
+def test_a_mere_beginning_of_another_is_left_out(choose):
+    _, session = choose("sum(a)", "su", "cost + 1", "cost")
+    assert ask(session, 5) == ["sum(a)", "cost + 1"]
+
+
 def test_all_pass_the_same_rules(choose):
     _, session = choose("f(a)", "f(b)\nmore", "g(c))\n", "= = d\n")
     assert ask(session, 5) == ["f(a)", "f(b)", "g(c)"]
