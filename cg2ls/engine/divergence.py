@@ -41,24 +41,27 @@ class Divergence:
         )
 
 
-def measure_divergence(context: Forward, text: Sequence[int]) -> Divergence:
+def measure_divergence(
+    context: Forward, text: Sequence[int] | NDArray[np.int64], compared: int = COMPARED
+) -> Divergence:
     """Reads the end of a text in one call and token by token.
 
     Args:
         context: is emptied.
-        text: token ids, more than `COMPARED`.
+        text: token ids, more than are compared.
+        compared: how many at its end.
     """
     tokens: NDArray[np.int64] = np.asarray(text, dtype=np.int64)
-    behind, compared = tokens[:-COMPARED], tokens[-COMPARED:]
+    behind, end = tokens[:-compared], tokens[-compared:]
     context.cached.truncate(0)
     context.run(behind)
-    together = context.run(compared, COMPARED).copy()
+    together = context.run(end, compared).copy()
     context.cached.truncate(0)
     context.run(behind)
-    singly = np.concatenate([context.run(compared[place : place + 1]).copy() for place in range(COMPARED)])
+    singly = np.concatenate([context.run(end[place : place + 1]).copy() for place in range(compared)])
     context.cached.truncate(0)
     return Divergence(
         largest=float(np.abs(together - singly).max()),
         changed=int((together.argmax(axis=1) != singly.argmax(axis=1)).sum()),
-        compared=COMPARED,
+        compared=compared,
     )

@@ -12,6 +12,7 @@ from cg2ls.engine.cache import KvBuffers
 from cg2ls.engine.calls import Calls, DeviceCalls, HostCalls
 from cg2ls.engine.contexts import Contexts
 from cg2ls.engine.costs import SAMPLED, CallCosts
+from cg2ls.engine.divergence import measure_divergence
 from cg2ls.engine.forward import Forward, first_line
 from cg2ls.engine.providers import PROVIDERS
 from cg2ls.engine.request import EngineError
@@ -25,6 +26,12 @@ if TYPE_CHECKING:
 
 CALIBRATED_BEHIND = 384
 """Tokens that are taken as read when calls are measured; longer calls cost relatively more behind more."""
+
+TRIED = 24
+"""Tokens that are read to find out whether one alone gives what several together give."""
+
+ALONE = 4
+"""How many of them alone."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +77,8 @@ class Runtime:
             EngineError: it cannot be opened, or there is no memory for a context.
         """
         opened = open_session(folder, model, provider=provider, threads=threads, cuda_graph=cuda_graph)
-        made = Contexts(lambda: new_context(model, opened), contexts)
+        pairs = in_pairs(model, opened)
+        made = Contexts(lambda: new_context(model, opened, pairs=pairs), contexts)
         return cls(model=model, opened=opened, contexts=made, costs=costs or CallCosts())
 
     def calibrate(self, *, whole: bool) -> None:
@@ -94,8 +102,13 @@ class Runtime:
         context.cached.truncate(0)
 
 
-def new_context(model: ModelDescription, opened: OpenSession) -> Forward:
+def new_context(model: ModelDescription, opened: OpenSession, *, pairs: bool) -> Forward:
     """An empty context.
+
+    Args:
+        model: its description.
+        opened: its session.
+        pairs: whether its calls read tokens in pairs.
 
     Raises:
         EngineError: there is no memory for it.
@@ -109,7 +122,7 @@ def new_context(model: ModelDescription, opened: OpenSession) -> Forward:
             kv_dtype=model.kv_dtype,
             device=memory,
         )
-        return Forward(_calls(model, opened, buffers), buffers)
+        return Forward(_calls(model, opened, buffers, pairs=pairs), buffers)
     except Exception as wrong:  # MemoryError, or one of the runtime's own, undocumented classes
         raise EngineError(
             f"There is no memory for {model.name}'s context of {model.context_length} tokens"
@@ -117,13 +130,22 @@ def new_context(model: ModelDescription, opened: OpenSession) -> Forward:
         ) from None
 
 
-def in_pairs(model: ModelDescription) -> bool:
-    """Whether calls read tokens in pairs: where the model's results need not depend on what shares a call."""
-    return model.independent_rows
+def in_pairs(model: ModelDescription, opened: OpenSession) -> bool:
+    """Whether calls read tokens in pairs, so that a result does not depend on what shares its call.
+
+    Of no use where it does so anyway. An int8 model with an int8 cache adds up in integers wherever one row could
+    differ from several; that the runtime's kernels here really do is tried once, on a few tokens.
+    """
+    if not model.independent_rows:
+        return False
+    if (model.precision, model.kv_dtype) != ("int8", "int8"):
+        return True
+    tried = (TRIED * np.arange(1, 1 + TRIED)) % model.architecture.vocab_size
+    return bool(measure_divergence(new_context(model, opened, pairs=False), tried, ALONE).largest)
 
 
-def _calls(model: ModelDescription, opened: OpenSession, buffers: KvBuffers) -> Calls:
-    vocab, pairs = model.architecture.vocab_size, in_pairs(model)
+def _calls(model: ModelDescription, opened: OpenSession, buffers: KvBuffers, *, pairs: bool) -> Calls:
+    vocab = model.architecture.vocab_size
     memory = PROVIDERS[opened.provider].memory
     if memory == "cpu":
         return HostCalls(opened.ort, opened.session, buffers, vocab, pairs=pairs)

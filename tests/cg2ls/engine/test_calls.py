@@ -15,13 +15,13 @@ from cg2ls.engine.calls import DeviceCalls, Shape
 def on_device(tiny_model, monkeypatch):
     """An engine whose inputs and outputs lie in a device's memory, which here is the processor's."""
 
-    def calls(model, opened, buffers):
+    def calls(model, opened, buffers, *, pairs):
         return DeviceCalls(
             opened.ort,
             opened.session,
             buffers,
             model.architecture.vocab_size,
-            pairs=runtime.in_pairs(model),
+            pairs=pairs,
             memory="cpu",
             graphs=False,
         )

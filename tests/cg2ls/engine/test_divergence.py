@@ -9,6 +9,7 @@ import pytest
 from cg2_quantize import convert
 from cg2ls.engine import Engine
 from cg2ls.engine.divergence import Divergence
+from cg2ls.engine.runtime import ALONE
 
 
 @pytest.mark.parametrize("precision", ["int8", "int4"])
@@ -19,11 +20,24 @@ def test_a_model_whose_rows_are_independent_gives_the_same_bits(tiny_checkpoint,
 
 
 def test_single_tokens_are_told_from_pairs(tiny_model, words, monkeypatch):
-    monkeypatch.setattr("cg2ls.engine.runtime.in_pairs", lambda model: False)
+    monkeypatch.setattr("cg2ls.engine.runtime.in_pairs", lambda *_: False)
     with Engine.open(Path(tiny_model), threads=1) as engine:
         found = engine.divergence(words(60))
     assert 0 < found.largest < 1e-3, "another order of sums"
     assert "differ by up to" in str(found)
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_with_an_int8_cache_tokens_are_read_in_pairs_unless_one_alone_gives_the_same_bits(
+    tiny_checkpoint, tmp_path, words, monkeypatch, alone
+):
+    convert(tiny_checkpoint, tmp_path / "model", precision="int8", kv="int8", name="m")
+    if not alone:
+        monkeypatch.setattr("cg2ls.engine.runtime.measure_divergence", lambda *_: Divergence(1e-6, 0, ALONE))
+    with Engine.open(tmp_path / "model", threads=1) as engine:
+        assert engine.divergence(words(60)) == Divergence(0.0, 0, 16)
+        in_pairs = engine._keeper.runtime.contexts.newest._calls._pairs
+        assert in_pairs or alone
 
 
 def test_the_engine_serves_on_afterwards(engine, words, uncached):

@@ -17,7 +17,13 @@ from cg2ls.engine import Engine, EngineError, EngineOptions, Request, Step
 from cg2ls.engine.costs import CallCosts
 from cg2ls.engine.drafting import Drafter, Guess, Policy, PromptLookup
 
-PRECISIONS = ("fp32", "int8", "int4")
+FORMATS = {
+    "fp32": {"precision": "fp32"},
+    "int8": {"precision": "int8"},
+    "int8 with an int8 cache": {"precision": "int8", "kv": "int8"},
+    "int4": {"precision": "int4"},
+    "int4 with an int8 cache": {"precision": "int4", "kv": "int8"},
+}
 TEXT = "def area(width, height):\n    return width * height\n\ndef area(width, height):\n    return wi"
 
 
@@ -48,10 +54,10 @@ class Pair:
         return steps
 
 
-@pytest.fixture(scope="module", params=PRECISIONS)
+@pytest.fixture(scope="module", params=FORMATS)
 def pair(request, tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Pair:
-    folder = tmp_path_factory.mktemp(request.param) / "model"
-    convert(tiny_checkpoint, folder, precision=request.param, name=request.param)
+    folder = tmp_path_factory.mktemp("pair") / "model"
+    convert(tiny_checkpoint, folder, **FORMATS[request.param], name="pair")
     return Pair(folder)
 
 
