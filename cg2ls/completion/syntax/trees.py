@@ -1,9 +1,8 @@
-"""Parsing what differs little from what was parsed before, and no further than the first error.
+"""Parsing what differs little from what was parsed before.
 
 Around a cursor the same piece of a document is parsed at every key and with every answer. Tree-sitter takes the tree of
 an earlier version and parses only what an edit touched (Wagner, "Practical Algorithms for Incremental Software
-Development Environments", 1998). Recovering from an error is what takes it long, and nobody here needs the tree of code
-that is wrong.
+Development Environments", 1998).
 """
 
 from __future__ import annotations
@@ -15,9 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tree_sitter import Parser, Point, Tree
-
-PIECE = 1 << 13
-"""Bytes given to the parser at once."""
 
 
 class Trees:
@@ -37,42 +33,16 @@ class Trees:
 
     def sound(self, code: bytes) -> bool:
         """Whether code has no error."""
-        with self._lock:
-            tree = self._until_error(code)
-            return tree is not None and self._kept(code, tree)
+        return not self.tree(code).root_node.has_error
 
     def tree(self, code: bytes) -> Tree:
         """The tree of code that may have errors."""
         with self._lock:
             old = self._earlier(code)
             tree = self._parser.parse(code, old) if old else self._parser.parse(code)
-            self._kept(code, tree)
+            if not tree.root_node.has_error:
+                self._code, self._tree = code, tree
             return tree
-
-    def _kept(self, code: bytes, tree: Tree) -> bool:
-        """Keeps a sound tree for the next version; whether it is sound."""
-        sound = not tree.root_node.has_error
-        if sound:
-            self._code, self._tree = code, tree
-        return sound
-
-    def _until_error(self, code: bytes) -> Tree | None:
-        """The tree of code; None as soon as it is certain to have an error."""
-
-        def read(start: int, _: object) -> bytes:
-            return code[start : start + PIECE]
-
-        def wrong(_: int, has_error: bool) -> bool:
-            return has_error
-
-        old = self._earlier(code)
-        try:
-            if old is None:
-                return self._parser.parse(read, progress_callback=wrong)
-            return self._parser.parse(read, old, progress_callback=wrong)
-        except ValueError:  # how the binding says that the callback ended it
-            self._parser.reset()
-            return None
 
     def _earlier(self, code: bytes) -> Tree | None:
         """The last sound tree, told what is different now."""

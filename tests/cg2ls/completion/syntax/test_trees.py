@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -90,3 +92,18 @@ def test_code_without_anything_in_common_is_parsed_too():
     assert trees.sound(b"y = 1\n")
     assert not trees.sound(b"y = (\n")
     assert trees.sound(b"y = 1\n")
+
+
+def test_nothing_is_kept_of_versions_that_are_over():
+    trees = Trees(parser("python"))
+    trees.sound(PYTHON.encode())
+    tracemalloc.start()
+    try:
+        for number in range(600):
+            trees.sound(f"{PYTHON}x = {number}\n".encode())
+            trees.sound(f"{PYTHON}x = (\n{number}".encode())
+            if number == 100:
+                before = tracemalloc.get_traced_memory()[0]
+        assert tracemalloc.get_traced_memory()[0] - before < 50_000
+    finally:
+        tracemalloc.stop()
