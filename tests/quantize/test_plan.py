@@ -10,6 +10,7 @@ from cg2_quantize.errors import QuantizeError
 from cg2_quantize.machine import Machine, this_machine
 from cg2_quantize.plan import SHARE, plan
 from cg2ls.codegen2 import CodeGenConfig
+from cg2ls.codegen2.config import CODEGEN25
 
 GIB = 1 << 30
 
@@ -19,6 +20,7 @@ def published(layers, width, heads):
     return CodeGenConfig(n_layer=layers, n_embd=width, n_head=heads, n_inner=4 * width, **shape)
 
 
+CODEGEN25_7B = replace(published(32, 4096, 32), n_inner=11008, rotary_dim=128, qkv_groups=1, family=CODEGEN25)
 CODEGEN2_1B, CODEGEN2_7B = published(16, 2048, 16), published(32, 4096, 16)
 
 
@@ -26,8 +28,9 @@ def card(gib):
     return Machine(memory=32 * GIB, gpu=int(gib * GIB), gpu_name="a card")
 
 
-def test_seven_billion_on_eight_gigabytes_is_int4_with_one_to_spare():
-    found = plan(CODEGEN2_7B, card(8))
+@pytest.mark.parametrize("config", [CODEGEN2_7B, CODEGEN25_7B])
+def test_seven_billion_on_eight_gigabytes_is_int4_with_one_to_spare(config):
+    found = plan(config, card(8))
     assert found.chosen.name == "int4"
     assert found.chosen.target == "cuda"
     assert found.context == 2048

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,8 +11,11 @@ from torch import Tensor
 from transformers import CodeGenConfig as HfConfig
 from transformers import CodeGenForCausalLM
 
-from cg2_training.model import CodeGen, region_mask
-from cg2ls.codegen2 import CodeGenConfig
+from cg2_quantize.synthetic import write_random_checkpoint
+from cg2_training.errors import TrainingError
+from cg2_training.model import CodeGen, load_model, region_mask
+from cg2ls.codegen2 import Checkpoint, CodeGenConfig
+from cg2ls.codegen2.config import CODEGEN25
 from cg2ls.codegen2.qkv import regroup_qkv
 
 CONFIG = CodeGenConfig(
@@ -104,3 +108,20 @@ def test_prompts_of_two_documents_do_not_see_each_other(model: CodeGen, tokens: 
         before, after = model(tokens, region_mask(regions)), model(changed, region_mask(regions))
     assert torch.equal(before[:, :20], after[:, :20]), "what is left of the second prompt cannot see it"
     assert not torch.equal(before[:, 20:25], after[:, 20:25])
+
+
+def test_codegen25_is_another_network_and_refused(tmp_path: Path) -> None:
+    shape = CodeGenConfig(
+        n_layer=1,
+        n_embd=32,
+        n_head=2,
+        rotary_dim=16,
+        n_positions=32,
+        vocab_size=300,
+        n_inner=32,
+        qkv_groups=1,
+        family=CODEGEN25,
+    )
+    write_random_checkpoint(tmp_path / "llama", shape)
+    with pytest.raises(TrainingError, match="can be converted but not trained here"):
+        load_model(Checkpoint.open(tmp_path / "llama"))
