@@ -10,6 +10,7 @@ import pytest
 from cg2_training.cli import main
 from cg2_training.plan import GIB, make_plan
 from cg2_training.recipe import Recipe
+from cg2_training.shards import TokenShard
 
 RECIPES = Path(__file__).parents[2] / "training" / "recipes"
 PUBLISHED = {
@@ -52,8 +53,20 @@ def test_a_run_that_does_not_fit_is_warned_of() -> None:
 
 def test_too_many_epochs_are_warned_of() -> None:
     recipe = Recipe.load(RECIPES / "python-125m.toml")
-    plan = make_plan(recipe, gpu="H100", gpus=8, unique_tokens=1_000_000_000)
-    assert any("9.8 times" in warning for warning in plan.warnings)
+    plan = make_plan(recipe, gpu="H100", gpus=8, epochs={"code": 9.83, "text": 3.9})
+    assert any("reads code 9.8 times" in warning for warning in plan.warnings)
+    assert not any("text" in warning for warning in plan.warnings)
+
+
+def test_epochs_are_counted_on_shards(
+    shard: TokenShard, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = RECIPES / "python-small.toml"
+    folder = Path(str(shard.tokens.filename)).parent  # type: ignore[attr-defined]
+    main(["plan", str(path), "--train", str(folder), "--set", "model.context_length=64", "--json"])
+    rows = 3700 * 12
+    expected = rows / ((len(shard.tokens) - 1) // 64 - 1)
+    assert json.loads(capsys.readouterr().out)["epochs"] == {"the data": pytest.approx(expected)}
 
 
 def test_the_command_prints_the_same_as_json(capsys: pytest.CaptureFixture[str]) -> None:

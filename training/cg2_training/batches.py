@@ -63,9 +63,9 @@ class Rows(ABC):
         """The source of row `number`; "" where there is one alone."""
         return ""
 
-    def epochs(self, _rows: int) -> dict[str, float]:
-        """How often each source has been read after so many rows; empty where there is one alone."""
-        return {}
+    @abstractmethod
+    def epochs(self, rows: int) -> dict[str, float]:
+        """How often each source has been read after so many rows."""
 
     def row(self, number: int) -> IntArray:
         """Row `number` as trained on: int64 [context + 1], -1 where it is padding."""
@@ -112,6 +112,10 @@ class RowStream(Rows):
                 f"the corpus has {len(shard.tokens)} tokens, fewer than two rows of {context}; add documents."
             )
         self._permutation: tuple[int, npt.NDArray[np.int64]] = (-1, np.empty(0, np.int64))
+
+    def epochs(self, rows: int) -> dict[str, float]:
+        """How often the shard has been read after so many rows."""
+        return {"the data": rows / self.rows_per_epoch}
 
     def source(self, number: int) -> npt.NDArray[np.unsignedinteger]:
         """The uncorrupted tokens [context + 1] of row `number`."""
@@ -171,9 +175,9 @@ class MixedStream(Rows):
         source, index = self.schedule.place(number)
         return self.streams[source].parts(index)
 
-    def epochs(self, _rows: int) -> dict[str, float]:
+    def epochs(self, rows: int) -> dict[str, float]:
         """How often each source has been read after so many rows."""
-        given = self.schedule.given(_rows) / np.array(self.rows_per_epoch)
+        given = self.schedule.given(rows) / np.array(self.rows_per_epoch)
         return dict(zip(self.names, given.tolist(), strict=True))
 
 

@@ -240,9 +240,9 @@ def _run_show(arguments: argparse.Namespace) -> int:
     for number in range(first, first + recipe.run.rows_per_step):
         print(f"--- row {number} {stream.origin(number)}".rstrip())
         print(render_row(stream.row(number), shards.tokenizer))
-    if epochs := stream.epochs(recipe.run.steps * recipe.run.rows_per_step):
-        told = ", ".join(f"{name} {times:.2f}" for name, times in epochs.items())
-        print(f"--- epochs in {recipe.run.steps:,} steps: {told}")
+    epochs = stream.epochs(recipe.run.steps * recipe.run.rows_per_step)
+    told = ", ".join(f"{name} {times:.2f}" for name, times in epochs.items())
+    print(f"--- epochs in {recipe.run.steps:,} steps: {told}")
     return 0
 
 

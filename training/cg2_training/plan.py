@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -42,6 +43,7 @@ class Plan:
         gpu_gib: memory of one GPU.
         tokens_per_s: of all GPUs together, at `ASSUMED_MFU` or what was given.
         hours: of the whole run.
+        epochs: how often each source is read; empty where the data is not known.
         warnings: what is wrong with it, each a sentence.
     """
 
@@ -56,6 +58,7 @@ class Plan:
     gpu_gib: float
     tokens_per_s: float
     hours: float
+    epochs: dict[str, float]
     warnings: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -64,7 +67,12 @@ class Plan:
 
 
 def make_plan(
-    recipe: Recipe, *, gpu: str, gpus: int, mfu: float = ASSUMED_MFU, unique_tokens: int | None = None
+    recipe: Recipe,
+    *,
+    gpu: str,
+    gpus: int,
+    mfu: float = ASSUMED_MFU,
+    epochs: Mapping[str, float] | None = None,
 ) -> Plan:
     """Estimates memory, speed and time.
 
@@ -75,7 +83,7 @@ def make_plan(
         gpu: a name in `GPU_GIB`.
         gpus: how many.
         mfu: share of the data sheet's FLOP/s to assume.
-        unique_tokens: in the data; None if not known.
+        epochs: how often the run reads each source; None if not known.
     """
     config, run = recipe.model.config(), recipe.run
     count = config.n_parameters
@@ -99,7 +107,8 @@ def make_plan(
         gpu_gib=GPU_GIB[gpu],
         tokens_per_s=speed,
         hours=tokens / speed / 3600,
-        warnings=tuple(_warnings(recipe, total, GPU_GIB[gpu], gpus, tokens, unique_tokens)),
+        warnings=tuple(_warnings(recipe, total, GPU_GIB[gpu], gpus, tokens, epochs or {})),
+        epochs=dict(epochs or {}),
     )
 
 
@@ -114,7 +123,7 @@ def _activation_bytes(recipe: Recipe) -> float:
 
 
 def _warnings(
-    recipe: Recipe, total: float, room: float, gpus: int, tokens: int, unique_tokens: int | None
+    recipe: Recipe, total: float, room: float, gpus: int, tokens: int, epochs: Mapping[str, float]
 ) -> list[str]:
     found = []
     if total > SPARE * room:
@@ -127,11 +136,12 @@ def _warnings(
             f"run.rows_per_step is {recipe.run.rows_per_step}, which {gpus} GPUs cannot share evenly;"
             " make it a multiple."
         )
-    if unique_tokens and tokens > MOST_EPOCHS * unique_tokens:
-        found.append(
-            f"the run sees its data {tokens / unique_tokens:.1f} times; beyond {MOST_EPOCHS} epochs more"
-            " repetition hardly helps: take more data or fewer steps."
-        )
+    found += [
+        f"the run reads {name} {times:.1f} times; beyond {MOST_EPOCHS} epochs more repetition hardly helps: take more"
+        " data, fewer steps or, in a mixture, a smaller weight."
+        for name, times in epochs.items()
+        if times > MOST_EPOCHS
+    ]
     ratio = tokens / recipe.model.config().n_parameters
     if ratio < 20:
         found.append(

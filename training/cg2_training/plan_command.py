@@ -5,6 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cg2_training.recipe import Recipe
 
 GPUS = ("H100", "H200", "A100", "L40S", "4090")
 
@@ -26,7 +30,7 @@ def add_plan(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--mfu", type=float, default=0.40, help="share of peak to assume (default: %(default)s)"
     )
-    parser.add_argument("--train", type=Path, metavar="FOLDER", help="token shard, to count epochs")
+    parser.add_argument("--train", type=Path, metavar="FOLDER", help="token shards, to count epochs")
     parser.add_argument("--json", action="store_true")
     parser.set_defaults(run_command=run_plan)
 
@@ -36,16 +40,16 @@ def run_plan(arguments: argparse.Namespace) -> int:
     from cg2_training.errors import TrainingError
     from cg2_training.plan import make_plan
     from cg2_training.recipe import Recipe
-    from cg2_training.shard_set import ShardSet
 
     if arguments.gpus < 1 or not 0 < arguments.mfu <= 1:
         raise TrainingError("--gpus must be at least 1 and --mfu between 0 and 1.")
+    recipe = Recipe.load(arguments.recipe, arguments.overrides)
     plan = make_plan(
-        Recipe.load(arguments.recipe, arguments.overrides),
+        recipe,
         gpu=arguments.gpu,
         gpus=arguments.gpus,
         mfu=arguments.mfu,
-        unique_tokens=ShardSet.open(arguments.train).size if arguments.train else None,
+        epochs=_epochs(recipe, arguments.train) if arguments.train else None,
     )
     if arguments.json:
         print(json.dumps(plan.to_dict(), indent=2))
@@ -62,6 +66,21 @@ def run_plan(arguments: argparse.Namespace) -> int:
         f"  at {arguments.mfu:.0%} of the data sheet's peak: {plan.tokens_per_s:,.0f} tokens/s,"
         f" {plan.hours:,.1f} hours on {arguments.gpus} x {arguments.gpu}"
     )
+    if plan.epochs:
+        told = ", ".join(f"{name} {times:.2f} times" for name, times in plan.epochs.items())
+        print(f"  reads {told}")
     for warning in plan.warnings:
         print(f"  warning: {warning}")
     return 1 if plan.warnings else 0
+
+
+def _epochs(recipe: Recipe, train: Path) -> dict[str, float]:
+    """How often the run reads each source."""
+    from cg2_training.batches import row_stream
+    from cg2_training.shard_set import ShardSet
+
+    run = recipe.run
+    stream = row_stream(
+        ShardSet.open(train), recipe.model.context_length, recipe.objective, run.seed, data=recipe.data
+    )
+    return stream.epochs(run.steps * run.rows_per_step)
