@@ -17,10 +17,13 @@ if TYPE_CHECKING:
 COMPARED = 16
 """Tokens whose logits are compared."""
 
+CALLS = (1, 3)
+"""Tokens of the calls that are compared with one call for all: as an answer grows, and odd, as drafts may be."""
+
 
 @dataclass(frozen=True, slots=True)
 class Divergence:
-    """Logits of the same tokens, read in one call and one by one.
+    """Logits of the same tokens, read in one call and in several.
 
     Attributes:
         largest: largest difference of any logit.
@@ -44,7 +47,7 @@ class Divergence:
 def measure_divergence(
     context: Forward, text: Sequence[int] | NDArray[np.int64], compared: int = COMPARED
 ) -> Divergence:
-    """Reads the end of a text in one call and token by token.
+    """Reads the end of a text in one call and in calls of `CALLS` tokens.
 
     Args:
         context: is emptied.
@@ -52,16 +55,18 @@ def measure_divergence(
         compared: how many at its end.
     """
     tokens: NDArray[np.int64] = np.asarray(text, dtype=np.int64)
-    behind, end = tokens[:-compared], tokens[-compared:]
-    context.cached.truncate(0)
-    context.run(behind)
-    together = context.run(end, compared).copy()
-    context.cached.truncate(0)
-    context.run(behind)
-    singly = np.concatenate([context.run(end[place : place + 1]).copy() for place in range(compared)])
+
+    def read(size: int) -> NDArray[np.float32]:
+        context.cached.truncate(0)
+        context.run(tokens[:-compared])
+        calls = (tokens[place : place + size] for place in range(len(tokens) - compared, len(tokens), size))
+        return np.concatenate([context.run(call, len(call)).copy() for call in calls])
+
+    together = read(compared)
+    others = [read(size) for size in CALLS]
     context.cached.truncate(0)
     return Divergence(
-        largest=float(np.abs(together - singly).max()),
-        changed=int((together.argmax(axis=1) != singly.argmax(axis=1)).sum()),
+        largest=max(float(np.abs(together - other).max()) for other in others),
+        changed=max(int((together.argmax(axis=1) != other.argmax(axis=1)).sum()) for other in others),
         compared=compared,
     )
