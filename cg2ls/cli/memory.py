@@ -16,6 +16,7 @@ from cg2ls.errors import Cg2Error
 
 if TYPE_CHECKING:
     from cg2ls.memory import Memory
+    from cg2ls.memory.store import Store
 
 EPILOG = """\
 examples:
@@ -50,6 +51,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     shared.add_argument("--model", metavar="NAME_OR_FOLDER", help="model whose tokens count")
     shared.add_argument("--exclude", action="append", default=[], metavar="PATTERN", help="as in .gitignore")
+    shared.add_argument(
+        "--dependencies",
+        action="store_true",
+        help="let installed packages take part, as `memoryDependencies` does",
+    )
     shared.add_argument("--json", action="store_true", help="print JSON")
     inner = made.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name, work, purpose in (
@@ -79,26 +85,34 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def status(arguments: argparse.Namespace) -> int:
-    """Prints what lies in the index, without reading any file of the workspace."""
-    from cg2ls.memory.store import StoreError
-
+    """Prints what lies in the indexes, without reading any file of the workspace."""
+    arguments.dependencies = True
     memory = _memory(arguments)
     found: Json = {
         "root": str(memory.workspace.root),
         "language": memory.language,
-        "folder": str(memory.store.folder),
         "weights": memory.mixture_origin,
+        **_held(memory.store),
     }
-    try:
-        index = memory.store.read()
-    except StoreError as wrong:
-        found["problem"] = str(wrong)
-    else:
-        size = sum(file.stat().st_size for file in memory.store.folder.iterdir())
-        read = [file for file in index.files if file.tokens]
-        found |= {"files": len(read), "left_out": len(index.files) - len(read), "tokens": index.tokens}
-        found |= {"bytes": size, "bytes_per_token": round(size / max(1, index.tokens), 2)}
+    if memory.installed and memory.packages_store:
+        packages = {"root": str(memory.installed.workspace.root), **_held(memory.packages_store)}
+        found["dependencies"] = packages
     return _print(found, arguments)
+
+
+def _held(store: Store) -> Json:
+    """What lies in one index."""
+    from cg2ls.memory.store import StoreError
+
+    found: Json = {"folder": str(store.folder)}
+    try:
+        index = store.read()
+    except StoreError as wrong:
+        return found | {"problem": str(wrong)}
+    size = sum(file.stat().st_size for file in store.folder.iterdir())
+    read = [file for file in index.files if file.tokens]
+    found |= {"files": len(read), "left_out": len(index.files) - len(read), "tokens": index.tokens}
+    return found | {"bytes": size, "bytes_per_token": round(size / max(1, index.tokens), 2)}
 
 
 def build(arguments: argparse.Namespace) -> int:
@@ -109,6 +123,7 @@ def build(arguments: argparse.Namespace) -> int:
     memory.refresh(refused=lambda refusal: refused.update([refusal.reason]))
     found = {
         "tokens": memory.indexed_tokens,
+        "tokens_of_dependencies": memory.installed_tokens,
         "seconds": round(perf_counter() - began, 2),
         "folder": str(memory.store.folder),
         "refused": dict(refused),
@@ -119,7 +134,10 @@ def build(arguments: argparse.Namespace) -> int:
 def clear(arguments: argparse.Namespace) -> int:
     """Removes the index and the fitted weights."""
     memory = _memory(arguments)
-    return _print({"folder": str(memory.store.folder), "removed": memory.store.clear()}, arguments)
+    found: Json = {"folder": str(memory.store.folder), "removed": memory.store.clear()}
+    if memory.packages_store:
+        found["dependencies_removed"] = memory.packages_store.clear()
+    return _print(found, arguments)
 
 
 def explain(arguments: argparse.Namespace) -> int:
@@ -202,6 +220,7 @@ def bench(arguments: argparse.Namespace) -> int:
 def _memory(arguments: argparse.Namespace) -> Memory:
     from cg2ls.codegen2.tokenizer import CodeTokenizer
     from cg2ls.memory import Memory
+    from cg2ls.memory.installed import installed
     from cg2ls.modelfolder.description import TOKENIZER
     from cg2ls.modelfolder.locate import locate_model
     from cg2ls.workspace import ReadingRules, Workspace
@@ -211,7 +230,8 @@ def _memory(arguments: argparse.Namespace) -> Memory:
     located = locate_model(flag=arguments.model, language=arguments.language)
     tokenizer = CodeTokenizer.load(located.folder / TOKENIZER)
     workspace = Workspace(arguments.root, ReadingRules(exclude=tuple(arguments.exclude)))
-    return Memory(workspace, arguments.language, tokenizer)
+    packages = installed(workspace.root, arguments.language) if arguments.dependencies else None
+    return Memory(workspace, arguments.language, tokenizer, installed=packages)
 
 
 def _print(found: Json, arguments: argparse.Namespace) -> int:
@@ -226,5 +246,5 @@ def _print(found: Json, arguments: argparse.Namespace) -> int:
 
 def _plain(value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{name} {number}" for name, number in value.items()) or "none"
+        return ", ".join(f"{name.replace('_', ' ')} {said}" for name, said in value.items()) or "none"
     return str(value)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cg2ls.completion.confidence import LEAST_CONFIDENCE
 from cg2ls.completion.names import SWITCHES
 from cg2ls.errors import Cg2Error
 
@@ -22,7 +21,8 @@ class CompletionOptions:
         automatic: whether to complete while someone types; requests of the user are always answered.
         unknown_languages: whether to complete in languages that the model was not trained on.
         comments: whether to complete in comments and strings of documentation while someone types.
-        min_confidence: least probability, 0 to 1, that something must have to be shown while someone types.
+        min_confidence: least probability, 0 to 1, that something must have to be shown while someone types; None
+            for the measured thresholds (`cg2ls.completion.confidence`).
         line_tokens: most tokens generated for the rest of one line.
         block_tokens: most tokens generated for several lines.
         context_tokens: tokens of the prompt for text of other files; 0 for none.
@@ -34,7 +34,7 @@ class CompletionOptions:
     automatic: bool = True
     unknown_languages: bool = False
     comments: bool = True
-    min_confidence: float = LEAST_CONFIDENCE
+    min_confidence: float | None = None
     line_tokens: int = 48
     block_tokens: int = 128
     context_tokens: int = 0
@@ -48,7 +48,7 @@ class CompletionOptions:
                 raise OptionsError(f"{name} is {value}, but must be at least 1.")
         if self.context_tokens < 0:
             raise OptionsError(f"context_tokens is {self.context_tokens}, but must be at least 0.")
-        if not 0 <= self.min_confidence <= 1:
+        if self.min_confidence is not None and not 0 <= self.min_confidence <= 1:
             raise OptionsError(f"min_confidence is {self.min_confidence}, but must be from 0 to 1.")
         if unknown := sorted(self.disabled_rules - SWITCHES):
             raise OptionsError(

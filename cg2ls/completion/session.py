@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from cg2ls.completion.anchor import Anchor, place
 from cg2ls.completion.answer import generate
 from cg2ls.completion.budget import HEALING, Budget
-from cg2ls.completion.confidence import Gate
+from cg2ls.completion.confidence import LEAST_CONFIDENCE, LEAST_WITH_PRIOR, Gate
 from cg2ls.completion.cursor import Cursor
 from cg2ls.completion.mode import Extent, extent
 from cg2ls.completion.names import CONFIDENCE, TYPED_THROUGH
@@ -177,7 +177,7 @@ class DocumentSession:
         )
         shaper = Shaper(situation=situation, disabled=self.options.disabled_rules)
         request = self._request(cursor, reach)
-        gate = Gate(request.forced, self._least_confidence(mode))
+        gate = Gate(request.forced, self._least_confidence(mode, request))
         answer = generate(self.engine, request, shaper, gate, stop)
         if gate.sure:
             shaped = shaper.shape(answer.text, ended=answer.ended, by_model=answer.by_model)
@@ -194,7 +194,7 @@ class DocumentSession:
             latency_ms=(perf_counter() - began) * 1000,
             reason=reason,
             confidence=gate.confidence,
-            rules=shaped.rules,
+            rules=shaped.rules if gate.sure else (*shaped.rules, CONFIDENCE),
         )
         if reason == "stopped":
             return first
@@ -204,10 +204,12 @@ class DocumentSession:
             self._typed_through.add(Suggestion.made(cursor, each.text, covers, mode, each.logprob))
         return _chosen_from(found)
 
-    def _least_confidence(self, mode: Trigger) -> float:
+    def _least_confidence(self, mode: Trigger, request: Request) -> float:
         if mode == "invoked" or CONFIDENCE in self.options.disabled_rules:
             return 0.0
-        return self.options.min_confidence
+        if self.options.min_confidence is not None:
+            return self.options.min_confidence
+        return LEAST_CONFIDENCE if request.prior is None else LEAST_WITH_PRIOR
 
     @cached_property
     def _grammar(self) -> Grammar | None:

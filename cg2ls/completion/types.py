@@ -58,7 +58,7 @@ class Completion:
         confidence: estimated probability of what the model wrote (`cg2ls.completion.confidence`), 0 to 1.
         source: where it came from.
         silence: why nothing was looked for, where `reason` is "silent".
-        rules: names of the rules that changed the model's answer, in their order.
+        rules: names of the rules that changed the model's answer, in their order; the gate's, if it ended it, is last.
         others: further ones to choose from, where several were asked for.
     """
 

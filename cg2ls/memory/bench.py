@@ -107,7 +107,7 @@ def _costs(
 ) -> list[float]:
     """What mixing costs at each token of real text, in ms."""
     nothing = np.zeros(len(index.files), np.bool_)
-    parts: list[Part] = [DocumentPart(document, range(0)), IndexPart(index, nothing, index.in_folder(""))]
+    parts: list[Part] = [DocumentPart(document, range(0)), IndexPart(index, nothing, index.sources(""))]
     random = np.random.default_rng(0)
     logits = random.normal(0, 3, memory.vocabulary).astype(np.float32)
     costs: list[float] = []

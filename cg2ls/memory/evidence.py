@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from cg2ls.memory.mixture import DOCUMENT, NEAR, WORKSPACE, Votes
+from cg2ls.memory.mixture import DOCUMENT, Votes
 from cg2ls.memory.segment import DEPTH, TOKEN, matched
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class Found:
 
     Attributes:
         neighbours: the entries.
-        sources: what each counts as, DOCUMENT, NEAR or WORKSPACE, [n].
+        sources: what each counts as, [n].
         files: the part's own number of each entry's file, or IN_DOCUMENT, [n].
     """
 
@@ -68,9 +68,10 @@ class DocumentPart:
 
     def search(self, context: bytes) -> list[Found]:
         """The document's own entries."""
+        found = self.live.neighbours(context, EACH_SIDE, self.hidden)
         return [
-            Found(each, np.full(len(each.following), DOCUMENT), np.full(len(each.following), IN_DOCUMENT))
-            for each in self.live.neighbours(context, EACH_SIDE, self.hidden)
+            Found(each, _DOCUMENT[: len(each.following)], _IN_DOCUMENT[: len(each.following)])
+            for each in found
             if len(each.following)
         ]
 
@@ -90,19 +91,19 @@ class IndexPart:
     Attributes:
         index: of them.
         dead: files that do not count, [files].
-        near: files that count as near, [files].
+        sources: what each file counts as, [files].
     """
 
     index: Index
     dead: NDArray[np.bool_]
-    near: NDArray[np.bool_]
+    sources: NDArray[np.int64]
 
     def search(self, context: bytes) -> list[Found]:
         """Entries of files that count."""
         if not self.index.files:
             return []
         neighbours, files = self.index.neighbours(context, EACH_SIDE, self.dead)
-        return [Found(neighbours, np.where(self.near[files], NEAR, WORKSPACE), files)]
+        return [Found(neighbours, self.sources[files], files)]
 
     def forward(self, place: int, most: int) -> list[int]:
         """Tokens after a place of the index."""
@@ -130,6 +131,8 @@ class Evidence:
     files: NDArray[np.int64]
 
 
+_DOCUMENT = np.full(2 * EACH_SIDE, DOCUMENT)
+_IN_DOCUMENT = np.full(2 * EACH_SIDE, IN_DOCUMENT)
 _NONE = np.zeros(0, np.int64)
 NOTHING = Evidence(Votes(_NONE, _NONE, _NONE), _NONE, _NONE, _NONE)
 
@@ -154,7 +157,7 @@ def gather(parts: Sequence[Part], context: NDArray[np.uint16]) -> Evidence:
             lengths[kept],
             np.concatenate([each.sources for _, each in found])[kept],
         ),
-        np.concatenate([np.full(len(each.files), number) for number, each in found])[kept],
+        np.repeat([number for number, _ in found], [len(each.files) for _, each in found])[kept],
         np.concatenate([each.neighbours.places for _, each in found])[kept],
         np.concatenate([each.files for _, each in found])[kept],
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cg2ls.memory.mixture import NEAR, WORKSPACE
 from cg2ls.memory.segment import DEPTH, Neighbours, Segment
 
 if TYPE_CHECKING:
@@ -80,10 +81,9 @@ class Index:
         mask[[self._numbers[path] for path in paths if path in self._numbers]] = True
         return mask
 
-    def in_folder(self, folder: str) -> NDArray[np.bool_]:
-        """Which files lie in a folder, those below it left out, [files]."""
-        inside: NDArray[np.bool_] = self._folder_of == self._folders.get(folder, -1)
-        return inside
+    def sources(self, folder: str) -> NDArray[np.int64]:
+        """NEAR for the files that lie in a folder, those below it left out, WORKSPACE for others, [files]."""
+        return np.where(self._folder_of == self._folders.get(folder, -1), NEAR, WORKSPACE)
 
     def neighbours(
         self, context: bytes, each_side: int, dead: NDArray[np.bool_]
@@ -103,6 +103,8 @@ class Index:
             if kept.sum() >= each_side or reach >= min(WIDEST, len(self.segment)):
                 break
             reach *= 4
+        if reach == each_side and kept.all():
+            return found, files
         rows = np.flatnonzero(kept)
         if len(rows) > 2 * each_side:
             middle = int(np.searchsorted(rows, reach))

@@ -98,10 +98,9 @@ def _spliced(values: NDArray[np.int32], first: int, last: int, new: list[int]) -
 def _difference(old: str, new: str) -> tuple[int, int, int]:
     """Where two texts differ: start in both, end in the old, end in the new."""
     most = min(len(old), len(new))
-    start = _shared(lambda low, high: old[low:high] == new[low:high], most)
-    rest = most - start
+    start = _shared(lambda low, high: old.startswith(new[low:high], low), most)
     back = _shared(
-        lambda low, high: old[len(old) - high : len(old) - low] == new[len(new) - high : len(new) - low], rest
+        lambda low, high: old.startswith(new[len(new) - high : len(new) - low], len(old) - high), most - start
     )
     return start, len(old) - back, len(new) - back
 

@@ -67,9 +67,10 @@ class LiveDocument:
         numbers = np.arange(self._next_number, self._next_number + len(written), dtype=np.int32)
         self._next_number += len(written)
         self._origin = np.concatenate([self._origin[:start], -numbers, self._origin[reach:]])
-        for entry, number in zip(written, numbers, strict=True):
-            token = int(self.lines.tokens[entry])
-            insort(self._changed, (self._context(self.lines.tokens, entry), token, int(number)))
+        contexts = self._contexts(self.lines.tokens, written)
+        tokens = self.lines.tokens[written.start : written.stop].tolist()
+        for entry in zip(contexts, tokens, numbers.tolist(), strict=True):
+            insort(self._changed, entry)
 
     def sorted_anew(self) -> Segment:
         """A segment of the document as it is; slow, for `adopt` if the text has not changed meanwhile."""
@@ -124,15 +125,21 @@ class LiveDocument:
 
     def _strike(self, old: NDArray[np.uint16], entries: range) -> None:
         """Takes entries of the document as it was out of the segment or the list."""
-        for entry in entries:
-            origin = int(self._origin[entry])
-            if origin >= 0:
-                self._alive[origin] = False
-            else:
-                key = (self._context(old, entry), int(old[entry]), -origin)
-                del self._changed[bisect_left(self._changed, key)]
+        origins = self._origin[entries.start : entries.stop]
+        self._alive[origins[origins >= 0]] = False
+        if (origins >= 0).all():
+            return
+        tokens = old[entries.start : entries.stop].tolist()
+        for context, token, origin in zip(
+            self._contexts(old, entries), tokens, origins.tolist(), strict=True
+        ):
+            if origin < 0:
+                del self._changed[bisect_left(self._changed, (context, token, -origin))]
 
-    def _context(self, tokens: NDArray[np.uint16], entry: int) -> bytes:
-        left = tokens[max(0, entry - DEPTH) : entry][::-1].astype(TOKEN).tobytes()
-        padding = DEPTH - entry
-        return left + np.full(padding, self._separator, TOKEN).tobytes() if padding > 0 else left
+    def _contexts(self, tokens: NDArray[np.uint16], entries: range) -> list[bytes]:
+        """What stands in front of each entry, from right to left, the document's start padded."""
+        left = tokens[max(0, entries.start - DEPTH) : entries.stop]
+        padding = np.full(max(0, DEPTH - entries.start), self._separator, TOKEN)
+        text = np.concatenate([left[::-1].astype(TOKEN), padding]).astype(TOKEN).tobytes()
+        ends = range(2 * len(entries), 0, -2)
+        return [text[end : end + 2 * DEPTH] for end in ends]

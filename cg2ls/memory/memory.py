@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections import OrderedDict
+from collections.abc import Mapping
 from pathlib import Path
 from threading import Lock, RLock
 from typing import TYPE_CHECKING, Any
@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cg2ls.memory.build import Stamp, differing, listing, read_files, stamp_of
+from cg2ls.memory.documents import OpenDocuments
 from cg2ls.memory.evidence import DocumentPart, IndexPart, Part
 from cg2ls.memory.index import EMPTY, Index, folder_of
-from cg2ls.memory.live import LONG, LiveDocument
-from cg2ls.memory.mixture import Mixture, MixtureError, shipped
+from cg2ls.memory.mixture import INSTALLED, NEAR, Mixture, MixtureError, shipped
 from cg2ls.memory.prior import MemoryPrior
 from cg2ls.memory.segment import DEPTH, Segment
 from cg2ls.memory.store import Store, StoreError
@@ -23,8 +23,11 @@ from cg2ls.workspace.languages import language_of_name
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from numpy.typing import NDArray
+
     from cg2ls.codegen2.tokenizer import CodeTokenizer
     from cg2ls.memory.build import Progress
+    from cg2ls.memory.installed import Installed
     from cg2ls.workspace import Refusal, Workspace
 
 log = logging.getLogger(__name__)
@@ -32,17 +35,14 @@ log = logging.getLogger(__name__)
 MERGE = 0.1
 """Share of the workspace's bytes that may be changed before the index on disk is written anew."""
 
-OPEN_DOCUMENTS = 8
-"""Documents kept live; the one completed longest ago is given up."""
 
-LARGE = 200_000
-"""Characters of a document that is taken in at once when it is first completed; larger ones wait for `opened`."""
+NONE_OPEN: Mapping[str, str] = {}
 
 
 class Memory:
     """The workspace's index and the open documents.
 
-    `prior` and `edited` are for the thread that completes, `refresh` for one in the background; they may overlap.
+    `prior` is for the thread that completes, `refresh` for one in the background; they may overlap.
 
     Args:
         workspace: what may be read.
@@ -50,6 +50,7 @@ class Memory:
         tokenizer: the model's.
         mixture: how to weigh what is found; None for the package's own weights.
         store: where the index lies on disk; None for the user's cache.
+        installed: packages that take part; their index lies in the user's cache, for all workspaces that share them.
 
     Attributes:
         mixture: the weights in use.
@@ -64,6 +65,7 @@ class Memory:
         tokenizer: CodeTokenizer,
         mixture: Mixture | None = None,
         store: Store | None = None,
+        installed: Installed | None = None,
     ) -> None:
         self.workspace = workspace
         self.language = language
@@ -77,8 +79,14 @@ class Memory:
         self._base = EMPTY
         self._changes = EMPTY
         self._gone: frozenset[str] = frozenset()
-        self._live: OrderedDict[str, LiveDocument] = OrderedDict()
-        self._opening: set[str] = set()
+        self._packages = EMPTY
+        self.installed = installed
+        self.packages_store = (
+            Store.of(installed.workspace.root, language, tokenizer, self.store.folder.parent)
+            if installed
+            else None
+        )
+        self.documents = OpenDocuments(tokenizer, self.lock)
 
     def wants(self, name: str) -> bool:
         """Whether a file's name says that it is of this memory's language."""
@@ -88,6 +96,11 @@ class Memory:
     def indexed_tokens(self) -> int:
         """Tokens of the workspace's files."""
         return self._base.tokens + self._changes.tokens
+
+    @property
+    def installed_tokens(self) -> int:
+        """Tokens of installed packages."""
+        return self._packages.tokens
 
     def refresh(
         self,
@@ -103,13 +116,13 @@ class Memory:
             StoppedError: `stop` returned true.
         """
         with self._refreshing:
-            base = self._read_base()
+            base = self._base if self._base.files else _read(self.store)
             files = listing(self.workspace, self.language, refused)
             changed, gone = differing(base, files)
             big = sum(files[path].size for path in changed) > MERGE * sum(s.size for s in files.values())
             more = {"report": report, "refused": refused, "stop": stop}
             if big or len(gone) > MERGE * len(base.files):
-                base = self._written(files, base, **more)
+                base = self._written(self.workspace, self.store, files, base, **more)
                 changes, gone = EMPTY, []
             else:
                 some = {path: files[path] for path in changed}
@@ -117,7 +130,9 @@ class Memory:
             with self.lock:
                 self._base, self._changes = base, changes
                 self._gone = frozenset([*gone, *(file.path for file in changes.files)])
-            self._settle()
+                self.documents.saved()
+            self.documents.settle()
+            self._refresh_packages(report, refused, stop)
 
     def file_changed(self, path: Path) -> None:
         """Takes one file's new content on disk in; for the background.
@@ -140,29 +155,35 @@ class Memory:
             changes = self._in_memory(files, changes)
             with self.lock:
                 self._changes, self._gone = changes, gone | {name}
-            self._settle()
+                self.documents.saved()
+            self.documents.settle()
 
-    def prior(self, path: str, text: str, offset: int) -> MemoryPrior | None:
+    def prior(
+        self, path: str, text: str, offset: int, others: Mapping[str, str] = NONE_OPEN
+    ) -> MemoryPrior | None:
         r"""What memory knows about the text at a place of a document.
 
         Args:
             path: of the document, relative to the workspace with slashes; any name if it lies outside.
             text: the document with `\n` line ends.
             offset: where the answer begins, in characters.
+            others: texts of other open documents by path, as they stand in the editor, the last used first. They
+                take the place of their files on disk.
 
         Returns:
             None where nothing is known yet.
         """
         with self.lock:
             document: list[Part] = []
-            live = self._document(path, text)
+            unsaved = self.documents.unsaved(others, self._tokens_of, self._may_read)
+            live = self.documents.get(path, text)
             if live is not None:
                 left, hidden = live.lines.before(offset)
                 document = [DocumentPart(live, hidden)]
             else:
                 line = text.rfind("\n", 0, max(0, offset - 1)) + 1
                 left = np.array(self.encode(text[max(line, offset - 500) : offset]), np.uint16)
-            parts = [*document, *self._parts(path)]
+            parts = [*document, *self._parts(path, unsaved)]
         if not parts:
             return None
         if len(left) < DEPTH:
@@ -172,64 +193,62 @@ class Memory:
     def must_open(self, path: str, text: str) -> bool:
         """Whether a document is new and so large that `opened` should take it in; true once."""
         with self.lock:
-            wanted = len(text) > LARGE and path not in self._live and path not in self._opening
-            if wanted:
-                self._opening.add(path)
-            return wanted
+            return self.documents.must_open(path, text)
 
     def opened(self, path: str, text: str) -> None:
         """Takes a document in; slow for a large one, for the background."""
-        live = LiveDocument(self.encode, self.separator)
-        live.update(text)
-        with self.lock:
-            self._live[path] = live
-            self._opening.discard(path)
-            self._bound()
+        self.documents.opened(path, text)
 
-    def closed(self, path: str) -> None:
-        """Forgets a document."""
-        with self.lock:
-            self._live.pop(path, None)
-
-    def _document(self, path: str, text: str) -> LiveDocument | None:
-        live = self._live.pop(path, None)
-        if live is None:
-            if len(text) > LARGE:
-                return None
-            live = LiveDocument(self.encode, self.separator)
-        live.update(text)
-        self._live[path] = live
-        self._bound()
-        return live
-
-    def _bound(self) -> None:
-        while len(self._live) > OPEN_DOCUMENTS:
-            self._live.popitem(last=False)
-
-    def _parts(self, path: str) -> list[Part]:
-        """The index and what changed since, the document itself left out."""
-        base, changes, folder = self._base, self._changes, folder_of(path)
+    def _parts(self, path: str, unsaved: Index) -> list[Part]:
+        """What is searched beside the document itself, whose file on disk does not count."""
+        base, changes, packages = self._base, self._changes, self._packages
+        open_paths = [path, *(file.path for file in unsaved.files)]
         parts: list[Part] = []
-        if changes.files:
-            near = np.ones(len(changes.files), np.bool_)
-            parts.append(IndexPart(changes, changes.dead([path]), near))
+        for index, dead in ((unsaved, [path]), (changes, open_paths)):
+            if index.files:
+                parts.append(IndexPart(index, index.dead(dead), np.full(len(index.files), NEAR)))
         if base.files:
-            parts.append(IndexPart(base, base.dead([path, *self._gone]), base.in_folder(folder)))
+            dead_files = base.dead([*open_paths, *self._gone])
+            parts.append(IndexPart(base, dead_files, base.sources(folder_of(path))))
+        if packages.files:
+            far = np.full(len(packages.files), INSTALLED)
+            parts.append(IndexPart(packages, np.zeros(len(far), np.bool_), far))
         return parts
 
-    def _read_base(self) -> Index:
-        if self._base.files:
-            return self._base
-        try:
-            return self.store.read()
-        except StoreError as wrong:
-            log.info("%s", wrong)
-            return EMPTY
+    def _tokens_of(self, path: str) -> NDArray[np.uint16] | None:
+        """A file's tokens as it was read last."""
+        changed = self._changes.tokens_of(path)
+        if changed is not None or path in self._gone:
+            return changed
+        return self._base.tokens_of(path)
 
-    def _written(self, files: dict[str, Stamp], reuse: Index, **more: Any) -> Index:
-        noted, tokens = read_files(self.workspace, files, self.encode, reuse=reuse, **more)
+    def _may_read(self, path: str, text: str) -> bool:
+        return self.workspace.refusal_of_text(Path(path), text) is None
+
+    def _refresh_packages(
+        self,
+        report: Callable[[Progress], None],
+        refused: Callable[[Refusal], None],
+        stop: Callable[[], bool],
+    ) -> None:
+        """Reads installed packages again if any file of them is another."""
+        if self.installed is None or self.packages_store is None:
+            return
+        where, store = self.installed.workspace, self.packages_store
+        known = _read(store)
+        files = self.installed.chosen(listing(where, self.language, refused))
+        changed, gone = differing(known, files)
+        if changed or gone:
+            more = {"report": report, "refused": refused, "stop": stop}
+            known = self._written(where, store, files, known, **more)
+        self._packages = known
+
+    def _written(
+        self, where: Workspace, store: Store, files: dict[str, Stamp], reuse: Index, **more: Any
+    ) -> Index:
+        noted, tokens = read_files(where, files, self.encode, reuse=reuse, **more)
         try:
-            return self.store.write(noted, tokens)
+            return store.write(noted, tokens)
         except StoreError as wrong:
             log.warning("%s", wrong)
             return Index(noted, Segment.of(tokens, self.separator))
@@ -240,17 +259,14 @@ class Memory:
         noted, tokens = read_files(self.workspace, files, self.encode, reuse=reuse, **more)
         return Index(noted, Segment.of(tokens, self.separator))
 
-    def _settle(self) -> None:
-        """Sorts documents anew that changed much since they were sorted last."""
-        for live in list(self._live.values()):
-            if live.changed_entries < LONG:
-                continue
-            with self.lock:
-                tokens = live.lines.tokens
-            segment = Segment.of([tokens], self.separator)
-            with self.lock:
-                if live.lines.tokens is tokens:
-                    live.adopt(segment)
+
+def _read(store: Store) -> Index:
+    """The index on disk, or none if it cannot be used."""
+    try:
+        return store.read()
+    except StoreError as wrong:
+        log.info("%s", wrong)
+        return EMPTY
 
 
 def _fitted(store: Store) -> tuple[Mixture, str]:

@@ -32,8 +32,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Source = int
-DOCUMENT, NEAR, WORKSPACE = range(3)
-"""Where an entry comes from: the document itself, its folder or a file changed lately, any other file."""
+DOCUMENT, NEAR, WORKSPACE, INSTALLED = range(4)
+"""Where an entry comes from: the document itself; its folder, a file changed lately or another open document; any
+other file; a package that is installed."""
+
+FARTHER = 1.0
+"""By how much the logarithm of an installed package's weight is less than that of the workspace's other files
+(docs/memory.md)."""
 
 LENGTHS = np.array([0, 1, 2, 3, 4, 5, 6, 7, 8, 8, 9, 9, *[10] * 4, *[11] * 8, *[12] * 8, 13])
 """Classes of match lengths 0 to DEPTH; longer ones are fewer, so they share."""
@@ -69,15 +74,16 @@ class Votes:
     @cached_property
     def crowd(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Logarithms of how many votes match as long as each or longer, and for how many tokens, [n] and [n]."""
-        order = np.argsort(-self.lengths, kind="stable")
-        falling = -self.lengths[order]
-        last = np.searchsorted(falling, falling, side="right")
-        new = np.zeros(len(order), np.int64)
-        new[np.unique(self.tokens[order], return_index=True)[1]] = 1
-        many, kinds = np.empty(len(order)), np.empty(len(order))
-        many[order] = np.log(last)
-        kinds[order] = np.log(new.cumsum()[last - 1])
-        return many, kinds
+        rising = self.lengths.argsort()
+        longest = dict(zip(self.tokens[rising].tolist(), self.lengths[rising].tolist(), strict=True))
+        of_tokens = np.array(list(longest.values()), np.int64)
+        return _log_as_long(self.lengths)[self.lengths], _log_as_long(of_tokens)[self.lengths]
+
+
+def _log_as_long(lengths: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Logarithm of how many lengths there are of 0 tokens or more, of 1 or more, ..., [DEPTH + 1]."""
+    as_long = np.bincount(lengths, minlength=DEPTH + 1)[::-1].cumsum()[::-1]
+    return np.asarray(np.log(np.maximum(as_long, 1)))
 
 
 @dataclass(frozen=True)
@@ -102,6 +108,11 @@ class Mixture:
     model: NDArray[np.float64]
     match: NDArray[np.float64]
 
+    @cached_property
+    def _near(self) -> NDArray[np.float64]:
+        """`near` with a row for INSTALLED, which is not fitted."""
+        return np.vstack([self.near, self.near[WORKSPACE] - FARTHER])
+
     def weights(
         self, votes: Votes, token_logprobs: NDArray[np.float64], entropy: float, likeliest: float
     ) -> tuple[NDArray[np.float64], float]:
@@ -117,7 +128,7 @@ class Mixture:
         longest = int(votes.lengths.max())
         agreement = np.maximum(token_logprobs, LEAST_LOG_PROBABILITY) + 4
         weights = np.exp(
-            self.near[votes.sources, lengths]
+            self._near[votes.sources, lengths]
             + self.gap[np.minimum(longest - votes.lengths, GAPS - 1)]
             + self.agree[lengths] * agreement
             - self.many * votes.crowd[0]
@@ -139,9 +150,10 @@ class Mixture:
         weights, own = self.weights(votes, logprobs, entropy, 1 / total)
         everything = own + float(weights.sum())
         mixed = logits - np.float32(normalizer - np.log(own / everything))
-        tokens, places = np.unique(votes.tokens, return_inverse=True)
-        voted = np.bincount(places, weights) / everything
-        mixed[tokens] = np.log(np.exp(mixed[tokens]) + voted)
+        voted = np.bincount(votes.tokens, weights)[votes.tokens] / everything
+        mixed[votes.tokens] = np.log(
+            np.exp(mixed[votes.tokens]) + voted
+        )  # a token's votes agree on its value
         return mixed
 
     def to_json(self) -> str:

@@ -14,6 +14,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from pydivsufsort import divsufsort
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class Segment:
     def __init__(self, text: Any, suffixes: Any, separator: int) -> None:
         self._bytes = text
         self._text = np.frombuffer(text, TOKEN)
-        self._raw = self._text.view(np.uint16)
+        self._windows = sliding_window_view(self._text.view(np.uint16), DEPTH)
         self._order = np.frombuffer(suffixes, np.uint32)
         self._ranks: memoryview = memoryview(suffixes).cast("B").cast("I")
         self._separator = separator
@@ -82,10 +83,13 @@ class Segment:
         """
         at = self.search(context)
         places = self._order[max(0, at - each_side) : at + each_side].astype(np.int64)
-        places = places[places > 0]
-        following = self._text[places - 1].astype(np.int64)
-        places, following = places[following != self._separator], following[following != self._separator]
-        return Neighbours(self._raw[places[:, None] + _STEPS], following, places)
+        following = self._text[places - 1].astype(
+            np.int64
+        )  # nothing follows place 0; the padding does instead
+        followed = following != self._separator
+        if not followed.all():
+            places, following = places[followed], following[followed]
+        return Neighbours(self._windows[places], following, places)
 
     def check(self) -> None:
         """Looks at what a damaged file would get wrong first.
@@ -115,9 +119,6 @@ class Segment:
             return text[start : start + length]
 
         return bisect_left(range(len(ranks)), context, key=key)
-
-
-_STEPS = np.arange(DEPTH)
 
 
 def backwards(files: Sequence[NDArray[np.uint16]], separator: int) -> NDArray[Any]:

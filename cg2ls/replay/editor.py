@@ -8,7 +8,6 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from cg2ls.completion import CompletionOptions, DocumentSession
-from cg2ls.completion.names import CONFIDENCE
 from cg2ls.replay.watch import Cost, TimedEngine, WatchedEngine
 
 if TYPE_CHECKING:
@@ -92,11 +91,9 @@ class Editor:
         covers = found.replace_end_offset - offset
         return Answer(found.text, covers, began, line_ms, cost, found.reason, self._changed_by(found))
 
-    def _changed_by(self, found: Completion) -> tuple[str, ...]:
-        if found.silence:
-            return (found.silence.name,)
-        gated = found.source == "model" and found.confidence < self._options.min_confidence
-        return (*found.rules, CONFIDENCE) if gated else found.rules
+    @staticmethod
+    def _changed_by(found: Completion) -> tuple[str, ...]:
+        return (found.silence.name,) if found.silence else found.rules
 
     def close(self, source: Source) -> None:
         """Forgets a document."""

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from cg2ls.replay.sources import Source
 
 WIDTH = 8 * EACH_SIDE
-"""Most votes of one token: both sides of the document's two parts and the index's two."""
+"""Most votes of one token: both sides of the document's two parts and the index's two. In a replay no other
+document is open and nothing is installed."""
 
 FAR = np.float32(-1e4)
 """Log-probability of every token that was not written, while the true one is forced."""

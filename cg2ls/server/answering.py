@@ -12,7 +12,6 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams
 
 from cg2ls.completion import Completion, CompletionOptions, DocumentSession, Trigger
-from cg2ls.completion.confidence import LEAST_CONFIDENCE
 from cg2ls.server.documents import NotOpenError, PositionError, Snapshot
 
 if TYPE_CHECKING:
@@ -156,7 +155,7 @@ def completion_options(options: Options) -> CompletionOptions:
         unknown_languages=options.unknown_languages,
         comments=options.comments,
         context_tokens=options.context_tokens,
-        min_confidence=LEAST_CONFIDENCE if options.min_confidence is None else options.min_confidence,
+        min_confidence=options.min_confidence,
     )
 
 

@@ -63,6 +63,13 @@ class Options:
             doc="Let the workspace's own text take part: names and phrases of its files and of open documents."
         ),
     ] = True
+    memory_dependencies: Annotated[
+        bool,
+        About(
+            doc="Let installed packages take part too: the workspace's virtual environment (Python), or what its"
+            " package.json names (JavaScript, TypeScript)."
+        ),
+    ] = False
     max_lines: Annotated[
         int,
         About(doc="Most lines shown at once; 0 for as many as the block has, 1 for no blocks.", least=0),
@@ -98,7 +105,7 @@ class Options:
         float | None,
         About(
             doc="Least probability, from 0 to 1, a completion must have to be shown while one types; null for"
-            " the measured threshold.",
+            " the measured threshold, 0.1 without memory and 0.35 with it.",
             least=0,
             most=1,
         ),

@@ -9,13 +9,16 @@ import threading
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from lsprotocol import types
 
+from cg2ls.completion.languages import same_language
 from cg2ls.errors import Cg2Error
 from cg2ls.memory import Memory
 from cg2ls.memory.background import Background
 from cg2ls.memory.build import StoppedError
+from cg2ls.memory.installed import installed
 from cg2ls.server.uris import path_of
 from cg2ls.workspace import ReadingRules, Workspace
 from cg2ls.workspace.languages import LANGUAGES
@@ -38,8 +41,11 @@ WATCH = "cg2ls-memory"
 LARGEST_DOCUMENT = 4_000_000
 """Characters; a larger document is data, and taking it in would hold up the keys typed elsewhere."""
 
-Key = tuple[Path, str, tuple[str, ...], int]
-"""A memory's workspace, language, patterns left out, and engine."""
+MOST_OTHERS = 16
+"""Other open documents whose unsaved text takes part."""
+
+Key = tuple[Path, str, tuple[str, ...], bool, int]
+"""A memory's workspace, language, patterns left out, whether installed packages count, and engine."""
 
 
 class Memories:
@@ -52,6 +58,7 @@ class Memories:
     def __init__(self, server: Server) -> None:
         self._server = server
         self._opened: dict[Key, Memory] = {}
+        self._texts: WeakKeyDictionary[Document, tuple[int, str]] = WeakKeyDictionary()
         self._background = Background()
         self._leaving = threading.Event()
 
@@ -64,12 +71,14 @@ class Memories:
         if len(document.text) > LARGEST_DOCUMENT:
             return None
         root = self._root(path)
-        key = root or path.parent, document.language, options.exclude, id(engine)
+        packages = options.memory_dependencies and root is not None and _knows(engine, document.language)
+        key = root or path.parent, document.language, options.exclude, packages, id(engine)
         memory = self._opened.get(key)
         if memory is None:
             try:
                 workspace = Workspace(key[0], ReadingRules(exclude=options.exclude))
-                memory = Memory(workspace, document.language, engine.tokenizer)
+                found = installed(workspace.root, document.language) if packages else None
+                memory = Memory(workspace, document.language, engine.tokenizer, installed=found)
             except Cg2Error as wrong:
                 self._server.log_message(types.MessageType.Warning, f"No memory: {wrong}")
                 return None
@@ -77,13 +86,35 @@ class Memories:
             if root is not None:
                 self._server.in_background(self._build(memory))
         name = _name(memory, path)
+        others = self._others(memory, name)
 
         def prior(text: str, offset: int) -> Prior | None:
             if memory.must_open(name, text):
                 self._background.do(lambda: memory.opened(name, text))
-            return memory.prior(name, text, offset)
+            return memory.prior(name, text, offset, others)
 
         return prior
+
+    def _others(self, memory: Memory, name: str) -> dict[str, str]:
+        """Texts of the other open documents a memory is about, as they stand in the editor."""
+        texts: dict[str, str] = {}
+        for document in reversed(list(self._server.documents)):
+            path = path_of(document.uri)
+            if path is None or document.language != memory.language or len(texts) == MOST_OTHERS:
+                continue
+            other = _name(memory, path)
+            inside = other != name and not Path(other).is_absolute()
+            if inside and self._server.options_of(document.uri, document.language).memory:
+                texts[other] = self._text(document)
+        return texts
+
+    def _text(self, document: Document) -> str:
+        r"""A document's text with `\n` line ends, put together once for each version of it."""
+        known = self._texts.get(document)
+        if known is None or known[0] != document.version:
+            text = document.text.replace("\r\n", "\n").replace("\r", "\n")
+            known = self._texts[document] = document.version, text
+        return known[1]
 
     def prepare(self) -> None:
         """Begins with the workspaces of open documents whose models are ready, before anyone types."""
@@ -152,9 +183,10 @@ class Memories:
         await done.wait()
         if token is not None:
             self._server.work_done_progress.end(token, types.WorkDoneProgressEnd(message="done"))
+        more = f", {memory.installed_tokens} of installed packages" if memory.installed else ""
         self._server.log_message(
             types.MessageType.Info,
-            f"Memory of {memory.workspace.root} is ready: {memory.indexed_tokens} tokens of {memory.language}.",
+            f"Memory of {memory.workspace.root} is ready: {memory.indexed_tokens} tokens of {memory.language}{more}.",
         )
 
     async def _begin_progress(self) -> str | None:
@@ -201,6 +233,12 @@ async def watch(server: Server) -> None:
         await server.client_register_capability_async(types.RegistrationParams([registration]))
     except Exception as wrong:  # the client refused; saved files are told of all the same
         log.info("Files are not watched: %s", wrong)
+
+
+def _knows(engine: CompletionEngine, language: str) -> bool:
+    """Whether a model was trained on a language, or nobody wrote down on which."""
+    known = engine.model.languages
+    return not known or any(same_language(language, each) for each in known)
 
 
 def _name(memory: Memory, path: Path) -> str:

@@ -14,6 +14,7 @@ class ReadingRules:
     Attributes:
         include: patterns as in .gitignore; where there are any, a file must match one.
         exclude: patterns as in .gitignore; a file or folder that matches one is left alone.
+        gitignore: whether what git ignores is left alone; what tools installed is ignored and may be wanted.
         max_bytes: largest file read.
         max_files: most files a walk gives.
         max_entries: most names of files and folders a walk looks at.
@@ -21,6 +22,7 @@ class ReadingRules:
 
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    gitignore: bool = True
     max_bytes: int = MEGABYTE
     max_files: int = 20_000
     max_entries: int = 200_000

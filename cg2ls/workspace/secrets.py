@@ -66,22 +66,26 @@ SECRET_FOLDERS = (
 SOURCE_SUFFIXES = (".py", ".pyi", ".js", ".ts", ".go", ".rs", ".java", ".rb", ".c", ".h", ".cpp", ".cs")
 """Modules may be named after secrets (the standard library has a secrets.py); their content decides."""
 
-SECRET_CONTENTS = re.compile(
-    r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----\s+\S{16}"
-    r"|\bA(?:KIA|SIA)[0-9A-Z]{16}\b"
-    r"|\bgh[pousr]_[A-Za-z0-9]{36}"
-    r"|\bgithub_pat_[A-Za-z0-9_]{60}"
-    r"|\bglpat-[A-Za-z0-9_-]{20}"
-    r"|\bxox[abprs]-[0-9A-Za-z-]{20}"
-    r"|\bsk-(?:[a-z]+-)*[A-Za-z0-9_-]{32}"
-    r"|\b[rs]k_live_[A-Za-z0-9]{20}"
-    r"|\bAIza[0-9A-Za-z_-]{35}"
-    r"|\bnpm_[A-Za-z0-9]{36}"
-    r"|\bpypi-AgE[A-Za-z0-9_-]{50}"
-    r"|\bSG\.[A-Za-z0-9_-]{20,}\.[A-Za-z0-9_-]{40}"
-    r"|\beyJ[A-Za-z0-9_-]{17,}\.eyJ[A-Za-z0-9_-]{17,}\.[A-Za-z0-9_-]{20}"
-)
-"""Keys and tokens as their makers publish their shapes; JSON web tokens (RFC 7519) are the last."""
+SECRET_CONTENTS = {
+    "PRIVATE KEY": r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----\s+\S{16}",
+    "AKIA": r"\bAKIA[0-9A-Z]{16}\b",
+    "ASIA": r"\bASIA[0-9A-Z]{16}\b",
+    **{f"gh{kind}_": rf"\bgh{kind}_[A-Za-z0-9]{{36}}" for kind in "pousr"},
+    "github_pat_": r"\bgithub_pat_[A-Za-z0-9_]{60}",
+    "glpat-": r"\bglpat-[A-Za-z0-9_-]{20}",
+    "xox": r"\bxox[abprs]-[0-9A-Za-z-]{20}",
+    "sk-": r"\bsk-(?:[a-z]+-)*[A-Za-z0-9_-]{32}",
+    "k_live_": r"\b[rs]k_live_[A-Za-z0-9]{20}",
+    "AIza": r"\bAIza[0-9A-Za-z_-]{35}",
+    "npm_": r"\bnpm_[A-Za-z0-9]{36}",
+    "pypi-AgE": r"\bpypi-AgE[A-Za-z0-9_-]{50}",
+    "SG.": r"\bSG\.[A-Za-z0-9_-]{20,}\.[A-Za-z0-9_-]{40}",
+    ".eyJ": r"\beyJ[A-Za-z0-9_-]{17,}\.eyJ[A-Za-z0-9_-]{17,}\.[A-Za-z0-9_-]{20}",
+}
+"""Keys and tokens as their makers publish their shapes, each with a piece that all of its kind have: looking for that
+first is a hundred times as fast. JSON web tokens (RFC 7519) are the last."""
+
+_SHAPES = {piece: re.compile(shape) for piece, shape in SECRET_CONTENTS.items()}
 
 
 def has_secret_name(name: str) -> bool:
@@ -94,5 +98,6 @@ def has_secret_name(name: str) -> bool:
 
 def secret_in(text: str) -> int | None:
     """Number of the first line, from 1, with a key or token on it; None if there is none."""
-    found = SECRET_CONTENTS.search(text)
-    return None if found is None else text.count("\n", 0, found.start()) + 1
+    found = [shape.search(text) for piece, shape in _SHAPES.items() if piece in text]
+    starts = [match.start() for match in found if match is not None]
+    return text.count("\n", 0, min(starts)) + 1 if starts else None

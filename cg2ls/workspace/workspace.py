@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pathspec import GitIgnoreSpec
 
 from cg2ls.errors import Cg2Error
-from cg2ls.workspace.content import as_text
+from cg2ls.workspace.content import as_text, refused_text
 from cg2ls.workspace.ignore import GitIgnore
 from cg2ls.workspace.refusal import Reason, Refusal, RefusedError
 from cg2ls.workspace.rules import ReadingRules
@@ -64,12 +64,22 @@ class Workspace:
             path: absolute, or relative to the root.
         """
         path = Path(os.path.normpath(self.root / path))
-        if not path.is_relative_to(self.root) or path == self.root:
-            return Refusal(path, "outside", f"it does not lie in {self.root}")
-        for folder in reversed(path.relative_to(self.root).parents[:-1]):
-            if refused := self._refused_folder(self.root / folder):
-                return refused
-        return self._refused_file(path)
+        return self._refused_place(path) or self._refused_file(path)
+
+    def refusal_of_text(self, path: Path, text: str) -> Refusal | None:
+        """Why a document open in an editor may not be read for other files; it need not be on disk.
+
+        Args:
+            path: absolute, or relative to the root.
+            text: as it stands in the editor.
+        """
+        path = Path(os.path.normpath(self.root / path))
+        if refused := self._refused_place(path) or self._refused_name(path):
+            return refused
+        if len(text) > self.rules.max_bytes:
+            return Refusal(path, "too large", f"it has more than {self.rules.max_bytes} characters")
+        wrong = refused_text(text)
+        return Refusal(path, *wrong) if wrong else None
 
     def read(self, path: Path) -> str:
         r"""Text of a file, with `\n` line ends.
@@ -124,6 +134,13 @@ class Workspace:
                         yield path
             open_folders.extend(reversed(below))
 
+    def _refused_place(self, path: Path) -> Refusal | None:
+        """Why nothing may be read where a path lies."""
+        if not path.is_relative_to(self.root) or path == self.root:
+            return Refusal(path, "outside", f"it does not lie in {self.root}")
+        folders = (self.root / folder for folder in reversed(path.relative_to(self.root).parents[:-1]))
+        return next((refused for folder in folders if (refused := self._refused_folder(folder))), None)
+
     def _refused_folder(self, path: Path) -> Refusal | None:
         if path.is_symlink():
             return Refusal(path, "link", "it is a link; what it leads to is read in its own place")
@@ -142,6 +159,9 @@ class Workspace:
             return Refusal(path, "link", "it is a link; what it leads to is read in its own place")
         if not stat.S_ISREG(mode):
             return Refusal(path, "no file", "it is not a regular file")
+        return self._refused_name(path)
+
+    def _refused_name(self, path: Path) -> Refusal | None:
         if has_secret_name(path.name):
             return Refusal(path, "secret name", "its name says that it holds secrets")
         return self._refused_by_patterns(path, is_folder=False)
@@ -152,6 +172,8 @@ class Workspace:
             return Refusal(path, "excluded", "the settings exclude it")
         if self.rules.include and not is_folder and not self._include.match_file(relative):
             return Refusal(path, "not included", "the settings do not include it")
+        if not self.rules.gitignore:
+            return None
         verdict = self._git.verdict(path, is_folder=is_folder)
         if verdict.problem:
             return Refusal(path, "unreadable rules", verdict.problem)

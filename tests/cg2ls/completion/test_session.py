@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cg2ls.completion import CompletionOptions, DocumentSession
+from cg2ls.completion.confidence import LEAST_CONFIDENCE
 
 
 def at(session, art: str, **more):
@@ -159,7 +160,8 @@ def test_what_the_model_is_not_sure_of_is_not_shown_unasked_and_not_even_finishe
     engine = scripted("abcdefgh\n", logprob=-0.9)
     found = at(engine, "x =‸")
     assert (found.text, found.reason) == ("", "unsure")
-    assert found.confidence < CompletionOptions().min_confidence
+    assert found.confidence < LEAST_CONFIDENCE
+    assert found.rules[-1] == "confidence"
     assert engine.generated < 8
     assert at(scripted("abcdefgh\n", logprob=-0.9), "x =‸", mode="invoked").text == "abcdefgh"
     for options in (
@@ -167,6 +169,19 @@ def test_what_the_model_is_not_sure_of_is_not_shown_unasked_and_not_even_finishe
         CompletionOptions(disabled_rules=frozenset({"confidence"})),
     ):
         assert at(scripted("abcdefgh\n", logprob=-0.9), "x =‸", options=options).text == "abcdefgh"
+
+
+def test_where_memory_takes_part_more_sureness_is_asked_for(scripted):
+    art, answer = "x =‸", "ab\n"  # its confidence is 0.22
+    for prior, options, shown in (
+        (None, CompletionOptions(), "ab"),
+        (object(), CompletionOptions(), ""),
+        (object(), CompletionOptions(min_confidence=0.1), "ab"),
+        (None, CompletionOptions(min_confidence=0.3), ""),
+    ):
+        engine = scripted(answer, logprob=-0.6)
+        session = DocumentSession(engine, "python", options, lambda text, offset, prior=prior: prior)
+        assert at(session, art).text == shown
 
 
 def test_of_a_block_the_lines_that_are_sure_enough_are_shown(scripted):

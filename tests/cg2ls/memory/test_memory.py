@@ -200,7 +200,7 @@ def test_a_large_document_is_taken_in_by_the_background(memory: Memory, tokenize
     assert not memory.must_open("main.py", text)
     prior = memory.prior("main.py", text, len(text))
     assert prior
-    assert "main.py" not in memory._live
+    assert "main.py" not in memory.documents._live
     memory.opened("main.py", text)
     assert goes_on(memory, tokenizer, "main.py", text).startswith("beta")
 
@@ -246,7 +246,7 @@ def test_votes_are_those_of_all_entries_through_any_changes(
     assert prior
     separator = tokenizer.special.end_of_text
     others = [tokenizer.encode(text) for name, text in files.items() if name != "a.py"]
-    left, hidden = memory._live["a.py"].lines.before(offset)
-    own = memory._live["a.py"].lines.tokens.tolist()
+    left, hidden = memory.documents._live["a.py"].lines.before(offset)
+    own = memory.documents._live["a.py"].lines.tokens.tolist()
     expected = matches([*others, own], [separator, *left.tolist()], separator, hidden)
     assert everything(prior, tokenizer) == sorted(match for match in expected.elements() if match[0])
