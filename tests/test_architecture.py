@@ -57,6 +57,7 @@ ENDS_IN_A_MODEL_FOLDER = {
     "folder_losses.py": {"cg2ls.engine"},
     "grow_command.py": {"cg2_quantize"},
     "publish.py": {"cg2_quantize"},
+    "with_memory.py": {"cg2ls.engine", "cg2ls.replay", "cg2ls.workspace"},
     "workplace.py": {"cg2_quantize"},
 }
 """Files of training that work on a finished model folder, and what else they may know."""

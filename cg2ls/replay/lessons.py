@@ -51,6 +51,7 @@ class Lesson:
         likeliest: the model's highest probability.
         bits: what the truth costs after mixing.
         right: whether the truth is the likeliest token after mixing.
+        right_alone: whether it is to the model.
     """
 
     file: str
@@ -62,6 +63,7 @@ class Lesson:
     likeliest: float
     bits: float
     right: bool
+    right_alone: bool
 
 
 @dataclass
@@ -101,6 +103,7 @@ class _Teacher:
             likeliest=float(np.exp(logprobs.max())),
             bits=float(-mixed[truth] / np.log(2)),
             right=int(mixed.argmax()) == truth,
+            right_alone=int(logits.argmax()) == truth,
         )
 
 
@@ -188,11 +191,12 @@ def examples(lessons: Sequence[Lesson]) -> Examples:
 
 
 def summary(lessons: Sequence[Lesson]) -> dict[str, Any]:
-    """Next-token accuracy and bits per token with memory, the latter also without, each with its spread."""
+    """Next-token accuracy and bits per token, with memory and of the model alone, each with its spread."""
     files = [lesson.file for lesson in lessons]
     ones = [1.0] * len(lessons)
     shares = {
         "next_token_accuracy": [float(lesson.right) for lesson in lessons],
+        "next_token_accuracy_of_the_model": [float(lesson.right_alone) for lesson in lessons],
         "bits_per_token": [lesson.bits for lesson in lessons],
         "bits_per_token_of_the_model": [float(-lesson.truth_logprob / np.log(2)) for lesson in lessons],
     }

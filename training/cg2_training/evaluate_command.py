@@ -1,15 +1,18 @@
-"""`cg2-train evaluate`: held-out loss of a checkpoint or a model folder, by source and by objective."""
+"""`cg2-train evaluate`: held-out loss, by source and by objective; and what memory adds in whole repositories."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 EXAMPLE = """\
 example:
   cg2-train evaluate models/python-small --heldout runs/heldout --objective causal --objective psm --json
+  cg2-train evaluate models/python-small --memory repositories/*
 """
 
 
@@ -18,8 +21,17 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EXAMPLE
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("model", type=Path, help="a checkpoint or a model folder")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--heldout", type=Path, metavar="FOLDER", help="a token shard, or one for each source")
+    what.add_argument(
+        "--memory",
+        type=Path,
+        nargs="+",
+        metavar="REPOSITORY",
+        help="judge a model folder token by token in whole repositories, alone and with their memory",
+    )
     parser.add_argument(
-        "--heldout", type=Path, required=True, metavar="FOLDER", help="a token shard, or one for each source"
+        "--places", type=int, default=400, help="with --memory: places of files (default: %(default)s)"
     )
     parser.add_argument("--recipe", type=Path, help="whose [objective] makes the infill rows")
     parser.add_argument(
@@ -36,6 +48,32 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    return _heldout(arguments) if arguments.heldout else _with_memory(arguments)
+
+
+def _with_memory(arguments: argparse.Namespace) -> int:
+    from cg2_training.with_memory import evaluate_with_memory
+    from cg2ls.table import aligned
+
+    print(f"cg2-train: reading at {arguments.places} places ...", file=sys.stderr, flush=True)
+    found = evaluate_with_memory(arguments.model, arguments.memory, places=arguments.places)
+    if arguments.json:
+        print(json.dumps(asdict(found), indent=2))
+        return 0
+    rows = [
+        [name, f"{one.mean:.3f}", f"{one.low:.3f} to {one.high:.3f}"]
+        for name, one in (
+            ("bits per token, model alone", found.bits_alone),
+            ("bits per token, with memory", found.bits_with_memory),
+            ("next-token accuracy, model alone", found.accuracy_alone),
+            ("next-token accuracy, with memory", found.accuracy_with_memory),
+        )
+    ]
+    print(aligned([[f"{found.tokens} tokens", "mean", "95 % interval"], *rows], right=(1,)))
+    return 0
+
+
+def _heldout(arguments: argparse.Namespace) -> int:
     from cg2_training.evaluate import CAUSAL, Score, evaluate, evaluate_table, rounded
     from cg2_training.objective import ObjectiveConfig
     from cg2_training.recipe import Recipe

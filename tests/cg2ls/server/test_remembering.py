@@ -85,3 +85,30 @@ def test_what_the_options_exclude_is_not_read(start, workspace):
     client.wait_for("window/logMessage", "Memory of")
     client.open(uri, TEXT + "\n")
     assert "outstanding_balance" not in shown(client, uri)
+
+
+def test_unsaved_text_of_another_document_counts_at_once(start, workspace):
+    client = start()
+    uri = opened(client, workspace)
+    client.wait_for("window/logMessage", "Memory of")
+    unsaved = LEDGER.replace("outstanding_balance", "overdue_invoices")
+    client.open((workspace / "ledger.py").as_uri(), unsaved)
+    client.open(uri, TEXT + "\n")
+    assert "overdue_invoices" in shown(client, uri)
+    client.notify("textDocument/didClose", {"textDocument": {"uri": (workspace / "ledger.py").as_uri()}})
+    client.open(uri, TEXT + "\n\n")
+    assert "outstanding_balance" in shown(client, uri)
+
+
+def test_installed_packages_take_part_if_that_is_wished(start, workspace):
+    place = workspace / ".venv/lib/python3.12/site-packages"
+    place.mkdir(parents=True)
+    (workspace / ".venv/pyvenv.cfg").write_text("home = /usr/bin\n")
+    (workspace / "ledger.py").rename(place / "ledger.py")
+    for wished in (True, False):
+        client = start()
+        uri = opened(client, workspace, memoryDependencies=wished)
+        said = client.wait_for("window/logMessage", "Memory of")
+        assert ("of installed packages" in said["message"]) == wished
+        client.open(uri, TEXT + "\n")
+        assert ("outstanding_balance" in shown(client, uri)) == wished
