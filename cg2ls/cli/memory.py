@@ -82,6 +82,13 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
             command.add_argument("-o", "--output", type=Path, metavar="FILE", help="write the weights there")
         if name == "bench":
             command.add_argument("--tokens", type=int, default=5_000_000, metavar="N", help="tokens to index")
+            command.add_argument(
+                "--keys",
+                type=int,
+                default=0,
+                metavar="N",
+                help="type so many keys too, in turns alone and while an index is built",
+            )
 
 
 def status(arguments: argparse.Namespace) -> int:
@@ -213,7 +220,15 @@ def bench(arguments: argparse.Namespace) -> int:
     from cg2ls.memory.bench import measured
 
     memory = _memory(arguments)
-    found = measured(memory, arguments.tokens) | {"load": round(os.getloadavg()[0], 2)}
+    found: Json = {"load": round(os.getloadavg()[0], 2), **measured(memory, arguments.tokens)}
+    if arguments.keys:
+        from cg2ls.engine import Engine
+        from cg2ls.modelfolder.locate import locate_model
+        from cg2ls.replay.beside import typed_beside_a_build
+
+        located = locate_model(flag=arguments.model, language=arguments.language)
+        with Engine.open(located.folder) as engine:
+            found["key_ms"] = typed_beside_a_build(engine, memory, arguments.keys)
     return _print(found, arguments)
 
 

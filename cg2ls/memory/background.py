@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-NICE = 15
-"""How far behind other threads this one stands."""
+NICE = 5
+"""How far behind other threads this one stands. Not farther: what it does in Python holds Python's lock, and on a busy
+machine a thread far behind would sit on that lock while keys wait."""
 
 
 class Background:

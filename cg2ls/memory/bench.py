@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cg2ls.memory.build import encoded
 from cg2ls.memory.evidence import DocumentPart, IndexPart, Part
 from cg2ls.memory.index import Index, IndexedFile
 from cg2ls.memory.live import LiveDocument
@@ -38,12 +39,14 @@ def measured(memory: Memory, tokens: int) -> dict[str, Any]:
         tokens: tokens to index; the workspace's files are taken again, shuffled line by line, until there are
             so many.
     """
+    began = perf_counter()
     texts = _texts(memory)
+    reading = perf_counter() - began
     with tempfile.TemporaryDirectory() as folder:
         began = perf_counter()
-        encoded = [np.array(memory.encode(text), np.uint16) for text in texts]
-        encoding = (perf_counter() - began) / sum(map(len, encoded))
-        files = _enough(encoded, tokens)
+        tokens_of = [encoded(memory.encode, text) for text in texts]
+        reading_and_encoding = (reading + perf_counter() - began) / sum(map(len, tokens_of))
+        files = _enough(tokens_of, tokens)
         store = Store(
             memory.workspace.root, memory.language, "bench", memory.separator, Path(folder) / "index"
         )
@@ -53,10 +56,10 @@ def measured(memory: Memory, tokens: int) -> dict[str, Any]:
         sorting = (perf_counter() - began) / index.tokens
         size = sum(file.stat().st_size for file in store.folder.iterdir())
         document, edits = _edits(memory, texts)
-        costs = _costs(memory, index, document, encoded)
+        costs = _costs(memory, index, document, tokens_of)
     return {
         "tokens": index.tokens,
-        "build_s_per_million": round(1e6 * (encoding + sorting), 2),
+        "build_s_per_million": round(1e6 * (reading_and_encoding + sorting), 2),
         "bytes_per_token": round(size / index.tokens, 2),
         "edit_ms": _percentiles(edits),
         "token_ms": _percentiles(costs),
@@ -73,11 +76,11 @@ def _texts(memory: Memory) -> list[str]:
     return texts
 
 
-def _enough(encoded: list[NDArray[np.uint16]], tokens: int) -> list[NDArray[np.uint16]]:
+def _enough(files_of: list[NDArray[np.uint16]], tokens: int) -> list[NDArray[np.uint16]]:
     """The files, and pieces of them in another order each time, so that sorting is not a matter of copies."""
     random = np.random.default_rng(0)
-    pieces = [part for each in encoded for part in np.array_split(each, max(1, len(each) // 24))]
-    files, count = list(encoded), sum(map(len, encoded))
+    pieces = [part for each in files_of for part in np.array_split(each, max(1, len(each) // 24))]
+    files, count = list(files_of), sum(map(len, files_of))
     while count < tokens:
         drawn = random.integers(len(pieces), size=200)
         files.append(np.concatenate([pieces[number] for number in drawn]))
@@ -103,7 +106,7 @@ def _edits(memory: Memory, texts: list[str]) -> tuple[LiveDocument, list[float]]
 
 
 def _costs(
-    memory: Memory, index: Index, document: LiveDocument, encoded: list[NDArray[np.uint16]]
+    memory: Memory, index: Index, document: LiveDocument, files: list[NDArray[np.uint16]]
 ) -> list[float]:
     """What mixing costs at each token of real text, in ms."""
     nothing = np.zeros(len(index.files), np.bool_)
@@ -112,7 +115,7 @@ def _costs(
     logits = random.normal(0, 3, memory.vocabulary).astype(np.float32)
     costs: list[float] = []
     while len(costs) < TOKENS:
-        tokens = encoded[int(random.integers(len(encoded)))]
+        tokens = files[int(random.integers(len(files)))]
         if len(tokens) < 100:
             continue
         start = int(random.integers(40, len(tokens) - 50))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cg2ls.workspace import Refusal, Workspace
+
+
+PIECE = 2000
+"""Characters that are tokenized at once, for about a millisecond."""
+
+_CUT = re.compile(r"(?<=[^\n])\n(?!\n)")
 
 
 @dataclass(frozen=True)
@@ -112,6 +119,21 @@ def read_files(
     return noted, tokens
 
 
+def encoded(encode: Callable[[str], list[int]], text: str) -> NDArray[np.uint16]:
+    """Tokens of a text, taken piece by piece: the tokenizer holds Python's lock, and keys are answered in between.
+
+    Pieces end where a line does that no blank line follows, and no token reaches over such a place
+    (`cg2ls.memory.lines`).
+    """
+    pieces, start = [], 0
+    while start < len(text):
+        cut = _CUT.search(text, start + PIECE)
+        end = cut.end() if cut else len(text)
+        pieces.append(np.array(encode(text[start:end]), np.uint16))
+        start = end
+    return np.concatenate(pieces) if pieces else np.zeros(0, np.uint16)
+
+
 def _read(
     workspace: Workspace,
     path: str,
@@ -120,7 +142,7 @@ def _read(
 ) -> NDArray[np.uint16]:
     """A file's tokens; none if it may not be read."""
     try:
-        return np.array(encode(workspace.read(Path(path))), np.uint16)
+        return encoded(encode, workspace.read(Path(path)))
     except RefusedError as wrong:
         refused(wrong.refusal)
         return np.zeros(0, np.uint16)

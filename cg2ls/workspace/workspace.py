@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -108,7 +109,8 @@ class Workspace:
             folder = open_folders.pop()
             try:
                 with os.scandir(folder) as found:
-                    inside = sorted(found, key=lambda entry: entry.name)
+                    some = islice(found, self.rules.max_entries - entries + 1)
+                    inside = sorted(some, key=lambda entry: entry.name)
             except OSError as wrong:
                 refused(Refusal(folder, "unreadable", f"it cannot be listed ({wrong.strerror})"))
                 continue

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cg2ls.codegen2.tokenizer import CodeTokenizer
+from cg2ls.memory import build
 from cg2ls.memory import live as module
 from cg2ls.memory.lines import TokenLines
 from cg2ls.memory.live import LiveDocument
@@ -118,3 +119,16 @@ def test_a_difference_is_found_whatever_the_texts(old: str, new: str) -> None:
     change = lines.update(new)
     assert (change is None) == (old == new)
     assert lines.tokens.tolist() == letters(new)
+
+
+@given(pieces=CODE, size=st.integers(0, 20))
+def test_a_text_taken_piece_by_piece_has_the_same_tokens(
+    tokenizer: CodeTokenizer, pieces: list[str], size: int
+) -> None:
+    text = "".join(pieces)
+    before, build.PIECE = build.PIECE, size
+    try:
+        taken = build.encoded(tokenizer.encode, text)
+    finally:
+        build.PIECE = before
+    assert taken.tolist() == tokenizer.encode(text)

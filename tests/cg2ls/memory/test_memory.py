@@ -137,6 +137,27 @@ def test_little_is_written_anew_where_little_changed(
     assert goes_on(memory, tokenizer, "main.py", "x = wards_").startswith("first")
 
 
+def test_near_and_recent_text_weighs_more(repository: Path, tokenizer: CodeTokenizer, store: Store) -> None:
+    """Two files disagree; the one in the document's folder wins, then the one that was saved last."""
+    for folder, name in (("north", "alpaca"), ("south", "zebra")):
+        (repository / folder).mkdir()
+        (repository / folder / "animals.py").write_text(f"import animals\n\nfavourite_animal = {name}_pen\n")
+    memory = Memory(Workspace(repository), "python", tokenizer, store=store)
+    memory.refresh()
+    text = "import animals\n\nfavourite_animal ="
+    assert goes_on(memory, tokenizer, "north/main.py", text).startswith(" alpaca_pen")
+    assert goes_on(memory, tokenizer, "south/main.py", text).startswith(" zebra_pen")
+    for folder, name in (("north", "alpaca"), ("south", "zebra")):
+        saved = repository / folder / "animals.py"
+        saved.write_text(f"import animals\n\nfavourite_animal = {name}_den\n")
+        memory.file_changed(saved)
+        assert goes_on(memory, tokenizer, "elsewhere/main.py", text).startswith(f" {name}_den")
+        saved.write_text(f"import animals\n\nfavourite_animal = {name}_pen\n")
+        memory.refresh()
+    own = "import animals\n\nfavourite_animal = dog_pen\n\n\n"
+    assert goes_on(memory, tokenizer, "north/main.py", own + text).startswith(" dog_pen")
+
+
 def damage(store: Store, how: str) -> None:
     if how == "cut tokens":
         (store.folder / "tokens.bin").write_bytes((store.folder / "tokens.bin").read_bytes()[:-2])

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cg2ls.memory.fit import Examples, _gradient, bits_per_token, fit, flat_start
+from cg2ls.memory.fit import ORDER, Examples, _gradient, bits_per_token, fit, flat_start, ordered
 from cg2ls.memory.mixture import DOCUMENT, SHAPES, WORKSPACE, Mixture, MixtureError, Votes, shipped
 from cg2ls.memory.segment import DEPTH
 
@@ -102,6 +102,16 @@ def test_fitting_does_no_harm_where_nothing_is_to_be_known() -> None:
     held_out = examples(500, reliable=0.0, seed=1)
     mixture = fit(examples(2000, reliable=0.0), epochs=60)
     assert bits_per_token(mixture, held_out).mean() < 1.05 * bits_per_token(None, held_out).mean()
+
+
+def test_nearer_text_weighs_more_whatever_the_examples_say() -> None:
+    for mixture in (shipped(), fit(examples(200, reliable=0.5), epochs=3)):
+        assert (np.diff(mixture.near, axis=0) <= -ORDER + 2e-3).all()
+    near = flat_start().near.copy()
+    near[:, 4], near[:, 5] = (1, 2, 3), (3, 2, 1)
+    sorted_out = ordered(replace(flat_start(), near=near)).near
+    assert sorted_out[:, 4] == pytest.approx([2 + ORDER, 2, 2 - ORDER])
+    assert sorted_out[:, 5].tolist() == [3, 2, 1]
 
 
 @pytest.mark.parametrize("name", SHAPES)
