@@ -66,7 +66,7 @@ SECRET_FOLDERS = (
 SOURCE_SUFFIXES = (".py", ".pyi", ".js", ".ts", ".go", ".rs", ".java", ".rb", ".c", ".h", ".cpp", ".cs")
 """Modules may be named after secrets (the standard library has a secrets.py); their content decides."""
 
-SECRET_CONTENTS = {
+SECRET_SHAPES = {
     "PRIVATE KEY": r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----\s+\S{16}",
     "AKIA": r"\bAKIA[0-9A-Z]{16}\b",
     "ASIA": r"\bASIA[0-9A-Z]{16}\b",
@@ -85,7 +85,10 @@ SECRET_CONTENTS = {
 """Keys and tokens as their makers publish their shapes, each with a piece that all of its kind have: looking for that
 first is a hundred times as fast. JSON web tokens (RFC 7519) are the last."""
 
-_SHAPES = {piece: re.compile(shape) for piece, shape in SECRET_CONTENTS.items()}
+SECRET_CONTENTS = re.compile("|".join(SECRET_SHAPES.values()))
+"""All of them at once, for whoever wants every place."""
+
+_COMPILED = {piece: re.compile(shape) for piece, shape in SECRET_SHAPES.items()}
 
 
 def has_secret_name(name: str) -> bool:
@@ -98,6 +101,6 @@ def has_secret_name(name: str) -> bool:
 
 def secret_in(text: str) -> int | None:
     """Number of the first line, from 1, with a key or token on it; None if there is none."""
-    found = [shape.search(text) for piece, shape in _SHAPES.items() if piece in text]
+    found = [shape.search(text) for piece, shape in _COMPILED.items() if piece in text]
     starts = [match.start() for match in found if match is not None]
     return text.count("\n", 0, min(starts)) + 1 if starts else None

@@ -98,8 +98,25 @@ def test_weights_fitted_to_a_workspace_are_used_and_cleared(
 
 def test_bench_prints_every_cost(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (workspace / "long.py").write_text("".join(f"value_{n} = compute(first, {n})\n" for n in range(200)))
-    found = printed(capsys, "bench", "--tokens", "20000")
+    found = printed(capsys, "bench", "--tokens", "20000", "--keys", "4")
     assert found["tokens"] >= 20000
     assert found["bytes_per_token"] < 20
     for name in ("edit_ms", "token_ms"):
         assert 0 < found[name]["p50"] <= found[name]["p95"] <= found[name]["p99"]
+    for name in ("alone", "while_building"):
+        assert found["key_ms"][name]["p50"] > 0
+
+
+def test_status_counts_installed_packages_apart(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place = workspace / ".venv/lib/python3.12/site-packages"
+    place.mkdir(parents=True)
+    (workspace / ".venv/pyvenv.cfg").write_text("home = /usr/bin\n")
+    (place / "helpful.py").write_text("def assist_gladly(): ...\n")
+    assert "no index yet" in printed(capsys, "status")["dependencies"]["problem"]
+    built = printed(capsys, "build", "--dependencies")
+    assert built["tokens"] > built["tokens_of_dependencies"] > 0
+    found = printed(capsys, "status")
+    assert (found["files"], found["dependencies"]["files"]) == (2, 1)
+    assert found["dependencies"]["tokens"] == built["tokens_of_dependencies"]
+    assert printed(capsys, "clear", "--dependencies")["dependencies_removed"]
+    assert "problem" in printed(capsys, "status")["dependencies"]
