@@ -18,12 +18,11 @@ M.plugin = plugin
 M.repository = vim.fs.dirname(vim.fs.dirname(plugin))
 M.server = { vim.env.CG2LS_PYTHON or vim.fs.joinpath(M.repository, '.venv/bin/python'), '-m', 'cg2ls', '--stdio' }
 
---- The sample without its last lines, whose loop the shipped model is sure how to finish.
----@return string
-function M.sample()
-  local lines = vim.fn.readfile(M.repository .. '/tools/samples/inventory.py', '', 71)
-  return table.concat(lines, '\n') .. '\n'
-end
+--- A place where the shipped model has no doubt, alone and with the workspace's memory: behind `M.code`, `M.typed` on a
+--- line of its own goes on with `M.rest`, from `i, l` to the end at each key.
+M.code = 'def show(lines):\n    """Prints lines with their numbers."""\n'
+M.typed = 'for i, l'
+M.rest = 'ine in enumerate(lines):'
 
 --- Starts a Neovim with the plugin on its path and nothing of the user's.
 ---@param options? { setup?: table|false, env?: table<string, string>, before?: string }
@@ -40,6 +39,7 @@ function M.open(options)
     XDG_DATA_HOME = folder .. '/data',
     XDG_STATE_HOME = folder .. '/state',
     XDG_CACHE_HOME = folder .. '/cache',
+    CG2LS_HOME = folder .. '/cg2ls',
     NVIM_APPNAME = 'nvim',
     PYTHONPATH = M.repository,
   }, options.env or {})
@@ -238,6 +238,15 @@ function Editor:wait_for_ghost(what)
   return self:wait(function()
     return self:ghost()
   end, what or 'ghost text')
+end
+
+--- Types code of which the shipped model knows the rest, and waits for that.
+function Editor:type_what_is_known()
+  self:press('Go')
+  self:type(M.typed)
+  self:wait(function()
+    return self:ghost() == M.rest
+  end, 'the ghost text ' .. M.rest)
 end
 
 --- Waits until there is none.

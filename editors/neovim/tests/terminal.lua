@@ -46,7 +46,7 @@ vim.o.statusline = " %%t %%m%%=%%{v:lua.require'cg2ls'.statusline()} %%l:%%c "
   local self = setmetatable({ socket = vim.fs.basename(folder) .. vim.fn.getpid() }, Terminal)
   local nvim = vim.env.NVIM_UNDER_TEST or vim.v.progpath
   local env = { 'env', 'HOME=' .. folder, 'XDG_STATE_HOME=' .. folder, 'XDG_DATA_HOME=' .. folder, 'LC_ALL=C.UTF-8' }
-  table.insert(env, 'PYTHONPATH=' .. require('editor').repository)
+  vim.list_extend(env, { 'CG2LS_HOME=' .. folder, 'PYTHONPATH=' .. require('editor').repository })
   vim.list_extend(env, { nvim, '--clean', '-u', init, path })
   tmux(self.socket, 'new-session', '-d', '-x', tostring(options.columns), '-y', tostring(options.lines), unpack(env))
   return self
@@ -72,7 +72,7 @@ end
 
 --- Waits until the screen has a text.
 function Terminal:wait_for(text)
-  local found = vim.wait(30000, function()
+  local found = vim.wait(60000, function()
     return self:screen():find(text, 1, true) ~= nil
   end, 50)
   assert(found, ('not on the screen: %s\n%s'):format(text, self:screen()))

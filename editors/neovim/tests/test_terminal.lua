@@ -1,24 +1,24 @@
 --- What somebody sees in a real terminal.
 
+local editor = require('editor')
 local terminal = require('terminal')
 
---- The sample without its last lines, which are typed.
-local CODE = vim.fn.readfile(require('editor').repository .. '/tools/samples/inventory.py', '', 71)
+local LINE = '    ' .. editor.typed .. editor.rest
 
 it('in a terminal: ghost text stands behind the cursor, and is taken in word by word and whole', function()
   local path = vim.fn.tempname() .. '.py'
-  vim.fn.writefile(CODE, path)
+  vim.fn.writefile(vim.split(vim.trim(editor.code), '\n'), path)
   local window = terminal.open(path, { columns = 80, lines = 12 })
   local ok, problem = pcall(function()
     window:wait_for('cg2ls python-small')
     window:press('G', 'o')
-    window:type('for item in inven')
-    window:wait_for('\n    for item in inventory')
+    window:type(editor.typed)
+    window:wait_for('\n' .. LINE .. '\n')
     window:press('Escape')
-    window:wait_for('    for item in inven\n')
+    window:wait_for('\n    ' .. editor.typed .. '\n')
     window:press('A')
-    window:type('t')
-    window:wait_for('\n    for item in inventory')
+    window:type('i')
+    window:wait_for('\n' .. LINE .. '\n')
     window:press('M-w')
     window:press('C-l', 'Escape')
     window:type(':write')
@@ -27,6 +27,5 @@ it('in a terminal: ghost text stands behind the cursor, and is taken in word by 
   end)
   window:close()
   assert(ok, problem)
-  local line = vim.fn.readfile(path)[#CODE + 1]
-  assert(line:find('^    for item in inventory.*:$'), line)
+  equal(vim.fn.readfile(path)[3], LINE)
 end)

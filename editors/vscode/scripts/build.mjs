@@ -37,7 +37,7 @@ function licences(files) {
 
 async function buildTests() {
   const entryPoints = readdirSync(join(here, "test"), { recursive: true })
-    .filter((name) => /\.test\.ts$|measure\.ts$/.test(name))
+    .filter((name) => /\.test\.ts$|(measure|picture)\.ts$/.test(name))
     .map((name) => join("test", name));
   const external = ["vscode", "playwright-core"];
   await build({

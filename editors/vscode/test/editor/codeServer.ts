@@ -1,10 +1,10 @@
 /** A real VS Code of its own for a test: program, extensions, settings and folder. */
 
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 const HOME = required("CG2LS_VSCODE");
@@ -28,6 +28,10 @@ const QUIET = {
 
 export interface CodeServerOptions {
   readonly withExtension?: boolean;
+  /** A folder in which the extension is installed, instead of installing it anew. */
+  readonly extensions?: string;
+  /** The environments of a VS Code in which the extension has set its server up, instead of setting it up anew. */
+  readonly environments?: string;
   readonly trusted?: boolean;
   readonly settings?: Record<string, unknown>;
   readonly env?: Record<string, string>;
@@ -48,7 +52,11 @@ export class CodeServer {
     mkdirSync(join(server.folder, ".vscode"));
     const user = { ...QUIET, ...options.settings };
     writeFileSync(join(server.home, "data", "User", "settings.json"), JSON.stringify(user, null, 2));
-    if (options.withExtension ?? true) {
+    if (options.environments) {
+      mkdirSync(dirname(server.environments), { recursive: true });
+      symlinkSync(options.environments, server.environments);
+    }
+    if (!options.extensions && (options.withExtension ?? true)) {
       execFileSync(process.execPath, [ENTRY, ...server.places(), "--install-extension", VSIX]);
     }
     await server.listen();
@@ -57,6 +65,11 @@ export class CodeServer {
 
   get url(): string {
     return `http://127.0.0.1:${this.port}/?folder=${encodeURIComponent(this.folder)}`;
+  }
+
+  /** Where extensions are installed. */
+  get extensions(): string {
+    return this.options.extensions ?? join(this.home, "extensions");
   }
 
   /** Where the extension keeps its environments. */
@@ -93,16 +106,21 @@ export class CodeServer {
 
   async stop(): Promise<void> {
     const child = this.child;
-    if (child && child.exitCode === null) {
+    if (child?.pid && child.exitCode === null) {
       const gone = new Promise((resolve) => child.once("exit", resolve));
-      process.kill(-(child.pid ?? 0), "SIGTERM");
+      process.kill(-child.pid, "SIGTERM");
       await Promise.race([gone, sleep(5_000)]);
+      try {
+        process.kill(-child.pid, "SIGKILL"); // what it started and did not end
+      } catch {
+        // nothing is left
+      }
     }
     rmSync(this.home, { recursive: true, force: true, maxRetries: 5, retryDelay: 200 });
   }
 
   private places(): string[] {
-    return ["--extensions-dir", join(this.home, "extensions"), "--user-data-dir", join(this.home, "data")];
+    return ["--extensions-dir", this.extensions, "--user-data-dir", join(this.home, "data")];
   }
 
   private async listen(): Promise<void> {

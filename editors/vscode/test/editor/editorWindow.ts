@@ -1,5 +1,6 @@
 /** One window of VS Code, as a person uses it: keys in, what stands on the screen out. */
 
+import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -8,8 +9,13 @@ import type { CodeServer } from "./codeServer";
 
 const ARTIFACTS = process.env.CG2LS_ARTIFACTS ?? "artifacts";
 /** Long, for a busy machine; nothing waits longer than it must. */
-const WAIT_MS = 30_000;
+const WAIT_MS = 60_000;
 const LOAD_MS = 180_000;
+/** Ten times what an answer takes. */
+const SILENCE_MS = 800;
+
+/** The extension's item in the status bar. */
+const ITEM = '[id="cg2ls.cg2ls.cg2ls"]';
 
 /** The browser all windows of a test file share. */
 export async function openBrowser(): Promise<Browser> {
@@ -39,6 +45,7 @@ export class EditorWindow {
     const page = await context.newPage();
     await page.goto(server.url, { timeout: LOAD_MS });
     await page.waitForSelector(".monaco-workbench .statusbar-item", { timeout: LOAD_MS });
+    await page.evaluate(recordStatus, ITEM);
     return new EditorWindow(page, server);
   }
 
@@ -93,8 +100,11 @@ export class EditorWindow {
     await this.pick(title);
   }
 
-  /** Picks an entry of the open list that contains a text. */
-  async pick(text: string): Promise<void> {
+  /** Picks an entry that contains a text, of the list with a title if that is named: another may just be closing. */
+  async pick(text: string, title = ""): Promise<void> {
+    if (title) {
+      await this.page.locator(".quick-input-title", { hasText: title }).waitFor({ timeout: WAIT_MS });
+    }
     const row = this.page.locator(".quick-input-list .monaco-list-row", { hasText: text }).first();
     await row.waitFor({ timeout: WAIT_MS });
     await row.click();
@@ -135,8 +145,17 @@ export class EditorWindow {
     return this.ghostThat((text) => text !== "", "ghost text");
   }
 
-  noGhost(): Promise<string> {
-    return this.ghostThat((text) => text === "", "no ghost text");
+  async ghostIs(wanted: string): Promise<void> {
+    await this.ghostThat((text) => text === wanted, `the ghost text ${wanted}`);
+  }
+
+  /** Waits until there is no ghost text, and for as long as an answer might take that it does not come back. */
+  async staysWithoutGhost(): Promise<void> {
+    await this.ghostThat((text) => text === "", "no ghost text");
+    for (let waited = 0; waited < SILENCE_MS; waited += 50) {
+      await sleep(50);
+      assert.equal(await this.ghost(), "");
+    }
   }
 
   /** Saves, and gives back what then lies on the disk. */
@@ -156,9 +175,34 @@ export class EditorWindow {
 
   /** The extension's status bar item: its text and what it says to a screen reader. */
   status(): Promise<string> {
-    return this.page.$$eval('[id="cg2ls.cg2ls.cg2ls"]', (items) =>
+    return this.page.$$eval(ITEM, (items) =>
       items.map((item) => item.getAttribute("aria-label") ?? item.textContent ?? "").join(" "),
     );
+  }
+
+  /** Waits until the server can answer. */
+  async ready(withinMs = WAIT_MS): Promise<void> {
+    await this.statusThat((text) => text.includes("is ready"), "that it is ready", withinMs);
+  }
+
+  /** Does something, and waits until the status bar item has said one thing after another since. */
+  async statusesAfter(work: () => void | Promise<void>, wanted: readonly string[]): Promise<void> {
+    const past = (await this.statuses()).length;
+    await work();
+    let seen: string[] = [];
+    const said = async () => {
+      seen = (await this.statuses()).slice(past);
+      let at = 0;
+      for (const text of seen) {
+        at += text.includes(wanted[at] ?? "") ? 1 : 0;
+      }
+      return at >= wanted.length;
+    };
+    await this.until(said, () => `${wanted.join(", then ")}; it was ${seen.join(", then ")}`);
+  }
+
+  private statuses(): Promise<string[]> {
+    return this.page.evaluate(() => [...(globalThis as unknown as { statuses: string[] }).statuses]);
   }
 
   async statusThat(is: (text: string) => boolean, what: string, withinMs = WAIT_MS): Promise<string> {
@@ -177,7 +221,7 @@ export class EditorWindow {
   /** Every message of the extension that stands in the notification centre. */
   async messages(): Promise<string[]> {
     await this.command("Notifications: Show Notifications");
-    await sleep(300);
+    await this.page.waitForSelector(".notifications-center.visible", { timeout: WAIT_MS });
     const found = await this.page.$$eval(".notifications-center .notification-list-item-message", (items) =>
       items.map((item) => item.textContent ?? ""),
     );
@@ -220,4 +264,19 @@ export class EditorWindow {
       await sleep(25);
     }
   }
+}
+
+/** Notes, inside the page, whatever the extension's status bar item says, so that nothing short is missed. */
+function recordStatus(item: string): void {
+  const statuses: string[] = [];
+  (globalThis as unknown as { statuses: string[] }).statuses = statuses;
+  const look = () => {
+    const now = document.querySelector(item)?.getAttribute("aria-label") ?? "";
+    if (now !== (statuses.at(-1) ?? "")) {
+      statuses.push(now);
+    }
+  };
+  const bar = document.querySelector(".part.statusbar") ?? document.body;
+  new MutationObserver(look).observe(bar, { subtree: true, childList: true, attributes: true });
+  look();
 }

@@ -1,43 +1,35 @@
 /** What keeps the server from answering, in a real VS Code: one message each, with the mend. */
 
 import assert from "node:assert/strict";
-import { chmodSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
-import { setTimeout as sleep } from "node:timers/promises";
-import type { Browser } from "playwright-core";
-import { CodeServer } from "./codeServer";
-import { EditorWindow, openBrowser } from "./editorWindow";
+import { after, before } from "node:test";
+import { CodeServer, type CodeServerOptions } from "./codeServer";
+import type { EditorWindow } from "./editorWindow";
+import { CODE, REST, TYPED } from "./known";
+import { type Own, ownEditors } from "./ownEditor";
 
-const CODE = "def area(width, height):\n    return ‸\n";
+const FILE = "numbers.py";
+const PYTHON = process.env.CG2LS_PYTHON ?? "";
+const TWO_ANSWERS = join(__dirname, "../../../test/editor/twoAnswers.mjs");
+/** Among what is waited for is pip, which tries an index that does not answer. */
 const PATIENCE_MS = 120_000;
-let browser: Browser;
-let server: CodeServer;
-let window: EditorWindow;
 
+const programs = mkdtempSync(join(tmpdir(), "cg2ls-programs-"));
+after(() => rmSync(programs, { recursive: true }));
+
+const ownTest = ownEditors();
+/** In which the extension is installed, for all. */
+let installed: CodeServer;
 before(async () => {
-  browser = await openBrowser();
-  // a PATH without any Python, and an index nobody answers at
-  const empty = {
-    PATH: "/nonexistent",
-    SHELL: "/bin/true", // VS Code asks it for a login's PATH
-    PIP_CONFIG_FILE: "/dev/null",
-    PIP_INDEX_URL: "http://127.0.0.1:9/",
-    PIP_RETRIES: "0",
-  };
-  server = await CodeServer.start({ env: empty });
-  window = await EditorWindow.open(browser, server);
-  await window.edit("area.py", CODE);
+  installed = await CodeServer.start();
 });
-
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-});
+after(() => installed?.stop());
 
 /** Makes a program of a few shell lines. */
 function program(name: string, ...lines: string[]): string {
-  const path = join(server.home, name);
+  const path = join(programs, name);
   writeFileSync(path, ["#!/bin/sh", ...lines, ""].join("\n"));
   chmodSync(path, 0o755);
   return path;
@@ -45,121 +37,165 @@ function program(name: string, ...lines: string[]): string {
 
 /** A Python that says of itself what a test wants, and runs nothing. */
 function fakePython(name: string, version: string, hasVenv: boolean): string {
-  const about = `{"executable": "$0", "version": [${version}], "hasVenv": ${hasVenv}}`;
-  return program(name, `echo '${about.replace("$0", join(server.home, name))}'`);
+  const about = `{"executable": "${join(programs, name)}", "version": [${version}], "hasVenv": ${hasVenv}}`;
+  return program(name, `echo '${about}'`);
 }
 
-/** Sets what is wrong, waits for its message, and checks that it is the only one and that the status has it too. */
-async function oneMessage(settings: Record<string, unknown>, says: RegExp): Promise<void> {
-  await window.command("Notifications: Clear All Notifications");
-  server.settings(settings);
+/** The server of this repository, as a user's own; what it appends to its `.pids` are its processes. */
+const ownServer = (name: string) => program(name, 'echo $$ >> "$0.pids"', `exec ${PYTHON} -m cg2ls "$@"`);
+
+const serverPath = (of: string): CodeServerOptions => ({ settings: { "cg2ls.server.path": of } });
+const pythonPath = (of: string, env = {}): CodeServerOptions => ({
+  settings: { "cg2ls.python.path": of },
+  env,
+});
+
+/** Waits for a message, and checks that it is the only one, there and in the status bar, whatever one does. */
+async function isOneMessage(window: EditorWindow, says: RegExp): Promise<void> {
   await window.messageThat(says, PATIENCE_MS);
   await window.statusThat((text) => says.test(text), "the same in the status bar");
+  await window.edit("other.py", CODE);
+  await window.type(TYPED);
+  await window.staysWithoutGhost();
   const told = await window.messages();
   assert.equal(told.length, 1, told.join("\n"));
-  await window.press("Escape");
 }
 
-test("no Python", async () => {
-  await window.messageThat(/found no Python.*cg2ls\.python\.path/);
-  await window.statusThat((text) => text.includes("found no Python"), "the same in the status bar");
-  assert.equal((await window.messages()).length, 1);
-  await window.screenshot("no-python");
-});
+/** A test in a VS Code of its own. */
+function inEditor(name: string, options: () => CodeServerOptions, body: (own: Own) => Promise<void>): void {
+  ownTest(name, () => ({ extensions: installed.extensions, ...options() }), body);
+}
 
-test("no message stands twice, however often one looks at a file", async () => {
-  await window.command("Notifications: Clear All Notifications");
-  await window.edit("other.py", CODE);
-  await window.type("width");
-  await sleep(1_000);
-  assert.deepEqual(await window.messages(), []);
-});
+/** A test in a VS Code with settings that are wrong. */
+function wrong(
+  name: string,
+  options: () => CodeServerOptions,
+  says: RegExp,
+  then?: (own: Own) => Promise<void>,
+) {
+  inEditor(name, options, async (own) => {
+    await own.window.edit(FILE, CODE);
+    await isOneMessage(own.window, says);
+    await then?.(own);
+  });
+}
 
-test("a Python that does not exist", async () => {
-  await oneMessage({ "cg2ls.python.path": "/nowhere/python3" }, /\/nowhere\/python3.*does not run/);
-});
+wrong(
+  "no Python",
+  // VS Code asks the shell for a login's PATH
+  () => ({ env: { PATH: "/nonexistent", SHELL: "/bin/true" } }),
+  /found no Python.*cg2ls\.python\.path/,
+  async ({ window }) => void (await window.screenshot("no-python")),
+);
 
-test("a Python that is too old", async () => {
-  const python = fakePython("python3.9", "3, 9", true);
-  await oneMessage({ "cg2ls.python.path": python }, /is Python 3\.9.*3\.11 to 3\.14/);
-});
+wrong(
+  "a Python that does not exist",
+  () => pythonPath("/nowhere/python3"),
+  /\/nowhere\/python3.*does not run.*Set it to/,
+);
 
-test("a Python without venv", async () => {
-  const python = fakePython("python3.12", "3, 12", false);
-  await oneMessage({ "cg2ls.python.path": python }, /lacks the modules venv.*python3\.12-venv/);
-});
+wrong(
+  "a Python that is too old",
+  () => pythonPath(fakePython("python3.9", "3, 9", true)),
+  /is Python 3\.9.*3\.11 to 3\.14/,
+);
 
-test("no way to the package index", async () => {
-  const python = process.env.CG2LS_PYTHON ?? "";
-  await oneMessage({ "cg2ls.python.path": python }, /package index.*could not be reached/);
-});
+wrong(
+  "a Python without venv",
+  () => pythonPath(fakePython("python3.12", "3, 12", false)),
+  /lacks the modules venv.*python3\.12-venv/,
+);
 
-test("a server path that does not exist", async () => {
-  await oneMessage({ "cg2ls.server.path": "/nowhere/cg2ls" }, /\/nowhere\/cg2ls.*does not exist/);
-});
+wrong(
+  "no way to the package index",
+  () => {
+    const nobody = { PIP_CONFIG_FILE: "/dev/null", PIP_INDEX_URL: "http://127.0.0.1:9/", PIP_RETRIES: "0" };
+    return pythonPath(PYTHON, nobody);
+  },
+  /package index.*could not be reached.*cg2ls\.server\.path/,
+);
 
-test("a server that ends at once", async () => {
-  const path = program("ends", "echo 'no module named pygls' >&2", "exit 3");
-  await oneMessage({ "cg2ls.server.path": path }, /exit status 3.*no module named pygls/);
-});
+wrong(
+  "a server path that does not exist, and the user's own server once it is right",
+  () => serverPath("/nowhere/cg2ls"),
+  /\/nowhere\/cg2ls.*does not exist.*clear it/,
+  async ({ server, window }) => {
+    server.settings({ "cg2ls.server.path": ownServer("own-cg2ls") });
+    await window.ready();
+    await window.focusEditor();
+    await window.type(REST[0] ?? "");
+    await window.ghostIs(REST.slice(1));
+  },
+);
 
-test("a program that speaks another protocol", async () => {
-  const path = program("speaks", "echo 'Hello, what would you like to do?'", "exec /bin/sleep 60");
-  await oneMessage({ "cg2ls.server.path": path }, /does not speak the language server protocol/);
-});
+wrong(
+  "a server that ends at once",
+  () => serverPath(program("ends", "echo 'no module named pygls' >&2", "exit 3")),
+  /exit status 3.*no module named pygls/,
+);
 
-test("a server that ends again and again is left alone", async () => {
-  const run = `exec ${process.env.CG2LS_PYTHON} -I -c "import sys; from cg2ls.__main__ import main; main()" "$@"`;
-  const path = program("dies", "(/bin/sleep 2; kill -9 $$) &", run);
-  await oneMessage({ "cg2ls.server.path": path }, /has ended 4 times/);
-});
+wrong(
+  "a program that speaks another protocol",
+  () => serverPath(program("speaks", "echo 'Hello, what would you like to do?'", "exec /bin/sleep 600")),
+  /does not speak the language server protocol.*must be the cg2ls command/,
+);
 
-test("the user's own server answers once the setting is right", async () => {
-  const path = program("own-cg2ls", `exec ${process.env.CG2LS_PYTHON} -m cg2ls "$@"`);
-  server.settings({ "cg2ls.server.path": path });
-  await window.statusThat((text) => text.includes("python-small"), "the model's name");
-  await window.edit("third.py", CODE);
-  await window.type("wid");
-  await window.anyGhost();
-});
+inEditor(
+  "a server that ends again and again is left alone",
+  () => serverPath(ownServer("dies")),
+  async ({ window }) => {
+    const pids = () => {
+      const file = join(programs, "dies.pids");
+      return existsSync(file) ? readFileSync(file, "utf8").trim().split("\n").map(Number) : [];
+    };
+    await window.edit(FILE, CODE);
+    await window.ready();
+    for (let restarts = 0; restarts < 3; restarts++) {
+      await window.statusesAfter(
+        () => void process.kill(pids().at(-1) ?? 0, "SIGKILL"),
+        ["is starting", "is ready"],
+      );
+    }
+    assert.deepEqual(await window.messages(), []);
+    process.kill(pids().at(-1) ?? 0, "SIGKILL");
+    await isOneMessage(window, /has ended 4 times.*left alone/);
+    assert.equal(pids().length, 4);
+  },
+);
 
-test("several completions are gone through, an error is no pop-up, a repeated message stands once", async () => {
-  await window.command("Notifications: Clear All Notifications");
-  const script = join(__dirname, "..", "..", "..", "test", "editor", "twoAnswers.mjs");
-  const path = program("two", `exec '${process.execPath}' '${script}'`);
-  server.settings({ "cg2ls.server.path": path });
-  await window.statusThat((text) => text.includes("two-answers"), "the model's name");
-  await window.edit("fourth.py", "# ‸\n");
-  // the first request is refused
-  for (let typed = 0; typed < 10 && !(await window.ghost()); typed++) {
+inEditor(
+  "several completions are gone through, an error is no pop-up, a repeated message stands once",
+  () => serverPath(program("two", `exec '${process.execPath}' '${TWO_ANSWERS}' "$0.log"`)),
+  async ({ window }) => {
+    const log = join(programs, "two.log");
+    await window.edit(FILE, "# ‸\n");
+    await window.ready();
     await window.type("a");
-    await sleep(500);
-  }
-  await window.ghostThat((text) => text === "first()", "the first");
-  await window.press("Alt+]");
-  await window.ghostThat((text) => text === "second()", "the next");
-  await window.press("Alt+[");
-  await window.ghostThat((text) => text === "first()", "the previous");
-  assert.deepEqual(await window.messages(), ["cg2ls: the same, twice"]);
-});
+    const refused = async () => existsSync(log) && readFileSync(log, "utf8").includes("refused");
+    await window.until(refused, "the first request is refused");
+    await window.type("b");
+    await window.ghostIs("first()");
+    await window.press("Alt+]");
+    await window.ghostIs("second()");
+    await window.press("Alt+[");
+    await window.ghostIs("first()");
+    assert.deepEqual(await window.messages(), ["cg2ls: the same, twice"]);
+  },
+);
 
-test("a folder that is not trusted: one message, and completions once it is", {
-  timeout: 300_000,
-}, async () => {
-  const path = program("cg2ls-too", `exec ${process.env.CG2LS_PYTHON} -m cg2ls "$@"`);
-  const wary = await CodeServer.start({ trusted: false, settings: { "cg2ls.server.path": path } });
-  try {
-    const there = await EditorWindow.open(browser, wary);
-    await there.edit("area.py", CODE);
-    await there.messageThat(/until you trust this folder/);
-    await there.statusThat((text) => text.includes("until you trust"), "the same in the status bar");
-    await there.screenshot("untrusted");
-    assert.equal((await there.messages()).length, 1);
-    assert.deepEqual(wary.languageServers(), []);
-    await there.command("cg2ls: Manage Workspace Trust");
-    await there.page.getByRole("button", { name: "Trust", exact: true }).first().click();
-    await there.statusThat((text) => text.includes("python-small"), "the model's name");
-  } finally {
-    await wary.stop();
-  }
-});
+inEditor(
+  "a folder that is not trusted: one message, nothing runs, and completions once it is",
+  () => ({ ...serverPath(ownServer("wary-cg2ls")), trusted: false }),
+  async ({ window }) => {
+    await window.edit(FILE, CODE);
+    await isOneMessage(window, /until you trust this folder/);
+    assert.ok(!existsSync(join(programs, "wary-cg2ls.pids")), "no server was started");
+    await window.screenshot("untrusted");
+    await window.command("cg2ls: Manage Workspace Trust");
+    await window.page.getByRole("button", { name: "Trust", exact: true }).first().click();
+    await window.ready();
+    await window.edit("trusted.py", CODE);
+    await window.type(TYPED);
+    await window.ghostIs(REST);
+  },
+);

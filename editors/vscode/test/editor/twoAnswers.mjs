@@ -1,4 +1,9 @@
-/** A language server of a few lines that knows two completions, refuses a third request and repeats a message. */
+/**
+ * A language server of a few lines that refuses the first request, knows two completions and repeats a message.
+ * Its argument is a file for what it did.
+ */
+
+import { appendFileSync } from "node:fs";
 
 let requests = 0;
 let rest = Buffer.alloc(0);
@@ -40,6 +45,7 @@ function answer(id, position) {
   requests++;
   if (requests === 1) {
     send({ id, error: { code: -32803, message: "The model is asleep." } });
+    appendFileSync(process.argv[2], "refused\n");
     return;
   }
   const range = { start: position, end: position };
