@@ -10,7 +10,7 @@ from typing import Any
 
 from cg2ls.bench.editor import Editor
 from cg2ls.bench.errors import BenchError
-from cg2ls.bench.start import resident_mb
+from cg2ls.bench.start import processor_ms, resident_mb
 
 KEYS = "    total = compute_something(first, second"
 """What is typed, again and again."""
@@ -41,6 +41,8 @@ class Overhead:
         p95_ms: 95 of 100 keys took no longer.
         p99_ms: 99 of 100.
         protocol_p50_ms: the median round trip of a request that does nothing, for comparison.
+        processor_ms: the server's processor time, all its threads', for one key and one such request, on
+            average; None where the system does not tell. Other work on the machine does not change it much.
     """
 
     lines: int
@@ -49,10 +51,11 @@ class Overhead:
     p95_ms: float
     p99_ms: float
     protocol_p50_ms: float
+    processor_ms: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
-        return {name: round(value, 3) for name, value in asdict(self).items()}
+        return {name: None if value is None else round(value, 3) for name, value in asdict(self).items()}
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,10 @@ def measure_overhead(folder: Path, *, lines: int = 20_000, keys: int = 400) -> O
         editor.open("file:///long.py", _file(lines))
         opened = perf_counter()
         number = 0
+        before: float | None = None
         while len(times) < keys:
+            if not times:
+                before = processor_ms(editor.process.pid)
             began = perf_counter()
             _type(editor, "file:///long.py", number, lines // 2)
             took = 1e3 * (perf_counter() - began)
@@ -108,8 +114,10 @@ def measure_overhead(folder: Path, *, lines: int = 20_000, keys: int = 400) -> O
             if number > WARM_UP and asked > opened + SETTLE_S:
                 times.append(took)
                 plain.append(1e3 * (perf_counter() - asked))
+        after = processor_ms(editor.process.pid)
+    spent = None if before is None or after is None else (after - before) / keys
     cuts = statistics.quantiles(times, n=100)
-    return Overhead(lines, keys, cuts[49], cuts[94], cuts[98], statistics.median(plain))
+    return Overhead(lines, keys, cuts[49], cuts[94], cuts[98], statistics.median(plain), spent)
 
 
 def measure_memory(folder: Path, *, documents: int = 50, edits: int = 10_000, lines: int = 400) -> Memory:

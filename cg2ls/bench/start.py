@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import statistics
 import subprocess
@@ -105,6 +106,16 @@ def _message(stream: IO[bytes]) -> Json:
         raise BenchError("The server ended while it started; `cg2ls doctor` looks for the cause.")
     message: Json = json.loads(stream.read(length))
     return message
+
+
+def processor_ms(pid: int) -> float | None:
+    """Processor time a process has taken, in milliseconds; None where the system does not tell."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        ticks = int(fields[11]) + int(fields[12])  # of user and system, proc_pid_stat(5)
+        return 1e3 * ticks / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError):
+        return None
 
 
 def resident_mb(pid: int) -> float | None:

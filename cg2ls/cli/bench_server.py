@@ -38,6 +38,8 @@ def run_server_bench(folder: Path, *, as_json: bool, memory: bool) -> int:
         ("a request that does nothing", f"{time.protocol_p50_ms:.2f}", "", ""),
     ]
     print(aligned(rows, right=(1, 2, 3)))
+    if time.processor_ms is not None:
+        print(f"the server's processor time for both: {time.processor_ms:.2f} ms")
     if space:
         print(
             f"memory over {space.edits} edits of {space.documents} documents: {space.second_quarter_mb:.1f} MB in the"
