@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cg2_quantize.commands.options import parser
+from cg2ls.codegen2.config import CODEGEN2
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,5 +32,6 @@ def run(arguments: Sequence[str]) -> int:
     from cg2_quantize.dequantize import dequantize
 
     config = dequantize(options.folder, options.output, force=options.force)
-    print(f"{options.output}: {config.n_parameters} parameters in float32, {config.qkv_groups} qkv groups")
+    layout = f", {config.qkv_groups} qkv groups" if config.family == CODEGEN2 else ""
+    print(f"{options.output}: {config.n_parameters} parameters in float32{layout}")
     return 0
