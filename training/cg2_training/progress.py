@@ -17,10 +17,14 @@ WINDOW = 20
 
 
 class Speed:
-    """Tokens per second and the share of the time spent waiting for data, over the last steps."""
+    """Tokens per second and the share of the time spent waiting for data, over the last steps.
+
+    The first step, which may compile the model, counts only until there is a second.
+    """
 
     def __init__(self, tokens_per_step: int) -> None:
         self._tokens = tokens_per_step
+        self._warm = False
         self._ends: deque[float] = deque([time.perf_counter()], maxlen=WINDOW + 1)
         self._waits: deque[float] = deque(maxlen=WINDOW)
 
@@ -31,6 +35,10 @@ class Speed:
     def step_ended(self) -> None:
         """Notes the end of a step."""
         self._ends.append(time.perf_counter())
+        if not self._warm and len(self._ends) == 3:
+            self._warm = True
+            self._ends.popleft()
+            self._waits.popleft()
 
     @property
     def elapsed(self) -> float:

@@ -12,12 +12,13 @@ from typing import Any
 
 from cg2_quantize import convert
 from cg2_training.adapt.gather import SUFFIXES, SourceFile, gather, hold_out
-from cg2_training.adapt.recipe import adapt_recipe
+from cg2_training.adapt.recipe import adapt_recipe, shortened
 from cg2_training.adapt.stopping import EarlyStopping, score
 from cg2_training.adapt.workplace import Workplace, prepare
 from cg2_training.errors import TrainingError
 from cg2_training.evaluate import Evaluation, evaluate
 from cg2_training.export import export_checkpoint
+from cg2_training.length import steps_that_fit
 from cg2_training.plot import read_log
 from cg2_training.recipe import Recipe
 from cg2_training.subject import open_subject
@@ -27,6 +28,12 @@ from cg2ls.modelfolder.description import DESCRIPTION, Language, ModelDescriptio
 from cg2ls.modelfolder.facts import Facts
 
 LEAST_FILES = 4
+
+MEASURED_FOR = 20.0
+"""Seconds of training that tell how many steps the time suffices for."""
+
+LEAST_STEPS = 3
+"""Before the speed is believed; the first may compile the model."""
 
 ROWS = 256
 """Most held-out rows of each kind that the final figures come from."""
@@ -170,8 +177,10 @@ def _train(place: Workplace, recipe: Recipe, options: AdaptOptions) -> int:
     stopping = EarlyStopping(best=_first_score(place, trainer), keep=keep)
     if trainer.done:
         stopping.recall(read_log(place.run / "log.jsonl"), trainer.done)
+    deadline = time.monotonic() + 60 * options.minutes
     if stopping.going:
-        deadline = time.monotonic() + 60 * options.minutes
+        _settle_length(place, trainer, deadline, stopping, options)
+    if stopping.going and trainer.done < trainer.recipe.run.steps:
         trainer.fit(progress=options.progress, deadline=deadline, watch=stopping)
     if not stopping.best_step:
         raise NotBetterError(
@@ -179,6 +188,22 @@ def _train(place: Workplace, recipe: Recipe, options: AdaptOptions) -> int:
             f" ({stopping.best:.3f} nats per token before, no less afterwards); nothing was exported."
         )
     return stopping.best_step
+
+
+def _settle_length(
+    place: Workplace, trainer: Trainer, deadline: float, stopping: EarlyStopping, options: AdaptOptions
+) -> None:
+    """Shortens the run to what its time suffices for, so that the learning rate has come down when it ends."""
+    file = place.run / "length.json"
+    if not file.exists():
+        until = time.monotonic() + MEASURED_FOR
+        trainer.fit(progress=options.progress, deadline=until, watch=stopping)
+        while trainer.done < LEAST_STEPS and stopping.going:
+            trainer.fit(progress=options.progress, deadline=until, watch=stopping)
+        fits = steps_that_fit(trainer, deadline - time.monotonic())
+        write_atomically(file, json.dumps(min(fits, trainer.recipe.run.steps)))
+    steps = int(json.loads(file.read_text(encoding="utf-8")))
+    trainer.recipe = shortened(trainer.recipe, steps)
 
 
 def _first_score(place: Workplace, trainer: Trainer) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 
 from cg2_training.recipe import ModelSection, OptimizerSection, Recipe, RunSection
 from cg2ls.codegen2 import CodeGenConfig, CodeTokenizer
@@ -20,6 +21,17 @@ LEARNING_RATE = 5e-4
 """Peak, warmed up again from zero (Gupta et al. 2023, arXiv 2308.04014)."""
 
 
+def rhythm(steps: int) -> int:
+    """Steps between evaluations of a run of so many."""
+    return max(1, steps // EVALUATIONS)
+
+
+def shortened(recipe: Recipe, steps: int) -> Recipe:
+    """The recipe for fewer steps, evaluated as often as before."""
+    every = rhythm(steps)
+    return replace(recipe, run=replace(recipe.run, steps=steps, save_every=every, evaluate_every=every))
+
+
 def adapt_recipe(
     name: str, config: CodeGenConfig, tokenizer: CodeTokenizer, *, tokens: int, epochs: float, seed: int
 ) -> Recipe:
@@ -34,7 +46,7 @@ def adapt_recipe(
         seed: of the order and the corruptions.
     """
     steps = max(10, round(epochs * tokens / (ROWS * config.n_positions)))
-    rhythm = max(1, steps // EVALUATIONS)
+    every = rhythm(steps)
     return Recipe(
         name=name,
         model=ModelSection(
@@ -48,14 +60,18 @@ def adapt_recipe(
             qkv_groups=config.qkv_groups,
         ),
         optimizer=OptimizerSection(
-            lr=LEARNING_RATE, schedule="cosine", warmup_steps=min(20, steps // 5), final_lr_ratio=0.1
+            lr=LEARNING_RATE,
+            schedule="wsd",
+            warmup_steps=min(20, steps // 5),
+            decay_share=0.7,
+            final_lr_ratio=0.1,
         ),
         run=RunSection(
             steps=steps,
             rows_per_step=ROWS,
             seed=seed,
-            save_every=rhythm,
-            evaluate_every=rhythm,
+            save_every=every,
+            evaluate_every=every,
             loaders=0,
             compile=epochs * tokens > WORTH_COMPILING and shutil.which("c++") is not None,
         ),

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from cg2_training.errors import TrainingError
 from cg2_training.flops import flops_per_token, nominal_peak
 from cg2_training.lease.installed import Added, installed_documents, report_of
 from cg2_training.lease.leave import leave
-from cg2_training.plot import read_log
+from cg2_training.length import of_length, steps_that_fit
 from cg2_training.recipe import Recipe
 from cg2_training.shard_set import ShardSet
 from cg2_training.shards import TokenShard, read_documents, tokenize_corpus
@@ -33,8 +32,8 @@ LEDGER = "lease.json"
 UNKNOWN = 10**7
 """Steps of a run whose length is not settled yet; so far the rate is constant anyway."""
 
-SPARE = 0.95
-"""Share of the time left that the run's length is planned for; the machine may get slower."""
+LEAST_STEPS = 3
+"""Steps before the speed is believed: compiling can take longer than the time for measuring."""
 
 
 @dataclass
@@ -107,7 +106,7 @@ def _run(arguments: argparse.Namespace) -> int:
     tokenizer = CodeTokenizer.load(pack / "tokenizer.json")
     shards = _shards(work, pack, tokenizer, arguments.installed, ledger)
     recipe = Recipe.load(pack / "recipe.toml", arguments.overrides)
-    trainer = Trainer(_of_length(recipe, ledger.steps), *shards, work / "run")
+    trainer = Trainer(of_length(recipe, ledger.steps or UNKNOWN), *shards, work / "run")
     if not arguments.portion:
         end = began + 60 * arguments.leg - arguments.reserve
         _train(trainer, recipe, ledger, work, end, arguments)
@@ -155,10 +154,6 @@ def _with_installed(pack: Path, corpus: Path, names: list[str]) -> list[dict[str
     return report_of(added)
 
 
-def _of_length(recipe: Recipe, steps: int | None) -> Recipe:
-    return replace(recipe, run=replace(recipe.run, steps=steps or UNKNOWN))
-
-
 def _train(
     trainer: Trainer, recipe: Recipe, ledger: Ledger, work: Path, end: float, arguments: argparse.Namespace
 ) -> None:
@@ -180,19 +175,13 @@ def _train(
 
     if ledger.steps is None:
         until(min(end, time.monotonic() + arguments.calibrate))
-        ledger.steps = _planned_steps(trainer, recipe, 60 * arguments.budget - ledger.trained_s)
+        while trainer.done < LEAST_STEPS and time.monotonic() < end:
+            until(time.monotonic())
+        ledger.steps = steps_that_fit(trainer, 60 * arguments.budget - ledger.trained_s)
         ledger.write(work)
-        trainer.recipe = _of_length(recipe, ledger.steps)
+        trainer.recipe = of_length(recipe, ledger.steps)
     if trainer.done < ledger.steps and time.monotonic() < end and ledger.trained_s < 60 * arguments.budget:
         until(end)
-
-
-def _planned_steps(trainer: Trainer, recipe: Recipe, seconds_left: float) -> int:
-    """Steps that the time left suffices for, those done included, at the speed of the last ones."""
-    speed = read_log(trainer.run / "log.jsonl")[-1]["tokens_per_s"]
-    tokens_per_step = recipe.run.rows_per_step * recipe.model.context_length
-    more = math.floor(SPARE * max(0.0, seconds_left) * speed / tokens_per_step)
-    return int(trainer.done + max(1, more))
 
 
 def _report(trainer: Trainer, ledger: Ledger) -> dict[str, Any]:
