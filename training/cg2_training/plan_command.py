@@ -54,9 +54,7 @@ def run_plan(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(plan.to_dict(), indent=2))
         return 1 if plan.warnings else 0
-    print(
-        f"{plan.parameters / 1e6:,.0f}M parameters, {plan.tokens / 1e9:,.2f}B tokens, {plan.flops:.2e} FLOP"
-    )
+    print(f"{plan.parameters / 1e6:,.1f}M parameters, {_amount(plan.tokens)} tokens, {plan.flops:.2e} FLOP")
     print(
         f"  memory of each {arguments.gpu}: {plan.total_gib:.1f} of {plan.gpu_gib} GiB"
         f" (weights {plan.weights_gib:.1f}, gradients {plan.gradients_gib:.1f},"
@@ -84,3 +82,8 @@ def _epochs(recipe: Recipe, train: Path) -> dict[str, float]:
         ShardSet.open(train), recipe.model.context_length, recipe.objective, run.seed, data=recipe.data
     )
     return stream.epochs(run.steps * run.rows_per_step)
+
+
+def _amount(tokens: float) -> str:
+    """Billions, or millions where there are fewer."""
+    return f"{tokens / 1e9:,.2f}B" if tokens >= 1e9 else f"{tokens / 1e6:,.2f}M"
