@@ -5,10 +5,8 @@ from pathlib import Path
 DEMO = Path(__file__).parents[3] / "tools" / "demo.py"
 
 
-def test_the_demo_shows_completions_and_their_latency(random_model):
-    done = subprocess.run(
-        [sys.executable, str(DEMO), "--model", str(random_model)], capture_output=True, text=True, timeout=120
-    )
+def test_the_demo_shows_completions_and_their_latency():
+    done = subprocess.run([sys.executable, str(DEMO)], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert "median while typing" in done.stdout
     assert "⟦" in done.stdout
