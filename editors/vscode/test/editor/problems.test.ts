@@ -194,8 +194,8 @@ inEditor(
     await window.command("cg2ls: Manage Workspace Trust");
     await window.page.getByRole("button", { name: "Trust", exact: true }).first().click();
     await window.ready();
-    await window.edit("trusted.py", CODE);
-    await window.type(TYPED);
-    await window.ghostIs(REST);
+    await window.edit("trusted.py", "def show(data):\n    ‸\n"); // the workspace's memory knows the other by now
+    await window.type("if data is n");
+    await window.ghostIs("ot None:");
   },
 );
