@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING
 from cg2ls.completion.cursor import Cursor
 from cg2ls.completion.policy import Asked, Silence, silence
 from cg2ls.server.answering import completion_options
+from cg2ls.server.uris import path_of, root_of
+from cg2ls.workspace import RulesError, is_excluded
 
 if TYPE_CHECKING:
     from cg2ls.completion import Trigger
     from cg2ls.server.server import Server
 
 PAUSED = Silence("paused", "Completion is paused; resume it to go on.", lambda _: False, invoked_too=True)
+
+EXCLUDED = Silence("excluded", "The settings leave this file alone.", lambda _: False, invoked_too=True)
 
 SOMEWHERE = Cursor.at("x", 1)
 """A cursor at which nothing is against completing; the reasons left are those of the whole document."""
@@ -29,6 +33,9 @@ def off_here(server: Server, uri: str, language: str, trigger: Trigger = "automa
     """
     if server.paused:
         return PAUSED
+    options = server.options_of(uri, language)
+    if options.exclude and _leaves_alone(server, uri, options.exclude):
+        return EXCLUDED
     engine = server.model_of(language, uri, load=False).engine
     return silence(
         Asked(
@@ -36,6 +43,16 @@ def off_here(server: Server, uri: str, language: str, trigger: Trigger = "automa
             language=language,
             known=engine.model.languages if engine else (),
             trigger=trigger,
-            options=completion_options(server.options_of(uri, language)),
+            options=completion_options(options),
         )
     )
+
+
+def _leaves_alone(server: Server, uri: str, patterns: tuple[str, ...]) -> bool:
+    """Whether patterns match a document; memory says so where they cannot be read."""
+    if (path := path_of(uri)) is None:
+        return False
+    try:
+        return is_excluded(path, root_of(path, server.settings.roots) or path.parent, patterns)
+    except RulesError:
+        return False

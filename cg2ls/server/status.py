@@ -35,7 +35,7 @@ class Status:
         state: "idle" is a model that gave its memory back and opens again with the next request.
         message: one sentence for people.
         model: name of the model that answers here, "" if there is none.
-        cause: of "off": "paused" or the name of a silence (`cg2ls.completion.policy`); else "".
+        cause: of "off": "paused", "excluded" or the name of a silence (`cg2ls.completion.policy`); else "".
         uri: the document this is about, "" for none.
         latency_ms: from the last request to its answer; None before the first.
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -197,6 +198,23 @@ class Workspace:
         return text
 
 
+def is_excluded(path: Path, root: Path, patterns: tuple[str, ...]) -> bool:
+    """Whether a user's patterns leave a file alone.
+
+    Args:
+        path: of the file, absolute.
+        root: the folder that the patterns are relative to.
+        patterns: as in .gitignore.
+
+    Raises:
+        RulesError: a pattern cannot be read.
+    """
+    return path.is_relative_to(root) and _spec("exclude", patterns).match_file(
+        path.relative_to(root).as_posix()
+    )
+
+
+@lru_cache
 def _spec(name: str, patterns: tuple[str, ...]) -> GitIgnoreSpec:
     try:
         return GitIgnoreSpec.from_lines(patterns)

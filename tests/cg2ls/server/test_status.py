@@ -62,6 +62,18 @@ def test_a_document_in_a_language_the_model_does_not_know_is_off_and_says_why(sl
     assert client.inline("file:///b.lua", 1, 4, trigger=2) == {"items": []}
 
 
+def test_a_document_that_the_settings_exclude_is_off_even_for_who_asks(slow):
+    options, folder = {"exclude": ["private/", "*_pb2.py"]}, {"uri": "file:///w", "name": "w"}
+    client = slow(SHOWS_STATUS, initializationOptions=options, workspaceFolders=[folder])
+    for name in ("private/a.py", "b_pb2.py"):
+        client.open(f"file:///w/{name}", "quick\nb = ", "python")
+        assert client.inline(f"file:///w/{name}", 1, 4) == {"items": []}
+        status = client.request("cg2ls/status", {"textDocument": {"uri": f"file:///w/{name}"}})
+        assert (status["state"], status["cause"]) == ("off", "excluded")
+    client.open("file:///w/b.py", "quick\nb = ", "python")
+    assert client.inline("file:///w/b.py", 1, 4)["items"]
+
+
 def test_the_option_opens_other_languages(slow):
     client = slow(initializationOptions={"languages": {"lua": {"unknownLanguages": True}}})
     client.open("file:///b.lua", "quick\nb = ", "lua")

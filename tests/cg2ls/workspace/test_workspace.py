@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cg2ls.workspace import ReadingRules, Refusal, RefusedError, Workspace
-from cg2ls.workspace.workspace import RulesError
+from cg2ls.workspace import ReadingRules, Refusal, RefusedError, RulesError, Workspace, is_excluded
 
 
 def write(root: Path, name: str, content: str | bytes = "x = 1\n") -> Path:
@@ -232,6 +231,9 @@ def test_the_users_patterns(tmp_path: Path) -> None:
     assert walked(workspace) == ["src/a.py"]
     assert reason(workspace, "docs/c.py") == "not included"
     assert reason(workspace, "src/vendored/b.py") == "excluded"
+    assert is_excluded(tmp_path / "src/vendored/b.py", tmp_path, ("vendored/",))
+    assert not is_excluded(tmp_path / "src/a.py", tmp_path, ("vendored/",))
+    assert not is_excluded(tmp_path.parent / "vendored/b.py", tmp_path, ("vendored/",))
 
 
 def test_a_pattern_that_makes_no_sense_is_named(tmp_path: Path) -> None:
