@@ -12,15 +12,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cg2ls.difference import difference
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
 _LINE = re.compile(r"[^\n]*\n+|[^\n]+\Z")
-
-_BLOCK = 1 << 14
-"""Characters compared at once when two versions of a text are."""
 
 
 class TokenLines:
@@ -50,7 +49,7 @@ class TokenLines:
         """
         if text == self.text:
             return None
-        start, end, new_end = _difference(self.text, text)
+        start, end, new_end = difference(self.text, text)
         ends = np.cumsum(self._characters)
         first = int(np.searchsorted(ends, max(start - 1, 0), side="right"))
         last = min(int(np.searchsorted(ends, end, side="right")) + 1, len(ends))
@@ -93,28 +92,3 @@ class TokenLines:
 
 def _spliced(values: NDArray[np.int32], first: int, last: int, new: list[int]) -> NDArray[np.int32]:
     return np.concatenate([values[:first], np.array(new, np.int32), values[last:]])
-
-
-def _difference(old: str, new: str) -> tuple[int, int, int]:
-    """Where two texts differ: start in both, end in the old, end in the new."""
-    most = min(len(old), len(new))
-    start = _shared(lambda low, high: old.startswith(new[low:high], low), most)
-    back = _shared(
-        lambda low, high: old.startswith(new[len(new) - high : len(new) - low], len(old) - high), most - start
-    )
-    return start, len(old) - back, len(new) - back
-
-
-def _shared(same: Callable[[int, int], bool], most: int) -> int:
-    """Length of the common start, at most `most`, of two texts compared piece by piece."""
-    low = 0
-    while low < most and same(low, min(low + _BLOCK, most)):
-        low = min(low + _BLOCK, most)
-    high = min(low + _BLOCK, most)
-    while low < high:  # same(0, low) holds; the end lies in between
-        middle = (low + high + 1) // 2
-        if same(low, middle):
-            low = middle
-        else:
-            high = middle - 1
-    return low

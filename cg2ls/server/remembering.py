@@ -19,7 +19,7 @@ from cg2ls.memory import Memory
 from cg2ls.memory.background import Background
 from cg2ls.memory.build import StoppedError
 from cg2ls.memory.installed import installed
-from cg2ls.server.uris import path_of
+from cg2ls.server.uris import path_of, root_of
 from cg2ls.workspace import ReadingRules, Workspace
 from cg2ls.workspace.languages import LANGUAGES
 
@@ -70,7 +70,7 @@ class Memories:
             return None
         if len(document.text) > LARGEST_DOCUMENT:
             return None
-        root = self._root(path)
+        root = root_of(path, self._server.settings.roots)
         packages = options.memory_dependencies and root is not None and _knows(engine, document.language)
         key = root or path.parent, document.language, options.exclude, packages, id(engine)
         memory = self._opened.get(key)
@@ -139,13 +139,6 @@ class Memories:
     def leave(self) -> None:
         """Ends what is under way."""
         self._leaving.set()
-
-    def _root(self, path: Path) -> Path | None:
-        """The innermost workspace folder a file lies in; None if it is too much to be one repository."""
-        roots = [root for root in map(path_of, self._server.settings.roots) if root is not None]
-        inside = [root for root in roots if path.is_relative_to(root)]
-        root = max(inside, key=lambda each: len(each.parts), default=None)
-        return None if root is None or root in (Path.home(), Path(root.anchor)) else root
 
     async def _build(self, memory: Memory) -> None:
         """Reads the workspace in the background; the client sees how far it is."""

@@ -10,9 +10,9 @@ from __future__ import annotations
 from threading import Lock
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from cg2ls.difference import difference
 
+if TYPE_CHECKING:
     from tree_sitter import Parser, Point, Tree
 
 
@@ -49,7 +49,7 @@ class Trees:
         if self._tree is None:
             return None
         old, tree = self._code, self._tree.copy()
-        start, old_end, new_end = _difference(old, code)
+        start, old_end, new_end = difference(old, code)
         tree.edit(
             start_byte=start,
             old_end_byte=old_end,
@@ -59,30 +59,6 @@ class Trees:
             new_end_point=_point(code, new_end),
         )
         return tree
-
-
-def _difference(old: bytes, new: bytes) -> tuple[int, int, int]:
-    """Where two texts differ: start in both, end in the old, end in the new."""
-    most = min(len(old), len(new))
-    start = _shared(lambda low, high: old[low:high] == new[low:high], most)
-    ends = len(old), len(new)
-    back = _shared(
-        lambda low, high: old[ends[0] - high : ends[0] - low] == new[ends[1] - high : ends[1] - low],
-        most - start,
-    )
-    return start, ends[0] - back, ends[1] - back
-
-
-def _shared(same: Callable[[int, int], bool], most: int) -> int:
-    """Length of the longest stretch from 0, at most `most`, in which two texts are the same."""
-    low, high = 0, most
-    while low < high:
-        middle = (low + high + 1) // 2
-        if same(low, middle):
-            low = middle
-        else:
-            high = middle - 1
-    return low
 
 
 def _point(code: bytes, offset: int) -> Point | tuple[int, int]:
