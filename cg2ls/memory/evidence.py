@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -116,25 +117,39 @@ class IndexPart:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Votes for the next token.
+    """Votes for the next token, and where each comes from, which is put together when it is asked for.
 
     Attributes:
         votes: what was found.
-        parts: the part each vote is from, by its number, [n].
-        places: its place there, -1 if it has none, [n].
-        files: its file there, [n].
+        found: by the number of the part it is from.
+        kept: which of these entries vote, [entries].
     """
 
     votes: Votes
-    parts: NDArray[np.int64]
-    places: NDArray[np.int64]
-    files: NDArray[np.int64]
+    found: Sequence[tuple[int, Found]]
+    kept: NDArray[np.bool_]
+
+    @cached_property
+    def parts(self) -> NDArray[np.int64]:
+        """The part each vote is from, by its number, [n]."""
+        numbers, counts = [number for number, _ in self.found], [len(each.files) for _, each in self.found]
+        return np.repeat(np.array(numbers, np.int64), counts)[self.kept]
+
+    @cached_property
+    def places(self) -> NDArray[np.int64]:
+        """Each vote's place in its part, -1 if it has none, [n]."""
+        return _joined([each.neighbours.places for _, each in self.found])[self.kept]
+
+    @cached_property
+    def files(self) -> NDArray[np.int64]:
+        """Each vote's file in its part, [n]."""
+        return _joined([each.files for _, each in self.found])[self.kept]
 
 
 _DOCUMENT = np.full(2 * EACH_SIDE, DOCUMENT)
 _IN_DOCUMENT = np.full(2 * EACH_SIDE, IN_DOCUMENT)
 _NONE = np.zeros(0, np.int64)
-NOTHING = Evidence(Votes(_NONE, _NONE, _NONE), _NONE, _NONE, _NONE)
+NOTHING = Evidence(Votes(_NONE, _NONE, _NONE), (), np.zeros(0, np.bool_))
 
 
 def gather(parts: Sequence[Part], context: NDArray[np.uint16]) -> Evidence:
@@ -150,14 +165,13 @@ def gather(parts: Sequence[Part], context: NDArray[np.uint16]) -> Evidence:
     if not found or not key:
         return NOTHING
     lengths = matched(np.concatenate([each.neighbours.windows for _, each in found]), backwards)
+    tokens = _joined([each.neighbours.following for _, each in found])
+    sources = _joined([each.sources for _, each in found])
     kept = lengths > 0
-    return Evidence(
-        Votes(
-            np.concatenate([each.neighbours.following for _, each in found])[kept],
-            lengths[kept],
-            np.concatenate([each.sources for _, each in found])[kept],
-        ),
-        np.repeat([number for number, _ in found], [len(each.files) for _, each in found])[kept],
-        np.concatenate([each.neighbours.places for _, each in found])[kept],
-        np.concatenate([each.files for _, each in found])[kept],
-    )
+    if not kept.all():
+        tokens, lengths, sources = tokens[kept], lengths[kept], sources[kept]
+    return Evidence(Votes(tokens, lengths, sources), found, kept)
+
+
+def _joined(arrays: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    return np.concatenate([_NONE, *arrays])

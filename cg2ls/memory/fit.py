@@ -41,8 +41,8 @@ class Examples:
         lengths: tokens in common, [n, votes].
         sources: where each vote comes from, [n, votes].
         logprobs: the model's log-probability of the tokens voted for, [n, votes].
-        many: `Votes.crowd`'s first part, [n, votes].
-        kinds: its second, [n, votes].
+        many: `Votes.crowd`'s first part at each vote's length, [n, votes].
+        kinds: its second, the same, [n, votes].
         truth: the token that really came, [n].
         truth_logprob: the model's log-probability of it, [n].
         entropy: of the model's distribution in nats, [n].

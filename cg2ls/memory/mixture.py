@@ -72,18 +72,31 @@ class Votes:
     sources: NDArray[np.int64]
 
     @cached_property
+    def by_token(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """An order in which votes for the same token stand together, [n], and where each token's begin there."""
+        order = self.tokens.argsort()
+        tokens = self.tokens[order]
+        begins = np.ones(len(tokens), np.bool_)
+        np.not_equal(tokens[1:], tokens[:-1], out=begins[1:])
+        return order, begins.nonzero()[0]
+
+    @cached_property
     def crowd(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Logarithms of how many votes match as long as each or longer, and for how many tokens, [n] and [n]."""
-        rising = self.lengths.argsort()
-        longest = dict(zip(self.tokens[rising].tolist(), self.lengths[rising].tolist(), strict=True))
-        of_tokens = np.array(list(longest.values()), np.int64)
-        return _log_as_long(self.lengths)[self.lengths], _log_as_long(of_tokens)[self.lengths]
+        """Logarithms of how many votes match a length or longer, and for how many tokens, [DEPTH + 1] each."""
+        order, begins = self.by_token
+        longest = np.maximum.reduceat(self.lengths[order], begins)
+        return _log_as_long(self.lengths), _log_as_long(longest)
 
 
 def _log_as_long(lengths: NDArray[np.int64]) -> NDArray[np.float64]:
     """Logarithm of how many lengths there are of 0 tokens or more, of 1 or more, ..., [DEPTH + 1]."""
     as_long = np.bincount(lengths, minlength=DEPTH + 1)[::-1].cumsum()[::-1]
-    return np.asarray(np.log(np.maximum(as_long, 1)))
+    return np.asarray(
+        _LOGARITHMS[as_long] if as_long[0] < len(_LOGARITHMS) else np.log(np.maximum(as_long, 1))
+    )
+
+
+_LOGARITHMS = np.log(np.maximum(np.arange(1024), 1))
 
 
 @dataclass(frozen=True)
@@ -109,9 +122,14 @@ class Mixture:
     match: NDArray[np.float64]
 
     @cached_property
-    def _near(self) -> NDArray[np.float64]:
-        """`near` with a row for INSTALLED, which is not fitted."""
-        return np.vstack([self.near, self.near[WORKSPACE] - FARTHER])
+    def _by_length(self) -> tuple[NDArray[np.float64], ...]:
+        """`near` [4 * (DEPTH + 1)], `gap`, `agree` and `spread` [DEPTH + 1] by length itself rather than by its class.
+
+        `near` has a row for INSTALLED, which is not fitted.
+        """
+        near = np.vstack([self.near, self.near[WORKSPACE] - FARTHER])[:, LENGTHS]
+        gap = self.gap[np.minimum(np.arange(DEPTH + 1), GAPS - 1)]
+        return near.ravel(), gap, self.agree[LENGTHS], self.spread[LENGTHS]
 
     def weights(
         self, votes: Votes, token_logprobs: NDArray[np.float64], entropy: float, likeliest: float
@@ -124,15 +142,16 @@ class Mixture:
             entropy: of the model's distribution, in nats.
             likeliest: the model's highest probability.
         """
-        lengths = LENGTHS[votes.lengths]
-        longest = int(votes.lengths.max())
+        near, gap, agree, spread = self._by_length
+        lengths, longest = votes.lengths, int(votes.lengths.max())
+        many, kinds = votes.crowd
+        each = -self.many * many - spread * kinds
+        each[: longest + 1] += gap[longest::-1]
         agreement = np.maximum(token_logprobs, LEAST_LOG_PROBABILITY) + 4
         weights = np.exp(
-            self._near[votes.sources, lengths]
-            + self.gap[np.minimum(longest - votes.lengths, GAPS - 1)]
-            + self.agree[lengths] * agreement
-            - self.many * votes.crowd[0]
-            - self.spread[lengths] * votes.crowd[1]
+            near.take(votes.sources * (DEPTH + 1) + lengths)
+            + each.take(lengths)
+            + agree.take(lengths) * agreement
         )
         model = self.model[0] + self.model[1] * entropy + self.model[2] * likeliest
         return weights, float(np.exp(model + self.match[LENGTHS[longest]]))
@@ -150,10 +169,10 @@ class Mixture:
         weights, own = self.weights(votes, logprobs, entropy, 1 / total)
         everything = own + float(weights.sum())
         mixed = logits - np.float32(normalizer - np.log(own / everything))
-        voted = np.bincount(votes.tokens, weights)[votes.tokens] / everything
-        mixed[votes.tokens] = np.log(
-            np.exp(mixed[votes.tokens]) + voted
-        )  # a token's votes agree on its value
+        order, begins = votes.by_token
+        tokens = votes.tokens[order[begins]]
+        voted = np.add.reduceat(weights[order], begins) / everything
+        mixed[tokens] = np.log(np.exp(mixed[tokens]) + voted)
         return mixed
 
     def to_json(self) -> str:

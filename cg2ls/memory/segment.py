@@ -146,7 +146,6 @@ def matched(windows: NDArray[Any], context: NDArray[Any]) -> NDArray[np.int64]:
         windows: [n, DEPTH], from right to left.
         context: up to DEPTH tokens, from right to left, of type TOKEN.
     """
-    differs = windows[:, : len(context)] != context.view(np.uint16)
-    first: NDArray[np.int64] = differs.argmax(axis=1)
-    first[~differs.any(axis=1)] = len(context)
-    return first
+    differs = np.ones((len(windows), len(context) + 1), np.bool_)
+    np.not_equal(windows[:, : len(context)], context.view(np.uint16), out=differs[:, :-1])
+    return np.asarray(differs.argmax(axis=1), np.int64)  # the column behind the context always differs
