@@ -277,7 +277,7 @@ function addModel(server: CodeServer, name: string): void {
   const [version] = readdirSync(join(environment, "lib"));
   const shipped = join(environment, "lib", version ?? "", "site-packages", "cg2ls", "default");
   const folder = join(server.home, name);
-  cpSync(shipped, folder, { recursive: true });
+  cpSync(shipped, folder, { recursive: true, dereference: true });
   const file = join(folder, "model.json");
   const about = JSON.parse(readFileSync(file, "utf8"));
   writeFileSync(file, JSON.stringify({ ...about, name }));
