@@ -114,8 +114,17 @@ class CodeGenConfig:
 
     def to_dict(self, *, end_of_text_id: int) -> dict[str, Any]:
         """The Hugging Face config.json of this model; the ids of begin and end are set right (not 1 and 2)."""
-        if self.family == CODEGEN25:
-            return llama_dict(self, end_of_text_id=end_of_text_id)
+        shape = llama_dict(self) if self.family == CODEGEN25 else self._codegen_dict()
+        return shape | {
+            "initializer_range": 0.02,
+            "tie_word_embeddings": False,
+            "bos_token_id": end_of_text_id,
+            "eos_token_id": end_of_text_id,
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            "torch_dtype": "float32",
+        }
+
+    def _codegen_dict(self) -> dict[str, Any]:
         return {
             "architectures": ["CodeGenForCausalLM"],
             "model_type": "codegen",
@@ -133,12 +142,6 @@ class CodeGenConfig:
             "attn_pdrop": 0.0,
             "embd_pdrop": 0.0,
             "resid_pdrop": 0.0,
-            "initializer_range": 0.02,
-            "tie_word_embeddings": False,
-            "bos_token_id": end_of_text_id,
-            "eos_token_id": end_of_text_id,
-            "tokenizer_class": "PreTrainedTokenizerFast",
-            "torch_dtype": "float32",
         }
 
 

@@ -58,8 +58,8 @@ def shape_from_llama(raw: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def llama_dict(config: CodeGenConfig, *, end_of_text_id: int) -> dict[str, Any]:
-    """The Hugging Face config.json of a CodeGen2.5 model."""
+def llama_dict(config: CodeGenConfig) -> dict[str, Any]:
+    """The part of a CodeGen2.5 model's config.json that is its own; `CodeGenConfig.to_dict` has the rest."""
     return {
         "architectures": ["LlamaForCausalLM"],
         "model_type": "llama",
@@ -75,12 +75,6 @@ def llama_dict(config: CodeGenConfig, *, end_of_text_id: int) -> dict[str, Any]:
         "rope_theta": 10000.0,
         "attention_bias": False,
         "mlp_bias": False,
-        "initializer_range": 0.02,
-        "tie_word_embeddings": False,
-        "bos_token_id": end_of_text_id,
-        "eos_token_id": end_of_text_id,
-        "tokenizer_class": "PreTrainedTokenizerFast",
-        "torch_dtype": "float32",
     }
 
 

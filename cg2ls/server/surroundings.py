@@ -56,9 +56,11 @@ class Surroundings:
             engine: whose tokens count.
         """
         options = self._server.options_of(document.uri, document.language)
+        if not options.context_tokens:
+            return None
         path = path_of(document.uri)
         root = root_of(path, self._server.settings.roots) if path else None
-        if not options.context_tokens or path is None or root is None:
+        if path is None or root is None:
             return None
         key = root, document.language, options.exclude, id(engine)
         if key not in self._made:
