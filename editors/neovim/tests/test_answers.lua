@@ -161,6 +161,25 @@ for _, view in ipairs(require('views')) do
     equal(requests[#requests].context.triggerKind, 1)
   end)
 
+  it(
+    view .. ': next right behind a key shows the second answer, and what the key would ask is asked no more',
+    function()
+      local nvim = opened({ { insertText = 'bone' } })
+      nvim:press('i')
+      nvim:type('a')
+      equal(nvim:wait_for_ghost(), 'bone')
+      nvim:answer({ { insertText = 'one' }, { insertText = 'two' } })
+      nvim:press('b')
+      nvim:press('<M-n>')
+      nvim:wait(function()
+        return nvim:ghost() == 'two (2/2)'
+      end, 'the second answer')
+      vim.wait(400)
+      equal(nvim:ghost(), 'two (2/2)')
+      equal(#nvim:received('textDocument/inlineCompletion'), 2, 'requests')
+    end
+  )
+
   it(view .. ': a key without ghost text means what it meant before', function()
     local nvim = opened({}, '', { keymaps = { accept = '<Tab>' } }, {
       before = [[vim.keymap.set('i', '<M-w>', 'mine')]],

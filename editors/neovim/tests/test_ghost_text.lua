@@ -5,8 +5,8 @@ local editor = require('editor')
 local TYPED, REST = editor.typed, editor.rest
 local LINE = '    ' .. TYPED
 
-local function opened(view, code)
-  local nvim = editor.open({ setup = { ghost_text = view } })
+local function opened(view, code, settings)
+  local nvim = editor.open({ setup = vim.tbl_extend('force', { ghost_text = view }, settings or {}) })
   return nvim, nvim:edit(code or editor.code)
 end
 
@@ -52,6 +52,23 @@ for _, view in ipairs(require('views')) do
     local nvim = with_ghost(view)
     nvim:press('<M-w><M-l>')
     equal(nvim:line(), LINE .. REST)
+  end)
+
+  it(view .. ': next and previous walk through what the shipped model offers', function()
+    local nvim = opened(view, editor.code, { settings = { minConfidence = 0 } })
+    nvim:press('Go')
+    nvim:type('x = ')
+    local first = nvim:wait_for_ghost()
+    nvim:press('<M-n>')
+    local second = nvim:wait(function()
+      return (nvim:ghost() or ''):match('^(.+) %(2/%d%)$')
+    end, 'the second answer')
+    assert(second ~= first, second)
+    nvim:press('<M-p>')
+    equal((nvim:ghost():gsub(' %(1/%d%)$', '')), first)
+    nvim:press('<M-n>')
+    nvim:press('<C-l>')
+    equal(nvim:line(), '    x = ' .. second)
   end)
 
   it(view .. ': one undo takes back what was accepted, and leaves what was typed', function()

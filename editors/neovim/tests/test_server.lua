@@ -29,9 +29,9 @@ it('a server that is killed comes back, and completes where one was typing', fun
   local pid = nvim:lua([[return vim.fn.systemlist({ 'pgrep', '-P', tostring(vim.fn.getpid()), '-f', 'cg2ls' })[1] ]])
   assert(vim.uv.kill(tonumber(pid), 'sigkill') == 0)
   nvim:wait_for_no_ghost()
-  nvim:wait_until_ready()
-  nvim:type('i')
-  nvim:wait_for_ghost()
+  nvim:wait(function()
+    return nvim:ghost() == editor.rest
+  end, 'the ghost text again, without another key')
   equal(nvim:said(), {}, 'nothing was said')
 end)
 
@@ -80,9 +80,7 @@ it('a model that is missing is one message with the mend', function()
   equal(#nvim:said(), 1, vim.inspect(nvim:said()))
   equal(nvim:status().state, 'failed')
   nvim:lua([[require('cg2ls').use_model(nil)]])
-  nvim:wait_until_ready()
-  nvim:type('i')
-  nvim:wait_for_ghost()
+  nvim:wait_for_ghost('ghost text without another key')
 end)
 
 it('an option of the server takes effect at once', function()

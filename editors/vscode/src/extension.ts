@@ -9,6 +9,7 @@ import {
   window,
   workspace,
 } from "vscode";
+import { AskAgain } from "./askAgain";
 import { ghostText } from "./ghostText";
 import { Latency } from "./latency";
 import { Messages } from "./messages";
@@ -27,6 +28,7 @@ export function activate(context: ExtensionContext): void {
   const log = window.createOutputChannel("cg2ls", { log: true });
   const switches = new Switches(context.workspaceState);
   const latency = new Latency();
+  const again = new AskAgain();
   const messages = new Messages((chosen) => void commands.executeCommand(MENDS[chosen]));
   const made = new Service({
     places: {
@@ -34,7 +36,7 @@ export function activate(context: ExtensionContext): void {
       storage: join(context.globalStorageUri.fsPath, "server"),
     },
     log,
-    middleware: ghostText(switches, latency, () => status.changed()),
+    middleware: ghostText(switches, latency, again, () => status.changed()),
     tell: (problem) =>
       messages.show(problem.message, problem.mends, problem.kind === "untrusted" ? "warning" : "error"),
   });
@@ -62,7 +64,11 @@ export function activate(context: ExtensionContext): void {
   context.subscriptions.push(
     log,
     status,
-    made.onDidChange(() => status.changed()),
+    again,
+    made.onDidChange(() => {
+      status.changed();
+      again.look(made.state);
+    }),
     switches.onDidChange(() => status.changed()),
     window.onDidChangeActiveTextEditor((editor) => {
       startIfWanted(editor?.document);

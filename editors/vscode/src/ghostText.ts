@@ -1,6 +1,7 @@
 /** Between VS Code's requests for ghost text and the server. */
 
 import type { Middleware } from "vscode-languageclient/node";
+import type { AskAgain } from "./askAgain";
 import type { Latency } from "./latency";
 import type { Switches } from "./switches";
 
@@ -12,6 +13,7 @@ import type { Switches } from "./switches";
 export function ghostText(
   switches: Switches,
   latency: Latency,
+  again: AskAgain,
   answered: () => void,
 ): Pick<Required<Middleware>, "provideInlineCompletionItems"> {
   return {
@@ -20,7 +22,11 @@ export function ghostText(
         return [];
       }
       const asked = performance.now();
-      const found = await next(document, position, context, token);
+      const { version } = document;
+      const found = await next(document, position, again.contextOf(context), token);
+      if (found && !token.isCancellationRequested) {
+        again.answered(document, version);
+      }
       const items = Array.isArray(found) ? found : (found?.items ?? []);
       if (items.length > 0 && !token.isCancellationRequested) {
         latency.add(performance.now() - asked);

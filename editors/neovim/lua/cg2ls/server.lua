@@ -49,15 +49,18 @@ local function before_init(params)
   all.experimental = vim.tbl_extend('force', all.experimental or {}, { cg2ls = { status = true } })
 end
 
+--- States in which requests are answered.
+local ANSWERS = { ready = true, busy = true, idle = true }
+
 local handlers = {
   ['cg2ls/status'] = function(_, params, context)
     if not run or context.client_id ~= run.client_id then
       return -- one that is being ended
     end
-    local could_not = status.now.state == 'starting' or status.now.state == 'loading'
+    local could, before = ANSWERS[status.now.state], status.now.model
     status.set(params.state, params.message, params.model)
-    if could_not and params.state == 'ready' then
-      ghost.ask_again() -- what was asked while the model was opened had no answer
+    if params.state == 'ready' and not (could and before == params.model) then
+      ghost.ask_again() -- what was asked before had no answer, or another model's
     end
   end,
   ['window/showMessage'] = function(_, params)

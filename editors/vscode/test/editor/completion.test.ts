@@ -96,6 +96,20 @@ inEditor("a word is taken, then the line", async ({ window }) => {
   assert.equal(await window.saved(FILE), CODE.replace("    ‸", LINE));
 });
 
+inEditor("next and previous go through what the shipped model offers", async ({ window }) => {
+  await window.type("x = ");
+  await window.press("Alt+\\");
+  const first = await window.anyGhost();
+  await window.press("Alt+]");
+  const second = await window.ghostThat((text) => text !== "" && text !== first, `another than ${first}`);
+  await window.press("Alt+[");
+  await window.ghostIs(first);
+  await window.press("Alt+]");
+  await window.ghostIs(second);
+  await window.press("Tab");
+  assert.equal(await window.saved(FILE), CODE.replace("‸", `x = ${second}`));
+});
+
 inEditor("typing something else takes the ghost text away", async ({ window }) => {
   await typeWhatIsKnown(window);
   await window.type("z");
@@ -264,10 +278,7 @@ inEditor("a model that is not there is one message with its mend", async ({ serv
   await window.staysWithoutGhost();
   assert.equal((await window.messages()).length, 1);
   server.settings({});
-  await window.ready();
-  await window.focusEditor();
-  await window.type(REST[0] ?? "");
-  await window.ghostIs(REST.slice(1));
+  await window.ghostIs(REST); // without another key
 });
 
 /** Adds a copy of the shipped model under another name to the models of a VS Code. */

@@ -1,23 +1,19 @@
 /** What keeps the server from answering, in a real VS Code: one message each, with the mend. */
 
 import assert from "node:assert/strict";
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { after, before } from "node:test";
 import { CodeServer, type CodeServerOptions } from "./codeServer";
 import type { EditorWindow } from "./editorWindow";
 import { CODE, REST, TYPED } from "./known";
 import { type Own, ownEditors } from "./ownEditor";
+import { Programs, PYTHON, pythonPath, serverPath } from "./programs";
 
 const FILE = "numbers.py";
-const PYTHON = process.env.CG2LS_PYTHON ?? "";
-const TWO_ANSWERS = join(__dirname, "../../../test/editor/twoAnswers.mjs");
 /** Among what is waited for is pip, which tries an index that does not answer. */
 const PATIENCE_MS = 120_000;
 
-const programs = mkdtempSync(join(tmpdir(), "cg2ls-programs-"));
-after(() => rmSync(programs, { recursive: true }));
+const programs = new Programs();
+after(() => programs.remove());
 
 const ownTest = ownEditors();
 /** In which the extension is installed, for all. */
@@ -27,28 +23,11 @@ before(async () => {
 });
 after(() => installed?.stop());
 
-/** Makes a program of a few shell lines. */
-function program(name: string, ...lines: string[]): string {
-  const path = join(programs, name);
-  writeFileSync(path, ["#!/bin/sh", ...lines, ""].join("\n"));
-  chmodSync(path, 0o755);
-  return path;
-}
-
 /** A Python that says of itself what a test wants, and runs nothing. */
 function fakePython(name: string, version: string, hasVenv: boolean): string {
-  const about = `{"executable": "${join(programs, name)}", "version": [${version}], "hasVenv": ${hasVenv}}`;
-  return program(name, `echo '${about}'`);
+  const about = `{"executable": "${programs.path(name)}", "version": [${version}], "hasVenv": ${hasVenv}}`;
+  return programs.make(name, `echo '${about}'`);
 }
-
-/** The server of this repository, as a user's own; what it appends to its `.pids` are its processes. */
-const ownServer = (name: string) => program(name, 'echo $$ >> "$0.pids"', `exec ${PYTHON} -m cg2ls "$@"`);
-
-const serverPath = (of: string): CodeServerOptions => ({ settings: { "cg2ls.server.path": of } });
-const pythonPath = (of: string, env = {}): CodeServerOptions => ({
-  settings: { "cg2ls.python.path": of },
-  env,
-});
 
 /** Waits for a message, and checks that it is the only one, there and in the status bar, whatever one does. */
 async function isOneMessage(window: EditorWindow, says: RegExp): Promise<void> {
@@ -120,7 +99,7 @@ wrong(
   () => serverPath("/nowhere/cg2ls"),
   /\/nowhere\/cg2ls.*does not exist.*clear it/,
   async ({ server, window }) => {
-    server.settings({ "cg2ls.server.path": ownServer("own-cg2ls") });
+    server.settings({ "cg2ls.server.path": programs.server("own-cg2ls") });
     await window.ready();
     await window.focusEditor();
     await window.type(REST[0] ?? "");
@@ -130,24 +109,22 @@ wrong(
 
 wrong(
   "a server that ends at once",
-  () => serverPath(program("ends", "echo 'no module named pygls' >&2", "exit 3")),
+  () => serverPath(programs.make("ends", "echo 'no module named pygls' >&2", "exit 3")),
   /exit status 3.*no module named pygls/,
 );
 
 wrong(
   "a program that speaks another protocol",
-  () => serverPath(program("speaks", "echo 'Hello, what would you like to do?'", "exec /bin/sleep 600")),
+  () =>
+    serverPath(programs.make("speaks", "echo 'Hello, what would you like to do?'", "exec /bin/sleep 600")),
   /does not speak the language server protocol.*must be the cg2ls command/,
 );
 
 inEditor(
   "a server that ends again and again is left alone",
-  () => serverPath(ownServer("dies")),
+  () => serverPath(programs.server("dies")),
   async ({ window }) => {
-    const pids = () => {
-      const file = join(programs, "dies.pids");
-      return existsSync(file) ? readFileSync(file, "utf8").trim().split("\n").map(Number) : [];
-    };
+    const pids = () => programs.pids("dies");
     await window.edit(FILE, CODE);
     await window.ready();
     for (let restarts = 0; restarts < 3; restarts++) {
@@ -164,32 +141,12 @@ inEditor(
 );
 
 inEditor(
-  "several completions are gone through, an error is no pop-up, a repeated message stands once",
-  () => serverPath(program("two", `exec '${process.execPath}' '${TWO_ANSWERS}' "$0.log"`)),
-  async ({ window }) => {
-    const log = join(programs, "two.log");
-    await window.edit(FILE, "# ‸\n");
-    await window.ready();
-    await window.type("a");
-    const refused = async () => existsSync(log) && readFileSync(log, "utf8").includes("refused");
-    await window.until(refused, "the first request is refused");
-    await window.type("b");
-    await window.ghostIs("first()");
-    await window.press("Alt+]");
-    await window.ghostIs("second()");
-    await window.press("Alt+[");
-    await window.ghostIs("first()");
-    assert.deepEqual(await window.messages(), ["cg2ls: the same, twice"]);
-  },
-);
-
-inEditor(
   "a folder that is not trusted: one message, nothing runs, and completions once it is",
-  () => ({ ...serverPath(ownServer("wary-cg2ls")), trusted: false }),
+  () => ({ ...serverPath(programs.server("wary-cg2ls")), trusted: false }),
   async ({ window }) => {
     await window.edit(FILE, CODE);
     await isOneMessage(window, /until you trust this folder/);
-    assert.ok(!existsSync(join(programs, "wary-cg2ls.pids")), "no server was started");
+    assert.deepEqual(programs.pids("wary-cg2ls"), [], "no server was started");
     await window.screenshot("untrusted");
     await window.command("cg2ls: Manage Workspace Trust");
     await window.page.getByRole("button", { name: "Trust", exact: true }).first().click();

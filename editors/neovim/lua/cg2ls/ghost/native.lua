@@ -12,7 +12,7 @@ local INVOKED, AUTOMATIC = 1, 2
 local M = {}
 
 local groups = {} ---@type table<integer, integer>
-local steps = {} ---@type table<integer, integer> how far to walk once the answers are there, by buffer
+local steps = {} ---@type table<integer, { count: integer, request: integer? }> how far to walk once they are there
 local seen = setmetatable({}, { __mode = 'k' }) ---@type table<table, cg2ls.Item> by Neovim's item
 
 local function completor_of(buf)
@@ -62,6 +62,20 @@ local function guard(buf)
   end
 end
 
+--- Shows the item `count` further, if there are several.
+local function walk(buf, count)
+  local completor = completor_of(buf)
+  if not completor or completor:count_items() > 1 then
+    vim.lsp.inline_completion.select({ bufnr = buf, count = count })
+  end
+end
+
+--- Asks by hand; what the last key would ask is asked no more, for its one answer would take the place of several.
+local function ask_by_hand(completor)
+  completor:reset_timer()
+  completor:request(INVOKED)
+end
+
 --- Begins to show ghost text in a buffer.
 function M.attach(buf)
   M.detach(buf)
@@ -79,14 +93,19 @@ function M.attach(buf)
     group = group,
     buffer = buf,
     callback = function(event)
-      local request = event.data.request
-      if request.type == 'complete' and request.method == 'textDocument/inlineCompletion' then
+      local request, id = event.data.request, event.data.request_id
+      if request.method ~= 'textDocument/inlineCompletion' then
+        return
+      end
+      local step = steps[buf]
+      if request.type == 'pending' and step then
+        step.request = step.request or id
+      elseif request.type == 'complete' then
         vim.schedule(function()
           guard(buf)
-          local count = steps[buf]
-          steps[buf] = nil
-          if count then
-            vim.lsp.inline_completion.select({ bufnr = buf, count = count })
+          if step and step.request == id and steps[buf] == step then
+            steps[buf] = nil
+            walk(buf, step.count)
           end
         end)
       end
@@ -162,10 +181,10 @@ end
 function M.cycle(buf, count)
   local completor = completor_of(buf)
   if completor and completor:count_items() <= 1 then
-    steps[buf] = count
-    completor:request(INVOKED)
+    steps[buf] = { count = count }
+    ask_by_hand(completor)
   else
-    vim.lsp.inline_completion.select({ bufnr = buf, count = count })
+    walk(buf, count)
   end
 end
 
@@ -173,7 +192,7 @@ end
 function M.complete(buf)
   local completor = completor_of(buf)
   if completor then
-    completor:request(INVOKED)
+    ask_by_hand(completor)
   end
 end
 

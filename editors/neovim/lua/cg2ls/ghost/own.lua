@@ -83,6 +83,7 @@ end
 
 --- Asks the server; the answer is shown if the cursor has not left it behind.
 local function ask(buf, state, kind, on_answer)
+  state.timer:stop() -- this request takes the place of the one that waits
   take_back(state)
   local client = client_of(state)
   local row, col = items_of.cursor(buf)

@@ -33,6 +33,7 @@ function handle({ id, method, params }) {
     const status = { state: "ready", message: "two-answers is ready.", model: "two-answers" };
     send({ method: "cg2ls/status", params: status });
   } else if (method === "textDocument/inlineCompletion") {
+    log(`asked ${["", "by hand", "automatically"][params.context.triggerKind]}`);
     answer(id, params.position);
   } else if (method === "shutdown") {
     send({ id, result: null });
@@ -45,7 +46,7 @@ function answer(id, position) {
   requests++;
   if (requests === 1) {
     send({ id, error: { code: -32803, message: "The model is asleep." } });
-    appendFileSync(process.argv[2], "refused\n");
+    log("refused");
     return;
   }
   const range = { start: position, end: position };
@@ -56,4 +57,8 @@ function answer(id, position) {
 function send(message) {
   const body = JSON.stringify({ jsonrpc: "2.0", ...message });
   process.stdout.write(`Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`);
+}
+
+function log(line) {
+  appendFileSync(process.argv[2], `${line}\n`);
 }

@@ -1,0 +1,102 @@
+/** Asks once more where somebody typed while the server could not answer: VS Code itself asks only at a key. */
+
+import {
+  commands,
+  type Disposable,
+  type InlineCompletionContext,
+  InlineCompletionTriggerKind,
+  Range,
+  type TextDocument,
+  type TextDocumentChangeEvent,
+  type TextEditor,
+  window,
+  workspace,
+} from "vscode";
+import type { State } from "./state";
+
+/** What was typed last and had no answer yet. */
+interface Typed {
+  readonly document: TextDocument;
+  readonly version: number;
+  /** Offsets of the text the change left. */
+  readonly start: number;
+  readonly end: number;
+}
+
+export class AskAgain implements Disposable {
+  private readonly listeners: readonly Disposable[];
+  private typed: Typed | undefined;
+  /** The model that can answer now. */
+  private model: string | undefined;
+  private asking = false;
+
+  constructor() {
+    this.listeners = [
+      workspace.onDidChangeTextDocument((event) => this.changed(event)),
+      window.onDidChangeWindowState(() => this.ask()),
+    ];
+  }
+
+  dispose(): void {
+    for (const listener of this.listeners) {
+      listener.dispose();
+    }
+  }
+
+  /** Asks, if the server has become able to answer or answers with another model. */
+  look(state: State): void {
+    const model = state.kind === "ready" ? state.model : undefined;
+    if (model !== this.model) {
+      this.model = model;
+      this.ask();
+    }
+  }
+
+  /** A request's context as the server is to see it: one made here is none that the user made. */
+  contextOf(context: InlineCompletionContext): InlineCompletionContext {
+    const ours = this.asking;
+    this.asking = false;
+    return ours ? { ...context, triggerKind: InlineCompletionTriggerKind.Automatic } : context;
+  }
+
+  /** Something, even if it is nothing to show, was answered for a document's version. */
+  answered(document: TextDocument, version: number): void {
+    if (this.model !== undefined && this.typed?.document === document && this.typed.version === version) {
+      this.typed = undefined;
+    }
+  }
+
+  private changed({ document, contentChanges, reason }: TextDocumentChangeEvent): void {
+    const [change, ...more] = contentChanges;
+    if (!change || document !== window.activeTextEditor?.document) {
+      return;
+    }
+    const start = change.rangeOffset;
+    const byKey = more.length === 0 && reason === undefined; // neither a formatter nor undo or redo
+    this.typed = byKey
+      ? { document, version: document.version, start, end: start + change.text.length }
+      : undefined;
+  }
+
+  private ask(): void {
+    if (this.model !== undefined && window.state.focused && this.isAt(window.activeTextEditor)) {
+      this.asking = true;
+      const done = () => {
+        this.asking = false;
+      };
+      commands.executeCommand("editor.action.inlineSuggest.trigger").then(done, done);
+    }
+  }
+
+  /** Whether the cursor of an editor still stands where was typed. */
+  private isAt(editor: TextEditor | undefined): boolean {
+    const { typed } = this;
+    if (!editor || typed?.document !== editor.document || typed.version !== editor.document.version) {
+      return false;
+    }
+    const place = new Range(editor.document.positionAt(typed.start), editor.document.positionAt(typed.end));
+    return (
+      editor.selections.length === 1 && editor.selection.isEmpty && place.contains(editor.selection.active)
+    );
+  }
+}

@@ -1,0 +1,79 @@
+/** When the server is asked, in a real VS Code: at keys, by hand, and once it has become able to answer. */
+
+import assert from "node:assert/strict";
+import { after, before } from "node:test";
+import { CodeServer, type CodeServerOptions } from "./codeServer";
+import { CODE, REST, TYPED } from "./known";
+import { type Own, ownEditors } from "./ownEditor";
+import { Programs, serverPath } from "./programs";
+
+const FILE = "numbers.py";
+
+const programs = new Programs();
+after(() => programs.remove());
+
+const ownTest = ownEditors();
+/** In which the extension is installed, for all. */
+let installed: CodeServer;
+before(async () => {
+  installed = await CodeServer.start();
+});
+after(() => installed?.stop());
+
+/** A test in a VS Code of its own. */
+function inEditor(name: string, options: () => CodeServerOptions, body: (own: Own) => Promise<void>): void {
+  ownTest(name, () => ({ extensions: installed.extensions, ...options() }), body);
+}
+
+inEditor(
+  "what was typed before the server was ready brings ghost text without another key, and after a crash, too",
+  () => serverPath(programs.server("held", { held: true })),
+  async ({ window }) => {
+    await window.edit(FILE, CODE);
+    await window.statusThat((text) => text.includes("is starting"), "that it is starting");
+    await window.type(TYPED);
+    programs.release("held");
+    await window.ghostIs(REST);
+
+    programs.hold("held");
+    process.kill(programs.pids("held").at(-1) ?? 0, "SIGKILL");
+    await window.statusThat((text) => text.includes("is starting"), "that it is starting again");
+    await window.press("Escape");
+    await window.type(REST[0] ?? "");
+    programs.release("held");
+    await window.ghostIs(REST.slice(1));
+    assert.deepEqual(await window.messages(), []);
+  },
+);
+
+inEditor(
+  "a server that has become ready is asked nothing where nobody typed",
+  () => serverPath(programs.fake("unasked")),
+  async ({ window }) => {
+    await window.edit(FILE, "# ‸\n");
+    await window.ready();
+    await window.staysWithoutGhost();
+    assert.deepEqual(programs.log("unasked"), []);
+  },
+);
+
+inEditor(
+  "several completions are gone through, an error is no pop-up, a repeated message stands once",
+  () => serverPath(programs.fake("two")),
+  async ({ window }) => {
+    await window.edit(FILE, "# ‸\n");
+    await window.ready();
+    await window.type("a");
+    await window.until(async () => programs.log("two").includes("refused"), "the first request is refused");
+    await window.type("b");
+    await window.ghostIs("first()");
+    await window.press("Alt+]");
+    await window.ghostIs("second()");
+    await window.press("Alt+[");
+    await window.ghostIs("first()");
+    const asked = programs.log("two").filter((line) => line.startsWith("asked"));
+    assert.deepEqual(asked.slice(0, 2), ["asked automatically", "asked automatically"]);
+    assert.equal(asked.at(-1), "asked by hand");
+    assert.deepEqual(await window.messages(), ["cg2ls: the same, twice"]);
+  },
+);
