@@ -32,11 +32,14 @@ def final_state(run: Path) -> dict[str, torch.Tensor]:
     return dict(load_file(saved_states(run)[-1] / "state.safetensors"))
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "adamw8bit", "muon"])
+@pytest.mark.parametrize(
+    ("optimizer", "int4_share"), [("adamw", 0.0), ("adamw8bit", 0.0), ("muon", 0.0), ("muon", 0.5)]
+)
 def test_a_resumed_run_equals_an_uninterrupted_one(
-    recipe: dict[str, Any], shard: TokenShard, tmp_path: Path, optimizer: str
+    recipe: dict[str, Any], shard: TokenShard, tmp_path: Path, optimizer: str, int4_share: float
 ) -> None:
     recipe["optimizer"] |= {"name": optimizer, "schedule": "wsd"}
+    recipe["run"] |= {"int4_share": int4_share}
     trainer(recipe, shard, tmp_path / "whole").fit(progress=False)
     broken = trainer(recipe, shard, tmp_path / "broken")
     calls = 0

@@ -9,10 +9,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 EXAMPLE = """\
-example, a model of 27 million parameters that begins as the shipped default:
-  cg2-train grow cg2ls/default -o runs/grown --n-layer 6 --n-embd 512
-  cg2-train pretrain training/recipes/python-27m.toml --from runs/grown --train runs/train --heldout runs/heldout \\
-    --run runs/python-27m
+example, a model of 27 million parameters that begins as one of 9 million:
+  cg2-train grow runs/python-small/checkpoint -o runs/grown --n-layer 6 --n-embd 512
+  cg2-train pretrain training/recipes/python-grown.toml --from runs/grown --train runs/train --heldout runs/heldout \\
+    --run runs/python-grown
 The grown model's logits are the source's until it is trained on.
 """
 

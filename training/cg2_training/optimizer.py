@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from cg2_training.errors import TrainingError
 from cg2_training.muon import Muon
 from cg2_training.recipe import OptimizerSection
+from cg2_training.rounded import rounded
 
 
 def lr_scale(step: int, steps: int, config: OptimizerSection) -> float:
@@ -33,15 +34,31 @@ def lr_scale(step: int, steps: int, config: OptimizerSection) -> float:
 
 
 class MasterOptimizer:
-    """Optimizes a model's parameters in float32: copies of them where the model itself is bfloat16."""
+    """Optimizes a model's parameters in float32: copies of them where the model computes with others.
 
-    def __init__(self, model: nn.Module, config: OptimizerSection, dtype: torch.dtype) -> None:
-        """Takes a float32 model, and what Muon is to multiply in."""
+    Attributes:
+        rounding: whether the model computes with hidden matrices rounded as int4 rounds them.
+    """
+
+    def __init__(
+        self, model: nn.Module, config: OptimizerSection, dtype: torch.dtype, *, may_round: bool = False
+    ) -> None:
+        """Prepares.
+
+        Args:
+            model: float32.
+            config: which optimizer, and its settings.
+            dtype: what Muon multiplies in.
+            may_round: whether `round_weights` will be asked for.
+        """
         self.config = config
+        self.rounding = False
         self.names = [name for name, _ in model.named_parameters()]
         self.working = [parameter for _, parameter in model.named_parameters()]
         # Of a float32 model these are the parameters themselves, and publishing them is no work.
         self.master = [parameter.detach().float() for parameter in self.working]
+        if may_round:
+            self.master = [master.clone() for master in self.master]
         hidden = [is_hidden_matrix(name, p) for name, p in zip(self.names, self.master, strict=True)]
         use_muon = config.name == "muon"
         matrices = [
@@ -78,11 +95,20 @@ class MasterOptimizer:
             master.grad = None
         return norm
 
+    def round_weights(self, wanted: bool) -> None:
+        """Whether the model is to compute with rounded matrices from now on (see `cg2_training.rounded`)."""
+        if wanted != self.rounding:
+            self.rounding = wanted
+            self.publish()
+
     @torch.no_grad()
     def publish(self) -> None:
-        """Copies the master weights into the model."""
-        for master, working in zip(self.master, self.working, strict=True):
-            if working.data_ptr() != master.data_ptr():
+        """Copies the master weights into the model, rounded if that was asked for."""
+        masters = dict(zip(self.names, self.master, strict=True))
+        for (name, master), working in zip(masters.items(), self.working, strict=True):
+            if self.rounding and is_hidden_matrix(name, master):
+                working.copy_(rounded(name, masters))
+            elif working.data_ptr() != master.data_ptr():
                 working.copy_(master)
 
     def weights(self) -> dict[str, Tensor]:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from cg2_training.errors import TrainingError
 from cg2_training.mixture import SourceMix
 from cg2_training.objective import ObjectiveConfig
+from cg2_training.rounded import BLOCK_SIZE
 from cg2ls.codegen2 import CodeGenConfig
 
 T = TypeVar("T")
@@ -104,6 +105,8 @@ class RunSection:
         compile: use torch.compile.
         threads: CPU threads; 0 leaves PyTorch's choice.
         precision: what is multiplied in: "bfloat16", "float32", or "auto" for bfloat16 where the hardware has it.
+        int4_share: share of the steps, at the end, that compute with the blocks' matrices rounded as int4 will
+            round them, so that the export loses less (see `cg2_training.rounded`).
     """
 
     steps: int
@@ -117,6 +120,7 @@ class RunSection:
     compile: bool = True
     threads: int = 0
     precision: str = "auto"
+    int4_share: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,6 +203,15 @@ class Recipe:
         if self.run.precision not in PRECISIONS:
             raise TrainingError(
                 f"{origin}: run.precision is {self.run.precision!r}; choose {', '.join(PRECISIONS)}."
+            )
+        if not 0 <= self.run.int4_share <= 1:
+            raise TrainingError(
+                f"{origin}: run.int4_share is {self.run.int4_share}, but is a share from 0 to 1."
+            )
+        if self.run.int4_share and self.model.n_embd % BLOCK_SIZE:
+            raise TrainingError(
+                f"{origin}: run.int4_share needs model.n_embd to be a multiple of {BLOCK_SIZE}, not"
+                f" {self.model.n_embd}."
             )
         if self.optimizer.warmup_steps >= self.run.steps:
             raise TrainingError(

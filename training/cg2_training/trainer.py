@@ -99,10 +99,13 @@ class Trainer:
             shard(self.model, self.model.transformer.h, self.ranks, dtype)
             self.optimizer = ShardedOptimizer(self.model, recipe.optimizer)
         else:
-            self.optimizer = MasterOptimizer(self.model, recipe.optimizer, dtype)
+            self.optimizer = MasterOptimizer(
+                self.model, recipe.optimizer, dtype, may_round=recipe.run.int4_share > 0
+            )
             for parameter in self.model.parameters():
                 parameter.data = parameter.data.to(dtype)
         self.done = load_state(run, self.optimizer, asdict(recipe.model), self.ranks)
+        self._round_when_due()
         whole = compiled and self.ranks.world == 1
         self.loss = torch.compile(self._loss) if whole else self._loss
 
@@ -136,6 +139,7 @@ class Trainer:
         peak, flops = nominal_peak(self.device), flops_per_token(self.model.config)
         with self._progress(progress) as told:
             for batch in self.batches(speed):
+                self._round_when_due()
                 scale = lr_scale(self.done, run.steps, self.recipe.optimizer)
                 loss, norm = self.step(batch, scale)
                 self.done += 1
@@ -216,8 +220,16 @@ class Trainer:
             )
         return loss, norm
 
+    def _round_when_due(self) -> None:
+        """Lets the model compute with rounded matrices in the recipe's last share of the steps."""
+        run = self.recipe.run
+        if run.int4_share:
+            if isinstance(self.optimizer, ShardedOptimizer):
+                raise TrainingError("run.int4_share is for one process; set it to 0 for several.")
+            self.optimizer.round_weights(self.done >= round(run.steps * (1 - run.int4_share)))
+
     def evaluate(self) -> Evaluation:
-        """Held-out loss of the weights as they are."""
+        """Held-out loss of the weights that the model computes with."""
         recipe = self.recipe
         return evaluate(
             partial(model_losses, self.model),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 PACK_EXAMPLE = """\
 example, half an hour on a machine that has PyTorch, one GPU and no network:
-  cg2-train pack training/recipes/python-lease.toml --corpus runs/corpus --tokenizer runs/tokenizer.json -o runs/pack
+  cg2-train pack training/recipes/python-27m.toml --corpus runs/corpus --tokenizer runs/tokenizer.json -o runs/pack
 there, with as many pieces beside lease.py as can be sent at a time, until all have come and again for each leg:
   python3 lease.py --work leased --out "$OUT" --leg 9 --budget 18 --installed
 and here again, with what it left:

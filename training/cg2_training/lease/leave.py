@@ -23,6 +23,9 @@ FILES = 8
 PORTION_BYTES = 58_000_000
 """Of one portion: what may be carried home at a time, with a little room."""
 
+PRESET = 1
+"""Of xz: higher ones hardly shorten weights, and the machine is paid by the second."""
+
 REPORT = "report.json"
 
 
@@ -50,7 +53,7 @@ def leave(
         Names of the files of this portion; none when there is no such portion.
     """
     packed = lzma.compress(
-        save({name: tensor.bfloat16().cpu().contiguous() for name, tensor in weights.items()})
+        save({name: tensor.bfloat16().cpu().contiguous() for name, tensor in weights.items()}), preset=PRESET
     )
     parts = [packed[start : start + FILE_BYTES] for start in range(0, len(packed), FILE_BYTES)]
     files = {f"weights-{number:02d}.xz": part for number, part in enumerate(parts)} | extra

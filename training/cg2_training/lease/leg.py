@@ -84,6 +84,9 @@ def _parser() -> argparse.ArgumentParser:
         "--budget", type=float, default=18.0, metavar="MINUTES", help="training time of all legs"
     )
     parser.add_argument(
+        "--last", action="store_true", help="settle the run's length so that it ends within this leg"
+    )
+    parser.add_argument(
         "--calibrate", type=float, default=45.0, metavar="SECONDS", help="to measure the speed for"
     )
     parser.add_argument(
@@ -177,7 +180,10 @@ def _train(
         until(min(end, time.monotonic() + arguments.calibrate))
         while trainer.done < LEAST_STEPS and time.monotonic() < end:
             until(time.monotonic())
-        ledger.steps = steps_that_fit(trainer, 60 * arguments.budget - ledger.trained_s)
+        left = 60 * arguments.budget - ledger.trained_s
+        if arguments.last:
+            left = min(left, end - time.monotonic())
+        ledger.steps = steps_that_fit(trainer, left)
         ledger.write(work)
         trainer.recipe = of_length(recipe, ledger.steps)
     if trainer.done < ledger.steps and time.monotonic() < end and ledger.trained_s < 60 * arguments.budget:
