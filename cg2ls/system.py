@@ -1,4 +1,4 @@
-"""What depends on the operating system: renaming over a file, locks, private folders, sockets, being ended.
+"""What depends on the operating system: renaming, locks, private folders, sockets, priority, being ended.
 
 The rest of the package asks here instead of looking at the platform. The parameter `platform` is `sys.platform`,
 and something else in tests only.
@@ -7,6 +7,7 @@ and something else in tests only.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib
 import os
 import signal
@@ -17,6 +18,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 WINDOWS = "win32"
+
+_NICEST = 19
+_THIS_PROCESS = -1
+_IDLE_PRIORITY_CLASS = 0x40
+_CREATE_NO_WINDOW = 0x08000000
+"""As winbase.h has them, and the handle that GetCurrentProcess gives."""
 
 _RENAME_TRIES = 20
 _RENAME_PAUSE_S = 0.05
@@ -71,6 +78,21 @@ def is_private(folder: Path, *, platform: str = sys.platform) -> bool:
     if platform == WINDOWS:
         return folder.resolve().is_relative_to(Path.home().resolve())
     return found.st_uid == os.getuid() and not stat.S_IMODE(found.st_mode) & 0o077
+
+
+def give_way(*, platform: str = sys.platform) -> None:
+    """Lets this process work only when no other wants the processor; where that is refused, nothing changes."""
+    if platform == WINDOWS:
+        ctypes = importlib.import_module("ctypes")
+        ctypes.windll.kernel32.SetPriorityClass(ctypes.c_void_p(_THIS_PROCESS), _IDLE_PRIORITY_CLASS)
+        return
+    with contextlib.suppress(OSError):
+        os.nice(_NICEST)
+
+
+def unseen(*, platform: str = sys.platform) -> int:
+    """`creationflags` of `subprocess.Popen` for a process that opens no window."""
+    return _CREATE_NO_WINDOW if platform == WINDOWS else 0
 
 
 def has_unix_sockets(*, platform: str = sys.platform) -> bool:

@@ -57,6 +57,24 @@ class StoppedError(Exception):
     """Reading was cancelled."""
 
 
+@dataclass(frozen=True)
+class Listener:
+    """Who waits for files to be read.
+
+    Attributes:
+        report: told how far it is.
+        refused: told of each file or folder that may not be read.
+        stop: asked now and then whether to give up.
+    """
+
+    report: Callable[[Progress], None] = lambda _: None
+    refused: Callable[[Refusal], None] = lambda _: None
+    stop: Callable[[], bool] = lambda: False
+
+
+NOBODY = Listener()
+
+
 def listing(
     workspace: Workspace, language: str, refused: Callable[[Refusal], None] = lambda _: None
 ) -> dict[str, Stamp]:
@@ -94,26 +112,24 @@ def read_files(
     encode: Callable[[str], list[int]],
     *,
     reuse: Index,
-    report: Callable[[Progress], None] = lambda _: None,
-    refused: Callable[[Refusal], None] = lambda _: None,
-    stop: Callable[[], bool] = lambda: False,
+    listener: Listener = NOBODY,
 ) -> tuple[list[IndexedFile], list[NDArray[np.uint16]]]:
     """Tokens of files; those an index has already are taken from it.
 
     Raises:
-        StoppedError: `stop` returned true.
+        StoppedError: the listener wants it.
     """
     noted, tokens = [], []
     for number, (path, stamp) in enumerate(files.items()):
-        if stop():
+        if listener.stop():
             raise StoppedError
         known = reuse.known(path)
         if known is not None and (known.modified, known.size) == (stamp.modified, stamp.size):
             of_file = reuse.tokens_of(path)
             assert of_file is not None
         else:
-            of_file = _read(workspace, path, encode, refused)
-            report(Progress(number + 1, len(files)))
+            of_file = _read(workspace, path, encode, listener.refused)
+            listener.report(Progress(number + 1, len(files)))
         noted.append(IndexedFile(path, stamp.modified, stamp.size, len(of_file)))
         tokens.append(of_file)
     return noted, tokens

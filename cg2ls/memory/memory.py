@@ -6,18 +6,19 @@ import logging
 from collections.abc import Mapping
 from pathlib import Path
 from threading import Lock, RLock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cg2ls.memory.build import Stamp, differing, listing, read_files, stamp_of
+from cg2ls.memory.build import NOBODY, Listener, Stamp, read_files, stamp_of
 from cg2ls.memory.documents import OpenDocuments
 from cg2ls.memory.evidence import DocumentPart, IndexPart, Part
 from cg2ls.memory.index import EMPTY, Index, folder_of
 from cg2ls.memory.mixture import INSTALLED, NEAR, Mixture, MixtureError, shipped
 from cg2ls.memory.prior import MemoryPrior
 from cg2ls.memory.segment import DEPTH, Segment
-from cg2ls.memory.store import Store, StoreError
+from cg2ls.memory.store import Store
+from cg2ls.memory.update import MOST_BESIDE, Task, bytes_of, in_process
 from cg2ls.workspace.languages import language_of_name
 
 if TYPE_CHECKING:
@@ -28,13 +29,10 @@ if TYPE_CHECKING:
     from cg2ls.codegen2.tokenizer import CodeTokenizer
     from cg2ls.memory.build import Progress
     from cg2ls.memory.installed import Installed
+    from cg2ls.memory.update import Update
     from cg2ls.workspace import Refusal, Workspace
 
 log = logging.getLogger(__name__)
-
-MERGE = 0.1
-"""Share of the workspace's bytes that may be changed before the index on disk is written anew."""
-
 
 NONE_OPEN: Mapping[str, str] = {}
 
@@ -51,6 +49,7 @@ class Memory:
         mixture: how to weigh what is found; None for the package's own weights.
         store: where the index lies on disk; None for the user's cache.
         installed: packages that take part; their index lies in the user's cache, for all workspaces that share them.
+        update: brings an index up to date; `cg2ls.memory.apart.in_child` keeps that away from a server's keys.
 
     Attributes:
         mixture: the weights in use.
@@ -66,6 +65,7 @@ class Memory:
         mixture: Mixture | None = None,
         store: Store | None = None,
         installed: Installed | None = None,
+        update: Update = in_process,
     ) -> None:
         self.workspace = workspace
         self.language = language
@@ -73,6 +73,8 @@ class Memory:
         self.mixture, self.mixture_origin = (mixture, "given") if mixture else _fitted(self.store)
         self.vocabulary = tokenizer.special.vocab_size
         self.encode = tokenizer.encode
+        self._tokenizer = tokenizer
+        self._update = update
         self.separator = tokenizer.special.end_of_text
         self.lock = RLock()
         self._refreshing = Lock()
@@ -112,27 +114,16 @@ class Memory:
 
         What changed since the index was written is kept beside it, until it is much enough to write it anew.
 
+        Args:
+            report: told how far reading is.
+            refused: told of each file or folder that may not be read.
+            stop: asked now and then whether to give up.
+
         Raises:
             StoppedError: `stop` returned true.
         """
         with self._refreshing:
-            base = self._base if self._base.files else _read(self.store)
-            files = listing(self.workspace, self.language, refused)
-            changed, gone = differing(base, files)
-            big = sum(files[path].size for path in changed) > MERGE * sum(s.size for s in files.values())
-            more = {"report": report, "refused": refused, "stop": stop}
-            if big or len(gone) > MERGE * len(base.files):
-                base = self._written(self.workspace, self.store, files, base, **more)
-                changes, gone = EMPTY, []
-            else:
-                some = {path: files[path] for path in changed}
-                changes = self._in_memory(some, self._changes, **more)
-            with self.lock:
-                self._base, self._changes = base, changes
-                self._gone = frozenset([*gone, *(file.path for file in changes.files)])
-                self.documents.saved()
-            self.documents.settle()
-            self._refresh_packages(report, refused, stop)
+            self._refresh(Listener(report, refused, stop))
 
     def file_changed(self, path: Path) -> None:
         """Takes one file's new content on disk in; for the background.
@@ -152,11 +143,11 @@ class Memory:
                 files[name] = stamp
             else:
                 files.pop(name, None)
-            changes = self._in_memory(files, changes)
-            with self.lock:
-                self._changes, self._gone = changes, gone | {name}
-                self.documents.saved()
-            self.documents.settle()
+            if bytes_of(files.values(), self.workspace) > MOST_BESIDE:
+                self._refresh(NOBODY)
+                return
+            changes = self._beside(files, NOBODY)
+            self._adopt(self._base, changes, gone | {name})
 
     def prior(
         self, path: str, text: str, offset: int, others: Mapping[str, str] = NONE_OPEN
@@ -225,48 +216,30 @@ class Memory:
     def _may_read(self, path: str, text: str) -> bool:
         return self.workspace.refusal_of_text(Path(path), text) is None
 
-    def _refresh_packages(
-        self,
-        report: Callable[[Progress], None],
-        refused: Callable[[Refusal], None],
-        stop: Callable[[], bool],
-    ) -> None:
-        """Reads installed packages again if any file of them is another."""
-        if self.installed is None or self.packages_store is None:
-            return
-        where, store = self.installed.workspace, self.packages_store
-        known = _read(store)
-        files = self.installed.chosen(listing(where, self.language, refused))
-        changed, gone = differing(known, files)
-        if changed or gone:
-            more = {"report": report, "refused": refused, "stop": stop}
-            known = self._written(where, store, files, known, **more)
-        self._packages = known
+    def _refresh(self, listener: Listener) -> None:
+        """`refresh`, with the lock held."""
+        task = Task(self.workspace, self.language, self.store)
+        done = self._update(task, self._tokenizer, self._base, listener)
+        changes = self._beside(done.changed, listener)
+        self._adopt(done.index, changes, frozenset([*done.gone, *done.changed]))
+        if self.installed is not None and self.packages_store is not None:
+            packages = self.installed
+            task = Task(packages.workspace, self.language, self.packages_store, packages.direct)
+            self._packages = self._update(task, self._tokenizer, self._packages, listener).index
 
-    def _written(
-        self, where: Workspace, store: Store, files: dict[str, Stamp], reuse: Index, **more: Any
-    ) -> Index:
-        noted, tokens = read_files(where, files, self.encode, reuse=reuse, **more)
-        try:
-            return store.write(noted, tokens)
-        except StoreError as wrong:
-            log.warning("%s", wrong)
-            return Index(noted, Segment.of(tokens, self.separator))
-
-    def _in_memory(self, files: dict[str, Stamp], reuse: Index, **more: Any) -> Index:
+    def _beside(self, files: dict[str, Stamp], listener: Listener) -> Index:
+        """An index in memory of files that changed, MOST_BESIDE bytes of them at most."""
         if not files:
             return EMPTY
-        noted, tokens = read_files(self.workspace, files, self.encode, reuse=reuse, **more)
+        known = self._changes
+        noted, tokens = read_files(self.workspace, files, self.encode, reuse=known, listener=listener)
         return Index(noted, Segment.of(tokens, self.separator))
 
-
-def _read(store: Store) -> Index:
-    """The index on disk, or none if it cannot be used."""
-    try:
-        return store.read()
-    except StoreError as wrong:
-        log.info("%s", wrong)
-        return EMPTY
+    def _adopt(self, base: Index, changes: Index, gone: frozenset[str]) -> None:
+        with self.lock:
+            self._base, self._changes, self._gone = base, changes, gone
+            self.documents.saved()
+        self.documents.settle()
 
 
 def _fitted(store: Store) -> tuple[Mixture, str]:

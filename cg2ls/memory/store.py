@@ -72,6 +72,16 @@ class Store:
         fingerprint = hashlib.sha256(tokenizer.to_json().encode()).hexdigest()
         return cls(root, language, fingerprint, tokenizer.special.end_of_text, folder)
 
+    def to_json(self) -> dict[str, Any]:
+        """As JSON has it, for another process."""
+        return {**self._is_of, "folder": str(self.folder.parent)}
+
+    @classmethod
+    def from_json(cls, said: dict[str, Any]) -> Store:
+        """What `to_json` gave."""
+        root, folder = Path(said["root"]), Path(said["folder"])
+        return cls(root, said["language"], said["tokenizer"], said["separator"], folder)
+
     def read(self) -> Index:
         """Maps the index.
 

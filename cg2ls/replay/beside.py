@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import tempfile
 import threading
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cg2ls.memory import Memory
+from cg2ls.memory.apart import in_child
 from cg2ls.memory.background import Background
 from cg2ls.memory.build import StoppedError
 from cg2ls.memory.store import Store
@@ -19,6 +21,8 @@ from cg2ls.replay.trace import Typist
 from cg2ls.workspace.languages import LANGUAGES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from cg2ls.engine import Engine
 
 ROUNDS = 4
@@ -42,12 +46,13 @@ def typed_beside_a_build(engine: Engine, memory: Memory, keys: int) -> dict[str,
     memories.open_all()
     alone: list[float] = []
     beside: list[float] = []
-    with tempfile.TemporaryDirectory() as folder, _Building(memory, engine, Path(folder)) as building:
+    with tempfile.TemporaryDirectory() as folder:
+        building = _Building(memory, engine, Path(folder))
         for number in range(ROUNDS):
-            for found, wanted in ((alone, False), (beside, True)):
-                building.go_on(wanted)
-                trace = Typist(sources, number)
-                found += play(Editor(engine, memories=memories), trace, keys).line_ms
+            for found, around in ((alone, nullcontext()), (beside, building.under_way())):
+                with around:
+                    trace = Typist(sources, number)
+                    found += play(Editor(engine, memories=memories), trace, keys).line_ms
     memories.close()
     return {
         "alone": percentiles(alone, (50, 95, 99)),
@@ -57,47 +62,42 @@ def typed_beside_a_build(engine: Engine, memory: Memory, keys: int) -> dict[str,
 
 
 class _Building:
-    """Builds an index from nothing over and over while it is wanted."""
+    """Builds an index from nothing over and over, as the server does, while somebody types."""
 
     def __init__(self, memory: Memory, engine: Engine, folder: Path) -> None:
         self._memory = memory
         self._engine = engine
         self._folder = folder
+        self._background = Background()
         self._wanted = threading.Event()
-        self._left = threading.Event()
-        self._ended = threading.Event()
         self.done = 0
 
-    def __enter__(self) -> _Building:
-        Background().do(self._build)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._left.set()
+    @contextmanager
+    def under_way(self) -> Iterator[None]:
+        """Builds during the block; what is not finished at its end is given up."""
+        ended = threading.Event()
         self._wanted.set()
-        self._ended.wait()
-
-    def go_on(self, wanted: bool) -> None:
-        """Builds from now on, or pauses between two files."""
-        (self._wanted.set if wanted else self._wanted.clear)()
-
-    def _build(self) -> None:
+        self._background.do(lambda: self._build_until_unwanted(ended))
         try:
-            while not self._left.is_set():
-                store = Store.of(
-                    self._memory.workspace.root, self._memory.language, self._engine.tokenizer, self._folder
-                )
-                store.clear()
-                fresh = Memory(
-                    self._memory.workspace, self._memory.language, self._engine.tokenizer, store=store
-                )
-                fresh.refresh(stop=self._stop)
+            yield
+        finally:
+            self._wanted.clear()
+            ended.wait()
+
+    def _build_until_unwanted(self, ended: threading.Event) -> None:
+        try:
+            while self._wanted.is_set():
+                self._build()
                 self.done += 1
         except StoppedError:
             pass
         finally:
-            self._ended.set()
+            ended.set()
 
-    def _stop(self) -> bool:
-        self._wanted.wait()
-        return self._left.is_set()
+    def _build(self) -> None:
+        workspace, language, tokenizer = self._memory.workspace, self._memory.language, self._engine.tokenizer
+        store = Store.of(workspace.root, language, tokenizer, self._folder)
+        store.clear()
+        Memory(workspace, language, tokenizer, store=store, update=in_child).refresh(
+            stop=lambda: not self._wanted.is_set()
+        )

@@ -16,6 +16,7 @@ from lsprotocol import types
 from cg2ls.completion.languages import same_language
 from cg2ls.errors import Cg2Error
 from cg2ls.memory import Memory
+from cg2ls.memory.apart import in_child
 from cg2ls.memory.background import Background
 from cg2ls.memory.build import StoppedError
 from cg2ls.memory.installed import installed
@@ -78,7 +79,9 @@ class Memories:
             try:
                 workspace = Workspace(key[0], ReadingRules(exclude=options.exclude))
                 found = installed(workspace.root, document.language) if packages else None
-                memory = Memory(workspace, document.language, engine.tokenizer, installed=found)
+                memory = Memory(
+                    workspace, document.language, engine.tokenizer, installed=found, update=in_child
+                )
             except Cg2Error as wrong:
                 self._server.log_message(types.MessageType.Warning, f"No memory: {wrong}")
                 return None

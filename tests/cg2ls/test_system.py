@@ -131,3 +131,25 @@ def test_a_loop_without_signals_as_on_windows_is_no_error():
             raise NotImplementedError
 
     system.when_asked_to_end(Loop(), lambda: None)  # type: ignore[arg-type]
+
+
+def test_on_windows_a_process_gives_way_by_its_class(monkeypatch):
+    asked = []
+    kernel = SimpleNamespace(SetPriorityClass=lambda *arguments: asked.append(arguments))
+    fake = SimpleNamespace(windll=SimpleNamespace(kernel32=kernel), c_void_p=lambda value: value)
+    monkeypatch.setitem(sys.modules, "ctypes", fake)
+    system.give_way(platform="win32")
+    assert asked == [(-1, 0x40)]
+
+
+def test_where_priority_is_refused_nothing_changes(monkeypatch):
+    def refused(_: int) -> int:
+        raise PermissionError(1, "not permitted")
+
+    monkeypatch.setattr(os, "nice", refused)
+    system.give_way(platform="linux")
+
+
+def test_only_windows_opens_windows():
+    assert system.unseen(platform="linux") == 0
+    assert system.unseen(platform="win32") == 0x08000000

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 
 from cg2ls.codegen2.tokenizer import CodeTokenizer
 from cg2ls.memory import Memory
+from cg2ls.memory.build import Stamp
 from cg2ls.memory.prior import MemoryPrior
 from cg2ls.memory.store import BYTES_PER_TOKEN, Store, StoreError
+from cg2ls.memory.update import MOST_BESIDE, bytes_of
 from cg2ls.workspace import Refusal, Workspace
 from tests.cg2ls.memory.brute_force import matches
 
@@ -135,6 +137,32 @@ def test_little_is_written_anew_where_little_changed(
     memory.refresh()
     assert (store.folder / "index.json").read_text() == written
     assert goes_on(memory, tokenizer, "main.py", "x = wards_").startswith("first")
+
+
+def test_what_is_kept_beside_the_index_is_bounded(
+    memory: Memory, repository: Path, store: Store, tokenizer: CodeTokenizer
+) -> None:
+    """A checkout of another branch changes file by file; from so many bytes on the index is written anew."""
+    before = len(store.read().files)
+    for number in range(5):
+        changed = repository / f"m{number}.py"
+        changed.write_text("value = 1\n" * (MOST_BESIDE // 40))
+        memory.file_changed(changed)
+        assert memory.indexed_tokens > 0
+    beside = bytes_of((Stamp(file.modified, file.size) for file in memory._changes.files), memory.workspace)
+    assert beside <= MOST_BESIDE
+    assert len(store.read().files) > before
+    assert goes_on(memory, tokenizer, "main.py", "x = ledger.settle_out").startswith("standing")
+
+
+def test_a_file_too_large_to_be_read_is_no_reason_to_write_the_index(
+    memory: Memory, repository: Path, store: Store
+) -> None:
+    written = (store.folder / "index.json").read_text()
+    (repository / "data.py").write_text("value = 1\n" * 200_000)
+    memory.refresh()
+    memory.file_changed(repository / "data.py")
+    assert (store.folder / "index.json").read_text() == written
 
 
 def test_near_and_recent_text_weighs_more(repository: Path, tokenizer: CodeTokenizer, store: Store) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -112,3 +114,41 @@ def test_installed_packages_take_part_if_that_is_wished(start, workspace):
         assert ("of installed packages" in said["message"]) == wished
         client.open(uri, TEXT + "\n")
         assert ("outstanding_balance" in shown(client, uri)) == wished
+
+
+def readers(server: int) -> list[Path]:
+    """The processes that a server has the workspace read by, as Linux tells of them."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            of_memory = b"cg2ls.memory.child" in (process / "cmdline").read_bytes()
+            parent = (process / "stat").read_text().rpartition(")")[2].split()[1]
+        except OSError:
+            continue
+        if of_memory and int(parent) == server:
+            found.append(process)
+    return found
+
+
+def within(seconds: float, true: Callable[[], object]) -> bool:
+    deadline = time.monotonic() + seconds
+    while not true() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return bool(true())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+@pytest.mark.parametrize("leaves", [True, False])
+def test_the_process_that_reads_ends_with_the_server(start, workspace, leaves):
+    for number in range(300):
+        (workspace / f"module{number}.py").write_text(LEDGER * 100)
+    client = start()
+    opened(client, workspace)
+    server = client.process.pid
+    assert within(30, lambda: readers(server))
+    (reader,) = readers(server)
+    if leaves:
+        client.leave()
+    else:
+        client.process.kill()
+    assert within(30, lambda: not reader.exists() or "Z" in (reader / "stat").read_text())
