@@ -18,6 +18,10 @@ M.plugin = plugin
 M.repository = vim.fs.dirname(vim.fs.dirname(plugin))
 M.server = { vim.env.CG2LS_PYTHON or vim.fs.joinpath(M.repository, '.venv/bin/python'), '-m', 'cg2ls', '--stdio' }
 
+--- The shipped model's folder and name.
+M.model_folder = vim.fs.joinpath(M.repository, 'cg2ls', 'default')
+M.model = vim.json.decode(table.concat(vim.fn.readfile(M.model_folder .. '/model.json'), '\n')).name
+
 --- A place where the shipped model has no doubt, alone and with the workspace's memory: behind `M.code`, `M.typed` on a
 --- line of its own goes on with `M.rest`, from `i, l` to the end at each key.
 M.code = 'def show(lines):\n    """Prints lines with their numbers."""\n'

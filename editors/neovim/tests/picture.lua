@@ -23,7 +23,7 @@ local window = terminal.open(path, {
   ]],
 })
 local ok, problem = pcall(function()
-  window:wait_for('cg2ls python-small')
+  window:wait_for('cg2ls ' .. editor.model)
   window:press('G', 'o')
   window:type('for item in inve')
   window:wait_for('72     for item in inventory')

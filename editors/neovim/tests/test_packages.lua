@@ -78,7 +78,7 @@ it('checkhealth finds the server, its model and what is wrong', function()
     return text:find('This session', 1, true) and text
   end, 'the report', 60000)
   assert(text:find('finds that completion works here', 1, true), text)
-  assert(text:find('python-small', 1, true), text)
+  assert(text:find(editor.model, 1, true), text)
   assert(not text:find('ERROR', 1, true), text)
 
   local broken = editor.open({ setup = { cmd = { 'no-such-program' } } })

@@ -2,7 +2,7 @@
 
 local editor = require('editor')
 
-local MODEL = vim.fs.joinpath(editor.repository, 'cg2ls', 'default')
+local MODEL = editor.model_folder
 
 local function with_ghost(settings)
   local nvim = editor.open({ setup = settings })
@@ -20,7 +20,7 @@ local function other_model(nvim)
   end
   local path = folder .. '/model.json'
   local text = table.concat(vim.fn.readfile(path), '\n')
-  vim.fn.writefile(vim.split((text:gsub('python%-small', 'other-small')), '\n'), path)
+  vim.fn.writefile(vim.split((text:gsub(vim.pesc(editor.model), 'other-small')), '\n'), path)
   return folder
 end
 
@@ -54,7 +54,7 @@ end)
 it('another model answers without a restart', function()
   local nvim = with_ghost()
   local folder = other_model(nvim)
-  equal(nvim:status().model, 'python-small')
+  equal(nvim:status().model, editor.model)
   nvim:press('<Esc>:Cg2ls model ' .. folder .. '<CR>')
   nvim:wait(function()
     local status = nvim:status()
@@ -65,7 +65,7 @@ it('another model answers without a restart', function()
   nvim:wait_for_ghost()
   nvim:press('<Esc>:Cg2ls model<CR>')
   nvim:wait(function()
-    return nvim:status().model == 'python-small'
+    return nvim:status().model == editor.model
   end, 'the first model')
 end)
 
@@ -163,7 +163,7 @@ end)
 it('the statusline shows the state, then the model and the last latency', function()
   local nvim = with_ghost()
   local line = nvim:lua([[return require('cg2ls').statusline()]])
-  assert(line:match('^cg2ls python%-small %d+ms$'), line)
+  assert(line:match('^cg2ls ' .. vim.pesc(editor.model) .. ' %d+ms$'), line)
   nvim:press('<Esc>')
   nvim:lua([[require('cg2ls.server').stop()]])
   equal(nvim:lua([[return require('cg2ls').statusline()]]), 'cg2ls stopped')

@@ -10,7 +10,7 @@ it('in a terminal: ghost text stands behind the cursor, and is taken in word by 
   vim.fn.writefile(vim.split(vim.trim(editor.code), '\n'), path)
   local window = terminal.open(path, { columns = 80, lines = 12 })
   local ok, problem = pcall(function()
-    window:wait_for('cg2ls python-small')
+    window:wait_for('cg2ls ' .. editor.model)
     window:press('G', 'o')
     window:type(editor.typed)
     window:wait_for('\n' .. LINE .. '\n')

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { CodeServer } from "./codeServer";
 import { EditorWindow, openBrowser } from "./editorWindow";
-import { CODE, REST, TYPED } from "./known";
+import { CODE, MODEL, REST, TYPED } from "./known";
 import { type Own, ownEditors, SETUP_MS } from "./ownEditor";
 
 const FILE = "numbers.py";
@@ -266,7 +266,7 @@ inEditor("another model is chosen in the menu, and answers", async ({ server, wi
   await typeWhatIsKnown(window);
   await window.command("cg2ls: Choose Model…");
   await window.pick("Default", MODELS);
-  await window.statusThat((text) => text.includes("python-small is ready"), "the first model");
+  await window.statusThat((text) => text.includes(`${MODEL} is ready`), "the first model");
 });
 
 inEditor("a model that is not there is one message with its mend", async ({ server, window }) => {
