@@ -3,7 +3,7 @@
 # usage: install-vscode.sh FOLDER
 # Needs Node 20, npm and the Debian packages below; those are installed only if CG2LS_INSTALL_SYSTEM=1.
 # npm's install scripts stay off, for one downloads ripgrep from where only some machines may go: Debian's
-# ripgrep takes its place, and what must be compiled is compiled here.
+# ripgrep takes its place, and what must be compiled is compiled here, with Node's own headers where they lie beside it.
 set -euo pipefail
 
 folder=$1
@@ -40,8 +40,9 @@ install_system() {
   sudo apt-get install --no-install-recommends ${wanted[*]}"
   fi
   # apt checks every download against the distribution's keyring
-  apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${wanted[@]}" >/dev/null
+  { apt-get update -qq &&
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq -o Acquire::Retries=3 --no-install-recommends "${wanted[@]}" >/dev/null
+  } || fail "Debian's archive did not give ${wanted[*]}, see above"
 }
 
 command -v node >/dev/null && command -v npm >/dev/null || fail "Node 20 and npm are missing: install them"
@@ -51,27 +52,32 @@ if [ -f "$folder/ready" ]; then
   exit 0
 fi
 
+headers=$(dirname "$(dirname "$(readlink -f "$(command -v node)")")")
+if [ -f "$headers/include/node/node.h" ]; then
+  export npm_config_nodedir=$headers # else node-gyp downloads them from nodejs.org
+fi
+
 echo "install-vscode: code-server $version into $folder"
 rm -rf "$folder"
 mkdir -p "$folder"
 cd "$folder"
 echo '{"private": true}' >package.json
-quiet_npm install --ignore-scripts "code-server@$version" >/dev/null
+quiet_npm install --ignore-scripts "code-server@$version" >/dev/null || fail "npm could not get code-server $version, see above"
 cd node_modules/code-server/lib/vscode
-quiet_npm install --omit=dev --ignore-scripts >/dev/null
+quiet_npm install --omit=dev --ignore-scripts >/dev/null || fail "npm could not get what code-server $version needs, see above"
 mkdir -p node_modules/@vscode/ripgrep/bin
 cp "$(command -v rg)" node_modules/@vscode/ripgrep/bin/rg
 for file in "${native[@]}"; do
   # a module's own clean-up step may fail after it was built: the file it built is what counts
   quiet_npm rebuild "${file%%/build/*}" >"$folder/native.log" 2>&1 || true
-  [ -f "node_modules/$file" ] || { tail -20 "$folder/native.log" >&2; fail "$file was not built"; }
+  [ -f "node_modules/$file" ] || { tail -20 "$folder/native.log" >&2; fail "$file was not built, see above; where nodejs.org cannot be reached, install Node's headers"; }
 done
 ln -sfn node_modules node_modules.asar
-(cd extensions && quiet_npm install --omit=dev --ignore-scripts >/dev/null)
+(cd extensions && quiet_npm install --omit=dev --ignore-scripts >/dev/null) ||
+  fail "npm could not get what code-server's own extensions need, see above"
 cd "$folder/node_modules/argon2"
-npx --no-install node-pre-gyp rebuild --build-from-source >"$folder/native.log" 2>&1 ||
-  npx --no-install node-pre-gyp rebuild --build-from-source --nodedir="$(dirname "$(dirname "$(command -v node)")")" \
-    >"$folder/native.log" 2>&1 || { tail -20 "$folder/native.log" >&2; fail "argon2 was not built"; }
+npx --no-install node-pre-gyp rebuild --build-from-source ${npm_config_nodedir:+"--nodedir=$npm_config_nodedir"} \
+  >"$folder/native.log" 2>&1 || { tail -20 "$folder/native.log" >&2; fail "argon2 was not built"; }
 node "$folder/node_modules/code-server/out/node/entry.js" --version
 { dpkg-query -W "${system[@]}" 2>/dev/null || true; } >"$folder/versions.txt"
 touch "$folder/ready"
