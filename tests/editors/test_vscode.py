@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -55,3 +56,15 @@ def test_no_download_address_is_locked():
 def test_nothing_installs_the_server_by_its_name_from_an_index():
     for path in sorted((EXTENSION / "src").rglob("*.ts")):
         assert '"cg2ls[' not in path.read_text("utf-8"), path
+
+
+def test_every_command_and_page_that_is_named_is_there():
+    commands = {command["command"] for command in MANIFEST["contributes"]["commands"]}
+    steps = [step for walkthrough in MANIFEST["contributes"]["walkthroughs"] for step in walkthrough["steps"]]
+    named = re.findall(r"(?:command|onCommand):(cg2ls\.\w+)", json.dumps(steps))
+    mends = re.findall(r'"(cg2ls\.\w+)"', (EXTENSION / "src" / "extension.ts").read_text("utf-8"))
+    assert named
+    assert mends
+    assert {*named, *mends} <= commands
+    for step in steps:
+        assert (EXTENSION / step["media"]["markdown"]).is_file()

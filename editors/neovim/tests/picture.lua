@@ -1,6 +1,8 @@
 --- Writes what a terminal shows while the shipped model completes: nvim --clean --headless -l tests/picture.lua FILE
 ---
---- The file holds the terminal's own colour codes; tools/picture.py makes an SVG picture of it.
+--- The file holds the terminal's own colour codes, of which an SVG picture is made by
+---
+---   python tools/picture.py docs/neovim.svg "Neovim 0.12 with cg2ls" < FILE
 
 local here = vim.fs.dirname(vim.fs.normalize(vim.fn.fnamemodify(debug.getinfo(1, 'S').source:sub(2), ':p')))
 package.path = here .. '/?.lua;' .. package.path

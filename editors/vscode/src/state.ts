@@ -35,7 +35,7 @@ export function statusText(view: View): StatusText {
   const { state } = view;
   switch (state.kind) {
     case "idle":
-      return plain("$(dash) cg2ls", "cg2ls starts when you open a file it may complete in.");
+      return off(view) ?? plain("$(dash) cg2ls", "cg2ls starts when you open a file it may complete in.");
     case "untrusted":
       return warning("$(shield) cg2ls", "cg2ls is off until you trust this folder.");
     case "setting up":

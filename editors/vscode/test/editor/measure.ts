@@ -62,7 +62,6 @@ const TYPED = `    def get(self, name: str) -> Item:
 `;
 
 const SETTINGS = {
-  "cg2ls.minConfidence": 0, // every answer is worked out to its end and shown
   "editor.autoIndent": "none",
   "editor.autoClosingBrackets": "never",
   "editor.autoClosingQuotes": "never",
@@ -132,8 +131,9 @@ async function open(browser: Browser, server: CodeServer): Promise<EditorWindow>
   return window;
 }
 
-/** Types key by key, each from a screen without ghost text, and waits for what comes. */
-async function ghostText(window: EditorWindow) {
+/** Types key by key, each from a screen without ghost text, and waits for what comes: every answer, however unsure. */
+async function ghostText(server: CodeServer, window: EditorWindow) {
+  server.settings({ "cg2ls.minConfidence": 0 });
   await window.edit("ghost.py", BEFORE);
   await collected(window);
   let keys = 0;
@@ -148,6 +148,7 @@ async function ghostText(window: EditorWindow) {
       await window.press("Escape");
     }
   }
+  server.settings({});
   return { ...summary((await collected(window)).ghost), keys };
 }
 
@@ -199,7 +200,7 @@ async function main(): Promise<void> {
     const window = await open(browser, server);
     await window.edit("first.py", "import os‸\n");
     await window.statusThat((text) => text.includes("is ready"), "that it is ready", SETUP_MS);
-    const ghost_text = await ghostText(window);
+    const ghost_text = await ghostText(server, window);
     await window.close();
     const measured = {
       ghost_text,

@@ -16,6 +16,8 @@ const TYPED = "for item in inven";
 const SETTINGS = {
   "workbench.colorTheme": "Default Dark Modern",
   "editor.minimap.enabled": false,
+  "editor.stickyScroll.enabled": false,
+  "breadcrumbs.enabled": false,
   "editor.fontSize": 15,
   "editor.quickSuggestions": { other: "off" },
 };

@@ -26,6 +26,8 @@ test("what is off says why", () => {
   assert.match(statusText(view({ off: "paused" })).tooltip, /paused in this window/);
   assert.match(statusText(view({ off: "file" })).tooltip, /off in this file/);
   assert.match(statusText(view({ off: "language" })).tooltip, /off for python/);
+  const idle = view({ off: "paused", state: { kind: "idle" } });
+  assert.match(statusText(idle).tooltip, /paused in this window/, "also before the server was started");
   const state = stateFrom({ ...READY, state: "off", message: "python-small does not know lua." });
   assert.match(statusText(view({ state })).tooltip, /does not know lua/);
 });
