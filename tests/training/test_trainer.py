@@ -251,3 +251,16 @@ def test_a_full_disk_is_named_and_the_states_before_are_intact(
     assert "00000014 could not be saved (" in ended.stderr.splitlines()[-1]
     assert [state.name for state in saved_states(tmp_path / "run")] == before
     assert trainer(recipe, shard, tmp_path / "run").done == 12
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU, and this machine has none")
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_a_run_on_a_gpu_goes_on_where_it_stopped(
+    recipe: dict[str, Any], shard: TokenShard, tmp_path: Path, optimizer: str
+) -> None:
+    recipe["optimizer"] |= {"name": optimizer, "schedule": "wsd"}
+    trainer(recipe, shard, tmp_path).fit(progress=False, deadline=0)
+    resumed = trainer(recipe, shard, tmp_path)
+    assert resumed.done == 1
+    resumed.fit(progress=False)
+    assert resumed.done == recipe["run"]["steps"]

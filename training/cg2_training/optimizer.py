@@ -138,7 +138,7 @@ class MasterOptimizer:
         for name, master in zip(self.names, self.master, strict=True):
             master.copy_(state[f"master.{name}"])
             moments: dict[str, Any] = {
-                key: tensor.clone()
+                key: tensor.to(master.device, copy=True)
                 for key, tensor in ((full.removesuffix(f".{name}"), tensor) for full, tensor in state.items())
                 if "." not in key and key != "master"
             }
