@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
 from cg2ls.memory.mixture import DOCUMENT, Votes
-from cg2ls.memory.segment import DEPTH, TOKEN, matched
+from cg2ls.memory.segment import following, matched
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cg2ls.memory.index import Index
-    from cg2ls.memory.live import LiveDocument
+    from cg2ls.memory.live import View
     from cg2ls.memory.segment import Neighbours
 
 EACH_SIDE = 32
@@ -27,8 +27,7 @@ IN_DOCUMENT = -1
 """The file of an entry of the document itself."""
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(NamedTuple):
     """Entries of one part.
 
     Attributes:
@@ -57,28 +56,22 @@ class Part(Protocol):
 
 @dataclass(frozen=True)
 class DocumentPart:
-    """The document being edited.
+    """The document being edited, without the cursor's own line, which is no evidence for itself.
 
     Attributes:
-        live: its tokens.
-        hidden: those of the cursor's own line, which are no evidence for themselves.
+        view: what it held when the request came.
     """
 
-    live: LiveDocument
-    hidden: range
+    view: View
 
     def search(self, context: bytes) -> list[Found]:
         """The document's own entries."""
-        found = self.live.neighbours(context, EACH_SIDE, self.hidden)
-        return [
-            Found(each, _DOCUMENT[: len(each.following)], _IN_DOCUMENT[: len(each.following)])
-            for each in found
-            if len(each.following)
-        ]
+        found = self.view.neighbours(context, EACH_SIDE)
+        return [Found(each, _DOCUMENT[: len(each.rows)], _IN_DOCUMENT[: len(each.rows)]) for each in found]
 
     def forward(self, place: int, most: int) -> list[int]:
         """Tokens after a place of the document as it was sorted last."""
-        return self.live.forward(place, most)
+        return self.view.forward(place, most)
 
     def file_name(self, _: int, /) -> str:
         """The document needs no name."""
@@ -91,19 +84,19 @@ class IndexPart:
 
     Attributes:
         index: of them.
-        dead: files that do not count, [files].
+        alive: files that count, [files]; None for all.
         sources: what each file counts as, [files].
     """
 
     index: Index
-    dead: NDArray[np.bool_]
+    alive: NDArray[np.bool_] | None
     sources: NDArray[np.int64]
 
     def search(self, context: bytes) -> list[Found]:
         """Entries of files that count."""
         if not self.index.files:
             return []
-        neighbours, files = self.index.neighbours(context, EACH_SIDE, self.dead)
+        neighbours, files = self.index.neighbours(context, EACH_SIDE, self.alive)
         return [Found(neighbours, self.sources[files], files)]
 
     def forward(self, place: int, most: int) -> list[int]:
@@ -115,63 +108,58 @@ class IndexPart:
         return self.index.files[file].path
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)  # not frozen, which takes a microsecond a field
 class Evidence:
     """Votes for the next token, and where each comes from, which is put together when it is asked for.
 
     Attributes:
         votes: what was found.
         found: by the number of the part it is from.
-        kept: which of these entries vote, [entries].
+        voting: which of these entries each vote is, [n].
     """
 
     votes: Votes
     found: Sequence[tuple[int, Found]]
-    kept: NDArray[np.bool_]
+    voting: NDArray[np.int64]
 
     @cached_property
     def parts(self) -> NDArray[np.int64]:
         """The part each vote is from, by its number, [n]."""
         numbers, counts = [number for number, _ in self.found], [len(each.files) for _, each in self.found]
-        return np.repeat(np.array(numbers, np.int64), counts)[self.kept]
+        return np.repeat(np.array(numbers, np.int64), counts)[self.voting]
 
     @cached_property
     def places(self) -> NDArray[np.int64]:
         """Each vote's place in its part, -1 if it has none, [n]."""
-        return _joined([each.neighbours.places for _, each in self.found])[self.kept]
+        return np.concatenate([_NONE, *(each.neighbours.places for _, each in self.found)])[self.voting]
 
     @cached_property
     def files(self) -> NDArray[np.int64]:
         """Each vote's file in its part, [n]."""
-        return _joined([each.files for _, each in self.found])[self.kept]
+        return np.concatenate([_NONE, *(each.files for _, each in self.found)])[self.voting]
 
 
 _DOCUMENT = np.full(2 * EACH_SIDE, DOCUMENT)
 _IN_DOCUMENT = np.full(2 * EACH_SIDE, IN_DOCUMENT)
 _NONE = np.zeros(0, np.int64)
-NOTHING = Evidence(Votes(_NONE, _NONE, _NONE), (), np.zeros(0, np.bool_))
+NOTHING = Evidence(Votes(_NONE, _NONE, _NONE), (), _NONE)
 
 
-def gather(parts: Sequence[Part], context: NDArray[np.uint16]) -> Evidence:
+def gather(parts: Sequence[Part], context: bytes) -> Evidence:
     """Everything found beside a context.
 
     Args:
         parts: where to look.
-        context: the tokens in front of the one in question, DEPTH at most.
+        context: the tokens in front of the one in question from right to left, as TOKEN, DEPTH at most.
     """
-    backwards = context[::-1][:DEPTH].astype(TOKEN)
-    key = backwards.tobytes()
-    found = [(number, each) for number, part in enumerate(parts) for each in part.search(key)]
-    if not found or not key:
+    found = [(number, each) for number, part in enumerate(parts) for each in part.search(context)]
+    if not found or not context:
         return NOTHING
-    lengths = matched(np.concatenate([each.neighbours.windows for _, each in found]), backwards)
-    tokens = _joined([each.neighbours.following for _, each in found])
-    sources = _joined([each.sources for _, each in found])
-    kept = lengths > 0
-    if not kept.all():
-        tokens, lengths, sources = tokens[kept], lengths[kept], sources[kept]
-    return Evidence(Votes(tokens, lengths, sources), found, kept)
-
-
-def _joined(arrays: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
-    return np.concatenate([_NONE, *arrays])
+    rows = np.concatenate([each.neighbours.rows for _, each in found])
+    lengths = matched(rows, context)
+    # Votes stand by length, so that the last of a token is its longest; numbers of one byte are sorted fastest.
+    counting = lengths.astype(np.int8)
+    counting *= np.concatenate([each.neighbours.counts for _, each in found]).view(np.int8)
+    voting = counting.argsort(kind="stable")[len(counting) - np.count_nonzero(counting) :]
+    sources = np.concatenate([each.sources for _, each in found])
+    return Evidence(Votes(following(rows)[voting], lengths[voting], sources[voting]), found, voting)

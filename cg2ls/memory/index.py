@@ -75,10 +75,13 @@ class Index:
         number = self._numbers.get(path)
         return None if number is None else self.files[number]
 
-    def dead(self, paths: Collection[str]) -> NDArray[np.bool_]:
-        """Which files do not count, [files]."""
-        mask = np.zeros(len(self.files), np.bool_)
-        mask[[self._numbers[path] for path in paths if path in self._numbers]] = True
+    def alive(self, dead: Collection[str]) -> NDArray[np.bool_] | None:
+        """Which files count if those of some paths do not, [files]; None if all do."""
+        numbers = [self._numbers[path] for path in dead if path in self._numbers]
+        if not numbers:
+            return None
+        mask = np.ones(len(self.files), np.bool_)
+        mask[numbers] = False
         return mask
 
     def sources(self, folder: str) -> NDArray[np.int64]:
@@ -86,30 +89,30 @@ class Index:
         return np.where(self._folder_of == self._folders.get(folder, -1), NEAR, WORKSPACE)
 
     def neighbours(
-        self, context: bytes, each_side: int, dead: NDArray[np.bool_]
+        self, context: bytes, each_side: int, alive: NDArray[np.bool_] | None
     ) -> tuple[Neighbours, NDArray[np.int64]]:
         """The entries nearest to a context, and which file each is from.
 
         Args:
             context: tokens from right to left, of type TOKEN.
             each_side: how many before and how many behind the context's own place.
-            dead: files that do not count.
+            alive: files that count, [files]; None for all. Where many entries do not, those farther away are looked at.
         """
-        reach = each_side
+        at, reach = self.segment.search(context), each_side
         while True:
-            found = self.segment.neighbours(context, reach)
-            files = np.searchsorted(self._ends, found.places, side="right")
-            kept = ~dead[files]
-            if kept.sum() >= each_side or reach >= min(WIDEST, len(self.segment)):
+            found = self.segment.around(at, reach)
+            files = self._ends.searchsorted(found.places, side="right")
+            counts = found.counts if alive is None else found.counts & alive[files]
+            if np.count_nonzero(counts) >= each_side or reach >= min(WIDEST, len(self.segment)):
                 break
             reach *= 4
-        if reach == each_side and kept.all():
+        found = Neighbours(found.rows, found.places, counts)
+        if reach == each_side:
             return found, files
-        rows = np.flatnonzero(kept)
-        if len(rows) > 2 * each_side:
-            middle = int(np.searchsorted(rows, reach))
-            rows = rows[max(0, middle - each_side) : middle + each_side]
-        return Neighbours(found.windows[rows], found.following[rows], found.places[rows]), files[rows]
+        rows = np.flatnonzero(counts)
+        middle = int(np.searchsorted(rows, min(at, reach)))
+        rows = rows[max(0, middle - each_side) : middle + each_side]
+        return found.take(rows), files[rows]
 
     def forward(self, place: int, most: int) -> list[int]:
         """Tokens that follow a place in the segment, up to the end of its file."""

@@ -8,6 +8,8 @@ sorted anew, away from whoever waits.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,15 +18,60 @@ from cg2ls.memory.lines import TokenLines
 from cg2ls.memory.segment import DEPTH, TOKEN, Neighbours, Segment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
 LONG = 4096
 """Changed entries from which on sorting anew is worth it."""
 
-Entry = tuple[bytes, int, int]
-"""A context from right to left, the token after it, and a number no other entry has."""
+_CONTEXT = DEPTH * TOKEN.itemsize
+"""Bytes of an entry's context. An entry is those bytes, from right to left, and then the token that followed; two that
+are the same are as good as each other."""
+
+_FIRST = np.array([DEPTH, *range(DEPTH)])
+"""Columns of an entry in the order that `Neighbours.rows` have them in."""
+
+
+@dataclass(frozen=True)
+class View:
+    """What a document held at one moment; it stays so whatever is typed.
+
+    Attributes:
+        segment: its tokens as they were sorted last, one file.
+        alive: which entries of the segment still hold, by their place, [tokens + 1].
+        changed: entries that changed since, sorted.
+    """
+
+    segment: Segment
+    alive: NDArray[np.bool_]
+    changed: Sequence[bytes]
+
+    @cached_property
+    def _changed_rows(self) -> NDArray[np.uint16]:
+        table = np.frombuffer(b"".join(self.changed), np.uint16).reshape(-1, 1 + DEPTH)
+        return table.take(_FIRST, axis=1)
+
+    def neighbours(self, context: bytes, each_side: int) -> list[Neighbours]:
+        """Entries nearest to a context: those of the segment, and those that changed lately, whose place is -1.
+
+        Args:
+            context: tokens from right to left, of type TOKEN.
+            each_side: how many before and how many behind the context's own place.
+        """
+        found = []
+        if len(self.segment):
+            near = self.segment.neighbours(context, each_side)
+            found.append(Neighbours(near.rows, near.places, near.counts & self.alive[near.places]))
+        if self.changed:
+            at = bisect_left(self.changed, context)
+            rows = self._changed_rows[max(0, at - each_side) : at + each_side]
+            found.append(Neighbours(rows, np.full(len(rows), -1), np.ones(len(rows), np.bool_)))
+        return found
+
+    def forward(self, place: int, most: int) -> list[int]:
+        """Tokens from a place of the segment on."""
+        return [int(token) for token in self.segment.span(max(0, place - most), place)[::-1]]
 
 
 class LiveDocument:
@@ -43,8 +90,7 @@ class LiveDocument:
         self._segment = Segment.of([], separator)
         self._alive: NDArray[np.bool_] = np.zeros(0, np.bool_)
         self._origin: NDArray[np.int32] = np.zeros(0, np.int32)
-        self._changed: list[Entry] = []
-        self._next_number = 1
+        self._changed: list[bytes] = []
 
     @property
     def changed_entries(self) -> int:
@@ -62,14 +108,11 @@ class LiveDocument:
             self.adopt(self.sorted_anew())
             return
         reach = min(end + DEPTH, len(old))
-        self._strike(old, range(start, reach))
+        self._strike(old, range(start, reach), self._alive, self._changed)
         written = range(start, reach - end + start + len(fresh))
-        numbers = np.arange(self._next_number, self._next_number + len(written), dtype=np.int32)
-        self._next_number += len(written)
-        self._origin = np.concatenate([self._origin[:start], -numbers, self._origin[reach:]])
-        contexts = self._contexts(self.lines.tokens, written)
-        tokens = self.lines.tokens[written.start : written.stop].tolist()
-        for entry in zip(contexts, tokens, numbers.tolist(), strict=True):
+        unsorted = np.full(len(written), -1, np.int32)
+        self._origin = np.concatenate([self._origin[:start], unsorted, self._origin[reach:]])
+        for entry in self._entries(self.lines.tokens, written):
             insort(self._changed, entry)
 
     def sorted_anew(self) -> Segment:
@@ -84,62 +127,32 @@ class LiveDocument:
         self._origin = np.arange(count, dtype=np.int32)
         self._changed = []
 
-    def neighbours(self, context: bytes, each_side: int, hidden: range) -> list[Neighbours]:
-        """Entries nearest to a context: those of the segment, and those that changed lately.
-
-        `places` of the neighbours count the tokens of the document as it was when the segment was sorted; in
-        the second part they are -1.
+    def view(self, hidden: range) -> View:
+        """The document as it is now.
 
         Args:
-            context: tokens from right to left, of type TOKEN.
-            each_side: how many before and how many behind the context's own place.
             hidden: tokens of the document whose entries do not count.
         """
-        origins = self._origin[hidden.start : hidden.stop]
-        return [
-            self._of_segment(context, each_side, origins[origins >= 0]),
-            self._of_changed(context, each_side, frozenset((-origins[origins < 0]).tolist())),
-        ]
+        alive, changed = self._alive.copy(), self._changed.copy()
+        self._strike(self.lines.tokens, hidden, alive, changed)
+        return View(self._segment, alive, changed)
 
-    def forward(self, place: int, most: int) -> list[int]:
-        """Tokens from a place on, of the document as it was when the segment was sorted."""
-        end = len(self._segment) - 1 - place
-        return [int(token) for token in self._segment.span(max(0, end - most), end)[::-1]]
-
-    def _of_segment(self, context: bytes, each_side: int, hidden: NDArray[np.int32]) -> Neighbours:
-        found = self._segment.neighbours(context, each_side)
-        tokens = len(self._segment) - 1 - found.places  # a place counts from the document's end
-        kept = self._alive[tokens]
-        if len(hidden):  # origins grow with the document's tokens, so what lies between two is hidden too
-            kept &= (tokens < hidden.min()) | (tokens > hidden.max())
-        return Neighbours(found.windows[kept], found.following[kept], tokens[kept])
-
-    def _of_changed(self, context: bytes, each_side: int, hidden: frozenset[int]) -> Neighbours:
-        at = bisect_left(self._changed, (context,))
-        near = self._changed[max(0, at - each_side) : at + each_side]
-        near = [entry for entry in near if entry[2] not in hidden]
-        windows = np.frombuffer(b"".join([entry[0] for entry in near]), np.uint16).reshape(len(near), DEPTH)
-        return Neighbours(
-            windows, np.array([entry[1] for entry in near], np.int64), np.full(len(near), -1, np.int64)
-        )
-
-    def _strike(self, old: NDArray[np.uint16], entries: range) -> None:
-        """Takes entries of the document as it was out of the segment or the list."""
+    def _strike(
+        self, tokens: NDArray[np.uint16], entries: range, alive: NDArray[np.bool_], changed: list[bytes]
+    ) -> None:
+        """Takes entries of the document out of a segment's or a list's."""
         origins = self._origin[entries.start : entries.stop]
-        self._alive[origins[origins >= 0]] = False
+        alive[len(self._segment) - 1 - origins[origins >= 0]] = False  # a place counts from the text's end
         if (origins >= 0).all():
             return
-        tokens = old[entries.start : entries.stop].tolist()
-        for context, token, origin in zip(
-            self._contexts(old, entries), tokens, origins.tolist(), strict=True
-        ):
+        for entry, origin in zip(self._entries(tokens, entries), origins.tolist(), strict=True):
             if origin < 0:
-                del self._changed[bisect_left(self._changed, (context, token, -origin))]
+                del changed[bisect_left(changed, entry)]
 
-    def _contexts(self, tokens: NDArray[np.uint16], entries: range) -> list[bytes]:
-        """What stands in front of each entry, from right to left, the document's start padded."""
+    def _entries(self, tokens: NDArray[np.uint16], entries: range) -> list[bytes]:
+        """What stands in front of each, from right to left, the document's start padded, and the token itself."""
         left = tokens[max(0, entries.start - DEPTH) : entries.stop]
         padding = np.full(max(0, DEPTH - entries.start), self._separator, TOKEN)
         text = np.concatenate([left[::-1].astype(TOKEN), padding]).astype(TOKEN).tobytes()
         ends = range(2 * len(entries), 0, -2)
-        return [text[end : end + 2 * DEPTH] for end in ends]
+        return [text[end : end + _CONTEXT] + text[end - 2 : end] for end in ends]

@@ -170,7 +170,7 @@ class Memory:
             live = self.documents.get(path, text)
             if live is not None:
                 left, hidden = live.lines.before(offset)
-                document = [DocumentPart(live, hidden)]
+                document = [DocumentPart(live.view(hidden))]
             else:
                 line = text.rfind("\n", 0, max(0, offset - 1)) + 1
                 left = np.array(self.encode(text[max(line, offset - 500) : offset]), np.uint16)
@@ -179,7 +179,7 @@ class Memory:
             return None
         if len(left) < DEPTH:
             left = np.concatenate([np.array([self.separator], np.uint16), left])
-        return MemoryPrior(parts, left, self.mixture, self.lock)
+        return MemoryPrior(parts, left, self.mixture)
 
     def must_open(self, path: str, text: str) -> bool:
         """Whether a document is new and so large that `opened` should take it in; true once."""
@@ -197,13 +197,12 @@ class Memory:
         parts: list[Part] = []
         for index, dead in ((unsaved, [path]), (changes, open_paths)):
             if index.files:
-                parts.append(IndexPart(index, index.dead(dead), np.full(len(index.files), NEAR)))
+                parts.append(IndexPart(index, index.alive(dead), np.full(len(index.files), NEAR)))
         if base.files:
-            dead_files = base.dead([*open_paths, *self._gone])
-            parts.append(IndexPart(base, dead_files, base.sources(folder_of(path))))
+            alive = base.alive([*open_paths, *self._gone])
+            parts.append(IndexPart(base, alive, base.sources(folder_of(path))))
         if packages.files:
-            far = np.full(len(packages.files), INSTALLED)
-            parts.append(IndexPart(packages, np.zeros(len(far), np.bool_), far))
+            parts.append(IndexPart(packages, None, np.full(len(packages.files), INSTALLED)))
         return parts
 
     def _tokens_of(self, path: str) -> NDArray[np.uint16] | None:

@@ -18,6 +18,8 @@ continuations says little, as in prediction by partial matching (Cleary & Witten
 from __future__ import annotations
 
 import json
+import math
+import threading
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -57,13 +59,13 @@ class MixtureError(Cg2Error):
     """A file of fitted weights that cannot be used."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)  # not frozen, which takes a microsecond a field
 class Votes:
-    """Entries found beside a context, with at least one token in common.
+    """Entries found beside a context, with at least one token in common, the shortest matches first.
 
     Attributes:
         tokens: what followed, [n].
-        lengths: tokens in common, 1 to DEPTH, [n].
+        lengths: tokens in common, 1 to DEPTH, rising, [n].
         sources: where each comes from, [n].
     """
 
@@ -72,31 +74,38 @@ class Votes:
     sources: NDArray[np.int64]
 
     @cached_property
-    def by_token(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """An order in which votes for the same token stand together, [n], and where each token's begin there."""
-        order = self.tokens.argsort()
-        tokens = self.tokens[order]
-        begins = np.ones(len(tokens), np.bool_)
-        np.not_equal(tokens[1:], tokens[:-1], out=begins[1:])
-        return order, begins.nonzero()[0]
+    def longest_of_token(self) -> NDArray[np.int64]:
+        """For each vote the number of the last one for the same token, which is one of the longest, [n]."""
+        number_of = _scratch()
+        number_of[self.tokens] = _NUMBERS[
+            : len(self.tokens)
+        ]  # where a token is there twice, the last one stays
+        return number_of[self.tokens]
 
     @cached_property
     def crowd(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Logarithms of how many votes match a length or longer, and for how many tokens, [DEPTH + 1] each."""
-        order, begins = self.by_token
-        longest = np.maximum.reduceat(self.lengths[order], begins)
-        return _log_as_long(self.lengths), _log_as_long(longest)
+        of_tokens = self.lengths[self.longest_of_token == _NUMBERS[: len(self.tokens)]]
+        return _log_as_long(self.lengths), _log_as_long(of_tokens)
 
 
 def _log_as_long(lengths: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Logarithm of how many lengths there are of 0 tokens or more, of 1 or more, ..., [DEPTH + 1]."""
-    as_long = np.bincount(lengths, minlength=DEPTH + 1)[::-1].cumsum()[::-1]
-    return np.asarray(
-        _LOGARITHMS[as_long] if as_long[0] < len(_LOGARITHMS) else np.log(np.maximum(as_long, 1))
-    )
+    """Logarithm of how many of some rising lengths are of 0 tokens or more, of 1 or more, ..., [DEPTH + 1]."""
+    return np.asarray(_LOGARITHMS[len(lengths) :: -1][lengths.searchsorted(_EACH_LENGTH)])
 
 
-_LOGARITHMS = np.log(np.maximum(np.arange(1024), 1))
+def _scratch() -> NDArray[np.int64]:
+    """Room for a number of each token that there may be, this thread's own."""
+    room: NDArray[np.int64] | None = getattr(_own, "room", None)
+    if room is None:
+        room = _own.room = np.zeros(1 << 16, np.int64)
+    return room
+
+
+_own = threading.local()
+_EACH_LENGTH = np.arange(DEPTH + 1)
+_NUMBERS = np.arange(4096)
+_LOGARITHMS = np.log(np.maximum(_NUMBERS, 1))
 
 
 @dataclass(frozen=True)
@@ -123,16 +132,18 @@ class Mixture:
 
     @cached_property
     def _by_length(self) -> tuple[NDArray[np.float64], ...]:
-        """`near` [4 * (DEPTH + 1)], `gap`, `agree` and `spread` [DEPTH + 1] by length itself rather than by its class.
+        """What depends on a vote alone, by length itself rather than by its class.
 
-        `near` has a row for INSTALLED, which is not fitted.
+        `near` and 4 times `agree` [4, DEPTH + 1], where INSTALLED, which is not fitted, has a row too; `agree` and
+        `spread` [DEPTH + 1]; `gap` by the longest length and the vote's own [DEPTH + 1, DEPTH + 1].
         """
-        near = np.vstack([self.near, self.near[WORKSPACE] - FARTHER])[:, LENGTHS]
-        gap = self.gap[np.minimum(np.arange(DEPTH + 1), GAPS - 1)]
-        return near.ravel(), gap, self.agree[LENGTHS], self.spread[LENGTHS]
+        agree = self.agree[LENGTHS]
+        near = np.vstack([self.near, self.near[WORKSPACE] - FARTHER])[:, LENGTHS] + 4 * agree
+        shorter = np.maximum(np.arange(DEPTH + 1)[:, None] - np.arange(DEPTH + 1), 0)
+        return near, agree, self.spread[LENGTHS], self.gap[np.minimum(shorter, GAPS - 1)]
 
     def weights(
-        self, votes: Votes, token_logprobs: NDArray[np.float64], entropy: float, likeliest: float
+        self, votes: Votes, token_logprobs: NDArray[Any], entropy: float, likeliest: float
     ) -> tuple[NDArray[np.float64], float]:
         """Each vote's weight and the model's own, not normalized.
 
@@ -142,37 +153,31 @@ class Mixture:
             entropy: of the model's distribution, in nats.
             likeliest: the model's highest probability.
         """
-        near, gap, agree, spread = self._by_length
-        lengths, longest = votes.lengths, int(votes.lengths.max())
+        near, agree, spread, gaps = self._by_length
+        lengths, longest = votes.lengths, int(votes.lengths[-1])
         many, kinds = votes.crowd
-        each = -self.many * many - spread * kinds
-        each[: longest + 1] += gap[longest::-1]
-        agreement = np.maximum(token_logprobs, LEAST_LOG_PROBABILITY) + 4
-        weights = np.exp(
-            near.take(votes.sources * (DEPTH + 1) + lengths)
-            + each.take(lengths)
-            + agree.take(lengths) * agreement
-        )
+        by_source = (near + (gaps[longest] - self.many * many - spread * kinds)).ravel()
+        agreement = agree[lengths] * np.maximum(token_logprobs, LEAST_LOG_PROBABILITY)
+        weights = np.exp(by_source[votes.sources * (DEPTH + 1) + lengths] + agreement)
         model = self.model[0] + self.model[1] * entropy + self.model[2] * likeliest
         return weights, float(np.exp(model + self.match[LENGTHS[longest]]))
 
     def mix(self, votes: Votes, logits: NDArray[np.float32]) -> NDArray[np.float32]:
         """Log-probabilities of all tokens after the votes, float32 [vocab]."""
-        peak = logits.max()
-        exponentials = np.exp(logits - peak)
+        mixed: NDArray[np.float32] = logits - logits.max()
+        exponentials = np.exp(mixed)
         total = float(exponentials.sum())
-        normalizer = float(peak) + float(np.log(total))
-        if not len(votes.tokens) or not np.isfinite(normalizer):
-            return logits - np.float32(normalizer)
-        entropy = normalizer - float(exponentials @ logits) / total
-        logprobs = logits[votes.tokens].astype(np.float64) - normalizer
-        weights, own = self.weights(votes, logprobs, entropy, 1 / total)
+        normalizer = math.log(total) if total > 0 else math.nan
+        tokens = votes.tokens
+        if not len(tokens) or not math.isfinite(normalizer):
+            return np.subtract(mixed, np.float32(normalizer))
+        entropy = normalizer - float(exponentials @ mixed) / total
+        weights, own = self.weights(votes, mixed[tokens] - np.float32(normalizer), entropy, 1 / total)
         everything = own + float(weights.sum())
-        mixed = logits - np.float32(normalizer - np.log(own / everything))
-        order, begins = votes.by_token
-        tokens = votes.tokens[order[begins]]
-        voted = np.add.reduceat(weights[order], begins) / everything
-        mixed[tokens] = np.log(np.exp(mixed[tokens]) + voted)
+        mixed -= np.float32(normalizer - math.log(own / everything))
+        alike = votes.longest_of_token
+        voted = np.bincount(alike, weights)[alike]
+        mixed[tokens] = np.log(exponentials[tokens] * (own / total) + voted) - math.log(everything)
         return mixed
 
     def to_json(self) -> str:

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cg2ls.memory.evidence import Evidence, gather
-from cg2ls.memory.segment import DEPTH
+from cg2ls.memory.segment import DEPTH, TOKEN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from threading import RLock
 
     from numpy.typing import NDArray
 
@@ -30,16 +29,12 @@ class MemoryPrior:
         parts: where to look.
         left: tokens of the document in front of the answer; the last DEPTH count.
         mixture: how to weigh what is found.
-        lock: held while the parts are searched.
     """
 
-    def __init__(
-        self, parts: Sequence[Part], left: NDArray[np.uint16], mixture: Mixture, lock: RLock
-    ) -> None:
+    def __init__(self, parts: Sequence[Part], left: NDArray[np.uint16], mixture: Mixture) -> None:
         self.parts = parts
-        self._left = left[-DEPTH:]
+        self._left = left[-DEPTH:][::-1].astype(TOKEN).tobytes()
         self.mixture = mixture
-        self._lock = lock
         self._found: dict[tuple[int, ...], Evidence] = {}
 
     def mix(self, generated: Sequence[int], logits: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -55,15 +50,13 @@ class MemoryPrior:
         longest = np.flatnonzero(lengths == lengths.max())
         best = int(longest[evidence.votes.sources[longest].argmin()])
         part = self.parts[int(evidence.parts[best])]
-        with self._lock:
-            return part.forward(int(evidence.places[best]), min(most, int(lengths[best])))
+        return part.forward(int(evidence.places[best]), min(most, int(lengths[best])))
 
     def evidence(self, generated: Sequence[int]) -> Evidence:
         """What was found after these tokens; looked up once."""
         key = tuple(generated[-DEPTH:])
         known = self._found.get(key)
         if known is None:
-            context = np.concatenate([self._left, np.array(key, np.uint16)])
-            with self._lock:
-                known = self._found[key] = gather(self.parts, context)
+            context = (np.array(key[::-1], TOKEN).tobytes() + self._left)[: DEPTH * TOKEN.itemsize]
+            known = self._found[key] = gather(self.parts, context)
         return known

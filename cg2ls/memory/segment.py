@@ -9,12 +9,10 @@ side, so one bisection finds the longest match of any context, and the shorter m
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from pydivsufsort import divsufsort
 
 if TYPE_CHECKING:
@@ -28,21 +26,31 @@ TOKEN = np.dtype(">u2")
 DEPTH = 32
 """Tokens of a context that are compared when neighbours are ranked; the search itself knows no such bound."""
 
+NO_TOKEN = b"\xff\xff"
 
-@dataclass(frozen=True)
-class Neighbours:
+_PIECE = 1 << 20
+
+_ROW = np.dtype((np.void, (1 + DEPTH) * TOKEN.itemsize))
+_NUMBERS = np.dtype((np.uint16, (1 + DEPTH,)))
+
+
+class Neighbours(NamedTuple):
     """Entries beside the place where a context belongs, in their order.
 
     Attributes:
-        windows: the entries' contexts from right to left, [n, DEPTH]; bytes of type TOKEN taken as the machine's own
-            numbers, which compare faster and are good for nothing but comparing.
-        following: the token after each of these contexts, [n].
+        rows: for each entry the token that followed and then its context from right to left, [n, 1 + DEPTH]; bytes
+            of type TOKEN taken as the machine's own numbers, which compare faster and are good for nothing else.
         places: the entries' own places in the segment, [n].
+        counts: which of them are evidence, [n]. The end of a file is none.
     """
 
-    windows: NDArray[Any]
-    following: NDArray[np.int64]
+    rows: NDArray[np.uint16]
     places: NDArray[np.int64]
+    counts: NDArray[np.bool_]
+
+    def take(self, which: NDArray[np.int64]) -> Neighbours:
+        """Some of them."""
+        return Neighbours(self.rows[which], self.places[which], self.counts[which])
 
 
 class Segment:
@@ -60,10 +68,13 @@ class Segment:
     def __init__(self, text: Any, suffixes: Any, separator: int) -> None:
         self._bytes = text
         self._text = np.frombuffer(text, TOKEN)
-        self._windows = sliding_window_view(self._text.view(np.uint16), DEPTH)
         self._order = np.frombuffer(suffixes, np.uint32)
         self._ranks: memoryview = memoryview(suffixes).cast("B").cast("I")
-        self._separator = separator
+        self._end = np.array(separator, TOKEN).view(np.uint16)
+        self._starts: memoryview = _starts(self._text[: len(self._order)]).data
+        # All rows, overlapping; an item each, since whole items are copied faster than rows of numbers. The row of
+        # place 0 is the last one, in front of which the last file ended: nothing follows it either.
+        self._rows = np.ndarray(max(0, len(self._text) - DEPTH), _ROW, text, strides=(TOKEN.itemsize,))
 
     @classmethod
     def of(cls, files: Sequence[NDArray[np.uint16]], separator: int) -> Segment:
@@ -81,15 +92,13 @@ class Segment:
             context: tokens from right to left, of type TOKEN.
             each_side: how many before and how many behind the context's own place.
         """
-        at = self.search(context)
+        return self.around(self.search(context), each_side)
+
+    def around(self, at: int, each_side: int) -> Neighbours:
+        """Entries in their order, so many before and behind the number `at`."""
         places = self._order[max(0, at - each_side) : at + each_side].astype(np.int64)
-        following = self._text[places - 1].astype(
-            np.int64
-        )  # nothing follows place 0; the padding does instead
-        followed = following != self._separator
-        if not followed.all():
-            places, following = places[followed], following[followed]
-        return Neighbours(self._windows[places], following, places)
+        rows: NDArray[Any] = self._rows[places - 1].view(_NUMBERS)
+        return Neighbours(rows, places, rows[:, 0] != self._end)
 
     def check(self) -> None:
         """Looks at what a damaged file would get wrong first.
@@ -113,12 +122,26 @@ class Segment:
     def search(self, context: bytes) -> int:
         """How many entries have a smaller context; entries that begin with all of it count as greater."""
         text, ranks, length = self._bytes, self._ranks, len(context)
+        last = int.from_bytes(context[: TOKEN.itemsize])
+        if not context or last + 1 >= len(self._starts):
+            return len(ranks) if context else 0
 
         def key(entry: int) -> Any:
             start = 2 * ranks[entry]
             return text[start : start + length]
 
-        return bisect_left(range(len(ranks)), context, key=key)
+        return bisect_left(range(len(ranks)), context, self._starts[last], self._starts[last + 1], key=key)
+
+
+def _starts(text: NDArray[Any]) -> NDArray[np.int64]:
+    """How many entries end in a token less than 0, than 1, ..., than the greatest there is and one."""
+    counts = np.zeros(1, np.int64)
+    for begin in range(0, len(text), _PIECE):  # a mapped file is not taken into memory whole
+        more = np.bincount(text[begin : begin + _PIECE])
+        longer, shorter = (more, counts) if len(more) > len(counts) else (counts, more)
+        longer[: len(shorter)] += shorter
+        counts = longer
+    return np.concatenate([[0], counts.cumsum()])
 
 
 def backwards(files: Sequence[NDArray[np.uint16]], separator: int) -> NDArray[Any]:
@@ -139,13 +162,26 @@ def sort_suffixes(text: NDArray[Any]) -> NDArray[np.uint32]:
     return np.ascontiguousarray(order[order < len(text) - DEPTH], np.uint32)
 
 
-def matched(windows: NDArray[Any], context: NDArray[Any]) -> NDArray[np.int64]:
-    """Tokens that each window shares with a context from its end on, [n], DEPTH at most.
+def matched(rows: NDArray[np.uint16], context: bytes) -> NDArray[np.int64]:
+    """Tokens that each context shares with another from its end on, [n], DEPTH at most.
 
     Args:
-        windows: [n, DEPTH], from right to left.
+        rows: see `Neighbours`.
         context: up to DEPTH tokens, from right to left, of type TOKEN.
     """
-    differs = np.ones((len(windows), len(context) + 1), np.bool_)
-    np.not_equal(windows[:, : len(context)], context.view(np.uint16), out=differs[:, :-1])
-    return np.asarray(differs.argmax(axis=1), np.int64)  # the column behind the context always differs
+    sought = np.empty(len(rows), _ROW)
+    sought[:] = np.frombuffer(NO_TOKEN + context.ljust(DEPTH * TOKEN.itemsize, NO_TOKEN[:1]), _ROW)
+    differs = np.empty(rows.size + 1, np.bool_)
+    differs[-1] = True
+    np.not_equal(rows.ravel(), sought.view(np.uint16), out=differs[:-1])
+    # One to the right, so that each row ends with the next one's first column, where NO_TOKEN always differs.
+    return np.asarray(differs[1:].reshape(rows.shape).argmax(axis=1), np.int64)
+
+
+def following(rows: NDArray[np.uint16]) -> NDArray[np.int64]:
+    """The token after each context; the separator where a file ended, [n].
+
+    Args:
+        rows: see `Neighbours`.
+    """
+    return rows[:, 0].view(TOKEN).astype(np.int64)

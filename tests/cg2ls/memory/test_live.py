@@ -13,7 +13,7 @@ from cg2ls.memory import build
 from cg2ls.memory import live as module
 from cg2ls.memory.lines import TokenLines
 from cg2ls.memory.live import LiveDocument
-from cg2ls.memory.segment import DEPTH, TOKEN, matched
+from cg2ls.memory.segment import DEPTH, TOKEN, following, matched
 from tests.cg2ls.memory.brute_force import matches
 
 START = 0
@@ -45,10 +45,11 @@ def test_after_any_edits_all_entries_are_those_of_the_text(
     left, hidden = document.lines.before(min(offset, len(text)))
     assert left.tolist() == letters(text[:offset])
     context = [START, *left.tolist()]
-    key = np.array(context[::-1][:DEPTH], TOKEN)
+    key = np.array(context[::-1][:DEPTH], TOKEN).tobytes()
     found: Counter[tuple[int, int]] = Counter()
-    for near in document.neighbours(key.tobytes(), 10_000, hidden):
-        found.update(zip(matched(near.windows, key).tolist(), near.following.tolist(), strict=True))
+    for near in document.view(hidden).neighbours(key, 10_000):
+        rows = near.rows[near.counts]
+        found.update(zip(matched(rows, key).tolist(), following(rows).tolist(), strict=True))
     assert found == matches([letters(text)], context, START, hidden)
 
 
@@ -75,11 +76,11 @@ def test_the_cursors_own_line_is_no_evidence(tokenizer: CodeTokenizer) -> None:
     document.update(text)
     at = text.index("alpha_gamma")
     left, hidden = document.lines.before(at)
-    key = np.array(left.tolist()[::-1], TOKEN)
-    following = [each.following.tolist() for each in document.neighbours(key.tobytes(), 99, hidden)]
+    key = np.array(left.tolist()[::-1], TOKEN).tobytes()
+    found = document.view(hidden).neighbours(key, 99)
     line = tokenizer.encode("beta = alpha_gamma\n")
     assert len(hidden) == len(line)
-    assert len(following[0]) + len(following[1]) == len(document.lines.tokens) - len(line)
+    assert sum(each.counts.sum() for each in found) == len(document.lines.tokens) - len(line)
 
 
 CODE = st.lists(
@@ -132,3 +133,21 @@ def test_a_text_taken_piece_by_piece_has_the_same_tokens(
     finally:
         build.PIECE = before
     assert taken.tolist() == tokenizer.encode(text)
+
+
+@given(text=TEXTS, edits=EDITS)
+def test_a_view_stays_as_it_was_whatever_is_typed(text: str, edits: list[tuple[int, int, str, bool]]) -> None:
+    document = LiveDocument(letters, START)
+    document.update(text)
+    document.update(text := text + "ab")
+    view, key = document.view(range(0)), np.array([1, 2], TOKEN).tobytes()
+
+    def seen() -> list[list[list[int]]]:
+        return [near.rows[near.counts].tolist() for near in view.neighbours(key, 100)]
+
+    before = seen()
+    for at, length, new, sort in edits:
+        document.update(text := text[:at] + new + text[at + length :])
+        if sort:
+            document.adopt(document.sorted_anew())
+    assert seen() == before

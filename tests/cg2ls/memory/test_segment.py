@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cg2ls.memory.segment import DEPTH, TOKEN, Segment, backwards, matched, sort_suffixes
+from cg2ls.memory.segment import DEPTH, TOKEN, Segment, backwards, following, matched, sort_suffixes
 from tests.cg2ls.memory.brute_force import matches
 
 END = 7
@@ -21,9 +21,10 @@ def array(tokens: list[int]) -> np.ndarray:
 
 
 def found(segment: Segment, context: list[int], each_side: int = 10_000) -> Counter[tuple[int, int]]:
-    key = np.array(context[::-1][:DEPTH], TOKEN)
-    near = segment.neighbours(key.tobytes(), each_side)
-    return Counter(zip(matched(near.windows, key).tolist(), near.following.tolist(), strict=True))
+    key = np.array(context[::-1][:DEPTH], TOKEN).tobytes()
+    near = segment.neighbours(key, each_side)
+    rows = near.rows[near.counts]
+    return Counter(zip(matched(rows, key).tolist(), following(rows).tolist(), strict=True))
 
 
 @given(
