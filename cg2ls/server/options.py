@@ -23,12 +23,14 @@ class About:
         scope: whether it may differ from document to document.
         least: smallest value of a number; None for any.
         most: largest value of a number; None for any.
+        patterns: whether its strings are patterns of .gitignore.
     """
 
     doc: str
     scope: Scope = "document"
     least: float | None = None
     most: float | None = None
+    patterns: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +56,8 @@ class Options:
         tuple[str, ...],
         About(
             doc="Files to leave alone, as patterns of .gitignore: nothing is completed in them, and nothing of"
-            " them is read for other files."
+            " them is read for other files.",
+            patterns=True,
         ),
     ] = ()
     memory: Annotated[

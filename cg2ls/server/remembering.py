@@ -14,7 +14,6 @@ from weakref import WeakKeyDictionary
 from lsprotocol import types
 
 from cg2ls.completion.languages import same_language
-from cg2ls.errors import Cg2Error
 from cg2ls.memory import Memory
 from cg2ls.memory.apart import in_child
 from cg2ls.memory.background import Background
@@ -76,15 +75,9 @@ class Memories:
         key = root or path.parent, document.language, options.exclude, packages, id(engine)
         memory = self._opened.get(key)
         if memory is None:
-            try:
-                workspace = Workspace(key[0], ReadingRules(exclude=options.exclude))
-                found = installed(workspace.root, document.language) if packages else None
-                memory = Memory(
-                    workspace, document.language, engine.tokenizer, installed=found, update=in_child
-                )
-            except Cg2Error as wrong:
-                self._server.log_message(types.MessageType.Warning, f"No memory: {wrong}")
-                return None
+            workspace = Workspace(key[0], ReadingRules(exclude=options.exclude))
+            found = installed(workspace.root, document.language) if packages else None
+            memory = Memory(workspace, document.language, engine.tokenizer, installed=found, update=in_child)
             self._opened[key] = memory
             if root is not None:
                 self._server.in_background(self._build(memory))

@@ -10,9 +10,13 @@ from typing import Any
 
 from cg2ls.server.options import Entry, Options, table
 from cg2ls.server.uris import path_of
+from cg2ls.workspace import unreadable_pattern
 
 LANGUAGES, FOLDERS = "languages", "folders"
 """The two names that hold options of their own: by LSP language id, and by folder."""
+
+EVERYTHING = ("*",)
+"""Patterns that stand for some that cannot be read: nobody knows what those were to keep private."""
 
 Values = Mapping[str, Any]
 """Checked values by field of `Options`."""
@@ -176,6 +180,12 @@ def _values(raw: Mapping[str, Any], inside: str, problems: list[str]) -> dict[st
             continue  # an editor's way of saying "not set"; where null is a value it is the default
         elif (wrong := _wrong(value, entry)) is not None:
             problems.append(f"The option `{inside}{name}` must be {wrong}; the default is used.")
+        elif entry.about.patterns and (pattern := unreadable_pattern(value)) is not None:
+            problems.append(
+                f"The option `{inside}{name}` has the pattern `{pattern}`, which cannot be read; write it as in"
+                " .gitignore. Until then every file is left alone."
+            )
+            found[entry.field] = EVERYTHING
         else:
             found[entry.field] = tuple(value) if entry.kind is list else value
     return found

@@ -8,7 +8,7 @@ from cg2ls.completion.cursor import Cursor
 from cg2ls.completion.policy import Asked, Silence, silence
 from cg2ls.server.answering import completion_options
 from cg2ls.server.uris import path_of, root_of
-from cg2ls.workspace import RulesError, is_excluded
+from cg2ls.workspace import is_excluded
 
 if TYPE_CHECKING:
     from cg2ls.completion import Trigger
@@ -49,10 +49,7 @@ def off_here(server: Server, uri: str, language: str, trigger: Trigger = "automa
 
 
 def _leaves_alone(server: Server, uri: str, patterns: tuple[str, ...]) -> bool:
-    """Whether patterns match a document; memory says so where they cannot be read."""
+    """Whether patterns match a document."""
     if (path := path_of(uri)) is None:
         return False
-    try:
-        return is_excluded(path, root_of(path, server.settings.roots) or path.parent, patterns)
-    except RulesError:
-        return False
+    return is_excluded(path, root_of(path, server.settings.roots) or path.parent, patterns)

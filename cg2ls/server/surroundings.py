@@ -10,7 +10,6 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from cg2ls.context import Context, Index
-from cg2ls.errors import Cg2Error
 from cg2ls.memory.background import Background
 from cg2ls.server.uris import path_of, root_of
 from cg2ls.workspace import ReadingRules, RefusedError, Workspace
@@ -64,11 +63,7 @@ class Surroundings:
             return None
         key = root, document.language, options.exclude, id(engine)
         if key not in self._made:
-            try:
-                workspace = Workspace(root, ReadingRules(exclude=options.exclude))
-            except Cg2Error as wrong:
-                log.warning("No context: %s", wrong)
-                return None
+            workspace = Workspace(root, ReadingRules(exclude=options.exclude))
             context = Context(document.language, lambda text: len(engine.tokenizer.encode(text)))
             self._made[key] = workspace, context
             self._read(key)

@@ -2,6 +2,15 @@
 
 from cg2ls.workspace.refusal import Reason, Refusal, RefusedError
 from cg2ls.workspace.rules import ReadingRules
-from cg2ls.workspace.workspace import RulesError, Workspace, is_excluded
+from cg2ls.workspace.workspace import RulesError, Workspace, is_excluded, unreadable_pattern
 
-__all__ = ["ReadingRules", "Reason", "Refusal", "RefusedError", "RulesError", "Workspace", "is_excluded"]
+__all__ = [
+    "ReadingRules",
+    "Reason",
+    "Refusal",
+    "RefusedError",
+    "RulesError",
+    "Workspace",
+    "is_excluded",
+    "unreadable_pattern",
+]

@@ -8,6 +8,7 @@ be taken back in. Rules that cannot be read block everything they would have bee
 from __future__ import annotations
 
 import os
+import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,7 +107,7 @@ def read_rules(file: Path, folder: Path) -> RuleFile:
         return RuleFile(folder, GitIgnoreSpec.from_lines(map(_explicit, lines)))
     except OSError as wrong:
         why = wrong.strerror or "it cannot be opened"
-    except (UnicodeDecodeError, ValueError):
+    except (UnicodeDecodeError, ValueError, re.error):
         why = "they are no patterns"
     return RuleFile(folder, None, f"the rules in {file} cannot be read ({why})")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from functools import lru_cache
 from itertools import islice
@@ -19,7 +20,7 @@ from cg2ls.workspace.rules import ReadingRules
 from cg2ls.workspace.secrets import SECRET_FOLDERS, has_secret_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 TOOL_FOLDERS = frozenset(
     {".git", ".hg", ".svn", ".jj", "node_modules", "__pycache__", ".tox", ".nox", "site-packages"}
@@ -214,11 +215,22 @@ def is_excluded(path: Path, root: Path, patterns: tuple[str, ...]) -> bool:
     )
 
 
+def unreadable_pattern(patterns: Iterable[str]) -> str | None:
+    """The first of a user's patterns that makes no sense; None if all do."""
+    return next((pattern for pattern in patterns if not _is_readable(pattern)), None)
+
+
 @lru_cache
 def _spec(name: str, patterns: tuple[str, ...]) -> GitIgnoreSpec:
+    wrong = unreadable_pattern(patterns)
+    if wrong is not None:
+        raise RulesError(f"The {name} pattern `{wrong}` cannot be read; write it as in .gitignore.")
+    return GitIgnoreSpec.from_lines(patterns)
+
+
+def _is_readable(pattern: str) -> bool:
     try:
-        return GitIgnoreSpec.from_lines(patterns)
-    except (TypeError, ValueError) as wrong:
-        raise RulesError(
-            f"The {name} patterns cannot be read ({wrong}); write them as in .gitignore."
-        ) from None
+        GitIgnoreSpec.from_lines([pattern])
+    except (TypeError, ValueError, re.error):
+        return False
+    return True

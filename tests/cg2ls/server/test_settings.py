@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cg2ls.server.options import Options
-from cg2ls.server.settings import Settings, read_layer
+from cg2ls.server.settings import EVERYTHING, Settings, read_layer
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
@@ -106,6 +106,18 @@ def test_what_makes_no_sense_is_named_once_and_left_out(raw, said):
     (problem,) = settings.at_start(raw)
     assert said in problem
     assert settings.of("file:///a/b.lua", "lua") == Options()
+
+
+@pytest.mark.parametrize("pattern", ["vendored\\", "[z-a]", "!"])
+def test_a_pattern_that_cannot_be_read_is_named_once_and_nothing_is_read_meanwhile(pattern):
+    settings = Settings()
+    (problem,) = settings.at_start({"languages": {"lua": {"exclude": ["*.gen.lua", pattern, "!"]}}})
+    assert f"`languages.lua.exclude` has the pattern `{pattern}`" in problem
+    assert "as in .gitignore" in problem
+    assert settings.of("file:///a/b.lua", "lua").exclude == EVERYTHING
+    assert settings.of("file:///a/b.py", "python").exclude == ()
+    assert settings.at_start({"exclude": ["*.gen.lua"]}) == []
+    assert settings.of("file:///a/b.lua", "lua").exclude == ("*.gen.lua",)
 
 
 def test_the_sound_options_beside_a_wrong_one_hold():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -10,7 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cg2ls.workspace import ReadingRules, Refusal, RefusedError, RulesError, Workspace, is_excluded
+from cg2ls.workspace import (
+    ReadingRules,
+    Refusal,
+    RefusedError,
+    RulesError,
+    Workspace,
+    is_excluded,
+    unreadable_pattern,
+)
 
 
 def write(root: Path, name: str, content: str | bytes = "x = 1\n") -> Path:
@@ -236,9 +245,18 @@ def test_the_users_patterns(tmp_path: Path) -> None:
     assert not is_excluded(tmp_path.parent / "vendored/b.py", tmp_path, ("vendored/",))
 
 
-def test_a_pattern_that_makes_no_sense_is_named(tmp_path: Path) -> None:
-    with pytest.raises(RulesError, match="exclude patterns"):
-        Workspace(tmp_path, ReadingRules(exclude=("!",)))
+@pytest.mark.parametrize("pattern", ["!", "[z-a]", "vendored\\"])
+def test_a_pattern_that_makes_no_sense_is_named(tmp_path: Path, pattern: str) -> None:
+    assert unreadable_pattern(("*.gen.py", pattern, "!")) == pattern
+    with pytest.raises(RulesError, match=re.escape(f"exclude pattern `{pattern}`")):
+        Workspace(tmp_path, ReadingRules(exclude=("*.gen.py", pattern)))
+    assert unreadable_pattern(("*.gen.py", "/a/**/b/", "# said by nobody", "")) is None
+
+
+def test_rules_of_git_that_no_one_can_read_block_what_they_are_about(tmp_path: Path) -> None:
+    write(tmp_path, "a.py")
+    write(tmp_path, ".gitignore", "[z-a]\n")
+    assert reason(Workspace(tmp_path), "a.py") == "unreadable rules"
 
 
 def test_a_walk_ends_where_there_are_too_many_files(tmp_path: Path) -> None:
