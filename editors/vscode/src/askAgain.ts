@@ -79,7 +79,8 @@ export class AskAgain implements Disposable {
   }
 
   private ask(): void {
-    if (this.model !== undefined && window.state.focused && this.isAt(window.activeTextEditor)) {
+    const editor = window.activeTextEditor;
+    if (this.model !== undefined && window.state.focused && this.isAt(editor) && wantsGhostText(editor)) {
       this.asking = true;
       const done = () => {
         this.asking = false;
@@ -89,7 +90,7 @@ export class AskAgain implements Disposable {
   }
 
   /** Whether the cursor of an editor still stands where was typed. */
-  private isAt(editor: TextEditor | undefined): boolean {
+  private isAt(editor: TextEditor | undefined): editor is TextEditor {
     const { typed } = this;
     if (!editor || typed?.document !== editor.document || typed.version !== editor.document.version) {
       return false;
@@ -99,4 +100,9 @@ export class AskAgain implements Disposable {
       editor.selections.length === 1 && editor.selection.isEmpty && place.contains(editor.selection.active)
     );
   }
+}
+
+/** Whether VS Code shows ghost text that nobody asked for by hand; the command that asks would show it all the same. */
+function wantsGhostText({ document }: TextEditor): boolean {
+  return workspace.getConfiguration("editor", document).get("inlineSuggest.enabled", true);
 }

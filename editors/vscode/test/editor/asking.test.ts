@@ -58,6 +58,24 @@ inEditor(
 );
 
 inEditor(
+  "nor where VS Code shows no ghost text by itself",
+  () => {
+    const { settings } = serverPath(programs.server("silent", { held: true }));
+    return { settings: { ...settings, "editor.inlineSuggest.enabled": false } };
+  },
+  async ({ window }) => {
+    await window.edit(FILE, CODE);
+    await window.statusThat((text) => text.includes("is starting"), "that it is starting");
+    await window.type(TYPED);
+    programs.release("silent");
+    await window.ready();
+    await window.staysWithoutGhost();
+    await window.press("Alt+\\");
+    await window.ghostIs(REST);
+  },
+);
+
+inEditor(
   "several completions are gone through, an error is no pop-up, a repeated message stands once",
   () => serverPath(programs.fake("two")),
   async ({ window }) => {

@@ -218,12 +218,14 @@ export class EditorWindow {
     return seen;
   }
 
-  /** Every message of the extension that stands in the notification centre. */
+  /** Every message of the extension that stands in the notification centre; what is under way there is none. */
   async messages(): Promise<string[]> {
     await this.command("Notifications: Show Notifications");
     await this.page.waitForSelector(".notifications-center.visible", { timeout: WAIT_MS });
-    const found = await this.page.$$eval(".notifications-center .notification-list-item-message", (items) =>
-      items.map((item) => item.textContent ?? ""),
+    const found = await this.page.$$eval(".notifications-center .notification-list-item", (items) =>
+      items
+        .filter((item) => !item.querySelector(".monaco-progress-container.active"))
+        .map((item) => item.querySelector(".notification-list-item-message")?.textContent ?? ""),
     );
     await this.press("Escape");
     await this.focusEditor().catch(() => undefined);
