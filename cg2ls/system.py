@@ -13,6 +13,7 @@ import os
 import signal
 import stat
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -88,6 +89,13 @@ def give_way(*, platform: str = sys.platform) -> None:
         return
     with contextlib.suppress(OSError):
         os.nice(_NICEST)
+
+
+def let_thread_give_way(nice: int, *, platform: str = sys.platform) -> None:
+    """Puts the calling thread so far behind others; where a thread has no priority of its own, nothing changes."""
+    if platform == "linux":
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice)
 
 
 def unseen(*, platform: str = sys.platform) -> int:

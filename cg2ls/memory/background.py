@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import os
-import sys
 import threading
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
+
+from cg2ls.system import let_thread_give_way
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,9 +34,7 @@ class Background:
         self._waiting.put(work)
 
     def _run(self) -> None:
-        if sys.platform == "linux":  # elsewhere a thread has no priority of its own
-            with contextlib.suppress(OSError):
-                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
+        let_thread_give_way(NICE)
         while True:
             work = self._waiting.get()
             try:

@@ -48,9 +48,10 @@ class View:
     changed: Sequence[bytes]
 
     @cached_property
-    def _changed_rows(self) -> NDArray[np.uint16]:
-        table = np.frombuffer(b"".join(self.changed), np.uint16).reshape(-1, 1 + DEPTH)
-        return table.take(_FIRST, axis=1)
+    def _all_changed(self) -> Neighbours:
+        count = len(self.changed)
+        table = np.frombuffer(b"".join(self.changed), np.uint16).reshape(count, 1 + DEPTH)
+        return Neighbours(table.take(_FIRST, axis=1), np.full(count, -1), np.ones(count, np.bool_))
 
     def neighbours(self, context: bytes, each_side: int) -> list[Neighbours]:
         """Entries nearest to a context: those of the segment, and those that changed lately, whose place is -1.
@@ -65,8 +66,9 @@ class View:
             found.append(Neighbours(near.rows, near.places, near.counts & self.alive[near.places]))
         if self.changed:
             at = bisect_left(self.changed, context)
-            rows = self._changed_rows[max(0, at - each_side) : at + each_side]
-            found.append(Neighbours(rows, np.full(len(rows), -1), np.ones(len(rows), np.bool_)))
+            rows, places, counts = self._all_changed
+            near_by = slice(max(0, at - each_side), at + each_side)
+            found.append(Neighbours(rows[near_by], places[near_by], counts[near_by]))
         return found
 
     def forward(self, place: int, most: int) -> list[int]:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -153,3 +154,11 @@ def test_where_priority_is_refused_nothing_changes(monkeypatch):
 def test_only_windows_opens_windows():
     assert system.unseen(platform="linux") == 0
     assert system.unseen(platform="win32") == 0x08000000
+
+
+def test_a_thread_gives_way_where_it_has_a_priority_of_its_own(monkeypatch):
+    asked = []
+    monkeypatch.setattr(os, "setpriority", lambda *arguments: asked.append(arguments))
+    for platform in ("linux", "darwin", "win32"):
+        system.let_thread_give_way(5, platform=platform)
+    assert asked == [(os.PRIO_PROCESS, threading.get_native_id(), 5)]
