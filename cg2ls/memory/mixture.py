@@ -156,24 +156,24 @@ class Mixture:
         near, agree, spread, gaps = self._by_length
         lengths, longest = votes.lengths, int(votes.lengths[-1])
         many, kinds = votes.crowd
-        by_source = (near + (gaps[longest] - self.many * many - spread * kinds)).ravel()
+        by_source = near + (gaps[longest] - float(self.many[0]) * many - spread * kinds)
         agreement = agree[lengths] * np.maximum(token_logprobs, LEAST_LOG_PROBABILITY)
-        weights = np.exp(by_source[votes.sources * (DEPTH + 1) + lengths] + agreement)
+        weights = np.exp(by_source[votes.sources, lengths] + agreement)
         model = self.model[0] + self.model[1] * entropy + self.model[2] * likeliest
         return weights, float(np.exp(model + self.match[LENGTHS[longest]]))
 
     def mix(self, votes: Votes, logits: NDArray[np.float32]) -> NDArray[np.float32]:
         """Log-probabilities of all tokens after the votes, float32 [vocab]."""
-        mixed: NDArray[np.float32] = logits - logits.max()
+        mixed: NDArray[np.float32] = logits - np.maximum.reduce(logits)
         exponentials = np.exp(mixed)
-        total = float(exponentials.sum())
+        total = float(np.add.reduce(exponentials))
         normalizer = math.log(total) if total > 0 else math.nan
         tokens = votes.tokens
         if not len(tokens) or not math.isfinite(normalizer):
             return np.subtract(mixed, np.float32(normalizer))
         entropy = normalizer - float(exponentials @ mixed) / total
         weights, own = self.weights(votes, mixed[tokens] - np.float32(normalizer), entropy, 1 / total)
-        everything = own + float(weights.sum())
+        everything = own + float(np.add.reduce(weights))
         mixed -= np.float32(normalizer - math.log(own / everything))
         alike = votes.longest_of_token
         voted = np.bincount(alike, weights)[alike]

@@ -70,7 +70,7 @@ class Segment:
         self._text = np.frombuffer(text, TOKEN)
         self._order = np.frombuffer(suffixes, np.uint32)
         self._ranks: memoryview = memoryview(suffixes).cast("B").cast("I")
-        self._end = np.array(separator, TOKEN).view(np.uint16)
+        self._end = int(np.array(separator, TOKEN).view(np.uint16))
         self._starts: memoryview = _starts(self._text[: len(self._order)]).data
         # All rows, overlapping; an item each, since whole items are copied faster than rows of numbers. The row of
         # place 0 is the last one, in front of which the last file ended: nothing follows it either.

@@ -2,39 +2,59 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Collection, Sequence
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cg2ls.memory.index import Index, IndexedFile
 from cg2ls.memory.segment import DEPTH, TOKEN, Segment, following, matched
+from tests.cg2ls.memory.brute_force import matches
 
 END = 7
 FILES = st.lists(st.lists(st.integers(0, 3), min_size=1, max_size=40), min_size=2, max_size=8)
+CONTEXTS = st.lists(st.integers(0, 3), min_size=1, max_size=6)
 
 
-@given(files=FILES, context=st.lists(st.integers(0, 3), min_size=1, max_size=6), data=st.data())
-def test_dead_files_are_passed_over_and_the_nearest_of_the_others_are_found(
+def index_of(files: Sequence[Sequence[int]]) -> Index:
+    noted = [IndexedFile(f"{number}.py", 0, 0, len(tokens)) for number, tokens in enumerate(files)]
+    return Index(noted, Segment.of([np.array(tokens, np.uint16) for tokens in files], END))
+
+
+def found(
+    index: Index, context: Sequence[int], each_side: int, dead: Collection[int] = ()
+) -> Counter[tuple[int, int]]:
+    """Lengths of matches and what followed; none is of a dead file."""
+    key = np.array(context[::-1][:DEPTH], TOKEN).tobytes()
+    near, numbers = index.neighbours(key, each_side, index.alive([f"{number}.py" for number in dead]))
+    assert not set(dead) & set(numbers[near.counts].tolist())
+    rows = near.rows[near.counts]
+    return Counter(zip(matched(rows, key).tolist(), following(rows).tolist(), strict=True))
+
+
+@given(files=FILES, context=CONTEXTS, data=st.data())
+def test_all_entries_of_files_that_count_are_found(
     files: list[list[int]], context: list[int], data: st.DataObject
 ) -> None:
-    """The same as in an index that never had them, as far as lengths go."""
-    dead = data.draw(st.sets(st.integers(0, len(files) - 1), max_size=len(files) - 1))
-    key = np.array(context[::-1][:DEPTH], TOKEN).tobytes()
+    dead = data.draw(st.sets(st.integers(0, len(files) - 1)))
+    living = [tokens for number, tokens in enumerate(files) if number not in dead]
+    assert found(index_of(files), context, 1000, dead) == matches(living, context, END)
 
-    def lengths(index: Index, alive: np.ndarray | None) -> list[int]:
-        near, numbers = index.neighbours(key, 2, alive)
-        rows = near.rows[near.counts]
-        assert not {f"{number}.py" for number in dead} & {
-            index.files[each].path for each in numbers[near.counts]
-        }
-        assert END not in following(rows)
-        return sorted(matched(rows, key).tolist())
 
-    def index_of(numbers: list[int]) -> Index:
-        noted = [IndexedFile(f"{number}.py", 0, 0, len(files[number])) for number in numbers]
-        return Index(noted, Segment.of([np.array(files[number], np.uint16) for number in numbers], END))
+@given(files=FILES, context=CONTEXTS, data=st.data())
+def test_of_those_no_more_than_asked_for_are_found(
+    files: list[list[int]], context: list[int], data: st.DataObject
+) -> None:
+    dead = data.draw(st.sets(st.integers(0, len(files) - 1)))
+    living = [tokens for number, tokens in enumerate(files) if number not in dead]
+    some = found(index_of(files), context, 2, dead)
+    assert some.total() <= 4
+    assert some <= matches(living, context, END)
 
-    whole = index_of(list(range(len(files))))
-    found = lengths(whole, whole.alive([f"{number}.py" for number in dead]))
-    without = lengths(index_of([number for number in range(len(files)) if number not in dead]), None)
-    assert max(found, default=0) == max(without, default=0)
+
+def test_where_the_nearest_do_not_count_the_next_ones_are_found() -> None:
+    """At the very start of the order, too, where there is nothing before the context's own place."""
+    index = index_of([[0] * 50, [0, 1], [3] * 60])
+    assert found(index, [0], 2, dead=[0])[1, 1] == 1
