@@ -222,10 +222,10 @@ export class EditorWindow {
   async messages(): Promise<string[]> {
     await this.command("Notifications: Show Notifications");
     await this.page.waitForSelector(".notifications-center.visible", { timeout: WAIT_MS });
-    const found = await this.page.$$eval(".notifications-center .notification-list-item", (items) =>
-      items
-        .filter((item) => !item.querySelector(".monaco-progress-container.active"))
-        .map((item) => item.querySelector(".notification-list-item-message")?.textContent ?? ""),
+    const found = await this.page.$$eval(".notifications-center .monaco-list-row", (rows) =>
+      rows
+        .filter((row) => !row.querySelector(".monaco-progress-container.active"))
+        .map((row) => row.querySelector(".notification-list-item-message")?.textContent ?? ""),
     );
     await this.press("Escape");
     await this.focusEditor().catch(() => undefined);

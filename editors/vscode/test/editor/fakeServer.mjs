@@ -1,5 +1,6 @@
 /**
- * A language server of a few lines that refuses the first request, knows two completions and repeats a message.
+ * A language server of a few lines that refuses the first request, knows two completions, repeats a message and works
+ * without an end.
  * Its argument is a file for what it did.
  */
 
@@ -27,6 +28,9 @@ function handle({ id, method, params }) {
     const capabilities = { textDocumentSync: 2, inlineCompletionProvider: {} };
     send({ id, result: { capabilities } });
   } else if (method === "initialized") {
+    send({ id: "create", method: "window/workDoneProgress/create", params: { token: "work" } });
+    const begin = { kind: "begin", title: "cg2ls: work without an end", percentage: 0 };
+    send({ method: "$/progress", params: { token: "work", value: begin } });
     const message = { type: 1, message: "cg2ls: the same, twice" };
     send({ method: "window/showMessage", params: message });
     send({ method: "window/showMessage", params: message });
