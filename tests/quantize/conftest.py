@@ -93,19 +93,20 @@ def folders(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The shipped default model as a checkpoint, in 4 groups."""
-    folder = tmp_path_factory.mktemp("trained") / "python-small"
+    folder = tmp_path_factory.mktemp("trained") / "python-27m"
     dequantize(SHIPPED_DEFAULT, folder)
     return folder
 
 
 @pytest.fixture(scope="session")
 def trained_in_eight(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same function in twice the width and 8 heads, its attention weights in 8 groups.
+    """The same function in twice the width and twice the heads, its attention weights in 8 groups.
 
     Every channel stands there twice; matrices take half of each copy (Net2Net, Chen et al. 2016, arXiv 1511.05641).
     """
     source = Checkpoint.open(trained)
-    config = replace(source.config, n_embd=512, n_head=8, n_inner=2048, qkv_groups=8)
+    width, heads = 2 * source.config.n_embd, 2 * source.config.n_head
+    config = replace(source.config, n_embd=width, n_head=heads, n_inner=4 * width, qkv_groups=8)
 
     def doubled(values: np.ndarray, *, inputs: bool) -> np.ndarray:
         rows = np.concatenate([values, values])

@@ -46,9 +46,9 @@ def test_errors_go_where_they_matter_less():
 def test_a_model_with_an_int8_cache_runs_and_stays_close(trained, tmp_path, monkeypatch):
     monkeypatch.setattr("cg2_quantize.proof.prove.QUICK_TOKENS", 1024)
     monkeypatch.setattr("cg2_quantize.proof.prove.MEMORY_FACTOR", 1e9)
-    proof = convert(trained, tmp_path / "model", kv="int8", proof="quick").proof
+    proof = convert(trained, tmp_path / "model", kv="int8", proof="quick", allow_loss=True).proof
     assert ModelDescription.read(tmp_path / "model").kv_dtype == "int8"
-    assert proof.kl_mean < 3e-3
+    assert proof.kl_mean < 4e-3, "int8 weights alone may lose half of that"
     assert proof.prefill_ms is None, "there was no memory to time it in"
     with Engine.open(tmp_path / "model") as engine:
         request = Request(prompt=engine.tokenizer.encode("def add(a, b):\n    return"), max_tokens=4)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -100,3 +102,19 @@ def test_a_corpus_that_is_no_text_is_named(tmp_path: Path, capsys: pytest.Captur
     (tmp_path / "bad.jsonl").write_bytes(b'{"text": "x = 1"}\n\xff\xfe\n')
     assert main(["tokenizer", str(tmp_path / "bad.jsonl"), "-o", str(tmp_path / "t.json")]) == 1
     assert "bad.jsonl is damaged: it is not UTF-8" in capsys.readouterr().err
+
+
+def test_training_needs_nothing_of_the_server(tmp_path: Path) -> None:
+    """A machine with a GPU has PyTorch, and seldom what a language server needs."""
+    absent = ("platformdirs", "pygls", "lsprotocol", "onnxruntime", "onnx", "transformers", "pathspec")
+    code = (
+        f"import sys\nfor name in {absent}:\n    sys.modules[name] = None\n"
+        "from cg2_training.cli import main\nimport cg2_training.bench.measure, cg2_training.lease.leg\n"
+        "sys.exit(main(['plan', sys.argv[1]]))"
+    )
+    recipe = Path(__file__).parents[2] / "training" / "recipes" / "python-27m.toml"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(recipe)], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    assert "27.3M parameters" in done.stdout

@@ -15,6 +15,7 @@ from cg2_training.recipe import Recipe
 from cg2_training.rounded import BLOCK_SIZE, round_int4, rounded
 from cg2_training.shards import TokenShard
 from cg2_training.trainer import Trainer
+from cg2ls.codegen2 import Checkpoint
 
 
 def exported(matrix: torch.Tensor) -> torch.Tensor:
@@ -71,8 +72,11 @@ def test_the_last_share_of_a_run_computes_with_rounded_matrices(
     trainer.fit(progress=False)
     assert all(kind > 16 for kind in kinds[:4])
     assert all(kind <= 16 for kind in kinds[4:])
-    kept = trainer.optimizer.weights()["transformer.h.0.mlp.fc_out.weight"]
-    assert kept[0, :BLOCK_SIZE].unique().numel() > 16, "the masters are saved as they are"
+    name = "transformer.h.0.mlp.fc_out.weight"
+    state = dict(trainer.optimizer.named_state())
+    assert state[f"master.{name}"][0, :BLOCK_SIZE].unique().numel() > 16, "a state has the masters"
+    left = Checkpoint.open(tmp_path / "checkpoint").tensor(name)
+    assert np.unique(left[0, :BLOCK_SIZE]).size <= 16, "a checkpoint has what was measured"
 
 
 def test_a_width_that_blocks_do_not_divide_is_refused(recipe: dict[str, Any]) -> None:

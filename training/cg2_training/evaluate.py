@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from tqdm import tqdm
 
 from cg2_training.batches import Batch, RowStream
 from cg2_training.errors import TrainingError
@@ -122,6 +123,8 @@ def evaluate(
     context: int,
     rows: int,
     objective: ObjectiveConfig,
+    *,
+    progress: bool = False,
 ) -> Evaluation:
     """Evaluates continuation and a recipe's own infill, on the first rows of a fixed order of each source.
 
@@ -131,8 +134,10 @@ def evaluate(
         context: tokens of a row.
         rows: rows of each kind and source; fewer where a source has fewer.
         objective: how infill rows are made; `infill_share` is not used.
+        progress: whether to draw progress bars.
     """
-    table = evaluate_table(losses, heldout, context, rows, objective, (CAUSAL, objective.infill))
+    names = (CAUSAL, objective.infill)
+    table = evaluate_table(losses, heldout, context, rows, objective, names, progress=progress)
     causal = sum((scores[CAUSAL] for scores in table.values()), Score())
     infill = sum((scores[objective.infill] for scores in table.values()), Score())
     return Evaluation(
@@ -147,6 +152,8 @@ def evaluate_table(
     rows: int,
     objective: ObjectiveConfig,
     names: tuple[str, ...] = OBJECTIVES,
+    *,
+    progress: bool = False,
 ) -> dict[str, dict[str, Score]]:
     """Scores by source and by objective; arguments as of `evaluate`.
 
@@ -157,6 +164,7 @@ def evaluate_table(
         rows: rows of each objective and source.
         objective: span lengths, ratios and the like.
         names: which of OBJECTIVES.
+        progress: whether to draw progress bars.
 
     Raises:
         TrainingError: an objective is unknown, or a source is too small for two rows.
@@ -165,13 +173,22 @@ def evaluate_table(
         if name not in OBJECTIVES:
             raise TrainingError(f"{name!r} is no objective to evaluate; choose from {', '.join(OBJECTIVES)}.")
     return {
-        source: {name: score(losses, shard, context, rows, _only(objective, name)) for name in names}
+        source: {
+            name: score(losses, shard, context, rows, _only(objective, name), progress=progress)
+            for name in names
+        }
         for source, shard in ShardSet.of(heldout).shards.items()
     }
 
 
 def score(
-    losses: TokenLosses, shard: TokenShard, context: int, rows: int, objective: ObjectiveConfig
+    losses: TokenLosses,
+    shard: TokenShard,
+    context: int,
+    rows: int,
+    objective: ObjectiveConfig,
+    *,
+    progress: bool = False,
 ) -> Score:
     """What the first rows of a shard cost: all labels of causal rows, the answers of infill rows.
 
@@ -181,11 +198,14 @@ def score(
         context: tokens of a row.
         rows: fewer where the shard has fewer.
         objective: with an `infill_share` of 0 for causal rows, or of 1 for infill rows.
+        progress: whether to draw a progress bar.
     """
     stream = RowStream(shard, context, objective, EVALUATION_SEED)
     rows = min(rows, stream.rows_per_epoch)
     total = Score(rows=rows)
-    for batch in _batches(stream, rows):
+    kind = objective.infill if objective.infill_share else CAUSAL
+    steps = math.ceil(rows / ROWS)
+    for batch in tqdm(_batches(stream, rows), total=steps, desc=f"evaluate {kind}", disable=not progress):
         counted = batch.labels != IGNORED
         if objective.infill_share:
             counted &= batch.answers

@@ -106,14 +106,22 @@ class MasterOptimizer:
         """Copies the master weights into the model, rounded if that was asked for."""
         masters = dict(zip(self.names, self.master, strict=True))
         for (name, master), working in zip(masters.items(), self.working, strict=True):
-            if self.rounding and is_hidden_matrix(name, master):
+            if self._rounds(name, master):
                 working.copy_(rounded(name, masters))
             elif working.data_ptr() != master.data_ptr():
                 working.copy_(master)
 
+    @torch.no_grad()
     def weights(self) -> dict[str, Tensor]:
-        """The master weights by name, on the processor."""
-        return {name: master.cpu() for name, master in zip(self.names, self.master, strict=True)}
+        """The weights by name, float32 on the processor: the masters, rounded where the model computes so."""
+        masters = dict(zip(self.names, self.master, strict=True))
+        return {
+            name: (rounded(name, masters) if self._rounds(name, master) else master).cpu()
+            for name, master in masters.items()
+        }
+
+    def _rounds(self, name: str, master: Tensor) -> bool:
+        return self.rounding and is_hidden_matrix(name, master)
 
     def named_state(self) -> Iterator[tuple[str, Tensor]]:
         """Master weights and moments by name, for saving."""

@@ -21,8 +21,8 @@ from cg2ls.files import check_replaceable, replacing_folder
 from cg2ls.modelfolder.description import DESCRIPTION, Language, ModelDescription
 from cg2ls.modelfolder.facts import Facts
 
-ROWS = 256
-"""Most held-out rows of each kind; a fixed order decides which."""
+TOKENS = 1 << 17
+"""Most held-out tokens of each kind, in rows of the context's length; a fixed order decides which."""
 
 
 def publish(
@@ -79,7 +79,7 @@ def publish(
 
 def _measure(subject: Path, shards: ShardSet, recipe: Recipe) -> Evaluation:
     losses, context = open_subject(subject, shards.tokenizer)
-    return evaluate(losses, shards, context, ROWS, recipe.objective)
+    return evaluate(losses, shards, context, max(1, TOKENS // context), recipe.objective, progress=True)
 
 
 def _quality(measured: Evaluation, shipped: Evaluation) -> dict[str, float]:

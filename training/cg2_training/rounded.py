@@ -1,7 +1,8 @@
 """Matrices rounded in training as int4 will round them: the network learns to live with it (Jacob et al. 2018).
 
 The float32 masters stay as they are; the working copies that compute are rounded, and the gradient at the rounded
-weight is taken for the master's (the straight-through estimator, Bengio et al. 2013).
+weight is taken for the master's (the straight-through estimator, Bengio et al. 2013). A run's checkpoint has the
+rounded matrices, on whose values the export's own search for ranges then lands again.
 """
 
 from __future__ import annotations

@@ -192,7 +192,7 @@ def test_each_language_is_answered_by_the_model_chosen_for_it(start, random_mode
     client = start()
     client.initialize()
     client.open("file:///a.lua", "x = \n", "lua")
-    client.wait_for("window/logMessage", "python-small is ready")
+    client.wait_for("window/logMessage", "python-27m is ready")
     client.wait_for("window/logMessage", "checkpoint is ready")
     assert client.inline("file:///a.lua", 0, 4) is not None
     client.open("file:///b.lua", "y = \n", "lua")

@@ -7,9 +7,6 @@ import json
 import re
 from pathlib import Path
 
-from cg2ls.modelfolder import folders
-from cg2ls.modelfolder.choice import DEFAULT_NAME, note_lasting
-
 EXAMPLE = """\
 example: teach the shipped model your repository, and use the result in Python files:
   cg2-train adapt ~/src/project
@@ -26,7 +23,7 @@ def add_adapt(parser: argparse.ArgumentParser) -> None:
         "paths", type=Path, nargs="+", metavar="PATH", help="repositories, or folders in them"
     )
     parser.add_argument(
-        "--from", dest="base", default=DEFAULT_NAME, metavar="MODEL", help="default: %(default)s"
+        "--from", dest="base", default="default", metavar="MODEL", help="default: %(default)s"
     )
     parser.add_argument("--name", help="of the new model (default: the first folder's name, adapted)")
     parser.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="also put the model folder there")
@@ -57,6 +54,8 @@ def add_adapt(parser: argparse.ArgumentParser) -> None:
 def run_adapt(arguments: argparse.Namespace) -> int:
     """Adapts, adds the model to the store and chooses it for its language."""
     from cg2_training.adapt.adapt import AdaptOptions, adapt
+    from cg2ls.modelfolder import folders
+    from cg2ls.modelfolder.choice import note_lasting
     from cg2ls.modelfolder.store import ModelStore
 
     store = ModelStore()

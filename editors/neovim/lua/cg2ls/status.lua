@@ -62,7 +62,7 @@ end
 
 local MARKS = { starting = '…', loading = '…', failed = '!', idle = 'zz' }
 
---- A few characters for a statusline, like `cg2ls python-small 12ms`, `cg2ls …` or `cg2ls off`.
+--- A few characters for a statusline, like `cg2ls python-27m 12ms`, `cg2ls …` or `cg2ls off`.
 ---@return string
 function M.line()
   local now = M.now
