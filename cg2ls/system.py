@@ -88,7 +88,7 @@ def give_way(*, platform: str = sys.platform) -> None:
         ctypes.windll.kernel32.SetPriorityClass(ctypes.c_void_p(_THIS_PROCESS), _IDLE_PRIORITY_CLASS)
         return
     with contextlib.suppress(OSError):
-        os.nice(_NICEST)
+        os.setpriority(os.PRIO_PROCESS, 0, _NICEST)
 
 
 def let_thread_give_way(nice: int, *, platform: str = sys.platform) -> None:

@@ -144,10 +144,10 @@ def test_on_windows_a_process_gives_way_by_its_class(monkeypatch):
 
 
 def test_where_priority_is_refused_nothing_changes(monkeypatch):
-    def refused(_: int) -> int:
+    def refused(*_: int) -> None:
         raise PermissionError(1, "not permitted")
 
-    monkeypatch.setattr(os, "nice", refused)
+    monkeypatch.setattr(os, "setpriority", refused)
     system.give_way(platform="linux")
 
 
