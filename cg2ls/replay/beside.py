@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import threading
 from contextlib import contextmanager, nullcontext
@@ -38,7 +39,9 @@ def typed_beside_a_build(engine: Engine, memory: Memory, keys: int) -> dict[str,
         keys: typed in each turn.
 
     Returns:
-        Percentiles of the time from a request to its answer in ms, and how many builds were finished meanwhile.
+        Percentiles of the time from a request to its answer in ms, how many builds were finished meanwhile, and the
+        seconds of a processor that they got beside somebody who types without a pause (0 on Windows, which does not
+        tell).
     """
     root = memory.workspace.root
     sources = collect([root], LANGUAGES, {memory.language})
@@ -47,17 +50,20 @@ def typed_beside_a_build(engine: Engine, memory: Memory, keys: int) -> dict[str,
     alone: list[float] = []
     beside: list[float] = []
     with tempfile.TemporaryDirectory() as folder:
-        building = _Building(memory, engine, Path(folder))
+        building, before = _Building(memory, engine, Path(folder)), os.times()
         for number in range(ROUNDS):
             for found, around in ((alone, nullcontext()), (beside, building.under_way())):
                 with around:
                     trace = Typist(sources, number)
                     found += play(Editor(engine, memories=memories), trace, keys).line_ms
     memories.close()
+    after = os.times()
+    used = after.children_user + after.children_system - before.children_user - before.children_system
     return {
         "alone": percentiles(alone, (50, 95, 99)),
         "while_building": percentiles(beside, (50, 95, 99)),
         "builds": building.done,
+        "build_cpu_s": round(used, 1),
     }
 
 
