@@ -31,6 +31,9 @@ async function main(): Promise<void> {
     await window.edit("inventory.py", `${before}\n    ‸\n`);
     await window.ready(SETUP_MS);
     await window.command("View: Close Primary Side Bar");
+    const reading = async () =>
+      (await window.statusItems()).some((text) => text.includes("reading the workspace"));
+    await window.until(async () => !(await reading()), "the workspace is read");
     await window.focusEditor();
     await window.type(TYPED);
     await window.anyGhost();
