@@ -45,7 +45,10 @@ class KvBuffers:
         self._values: list[tuple[str, str, Any]] = []
         for name in names:
             if device == "cpu":
-                array = np.zeros(shape, dtype=kv_dtype)
+                array: NDArray[Any] = np.empty(shape, dtype=kv_dtype)
+                array.fill(
+                    0
+                )  # touched now, not as texts grow: memory that is limited and told is memory in use
                 self._arrays.append(array)
                 value = ort.OrtValue.ortvalue_from_numpy(array)
             else:
