@@ -170,6 +170,7 @@ class Memories:
 
         self._background.do(work)
         await done.wait()
+        self._server.sessions.clear()  # what was answered without the workspace is asked anew
         if token is not None:
             self._server.work_done_progress.end(token, types.WorkDoneProgressEnd(message="done"))
         more = f", {memory.installed_tokens} of installed packages" if memory.installed else ""

@@ -60,6 +60,16 @@ def test_a_name_from_another_file_is_completed(start, workspace):
     assert "outstanding_balance" in shown(client, uri)
 
 
+def test_an_answer_from_before_the_workspace_was_read_is_not_kept(start, workspace):
+    for number in range(40):
+        (workspace / f"other{number}.py").write_text(f"rate_{number} = {number}\n" * 400)
+    client = start()
+    uri = opened(client, workspace)
+    shown(client, uri)  # before the forty files were read, as a rule
+    client.wait_for("window/logMessage", "Memory of")
+    assert "outstanding_balance" in shown(client, uri)
+
+
 def test_without_memory_the_model_does_not_know_it(start, workspace):
     client = start()
     uri = opened(client, workspace, memory=False)
