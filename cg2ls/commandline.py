@@ -43,7 +43,11 @@ def run_command(program: str, work: Callable[[], int], *, install: str, interrup
         print(f"{program}: {problem}", file=sys.stderr)
 
     try:
-        return work()
+        try:
+            return work()
+        finally:
+            if sys.stdout:
+                sys.stdout.flush()  # a reader who left is met here; at the interpreter's end it would be a traceback
     except Cg2Error as wrong:
         say(str(wrong))
         return wrong.exit_code
