@@ -1,6 +1,7 @@
 /** One running server and the language client that speaks with it; loaded when first needed. */
 
 import { type ChildProcess, spawn } from "node:child_process";
+import { constants, setPriority } from "node:os";
 import { PassThrough } from "node:stream";
 import { type LogOutputChannel, Uri } from "vscode";
 import {
@@ -163,6 +164,7 @@ export class Connection {
       windowsHide: true,
     });
     this.child = child;
+    giveWay(child);
     const words = new Lines((line) => {
       this.lastWords = line.trim() || this.lastWords;
       this.given.log.info(`[server] ${line}`);
@@ -236,6 +238,18 @@ export class Connection {
         });
       });
     }
+  }
+}
+
+/** Lets the editor draw what is typed before the server computes, where both want the same core. */
+function giveWay(child: ChildProcess): void {
+  if (child.pid === undefined) {
+    return; // it has not started
+  }
+  try {
+    setPriority(child.pid, constants.priority.PRIORITY_BELOW_NORMAL);
+  } catch {
+    // it has ended, or may not be changed
   }
 }
 
