@@ -46,9 +46,8 @@ class KvBuffers:
         for name in names:
             if device == "cpu":
                 array: NDArray[Any] = np.empty(shape, dtype=kv_dtype)
-                array.fill(
-                    0
-                )  # touched now, not as texts grow: memory that is limited and told is memory in use
+                # Touched now, not as texts grow: memory that is limited and told is memory in use.
+                array.fill(0)
                 self._arrays.append(array)
                 value = ort.OrtValue.ortvalue_from_numpy(array)
             else:

@@ -77,9 +77,8 @@ class Votes:
     def longest_of_token(self) -> NDArray[np.int64]:
         """For each vote the number of the last one for the same token, which is one of the longest, [n]."""
         number_of = _scratch()
-        number_of[self.tokens] = _NUMBERS[
-            : len(self.tokens)
-        ]  # where a token is there twice, the last one stays
+        # Where a token is there twice, the last one stays.
+        number_of[self.tokens] = _NUMBERS[: len(self.tokens)]
         return number_of[self.tokens]
 
     @cached_property

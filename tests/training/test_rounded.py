@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 import torch
 
+from cg2_quantize.formats import blocks
 from cg2_quantize.rounding import restore_blocks, round_blocks
+from cg2_quantize.weights import LEAST_MOVED
 from cg2_training.errors import TrainingError
 from cg2_training.recipe import Recipe
-from cg2_training.rounded import BLOCK_SIZE, round_int4, rounded
+from cg2_training.rounded import BLOCK_SIZE, LEAST_GAIN, round_int4, rounded
 from cg2_training.shards import TokenShard
 from cg2_training.trainer import Trainer
 from cg2ls.codegen2 import Checkpoint
@@ -22,6 +24,11 @@ def exported(matrix: torch.Tensor) -> torch.Tensor:
     """What cg2-quantize's int4 keeps of a matrix [outputs, inputs]."""
     blocks = round_blocks(matrix.T.numpy().copy(), bits=4, block_size=BLOCK_SIZE)
     return torch.from_numpy(restore_blocks(blocks).T.copy())
+
+
+def test_what_training_says_of_the_export_is_so() -> None:
+    """Training imports nothing of cg2-quantize, since a borrowed machine does not get it."""
+    assert (BLOCK_SIZE, LEAST_GAIN) == (blocks.BLOCK_SIZE, LEAST_MOVED)
 
 
 def test_the_export_keeps_a_rounded_matrix_as_it_is() -> None:

@@ -104,24 +104,21 @@ class MasterOptimizer:
     @torch.no_grad()
     def publish(self) -> None:
         """Copies the master weights into the model, rounded if that was asked for."""
-        masters = dict(zip(self.names, self.master, strict=True))
-        for (name, master), working in zip(masters.items(), self.working, strict=True):
-            if self._rounds(name, master):
-                working.copy_(rounded(name, masters))
-            elif working.data_ptr() != master.data_ptr():
-                working.copy_(master)
+        for (_, computed), working in zip(self._computed(), self.working, strict=True):
+            if working.data_ptr() != computed.data_ptr():
+                working.copy_(computed)
 
     @torch.no_grad()
     def weights(self) -> dict[str, Tensor]:
         """The weights by name, float32 on the processor: the masters, rounded where the model computes so."""
-        masters = dict(zip(self.names, self.master, strict=True))
-        return {
-            name: (rounded(name, masters) if self._rounds(name, master) else master).cpu()
-            for name, master in masters.items()
-        }
+        return {name: computed.cpu() for name, computed in self._computed()}
 
-    def _rounds(self, name: str, master: Tensor) -> bool:
-        return self.rounding and is_hidden_matrix(name, master)
+    def _computed(self) -> Iterator[tuple[str, Tensor]]:
+        """What the model computes with, by name: the masters themselves, or what they are rounded to."""
+        masters = dict(zip(self.names, self.master, strict=True))
+        for name, master in masters.items():
+            rounds = self.rounding and is_hidden_matrix(name, master)
+            yield name, rounded(name, masters) if rounds else master
 
     def named_state(self) -> Iterator[tuple[str, Tensor]]:
         """Master weights and moments by name, for saving."""

@@ -94,6 +94,8 @@ class Trainer:
         dtype, compiled = self.precision.dtype, recipe.run.compile
         self.optimizer: MasterOptimizer | ShardedOptimizer
         if self.ranks.world > 1:
+            if recipe.run.int4_share:
+                raise TrainingError("run.int4_share is for one process; set it to 0 for several.")
             for block in self.model.transformer.h if compiled else ():
                 block.compile()
             shard(self.model, self.model.transformer.h, self.ranks, dtype)
@@ -223,9 +225,7 @@ class Trainer:
     def _round_when_due(self) -> None:
         """Lets the model compute with rounded matrices in the recipe's last share of the steps."""
         run = self.recipe.run
-        if run.int4_share:
-            if isinstance(self.optimizer, ShardedOptimizer):
-                raise TrainingError("run.int4_share is for one process; set it to 0 for several.")
+        if run.int4_share and isinstance(self.optimizer, MasterOptimizer):
             self.optimizer.round_weights(self.done >= round(run.steps * (1 - run.int4_share)))
 
     def evaluate(self) -> Evaluation:

@@ -23,7 +23,7 @@ def add_adapt(parser: argparse.ArgumentParser) -> None:
         "paths", type=Path, nargs="+", metavar="PATH", help="repositories, or folders in them"
     )
     parser.add_argument(
-        "--from", dest="base", default="default", metavar="MODEL", help="default: %(default)s"
+        "--from", dest="base", metavar="MODEL", help="to begin with (default: the shipped one)"
     )
     parser.add_argument("--name", help="of the new model (default: the first folder's name, adapted)")
     parser.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="also put the model folder there")
@@ -55,7 +55,7 @@ def run_adapt(arguments: argparse.Namespace) -> int:
     """Adapts, adds the model to the store and chooses it for its language."""
     from cg2_training.adapt.adapt import AdaptOptions, adapt
     from cg2ls.modelfolder import folders
-    from cg2ls.modelfolder.choice import note_lasting
+    from cg2ls.modelfolder.choice import DEFAULT_NAME, note_lasting
     from cg2ls.modelfolder.store import ModelStore
 
     store = ModelStore()
@@ -63,7 +63,7 @@ def run_adapt(arguments: argparse.Namespace) -> int:
     run = arguments.run or folders.models_folder().parent / "adapt" / name
     report = adapt(
         arguments.paths,
-        store.locate(arguments.base),
+        store.locate(arguments.base or DEFAULT_NAME),
         arguments.output or run / "result",
         name=name,
         run=run,
