@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from cg2ls.engine.cache import KvBuffers
@@ -162,8 +164,9 @@ class DeviceCalls:
         vocab_size: columns of the logits.
         pairs: see `Shape.of`.
         memory: ONNX Runtime's name of that memory.
-        graphs: whether decoding is recorded once and replayed. A recorded call is told that the context
-            is full, since the number it was recorded with stays; `seqlens_k` says how much of it counts.
+        graph_ids: the session's numbers for calls that are recorded once and replayed, as decoding then is; None
+            for launching every call. A recorded call is told that the context is full, since the number it was
+            recorded with stays; `seqlens_k` says how much of it counts.
     """
 
     def __init__(
@@ -175,7 +178,7 @@ class DeviceCalls:
         *,
         pairs: bool,
         memory: str,
-        graphs: bool,
+        graph_ids: Iterator[int] | None,
     ) -> None:
         self._pairs = pairs
         self._ort = ort
@@ -183,7 +186,7 @@ class DeviceCalls:
         self._buffers = buffers
         self._vocab = vocab_size
         self._memory = memory
-        self._graphs = graphs
+        self._graph_ids = graph_ids
         self._dtype = logits_dtype(session)
         self._total: NDArray[np.int32] = np.zeros((), dtype=np.int32)
         self._seqlens = self._on_device(np.zeros(1, dtype=np.int32))
@@ -199,7 +202,7 @@ class DeviceCalls:
         call = self._call(shape)
         call.ids.update_inplace(ids)
         self._seqlens.update_inplace(np.array([end - 1], dtype=np.int32))
-        recorded = self._graphs and shape.is_decoding
+        recorded = self._graph_ids is not None and shape.is_decoding
         self._total[()] = self._buffers.length if recorded else end
         self._session.run_with_iobinding(call.binding, call.options)
         return call.logits.numpy()[0, shape.skipped : shape.skipped + rows]  # type: ignore[no-any-return]
@@ -228,8 +231,8 @@ class DeviceCalls:
         binding.bind_ortvalue_output("logits", logits)
         self._buffers.bind(binding)
         options = self._ort.RunOptions()
-        if self._graphs:
-            number = str(1 + len(self._decoding)) if shape.is_decoding else NO_GRAPH
+        if self._graph_ids is not None:
+            number = str(next(self._graph_ids)) if shape.is_decoding else NO_GRAPH
             options.add_run_config_entry("gpu_graph_id", number)
         return _DeviceCall(binding, ids, logits, options)
 

@@ -156,5 +156,5 @@ def _calls(model: ModelDescription, opened: OpenSession, buffers: KvBuffers, *, 
         vocab,
         pairs=pairs,
         memory=memory,
-        graphs=opened.cuda_graph,
+        graph_ids=opened.graph_ids if opened.cuda_graph else None,
     )

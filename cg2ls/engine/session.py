@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from dataclasses import dataclass
+import itertools
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cg2ls.engine.forward import first_line
@@ -12,6 +13,7 @@ from cg2ls.engine.request import EngineError
 from cg2ls.modelfolder.description import GRAPH, ModelDescription
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 SILENT = 4
@@ -43,6 +45,8 @@ class OpenSession:
         reason: why that one, in words for a person.
         threads: threads inside one operator.
         cuda_graph: whether it replays recorded calls.
+        graph_ids: numbers of calls to record, which are the session's: under a number that two contexts shared, one
+            would replay what the other recorded.
     """
 
     ort: Any
@@ -51,6 +55,7 @@ class OpenSession:
     reason: str
     threads: int
     cuda_graph: bool = False
+    graph_ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
 
 def import_onnxruntime() -> Any:

@@ -21,25 +21,27 @@ from cg2ls.codegen2.config import CODEGEN2, ROTARY_BASE
 
 
 def rotary_tables(config: CodeGenConfig, device: torch.device | None = None) -> tuple[Tensor, Tensor]:
-    """Cosine and sine of every position and channel pair, each float32 [n_positions, rotary_dim / 2].
+    """Cosine and signed sine of every position and channel pair, float32 [n_positions, 1, head_dim / 2, 1 and 2].
 
-    RoPE of Su et al. 2021 with GPT-J's adjacent pairs; frequencies base^(-2i / rotary_dim).
+    RoPE of Su et al. 2021 with GPT-J's adjacent pairs; frequencies base^(-2i / rotary_dim). The channels from
+    rotary_dim on turn by an angle of zero, so that a head need not be taken apart.
     """
     pairs = torch.arange(0, config.rotary_dim, 2, device=device, dtype=torch.float32)
     frequencies = ROTARY_BASE ** (-pairs / config.rotary_dim)
     angles = torch.arange(config.n_positions, device=device, dtype=torch.float32)[:, None] * frequencies
-    return angles.cos(), angles.sin()
+    angles = F.pad(angles, (0, (config.head_dim - config.rotary_dim) // 2))[:, None, :, None]
+    return angles.cos(), torch.cat((-angles.sin(), angles.sin()), dim=-1)
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotates the leading channels of x [batch, time, heads, head_dim]; tables are [time, rotary_dim / 2]."""
-    width = 2 * cos.shape[-1]
-    # Splitting, not slicing: the gradient of a slice is a tensor of zeros for each.
-    turned, kept = torch.split(x, [width, x.shape[-1] - width], dim=-1)
-    even, odd = turned.float().reshape(*turned.shape[:-1], -1, 2).unbind(-1)
-    cos, sin = cos[None, :, None, :], sin[None, :, None, :]
-    pairs = torch.stack((even * cos - odd * sin, odd * cos + even * sin), dim=-1)
-    return torch.cat((pairs.flatten(-2).to(x.dtype), kept), dim=-1)
+    """Rotates the channel pairs of x [batch, time, heads, head_dim] by the tables' first `time` rows.
+
+    A pair (a, b) becomes (a cos - b sin, b cos + a sin): the pair times cos, plus the pair reversed times (-sin, sin).
+    Its gradient is of the same form, so a compiler makes one pass over memory of either.
+    """
+    pairs = x.float().view(*x.shape[:-1], -1, 2)
+    turned: Tensor = pairs * cos + pairs.flip(-1) * sin
+    return turned.flatten(-2).to(x.dtype)
 
 
 class Attention(nn.Module):

@@ -80,10 +80,7 @@ class MasterOptimizer:
 
         Gradients are taken from the model and cleared. Nothing is changed if the norm is not finite.
         """
-        for master, working in zip(self.master, self.working, strict=True):
-            assert working.grad is not None
-            master.grad = working.grad.float()
-            working.grad = None
+        self._take_gradients()
         norm = float(nn.utils.clip_grad_norm_(self.master, self.config.clip))
         if math.isfinite(norm):
             for optimizer, peak in zip(self.optimizers, self.peaks, strict=False):
@@ -95,6 +92,18 @@ class MasterOptimizer:
             master.grad = None
         return norm
 
+    @torch.no_grad()
+    def _take_gradients(self) -> None:
+        """Gives the masters the model's gradients, in float32, and clears them there."""
+        given = [working.grad for working in self.working if working.grad is not None]
+        assert len(given) == len(self.working)
+        if given[0].dtype != torch.float32:
+            rounded = given
+            given = [torch.empty_like(master) for master in self.master]
+            torch._foreach_copy_(given, rounded)
+        for master, working, gradient in zip(self.master, self.working, given, strict=True):
+            master.grad, working.grad = gradient, None
+
     def round_weights(self, wanted: bool) -> None:
         """Whether the model is to compute with rounded matrices from now on (see `cg2_training.rounded`)."""
         if wanted != self.rounding:
@@ -104,9 +113,14 @@ class MasterOptimizer:
     @torch.no_grad()
     def publish(self) -> None:
         """Copies the master weights into the model, rounded if that was asked for."""
+        targets: list[Tensor] = []
+        sources: list[Tensor] = []
         for (_, computed), working in zip(self._computed(), self.working, strict=True):
             if working.data_ptr() != computed.data_ptr():
-                working.copy_(computed)
+                targets.append(working)
+                sources.append(computed)
+        if targets:
+            torch._foreach_copy_(targets, sources)
 
     @torch.no_grad()
     def weights(self) -> dict[str, Tensor]:

@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from cg2_training.batches import Rows, row_stream
@@ -120,9 +119,14 @@ class Trainer:
         mask = region_mask(regions) if regions.shape[1] else None
         logits = self.model(tokens, mask).float().flatten(0, 1)
         flat = labels.flatten()
-        entropy = F.cross_entropy(logits, flat, ignore_index=IGNORED, reduction="sum") / count
+        counted = flat != IGNORED
+        # One normalizer for both terms; and a mask, not an index, picks the labels' logits, since the gradient of
+        # an index is a scatter into as many zeros as there are logits.
         normalizer = torch.logsumexp(logits, dim=-1)
-        drift = (normalizer.square() * (flat != IGNORED)).sum() / count
+        is_label = torch.arange(logits.shape[-1], device=logits.device) == flat[:, None]
+        picked = torch.where(is_label, logits, 0.0).sum(-1)
+        entropy = ((normalizer - picked) * counted).sum() / count
+        drift = (normalizer.square() * counted).sum() / count
         return entropy + self.recipe.optimizer.z_loss * drift, entropy.detach()
 
     def fit(self, *, progress: bool = True, deadline: float = math.inf, watch: Watch = train_on) -> None:

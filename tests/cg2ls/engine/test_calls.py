@@ -23,7 +23,7 @@ def on_device(tiny_model, monkeypatch):
             model.architecture.vocab_size,
             pairs=pairs,
             memory="cpu",
-            graphs=False,
+            graph_ids=None,
         )
 
     monkeypatch.setattr(runtime, "_calls", calls)
