@@ -1,12 +1,11 @@
 """Runs a model folder: ONNX Runtime session, key/value caches, decode loop, drafts, sampling."""
 
-from cg2ls.engine.engine import PREFILL_CHUNK, Engine
+from cg2ls.engine.engine import Engine
 from cg2ls.engine.options import EngineOptions
 from cg2ls.engine.prior import Prior
 from cg2ls.engine.request import EngineError, Guidance, Request, Step, Timing, never
 
 __all__ = [
-    "PREFILL_CHUNK",
     "Engine",
     "EngineError",
     "EngineOptions",

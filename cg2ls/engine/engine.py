@@ -16,6 +16,7 @@ from cg2ls.engine.healing import ByteIndex
 from cg2ls.engine.keeper import Keeper
 from cg2ls.engine.opening import open_keeper
 from cg2ls.engine.options import EngineOptions
+from cg2ls.engine.providers import PROVIDERS
 from cg2ls.engine.request import EngineError, Request, Step, Timing, never
 from cg2ls.engine.timebox import TimeBox
 
@@ -25,10 +26,6 @@ if TYPE_CHECKING:
 
     from cg2ls.codegen2.tokenizer import CodeTokenizer
     from cg2ls.engine.memory import MemoryPlan
-
-PREFILL_CHUNK = 128
-"""Prompt tokens per call of the graph. A chunk's attention skips what comes after it, so chunks beat one
-long call (docs/engine.md says why), and a cancelled request ends within one."""
 
 
 class Engine:
@@ -51,7 +48,7 @@ class Engine:
         self.tokenizer = tokenizer
         self.context_length = self.model.context_length
         self.drafts = self.model.independent_rows if drafts is None else drafts
-        self.prefill_chunk = PREFILL_CHUNK
+        self.prefill_chunk = PROVIDERS[keeper.provider].prefill_chunk
         self.last = Timing()
         self._keeper = keeper
         table = tokenizer.token_bytes

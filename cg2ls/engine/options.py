@@ -24,7 +24,7 @@ class EngineOptions:
             never.
         drafts: whether drafts are used; None where they cannot change an answer (`independent_rows`).
         draft_model: folder of a smaller model with the same tokenizer that drafts, too; None for none.
-        cuda_graph: whether CUDA replays a recorded decode step, which saves its launches.
+        cuda_graph: whether CUDA replays recorded decode steps, which saves their launches.
     """
 
     contexts: int = MOST_CONTEXTS
@@ -32,7 +32,7 @@ class EngineOptions:
     idle_s: float | None = None
     drafts: bool | None = None
     draft_model: Path | None = None
-    cuda_graph: bool = False
+    cuda_graph: bool = True
 
     def __post_init__(self) -> None:
         if self.contexts < 1:

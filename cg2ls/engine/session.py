@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cg2ls.engine.forward import first_line
-from cg2ls.engine.providers import INSTALL, PROVIDERS, candidates
+from cg2ls.engine.providers import INSTALL, PROVIDERS, Candidate, candidates
 from cg2ls.engine.request import EngineError
 from cg2ls.modelfolder.description import GRAPH, ModelDescription
 
@@ -83,16 +83,17 @@ def open_session(
         model: its description.
         provider: `auto`, or a name in `PROVIDERS`.
         threads: threads inside one operator.
-        cuda_graph: whether CUDA is to replay recorded calls.
+        cuda_graph: whether CUDA is to replay recorded calls where it can.
 
     Raises:
         EngineError: no provider could open it, or it is not the graph that model.json describes.
     """
     ort = import_onnxruntime()
     reasons: list[str] = []
-    for candidate in candidates(provider, ort.get_available_providers(), model.kv_dtype):
+    for candidate, graphs in _attempts(
+        candidates(provider, ort.get_available_providers(), model.kv_dtype), cuda_graph=cuda_graph
+    ):
         try:
-            graphs = cuda_graph and candidate.name == "cuda"
             session = _open(ort, folder / GRAPH, candidate.name, threads, cuda_graph=graphs)
         except Exception as wrong:  # the runtime raises its own, undocumented classes
             reasons.append(f"{candidate.name}: {first_line(wrong)}")
@@ -102,6 +103,14 @@ def open_session(
             ort, session, candidate.name, "; ".join([candidate.reason, *reasons]), threads, graphs
         )
     raise EngineError(f"{folder / GRAPH} could not be opened ({'; '.join(reasons)})")
+
+
+def _attempts(tried: list[Candidate], *, cuda_graph: bool) -> Iterator[tuple[Candidate, bool]]:
+    """Each candidate, and whether it is to replay recorded calls; CUDA refuses to where it leaves nodes to the host."""
+    for candidate in tried:
+        if cuda_graph and candidate.name == "cuda":
+            yield candidate, True
+        yield candidate, False
 
 
 def _open(ort: Any, graph: Path, name: str, threads: int, *, cuda_graph: bool) -> Any:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -58,8 +59,9 @@ def test_cuda_that_is_not_there_is_refused_by_name(tiny_model):
 def fake_runtime(monkeypatch, opens: dict[str, list[str]]):
     """An onnxruntime that offers CUDA; its sessions get these providers, or fail where there are none."""
 
-    def inference_session(path: str, options: object, providers: list[str]) -> object:
-        got = opens[providers[0]]
+    def inference_session(path: str, options: object, providers: list[Any]) -> object:
+        recorded = isinstance(providers[0], tuple)
+        got = opens[f"{providers[0][0]} recorded" if recorded else providers[0]]
         if not got:
             raise RuntimeError("[ONNXRuntimeError] : 1 : FAIL : no device\nmore")
         return SimpleNamespace(get_providers=lambda: got)
@@ -73,9 +75,9 @@ def fake_runtime(monkeypatch, opens: dict[str, list[str]]):
     monkeypatch.setattr(session, "check_signature", lambda *_: None)
 
 
-def open_half(folder: Path, provider: str) -> session.OpenSession:
+def open_half(folder: Path, provider: str, *, cuda_graph: bool = False) -> session.OpenSession:
     model = dataclasses.replace(ModelDescription.read(folder), kv_dtype="float16")
-    return session.open_session(folder, model, provider=provider, threads=1)
+    return session.open_session(folder, model, provider=provider, threads=1, cuda_graph=cuda_graph)
 
 
 CUDA, CPU = ["CUDAExecutionProvider", "CPUExecutionProvider"], ["CPUExecutionProvider"]
@@ -84,6 +86,15 @@ CUDA, CPU = ["CUDAExecutionProvider", "CPUExecutionProvider"], ["CPUExecutionPro
 def test_cuda_is_taken_where_it_opens(tiny_model, monkeypatch):
     fake_runtime(monkeypatch, {CUDA[0]: CUDA})
     assert open_half(tiny_model, "auto").provider == "cuda"
+
+
+def test_a_graph_that_cuda_cannot_record_is_launched_call_by_call_and_that_is_said(tiny_model, monkeypatch):
+    fake_runtime(monkeypatch, {f"{CUDA[0]} recorded": [], CUDA[0]: CUDA})
+    opened = open_half(tiny_model, "cuda", cuda_graph=True)
+    assert (opened.provider, opened.cuda_graph) == ("cuda", False)
+    assert opened.reason == "asked for; cuda: no device."
+    fake_runtime(monkeypatch, {f"{CUDA[0]} recorded": CUDA})
+    assert open_half(tiny_model, "cuda", cuda_graph=True).cuda_graph
 
 
 @pytest.mark.parametrize(("got", "why"), [([], "no device"), (CPU, "could not start it")])
