@@ -65,7 +65,7 @@ class AdaptOptions:
     language: str = "python"
     share: float = 0.1
     epochs: float = 3.0
-    minutes: float = 12.0
+    minutes: float = 10.0
     precision: str = "int8"
     seed: int = 1234
     progress: bool = True

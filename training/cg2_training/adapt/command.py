@@ -37,7 +37,7 @@ def add_adapt(parser: argparse.ArgumentParser) -> None:
         "--epochs", type=float, default=3.0, help="most passes over the files (default: %(default)s)"
     )
     parser.add_argument(
-        "--minutes", type=float, default=12.0, help="most time to train (default: %(default)s)"
+        "--minutes", type=float, default=10.0, help="most time to train (default: %(default)s)"
     )
     parser.add_argument("--format", choices=("int8", "int4", "fp32"), default="int8")
     parser.add_argument("--seed", type=int, default=1234)
