@@ -137,6 +137,7 @@ def write_checkpoint(
         (new / "tokenizer.json").write_text(tokenizer_json, encoding="utf-8")
         weights = {name: np.ascontiguousarray(tensors[name], dtype=np.float32) for name in shapes}
         save_file(weights, str(new / SINGLE), metadata={"format": "pt"})
+        (new / SINGLE).chmod(0o644)  # safetensors lets nobody else read what it writes
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import ml_dtypes
@@ -34,6 +35,12 @@ def test_what_is_written_is_read_back(copy: Path, tmp_path: Path) -> None:
     second = Checkpoint.open(tmp_path / "again")
     assert second.config == first.config
     assert all(np.array_equal(second.tensor(name), tensors[name]) for name in tensors)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="permissions are read as POSIX has them")
+def test_what_is_written_may_be_read_by_others(tiny_checkpoint: Path) -> None:
+    modes = {path.name: path.stat().st_mode & 0o044 for path in tiny_checkpoint.iterdir()}
+    assert modes["model.safetensors"] == 0o044
 
 
 def test_shards_of_bfloat16_are_widened_exactly(copy: Path) -> None:
