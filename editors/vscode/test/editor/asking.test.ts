@@ -1,10 +1,9 @@
 /** When the server is asked, in a real VS Code: at keys, by hand, and once it has become able to answer. */
 
 import assert from "node:assert/strict";
-import { after, before } from "node:test";
-import { CodeServer, type CodeServerOptions } from "./codeServer";
+import { after } from "node:test";
 import { CODE, REST, TYPED } from "./known";
-import { type Own, ownEditors } from "./ownEditor";
+import { installedOnce } from "./ownEditor";
 import { Programs, serverPath } from "./programs";
 
 const FILE = "numbers.py";
@@ -12,18 +11,7 @@ const FILE = "numbers.py";
 const programs = new Programs();
 after(() => programs.remove());
 
-const ownTest = ownEditors();
-/** In which the extension is installed, for all. */
-let installed: CodeServer;
-before(async () => {
-  installed = await CodeServer.start();
-});
-after(() => installed?.stop());
-
-/** A test in a VS Code of its own. */
-function inEditor(name: string, options: () => CodeServerOptions, body: (own: Own) => Promise<void>): void {
-  ownTest(name, () => ({ extensions: installed.extensions, ...options() }), body);
-}
+const inEditor = installedOnce();
 
 inEditor(
   "what was typed before the server was ready brings ghost text without another key, and after a crash, too",

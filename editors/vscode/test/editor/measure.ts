@@ -12,7 +12,7 @@ import { EditorWindow, openBrowser } from "./editorWindow";
 
 const ROUNDS = Number(process.env.CG2LS_ROUNDS ?? 3);
 const KEYS = Number(process.env.CG2LS_KEYS ?? 300);
-const ACTIVATIONS = 3;
+const ACTIVATIONS = 9;
 const SETUP_MS = 240_000;
 const RHYTHM_MS = 60;
 

@@ -43,3 +43,15 @@ export function ownEditors(): OwnTest {
       }
     });
 }
+
+/** `ownEditors` for tests that share an installed extension, too, to install it once. */
+export function installedOnce(): OwnTest {
+  const ownTest = ownEditors();
+  let installed: CodeServer;
+  before(async () => {
+    installed = await CodeServer.start();
+  });
+  after(() => installed?.stop());
+  return (name, options, ...rest) =>
+    ownTest(name, () => ({ extensions: installed.extensions, ...options() }), ...rest);
+}

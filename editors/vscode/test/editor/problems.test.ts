@@ -1,11 +1,11 @@
 /** What keeps the server from answering, in a real VS Code: one message each, with the mend. */
 
 import assert from "node:assert/strict";
-import { after, before } from "node:test";
-import { CodeServer, type CodeServerOptions } from "./codeServer";
+import { after } from "node:test";
+import type { CodeServerOptions } from "./codeServer";
 import type { EditorWindow } from "./editorWindow";
 import { CODE, REST, TYPED } from "./known";
-import { type Own, ownEditors } from "./ownEditor";
+import { installedOnce, type Own } from "./ownEditor";
 import { Programs, PYTHON, pythonPath, serverPath } from "./programs";
 
 const FILE = "numbers.py";
@@ -15,13 +15,7 @@ const PATIENCE_MS = 120_000;
 const programs = new Programs();
 after(() => programs.remove());
 
-const ownTest = ownEditors();
-/** In which the extension is installed, for all. */
-let installed: CodeServer;
-before(async () => {
-  installed = await CodeServer.start();
-});
-after(() => installed?.stop());
+const inEditor = installedOnce();
 
 /** A Python that says of itself what a test wants, and runs nothing. */
 function fakePython(name: string, version: string, hasVenv: boolean): string {
@@ -38,11 +32,6 @@ async function isOneMessage(window: EditorWindow, says: RegExp): Promise<void> {
   await window.staysWithoutGhost();
   const told = await window.messages();
   assert.equal(told.length, 1, told.join("\n"));
-}
-
-/** A test in a VS Code of its own. */
-function inEditor(name: string, options: () => CodeServerOptions, body: (own: Own) => Promise<void>): void {
-  ownTest(name, () => ({ extensions: installed.extensions, ...options() }), body);
 }
 
 /** A test in a VS Code with settings that are wrong. */
