@@ -43,14 +43,31 @@ def logits_dtype(session: Any) -> type[np.generic]:
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
-    """What a call computes.
+class Pairs:
+    """What a call is given and asked for in even numbers, so that a token's result is the same whatever shares it.
 
     ONNX Runtime multiplies one row by another kernel than several, which adds up in another order, and rounding to
     eight bits makes that last bit large. It meets one row where a call has one token, where logits of one position
     are asked for, and where one is left over behind attention's blocks of queries or a product's tiles of rows.
-    These blocks and tiles hold an even number of rows or end with the call, so in pairs of tokens and of positions
-    no row is ever alone.
+    These blocks and tiles hold an even number of rows or end with the call, so in pairs no row is ever alone.
+    Sums of integers are the same in any order: there, rows may be alone.
+
+    Attributes:
+        tokens: because of attention, and of the blocks' products.
+        logits: because of what follows the last attention, which is computed for positions with logits only.
+    """
+
+    tokens: bool
+    logits: bool
+
+
+IN_PAIRS = Pairs(tokens=True, logits=True)
+SINGLE = Pairs(tokens=False, logits=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a call computes.
 
     Attributes:
         count: tokens.
@@ -65,19 +82,18 @@ class Shape:
     skipped: int = 0
 
     @classmethod
-    def of(cls, count: int, rows: int, *, pairs: bool) -> Shape:
+    def of(cls, count: int, rows: int, pairs: Pairs) -> Shape:
         """The shape that gives the last `rows` logits of `count` tokens.
 
         Args:
             count: tokens, at least one.
             rows: at most as many.
-            pairs: whether a token's result must not depend on what shares its call. An odd call is then filled
-                up with any token, whose keys and values the next call overwrites. There is always room: the last
-                position of a context is never read, since nothing is chosen behind it.
+            pairs: what must be even. An odd call is filled up with any token, whose keys and values the next call
+                overwrites. There is always room: the last position of a context is never read, since nothing is
+                chosen behind it.
         """
-        if not pairs:
-            return cls(count, count - rows, rows)
-        filled, paired = count + count % 2, rows + rows % 2
+        filled = count + count % 2 * (pairs.tokens or pairs.logits)
+        paired = rows + rows % 2 * pairs.logits
         first = min(count - rows, filled - paired)
         return cls(filled, first, paired, count - rows - first)
 
@@ -100,7 +116,7 @@ class HostCalls:
         pairs: see `Shape.of`.
     """
 
-    def __init__(self, ort: Any, session: Any, buffers: KvBuffers, vocab_size: int, *, pairs: bool) -> None:
+    def __init__(self, ort: Any, session: Any, buffers: KvBuffers, vocab_size: int, *, pairs: Pairs) -> None:
         self._session = session
         self._pairs = pairs
         self._buffers = buffers
@@ -120,7 +136,7 @@ class HostCalls:
         """See `Calls`."""
         count = len(tokens)
         self._ids[:count] = tokens
-        shape = Shape.of(count, rows, pairs=self._pairs)
+        shape = Shape.of(count, rows, self._pairs)
         end = total + shape.count - count
         self._seqlens[0] = end - 1
         self._total[()] = end
@@ -176,7 +192,7 @@ class DeviceCalls:
         buffers: KvBuffers,
         vocab_size: int,
         *,
-        pairs: bool,
+        pairs: Pairs,
         memory: str,
         graph_ids: Iterator[int] | None,
     ) -> None:
@@ -195,7 +211,7 @@ class DeviceCalls:
     def run(self, tokens: NDArray[np.int64], rows: int, total: int) -> NDArray[Any]:
         """See `Calls`."""
         count = len(tokens)
-        shape = Shape.of(count, rows, pairs=self._pairs)
+        shape = Shape.of(count, rows, self._pairs)
         ids: NDArray[np.int64] = np.zeros((1, shape.count), dtype=np.int64)
         ids[0, :count] = tokens
         end = total + shape.count - count

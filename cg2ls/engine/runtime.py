@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cg2ls.engine.cache import KvBuffers
-from cg2ls.engine.calls import Calls, DeviceCalls, HostCalls
+from cg2ls.engine.calls import IN_PAIRS, SINGLE, Calls, DeviceCalls, HostCalls, Pairs
 from cg2ls.engine.contexts import Contexts
 from cg2ls.engine.costs import SAMPLED, CallCosts
 from cg2ls.engine.divergence import measure_divergence
 from cg2ls.engine.forward import Forward, first_line
+from cg2ls.engine.pages import use_huge_pages
 from cg2ls.engine.providers import PROVIDERS
 from cg2ls.engine.request import EngineError
 from cg2ls.engine.session import OpenSession, open_session
@@ -28,7 +29,7 @@ CALIBRATED_BEHIND = 384
 """Tokens that are taken as read when calls are measured; longer calls cost relatively more behind more."""
 
 TRIED = 24
-"""Tokens that are read to find out whether one alone gives what several together give."""
+"""Tokens that are read to find out whether a row alone gives what several together give."""
 
 ALONE = 4
 """How many of them alone."""
@@ -77,6 +78,8 @@ class Runtime:
             EngineError: it cannot be opened, or there is no memory for a context.
         """
         opened = open_session(folder, model, provider=provider, threads=threads, cuda_graph=cuda_graph)
+        if PROVIDERS[opened.provider].memory == "cpu":
+            use_huge_pages()
         pairs = in_pairs(model, opened)
         made = Contexts(lambda: new_context(model, opened, pairs=pairs), contexts)
         return cls(model=model, opened=opened, contexts=made, costs=costs or CallCosts())
@@ -102,13 +105,13 @@ class Runtime:
         context.cached.truncate(0)
 
 
-def new_context(model: ModelDescription, opened: OpenSession, *, pairs: bool) -> Forward:
+def new_context(model: ModelDescription, opened: OpenSession, *, pairs: Pairs) -> Forward:
     """An empty context.
 
     Args:
         model: its description.
         opened: its session.
-        pairs: whether its calls read tokens in pairs.
+        pairs: what its calls have in pairs.
 
     Raises:
         EngineError: there is no memory for it.
@@ -130,21 +133,23 @@ def new_context(model: ModelDescription, opened: OpenSession, *, pairs: bool) ->
         ) from None
 
 
-def in_pairs(model: ModelDescription, opened: OpenSession) -> bool:
-    """Whether calls read tokens in pairs, so that a result does not depend on what shares its call.
+def in_pairs(model: ModelDescription, opened: OpenSession) -> Pairs:
+    """What calls must have in pairs, so that a result does not depend on what shares its call.
 
-    Of no use where it does so anyway. An int8 model with an int8 cache adds up in integers wherever one row could
-    differ from several; that the runtime's kernels here really do is tried once, on a few tokens.
+    Of no use where it does so anyway. An int8 model adds up in integers behind its last attention, and with an int8
+    cache in attention, too; that the runtime's kernels here really do is tried once, on a few tokens.
     """
     if not model.independent_rows:
-        return False
-    if (model.precision, model.kv_dtype) != ("int8", "int8"):
-        return True
+        return SINGLE
+    if model.precision != "int8":
+        return IN_PAIRS
+    alone = SINGLE if model.kv_dtype == "int8" else Pairs(tokens=True, logits=False)
     tried = (TRIED * np.arange(1, 1 + TRIED)) % model.architecture.vocab_size
-    return bool(measure_divergence(new_context(model, opened, pairs=False), tried, ALONE).largest)
+    differ = measure_divergence(new_context(model, opened, pairs=alone), tried, ALONE).largest
+    return IN_PAIRS if differ else alone
 
 
-def _calls(model: ModelDescription, opened: OpenSession, buffers: KvBuffers, *, pairs: bool) -> Calls:
+def _calls(model: ModelDescription, opened: OpenSession, buffers: KvBuffers, *, pairs: Pairs) -> Calls:
     vocab = model.architecture.vocab_size
     memory = PROVIDERS[opened.provider].memory
     if memory == "cpu":

@@ -22,9 +22,6 @@ GELU_ZERO = 32
 """uint8 level of 0 after GELU: 223 levels above, 32 below. A row whose largest value is under 1.19 shares its scale,
 so that what lies below zero still fits. 20 to 64 were measured to be equally good."""
 
-SMALLEST = 1e-30
-"""Least scale of a row, for rows of zeros."""
-
 
 @dataclass(frozen=True)
 class RoundedRows:
@@ -56,13 +53,12 @@ def rounded_rows(graph: GraphBuilder, x: str, *, after_gelu: bool = False) -> Ro
 
 def _round(graph: GraphBuilder, x: str, after_gelu: bool) -> RoundedRows:
     path = f"{x.removesuffix('/output')}/rounded"
+    zero, step = (GELU_ZERO, 1 / (255 - GELU_ZERO)) if after_gelu else (128, 1 / 127)
+    largest = x if after_gelu else graph.node("Abs", path, [x])
+    scale = graph.node("ReduceMax", path, [largest, graph.shared("axis.last", np.array([-1]))], keepdims=1)
     if after_gelu:
-        zero, step, least, largest = GELU_ZERO, 1 / (255 - GELU_ZERO), _least_scale(), x
-    else:
-        zero, step, least = 128, 1 / 127, SMALLEST
-        largest = graph.node("Abs", path, [x])
-    rows = graph.node("ReduceMax", path, [largest, graph.shared("axis.last", np.array([-1]))], keepdims=1)
-    scale = graph.node("Max", path, [rows, graph.shared(f"scale.least.{zero}", np.float32(least))])
+        scale = graph.node("Max", path, [scale, graph.shared("scale.least", np.float32(_least_scale()))])
+    # A row of zeros is divided by zero; whatever levels that gives, their product is multiplied by zero again.
     unit = graph.node("Div", path, [x, scale])
     step_name = graph.shared(f"step.{zero}", np.float32(step))
     zero_name = graph.shared(f"zero_point.{zero}", np.uint8(zero))

@@ -84,7 +84,10 @@ class Network(ABC):
         """Logits, always float32."""
         bias = self._weights.head_bias()
         logits = self._precision.head(self._graph, "/lm_head", NORMED_END, self._weights.head(), bias)
-        self._graph.node("Cast", "/logits", [logits], outputs=["logits"], to=TensorProto.FLOAT)
+        if self._graph.float_type == TensorProto.FLOAT:
+            self._graph.node("Identity", "/logits", [logits], outputs=["logits"])
+        else:
+            self._graph.node("Cast", "/logits", [logits], outputs=["logits"], to=TensorProto.FLOAT)
 
     def _attended(self, layer: int, normed: str) -> str:
         """Attention of a block, before its output matrix."""

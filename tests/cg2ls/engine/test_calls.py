@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from cg2_quantize import convert
 from cg2ls.engine import Engine, EngineOptions, Request, runtime
-from cg2ls.engine.calls import DeviceCalls, Shape
+from cg2ls.engine.calls import IN_PAIRS, SINGLE, DeviceCalls, Pairs, Shape
 
 
 @pytest.fixture
@@ -47,18 +47,23 @@ def test_what_is_kept_for_decoding_does_not_grow_with_the_lengths_of_prompts(eng
         assert all(len(bindings) <= 26 for bindings in kept)
 
 
-@given(st.integers(1, 200), st.data())
-def test_in_pairs_no_call_has_an_odd_number_of_tokens_or_of_logits(count, data):
+@given(st.integers(1, 200), st.data(), st.booleans())
+def test_in_pairs_no_call_has_an_odd_number_of_tokens_or_of_logits(count, data, logits):
     rows = data.draw(st.integers(1, count))
-    shape = Shape.of(count, rows, pairs=True)
-    assert (shape.count, shape.rows) == (count + count % 2, rows + rows % 2)
+    shape = Shape.of(count, rows, Pairs(tokens=True, logits=logits))
+    assert (shape.count, shape.rows) == (count + count % 2, rows + (rows % 2 if logits else 0))
     assert shape.first + shape.skipped == count - rows, "what was asked for begins where it should"
     assert 0 <= shape.first <= shape.first + shape.rows <= shape.count
-    assert shape.skipped in (0, 1)
+    assert shape.skipped in ((0, 1) if logits else (0,))
+
+
+def test_a_decoded_token_is_one_of_two_whose_logits_may_be_alone():
+    assert Shape.of(1, 1, IN_PAIRS) == Shape(2, 0, 2)
+    assert Shape.of(1, 1, Pairs(tokens=True, logits=False)) == Shape(2, 0, 1)
 
 
 def test_out_of_pairs_a_call_is_what_was_asked_for():
-    assert Shape.of(7, 3, pairs=False) == Shape(7, 4, 3)
+    assert Shape.of(7, 3, SINGLE) == Shape(7, 4, 3)
 
 
 @pytest.mark.parametrize("precision", ["fp32", "int8", "int4"])

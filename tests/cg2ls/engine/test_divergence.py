@@ -8,6 +8,7 @@ import pytest
 
 from cg2_quantize import convert
 from cg2ls.engine import Engine
+from cg2ls.engine.calls import IN_PAIRS, SINGLE, Pairs
 from cg2ls.engine.divergence import Divergence
 from cg2ls.engine.runtime import ALONE
 
@@ -20,24 +21,27 @@ def test_a_model_whose_rows_are_independent_gives_the_same_bits(tiny_checkpoint,
 
 
 def test_single_tokens_are_told_from_pairs(tiny_model, words, monkeypatch):
-    monkeypatch.setattr("cg2ls.engine.runtime.in_pairs", lambda *_: False)
+    monkeypatch.setattr("cg2ls.engine.runtime.in_pairs", lambda *_: SINGLE)
     with Engine.open(Path(tiny_model), threads=1) as engine:
         found = engine.divergence(words(60))
     assert 0 < found.largest < 1e-3, "another order of sums"
     assert "differ by up to" in str(found)
 
 
-@pytest.mark.parametrize("alone", [True, False])
-def test_with_an_int8_cache_tokens_are_read_in_pairs_unless_one_alone_gives_the_same_bits(
-    tiny_checkpoint, tmp_path, words, monkeypatch, alone
+@pytest.mark.parametrize(
+    ("kv", "alone"), [(None, Pairs(tokens=True, logits=False)), ("int8", SINGLE)], ids=["float", "int8"]
+)
+@pytest.mark.parametrize("exact", [True, False])
+def test_what_an_int8_model_adds_up_in_integers_is_read_alone_if_that_gives_the_same_bits(
+    tiny_checkpoint, tmp_path, words, monkeypatch, kv, alone, exact
 ):
-    convert(tiny_checkpoint, tmp_path / "model", precision="int8", kv="int8", name="m")
-    if not alone:
+    convert(tiny_checkpoint, tmp_path / "model", precision="int8", kv=kv, name="m")
+    if not exact:
         monkeypatch.setattr("cg2ls.engine.runtime.measure_divergence", lambda *_: Divergence(1e-6, 0, ALONE))
     with Engine.open(tmp_path / "model", threads=1) as engine:
         assert engine.divergence(words(60)) == Divergence(0.0, 0, 16)
-        in_pairs = engine._keeper.runtime.contexts.newest._calls._pairs
-        assert in_pairs or alone
+        pairs = engine._keeper.runtime.contexts.newest._calls._pairs
+    assert pairs == alone if exact else pairs == IN_PAIRS
 
 
 def test_the_engine_serves_on_afterwards(engine, words, uncached):
