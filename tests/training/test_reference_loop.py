@@ -88,6 +88,9 @@ def test_the_trainer_takes_the_path_of_a_plain_loop(
 ) -> None:
     recipe["run"] |= {"steps": STEPS, "rows_per_step": 8, "evaluate_every": 1000, "evaluate_rows": 32}
     recipe["run"] |= {"precision": "float32"}
+    recipe["optimizer"] |= {
+        "lr": 3e-3
+    }  # at three times the rate, some steps amplify a rounding a hundredfold
     parsed = Recipe.from_dict(recipe)
     run = Trainer(parsed, shard, shard, tmp_path)
     model, before = plain_model(parsed, run.model), run.evaluate()
@@ -96,6 +99,6 @@ def test_the_trainer_takes_the_path_of_a_plain_loop(
     theirs = plain_loop(parsed, shard, model)
     reached, expected = run.evaluate(), heldout(model, parsed, shard)
     assert reached.causal_nats < before.causal_nats - 1.5, "both have learnt something"
-    assert ours == pytest.approx(theirs, rel=1e-3)
-    assert reached.causal_nats == pytest.approx(expected.causal_nats, rel=1e-3)
-    assert reached.infill_nats == pytest.approx(expected.infill_nats, rel=1e-3)
+    assert ours == pytest.approx(theirs, rel=1e-4)
+    assert reached.causal_nats == pytest.approx(expected.causal_nats, rel=1e-4)
+    assert reached.infill_nats == pytest.approx(expected.infill_nats, rel=1e-4)

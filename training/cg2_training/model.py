@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from cg2_training.attention import causal_attention
 from cg2_training.batches import Batch
 from cg2_training.errors import TrainingError
 from cg2_training.objective import IGNORED
@@ -76,7 +77,10 @@ class Attention(nn.Module):
         query, key, value = parts.unbind(2)
         query, key = rotate(query, cos, sin), rotate(key, cos, sin)
         query, key, value = (part.transpose(1, 2) for part in (query, key, value))
-        attended = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, is_causal=mask is None)
+        if mask is None:
+            attended = causal_attention(query, key, value, layers=self.config.n_layer)
+        else:
+            attended = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
         return self.out_proj(attended.transpose(1, 2).reshape(batch, time, width))  # type: ignore[no-any-return]
 
     def _by_part(self) -> Tensor:

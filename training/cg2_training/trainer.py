@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from cg2_training.allocator import keep_freed_memory
 from cg2_training.batches import Rows, row_stream
 from cg2_training.errors import TrainingError
 from cg2_training.evaluate import Evaluation, evaluate
@@ -82,6 +83,8 @@ class Trainer:
             torch.set_num_threads(recipe.run.threads)
         self.ranks = join()
         self.device = self.ranks.device
+        if self.device.type == "cpu":
+            keep_freed_memory()
         if recipe.run.rows_per_step % self.ranks.world:
             raise TrainingError(
                 f"run.rows_per_step is {recipe.run.rows_per_step}, which {self.ranks.world} processes cannot share"
