@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import mmap
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,9 @@ MADV_COLLAPSE = 25
 
 IN_USE = 0.75
 """Share of a mapping that must be in memory: what is mostly unused, such as a thread's stack, would grow."""
+
+LIMIT_S = 2.0
+"""Seconds after which the rest stays where it is: where memory is in pieces, the system has to make room first."""
 
 SETTING = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 MAPPINGS = Path("/proc/self/smaps")
@@ -43,11 +47,13 @@ def use_huge_pages() -> int:
         mappings = list(_used(MAPPINGS.read_text(encoding="utf-8", errors="replace")))
     except (OSError, AttributeError, TypeError):  # another system
         return 0
-    moved = 0
+    moved, last = 0, time.monotonic() + LIMIT_S
     for start, end in mappings:
         for place in range(-(-start // HUGE) * HUGE, end - HUGE + 1, HUGE):
             refused = madvise(ctypes.c_void_p(place), ctypes.c_size_t(HUGE), ctypes.c_int(MADV_COLLAPSE))
             moved += 0 if refused else HUGE
+            if time.monotonic() > last:
+                return moved
     return moved
 
 

@@ -52,6 +52,12 @@ def test_memory_in_use_moves_keeps_its_contents_and_does_not_grow(memory):
     assert resident() < before + 4 * HUGE
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux moves memory to huge pages when asked")
+def test_it_does_not_hold_an_opening_up(memory, monkeypatch):
+    monkeypatch.setattr(pages, "LIMIT_S", -1.0)
+    assert use_huge_pages() <= HUGE
+
+
 @pytest.mark.parametrize("setting", ["always madvise [never]\n", None])
 def test_where_the_system_has_none_nothing_is_done(monkeypatch, tmp_path, setting):
     if setting:
