@@ -40,6 +40,10 @@ class Speed:
             self._ends.popleft()
             self._waits.popleft()
 
+    def paused(self, seconds: float) -> None:
+        """Leaves time out that went into something else between two steps, such as an evaluation."""
+        self._ends = deque((end + seconds for end in self._ends), maxlen=WINDOW + 1)
+
     @property
     def elapsed(self) -> float:
         """Seconds of the steps that are averaged."""

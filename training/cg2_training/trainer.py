@@ -165,7 +165,9 @@ class Trainer:
                     entry["mfu"] = round(speed.tokens_per_s * flops / (peak * self.ranks.world), 4)
                 going = self.done < run.steps and time.monotonic() < deadline
                 if self.done % run.evaluate_every == 0 or self.done == run.steps:
+                    began = time.perf_counter()
                     evaluation = self.evaluate()
+                    speed.paused(time.perf_counter() - began)
                     entry["heldout"] = evaluation.to_dict(digits=5)
                     going &= not self.ranks.first or watch(self.done, evaluation)
                 if told:

@@ -12,7 +12,7 @@ from typing import Any
 
 from cg2_quantize import convert
 from cg2_training.adapt.gather import SUFFIXES, SourceFile, gather, hold_out
-from cg2_training.adapt.recipe import adapt_recipe, shortened
+from cg2_training.adapt.recipe import EVALUATIONS, adapt_recipe, shortened
 from cg2_training.adapt.stopping import EarlyStopping, score
 from cg2_training.adapt.workplace import Workplace, prepare
 from cg2_training.errors import TrainingError
@@ -174,12 +174,13 @@ def _train(place: Workplace, recipe: Recipe, options: AdaptOptions) -> int:
     def keep() -> None:
         export_checkpoint(place.best, recipe, trainer.optimizer.weights(), trainer.train.tokenizer)
 
-    stopping = EarlyStopping(best=_first_score(place, trainer), keep=keep)
+    best, seconds = _first_score(place, trainer)
+    stopping = EarlyStopping(best=best, keep=keep)
     if trainer.done:
         stopping.recall(read_log(place.run / "log.jsonl"), trainer.done)
     deadline = time.monotonic() + 60 * options.minutes
     if stopping.going:
-        _settle_length(place, trainer, deadline, stopping, options)
+        _settle_length(place, trainer, deadline - EVALUATIONS * seconds, stopping, options)
     if stopping.going and trainer.done < trainer.recipe.run.steps:
         trainer.fit(progress=options.progress, deadline=deadline, watch=stopping)
     if not stopping.best_step:
@@ -206,12 +207,15 @@ def _settle_length(
     trainer.recipe = shortened(trainer.recipe, steps)
 
 
-def _first_score(place: Workplace, trainer: Trainer) -> float:
-    """Score of the weights before the first step, remembered for a call that goes on later."""
+def _first_score(place: Workplace, trainer: Trainer) -> tuple[float, float]:
+    """Score of the weights before the first step, and the seconds it took; remembered for a call that goes on later."""
     file = place.run / "before.json"
     if not file.exists():
-        write_atomically(file, json.dumps(score(trainer.evaluate())))
-    return float(json.loads(file.read_text(encoding="utf-8")))
+        began = time.monotonic()
+        found = score(trainer.evaluate())
+        write_atomically(file, json.dumps([found, time.monotonic() - began]))
+    found, seconds = json.loads(file.read_text(encoding="utf-8"))
+    return float(found), float(seconds)
 
 
 def _describe(checkpoint: Path, base: Path, name: str, step: int) -> None:

@@ -14,8 +14,11 @@ ROWS = 8
 WORTH_COMPILING = 300_000
 """Tokens to train on from which compiling the model first pays (it takes half a minute)."""
 
-EVALUATIONS = 10
+EVALUATIONS = 8
 """Evaluations of a run that is not stopped early."""
+
+EVALUATED_ROWS = 16
+"""Held-out rows of each kind that a run is judged by on its way; what came of it is judged by all."""
 
 LEARNING_RATE = 5e-4
 """Peak, warmed up again from zero (Gupta et al. 2023, arXiv 2308.04014)."""
@@ -72,6 +75,7 @@ def adapt_recipe(
             seed=seed,
             save_every=every,
             evaluate_every=every,
+            evaluate_rows=EVALUATED_ROWS,
             loaders=0,
             compile=epochs * tokens > WORTH_COMPILING and shutil.which("c++") is not None,
         ),
