@@ -28,9 +28,9 @@ ARITHMETIC = {
 """What any session over a quantized graph needs to compute what the graph says."""
 
 CONFIG = ARITHMETIC | {
-    # Threads spin between the nodes of a run, where wake-ups would cost more than the node, but sleep as
-    # soon as the run ends: an idle editor must not use a core.
-    "session.force_spinning_stop": "1",
+    # Threads spin between the nodes of a run and between an answer's tokens, where waking them would cost more, but
+    # sleep some 3 ms after the last one: an idle editor must not use a core. Older runtimes spin for 40 ms.
+    "session.intra_op.spin_duration_us": "1000",
 }
 
 
