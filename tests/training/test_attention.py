@@ -64,6 +64,18 @@ def test_values_and_gradients_are_those_of_pytorch(heads: int, time: int, width:
     agree(with_gradients(ours, given_parts), with_gradients(pytorchs, given_parts))
 
 
+def test_its_errors_are_no_larger_than_those_of_pytorch() -> None:
+    given_parts = [(4 * part).detach().requires_grad_() for part in parts(4, 64, 32)]
+    exact = with_gradients(pytorchs, [part.detach().double().requires_grad_() for part in given_parts])
+
+    def errors(attend) -> list[float]:
+        found = with_gradients(attend, given_parts)
+        return [float((one - other).norm() / other.norm()) for one, other in zip(found, exact, strict=True)]
+
+    for mine, theirs in zip(errors(ours), errors(pytorchs), strict=True):
+        assert mine < 1.5 * theirs
+
+
 def test_compiled_it_is_the_same(kept) -> None:
     given_parts = parts(2, 130, 16)
     expected = with_gradients(ours, given_parts)
