@@ -13,8 +13,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from io import RawIOBase
 
 PAGE, HUGE = 4 << 10, 2 << 20
 """Bytes of a page and of a huge one: on x86-64, and on ARM unless its pages are larger."""
@@ -22,20 +25,20 @@ PAGE, HUGE = 4 << 10, 2 << 20
 MADV_COLLAPSE = 25
 """Of Linux 6.1; an older kernel refuses it, and nothing changes."""
 
-IN_USE = 0.75
-"""Share of a mapping that must be in memory: what is mostly unused, such as a thread's stack, would grow."""
+IN_USE = 0.9
+"""Share of a huge page that must be in memory already: what is mostly unused, such as a thread's stack, would grow."""
 
 LIMIT_S = 2.0
 """Seconds after which the rest stays where it is: where memory is in pieces, the system has to make room first."""
 
 SETTING = Path("/sys/kernel/mm/transparent_hugepage/enabled")
-MAPPINGS = Path("/proc/self/smaps")
+MAPPINGS, PAGEMAP = Path("/proc/self/maps"), Path("/proc/self/pagemap")
 
 
 def use_huge_pages() -> int:
     """Moves this process's memory to huge pages, where the system has them and leaves them to be asked for.
 
-    Only whole huge pages of memory that is in use are moved, so the process does not grow.
+    Only memory that is in use is moved, so the process grows by a tenth of it at most.
 
     Returns:
         Bytes that lie in huge pages now which they could.
@@ -44,28 +47,32 @@ def use_huge_pages() -> int:
         if mmap.PAGESIZE != PAGE or "[never]" in SETTING.read_text(encoding="ascii"):
             return 0
         madvise = ctypes.CDLL(None).madvise
-        mappings = list(_used(MAPPINGS.read_text(encoding="utf-8", errors="replace")))
+        places = list(_whole(MAPPINGS.read_text(encoding="utf-8", errors="replace")))
+        pagemap = PAGEMAP.open("rb", buffering=0)
     except (OSError, AttributeError, TypeError):  # another system
         return 0
     moved, last = 0, time.monotonic() + LIMIT_S
-    for start, end in mappings:
-        for place in range(-(-start // HUGE) * HUGE, end - HUGE + 1, HUGE):
-            refused = madvise(ctypes.c_void_p(place), ctypes.c_size_t(HUGE), ctypes.c_int(MADV_COLLAPSE))
-            moved += 0 if refused else HUGE
+    with pagemap:
+        for place in places:
+            if _share_in_use(pagemap, place) >= IN_USE:
+                refused = madvise(ctypes.c_void_p(place), ctypes.c_size_t(HUGE), ctypes.c_int(MADV_COLLAPSE))
+                moved += 0 if refused else HUGE
             if time.monotonic() > last:
-                return moved
+                break
     return moved
 
 
-def _used(smaps: str) -> Iterator[tuple[int, int]]:
-    """Start and end of private, writable memory that belongs to no file and is mostly in use; see proc(5)."""
-    wanted, start, end = False, 0, 0
-    for line in smaps.splitlines():
-        first, *rest = line.split()
-        if first == "Rss:":
-            if wanted and int(rest[0]) * 1024 >= IN_USE * (end - start):
-                yield start, end
-        elif not first.endswith(":"):
-            start, end = (int(address, 16) for address in first.split("-"))
-            rights, _, _, inode = rest[:4]
-            wanted = rights.startswith("rw") and rights.endswith("p") and inode == "0" and end - start >= HUGE
+def _whole(maps: str) -> Iterator[int]:
+    """Addresses of whole huge pages of private, writable memory that belongs to no file; see proc(5)."""
+    for line in maps.splitlines():
+        addresses, rights, _, _, inode = line.split()[:5]
+        start, end = (int(address, 16) for address in addresses.split("-"))
+        if rights.startswith("rw") and rights.endswith("p") and inode == "0":
+            yield from range(-(-start // HUGE) * HUGE, end - HUGE + 1, HUGE)
+
+
+def _share_in_use(pagemap: RawIOBase, place: int) -> float:
+    """How much of a huge page at an address is in memory; a page's uppermost bit says so."""
+    pagemap.seek(place // PAGE * 8)
+    pages = np.frombuffer(pagemap.read(HUGE // PAGE * 8) or b"", dtype=np.uint64)
+    return float((pages >> np.uint64(63)).sum()) * PAGE / HUGE

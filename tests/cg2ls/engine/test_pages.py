@@ -41,7 +41,7 @@ def memory():
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux moves memory to huge pages when asked")
-def test_memory_in_use_moves_keeps_its_contents_and_does_not_grow(memory):
+def test_memory_in_use_moves_keeps_its_contents_and_hardly_grows(memory):
     address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
     before = resident()
     moved = use_huge_pages()
@@ -49,7 +49,7 @@ def test_memory_in_use_moves_keeps_its_contents_and_does_not_grow(memory):
         pytest.skip("this kernel is older than 6.1 or has no huge pages")
     assert in_huge_pages(address) >= SIZE - 2 * HUGE
     assert memory[:] == bytes(range(256)) * (SIZE // 256)
-    assert resident() < before + 4 * HUGE
+    assert resident() <= before + 0.1 * moved + HUGE
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux moves memory to huge pages when asked")
@@ -66,27 +66,28 @@ def test_where_the_system_has_none_nothing_is_done(monkeypatch, tmp_path, settin
     assert use_huge_pages() == 0
 
 
-SMAPS = """\
-7f0000000000-7f0000800000 rw-p 00000000 00:00 0
-Rss:                8192 kB
-7f0001000000-7f0001800000 rw-p 00000000 00:00 0                          [stack]
-Rss:                 132 kB
+MAPS = """\
+7f0000000000-7f0000400000 rw-p 00000000 00:00 0
+7f0001100000-7f0001500000 rw-p 00000000 00:00 0                          [stack]
 7f0002000000-7f0002800000 rw-p 00000000 103:02 4242                      /model/weights (deleted)
-Rss:                8192 kB
 7f0003000000-7f0003800000 r--p 00000000 00:00 0
-Rss:                8192 kB
 7f0004000000-7f0004100000 rw-p 00000000 00:00 0
-Rss:                1024 kB
 7f0005000000-7f0005800000 rw-s 00000000 00:00 0
-Rss:                8192 kB
-55f000000000-55f000400000 rw-p 00000000 00:00 0                          [heap]
-Rss:                3072 kB
-VmFlags: rd wr mr mw me ac
+55f000000000-55f000200000 rw-p 00000000 00:00 0                          [heap]
 """
 
 
-def test_only_private_memory_in_use_that_belongs_to_no_file_is_moved():
-    assert list(pages._used(SMAPS)) == [
-        (0x7F0000000000, 0x7F0000800000),
-        (0x55F000000000, 0x55F000400000),
-    ]
+def test_only_whole_huge_pages_of_private_memory_that_belongs_to_no_file_are_moved():
+    assert list(pages._whole(MAPS)) == [0x7F0000000000, 0x7F0000200000, 0x7F0001200000, 0x55F000000000]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells which pages are in memory")
+def test_memory_that_is_mostly_unused_is_left_alone():
+    with mmap.mmap(-1, SIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as unused:
+        address = ctypes.addressof(ctypes.c_char.from_buffer(unused))
+        for place in range(0, SIZE, 2 * mmap.PAGESIZE):
+            unused[place] = 1
+        if in_huge_pages(address):
+            pytest.skip("this system gives huge pages unasked")
+        use_huge_pages()
+        assert in_huge_pages(address) == 0
