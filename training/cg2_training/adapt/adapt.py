@@ -209,7 +209,7 @@ def _settle_length(
 
 def _first_score(place: Workplace, trainer: Trainer) -> tuple[float, float]:
     """Score of the weights before the first step, and the seconds it took; remembered for a call that goes on later."""
-    file = place.run / "before.json"
+    file = place.run / "first.json"
     if not file.exists():
         began = time.monotonic()
         found = score(trainer.evaluate())

@@ -220,8 +220,16 @@ export class EditorWindow {
 
   /** Every message of the extension that stands in the notification centre; what is under way there is none. */
   async messages(): Promise<string[]> {
-    await this.command("Notifications: Show Notifications");
-    await this.page.waitForSelector(".notifications-center.visible", { timeout: WAIT_MS });
+    // A click on the command's row may fall on a list that is just closing, and is lost.
+    const shown = async () => {
+      await this.command("Notifications: Show Notifications");
+      const center = this.page.waitForSelector(".notifications-center.visible", { timeout: WAIT_MS / 6 });
+      return center.then(
+        () => true,
+        () => false,
+      );
+    };
+    await this.until(shown, "the notifications are shown");
     const found = await this.page.$$eval(".notifications-center .monaco-list-row", (rows) =>
       rows
         .filter((row) => !row.querySelector(".monaco-progress-container.active"))
