@@ -96,9 +96,8 @@ def _gradient(
     With P the weights and S the scores: dV = P^T dO, dS = P (dO V^T - rowsum(dO V^T P)), dQ = dS K, dK = dS^T Q.
     """
     heads, time, width = query.shape
-    of_query, of_key, of_value = (
-        torch.zeros_like(query, memory_format=torch.contiguous_format) for _ in range(3)
-    )
+    of_query = torch.empty_like(query, memory_format=torch.contiguous_format)
+    of_key, of_value = (torch.zeros_like(of_query) for _ in range(2))
     scaled = query / math.sqrt(width)
     space = query.new_empty(heads * BLOCK * time)
     for (start, end), block in zip(_blocks(time), _views(weights, heads, time), strict=True):
