@@ -14,7 +14,7 @@ from cg2_quantize import convert
 from cg2_quantize.synthetic import write_random_checkpoint
 from cg2_training.batches import Batch
 from cg2_training.errors import TrainingError
-from cg2_training.evaluate import evaluate, evaluate_table
+from cg2_training.evaluate import Score, evaluate, evaluate_table
 from cg2_training.folder_losses import cross_entropy
 from cg2_training.objective import IGNORED, ObjectiveConfig
 from cg2_training.shard_set import ShardSet
@@ -61,11 +61,35 @@ def test_every_source_and_objective_has_a_score_of_its_own(shard: TokenShard) ->
     table = evaluate_table(uniform, heldout, 64, rows=20, objective=OBJECTIVE)
     assert list(table) == ["code", "text"]
     for scores in table.values():
-        assert list(scores) == ["causal", "span_corruption", "psm", "ul2"]
+        assert list(scores) == ["causal", "continuation", "span_corruption", "psm", "ul2"]
         for one in scores.values():
             assert one.nats_per_token == pytest.approx(math.log(640), rel=1e-6)
             assert one.bytes > one.tokens
     assert table["code"]["psm"].tokens < table["code"]["causal"].tokens, "answers are a part of the rows"
+
+
+@pytest.mark.parametrize("name", ["causal", "continuation", "span_corruption", "psm"])
+def test_a_prefix_lm_is_scored_on_the_labels_of_a_causal_model(shard: TokenShard, name: str) -> None:
+    seen: dict[bool, list[Batch]] = {True: [], False: []}
+
+    def score_of(prefix_lm: bool) -> Score:
+        def spy(batch: Batch) -> npt.NDArray[np.float32]:
+            seen[prefix_lm].append(batch)
+            return uniform(batch)
+
+        objective = dataclasses.replace(OBJECTIVE, prefix_lm=prefix_lm)
+        return evaluate_table(spy, shard, 64, 20, objective, (name,))["all"][name]
+
+    assert score_of(True) == score_of(False)
+    assert not any(batch.regions.any() for batch in seen[False]), "a causal model sees no prompt whole"
+    assert any(batch.regions.any() for batch in seen[True]) == (name != "causal")
+    for one, other in zip(seen[True], seen[False], strict=True):
+        assert np.array_equal(one.tokens, other.tokens)
+
+
+def test_continuation_counts_what_stands_behind_a_cut(shard: TokenShard) -> None:
+    scores = evaluate_table(uniform, shard, 64, 200, OBJECTIVE, ("causal", "continuation"))["all"]
+    assert 0.35 < scores["continuation"].tokens / scores["causal"].tokens < 0.65
 
 
 def test_an_evaluation_over_sources_weighs_them_by_their_bytes(shard: TokenShard) -> None:

@@ -22,8 +22,12 @@ ROWS = 8
 """Rows of one forward pass."""
 
 CAUSAL = "causal"
-OBJECTIVES = (CAUSAL, *INFILLS)
-"""What can be scored: plain continuation, and the answers of each way to make infill rows."""
+CONTINUATION = "continuation"
+OBJECTIVES = (CAUSAL, CONTINUATION, *INFILLS)
+"""What can be scored: every token of plain text; the tokens behind a uniform cut of each document, what stands
+before it being seen whole by a prefix LM; and the answers of each way to make infill rows.
+
+Labels depend on the name alone, so that scores of a prefix LM and of a causal model compare."""
 
 TokenLosses = Callable[[Batch], npt.NDArray[np.float32]]
 """Cross entropy of every label in nats, float32 [rows, context]; zero where the label is IGNORED."""
@@ -136,7 +140,7 @@ def evaluate(
         objective: how infill rows are made; `infill_share` is not used.
         progress: whether to draw progress bars.
     """
-    names = (CAUSAL, objective.infill)
+    names = (CAUSAL, objective.infill, *([CONTINUATION] if objective.prefix_lm else []))
     table = evaluate_table(losses, heldout, context, rows, objective, names, progress=progress)
     causal = sum((scores[CAUSAL] for scores in table.values()), Score())
     infill = sum((scores[objective.infill] for scores in table.values()), Score())
@@ -174,8 +178,7 @@ def evaluate_table(
             raise TrainingError(f"{name!r} is no objective to evaluate; choose from {', '.join(OBJECTIVES)}.")
     return {
         source: {
-            name: score(losses, shard, context, rows, _only(objective, name), progress=progress)
-            for name in names
+            name: score(losses, shard, context, rows, objective, name, progress=progress) for name in names
         }
         for source, shard in ShardSet.of(heldout).shards.items()
     }
@@ -187,28 +190,31 @@ def score(
     context: int,
     rows: int,
     objective: ObjectiveConfig,
+    name: str,
     *,
     progress: bool = False,
 ) -> Score:
-    """What the first rows of a shard cost: all labels of causal rows, the answers of infill rows.
+    """What the first rows of a shard cost.
 
     Args:
         losses: what is evaluated.
         shard: held-out tokens.
         context: tokens of a row.
         rows: fewer where the shard has fewer.
-        objective: with an `infill_share` of 0 for causal rows, or of 1 for infill rows.
+        objective: span lengths, ratios and the like.
+        name: which of OBJECTIVES.
         progress: whether to draw a progress bar.
     """
-    stream = RowStream(shard, context, objective, EVALUATION_SEED)
+    stream = RowStream(shard, context, _only(objective, name), EVALUATION_SEED)
     rows = min(rows, stream.rows_per_epoch)
     total = Score(rows=rows)
-    kind = objective.infill if objective.infill_share else CAUSAL
     steps = math.ceil(rows / ROWS)
-    for batch in tqdm(_batches(stream, rows), total=steps, desc=f"evaluate {kind}", disable=not progress):
+    for batch in tqdm(_batches(stream, rows), total=steps, desc=f"evaluate {name}", disable=not progress):
         counted = batch.labels != IGNORED
-        if objective.infill_share:
+        if name in INFILLS:
             counted &= batch.answers
+        if not objective.prefix_lm:
+            batch = replace(batch, regions=np.zeros_like(batch.regions))
         targets = batch.labels[counted]
         nats = float((losses(batch) * counted).sum(dtype=np.float64))
         total += Score(nats, targets.size, len(shard.tokenizer.decode_bytes(targets.tolist())))
@@ -217,10 +223,10 @@ def score(
 
 def _only(objective: ObjectiveConfig, name: str) -> ObjectiveConfig:
     """The objective with rows of one kind alone."""
-    if name == CAUSAL:
-        return replace(objective, infill_share=0.0)
-    syntax = objective.syntax_share if name == "span_corruption" else 0.0
-    return replace(objective, infill_share=1.0, infill=name, syntax_share=syntax)
+    if name in INFILLS:
+        syntax = objective.syntax_share if name == "span_corruption" else 0.0
+        return replace(objective, infill_share=1.0, infill=name, syntax_share=syntax)
+    return replace(objective, infill_share=0.0, prefix_lm=name == CONTINUATION)
 
 
 def _batches(stream: RowStream, rows: int) -> Iterator[Batch]:

@@ -38,7 +38,8 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
         "--objective",
         action="append",
         metavar="NAME",
-        help="causal, span_corruption, psm or ul2; may be repeated (default: causal and the recipe's own infill)",
+        help="causal, continuation, span_corruption, psm or ul2; may be repeated (default: causal and the"
+        " recipe's own infill)",
     )
     parser.add_argument(
         "--rows", type=int, default=256, help="rows of each kind and source (default: %(default)s)"
@@ -74,8 +75,8 @@ def _with_memory(arguments: argparse.Namespace) -> int:
 
 
 def _heldout(arguments: argparse.Namespace) -> int:
-    from cg2_training.evaluate import CAUSAL, Score, evaluate, evaluate_table, rounded
-    from cg2_training.objective import ObjectiveConfig
+    from cg2_training.evaluate import Score, evaluate, evaluate_table, rounded
+    from cg2_training.objective import INFILLS, ObjectiveConfig
     from cg2_training.recipe import Recipe
     from cg2_training.shard_set import ShardSet
     from cg2_training.subject import open_subject
@@ -103,6 +104,6 @@ def _heldout(arguments: argparse.Namespace) -> int:
     ]
     head = ["source", "objective", "bits per byte", "nats per token", "rows"]
     print(aligned([head, *rows], right=(2, 3, 4)))
-    if any(name != CAUSAL for scores in sources.values() for name in scores):
+    if any(name in INFILLS for scores in sources.values() for name in scores):
         print("An infill objective counts the tokens of answers alone.")
     return 0
