@@ -14,12 +14,9 @@ from cg2_training.mixture import Schedule, SourceMix, mixes_for
 from cg2_training.objective import IGNORED, ObjectiveConfig, Row, causal_row, corrupt_row, labels_of
 from cg2_training.shard_set import ShardSet
 from cg2_training.shards import TokenShard
-from cg2ls.codegen2 import CodeTokenizer
+from cg2ls.codegen2 import CodeTokenizer, SpecialTokens
 
 IntArray = npt.NDArray[np.int64]
-
-INFILL_RESERVE = 32
-"""Tokens of a corrupted row kept free for its masks, ends and the finer tokenization at cuts."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +54,7 @@ class Rows(ABC):
 
     @abstractmethod
     def parts(self, number: int) -> Row:
-        """Row `number` with its prompts marked, of any length."""
+        """Row `number` with its prompts marked, of at most `context + 1` tokens."""
 
     def origin(self, _number: int) -> str:
         """The source of row `number`; "" where there is one alone."""
@@ -73,8 +70,7 @@ class Rows(ABC):
 
     def _padded(self, values: list[int], padding: int) -> IntArray:
         row = np.full(self.context + 1, padding, dtype=np.int64)
-        kept = values[: self.context + 1]
-        row[: len(kept)] = kept
+        row[: len(values)] = values
         return row
 
     def batch(self, step: int, rows: int) -> Batch:
@@ -94,7 +90,7 @@ class Rows(ABC):
             labels[marked[:, 1:] > 0] = IGNORED
             regions = marked[:, :-1]
         tokens = np.where(table < 0, special.end_of_text, table)[:, :-1]
-        return Batch(tokens, labels, answer_positions(table, special.sep)[:, 1:], regions)
+        return Batch(tokens, labels, answer_positions(table, special)[:, 1:], regions)
 
 
 class RowStream(Rows):
@@ -128,12 +124,13 @@ class RowStream(Rows):
         return self.shard.tokens[start : start + self.context + 1]
 
     def parts(self, number: int) -> Row:
-        """Row `number` with its prompts marked, of any length."""
+        """Row `number` with its prompts marked, of at most `context + 1` tokens."""
         rng = np.random.default_rng([self.seed, 3, number])
         source = self.source(number)
         if rng.random() < self.objective.infill_share:
-            kept = source[: self.context + 1 - INFILL_RESERVE].tolist()
-            return corrupt_row(kept, self.tokenizer, self.objective, rng)
+            return corrupt_row(
+                source.tolist(), self.tokenizer, self.objective, rng, max_tokens=self.context + 1
+            )
         prefixes = rng if self.objective.prefix_lm else None
         return causal_row(source.tolist(), self.tokenizer.special.end_of_text, prefixes)
 
@@ -171,7 +168,7 @@ class MixedStream(Rows):
         return self.names[self.schedule.place(_number)[0]]
 
     def parts(self, number: int) -> Row:
-        """Row `number` with its prompts marked, of any length."""
+        """Row `number` with its prompts marked, of at most `context + 1` tokens."""
         source, index = self.schedule.place(number)
         return self.streams[source].parts(index)
 
@@ -218,11 +215,11 @@ def _seed_of(name: str, seed: int) -> int:
     return int(np.random.SeedSequence([seed, *name.encode()]).generate_state(1)[0])
 
 
-def answer_positions(table: IntArray, sep: int) -> npt.NDArray[np.bool_]:
+def answer_positions(table: IntArray, special: SpecialTokens) -> npt.NDArray[np.bool_]:
     """Where a token of [rows, time] is part of an infill answer; only rows of a single part are marked."""
     answers = np.zeros(table.shape, dtype=bool)
     for row, marks in zip(answers, table, strict=True):
-        seps = np.flatnonzero(marks == sep)
+        seps = np.flatnonzero(marks == special.sep)
         if len(seps) == 1:
-            row[seps[0] + 1 :] = marks[seps[0] + 1 :] >= 0
+            row[seps[0] + 1 : np.flatnonzero(marks == special.eom)[-1] + 1] = True
     return answers

@@ -17,6 +17,8 @@ from cg2_training.evaluate_command import add_evaluate
 from cg2_training.grow_command import add_grow
 from cg2_training.lease.command import add_pack, add_unpack
 from cg2_training.plan_command import add_plan
+from cg2_training.recipe_options import add_recipe_options, recipe_overrides
+from cg2_training.show_command import add_show
 from cg2ls.commandline import Parser, run_command
 
 EXAMPLE = """\
@@ -32,7 +34,6 @@ example, from packages to a checkpoint:
 
 
 CORPUS = "a corpus file, one JSON document a line, or the folder of corpus collect"
-SHARDS = "a token shard, or a folder with one for each source, which the recipe's [data] mixes"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -70,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     add_pack(commands.add_parser("pack", help="pack a run for a borrowed machine without a network"))
     add_unpack(commands.add_parser("unpack", help="make a run of what a borrowed machine left"))
     add_bench(commands.add_parser("bench", help="training speed, beside the Hugging Face Trainer's"))
-    _show(commands.add_parser("show-batch", help="print the rows of a step as text"))
+    add_show(commands.add_parser("show-batch", help="print the rows of a step as text, or in numbers"))
     return parser
 
 
@@ -128,15 +129,8 @@ def _run_tokenize(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _run_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("recipe", type=Path, help="a recipe file (TOML)")
-    parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="SECTION.KEY=VALUE")
-    parser.add_argument("--seed", type=int, help="same as --set run.seed=N")
-    parser.add_argument("--train", type=Path, required=True, metavar="FOLDER", help=SHARDS)
-
-
 def _pretrain(parser: argparse.ArgumentParser) -> None:
-    _run_options(parser)
+    add_recipe_options(parser)
     parser.add_argument(
         "--heldout", type=Path, required=True, metavar="FOLDER", help="token shards to evaluate on, likewise"
     )
@@ -156,18 +150,13 @@ def _pretrain(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run_command=_run_pretrain)
 
 
-def _overrides(arguments: argparse.Namespace) -> list[str]:
-    seed = [] if arguments.seed is None else [f"run.seed={arguments.seed}"]
-    return [*arguments.overrides, *seed]
-
-
 def _run_pretrain(arguments: argparse.Namespace) -> int:
     from cg2_training.recipe import Recipe
     from cg2_training.shard_set import ShardSet
     from cg2_training.trainer import Trainer
     from cg2ls.codegen2 import Checkpoint
 
-    recipe = Recipe.load(arguments.recipe, _overrides(arguments))
+    recipe = Recipe.load(arguments.recipe, recipe_overrides(arguments))
     trainer = Trainer(
         recipe,
         ShardSet.open(arguments.train),
@@ -216,33 +205,6 @@ def _run_export(arguments: argparse.Namespace) -> int:
         license_id=arguments.license,
     )
     print(card)
-    return 0
-
-
-def _show(parser: argparse.ArgumentParser) -> None:
-    _run_options(parser)
-    parser.add_argument("--step", type=int, default=0)
-    parser.set_defaults(run_command=_run_show)
-
-
-def _run_show(arguments: argparse.Namespace) -> int:
-    from cg2_training.batches import row_stream
-    from cg2_training.recipe import Recipe
-    from cg2_training.shard_set import ShardSet
-    from cg2_training.show import render_row
-
-    recipe = Recipe.load(arguments.recipe, _overrides(arguments))
-    shards = ShardSet.open(arguments.train)
-    stream = row_stream(
-        shards, recipe.model.context_length, recipe.objective, recipe.run.seed, data=recipe.data
-    )
-    first = arguments.step * recipe.run.rows_per_step
-    for number in range(first, first + recipe.run.rows_per_step):
-        print(f"--- row {number} {stream.origin(number)}".rstrip())
-        print(render_row(stream.row(number), shards.tokenizer))
-    epochs = stream.epochs(recipe.run.steps * recipe.run.rows_per_step)
-    told = ", ".join(f"{name} {times:.2f}" for name, times in epochs.items())
-    print(f"--- epochs in {recipe.run.steps:,} steps: {told}")
     return 0
 
 

@@ -8,7 +8,8 @@ between characters and spans that end at a line are this project's choice, as is
 
 from cg2_training.objective.config import IGNORED, INFILLS, ObjectiveConfig
 from cg2_training.objective.labels import labels_of
-from cg2_training.objective.layout import Row, causal_row, corrupt, corrupt_row
+from cg2_training.objective.layout import corrupt
+from cg2_training.objective.rows import Row, causal_row, corrupt_row
 from cg2_training.objective.spans import choose_spans
 
 __all__ = [

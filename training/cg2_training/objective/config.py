@@ -23,15 +23,16 @@ class ObjectiveConfig:
         min_mask_ratio: least share of a part's characters to mask; the share is uniform between the two.
         max_mask_ratio: greatest share.
         max_span_chars: span lengths are uniform from 1 to this many characters.
-        line_end_share: chance that a span is drawn out to the end of the line it ends in.
-        early_start_share: chance that a span begins where the line begins in which it would, or the line before:
+        line_end_share: chance that a span ends at the line end nearest to where it would end.
+        early_start_share: chance that a span is moved back to begin where its first line begins, or the line before:
             middles whose beginning stands there already, as an anchor left behind the cursor makes them.
         syntax_share: chance that a part's spans are nodes of its syntax tree (AST-FIM, Gong et al. 2025,
             arXiv 2506.00204).
         syntax_language: whose grammar is used.
         fragment_share: chance that a piece of text is cut at random points before it is tokenized (EFIM, Guo et
             al. 2025, arXiv 2505.21889), so that text may go on inside a word.
-        max_spans: most spans of one part; also bounded by the vocabulary's masks.
+        max_spans: most spans of one part, also bounded by the vocabulary's masks. Where so few of `max_span_chars`
+            could not cover the drawn share, spans are longer. UL2's denoisers are bounded by the masks alone.
         prefix_lm: let the text before an answer see itself whole (and a random beginning of causal parts), without
             loss there: the paper's first lesson. Such weights cannot be exported for the server, which is causal.
     """
@@ -46,7 +47,7 @@ class ObjectiveConfig:
     syntax_share: float = 0.0
     syntax_language: str = "python"
     fragment_share: float = 0.0
-    max_spans: int = 8
+    max_spans: int = 16
     prefix_lm: bool = False
 
     def problem(self) -> str:
@@ -54,8 +55,13 @@ class ObjectiveConfig:
         for name in ("infill_share", "line_end_share", "early_start_share", "syntax_share", "fragment_share"):
             if not 0 <= getattr(self, name) <= 1:
                 return f"objective.{name} is {getattr(self, name)}, but is a chance between 0 and 1."
-        if not 0 <= self.min_mask_ratio <= self.max_mask_ratio < 1:
-            return "mask ratios must satisfy 0 <= min_mask_ratio <= max_mask_ratio < 1."
+        if not (0 <= self.min_mask_ratio <= self.max_mask_ratio < 1 and self.max_mask_ratio > 0):
+            return (
+                "mask ratios must satisfy 0 <= min_mask_ratio <= max_mask_ratio < 1, with a maximum above 0."
+            )
+        for name in ("max_span_chars", "max_spans"):
+            if getattr(self, name) < 1:
+                return f"objective.{name} is {getattr(self, name)}, but must be at least 1."
         if self.infill not in INFILLS:
             return f"objective.infill is {self.infill!r}; choose {', '.join(INFILLS)}."
         if self.syntax_share and self.infill != "span_corruption":

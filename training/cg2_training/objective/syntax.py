@@ -14,7 +14,7 @@ from cg2_training.objective.spans import Span
 
 
 def syntax_spans(text: str, config: ObjectiveConfig, rng: np.random.Generator) -> list[Span]:
-    """Nodes drawn at random until they cover the drawn share of the text; none where no node fits.
+    """Nodes drawn at random as long as one fits in what is left of the drawn share of the text.
 
     A node is the likelier the more characters it has, since a random span of characters would lie in it the more
     often too. Text that a row cuts off still has a tree, with errors where it was cut.
@@ -22,16 +22,19 @@ def syntax_spans(text: str, config: ObjectiveConfig, rng: np.random.Generator) -
     Raises:
         TrainingError: the grammar is not installed.
     """
+    room = rng.uniform(config.min_mask_ratio, config.max_mask_ratio) * len(text)
     nodes = [
-        span for span in _nodes(text, config.syntax_language) if span[1] - span[0] <= config.max_span_chars
+        (start, end)
+        for start, end in _nodes(text, config.syntax_language)
+        if end - start <= min(room, config.max_span_chars)
     ]
-    target = rng.uniform(config.min_mask_ratio, config.max_mask_ratio) * len(text)
     chosen: list[Span] = []
-    while nodes and len(chosen) < config.max_spans and sum(end - start for start, end in chosen) < target:
+    while nodes and len(chosen) < config.max_spans:
         sizes = np.array([end - start for start, end in nodes], dtype=np.float64)
         start, end = nodes[int(rng.choice(len(nodes), p=sizes / sizes.sum()))]
         chosen.append((start, end))
-        nodes = [(one, other) for one, other in nodes if other < start or one > end]
+        room -= end - start
+        nodes = [(one, other) for one, other in nodes if (other < start or one > end) and other - one <= room]
     return sorted(chosen)
 
 

@@ -1,0 +1,85 @@
+"""What the shipped recipes mask is what they say: shares, lengths, and no difference between masks."""
+
+from __future__ import annotations
+
+import inspect
+import tarfile
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from cg2_training.batches import RowStream
+from cg2_training.objective import ObjectiveConfig, choose_spans
+from cg2_training.row_stats import row_stats
+from cg2_training.shards import TokenShard
+from tests.training.objective.recipes import RECIPES
+
+TEXT = inspect.getsource(tarfile)
+CHARS_PER_TOKEN = 3.3
+DRAWS = 600
+PARTS = sorted(
+    {
+        (recipe.objective, round(recipe.model.context_length * CHARS_PER_TOKEN)): name
+        for name, recipe in RECIPES.items()
+    }.items(),
+    key=lambda item: item[1],
+)
+"""Each objective and text length once, under the name of a recipe that has it."""
+
+
+@pytest.mark.parametrize(("part", "name"), PARTS, ids=[name for _, name in PARTS])
+def test_shares_and_lengths_are_the_recipe_s(part: tuple[ObjectiveConfig, int], name: str) -> None:
+    objective, size = part
+    shares: list[float] = []
+    by_mask: dict[int, list[int]] = {}
+    for seed in range(DRAWS):
+        rng = np.random.default_rng(seed)
+        text = TEXT[(begin := int(rng.integers(len(TEXT) - size))) : begin + size]
+        spans = choose_spans(text, objective, rng, masks=RECIPES[name].model.n_masks)
+        shares.append(sum(end - start for start, end in spans) / size)
+        for number, (start, end) in enumerate(spans, start=1):
+            by_mask.setdefault(number, []).append(end - start)
+    middle = (objective.min_mask_ratio + objective.max_mask_ratio) / 2
+    # What a span gains or loses by ending at a line's end shows in the shortest context.
+    assert np.mean(shares) == pytest.approx(middle, abs=0.02)
+    assert np.quantile(shares, [0.02, 0.98]) == pytest.approx(
+        [objective.min_mask_ratio, objective.max_mask_ratio], abs=0.03
+    )
+    means = {number: np.mean(lengths) for number, lengths in by_mask.items() if len(lengths) > 60}
+    assert len(means) >= 3
+    assert means[1] == pytest.approx(means[2], rel=0.1), "the same parts have both"
+    assert max(means.values()) / min(means.values()) < 1.4, "masks that only crowded parts have"
+    lengths = np.concatenate(list(by_mask.values()))
+    assert lengths.max() <= objective.max_span_chars + 200, "an end moves to its line's at most"
+    thirds = np.histogram(lengths, bins=3, range=(1, objective.max_span_chars))[0] / len(lengths)
+    assert thirds.min() > 0.15, f"short, middling and long spans all occur: {thirds}"
+
+
+@pytest.mark.parametrize("name", ["codegen2-1b", "python-125m", "python-27m", "python-small"])
+def test_rows_realise_what_the_recipe_says(name: str, shard_of: Callable[..., TokenShard]) -> None:
+    recipe = RECIPES[name]
+    objective = replace(recipe.objective, infill_share=1.0)
+    stats = row_stats(RowStream(shard_of(recipe), recipe.model.context_length, objective, 3), 0, 60)
+    assert stats.cut == 0
+    assert stats.infill_rows == stats.rows == 60
+    assert np.mean(stats.ratios) == pytest.approx(0.275, abs=0.05)
+    assert stats.middles / stats.parts > 2
+
+
+@pytest.mark.parametrize("max_spans", [1, 3, 16])
+@pytest.mark.parametrize("masks", [100, 899])
+def test_ul2_masks_its_shares_whatever_max_spans_says(max_spans: int, masks: int) -> None:
+    objective = ObjectiveConfig(infill="ul2", max_spans=max_spans)
+    text = TEXT[:4000]
+    shares = []
+    for seed in range(400):
+        spans = choose_spans(text, objective, np.random.default_rng(seed), masks=masks)
+        assert len(spans) <= masks
+        if len(spans) > 1:
+            shares.append(sum(end - start for start, end in spans) / len(text))
+    few, many = (np.isclose(shares, share, atol=0.001) for share in (0.15, 0.5))
+    assert (few | many).all()
+    assert few.mean() == pytest.approx(2 / 3, abs=0.08)
+    assert len(shares) / 400 == pytest.approx(3 / 4, abs=0.06)

@@ -1,0 +1,110 @@
+"""A corrupted row fits its context and loses no answer, whatever the recipe, the tokenizer and the context."""
+
+from __future__ import annotations
+
+import sysconfig
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cg2_training.batches import RowStream
+from cg2_training.objective import ObjectiveConfig, corrupt_row, labels_of
+from cg2_training.shards import TokenShard
+from cg2ls.codegen2 import CodeTokenizer, SpecialTokens
+from tests.training.objective.recipes import RECIPES
+
+OBJECTIVES = {
+    **{name: recipe.objective for name, recipe in RECIPES.items()},
+    "default": ObjectiveConfig(),
+    "one span": ObjectiveConfig(max_spans=1),
+    "crowded": ObjectiveConfig(max_spans=500, max_span_chars=4, max_mask_ratio=0.9),
+    "psm": ObjectiveConfig(infill="psm"),
+    "ul2": ObjectiveConfig(infill="ul2"),
+    "syntax": ObjectiveConfig(syntax_share=1.0),
+    "early starts": ObjectiveConfig(early_start_share=1.0, line_end_share=1.0),
+    "fragments": ObjectiveConfig(fragment_share=1.0),
+}
+LIBRARY = Path(sysconfig.get_paths()["stdlib"])
+MODULES = [(LIBRARY / f"{name}.py").read_text("utf-8") for name in ("heapq", "shlex", "this", "keyword")]
+ODD = ["", "x", "é🦊" * 300, "\n" * 400, "<mask_1><eom><sep>" * 40, "a" * 3000, "    " * 500]
+texts = st.lists(st.sampled_from([*MODULES, *ODD]), min_size=1, max_size=6)
+
+
+def check(tokens: list[int], special: SpecialTokens) -> int:
+    """Reads a row by its grammar; returns how many corrupted parts it has."""
+    parts = 0
+    while special.sep in tokens:
+        sep = tokens.index(special.sep)
+        assert tokens[sep - 1] == special.end_of_text
+        ends = [i for i in range(sep - 1) if tokens[i] == special.end_of_text]
+        prompt = tokens[(ends[-1] + 1 if ends else 0) : sep - 1]
+        asked = [token for token in prompt if token >= special.first_mask_id]
+        assert asked == [special.mask(number) for number in range(1, len(asked) + 1)]
+        assert asked
+        tokens = tokens[sep + 1 :]
+        for mask in asked:
+            assert tokens[0] == mask
+            end = tokens.index(special.eom)
+            assert end > 1, "an answer has text"
+            assert max(tokens[1:end]) < special.first_mask_id
+            assert special.end_of_text not in tokens[:end]
+            tokens = tokens[end + 1 :]
+        assert tokens[0] == special.end_of_text, "the published models write it behind the last answer"
+        tokens, parts = tokens[1:], parts + 1
+    assert not any(token >= special.first_mask_id or token == special.eom for token in tokens)
+    return parts
+
+
+@settings(max_examples=150)
+@given(
+    st.sampled_from(sorted(OBJECTIVES)), st.integers(0, 2), texts, st.integers(2, 2049), st.integers(0, 99)
+)
+def test_every_mask_has_its_answer_and_every_answer_ends(
+    tokenizers: dict[int, CodeTokenizer], name: str, which: int, documents: list[str], room: int, seed: int
+) -> None:
+    tokenizer = tokenizers[sorted(tokenizers)[which]]
+    special = tokenizer.special
+    packed = [token for text in documents for token in [*tokenizer.encode(text), special.end_of_text]]
+    rng = np.random.default_rng(seed)
+    row = corrupt_row(packed[seed : seed + room], tokenizer, OBJECTIVES[name], rng, max_tokens=room)
+    assert len(row.tokens) == len(row.regions) <= room
+    check(row.tokens, special)
+
+
+def test_a_row_with_room_for_marks_is_corrupted(tokenizers: dict[int, CodeTokenizer]) -> None:
+    for tokenizer in tokenizers.values():
+        packed = tokenizer.encode(MODULES[0])[:300]
+        for objective in OBJECTIVES.values():
+            row = corrupt_row(packed, tokenizer, objective, np.random.default_rng(2), max_tokens=300)
+            assert check(row.tokens, tokenizer.special) == 1
+            assert len(row.tokens) > 250, "little of the row is left empty"
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_s_rows_are_full_and_whole(name: str, shard_of: Callable[..., TokenShard]) -> None:
+    recipe = RECIPES[name]
+    shard = shard_of(recipe)
+    stream = RowStream(shard, recipe.model.context_length, replace(recipe.objective, infill_share=1.0), 1)
+    lengths = []
+    for number in range(12):
+        tokens = stream.parts(number).tokens
+        check(tokens, shard.tokenizer.special)
+        lengths.append(len(tokens))
+    assert max(lengths) <= recipe.model.context_length + 1
+    assert np.mean(lengths) > 0.98 * recipe.model.context_length
+
+
+def test_the_end_behind_the_last_answer_bears_loss(tokenizers: dict[int, CodeTokenizer]) -> None:
+    tokenizer = tokenizers[min(tokenizers)]
+    special = tokenizer.special
+    packed = tokenizer.encode(MODULES[0])[:200]
+    tokens = np.array(
+        corrupt_row(packed, tokenizer, ObjectiveConfig(), np.random.default_rng(2), max_tokens=201).tokens
+    )
+    assert list(tokens[-2:]) == [special.eom, special.end_of_text]
+    assert list(labels_of(tokens, special)[-2:]) == [special.eom, special.end_of_text]
