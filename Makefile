@@ -6,7 +6,7 @@ REFERENCE_VENV := .venv-reference
 BIN := $(VENV)/bin
 PIP_FLAGS := --quiet --disable-pip-version-check
 
-.PHONY: help demo test test-editors vsix lint lint-vscode lint-lua format format-lua reference bench clean python-ok
+.PHONY: help demo test tracer test-editors vsix lint lint-vscode lint-lua format format-lua reference bench clean python-ok
 .DEFAULT_GOAL := help
 
 help: ## what can be made
@@ -36,7 +36,12 @@ $(VENV)/ready: pyproject.toml constraints/ci.txt | python-ok
 	@$(BIN)/python -m pip install $(PIP_FLAGS) -c constraints/ci.txt -e '.[dev]'
 	@touch $@
 
-test: $(VENV)/ready lint ## install what tests need and run them all
+tracer: # strace, which shows that nothing leaves the machine; without it those tests are skipped, or fail in CI
+	@command -v strace >/dev/null || [ "$$CG2LS_INSTALL_SYSTEM" != 1 ] || \
+	  { apt-get -qq update && apt-get -qq -y install strace >/dev/null; } || \
+	  { echo "The tests of privacy need strace, which Debian's archive did not give." >&2; exit 1; }
+
+test: $(VENV)/ready lint tracer ## install what tests need and run them all; CG2LS_INSTALL_SYSTEM=1 installs strace
 	@$(BIN)/python -m pytest tests
 
 test-editors: $(VENV)/ready ## test the editors' clients in real editors; CG2LS_INSTALL_SYSTEM=1 installs what they need

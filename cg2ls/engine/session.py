@@ -61,11 +61,15 @@ class OpenSession:
 def import_onnxruntime() -> Any:
     """The onnxruntime module, which starts in about 0.1 s and is therefore imported when first needed.
 
+    Its telemetry is off: `cg2ls.privacy` says so to the builds that read a variable, and this call to those for
+    Windows apps and components, which do not.
+
     Raises:
         EngineError: it is not installed, or does not load.
     """
     try:
         ort = importlib.import_module("onnxruntime")
+        ort.disable_telemetry_events()
         ort.set_default_logger_severity(SILENT)
     except (ImportError, AttributeError) as missing:
         why = "is not installed" if isinstance(missing, ModuleNotFoundError) else f"does not load ({missing})"

@@ -1,5 +1,7 @@
 """CodeGen2 checkpoints to verified model folders, and back."""
 
+import cg2ls  # noqa: F401 - first of all, it turns off what libraries would report
+
 try:
     from cg2_quantize.dequantize import dequantize
     from cg2_quantize.folder import Report, convert

@@ -13,6 +13,7 @@ from cg2_training.errors import TrainingError
 from cg2_training.muon import Muon
 from cg2_training.recipe import OptimizerSection
 from cg2_training.rounded import rounded
+from cg2ls.privacy import hub_kernels_refused
 
 
 def lr_scale(step: int, steps: int, config: OptimizerSection) -> float:
@@ -174,7 +175,8 @@ def adamw(groups: list[dict[str, Any]], config: OptimizerSection) -> torch.optim
     if config.name != "adamw8bit":
         return torch.optim.AdamW(groups, lr=config.lr, betas=betas, fused=True)
     try:
-        from bitsandbytes.optim.adamw import AdamW8bit
+        with hub_kernels_refused():
+            from bitsandbytes.optim.adamw import AdamW8bit
     except ModuleNotFoundError:
         raise TrainingError(
             "optimizer.name adamw8bit needs bitsandbytes; install it with: pip install bitsandbytes"

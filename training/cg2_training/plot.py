@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -26,14 +30,14 @@ def read_log(path: Path) -> list[dict[str, Any]]:
 
 def plot_losses(log: Path, picture: Path, title: str) -> None:
     """Draws training loss and held-out bits per byte of a log into a PNG."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
-
     entries = read_log(log)
     if not entries:
         return
+    with _own_fonts(picture.parent):
+        import matplotlib as mpl
+
+        mpl.use("Agg")
+        from matplotlib import pyplot as plt
     steps = np.array([entry["step"] for entry in entries])
     losses = np.array([entry["loss"] for entry in entries])
     window = min(SMOOTHING, len(losses))
@@ -57,3 +61,23 @@ def plot_losses(log: Path, picture: Path, title: str) -> None:
     figure.legend(loc="upper right", bbox_to_anchor=(1, 1), bbox_transform=axes.transAxes)
     figure.savefig(picture, dpi=120)
     plt.close(figure)
+
+
+@contextmanager
+def _own_fonts(room: Path) -> Iterator[None]:
+    """Has matplotlib start with the fonts it carries, and leave nothing behind.
+
+    By itself it lists the system's fonts in the user's folders, with a program that keeps a cache of its own.
+    """
+    before = {name: os.environ.get(name) for name in ("MPLCONFIGDIR", "FONTCONFIG_FILE")}
+    with TemporaryDirectory(prefix=".matplotlib-", dir=room.resolve()) as scratch:
+        no_fonts = Path(scratch) / "fonts.conf"
+        no_fonts.write_text("<fontconfig/>", encoding="utf-8")
+        os.environ.update(MPLCONFIGDIR=scratch, FONTCONFIG_FILE=str(no_fonts))
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                os.environ.pop(name)
+                if value is not None:
+                    os.environ[name] = value

@@ -9,6 +9,7 @@ import numpy as np
 from cg2_quantize.builder import MICROSOFT
 from cg2_quantize.formats.blocks import block_embedding, block_linear
 from cg2_quantize.formats.protocol import FormatError, tensor_name
+from cg2ls.privacy import hub_kernels_refused
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -65,13 +66,16 @@ def round_nf4(rows: Float32) -> tuple[npt.NDArray[np.uint8], Float32]:
     Raises:
         FormatError: bitsandbytes is not installed.
     """
-    try:
-        import torch
-        from bitsandbytes.functional import quantize_4bit
-    except ImportError as missing:
-        raise FormatError(f"nf4 needs bitsandbytes ({missing}); pip install bitsandbytes.") from None
-    values = torch.from_numpy(np.ascontiguousarray(rows))
-    packed, state = quantize_4bit(values, blocksize=BLOCK_SIZE, quant_type="nf4", compress_statistics=False)
+    with hub_kernels_refused():
+        try:
+            import torch
+            from bitsandbytes.functional import quantize_4bit
+        except ImportError as missing:
+            raise FormatError(f"nf4 needs bitsandbytes ({missing}); pip install bitsandbytes.") from None
+        values = torch.from_numpy(np.ascontiguousarray(rows))
+        packed, state = quantize_4bit(
+            values, blocksize=BLOCK_SIZE, quant_type="nf4", compress_statistics=False
+        )
     return packed.reshape(-1).numpy(), state.absmax.numpy()
 
 

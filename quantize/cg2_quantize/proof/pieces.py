@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 from onnx import ModelProto, TensorProto, helper
 
 from cg2_quantize.external import read_initializers
 from cg2_quantize.network import NORMED_END, before_block
-from cg2ls.engine.session import ARITHMETIC
+from cg2ls.engine.session import ARITHMETIC, import_onnxruntime
 from cg2ls.modelfolder.description import GRAPH
 
 if TYPE_CHECKING:
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy.typing as npt
+
+ort = import_onnxruntime()
 
 Seen = Callable[[tuple[Any, Any], list[Any]], None]
 """Takes a row's keys and values, and values inside a block."""

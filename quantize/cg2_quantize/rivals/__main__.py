@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -83,4 +84,5 @@ def _serve(arguments: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
+    os.environ["HF_HUB_OFFLINE"] = "1"  # transformers and optimum would ask the hub about local folders too
     sys.exit(main())

@@ -7,17 +7,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import onnxruntime as ort
 
 from cg2_quantize.proof.heldout import heldout_rows
 from cg2_quantize.proof.measures import Measures
 from cg2_quantize.proof.stream import row_logits
 from cg2_quantize.rivals.optimum_export import TRACED, trace
 from cg2ls.codegen2 import CodeTokenizer
+from cg2ls.engine.session import import_onnxruntime
 from cg2ls.modelfolder.description import TOKENIZER, ModelDescription
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+ort = import_onnxruntime()
 
 
 def distance(checkpoint: Path, folder: Path, tokens: int) -> dict[str, float]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import onnxruntime as ort
 
 from cg2_quantize.rivals.optimum_export import QUANTIZED
+from cg2ls.engine.session import import_onnxruntime
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cg2ls.bench.protocol import Emit
+
+ort = import_onnxruntime()
 
 Past = dict[str, Any]
 

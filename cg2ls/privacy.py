@@ -1,0 +1,42 @@
+"""What keeps the libraries we use from reporting to anybody, and from fetching what nobody asked for."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+VARIABLES = {
+    "ORT_DISABLE_TELEMETRY": "1",  # ONNX Runtime: a device id, events, and their upload
+    "HF_HUB_DISABLE_TELEMETRY": "1",  # huggingface_hub and hf-xet: reports, and details in the user agent
+    "HF_XET_TELEMETRY_ENABLED": "0",  # hf-xet's own name for it
+    "USE_HUB_KERNELS": "NO",  # transformers: code from the hub in place of its own
+    "DO_NOT_TRACK": "1",  # the name that several makers agreed on
+}
+"""Environment variables that turn reporting off. docs/privacy.md says which library was looked at, and how."""
+
+
+def set_variables() -> None:
+    """Sets the variables for this process and those it starts, whatever values the user has.
+
+    Each library reads its own when it is first imported. Every package of ours imports `cg2ls` before anything else,
+    and `cg2ls` calls this.
+    """
+    os.environ.update(VARIABLES)
+
+
+@contextmanager
+def hub_kernels_refused() -> Iterator[None]:
+    """Keeps bitsandbytes from fetching native code from the hub, which it does where the package `kernels` is there.
+
+    It has no setting for that, but goes on without `kernels` where that cannot be imported.
+    """
+    absent = "kernels" not in sys.modules
+    if absent:
+        sys.modules["kernels"] = None  # type: ignore[assignment]  # so that importing it fails
+    try:
+        yield
+    finally:
+        if absent:
+            del sys.modules["kernels"]
