@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import sys
 from dataclasses import asdict, dataclass, field
@@ -11,17 +12,22 @@ from typing import TYPE_CHECKING
 
 from cg2ls.cli.machine import cpu, package_version
 from cg2ls.cli.nvidia import Nvidia, look_for_nvidia
+from cg2ls.completion.languages import same_language
 from cg2ls.engine import Engine, Request
+from cg2ls.engine.providers import usable
 from cg2ls.engine.session import import_onnxruntime
 from cg2ls.engine.threads import default_threads, usable_cpus
 from cg2ls.errors import Cg2Error
-from cg2ls.modelfolder.folders import choices_file, models_folder
-from cg2ls.modelfolder.locate import locate_model
+from cg2ls.modelfolder.folders import cache_folder, choices_file, models_folder
+from cg2ls.modelfolder.locate import Located, locate_model
+from cg2ls.privacy import VARIABLES
+from cg2ls.server.stats import stats_file
 from cg2ls.table import aligned
 
 if TYPE_CHECKING:
     import argparse
-    from pathlib import Path
+
+    from cg2ls.modelfolder.description import ModelDescription
 
 PYTHONS = ((3, 11), (3, 15))
 """From, and below."""
@@ -50,9 +56,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--model", metavar="NAME", help="model to try, by name or path (default: the one in use)"
     )
-    parser.add_argument(
-        "--language", metavar="L", help="LSP language id the model is chosen for, e.g. python"
-    )
+    parser.add_argument("--language", metavar="L", help="LSP language id to complete in, e.g. python")
     parser.add_argument(
         "--provider", default="auto", metavar="P", help="auto, or one by name (default: auto)"
     )
@@ -66,7 +70,13 @@ def run(args: argparse.Namespace) -> int:
     report = Report()
     _check_software(report)
     nvidia = _check_machine(report)
-    report.facts["folders"] = {"models": str(models_folder()), "choices": str(choices_file())}
+    report.facts["folders"] = {
+        "models": str(models_folder()),
+        "choices": str(choices_file()),
+        "memory": str(cache_folder()),
+        "counts": str(stats_file()),
+    }
+    report.facts["privacy"] = _privacy()
     _check_model(report, args)
     if report.facts["model"].get("provider", "").startswith("cpu"):
         report.notes += nvidia.mends()
@@ -74,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
             report.notes.append(
                 "There is an NVIDIA card, but the model runs on the processor; see provider above."
             )
-    print(json.dumps(asdict(report), indent=2) if args.json else _as_text(report))
+    print(json.dumps(asdict(report), indent=2) if args.json else _as_text(report, args.language))
     return 1 if report.problems else 0
 
 
@@ -91,8 +101,7 @@ def _check_software(report: Report) -> None:
         report.problems.append(f"The package {name} is missing; install it with: pip install cg2ls")
     facts["onnxruntime"] = package_version("onnxruntime", "onnxruntime-gpu") or "missing"
     try:
-        providers = import_onnxruntime().get_available_providers()
-        facts["providers"] = ", ".join(name.removesuffix("ExecutionProvider") for name in providers)
+        facts["providers"] = ", ".join(usable(import_onnxruntime().get_available_providers()))
     except Cg2Error as wrong:
         report.problems.append(str(wrong))
 
@@ -110,21 +119,50 @@ def _check_machine(report: Report) -> Nvidia:
     return nvidia
 
 
+def _privacy() -> dict[str, str]:
+    """What docs/privacy.md promises, as it is in this process."""
+    told = all(os.environ.get(name) == value for name, value in VARIABLES.items())
+    return {
+        "telemetry": "off, whatever your environment says (ORT_DISABLE_TELEMETRY=1 and others)"
+        if told
+        else "NOT OFF",
+        "network": "completion connects to nothing and looks up no name",
+        "files": "written in the folders above and where you say, nowhere else",
+        "shown by": "tests/test_native_traffic.py, under strace (docs/privacy.md)",
+    }
+
+
 def _check_model(report: Report, args: argparse.Namespace) -> None:
     report.facts["model"] = facts = {}
     try:
         located = locate_model(flag=args.model, language=args.language)
         facts["model"] = f"{located.name} ({located.reason})"
         facts["folder"] = str(located.folder)
-        _try_model(facts, located.folder, args)
+        model = _try_model(facts, located, args)
+        if silence := _silence(located, model, args.language):
+            report.problems.append(silence)
     except Cg2Error as wrong:
         if str(wrong) not in report.problems:
             report.problems.append(str(wrong))
 
 
-def _try_model(facts: dict[str, str], folder: Path, args: argparse.Namespace) -> None:
+def _silence(located: Located, model: ModelDescription, language: str | None) -> str | None:
+    """Why a model that runs shows nothing in a language."""
+    if (
+        not language
+        or not model.languages
+        or any(same_language(language, known) for known in model.languages)
+    ):
+        return None
+    return (
+        f"{located.name} was trained on {', '.join(model.languages)} and stays silent in {language}; choose another"
+        f" model for it with `cg2ls models use NAME --language {language}`, or set the option `unknownLanguages`."
+    )
+
+
+def _try_model(facts: dict[str, str], located: Located, args: argparse.Namespace) -> ModelDescription:
     began = perf_counter()
-    with Engine.open(folder, provider=args.provider, threads=args.threads) as engine:
+    with Engine.open(located.folder, provider=args.provider, threads=args.threads) as engine:
         model = engine.model
         opened_ms = 1e3 * (perf_counter() - began)
         facts["precision"] = f"{model.precision}, context {model.context_length} tokens"
@@ -140,9 +178,10 @@ def _try_model(facts: dict[str, str], folder: Path, args: argparse.Namespace) ->
         facts["drafts"] = f"on, {costs}" if engine.drafts else "off, as they would change answers"
         facts["first token"] = f"after {engine.last.prefill_ms:.1f} ms ({len(prompt)} tokens read)"
         facts["results"] = str(engine.divergence(prompt * 3))
+    return model
 
 
-def _as_text(report: Report) -> str:
+def _as_text(report: Report, language: str | None) -> str:
     lines: list[str] = []
     for section, facts in report.facts.items():
         lines.append(section)
@@ -151,5 +190,5 @@ def _as_text(report: Report) -> str:
     if report.problems:
         lines += ["", "Completion does not work here:", *(f"  - {problem}" for problem in report.problems)]
     else:
-        lines += ["", "Completion works here."]
+        lines += ["", f"Completion works here in {language}." if language else "Completion works here."]
     return "\n".join(lines)

@@ -70,7 +70,16 @@ PROVIDERS = {
     "openvino": Provider("OpenVINO", "OpenVINOExecutionProvider", package="onnxruntime-openvino"),
     "cpu": Provider("the processor", "CPUExecutionProvider", behind=(), automatic=True),
 }
-"""Providers by the name our options use, in the order `auto` tries them."""
+"""Providers by the name our options use, in the order `auto` tries them. All compute on this machine."""
+
+
+def usable(offered: Sequence[str]) -> list[str]:
+    """Names in `PROVIDERS` of what the installed package has; what it has beside them, such as Azure's, is never used.
+
+    Args:
+        offered: ONNX Runtime's names of the providers in the installed package.
+    """
+    return [name for name, provider in PROVIDERS.items() if provider.onnxruntime in offered]
 
 
 @dataclass(frozen=True, slots=True)

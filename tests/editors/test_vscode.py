@@ -68,3 +68,12 @@ def test_every_command_and_page_that_is_named_is_there():
     assert {*named, *mends} <= commands
     for step in steps:
         assert (EXTENSION / step["media"]["markdown"]).is_file()
+
+
+def test_every_program_is_started_with_telemetry_off():
+    """`process.test.ts` shows what that environment says."""
+    for path in (EXTENSION / "src").glob("*.ts"):
+        text = path.read_text("utf-8")
+        started = re.findall(r"= spawn\(.*?\{(.*?)\}\)", text, re.DOTALL)
+        assert len(started) == text.count("spawn("), path
+        assert all("env: quietEnvironment()" in options for options in started), path

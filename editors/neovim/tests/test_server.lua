@@ -35,6 +35,18 @@ it('a server that is killed comes back, and completes where one was typing', fun
   equal(nvim:said(), {}, 'nothing was said')
 end)
 
+it('the server is started with telemetry off, over the value of the user', function()
+  local nvim = editor.open({ env = { ORT_DISABLE_TELEMETRY = '0' } })
+  nvim:edit(editor.code)
+  nvim:wait_until_ready()
+  local pid = nvim:lua([[return vim.fn.systemlist({ 'pgrep', '-P', tostring(vim.fn.getpid()), '-f', 'cg2ls' })[1] ]])
+  local file = assert(io.open(('/proc/%s/environ'):format(pid)))
+  local environment = vim.split(file:read('*a'), '\0')
+  file:close()
+  equal(vim.tbl_contains(environment, 'ORT_DISABLE_TELEMETRY=1'), true)
+  equal(vim.tbl_contains(environment, 'HOME=' .. nvim.folder), true, 'the rest is the own environment')
+end)
+
 it('a server that keeps ending is left alone, with one message', function()
   local nvim = editor.open_fake({})
   nvim:edit('')

@@ -18,7 +18,7 @@ import {
 } from "vscode-languageclient/node";
 import type { Command } from "./launch";
 import { endedAtOnce, noAnswer, notOurProtocol, type Problem, serverPathWrong } from "./problem";
-import { Lines } from "./process";
+import { Lines, quietEnvironment } from "./process";
 import { SCHEMES } from "./settings";
 import type { ServerStatus } from "./state";
 
@@ -161,6 +161,7 @@ export class Connection {
     const [command, ...first] = this.given.command;
     const child = spawn(command, [...first, ...this.given.args], {
       cwd: this.given.cwd,
+      env: quietEnvironment(),
       windowsHide: true,
     });
     this.child = child;

@@ -2,6 +2,9 @@
 
 import { spawn } from "node:child_process";
 
+/** This process's environment, with ONNX Runtime's telemetry off whatever the user's own says. */
+export const quietEnvironment = (): NodeJS.ProcessEnv => ({ ...process.env, ORT_DISABLE_TELEMETRY: "1" });
+
 /** How a program ended. */
 export interface Ended {
   /** Exit status; null if a signal ended it or it never ran. */
@@ -26,6 +29,7 @@ export function run(command: string, args: readonly string[], options: RunOption
   return new Promise((resolve) => {
     const child = spawn(command, args, {
       cwd: options.cwd,
+      env: quietEnvironment(),
       stdio: ["ignore", "pipe", "pipe"],
       windowsHide: true,
       timeout: options.timeoutMs,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from cg2ls.cli import doctor, machine
 from cg2ls.cli.nvidia import Nvidia
 from cg2ls.engine import EngineError
+from cg2ls.modelfolder.folders import SHIPPED_DEFAULT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,9 +55,10 @@ def test_as_json(tiny_model, capsys, home):
     assert diagnose("--model", tiny_model, "--json") == 0
     report = json.loads(capsys.readouterr().out)
     assert report["problems"] == []
-    assert {"software", "machine", "folders", "model"} == report["facts"].keys()
+    assert {"software", "machine", "folders", "privacy", "model"} == report["facts"].keys()
     assert report["facts"]["folders"]["models"] == str(home / "models")
-    assert "CPU" in report["facts"]["software"]["providers"]
+    assert report["facts"]["folders"]["memory"] == str(home / "cache")
+    assert "cpu" in report["facts"]["software"]["providers"].split(", ")
 
 
 def test_no_model_is_a_problem_with_its_mend(capsys):
@@ -83,6 +86,57 @@ def test_a_missing_runtime_and_packages_are_problems(tiny_model, monkeypatch, ca
     out = capsys.readouterr().out
     assert "The package pygls is missing; install it with: pip install cg2ls" in out
     assert "pip install onnxruntime" in out
+
+
+def test_a_provider_that_is_not_on_this_machine_is_not_listed(tiny_model, monkeypatch, capsys):
+    offered = ["AzureExecutionProvider", "VitisAIExecutionProvider", "CPUExecutionProvider"]
+    runtime = SimpleNamespace(get_available_providers=lambda: offered)
+    monkeypatch.setattr(doctor, "import_onnxruntime", lambda: runtime)
+    assert diagnose("--model", tiny_model, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["facts"]["software"]["providers"] == "cpu"
+
+
+@pytest.mark.parametrize("name", ["azure", "AzureExecutionProvider"])
+def test_a_provider_that_is_not_on_this_machine_is_refused(tiny_model, capsys, name):
+    assert diagnose("--model", tiny_model, "--provider", name) == 1
+    assert f"provider '{name}' is unknown" in capsys.readouterr().out
+
+
+def test_what_is_promised_about_privacy_is_told(tiny_model, monkeypatch, capsys):
+    assert diagnose("--model", tiny_model) == 0
+    out = capsys.readouterr().out
+    assert "off, whatever your environment says (ORT_DISABLE_TELEMETRY=1" in out
+    monkeypatch.setenv("ORT_DISABLE_TELEMETRY", "0")
+    diagnose("--model", tiny_model)
+    assert "NOT OFF" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        (None, "Completion works here."),
+        ("python", "Completion works here in python."),
+        ("py", "Completion works here in py."),
+    ],
+)
+def test_a_language_that_the_model_knows_works(language, said, capsys):
+    model = SHIPPED_DEFAULT
+    assert diagnose("--model", model, *(["--language", language] if language else [])) == 0
+    assert capsys.readouterr().out.endswith(f"{said}\n")
+
+
+@pytest.mark.parametrize("language", ["rust", "javascriptreact"])
+def test_a_language_that_the_model_does_not_know_is_a_problem_with_its_mend(language, capsys):
+    assert diagnose("--model", SHIPPED_DEFAULT, "--language", language) == 1
+    out = capsys.readouterr().out
+    assert "Completion works here" not in out
+    assert f"was trained on python and stays silent in {language}" in out
+    assert f"`cg2ls models use NAME --language {language}`" in out
+
+
+def test_a_model_that_does_not_say_its_languages_works_in_any(tiny_model, capsys):
+    assert diagnose("--model", tiny_model, "--language", "rust") == 0
+    assert capsys.readouterr().out.endswith("Completion works here in rust.\n")
 
 
 def test_an_unsupported_python_is_a_problem(tiny_model, monkeypatch, capsys):

@@ -2,6 +2,9 @@
 
 local M = {}
 
+--- What every program of ours is started with, over the user's own values: ONNX Runtime's telemetry is off.
+M.ENVIRONMENT = { ORT_DISABLE_TELEMETRY = '1' }
+
 ---@class cg2ls.Result
 ---@field code integer 0 for success; 127 if the program could not be started
 ---@field stdout string
@@ -12,7 +15,7 @@ local M = {}
 ---@param options table of `vim.system`
 ---@param done fun(result: cg2ls.Result)
 function M.run(command, options, done)
-  local all = vim.tbl_extend('keep', { text = true }, options)
+  local all = vim.tbl_extend('keep', { text = true, env = M.ENVIRONMENT }, options)
   local started, problem = pcall(vim.system, command, all, function(result)
     vim.schedule(function()
       done({ code = result.code, stdout = result.stdout or '', stderr = result.stderr or '' })
@@ -30,7 +33,7 @@ end
 ---@param timeout_ms integer
 ---@return cg2ls.Result
 function M.wait(command, timeout_ms)
-  local started, process = pcall(vim.system, command, { text = true, timeout = timeout_ms })
+  local started, process = pcall(vim.system, command, { text = true, env = M.ENVIRONMENT, timeout = timeout_ms })
   if not started then
     return { code = 127, stdout = '', stderr = tostring(process) }
   end

@@ -129,7 +129,7 @@ function M.new(command, on_end)
           end)
         end,
       })
-      return expecting_refusal(run, vim.lsp.rpc.start(run.command, ours, {}))
+      return expecting_refusal(run, vim.lsp.rpc.start(run.command, ours, { env = process.ENVIRONMENT }))
     end
 end
 

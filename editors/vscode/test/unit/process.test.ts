@@ -12,6 +12,22 @@ test("a program's words and status are given back", () =>
     assert.deepEqual(lines.sort(), ["one", "two"]);
   }));
 
+test("a program is run with ONNX Runtime's telemetry off, over the user's own value", () =>
+  inFolder(async (folder) => {
+    const before = process.env.ORT_DISABLE_TELEMETRY;
+    process.env.ORT_DISABLE_TELEMETRY = "0";
+    try {
+      const says = program(folder, "says", 'echo "$ORT_DISABLE_TELEMETRY" "$HOME"');
+      assert.equal((await run(says, [])).stdout, `1 ${process.env.HOME}\n`);
+    } finally {
+      if (before === undefined) {
+        delete process.env.ORT_DISABLE_TELEMETRY;
+      } else {
+        process.env.ORT_DISABLE_TELEMETRY = before;
+      }
+    }
+  }));
+
 test("a program that is not there, or takes too long, is no exception", () =>
   inFolder(async (folder) => {
     assert.equal((await run("/nowhere/program", [])).failure, "ENOENT");
