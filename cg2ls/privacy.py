@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 VARIABLES = {
     "ORT_DISABLE_TELEMETRY": "1",  # ONNX Runtime: a device id, events, and their upload
@@ -24,6 +25,14 @@ def set_variables() -> None:
     and `cg2ls` calls this.
     """
     os.environ.update(VARIABLES)
+
+
+def keep_compiled_code(folder: Path) -> None:
+    """Has PyTorch keep what it compiles in a folder of ours, unless the user named one.
+
+    By itself it makes one among the temporary files, even where it compiles nothing.
+    """
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(folder))
 
 
 @contextmanager

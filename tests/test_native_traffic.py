@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -18,6 +19,7 @@ import pytest
 
 from cg2_quantize.synthetic import write_random_checkpoint
 from cg2ls.codegen2 import CodeGenConfig
+from cg2ls.privacy import VARIABLES
 from tools.lsp_client import LspClient
 from tools.native_trace import Sights, TracerError, check_tracer, read_lines, read_log, tracer
 
@@ -326,3 +328,17 @@ def test_a_machine_that_does_not_let_it_trace_is_told(
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(TracerError, match="may not trace here; ptrace is restricted"):
         check_tracer()
+
+
+PAGE = (ROOT / "docs" / "privacy.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("test", sorted(set(re.findall(r"tests/[\w/]+\.py::test_\w+", PAGE))))
+def test_the_page_names_tests_that_are_there(test: str) -> None:
+    path, name = test.split("::")
+    assert re.search(rf"^def {name}\(", (ROOT / path).read_text("utf-8"), re.MULTILINE)
+
+
+def test_the_page_names_our_folders_and_every_variable() -> None:
+    assert [f"~/{folder}" for folder in OWN_FOLDERS if f"`~/{folder}`" not in PAGE] == []
+    assert [name for name, value in VARIABLES.items() if f"`{name}={value}`" not in PAGE] == []

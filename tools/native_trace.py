@@ -204,7 +204,8 @@ def main(command: Sequence[str]) -> int:
         sights = read_log(log, Path.cwd())
     for title, calls in (("sockets", sights.sockets), ("sent", sights.sent), ("hidden", sights.hidden)):
         print(f"{title}: {len(calls)}", *calls, sep="\n  ")
-    print(f"written: {len(sights.written)}", *sorted(map(str, sights.written)), sep="\n  ")
+    written = sorted(str(path) for path in sights.written if "__pycache__" not in path.parts)
+    print(f"written, but for Python's bytecode: {len(written)}", *written, sep="\n  ")
     return 1 if sights.sockets or sights.sent or sights.hidden else 0
 
 

@@ -1,6 +1,10 @@
 """CodeGen2 checkpoints to verified model folders, and back."""
 
 import cg2ls  # noqa: F401 - first of all, it turns off what libraries would report
+from cg2ls.modelfolder.folders import cache_folder
+from cg2ls.privacy import keep_compiled_code
+
+keep_compiled_code(cache_folder() / "torch")
 
 try:
     from cg2_quantize.dequantize import dequantize
