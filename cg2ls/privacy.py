@@ -32,7 +32,8 @@ def keep_compiled_code(folder: Path) -> None:
 
     By itself it makes one among the temporary files, even where it compiles nothing.
     """
-    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(folder))
+    if folder.is_absolute():  # it is not for a user without a home
+        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(folder))
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 import pytest
 
 from cg2ls.engine.session import import_onnxruntime
-from cg2ls.privacy import VARIABLES, hub_kernels_refused
+from cg2ls.privacy import VARIABLES, hub_kernels_refused, keep_compiled_code
 
 ROOT = Path(__file__).parents[2]
 OURS = {"cg2ls", "cg2_quantize", "cg2_training"}
@@ -34,7 +34,6 @@ ENTRIES = {
     "measuring a conversion": ("cg2_quantize.proof.speed",),
     "a rival": ("cg2_quantize.rivals.optimum_loop",),
     "training": ("cg2_training.cli", "--help"),
-    "a borrowed machine": ("cg2_training.lease.leg",),
 }
 WATCH = f"""
 import importlib, os, sys
@@ -135,3 +134,31 @@ def test_bitsandbytes_cannot_fetch_code_from_the_hub(tmp_path: Path, monkeypatch
     with hub_kernels_refused():
         assert "kernels" in sys.modules, "what the user has imported stays"
     monkeypatch.delitem(sys.modules, "kernels")
+
+
+def test_a_rival_asks_the_hub_nothing() -> None:
+    code = """
+import os, runpy, sys
+sys.argv[1:] = ["--help"]
+try:
+    runpy.run_module("cg2_quantize.rivals", run_name="__main__")
+except SystemExit:
+    print("HF_HUB_OFFLINE", os.environ["HF_HUB_OFFLINE"])
+"""
+    environment = {**os.environ, "HF_HUB_OFFLINE": "0"}
+    ran = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.endswith("HF_HUB_OFFLINE 1\n")
+
+
+def test_what_pytorch_compiles_is_kept_among_our_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "")
+    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR")
+    keep_compiled_code(Path("~/.cache"))
+    assert "TORCHINDUCTOR_CACHE_DIR" not in os.environ, "a user without a home has no folder of ours"
+    keep_compiled_code(tmp_path)
+    keep_compiled_code(tmp_path / "other")
+    assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == str(tmp_path), "a folder that was named stays"
