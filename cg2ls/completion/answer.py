@@ -6,8 +6,10 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from cg2ls.completion.faults import steps_of
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable
+    from collections.abc import Callable, Iterable
 
     from cg2ls.completion.confidence import Gate
     from cg2ls.completion.shape import Shaper
@@ -79,9 +81,14 @@ class Answer:
 def generate(
     engine: CompletionEngine, request: Request, shaper: Shaper, gate: Gate, stop: Callable[[], bool]
 ) -> Answer:
-    """Runs the model until it ends, is stopped, nothing more could be shown, or it is not sure enough."""
+    """Runs the model until it ends, is stopped, nothing more could be shown, or it is not sure enough.
+
+    Raises:
+        RequestError: the engine cannot serve this request.
+        EngineFailedError: it failed.
+    """
     answer = Answer(forced=len(request.forced))
-    with closing(_steps(engine, request, stop)) as steps:
+    with closing(steps_of(engine, request, stop)) as steps:
         for step in steps:
             answer.add(step)
             if not gate.take(step):
@@ -91,9 +98,3 @@ def generate(
                 return answer
     answer.ended = answer.by_model = len(answer.steps) < request.max_tokens
     return answer
-
-
-def _steps(
-    engine: CompletionEngine, request: Request, stop: Callable[[], bool]
-) -> Generator[Step, None, None]:
-    yield from engine.complete(request, stop)

@@ -5,14 +5,19 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 Stop = Callable[[], bool]
 """Whether the work was cancelled or superseded."""
+
+
+class WorkError(Exception):
+    """Work raised something that is no error; that is its cause."""
 
 
 @dataclass(eq=False)
@@ -53,6 +58,8 @@ class Scheduler:
 
         Raises:
             asyncio.CancelledError: the caller was cancelled; `work` is told to stop.
+            WorkError: `work` raised something that is no `Exception`, or means something else here.
+            Exception: what `work` raised.
         """
         job = _Job(asyncio.get_running_loop().create_future())
         if older := self._newest.get(document):
@@ -80,12 +87,20 @@ class Scheduler:
             answer.add_done_callback(_forget)
             raise
 
-    def when_idle(self, work: Callable[[Stop], object]) -> None:
-        """Runs `work` in the decoding thread if nothing else is under way, until anything is."""
+    def when_idle(
+        self, work: Callable[[Stop], object], failed: Callable[[Exception], object] = lambda _: None
+    ) -> None:
+        """Runs `work` in the decoding thread if nothing else is under way, until anything is.
+
+        Args:
+            work: it asks the callback it gets, often, whether to stop.
+            failed: gets what `work` raised, in the event loop's thread.
+        """
         if not self._newest and not self._closed:
             self.interrupt()
             self._idle = threading.Event()
-            self._pool.submit(_unless_stopped, self._idle, work)
+            done = asyncio.wrap_future(self._pool.submit(_unless_stopped, self._idle, work))
+            done.add_done_callback(partial(_tell_error, failed))
 
     def interrupt(self) -> None:
         """Ends work that was begun because nothing else was under way."""
@@ -108,12 +123,30 @@ class Scheduler:
 
 
 def _unless_stopped(stop: threading.Event, work: Callable[[Stop], T]) -> T | None:
-    return None if stop.is_set() else work(stop.is_set)
+    """Runs work, and turns what would end the event loop, or never reach it, into an error like others.
+
+    asyncio lets SystemExit and KeyboardInterrupt out of the loop, takes CancelledError for the caller's own, and
+    does not take StopIteration at all, so that a request would wait for ever.
+    """
+    if stop.is_set():
+        return None
+    try:
+        return work(stop.is_set)
+    except BaseException as error:
+        if isinstance(error, Exception) and not isinstance(error, (StopIteration, CancelledError)):
+            raise
+        raise WorkError(f"{type(error).__name__} in the decoding thread") from error
 
 
 async def _first(*futures: asyncio.Future[Any]) -> None:
     """Waits for any of the futures, without cancelling them if the wait is."""
     await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
+
+
+def _tell_error(failed: Callable[[Exception], object], done: asyncio.Future[Any]) -> None:
+    """Hands an error on, if there is one."""
+    if not done.cancelled() and isinstance(error := done.exception(), Exception):
+        failed(error)
 
 
 def _forget(answer: asyncio.Future[Any]) -> None:

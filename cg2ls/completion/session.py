@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from cg2ls.completion.answer import generate
 from cg2ls.completion.budget import HEALING, Budget
 from cg2ls.completion.confidence import LEAST_CONFIDENCE, LEAST_WITH_PRIOR, Gate
 from cg2ls.completion.cursor import Cursor
+from cg2ls.completion.faults import Faults
 from cg2ls.completion.mode import Extent, extent
 from cg2ls.completion.names import CONFIDENCE, TYPED_THROUGH
 from cg2ls.completion.options import CompletionOptions
@@ -26,10 +27,13 @@ from cg2ls.completion.syntax import grammar_of
 from cg2ls.completion.syntax.kind import kind_at
 from cg2ls.completion.typed_through import Suggestion, TypedThrough
 from cg2ls.completion.types import Completion, CompletionEngine, Reason, Trigger
-from cg2ls.engine.prior import Prior
+from cg2ls.engine.prior import GuardedPrior, Prior
 from cg2ls.engine.request import Request, never
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cg2ls.completion.faults import Fault
     from cg2ls.completion.policy import Silence
     from cg2ls.completion.syntax import Grammar
     from cg2ls.completion.typed_through import Rest
@@ -85,7 +89,9 @@ class DocumentSession:
     ) -> Completion:
         """Completes the document at a cursor.
 
-        Generating ends as soon as nothing more could be shown.
+        Generating ends as soon as nothing more could be shown. What only adds to an answer is left out where it
+        fails (the prior, the context, earlier suggestions, further candidates), and stands in the answer's `faults`.
+        Where a grammar, a rule or the tokenizer fails there is no answer: they decide what may be shown.
 
         Args:
             text: the whole document, with any line ends.
@@ -96,20 +102,25 @@ class DocumentSession:
 
         Raises:
             ValueError: the offset is outside of the text.
-            EngineError: the model cannot be run.
+            RequestError: the engine cannot serve this request.
+            EngineFailedError: it failed.
+            Exception: what a grammar, a rule or the tokenizer raised.
         """
         if not 0 <= offset <= len(text):
             raise ValueError(f"offset {offset} is outside of a text of {len(text)} characters")
         began = perf_counter()
-        cursor = Cursor.at(text, offset)
-        known = self._known(cursor, offset, mode, began, count)
-        return known or self._run(cursor, offset, mode, stop, began, count)
+        cursor, faults = Cursor.at(text, offset), Faults()
+        found = self._known(cursor, offset, mode, began, faults, count)
+        found = found or self._run(cursor, offset, mode, stop, began, faults, count)
+        return replace(found, faults=tuple(faults.found)) if faults.found else found
 
     def known(self, text: str, offset: int, mode: Trigger = "automatic") -> Completion | None:
         """What `complete` would give without running the model; None if it would run."""
-        return self._known(Cursor.at(text, offset), offset, mode, perf_counter())
+        return self._known(Cursor.at(text, offset), offset, mode, perf_counter(), Faults())
 
-    def speculate(self, text: str, offset: int, shown: Completion, stop: Callable[[], bool] = never) -> None:
+    def speculate(
+        self, text: str, offset: int, shown: Completion, stop: Callable[[], bool] = never
+    ) -> Sequence[Fault]:
         """Works out what comes after a completion, as if it had been accepted, so that it is known then.
 
         If that is nothing, what comes after Enter is worked out too.
@@ -119,29 +130,41 @@ class DocumentSession:
             offset: of the cursor in it.
             shown: the completion.
             stop: whether anybody wants something; asked before every run of the model.
+
+        Returns:
+            What failed and was left out.
+
+        Raises:
+            Exception: as `complete`.
         """
-        cursor, anchor = Cursor.at(text, offset), self._anchor
+        cursor, anchor, faults = Cursor.at(text, offset), self._anchor, Faults()
         covers = shown.replace_end_offset - offset
         try:
             for accepted in accepted_states(cursor, shown.text, covers, self.language):
                 if stop() or self.silence(accepted, "automatic"):
-                    return
-                if self._run(accepted, accepted.offset, "automatic", stop, perf_counter()).text:
-                    return
+                    break
+                if self._run(accepted, accepted.offset, "automatic", stop, perf_counter(), faults).text:
+                    break
         finally:
             self._anchor = anchor
+        return faults.found
 
     def _known(
-        self, cursor: Cursor, offset: int, mode: Trigger, began: float, count: int = 1
+        self, cursor: Cursor, offset: int, mode: Trigger, began: float, faults: Faults, count: int = 1
     ) -> Completion | None:
         if TYPED_THROUGH not in self.options.disabled_rules:
-            if count == 1 and (rest := self._typed_through.find(cursor, mode)):
-                return _left(offset, rest, began)
-            if count > 1 and (rests := self._typed_through.find_all(cursor, mode)):
-                return _chosen_from([_left(offset, rest, began) for rest in rests][:count])
+            if rests := faults.without(TYPED_THROUGH, lambda: self._rests(cursor, mode, count), None):
+                return _chosen_from([_left(offset, rest, began) for rest in rests])
         if reason := self.silence(cursor, mode):
             return _silent(offset, reason, began)
         return None
+
+    def _rests(self, cursor: Cursor, mode: Trigger, count: int) -> list[Rest] | None:
+        """What is left of earlier suggestions, at most so many."""
+        if count > 1:
+            return self._typed_through.find_all(cursor, mode)[:count]
+        rest = self._typed_through.find(cursor, mode)
+        return [rest] if rest else []
 
     def silence(self, cursor: Cursor, mode: Trigger) -> Silence | None:
         """Why nothing is looked for at this cursor; None if something is."""
@@ -164,6 +187,7 @@ class DocumentSession:
         mode: Trigger,
         stop: Callable[[], bool],
         began: float,
+        faults: Faults,
         count: int = 1,
     ) -> Completion:
         reach = self._extent(cursor)
@@ -176,14 +200,19 @@ class DocumentSession:
             grammar=self._grammar,
         )
         shaper = Shaper(situation=situation, disabled=self.options.disabled_rules)
-        request = self._request(cursor, reach)
+        request = self._request(cursor, reach, faults)
         gate = Gate(request.forced, self._least_confidence(mode, request))
         answer = generate(self.engine, request, shaper, gate, stop)
         if gate.sure:
             shaped = shaper.shape(answer.text, ended=answer.ended, by_model=answer.by_model)
         else:
             shaped = shaper.shape(answer.sure_lines(gate.sure_bytes), ended=True)
-        more = [] if stop() else others(self.engine, request, shaper, shaped.text, count - 1, stop)
+        more: list[Other] = []
+        if count > 1 and not stop():
+            sample = partial(others, self.engine, request, shaper, shaped.text, count - 1, stop)
+            more = faults.without("candidates", sample, [])
+        if isinstance(request.prior, GuardedPrior):
+            faults.note("prior", request.prior.failure)
         reason: Reason = "stopped" if stop() else _reason(shaped, gate)
         shown = shaped.text if reason == "shown" else ""
         first = Completion(
@@ -199,10 +228,14 @@ class DocumentSession:
         if reason == "stopped":
             return first
         found = [first, *(_beside(other, first, offset) for other in more)]
+        faults.without(TYPED_THROUGH, lambda: self._remember(found, cursor, offset, mode), None)
+        return _chosen_from(found)
+
+    def _remember(self, found: Sequence[Completion], cursor: Cursor, offset: int, mode: Trigger) -> None:
+        """Keeps what was found for whoever goes on typing it."""
         for each in reversed(found):
             covers = each.replace_end_offset - offset
             self._typed_through.add(Suggestion.made(cursor, each.text, covers, mode, each.logprob))
-        return _chosen_from(found)
 
     def _least_confidence(self, mode: Trigger, request: Request) -> float:
         if mode == "invoked" or CONFIDENCE in self.options.disabled_rules:
@@ -220,7 +253,7 @@ class DocumentSession:
             return "line"
         return extent(cursor, self.language, lambda: kind_at(cursor, self._grammar))
 
-    def _request(self, cursor: Cursor, reach: Extent) -> Request:
+    def _request(self, cursor: Cursor, reach: Extent, faults: Faults) -> Request:
         engine, options = self.engine, self.options
         model = engine.model
         budget = Budget.of(
@@ -235,18 +268,27 @@ class DocumentSession:
             budget,
             engine.tokenizer.encode,
             model.document_header,
-            lambda: self.context_of(cursor.text, cursor.offset, budget.front) if self.context_of else "",
+            lambda: faults.without("context", lambda: self._context(cursor, budget), ""),
         )
         self._anchor = placed.anchor
         wanted = options.line_tokens if reach == "line" else options.block_tokens
-        guess = self._typed_through.guess(cursor)
+        guess = faults.without(TYPED_THROUGH, lambda: self._typed_through.guess(cursor), "")
         return Request(
             prompt=layout(placed, engine.tokenizer.special, model.infill),
             forced=placed.forced.encode("utf-8"),
             guess=engine.tokenizer.encode(placed.forced + guess) if guess else (),
-            prior=self.prior_of(cursor.text, cursor.offset - len(placed.forced)) if self.prior_of else None,
+            prior=faults.without("prior", lambda: self._prior(cursor, placed.forced), None),
             max_tokens=min(wanted + (HEALING if placed.forced else 0), budget.answer),
         )
+
+    def _context(self, cursor: Cursor, budget: Budget) -> str:
+        """What stands in front of the document's own text."""
+        return self.context_of(cursor.text, cursor.offset, budget.front) if self.context_of else ""
+
+    def _prior(self, cursor: Cursor, forced: str) -> Prior | None:
+        """What else is known about the answer, guarded so that it cannot fail inside the engine."""
+        prior = self.prior_of(cursor.text, cursor.offset - len(forced)) if self.prior_of else None
+        return None if prior is None else GuardedPrior(prior, self.engine.tokenizer.special.vocab_size)
 
 
 def _chosen_from(found: list[Completion]) -> Completion:

@@ -2,36 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING
 
 from cg2ls.completion.answer import Answer
-from cg2ls.engine.request import Step
+from cg2ls.completion.faults import answers_of
+from cg2ls.completion.types import Sampling
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
     from cg2ls.completion.shape import Shaped, Shaper
     from cg2ls.completion.types import CompletionEngine
-    from cg2ls.engine.request import Request
+    from cg2ls.engine.request import Request, Step
 
 TEMPERATURE = 0.8
 TOP_P = 0.95
 TRIES = 2
 """Answers sampled for each that is wanted; some come out the same, and some with nothing to show."""
-
-
-@runtime_checkable
-class Sampling(Protocol):
-    """An engine that gives several answers to one prompt."""
-
-    def candidates(
-        self,
-        request: Request,
-        count: int,
-        stop: Callable[[], bool],
-        is_complete: Callable[[Sequence[Step]], bool],
-    ) -> list[list[Step]]:
-        """As `cg2ls.engine.Engine.candidates`."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +59,8 @@ def others(
         The likeliest first. None is empty, and none reads like another or like `shown`, nor like its beginning.
 
     Raises:
-        EngineError: the model cannot be run, or there is no memory for so many answers.
+        RequestError: there is no memory for so many answers.
+        EngineFailedError: the engine failed.
     """
     if most < 1 or not isinstance(engine, Sampling):
         return []
@@ -81,7 +70,7 @@ def others(
         answer = Answer.of(request.forced, steps)
         return len(answer.data) > answer.forced and shaper.is_complete(answer.text)
 
-    answers = engine.candidates(sampled, TRIES * most, stop, is_complete)
+    answers = answers_of(engine, sampled, TRIES * most, stop, is_complete)
     found = sorted(_shown(answers, request, shaper), key=lambda other: other.logprob, reverse=True)
     distinct: dict[str, Other] = {}
     for other in found:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from cg2ls.codegen2.tokenizer import CodeTokenizer
+    from cg2ls.completion.faults import Fault
     from cg2ls.completion.policy import Silence
     from cg2ls.engine.request import Request, Step
     from cg2ls.modelfolder.description import ModelDescription
@@ -43,6 +44,20 @@ class CompletionEngine(Protocol):
         """Generates an answer to the prompt, one step at a time."""
 
 
+@runtime_checkable
+class Sampling(Protocol):
+    """An engine that gives several answers to one prompt."""
+
+    def candidates(
+        self,
+        request: Request,
+        count: int,
+        stop: Callable[[], bool],
+        is_complete: Callable[[Sequence[Step]], bool],
+    ) -> list[list[Step]]:
+        """As `cg2ls.engine.Engine.candidates`."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Completion:
     r"""What to show at one cursor.
@@ -60,6 +75,7 @@ class Completion:
         silence: why nothing was looked for, where `reason` is "silent".
         rules: names of the rules that changed the model's answer, in their order; the gate's, if it ended it, is last.
         others: further ones to choose from, where several were asked for.
+        faults: what failed and was left out of it.
     """
 
     text: str
@@ -73,3 +89,4 @@ class Completion:
     silence: Silence | None = None
     rules: tuple[str, ...] = ()
     others: tuple[Completion, ...] = ()
+    faults: tuple[Fault, ...] = ()

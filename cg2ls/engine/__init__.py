@@ -3,7 +3,7 @@
 from cg2ls.engine.engine import Engine
 from cg2ls.engine.options import EngineOptions
 from cg2ls.engine.prior import Prior
-from cg2ls.engine.request import EngineError, Guidance, Request, Step, Timing, never
+from cg2ls.engine.request import EngineError, Guidance, Request, RequestError, Step, Timing, never
 
 __all__ = [
     "Engine",
@@ -12,6 +12,7 @@ __all__ = [
     "Guidance",
     "Prior",
     "Request",
+    "RequestError",
     "Step",
     "Timing",
     "never",

@@ -10,7 +10,7 @@ import numpy as np
 from cg2ls.engine.drafting import Drafter, Guess, Policy, PriorDraft, PromptLookup, Source
 from cg2ls.engine.lane import GuidedLane, Lane, SingleLane
 from cg2ls.engine.modeldraft import ModelDraft
-from cg2ls.engine.request import EngineError
+from cg2ls.engine.request import RequestError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -49,7 +49,7 @@ class Job:
         """Checks a request.
 
         Raises:
-            EngineError: a prompt is too long, or has an id that is no token.
+            RequestError: a prompt is too long, or has an id that is no token.
         """
         prompt = _checked(request.prompt, model)
         away = None if request.guidance is None else _checked(request.guidance.prompt, model)
@@ -97,9 +97,9 @@ def _lane(
 def _checked(tokens: Sequence[int], model: ModelDescription) -> NDArray[np.int64]:
     prompt = np.asarray(tokens, dtype=np.int64)
     if len(prompt) >= model.context_length:
-        raise EngineError(
+        raise RequestError(
             f"The prompt has {len(prompt)} tokens, but {model.name} takes {model.context_length - 1} at most."
         )
     if prompt.min() < 0 or prompt.max() >= model.architecture.vocab_size:
-        raise EngineError(f"The prompt has a token id outside of {model.name}'s vocabulary.")
+        raise RequestError(f"The prompt has a token id outside of {model.name}'s vocabulary.")
     return prompt

@@ -10,7 +10,7 @@ from cg2ls.engine.cache import KvBuffers
 from cg2ls.engine.calls import logits_dtype
 from cg2ls.engine.forward import RunError, first_line
 from cg2ls.engine.providers import PROVIDERS
-from cg2ls.engine.request import EngineError
+from cg2ls.engine.request import RequestError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -68,7 +68,8 @@ class Batch:
             stop: whether to end with what there is.
 
         Raises:
-            EngineError: there is no memory for so many, or the model cannot be run.
+            RequestError: there is no memory for so many.
+            EngineError: the model cannot be run.
         """
         read = self._lane.read((), (), lambda _: not stop())
         if read is None:
@@ -159,7 +160,7 @@ class _Rows:
             vocab = model.architecture.vocab_size
             self._logits: NDArray[Any] = np.zeros((count, 1, vocab), dtype=logits_dtype(opened.session))
         except MemoryError as wrong:
-            raise EngineError(
+            raise RequestError(
                 f"There is no memory for {count} candidates ({first_line(wrong)}) Ask for fewer."
             ) from None
         self._ids: NDArray[np.int64] = np.zeros((count, 1), dtype=np.int64)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cg2ls.engine.healing import ByteIndex, ForcedStart
-from cg2ls.engine.request import EngineError, Request, Step
+from cg2ls.engine.request import Request, RequestError, Step
 from cg2ls.engine.sampling import LogSoftmax, Sampler
 
 if TYPE_CHECKING:
@@ -69,17 +69,17 @@ class Chooser:
             logits: after the tokens generated so far, float32 [vocab].
 
         Raises:
-            EngineError: no token has the forced bytes, or the logits are not finite.
+            RequestError: no token has the forced bytes, or the logits are not finite, which depends on the prompt.
         """
         name = self._vocabulary.model
         scores = logits if self._prior is None else self._prior.mix(self.generated, logits)
         allowed = self._forced.allowed()
         if allowed is not None and not len(allowed):
-            raise EngineError(f"{name} has no token for the bytes the answer must begin with.")
+            raise RequestError(f"{name} has no token for the bytes the answer must begin with.")
         token = self._sampler.pick(scores, allowed)
         logprob = self._log_softmax.at(logits, token) if self._prior is None else float(scores[token])
         if not math.isfinite(logprob):
-            raise EngineError(f"{name} computes no finite numbers; convert the model again.")
+            raise RequestError(f"{name} computes no finite numbers; convert the model again.")
         if self._vocabulary.special.is_stop(token) and not self._past_end:
             return None
         data = self._vocabulary.token_bytes[token]

@@ -17,7 +17,7 @@ from cg2ls.engine.keeper import Keeper
 from cg2ls.engine.opening import open_keeper
 from cg2ls.engine.options import EngineOptions
 from cg2ls.engine.providers import PROVIDERS
-from cg2ls.engine.request import EngineError, Request, Step, Timing, never
+from cg2ls.engine.request import Request, RequestError, Step, Timing, never
 from cg2ls.engine.timebox import TimeBox
 
 if TYPE_CHECKING:
@@ -145,8 +145,9 @@ class Engine:
             stop: whether the request was cancelled; cheap and safe to call often.
 
         Raises:
-            EngineError: the prompt does not fit, the engine is closed or already generating in this thread
-                (raised when the iterator starts), or the model cannot be run.
+            RequestError: the prompt does not fit, or the model has no finite numbers or no token for it.
+            EngineError: the engine is closed or already generating in this thread (raised when the iterator
+                starts), or the model cannot be run.
         """
         return self._generate(Job.of(request, self.model, self.prefill_chunk), stop)
 
@@ -169,10 +170,11 @@ class Engine:
             is_complete: whether an answer needs no further step, asked after each of its steps.
 
         Raises:
-            EngineError: as `complete`, or there is no memory for so many.
+            RequestError: as `complete`, or there is no memory for so many.
+            EngineError: as `complete`.
         """
         if count < 1:
-            raise EngineError(f"The number of candidates is {count}, but must be at least 1.")
+            raise RequestError(f"The number of candidates is {count}, but must be at least 1.")
         job = Job.of(request, self.model, self.prefill_chunk)
         with self._keeper.alone() as runtime:
             clock = Clock(len(job.prompt))

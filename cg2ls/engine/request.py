@@ -17,6 +17,10 @@ class EngineError(Cg2Error):
     """A model that cannot be opened or run, or a request that it cannot serve."""
 
 
+class RequestError(EngineError):
+    """A request that the engine cannot serve; it serves others."""
+
+
 def never() -> bool:
     """The stop callback of a request that nobody cancels."""
     return False
@@ -44,9 +48,9 @@ class Guidance:
 
     def __post_init__(self) -> None:
         if not self.prompt:
-            raise EngineError("The prompt of the guidance is empty; it needs at least one token.")
+            raise RequestError("The prompt of the guidance is empty; it needs at least one token.")
         if not 0 <= self.scale < float("inf"):
-            raise EngineError(f"The scale of the guidance is {self.scale}, but must be 0 or more.")
+            raise RequestError(f"The scale of the guidance is {self.scale}, but must be 0 or more.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,17 +92,17 @@ class Request:
 
     def __post_init__(self) -> None:
         if not len(self.prompt):
-            raise EngineError("The prompt is empty; it needs at least one token.")
+            raise RequestError("The prompt is empty; it needs at least one token.")
         if self.max_tokens < 1:
-            raise EngineError(f"max_tokens is {self.max_tokens}, but must be at least 1.")
+            raise RequestError(f"max_tokens is {self.max_tokens}, but must be at least 1.")
         if not 0 <= self.temperature < float("inf"):
-            raise EngineError(f"temperature is {self.temperature}, but must be 0 or more.")
+            raise RequestError(f"temperature is {self.temperature}, but must be 0 or more.")
         if not 0 < self.top_p <= 1:
-            raise EngineError(f"top_p is {self.top_p}, but must be above 0 and at most 1.")
+            raise RequestError(f"top_p is {self.top_p}, but must be above 0 and at most 1.")
         for name in ("first_by_ms", "total_ms"):
             limit = getattr(self, name)
             if limit is not None and not limit > 0:
-                raise EngineError(f"{name} is {limit}, but must be above 0.")
+                raise RequestError(f"{name} is {limit}, but must be above 0.")
 
 
 @dataclass(frozen=True, slots=True)

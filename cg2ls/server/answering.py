@@ -12,11 +12,16 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams
 
 from cg2ls.completion import Completion, CompletionOptions, DocumentSession, Trigger
+from cg2ls.completion.faults import EngineFailedError
 from cg2ls.server.documents import NotOpenError, PositionError, Snapshot
+from cg2ls.server.recovery import engine_failed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from cg2ls.completion import CompletionEngine
     from cg2ls.completion.rhythm import Rhythm
+    from cg2ls.server.model import Model
     from cg2ls.server.options import Options
     from cg2ls.server.server import Server
 
@@ -81,11 +86,14 @@ def place_of(
     return place
 
 
-async def complete(server: Server, place: Place, mode: Trigger, count: int = 1) -> Completion | None:
+async def complete(
+    server: Server, model: Model, place: Place, mode: Trigger, count: int = 1
+) -> Completion | None:
     """Completes at a place, in the decoding thread where the model has to run.
 
     Args:
-        server: with its models.
+        server: with what it knows of the document and its surroundings; where these fail they are left out.
+        model: to answer with.
         place: from the request.
         mode: whether the user asked.
         count: how many completions to choose from are wanted.
@@ -95,50 +103,69 @@ async def complete(server: Server, place: Place, mode: Trigger, count: int = 1) 
 
     Raises:
         NoModelError: the model could not be opened, and the user asked for a completion.
-        Exception: the engine broke.
+        EngineFailedError: the engine broke.
+        Exception: something went wrong with this request.
     """
-    model = server.model_of(place.snapshot.language, place.snapshot.uri)
-    engine = model.engine
+    engine, failures, uri = model.engine, server.failures, place.snapshot.uri
     if engine is None:
         if model.state == "failed" and mode == "invoked":
             raise NoModelError(model.problem)
         server.tell_not_ready(model)
         return None
     session = _session(server, place.snapshot, engine)
-    session.prior_of = server.memories.prior_of(place.snapshot, engine)
-    session.context_of = server.surroundings.context_of(place.snapshot, place.offset, engine)
-    options = server.options_of(place.snapshot.uri, place.snapshot.language)
-    server.rhythm.key(monotonic())
-    uri = place.snapshot.uri
+    session.prior_of = failures.without(
+        "memory", uri, lambda: server.memories.prior_of(place.snapshot, engine), None
+    )
+    session.context_of = failures.without(
+        "context", uri, lambda: server.surroundings.context_of(place.snapshot, place.offset, engine), None
+    )
+    options = server.options_of(uri, place.snapshot.language)
+    wait = failures.without("rhythm", uri, lambda: _wait(server.rhythm, options, mode), 0.0)
     completion = session.known(*place.text_and_offset(), mode) if count == 1 else None
     if completion is not None:
         server.scheduler.supersede(uri)
     else:
-        wait = _wait(server.rhythm, options, mode)
         completion = await server.scheduler.run(
             uri, lambda stop: session.complete(*place.text_and_offset(), mode, stop, count=count), wait=wait
         )
-    if completion is not None and completion.source == "model" and completion.tokens:
-        server.rhythm.answered(completion.latency_ms / 1000)
-    if completion is not None and completion.text and options.speculate:
-        _speculate_later(server, session, place, completion)
+    if completion is None:
+        return None
+    for fault in completion.faults:
+        failures.left_out(uri, fault.hook, fault.error)
+    if completion.source == "model" and completion.tokens:
+        seconds = completion.latency_ms / 1000
+        failures.without("rhythm", uri, lambda: server.rhythm.answered(seconds), None)
+    if completion.text and options.speculate and failures.may_speculate(uri):
+        _speculate_later(server, model, session, place, completion)
     return completion
 
 
 def _wait(rhythm: Rhythm, options: Options, mode: Trigger) -> float:
-    """Seconds to wait before the model runs; who asks by hand waits for nothing else."""
+    """Notes a key; seconds to wait before the model runs, and who asks by hand waits for nothing else."""
+    rhythm.key(monotonic())
     if mode == "invoked":
         return 0.0
     return rhythm.wait() if options.delay_ms is None else options.delay_ms / 1000
 
 
-def _speculate_later(server: Server, session: DocumentSession, place: Place, shown: Completion) -> None:
+def _speculate_later(
+    server: Server, model: Model, session: DocumentSession, place: Place, shown: Completion
+) -> None:
     """Works out what comes after what is shown, once nothing was asked for a moment."""
+    uri = place.snapshot.uri
+
+    def work(stop: Callable[[], bool]) -> None:
+        for fault in session.speculate(*place.text_and_offset(), shown=shown, stop=stop):
+            server.failures.left_out(uri, fault.hook, fault.error)
+
+    def failed(error: Exception) -> None:
+        if isinstance(error, EngineFailedError):
+            engine_failed(server, model, session.engine, uri, error.cause)
+        else:
+            server.failures.speculation_lost(uri, error)
 
     def begin() -> None:
-        server.scheduler.when_idle(
-            lambda stop: session.speculate(*place.text_and_offset(), shown=shown, stop=stop)
-        )
+        server.scheduler.when_idle(work, failed)
 
     asyncio.get_running_loop().call_later(IDLE_SECONDS, begin)
 

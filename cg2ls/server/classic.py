@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lsprotocol import types
 
 from cg2ls.server.answering import Place, place_of
-from cg2ls.server.replying import reply
+from cg2ls.server.replying import contain, reply
 
 if TYPE_CHECKING:
     from cg2ls.completion import Completion
@@ -21,10 +21,18 @@ def register(server: Server) -> None:
     """Registers the handler."""
 
     async def completion(params: types.CompletionParams) -> types.CompletionList | None:
+        nothing = types.CompletionList(is_incomplete=True, items=[])
+        # Clients call every request of a word's letters "invoked", so that an error would come with every key.
+        return await contain(
+            server, params.text_document.uri, answered(params, nothing), nothing, tells=False
+        )
+
+    async def answered(
+        params: types.CompletionParams, nothing: types.CompletionList
+    ) -> types.CompletionList | None:
         place = place_of(server, params.text_document, params.position)
         context = params.context
         invoked = context is None or context.trigger_kind is types.CompletionTriggerKind.Invoked
-        nothing = types.CompletionList(is_incomplete=True, items=[])
         return await reply(server, place, "invoked" if invoked else "automatic", answer, nothing)
 
     server.feature(types.TEXT_DOCUMENT_COMPLETION, types.CompletionOptions())(completion)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from lsprotocol import types
@@ -9,6 +10,7 @@ from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams
 
 from cg2ls.errors import Cg2Error
 from cg2ls.server import logs
+from cg2ls.server.failures import cause_of
 from cg2ls.server.stats import StatsFile, report, stats_file
 from cg2ls.server.status import status_of
 
@@ -33,7 +35,20 @@ def register(server: Server) -> None:
 
     def command(handler: Callable[..., Any]) -> None:
         words = handler.__name__.split("_")
-        server.command(PREFIX + words[0] + "".join(word.capitalize() for word in words[1:]))(handler)
+
+        @wraps(handler)
+        def contained(*arguments: Any) -> Any:
+            try:
+                return handler(*arguments)
+            except JsonRpcException:
+                raise
+            except Cg2Error as error:
+                raise CommandError(str(error)) from None
+            except Exception as error:
+                server.failures.left_out("", f"the command {handler.__name__}", error)
+                raise CommandError(f"The command failed: {cause_of(error)}") from None
+
+        server.command(PREFIX + words[0] + "".join(word.capitalize() for word in words[1:]))(contained)
 
     @command
     def status(*arguments: Any) -> dict[str, Any]:
@@ -49,6 +64,7 @@ def register(server: Server) -> None:
 
     @command
     def restart(*_: Any) -> dict[str, Any]:
+        server.failures.forget_all()
         server.restart_models()
         return status_of(server, server.board.uri).to_json()
 
@@ -63,10 +79,7 @@ def register(server: Server) -> None:
     @command
     def stats(*_: Any) -> dict[str, Any]:
         server.usage.save()
-        try:
-            return report(StatsFile(stats_file()).read())
-        except Cg2Error as wrong:
-            raise CommandError(str(wrong)) from None
+        return report(StatsFile(stats_file()).read())
 
     @command
     def show_log(*_: Any) -> dict[str, Any]:
@@ -86,11 +99,8 @@ def _switched(server: Server, model: str) -> dict[str, Any]:
     """Another model for every document until the server ends; "" for the options' choice again."""
     from cg2ls.modelfolder.store import ModelStore
 
-    try:
-        if model:
-            ModelStore().locate(model)
-    except Cg2Error as missing:
-        raise CommandError(str(missing)) from None
+    if model:
+        ModelStore().locate(model)
     server.settings.for_session(model=model or None)
     server.settings_changed([])
     return status_of(server, server.board.uri).to_json()
@@ -100,10 +110,7 @@ def _models(server: Server) -> list[dict[str, Any]]:
     """The models of this machine, as a menu wants them."""
     from cg2ls.modelfolder.store import ModelStore
 
-    try:
-        stored = ModelStore().models()
-    except Cg2Error as wrong:
-        raise CommandError(str(wrong)) from None
+    stored = ModelStore().models()
     language = server.documents.language_of(server.board.uri)
     current = server.model_of(language or "", server.board.uri if language else "", load=False).folder
     return [

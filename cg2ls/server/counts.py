@@ -10,7 +10,7 @@ from typing import Any
 BOUNDS_MS = (1, 2, 5, 10, 15, 20, 30, 40, 50, 75, 100, 150, 200, 300, 500, 750, 1000, 2000, 5000)
 """Upper ends of the classes that latencies are counted in; the last class has none."""
 
-PLAIN = ("requests", "shown", "accepted", "partly_accepted", "saved_characters")
+PLAIN = ("requests", "shown", "accepted", "partly_accepted", "saved_characters", "failed")
 
 
 @dataclass
@@ -23,6 +23,7 @@ class Counts:
         accepted: of these, accepted in whole, or to the last part.
         partly_accepted: of these, those a part of which was accepted, and perhaps the rest later.
         saved_characters: that were accepted rather than typed.
+        failed: requests that something went wrong with; they are not among the answered ones.
         latency: requests by class of `BOUNDS_MS`, from request to answer.
     """
 
@@ -31,6 +32,7 @@ class Counts:
     accepted: int = 0
     partly_accepted: int = 0
     saved_characters: int = 0
+    failed: int = 0
     latency: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS_MS) + 1))
 
     def answered(self, latency_ms: float) -> None:

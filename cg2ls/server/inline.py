@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from lsprotocol import types
 
 from cg2ls.server.answering import Place, place_of
-from cg2ls.server.replying import reply
+from cg2ls.server.replying import contain, reply
 
 if TYPE_CHECKING:
     from cg2ls.completion import Completion
@@ -23,14 +23,20 @@ def register(server: Server) -> None:
     """Registers the handler; pygls leaves the capability out unless it is given options."""
 
     async def inline_completion(params: types.InlineCompletionParams) -> types.InlineCompletionList | None:
+        invoked = params.context.trigger_kind is types.InlineCompletionTriggerKind.Invoked
+        nothing = types.InlineCompletionList(items=[])
+        uri = params.text_document.uri
+        return await contain(server, uri, answered(params, nothing, invoked=invoked), nothing, tells=invoked)
+
+    async def answered(
+        params: types.InlineCompletionParams, nothing: types.InlineCompletionList, *, invoked: bool
+    ) -> types.InlineCompletionList | None:
         place = place_of(
             server, params.text_document, params.position, params.context.selected_completion_info
         )
         version = getattr(params.text_document, "version", None)  # an extension of Copilot's clients
         if version not in (None, place.snapshot.version):
             return None
-        invoked = params.context.trigger_kind is types.InlineCompletionTriggerKind.Invoked
-        nothing = types.InlineCompletionList(items=[])
         if not invoked:
             return await reply(server, place, "automatic", answer, nothing)
         count = server.options_of(place.snapshot.uri, place.snapshot.language).candidates

@@ -31,7 +31,8 @@ class OneLine(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """One line of text."""
-        return f"cg2ls: {record.levelname.lower()}: {record.getMessage().splitlines()[0]}"
+        lines = record.getMessage().splitlines() or [""]
+        return f"cg2ls: {record.levelname.lower()}: {lines[0]}"
 
 
 class WithoutContent(logging.Filter):
@@ -50,9 +51,16 @@ class WithoutContent(logging.Filter):
             said = str(record.msg).partition("%")[0].strip(' :"\n')
             record.msg, record.args = said + _origin(record), ()
         elif record.exc_info:
-            record.msg, record.args = record.getMessage() + _origin(record), ()
+            record.msg, record.args = _said(record) + _origin(record), ()
         record.exc_info = record.exc_text = None
         return True
+
+
+def _said(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except Exception:  # arguments that do not fit must not cost what was going on
+        return str(record.msg)
 
 
 def _origin(record: logging.LogRecord) -> str:
@@ -70,8 +78,11 @@ class Recent(logging.Handler):
         self.lines: deque[str] = deque(maxlen=KEPT_LINES)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keeps one record as a line."""
-        self.lines.append(self.format(record))
+        """Keeps one record as a line; one that cannot be formatted is logging's to report."""
+        try:
+            self.lines.append(self.format(record))
+        except Exception:
+            self.handleError(record)
 
 
 class Log:
@@ -90,6 +101,7 @@ class Log:
         """
         self.file = file
         handler, form = self._handler(file)
+        logging.raiseExceptions = False  # which would print a record's arguments, perhaps users' code, on stderr
         handler.setFormatter(form)
         self._recent.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
         for each in (handler, self._recent):

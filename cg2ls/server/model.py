@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
@@ -12,6 +13,8 @@ from cg2ls.errors import Cg2Error
 if TYPE_CHECKING:
     from cg2ls.completion import CompletionEngine
     from cg2ls.server.options import Options
+
+log = logging.getLogger(__name__)
 
 State = Literal["waiting", "loading", "ready", "failed"]
 
@@ -39,7 +42,7 @@ class Model:
         name: as model.json has it; the folder's until it is open.
         told: whether the client's log was told that it cannot answer yet.
         wanted: False once no document's choice leads to it any more.
-        reopened: whether it was opened again after it broke, and has not answered since.
+        broken_by: URIs of the documents for which it broke since its last answer.
     """
 
     folder: Path | None
@@ -49,7 +52,7 @@ class Model:
     name: str = ""
     told: bool = False
     wanted: bool = True
-    reopened: bool = False
+    broken_by: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         if self.folder is not None:
@@ -66,9 +69,13 @@ class Model:
 
     def closed(self) -> None:
         """The model gives its memory back; the next request opens it again."""
-        if isinstance(self.engine, Closing):
-            self.engine.close()
+        engine = self.engine
         self.state, self.engine, self.problem, self.told = "waiting", None, "", False
+        if isinstance(engine, Closing):
+            try:
+                engine.close()
+            except Exception:  # a broken one; what it holds goes with it
+                log.exception("%s could not be closed", self.name)
 
 
 class Models:
@@ -132,8 +139,14 @@ class Models:
         flag = None if setting and setting != self.flag else self.flag
         try:
             located = locate_model(flag=flag, setting=setting or None, language=language or None)
-        except Cg2Error as wrong:
-            return Model(None, str(wrong))
+        except Cg2Error as error:
+            return Model(None, str(error))
+        except Exception as error:
+            log.exception("The models could not be looked through")
+            kind = type(error).__name__
+            return Model(
+                None, f"The models could not be looked through ({kind}); `cg2ls doctor` looks for the cause."
+            )
         return Model(located.folder)
 
 

@@ -7,6 +7,7 @@ import contextlib
 import logging
 import threading
 import uuid
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
@@ -19,6 +20,7 @@ from cg2ls.memory.apart import in_child
 from cg2ls.memory.background import Background
 from cg2ls.memory.build import StoppedError
 from cg2ls.memory.installed import installed
+from cg2ls.server.failures import cause_of
 from cg2ls.server.uris import path_of, root_of
 from cg2ls.workspace import ReadingRules, Workspace
 from cg2ls.workspace.languages import LANGUAGES
@@ -86,7 +88,7 @@ class Memories:
 
         def prior(text: str, offset: int) -> Prior | None:
             if memory.must_open(name, text):
-                self._background.do(lambda: memory.opened(name, text))
+                self._do(document.uri, lambda: memory.opened(name, text))
             return memory.prior(name, text, offset, others)
 
         return prior
@@ -115,18 +117,28 @@ class Memories:
     def prepare(self) -> None:
         """Begins with the workspaces of open documents whose models are ready, before anyone types."""
         for document in self._server.documents:
-            engine = self._server.model_of(document.language, document.uri, load=False).engine
-            if engine is not None:
-                self.prior_of(document, engine)
+            self._server.failures.without("memory", document.uri, partial(self._prepare, document), None)
+
+    def _prepare(self, document: Document) -> None:
+        engine = self._server.model_of(document.language, document.uri, load=False).engine
+        if engine is not None:
+            self.prior_of(document, engine)
 
     def file_changed(self, uri: str) -> None:
         """Reads a file again that was saved, made or removed."""
+        self._server.failures.without("memory", uri, lambda: self._read_again(uri), None)
+
+    def _read_again(self, uri: str) -> None:
         path = path_of(uri)
         if path is None:
             return
         for (root, *_), memory in self._opened.items():
             if path.is_relative_to(root):
-                self._background.do(lambda memory=memory: memory.file_changed(path))  # type: ignore[misc]
+                self._do(uri, partial(memory.file_changed, path))
+
+    def _do(self, uri: str, work: Callable[[], None]) -> None:
+        """Does something in the background; what it raises is logged once per document and cause."""
+        self._background.do(lambda: self._server.failures.without("memory", uri, work, None))
 
     def forget(self) -> None:
         """Makes memories anew, as after the models were opened anew."""
@@ -160,11 +172,16 @@ class Memories:
                 told = percent
                 later(tell, percent, f"{progress.files} of {progress.of} files")
 
+        failure: Exception | None = None
+
         def work() -> None:
+            nonlocal failure
             try:
                 memory.refresh(report, lambda refusal: log.debug("%s", refusal), self._leaving.is_set)
             except StoppedError:
                 pass
+            except Exception as error:
+                failure = error
             finally:
                 later(done.set)
 
@@ -172,7 +189,15 @@ class Memories:
         await done.wait()
         self._server.sessions.clear()  # what was answered without the workspace is asked anew
         if token is not None:
-            self._server.work_done_progress.end(token, types.WorkDoneProgressEnd(message="done"))
+            said = "done" if failure is None else "failed"
+            self._server.work_done_progress.end(token, types.WorkDoneProgressEnd(message=said))
+        if failure is not None:
+            self._server.failures.left_out("", "memory", failure)
+            self._server.log_message(
+                types.MessageType.Warning,
+                f"Memory of {memory.workspace.root} could not be read, and is left out: {cause_of(failure)}",
+            )
+            return
         more = f", {memory.installed_tokens} of installed packages" if memory.installed else ""
         self._server.log_message(
             types.MessageType.Info,

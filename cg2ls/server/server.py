@@ -28,6 +28,7 @@ from cg2ls.server import (
 )
 from cg2ls.server.converter import converter
 from cg2ls.server.documents import Documents
+from cg2ls.server.failures import Failures
 from cg2ls.server.loading import begin_loading
 from cg2ls.server.model import Model, Models, Opener, open_folder
 from cg2ls.server.protocol import Protocol
@@ -61,6 +62,7 @@ class Server(LanguageServer):
         scheduler: runs completions.
         rhythm: of the user's keys and the model's answers.
         usage: counts what was shown and accepted.
+        failures: what went wrong in which document.
         paused: whether the user asked for silence.
         board: tells clients the status.
         memories: what the workspace's own text says.
@@ -91,6 +93,7 @@ class Server(LanguageServer):
         self.scheduler = Scheduler()
         self.rhythm = Rhythm()
         self.usage = Usage(self)
+        self.failures = Failures()
         self.paused = False
         self.board = Board(self)
         self.memories = Memories(self)
@@ -135,7 +138,12 @@ class Server(LanguageServer):
         """Lets work go on that no request waits for."""
         task = asyncio.get_running_loop().create_task(work)
         self.background.add(task)
-        task.add_done_callback(self.background.discard)
+        task.add_done_callback(self._background_ended)
+
+    def _background_ended(self, task: asyncio.Task[None]) -> None:
+        self.background.discard(task)
+        if not task.cancelled() and isinstance(error := task.exception(), Exception):
+            self.failures.left_out("", "work in the background", error)
 
     def restart_models(self) -> None:
         """Closes every model and opens anew those that documents want, with what was chosen since."""

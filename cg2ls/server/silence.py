@@ -36,6 +36,8 @@ def off_here(server: Server, uri: str, language: str, trigger: Trigger = "automa
     options = server.options_of(uri, language)
     if options.exclude and _leaves_alone(server, uri, options.exclude):
         return EXCLUDED
+    if alone := server.failures.left_alone(uri, options):
+        return alone
     engine = server.model_of(language, uri, load=False).engine
     return silence(
         Asked(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from lsprotocol import types
 
+from cg2ls.server.failures import cause_of
 from cg2ls.server.model import rests
 from cg2ls.server.silence import off_here
 
@@ -38,6 +39,7 @@ class Status:
         cause: of "off": "paused", "excluded" or the name of a silence (`cg2ls.completion.policy`); else "".
         uri: the document this is about, "" for none.
         latency_ms: from the last request to its answer; None before the first.
+        failures: requests that something went wrong with, in any document since the server began.
     """
 
     state: State
@@ -46,6 +48,7 @@ class Status:
     cause: str = ""
     uri: str = ""
     latency_ms: float | None = None
+    failures: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """As clients get it."""
@@ -56,6 +59,7 @@ class Status:
             "cause": self.cause,
             "uri": self.uri,
             "latencyMs": None if self.latency_ms is None else round(self.latency_ms, 1),
+            "failures": self.failures,
         }
 
     def to_copilot(self) -> dict[str, Any]:
@@ -69,13 +73,17 @@ class Status:
 
 
 def status_of(server: Server, uri: str = "") -> Status:
-    """The state in an open document; in general if it is not open."""
-    language = server.documents.language_of(uri)
-    if language is None:
-        uri, language = "", ""
-    model = server.model_of(language, uri, load=False)
-    state, message, cause = _state(server, uri, language)
-    return Status(state, message, model.name, cause, uri, server.board.latency_ms)
+    """The state in an open document; in general if it is not open, or where it cannot be told there."""
+    try:
+        language = server.documents.language_of(uri)
+        if language is None:
+            uri, language = "", ""
+        name = server.model_of(language, uri, load=False).name
+        state, message, cause = _state(server, uri, language)
+    except Exception as error:
+        server.failures.left_out(uri, "status", error)
+        state, message, cause, name = "failed", f"The status cannot be told: {cause_of(error)}", "", ""
+    return Status(state, message, name, cause, uri, server.board.latency_ms, server.failures.requests)
 
 
 def _state(server: Server, uri: str, language: str) -> tuple[State, str, str]:
@@ -115,8 +123,8 @@ class Board:
     def request(self, uri: str) -> Iterator[None]:
         """A request of a document is under way."""
         self.running += 1
-        self.look_at(uri)
         try:
+            self.look_at(uri)
             yield
         finally:
             self.running -= 1
@@ -128,13 +136,19 @@ class Board:
         self.changed()
 
     def changed(self) -> None:
-        """Something may have changed; clients hear of it soon, if it has."""
+        """Something may have changed; clients hear of it soon, if it has. What fails here is logged only."""
+        self.server.failures.without("status", self.uri, self._tell_soon, None)
+
+    def _tell_soon(self) -> None:
         if not self._pending and any(self._wanted()):
+            asyncio.get_running_loop().call_later(QUIET_S, self._tell_now)
             self._pending = True
-            asyncio.get_running_loop().call_later(QUIET_S, self._tell)
+
+    def _tell_now(self) -> None:
+        self._pending = False
+        self.server.failures.without("status", self.uri, self._tell, None)
 
     def _tell(self) -> None:
-        self._pending = False
         status = status_of(self.server, self.uri)
         ours, copilots = self._wanted()
         for wanted, method, said in (

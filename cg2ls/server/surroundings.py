@@ -74,6 +74,9 @@ class Surroundings:
 
     def file_changed(self, uri: str) -> None:
         """A file was saved, made or removed."""
+        self._server.failures.without("context", uri, lambda: self._read_again(uri), None)
+
+    def _read_again(self, uri: str) -> None:
         path = path_of(uri)
         if path is None:
             return
@@ -83,6 +86,9 @@ class Surroundings:
 
     def closed(self, uri: str) -> None:
         """A document was closed."""
+        self._server.failures.without("context", uri, lambda: self._forget(uri), None)
+
+    def _forget(self, uri: str) -> None:
         if (path := path_of(uri)) is not None:
             for workspace, context in self._made.values():
                 context.forget(_name(workspace, path))
@@ -109,11 +115,11 @@ class Surroundings:
         self._read_at[key] = monotonic()
         workspace, context = self._made[key]
 
-        def work() -> None:
+        def read() -> None:
             context.index = Index(_files(workspace, key[1]), self._leaving.is_set)
             log.debug("%d snippets of %s are at hand.", len(context.index), workspace.root)
 
-        self._background.do(work)
+        self._background.do(lambda: self._server.failures.without("context", "", read, None))
 
 
 def _files(workspace: Workspace, language: str) -> Iterator[tuple[str, str]]:

@@ -36,6 +36,7 @@ def register(server: Server) -> None:
 def opened(server: Server, item: types.TextDocumentItem) -> None:
     """A document or a notebook's cell was opened."""
     server.documents.open(item)
+    server.failures.forget(item.uri)
     server.usage.forget(item.uri)
     server.sessions.pop(item.uri, None)
     if server.options_of(item.uri, item.language_id).enable:
@@ -56,6 +57,7 @@ def changed(
     except NotOpenError as wrong:
         log.warning("%s", wrong)
     else:
+        server.failures.edited(document.uri)
         server.usage.edited(document, changes)
 
 
@@ -64,6 +66,7 @@ def closed(server: Server, uri: str) -> None:
     server.scheduler.supersede(uri)
     server.documents.close(uri)
     server.surroundings.closed(uri)
+    server.failures.forget(uri)
     server.usage.forget(uri)
     server.sessions.pop(uri, None)
     if server.board.uri == uri:

@@ -26,6 +26,8 @@ SAVE_AFTER_S = 60.0
 class Usage:
     """Follows completions from request to acceptance. With the option `stats` off it does nothing.
 
+    What fails here costs counts, and neither a document nor the session.
+
     Args:
         server: whose options say whether to count.
     """
@@ -41,6 +43,11 @@ class Usage:
         if self._counting():
             self._counts(language, model).answered(latency_ms)
 
+    def failed(self, language: str, model: str) -> None:
+        """Something went wrong with a request."""
+        if self._counting():
+            self._counts(language, model).failed += 1
+
     def shown(self, uri: str, shown: Shown) -> None:
         """A completion went to the client; the rest of the one before is the same one."""
         before = self._shown.get(uri)
@@ -52,17 +59,22 @@ class Usage:
 
     def edited(self, document: Document, changes: Sequence[types.TextDocumentContentChangeEvent]) -> None:
         """A document was edited."""
-        shown = self._shown.get(document.uri)
-        if shown is None:
-            return
+        uri = document.uri
+        if uri in self._shown and not self._server.failures.without(
+            "counting", uri, lambda: self._follow(document, changes), otherwise=False
+        ):
+            self.forget(uri)
+
+    def _follow(self, document: Document, changes: Sequence[types.TextDocumentContentChangeEvent]) -> bool:
+        """Follows an edit; whether the completion may still be there."""
+        shown = self._shown[document.uri]
         taken, stays = shown.edited(changes, document.text_from)
-        if not stays:
-            del self._shown[document.uri]
         if taken is not None and self._counting():
             counts = self._counts(shown.language, shown.model)
             counts.saved_characters += taken.characters
             counts.accepted += taken.whole
             counts.partly_accepted += taken.first and not taken.whole
+        return stays
 
     def forget(self, uri: str) -> None:
         """A document was closed."""
@@ -77,8 +89,10 @@ class Usage:
         if new:
             try:
                 StatsFile(stats_file()).add(new)
-            except StatsError as wrong:
-                log.warning("%s", wrong)
+            except StatsError as error:
+                log.warning("%s", error)
+            except Exception as error:
+                self._server.failures.left_out("", "counting", error)
 
     def _counting(self) -> bool:
         return self._server.settings.of().stats
@@ -86,4 +100,5 @@ class Usage:
     def _counts(self, language: str, model: str) -> Counts:
         if self._saving is None:
             self._saving = asyncio.get_running_loop().call_later(SAVE_AFTER_S, self.save)
-        return self._new.setdefault((this_day().isoformat(), language, model), Counts())
+        key = this_day().isoformat(), str(language or ""), str(model or "")
+        return self._new.setdefault(key, Counts())
