@@ -75,6 +75,11 @@ class Faults:
         if error is not None:
             self.found.append(Fault(hook, error))
 
+    def take(self) -> list[Fault]:
+        """What was found since the last time."""
+        found, self.found = self.found, []
+        return found
+
 
 def steps_of(
     engine: CompletionEngine, request: Request, stop: Callable[[], bool]

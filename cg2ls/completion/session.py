@@ -77,6 +77,7 @@ class DocumentSession:
         self.options = options
         self._anchor: Anchor | None = None
         self._typed_through = TypedThrough()
+        self._grammar_faults = Faults()
 
     def complete(
         self,
@@ -90,8 +91,9 @@ class DocumentSession:
         """Completes the document at a cursor.
 
         Generating ends as soon as nothing more could be shown. What only adds to an answer is left out where it
-        fails (the prior, the context, earlier suggestions, further candidates), and stands in the answer's `faults`.
-        Where a grammar, a rule or the tokenizer fails there is no answer: they decide what may be shown.
+        fails (prior, context, earlier suggestions, further candidates, a grammar that cannot be loaded), and stands
+        in the answer's `faults`. Where a parser, a rule or the tokenizer fails there is no answer: they decide what
+        may be shown.
 
         Args:
             text: the whole document, with any line ends.
@@ -112,6 +114,7 @@ class DocumentSession:
         cursor, faults = Cursor.at(text, offset), Faults()
         found = self._known(cursor, offset, mode, began, faults, count)
         found = found or self._run(cursor, offset, mode, stop, began, faults, count)
+        faults.found += self._grammar_faults.take()
         return replace(found, faults=tuple(faults.found)) if faults.found else found
 
     def known(self, text: str, offset: int, mode: Trigger = "automatic") -> Completion | None:
@@ -246,7 +249,8 @@ class DocumentSession:
 
     @cached_property
     def _grammar(self) -> Grammar | None:
-        return grammar_of(self.language)
+        """The parser for the language; one that cannot be loaded is as one that there is not."""
+        return self._grammar_faults.without("grammar", lambda: grammar_of(self.language), None)
 
     def _extent(self, cursor: Cursor) -> Extent:
         if self.options.max_lines == 1 and cursor.line_before.strip():

@@ -101,7 +101,9 @@ class Log:
         """
         self.file = file
         handler, form = self._handler(file)
-        logging.raiseExceptions = False  # which would print a record's arguments, perhaps users' code, on stderr
+        logging.raiseExceptions = (
+            False  # which would print a record's arguments, perhaps users' code, on stderr
+        )
         handler.setFormatter(form)
         self._recent.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
         for each in (handler, self._recent):

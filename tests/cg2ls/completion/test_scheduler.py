@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cg2ls.completion.scheduler import Scheduler
+from cg2ls.completion.scheduler import Scheduler, WorkError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+from concurrent.futures import CancelledError
 
 
 class Work:
@@ -123,6 +124,35 @@ def test_errors_reach_the_caller_unless_superseded():
         scheduler = Scheduler()
         with pytest.raises(ValueError, match="no"):
             await scheduler.run("a", fails)
+        scheduler.close()
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize(
+    "raised",
+    [
+        StopIteration(1),
+        SystemExit(1),
+        KeyboardInterrupt(),
+        GeneratorExit(),
+        asyncio.CancelledError(),
+        CancelledError(),
+    ],
+    ids=lambda raised: f"{type(raised).__module__}.{type(raised).__name__}",
+)
+def test_what_asyncio_would_not_hand_on_is_an_error_too_and_the_thread_lives_on(raised):
+    def fails(stop: Callable[[], bool]) -> str:
+        raise raised
+
+    async def scene() -> None:
+        scheduler = Scheduler()
+        with pytest.raises(WorkError, match=type(raised).__name__):
+            await asyncio.wait_for(scheduler.run("a", fails), 20)
+        assert await scheduler.run("a", lambda _: "after") == "after"
+        told: asyncio.Future[Exception] = asyncio.get_running_loop().create_future()
+        scheduler.when_idle(fails, told.set_result)
+        assert isinstance(await asyncio.wait_for(told, 20), WorkError)
         scheduler.close()
 
     asyncio.run(scene())

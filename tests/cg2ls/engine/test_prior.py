@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from cg2ls.engine import EngineError, Request
+from cg2ls.engine import Request, RequestError
+from cg2ls.engine.prior import GuardedPrior
 
 Scores = np.ndarray
 
@@ -67,5 +68,66 @@ def test_healing_holds_for_what_the_prior_says_too(engine, words):
 
 def test_a_prior_without_numbers_is_an_error(engine, words):
     prior = Only([3], sure=float("nan"))
-    with pytest.raises(EngineError, match="no finite numbers"):
+    with pytest.raises(RequestError, match="no finite numbers"):
         list(engine.complete(Request(prompt=words(10), prior=prior)))
+
+
+class Failing(Only):
+    """Raises, or answers nonsense, once so many tokens are there."""
+
+    def __init__(self, answer: Sequence[int], after: int, how: str) -> None:
+        super().__init__(answer)
+        self.after = after
+        self.how = how
+
+    def mix(self, generated: Sequence[int], logits: Scores) -> Scores:
+        if len(generated) < self.after or "draft" in self.how:
+            return super().mix(generated, logits)
+        if self.how == "raises":
+            raise KeyError("the repository's own text")
+        return {"no numbers": logits * np.nan, "no distribution": logits[:3], "nothing": None}[self.how]
+
+    def draft(self, generated: Sequence[int], most: int) -> Sequence[int]:
+        if len(generated) < self.after or "draft" not in self.how:
+            return super().draft(generated, most)
+        if self.how == "draft raises":
+            raise KeyError("the repository's own text")
+        return [10**6]
+
+
+WAYS = ["raises", "no numbers", "no distribution", "nothing", "draft raises", "draft of no token"]
+
+
+@pytest.mark.parametrize("after", [0, 3])
+@pytest.mark.parametrize("how", WAYS)
+def test_a_guarded_prior_that_fails_is_left_out_of_the_rest_of_the_answer(engine, words, how, after):
+    written = engine.tokenizer.encode("the prior's own words")[:5]
+    prior = Failing(written, after, how)
+    guarded = GuardedPrior(prior, engine.tokenizer.special.vocab_size)
+    steps = list(engine.complete(Request(prompt=words(30), prior=guarded, max_tokens=8)))
+    assert guarded.failure is not None
+    assert len(steps) == 8 or engine.last.ended == "stop token"
+    assert [step.token for step in steps][:after] == written[:after]
+    assert all(step.logprob <= 0 for step in steps)
+
+
+@pytest.mark.parametrize("after", [0, 1, 4])
+def test_an_engine_answers_as_ever_after_a_prior_that_raised_inside_its_loop(engine, words, uncached, after):
+    request = Request(prompt=words(40), max_tokens=12)
+    prior = Failing(engine.tokenizer.encode("the prior's own words"), after, "raises")
+    with pytest.raises(KeyError):
+        list(engine.complete(Request(prompt=words(40), prior=prior, max_tokens=12)))
+    with pytest.raises(KeyError):
+        engine.candidates(Request(prompt=words(40), prior=prior, max_tokens=12), 2)
+    assert list(engine.complete(request)) == uncached(request)
+    assert list(engine.complete(request)) == uncached(request)
+
+
+def test_a_question_of_the_callers_that_raises_leaves_the_engine_as_it_was(engine, words, uncached):
+    def fails(_: object) -> bool:
+        raise KeyError("a rule's")
+
+    request = Request(prompt=words(40), max_tokens=12)
+    with pytest.raises(KeyError):
+        engine.candidates(Request(prompt=words(40), temperature=0.8), 3, is_complete=fails)
+    assert list(engine.complete(request)) == uncached(request)

@@ -5,9 +5,9 @@ from __future__ import annotations
 URI = "file:///a.py"
 
 
-def break_it(client, version: int) -> None:
-    client.change(URI, version, {"text": "broken\nb = "})
-    assert client.inline(URI, 1, 4) is None
+def break_it(client, version: int, uri: str = URI) -> None:
+    client.change(uri, version, {"text": "broken\nb = "})
+    assert client.inline(uri, 1, 4) is None
 
 
 def mend_it(client, version: int) -> dict | None:
@@ -25,12 +25,13 @@ def test_it_is_opened_again_and_the_user_is_told_once(slow):
     assert "window/showMessage" not in [name for name, _ in client.notifications]
 
 
-def test_an_engine_that_breaks_again_at_once_is_left_closed_until_a_restart(slow):
+def test_an_engine_that_breaks_for_two_documents_is_left_closed_until_a_restart(slow):
     client = slow()
     client.notifications.clear()
+    client.open("file:///b.py", "")
     break_it(client, 2)
     client.wait_for("window/logMessage", "slow is ready")
-    break_it(client, 3)
+    break_it(client, 3, "file:///b.py")
     assert "failed again" in client.wait_for("window/showMessage")["message"]
     assert client.request("cg2ls/status", {})["state"] == "failed"
     assert mend_it(client, 4) is None
@@ -38,6 +39,29 @@ def test_an_engine_that_breaks_again_at_once_is_left_closed_until_a_restart(slow
     client.request("workspace/executeCommand", {"command": "cg2ls.server.restart"})
     client.wait_for("window/logMessage", "slow is ready")
     assert mend_it(client, 5)["items"]
+
+
+def test_an_engine_that_breaks_for_one_document_only_answers_others(slow):
+    client = slow()
+    client.open("file:///b.py", "quick\nb = ")
+    for version in (2, 3):
+        client.notifications.clear()
+        break_it(client, version)
+        client.wait_for("window/logMessage", "slow is ready")
+    assert client.inline(URI, 1, 4) == {"items": []}
+    assert client.request("cg2ls/status", {"textDocument": {"uri": URI}})["cause"] == "left_alone"
+    assert client.inline("file:///b.py", 1, 4)["items"]
+    assert mend_it(client, 4)["items"]
+
+
+def test_an_engine_that_breaks_again_and_again_is_left_closed(slow):
+    client = slow()
+    for version in (2, 3):
+        client.notifications.clear()
+        break_it(client, version)
+        client.wait_for("window/logMessage", "slow is ready")
+    break_it(client, 4)
+    assert "failed again" in client.wait_for("window/showMessage")["message"]
 
 
 def test_an_engine_that_answered_in_between_gets_another_chance(slow):

@@ -21,6 +21,7 @@ def test_clients_that_show_it_hear_of_every_state(start, random_model, lsp):
         "cause": "",
         "uri": "",
         "latencyMs": None,
+        "failures": 0,
     }
 
 

@@ -1,0 +1,79 @@
+"""Whose exception it is."""
+
+from __future__ import annotations
+
+import pytest
+
+from cg2ls.completion import CompletionOptions, DocumentSession, shape
+from cg2ls.completion import session as sessions
+from cg2ls.completion.faults import EngineFailedError, answers_of
+from cg2ls.engine.forward import RunError
+from cg2ls.engine.request import EngineError, Request, RequestError, Step
+
+
+def fails(*_: object) -> None:
+    raise KeyError("the user's own code")
+
+
+def failing(engine, error: Exception):
+    def complete(*_: object):
+        yield Step(0, b"", 0.0)
+        raise error
+
+    engine.complete = complete
+    return engine
+
+
+@pytest.mark.parametrize("error", [RunError("no"), EngineError("closed"), RuntimeError("x"), MemoryError()])
+def test_what_the_engine_raises_is_its_own_failure_with_its_cause(scripted, error):
+    with pytest.raises(EngineFailedError) as caught:
+        DocumentSession(failing(scripted(), error), "python").complete("a = ", 4)
+    assert caught.value.cause is error
+    assert str(caught.value) == (
+        str(error) if isinstance(error, EngineError) else f"The engine failed ({type(error).__name__})."
+    )
+
+
+def test_a_request_that_the_engine_cannot_serve_is_no_failure_of_it(scripted):
+    with pytest.raises(RequestError, match="too long"):
+        DocumentSession(failing(scripted(), RequestError("too long")), "python").complete("a = ", 4)
+
+
+def test_a_rule_that_raises_is_the_rules(scripted, monkeypatch):
+    monkeypatch.setattr(shape.Shaper, "is_complete", fails)
+    with pytest.raises(KeyError):
+        DocumentSession(scripted("b\n"), "python").complete("a = ", 4)
+
+
+def test_a_prior_and_a_context_that_raise_are_left_out_and_named(scripted):
+    engine = scripted("b\n")
+    options = CompletionOptions(context_tokens=64)
+    found = DocumentSession(engine, "python", options, fails, fails).complete("a = ", 4)
+    assert found.text == "b"
+    assert sorted(fault.hook for fault in found.faults) == ["context", "prior"]
+    assert all(isinstance(fault.error, KeyError) for fault in found.faults)
+    assert engine.requests[-1].prior is None
+
+
+def test_a_grammar_that_cannot_be_loaded_is_as_one_that_there_is_not(scripted, monkeypatch):
+    monkeypatch.setattr(sessions, "grammar_of", fails)
+    found = DocumentSession(scripted("b\n"), "python").complete("a = ", 4)
+    assert (found.text, [fault.hook for fault in found.faults]) == ("b", ["grammar"])
+
+
+def test_an_answer_without_faults_names_none(scripted):
+    assert DocumentSession(scripted("b\n"), "python").complete("a = ", 4).faults == ()
+
+
+def test_a_question_between_the_tokens_of_several_answers_may_raise_its_own(scripted):
+    engine = scripted()
+    asked = []
+
+    def candidates(request, count, stop, is_complete):
+        asked.extend((is_complete([]), stop()) for _ in range(3))
+        return []
+
+    engine.candidates = candidates
+    with pytest.raises(KeyError):
+        answers_of(engine, Request(prompt=[1]), 2, lambda: False, fails)
+    assert asked == [(True, True)] * 3, "the answers end"
