@@ -155,15 +155,16 @@ class DocumentSession:
     def _known(
         self, cursor: Cursor, offset: int, mode: Trigger, began: float, faults: Faults, count: int = 1
     ) -> Completion | None:
-        if TYPED_THROUGH not in self.options.disabled_rules:
-            if rests := faults.without(TYPED_THROUGH, lambda: self._rests(cursor, mode, count), None):
-                return _chosen_from([_left(offset, rest, began) for rest in rests])
+        if rests := faults.without(TYPED_THROUGH, lambda: self._rests(cursor, mode, count), None):
+            return _chosen_from([_left(offset, rest, began) for rest in rests])
         if reason := self.silence(cursor, mode):
             return _silent(offset, reason, began)
         return None
 
     def _rests(self, cursor: Cursor, mode: Trigger, count: int) -> list[Rest] | None:
         """What is left of earlier suggestions, at most so many."""
+        if TYPED_THROUGH in self.options.disabled_rules:
+            return None
         if count > 1:
             return self._typed_through.find_all(cursor, mode)[:count]
         rest = self._typed_through.find(cursor, mode)

@@ -86,6 +86,8 @@ class Editor:
         session = self._session(source)
         began = perf_counter()
         found = session.complete(text, offset)
+        if found.faults:  # a measurement of less than was asked for is none
+            raise found.faults[0].error
         line_ms = 1e3 * (perf_counter() - began)
         cost = self._watched.take_cost()
         covers = found.replace_end_offset - offset

@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from lsprotocol import types
+from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 
 from cg2ls import __version__
@@ -28,7 +29,7 @@ from cg2ls.server import (
 )
 from cg2ls.server.converter import converter
 from cg2ls.server.documents import Documents
-from cg2ls.server.failures import Failures
+from cg2ls.server.failures import AnswerError, Failures
 from cg2ls.server.loading import begin_loading
 from cg2ls.server.model import Model, Models, Opener, open_folder
 from cg2ls.server.protocol import Protocol
@@ -184,8 +185,15 @@ class Server(LanguageServer):
             self.log_message(types.MessageType.Info, f"No completions yet: {why}")
 
     def report_server_error(self, error: Exception, _: object) -> None:
-        """Writes what went wrong to the log; clients get an answer, and users no pop-up per message."""
-        log.warning("A message could not be handled: %s", error)
+        """Writes what went wrong to the log; clients get an answer, and users no pop-up per message.
+
+        pygls' own error quotes the text of what was raised, which may hold code.
+        """
+        raised = sys.exception()
+        if isinstance(raised, Exception) and not isinstance(raised, JsonRpcException):
+            self.failures.left_out("", "a message", raised)
+        elif not isinstance(error, AnswerError):  # which was logged with its cause
+            log.warning("A message could not be handled: %s", error)
 
 
 def _run_by(options: Options) -> tuple[object, ...]:

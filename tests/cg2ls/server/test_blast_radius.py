@@ -532,6 +532,45 @@ def test_a_home_that_cannot_be_found_while_answering(tiny_model, monkeypatch, ca
     assert not [record for record in caplog.records if "never retrieved" in record.getMessage()]
 
 
+def test_a_notification_that_fails_is_logged_once_without_the_users_text(tiny_model, patch, caplog):
+    async def scene() -> None:
+        async with conversation(tiny_model) as client:
+            client.open(GOOD, TEXT)
+            switch = Switch(on="opened")
+            switch.on_attribute(patch, "opened", client.server.settings, "of")
+            for _ in range(3):
+                client.open(BAD, TEXT)
+            switch.on = ""
+            assert shown(await client.inline(BAD)) == [ANSWER], "its text was taken"
+            assert shown(await client.inline(GOOD)) == [ANSWER]
+
+    with caplog.at_level(logging.INFO):
+        asyncio.run(scene())
+    said = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+    assert said == ["A message failed (RuntimeError); it is left out."]
+
+
+def test_a_workspace_that_memory_cannot_read_is_left_out_and_the_client_hears_of_it(
+    tiny_model, tmp_path, patch
+):
+    def fails(*_: object) -> None:
+        raise KeyError("the user's own code")
+
+    async def scene() -> None:
+        async with conversation(tiny_model, memory=True) as client:
+            patch.setattr("cg2ls.memory.Memory.refresh", fails)
+            client.server.settings.move_to([tmp_path.as_uri()])
+            client.open((tmp_path / "a.py").as_uri(), TEXT)
+            while client.server.background:
+                await asyncio.sleep(0.001)
+            said = [params["message"] for name, params in client.notifications if name == "window/logMessage"]
+            assert f"Memory of {tmp_path} could not be read" in said[-1]
+            assert "own code" not in said[-1]
+            assert shown(await client.inline((tmp_path / "a.py").as_uri())) == [ANSWER]
+
+    asyncio.run(scene())
+
+
 def test_background_work_that_fails_is_logged_with_its_cause(tiny_model, caplog):
     async def scene() -> None:
         async with conversation(tiny_model) as client:

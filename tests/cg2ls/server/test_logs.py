@@ -2,7 +2,7 @@ import logging
 
 import pytest
 
-from cg2ls.server.logs import LogFileError, OneLine, configure
+from cg2ls.server.logs import LogFileError, OneLine, configure, recent
 
 
 @pytest.fixture(autouse=True)
@@ -46,3 +46,19 @@ def test_a_log_file_gets_no_part_of_a_message_that_failed(tmp_path):
     assert "Failed to handle request (ValueError, " in text
     assert "Unable to deserialize message\n" in text
     assert "secret" not in text
+
+
+def test_a_record_that_cannot_be_formatted_costs_its_line_and_nothing_else(tmp_path):
+    file = tmp_path / "log"
+    configure(file)
+    log = logging.getLogger("cg2ls.test")
+    log.error("%d characters", "many")
+    try:
+        raise ValueError("the user's own code")
+    except ValueError:
+        log.exception("%d more", "many")
+    log.error("")
+    log.error("afterwards")
+    assert file.read_text().splitlines()[-1].endswith("afterwards")
+    assert "own code" not in file.read_text()
+    assert recent()[-1].endswith("afterwards")
