@@ -53,7 +53,7 @@ async def contain(
     except Exception as error:
         server.sessions.pop(uri, None)  # nobody knows how far it came
         server.failures.lost(uri, error, options_of(server, uri))
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(Exception):  # what failed may be what this needs
             language = server.documents.language_of(uri) or ""
             server.usage.failed(language, server.model_of(language, uri, load=False).name)
         server.board.changed()
@@ -105,6 +105,9 @@ async def reply(
         except EngineFailedError as failed:
             if engine is not None:
                 engine_failed(server, model, engine, uri, failed.cause)
+                server.failures.without(
+                    "counting", uri, lambda: server.usage.failed(language, model.name), None
+                )
             return None
     if completion is None:
         return None

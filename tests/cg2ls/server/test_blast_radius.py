@@ -446,7 +446,9 @@ def test_a_request_that_the_engine_cannot_serve_does_not_open_it_again(tiny_mode
     asyncio.run(scene())
 
 
-def test_only_what_the_engine_raises_opens_it_again(tiny_model):
+def test_only_what_the_engine_raises_opens_it_again(tiny_model, tmp_path, monkeypatch):
+    monkeypatch.setenv("CG2LS_HOME", str(tmp_path))
+
     async def scene() -> None:
         async with conversation(tiny_model) as client:
             client.open(BAD, TEXT)
@@ -456,6 +458,8 @@ def test_only_what_the_engine_raises_opens_it_again(tiny_model):
             await client.ready()
             assert client.opened_models == 2
             assert shown(await client.inline(GOOD)) == [ANSWER]
+            total = (await client.command("stats"))["result"]["total"]
+            assert (total["failed"], total["requests"]) == (1, 1)
 
     asyncio.run(scene())
 
