@@ -77,8 +77,23 @@ def is_private(folder: Path, *, platform: str = sys.platform) -> bool:
     """
     found = folder.stat()
     if platform == WINDOWS:
-        return folder.resolve().is_relative_to(Path.home().resolve())
+        home = home_folder()
+        return home is not None and folder.resolve().is_relative_to(home.resolve())
     return found.st_uid == os.getuid() and not stat.S_IMODE(found.st_mode) & 0o077
+
+
+def home_folder() -> Path | None:
+    """The user's home folder; None where neither HOME nor the user database names one."""
+    return expand_home("~")
+
+
+def expand_home(path: str) -> Path | None:
+    """Expand a leading `~` or `~user`; None if there is no such home folder."""
+    try:
+        expanded = Path(path).expanduser()
+    except (RuntimeError, KeyError):
+        return None
+    return None if path.startswith("~") and not expanded.is_absolute() else expanded
 
 
 def give_way(*, platform: str = sys.platform) -> None:

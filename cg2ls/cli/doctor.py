@@ -18,10 +18,9 @@ from cg2ls.engine.providers import usable
 from cg2ls.engine.session import import_onnxruntime
 from cg2ls.engine.threads import default_threads, usable_cpus
 from cg2ls.errors import Cg2Error
-from cg2ls.modelfolder.folders import cache_folder, choices_file, models_folder
+from cg2ls.modelfolder import folders
 from cg2ls.modelfolder.locate import Located, locate_model
 from cg2ls.privacy import VARIABLES
-from cg2ls.server.stats import stats_file
 from cg2ls.table import aligned
 
 if TYPE_CHECKING:
@@ -70,12 +69,7 @@ def run(args: argparse.Namespace) -> int:
     report = Report()
     _check_software(report)
     nvidia = _check_machine(report)
-    report.facts["folders"] = {
-        "models": str(models_folder()),
-        "choices": str(choices_file()),
-        "memory": str(cache_folder()),
-        "counts": str(stats_file()),
-    }
+    report.facts["folders"] = folders.describe()
     report.facts["privacy"] = _privacy()
     _check_model(report, args)
     if report.facts["model"].get("provider", "").startswith("cpu"):

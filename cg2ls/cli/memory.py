@@ -111,12 +111,13 @@ def _held(store: Store) -> Json:
     """What lies in one index."""
     from cg2ls.memory.store import StoreError
 
-    found: Json = {"folder": str(store.folder)}
+    found: Json = {}
     try:
+        found["folder"] = str(store.folder)
         index = store.read()
+        size = sum(file.stat().st_size for file in store.folder.iterdir())
     except StoreError as wrong:
         return found | {"problem": str(wrong)}
-    size = sum(file.stat().st_size for file in store.folder.iterdir())
     read = [file for file in index.files if file.tokens]
     found |= {"files": len(read), "left_out": len(index.files) - len(read), "tokens": index.tokens}
     return found | {"bytes": size, "bytes_per_token": round(size / max(1, index.tokens), 2)}
@@ -132,7 +133,7 @@ def build(arguments: argparse.Namespace) -> int:
         "tokens": memory.indexed_tokens,
         "tokens_of_dependencies": memory.installed_tokens,
         "seconds": round(perf_counter() - began, 2),
-        "folder": str(memory.store.folder),
+        "folder": str(memory.store.folder) if memory.store.has_place else "none",
         "refused": dict(refused),
     }
     return _print(found, arguments)
@@ -197,7 +198,8 @@ def tune(arguments: argparse.Namespace) -> int:
     from cg2ls.replay.sources import collect
     from cg2ls.workspace.languages import LANGUAGES
 
-    paths = arguments.paths or [arguments.root.resolve()]
+    kept = arguments.output or _memory(arguments).store.mixture
+    paths = arguments.paths or [_root(arguments)]
     located = locate_model(flag=arguments.model, language=arguments.language)
     with Engine.open(located.folder) as engine:
         sources = collect(paths, LANGUAGES, {arguments.language})
@@ -206,7 +208,6 @@ def tune(arguments: argparse.Namespace) -> int:
         lessons = learn(engine, memories, sample(sources, arguments.positions, arguments.seed))
         memories.close()
     found = tuned(examples(lessons))
-    kept = _memory(arguments).store.mixture if arguments.output is None else arguments.output
     if found.helps or arguments.output is not None:
         from cg2ls.files import write_atomically
 
@@ -232,6 +233,23 @@ def bench(arguments: argparse.Namespace) -> int:
     return _print(found, arguments)
 
 
+def _root(arguments: argparse.Namespace) -> Path:
+    """The workspace's folder.
+
+    Raises:
+        MemoryCommandError: it is no folder.
+    """
+    try:
+        root: Path = arguments.root.resolve()
+    except (OSError, RuntimeError):  # the working directory was removed; a loop of links
+        raise MemoryCommandError(
+            f"{arguments.root} cannot be found from here; name the workspace with --root and its full path."
+        ) from None
+    if not root.is_dir():
+        raise MemoryCommandError(f"{arguments.root} is not a folder; name the workspace with --root.")
+    return root
+
+
 def _memory(arguments: argparse.Namespace) -> Memory:
     from cg2ls.codegen2.tokenizer import CodeTokenizer
     from cg2ls.memory import Memory
@@ -240,11 +258,10 @@ def _memory(arguments: argparse.Namespace) -> Memory:
     from cg2ls.modelfolder.locate import locate_model
     from cg2ls.workspace import ReadingRules, Workspace
 
-    if not arguments.root.is_dir():
-        raise MemoryCommandError(f"{arguments.root} is not a folder; name the workspace with --root.")
+    root = _root(arguments)
     located = locate_model(flag=arguments.model, language=arguments.language)
     tokenizer = CodeTokenizer.load(located.folder / TOKENIZER)
-    workspace = Workspace(arguments.root, ReadingRules(exclude=tuple(arguments.exclude)))
+    workspace = Workspace(root, ReadingRules(exclude=tuple(arguments.exclude)))
     packages = installed(workspace.root, arguments.language) if arguments.dependencies else None
     return Memory(workspace, arguments.language, tokenizer, installed=packages)
 

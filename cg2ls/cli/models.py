@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from cg2ls.modelfolder.choice import LastingChoices, note_lasting, read_lasting, write_lasting
 from cg2ls.modelfolder.description import ModelDescription
 from cg2ls.modelfolder.folders import choices_file
-from cg2ls.modelfolder.locate import locate_model
+from cg2ls.modelfolder.locate import known_choices, locate_model
 from cg2ls.modelfolder.store import ModelStore, StoredModel
 from cg2ls.modelfolder.verify import verify_folder
 from cg2ls.table import aligned
@@ -52,7 +52,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run_list(args: argparse.Namespace) -> int:
     """Prints a table of the models, or JSON; 1 if there is none."""
     models = ModelStore().models()
-    lasting = read_lasting(choices_file())
+    lasting = known_choices()
     if args.json:
         print(json.dumps([_as_json(model, lasting) for model in models], indent=2))
     elif not models:

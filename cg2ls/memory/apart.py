@@ -58,6 +58,8 @@ def in_child(task: Task, tokenizer: CodeTokenizer, known: Index, listener: Liste
     Raises:
         StoppedError: the listener wants it; the child is ended.
     """
+    if not task.store.has_place:  # the child could not hand over what it made
+        return in_process(task, tokenizer, known, listener)
     try:
         return _by_child(task, tokenizer, listener)
     except (ApartError, OSError, StoreError) as wrong:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cg2ls.engine.request import Request
+from cg2ls.workspace.paths import Place
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -58,11 +59,8 @@ def explained(
         forced: what is typed already of the word there.
     """
     end = offset - len(forced)
-    path = file.resolve()
-    root = memory.workspace.root
-    prior = memory.prior(
-        path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path), text, end
-    )
+    path = Path(Place(file).real)
+    prior = memory.prior(memory.workspace.name_of(path) or str(path), text, end)
     if prior is None:
         return []
     listening = _Listening(prior)

@@ -84,7 +84,12 @@ class Memory:
         self._packages = EMPTY
         self.installed = installed
         self.packages_store = (
-            Store.of(installed.workspace.root, language, tokenizer, self.store.folder.parent)
+            Store.of(
+                installed.workspace.root,
+                language,
+                tokenizer,
+                self.store.folder.parent if self.store.has_place else None,
+            )
             if installed
             else None
         )
@@ -132,9 +137,10 @@ class Memory:
             path: absolute; nothing happens if memory has no use for it.
         """
         with self._refreshing:
-            if not path.is_relative_to(self.workspace.root):
+            name = self.workspace.name_of(path)
+            if name is None:
                 return
-            name = path.relative_to(self.workspace.root).as_posix()
+            path = self.workspace.root / name
             with self.lock:
                 changes, gone = self._changes, self._gone
             files = {file.path: Stamp(file.modified, file.size) for file in changes.files}
@@ -243,9 +249,11 @@ class Memory:
 
 def _fitted(store: Store) -> tuple[Mixture, str]:
     """The weights fitted to this workspace, else those of the package."""
-    if store.mixture.is_file():
-        try:
+    try:
+        if store.has_place and store.mixture.is_file():
             return Mixture.read(store.mixture), str(store.mixture)
-        except MixtureError as wrong:
-            log.warning("%s", wrong)
+    except MixtureError as wrong:
+        log.warning("%s", wrong)
+    except OSError as error:
+        log.warning("%s cannot be read (%s).", store.mixture, error.strerror)
     return shipped(), "shipped"

@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cg2ls.errors import Cg2Error
-from cg2ls.files import replacing_folder
+from cg2ls.files import OutputError, replacing_folder
 from cg2ls.memory.index import Index, IndexedFile
 from cg2ls.memory.segment import DEPTH, TOKEN, Segment, backwards, sort_suffixes
-from cg2ls.modelfolder.folders import cache_folder
+from cg2ls.modelfolder.folders import NoUserFolderError, cache_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,9 +62,38 @@ class Store:
             "separator": separator,
         }
         name = hashlib.sha256(json.dumps(self._is_of, sort_keys=True).encode()).hexdigest()[:24]
-        self.folder = (folder or memory_folder()) / name
-        self.mixture = self.folder.with_suffix(".weights.json")
+        self._folder: Path | None = None
+        self._no_place = ""
+        try:
+            self._folder = (folder or memory_folder()) / name
+        except NoUserFolderError as error:
+            self._no_place = f"Memory lasts for this session only. {error}"
         self._separator = separator
+
+    @property
+    def has_place(self) -> bool:
+        """Whether there is a folder to keep the index in."""
+        return self._folder is not None
+
+    @property
+    def folder(self) -> Path:
+        """Of this index.
+
+        Raises:
+            StoreError: the user has no folder on this machine.
+        """
+        if self._folder is None:
+            raise StoreError(self._no_place)
+        return self._folder
+
+    @property
+    def mixture(self) -> Path:
+        """File of the weights fitted to the workspace.
+
+        Raises:
+            StoreError: the user has no folder on this machine.
+        """
+        return self.folder.with_suffix(".weights.json")
 
     @classmethod
     def of(cls, root: Path, language: str, tokenizer: CodeTokenizer, folder: Path | None = None) -> Store:
@@ -74,12 +103,12 @@ class Store:
 
     def to_json(self) -> dict[str, Any]:
         """As JSON has it, for another process."""
-        return {**self._is_of, "folder": str(self.folder.parent)}
+        return {**self._is_of, "folder": str(self._folder.parent) if self._folder else None}
 
     @classmethod
     def from_json(cls, said: dict[str, Any]) -> Store:
         """What `to_json` gave."""
-        root, folder = Path(said["root"]), Path(said["folder"])
+        root, folder = Path(said["root"]), Path(said["folder"]) if said["folder"] else None
         return cls(root, said["language"], said["tokenizer"], said["separator"], folder)
 
     def read(self) -> Index:
@@ -116,28 +145,40 @@ class Store:
         Raises:
             StoreError: there is no space, or the folder cannot be written.
         """
+        folder = self.folder
         text = backwards(tokens, self._separator)
         suffixes = sort_suffixes(text)
         described = {**self._is_of, "files": [[f.path, f.modified, f.size, f.tokens] for f in files]}
         try:
-            self.folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self.folder.parent.chmod(0o700)
-            with replacing_folder(self.folder, proof=DESCRIPTION) as new:
+            folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            folder.parent.chmod(0o700)
+            with replacing_folder(folder, proof=DESCRIPTION) as new:
                 (new / TOKENS).write_bytes(text.tobytes())
                 (new / SUFFIXES).write_bytes(suffixes.tobytes())
                 (new / DESCRIPTION).write_text(json.dumps(described), "utf-8")
-            self.folder.chmod(0o700)
-        except OSError as wrong:
+            folder.chmod(0o700)
+        except (OSError, OutputError) as error:
+            why = error.strerror if isinstance(error, OSError) else str(error)
             raise StoreError(
-                f"{self.folder}: the index cannot be written ({wrong.strerror}); memory lasts for this session only."
+                f"{folder}: the index cannot be written ({why}); memory lasts for this session only."
             ) from None
         return self.read()
 
     def clear(self) -> bool:
-        """Removes the index and the fitted weights; whether there was anything."""
-        there = self.folder.exists() or self.mixture.exists()
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self.mixture.unlink(missing_ok=True)
+        """Removes the index and the fitted weights; whether there was anything.
+
+        Raises:
+            StoreError: they cannot be removed.
+        """
+        try:
+            there = self.folder.exists() or self.mixture.exists()
+            if self.folder.exists():
+                shutil.rmtree(self.folder)
+            self.mixture.unlink(missing_ok=True)
+        except NotADirectoryError:  # a file lies where the folder of all indexes would: nothing is kept
+            return False
+        except OSError as error:
+            raise StoreError(f"{self.folder} cannot be removed ({error.strerror}).") from None
         return there
 
 

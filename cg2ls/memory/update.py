@@ -12,6 +12,7 @@ from cg2ls.memory.index import EMPTY, Index
 from cg2ls.memory.installed import Installed
 from cg2ls.memory.segment import Segment
 from cg2ls.memory.store import Store, StoreError
+from cg2ls.modelfolder.folders import warn_once
 from cg2ls.workspace import ReadingRules, Workspace
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def in_process(task: Task, tokenizer: CodeTokenizer, known: Index, listener: Lis
     try:
         return Updated(task.store.write(noted, tokens), {}, [])
     except StoreError as wrong:
-        log.warning("%s", wrong)
+        warn_once(str(wrong))
         in_memory = Index(noted, Segment.of(tokens, tokenizer.special.end_of_text))
         return Updated(in_memory, {}, [], problem=str(wrong))
 

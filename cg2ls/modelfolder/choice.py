@@ -38,6 +38,10 @@ class LastingChoices:
     by_language: Mapping[str, str] = field(default_factory=dict)
 
 
+class UnreadableChoicesError(ModelFolderError):
+    """A file of choices that the system lets nobody read."""
+
+
 def choose(
     *,
     flag: str | None = None,
@@ -69,7 +73,8 @@ def read_lasting(file: Path) -> LastingChoices:
     """Reads the choices; a file that is not there means none.
 
     Raises:
-        ModelFolderError: the file is damaged or cannot be read.
+        ModelFolderError: the file is damaged.
+        UnreadableChoicesError: it cannot be read.
     """
     try:
         raw = json.loads(file.read_text(encoding="utf-8"))
@@ -78,8 +83,8 @@ def read_lasting(file: Path) -> LastingChoices:
             raise TypeError("a model's name must be a string")
     except FileNotFoundError:
         return LastingChoices()
-    except OSError as wrong:
-        raise ModelFolderError(f"{file} cannot be read ({wrong.strerror}).") from None
+    except OSError as error:
+        raise UnreadableChoicesError(f"{file} cannot be read ({error.strerror}).") from None
     except (ValueError, TypeError, AttributeError, RecursionError) as wrong:
         raise ModelFolderError(f"{file} is damaged ({wrong}); delete it and choose again.") from None
     return LastingChoices(general=general, by_language=by_language)

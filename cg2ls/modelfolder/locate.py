@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cg2ls.modelfolder.choice import choose, read_lasting
-from cg2ls.modelfolder.folders import choices_file
+from cg2ls.modelfolder.choice import LastingChoices, UnreadableChoicesError, choose, read_lasting
+from cg2ls.modelfolder.folders import NoUserFolderError, choices_file, warn_once
 from cg2ls.modelfolder.store import ModelStore
 
 if TYPE_CHECKING:
@@ -41,5 +41,18 @@ def locate_model(
     Raises:
         ModelFolderError: the chosen model is not there.
     """
-    choice = choose(flag=flag, setting=setting, lasting=read_lasting(choices_file()), language=language)
+    choice = choose(flag=flag, setting=setting, lasting=known_choices(), language=language)
     return Located(ModelStore().resolve(choice), choice.model, choice.reason)
+
+
+def known_choices() -> LastingChoices:
+    """This user's lasting choices; none where they have no place or cannot be read, which the log says once.
+
+    Raises:
+        ModelFolderError: the file of choices is damaged.
+    """
+    try:
+        return read_lasting(choices_file())
+    except (NoUserFolderError, UnreadableChoicesError) as error:
+        warn_once(str(error))
+        return LastingChoices()

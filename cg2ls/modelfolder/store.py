@@ -14,6 +14,7 @@ from cg2ls.modelfolder import folders
 from cg2ls.modelfolder.choice import DEFAULT_NAME, Choice
 from cg2ls.modelfolder.description import DESCRIPTION, ModelDescription, ModelFolderError
 from cg2ls.modelfolder.verify import readable, verify_folder
+from cg2ls.system import expand_home
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 """Names of models, which are names of their folders too."""
@@ -45,18 +46,23 @@ class ModelStore:
     """The folder of added models, and the shipped default beside it.
 
     Args:
-        root: folder with one folder per model; need not exist. None for the user's own.
+        root: folder with one folder per model; need not exist. None for the user's own, if the user has one.
         shipped: the shipped default's folder; need not exist. None for the installation's.
+
+    Attributes:
+        root: None where the user has no folder; then only the shipped model is there.
     """
 
     def __init__(self, root: Path | None = None, shipped: Path | None = None) -> None:
-        self.root = root or folders.models_folder()
+        self.root = root or _users_own()
         self.shipped = shipped or folders.SHIPPED_DEFAULT
 
     def models(self) -> list[StoredModel]:
         """All of them: the shipped default, then the added ones by name. Damaged ones are listed as such."""
-        with readable(self.root):
-            found = sorted(path.parent for path in self.root.glob(f"[!.]*/{DESCRIPTION}"))
+        found: list[Path] = []
+        if self.root is not None:
+            with readable(self.root):
+                found = sorted(path.parent for path in self.root.glob(f"[!.]*/{DESCRIPTION}"))
         named = [(folder.name, folder) for folder in found]
         if _has_description(self.shipped):
             named.insert(0, (DEFAULT_NAME, self.shipped))
@@ -75,20 +81,23 @@ class ModelStore:
                     " add one with `cg2ls models add FOLDER` and choose it with `cg2ls models use NAME`."
                 )
             return self.shipped
-        if self._is_added(model):
-            return self.root / model
-        folder = _expanded(model)
+        if (added := self._added(model)) is not None:
+            return added
+        folder = expand_home(model) or Path(model)
         if _has_description(folder):
-            return folder.absolute()
+            return _absolute(folder)
         names = ", ".join(stored.name for stored in self.models()) or "none"
         raise ModelFolderError(f"There is no model {model!r}, by name or as a folder; there are: {names}.")
 
     def is_name(self, model: str) -> bool:
         """Whether this names a model of the store, rather than a folder elsewhere."""
-        return model == DEFAULT_NAME or self._is_added(model)
+        return model == DEFAULT_NAME or self._added(model) is not None
 
-    def _is_added(self, model: str) -> bool:
-        return bool(NAME.fullmatch(model)) and _has_description(self.root / model)
+    def _added(self, model: str) -> Path | None:
+        """The folder of an added model; None if there is none of this name."""
+        if self.root is None or not NAME.fullmatch(model):
+            return None
+        return self.root / model if _has_description(self.root / model) else None
 
     def resolve(self, choice: Choice) -> Path:
         """`locate`, with who chose the model in the error.
@@ -110,6 +119,7 @@ class ModelStore:
 
         Raises:
             ModelFolderError: the folder is no sound model folder, or its name cannot be a folder's.
+            NoUserFolderError: there is no store.
         """
         model = verify_folder(folder)
         if not NAME.fullmatch(model.name) or model.name == DEFAULT_NAME:
@@ -117,7 +127,7 @@ class ModelStore:
                 f"{folder / DESCRIPTION}: the name {model.name!r} cannot be used;"
                 " choose one of letters, digits, '.', '_' and '-' other than 'default'."
             )
-        target = self.root / model.name
+        target = (self.root or folders.models_folder()) / model.name
         if folder.resolve() != target.resolve():
             try:
                 with replacing_folder(target, proof=DESCRIPTION) as new:
@@ -138,13 +148,14 @@ class ModelStore:
         """
         if name == DEFAULT_NAME:
             raise ModelFolderError("The default model belongs to the installation and is not removed.")
-        if not self._is_added(name):
+        folder = self._added(name)
+        if folder is None:
             added = ", ".join(stored.name for stored in self.models() if stored.name != DEFAULT_NAME)
             raise ModelFolderError(f"There is no added model {name!r}; added are: {added or 'none'}.")
         try:
-            shutil.rmtree(self.root / name)
+            shutil.rmtree(folder)
         except OSError as wrong:
-            raise ModelFolderError(f"{self.root / name} could not be removed: {wrong.strerror}.") from None
+            raise ModelFolderError(f"{folder} could not be removed: {wrong.strerror}.") from None
 
 
 def _has_description(folder: Path) -> bool:
@@ -156,11 +167,20 @@ def _has_description(folder: Path) -> bool:
         raise ModelFolderError(f"{folder} cannot be read ({wrong.strerror}).") from None
 
 
-def _expanded(model: str) -> Path:
+def _users_own() -> Path | None:
     try:
-        return Path(model).expanduser()
-    except RuntimeError:  # ~nobody
-        return Path(model)
+        return folders.models_folder()
+    except folders.NoUserFolderError:
+        return None
+
+
+def _absolute(folder: Path) -> Path:
+    try:
+        return folder.absolute()
+    except OSError:
+        raise ModelFolderError(
+            f"{folder} cannot be found, since the working directory is gone; give the full path."
+        ) from None
 
 
 def _stored(name: str, folder: Path) -> StoredModel:

@@ -21,7 +21,7 @@ from cg2ls.memory.background import Background
 from cg2ls.memory.build import StoppedError
 from cg2ls.memory.installed import installed
 from cg2ls.server.failures import cause_of
-from cg2ls.server.uris import path_of, root_of
+from cg2ls.server.uris import is_left_alone, path_of, root_of
 from cg2ls.workspace import ReadingRules, Workspace
 from cg2ls.workspace.languages import LANGUAGES
 
@@ -102,9 +102,15 @@ class Memories:
                 continue
             other = _name(memory, path)
             inside = other != name and not Path(other).is_absolute()
-            if inside and self._server.options_of(document.uri, document.language).memory:
-                texts[other] = self._text(document)
+            options = self._server.options_of(document.uri, document.language)
+            if not (inside and options.memory) or self._is_private(document, options.exclude):
+                continue
+            texts[other] = self._text(document)
         return texts
+
+    def _is_private(self, document: Document, patterns: tuple[str, ...]) -> bool:
+        """Whether the settings for a document leave it alone."""
+        return is_left_alone(document.uri, self._server.settings.roots, patterns)
 
     def _text(self, document: Document) -> str:
         r"""A document's text with `\n` line ends, put together once for each version of it."""
@@ -132,8 +138,8 @@ class Memories:
         path = path_of(uri)
         if path is None:
             return
-        for (root, *_), memory in self._opened.items():
-            if path.is_relative_to(root):
+        for memory in self._opened.values():
+            if memory.workspace.name_of(path) is not None:
                 self._do(uri, partial(memory.file_changed, path))
 
     def _do(self, uri: str, work: Callable[[], None]) -> None:
@@ -258,6 +264,4 @@ def _knows(engine: CompletionEngine, language: str) -> bool:
 
 def _name(memory: Memory, path: Path) -> str:
     """How memory calls a document."""
-    root = memory.workspace.root
-    resolved = path.resolve()
-    return resolved.relative_to(root).as_posix() if resolved.is_relative_to(root) else str(path)
+    return memory.workspace.name_of(path) or str(path)

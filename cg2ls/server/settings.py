@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import Any
 
 from cg2ls.server.options import Entry, Options, table
-from cg2ls.server.uris import path_of
+from cg2ls.server.uris import folder_named, named_path
 from cg2ls.workspace import unreadable_pattern
+from cg2ls.workspace.paths import Place, innermost
 
 LANGUAGES, FOLDERS = "languages", "folders"
 """The two names that hold options of their own: by LSP language id, and by folder."""
@@ -103,8 +104,9 @@ class Settings:
         return self._known[key]
 
     def _found(self, uri: str, language: str) -> Options:
-        path = path_of(uri)
-        scoped = max((root for root in self._scoped if _lies_in(uri, root)), key=len, default=None)
+        path = named_path(uri)
+        place = None if path is None else Place(path)
+        scoped = None if place is None else self._scope_of(place)
         layers = (self._start, self._editor if scoped is None else self._scoped[scoped])
         merged: dict[str, Any] = {}
         for layer in layers:
@@ -112,24 +114,30 @@ class Settings:
         for layer in layers:
             merged |= layer.languages.get(language, {})
         for layer in layers:
-            for _, values in sorted(self._folders_of(layer, path), key=lambda pair: len(pair[0].parts)):
+            for _, values in sorted(self._folders_of(layer, place), key=lambda pair: -pair[0]):
                 merged |= values
         return replace(Options(), **(merged | self.flags | self._session))
 
-    def _folders_of(self, layer: Layer, path: PurePath | None) -> Iterable[tuple[PurePath, Values]]:
+    def _scope_of(self, place: Place) -> str | None:
+        """URI of the innermost workspace folder with a configuration of its own that a document lies in."""
+        folders = {Place(folder): root for root in self._scoped if (folder := named_path(root)) is not None}
+        inside = innermost(place, folders)
+        return None if inside is None else folders[inside]
+
+    def _folders_of(self, layer: Layer, place: Place | None) -> Iterable[tuple[int, Values]]:
+        """What a layer says of folders that a document lies in, each with how deep it lies there."""
         for name, values in layer.folders.items():
             for folder in self._absolute(name):
-                if path is not None and path.is_relative_to(folder):
-                    yield folder, values
+                depth = None if place is None else place.depth_in(Place(folder))
+                if depth is not None:
+                    yield depth, values
 
     def _absolute(self, folder: str) -> Iterable[PurePath]:
-        path = path_of(folder) if "://" in folder else _expanded(folder)
-        if path is None:
-            return
+        path = folder_named(folder)
         if path.is_absolute():
             yield path
             return
-        for root in map(path_of, self.roots):
+        for root in map(named_path, self.roots):
             if root is not None:
                 yield root / path
 
@@ -224,15 +232,3 @@ def _wrong_number(value: Any, entry: Entry) -> str | None:
         return said
     low, high = about.least, about.most
     return None if (low is None or value >= low) and (high is None or value <= high) else said
-
-
-def _lies_in(uri: str, root: str) -> bool:
-    path, folder = path_of(uri), path_of(root)
-    return path is not None and folder is not None and path.is_relative_to(folder)
-
-
-def _expanded(folder: str) -> PurePath:
-    try:
-        return Path(folder).expanduser()
-    except RuntimeError:  # ~nobody
-        return PurePath(folder)

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 from cg2ls.completion.cursor import Cursor
 from cg2ls.completion.policy import Asked, Silence, silence
 from cg2ls.server.answering import completion_options
-from cg2ls.server.uris import path_of, root_of
-from cg2ls.workspace import is_excluded
+from cg2ls.server.uris import is_left_alone
 
 if TYPE_CHECKING:
     from cg2ls.completion import Trigger
@@ -34,7 +33,7 @@ def off_here(server: Server, uri: str, language: str, trigger: Trigger = "automa
     if server.paused:
         return PAUSED
     options = server.options_of(uri, language)
-    if options.exclude and _leaves_alone(server, uri, options.exclude):
+    if is_left_alone(uri, server.settings.roots, options.exclude):
         return EXCLUDED
     if alone := server.failures.left_alone(uri, options):
         return alone
@@ -48,10 +47,3 @@ def off_here(server: Server, uri: str, language: str, trigger: Trigger = "automa
             options=completion_options(options),
         )
     )
-
-
-def _leaves_alone(server: Server, uri: str, patterns: tuple[str, ...]) -> bool:
-    """Whether patterns match a document."""
-    if (path := path_of(uri)) is None:
-        return False
-    return is_excluded(path, root_of(path, server.settings.roots) or path.parent, patterns)

@@ -10,11 +10,9 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from platformdirs import user_state_path
-
 from cg2ls.errors import Cg2Error
 from cg2ls.files import write_atomically
-from cg2ls.modelfolder.folders import HOME_VARIABLE
+from cg2ls.modelfolder.folders import NoUserFolderError, state_folder
 from cg2ls.server.counts import Counts
 from cg2ls.system import lock
 
@@ -34,10 +32,15 @@ def this_day() -> date:
 
 
 def stats_file() -> Path:
-    """Where the counts of this user lie."""
-    home = os.environ.get(HOME_VARIABLE)
-    folder = Path(home).expanduser() if home else user_state_path("cg2ls", appauthor=False)
-    return folder / "stats.json"
+    """Where the counts of this user lie.
+
+    Raises:
+        StatsError: this user has no folder.
+    """
+    try:
+        return state_folder() / "stats.json"
+    except NoUserFolderError as error:
+        raise StatsError(str(error)) from None
 
 
 class StatsFile:

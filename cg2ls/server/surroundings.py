@@ -80,8 +80,8 @@ class Surroundings:
         path = path_of(uri)
         if path is None:
             return
-        for key in self._made:
-            if path.is_relative_to(key[0]) and monotonic() - self._read_at[key] > STALE_S:
+        for key, (workspace, _) in self._made.items():
+            if workspace.name_of(path) is not None and monotonic() - self._read_at[key] > STALE_S:
                 self._read(key)
 
     def closed(self, uri: str) -> None:
@@ -133,4 +133,4 @@ def _files(workspace: Workspace, language: str) -> Iterator[tuple[str, str]]:
 
 def _name(workspace: Workspace, path: Path) -> str:
     """How a workspace calls one of its documents."""
-    return path.relative_to(workspace.root).as_posix() if path.is_relative_to(workspace.root) else str(path)
+    return workspace.name_of(path) or str(path)

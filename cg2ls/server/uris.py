@@ -1,35 +1,112 @@
-"""From a client's URI to a path on this machine."""
+"""From a client's URI to a path on this machine, and whether the user wants it left alone."""
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterable
-from pathlib import Path
+from functools import lru_cache
+from pathlib import Path, PurePath, PureWindowsPath
 
-from pygls.uris import to_fs_path
+from cg2ls.system import expand_home, home_folder
+from cg2ls.workspace import is_excluded
+from cg2ls.workspace.paths import Place, innermost
 
 LOCAL_SCHEMES = ("file", "vscode-notebook-cell")
 """Schemes whose path is a file's on this machine; a cell's is its notebook's."""
 
+_URI = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(?://([^/?#]*))?([^?#]*)", re.DOTALL)
+"""Scheme, host and path as RFC 3986 has them. A scheme of one letter would be a drive of Windows."""
+
+_ESCAPED = re.compile(rb"%([0-9A-Fa-f]{2})")
+_DRIVE = re.compile(r"/?([A-Za-z]):(?=/|$)")
+_THIS_MACHINE = ("", "localhost")
+
 
 def path_of(uri: str) -> Path | None:
     """The file a URI names; None if it names none, as for a document that was never saved."""
-    scheme, colon, rest = uri.partition(":")
-    if not colon or scheme not in LOCAL_SCHEMES:
+    scheme = uri.partition(":")[0].lower()
+    path = named_path(uri) if scheme in LOCAL_SCHEMES else None
+    if not isinstance(path, Path) or not _is_text(str(path)):
         return None
-    try:
-        path = to_fs_path(f"file:{rest}")
-    except ValueError:  # a damaged host name
+    return path
+
+
+@lru_cache(maxsize=4096)
+def named_path(uri: str) -> PurePath | None:
+    """The path in a URI of whatever scheme, for settings about paths; None if it has none.
+
+    A document that was never saved, or an older version of a file, may have one. It is a path of Windows where it has
+    a drive or, in a file's URI, another machine's name.
+    """
+    found = _URI.match(uri)
+    if found is None:
         return None
-    return Path(path) if path else None
+    scheme, host, path = found[1].lower(), _unescaped(found[2] or ""), _unescaped(found[3])
+    if not path.startswith("/") and not _DRIVE.match(path):
+        return None
+    if scheme == "file" and host.lower() not in _THIS_MACHINE:
+        return _of_windows(f"//{host}{path}")
+    if drive := _DRIVE.match(path):
+        return _of_windows(f"{drive[1].lower()}:{path[drive.end() :] or '/'}")
+    if os.name == "nt":
+        return Path(path)
+    return Path("/" + path.lstrip("/"))
+
+
+def folder_named(said: str) -> PurePath:
+    """The folder that a setting names: by a URI, from `~`, absolute or relative."""
+    if (path := named_path(said)) is not None:
+        return path
+    if _DRIVE.match(said):
+        return _of_windows(said)
+    return expand_home(said) or PurePath(said)
 
 
 def root_of(path: Path, roots: Iterable[str]) -> Path | None:
-    """The innermost workspace folder a file lies in; None if that is too much to be one repository.
+    """The innermost workspace folder a file lies in, without links; None if that is too much to be one repository.
 
     Args:
         path: of the file.
         roots: URIs of the workspace folders.
     """
-    inside = [root for root in map(path_of, roots) if root is not None and path.is_relative_to(root)]
-    root = max(inside, key=lambda each: len(each.parts), default=None)
-    return None if root is None or root in (Path.home(), Path(root.anchor)) else root
+    inside = innermost(Place(path), [Place(root) for root in map(path_of, roots) if root is not None])
+    if inside is None:
+        return None
+    root, home = Path(inside.real), home_folder()
+    is_home = home is not None and Place(home).real == root
+    return None if is_home or root == Path(root.anchor) else root
+
+
+def is_left_alone(uri: str, roots: Iterable[str], patterns: tuple[str, ...]) -> bool:
+    """Whether patterns of the user's are about a document, by any spelling of it.
+
+    Args:
+        uri: of the document.
+        roots: URIs of the workspace folders, to which patterns are relative; of a document outside of them, its own
+            folder is taken.
+        patterns: as in .gitignore.
+    """
+    path = named_path(uri)
+    if path is None or not patterns:
+        return False
+    place = Place(path)
+    folders = [folder for folder in map(named_path, roots) if folder is not None]
+    if not any(place.lies_in(Place(folder)) for folder in folders):
+        folders += [path.parent, place.real.parent]
+    return any(is_excluded(path, folder, patterns) for folder in folders)
+
+
+def _of_windows(path: str) -> PurePath:
+    return Path(path) if os.name == "nt" else PureWindowsPath(path)
+
+
+def _unescaped(part: str) -> str:
+    """A part of a URI without its %-escapes; bytes that are no UTF-8 become what `os.fsencode` makes bytes of again."""
+    raw = _ESCAPED.sub(lambda escaped: bytes([int(escaped[1], 16)]), part.encode("utf-8", "surrogatepass"))
+    return raw.decode("utf-8", "surrogateescape")
+
+
+def _is_text(path: str) -> bool:
+    """Whether a path can stand in a message or a prompt."""
+    return "\0" not in path and not any("\ud800" <= character <= "\udfff" for character in path)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
+from cg2ls.modelfolder.folders import warn_once
 from cg2ls.server.acceptance import Shown
 from cg2ls.server.counts import Counts
 from cg2ls.server.stats import Key, StatsError, StatsFile, stats_file, this_day
@@ -16,8 +16,6 @@ from cg2ls.server.stats import Key, StatsError, StatsFile, stats_file, this_day
 if TYPE_CHECKING:
     from cg2ls.server.documents import Document
     from cg2ls.server.server import Server
-
-log = logging.getLogger(__name__)
 
 SAVE_AFTER_S = 60.0
 """What is lost at most when the process is killed."""
@@ -90,7 +88,7 @@ class Usage:
             try:
                 StatsFile(stats_file()).add(new)
             except StatsError as error:
-                log.warning("%s", error)
+                warn_once(str(error))
             except Exception as error:
                 self._server.failures.left_out("", "counting", error)
 

@@ -1,8 +1,9 @@
 """Which files of a workspace may be read, and reading them."""
 
+from cg2ls.workspace.patterns import RulesError, is_excluded, unreadable_pattern
 from cg2ls.workspace.refusal import Reason, Refusal, RefusedError
 from cg2ls.workspace.rules import ReadingRules
-from cg2ls.workspace.workspace import RulesError, Workspace, is_excluded, unreadable_pattern
+from cg2ls.workspace.workspace import Workspace
 
 __all__ = [
     "ReadingRules",

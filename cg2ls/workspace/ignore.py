@@ -15,6 +15,8 @@ from pathlib import Path
 
 from pathspec import GitIgnoreSpec
 
+from cg2ls.workspace.paths import folded, ignores_case
+
 GITIGNORE = ".gitignore"
 
 
@@ -55,6 +57,7 @@ class GitIgnore:
 
     def __init__(self, root: Path) -> None:
         self._repository = repository_of(root) or root
+        self._ignores_case = ignores_case(root)
         self._cache: dict[Path, tuple[tuple[int, int] | None, RuleFile | None]] = {}
 
     def verdict(self, path: Path, *, is_folder: bool) -> Verdict:
@@ -69,7 +72,7 @@ class GitIgnore:
             if rules.spec is None:
                 return Verdict(problem=rules.problem)
             relative = path.relative_to(rules.folder).as_posix() + ("/" if is_folder else "")
-            decided = _decision(rules.spec, relative)
+            decided = _decision(rules.spec, folded(relative, ignores_case=self._ignores_case))
             if decided is not None:
                 ignored = decided
         return Verdict(ignored)
@@ -95,16 +98,26 @@ class GitIgnore:
             return RuleFile(folder, None, f"the rules in {file} cannot be read ({wrong.strerror})")
         known = self._cache.get(file)
         if known is None or known[0] != stamp:
-            known = stamp, None if stamp is None else read_rules(file, folder)
+            known = (
+                stamp,
+                None if stamp is None else read_rules(file, folder, ignores_case=self._ignores_case),
+            )
             self._cache[file] = known
         return known[1]
 
 
-def read_rules(file: Path, folder: Path) -> RuleFile:
-    """Reads a file of patterns."""
+def read_rules(file: Path, folder: Path, *, ignores_case: bool = False) -> RuleFile:
+    """Reads a file of patterns.
+
+    Args:
+        file: to read.
+        folder: that the patterns are relative to.
+        ignores_case: whether the file system does; patterns and names are folded then.
+    """
     try:
         lines = file.read_bytes().decode("utf-8").splitlines()
-        return RuleFile(folder, GitIgnoreSpec.from_lines(map(_explicit, lines)))
+        patterns = (_explicit(folded(line, ignores_case=ignores_case)) for line in lines)
+        return RuleFile(folder, GitIgnoreSpec.from_lines(patterns))
     except OSError as wrong:
         why = wrong.strerror or "it cannot be opened"
     except (UnicodeDecodeError, ValueError, re.error):

@@ -93,7 +93,7 @@ _COMPILED = {piece: re.compile(shape) for piece, shape in SECRET_SHAPES.items()}
 
 def has_secret_name(name: str) -> bool:
     """Whether a file's name says that it holds secrets."""
-    lower = name.lower()
+    lower = name.lower().rstrip(". ")  # Windows leaves dots and spaces at the end out
     if any(fnmatchcase(lower, pattern) for pattern in SECRET_NAMES):
         return not (lower.endswith(SOURCE_SUFFIXES) and not lower.startswith(".env"))
     return False

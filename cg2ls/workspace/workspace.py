@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
-from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pathspec import GitIgnoreSpec
-
-from cg2ls.errors import Cg2Error
 from cg2ls.workspace.content import as_text, refused_text
 from cg2ls.workspace.ignore import GitIgnore
+from cg2ls.workspace.paths import Place, ignores_case
+from cg2ls.workspace.patterns import Patterns
 from cg2ls.workspace.refusal import Reason, Refusal, RefusedError
 from cg2ls.workspace.rules import ReadingRules
 from cg2ls.workspace.secrets import SECRET_FOLDERS, has_secret_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
 
 TOOL_FOLDERS = frozenset(
     {".git", ".hg", ".svn", ".jj", "node_modules", "__pycache__", ".tox", ".nox", "site-packages"}
@@ -35,30 +32,44 @@ OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOC
 DEFAULTS = ReadingRules()
 
 
-class RulesError(Cg2Error):
-    """Patterns of the user's that make no sense."""
-
-
 class Workspace:
     """Says which files under a folder may be read, and reads them.
 
-    Nothing is taken on trust: a link is not followed, whatever cannot be checked is refused, and the answer is
-    computed anew for every file, so that a changed .gitignore counts at once.
+    Nothing is taken on trust: a link is not followed, whatever cannot be checked is refused, a path is checked by
+    every name that it goes by, and the answer is computed anew for every file, so that a changed .gitignore counts at
+    once.
 
     Args:
         root: the workspace's folder.
         rules: what the user allows.
+
+    Attributes:
+        place: the folder as it was spelled, to compare paths with.
+        root: the folder without links.
 
     Raises:
         RulesError: a pattern of the rules cannot be read.
     """
 
     def __init__(self, root: Path, rules: ReadingRules = DEFAULTS) -> None:
-        self.root = root.resolve()
+        self.place = Place(root)
+        self.root = Path(self.place.real)
         self.rules = rules
         self._git = GitIgnore(self.root)
-        self._include = _spec("include", rules.include)
-        self._exclude = _spec("exclude", rules.exclude)
+        self._ignores_case = ignores_case(self.root)
+        self._include = Patterns("include", rules.include, self.place)
+        self._exclude = Patterns("exclude", rules.exclude, self.place)
+
+    def name_of(self, path: Path) -> str | None:
+        """A path's name relative to the root, with slashes, whichever way it is spelled; None if it lies outside.
+
+        Args:
+            path: absolute, or relative to the root.
+        """
+        place = Place(self.root / path)
+        if place.real.is_relative_to(self.root):
+            return None if place.real == self.root else place.real.relative_to(self.root).as_posix()
+        return next(filter(None, reversed(place.names_in(self.place))), None)
 
     def refusal(self, path: Path) -> Refusal | None:
         """Why a file may not be read, as far as its place and its name tell; None if it may.
@@ -66,8 +77,8 @@ class Workspace:
         Args:
             path: absolute, or relative to the root.
         """
-        path = Path(os.path.normpath(self.root / path))
-        return self._refused_place(path) or self._refused_file(path)
+        spelled, inside = self._spelled(path)
+        return self._refused(path, spelled, inside=inside)
 
     def refusal_of_text(self, path: Path, text: str) -> Refusal | None:
         """Why a document open in an editor may not be read for other files; it need not be on disk.
@@ -76,8 +87,12 @@ class Workspace:
             path: absolute, or relative to the root.
             text: as it stands in the editor.
         """
-        path = Path(os.path.normpath(self.root / path))
-        if refused := self._refused_place(path) or self._refused_name(path):
+        spelled, inside = self._spelled(path)
+        names = (
+            self._refused_place(each) or self._refused_link(each) or self._refused_name(each)
+            for each in spelled
+        )
+        if refused := next(filter(None, names), None) or self._refused_outside(path, inside=inside):
             return refused
         if len(text) > self.rules.max_bytes:
             return Refusal(path, "too large", f"it has more than {self.rules.max_bytes} characters")
@@ -90,9 +105,10 @@ class Workspace:
         Raises:
             RefusedError: it may not be read.
         """
-        if refused := self.refusal(path):
+        spelled, inside = self._spelled(path)
+        if refused := self._refused(path, spelled, inside=inside):
             raise RefusedError(refused)
-        return self._content(self.root / path)
+        return self._content(spelled[-1])
 
     def walk(
         self,
@@ -105,6 +121,8 @@ class Workspace:
             wanted: by a file's name, whether the caller has a use for it; others are passed over silently.
             refused: told of each refusal on the way; a refused folder is told of once.
         """
+        self._include.look_at_links()
+        self._exclude.look_at_links()
         entries = files = 0
         open_folders = [self.root]
         while open_folders:
@@ -138,17 +156,38 @@ class Workspace:
                         yield path
             open_folders.extend(reversed(below))
 
+    def _spelled(self, path: Path) -> tuple[list[Path], bool]:
+        """The paths in the root by which a file is known, and whether what would be opened lies in the root.
+
+        The path without links is the last. A path that goes up behind a link may read as if it lay in the root, and
+        lead elsewhere.
+        """
+        place = Place(self.root / path)
+        spelled = [self.root / name for name in place.names_in(self.place) if name]
+        real = Path(place.real)
+        if real in spelled:
+            spelled.remove(real)
+            spelled.append(real)
+        inside = real.is_relative_to(self.root) or Place(real).lies_in(self.place)
+        return spelled, bool(spelled) and inside
+
+    def _refused(self, path: Path, spelled: list[Path], *, inside: bool) -> Refusal | None:
+        refused = (self._refused_place(each) or self._refused_file(each) for each in spelled)
+        return next(filter(None, refused), None) or self._refused_outside(path, inside=inside)
+
+    def _refused_outside(self, path: Path, *, inside: bool) -> Refusal | None:
+        return None if inside else Refusal(path, "outside", f"it does not lie in {self.root}")
+
     def _refused_place(self, path: Path) -> Refusal | None:
-        """Why nothing may be read where a path lies."""
-        if not path.is_relative_to(self.root) or path == self.root:
-            return Refusal(path, "outside", f"it does not lie in {self.root}")
+        """Why nothing may be read in the folders where a path lies."""
         folders = (self.root / folder for folder in reversed(path.relative_to(self.root).parents[:-1]))
         return next((refused for folder in folders if (refused := self._refused_folder(folder))), None)
 
     def _refused_folder(self, path: Path) -> Refusal | None:
-        if path.is_symlink():
-            return Refusal(path, "link", "it is a link; what it leads to is read in its own place")
-        if path.name in TOOL_FOLDERS or any((path / mark).is_file() for mark in TOOL_MARKS):
+        if refused := self._refused_link(path):
+            return refused
+        name = path.name.lower() if self._ignores_case else path.name
+        if name in TOOL_FOLDERS or any((path / mark).is_file() for mark in TOOL_MARKS):
             return Refusal(path, "tool folder", "it belongs to a tool")
         if path.name.lower() in SECRET_FOLDERS:
             return Refusal(path, "secret name", "its name says that it holds secrets")
@@ -165,6 +204,11 @@ class Workspace:
             return Refusal(path, "no file", "it is not a regular file")
         return self._refused_name(path)
 
+    def _refused_link(self, path: Path) -> Refusal | None:
+        if path.is_symlink():
+            return Refusal(path, "link", "it is a link; what it leads to is read in its own place")
+        return None
+
     def _refused_name(self, path: Path) -> Refusal | None:
         if has_secret_name(path.name):
             return Refusal(path, "secret name", "its name says that it holds secrets")
@@ -172,9 +216,9 @@ class Workspace:
 
     def _refused_by_patterns(self, path: Path, *, is_folder: bool) -> Refusal | None:
         relative = path.relative_to(self.root).as_posix() + ("/" if is_folder else "")
-        if self._exclude.match_file(relative):
+        if self._exclude.match(relative):
             return Refusal(path, "excluded", "the settings exclude it")
-        if self.rules.include and not is_folder and not self._include.match_file(relative):
+        if self.rules.include and not is_folder and not self._include.match(relative):
             return Refusal(path, "not included", "the settings do not include it")
         if not self.rules.gitignore:
             return None
@@ -197,40 +241,3 @@ class Workspace:
         if isinstance(text, tuple):
             raise RefusedError(Refusal(path, *text))
         return text
-
-
-def is_excluded(path: Path, root: Path, patterns: tuple[str, ...]) -> bool:
-    """Whether a user's patterns leave a file alone.
-
-    Args:
-        path: of the file, absolute.
-        root: the folder that the patterns are relative to.
-        patterns: as in .gitignore.
-
-    Raises:
-        RulesError: a pattern cannot be read.
-    """
-    return path.is_relative_to(root) and _spec("exclude", patterns).match_file(
-        path.relative_to(root).as_posix()
-    )
-
-
-def unreadable_pattern(patterns: Iterable[str]) -> str | None:
-    """The first of a user's patterns that makes no sense; None if all do."""
-    return next((pattern for pattern in patterns if not _is_readable(pattern)), None)
-
-
-@lru_cache
-def _spec(name: str, patterns: tuple[str, ...]) -> GitIgnoreSpec:
-    wrong = unreadable_pattern(patterns)
-    if wrong is not None:
-        raise RulesError(f"The {name} pattern `{wrong}` cannot be read; write it as in .gitignore.")
-    return GitIgnoreSpec.from_lines(patterns)
-
-
-def _is_readable(pattern: str) -> bool:
-    try:
-        GitIgnoreSpec.from_lines([pattern])
-    except (TypeError, ValueError, re.error):
-        return False
-    return True

@@ -101,7 +101,7 @@ def test_on_windows_a_folder_in_the_users_own_is_private(tmp_path, monkeypatch):
     home = tmp_path / "home"
     inside = home / "inside"
     inside.mkdir(parents=True)
-    monkeypatch.setattr(Path, "home", lambda: home)
+    monkeypatch.setenv("HOME", str(home))
     monkeypatch.delattr(os, "getuid")
     assert system.is_private(inside, platform="win32")
     assert not system.is_private(tmp_path, platform="win32")

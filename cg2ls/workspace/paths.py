@@ -1,0 +1,217 @@
+"""Paths compared by what they lead to, not by how they are spelled.
+
+One file has many spellings: through symbolic links, with `..`, with other capitals where the file system ignores case,
+with another Unicode normalization, in Windows' two ways. Settings that keep files private must hold for all of them, so
+whatever compares paths does it here. Two folders are the same if the system says so (device and inode); only where a
+folder is not there, or belongs to another machine, its name decides.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import unicodedata
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path, PurePath, PureWindowsPath
+
+MAX_LINKS = 40
+"""Links followed for one path, as Linux does it; a loop ends there."""
+
+MAX_PROBED = 64
+"""Names in a folder looked at to find out whether it ignores case."""
+
+Identity = tuple[int, int]
+"""Device and inode."""
+
+
+class Place:
+    """A file or folder by every name that one spelling of it passes through.
+
+    Args:
+        path: absolute; it need not exist. A path that is not of this system is compared by its name alone.
+
+    Attributes:
+        forms: the path as it is spelled, and with one more link followed each time.
+        real: the path without links.
+    """
+
+    def __init__(self, path: PurePath) -> None:
+        forms = list(_forms(path))
+        self.forms: tuple[PurePath, ...] = tuple(dict.fromkeys(forms))
+        self.real = forms[-1]
+        self._identities: dict[PurePath, Identity | None] = {}
+
+    def names_in(self, folder: Place) -> tuple[str, ...]:
+        """Its names relative to a folder, with slashes, one for each way it lies there; none if it does not.
+
+        The folder itself is named "".
+        """
+        wanted = folder.identity(folder.real)
+        spelled = {_folded_path(form) for form in folder.forms}
+        found: dict[str, None] = {}
+        for form in self.forms:
+            below: list[str] = []
+            for ancestor in (form, *form.parents):
+                same = wanted is not None and self.identity(ancestor) == wanted
+                if same or _folded_path(ancestor) in spelled:
+                    found.setdefault("/".join(reversed(below)))
+                below.append(ancestor.name)
+        return tuple(found)
+
+    def lies_in(self, folder: Place) -> bool:
+        """Whether it is a folder or lies in it, whichever way either is spelled."""
+        return bool(self.names_in(folder))
+
+    def depth_in(self, folder: Place) -> int | None:
+        """Folders between a folder and this, the fewest; None if it does not lie there."""
+        return min((name.count("/") + bool(name) for name in self.names_in(folder)), default=None)
+
+    def identity(self, path: PurePath) -> Identity | None:
+        """Device and inode of what lies at one of the forms or above it; None if nothing does."""
+        if path not in self._identities:
+            self._identities[path] = identity_of(path)
+        return self._identities[path]
+
+
+def innermost(place: Place, folders: Iterable[Place]) -> Place | None:
+    """The folder among several in which a place lies deepest; None if it lies in none."""
+    depths = [(depth, folder) for folder in folders if (depth := place.depth_in(folder)) is not None]
+    return min(depths, key=lambda pair: pair[0], default=(0, None))[1]
+
+
+def identity_of(path: PurePath) -> Identity | None:
+    """Device and inode of what a path leads to; None if nothing is there or the system does not tell."""
+    if not isinstance(path, Path):
+        return None
+    try:
+        found = path.stat()
+    except (OSError, ValueError):  # the latter for a null character
+        return None
+    return (found.st_dev, found.st_ino) if found.st_ino else None
+
+
+def folded(name: str, *, ignores_case: bool) -> str:
+    """A name or pattern in the form in which equal ones are compared.
+
+    Args:
+        name: of a file, or a pattern of .gitignore.
+        ignores_case: whether the file system does.
+    """
+    composed = unicodedata.normalize("NFC", name)
+    return unicodedata.normalize("NFC", composed.casefold()) if ignores_case else composed
+
+
+def ignores_case(folder: PurePath) -> bool:
+    """Whether names in a folder that differ in case only are one name; found out without writing.
+
+    Where nothing in the folder has letters, what is usual on the system counts.
+    """
+    if not isinstance(folder, Path):
+        return isinstance(folder, PureWindowsPath)
+    return _probed(folder, identity_of(folder))
+
+
+@lru_cache
+def _probed(folder: Path, _: Identity | None) -> bool:
+    """What a look into a folder tells; another folder of this name is looked at anew."""
+    try:
+        with os.scandir(folder) as entries:
+            names = [entry.name for entry in islice(entries, MAX_PROBED)]
+    except (OSError, ValueError):
+        names = []
+    for name in names:
+        other = name.swapcase()
+        if other != name and other not in names:
+            return os.path.lexists(folder / other)
+    return sys.platform in ("win32", "darwin")
+
+
+def _forms(path: PurePath) -> Iterator[PurePath]:
+    if not isinstance(path, Path):
+        yield _normal(path)
+        return
+    kind = type(path)
+    yield _normal(path)
+    try:
+        if os.name == "nt":
+            yield kind(os.path.realpath(path))
+        else:
+            yield from (kind(form) for form in _followed(_absolute(path)))
+    except (OSError, ValueError):  # a null character, say: nothing is there
+        return
+
+
+def _followed(path: str) -> Iterator[str]:
+    """A POSIX path with one more link followed each time, as the system does it."""
+    done, links = "/", 0
+    left = [part for part in reversed(path.split("/")) if part not in ("", ".")]
+    while left:
+        part = left.pop()
+        if part == "..":
+            done = done.rpartition("/")[0] or "/"
+            continue
+        at = f"{done.rstrip('/')}/{part}"
+        target = _target(at) if links < MAX_LINKS else None
+        if target is None:
+            done = at
+            continue
+        links += 1
+        done = "/" if target.startswith("/") else done
+        left += [part for part in reversed(target.split("/")) if part not in ("", ".")]
+        yield _normal_posix("/".join([done, *reversed(left)]))
+    yield done
+
+
+def _target(path: str) -> str | None:
+    """What a link says; None if it is none."""
+    try:
+        return os.readlink(path)  # noqa: PTH115 - asked for each part of each path, where a Path costs more than the call
+    except OSError:
+        return None
+
+
+def _absolute(path: Path) -> str:
+    """An absolute spelling that keeps `..`, for it means something else behind a link."""
+    try:
+        return str(path if path.is_absolute() else Path.cwd() / path)
+    except FileNotFoundError:  # the working directory was removed
+        return f"/{path}"
+
+
+def _normal(path: PurePath) -> PurePath:
+    """A path without `.`, `..` and double slashes, as it reads; Windows' long and short prefix made one."""
+    if isinstance(path, PureWindowsPath):
+        return _normal_windows(path)
+    if isinstance(path, Path):
+        return type(path)(_normal_posix(_absolute(path)))
+    return type(path)(_normal_posix(str(path)))
+
+
+def _normal_posix(path: str) -> str:
+    return "/" + os.path.normpath(path).lstrip("/") if path.startswith("/") else os.path.normpath(path)
+
+
+def _normal_windows(path: PureWindowsPath) -> PureWindowsPath:
+    r"""Without `\\?\`, and without the dots and spaces at a name's end, which Windows leaves out."""
+    said = str(path)
+    if said.upper().startswith("\\\\?\\UNC\\"):
+        said = "\\\\" + said[8:]
+    elif said.startswith(("\\\\?\\", "\\\\.\\")):
+        said = said[4:]
+    whole = type(path)(said)
+    parts: list[str] = []
+    for part in whole.parts[bool(whole.anchor) :]:
+        if part == "..":
+            parts = parts[:-1]
+        elif part != ".":
+            parts.append(
+                part.partition(":")[0].rstrip(". ") or part
+            )  # behind a colon stands a stream of the same file
+    return type(path)(whole.anchor, *parts)
+
+
+def _folded_path(path: PurePath) -> str:
+    """A path by which folders are compared that the system cannot compare."""
+    return folded(path.as_posix(), ignores_case=isinstance(path, PureWindowsPath))

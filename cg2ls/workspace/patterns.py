@@ -1,0 +1,109 @@
+"""A user's patterns of .gitignore, which hold for every spelling of a path."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from pathlib import PurePath
+
+from pathspec import GitIgnoreSpec
+
+from cg2ls.errors import Cg2Error
+from cg2ls.workspace.paths import Place, folded, ignores_case
+
+_WILD = re.compile(r"[*?\[\\]")
+
+
+class RulesError(Cg2Error):
+    """Patterns of the user's that make no sense."""
+
+
+class Patterns:
+    """Patterns that are relative to one folder.
+
+    A pattern without wildcards names a place: where a link lies there, what the link leads to is meant, too.
+
+    Args:
+        name: what the patterns are for, for messages.
+        patterns: as in .gitignore.
+        folder: that they are relative to.
+
+    Raises:
+        RulesError: a pattern cannot be read.
+    """
+
+    def __init__(self, name: str, patterns: Sequence[str], folder: Place) -> None:
+        wrong = unreadable_pattern(patterns)
+        if wrong is not None:
+            raise RulesError(f"The {name} pattern `{wrong}` cannot be read; write it as in .gitignore.")
+        self._folder = folder
+        self._ignores_case = ignores_case(folder.real)
+        self._spec = _spec(tuple(folded(each, ignores_case=self._ignores_case) for each in patterns))
+        self._literal = [
+            bare
+            for each in patterns
+            if (bare := each.strip().strip("/")) and each[0] not in "#!" and not _WILD.search(bare)
+        ]
+        self._linked: tuple[Place, ...] = ()
+        self._linked_names: tuple[str, ...] = ()
+        self.look_at_links()
+
+    def look_at_links(self) -> None:
+        """Find out anew which patterns name links, and what those lead to."""
+        named = [
+            (self._folder.real / bare, Place(self._folder.real / bare))
+            for bare in self._literal
+            if self._matches(bare) or self._matches(f"{bare}/")
+        ]
+        self._linked = tuple(place for path, place in named if place.real != path)
+        self._linked_names = tuple(
+            name for place in self._linked for name in Place(place.real).names_in(self._folder) if name
+        )
+
+    def match(self, name: str) -> bool:
+        """Whether a file or a folder is meant, by its name relative to the folder; a folder's ends with a slash."""
+        inside = (name == linked or name.startswith(f"{linked}/") for linked in self._linked_names)
+        return self._matches(name) or any(inside)
+
+    def cover(self, place: Place) -> bool:
+        """Whether a place is meant by any of its names, or lies in what a pattern's link leads to."""
+        return any(map(self._matches, filter(None, place.names_in(self._folder)))) or any(
+            place.lies_in(linked) for linked in self._linked
+        )
+
+    def _matches(self, name: str) -> bool:
+        return bool(self._spec.match_file(folded(name, ignores_case=self._ignores_case)))
+
+
+def is_excluded(path: PurePath, root: PurePath, patterns: tuple[str, ...]) -> bool:
+    """Whether a user's patterns leave a file alone, however it and its folder are spelled.
+
+    Args:
+        path: of the file, absolute.
+        root: the folder that the patterns are relative to.
+        patterns: as in .gitignore.
+
+    Raises:
+        RulesError: a pattern cannot be read.
+    """
+    return Patterns("exclude", patterns, Place(root)).cover(Place(path))
+
+
+def unreadable_pattern(patterns: Iterable[str]) -> str | None:
+    """The first of a user's patterns that makes no sense; None if all do."""
+    return next((pattern for pattern in patterns if not _is_readable(pattern)), None)
+
+
+@lru_cache
+def _spec(patterns: tuple[str, ...]) -> GitIgnoreSpec:
+    return GitIgnoreSpec.from_lines(patterns)
+
+
+@lru_cache(maxsize=1024)
+def _is_readable(pattern: str) -> bool:
+    try:
+        GitIgnoreSpec.from_lines([pattern])
+    except (TypeError, ValueError, re.error):
+        return False
+    return True
