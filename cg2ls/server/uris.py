@@ -19,7 +19,7 @@ _URI = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(?://([^/?#]*))?([^?#]*)", re.DOTA
 """Scheme, host and path as RFC 3986 has them. A scheme of one letter would be a drive of Windows."""
 
 _ESCAPED = re.compile(rb"%([0-9A-Fa-f]{2})")
-_DRIVE = re.compile(r"/?([A-Za-z]):(?=/|$)")
+_DRIVE = re.compile(r"/?([A-Za-z]):(?=[/\\]|$)")
 _THIS_MACHINE = ("", "localhost")
 
 

@@ -141,3 +141,60 @@ def test_whatever_is_said_gives_options(raw):
     settings.at_start(raw)
     assert isinstance(settings.of("file:///a", "python"), Options)
     assert set(layer.values) <= set(Options.__dataclass_fields__)
+
+
+@pytest.fixture
+def linked(tmp_path):
+    """A workspace `ws`, which `alias` is a link to; its `vendor` is a link to `shared` beside it."""
+    for folder in ("ws/src", "shared"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "alias").symlink_to("ws")
+    (tmp_path / "ws/vendor").symlink_to("../shared")
+    return tmp_path
+
+
+@pytest.mark.parametrize("root", ["ws", "alias"])
+@pytest.mark.parametrize(
+    "said", ["vendor", "src/../vendor/", "{top}/ws/vendor", "{top}/alias//vendor", "{top}/shared"]
+)
+@pytest.mark.parametrize(
+    "path", ["ws/vendor/a.py", "alias/vendor/a.py", "shared/a.py", "ws/src/../vendor/a.py"]
+)
+def test_what_is_off_in_a_folder_is_off_by_every_spelling_of_it(linked, root, said, path):
+    settings = Settings()
+    settings.move_to([f"file://{linked}/{root}"])
+    settings.from_editor({"folders": {said.format(top=linked): {"enable": False}}})
+    assert not settings.of(f"file://{linked}/{path}").enable
+    assert settings.of(f"file://{linked}/ws/src/a.py").enable
+    assert settings.of(f"file://{linked}/vendor/a.py").enable
+
+
+def test_a_folders_configuration_holds_by_every_spelling_of_it(linked):
+    settings = Settings()
+    settings.from_editor({"maxLines": 1})
+    settings.from_editor({"maxLines": 2}, f"file://{linked}/alias")
+    settings.from_editor({"maxLines": 3}, f"file://localhost{linked}/ws/src/")
+    assert settings.of(f"file://{linked}/ws/a.py").max_lines == 2
+    assert settings.of(f"file://{linked}/alias/src/a.py").max_lines == 3
+    assert settings.of(f"file://{linked}/a.py").max_lines == 1
+
+
+@pytest.mark.parametrize(
+    ("root", "folder", "uri"),
+    [
+        ("file:///c%3A/ws", "vendor", "file:///C:/WS/Vendor/a.py"),
+        ("file:///c:/ws", "C:\\ws\\vendor\\", "file:///C%3A/ws/vendor/a.py"),
+        ("file://server/share/ws", "vendor", "file://SERVER/share/ws/vendor/a.py"),
+        ("vscode-remote://host/ws", "vendor", "vscode-remote://host/ws/vendor/a.py"),
+        ("file:///ws", "vendor", "untitled:/ws/vendor/new.py"),
+        ("file:///ws", "vendor", "vscode-notebook-cell:/ws/vendor/n.ipynb#W0s"),
+        ("file:///ws", "vend%C3%B6r", "file:///ws/vend%25C3%25B6r/a.py"),
+        ("file:///ws", "file:///ws/vend%C3%B6r", "file:///ws/vendo%CC%88r/a.py"),
+    ],
+)
+def test_what_is_off_in_a_folder_is_off_in_the_spellings_of_every_client(root, folder, uri):
+    settings = Settings()
+    settings.move_to([root])
+    settings.from_editor({"folders": {folder: {"enable": False}}})
+    assert not settings.of(uri).enable
+    assert settings.of(uri.lower().replace("vend", "send")).enable
