@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from cg2ls.errors import Cg2Error
+from cg2ls.system import open_missing_streams
 
 INTERRUPTED = 130
 """Exit status after Ctrl+C, as shells have it."""
@@ -35,6 +36,7 @@ def run_command(program: str, work: Callable[[], int], *, install: str, interrup
     Returns:
         The work's status, an error's own, 1 for what the system refused, or 130 after Ctrl+C.
     """
+    open_missing_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # text that the terminal cannot show must not be an error
             stream.reconfigure(errors="backslashreplace")

@@ -82,6 +82,20 @@ def is_private(folder: Path, *, platform: str = sys.platform) -> bool:
     return found.st_uid == os.getuid() and not stat.S_IMODE(found.st_mode) & 0o077
 
 
+def open_missing_streams() -> None:
+    """Open the null device in place of standard streams that were closed.
+
+    Else the next file that is opened takes such a stream's number, and whatever is written to stderr goes there.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest free number is this one
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - for the whole process
+
+
 def home_folder() -> Path | None:
     """The user's home folder; None where neither HOME nor the user database names one."""
     return expand_home("~")

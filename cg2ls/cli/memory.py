@@ -123,6 +123,10 @@ def _held(store: Store) -> Json:
     return found | {"bytes": size, "bytes_per_token": round(size / max(1, index.tokens), 2)}
 
 
+def _place_of(store: Store) -> str:
+    return str(store.folder) if store.has_place else "none"
+
+
 def build(arguments: argparse.Namespace) -> int:
     """Reads what changed, and prints what was read and what was refused, by reason."""
     memory = _memory(arguments)
@@ -133,7 +137,7 @@ def build(arguments: argparse.Namespace) -> int:
         "tokens": memory.indexed_tokens,
         "tokens_of_dependencies": memory.installed_tokens,
         "seconds": round(perf_counter() - began, 2),
-        "folder": str(memory.store.folder) if memory.store.has_place else "none",
+        "folder": _place_of(memory.store),
         "refused": dict(refused),
     }
     return _print(found, arguments)
@@ -142,7 +146,7 @@ def build(arguments: argparse.Namespace) -> int:
 def clear(arguments: argparse.Namespace) -> int:
     """Removes the index and the fitted weights."""
     memory = _memory(arguments)
-    found: Json = {"folder": str(memory.store.folder), "removed": memory.store.clear()}
+    found: Json = {"folder": _place_of(memory.store), "removed": memory.store.clear()}
     if memory.packages_store:
         found["dependencies_removed"] = memory.packages_store.clear()
     return _print(found, arguments)

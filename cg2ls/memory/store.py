@@ -67,7 +67,7 @@ class Store:
         try:
             self._folder = (folder or memory_folder()) / name
         except NoUserFolderError as error:
-            self._no_place = f"Memory lasts for this session only. {error}"
+            self._no_place = str(error)
         self._separator = separator
 
     @property
@@ -170,6 +170,8 @@ class Store:
         Raises:
             StoreError: they cannot be removed.
         """
+        if not self.has_place:
+            return False
         try:
             there = self.folder.exists() or self.mixture.exists()
             if self.folder.exists():

@@ -105,7 +105,7 @@ def _platform_folder(of_platform: Callable[..., Path]) -> Path:
         folder = Path()
     if not folder.is_absolute():  # older versions of platformdirs leave the `~` in front
         raise NoUserFolderError(
-            "This user has no home folder (HOME is not set), so no models, choices or counts of the user's are"
+            "This user has no home folder (HOME is not set), so no models, choices, counts or indexes of memory are"
             f" kept or read; set {HOME_VARIABLE} to a folder for them."
         )
     return folder

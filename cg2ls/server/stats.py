@@ -69,13 +69,14 @@ class StatsFile:
         except (ValueError, TypeError, LookupError, RecursionError):
             raise StatsError(f"{self.path} is damaged; begin anew with `cg2ls stats clear`.") from None
 
-    def add(self, new: Mapping[Key, Counts], today: date | None = None) -> None:
-        """Adds counts and lets go of days long past. A damaged file is put aside as `stats.json.damaged`.
+    def add(self, new: Mapping[Key, Counts]) -> None:
+        """Adds counts and keeps the last days that have any. A damaged file is put aside as `stats.json.damaged`.
+
+        Days are counted, not compared with today: a clock that was wrong once must not cost what was counted before.
 
         Raises:
             StatsError: the file cannot be written.
         """
-        oldest = ((today or this_day()) - timedelta(days=KEPT_DAYS)).isoformat()
         with self._locked():
             try:
                 found = self.read()
@@ -84,7 +85,8 @@ class StatsFile:
                 found = {}
             for key, counts in new.items():
                 found.setdefault(key, Counts()).add(counts)
-            self._write({key: counts for key, counts in found.items() if key[0] >= oldest})
+            kept = sorted({day for day, _, _ in found})[-KEPT_DAYS:]
+            self._write({key: counts for key, counts in found.items() if key[0] in kept})
 
     def clear(self) -> None:
         """Forgets everything.
@@ -137,8 +139,12 @@ def report(
         days: only the last so many, today among them; None for all.
         today: the day it is.
     """
-    first = "" if days is None else ((today or this_day()) - timedelta(days=days - 1)).isoformat()
-    chosen = {key: counts for key, counts in found.items() if key[0] >= first}
+    last = today or this_day()
+    first = "" if days is None else (last - timedelta(days=days - 1)).isoformat()
+    until = (
+        "" if days is None else last.isoformat()
+    )  # a clock that was wrong once may have counted in the future
+    chosen = {key: counts for key, counts in found.items() if not first or first <= key[0] <= until}
     groups: dict[str, dict[str, Counts]] = {"days": {}, "languages": {}, "models": {}}
     total = Counts()
     for key, counts in sorted(chosen.items()):

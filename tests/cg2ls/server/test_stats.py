@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import multiprocessing
 import stat
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 
 from cg2ls.cli.main import main
 from cg2ls.server.counts import BOUNDS_MS, Counts
-from cg2ls.server.stats import StatsError, StatsFile, report, stats_file, this_day
+from cg2ls.server.stats import KEPT_DAYS, StatsError, StatsFile, report, stats_file, this_day
 
 URI = "file:///a.py"
 DAY = date(2026, 5, 4)
@@ -82,7 +82,7 @@ def counts(**plain: int) -> Counts:
 
 def _add_often(path, times: int) -> None:
     for _ in range(times):
-        StatsFile(path).add({(DAY.isoformat(), "python", "m"): counts(shown=1)}, DAY)
+        StatsFile(path).add({(DAY.isoformat(), "python", "m"): counts(shown=1)})
 
 
 def test_servers_that_count_at_once_lose_nothing(tmp_path):
@@ -95,12 +95,27 @@ def test_servers_that_count_at_once_lose_nothing(tmp_path):
     assert report(StatsFile(tmp_path / "s.json").read())["total"]["shown"] == 40
 
 
-def test_days_long_past_are_let_go(tmp_path):
+def test_of_the_days_with_counts_the_last_are_kept(tmp_path):
     file = StatsFile(tmp_path / "s.json")
-    file.add(
-        {("2025-01-01", "python", "m"): counts(shown=1), ("2026-05-03", "python", "m"): counts(shown=2)}, DAY
-    )
-    assert {key[0] for key in file.read()} == {"2026-05-03"}
+    days = [(DAY - timedelta(days=number)).isoformat() for number in range(KEPT_DAYS + 5)]
+    for some in (days[100:], days[:100]):
+        file.add({(day, "python", "m"): counts(shown=1) for day in some})
+    assert {key[0] for key in file.read()} == set(days[:KEPT_DAYS])
+
+
+def test_a_clock_that_jumps_costs_no_counts(tmp_path):
+    file = StatsFile(tmp_path / "s.json")
+    file.add({("2026-05-04", "python", "m"): counts(shown=1)})
+    for day in ("2099-01-01", "1970-01-01", "2099-01-01"):
+        file.add({(day, "python", "m"): counts(shown=1)})
+    found = file.read()
+    assert {key[0]: each.shown for key, each in found.items()} == {
+        "1970-01-01": 1,
+        "2026-05-04": 1,
+        "2099-01-01": 2,
+    }
+    assert report(found, days=7, today=DAY)["total"]["shown"] == 1
+    assert report(found, days=100_000, today=date(1970, 1, 1))["total"]["shown"] == 1
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 1}', '{"format": 1, "counts": [{"day": 1}]}'])
@@ -109,7 +124,7 @@ def test_a_damaged_file_is_named_and_put_aside_by_the_next_server(tmp_path, text
     file.path.write_text(text)
     with pytest.raises(StatsError, match="is damaged"):
         file.read()
-    file.add({("2026-05-04", "python", "m"): counts(shown=1)}, DAY)
+    file.add({("2026-05-04", "python", "m"): counts(shown=1)})
     assert report(file.read())["total"]["shown"] == 1
     assert (tmp_path / "s.json.damaged").read_text() == text
 
