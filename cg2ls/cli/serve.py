@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from cg2ls.errors import Cg2Error
+from cg2ls.system import expand_home
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,7 +90,8 @@ def _transport(arguments: argparse.Namespace) -> Callable[[Server], None]:
     from cg2ls.server import transport
 
     if arguments.unix is not None:
-        return lambda server: transport.over_unix_socket(server, arguments.unix.expanduser())
+        path = expand_home(str(arguments.unix)) or arguments.unix
+        return lambda server: transport.over_unix_socket(server, path)
     if arguments.tcp is not None:
         return lambda server: transport.over_tcp(server, arguments.tcp, os.environ.get(TOKEN_VARIABLE, ""))
     if sys.stdin is None or sys.stdout is None:

@@ -60,9 +60,7 @@ class Task:
     @classmethod
     def from_json(cls, said: dict[str, Any]) -> Task:
         """What `to_json` gave."""
-        rules: dict[str, Any] = {
-            name: tuple(each) if isinstance(each, list) else each for name, each in said["rules"].items()
-        }
+        rules: dict[str, Any] = {name: _frozen(each) for name, each in said["rules"].items()}
         return cls(
             Workspace(Path(said["root"]), ReadingRules(**rules)),
             said["language"],
@@ -126,6 +124,11 @@ def in_process(task: Task, tokenizer: CodeTokenizer, known: Index, listener: Lis
 def bytes_of(stamps: Iterable[Stamp], workspace: Workspace) -> int:
     """Bytes of files, but for those that are too large to be read."""
     return sum(stamp.size for stamp in stamps if stamp.size <= workspace.rules.max_bytes)
+
+
+def _frozen(value: Any) -> Any:
+    """A value from JSON with tuples in place of lists."""
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
 def _is_much(task: Task, files: dict[str, Stamp], changed: list[str], gone: list[str], base: Index) -> bool:

@@ -31,8 +31,8 @@ class OneLine(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """One line of text."""
-        lines = record.getMessage().splitlines() or [""]
-        return f"cg2ls: {record.levelname.lower()}: {lines[0]}"
+        line, _, _ = record.getMessage().partition("\n")
+        return f"cg2ls: {record.levelname.lower()}: {line}"
 
 
 class WithoutContent(logging.Filter):
@@ -99,11 +99,10 @@ class Log:
         Raises:
             LogFileError: the file cannot be opened.
         """
-        self.file = file
+        # A full disk costs the line, not a traceback; and stderr never gets a record's arguments, perhaps code.
+        logging.raiseExceptions = False
         handler, form = self._handler(file)
-        logging.raiseExceptions = (
-            False  # which would print a record's arguments, perhaps users' code, on stderr
-        )
+        self.file = None if file is None else file.absolute()
         handler.setFormatter(form)
         self._recent.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
         for each in (handler, self._recent):
@@ -154,4 +153,4 @@ recent = LOG.recent
 
 def file_in_use() -> str | None:
     """Path of the log file; None if the log goes to stderr."""
-    return str(LOG.file.absolute()) if LOG.file else None
+    return str(LOG.file) if LOG.file else None

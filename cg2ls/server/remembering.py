@@ -46,8 +46,8 @@ LARGEST_DOCUMENT = 4_000_000
 MOST_OTHERS = 16
 """Other open documents whose unsaved text takes part."""
 
-Key = tuple[Path, str, tuple[str, ...], bool, int]
-"""A memory's workspace, language, patterns left out, whether installed packages count, and engine."""
+Key = tuple[Path, str, ReadingRules, bool, int]
+"""A memory's workspace, language, what of it may be read, whether installed packages count, and engine."""
 
 
 class Memories:
@@ -74,10 +74,12 @@ class Memories:
             return None
         root = root_of(path, self._server.settings.roots)
         packages = options.memory_dependencies and root is not None and _knows(engine, document.language)
-        key = root or path.parent, document.language, options.exclude, packages, id(engine)
+        folder = root or path.parent
+        rules = self._server.settings.reading_rules(folder, document.language)
+        key = folder, document.language, rules, packages, id(engine)
         memory = self._opened.get(key)
         if memory is None:
-            workspace = Workspace(key[0], ReadingRules(exclude=options.exclude))
+            workspace = Workspace(folder, rules)
             found = installed(workspace.root, document.language) if packages else None
             memory = Memory(workspace, document.language, engine.tokenizer, installed=found, update=in_child)
             self._opened[key] = memory

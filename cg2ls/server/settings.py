@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 from cg2ls.server.options import Entry, Options, table
 from cg2ls.server.uris import folder_named, named_path
-from cg2ls.workspace import unreadable_pattern
+from cg2ls.workspace import ReadingRules, unreadable_pattern
 from cg2ls.workspace.paths import Place, innermost
 
 LANGUAGES, FOLDERS = "languages", "folders"
@@ -18,6 +18,9 @@ LANGUAGES, FOLDERS = "languages", "folders"
 
 EVERYTHING = ("*",)
 """Patterns that stand for some that cannot be read: nobody knows what those were to keep private."""
+
+FILE = "file"
+"""Some file in a folder; that need not be there to ask what holds in it."""
 
 Values = Mapping[str, Any]
 """Checked values by field of `Options`."""
@@ -60,16 +63,17 @@ class Settings:
         self._editor = Layer()
         self._scoped: dict[str, Layer] = {}
         self._known: dict[tuple[str, str], Options] = {}
+        self._rules: dict[tuple[Path, str], ReadingRules] = {}
 
     def move_to(self, roots: Iterable[str]) -> None:
         """These are the workspace folders now."""
         self.roots = tuple(roots)
-        self._known.clear()
+        self._forget()
 
     def at_start(self, raw: object) -> list[str]:
         """Takes `initializationOptions`; gives back one sentence for everything left out."""
         self._start, problems = read_layer(raw, "initializationOptions")
-        self._known.clear()
+        self._forget()
         return problems
 
     def from_editor(self, raw: object, scope: str | None = None) -> list[str]:
@@ -83,7 +87,7 @@ class Settings:
             self._editor, self._scoped = layer, {}
         else:
             self._scoped[scope] = layer
-        self._known.clear()
+        self._forget()
         return problems
 
     def for_session(self, **values: Any) -> None:
@@ -92,7 +96,7 @@ class Settings:
             self._session.pop(name, None)
             if value is not None:
                 self._session[name] = value
-        self._known.clear()
+        self._forget()
 
     def of(self, uri: str = "", language: str = "") -> Options:
         """What holds in a document; without one, what holds for the server."""
@@ -103,11 +107,50 @@ class Settings:
             self._known[key] = self._found(uri, language)
         return self._known[key]
 
+    def reading_rules(self, root: Path, language: str) -> ReadingRules:
+        """Which files of a folder may be read for other files' sake.
+
+        What a folder's own options leave alone is not read, and nothing is where they turn completion or memory off.
+
+        Args:
+            root: of the workspace.
+            language: LSP id of the files.
+        """
+        key = root, language
+        if key not in self._rules:
+            if len(self._rules) > 1000:
+                self._rules.clear()
+            self._rules[key] = self._found_rules(Place(root), language)
+        return self._rules[key]
+
+    def _found_rules(self, root: Place, language: str) -> ReadingRules:
+        said = [name for layer in self._layers(root) for name in layer.folders]
+        folders = [each for name in said for each in self._absolute(name)]
+        folders += [path for scope in self._scoped if (path := named_path(scope)) is not None]
+        names = {name for folder in folders for name in Place(folder).names_in(root) if name}
+        everywhere = self._merged(Place(root.real / FILE), language).exclude
+        inside: list[tuple[str, tuple[str, ...]]] = []
+        for name in sorted(names):
+            options = self._merged(Place(root.real / name / FILE), language)
+            inside.append((name, options.exclude if options.enable and options.memory else EVERYTHING))
+        return ReadingRules(exclude=everywhere, folders=tuple(inside))
+
+    def _forget(self) -> None:
+        """Something was said anew."""
+        self._known.clear()
+        self._rules.clear()
+
     def _found(self, uri: str, language: str) -> Options:
         path = named_path(uri)
-        place = None if path is None else Place(path)
+        return self._merged(None if path is None else Place(path), language)
+
+    def _layers(self, place: Place | None) -> tuple[Layer, Layer]:
+        """What holds at a place, the weakest first."""
         scoped = None if place is None else self._scope_of(place)
-        layers = (self._start, self._editor if scoped is None else self._scoped[scoped])
+        return self._start, self._editor if scoped is None else self._scoped[scoped]
+
+    def _merged(self, place: Place | None, language: str) -> Options:
+        layers = self._layers(place)
         merged: dict[str, Any] = {}
         for layer in layers:
             merged |= layer.values

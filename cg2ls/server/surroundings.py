@@ -27,8 +27,8 @@ log = logging.getLogger(__name__)
 STALE_S = 60.0
 """Files that were saved are read again after so long, all at once."""
 
-Key = tuple[Path, str, tuple[str, ...], int]
-"""A context's workspace, language, patterns left out, and engine."""
+Key = tuple[Path, str, ReadingRules, int]
+"""A context's workspace, language, what of it may be read, and engine."""
 
 
 class Surroundings:
@@ -61,9 +61,10 @@ class Surroundings:
         root = root_of(path, self._server.settings.roots) if path else None
         if path is None or root is None:
             return None
-        key = root, document.language, options.exclude, id(engine)
+        rules = self._server.settings.reading_rules(root, document.language)
+        key = root, document.language, rules, id(engine)
         if key not in self._made:
-            workspace = Workspace(root, ReadingRules(exclude=options.exclude))
+            workspace = Workspace(root, rules)
             context = Context(document.language, lambda text: len(engine.tokenizer.encode(text)))
             self._made[key] = workspace, context
             self._read(key)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from cg2ls.workspace.content import as_text, refused_text
 from cg2ls.workspace.ignore import GitIgnore
-from cg2ls.workspace.paths import Place, ignores_case
+from cg2ls.workspace.paths import Place, folded, ignores_case
 from cg2ls.workspace.patterns import Patterns
 from cg2ls.workspace.refusal import Reason, Refusal, RefusedError
 from cg2ls.workspace.rules import ReadingRules
@@ -59,6 +59,8 @@ class Workspace:
         self._ignores_case = ignores_case(self.root)
         self._include = Patterns("include", rules.include, self.place)
         self._exclude = Patterns("exclude", rules.exclude, self.place)
+        inner = sorted(rules.folders, key=lambda pair: -pair[0].count("/"))
+        self._folders = [(self._folded(name), Patterns("exclude", each, self.place)) for name, each in inner]
 
     def name_of(self, path: Path) -> str | None:
         """A path's name relative to the root, with slashes, whichever way it is spelled; None if it lies outside.
@@ -121,8 +123,8 @@ class Workspace:
             wanted: by a file's name, whether the caller has a use for it; others are passed over silently.
             refused: told of each refusal on the way; a refused folder is told of once.
         """
-        self._include.look_at_links()
-        self._exclude.look_at_links()
+        for patterns in (self._include, self._exclude, *(each for _, each in self._folders)):
+            patterns.look_at_links()
         entries = files = 0
         open_folders = [self.root]
         while open_folders:
@@ -216,7 +218,7 @@ class Workspace:
 
     def _refused_by_patterns(self, path: Path, *, is_folder: bool) -> Refusal | None:
         relative = path.relative_to(self.root).as_posix() + ("/" if is_folder else "")
-        if self._exclude.match(relative):
+        if self._excluding(relative).match(relative) and not self._has_rules_below(relative):
             return Refusal(path, "excluded", "the settings exclude it")
         if self.rules.include and not is_folder and not self._include.match(relative):
             return Refusal(path, "not included", "the settings do not include it")
@@ -226,6 +228,22 @@ class Workspace:
         if verdict.problem:
             return Refusal(path, "unreadable rules", verdict.problem)
         return Refusal(path, "ignored", "git ignores it") if verdict.ignored else None
+
+    def _excluding(self, name: str) -> Patterns:
+        """The patterns that leave files alone where a file or folder lies."""
+        inside = f"{self._folded(name)}/"
+        return next(
+            (each for folder, each in self._folders if inside.startswith(f"{folder}/")), self._exclude
+        )
+
+    def _has_rules_below(self, folder: str) -> bool:
+        """Whether a folder must be looked through, since another one in it has patterns of its own."""
+        return any(
+            f"{inner}/".startswith(folder) and inner != folder.rstrip("/") for inner, _ in self._folders
+        )
+
+    def _folded(self, name: str) -> str:
+        return folded(name, ignores_case=self._ignores_case)
 
     def _content(self, path: Path) -> str:
         """Text of a file whose name was allowed; opened without following a link put there meanwhile."""

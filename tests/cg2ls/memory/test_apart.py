@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -69,10 +70,12 @@ def test_a_workspace_without_files_has_no_index(tmp_path: Path, tokenizer: CodeT
 
 
 def test_a_task_is_the_same_behind_json(repository: Path, tokenizer: CodeTokenizer, tmp_path: Path) -> None:
-    rules = ReadingRules(exclude=("*.gen.py",), gitignore=False, max_files=7)
+    rules = ReadingRules(
+        exclude=("*.gen.py",), folders=(("a", ("*",)), ("b", ())), gitignore=False, max_files=7
+    )
     store = Store.of(repository, "python", tokenizer, tmp_path / "cache")
     task = Task(Workspace(repository, rules), "python", store, frozenset({"numpy", "attrs"}))
-    again = Task.from_json(task.to_json())
+    again = Task.from_json(json.loads(json.dumps(task.to_json())))
     assert again.to_json() == task.to_json()
     assert (again.workspace.root, again.workspace.rules) == (repository, rules)
     assert (again.store.folder, again.direct) == (store.folder, task.direct)

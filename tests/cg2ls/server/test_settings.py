@@ -198,3 +198,31 @@ def test_what_is_off_in_a_folder_is_off_in_the_spellings_of_every_client(root, f
     settings.from_editor({"folders": {folder: {"enable": False}}})
     assert not settings.of(uri).enable
     assert settings.of(uri.lower().replace("vend", "send")).enable
+
+
+def test_what_folders_leave_alone_is_not_read_for_other_files(linked):
+    settings = Settings()
+    settings.move_to([f"file://{linked}/alias"])
+    (linked / "ws/src/generated").mkdir()
+    (linked / "ws/link").symlink_to("src/generated")
+    settings.from_editor(
+        {
+            "exclude": ["secrets/"],
+            "folders": {
+                "link": {"enable": False},
+                "docs": {"memory": False},
+                "src": {"exclude": ["*.gen.py"]},
+                "/elsewhere": {"enable": False},
+            },
+        }
+    )
+    rules = settings.reading_rules(linked / "ws", "python")
+    assert rules.exclude == ("secrets/",)
+    assert dict(rules.folders) == {
+        "docs": EVERYTHING,
+        "link": EVERYTHING,
+        "src": ("*.gen.py",),
+        "src/generated": EVERYTHING,
+    }
+    settings.from_editor({})
+    assert settings.reading_rules(linked / "ws", "python").folders == ()

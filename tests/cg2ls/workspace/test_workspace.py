@@ -273,3 +273,20 @@ def test_what_is_no_regular_file_is_refused(tmp_path: Path) -> None:
     assert reason(Workspace(tmp_path), "a.py") == "no file"
     assert reason(Workspace(tmp_path), "missing.py") == "no file"
     assert walked(Workspace(tmp_path)) == []
+
+
+def test_a_folder_may_have_patterns_of_its_own(tmp_path: Path) -> None:
+    for name in (
+        "a.py",
+        "vendor/a.py",
+        "vendor/b/a.py",
+        "vendor/ours/a.py",
+        "vendor/ours/b.py",
+        "vendored/a.py",
+    ):
+        write(tmp_path, name)
+    folders = (("vendor", ("*",)), ("vendor/ours", ("/vendor/ours/b.py",)))
+    workspace = Workspace(tmp_path, ReadingRules(exclude=("/a.py",), folders=folders))
+    assert walked(workspace) == ["vendor/ours/a.py", "vendored/a.py"]
+    assert reason(workspace, "vendor/b/a.py") == reason(workspace, "a.py") == "excluded"
+    assert workspace.read(Path("vendor/ours/a.py"))
