@@ -105,7 +105,8 @@ class Memories:
             other = _name(memory, path)
             inside = other != name and not Path(other).is_absolute()
             options = self._server.options_of(document.uri, document.language)
-            if not (inside and options.memory) or self._is_private(document, options.exclude):
+            takes_part = inside and options.enable and options.memory
+            if not takes_part or self._is_private(document, options.exclude):
                 continue
             texts[other] = self._text(document)
         return texts

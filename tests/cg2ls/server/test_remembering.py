@@ -99,6 +99,47 @@ def test_what_the_options_exclude_is_not_read(start, workspace):
     assert "outstanding_balance" not in shown(client, uri)
 
 
+PRIVATE = {
+    "exclude": {"exclude": ["/ledger.py"]},
+    "a pattern for a link": {"exclude": ["/link.py"]},
+    "folders": {"folders": {"ledger.py": {"enable": False}}},
+    "memory off in a folder": {"folders": {"link.py": {"memory": False}}},
+}
+
+
+@pytest.mark.parametrize("root", ["project", "alias"])
+@pytest.mark.parametrize("options", PRIVATE.values(), ids=PRIVATE)
+def test_a_private_file_takes_no_part_by_any_spelling(start, workspace, root, options):
+    """The folder through a link and the document by its real path, or the reverse."""
+    spelled = "alias" if root == "project" else "project"
+    (workspace.parent / "alias").symlink_to("project")
+    (workspace / "link.py").symlink_to("ledger.py")
+    client = start()
+    opened(client, workspace.parent / root, **options)
+    client.wait_for("window/logMessage", "Memory of")
+    for name in ("ledger.py", "link.py"):
+        private = (workspace.parent / spelled / name).as_uri()
+        client.open(private, LEDGER)
+        items = client.inline(private, 5, 4, trigger=1)
+        assert "memory" in str(options) or not (items and items["items"])
+    uri = (workspace.parent / spelled / "main.py").as_uri()
+    client.open(uri, TEXT + "\n")
+    assert "outstanding_balance" not in shown(client, uri)
+
+
+@pytest.mark.parametrize(
+    ("root", "spelled"), [("project", "alias"), ("alias", "project"), ("alias", "alias")]
+)
+def test_memory_knows_the_workspace_by_any_spelling(start, workspace, root, spelled):
+    (workspace.parent / "alias").symlink_to("project")
+    client = start()
+    opened(client, workspace.parent / root)
+    client.wait_for("window/logMessage", f"Memory of {workspace} is ready")
+    uri = (workspace.parent / spelled / "main.py").as_uri()
+    client.open(uri, TEXT + "\n")
+    assert "outstanding_balance" in shown(client, uri)
+
+
 def test_unsaved_text_of_another_document_counts_at_once(start, workspace):
     client = start()
     uri = opened(client, workspace)
