@@ -10,7 +10,7 @@ from pathlib import Path, PurePath, PureWindowsPath
 
 from cg2ls.system import expand_home, home_folder
 from cg2ls.workspace import is_excluded
-from cg2ls.workspace.paths import Place, innermost
+from cg2ls.workspace.paths import Place, identity_of, innermost
 
 LOCAL_SCHEMES = ("file", "vscode-notebook-cell")
 """Schemes whose path is a file's on this machine; a cell's is its notebook's."""
@@ -74,7 +74,9 @@ def root_of(path: Path, roots: Iterable[str]) -> Path | None:
     if inside is None:
         return None
     root, home = Path(inside.real), home_folder()
-    is_home = home is not None and Place(home).real == root
+    is_home = home is not None and (
+        home == root or identity_of(str(home)) == identity_of(str(root)) is not None
+    )
     return None if is_home or root == Path(root.anchor) else root
 
 
@@ -91,10 +93,10 @@ def is_left_alone(uri: str, roots: Iterable[str], patterns: tuple[str, ...]) -> 
     if path is None or not patterns:
         return False
     place = Place(path)
-    folders = [folder for folder in map(named_path, roots) if folder is not None]
-    if not any(place.lies_in(Place(folder)) for folder in folders):
-        folders += [path.parent, place.real.parent]
-    return any(is_excluded(path, folder, patterns) for folder in folders)
+    folders = [Place(folder) for folder in map(named_path, roots) if folder is not None]
+    if not any(map(place.lies_in, folders)):
+        folders += [Place(path.parent), Place(place.real.parent)]
+    return any(is_excluded(place, folder, patterns) for folder in folders)
 
 
 def _of_windows(path: str) -> PurePath:

@@ -33,31 +33,31 @@ class Place:
         path: absolute; it need not exist. A path that is not of this system is compared by its name alone.
 
     Attributes:
-        forms: the path as it is spelled, and with one more link followed each time.
+        forms: the path as it is spelled, and with one more link followed each time; all with slashes.
         real: the path without links.
     """
 
     def __init__(self, path: PurePath) -> None:
         forms = list(_forms(path))
-        self.forms: tuple[PurePath, ...] = tuple(dict.fromkeys(forms))
-        self.real = forms[-1]
-        self._identities: dict[PurePath, Identity | None] = {}
+        self.forms: tuple[str, ...] = tuple(dict.fromkeys(forms))
+        self.real = type(path)(forms[-1])
+        self._is_here = isinstance(path, Path)
+        self._ignores_case = isinstance(path, PureWindowsPath)
+        self._identities: dict[str, Identity | None] = {}
 
     def names_in(self, folder: Place) -> tuple[str, ...]:
         """Its names relative to a folder, with slashes, one for each way it lies there; none if it does not.
 
         The folder itself is named "".
         """
-        wanted = folder.identity(folder.real)
-        spelled = {_folded_path(form) for form in folder.forms}
+        wanted = folder.identity(str(folder.real))
+        spelled = {self._folded(form) for form in folder.forms}
         found: dict[str, None] = {}
         for form in self.forms:
-            below: list[str] = []
-            for ancestor in (form, *form.parents):
+            for ancestor, name in _ancestors(form, self._anchor(form)):
                 same = wanted is not None and self.identity(ancestor) == wanted
-                if same or _folded_path(ancestor) in spelled:
-                    found.setdefault("/".join(reversed(below)))
-                below.append(ancestor.name)
+                if same or self._folded(ancestor) in spelled:
+                    found.setdefault(name)
         return tuple(found)
 
     def lies_in(self, folder: Place) -> bool:
@@ -68,11 +68,18 @@ class Place:
         """Folders between a folder and this, the fewest; None if it does not lie there."""
         return min((name.count("/") + bool(name) for name in self.names_in(folder)), default=None)
 
-    def identity(self, path: PurePath) -> Identity | None:
+    def identity(self, path: str) -> Identity | None:
         """Device and inode of what lies at one of the forms or above it; None if nothing does."""
         if path not in self._identities:
-            self._identities[path] = identity_of(path)
+            self._identities[path] = identity_of(path) if self._is_here else None
         return self._identities[path]
+
+    def _anchor(self, form: str) -> str:
+        return PureWindowsPath(form).anchor.replace("\\", "/") if self._ignores_case else "/"
+
+    def _folded(self, path: str) -> str:
+        """A path by which folders are compared that the system cannot compare."""
+        return folded(path, ignores_case=self._ignores_case)
 
 
 def innermost(place: Place, folders: Iterable[Place]) -> Place | None:
@@ -81,12 +88,10 @@ def innermost(place: Place, folders: Iterable[Place]) -> Place | None:
     return min(depths, key=lambda pair: pair[0], default=(0, None))[1]
 
 
-def identity_of(path: PurePath) -> Identity | None:
+def identity_of(path: str) -> Identity | None:
     """Device and inode of what a path leads to; None if nothing is there or the system does not tell."""
-    if not isinstance(path, Path):
-        return None
     try:
-        found = path.stat()
+        found = os.stat(path)  # noqa: PTH116 - asked for each folder above each path
     except (OSError, ValueError):  # the latter for a null character
         return None
     return (found.st_dev, found.st_ino) if found.st_ino else None
@@ -99,6 +104,8 @@ def folded(name: str, *, ignores_case: bool) -> str:
         name: of a file, or a pattern of .gitignore.
         ignores_case: whether the file system does.
     """
+    if name.isascii():
+        return name.lower() if ignores_case else name
     composed = unicodedata.normalize("NFC", name)
     return unicodedata.normalize("NFC", composed.casefold()) if ignores_case else composed
 
@@ -110,7 +117,7 @@ def ignores_case(folder: PurePath) -> bool:
     """
     if not isinstance(folder, Path):
         return isinstance(folder, PureWindowsPath)
-    return _probed(folder, identity_of(folder))
+    return _probed(folder, identity_of(str(folder)))
 
 
 @lru_cache
@@ -128,17 +135,24 @@ def _probed(folder: Path, _: Identity | None) -> bool:
     return sys.platform in ("win32", "darwin")
 
 
-def _forms(path: PurePath) -> Iterator[PurePath]:
-    if not isinstance(path, Path):
-        yield _normal(path)
-        return
-    kind = type(path)
+def _ancestors(path: str, anchor: str) -> Iterator[tuple[str, str]]:
+    """A path and the folders above it, the nearest first, each with the name that the path has in it."""
+    end, first = len(path), len(anchor.rstrip("/"))
+    while end > first:
+        yield path[:end], path[end + 1 :]
+        end = path.rfind("/", first, end)
+    yield anchor, path[len(anchor) :]
+
+
+def _forms(path: PurePath) -> Iterator[str]:
     yield _normal(path)
+    if not isinstance(path, Path):
+        return
     try:
         if os.name == "nt":
-            yield kind(os.path.realpath(path))
+            yield Path(os.path.realpath(path)).as_posix()
         else:
-            yield from (kind(form) for form in _followed(_absolute(path)))
+            yield from _followed(_absolute(path))
     except (OSError, ValueError):  # a null character, say: nothing is there
         return
 
@@ -180,13 +194,11 @@ def _absolute(path: Path) -> str:
         return f"/{path}"
 
 
-def _normal(path: PurePath) -> PurePath:
+def _normal(path: PurePath) -> str:
     """A path without `.`, `..` and double slashes, as it reads; Windows' long and short prefix made one."""
     if isinstance(path, PureWindowsPath):
-        return _normal_windows(path)
-    if isinstance(path, Path):
-        return type(path)(_normal_posix(_absolute(path)))
-    return type(path)(_normal_posix(str(path)))
+        return _normal_windows(path).as_posix()
+    return _normal_posix(_absolute(path) if isinstance(path, Path) else str(path))
 
 
 def _normal_posix(path: str) -> str:
@@ -210,8 +222,3 @@ def _normal_windows(path: PureWindowsPath) -> PureWindowsPath:
                 part.partition(":")[0].rstrip(". ") or part
             )  # behind a colon stands a stream of the same file
     return type(path)(whole.anchor, *parts)
-
-
-def _folded_path(path: PurePath) -> str:
-    """A path by which folders are compared that the system cannot compare."""
-    return folded(path.as_posix(), ignores_case=isinstance(path, PureWindowsPath))

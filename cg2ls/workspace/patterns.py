@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from pathlib import PurePath
 
 from pathspec import GitIgnoreSpec
 
@@ -22,7 +21,8 @@ class RulesError(Cg2Error):
 class Patterns:
     """Patterns that are relative to one folder.
 
-    A pattern without wildcards names a place: where a link lies there, what the link leads to is meant, too.
+    A pattern without wildcards names a place: where a link lies there, what the link leads to is meant, too, unless that
+    is the whole folder.
 
     Args:
         name: what the patterns are for, for messages.
@@ -52,11 +52,13 @@ class Patterns:
     def look_at_links(self) -> None:
         """Find out anew which patterns name links, and what those lead to."""
         named = [
-            (self._folder.real / bare, Place(self._folder.real / bare))
+            Place(self._folder.real / bare)
             for bare in self._literal
             if self._matches(bare) or self._matches(f"{bare}/")
         ]
-        self._linked = tuple(place for path, place in named if place.real != path)
+        self._linked = tuple(
+            place for place in named if len(place.forms) > 1 and not self._folder.lies_in(Place(place.real))
+        )
         self._linked_names = tuple(
             name for place in self._linked for name in Place(place.real).names_in(self._folder) if name
         )
@@ -76,18 +78,18 @@ class Patterns:
         return bool(self._spec.match_file(folded(name, ignores_case=self._ignores_case)))
 
 
-def is_excluded(path: PurePath, root: PurePath, patterns: tuple[str, ...]) -> bool:
+def is_excluded(path: Place, root: Place, patterns: tuple[str, ...]) -> bool:
     """Whether a user's patterns leave a file alone, however it and its folder are spelled.
 
     Args:
-        path: of the file, absolute.
+        path: of the file.
         root: the folder that the patterns are relative to.
         patterns: as in .gitignore.
 
     Raises:
         RulesError: a pattern cannot be read.
     """
-    return Patterns("exclude", patterns, Place(root)).cover(Place(path))
+    return Patterns("exclude", patterns, root).cover(path)
 
 
 def unreadable_pattern(patterns: Iterable[str]) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from pathlib import Path, PureWindowsPath
+from pathlib import Path, PurePath, PureWindowsPath
 from tempfile import TemporaryDirectory
 
 import pytest
@@ -12,9 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pathspec import GitIgnoreSpec
 
-from cg2ls.workspace import ReadingRules, Workspace, is_excluded, paths, patterns
+from cg2ls.workspace import ReadingRules, Workspace, paths, patterns
 from cg2ls.workspace import workspace as reading
 from cg2ls.workspace.paths import Place, folded, ignores_case, innermost
+
+
+def is_excluded(path: PurePath, root: PurePath, excluded: tuple[str, ...]) -> bool:
+    return patterns.is_excluded(Place(path), Place(root), excluded)
+
 
 FOLDERS = ("", "a", "a/b", "c")
 NAMES = ("x.py", "secret.py")
@@ -71,6 +76,7 @@ def is_private(real: str, root: Path, excluded: list[str]) -> bool:
         return True
     named = [each.strip("/") for each in excluded if each.strip("/") in LINKS]
     reached = [os.path.realpath(root / each) for each in named if spec.match_file(f"{each}/")]
+    reached = [each for each in reached if not root.is_relative_to(each)]
     return any(real == each or real.startswith(f"{each}/") for each in reached if Path(each).exists())
 
 

@@ -20,6 +20,7 @@ from cg2ls.workspace import (
     is_excluded,
     unreadable_pattern,
 )
+from cg2ls.workspace.paths import Place
 
 
 def write(root: Path, name: str, content: str | bytes = "x = 1\n") -> Path:
@@ -240,9 +241,9 @@ def test_the_users_patterns(tmp_path: Path) -> None:
     assert walked(workspace) == ["src/a.py"]
     assert reason(workspace, "docs/c.py") == "not included"
     assert reason(workspace, "src/vendored/b.py") == "excluded"
-    assert is_excluded(tmp_path / "src/vendored/b.py", tmp_path, ("vendored/",))
-    assert not is_excluded(tmp_path / "src/a.py", tmp_path, ("vendored/",))
-    assert not is_excluded(tmp_path.parent / "vendored/b.py", tmp_path, ("vendored/",))
+    assert is_excluded(Place(tmp_path / "src/vendored/b.py"), Place(tmp_path), ("vendored/",))
+    assert not is_excluded(Place(tmp_path / "src/a.py"), Place(tmp_path), ("vendored/",))
+    assert not is_excluded(Place(tmp_path.parent / "vendored/b.py"), Place(tmp_path), ("vendored/",))
 
 
 @pytest.mark.parametrize("pattern", ["!", "[z-a]", "vendored\\"])
