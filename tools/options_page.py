@@ -44,6 +44,12 @@ TAIL = """\
 
 `languages` and `folders` hold options of their own, by LSP language id and by folder. Folders are absolute, begin
 with `~`, or are relative to each workspace folder. A folder goes before a language: what is off in a folder is off.
+Where `enable` or `memory` is off in a folder, nothing in it is read for other files either.
+
+`exclude` and `folders` hold for every spelling of a path: through links to a file, its folder or the workspace, with
+`..`, in other capitals where the file system ignores case, in another Unicode normalization, and in every form of a URI
+(`tests/cg2ls/workspace/test_paths.py`, `tests/cg2ls/server/test_uris.py`). A pattern without wildcards that names a
+link is about what the link leads to as well. Two names of one file that no link connects (hard links) are two files.
 
 ```json
 {

@@ -21,8 +21,8 @@ class RulesError(Cg2Error):
 class Patterns:
     """Patterns that are relative to one folder.
 
-    A pattern without wildcards names a place: where a link lies there, what the link leads to is meant, too, unless that
-    is the whole folder.
+    A pattern without wildcards names a place: where a link lies there, what the link leads to is meant, too, unless
+    that is the whole folder.
 
     Args:
         name: what the patterns are for, for messages.
