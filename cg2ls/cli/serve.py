@@ -25,6 +25,10 @@ class NoStreamsError(Cg2Error):
     """A server that was started without stdin or stdout."""
 
 
+class NoHomeError(Cg2Error):
+    """A path that begins with a home folder which is not there."""
+
+
 EPILOG = """\
 examples:
   cg2ls --stdio                                  what an editor starts
@@ -90,7 +94,11 @@ def _transport(arguments: argparse.Namespace) -> Callable[[Server], None]:
     from cg2ls.server import transport
 
     if arguments.unix is not None:
-        path = expand_home(str(arguments.unix)) or arguments.unix
+        path = expand_home(str(arguments.unix))
+        if path is None:
+            raise NoHomeError(
+                f"{arguments.unix} is in no home folder, since there is none; give the full path."
+            )
         return lambda server: transport.over_unix_socket(server, path)
     if arguments.tcp is not None:
         return lambda server: transport.over_tcp(server, arguments.tcp, os.environ.get(TOKEN_VARIABLE, ""))

@@ -32,6 +32,7 @@ COMMANDS = {
     "memory status": (("memory", "status", "--root", str(FILE.parent / "context")), 0),
     "memory build": (("memory", "build", "--root", str(FILE.parent / "context")), 0),
     "memory clear": (("memory", "clear", "--root", str(FILE.parent / "context")), 0),
+    "serve on a socket": (("serve", "--unix", "~/socket"), 1),
     "memory explain": (
         ("memory", "explain", str(FILE), "--at", "9:1", "--root", str(FILE.parent / "context")),
         0,

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import multiprocessing
+import os
+import shutil
 import stat
 from datetime import date, timedelta
 
@@ -101,6 +104,29 @@ def test_of_the_days_with_counts_the_last_are_kept(tmp_path):
     for some in (days[100:], days[:100]):
         file.add({(day, "python", "m"): counts(shown=1) for day in some})
     assert {key[0] for key in file.read()} == set(days[:KEPT_DAYS])
+
+
+def test_a_state_folder_that_vanishes_is_made_anew(tmp_path):
+    file = StatsFile(tmp_path / "state" / "s.json")
+    for _ in range(2):
+        file.add({("2026-05-04", "python", "m"): counts(shown=1)})
+        shutil.rmtree(tmp_path / "state")
+    file.add({("2026-05-04", "python", "m"): counts(shown=1)})
+    assert report(file.read())["total"]["shown"] == 1
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS, errno.EACCES])
+def test_a_full_or_read_only_disk_is_one_sentence_and_leaves_the_counts(tmp_path, monkeypatch, code):
+    file = StatsFile(tmp_path / "s.json")
+    file.add({("2026-05-04", "python", "m"): counts(shown=1)})
+
+    def refuse(*_, **__):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr("cg2ls.files.tempfile.mkstemp", refuse)
+    with pytest.raises(StatsError, match=os.strerror(code)):
+        file.add({("2026-05-04", "python", "m"): counts(shown=1)})
+    assert report(file.read())["total"]["shown"] == 1
 
 
 def test_a_clock_that_jumps_costs_no_counts(tmp_path):
