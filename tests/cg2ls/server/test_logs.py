@@ -62,3 +62,18 @@ def test_a_record_that_cannot_be_formatted_costs_its_line_and_nothing_else(tmp_p
     assert file.read_text().splitlines()[-1].endswith("afterwards")
     assert "own code" not in file.read_text()
     assert recent()[-1].endswith("afterwards")
+
+
+def test_a_full_disk_costs_the_line_and_says_nothing(tmp_path, capsys):
+    class Full:
+        def write(self, _):
+            raise OSError(28, "No space left on device")
+
+        def flush(self):
+            """Nothing was written."""
+
+    configure(tmp_path / "log")
+    logging.getLogger().handlers[0].setStream(Full()).close()
+    logging.getLogger("cg2ls.test").error("lost")
+    assert capsys.readouterr().err == ""
+    configure(None)
