@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lsprotocol import types
 
+from cg2ls.server import fields
+
 if TYPE_CHECKING:
+    from cg2ls.server.received import FoldersChanged
     from cg2ls.server.server import Server
 
 log = logging.getLogger(__name__)
 
 SECTION = "cg2ls"
-PATIENCE_S = 5.0
-"""A client that does not answer in this time has no settings."""
 
 
 def register(server: Server) -> None:
@@ -28,8 +28,9 @@ def register(server: Server) -> None:
         else:
             server.settings_changed(server.settings.from_editor(section_of(params.settings)))
 
-    def folders_changed(_: types.DidChangeWorkspaceFoldersParams) -> None:
-        server.settings.move_to(server.protocol.workspace.folders)
+    def folders_changed(change: FoldersChanged) -> None:
+        stay = [root for root in server.settings.roots if root not in change.removed]
+        server.settings.move_to(dict.fromkeys((*stay, *change.added)))
         if asks(server):
             server.in_background(ask(server))
         else:
@@ -48,6 +49,8 @@ def asks(server: Server) -> bool:
 async def ask(server: Server, problems: Sequence[str] = ()) -> None:
     """Gets the general settings and those of each workspace folder, and puts them into force.
 
+    A client that does not answer, or with an error, has said nothing new: what was said before holds.
+
     Args:
         server: whose settings they become.
         problems: of settings taken before, which are not in force yet.
@@ -56,14 +59,13 @@ async def ask(server: Server, problems: Sequence[str] = ()) -> None:
     scopes = (None, *server.settings.roots)
     items = [types.ConfigurationItem(scope_uri=scope, section=SECTION) for scope in scopes]
     try:
-        asked = server.workspace_configuration_async(types.ConfigurationParams(items=items))
-        answers = await asyncio.wait_for(asked, PATIENCE_S)
-    except Exception as wrong:
+        answers: object = await server.workspace_configuration_async(types.ConfigurationParams(items=items))
+    except Exception as error:
         log.warning(
-            "The client gave no configuration (%s); what was said before holds.", type(wrong).__name__
+            "The client gave no configuration (%s); what was said before holds.", type(error).__name__
         )
-        return
-    for scope, answer in zip(scopes, answers or (), strict=False):
+        answers = None
+    for scope, answer in zip(scopes, fields.items(answers), strict=False):
         found += server.settings.from_editor(answer, scope)
     server.settings_changed(found)
 
@@ -79,10 +81,9 @@ async def watch(server: Server) -> None:
         id="cg2ls-settings", method=method, register_options={"section": SECTION}
     )
     try:
-        asked = server.client_register_capability_async(types.RegistrationParams([registration]))
-        await asyncio.wait_for(asked, PATIENCE_S)
-    except Exception as wrong:
-        log.info("The client does not tell of changed settings (%s).", type(wrong).__name__)
+        await server.client_register_capability_async(types.RegistrationParams([registration]))
+    except Exception as error:
+        log.info("The client does not tell of changed settings (%s).", type(error).__name__)
 
 
 def section_of(raw: Any) -> Any:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from lsprotocol import types
 
 from cg2ls.errors import Cg2Error
-from cg2ls.server.lines import Lines, split_lines
+from cg2ls.server.lines import Lines, join_surrogates, split_lines
 from cg2ls.server.notebooks import Notebooks
 from cg2ls.server.positions import Encoding, index_in, units
+from cg2ls.server.received import Change, DocumentId, DocumentItem, UnreadableChange
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,21 +32,24 @@ class Snapshot:
 
     Attributes:
         uri: of the document.
-        version: as the client counts.
-        language: LSP id of its language.
+        version: as the client counts; None if it does not say.
+        language: LSP id of its language, "" if unknown.
         lines: with their ends, at least one.
         encoding: what columns are counted in.
         before: text of the cells before, where this is a notebook's cell.
         after: text of the cells after it.
+        is_known: False where the client's text cannot be known; the lines are then empty, and every position
+            is as good as another.
     """
 
     uri: str
-    version: int
+    version: int | None
     language: str
     lines: Lines
     encoding: Encoding
     before: str = ""
     after: str = ""
+    is_known: bool = True
 
     @cached_property
     def text(self) -> str:
@@ -58,6 +62,8 @@ class Snapshot:
         Raises:
             PositionError: there is no such line.
         """
+        if not self.is_known:
+            return len(self.before)
         if position.line >= len(self.lines):
             raise PositionError(
                 f"Line {position.line} is past the end of {self.uri}, whose last line is"
@@ -68,6 +74,8 @@ class Snapshot:
 
     def position(self, line: int, offset: int) -> types.Position:
         """Position of an offset in `text` that lies on the given line."""
+        if not self.is_known:
+            return types.Position(line, 0)
         column = offset - self._start_of(line)
         return types.Position(line, units(self.lines[line][:column], self.encoding))
 
@@ -83,18 +91,39 @@ class Snapshot:
 
 
 class Document:
-    """One open document, kept as lines so that an edit touches only the lines it is on."""
+    """One open document, kept as lines so that an edit touches only the lines it is on.
 
-    def __init__(self, item: types.TextDocumentItem, encoding: Encoding) -> None:
+    Attributes:
+        uri: of the document.
+        version: as the client counts; None if it does not say.
+        language: LSP id of its language, "" if unknown.
+        is_known: whether the text is the client's; if not, it is empty until the client sends all of it.
+        edits: how many were applied; unlike the version it grows with each.
+    """
+
+    def __init__(self, item: types.TextDocumentItem | DocumentItem, encoding: Encoding) -> None:
         self.uri = item.uri
-        self.version = item.version
+        self.version: int | None = item.version
         self.language = item.language_id
+        self.is_known = item.text is not None
+        self.edits = 0
         self._encoding = encoding
-        self._lines = Lines.of(item.text)
+        self._lines = Lines.of(item.text or "")
 
     def snapshot(self, before: str = "", after: str = "") -> Snapshot:
         """The document as it is now, between other cells of its notebook."""
-        return Snapshot(self.uri, self.version, self.language, self._lines, self._encoding, before, after)
+        return Snapshot(
+            *(
+                self.uri,
+                self.version,
+                self.language,
+                self._lines,
+                self._encoding,
+                before,
+                after,
+                self.is_known,
+            )
+        )
 
     @property
     def text(self) -> str:
@@ -111,11 +140,26 @@ class Document:
             parts.append(self._lines[line])
         return "".join(parts)[:most]
 
-    def edit(self, change: types.TextDocumentContentChangeEvent) -> None:
-        """Applies one change; a range past the document's end ends with the document."""
+    def forget_text(self) -> None:
+        """Lets go of a text that is no longer the client's."""
+        self.is_known = False
+        self.edits += 1
+        self._lines = Lines.of("")
+
+    def edit(self, change: Change) -> None:
+        """Applies one change; a range past the document's end ends with the document.
+
+        After a change that cannot be read the text is unknown until one that brings all of it.
+        """
+        self.edits += 1
         if isinstance(change, types.TextDocumentContentChangeWholeDocument):
-            self._lines = Lines.of(change.text)
-            return
+            self._lines, self.is_known = Lines.of(change.text), True
+        elif isinstance(change, UnreadableChange):
+            self.forget_text()
+        elif self.is_known:
+            self._replace(change)
+
+    def _replace(self, change: types.TextDocumentContentChangePartial) -> None:
         first, start = self._locate(change.range.start)
         last, end = self._locate(change.range.end)
         if (last, end) < (first, start):
@@ -127,6 +171,8 @@ class Document:
         if text.endswith("\r") and self._starts_with_newline(last + 1):
             last += 1
             text += self._lines[last]
+        if self._encoding == "utf-16":
+            text = join_surrogates(text)
         new = split_lines(text)
         if last + 1 < len(self._lines):
             new.pop()  # the rest of the document stands where the empty line would
@@ -151,14 +197,15 @@ class Documents:
         self.notebooks = Notebooks(self._cell)
         self._open: dict[str, Document] = {}
 
-    def open(self, item: types.TextDocumentItem) -> None:
-        """Takes a document in, or anew."""
-        self._open[item.uri] = Document(item, self.encoding)
+    def open(self, item: types.TextDocumentItem | DocumentItem) -> Document:
+        """Takes a document in, or anew; gives it back."""
+        document = self._open[item.uri] = Document(item, self.encoding)
+        return document
 
     def change(
         self,
-        identifier: types.VersionedTextDocumentIdentifier,
-        changes: Sequence[types.TextDocumentContentChangeEvent],
+        identifier: types.VersionedTextDocumentIdentifier | DocumentId,
+        changes: Sequence[Change],
     ) -> Document:
         """Applies the changes of one notification in their order; gives the document back.
 
@@ -174,6 +221,18 @@ class Documents:
     def __iter__(self) -> Iterator[Document]:
         """The open documents."""
         return iter(self._open.values())
+
+    def is_known(self, uri: str) -> bool:
+        """Whether nothing speaks against the text that the server has of a document."""
+        return uri not in self._open or self._open[uri].is_known
+
+    def forget_text(self, uri: str) -> bool:
+        """Lets go of a document's text; whether there was one."""
+        document = self._open.get(uri)
+        if document is None or not document.is_known:
+            return False
+        document.forget_text()
+        return True
 
     def language_of(self, uri: str) -> str | None:
         """LSP id of an open document's language; None if it is not open."""
@@ -195,7 +254,7 @@ class Documents:
 
     def _cell(self, uri: str) -> tuple[str, str] | None:
         document = self._open.get(uri)
-        return (document.language, document.text) if document else None
+        return (document.language, document.text) if document and document.is_known else None
 
     def _get(self, uri: str) -> Document:
         if uri not in self._open:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
-from cg2ls.server import classic, configuration, copilot, inline, remembering, status
+from cg2ls.server import classic, configuration, copilot, editor_process, inline, remembering, status
 
 if TYPE_CHECKING:
     from cg2ls.server.server import Server
@@ -19,10 +19,13 @@ def register(server: Server) -> None:
     def initialize(params: types.InitializeParams) -> None:
         workspace = server.protocol.workspace
         server.documents.encoding = types.PositionEncodingKind(workspace.position_encoding).value
-        server.settings.move_to(workspace.folders or ([params.root_uri] if params.root_uri else []))
+        folders = [folder.uri for folder in params.workspace_folders or ()]
+        server.settings.move_to(folders or ([params.root_uri] if params.root_uri else []))
         problems.extend(server.settings.at_start(configuration.section_of(params.initialization_options)))
         server.wants_status = status.wants_status(params.capabilities)
         server.wants_copilot_status = copilot.is_copilot_client(params.initialization_options)
+        if params.process_id is not None:
+            editor_process.watch(server, params.process_id)
         if not inline.supported(params.capabilities):
             classic.register(server)
 

@@ -21,10 +21,24 @@ _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 """JSON can carry half a character, no tokenizer can; its replacement is as long in every encoding."""
 
+_SURROGATE_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
+
+
+def join_surrogates(text: str) -> str:
+    """Makes one character of two halves that stand together, as an editor has it that counts UTF-16.
+
+    Two changes may bring a half each.
+    """
+    if text.isascii():
+        return text
+    return _SURROGATE_PAIR.sub(
+        lambda pair: pair.group().encode("utf-16", "surrogatepass").decode("utf-16"), text
+    )
+
 
 def split_lines(text: str) -> list[str]:
     """Lines with their ends; the last is "" if the text is empty or ends with a line end."""
-    lines = _LINE.findall(_LONE_SURROGATE.sub("\ufffd", text))
+    lines = _LINE.findall(text)
     if not lines or lines[-1][-1] in "\r\n":
         lines.append("")
     return lines
@@ -38,7 +52,7 @@ class _Block:
 
     @cached_property
     def text(self) -> str:
-        return with_newlines("".join(self.lines))
+        return _LONE_SURROGATE.sub("\ufffd", with_newlines("".join(self.lines)))
 
 
 class Lines:

@@ -39,7 +39,7 @@ async def _load(server: Server, model: Model) -> None:
         _failed(server, model, model.problem)
         return
     server.board.changed()
-    token = await _begin_progress(server)
+    progress = asyncio.create_task(_begin_progress(server))
     try:
         engine = await _in_thread(server.open_model, model.folder, server.settings.of(), _teller(server))
     except Cg2Error as wrong:
@@ -57,8 +57,7 @@ async def _load(server: Server, model: Model) -> None:
         server.log_message(types.MessageType.Info, f"{engine.model.name} is ready.")
     finally:
         server.board.changed()
-        if token is not None:
-            server.work_done_progress.end(token, types.WorkDoneProgressEnd(message=model.state))
+        server.in_background(_end_progress(server, progress, model.state))
 
 
 async def _in_thread(work: Callable[..., T], *arguments: Any) -> T:
@@ -109,6 +108,13 @@ def _failed(server: Server, model: Model, problem: str) -> None:
     server.board.changed()
 
 
+async def _end_progress(server: Server, progress: asyncio.Task[str | None], message: str) -> None:
+    """Ends progress that the client may still have to agree to; the model does not wait for that."""
+    token = await progress
+    if token is not None:
+        server.work_done_progress.end(token, types.WorkDoneProgressEnd(message=message))
+
+
 async def _begin_progress(server: Server) -> str | None:
     """A progress token the client took, with the work begun; None if it shows no progress."""
     window = server.client_capabilities.window
@@ -117,7 +123,7 @@ async def _begin_progress(server: Server) -> str | None:
     token = f"cg2ls-{uuid.uuid4()}"
     try:
         await server.work_done_progress.create_async(token)
-    except Exception:  # the client refused; loading goes on without
+    except Exception:  # the client refused, or does not answer; loading goes on without
         return None
     server.work_done_progress.begin(token, types.WorkDoneProgressBegin(title="cg2ls: loading the model"))
     return token

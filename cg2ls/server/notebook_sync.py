@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
-from cg2ls.server.sync import changed, closed, opened
+from cg2ls.server.sync import changed, closed, lose_text, opened
 
 if TYPE_CHECKING:
+    from cg2ls.server.received import NotebookChange, NotebookClosed, NotebookOpened
     from cg2ls.server.server import Server
 
 SYNC = types.NotebookDocumentSyncOptions(
@@ -19,30 +20,37 @@ SYNC = types.NotebookDocumentSyncOptions(
 
 def register(server: Server) -> None:
     """Registers the handlers of open, change and close."""
+    notebooks = server.documents.notebooks
 
-    def did_open(params: types.DidOpenNotebookDocumentParams) -> None:
-        for item in params.cell_text_documents:
+    def did_open(notebook: NotebookOpened) -> None:
+        for item in notebook.documents:
             opened(server, item)
-        server.documents.notebooks.open(params.notebook_document.uri, params.notebook_document.cells)
+        if notebook.uri is not None:
+            notebooks.open(notebook.uri, notebook.cells)
 
-    def did_change(params: types.DidChangeNotebookDocumentParams) -> None:
-        cells = params.change.cells
-        if cells is None:
-            return
-        if cells.structure is not None:
-            array = cells.structure.array
-            for item in cells.structure.did_open or ():
-                opened(server, item)
-            uri = params.notebook_document.uri
-            server.documents.notebooks.splice(uri, array.start, array.delete_count, array.cells or ())
-            for gone in cells.structure.did_close or ():
-                closed(server, gone.uri)
-        for edit in cells.text_content or ():
-            changed(server, edit.document, edit.changes)
+    def did_change(change: NotebookChange) -> None:
+        for item in change.opened:
+            opened(server, item)
+        if change.uri is not None:
+            _follow_order(change.uri, change)
+        for uri in change.closed:
+            closed(server, uri)
+        for edit in change.edits:
+            changed(server, edit)
 
-    def did_close(params: types.DidCloseNotebookDocumentParams) -> None:
-        cells = server.documents.notebooks.close(params.notebook_document.uri)
-        for uri in {*cells, *(cell.uri for cell in params.cell_text_documents)}:
+    def _follow_order(uri: str, change: NotebookChange) -> None:
+        """Puts cells where the client has them; where that is unknown, each cell stands alone from now on."""
+        if not change.is_order_known:
+            notebooks.forget_order(uri)
+        elif change.splice is not None:
+            notebooks.splice(uri, change.splice.start, change.splice.delete_count, change.splice.cells)
+        if not change.are_texts_known:
+            for cell in notebooks.cells_of(uri):
+                lose_text(server, cell, "a change of its notebook could not be read")
+
+    def did_close(notebook: NotebookClosed) -> None:
+        cells = notebooks.close(notebook.uri) if notebook.uri is not None else ()
+        for uri in {*cells, *notebook.cells}:
             closed(server, uri)
 
     server.feature(types.NOTEBOOK_DOCUMENT_DID_OPEN)(did_open)

@@ -34,6 +34,7 @@ class Notebooks:
         self._text_of = text_of
         self._cells: dict[str, list[Cell]] = {}
         self._notebook_of: dict[str, str] = {}
+        self._unordered: set[str] = set()
 
     def open(self, uri: str, cells: Iterable[types.NotebookCell]) -> None:
         """Takes a notebook in, or anew."""
@@ -47,13 +48,27 @@ class Notebooks:
             return
         new = [Cell(cell.document, cell.kind is types.NotebookCellKind.Code) for cell in cells]
         order = self._cells[uri]
+        if uri in self._unordered:
+            order += new
+            return
         for cell in order[start : start + deleted]:
             self._notebook_of.pop(cell.uri, None)
         order[start : start + deleted] = new
         self._notebook_of |= {cell.uri: uri for cell in new}
 
+    def forget_order(self, uri: str) -> None:
+        """Lets each cell of a notebook stand alone, as its order is unknown until it is opened anew."""
+        for cell in self._cells.get(uri, ()):
+            self._notebook_of.pop(cell.uri, None)
+        self._unordered.add(uri)
+
+    def cells_of(self, uri: str) -> Sequence[str]:
+        """The URIs of a notebook's cells in their order; none of one that is not open."""
+        return [cell.uri for cell in self._cells.get(uri, ())]
+
     def close(self, uri: str) -> Sequence[str]:
         """Forgets a notebook; gives back the URIs of its cells."""
+        self._unordered.discard(uri)
         gone = [cell.uri for cell in self._cells.pop(uri, [])]
         for cell in gone:
             self._notebook_of.pop(cell, None)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import json
 import logging
+import uuid
+from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Any
 
 from lsprotocol import types
@@ -17,9 +21,17 @@ from pygls.exceptions import (
     JsonRpcParseError,
     JsonRpcServerNotInitialized,
 )
-from pygls.protocol import LanguageServerProtocol, lsp_method
+from pygls.protocol import (
+    JsonRPCNotification,
+    JsonRPCRequestMessage,
+    JsonRPCResponseMessage,
+    LanguageServerProtocol,
+    lsp_method,
+)
 
+from cg2ls.server.fields import UnreadableError, member, text, whole_number
 from cg2ls.server.framing import Damage
+from cg2ls.server.messages import READERS, is_id
 
 log = logging.getLogger(__name__)
 
@@ -30,35 +42,43 @@ MINE = (
     types.NOTEBOOK_DOCUMENT_DID_OPEN,
     types.NOTEBOOK_DOCUMENT_DID_CHANGE,
     types.NOTEBOOK_DOCUMENT_DID_CLOSE,
+    types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS,
 )
 """Notifications that pygls' workspace would take: it splits lines at form feeds and other characters that LSP
-does not, so `cg2ls.server.documents` takes them in its place."""
+does not, so `cg2ls.server.documents` takes them in its place; and it loses a folder that is renamed."""
+
+PATIENCE_S = 5.0
+"""Seconds that the client has to answer a request of the server."""
 
 
-CAPABILITIES_WE_USE = {
-    "general": ("positionEncodings",),
-    "textDocument": ("inlineCompletion",),
-    "window": ("workDoneProgress",),
-    "workspace": ("configuration", "didChangeConfiguration"),
-}
+class NoAnswerError(Exception):
+    """The client did not answer a request of the server in time."""
 
 
 class Protocol(LanguageServerProtocol):
     """The language server protocol over pygls, whose message loop is `cg2ls.server.transport`.
 
     Every request is answered: one that cannot be read, or comes before `initialize` or after `shutdown`, with an
-    error. What goes wrong inside is an error without the text it went wrong with.
+    error. What goes wrong inside is an error without the text it went wrong with. No wait for an answer of the
+    client is longer than `patience_s`.
 
     Attributes:
         left: whether the client sent `exit`, or was sent away.
         token: what the client must send as `initializationOptions.token`; "" for nothing.
+        patience_s: seconds that the client has to answer.
+        on_unreadable_message: gets the bytes of a message that is no JSON.
+        on_leave: called when the server leaves by itself; ends the message loop.
     """
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self.left = False
         self.token = ""
+        self.patience_s = PATIENCE_S
+        self.on_unreadable_message: Callable[[bytes], object] = lambda _: None
+        self.on_leave: Callable[[], object] = lambda: None
         self._initialized = False
+        self._asked: set[str | int] = set()
         for method in MINE:
             self.fm.builtin_features.pop(method, None)
 
@@ -76,10 +96,13 @@ class Protocol(LanguageServerProtocol):
             raw = json.loads(frame)
         except (ValueError, RecursionError) as wrong:
             self._refuse(None, JsonRpcParseError(f"A message is no JSON ({type(wrong).__name__})."))
+            self.on_unreadable_message(frame)
             return
+        if _is_notification_with_null_id(raw):
+            del raw["id"]
         if refusal := self._refusal(raw):
             identity = raw.get("id") if isinstance(raw, dict) else None
-            self._refuse(identity if _is_id(identity) else None, refusal)
+            self._refuse(identity if is_id(identity) else None, refusal)
         elif not self._too_early(raw) and self._served(raw):
             self._handle(raw)
 
@@ -89,7 +112,7 @@ class Protocol(LanguageServerProtocol):
             return JsonRpcInvalidRequest("A message must be an object.")
         if raw.get("jsonrpc") != self.VERSION:
             return JsonRpcInvalidRequest('A message must have "jsonrpc": "2.0".')
-        if "id" in raw and not _is_id(raw["id"]) and "method" in raw:
+        if "id" in raw and not is_id(raw["id"]) and "method" in raw:
             return JsonRpcInvalidRequest("The id of a request must be a number or a string.")
         if "method" in raw and not isinstance(raw["method"], str):
             return JsonRpcInvalidRequest("The method of a message must be a string.")
@@ -118,9 +141,6 @@ class Protocol(LanguageServerProtocol):
     def _served(self, raw: dict[str, Any]) -> bool:
         """Whether somebody takes such a message; a request is refused if not."""
         method = raw.get("method")
-        if method is not None and "id" in raw and _is_notification(method):
-            self._refuse(raw["id"], JsonRpcInvalidRequest(f"{method} is a notification and takes no id."))
-            return False
         if method in (None, types.CANCEL_REQUEST, *self.fm.builtin_features, *self.fm.features):
             return True
         if "id" in raw:
@@ -137,14 +157,15 @@ class Protocol(LanguageServerProtocol):
     def _handle(self, raw: dict[str, Any]) -> None:
         if not {"method", "result", "error"} & raw.keys():
             raw["result"] = None  # some clients leave the result out of an answer that has none
+        method = raw.get("method", "(an answer)")
         try:
             message = self.structure_message(raw)
-            self._initialized |= raw.get("method") == types.INITIALIZE
+            self._initialized |= method == types.INITIALIZE
             self.handle_message(message)
-        except JsonRpcException:
-            log.warning("A message of the method %s could not be read.", raw.get("method", "(an answer)"))
-        except Exception as wrong:
-            log.warning("A message could not be handled.", exc_info=wrong)
+        except JsonRpcException as error:
+            log.warning("A message of the method %s could not be read (%s).", method, error.message)
+        except Exception as error:
+            log.warning("A message could not be handled.", exc_info=error)
 
     def _refuse(self, identity: Any, wrong: JsonRpcException) -> None:
         log.info("A message was refused (%s).", wrong.code)
@@ -160,28 +181,72 @@ class Protocol(LanguageServerProtocol):
         Raises:
             JsonRpcException: it has the wrong shape; if it was a request, it has been answered.
         """
+        method = data.get("method")
+        if method is None:
+            return self._answer(data)
         try:
-            message = self._structured(data)
-        except JsonRpcException as wrong:
-            if "method" not in data:
-                self._handle_response(data.get("id", ""), error=wrong.to_response_error())
-            elif "id" in data:
-                method = data["method"]
-                refusal = JsonRpcInvalidParams(f"The parameters of {method} are not what LSP says they are.")
+            if method not in READERS:
+                return super().structure_message(data)
+            params = READERS[method](data.get("params"))
+        except (JsonRpcException, UnreadableError) as error:
+            refusal = JsonRpcInvalidParams(_refused_params(method, error))
+            if "id" in data:
                 self._send_response(data["id"], error=refusal.to_response_error())
-            raise
-        if data.get("method") == types.TEXT_DOCUMENT_INLINE_COMPLETION:
-            _keep_version(message, data)
-        return message
+            raise refusal from None
+        if "id" not in data:
+            return JsonRPCNotification(method=method, jsonrpc=self.VERSION, params=params)
+        return JsonRPCRequestMessage(id=data["id"], method=method, jsonrpc=self.VERSION, params=params)
 
-    def _structured(self, data: dict[str, Any]) -> Any:
-        """As pygls does it; a client whose capabilities hold what LSP does not know has only those we use."""
-        if data.get("method") != types.INITIALIZE:
-            return super().structure_message(data)
+    def _answer(self, data: dict[str, Any]) -> Any:
+        """Makes an object of an answer to one of the server's requests."""
+        identity, error = data.get("id"), data.get("error")
+        if not is_id(identity) or identity not in self._asked:
+            raise JsonRpcInvalidRequest("It answers nothing that was asked.")
+        self._result_types.pop(identity, None)
+        if error is None:
+            return JsonRPCResponseMessage(id=identity, jsonrpc=self.VERSION, result=data.get("result"))
+        code, message = whole_number(member(error, "code")), text(member(error, "message"))
+        said = types.ResponseError(
+            code=JsonRpcInternalError.CODE if code is None else code, message=message or ""
+        )
+        return types.ResponseErrorMessage(id=identity, error=said, jsonrpc=self.VERSION)
+
+    def send_request(
+        self,
+        method: str,
+        params: Any | None = None,
+        callback: Callable[[Any], None] | None = None,
+        msg_id: str | int | None = None,
+    ) -> Future[Any]:
+        """Asks the client; its answer is taken for `patience_s` only where it is waited for."""
+        identity = str(uuid.uuid4()) if msg_id is None else msg_id
+        self._asked.add(identity)
+        return super().send_request(method, params, callback, identity)
+
+    async def send_request_async(
+        self, method: str, params: Any | None = None, msg_id: str | int | None = None
+    ) -> Any:
+        """Asks the client and waits for its answer, for `patience_s` at most.
+
+        Raises:
+            NoAnswerError: there is none in time.
+            JsonRpcException: the answer is an error.
+        """
+        identity = str(uuid.uuid4()) if msg_id is None else msg_id
+        asked = asyncio.wrap_future(self.send_request(method, params, msg_id=identity))
         try:
-            return super().structure_message(data)
-        except JsonRpcException:
-            return super().structure_message(_with_capabilities_we_use(data))
+            return await asyncio.wait_for(asked, self.patience_s)
+        except TimeoutError:
+            raise NoAnswerError(f"The client has not answered {method} in {self.patience_s:g} s.") from None
+        finally:
+            self._asked.discard(identity)
+            self._request_futures.pop(identity, None)
+            self._result_types.pop(identity, None)
+
+    def leave(self) -> None:
+        """Ends the message loop without having been asked to."""
+        self.left = True
+        self.on_leave()
 
     def handle_message(self, message: Any) -> None:
         """Hands a message to its handler."""
@@ -206,34 +271,20 @@ class Protocol(LanguageServerProtocol):
         self.left = True
 
 
-def _with_capabilities_we_use(data: dict[str, Any]) -> dict[str, Any]:
-    params = data.get("params")
-    given = params.get("capabilities") if isinstance(params, dict) else None
-    if not isinstance(params, dict) or not isinstance(given, dict):
-        return data
-    kept: dict[str, Any] = {}
-    for group, names in CAPABILITIES_WE_USE.items():
-        inside = given.get(group)
-        if isinstance(inside, dict):
-            kept[group] = {name: inside[name] for name in names if name in inside}
-    if "experimental" in given:
-        kept["experimental"] = given["experimental"]
-    return {**data, "params": {**params, "capabilities": kept}}
+def _refused_params(method: str, error: Exception) -> str:
+    detail = f": {error}" if isinstance(error, UnreadableError) else ""
+    return f"The parameters of {method} are not what LSP says they are{detail}."
+
+
+def _is_notification_with_null_id(raw: Any) -> bool:
+    """Whether a client wrote "no id" as null; LSP has no request with that id."""
+    if not isinstance(raw, dict) or raw.get("id", 0) is not None:
+        return False
+    method = raw.get("method")
+    return isinstance(method, str) and _is_notification(method)
 
 
 def _is_notification(method: str) -> bool:
     """Whether LSP has this method as a notification."""
     message, answer, *_ = types.METHOD_TO_TYPES.get(method, (None, None))
     return message is not None and answer is None
-
-
-def _is_id(identity: Any) -> bool:
-    return isinstance(identity, (int, str)) and not isinstance(identity, bool)
-
-
-def _keep_version(message: Any, data: dict[str, Any]) -> None:
-    """Keeps the document's version that Copilot's clients send along with a request."""
-    version = data["params"]["textDocument"].get("version")
-    if isinstance(version, int) and not isinstance(version, bool):
-        uri = message.params.text_document.uri
-        message.params.text_document = types.OptionalVersionedTextDocumentIdentifier(uri=uri, version=version)

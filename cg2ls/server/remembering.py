@@ -118,9 +118,9 @@ class Memories:
     def _text(self, document: Document) -> str:
         r"""A document's text with `\n` line ends, put together once for each version of it."""
         known = self._texts.get(document)
-        if known is None or known[0] != document.version:
+        if known is None or known[0] != document.edits:
             text = document.text.replace("\r\n", "\n").replace("\r", "\n")
-            known = self._texts[document] = document.version, text
+            known = self._texts[document] = document.edits, text
         return known[1]
 
     def prepare(self) -> None:

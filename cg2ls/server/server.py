@@ -27,7 +27,6 @@ from cg2ls.server import (
     status,
     sync,
 )
-from cg2ls.server.converter import converter
 from cg2ls.server.documents import Documents
 from cg2ls.server.failures import AnswerError, Failures
 from cg2ls.server.loading import begin_loading
@@ -81,7 +80,6 @@ class Server(LanguageServer):
             text_document_sync_kind=types.TextDocumentSyncKind.Incremental,
             notebook_document_sync=notebook_sync.SYNC,
             protocol_cls=Protocol,
-            converter_factory=converter,
         )
         self.settings = settings
         self.open_model = open_model

@@ -2,63 +2,83 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lsprotocol import types
 
 from cg2ls.server.documents import NotOpenError
+from cg2ls.server.received import UnreadableChange
 
 if TYPE_CHECKING:
+    from cg2ls.server.received import DocumentChange, DocumentId, DocumentItem
     from cg2ls.server.server import Server
 
 log = logging.getLogger(__name__)
+
+DOCUMENTS = "cg2ls/documents"
+"""A request of who looks for a fault: what the server has of every open document."""
 
 
 def register(server: Server) -> None:
     """Registers the handlers of open, change and close."""
 
-    def did_open(params: types.DidOpenTextDocumentParams) -> None:
-        opened(server, params.text_document)
+    def did_open(document: DocumentItem) -> None:
+        opened(server, document)
 
-    def did_change(params: types.DidChangeTextDocumentParams) -> None:
-        changed(server, params.text_document, params.content_changes)
+    def did_change(change: DocumentChange) -> None:
+        changed(server, change)
 
-    def did_close(params: types.DidCloseTextDocumentParams) -> None:
-        closed(server, params.text_document.uri)
+    def did_close(document: DocumentId) -> None:
+        closed(server, document.uri)
+
+    def documents(_: Any) -> list[dict[str, Any]]:
+        return [_described(server, document.uri) for document in server.documents]
 
     server.feature(types.TEXT_DOCUMENT_DID_OPEN)(did_open)
     server.feature(types.TEXT_DOCUMENT_DID_CHANGE)(did_change)
     server.feature(types.TEXT_DOCUMENT_DID_CLOSE)(did_close)
+    server.feature(DOCUMENTS)(documents)
+    server.protocol.on_unreadable_message = lambda body: _lost(server, body)
 
 
-def opened(server: Server, item: types.TextDocumentItem) -> None:
+def opened(server: Server, item: DocumentItem) -> None:
     """A document or a notebook's cell was opened."""
-    server.documents.open(item)
+    document = server.documents.open(item)
     server.failures.forget(item.uri)
     server.usage.forget(item.uri)
     server.sessions.pop(item.uri, None)
+    if not document.is_known:
+        _tell_unknown(server, item.uri, "it was opened without a text")
     if server.options_of(item.uri, item.language_id).enable:
         server.model_of(item.language_id, item.uri)
     server.memories.prepare()
     server.board.look_at(item.uri)
 
 
-def changed(
-    server: Server,
-    identifier: types.VersionedTextDocumentIdentifier,
-    changes: Sequence[types.TextDocumentContentChangeEvent],
-) -> None:
+def changed(server: Server, change: DocumentChange) -> None:
     """A document or a cell was edited; one that is not open is left alone."""
     server.scheduler.interrupt()
+    uri = change.document.uri
+    was_known = server.documents.is_known(uri)
     try:
-        document = server.documents.change(identifier, changes)
-    except NotOpenError as wrong:
-        log.warning("%s", wrong)
+        document = server.documents.change(change.document, change.changes)
+    except NotOpenError as error:
+        log.warning("%s", error)
+        return
+    unreadable = [each for each in change.changes if isinstance(each, UnreadableChange)]
+    if unreadable:
+        server.usage.forget(uri)
     else:
+        readable = [each for each in change.changes if not isinstance(each, UnreadableChange)]
         server.failures.edited(document.uri)
-        server.usage.edited(document, changes)
+        server.usage.edited(document, readable)
+    if was_known and not document.is_known:
+        _tell_unknown(server, uri, unreadable[-1].reason)
+    if was_known != document.is_known:
+        server.board.changed()
 
 
 def closed(server: Server, uri: str) -> None:
@@ -71,3 +91,44 @@ def closed(server: Server, uri: str) -> None:
     server.sessions.pop(uri, None)
     if server.board.uri == uri:
         server.board.look_at("")
+
+
+def lose_text(server: Server, uri: str, reason: str) -> None:
+    """The client's text of a document can no longer be known; one that is not open is left alone."""
+    if server.documents.forget_text(uri):
+        server.usage.forget(uri)
+        _tell_unknown(server, uri, reason)
+        server.board.changed()
+
+
+def _lost(server: Server, body: bytes) -> None:
+    """A message could not be read at all; it may have changed the documents that it names."""
+    plain = body.replace(b"\\/", b"/")
+    for document in list(server.documents):
+        if json.dumps(document.uri)[1:-1].encode() in plain or document.uri.encode() in plain:
+            lose_text(server, document.uri, "a message about it was damaged")
+
+
+def _tell_unknown(server: Server, uri: str, reason: str) -> None:
+    message = f"The text of {uri} is unknown until it is sent whole or opened again: {reason}."
+    log.warning("%s", message)
+    server.log_message(types.MessageType.Warning, message)
+
+
+def _described(server: Server, uri: str) -> dict[str, Any]:
+    """What the server has of an open document: lengths and hashes, never a text."""
+    snapshot = server.documents.snapshot(uri)
+    return {
+        "uri": uri,
+        "language": snapshot.language,
+        "version": snapshot.version,
+        "known": snapshot.is_known,
+        "characters": len(snapshot.lines.text),
+        "sha256": _hash(snapshot.lines.text),
+        "before": _hash(snapshot.before),
+        "after": _hash(snapshot.after),
+    }
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

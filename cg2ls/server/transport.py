@@ -127,6 +127,7 @@ async def _converse(server: Server, read: Read, writer: Writer) -> None:
     main = asyncio.current_task()
     assert main is not None
     when_asked_to_end(asyncio.get_running_loop(), main.cancel)
+    protocol.on_leave = main.cancel
     with contextlib.suppress(asyncio.CancelledError):
         while not protocol.left and (data := await read()):
             for frame in frames.feed(data):

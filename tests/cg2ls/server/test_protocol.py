@@ -123,7 +123,7 @@ def test_a_request_for_another_version_of_the_document_is_left_alone(slow):
     client = slow()
     client.change(URI, 7, {"text": "quick\nb = "})
     at = {"position": {"line": 1, "character": 4}, "context": {"triggerKind": 2}}
-    for version, answered in ((7, True), (6, False), (8, False), ("8", True), (None, True)):
+    for version, answered in ((7, True), (6, False), (8, False), ("8", False), ("new", True), (None, True)):
         params = {"textDocument": {"uri": URI, "version": version}, **at}
         answer = client.request("textDocument/inlineCompletion", params)
         assert (answer is not None) is answered

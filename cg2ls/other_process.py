@@ -1,0 +1,71 @@
+"""Whether another process still runs, on any operating system and without its help."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from cg2ls.system import WINDOWS
+
+_SYNCHRONIZE = 0x00100000
+_ERROR_ACCESS_DENIED = 5
+_WAIT_OBJECT_0 = 0
+"""As winnt.h, winerror.h and winbase.h have them."""
+
+_DEAD_STATES = "ZX"
+"""A process that ended and whose parent has not asked how (a zombie), and one that is being removed."""
+
+
+def is_running_check(process_id: int, *, platform: str = sys.platform) -> Callable[[], bool]:
+    """Returns a function that tells whether a process runs that runs now.
+
+    A process that may not be looked at counts as running. Where the system says when processes began (Linux) or
+    keeps an id while somebody holds it (Windows), another process with the same id later does not count.
+
+    Args:
+        process_id: of the process, above 0.
+        platform: `sys.platform`, and something else in tests only.
+    """
+    if platform == WINDOWS:
+        return _windows_check(process_id)
+    begun = _state_and_start(process_id)
+
+    def is_running() -> bool:
+        try:
+            os.kill(process_id, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:  # another user's
+            pass
+        found = _state_and_start(process_id)
+        if found is None or begun is None:
+            return True
+        return found[0] not in _DEAD_STATES and found[1] == begun[1]
+
+    return is_running
+
+
+def _state_and_start(process_id: int) -> tuple[str, str] | None:
+    """Returns a process's state and when it began, as Linux writes them; None where that is not to be had."""
+    try:
+        said = Path(f"/proc/{process_id}/stat").read_text("ascii", errors="replace")
+    except OSError:
+        return None
+    fields = said.rpartition(")")[2].split()  # the name in front of it may hold anything
+    return (fields[0], fields[19]) if len(fields) > 19 else None
+
+
+def _windows_check(process_id: int) -> Callable[[], bool]:
+    """Holds the process's handle, so that its id is not given to another."""
+    ctypes = importlib.import_module("ctypes")
+    kernel = ctypes.WinDLL("kernel32", use_last_error=True)
+    kernel.OpenProcess.restype = ctypes.c_void_p
+    kernel.WaitForSingleObject.argtypes = [ctypes.c_void_p, ctypes.c_ulong]
+    handle = kernel.OpenProcess(_SYNCHRONIZE, False, process_id)
+    if not handle:
+        is_hidden = ctypes.get_last_error() == _ERROR_ACCESS_DENIED
+        return lambda: is_hidden
+    return lambda: bool(kernel.WaitForSingleObject(handle, 0) != _WAIT_OBJECT_0)

@@ -1,0 +1,133 @@
+"""Fields of the client's messages, read with tolerance: null, missing, huge, negative or of a near type.
+
+A field that can be left out or defaulted never raises. One without which its message means nothing raises
+`UnreadableError`, whose text names the field and holds nothing that the client wrote.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from lsprotocol import types
+from pygls.uris import to_fs_path
+
+MAX_NUMBER = 2**31 - 1
+"""Largest number of LSP; a larger one is past the end of everything, and so is this one."""
+
+_MAX_DIGITS = 20
+
+
+class UnreadableError(ValueError):
+    """A field that its message needs is missing or makes no sense; the text names it."""
+
+
+def member(raw: Any, name: str) -> Any:
+    """Returns a member of an object; None if it has none or is no object."""
+    return raw.get(name) if isinstance(raw, Mapping) else None
+
+
+def items(raw: Any) -> Iterator[Any]:
+    """Yields the elements of a list; of anything else itself, as of a list of one, and of null none."""
+    if isinstance(raw, list):
+        yield from raw
+    elif raw is not None:
+        yield raw
+
+
+def text(raw: Any) -> str | None:
+    """Returns a string; None for anything else, since a number is no text."""
+    return raw if isinstance(raw, str) else None
+
+
+def whole_number(raw: Any) -> int | None:
+    """Returns a number that is whole, whether it is written as 3, 3.0 or "3"; None for anything else.
+
+    True and False are no numbers, though Python has them as such. What is beyond every number is `MAX_NUMBER`.
+    """
+    if isinstance(raw, bool):
+        return None
+    if isinstance(raw, str):
+        digits = raw.strip()
+        sign = digits[:1] == "-"
+        plain = digits[sign:]
+        if not (plain.isascii() and plain.isdigit()):
+            return None
+        raw = int(plain[:_MAX_DIGITS]) * (-1 if sign else 1)
+    if isinstance(raw, float):
+        if math.isinf(raw):
+            return MAX_NUMBER if raw > 0 else -MAX_NUMBER
+        return int(raw) if raw.is_integer() else None
+    return raw if isinstance(raw, int) else None
+
+
+def flag(raw: Any) -> bool:
+    """Returns whether something is set, as most clients' languages see it: an empty object is, 0 and "" are not."""
+    return raw not in (None, False, 0, "", "false")
+
+
+def uri(raw: Any) -> str | None:
+    """Returns a URI; None for what names no document."""
+    return raw if isinstance(raw, str) and raw else None
+
+
+def uri_of(raw: Any, where: str) -> str:
+    """Returns the URI of `{"uri": …}`.
+
+    Raises:
+        UnreadableError: there is none.
+    """
+    found = uri(member(raw, "uri"))
+    if found is None:
+        raise UnreadableError(f"{where}.uri must be a string")
+    return found
+
+
+def folder_uri(raw: Any) -> str | None:
+    """Returns a URI that can be taken apart; None for others."""
+    found = uri(raw)
+    try:
+        if found is not None:
+            to_fs_path(found)
+    except ValueError:  # a damaged host name
+        return None
+    return found
+
+
+def version_of(raw: Any) -> int | None:
+    """Returns the version of `{"version": …}`; None if the client does not say."""
+    return whole_number(member(raw, "version"))
+
+
+def position(raw: Any, where: str) -> types.Position:
+    """Returns a position with its numbers in LSP's limits.
+
+    What is past the end stays past it, and a negative number is the beginning, as clients' own libraries have it.
+
+    Raises:
+        UnreadableError: a number is missing.
+    """
+    numbers = []
+    for name in ("line", "character"):
+        found = whole_number(member(raw, name))
+        if found is None:
+            raise UnreadableError(f"{where}.{name} must be a whole number")
+        numbers.append(found)
+    line, character = numbers
+    if line < 0:
+        return types.Position(0, 0)
+    return types.Position(min(line, MAX_NUMBER), min(max(character, 0), MAX_NUMBER))
+
+
+def span(raw: Any, where: str) -> types.Range:
+    """Returns a range whose start is not behind its end, as clients' own libraries turn it.
+
+    Raises:
+        UnreadableError: a position is missing.
+    """
+    start = position(member(raw, "start"), f"{where}.start")
+    end = position(member(raw, "end"), f"{where}.end")
+    if (end.line, end.character) < (start.line, start.character):
+        start, end = end, start
+    return types.Range(start, end)
