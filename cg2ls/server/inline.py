@@ -35,7 +35,7 @@ def register(server: Server) -> None:
             server, params.text_document, params.position, params.context.selected_completion_info
         )
         version = getattr(params.text_document, "version", None)  # an extension of Copilot's clients
-        if version not in (None, place.snapshot.version):
+        if version is not None and place.snapshot.version not in (None, version):
             return None
         if not invoked:
             return await reply(server, place, "automatic", answer, nothing)

@@ -17,6 +17,13 @@ PAUSED = Silence("paused", "Completion is paused; resume it to go on.", lambda _
 
 EXCLUDED = Silence("excluded", "The settings leave this file alone.", lambda _: False, invoked_too=True)
 
+UNKNOWN_TEXT = Silence(
+    "unknown_text",
+    "The text of this document is unknown until the editor sends all of it or opens it again.",
+    lambda _: False,
+    invoked_too=True,
+)
+
 SOMEWHERE = Cursor.at("x", 1)
 """A cursor at which nothing is against completing; the reasons left are those of the whole document."""
 
@@ -32,6 +39,8 @@ def off_here(server: Server, uri: str, language: str, trigger: Trigger = "automa
     """
     if server.paused:
         return PAUSED
+    if not server.documents.is_known(uri):
+        return UNKNOWN_TEXT
     options = server.options_of(uri, language)
     if is_left_alone(uri, server.settings.roots, options.exclude):
         return EXCLUDED
