@@ -42,7 +42,9 @@ class LspClient:
         command: the server's command line.
         timeout: seconds to wait for any answer.
         notifications: what the server sent by itself, in order; `(method, params)`.
-        replies: how the server's own requests are answered, by method; others get null.
+        replies: how the server's own requests are answered, by method; others get null. A reply that raises
+            `ResponseError` is an error.
+        unanswered: methods of the server's own requests that get no answer at all.
     """
 
     command: Sequence[str]
@@ -50,6 +52,7 @@ class LspClient:
     env: dict[str, str] | None = None
     notifications: list[tuple[str, Any]] = field(default_factory=list)
     replies: dict[str, Callable[[Any], Any]] = field(default_factory=dict)
+    unanswered: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.process = subprocess.Popen(
@@ -154,10 +157,19 @@ class LspClient:
         if "method" not in message:
             self._answers[message["id"]] = message
         elif "id" in message:
-            reply = self.replies.get(message["method"], lambda _: None)
-            self._write({"id": message["id"], "result": reply(message.get("params"))})
+            self._answer(message)
         else:
             self.notifications.append((message["method"], message.get("params")))
+
+    def _answer(self, message: Json) -> None:
+        """Answers a request of the server, unless the client is one that does not."""
+        if message["method"] in self.unanswered:
+            return
+        reply = self.replies.get(message["method"], lambda _: None)
+        try:
+            self._write({"id": message["id"], "result": reply(message.get("params"))})
+        except ResponseError as error:
+            self._write({"id": message["id"], "error": {"code": error.code, "message": str(error)}})
 
     def _write(self, message: Json) -> None:
         body = json.dumps({"jsonrpc": "2.0", **message}).encode()

@@ -1,4 +1,7 @@
-"""A real server around an engine that never ends by itself. It says on stderr when it is opened or stopped."""
+"""A real server around an engine that never ends by itself. It says on stderr when it is opened or stopped.
+
+Its only argument is how many seconds it waits for the client's answers.
+"""
 
 from __future__ import annotations
 
@@ -87,9 +90,10 @@ def main() -> int:
         return SlowEngine(lambda what: print(what, file=sys.stderr, flush=True))
 
     settings = Settings({"memory": False})  # the tokenizer is none a memory could read with
-    return Server(settings, opened).run(
-        lambda server: over_streams(server, sys.stdin.buffer, sys.stdout.buffer)
-    )
+    server = Server(settings, opened)
+    if len(sys.argv) > 1:
+        server.protocol.patience_s = float(sys.argv[1])
+    return server.run(lambda it: over_streams(it, sys.stdin.buffer, sys.stdout.buffer))
 
 
 if __name__ == "__main__":
