@@ -9,6 +9,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from cg2ls.errors import Cg2Error
+from cg2ls.server.patient_log import PatientHandler
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -112,7 +113,7 @@ class Log:
 
     def _handler(self, file: Path | None) -> tuple[logging.Handler, logging.Formatter]:
         if file is None:
-            return logging.StreamHandler(sys.stderr), OneLine()
+            return PatientHandler(sys.stderr), OneLine()
         try:
             handler = logging.FileHandler(file, encoding="utf-8")
         except OSError as wrong:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from cg2ls.codegen2.tokenizer import CodeTokenizer
 from cg2ls.engine.request import Request, Step
 from cg2ls.modelfolder.description import TOKENIZER, ModelDescription
+from cg2ls.server.logs import configure
 from cg2ls.server.server import Server
 from cg2ls.server.settings import Settings
 from cg2ls.server.transport import over_streams
@@ -50,6 +51,7 @@ class StandIn:
 def main() -> int:
     """Serves one client over stdin and stdout."""
     folder = Path(sys.argv[1])
+    configure(None)
     server = Server(Settings({"stats": False, "delay_ms": 0, "speculate": False}), lambda *_: StandIn(folder))
     return server.run(lambda it: over_streams(it, sys.stdin.buffer, sys.stdout.buffer))
 

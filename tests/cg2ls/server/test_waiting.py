@@ -128,6 +128,17 @@ def test_wrong_options_of_the_start_are_told_however_the_configuration_is_answer
         assert status["cause"] == "only_on_request"
 
 
+def test_a_client_that_does_not_read_stderr_is_answered_and_can_leave(lsp):
+    with lsp.LspClient(SERVER, timeout=60) as client:
+        client.initialize()
+        client.wait_for("window/logMessage", "ready")
+        for _ in range(2500):  # each a line on stderr, more than a pipe and the handler hold
+            client.notify("textDocument/didChange", {"textDocument": {"uri": None}, "contentChanges": []})
+        client.open(URI, "quick\nb = ")
+        assert client.inline(URI, 1, 4)["items"]
+        assert client.leave() == 0
+
+
 def test_an_answer_to_what_nobody_asked_harms_nothing(lsp):
     with lsp.LspClient(SERVER, timeout=60) as client:
         client.initialize()
