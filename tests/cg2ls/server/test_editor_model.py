@@ -18,10 +18,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from tests.cg2ls.server.reference_editor import Editor
+from tests.cg2ls.server.reference_editor import Editor, width
 
 LONG = int(os.environ.get("CG2LS_EDITOR_EXAMPLES", "0"))
-EXAMPLES, STEPS = LONG or 12, 60 if LONG else 25
+EXAMPLES, STEPS = LONG or 16, 60 if LONG else 30
 
 DOCUMENTS = st.sampled_from(["file:///m/a.py", "file:///m/b c.py", "untitled:1", "file:///m/%C3%A9.lua"])
 CELLS = st.sampled_from([f"vscode-notebook-cell:/m/n.ipynb#{number}" for number in range(4)])
@@ -33,6 +33,7 @@ TEXT = st.text(alphabet="ab(:= \n\r\x0c\u2028é€😀\ud83d\ude00", max_size=12
 CELL_TEXT = st.text(alphabet="ab(= \n", max_size=8)
 NUMBER = st.integers(0, 6) | st.sampled_from([2**31 - 1, 2**31, 2**32 - 1, 2**53, 10**30])
 PLACE = st.tuples(NUMBER, NUMBER)
+NEAR = st.tuples(st.integers(0, 2), st.integers(0, 3))
 VERSION = st.sampled_from([1, 2, 3, None, ..., "4", 5.0, 2**53, -1, True, "x", []])
 LANGUAGE = st.sampled_from(["python", "lua", None, ..., 5, ""])
 JUNK = st.sampled_from([None, 5, -1, 1.5, True, "x", [], {}, [None], {"uri": None}, 2**53])
@@ -55,10 +56,16 @@ class Machine(RuleBasedStateMachine):
     sent = 0
     answered = 0
 
-    @initialize(encoding=st.sampled_from(["utf-16", "utf-8", "utf-32"]))
-    def begin(self, encoding: str) -> None:
+    @initialize(encoding=st.sampled_from(["utf-16", "utf-8", "utf-32"]), text=TEXT)
+    def begin(self, encoding: str, text: str) -> None:
         self.client = self.servers[encoding]
         self.editor = Editor(encoding)
+        self.open("file:///m/a.py", f"ab\n😀{text}\r\nc", "python", 1)
+
+    def some_open(self, draw: st.DataObject) -> str:
+        """A document that is open and known, if there is one."""
+        known = sorted(uri for uri, text in self.editor.texts.items() if text is not None)
+        return draw.draw(st.sampled_from(known) if known else ANYTHING)
 
     def notify(self, method: str, params: object) -> None:
         type(self).sent += 1
@@ -90,12 +97,11 @@ class Machine(RuleBasedStateMachine):
 
     @rule(
         data=st.data(),
-        uri=ANYTHING,
         version=VERSION,
         edits=st.lists(st.tuples(PLACE, PLACE, TEXT), min_size=1, max_size=3),
     )
-    def replace(self, data, uri, version, edits) -> None:
-        changes = []
+    def replace(self, data, version, edits) -> None:
+        uri, changes = self.some_open(data), []
         for start, end, text in edits:
             ends = [
                 dict(zip(("line", "character"), (spelled(data, at) for at in place), strict=True))
@@ -104,6 +110,24 @@ class Machine(RuleBasedStateMachine):
             changes.append({"range": {"start": ends[0], "end": ends[1]}, "rangeLength": None, "text": text})
             self.editor.edit(uri, start, end, text)
         self.change(uri, version, changes)
+
+    @rule(
+        data=st.data(), start=NEAR, end=NEAR, text=st.sampled_from(["", "x", "\ud83d", "\ude00", "\r", "\n"])
+    )
+    def type(self, data, start, end, text) -> None:
+        uri = self.some_open(data)
+        ends = [{"line": line, "character": character} for line, character in (start, end)]
+        self.change(uri, 2, [{"range": {"start": ends[0], "end": ends[1]}, "text": text}])
+        self.editor.edit(uri, start, end, text)
+
+    @rule(data=st.data(), start=NEAR)
+    def type_halves(self, data, start) -> None:
+        uri = self.some_open(data)
+        for after, half in enumerate("\ud83d\ude00"):
+            line, character = start
+            at = {"line": line, "character": character + after * width(half, self.editor.encoding)}
+            self.change(uri, 2, [{"range": {"start": at, "end": at}, "text": half}])
+            self.editor.edit(uri, (line, at["character"]), (line, at["character"]), half)
 
     @rule(
         uri=ANYTHING,
