@@ -202,6 +202,7 @@ class Protocol(LanguageServerProtocol):
         identity, error = data.get("id"), data.get("error")
         if not is_id(identity) or identity not in self._asked:
             raise JsonRpcInvalidRequest("It answers nothing that was asked.")
+        self._asked.discard(identity)
         self._result_types.pop(identity, None)
         if error is None:
             return JsonRPCResponseMessage(id=identity, jsonrpc=self.VERSION, result=data.get("result"))
