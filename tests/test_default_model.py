@@ -88,7 +88,7 @@ def complete(case: Case, folder: Path) -> str:
         "--model",
         str(DEFAULT),
     ]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
     return str(json.loads(done.stdout)["text"])
 
 

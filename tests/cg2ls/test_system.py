@@ -119,7 +119,7 @@ def test_a_process_that_is_asked_to_end_is_told():
         loop = asyncio.get_running_loop()
         system.when_asked_to_end(loop, asked.set)
         os.kill(os.getpid(), signal.SIGTERM)
-        await asyncio.wait_for(asked.wait(), 5)
+        await asyncio.wait_for(asked.wait(), 300)
         loop.remove_signal_handler(signal.SIGTERM)
         return "told"
 

@@ -186,7 +186,7 @@ def command(tmp_path, endpoint, *arguments, **variables):
     environment["PYTHONPATH"] = os.pathsep.join(sys.path)
     program = "import sys; from cg2_quantize.cli import main; sys.exit(main(sys.argv[1:]))"
     words = [sys.executable, "-c", program, "maker/small", "--proof", "none", *arguments]
-    return subprocess.run(words, capture_output=True, text=True, env=environment, timeout=120, cwd=tmp_path)
+    return subprocess.run(words, capture_output=True, text=True, env=environment, timeout=600, cwd=tmp_path)
 
 
 def test_a_name_on_the_hub_is_downloaded_once_and_pinned(hub, tmp_path, folders):

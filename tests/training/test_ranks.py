@@ -49,7 +49,7 @@ def torchrun(
         capture_output=True,
         text=True,
         check=False,
-        timeout=280,
+        timeout=900,
     )
 
 

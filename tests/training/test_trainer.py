@@ -77,8 +77,10 @@ def test_a_killed_run_resumes(
     command = [sys.executable, "-m", "cg2_training.cli", "pretrain", str(path)]
     command += ["--train", str(folder), "--heldout", str(folder), "--run", str(tmp_path / "run")]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
-        deadline = time.monotonic() + 120
-        while len(saved_states(tmp_path / "run")) < 2 and time.monotonic() < deadline:
+        deadline = time.monotonic() + 600
+        while (
+            len(saved_states(tmp_path / "run")) < 2 and process.poll() is None and time.monotonic() < deadline
+        ):
             time.sleep(0.05)
         process.send_signal(signal.SIGKILL)
     assert saved_states(tmp_path / "run"), "a state was saved before the kill"

@@ -4,7 +4,7 @@ local M = {}
 
 local plugin =
   vim.fs.dirname(vim.fs.dirname(vim.fs.normalize(vim.fn.fnamemodify(debug.getinfo(1, 'S').source:sub(2), ':p'))))
-local WAIT_MS = 60000
+local WAIT_MS = 300000
 
 ---@class Editor
 ---@field channel integer

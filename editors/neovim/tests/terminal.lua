@@ -72,7 +72,7 @@ end
 
 --- Waits until the screen has a text.
 function Terminal:wait_for(text)
-  local found = vim.wait(60000, function()
+  local found = vim.wait(300000, function()
     return self:screen():find(text, 1, true) ~= nil
   end, 50)
   assert(found, ('not on the screen: %s\n%s'):format(text, self:screen()))

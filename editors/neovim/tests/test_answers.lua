@@ -216,7 +216,7 @@ for _, view in ipairs(require('views')) do
 end
 
 it('own: a late answer is shown if what was typed since agrees with it', function()
-  local nvim = editor.open_fake({}, { ghost_text = 'own', debounce_ms = 400 })
+  local nvim = editor.open_fake({}, { ghost_text = 'own', debounce_ms = 3000 })
   nvim:edit('')
   nvim:answer({ { insertText = 'bcd' } }, 300)
   nvim:press('i')

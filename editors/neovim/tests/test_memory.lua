@@ -46,12 +46,23 @@ local function is_shown_after_some_letters(nvim)
   return false
 end
 
+--- The same again and again, for a machine that is too busy to answer between two keys.
+local function is_shown_in_the_end(nvim)
+  for _ = 1, 20 do
+    if is_shown_after_some_letters(nvim) then
+      return true
+    end
+    nvim:press(('<BS>'):rep(#'return ledger.' + 6))
+  end
+  return false
+end
+
 it('a name from another file is shown', function()
   local nvim = in_a_repository({ settings = { minConfidence = 0 } }) -- the likeliest, however sure it is
   nvim:wait(function()
     return nvim:lua([[return read]])
   end, 'the workspace is read')
-  assert(is_shown_after_some_letters(nvim), nvim:line())
+  assert(is_shown_in_the_end(nvim), nvim:line())
 end)
 
 it('without memory nobody knows it', function()

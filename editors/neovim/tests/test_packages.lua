@@ -76,7 +76,7 @@ it('checkhealth finds the server, its model and what is wrong', function()
   local text = nvim:wait(function()
     local text = table.concat(nvim:lines(), '\n')
     return text:find('This session', 1, true) and text
-  end, 'the report', 60000)
+  end, 'the report')
   assert(text:find('finds that completion works here', 1, true), text)
   assert(text:find(editor.model, 1, true), text)
   assert(not text:find('ERROR', 1, true), text)
@@ -86,7 +86,7 @@ it('checkhealth finds the server, its model and what is wrong', function()
   text = broken:wait(function()
     local lines = table.concat(broken:lines(), '\n')
     return lines:find('This session', 1, true) and lines
-  end, 'the report', 60000)
+  end, 'the report')
   assert(text:find('correct it or remove the setting', 1, true), text)
 end)
 

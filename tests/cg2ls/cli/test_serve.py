@@ -44,7 +44,7 @@ def test_nothing_but_the_protocol_reaches_stdout():
 
 def test_an_editor_that_vanishes_ends_the_server():
     done = subprocess.run(
-        [sys.executable, "-m", "cg2ls", "--stdio"], stdin=subprocess.DEVNULL, capture_output=True, timeout=60
+        [sys.executable, "-m", "cg2ls", "--stdio"], stdin=subprocess.DEVNULL, capture_output=True, timeout=300
     )
     assert done.returncode == 1
     assert done.stdout == b""

@@ -126,7 +126,7 @@ def test_another_thread_waits_for_its_turn(engine, words):
     assert thread.is_alive()
     assert others == []
     tokens += [step.token for step in first]
-    thread.join(30)
+    thread.join()
     assert others == tokens
 
 

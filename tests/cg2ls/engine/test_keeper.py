@@ -7,13 +7,14 @@ import shutil
 import subprocess
 import sys
 import threading
-import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from cg2ls.engine import Engine, EngineError, EngineOptions, Request, runtime
+from cg2ls.engine import Engine, EngineError, EngineOptions, Request, idle, runtime
 from cg2ls.modelfolder.description import ModelFolderError
 
 
@@ -127,19 +128,51 @@ def test_unloading_waits_for_the_answer_that_is_running(engine, words):
     thread = threading.Thread(target=engine.unload)
     thread.start()
     assert len(list(steps)) == 5
-    thread.join(30)
+    thread.join()
     assert not engine.loaded
 
 
-def test_an_idle_model_is_unloaded_and_a_used_one_is_not(tiny_model, words):
+class Alarms:
+    """Stands for `threading.Timer`: counts the seconds that a test lets pass."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self._due: dict[Alarms.Timer, float] = {}
+
+    def pass_time(self, seconds: float) -> None:
+        self.now += seconds
+        for timer in [timer for timer, due in self._due.items() if due <= self.now]:
+            timer.cancel()
+            timer.act()
+
+    def timer(self, seconds: float, act: Callable[[], None]) -> Alarms.Timer:
+        return Alarms.Timer(self, seconds, act)
+
+    class Timer:
+        def __init__(self, alarms: Alarms, seconds: float, act: Callable[[], None]) -> None:
+            self._alarms, self._seconds, self.act = alarms, seconds, act
+
+        def start(self) -> None:
+            self._alarms._due[self] = self._alarms.now + self._seconds
+
+        def cancel(self) -> None:
+            self._alarms._due.pop(self, None)
+
+
+def test_an_idle_model_is_unloaded_and_a_used_one_is_not(tiny_model, words, monkeypatch):
+    alarms = Alarms()
+    monkeypatch.setattr(idle, "threading", SimpleNamespace(Timer=alarms.timer))
     with Engine.open(tiny_model, threads=1, options=EngineOptions(idle_s=0.4)) as engine:
         for _ in range(8):
             list(engine.complete(Request(prompt=words(5), max_tokens=1)))
-            time.sleep(0.1)
+            alarms.pass_time(0.3)
             assert engine.loaded
-        deadline = time.monotonic() + 20
-        while engine.loaded and time.monotonic() < deadline:
-            time.sleep(0.05)
+        running = engine.complete(Request(prompt=words(5), max_tokens=3, past_end=True))
+        next(running)
+        alarms.pass_time(1)
+        assert engine.loaded, "an answer is running"
+        list(running)
+        alarms.pass_time(0.5)
         assert not engine.loaded
         assert list(engine.complete(Request(prompt=words(5), max_tokens=1, past_end=True)))
 
@@ -166,6 +199,7 @@ def test_files_that_changed_while_a_model_was_unloaded_are_noticed(tiny_model, t
 MEASURED = """
 import os, sys
 from pathlib import Path
+from types import SimpleNamespace
 from cg2ls.bench.start import resident_mb
 from cg2ls.engine import Engine, EngineOptions, Request
 

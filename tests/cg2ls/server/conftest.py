@@ -59,7 +59,7 @@ def start(lsp: ModuleType) -> Iterator[Start]:
 
     def launch(*arguments: str, script: Path | None = None) -> object:
         program = [str(script)] if script else ["-m", "cg2ls"]
-        clients.append(lsp.LspClient([sys.executable, *program, *arguments], timeout=60))
+        clients.append(lsp.LspClient([sys.executable, *program, *arguments], timeout=300))
         return clients[-1]
 
     yield launch

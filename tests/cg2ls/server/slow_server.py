@@ -1,4 +1,4 @@
-"""A real server around an engine that never ends by itself. It says on stderr when it is opened or stopped.
+"""A real server around an engine that never ends by itself. It says on stderr when it opens, begins and stops.
 
 Its only argument is how many seconds it waits for the client's answers.
 """
@@ -70,6 +70,7 @@ class SlowEngine:
             written = b"x\n" if b"long" not in text else FORMULA[_begun(text) :] + b"\n"
             yield Step(0, written, 0.0)
             return
+        self.said("decoding")
         while not stop():
             time.sleep(0.02)
             yield Step(0, b"", 0.0)

@@ -17,7 +17,7 @@ import sansio_lsp_client as lsp
 
 URI = "file:///project/area.py"
 TEXT = "def area(width, height):\n    return width * height\n\n\nprint(\n"
-PATIENCE_S = 60
+PATIENCE_S = 300
 
 
 class Session:

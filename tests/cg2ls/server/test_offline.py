@@ -52,5 +52,5 @@ def test_the_ban_is_one_that_would_be_noticed(lsp):
         + "import socket\nsocket.create_connection(('127.0.0.1', 9))"
     )
     with lsp.LspClient([sys.executable, "-c", code]) as client:
-        client.process.wait(60)
+        client.process.wait(300)
         assert b"FORBIDDEN" in client.process.stderr.read()

@@ -168,7 +168,7 @@ def test_a_request_after_shutdown_is_refused(start, random_model, lsp):
         client.inline(URI, 1, 4)
     assert caught.value.code == -32600
     client.notify("exit", None)
-    assert client.process.wait(60) == 0
+    assert client.process.wait(300) == 0
 
 
 def test_leaving_while_the_model_loads(start, random_model):

@@ -94,7 +94,7 @@ def test_servers_that_count_at_once_lose_nothing(tmp_path):
     for worker in workers:
         worker.start()
     for worker in workers:
-        worker.join(60)
+        worker.join(300)
     assert report(StatsFile(tmp_path / "s.json").read())["total"]["shown"] == 40
 
 

@@ -35,7 +35,7 @@ def known(slow, root: Path, wanted: str, **options: object) -> str:
     """The files whose text is in the prompt, once `wanted` are or time is over."""
     client = slow(workspaceFolders=[{"uri": root.as_uri(), "name": "project"}], initializationOptions=options)
     uri = (root / "main.py").as_uri()
-    ends = time.monotonic() + 20
+    ends = time.monotonic() + 300
     while True:
         client.open(uri, TEXT)  # anew, so that nothing is left of the answer before
         items = client.inline(uri, LINE, COLUMN, trigger=2)["items"]

@@ -9,10 +9,12 @@ import socket
 import stat
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+
+PATIENCE_S = 300
+"""Seconds until a wait is a failure, on a machine however busy."""
 
 
 @pytest.fixture
@@ -69,13 +71,13 @@ def test_a_unix_socket_serves_one_client_and_is_gone_then(serve, tmp_path):
         assert handshake(client)["result"]["serverInfo"]["name"] == "cg2ls"
         assert not path.exists()
         leave(client)
-        assert server.wait(60) == 0
+        assert server.wait(PATIENCE_S) == 0
 
 
 def test_a_folder_that_others_can_enter_is_refused(serve, tmp_path):
     tmp_path.chmod(0o755)
     server = serve("--unix", str(tmp_path / "socket"))
-    assert server.wait(60) == 1
+    assert server.wait(PATIENCE_S) == 1
     assert "open to others" in server.stderr.read()
 
 
@@ -83,7 +85,7 @@ def test_a_file_in_the_sockets_place_is_left_alone(serve, tmp_path):
     tmp_path.chmod(0o700)
     (tmp_path / "socket").write_text("mine")
     server = serve("--unix", str(tmp_path / "socket"))
-    assert server.wait(60) == 1
+    assert server.wait(PATIENCE_S) == 1
     assert (tmp_path / "socket").read_text() == "mine"
 
 
@@ -96,7 +98,7 @@ def test_a_socket_in_use_is_refused_and_one_left_behind_is_taken(serve, tmp_path
     first = serve("--unix", str(path))
     assert "listening" in first.stderr.readline()
     second = serve("--unix", str(path))
-    assert second.wait(60) == 1
+    assert second.wait(PATIENCE_S) == 1
     assert "in use" in second.stderr.read()
 
 
@@ -107,9 +109,9 @@ def test_tcp_serves_the_first_client_of_this_machine_and_closes_the_port(serve):
     with socket.create_connection((address, int(port))) as client:
         assert handshake(client)["result"]
         with pytest.raises(OSError, match="refused"):
-            socket.create_connection((address, int(port)), timeout=5)
+            socket.create_connection((address, int(port)), timeout=PATIENCE_S)
         leave(client)
-        assert server.wait(60) == 0
+        assert server.wait(PATIENCE_S) == 0
 
 
 def test_tcp_asks_for_the_token_if_there_is_one(serve):
@@ -121,7 +123,7 @@ def test_tcp_asks_for_the_token_if_there_is_one(serve):
             assert ("result" in answer) is welcome
             if welcome:
                 leave(client)
-            assert server.wait(60) == (0 if welcome else 1)
+            assert server.wait(PATIENCE_S) == (0 if welcome else 1)
 
 
 def test_a_client_that_vanishes_ends_the_server(serve, tmp_path):
@@ -130,13 +132,13 @@ def test_a_client_that_vanishes_ends_the_server(serve, tmp_path):
     server.stderr.readline()
     with connected(path) as client:
         handshake(client)
-    assert server.wait(60) == 1
+    assert server.wait(PATIENCE_S) == 1
 
 
 def test_a_port_that_is_taken_is_one_line(serve):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         server = serve("--tcp", str(taken.getsockname()[1]))
-        assert server.wait(60) == 1
+        assert server.wait(PATIENCE_S) == 1
         assert server.stderr.read().count("\n") == 1
 
 
@@ -160,9 +162,7 @@ def test_sigterm_ends_it_in_order(start, random_model):
     client.initialize()
     client.wait_for("window/logMessage", "ready")
     client.process.terminate()
-    began = time.monotonic()
-    assert client.process.wait(60) == 1
-    assert time.monotonic() - began < 20
+    assert client.process.wait(PATIENCE_S) == 1
     assert b"Traceback" not in client.process.stderr.read()
 
 
@@ -170,14 +170,12 @@ def test_leaving_does_not_wait_for_a_model_that_takes_long_to_open(lsp, random_m
     code = (
         "import sys, time, cg2ls.engine\n"
         "from cg2ls.cli.main import main\n"
-        "cg2ls.engine.Engine.open = lambda *_, **__: time.sleep(300)\n"
+        "cg2ls.engine.Engine.open = lambda *_, **__: time.sleep(3600)\n"
         "sys.exit(main(sys.argv[1:]))"
     )
     command = [sys.executable, "-c", code, "--model", str(random_model)]
     with lsp.LspClient(command) as client:
         client.initialize()
         assert client.request("cg2ls/status", {})["state"] == "loading"
-        began = time.monotonic()
-        assert client.leave() == 0
-        assert time.monotonic() - began < 20
+        assert client.leave() == 0, "or no end within the client's patience"
         assert client.process.stderr.read() == b""

@@ -83,7 +83,7 @@ def test_a_killed_call_goes_on_and_ends_as_an_undisturbed_one(
     command += ["--run", str(tmp_path / "run"), "-o", str(tmp_path / "out")]
     environment = os.environ | {"CG2LS_HOME": str(tmp_path / "home")}
     with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 600
         while (
             len(saved_states(tmp_path / "run")) < 2 and process.poll() is None and time.monotonic() < deadline
         ):

@@ -214,7 +214,7 @@ def test_a_killed_run_goes_on_where_it_stopped(folder: Path, tmp_path: Path) -> 
     command = [*COMMAND, str(folder), "-o", str(tmp_path / "out"), *options]
     child = subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL)
     done = tmp_path / ".out.work" / "logs" / "clean" / "completions"
-    limit = time.monotonic() + 60
+    limit = time.monotonic() + 600
     while not (done.is_dir() and any(done.iterdir())) and time.monotonic() < limit and child.poll() is None:
         time.sleep(0.005)
     os.killpg(child.pid, signal.SIGKILL)

@@ -28,7 +28,7 @@ def lease(here: Path, machine: Path, *arguments: str) -> subprocess.CompletedPro
     command += ["--leg", "1", "--budget", "0.2", "--calibrate", "1", "--reserve", "0", *arguments]
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     return subprocess.run(
-        command, cwd=machine, env=environment, capture_output=True, text=True, check=False, timeout=200
+        command, cwd=machine, env=environment, capture_output=True, text=True, check=False, timeout=900
     )
 
 

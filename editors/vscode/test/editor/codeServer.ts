@@ -157,7 +157,7 @@ function freePort(): Promise<number> {
 }
 
 async function untilListening(port: number): Promise<void> {
-  for (let tries = 0; tries < 900; tries++) {
+  for (let tries = 0; tries < 6_000; tries++) {
     const open = await new Promise<boolean>((resolve) => {
       const socket = connect(port, "127.0.0.1", () => resolve(true));
       socket.once("error", () => resolve(false));
@@ -168,5 +168,5 @@ async function untilListening(port: number): Promise<void> {
     }
     await sleep(100);
   }
-  throw new Error("code-server did not begin to listen within 90 seconds");
+  throw new Error("code-server did not begin to listen within ten minutes");
 }

@@ -222,7 +222,7 @@ ownTest(
     await window.edit(FILE, `# enumerate\n\n\n${CODE}`);
     await window.ready();
     await window.type("for i, line in enum");
-    await window.page.locator(".suggest-widget.visible").waitFor({ timeout: 60_000 });
+    await window.page.locator(".suggest-widget.visible").waitFor({ timeout: 300_000 });
     await window.ghostThat((text) => text.startsWith("erate"), "what follows enum in enumerate");
   },
 );

@@ -9,8 +9,10 @@ import type { CodeServer } from "./codeServer";
 
 const ARTIFACTS = process.env.CG2LS_ARTIFACTS ?? "artifacts";
 /** Long, for a busy machine; nothing waits longer than it must. */
-const WAIT_MS = 60_000;
-const LOAD_MS = 180_000;
+const WAIT_MS = 300_000;
+/** Until a click that may have been lost is made again. */
+const RETRY_MS = 10_000;
+const LOAD_MS = 600_000;
 /** Ten times what an answer takes. */
 const SILENCE_MS = 800;
 
@@ -223,7 +225,7 @@ export class EditorWindow {
     // A click on the command's row may fall on a list that is just closing, and is lost.
     const shown = async () => {
       await this.command("Notifications: Show Notifications");
-      const center = this.page.waitForSelector(".notifications-center.visible", { timeout: WAIT_MS / 6 });
+      const center = this.page.waitForSelector(".notifications-center.visible", { timeout: RETRY_MS });
       return center.then(
         () => true,
         () => false,

@@ -6,9 +6,9 @@ import { CodeServer, type CodeServerOptions } from "./codeServer";
 import { EditorWindow, openBrowser } from "./editorWindow";
 
 /** For making the server's environment, which downloads packages. */
-export const SETUP_MS = 300_000;
+export const SETUP_MS = 900_000;
 /** For one test on a slow, busy machine; nothing waits longer than it must. */
-const TEST_MS = 240_000;
+const TEST_MS = 1_200_000;
 
 export interface Own {
   readonly browser: Browser;

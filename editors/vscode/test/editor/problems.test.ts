@@ -10,7 +10,7 @@ import { Programs, PYTHON, pythonPath, serverPath } from "./programs";
 
 const FILE = "numbers.py";
 /** Among what is waited for is pip, which tries an index that does not answer. */
-const PATIENCE_MS = 120_000;
+const PATIENCE_MS = 600_000;
 
 const programs = new Programs();
 after(() => programs.remove());

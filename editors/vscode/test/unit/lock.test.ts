@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
-import { existsSync, mkdirSync, utimesSync } from "node:fs";
+import { existsSync, mkdirSync, statSync, utimesSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { withLock } from "../../src/lock";
 import { inFolder } from "./programs";
 
-const TIMES = { touchMs: 20, staleMs: 200, pollMs: 5 };
+// An hour is longer than any machine stalls; what is stale here was made so by `utimesSync`.
+const TIMES = { touchMs: 5, staleMs: 3_600_000, pollMs: 5 };
+const LONG_AGO = new Date(Date.now() - 2 * TIMES.staleMs);
 
 test("two never work at once, and the second is told that it waits", () =>
   inFolder(async (folder) => {
@@ -18,7 +20,7 @@ test("two never work at once, and the second is told that it waits", () =>
         lock,
         async () => {
           assert.equal(++working, 1);
-          await sleep(400); // longer than an untouched lock lives
+          await sleep(20);
           working--;
         },
         () => waited++,
@@ -29,12 +31,27 @@ test("two never work at once, and the second is told that it waits", () =>
     assert.ok(!existsSync(lock));
   }));
 
+test("the owner keeps its lock from growing stale", () =>
+  inFolder(async (folder) => {
+    const lock = join(folder, "lock");
+    await withLock(
+      lock,
+      async () => {
+        utimesSync(lock, LONG_AGO, LONG_AGO);
+        while (statSync(lock).mtime <= LONG_AGO) {
+          await sleep(1);
+        }
+      },
+      undefined,
+      TIMES,
+    );
+  }));
+
 test("a lock whose owner is gone is taken over", () =>
   inFolder(async (folder) => {
     const lock = join(folder, "lock");
     mkdirSync(lock);
-    const past = new Date(Date.now() - 1_000);
-    utimesSync(lock, past, past);
+    utimesSync(lock, LONG_AGO, LONG_AGO);
     assert.equal(await withLock(lock, async () => "done", undefined, TIMES), "done");
   }));
 
