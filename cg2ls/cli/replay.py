@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from cg2ls.cli import replay_arguments
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from cg2ls.completion import CompletionOptions
     from cg2ls.engine import Engine
     from cg2ls.modelfolder.description import Infill, ModelDescription
@@ -49,6 +51,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     load = round(os.getloadavg()[0], 2)
     located = locate_model(flag=arguments.model)
+    if arguments.chaos:
+        return _chaos(located.folder, arguments)
     curves: dict[str, list[float]] = {}
     problem = ""
     with Engine.open(located.folder, provider=arguments.provider, threads=arguments.threads) as engine:
@@ -76,6 +80,18 @@ def run(arguments: argparse.Namespace) -> int:
         write_atomically(arguments.picture, picture(report, curves))
     print(json.dumps(report, indent=2) if arguments.json else table(report))
     if problem:
+        raise ReplayError(problem)
+    return 0
+
+
+def _chaos(model: Path, arguments: argparse.Namespace) -> int:
+    from cg2ls.cli.replay_chaos import chaos_table, run_chaos
+    from cg2ls.replay.errors import ReplayError
+
+    found = run_chaos(model, arguments, _tell)
+    report = found.to_json()
+    print(json.dumps(report, indent=2) if arguments.json else chaos_table(report["chaos"]))
+    if problem := found.problem():
         raise ReplayError(problem)
     return 0
 

@@ -12,6 +12,7 @@ examples:
   cg2ls replay repos/* --keys 0 --anchor 0  quality alone, with everything read anew at the cursor
   cg2ls replay repos/* --keys 0 --rules     what each rule does
   cg2ls replay repos/* --soak 20000         memory and latency over many keys
+  cg2ls replay repos/* --chaos              a real server while its surroundings go wrong: is anything lost?
   cg2ls replay repos/* --against ctranslate2 --keys 200 [--reference-shape]
 
 Each PATH is a repository. Choose code that the model was not trained on.
@@ -61,6 +62,15 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         default=0,
         metavar="KEYS",
         help="type so many keys and watch memory and latency",
+    )
+    made.add_argument(
+        "--chaos",
+        type=_count,
+        nargs="?",
+        const=20_000,
+        default=0,
+        metavar="KEYS",
+        help="type so many keys (20000) at a real server whose surroundings go wrong, nothing else",
     )
     made.add_argument(
         "--against",

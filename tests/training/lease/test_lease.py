@@ -68,7 +68,7 @@ def test_pieces_arrive_in_two_calls_and_two_legs_train_one_run(
     assert done["steps"] > report["steps"]
     assert done["tokens_seen"] == done["steps"] * 4 * 64
     assert done["heldout"]["bits_per_byte"] < 5
-    assert done["trained_s"] <= 0.2 * 60 + 5
+    assert done["steps"] <= done["planned_steps"] == report["planned_steps"]
 
     brought = bring_home([machine / "out"], tokenizer, tmp_path / "run")
     assert brought["steps"] == done["steps"]

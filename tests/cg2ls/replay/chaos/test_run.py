@@ -1,0 +1,58 @@
+"""Whatever a server loses is found, by one that loses it on purpose."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def test_a_server_that_loses_nothing_is_found_sound(play):
+    found = play("none")
+    assert found.problem() == ""
+    assert found.keys == 300
+    assert found.requests == found.answered > 300
+    assert found.unanswered == []
+    assert found.compared > 15
+    assert found.fitted >= 300
+    assert len(found.events) > 8
+
+
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        ("loses", "requests have no answer: textDocument/inlineCompletion"),
+        ("diverges", "the server has another text"),
+        ("forgets", "the server has no such document"),
+        ("stubborn", "the server does not take it back"),
+        ("dies", "The server closed its output and ended with status 7. Its last words: a last word"),
+        ("lies", "asked at"),
+        ("refuses", "error -32603: a fault inside"),
+        ("status", "The server left with status 3"),
+    ],
+)
+def test_what_is_lost_is_a_problem(play, fault, says):
+    found = play(fault, patience=5.0 if fault == "loses" else 300.0)
+    assert says in found.problem()
+
+
+def test_a_server_that_hangs_is_lost_after_the_patience(play):
+    found = play("hangs", patience=1.0)
+    assert "said nothing for 1 seconds" in found.died
+    assert found.unanswered == ["textDocument/inlineCompletion"]
+
+
+def test_a_text_that_is_declared_unknown_is_silence_with_a_reason_and_comes_back(play):
+    found = play("unknown")
+    assert found.problem() == ""
+    assert found.silenced["text unknown: a test's wish"] == 1
+
+
+def test_without_a_server_that_tells_its_texts_nothing_is_compared(play):
+    found = play("untold")
+    assert found.problem() == ""
+    assert found.compared == 0
+
+
+def test_a_seed_repeats_keys_and_events(play):
+    one, same, other = (play("none", keys=120, seed=seed) for seed in (3, 3, 4))
+    assert (one.requests, one.events) == (same.requests, same.events)
+    assert (one.requests, one.events) != (other.requests, other.events)
