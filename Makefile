@@ -6,7 +6,7 @@ REFERENCE_VENV := .venv-reference
 BIN := $(VENV)/bin
 PIP_FLAGS := --quiet --disable-pip-version-check
 
-.PHONY: help demo test tracer test-editors vsix lint lint-vscode lint-lua format format-lua reference bench clean python-ok
+.PHONY: help demo test tracer chaos long test-editors vsix lint lint-vscode lint-lua format format-lua reference bench clean python-ok
 .DEFAULT_GOAL := help
 
 help: ## what can be made
@@ -43,6 +43,16 @@ tracer: # strace, which shows that nothing leaves the machine; without it those 
 
 test: $(VENV)/ready lint tracer ## install what tests need and run them all; CG2LS_INSTALL_SYSTEM=1 installs strace
 	@$(BIN)/python -m pytest tests
+
+CHAOS := $(BIN)/cg2ls replay cg2ls quantize/cg2_quantize training/cg2_training
+
+chaos: $(VENV)/ready ## type 2,000 keys at a real server while its surroundings go wrong
+	@$(CHAOS) --chaos 2000
+
+long: $(VENV)/ready ## the long forms of tests: 20,000 keys of chaos and of a soak, many sequences of edits; an hour
+	@.ci/parts '$(CHAOS) --chaos 20000' \
+	  'CG2LS_EDITOR_EXAMPLES=300 $(BIN)/python -m pytest --timeout 0 tests/cg2ls/server/test_editor_model.py' \
+	  '$(BIN)/cg2ls bench --server --memory' '$(CHAOS) --soak 20000'
 
 test-editors: $(VENV)/ready ## test the editors' clients in real editors; CG2LS_INSTALL_SYSTEM=1 installs what they need
 	@status=0; for tests in editors/*/run-tests; do CG2LS_PYTHON=$(CURDIR)/$(BIN)/python $$tests || status=1; done; exit $$status
