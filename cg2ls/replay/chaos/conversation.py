@@ -40,7 +40,7 @@ class Conversation:
         command: starts the server.
         environment: of the server.
         folder: where it starts.
-        patience: seconds to wait for a message.
+        patience: seconds to wait for a message; PATIENCE_S if None.
 
     Attributes:
         outstanding: methods of the requests that have no answer yet, by id.
@@ -58,7 +58,7 @@ class Conversation:
         *,
         environment: Mapping[str, str] | None = None,
         folder: Path | None = None,
-        patience: float = PATIENCE_S,
+        patience: float | None = None,
     ) -> None:
         self.process = subprocess.Popen(
             command,
@@ -73,7 +73,7 @@ class Conversation:
         self.errors: dict[int, int] = {}
         self.replies: Callable[[str, Any], Json | None] = lambda *_: {"result": None}
         self.heard: Callable[[str, Any], None] = lambda *_: None
-        self.patience = patience
+        self.patience = PATIENCE_S if patience is None else patience
         self._wanted: dict[Id, Json | None] = {}
         self._called_back: dict[Id, Callable[[Json], None]] = {}
         self._incoming: SimpleQueue[Json | None] = SimpleQueue()

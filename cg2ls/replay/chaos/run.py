@@ -66,9 +66,8 @@ def chaos(
         ReplayError: there is nothing to type.
     """
     found = Chaos(seed)
-    more = {} if patience is None else {"patience": patience}
     conversation = Conversation(
-        command or place.command(), environment=place.environment(), folder=place.home, **more
+        command or place.command(), environment=place.environment(), folder=place.home, patience=patience
     )
     try:
         _Run(conversation, place, found, seed).all(islice(keys_of(sources, seed), keys), keys, tell)
