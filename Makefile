@@ -44,7 +44,7 @@ tracer: # strace, which shows that nothing leaves the machine; without it those 
 test: $(VENV)/ready lint tracer ## install what tests need and run them all; CG2LS_INSTALL_SYSTEM=1 installs strace
 	@$(BIN)/python -m pytest tests
 
-CHAOS := $(BIN)/cg2ls replay cg2ls quantize/cg2_quantize training/cg2_training
+CHAOS := $(BIN)/cg2ls replay cg2ls/server cg2ls/engine quantize/cg2_quantize
 
 chaos: $(VENV)/ready ## type 2,000 keys at a real server while its surroundings go wrong
 	@$(CHAOS) --chaos 2000
