@@ -17,6 +17,7 @@ from cg2_training.adapt.adapt import LEAST_STEPS, AdaptOptions, NotBetterError, 
 from cg2_training.errors import TrainingError
 from cg2_training.plot import read_log
 from cg2_training.state import saved_states
+from cg2_training.trainer import Trainer
 from cg2ls.modelfolder import ModelDescription
 from cg2ls.modelfolder.verify import verify_folder
 
@@ -101,12 +102,21 @@ def test_a_killed_call_goes_on_and_ends_as_an_undisturbed_one(
 def test_a_run_that_time_cuts_short_is_planned_so_that_the_learning_rate_comes_down(
     repository: Path, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cg2_training.adapt.adapt.MEASURED_FOR", 0.3)
+    asked: list[float] = []
+
+    def steps_that_fit(trainer: Trainer, seconds: float) -> int:
+        asked.append(seconds)
+        return trainer.done + 40
+
+    monkeypatch.setattr("cg2_training.adapt.adapt.steps_that_fit", steps_that_fit)
+    monkeypatch.setattr("cg2_training.adapt.adapt.MEASURED_FOR", 0)
     monkeypatch.setattr("cg2_training.adapt.stopping.PATIENCE", 1000)
-    options = replace(OPTIONS, epochs=5000.0, minutes=0.05)
+    options = replace(OPTIONS, epochs=5000.0, minutes=60.0)
     adapt([repository], base, tmp_path / "out", name="mine", run=tmp_path / "run", options=options)
     planned = json.loads((tmp_path / "run" / "length.json").read_text())
     log = read_log(tmp_path / "run" / "log.jsonl")
-    assert LEAST_STEPS < planned < 10_000
-    assert len(log) <= planned
+    assert len(asked) == 1
+    assert 0 < asked[0] <= 60 * 60
+    assert planned == LEAST_STEPS + 40
+    assert len(log) == planned
     assert log[-1]["lr_scale"] < 0.9
