@@ -106,7 +106,7 @@ def test_a_run_that_time_cuts_short_is_planned_so_that_the_learning_rate_comes_d
 
     def steps_that_fit(trainer: Trainer, seconds: float) -> int:
         asked.append(seconds)
-        return trainer.done + 40
+        return trainer.done + 6
 
     monkeypatch.setattr("cg2_training.adapt.adapt.steps_that_fit", steps_that_fit)
     monkeypatch.setattr("cg2_training.adapt.adapt.MEASURED_FOR", 0)
@@ -117,6 +117,6 @@ def test_a_run_that_time_cuts_short_is_planned_so_that_the_learning_rate_comes_d
     log = read_log(tmp_path / "run" / "log.jsonl")
     assert len(asked) == 1
     assert 0 < asked[0] <= 60 * 60
-    assert planned == LEAST_STEPS + 40
+    assert planned == LEAST_STEPS + 6
     assert len(log) == planned
     assert log[-1]["lr_scale"] < 0.9
