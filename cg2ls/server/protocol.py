@@ -152,7 +152,7 @@ class Protocol(LanguageServerProtocol):
             given = str(raw["params"]["initializationOptions"]["token"])
         except (KeyError, TypeError):
             return False
-        return hmac.compare_digest(given.encode(), self.token.encode())
+        return hmac.compare_digest(given.encode("utf-8", "surrogatepass"), self.token.encode())
 
     def _handle(self, raw: dict[str, Any]) -> None:
         if not {"method", "result", "error"} & raw.keys():

@@ -105,7 +105,7 @@ def _lost(server: Server, body: bytes) -> None:
     """A message could not be read at all; it may have changed the documents that it names."""
     plain = body.replace(b"\\/", b"/")
     for document in list(server.documents):
-        if json.dumps(document.uri)[1:-1].encode() in plain or document.uri.encode() in plain:
+        if json.dumps(document.uri)[1:-1].encode() in plain or document.uri.encode("utf-8", "surrogatepass") in plain:
             lose_text(server, document.uri, "a message about it was damaged")
 
 
@@ -131,4 +131,4 @@ def _described(server: Server, uri: str) -> dict[str, Any]:
 
 
 def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
