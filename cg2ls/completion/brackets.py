@@ -9,7 +9,9 @@ OPENERS = "([{"
 CLOSERS = ")]}"
 QUOTES = "\"'`"
 
-_STRING_OR_BRACKET = re.compile(r"""(["'`])(?:(?!\1)[^\\\n]|\\.)*\1|[()\[\]{}]""", re.DOTALL)
+_MARK = re.compile(r"""\\[\\"'`\n]|["'`()\[\]{}\n]""")
+"""What matters in code: an escaped quote, backslash or line end is one mark. No mark is longer than two characters,
+so the time to find all of them is proportional to the code's length."""
 
 
 @dataclass(frozen=True)
@@ -31,15 +33,34 @@ def unbalanced(code: str) -> Brackets:
     A quote without a partner on its line is a character like others: an apostrophe, or half a string. The
     kinds of brackets are not told apart, since half-typed code mixes them up anyway.
     """
+    marks = [(found.start(), found.group()) for found in _MARK.finditer(code)]
+    partners = _partners(marks)
     open_at: list[int] = []
     unopened: list[int] = []
-    for found in _STRING_OR_BRACKET.finditer(code):
-        char = found.group()
-        if char in OPENERS:
-            open_at.append(found.start())
-        elif char in CLOSERS:
+    number = 0
+    while number < len(marks):
+        at, mark = marks[number]
+        if mark in OPENERS:
+            open_at.append(at)
+        elif mark in CLOSERS:
             if open_at:
                 open_at.pop()
             else:
-                unopened.append(found.start())
+                unopened.append(at)
+        number = partners.get(number, number) + 1
     return Brackets(tuple(open_at), tuple(unopened))
+
+
+def _partners(marks: list[tuple[int, str]]) -> dict[int, int]:
+    """For the number of each quote's mark, the number of the next one of its kind on its line."""
+    found: dict[int, int] = {}
+    following: dict[str, int] = {}
+    for number in range(len(marks) - 1, -1, -1):
+        mark = marks[number][1]
+        if mark == "\n":
+            following.clear()
+        elif mark in QUOTES:
+            if mark in following:
+                found[number] = following[mark]
+            following[mark] = number
+    return found

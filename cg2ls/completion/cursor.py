@@ -10,9 +10,19 @@ CLOSERS = re.compile(r"""[\s)\]}"'`,;:]*""")
 """What editors put right of the cursor by themselves, and the punctuation that ends a line behind it."""
 
 
+MAX_LINE_CHARS = 4096
+"""Characters of the cursor's line that count on each side of the cursor; the rest of a longer line is cut off."""
+
+MAX_BLANK_CHARS = 4096
+"""Characters after the cursor's line in which the next written line is looked for."""
+
+
 @dataclass(frozen=True)
 class Cursor:
     r"""A text and an offset in it. Line ends are `\n` only.
+
+    However long the line is, properties return at most `MAX_LINE_CHARS` of it before and after the cursor, so that
+    no work at the cursor grows with it.
 
     Attributes:
         text: the whole document.
@@ -40,14 +50,32 @@ class Cursor:
 
     @cached_property
     def line_start(self) -> int:
-        """Offset of the first character of the cursor's line."""
-        return self.text.rfind("\n", 0, self.offset) + 1
+        """Offset of the first character of the cursor's line, or of the part of it that counts."""
+        least = max(0, self.offset - MAX_LINE_CHARS)
+        found = self.text.rfind("\n", least, self.offset)
+        return least if found < 0 else found + 1
 
     @cached_property
     def line_end(self) -> int:
-        """Offset behind the last character of the cursor's line, its line end not counted."""
-        end = self.text.find("\n", self.offset)
-        return len(self.text) if end < 0 else end
+        """Offset after the last character of the cursor's line that counts, its line end not counted."""
+        most = min(len(self.text), self.offset + MAX_LINE_CHARS)
+        end = self.text.find("\n", self.offset, most)
+        return most if end < 0 else end
+
+    @property
+    def is_cut_before(self) -> bool:
+        """Whether the line goes on before the part that counts."""
+        return self.line_start > 0 and self.text[self.line_start - 1] != "\n"
+
+    @property
+    def is_cut_after(self) -> bool:
+        """Whether the line goes on after the part that counts."""
+        return self.line_end < len(self.text) and self.text[self.line_end] != "\n"
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether a part of the line does not count."""
+        return self.is_cut_before or self.is_cut_after
 
     @property
     def line_before(self) -> str:
@@ -59,22 +87,24 @@ class Cursor:
         """The cursor's line from the cursor on, without its line end."""
         return self.text[self.offset : self.line_end]
 
-    @property
+    @cached_property
     def mid_line(self) -> bool:
         """Whether more than closers and blanks stands right of the cursor."""
-        return CLOSERS.fullmatch(self.line_after) is None
+        return self.is_cut_after or CLOSERS.fullmatch(self.line_after) is None
 
     @cached_property
     def following_line(self) -> str:
-        """The next line with anything on it; "" if there is none."""
-        position = self.line_end + 1
-        while position < len(self.text):
-            end = self.text.find("\n", position)
-            end = len(self.text) if end < 0 else end
-            if line := self.text[position:end].rstrip():
-                return line
-            position = end + 1
-        return ""
+        """The next line with anything on it; "" if there is none near."""
+        if self.is_cut_after:
+            return ""
+        start = self.line_end + 1
+        below = self.text[start : start + MAX_BLANK_CHARS]
+        written = below.lstrip()
+        if not written:
+            return ""
+        begin = start + below.rfind("\n", 0, len(below) - len(written)) + 1
+        end = self.text.find("\n", begin, begin + MAX_LINE_CHARS)
+        return self.text[begin : begin + MAX_LINE_CHARS if end < 0 else end].rstrip()
 
     @property
     def suffix_start(self) -> int:

@@ -14,6 +14,9 @@ from cg2ls.completion.rules.rule import Rule
 if TYPE_CHECKING:
     from cg2ls.completion.rules.rule import Draft, Situation
 
+MAX_CLOSERS = 100
+"""Characters right of the cursor; more closers than an editor puts in are left alone."""
+
 
 def apply(draft: Draft, at: Situation) -> Draft:
     """Reconciles the text with closers right of the cursor, if nothing else stands there."""
@@ -35,23 +38,23 @@ def reconcile(text: str, line_after: str) -> tuple[str, int]:
         behind the closers, as in `a, b):` for `f(|)`.
     """
     right = line_after.strip()
-    if not right or "\n" in text:
+    if not right or len(right) > MAX_CLOSERS or "\n" in text:
         return text, 0
+    unopened = set(unbalanced(text).unopened)
     for length in range(len(right), 0, -1):
         closers = right[:length]
-        if text.endswith(closers) and _closes_what_was_open(text, len(text) - length, closers):
+        if text.endswith(closers) and _closes_what_was_open(len(text) - length, closers, unopened):
             return text[: len(text) - length], 0
-    at = _where_written(text, right)
+    at = _where_written(text, right, unopened)
     if at is None:
         return text, 0
     return (text, len(right)) if line_after.startswith(right) else (text[:at], 0)
 
 
-def _where_written(text: str, closers: str) -> int | None:
+def _where_written(text: str, closers: str, unopened: set[int]) -> int | None:
     """Offset of the first of the closers inside the text; None if they are not there, in their order."""
     if not any(char in CLOSERS or char in QUOTES for char in closers):
         return None
-    unopened = set(unbalanced(text).unopened)
     at = len(text)
     for char in reversed(closers):
         at = text.rfind(char, 0, at)
@@ -62,11 +65,10 @@ def _where_written(text: str, closers: str) -> int | None:
     return at
 
 
-def _closes_what_was_open(text: str, at: int, closers: str) -> bool:
-    """Whether `closers`, found in `text` at `at`, close what stands before the text and not in it."""
+def _closes_what_was_open(at: int, closers: str, unopened: set[int]) -> bool:
+    """Whether `closers`, found in a text at `at`, close what stands before the text and not in it."""
     if any(char in QUOTES for char in closers):
         return True
-    unopened = unbalanced(text).unopened
     return all(at + i in unopened for i, char in enumerate(closers) if char in CLOSERS)
 
 

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 LINE_CHARACTERS = 4
 """Shorter lines (closers, `pass`) may follow each other."""
 
+RULER = 8
+"""A run of one character this long is a loop's shape, but no loop."""
+
 _UNIT = re.compile(r"(?=(\S{2,40}?)\1{3})|(?=(\S[^\n]{1,40}?[ ,])\2{3})")
 """Four times the same piece in a row, with or without blanks in it; rulers of one character are none."""
 
@@ -28,11 +31,18 @@ def cut_loops(text: str) -> str:
 
 
 def _cut_repeated_pieces(text: str) -> str:
-    for found in _UNIT.finditer(text):
+    start = 0
+    while found := _UNIT.search(text, start):
         unit = found.group(1) or found.group(2)
         if len(set(unit.strip())) > 1:
             return text[: found.start() + len(unit)]
+        start = max(found.start() + 1, _end_of_ruler(text, found.start()) - RULER + 1)
     return text
+
+
+def _end_of_ruler(text: str, start: int) -> int:
+    """Offset after the run of one character that begins at an offset."""
+    return len(text) - len(text[start:].lstrip(text[start]))
 
 
 def _cut_repeated_lines(text: str) -> str:

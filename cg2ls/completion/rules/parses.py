@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from cg2ls.completion.brackets import CLOSERS, OPENERS, unbalanced
 from cg2ls.completion.rules.rule import Rule
 from cg2ls.completion.syntax.region import region_of
+from cg2ls.completion.syntax.steps import ParserSteps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 MOST_TRIES = 8
 """Shorter beginnings of an answer that are tried; code with errors parses slowly."""
+
+MAX_STEPS = 1200
+"""Reports of tree-sitter that judging one answer may take (`cg2ls.completion.syntax.steps`)."""
 
 _TOKEN_END = re.compile(r"(?<=\w)(?!\w)|(?<=[^\w\s])")
 
@@ -33,13 +37,16 @@ def apply(draft: Draft, at: Situation) -> Draft:
     if at.grammar is None or not draft.text.strip():
         return draft
     region = _sound_region(at)
-    if region is None or at.grammar.parses(region.with_text(draft.text, draft.covers)):
+    steps = ParserSteps(MAX_STEPS)
+    if region is None or at.grammar.parses(region.with_text(draft.text, draft.covers), steps):
         return draft
     closers = _open(region, draft.text, draft.covers)
-    if closers and at.grammar.parses(region.with_text(draft.text + closers, draft.covers)):
+    if closers and at.grammar.parses(region.with_text(draft.text + closers, draft.covers), steps):
         return draft.with_text(draft.text + _own(closers, draft.text)) if draft.by_model else draft
     for shorter in islice(_shorter(draft.text), MOST_TRIES):
-        if _may_stand(at.grammar, region, shorter):
+        if steps.are_used_up:
+            break
+        if _may_stand(at.grammar, region, shorter, steps):
             return draft.until(shorter)
     return draft.until("")
 
@@ -48,6 +55,8 @@ def _sound_region(at: Situation) -> Region | None:
     """The least piece around the cursor that parses without its line; None if none does."""
     assert at.grammar is not None
     whole = region_of(at.cursor)
+    if whole is None:
+        return None
     for region in (whole.closest, whole):
         fillers = _fillers(at.grammar, region)
         if any(at.grammar.parses_again(region.without_line(filler)) for filler in fillers):
@@ -67,9 +76,9 @@ def _fillers(grammar: Grammar, region: Region) -> Iterator[str]:
         yield grammar.wheel.fillers[not region.holds_deeper_line_below]
 
 
-def _may_stand(grammar: Grammar, region: Region, text: str) -> bool:
+def _may_stand(grammar: Grammar, region: Region, text: str, steps: ParserSteps) -> bool:
     closers = _open(region, text, 0)
-    return any(grammar.parses(region.with_text(text + more)) for more in dict.fromkeys(("", closers)))
+    return any(grammar.parses(region.with_text(text + more), steps) for more in dict.fromkeys(("", closers)))
 
 
 def _open(region: Region, text: str, covers: int) -> str:

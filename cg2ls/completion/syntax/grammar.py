@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from cg2ls.completion.languages import language_of
+from cg2ls.completion.syntax.steps import ParserSteps
 from cg2ls.completion.syntax.trees import Trees
 
 if TYPE_CHECKING:
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 REMEMBERED = 8
 """Pieces of code of which it is remembered whether they parse."""
+
+MAX_DEPTH = 100
+"""Nodes around a place that are named; deeper nesting says nothing about the place itself."""
 
 CLASS = ("class _ {\n", "\n}")
 
@@ -82,21 +86,30 @@ class Grammar:
         self.parses_again = lru_cache(maxsize=REMEMBERED)(self.parses)
         """`parses`, for code that is asked about at every key."""
 
-    def parses(self, code: str) -> bool:
-        """Whether code has no error, by itself or inside one of the wrappers."""
-        return any(trees.sound(_encoded(head + code + tail)) for head, tail, trees in self._trees)
+    def parses(self, code: str, steps: ParserSteps | None = None) -> bool:
+        """Whether code is known to have no error, by itself or inside one of the wrappers.
+
+        Args:
+            code: of the language.
+            steps: what parsing may cost; by default as much as one piece of code may.
+        """
+        steps = steps or ParserSteps()
+        return any(trees.sound(_encoded(head + code + tail), steps) for head, tail, trees in self._trees)
 
     def kinds_at(self, code: str, offset: int) -> list[str]:
         """Names of the grammar's nodes that hold the character before an offset, the innermost first.
+
+        None if parsing would take too many steps.
 
         Args:
             code: of the language, perhaps with errors.
             offset: in code points, above 0.
         """
         end = len(_encoded(code[:offset]))
-        node = self._around.tree(_encoded(code)).root_node.descendant_for_byte_range(end - 1, end - 1)
+        tree = self._around.tree(_encoded(code))
+        node = None if tree is None else tree.root_node.descendant_for_byte_range(end - 1, end - 1)
         found: list[str] = []
-        while node is not None:
+        while node is not None and len(found) < MAX_DEPTH:
             found.append(node.type)
             node = node.parent
         return found

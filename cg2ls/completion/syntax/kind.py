@@ -20,15 +20,20 @@ CODE_IN_STRINGS = frozenset({"interpolation", "template_substitution", "string_i
 
 
 def kind_at(cursor: Cursor, grammar: Grammar | None) -> Kind:
-    """What the cursor stands in; without a grammar only lines of comment are told from code."""
+    """What the cursor stands in; without a grammar only lines of comment are told from code.
+
+    In a line that is too long to parse, and where parsing takes too many steps, it counts as code.
+    """
     if grammar is None:
         return "comment" if cursor.line_before.lstrip().startswith(COMMENT_STARTS) else "code"
     region = region_of(cursor)
+    if region is None:
+        return "code"
     offset = len(region.above) + len(region.line_before)
     if not offset:
         return "code"
     kinds = grammar.kinds_at(region.with_text(""), offset)
-    if kinds[0] == "string_end":
+    if not kinds or kinds[0] == "string_end":
         return "code"
     for number, name in enumerate(kinds):
         if name in CODE_IN_STRINGS:

@@ -18,7 +18,7 @@ REACH = 60
 """Lines above the cursor's line, and below it, that a region holds at most."""
 
 LONGEST = 20_000
-"""Characters on each side of the cursor that a region holds at most."""
+"""Characters on each side of the cursor's line that a region holds at most."""
 
 CONTINUES = ("else", "elif", "except", "finally", "catch", "then", "and ", "or ", "end")
 NO_BEGINNING = tuple(")]}#/*'\"`")
@@ -67,8 +67,10 @@ class Region:
         return bool(following) and indentation(following) > indentation(self.line_before + "x")
 
 
-def region_of(cursor: Cursor) -> Region:
-    """The region around a cursor."""
+def region_of(cursor: Cursor) -> Region | None:
+    """The region around a cursor; None in a line so long that a part of it does not count."""
+    if cursor.is_cut:
+        return None
     text = cursor.text
     above = _lines_above(text, cursor.line_start)
     below = _lines_below(text, cursor.line_end)
@@ -118,8 +120,12 @@ def _until_less(lines: list[str], margin: int) -> list[str]:
 def _lines_above(text: str, line_start: int) -> list[str]:
     """Lines that end before an offset, the start of a line; the last one is the nearest."""
     start, lines = line_start, 0
-    while start > 0 and lines < REACH and line_start - start < LONGEST:
-        start = text.rfind("\n", 0, start - 1) + 1
+    while start > 0 and lines < REACH:
+        least = max(0, line_start - LONGEST)
+        above = text.rfind("\n", least, max(least, start - 1)) + 1
+        if not above and least:  # the line reaches out of the region
+            break
+        start = above
         lines += 1
     return text[start : line_start - 1].split("\n") if lines else []
 
@@ -127,8 +133,11 @@ def _lines_above(text: str, line_start: int) -> list[str]:
 def _lines_below(text: str, line_end: int) -> list[str]:
     """Lines that begin behind an offset, the end of a line."""
     end, lines = line_end, 0
-    while end < len(text) and lines < REACH and end - line_end < LONGEST:
-        found = text.find("\n", end + 1)
+    most = line_end + LONGEST
+    while end < len(text) and lines < REACH:
+        found = text.find("\n", end + 1, most)
+        if found < 0 and most < len(text):  # the line reaches out of the region
+            break
         end = len(text) if found < 0 else found
         lines += 1
     return text[line_end + 1 : end].split("\n") if lines else []

@@ -10,10 +10,17 @@ from __future__ import annotations
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from cg2ls.completion.syntax.steps import ParserSteps
 from cg2ls.difference import difference
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tree_sitter import Parser, Point, Tree
+
+
+CHUNK = 4096
+"""Bytes that the parser is given at once."""
 
 
 class Trees:
@@ -31,18 +38,36 @@ class Trees:
         self._code = b""
         self._tree: Tree | None = None
 
-    def sound(self, code: bytes) -> bool:
-        """Whether code has no error."""
-        return not self.tree(code).root_node.has_error
+    def sound(self, code: bytes, steps: ParserSteps | None = None) -> bool:
+        """Whether code is known to have no error; False if parsing it would take too many steps."""
+        tree = self.tree(code, steps)
+        return tree is not None and not tree.root_node.has_error
 
-    def tree(self, code: bytes) -> Tree:
-        """The tree of code that may have errors."""
+    def tree(self, code: bytes, steps: ParserSteps | None = None) -> Tree | None:
+        """The tree of code that may have errors; None if parsing it would take too many steps.
+
+        Args:
+            code: as UTF-8.
+            steps: what parsing may cost; by default as much as one piece of code may.
+        """
+        spend = (steps or ParserSteps()).spend
         with self._lock:
-            old = self._earlier(code)
-            tree = self._parser.parse(code, old) if old else self._parser.parse(code)
-            if not tree.root_node.has_error:
+            tree = self._parsed(code, self._earlier(code), spend)
+            if tree is not None and not tree.root_node.has_error:
                 self._code, self._tree = code, tree
             return tree
+
+    def _parsed(self, code: bytes, old: Tree | None, spend: Callable[[int, bool], bool]) -> Tree | None:
+        def read(start: int, _: Point) -> bytes:
+            return code[start : start + CHUNK]
+
+        try:
+            if old is None:
+                return self._parser.parse(read, encoding="utf8", progress_callback=spend)
+            return self._parser.parse(read, old, encoding="utf8", progress_callback=spend)
+        except ValueError:  # tree-sitter's word for being stopped
+            self._parser.reset()
+            return None
 
     def _earlier(self, code: bytes) -> Tree | None:
         """The last sound tree, told what is different now."""
