@@ -110,7 +110,7 @@ def _known(
     cursor: Cursor, position: int, budget: Budget, encode: Encode
 ) -> tuple[tuple[int, ...], Healed] | None:
     """Tokens from `position` to the cursor; None if there are too many."""
-    if cursor.offset - position > (budget.known + 1) * CHARACTERS_PER_TOKEN * 2:
+    if cursor.offset - position > _most_characters(budget):
         return None
     healed = heal(cursor.text[position : cursor.offset])
     tokens = tuple(encode(healed.kept)) if healed.kept else ()
@@ -152,13 +152,33 @@ def _behind_lines(
     if known is None:
         healed = heal(cursor.line_before)
         return cursor.offset - len(healed.forced), ((), healed)
-    while position:
-        above = cursor.text.rfind("\n", 0, position - 1) + 1
-        longer = _known(cursor, above, budget, encode)
+    starts = _line_starts(cursor.text, position, cursor.offset - _most_characters(budget))
+    low, high = 0, len(starts)
+    while low < high:  # the first `low` lines above fit; those from `high` on do not
+        middle = (low + high) // 2
+        longer = _known(cursor, starts[middle], budget, encode)
         if longer is None or len(longer[0]) > budget.known * REACH:
-            break
-        position, known = above, longer
+            high = middle
+        else:
+            low, position, known = middle + 1, starts[middle], longer
     return position, known
+
+
+def _line_starts(text: str, end: int, least: int) -> list[int]:
+    """Starts of the lines above the one that begins at `end`, none before `least`, the nearest first."""
+    least = max(0, least)
+    starts: list[int] = []
+    while end > least:
+        end = text.rfind("\n", least, end - 1) + 1
+        if not end and least:  # the line begins before `least`
+            break
+        starts.append(end)
+    return starts
+
+
+def _most_characters(budget: Budget) -> int:
+    """More characters than the known part's tokens ever have."""
+    return (budget.known + 1) * CHARACTERS_PER_TOKEN * 2
 
 
 def _prefix(

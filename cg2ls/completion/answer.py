@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cg2ls.completion.faults import steps_of
+from cg2ls.completion.types import Timed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from cg2ls.completion.shape import Shaper
     from cg2ls.completion.types import CompletionEngine
     from cg2ls.engine.request import Request, Step
+
+MAX_BYTES = 2048
+"""Bytes of an answer, after which it is as if it had run out of tokens: a token may be a hundred blanks or dashes."""
 
 
 @dataclass
@@ -47,6 +51,11 @@ class Answer:
         """Takes a token in."""
         self.steps.append(step)
         self.data += step.data
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it has as many bytes as it may have."""
+        return len(self.data) - self.forced >= MAX_BYTES
 
     @property
     def text(self) -> str:
@@ -96,5 +105,12 @@ def generate(
             if len(answer.data) > answer.forced and shaper.is_complete(answer.text):
                 answer.ended = True
                 return answer
-    answer.ended = answer.by_model = len(answer.steps) < request.max_tokens
+            if answer.is_full:
+                return answer
+    answer.ended = answer.by_model = len(answer.steps) < request.max_tokens and not _was_cut_short(engine)
     return answer
+
+
+def _was_cut_short(engine: CompletionEngine) -> bool:
+    """Whether the engine ended the last answer itself, since its time or its context was used up."""
+    return isinstance(engine, Timed) and engine.last.ended in ("time", "context full")

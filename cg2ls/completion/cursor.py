@@ -10,6 +10,8 @@ CLOSERS = re.compile(r"""[\s)\]}"'`,;:]*""")
 """What editors put right of the cursor by themselves, and the punctuation that ends a line behind it."""
 
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
 MAX_LINE_CHARS = 4096
 """Characters of the cursor's line that count on each side of the cursor; the rest of a longer line is cut off."""
 
@@ -36,10 +38,14 @@ class Cursor:
     def at(cls, text: str, offset: int) -> Cursor:
         r"""The cursor in a document with any line ends; `\r\n` and `\r` become the `\n` models know.
 
+        Halves of a surrogate pair, which an editor may send and no encoding knows, become U+FFFD.
+
         Args:
             text: the document as the editor has it.
             offset: of the cursor in it, in code points. Between `\r` and `\n` counts as before both.
         """
+        if not text.isascii():
+            text = _SURROGATE.sub("\ufffd", text)
         if "\r" not in text:
             return cls(text, offset)
         before, after = text[:offset], text[offset:]

@@ -27,6 +27,7 @@ class CompletionOptions:
         block_tokens: most tokens generated for several lines.
         context_tokens: tokens of the prompt for text of other files; 0 for none.
         max_lines: most lines shown; None for as many as the block has.
+        max_ms: most time for an answer, after which what is there is shown; None for no limit.
         disabled_rules: names of rules and silences (docs/completion.md) that are left out.
     """
 
@@ -39,6 +40,7 @@ class CompletionOptions:
     block_tokens: int = 128
     context_tokens: int = 0
     max_lines: int | None = None
+    max_ms: float | None = 10_000
     disabled_rules: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
@@ -46,6 +48,8 @@ class CompletionOptions:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise OptionsError(f"{name} is {value}, but must be at least 1.")
+        if self.max_ms is not None and not self.max_ms > 0:
+            raise OptionsError(f"max_ms is {self.max_ms}, but must be above 0.")
         if self.context_tokens < 0:
             raise OptionsError(f"context_tokens is {self.context_tokens}, but must be at least 0.")
         if self.min_confidence is not None and not 0 <= self.min_confidence <= 1:

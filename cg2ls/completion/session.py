@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 
 DEFAULTS = CompletionOptions()
 
+MIN_LEFT_MS = 1.0
+"""An engine takes no limit of 0."""
+
 PriorOf = Callable[[str, int], Prior | None]
 """What else is known about the answer at a place of a text."""
 
@@ -206,7 +209,9 @@ class DocumentSession:
         shaper = Shaper(situation=situation, disabled=self.options.disabled_rules)
         request = self._request(cursor, reach, faults)
         gate = Gate(request.forced, self._least_confidence(mode, request))
+        request = replace(request, total_ms=self._left_ms(began))
         answer = generate(self.engine, request, shaper, gate, stop)
+        request = replace(request, total_ms=self._left_ms(began))
         if gate.sure:
             shaped = shaper.shape(answer.text, ended=answer.ended, by_model=answer.by_model)
         else:
@@ -240,6 +245,11 @@ class DocumentSession:
         for each in reversed(found):
             covers = each.replace_end_offset - offset
             self._typed_through.add(Suggestion.made(cursor, each.text, covers, mode, each.logprob))
+
+    def _left_ms(self, began: float) -> float | None:
+        """What is left of the time for an answer; the engine's first call is always in time."""
+        most = self.options.max_ms
+        return None if most is None else max(MIN_LEFT_MS, most - (perf_counter() - began) * 1000)
 
     def _least_confidence(self, mode: Trigger, request: Request) -> float:
         if mode == "invoked" or CONFIDENCE in self.options.disabled_rules:

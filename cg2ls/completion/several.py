@@ -68,7 +68,7 @@ def others(
 
     def is_complete(steps: Sequence[Step]) -> bool:
         answer = Answer.of(request.forced, steps)
-        return len(answer.data) > answer.forced and shaper.is_complete(answer.text)
+        return answer.is_full or (len(answer.data) > answer.forced and shaper.is_complete(answer.text))
 
     answers = answers_of(engine, sampled, TRIES * most, stop, is_complete)
     found = sorted(_shown(answers, request, shaper), key=lambda other: other.logprob, reverse=True)
@@ -91,8 +91,9 @@ def _words(text: str) -> str:
 def _shown(answers: Sequence[Sequence[Step]], request: Request, shaper: Shaper) -> Iterator[Other]:
     for steps in answers:
         answer = Answer.of(request.forced, steps)
-        by_model = len(steps) < request.max_tokens and not shaper.is_complete(answer.text)
-        ended = len(steps) < request.max_tokens or shaper.is_complete(answer.text)
+        complete = shaper.is_complete(answer.text)
+        by_model = not (complete or answer.is_full) and len(steps) < request.max_tokens
+        ended = complete or by_model
         shaped = shaper.shape(answer.text, ended=ended, by_model=by_model)
         if shaped.text:
             yield Other(shaped, answer.logprob_of(shaped.text), len(steps))

@@ -27,7 +27,8 @@ ENTRIES = 16
 """Suggestions kept of one document: those of the last places that one may come back to."""
 
 LEAST_GUESS = 2
-"""Characters typed that must stand in a suggestion to guess on from there."""
+MAX_GUESS = 64
+"""Characters typed, at least and at most, that must stand in a suggestion to guess on from there."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +133,7 @@ class TypedThrough:
                 continue
             if entry.text.startswith(typed):
                 return entry.text[len(typed) :]
-            for start in range(len(typed) - LEAST_GUESS + 1):
+            for start in range(max(0, len(typed) - MAX_GUESS), len(typed) - LEAST_GUESS + 1):
                 at = entry.text.find(typed[start:])
                 if at >= 0:
                     return entry.text[at + len(typed) - start :]

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from cg2ls.codegen2.tokenizer import CodeTokenizer
     from cg2ls.completion.faults import Fault
     from cg2ls.completion.policy import Silence
-    from cg2ls.engine.request import Request, Step
+    from cg2ls.engine.request import Request, Step, Timing
     from cg2ls.modelfolder.description import ModelDescription
 
 Trigger = Literal["automatic", "invoked"]
@@ -56,6 +56,15 @@ class Sampling(Protocol):
         is_complete: Callable[[Sequence[Step]], bool],
     ) -> list[list[Step]]:
         """As `cg2ls.engine.Engine.candidates`."""
+
+
+@runtime_checkable
+class Timed(Protocol):
+    """An engine that says how its last answer ended."""
+
+    @property
+    def last(self) -> Timing:
+        """What the last request cost."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_LINE = re.compile(r"[^\n]*\n+|[^\n]+\Z")
+_LINE = re.compile(r"[^\n]{0,4096}\n{1,256}|[^\n]{1,4096}")
+"""One line as it is read. Longer ones are read in pieces, so that a key typed in them costs no more than elsewhere."""
 
 
 class TokenLines:

@@ -105,7 +105,10 @@ def _lost(server: Server, body: bytes) -> None:
     """A message could not be read at all; it may have changed the documents that it names."""
     plain = body.replace(b"\\/", b"/")
     for document in list(server.documents):
-        if json.dumps(document.uri)[1:-1].encode() in plain or document.uri.encode("utf-8", "surrogatepass") in plain:
+        if (
+            json.dumps(document.uri)[1:-1].encode() in plain
+            or document.uri.encode("utf-8", "surrogatepass") in plain
+        ):
             lose_text(server, document.uri, "a message about it was damaged")
 
 
