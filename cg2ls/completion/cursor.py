@@ -15,8 +15,8 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 MAX_LINE_CHARS = 4096
 """Characters of the cursor's line that count on each side of the cursor; the rest of a longer line is cut off."""
 
-MAX_BLANK_CHARS = 4096
-"""Characters after the cursor's line in which the next written line is looked for."""
+NEAR_CHARS = 4096
+"""Characters above and below the cursor's line in which written lines are looked for."""
 
 
 @dataclass(frozen=True)
@@ -104,13 +104,24 @@ class Cursor:
         if self.is_cut_after:
             return ""
         start = self.line_end + 1
-        below = self.text[start : start + MAX_BLANK_CHARS]
+        below = self.text[start : start + NEAR_CHARS]
         written = below.lstrip()
         if not written:
             return ""
         begin = start + below.rfind("\n", 0, len(below) - len(written)) + 1
         end = self.text.find("\n", begin, begin + MAX_LINE_CHARS)
         return self.text[begin : begin + MAX_LINE_CHARS if end < 0 else end].rstrip()
+
+    @cached_property
+    def written_above(self) -> tuple[str, ...]:
+        """The lines near above that have anything on them, without blanks at their ends; the last is the nearest."""
+        if self.is_cut_before:
+            return ()
+        start = max(0, self.line_start - NEAR_CHARS)
+        lines = self.text[start : self.line_start].split("\n")
+        if start and self.text[start - 1] != "\n":
+            del lines[0]
+        return tuple(line.rstrip() for line in lines if line.strip())
 
     @property
     def suffix_start(self) -> int:

@@ -65,7 +65,7 @@ def _unknown_language(asked: Asked) -> bool:
 
 
 def _empty_document(asked: Asked) -> bool:
-    return not asked.cursor.text or asked.cursor.text.isspace()
+    return not asked.cursor.text.strip(" \t\n\r\f\v\ufeff")
 
 
 def _before_word(asked: Asked) -> bool:
@@ -95,7 +95,9 @@ SILENCES: tuple[Silence, ...] = (
         _unknown_language,
         invoked_too=True,
     ),
-    Silence("empty_document", "There is nothing in the document to go on from.", _empty_document),
+    Silence(
+        "empty_document", "There is nothing in the document to go on from.", _empty_document, invoked_too=True
+    ),
     Silence("before_word", "A word stands right of the cursor.", _before_word),
     Silence("after_statement", "The statement is ended by a semicolon.", _after_statement),
     Silence(

@@ -5,9 +5,12 @@
 """
 
 from cg2ls.completion.rules import (
+    balance_strings,
     blank_lines,
+    check_python,
     closers,
     dedent,
+    drop_repeat_above,
     extent,
     indentation,
     line_ends,
@@ -16,6 +19,9 @@ from cg2ls.completion.rules import (
     parses,
     repeated_below,
     rest_of_line,
+    skip_rest_of_word,
+    stop_after_jump,
+    stop_counting,
     unfinished_line,
     unopened,
 )
@@ -24,9 +30,12 @@ from cg2ls.completion.rules.rule import Draft, Rule, Situation
 BOUNDS: tuple[Rule, ...] = (
     marks.RULE,
     loops.RULE,
+    stop_counting.RULE,
     extent.RULE,
     dedent.RULE,
     blank_lines.RULE,
+    stop_after_jump.RULE,
+    drop_repeat_above.RULE,
     repeated_below.RULE,
     rest_of_line.RULE,
 )
@@ -34,9 +43,12 @@ BOUNDS: tuple[Rule, ...] = (
 FINISH: tuple[Rule, ...] = (
     unfinished_line.RULE,
     indentation.RULE,
+    balance_strings.RULE,
+    skip_rest_of_word.RULE,
     closers.RULE,
     unopened.RULE,
     parses.RULE,
+    check_python.RULE,
 )
 
 ALWAYS: tuple[Rule, ...] = (line_ends.RULE,)

@@ -55,7 +55,7 @@ PLACES = {"end": 1.0, "middle": 0.5, "start": 0.0}
 
 ANSWERS = ["alpha, beta)\n", "((((((((((((((((", '"""' * 20, "-" * 400, "a = 1\n    b = 2\n" * 40, ")" * 300]
 
-MAX_LINES = 500_000
+MAX_LINES = 800_000
 MAX_ENCODED = 120_000
 MAX_PARSED = 40
 MAX_PARSED_BYTES = 40 * 4 * (2 * LONGEST + 2 * MAX_LINE_CHARS + MAX_BYTES)

@@ -26,7 +26,7 @@ TABLE = [
     ("x = ‸\n", "", "automatic", DEFAULTS, None),
     ("x = ‸\n", "javascriptreact", "automatic", DEFAULTS, None),
     ("  ‸\n", "python", "automatic", DEFAULTS, "empty_document"),
-    ("  ‸\n", "python", "invoked", DEFAULTS, None),
+    ("  ‸\n", "python", "invoked", DEFAULTS, "empty_document"),
     ("x = ‸name\n", "python", "automatic", DEFAULTS, "before_word"),
     ("x = na‸_me\n", "python", "automatic", DEFAULTS, "before_word"),
     ("x = ‸ name\n", "python", "automatic", DEFAULTS, None),

@@ -64,7 +64,7 @@ def test_a_model_that_only_continues_gets_the_text_alone(scripted):
     engine = scripted("lue", objectives=("causal",))
     at(engine, "a = 1\nreturn va‸\nb = 2\n")
     assert engine.prompt == "a = 1\nreturn"
-    at(engine, "‸", mode="invoked")
+    at(engine, "‸\nb = 2\n", mode="invoked")
     assert engine.prompt == "|"
 
 

@@ -1,0 +1,58 @@
+"""Python code that Python accepts is still accepted with what is shown."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from cg2ls.completion.languages import language_of
+from cg2ls.completion.rules.rule import Rule
+from cg2ls.completion.rules.shortening import shorten, sound_region
+from cg2ls.completion.syntax.grammar import WHEELS
+from cg2ls.completion.syntax.python import python_accepts, python_accepts_again
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cg2ls.completion.rules.rule import Draft, Situation
+    from cg2ls.completion.syntax.region import Region
+
+
+def apply(draft: Draft, at: Situation) -> Draft:
+    """Shortens what Python does not accept to its longest beginning that it does.
+
+    A header at the answer's end counts as having a body, and a `try` as having its end: the next line is theirs.
+    Nothing is changed where Python does not accept the code without the cursor's line, as in code for another version
+    of Python or in a notebook's magic.
+    """
+    if language_of(at.language) != "python" or not draft.text.strip():
+        return draft
+    region = sound_region(at, WHEELS["python"].fillers, python_accepts_again)
+    if region is None:
+        return draft
+    # a `return` that somebody typed outside of a function is not the answer's fault
+    accepts = partial(python_accepts, as_whole=not at.cursor.line_before.strip())
+    return shorten(draft, at, region, accepts, _endings)
+
+
+def _endings(region: Region, text: str) -> Iterator[str]:
+    """What the next lines would be, where the last one opens a block or a `try` lacks its end."""
+    lines = (region.line_before + text).split("\n")
+    last = lines[-1].rstrip()
+    body = f"\n{_blanks(last)}    pass" if last.endswith(":") else ""
+    if body:
+        yield body
+    tries = [_blanks(line) for line in lines if line.strip() == "try:"]
+    if tries:
+        yield body + "".join(f"\n{blanks}finally:\n{blanks}    pass" for blanks in reversed(tries))
+
+
+def _blanks(line: str) -> str:
+    return line[: len(line) - len(line.lstrip())]
+
+
+RULE = Rule(
+    "check_python",
+    "what Python does not accept is shortened or dropped, if it accepted the code before",
+    apply,
+)

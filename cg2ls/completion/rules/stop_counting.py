@@ -1,0 +1,94 @@
+"""Where an answer runs away counting, as small models do when nothing tells them to end."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cg2ls.completion.rules.rule import Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from cg2ls.completion.rules.rule import Draft, Situation
+
+MAX_COUNTED = 6
+"""Pieces in a row that may count up or down; lists of a few numbers are common."""
+
+_CUTS = tuple(map(re.compile, (r"(?<=\n)", r"(?<=[)\]}],)|(?<=\n)", r"(?<=,)|(?<=\n)")))
+"""Where a text is cut into pieces: into lines, behind what is in brackets, or at every comma."""
+
+_COUNTER = re.compile(r"\d{1,9}|(?<=['\"])[A-Za-z](?=['\"])")
+_KEY = re.compile(r"""(["'])[^"']*\1\s*:""")
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """A line, or a part of one.
+
+    Attributes:
+        end: offset behind it.
+        shape: the piece without its counters.
+        counters: their values.
+        key: the key, if it is a dictionary's entry.
+    """
+
+    end: int
+    shape: str
+    counters: tuple[int, ...]
+    key: str
+
+    @classmethod
+    def of(cls, text: str, end: int) -> _Piece:
+        values = [int(found) if found.isdecimal() else ord(found) for found in _COUNTER.findall(text)]
+        key = _KEY.match(text)
+        return cls(end, _COUNTER.sub("#", text), tuple(values), key.group() if key else "")
+
+    def steps_from(self, last: _Piece) -> tuple[int, ...]:
+        """How far each counter went since the last piece; nothing if no more than counters went on."""
+        if last.shape != self.shape:
+            return ()
+        steps = tuple(new - old for new, old in zip(self.counters, last.counters, strict=False))
+        return steps if any(steps) else ()
+
+
+def apply(draft: Draft, _: Situation) -> Draft:
+    """Ends after the first piece of a row of pieces that differ only in counters, each as far on as the one before.
+
+    The same key with another number is one piece too many at once.
+    """
+    text = draft.text
+    ends = [end for cut in _CUTS if (end := _end_of_first(_pieces(text, cut))) is not None]
+    return draft.until(text[: min(ends)].rstrip()) if ends else draft
+
+
+def _pieces(text: str, cut: re.Pattern[str]) -> Iterable[_Piece]:
+    """The whole pieces with anything in them."""
+    end = 0
+    for part in cut.split(text)[:-1]:
+        end += len(part)
+        if written := part.strip():
+            yield _Piece.of(written, end)
+
+
+def _end_of_first(pieces: Iterable[_Piece]) -> int | None:
+    """Where the first piece of a row that is too long ends; None if there is none."""
+    row, first_end = 0, 0
+    row_steps: tuple[int, ...] = ()
+    last: _Piece | None = None
+    for piece in pieces:
+        steps = piece.steps_from(last) if last else ()
+        if last is None or not steps:
+            row, row_steps, first_end = 1, (), piece.end
+        elif row == 1 or steps == row_steps:
+            row, row_steps = row + 1, steps
+        else:
+            row, row_steps, first_end = 2, steps, last.end
+        if row > MAX_COUNTED or (last and steps and piece.key and piece.key == last.key):
+            return first_end
+        last = piece
+    return None
+
+
+RULE = Rule("stop_counting", "ends after the first piece of a row that only counts on", apply)

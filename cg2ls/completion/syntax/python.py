@@ -1,0 +1,47 @@
+"""Python's own word on Python code, which its grammar for tree-sitter takes too much of."""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from functools import lru_cache
+
+MAX_CHARS = 40_000
+MAX_LINE_CHARS = 2000
+MAX_LAMBDAS = 100
+"""Beyond these sizes nothing is compiled: Python takes the square of the length for some nested code."""
+
+FILE = "<cg2ls suggestion>"
+"""What the code is called, so that warnings about it can be told from others."""
+
+REMEMBERED = 8
+"""Pieces of code of which it is remembered whether Python takes them."""
+
+warnings.filterwarnings("ignore", module="<cg2ls suggestion>")
+
+
+def python_accepts(code: str, *, as_whole: bool = True) -> bool:
+    """Whether Python accepts code; False for code that is too large to ask.
+
+    Args:
+        code: lines of a file. If the first is indented, it is a piece of a block.
+        as_whole: whether a `return` outside of a function and the like matter too; never in a piece of a block.
+    """
+    lines = code.splitlines()
+    if len(code) > MAX_CHARS or max(map(len, lines), default=0) > MAX_LINE_CHARS:
+        return False
+    if code.count("lambda") > MAX_LAMBDAS:
+        return False
+    flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT if as_whole else ast.PyCF_ONLY_AST
+    if next((line for line in lines if line.strip()), "")[:1].isspace():
+        code = f"if 1:\n{code}"
+        flags |= ast.PyCF_ONLY_AST
+    try:
+        compile(code, FILE, "exec", flags=flags, dont_inherit=True)
+    except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError):
+        return False
+    return True
+
+
+python_accepts_again = lru_cache(maxsize=REMEMBERED)(python_accepts)
+"""`python_accepts`, for code that is asked about at every key."""
