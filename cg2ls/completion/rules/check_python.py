@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from cg2ls.completion.rules.rule import Draft, Situation
     from cg2ls.completion.syntax.region import Region
 
+_BOUND = re.compile(r"\s*(?:return|yield|break|continue|nonlocal|global|async|await|from)\b")
+"""Beginnings of a line that make sense in some places only."""
+
 
 def apply(draft: Draft, at: Situation) -> Draft:
     """Shortens what Python does not accept to its longest beginning that it does.
@@ -31,7 +35,7 @@ def apply(draft: Draft, at: Situation) -> Draft:
     if region is None:
         return draft
     # a `return` that somebody typed outside of a function is not the answer's fault
-    accepts = partial(python_accepts, as_whole=not at.cursor.line_before.strip())
+    accepts = partial(python_accepts, as_whole=not _BOUND.match(at.cursor.line_before))
     return shorten(draft, at, region, accepts, _endings)
 
 

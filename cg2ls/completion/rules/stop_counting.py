@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 from cg2ls.completion.rules.rule import Rule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from cg2ls.completion.rules.rule import Draft, Situation
 
 MAX_COUNTED = 6
 """Pieces in a row that may count up or down; lists of a few numbers are common."""
+
+MAX_COUNTED_BLOCKS = 3
+"""The same for two or three lines together."""
 
 _CUTS = tuple(map(re.compile, (r"(?<=\n)", r"(?<=[)\]}],)|(?<=\n)", r"(?<=,)|(?<=\n)")))
 """Where a text is cut into pieces: into lines, behind what is in brackets, or at every comma."""
@@ -45,6 +48,11 @@ class _Piece:
         key = _KEY.match(text)
         return cls(end, _COUNTER.sub("#", text), tuple(values), key.group() if key else "")
 
+    @classmethod
+    def together(cls, pieces: list[_Piece]) -> _Piece:
+        counters = tuple(value for piece in pieces for value in piece.counters)
+        return cls(pieces[-1].end, "\n".join(piece.shape for piece in pieces), counters, "")
+
     def steps_from(self, last: _Piece) -> tuple[int, ...]:
         """How far each counter went since the last piece; nothing if no more than counters went on."""
         if last.shape != self.shape:
@@ -59,7 +67,9 @@ def apply(draft: Draft, _: Situation) -> Draft:
     The same key with another number is one piece too many at once.
     """
     text = draft.text
-    ends = [end for cut in _CUTS if (end := _end_of_first(_pieces(text, cut))) is not None]
+    rows = [(list(_pieces(text, cut)), MAX_COUNTED) for cut in _CUTS]
+    rows += [(block, MAX_COUNTED_BLOCKS) for block in _blocks(rows[0][0])]
+    ends = [end for pieces, most in rows if (end := _end_of_first(pieces, most)) is not None]
     return draft.until(text[: min(ends)].rstrip()) if ends else draft
 
 
@@ -72,7 +82,15 @@ def _pieces(text: str, cut: re.Pattern[str]) -> Iterable[_Piece]:
             yield _Piece.of(written, end)
 
 
-def _end_of_first(pieces: Iterable[_Piece]) -> int | None:
+def _blocks(lines: list[_Piece]) -> Iterator[list[_Piece]]:
+    """Two or three lines taken together, from each of the first of them on."""
+    for size in (2, 3):
+        for first in range(size):
+            starts = range(first, len(lines) - size + 1, size)
+            yield [_Piece.together(lines[start : start + size]) for start in starts]
+
+
+def _end_of_first(pieces: Iterable[_Piece], most: int) -> int | None:
     """Where the first piece of a row that is too long ends; None if there is none."""
     row, first_end = 0, 0
     row_steps: tuple[int, ...] = ()
@@ -85,7 +103,7 @@ def _end_of_first(pieces: Iterable[_Piece]) -> int | None:
             row, row_steps = row + 1, steps
         else:
             row, row_steps, first_end = 2, steps, last.end
-        if row > MAX_COUNTED or (last and steps and piece.key and piece.key == last.key):
+        if row > most or (last and steps and piece.key and piece.key == last.key):
             return first_end
         last = piece
     return None
