@@ -11,6 +11,7 @@ from cg2ls.completion.rules.rule import Rule
 from cg2ls.completion.rules.shortening import shorten, sound_region
 from cg2ls.completion.syntax.grammar import WHEELS
 from cg2ls.completion.syntax.python import python_accepts, python_accepts_again
+from cg2ls.completion.syntax.region import region_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,11 +32,14 @@ def apply(draft: Draft, at: Situation) -> Draft:
     """
     if language_of(at.language) != "python" or not draft.text.strip():
         return draft
-    region = sound_region(at, WHEELS["python"].fillers, python_accepts_again)
+    around = region_of(at.cursor)
+    in_block = around is not None and around.margin > 0
+    region = sound_region(at, WHEELS["python"].fillers, partial(python_accepts_again, in_block=in_block))
     if region is None:
         return draft
     # a `return` that somebody typed outside of a function is not the answer's fault
-    accepts = partial(python_accepts, as_whole=not _BOUND.match(at.cursor.line_before))
+    as_whole = not _BOUND.match(at.cursor.line_before)
+    accepts = partial(python_accepts, in_block=in_block, as_whole=as_whole)
     return shorten(draft, at, region, accepts, _endings)
 
 

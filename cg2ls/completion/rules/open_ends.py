@@ -33,8 +33,7 @@ class OpenEnds:
 def open_ends(region: Region, text: str, covers: int, language: str, *, by_model: bool) -> OpenEnds:
     """Finds what is open at the end of a text at the cursor, in its line and in the text's.
 
-    A string that cannot go on in the next line and that the text began itself is a half one, unless the model ended
-    the answer in it.
+    A string that the text began itself is a half one, unless the model ended the answer in it.
 
     Args:
         region: around the cursor.
@@ -48,11 +47,7 @@ def open_ends(region: Region, text: str, covers: int, language: str, *, by_model
     line = written + region.line_after[covers:]
     string = open_string(written, language_of(language))
     closers: list[tuple[int, str]] = []
-    if (
-        string
-        and (string.may_have_lines or by_model or string.offset < begin)
-        and string.quote not in region.line_after[covers:]
-    ):
+    if string and (by_model or string.offset < begin) and string.quote not in region.line_after[covers:]:
         closers.append((string.offset, string.quote))
         line = line[: string.offset]
     ends = [at for at in unbalanced(line).open if at < len(written)]

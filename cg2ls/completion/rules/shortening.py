@@ -37,7 +37,7 @@ def sound_region(at: Situation, fillers: tuple[str, str], parses: Parses) -> Reg
     if whole is None:
         return None
     for region in (whole.closest, whole):
-        if any(parses(region.without_line(filler)) for filler in _fillers(fillers, region)):
+        if any(map(parses, _without_answer(region, fillers))):
             return region
     return None
 
@@ -75,6 +75,14 @@ def shorten(
         if may_stand(shorter, 0, open_ends(region, shorter, 0, at.language, by_model=False).closers):
             return draft.until(shorter)
     return draft.until("")
+
+
+def _without_answer(region: Region, fillers: tuple[str, str]) -> Iterator[str]:
+    """What the region was before: as it is where its line is blank, and with something in that line's place."""
+    if not (region.line_before + region.line_after).strip():
+        yield region.with_text("")
+    for filler in _fillers(fillers, region):
+        yield region.without_line(filler)
 
 
 def _fillers(fillers: tuple[str, str], region: Region) -> Iterator[str]:

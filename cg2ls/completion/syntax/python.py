@@ -20,22 +20,22 @@ REMEMBERED = 8
 warnings.filterwarnings("ignore", module="<cg2ls suggestion>")
 
 
-def python_accepts(code: str, *, as_whole: bool = True) -> bool:
+def python_accepts(code: str, *, in_block: bool = False, as_whole: bool = True) -> bool:
     """Whether Python accepts code; False for code that is too large to ask.
 
     Args:
-        code: lines of a file. If the first is indented, it is a piece of a block.
-        as_whole: whether a `return` outside of a function and the like matter too; never in a piece of a block.
+        code: lines of a file.
+        in_block: whether they were cut out of an indented block.
+        as_whole: whether a `return` outside of a function and the like matter too; never in lines of a block.
     """
     lines = code.splitlines()
     if len(code) > MAX_CHARS or max(map(len, lines), default=0) > MAX_LINE_CHARS:
         return False
     if code.count("lambda") > MAX_LAMBDAS:
         return False
-    flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT if as_whole else ast.PyCF_ONLY_AST
-    if next((line for line in lines if line.strip()), "")[:1].isspace():
+    flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT if as_whole and not in_block else ast.PyCF_ONLY_AST
+    if in_block:
         code = f"if 1:\n{code}"
-        flags |= ast.PyCF_ONLY_AST
     try:
         compile(code, FILE, "exec", flags=flags, dont_inherit=True)
     except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError):
