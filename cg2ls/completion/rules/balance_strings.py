@@ -11,6 +11,7 @@ from cg2ls.completion.syntax.region import region_of
 
 if TYPE_CHECKING:
     from cg2ls.completion.rules.rule import Draft, Situation
+    from cg2ls.completion.strings import OpenString
 
 
 def apply(draft: Draft, at: Situation) -> Draft:
@@ -19,7 +20,7 @@ def apply(draft: Draft, at: Situation) -> Draft:
     Another rule ended the answer in it: at a blank line of a docstring, or at the line's end.
     """
     region = region_of(at.cursor)
-    if region is None or at.cursor.mid_line:
+    if region is None or at.grammar is None or at.cursor.mid_line:
         return draft
     before = region.above + region.line_before
     language = language_of(at.language)
@@ -28,10 +29,23 @@ def apply(draft: Draft, at: Situation) -> Draft:
         return draft
     begin = found.offset - len(before)
     if not draft.text[begin + len(found.quote) :].strip():
-        return draft.until(draft.text[:begin].rstrip())
-    if found.quote in region.line_after:
+        balanced = draft.until(draft.text[:begin].rstrip())
+    elif found.quote in region.line_after:
         return draft
-    return draft.with_text(draft.text.rstrip() + found.quote)
+    else:
+        text = draft.text.rstrip()
+        balanced = draft.with_text(text + _end(before + text, found))
+    # the quotes may have ended a string that began out of sight
+    is_sound = at.grammar.parses(region.with_text(balanced.text, balanced.covers))
+    return balanced if is_sound else draft
+
+
+def _end(code: str, string: OpenString) -> str:
+    """What ends a string: its quotes, on a line of their own where it is a docstring of several lines."""
+    begin = code.rfind("\n", 0, string.offset) + 1
+    blanks = code[begin : string.offset]
+    is_block = not blanks.strip() and len(string.quote) == 3 and "\n" in code[string.offset :]
+    return f"\n{blanks}{string.quote}" if is_block else string.quote
 
 
 RULE = Rule("balance_strings", "a docstring or other string of several lines that it begins is ended", apply)

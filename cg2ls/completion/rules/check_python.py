@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from cg2ls.completion.languages import language_of
 from cg2ls.completion.rules.rule import Rule
 from cg2ls.completion.rules.shortening import shorten, sound_region
-from cg2ls.completion.syntax.grammar import WHEELS
 from cg2ls.completion.syntax.python import python_accepts, python_accepts_again
 from cg2ls.completion.syntax.region import region_of
 
@@ -19,6 +18,9 @@ if TYPE_CHECKING:
     from cg2ls.completion.rules.rule import Draft, Situation
     from cg2ls.completion.syntax.region import Region
 
+_HEADER = re.compile(r"\s*(?:async|case|class|def|elif|else|except|finally|for|if|match|try|while|with)\b")
+"""Beginnings of a line that has a block below."""
+
 _BOUND = re.compile(r"\s*(?:return|yield|break|continue|nonlocal|global|async|await|from)\b")
 """Beginnings of a line that make sense in some places only."""
 
@@ -26,15 +28,17 @@ _BOUND = re.compile(r"\s*(?:return|yield|break|continue|nonlocal|global|async|aw
 def apply(draft: Draft, at: Situation) -> Draft:
     """Shortens what Python does not accept to its longest beginning that it does.
 
-    A header at the answer's end counts as having a body, and a `try` as having its end: the next line is theirs.
-    Nothing is changed where Python does not accept the code without the cursor's line, as in code for another version
-    of Python or in a notebook's magic.
+    A header or a comment at the answer's end counts as having a body below, and a `try` as having its end: the next
+    line is theirs. Nothing is changed where Python does not accept the code without the cursor's line, as in code for
+    another version of Python or in a notebook's magic.
     """
     if language_of(at.language) != "python" or not draft.text.strip():
         return draft
     around = region_of(at.cursor)
     in_block = around is not None and around.margin > 0
-    region = sound_region(at, WHEELS["python"].fillers, partial(python_accepts_again, in_block=in_block))
+    # without a typed header, nothing on this line makes code below it right that is too deep
+    fillers = ("if 1:", "pass") if _HEADER.match(at.cursor.line_before) else ("pass", "pass")
+    region = sound_region(at, fillers, partial(python_accepts_again, in_block=in_block))
     if region is None:
         return draft
     # a `return` that somebody typed outside of a function is not the answer's fault
@@ -44,15 +48,15 @@ def apply(draft: Draft, at: Situation) -> Draft:
 
 
 def _endings(region: Region, text: str) -> Iterator[str]:
-    """What the next lines would be, where the last one opens a block or a `try` lacks its end."""
+    """What the next lines may be: more of the block, the body of a header, the ends of `try`s."""
     lines = (region.line_before + text).split("\n")
-    last = lines[-1].rstrip()
-    body = f"\n{_blanks(last)}    pass" if last.endswith(":") else ""
-    if body:
-        yield body
+    blanks = _blanks(lines[-1])
+    bodies = [f"\n{blanks}pass", f"\n{blanks}    pass"]
+    yield from bodies
     tries = [_blanks(line) for line in lines if line.strip() == "try:"]
     if tries:
-        yield body + "".join(f"\n{blanks}finally:\n{blanks}    pass" for blanks in reversed(tries))
+        ends = "".join(f"\n{blanks}finally:\n{blanks}    pass" for blanks in reversed(tries))
+        yield from (body + ends for body in ("", *bodies))
 
 
 def _blanks(line: str) -> str:

@@ -12,7 +12,11 @@ from cg2ls.completion.rules.rest_of_line import MATTERS
 from cg2ls.completion.rules.rule import Rule
 
 if TYPE_CHECKING:
+    from cg2ls.completion.cursor import Cursor
     from cg2ls.completion.rules.rule import Draft, Situation
+
+NEAR = 20_000
+"""Characters before and after the cursor in which a word is looked for."""
 
 _WORD = re.compile(r"\w*")
 
@@ -20,8 +24,8 @@ _WORD = re.compile(r"\w*")
 def apply(draft: Draft, at: Situation) -> Draft:
     """Has the text take the place of the word's rest where it goes on behind that, and drops what adds nothing.
 
-    A text that is only a part of a word goes in front of the rest. One that ends the word otherwise than it stands is
-    dropped: it would delete what somebody wrote.
+    A text that is only a part of a word goes in front of the rest, if the word that this makes stands elsewhere near.
+    One that ends the word otherwise than it stands is dropped: it would delete what somebody wrote.
     """
     cursor = at.cursor
     rest = _WORD.match(cursor.line_after).group()  # type: ignore[union-attr]  # it matches nothing, too
@@ -31,13 +35,21 @@ def apply(draft: Draft, at: Situation) -> Draft:
     more, right = draft.text[len(word) :], cursor.line_after[len(rest) :]
     holds_rest = word.startswith(rest) or word.endswith(rest)
     if not more.strip() and not holds_rest:
-        return draft.until("" if rest.startswith(word) else draft.text)
+        return draft if draft.text.strip() == word and _stands_near(cursor, word + rest) else draft.until("")
     if not holds_rest:
         return draft.until("")
     more, covers = _what_is_new(more, right)
     if not more and word.endswith(rest):
         return draft.until(word[: len(word) - len(rest)])
     return replace(draft, text=word + more, covers=len(rest) + covers)
+
+
+def _stands_near(cursor: Cursor, end: str) -> bool:
+    """Whether the word that the cursor stands in, with another end, stands somewhere around."""
+    begin = re.search(r"\w*\Z", cursor.line_before)
+    assert begin
+    around = cursor.text[max(0, cursor.offset - NEAR) : cursor.offset + NEAR]
+    return re.search(rf"\b{re.escape(begin.group() + end)}\b", around) is not None
 
 
 def _ends_in_word(line: str) -> bool:

@@ -23,7 +23,6 @@ _CUTS = tuple(map(re.compile, (r"(?<=\n)", r"(?<=[)\]}],)|(?<=\n)", r"(?<=,)|(?<
 """Where a text is cut into pieces: into lines, behind what is in brackets, or at every comma."""
 
 _COUNTER = re.compile(r"\d{1,9}|(?<=['\"])[A-Za-z](?=['\"])")
-_KEY = re.compile(r"""(["'])[^"']*\1\s*:""")
 
 
 @dataclass(frozen=True)
@@ -34,24 +33,21 @@ class _Piece:
         end: offset behind it.
         shape: the piece without its counters.
         counters: their values.
-        key: the key, if it is a dictionary's entry.
     """
 
     end: int
     shape: str
     counters: tuple[int, ...]
-    key: str
 
     @classmethod
     def of(cls, text: str, end: int) -> _Piece:
         values = [int(found) if found.isdecimal() else ord(found) for found in _COUNTER.findall(text)]
-        key = _KEY.match(text)
-        return cls(end, _COUNTER.sub("#", text), tuple(values), key.group() if key else "")
+        return cls(end, _COUNTER.sub("#", text), tuple(values))
 
     @classmethod
     def together(cls, pieces: list[_Piece]) -> _Piece:
         counters = tuple(value for piece in pieces for value in piece.counters)
-        return cls(pieces[-1].end, "\n".join(piece.shape for piece in pieces), counters, "")
+        return cls(pieces[-1].end, "\n".join(piece.shape for piece in pieces), counters)
 
     def steps_from(self, last: _Piece) -> tuple[int, ...]:
         """How far each counter went since the last piece; nothing if no more than counters went on."""
@@ -62,10 +58,7 @@ class _Piece:
 
 
 def apply(draft: Draft, _: Situation) -> Draft:
-    """Ends after the first piece of a row of pieces that differ only in counters, each as far on as the one before.
-
-    The same key with another number is one piece too many at once.
-    """
+    """Ends after the first piece of a row of pieces that differ only in counters, each as far on as the one before."""
     text = draft.text
     rows = [(list(_pieces(text, cut)), MAX_COUNTED) for cut in _CUTS]
     rows += [(block, MAX_COUNTED_BLOCKS) for block in _blocks(rows[0][0])]
@@ -103,7 +96,7 @@ def _end_of_first(pieces: Iterable[_Piece], most: int) -> int | None:
             row, row_steps = row + 1, steps
         else:
             row, row_steps, first_end = 2, steps, last.end
-        if row > most or (last and steps and piece.key and piece.key == last.key):
+        if row > most:
             return first_end
         last = piece
     return None

@@ -1,6 +1,7 @@
 import pytest
 
 from cg2ls.completion.rules.balance_strings import RULE
+from cg2ls.completion.syntax import grammar_of
 
 HEAD = "def f(x):\n    "
 
@@ -9,7 +10,7 @@ HEAD = "def f(x):\n    "
     ("art", "answer", "shown"),
     [
         (f"{HEAD}‸\n    return x\n", '"""Return x.', '"""Return x."""'),
-        (f"{HEAD}‸\n", '"""Return x.\n\n    Args:', '"""Return x.\n\n    Args:"""'),
+        (f"{HEAD}‸\n", '"""Return x.\n\n    Args:', '"""Return x.\n\n    Args:\n    """'),
         (f"{HEAD}‸\n", "'''Return x.\n", "'''Return x.'''"),
         (f"{HEAD}‸\n", '"""Return x."""\n    return x', '"""Return x."""\n    return x'),
         (f"{HEAD}‸\n", '"""', ""),
@@ -27,11 +28,14 @@ HEAD = "def f(x):\n    "
     ],
 )
 def test_a_string_that_an_answer_begins_is_ended(passes, art, answer, shown):
-    assert passes(RULE, art, answer, language="python").text == shown
+    assert passes(RULE, art, answer, language="python", grammar=grammar_of("python")).text == shown
 
 
 @pytest.mark.parametrize(
     ("answer", "shown"), [("`a ${b}", "`a ${b}`"), ("'a", "'a"), ("`a` + `b`", "`a` + `b`"), ('"""', '"""')]
 )
 def test_in_javascript_it_is_the_backtick(passes, answer, shown):
-    assert passes(RULE, "const x = ‸\n", answer, language="javascript").text == shown
+    assert (
+        passes(RULE, "const x = ‸\n", answer, language="javascript", grammar=grammar_of("javascript")).text
+        == shown
+    )

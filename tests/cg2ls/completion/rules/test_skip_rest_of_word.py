@@ -8,6 +8,8 @@ NOTHING_NEW = [
     ("x = compu‸te_total(order, tax)\n", "te_total"),
     ("x = compu‸te_total(order, tax)\n", "te"),
     ("x = compu‸te_total(order, tax)\n", "ting(order, tax)"),
+    ("x = compu‸te_total(order, tax)\n", "l"),
+    ("x = compu‸total(order)\nprecompute_total(1)\n", "te_"),
     ("self.it‸ems.append(item)\n", "ems.append(value)"),
     ("self.it‸ems.append(item)\n", "em = None"),
     ("def g(pathname, r‸ecursive, dironly,\n", "ecursive, dironly, include_hidden)"),
@@ -42,7 +44,7 @@ def test_what_goes_on_behind_the_word_takes_its_place(passes, art, answer, text,
 @pytest.mark.parametrize(
     ("art", "answer"),
     [
-        ("x = compu‸total(order)\n", "te_"),
+        ("x = compu‸total(order)\ncompute_total(1)\n", "te_"),
         ("x = ‸compute_total(order)\n", "1 + "),
         ("x = f(‸)\n", "a, b)"),
         ("x = compu‸\n", "te_total(order)"),
