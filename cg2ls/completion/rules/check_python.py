@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from cg2ls.completion.rules.rule import Draft, Situation
     from cg2ls.completion.syntax.region import Region
 
+MAX_COMPILED_CHARS = 200_000
+"""Characters that Python reads to judge one answer; what was not judged by then is not shown."""
+
 _HEADER = re.compile(r"\s*(?:async|case|class|def|elif|else|except|finally|for|if|match|try|while|with)\b")
 """Beginnings of a line that has a block below."""
 
@@ -43,7 +46,13 @@ def apply(draft: Draft, at: Situation) -> Draft:
         return draft
     # a `return` that somebody typed outside of a function is not the answer's fault
     as_whole = not _BOUND.match(at.cursor.line_before)
-    accepts = partial(python_accepts, in_block=in_block, as_whole=as_whole)
+    left = MAX_COMPILED_CHARS
+
+    def accepts(code: str) -> bool:
+        nonlocal left
+        left -= len(code)
+        return left >= 0 and python_accepts(code, in_block=in_block, as_whole=as_whole)
+
     return shorten(draft, at, region, accepts, _endings)
 
 

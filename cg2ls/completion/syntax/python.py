@@ -6,7 +6,7 @@ import ast
 import warnings
 from functools import lru_cache
 
-MAX_CHARS = 40_000
+MAX_CHARS = 20_000
 MAX_LINE_CHARS = 2000
 MAX_LAMBDAS = 100
 """Beyond these sizes nothing is compiled: Python takes the square of the length for some nested code."""

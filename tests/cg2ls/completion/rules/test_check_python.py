@@ -104,6 +104,19 @@ def test_python_is_asked_a_few_times_at_most(passes, monkeypatch):
     assert 0 < len(asked) <= 1 + 4 + 8 * 4
 
 
+def test_python_reads_so_many_characters_at_most(passes, monkeypatch):
+    read = []
+
+    def count(code, **more):
+        read.append(len(code))
+        return python_accepts(code, **more)
+
+    monkeypatch.setattr(check_python, "python_accepts", count)
+    body = "".join(f"    {'y' * 290}{number} = {number}\n" for number in range(50))
+    assert passes(RULE, f"def f():\n{body}    ‸\n", "a b\n" * 40, language="python").text in ("", "a")
+    assert 100_000 < sum(read) <= check_python.MAX_COMPILED_CHARS
+
+
 def test_warnings_about_what_was_not_written_yet_are_not_shown():
     code = "from cg2ls.completion.syntax.python import python_accepts as a; print(a(r\"x = '\\d' is 1\"))"
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True)
