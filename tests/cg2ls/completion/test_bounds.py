@@ -19,6 +19,7 @@ from cg2ls.completion.rules.loops import _UNIT, _cut_repeated_pieces, cut_loops
 from cg2ls.completion.syntax import grammar_of
 from cg2ls.completion.syntax.region import LONGEST, region_of
 from cg2ls.completion.syntax.steps import MAX_STEPS, ParserSteps
+from cg2ls.engine.request import Timing
 
 SIZE = 100_000
 HOSTILE = {
@@ -281,3 +282,26 @@ def test_without_a_limit_there_is_none(scripted):
     engine = scripted("a\n")
     DocumentSession(engine, "", CompletionOptions(max_ms=None)).complete("x = ", 4, "invoked")
     assert engine.requests[0].total_ms is None
+
+
+@pytest.mark.parametrize(
+    ("ended", "shown"), [("time", "a = 1"), ("context full", "a = 1"), ("stop token", "a = 1\n    b = 2")]
+)
+def test_what_the_engine_cut_short_loses_its_last_line(scripted, ended, shown):
+    engine = scripted("a = 1\n    b = 2")
+    engine.last = Timing(ended=ended)
+    found = DocumentSession(engine, "python").complete("if x:\n    ", 10, "invoked")
+    assert found.text == shown
+
+
+@pytest.mark.parametrize("language", ["javascript", "typescript", ""])
+@pytest.mark.parametrize(
+    "name", ["3,000 brackets", "mixed brackets", "brackets on many lines", "quotes", "blanks"]
+)
+def test_other_languages_cost_no_more(scripted, monkeypatch, name, language):
+    engine = scripted(ANSWERS[0], anchor_max_tokens=128, context_length=1024)
+    work = work_of(engine, HOSTILE[name], len(HOSTILE[name]), "invoked", monkeypatch, language=language)
+    assert work.lines < MAX_LINES
+    assert work.encoded < MAX_ENCODED
+    assert work.parses < 2 * MAX_PARSED
+    assert work.steps < MAX_PARSER_STEPS
