@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from cg2ls.completion.rules.columns import indentation
+from cg2ls.completion.columns import indentation
 
 if TYPE_CHECKING:
     from collections.abc import Callable

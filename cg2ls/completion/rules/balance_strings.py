@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 from cg2ls.completion.languages import language_of
 from cg2ls.completion.rules.rule import Rule
 from cg2ls.completion.strings import open_string
-from cg2ls.completion.syntax.region import region_of
 
 if TYPE_CHECKING:
     from cg2ls.completion.rules.rule import Draft, Situation
     from cg2ls.completion.strings import OpenString
+
+QUOTES = ('"""', "'''", "`")
+"""What begins a string of several lines."""
 
 
 def apply(draft: Draft, at: Situation) -> Draft:
@@ -19,8 +21,10 @@ def apply(draft: Draft, at: Situation) -> Draft:
 
     Another rule ended the answer in it: at a blank line of a docstring, or at the line's end.
     """
-    region = region_of(at.cursor)
-    if region is None or at.grammar is None or at.cursor.mid_line:
+    if not any(quote in draft.text for quote in QUOTES) or at.cursor.mid_line:
+        return draft
+    region = at.region
+    if region is None or at.grammar is None:
         return draft
     before = region.above + region.line_before
     language = language_of(at.language)

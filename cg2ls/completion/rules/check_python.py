@@ -10,7 +10,6 @@ from cg2ls.completion.languages import language_of
 from cg2ls.completion.rules.rule import Rule
 from cg2ls.completion.rules.shortening import shorten, sound_region
 from cg2ls.completion.syntax.python import python_accepts, python_accepts_again
-from cg2ls.completion.syntax.region import region_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,8 +36,7 @@ def apply(draft: Draft, at: Situation) -> Draft:
     """
     if language_of(at.language) != "python" or not draft.text.strip():
         return draft
-    around = region_of(at.cursor)
-    in_block = around is not None and around.margin > 0
+    in_block = at.region is not None and at.region.margin > 0
     # without a typed header, nothing on this line makes code below it right that is too deep
     fillers = ("if 1:", "pass") if _HEADER.match(at.cursor.line_before) else ("pass", "pass")
     region = sound_region(at, fillers, partial(python_accepts_again, in_block=in_block))

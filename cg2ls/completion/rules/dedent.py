@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cg2ls.completion.brackets import CLOSERS, OPENERS
-from cg2ls.completion.rules.columns import indentation
+from cg2ls.completion.columns import indentation
 from cg2ls.completion.rules.rule import Rule
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from cg2ls.completion.rules.columns import TAB_WIDTH
+from cg2ls.completion.columns import TAB_WIDTH
 from cg2ls.completion.rules.rule import Rule
 
 if TYPE_CHECKING:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
+
+from cg2ls.completion.syntax.region import region_of
 
 if TYPE_CHECKING:
     from cg2ls.completion.cursor import Cursor
     from cg2ls.completion.mode import Extent
     from cg2ls.completion.syntax.grammar import Grammar
+    from cg2ls.completion.syntax.region import Region
     from cg2ls.completion.types import Trigger
 
 
@@ -32,6 +36,11 @@ class Situation:
     language: str = ""
     max_lines: int | None = None
     grammar: Grammar | None = None
+
+    @cached_property
+    def region(self) -> Region | None:
+        """The code around the cursor; None in a line that is too long to parse."""
+        return region_of(self.cursor)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from cg2ls.completion.brackets import OPENERS, unbalanced
 from cg2ls.completion.rules.open_ends import open_ends
-from cg2ls.completion.syntax.region import region_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -33,7 +32,7 @@ def sound_region(at: Situation, fillers: tuple[str, str], parses: Parses) -> Reg
         fillers: what may stand for a line, before a deeper indented line and elsewhere.
         parses: judges code; asked for the same code at every key.
     """
-    whole = region_of(at.cursor)
+    whole = at.region
     if whole is None:
         return None
     for region in (whole.closest, whole):

@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 from cg2ls.completion.brackets import CLOSERS, unbalanced
+from cg2ls.completion.columns import indentation
 from cg2ls.completion.languages import language_of
-from cg2ls.completion.rules.columns import indentation
 from cg2ls.completion.rules.rule import Rule
 
 if TYPE_CHECKING:

@@ -7,9 +7,10 @@ inside of a long string, does not parse without the suggestion either, and then 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-from cg2ls.completion.rules.columns import indentation
+from cg2ls.completion.columns import indentation
 
 if TYPE_CHECKING:
     from cg2ls.completion.cursor import Cursor
@@ -51,7 +52,7 @@ class Region:
         blanks = self.line_before[: len(self.line_before) - len(self.line_before.lstrip())]
         return f"{self.above}{blanks if filler else ''}{filler}{self.below}"
 
-    @property
+    @cached_property
     def closest(self) -> Region:
         """The piece around the cursor's line that begins and ends where something of its own does: a function."""
         above, below = self.above.split("\n")[:-1], self.below.split("\n")[1:]

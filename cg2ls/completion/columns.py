@@ -1,4 +1,4 @@
-"""Indentation as a number, for rules that compare it."""
+"""Indentation as a number."""
 
 from __future__ import annotations
 
