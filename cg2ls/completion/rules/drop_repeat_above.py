@@ -17,7 +17,8 @@ MAX_LINES = 3
 def apply(draft: Draft, at: Situation) -> Draft:
     """Drops a text that begins with the line directly above the cursor's, or with the two or three above it.
 
-    Lines without a letter, as rows of numbers, and very short ones, may follow each other.
+    Lines without a letter, as rows of numbers, and very short ones may follow each other, and so may an item of a list
+    that somebody has begun to type.
     """
     cursor = at.cursor
     if cursor.mid_line:
@@ -26,7 +27,10 @@ def apply(draft: Draft, at: Situation) -> Draft:
     lines[0] = cursor.line_before + lines[0]
     whole = [line.rstrip() for line in (lines if draft.ended else lines[:-1]) if line.strip()]
     above = cursor.written_above
+    is_item_begun = any(char.isalpha() for char in cursor.line_before)
     for count in range(1, min(len(whole), MAX_LINES) + 1):
+        if is_item_begun and whole[0].endswith(","):
+            break
         if above[-count:] == tuple(whole[:count]) and _matters(whole[:count]):
             return draft.until("")
     return draft

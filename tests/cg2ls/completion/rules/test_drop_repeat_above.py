@@ -19,6 +19,8 @@ from cg2ls.completion.rules.drop_repeat_above import RULE
         ("        }\n        ‸\n", "}", True, "}"),
         ("    [0, 0, 0],\n    ‸\n", "[0, 0, 0],", True, "[0, 0, 0],"),
         ("‸\n", "x.append(1)", True, "x.append(1)"),
+        ("f(\n    g(a),\n    ‸\n)\n", "g(a),", True, ""),
+        ("f(\n    g(a),\n    g(‸)\n)\n", "a),", True, "a),"),
     ],
 )
 def test_what_stands_right_above_is_not_written_again(passes, art, answer, ended, shown):
