@@ -87,6 +87,32 @@ def test_a_prefix_lm_is_scored_on_the_labels_of_a_causal_model(shard: TokenShard
         assert np.array_equal(one.tokens, other.tokens)
 
 
+def test_an_infill_score_tells_the_places_of_a_middle_apart(shard: TokenShard) -> None:
+    special = shard.tokenizer.special
+
+    def by_place(batch: Batch) -> npt.NDArray[np.float32]:
+        """1 nat for a middle's first token, 2 for the three behind, 3 for the rest, 5 for `<eom>`."""
+        losses = np.zeros(batch.labels.shape, np.float32)
+        for row, tokens in enumerate(batch.tokens):
+            begun = -1
+            for time, token in enumerate(tokens):
+                if token >= special.first_mask_id:
+                    begun = time
+                behind = time - begun
+                losses[row, time] = 1 if behind == 0 else 2 if behind <= 3 else 3
+                if batch.labels[row, time] == special.eom:
+                    losses[row, time] = 5
+        return losses
+
+    result = evaluate(by_place, shard, 64, 40, dataclasses.replace(OBJECTIVE, max_spans=3))
+    assert result.places == {"first": 1, "2 to 4": 2, "5 and on": 3, "eom": 5}
+    assert result.to_dict(digits=3)["places"]["eom"] == 5
+    infill = result.sources["all"]["span_corruption"]
+    assert sum(score.tokens for score in infill.places.values()) == infill.tokens
+    assert infill.places["first"].tokens == infill.places["eom"].tokens
+    assert not result.sources["all"]["causal"].places
+
+
 def test_continuation_counts_what_stands_behind_a_cut(shard: TokenShard) -> None:
     scores = evaluate_table(uniform, shard, 64, 200, OBJECTIVE, ("causal", "continuation"))["all"]
     assert 0.35 < scores["continuation"].tokens / scores["causal"].tokens < 0.65
@@ -131,7 +157,9 @@ def test_a_checkpoint_and_its_model_folder_cost_the_same(
         losses, context = open_subject(subject, heldout.tokenizer)
         assert context == 128
         results.append(evaluate(losses, heldout, context, rows=4, objective=OBJECTIVE))
-    assert results[0].to_dict() == pytest.approx(results[1].to_dict(), rel=1e-4)
+    one, other = (result.to_dict() for result in results)
+    assert one.pop("places") == pytest.approx(other.pop("places"), rel=1e-4)
+    assert one == pytest.approx(other, rel=1e-4)
 
 
 def test_another_tokenizer_is_refused(checkpoint: Path, shard: TokenShard) -> None:

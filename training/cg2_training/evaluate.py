@@ -16,6 +16,7 @@ from cg2_training.errors import TrainingError
 from cg2_training.objective import IGNORED, INFILLS, ObjectiveConfig
 from cg2_training.shard_set import ShardSet
 from cg2_training.shards import TokenShard
+from cg2ls.codegen2 import CodeTokenizer, SpecialTokens
 
 EVALUATION_SEED = 7
 ROWS = 8
@@ -42,12 +43,15 @@ class Score:
         tokens: that were predicted.
         bytes: of text in them; marks such as `<eom>` have none.
         rows: that they stood in.
+        places: of an infill objective, the same by place in the middle: its first token, the 2nd to 4th, those
+            behind, and `<eom>`.
     """
 
     nats: float = 0.0
     tokens: int = 0
     bytes: int = 0
     rows: int = 0
+    places: Mapping[str, Score] = field(default_factory=dict)
 
     @property
     def bits_per_byte(self) -> float:
@@ -66,17 +70,28 @@ class Score:
             self.tokens + other.tokens,
             self.bytes + other.bytes,
             self.rows + other.rows,
+            {
+                name: self.places.get(name, Score()) + other.places.get(name, Score())
+                for name in dict.fromkeys([*self.places, *other.places])
+            },
         )
 
-    def to_dict(self) -> dict[str, float]:
-        """As `cg2-train evaluate --json` prints it."""
-        return {
-            "bits_per_byte": self.bits_per_byte,
-            "nats_per_token": self.nats_per_token,
+    def to_dict(self, digits: int = 17) -> dict[str, Any]:
+        """As `cg2-train evaluate --json` prints it, numbers rounded."""
+        table: dict[str, Any] = {
+            "bits_per_byte": round(self.bits_per_byte, digits),
+            "nats_per_token": round(self.nats_per_token, digits),
             "tokens": self.tokens,
             "bytes": self.bytes,
             "rows": self.rows,
         }
+        if self.places:
+            table["nats_by_place"] = self.nats_by_place(digits)
+        return table
+
+    def nats_by_place(self, digits: int = 17) -> dict[str, float]:
+        """Nats per token at each place of a middle."""
+        return {name: round(score.nats_per_token, digits) for name, score in self.places.items()}
 
 
 @dataclass(frozen=True)
@@ -89,6 +104,7 @@ class Evaluation:
         infill_nats: mean loss per token inside infill answers.
         rows: held-out rows of each kind.
         sources: the scores by source, then by objective.
+        places: nats per token by place in a middle, see `Score`.
     """
 
     bits_per_byte: float
@@ -96,6 +112,7 @@ class Evaluation:
     infill_nats: float
     rows: int
     sources: Mapping[str, Mapping[str, Score]] = field(default_factory=dict)
+    places: Mapping[str, float] = field(default_factory=dict)
 
     def to_dict(self, digits: int = 17) -> dict[str, Any]:
         """For logs and `--json`, numbers rounded; sources only where there are several."""
@@ -105,6 +122,8 @@ class Evaluation:
             "infill_nats": round(self.infill_nats, digits),
             "rows": self.rows,
         }
+        if self.places:
+            table["places"] = {name: round(nats, digits) for name, nats in self.places.items()}
         if len(self.sources) > 1:
             table["sources"] = rounded(self.sources, digits)
         return table
@@ -113,10 +132,7 @@ class Evaluation:
 def rounded(table: Mapping[str, Mapping[str, Score]], digits: int = 17) -> dict[str, Any]:
     """Scores by source and objective as nested tables of numbers."""
     return {
-        source: {
-            objective: {key: round(value, digits) for key, value in score.to_dict().items()}
-            for objective, score in scores.items()
-        }
+        source: {objective: score.to_dict(digits) for objective, score in scores.items()}
         for source, scores in table.items()
     }
 
@@ -145,7 +161,12 @@ def evaluate(
     causal = sum((scores[CAUSAL] for scores in table.values()), Score())
     infill = sum((scores[objective.infill] for scores in table.values()), Score())
     return Evaluation(
-        causal.bits_per_byte, causal.nats_per_token, infill.nats_per_token, causal.rows, sources=table
+        causal.bits_per_byte,
+        causal.nats_per_token,
+        infill.nats_per_token,
+        causal.rows,
+        sources=table,
+        places=infill.nats_by_place(),
     )
 
 
@@ -215,10 +236,43 @@ def score(
             counted &= batch.answers
         if not objective.prefix_lm:
             batch = replace(batch, regions=np.zeros_like(batch.regions))
-        targets = batch.labels[counted]
-        nats = float((losses(batch) * counted).sum(dtype=np.float64))
-        total += Score(nats, targets.size, len(shard.tokenizer.decode_bytes(targets.tolist())))
+        nats = losses(batch)
+        found = _summed(nats, batch, counted, shard.tokenizer)
+        if name in INFILLS:
+            places = places_of(batch, shard.tokenizer.special)
+            by_place = {
+                place: _summed(nats, batch, counted & there, shard.tokenizer)
+                for place, there in places.items()
+            }
+            found = replace(found, places=by_place)
+        total += found
     return total
+
+
+def _summed(
+    nats: npt.NDArray[np.float32], batch: Batch, counted: npt.NDArray[np.bool_], tokenizer: CodeTokenizer
+) -> Score:
+    """The score of the labels that count."""
+    targets = batch.labels[counted]
+    return Score(
+        float((nats * counted).sum(dtype=np.float64)),
+        targets.size,
+        len(tokenizer.decode_bytes(targets.tolist())),
+    )
+
+
+def places_of(batch: Batch, special: SpecialTokens) -> dict[str, npt.NDArray[np.bool_]]:
+    """Where in its middle each answer's label stands, bool [rows, context] by name of the place."""
+    times = np.arange(batch.tokens.shape[1])
+    masks = np.where(batch.tokens >= special.first_mask_id, times, -1)
+    place = times - np.maximum.accumulate(masks, axis=1)
+    ends = batch.labels == special.eom
+    return {
+        "first": (place == 0) & ~ends,
+        "2 to 4": (place >= 1) & (place <= 3) & ~ends,
+        "5 and on": (place >= 4) & ~ends,
+        "eom": ends,
+    }
 
 
 def _only(objective: ObjectiveConfig, name: str) -> ObjectiveConfig:
