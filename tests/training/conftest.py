@@ -72,5 +72,6 @@ def recipe() -> dict[str, Any]:
             "evaluate_rows": 4,
             "loaders": 0,
             "compile": False,
+            "threads": 1,
         },
     }

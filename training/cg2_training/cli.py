@@ -11,6 +11,7 @@ from itertools import islice
 from pathlib import Path
 
 from cg2_training.adapt.command import add_adapt
+from cg2_training.arguments import amount, count
 from cg2_training.bench.command import add_bench
 from cg2_training.corpus.command import add_corpus
 from cg2_training.evaluate_command import add_evaluate
@@ -79,24 +80,26 @@ def _tokenizer(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("corpus", type=Path, help=CORPUS)
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
     parser.add_argument(
-        "--vocab-size", type=int, default=8192, help="the whole vocabulary (default: %(default)s)"
+        "--vocab-size", type=count, default=8192, help="the whole vocabulary (default: %(default)s)"
     )
     parser.add_argument(
-        "--masks", type=int, default=100, help="how many <mask_N> tokens (default: %(default)s)"
+        "--masks", type=count, default=100, help="how many <mask_N> tokens (default: %(default)s)"
     )
     parser.add_argument(
-        "--documents", type=int, default=8000, help="documents to learn from (default: %(default)s)"
+        "--documents", type=count, default=8000, help="documents to learn from (default: %(default)s)"
     )
     parser.set_defaults(run_command=_run_tokenizer)
 
 
 def _run_tokenizer(arguments: argparse.Namespace) -> int:
     from cg2_training.corpus_folder import interleaved
-    from cg2_training.tokenizer import train_tokenizer
+    from cg2_training.tokenizer import padding_problem, train_tokenizer
     from cg2ls.files import write_atomically
 
     documents = islice(interleaved(arguments.corpus), arguments.documents)
     tokenizer = train_tokenizer(documents, arguments.vocab_size, arguments.masks)
+    if notice := padding_problem(tokenizer):
+        print(f"cg2-train: {notice}", file=sys.stderr)
     write_atomically(arguments.output, tokenizer.to_json())
     sample = "".join(islice(interleaved(arguments.corpus), arguments.documents, arguments.documents + 50))
     print(f"{arguments.output}: {arguments.vocab_size} tokens")
@@ -115,13 +118,19 @@ def _tokenize(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_tokenize(arguments: argparse.Namespace) -> int:
-    from cg2_training.corpus_folder import tokenize_folder
+    from cg2_training.corpus_folder import files_of, tokenize_folder
     from cg2_training.shards import tokenize_corpus
     from cg2ls.codegen2 import CodeTokenizer
 
     tokenizer = CodeTokenizer.load(arguments.tokenizer)
     if arguments.corpus.is_dir():
         made = tokenize_folder(arguments.corpus, tokenizer, arguments.output)
+        if not files_of(arguments.corpus, "heldout"):
+            print(
+                f"cg2-train: {arguments.corpus} holds nothing out, so pretrain could not measure; collect it again"
+                " with a greater --heldout.",
+                file=sys.stderr,
+            )
     else:
         made = {arguments.output: tokenize_corpus(arguments.corpus, tokenizer, arguments.output)}
     for path, shard in made.items():
@@ -145,7 +154,12 @@ def _pretrain(parser: argparse.ArgumentParser) -> None:
         help="weights to go on from; the recipe's warm-up warms the learning rate up again",
     )
     parser.add_argument(
-        "--minutes", type=float, metavar="N", help="stop after this time; the same command goes on"
+        "--minutes", type=amount, metavar="N", help="stop after this time; the same command goes on"
+    )
+    parser.add_argument(
+        "--accept-changes",
+        action="store_true",
+        help="go on with a run although its recipe, seed or tokens are others than before",
     )
     parser.set_defaults(run_command=_run_pretrain)
 
@@ -163,9 +177,11 @@ def _run_pretrain(arguments: argparse.Namespace) -> int:
         ShardSet.open(arguments.heldout),
         arguments.run,
         start=Checkpoint.open(arguments.start) if arguments.start else None,
+        accept_changes=arguments.accept_changes,
     )
     if trainer.ranks.first:
-        print(trainer.precision, file=sys.stderr)
+        for told in (trainer.precision, trainer.threads, *trainer.changes):
+            print(told, file=sys.stderr)
     trainer.fit(deadline=time.monotonic() + 60 * arguments.minutes if arguments.minutes else math.inf)
     print(
         f"{arguments.run / 'checkpoint'}: {trainer.model.config.n_parameters:,} parameters, {trainer.done} steps"

@@ -42,7 +42,7 @@ def tokenize_folder(
     """Tokenizes every source of a corpus folder into `out`/train/SOURCE and `out`/heldout/SOURCE.
 
     Returns:
-        The shards by folder.
+        The shards by folder; none for a split that no source has.
 
     Raises:
         TrainingError: the folder is no corpus, or a file is damaged or empty.

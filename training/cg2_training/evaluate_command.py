@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
+from cg2_training.arguments import count
+
 EXAMPLE = """\
 example:
   cg2-train evaluate models/python-small --heldout runs/heldout --objective causal --objective psm --json
@@ -31,7 +33,7 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
         help="judge a model folder token by token in whole repositories, alone and with their memory",
     )
     parser.add_argument(
-        "--places", type=int, default=400, help="with --memory: places of files (default: %(default)s)"
+        "--places", type=count, default=400, help="with --memory: places of files (default: %(default)s)"
     )
     parser.add_argument("--recipe", type=Path, help="whose [objective] makes the infill rows")
     parser.add_argument(
@@ -42,7 +44,7 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
         " recipe's own infill)",
     )
     parser.add_argument(
-        "--rows", type=int, default=256, help="rows of each kind and source (default: %(default)s)"
+        "--rows", type=count, default=256, help="rows of each kind and source (default: %(default)s)"
     )
     parser.add_argument("--json", action="store_true")
     parser.set_defaults(run_command=_run)

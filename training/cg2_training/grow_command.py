@@ -8,6 +8,8 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
+from cg2_training.arguments import count
+
 EXAMPLE = """\
 example, a model of 27 million parameters that begins as one of 9 million:
   cg2-train grow runs/python-small/checkpoint -o runs/grown --n-layer 6 --n-embd 512
@@ -23,9 +25,9 @@ def add_grow(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("source", type=Path, help="a checkpoint or a model folder")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="CHECKPOINT")
-    parser.add_argument("--n-layer", type=int, metavar="N", help="blocks (default: as many as there are)")
-    parser.add_argument("--n-embd", type=int, metavar="D", help="width, a multiple of the source's")
-    parser.add_argument("--context", type=int, metavar="N", help="longest sequence in tokens")
+    parser.add_argument("--n-layer", type=count, metavar="N", help="blocks (default: as many as there are)")
+    parser.add_argument("--n-embd", type=count, metavar="D", help="width, a multiple of the source's")
+    parser.add_argument("--context", type=count, metavar="N", help="longest sequence in tokens")
     parser.add_argument("--name", default="", help="of the new model (default: the old name and the shape)")
     parser.add_argument("--json", action="store_true")
     parser.set_defaults(run_command=run_grow)

@@ -20,18 +20,18 @@ def lr_scale(step: int, steps: int, config: OptimizerSection) -> float:
     """Learning rate over its peak at a step (counted from 0) of `steps`.
 
     Linear warm-up, then a cosine with a constant tail or a constant with a linear decay ("wsd", Hu et al. 2024,
-    arXiv 2404.06395), both ending at `final_lr_ratio`.
+    arXiv 2404.06395), both ending at `final_lr_ratio`. Where a decay begins before the warm-up is over, the lower rate
+    of the two counts.
     """
-    if step < config.warmup_steps:
-        return (step + 1) / config.warmup_steps
+    warm = min(1.0, (step + 1) / max(1, config.warmup_steps))
     low = config.final_lr_ratio
     if config.schedule == "cosine":
         annealed = steps * (1 - config.tail_share) - config.warmup_steps
-        done = (step - config.warmup_steps) / max(1, annealed)
-        return low + (1 - low) * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+        done = max(0, step - config.warmup_steps) / max(1, annealed)
+        return min(warm, low + (1 - low) * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
     decay_steps = max(1, round(steps * config.decay_share))
     left = max(0, steps - step)
-    return low + (1 - low) * min(1.0, left / decay_steps)
+    return min(warm, low + (1 - low) * min(1.0, left / decay_steps))
 
 
 class MasterOptimizer:

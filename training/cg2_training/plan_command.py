@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cg2_training.arguments import count, share
+
 if TYPE_CHECKING:
     from cg2_training.recipe import Recipe
 
@@ -26,9 +28,9 @@ def add_plan(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recipe", type=Path)
     parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="SECTION.KEY=VALUE")
     parser.add_argument("--gpu", choices=GPUS, default="H100")
-    parser.add_argument("--gpus", type=int, default=1)
+    parser.add_argument("--gpus", type=count, default=1)
     parser.add_argument(
-        "--mfu", type=float, default=0.40, help="share of peak to assume (default: %(default)s)"
+        "--mfu", type=share, default=0.40, help="share of peak to assume (default: %(default)s)"
     )
     parser.add_argument("--train", type=Path, metavar="FOLDER", help="token shards, to count epochs")
     parser.add_argument("--json", action="store_true")

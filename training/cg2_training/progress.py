@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
 from tqdm import tqdm
+
+from cg2_training.plot import read_log
+from cg2ls.files import write_atomically
 
 WINDOW = 20
 """Steps over which speed is averaged."""
@@ -22,10 +25,10 @@ class Speed:
     The first step, which may compile the model, counts only until there is a second.
     """
 
-    def __init__(self, tokens_per_step: int) -> None:
-        self._tokens = tokens_per_step
+    def __init__(self, tokens_per_step: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._tokens, self._clock = tokens_per_step, clock
         self._warm = False
-        self._ends: deque[float] = deque([time.perf_counter()], maxlen=WINDOW + 1)
+        self._ends: deque[float] = deque([clock()], maxlen=WINDOW + 1)
         self._waits: deque[float] = deque(maxlen=WINDOW)
 
     def waited(self, seconds: float) -> None:
@@ -34,7 +37,7 @@ class Speed:
 
     def step_ended(self) -> None:
         """Notes the end of a step."""
-        self._ends.append(time.perf_counter())
+        self._ends.append(self._clock())
         if not self._warm and len(self._ends) == 3:
             self._warm = True
             self._ends.popleft()
@@ -48,6 +51,11 @@ class Speed:
     def elapsed(self) -> float:
         """Seconds of the steps that are averaged."""
         return max(1e-9, self._ends[-1] - self._ends[0])
+
+    @property
+    def step_s(self) -> float:
+        """Seconds of a step."""
+        return self.elapsed / max(1, len(self._ends) - 1)
 
     @property
     def tokens_per_s(self) -> float:
@@ -90,6 +98,8 @@ class Progress:
 def open_progress(run: Path, name: str, done: int, steps: int, *, shown: bool) -> Iterator[Progress]:
     """Appends to `run`/log.jsonl and, where tensorboardX is installed, to `run`/tensorboard.
 
+    What a run that was killed had told of steps after its last state is taken back, since they are made again.
+
     Args:
         run: folder of the run, made if need be.
         name: of the run, beside the bar.
@@ -98,22 +108,30 @@ def open_progress(run: Path, name: str, done: int, steps: int, *, shown: bool) -
         shown: whether to draw the bar.
     """
     run.mkdir(parents=True, exist_ok=True)
+    _forget_after(run / "log.jsonl", done)
     bar = tqdm(total=steps, initial=done, unit="step", disable=not shown, desc=name)
     with (
         bar,
         (run / "log.jsonl").open("a", encoding="utf-8", buffering=1) as log,
-        _board(run / "tensorboard") as board,
+        _board(run / "tensorboard", done) as board,
     ):
         yield Progress(bar, log, board)
 
 
-def _board(folder: Path) -> AbstractContextManager[Board | None]:
+def _forget_after(log: Path, done: int) -> None:
+    """Keeps the entries of steps up to `done`, each once."""
+    if log.exists():
+        kept = [entry for entry in read_log(log) if entry["step"] <= done]
+        write_atomically(log, "".join(json.dumps(entry) + "\n" for entry in kept))
+
+
+def _board(folder: Path, done: int) -> AbstractContextManager[Board | None]:
     """TensorBoard's writer; nothing on a machine that has only what the trainer cannot do without."""
     try:
         from tensorboardX import SummaryWriter
     except ModuleNotFoundError:
         return nullcontext()
-    writer: AbstractContextManager[Board] = SummaryWriter(str(folder))
+    writer: AbstractContextManager[Board] = SummaryWriter(str(folder), purge_step=done + 1 if done else None)
     return writer
 
 

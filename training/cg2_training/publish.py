@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from cg2_quantize import convert
+from cg2_quantize.folder import convert
 from cg2_training.card import render_card
 from cg2_training.errors import TrainingError
 from cg2_training.evaluate import Evaluation, evaluate

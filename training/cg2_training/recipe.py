@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from cg2_training.errors import TrainingError
 from cg2_training.mixture import SourceMix
 from cg2_training.objective import ObjectiveConfig
+from cg2_training.recipe_bounds import bounds_problem
 from cg2_training.rounded import BLOCK_SIZE
 from cg2ls.codegen2 import CodeGenConfig
 
@@ -191,6 +192,8 @@ class Recipe:
         return "\n".join(lines)
 
     def _check(self, origin: str) -> None:
+        if problem := bounds_problem(self.to_dict()):
+            raise TrainingError(f"{origin}: {problem}")
         self.model.config()
         if self.optimizer.name not in OPTIMIZERS:
             raise TrainingError(
@@ -204,10 +207,6 @@ class Recipe:
             raise TrainingError(
                 f"{origin}: run.precision is {self.run.precision!r}; choose {', '.join(PRECISIONS)}."
             )
-        if not 0 <= self.run.int4_share <= 1:
-            raise TrainingError(
-                f"{origin}: run.int4_share is {self.run.int4_share}, but is a share from 0 to 1."
-            )
         if self.run.int4_share and self.model.n_embd % BLOCK_SIZE:
             raise TrainingError(
                 f"{origin}: run.int4_share needs model.n_embd to be a multiple of {BLOCK_SIZE}, not"
@@ -219,7 +218,7 @@ class Recipe:
             )
         if problem := self.objective.problem():
             raise TrainingError(f"{origin}: {problem}")
-        if self.objective.max_spans > self.model.n_masks:
+        if self.objective.infill == "span_corruption" and self.objective.max_spans > self.model.n_masks:
             raise TrainingError(
                 f"{origin}: {self.objective.max_spans} spans need more than {self.model.n_masks} masks."
             )

@@ -31,6 +31,11 @@ class ShardSet:
         Raises:
             TrainingError: it is neither, a shard is damaged, or two have different tokenizers.
         """
+        if not folder.exists():
+            raise TrainingError(
+                f"{folder} does not exist; make it with cg2-train tokenize. A corpus that holds nothing out gives no"
+                " shard to measure on: collect it with a greater --heldout."
+            )
         if (folder / SHARD).exists() or not folder.is_dir():
             return cls.of(TokenShard.open(folder))
         inside = sorted(path.parent for path in folder.glob(f"*/{SHARD}"))

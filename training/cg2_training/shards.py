@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ from cg2ls.files import replacing_folder, sha256_of
 BATCH = 512
 """Documents tokenized at once."""
 
+SAMPLES, SAMPLED = 64, 1024
+"""Places of a shard that its digest looks at, and tokens at each."""
+
 SHARD = "shard.json"
 """The file that makes a folder a token shard."""
 
@@ -31,11 +35,22 @@ class TokenShard:
         tokens: ids, uint16 or uint32 [n], memory-mapped.
         tokenizer: what made them.
         bytes: UTF-8 bytes of the text behind them, separators not counted.
+        corpus_sha256: of the file that was tokenized; "" where that is not known.
     """
 
     tokens: npt.NDArray[np.unsignedinteger]
     tokenizer: CodeTokenizer
     bytes: int
+    corpus_sha256: str = ""
+
+    @property
+    def digest(self) -> str:
+        """Tells this shard from others: by the corpus's digest, the length and a sample of the tokens."""
+        found = hashlib.sha256(f"{self.corpus_sha256} {len(self.tokens)}".encode())
+        starts = np.linspace(0, max(0, len(self.tokens) - SAMPLED), SAMPLES).astype(np.int64)
+        for start in starts.tolist():
+            found.update(self.tokens[start : start + SAMPLED].astype(np.uint32).tobytes())
+        return found.hexdigest()
 
     @classmethod
     def open(cls, folder: Path) -> TokenShard:
@@ -55,7 +70,12 @@ class TokenShard:
             raise TrainingError(
                 f"{folder}/tokens.bin holds {tokens.size} tokens, not {meta['tokens']}; run cg2-train tokenize again."
             )
-        return cls(tokens, CodeTokenizer.load(folder / "tokenizer.json"), int(meta["bytes"]))
+        return cls(
+            tokens,
+            CodeTokenizer.load(folder / "tokenizer.json"),
+            int(meta["bytes"]),
+            str(meta.get("corpus_sha256", "")),
+        )
 
 
 def read_documents(path: Path) -> Iterator[str]:

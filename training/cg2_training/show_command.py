@@ -6,6 +6,7 @@ import argparse
 import json
 from typing import TYPE_CHECKING
 
+from cg2_training.arguments import count, index
 from cg2_training.recipe_options import add_recipe_options, recipe_overrides
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ STATS_ROWS = 512
 def add_show(parser: argparse.ArgumentParser) -> None:
     """Adds the command's arguments."""
     add_recipe_options(parser)
-    parser.add_argument("--step", type=int, default=0, help="whose rows come first (default: %(default)s)")
+    parser.add_argument("--step", type=index, default=0, help="whose rows come first (default: %(default)s)")
     parser.add_argument(
         "--stats",
         action="store_true",
@@ -26,7 +27,7 @@ def add_show(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--rows",
-        type=int,
+        type=count,
         metavar="N",
         help=f"rows to look at (default: one step's; with --stats {STATS_ROWS})",
     )
@@ -44,22 +45,20 @@ def _run(arguments: argparse.Namespace) -> int:
 
     if arguments.json and not arguments.stats:
         raise TrainingError("--json needs --stats; rows are printed as text.")
-    if arguments.step < 0 or (arguments.rows is not None and arguments.rows < 1):
-        raise TrainingError("--step must be at least 0, and --rows at least 1.")
     recipe = Recipe.load(arguments.recipe, recipe_overrides(arguments))
     shards = ShardSet.open(arguments.train)
     stream = row_stream(
         shards, recipe.model.context_length, recipe.objective, recipe.run.seed, data=recipe.data
     )
     first = arguments.step * recipe.run.rows_per_step
-    count = arguments.rows or (STATS_ROWS if arguments.stats else recipe.run.rows_per_step)
+    rows = arguments.rows or (STATS_ROWS if arguments.stats else recipe.run.rows_per_step)
     if stream.limit is not None:
-        count = min(count, max(0, stream.limit - first))
+        rows = min(rows, max(0, stream.limit - first))
     if arguments.stats:
-        stats = row_stats(stream, first, count)
+        stats = row_stats(stream, first, rows)
         print(json.dumps(stats.to_dict(), indent=2) if arguments.json else described(stats))
         return 0
-    for number in range(first, first + count):
+    for number in range(first, first + rows):
         print(f"--- row {number} {stream.origin(number)}".rstrip())
         print(render_row(stream.row(number), shards.tokenizer))
     epochs = stream.epochs(recipe.run.steps * recipe.run.rows_per_step)

@@ -97,8 +97,12 @@ def saved_states(run: Path) -> list[Path]:
     return sorted(path.parent for path in (run / "states").glob(f"[0-9]*/{META}"))
 
 
-def load_state(run: Path, optimizer: Saveable, model: dict[str, Any], ranks: Ranks) -> int:
+def load_state(
+    run: Path, optimizer: Saveable, model: dict[str, Any], ranks: Ranks, *, optimizer_name: str
+) -> int:
     """Restores the newest state and returns the steps done; 0 when there is none.
+
+    Moments of another optimizer than `optimizer_name` are left behind.
 
     Raises:
         TrainingError: the state is damaged, or belongs to a model of another shape.
@@ -116,7 +120,10 @@ def load_state(run: Path, optimizer: Saveable, model: dict[str, Any], ranks: Ran
         found = len(list(newest.glob("*.safetensors")))
         if found != meta["world"]:
             raise ValueError(f"{found} of its {meta['world']} files are there")
-        optimizer.load_state(_read(newest, optimizer, ranks))
+        state = _read(newest, optimizer, ranks)
+        if meta.get("recipe", {}).get("optimizer", {}).get("name", optimizer_name) != optimizer_name:
+            state = {name: tensor for name, tensor in state.items() if name.startswith("master.")}
+        optimizer.load_state(state)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as wrong:
         raise TrainingError(
             f"{newest} is damaged ({wrong}); remove it to resume from the state before."

@@ -45,6 +45,24 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int, n_masks: int) -> Code
     return CodeTokenizer(tokenizer)
 
 
+def padding_problem(tokenizer: CodeTokenizer) -> str:
+    """What to tell of a vocabulary that the texts did not fill; "" if few tokens are padding.
+
+    Raises:
+        TrainingError: most tokens are padding.
+    """
+    size = tokenizer.special.vocab_size
+    padding = tokenizer.to_json().count('"<dummy_')
+    if padding > size // 2:
+        raise TrainingError(
+            f"the corpus yields {size - padding:,} tokens, so {padding:,} of {size:,} would be padding; give it more"
+            f" text, or choose --vocab-size {size - padding}."
+        )
+    if padding > size // 20:
+        return f"{padding:,} of {size:,} tokens are padding, since the corpus yields no more; more text fills them."
+    return ""
+
+
 def _learn(texts: Iterable[str], size: int) -> tuple[dict[str, int], list[tuple[str, str]]]:
     """Vocabulary (at most `size` entries) and merges; whitespace runs are kept out of the merges."""
     tokenizer = Tokenizer(models.BPE())

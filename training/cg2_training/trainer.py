@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from cg2_training.allocator import keep_freed_memory
-from cg2_training.batches import Rows, row_stream
+from cg2_training.batches import Rows, RowStream, row_stream
 from cg2_training.errors import TrainingError
 from cg2_training.evaluate import Evaluation, evaluate
 from cg2_training.export import export_checkpoint
@@ -28,15 +28,20 @@ from cg2_training.precision import choose_precision
 from cg2_training.progress import Progress, Speed, open_progress
 from cg2_training.ranks import join, shard
 from cg2_training.recipe import Recipe
+from cg2_training.resume import check_inputs, inputs_of, noted_threads
 from cg2_training.run_file import write_run
 from cg2_training.shard_set import ShardSet
 from cg2_training.sharded import ShardedOptimizer
 from cg2_training.shards import TokenShard
 from cg2_training.state import load_state, save_state
+from cg2_training.threads import Threads, choose_threads
 from cg2ls.codegen2 import Checkpoint
 
 Watch = Callable[[int, Evaluation], bool]
 """Told the step and its evaluation; whether to train on."""
+
+Pace = Callable[[Recipe, int, float], Recipe]
+"""Told the recipe, the steps done and the seconds of a step; gives back the recipe of the length that fits."""
 
 
 def train_on(_step: int, _evaluation: Evaluation) -> bool:
@@ -50,6 +55,8 @@ class Trainer:
     Attributes:
         done: steps done, those before a resume included.
         precision: what it computes in, and why.
+        threads: how many compute, and why so many.
+        changes: inputs that are others than before a resume, in words; there are some only if that was accepted.
     """
 
     def __init__(
@@ -60,6 +67,8 @@ class Trainer:
         run: Path,
         *,
         start: Checkpoint | None = None,
+        accept_changes: bool = False,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Builds everything and resumes from the newest state of `run`.
 
@@ -69,6 +78,8 @@ class Trainer:
             heldout: tokens to evaluate on, likewise.
             run: folder of the run.
             start: weights to begin with where `run` has no state yet; random ones if None.
+            accept_changes: whether to go on from a state that other inputs led to.
+            clock: seconds, for speeds and deadlines.
 
         Raises:
             TrainingError: the shards or the checkpoint do not fit the recipe, or the saved state does not.
@@ -79,12 +90,17 @@ class Trainer:
                 f"the shard's tokenizer has {vocabulary} tokens, but the recipe says {recipe.model.vocab_size}."
             )
         self.recipe, self.train, self.heldout, self.run = recipe, train, heldout, run
-        if recipe.run.threads:
-            torch.set_num_threads(recipe.run.threads)
+        self.clock = clock
+        self.inputs = inputs_of(recipe, train, heldout)
+        self.changes = check_inputs(run, self.inputs, accept_changes=accept_changes)
+        _check_heldout(ShardSet.of(heldout), recipe)
         self.ranks = join()
         self.device = self.ranks.device
+        self.threads = Threads(torch.get_num_threads(), "PyTorch's choice")
         if self.device.type == "cpu":
             keep_freed_memory()
+            self.threads = choose_threads(recipe.run.threads, noted_threads(run))
+            torch.set_num_threads(self.threads.count)
         if recipe.run.rows_per_step % self.ranks.world:
             raise TrainingError(
                 f"run.rows_per_step is {recipe.run.rows_per_step}, which {self.ranks.world} processes cannot share"
@@ -108,7 +124,9 @@ class Trainer:
             )
             for parameter in self.model.parameters():
                 parameter.data = parameter.data.to(dtype)
-        self.done = load_state(run, self.optimizer, asdict(recipe.model), self.ranks)
+        self.done = load_state(
+            run, self.optimizer, asdict(recipe.model), self.ranks, optimizer_name=recipe.optimizer.name
+        )
         self._round_when_due()
         whole = compiled and self.ranks.world == 1
         self.loss = torch.compile(self._loss) if whole else self._loss
@@ -132,19 +150,27 @@ class Trainer:
         drift = (normalizer.square() * counted).sum() / count
         return entropy + self.recipe.optimizer.z_loss * drift, entropy.detach()
 
-    def fit(self, *, progress: bool = True, deadline: float = math.inf, watch: Watch = train_on) -> None:
+    def fit(
+        self,
+        *,
+        progress: bool = True,
+        deadline: float = math.inf,
+        watch: Watch = train_on,
+        pace: Pace | None = None,
+    ) -> None:
         """Trains to the recipe's last step, saving, evaluating and logging on the way.
 
         Args:
             progress: whether to draw a progress bar.
-            deadline: value of `time.monotonic` after which no step begins; the state is saved then.
+            deadline: value of the clock after which no step begins; the state is saved then.
             watch: asked after every evaluation whether to train on; the state is saved if not.
+            pace: asked after every step how long the run is to be, of a run of one process.
 
         Raises:
             TrainingError: the loss is no longer finite; the last saved state is intact.
         """
         run = self.recipe.run
-        speed = Speed(run.rows_per_step * self.recipe.model.context_length)
+        speed = Speed(run.rows_per_step * self.recipe.model.context_length, self.clock)
         peak, flops = nominal_peak(self.device), flops_per_token(self.model.config)
         with self._progress(progress) as told:
             for batch in self.batches(speed):
@@ -153,6 +179,9 @@ class Trainer:
                 loss, norm = self.step(batch, scale)
                 self.done += 1
                 speed.step_ended()
+                if pace:
+                    self.recipe = pace(self.recipe, self.done, speed.step_s)
+                    run = self.recipe.run
                 entry: dict[str, object] = {
                     "step": self.done,
                     "loss": round(loss, 5),
@@ -163,11 +192,11 @@ class Trainer:
                 }
                 if peak:
                     entry["mfu"] = round(speed.tokens_per_s * flops / (peak * self.ranks.world), 4)
-                going = self.done < run.steps and time.monotonic() < deadline
-                if self.done % run.evaluate_every == 0 or self.done == run.steps:
-                    began = time.perf_counter()
+                going = self.done < run.steps and self.clock() < deadline
+                if self.done % run.evaluate_every == 0 or self.done >= run.steps:
+                    began = self.clock()
                     evaluation = self.evaluate()
-                    speed.paused(time.perf_counter() - began)
+                    speed.paused(self.clock() - began)
                     entry["heldout"] = evaluation.to_dict(digits=5)
                     going &= not self.ranks.first or watch(self.done, evaluation)
                 if told:
@@ -203,11 +232,11 @@ class Trainer:
             world=self.ranks.world,
             pin=self.device.type == "cuda",
         )
-        mark = time.perf_counter()
+        mark = self.clock()
         for batch in batches:
-            speed.waited(time.perf_counter() - mark)
+            speed.waited(self.clock() - mark)
             yield batch
-            mark = time.perf_counter()
+            mark = self.clock()
 
     def step(self, batch: StepTensors, scale: float) -> tuple[float, float]:
         """Trains on one batch; gives back its mean loss in nats per label and the gradient's norm."""
@@ -254,7 +283,12 @@ class Trainer:
             self.run,
             self.done,
             self.optimizer,
-            {"model": asdict(self.recipe.model), "recipe": self.recipe.to_dict()},
+            self.inputs
+            | {
+                "model": asdict(self.recipe.model),
+                "recipe": self.recipe.to_dict(),
+                "threads": self.threads.count,
+            },
             self.ranks,
         )
         weights = self.optimizer.weights()
@@ -275,3 +309,16 @@ def _initial(recipe: Recipe, start: Checkpoint | None) -> CodeGen:
             "the checkpoint to begin with has another shape than the recipe's [model] section."
         )
     return load_model(start).train()
+
+
+def _check_heldout(heldout: ShardSet, recipe: Recipe) -> None:
+    """Makes sure before the first step that there is something to evaluate on after the last."""
+    context = recipe.model.context_length
+    for name, tokens in heldout.shards.items():
+        try:
+            RowStream(tokens, context, recipe.objective, seed=0)
+        except TrainingError:
+            raise TrainingError(
+                f"the held-out tokens of {name} are {len(tokens.tokens)}, fewer than two rows of {context}; hold out a"
+                " greater part, or choose a smaller model.context_length."
+            ) from None

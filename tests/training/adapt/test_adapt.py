@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -13,15 +14,21 @@ from pathlib import Path
 
 import pytest
 
-from cg2_training.adapt.adapt import LEAST_STEPS, AdaptOptions, NotBetterError, adapt
+from cg2_training.adapt import adapt as adapt_module
+from cg2_training.adapt.adapt import AdaptOptions, NotBetterError, adapt
+from cg2_training.adapt.timing import KINDS, TRAINING_COST
+from cg2_training.adapt.workplace import Workplace
 from cg2_training.errors import TrainingError
+from cg2_training.evaluate import Evaluation
+from cg2_training.loader import StepTensors
 from cg2_training.plot import read_log
+from cg2_training.recipe import Recipe
 from cg2_training.state import saved_states
 from cg2_training.trainer import Trainer
 from cg2ls.modelfolder import ModelDescription
 from cg2ls.modelfolder.verify import verify_folder
 
-OPTIONS = AdaptOptions(share=0.2, epochs=2.0, precision="fp32", progress=False)
+OPTIONS = AdaptOptions(share=0.2, epochs=2.0, precision="fp32", threads=1, progress=False)
 
 
 @pytest.fixture(scope="module")
@@ -81,10 +88,11 @@ def test_a_killed_call_goes_on_and_ends_as_an_undisturbed_one(
 ) -> None:
     command = [sys.executable, "-m", "cg2_training.cli", "adapt", str(repository), "--from", str(base)]
     command += ["--share", "0.2", "--epochs", "2", "--format", "fp32", "--name", "mine", "--json"]
+    command += ["--threads", "1"]
     command += ["--run", str(tmp_path / "run"), "-o", str(tmp_path / "out")]
     environment = os.environ | {"CG2LS_HOME": str(tmp_path / "home")}
     with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
-        deadline = time.monotonic() + 600
+        deadline = time.monotonic() + 120
         while (
             len(saved_states(tmp_path / "run")) < 2 and process.poll() is None and time.monotonic() < deadline
         ):
@@ -99,24 +107,70 @@ def test_a_killed_call_goes_on_and_ends_as_an_undisturbed_one(
     assert (tmp_path / "home" / "models" / "mine" / "model.json").is_file()
 
 
-def test_a_run_that_time_cuts_short_is_planned_so_that_the_learning_rate_comes_down(
-    repository: Path, base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+class Machine:
+    """A machine of a known speed with a clock of its own: it scores a row in `row_s` seconds.
+
+    From `slower_from` on, another program takes half of it.
+    """
+
+    def __init__(self, row_s: float, slower_from: float = math.inf) -> None:
+        self.now, self.row_s, self.slower_from = 1000.0, row_s, 1000.0 + slower_from
+
+    def clock(self) -> float:
+        return self.now
+
+    def work(self, rows: float) -> None:
+        self.now += rows * self.row_s * (2 if self.now > self.slower_from else 1)
+
+    def run_on(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        step, evaluate, measure = Trainer.step, Trainer.evaluate, adapt_module._measure
+
+        def timed_step(trainer: Trainer, batch: StepTensors, scale: float) -> tuple[float, float]:
+            self.work(TRAINING_COST * len(batch.tokens))
+            return step(trainer, batch, scale)
+
+        def timed_evaluate(trainer: Trainer) -> Evaluation:
+            self.work(KINDS * trainer.recipe.run.evaluate_rows)
+            return replace(evaluate(trainer), causal_nats=-self.now)
+
+        def timed_measure(folder: Path, place: Workplace, recipe: Recipe, rows: int) -> Evaluation:
+            self.work(KINDS * rows)
+            return replace(measure(folder, place, recipe, rows), causal_nats=-self.now)
+
+        monkeypatch.setattr(Trainer, "step", timed_step)
+        monkeypatch.setattr(Trainer, "evaluate", timed_evaluate)
+        monkeypatch.setattr(adapt_module, "_measure", timed_measure)
+        monkeypatch.setattr(adapt_module, "row_seconds", lambda *_: self.row_s)
+
+
+@pytest.mark.parametrize(
+    ("row_s", "minutes", "slower_from"), [(2.0, 1.0, math.inf), (0.5, 3.0, math.inf), (0.5, 3.0, 60.0)]
+)
+def test_a_slow_machine_keeps_the_minutes_and_lowers_its_learning_rate(
+    repository: Path,
+    base: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    row_s: float,
+    minutes: float,
+    slower_from: float,
 ) -> None:
-    asked: list[float] = []
-
-    def steps_that_fit(trainer: Trainer, seconds: float) -> int:
-        asked.append(seconds)
-        return trainer.done + 6
-
-    monkeypatch.setattr("cg2_training.adapt.adapt.steps_that_fit", steps_that_fit)
-    monkeypatch.setattr("cg2_training.adapt.adapt.MEASURED_FOR", 0)
-    monkeypatch.setattr("cg2_training.adapt.stopping.PATIENCE", 1000)
-    options = replace(OPTIONS, epochs=5000.0, minutes=60.0)
-    adapt([repository], base, tmp_path / "out", name="mine", run=tmp_path / "run", options=options)
-    planned = json.loads((tmp_path / "run" / "length.json").read_text())
-    log = read_log(tmp_path / "run" / "log.jsonl")
-    assert len(asked) == 1
-    assert 0 < asked[0] <= 60 * 60
-    assert planned == LEAST_STEPS + 6
-    assert len(log) == planned
-    assert log[-1]["lr_scale"] < 0.9
+    machine = Machine(row_s, slower_from)
+    machine.run_on(monkeypatch)
+    # Later weights count as better, so that each of these few steps leads to a model.
+    monkeypatch.setattr("cg2_training.trainer.plot_losses", lambda *_: None)
+    report = adapt(
+        [repository],
+        base,
+        tmp_path / "out",
+        name="mine",
+        run=tmp_path / "run",
+        options=replace(OPTIONS, epochs=25.0, minutes=minutes),
+        clock=machine.clock,
+    )
+    assert report.minutes <= 1.05 * minutes * (1 if slower_from == math.inf else 1.2)
+    scales = [entry["lr_scale"] for entry in read_log(tmp_path / "run" / "log.jsonl")]
+    assert len(scales) >= 4
+    assert max(scales) >= 0.6
+    assert scales[-1] <= 0.5
+    assert scales[-1] == min(scales[len(scales) // 2 :])

@@ -5,7 +5,7 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from cg2_training.corpus import pin_wheel, to_toml
+from cg2_training.corpus.pin import pin_wheel, to_toml
 
 MIT = "License-Expression: MIT"
 

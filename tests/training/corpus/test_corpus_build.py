@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from cg2_training.corpus import HashMismatchError, LicenceError, ManifestError, build_corpus
+from cg2_training.corpus.build import build_corpus
+from cg2_training.corpus.errors import HashMismatchError, LicenceError, ManifestError
 from tests.training.corpus.corpus_samples import make_manifest, make_wheel, module, pinned, read_lines
 
 

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from cg2_training.corpus import FetchError, load_manifest, pin_packages
+from cg2_training.corpus.errors import FetchError
 from cg2_training.corpus.fetch import fetch_all, target_options
+from cg2_training.corpus.manifest import load_manifest
+from cg2_training.corpus.pin import pin_packages
 from tests.training.corpus.corpus_samples import make_manifest, make_wheel, module, pinned
 
 

@@ -2,8 +2,9 @@ from email.parser import Parser
 
 import pytest
 
-from cg2_training.corpus import LicenceError, pin_wheel
+from cg2_training.corpus.errors import LicenceError
 from cg2_training.corpus.licences import declared, is_allowed
+from cg2_training.corpus.pin import pin_wheel
 from tests.training.corpus.corpus_samples import make_wheel, module
 
 ENDORSE = "Neither the name of X may be used to\nendorse or promote products."

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from cg2_training.corpus import load_manifest
+from cg2_training.corpus.manifest import load_manifest
 
 MANIFEST = Path(__file__).parents[3] / "training" / "manifests" / "python-permissive.toml"
 

@@ -4,39 +4,38 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from cg2_quantize import convert
+import torch
+
+from cg2_quantize.folder import convert
 from cg2_training.adapt.gather import SUFFIXES, SourceFile, gather, hold_out
-from cg2_training.adapt.recipe import EVALUATIONS, adapt_recipe, shortened
+from cg2_training.adapt.recipe import adapt_recipe
 from cg2_training.adapt.stopping import EarlyStopping, score
+from cg2_training.adapt.timing import MEASURED_SHARE, Clock, Pacer, settled_sizes
 from cg2_training.adapt.workplace import Workplace, prepare
+from cg2_training.batches import RowStream
 from cg2_training.errors import TrainingError
 from cg2_training.evaluate import Evaluation, evaluate
 from cg2_training.export import export_checkpoint
-from cg2_training.length import steps_that_fit
+from cg2_training.model import load_model, model_losses
+from cg2_training.objective import ObjectiveConfig
 from cg2_training.plot import read_log
+from cg2_training.ranks import join
 from cg2_training.recipe import Recipe
 from cg2_training.subject import open_subject
+from cg2_training.threads import choose_threads
 from cg2_training.trainer import Trainer
 from cg2ls.files import check_replaceable, replacing_folder, write_atomically
 from cg2ls.modelfolder.description import DESCRIPTION, Language, ModelDescription
 from cg2ls.modelfolder.facts import Facts
 
 LEAST_FILES = 4
-
-MEASURED_FOR = 20.0
-"""Seconds of training that tell how many steps the time suffices for."""
-
-LEAST_STEPS = 3
-"""Before the speed is believed; the first may compile the model."""
-
-ROWS = 256
-"""Most held-out rows of each kind that the final figures come from."""
 
 PRIVATE = "LicenseRef-private"
 """SPDX licence of weights that hold what their owner's files taught them."""
@@ -56,9 +55,10 @@ class AdaptOptions:
         language: LSP id; its files are read, and the model is measured on it.
         share: of the text that is held out.
         epochs: how often each file is seen if nothing stops the run.
-        minutes: most time spent training.
+        minutes: most time in all, about: what is left after the final figures goes into training.
         precision: of the model folder.
         seed: of the order and the corruptions.
+        threads: that compute; 0 leaves the choice.
         progress: whether to draw progress bars.
     """
 
@@ -68,6 +68,7 @@ class AdaptOptions:
     minutes: float = 10.0
     precision: str = "int8"
     seed: int = 1234
+    threads: int = 0
     progress: bool = True
 
 
@@ -105,7 +106,14 @@ class AdaptReport:
 
 
 def adapt(
-    folders: Sequence[Path], base: Path, out: Path, *, name: str, run: Path, options: AdaptOptions
+    folders: Sequence[Path],
+    base: Path,
+    out: Path,
+    *,
+    name: str,
+    run: Path,
+    options: AdaptOptions,
+    clock: Clock = time.monotonic,
 ) -> AdaptReport:
     """Continues a model on the files of a repository and exports it if held-out files say that it helped.
 
@@ -118,17 +126,21 @@ def adapt(
         name: of the new model.
         run: folder to work in; can be deleted afterwards.
         options: how.
+        clock: seconds.
 
     Raises:
         NotBetterError: held-out loss did not fall, in training or after quantization; `out` is not written.
         TrainingError: there is too little to train on, or `run` is something else.
         Cg2Error: the model or the output folder is not one.
     """
-    began = time.monotonic()
+    began = clock()
     check_replaceable(out, DESCRIPTION)
     found = gather(folders, SUFFIXES.get(options.language, (f".{options.language}",)))
     train, heldout = _split(found.files, options)
     place = prepare(run, base, train, heldout, repr((name, options)))
+    sizes = settled_sizes(
+        place.run / "sizes.json", lambda: row_seconds(place, options, clock), options.minutes
+    )
     recipe = adapt_recipe(
         name,
         place.start.config,
@@ -136,11 +148,15 @@ def adapt(
         tokens=len(place.train.tokens),
         epochs=options.epochs,
         seed=options.seed,
+        rows=sizes.rows_per_step,
+        evaluate_rows=sizes.evaluate_rows,
+        threads=options.threads,
     )
-    steps = _train(place, recipe, options)
+    deadline = began + 60 * options.minutes * (1 - MEASURED_SHARE)
+    steps = _train(place, recipe, options, deadline, clock)
     _describe(place.best, base, name, steps)
-    before = _measure(base, place, recipe)
-    after = _export(place, recipe, out, before, options)
+    before = _measure(base, place, recipe, sizes.measure_rows)
+    after = _export(place, recipe, out, before, options, sizes.measure_rows)
     return AdaptReport(
         name=name,
         folder=out,
@@ -149,7 +165,7 @@ def adapt(
         tokens=len(place.train.tokens),
         refused=dict(sorted(found.refused.items())),
         steps=steps,
-        minutes=round((time.monotonic() - began) / 60, 2),
+        minutes=round((clock() - began) / 60, 2),
         before=before,
         after=after,
     )
@@ -167,9 +183,22 @@ def _split(files: Sequence[SourceFile], options: AdaptOptions) -> tuple[list[Sou
     return train, heldout
 
 
-def _train(place: Workplace, recipe: Recipe, options: AdaptOptions) -> int:
+def row_seconds(place: Workplace, options: AdaptOptions, clock: Clock) -> float:
+    """Seconds in which this machine scores one row; the first of two tries also loads what is needed."""
+    torch.set_num_threads(choose_threads(options.threads, 0).count)
+    model = load_model(place.start).to(join().device)
+    stream = RowStream(place.train, place.start.config.n_positions, ObjectiveConfig(), options.seed)
+    for number in range(2):
+        began = clock()
+        model_losses(model, stream.rows(number, 1))
+    return clock() - began
+
+
+def _train(place: Workplace, recipe: Recipe, options: AdaptOptions, deadline: float, clock: Clock) -> int:
     """Trains; leaves the best weights in `place.best` and gives back their step."""
-    trainer = Trainer(recipe, place.train, place.heldout, place.run, start=place.start)
+    trainer = Trainer(recipe, place.train, place.heldout, place.run, start=place.start, clock=clock)
+    if options.progress:
+        print(trainer.threads, file=sys.stderr)
 
     def keep() -> None:
         export_checkpoint(place.best, recipe, trainer.optimizer.weights(), trainer.train.tokenizer)
@@ -178,11 +207,9 @@ def _train(place: Workplace, recipe: Recipe, options: AdaptOptions) -> int:
     stopping = EarlyStopping(best=best, keep=keep)
     if trainer.done:
         stopping.recall(read_log(place.run / "log.jsonl"), trainer.done)
-    deadline = time.monotonic() + 60 * options.minutes
-    if stopping.going:
-        _settle_length(place, trainer, deadline - EVALUATIONS * seconds, stopping, options)
     if stopping.going and trainer.done < trainer.recipe.run.steps:
-        trainer.fit(progress=options.progress, deadline=deadline, watch=stopping)
+        pacer = Pacer(recipe, deadline, seconds, clock)
+        trainer.fit(progress=options.progress, deadline=deadline, watch=stopping, pace=pacer)
     if not stopping.best_step:
         raise NotBetterError(
             "what the other files teach does not make the model better on the held-out ones"
@@ -191,29 +218,13 @@ def _train(place: Workplace, recipe: Recipe, options: AdaptOptions) -> int:
     return stopping.best_step
 
 
-def _settle_length(
-    place: Workplace, trainer: Trainer, deadline: float, stopping: EarlyStopping, options: AdaptOptions
-) -> None:
-    """Shortens the run to what its time suffices for, so that the learning rate has come down when it ends."""
-    file = place.run / "length.json"
-    if not file.exists():
-        until = time.monotonic() + MEASURED_FOR
-        trainer.fit(progress=options.progress, deadline=until, watch=stopping)
-        while trainer.done < LEAST_STEPS and stopping.going:
-            trainer.fit(progress=options.progress, deadline=until, watch=stopping)
-        fits = steps_that_fit(trainer, deadline - time.monotonic())
-        write_atomically(file, json.dumps(min(fits, trainer.recipe.run.steps)))
-    steps = int(json.loads(file.read_text(encoding="utf-8")))
-    trainer.recipe = shortened(trainer.recipe, steps)
-
-
 def _first_score(place: Workplace, trainer: Trainer) -> tuple[float, float]:
     """Score of the weights before the first step, and the seconds it took; remembered for a call that goes on later."""
     file = place.run / "first.json"
     if not file.exists():
-        began = time.monotonic()
+        began = trainer.clock()
         found = score(trainer.evaluate())
-        write_atomically(file, json.dumps([found, time.monotonic() - began]))
+        write_atomically(file, json.dumps([found, trainer.clock() - began]))
     found, seconds = json.loads(file.read_text(encoding="utf-8"))
     return float(found), float(seconds)
 
@@ -225,18 +236,18 @@ def _describe(checkpoint: Path, base: Path, name: str, step: int) -> None:
     replace(Facts.of_model(model), name=name, license=PRIVATE, source=source, quality={}).write(checkpoint)
 
 
-def _measure(folder: Path, place: Workplace, recipe: Recipe) -> Evaluation:
+def _measure(folder: Path, place: Workplace, recipe: Recipe, rows: int) -> Evaluation:
     losses, context = open_subject(folder, place.heldout.tokenizer)
-    return evaluate(losses, place.heldout, context, ROWS, recipe.objective)
+    return evaluate(losses, place.heldout, context, rows, recipe.objective)
 
 
 def _export(
-    place: Workplace, recipe: Recipe, out: Path, before: Evaluation, options: AdaptOptions
+    place: Workplace, recipe: Recipe, out: Path, before: Evaluation, options: AdaptOptions, rows: int
 ) -> Evaluation:
     """Quantizes the best weights, measures them, and puts the folder in its place if they are better."""
     folder = place.run / "folder"
     convert(place.best, folder, precision=options.precision, force=True)
-    after = _measure(folder, place, recipe)
+    after = _measure(folder, place, recipe, rows)
     if score(after) >= score(before):
         raise NotBetterError(
             "quantized, the adapted model is no better on the held-out files"

@@ -7,6 +7,8 @@ import json
 import re
 from pathlib import Path
 
+from cg2_training.arguments import amount, index, share
+
 EXAMPLE = """\
 example: teach the shipped model your repository, and use the result in Python files:
   cg2-train adapt ~/src/project
@@ -31,16 +33,19 @@ def add_adapt(parser: argparse.ArgumentParser) -> None:
         "--language", default="python", help="LSP id of the files to read (default: %(default)s)"
     )
     parser.add_argument(
-        "--share", type=float, default=0.1, help="of the text to hold out (default: %(default)s)"
+        "--share", type=share, default=0.1, help="of the text to hold out (default: %(default)s)"
     )
     parser.add_argument(
-        "--epochs", type=float, default=3.0, help="most passes over the files (default: %(default)s)"
+        "--epochs", type=amount, default=3.0, help="most passes over the files (default: %(default)s)"
     )
     parser.add_argument(
-        "--minutes", type=float, default=10.0, help="most time to train (default: %(default)s)"
+        "--minutes", type=amount, default=10.0, help="most time in all, about (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--threads", type=index, default=0, help="0 for as many as there are idle cores (default)"
     )
     parser.add_argument("--format", choices=("int8", "int4", "fp32"), default="int8")
-    parser.add_argument("--seed", type=int, default=1234)
+    parser.add_argument("--seed", type=index, default=1234)
     parser.add_argument(
         "--run", type=Path, metavar="FOLDER", help="folder to work in (default: in the cache)"
     )
@@ -74,6 +79,7 @@ def run_adapt(arguments: argparse.Namespace) -> int:
             minutes=arguments.minutes,
             precision=arguments.format,
             seed=arguments.seed,
+            threads=arguments.threads,
             progress=not arguments.json,
         ),
     )

@@ -29,14 +29,36 @@ def rhythm(steps: int) -> int:
     return max(1, steps // EVALUATIONS)
 
 
-def shortened(recipe: Recipe, steps: int) -> Recipe:
-    """The recipe for fewer steps, evaluated as often as before."""
-    every = rhythm(steps)
-    return replace(recipe, run=replace(recipe.run, steps=steps, save_every=every, evaluate_every=every))
+def shortened(recipe: Recipe, steps: int, before: Recipe) -> Recipe:
+    """The recipe for fewer steps, warmed up faster.
+
+    Args:
+        recipe: of the full length.
+        steps: how many there are to be.
+        before: the one that was followed so far; evaluations keep its rhythm unless there would be far more of them
+            than meant, or far fewer.
+    """
+    every = before.run.evaluate_every
+    if not EVALUATIONS / 2 <= steps / every <= 2 * EVALUATIONS:
+        every = rhythm(steps)
+    return replace(
+        recipe,
+        optimizer=replace(recipe.optimizer, warmup_steps=min(recipe.optimizer.warmup_steps, steps // 5)),
+        run=replace(recipe.run, steps=steps, save_every=every, evaluate_every=every),
+    )
 
 
 def adapt_recipe(
-    name: str, config: CodeGenConfig, tokenizer: CodeTokenizer, *, tokens: int, epochs: float, seed: int
+    name: str,
+    config: CodeGenConfig,
+    tokenizer: CodeTokenizer,
+    *,
+    tokens: int,
+    epochs: float,
+    seed: int,
+    rows: int = ROWS,
+    evaluate_rows: int = EVALUATED_ROWS,
+    threads: int = 0,
 ) -> Recipe:
     """The recipe for a repository of so many tokens.
 
@@ -47,8 +69,11 @@ def adapt_recipe(
         tokens: in the files to train on.
         epochs: how often each is seen if nothing stops the run.
         seed: of the order and the corruptions.
+        rows: of a step.
+        evaluate_rows: held-out rows of each kind.
+        threads: that compute; 0 leaves the choice.
     """
-    steps = max(10, round(epochs * tokens / (ROWS * config.n_positions)))
+    steps = max(10, round(epochs * tokens / (rows * config.n_positions)))
     every = rhythm(steps)
     return Recipe(
         name=name,
@@ -71,12 +96,13 @@ def adapt_recipe(
         ),
         run=RunSection(
             steps=steps,
-            rows_per_step=ROWS,
+            rows_per_step=rows,
             seed=seed,
             save_every=every,
             evaluate_every=every,
-            evaluate_rows=EVALUATED_ROWS,
+            evaluate_rows=evaluate_rows,
             loaders=0,
+            threads=threads,
             compile=epochs * tokens > WORTH_COMPILING and shutil.which("c++") is not None,
         ),
     )

@@ -7,6 +7,8 @@ import json
 import tempfile
 from pathlib import Path
 
+from cg2_training.arguments import count, index
+
 EXAMPLE = """\
 example, the shape that the documentation's figures are of:
   cg2-train bench --shape 42m --rows 4
@@ -20,17 +22,17 @@ def add_bench(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EXAMPLE
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--shape", choices=("10m", "42m", "125m", "350m"), default="42m")
-    parser.add_argument("--rows", type=int, default=4, help="rows of a step (default: %(default)s)")
-    parser.add_argument("--rows-per-pass", type=int, default=0, help="0 for all at once (default)")
-    parser.add_argument("--turn", type=int, default=3, help="steps of a turn (default: %(default)s)")
+    parser.add_argument("--rows", type=count, default=4, help="rows of a step (default: %(default)s)")
+    parser.add_argument("--rows-per-pass", type=index, default=0, help="0 for all at once (default)")
+    parser.add_argument("--turn", type=count, default=3, help="steps of a turn (default: %(default)s)")
     parser.add_argument(
-        "--rounds", type=int, default=5, help="turns of each that count (default: %(default)s)"
+        "--rounds", type=count, default=5, help="turns of each that count (default: %(default)s)"
     )
     parser.add_argument(
-        "--loaders", type=int, default=1, help="processes that make batches (default: %(default)s)"
+        "--loaders", type=index, default=1, help="processes that make batches (default: %(default)s)"
     )
     parser.add_argument(
-        "--threads", type=int, default=0, help="CPU threads; 0 for PyTorch's choice (default)"
+        "--threads", type=index, default=0, help="CPU threads; 0 for PyTorch's choice (default)"
     )
     parser.add_argument("--alone", action="store_true", help="leave the Hugging Face Trainer out")
     parser.add_argument("--json", action="store_true")

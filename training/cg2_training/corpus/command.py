@@ -9,6 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from cg2_training.arguments import index
+
 BUILD_EXAMPLE = """\
 example:
   cg2-train corpus build training/manifests/python-permissive.toml -o runs/corpus
@@ -93,9 +95,14 @@ def _collect(parser: argparse.ArgumentParser) -> None:
         help="JSON lines whose items stay out: HumanEval's, MBPP's or SAFIM's layout, or a corpus file's",
     )
     parser.add_argument("--executor", choices=("local", "slurm", "ray"), default="local")
-    parser.add_argument("--workers", type=int, default=0, help="tasks at a time (default: one per processor)")
     parser.add_argument(
-        "--tasks", type=int, default=0, help="among which the work is divided; changes nothing in the corpus"
+        "--workers", type=index, default=0, help="tasks at a time (default: one per processor)"
+    )
+    parser.add_argument(
+        "--tasks",
+        type=index,
+        default=0,
+        help="among which the work is divided; changes nothing in the corpus",
     )
     parser.add_argument(
         "--option",
@@ -177,7 +184,7 @@ def summary(report: Mapping[str, Any]) -> str:
 
 
 def _run_build(arguments: argparse.Namespace) -> int:
-    from cg2_training.corpus import build_corpus
+    from cg2_training.corpus.build import build_corpus
 
     report = build_corpus(arguments.manifest, arguments.output, cache=arguments.cache)
     print(json.dumps(asdict(report), indent=2))

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any
 
@@ -189,6 +190,7 @@ def _unique(
 ) -> dict[Split, list[Entry]]:
     shares = {spec.name: spec.heldout for spec in collection.sources}
     order = {spec.name: number for number, spec in enumerate(collection.sources)}
+    shares = {name: _reaching(share, entries, name) for name, share in shares.items()}
     split_of = {id(entry): SPLITS[entry.place >= shares[entry.source]] for entry in entries}
     entries.sort(key=lambda entry: (SPLITS.index(split_of[id(entry)]), order[entry.source], entry.rank))
     seen = SeenTexts()
@@ -200,6 +202,22 @@ def _unique(
         else:
             kept[split_of[id(entry)]].append(entry)
     return kept
+
+
+def _reaching(share: float, entries: Iterable[Entry], source: str) -> float:
+    """The share, raised where it would hold nothing of a small source out, to what holds about as much out.
+
+    A source whose documents all have one place, such as a dump of one repository, cannot be divided.
+    """
+    mine = sorted((entry for entry in entries if entry.source == source), key=lambda entry: entry.place)
+    if not share or not mine or mine[0].place < share:
+        return share
+    wanted, held = share * sum(entry.size for entry in mine), 0
+    for entry, behind in pairwise(mine):
+        held += entry.size
+        if held >= wanted and behind.place > entry.place:
+            return behind.place
+    return share
 
 
 def _nothing_left(reports: list[SourceReport]) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from cg2_training.arguments import amount
+
 PACK_EXAMPLE = """\
 example, half an hour on a machine that has PyTorch, one GPU and no network:
   cg2-train pack training/recipes/python-27m.toml --corpus runs/corpus --tokenizer runs/tokenizer.json -o runs/pack
@@ -23,7 +25,7 @@ def add_pack(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--corpus", type=Path, required=True, metavar="FOLDER", help="made by corpus build")
     parser.add_argument("--tokenizer", type=Path, required=True, metavar="FILE")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
-    parser.add_argument("--piece-mb", type=float, default=30.0, help="largest piece (default: %(default)s)")
+    parser.add_argument("--piece-mb", type=amount, default=30.0, help="largest piece (default: %(default)s)")
     parser.set_defaults(run_command=run_pack)
 
 

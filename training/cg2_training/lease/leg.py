@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from cg2_training.arguments import amount, index, seconds
 from cg2_training.corpus.dedup import exact_key
 from cg2_training.errors import TrainingError
 from cg2_training.flops import flops_per_token, nominal_peak
@@ -79,24 +80,29 @@ def _parser() -> argparse.ArgumentParser:
         "--work", type=Path, default=Path("lease-work"), help="folder that stays between the legs"
     )
     parser.add_argument("--out", type=Path, required=True, help="empty folder for what is to be carried home")
-    parser.add_argument("--leg", type=float, default=9.0, metavar="MINUTES", help="end within this time")
+    parser.add_argument("--leg", type=amount, default=9.0, metavar="MINUTES", help="end within this time")
     parser.add_argument(
-        "--budget", type=float, default=18.0, metavar="MINUTES", help="training time of all legs"
+        "--budget", type=amount, default=18.0, metavar="MINUTES", help="training time of all legs"
     )
     parser.add_argument(
         "--last", action="store_true", help="settle the run's length so that it ends within this leg"
     )
     parser.add_argument(
-        "--calibrate", type=float, default=45.0, metavar="SECONDS", help="to measure the speed for"
+        "--calibrate", type=seconds, default=45.0, metavar="SECONDS", help="to measure the speed for"
     )
     parser.add_argument(
-        "--reserve", type=float, default=30.0, metavar="SECONDS", help="kept free for leaving"
+        "--reserve", type=seconds, default=30.0, metavar="SECONDS", help="kept free for leaving"
     )
     parser.add_argument(
         "--installed", nargs="*", metavar="NAME", help="train on installed packages too; all if none is named"
     )
     parser.add_argument(
-        "--portion", type=int, default=0, help="leave this portion of the result; 1 and up train no further"
+        "--portion", type=index, default=0, help="leave this portion of the result; 1 and up train no further"
+    )
+    parser.add_argument(
+        "--accept-changes",
+        action="store_true",
+        help="go on although the recipe is another than in the leg before",
     )
     parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="SECTION.KEY=VALUE")
     return parser
@@ -109,7 +115,12 @@ def _run(arguments: argparse.Namespace) -> int:
     tokenizer = CodeTokenizer.load(pack / "tokenizer.json")
     shards = _shards(work, pack, tokenizer, arguments.installed, ledger)
     recipe = Recipe.load(pack / "recipe.toml", arguments.overrides)
-    trainer = Trainer(of_length(recipe, ledger.steps or UNKNOWN), *shards, work / "run")
+    trainer = Trainer(
+        of_length(recipe, ledger.steps or UNKNOWN),
+        *shards,
+        work / "run",
+        accept_changes=arguments.accept_changes,
+    )
     if not arguments.portion:
         end = began + 60 * arguments.leg - arguments.reserve
         _train(trainer, recipe, ledger, work, end, arguments)

@@ -1,0 +1,93 @@
+"""An adaptation's sizes fit the machine, and its length follows the clock."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cg2_training.adapt.recipe import LEARNING_RATE, ROWS, rhythm
+from cg2_training.adapt.timing import KINDS, Pacer, Sizes, settled_sizes, sizes_for
+from cg2_training.objective import ObjectiveConfig
+from cg2_training.optimizer import lr_scale
+from cg2_training.recipe import ModelSection, OptimizerSection, Recipe, RunSection
+
+MODEL = ModelSection(
+    n_layer=1, n_embd=64, n_head=4, rotary_dim=16, context_length=64, vocab_size=512, n_masks=20
+)
+
+
+def recipe_of(steps: int) -> Recipe:
+    return Recipe(
+        name="toy",
+        model=MODEL,
+        optimizer=OptimizerSection(
+            lr=LEARNING_RATE, schedule="wsd", warmup_steps=min(20, steps // 5), decay_share=0.7
+        ),
+        run=RunSection(steps=steps, rows_per_step=8, evaluate_every=rhythm(steps)),
+        objective=ObjectiveConfig(),
+    )
+
+
+def test_a_fast_machine_gets_the_full_sizes() -> None:
+    assert sizes_for(0.01, 10) == Sizes()
+    assert Sizes().rows_per_step == ROWS
+
+
+@given(st.floats(1e-6, 100), st.floats(0.1, 600))
+def test_sizes_are_at_least_one_and_never_grow_with_slowness(row_s: float, minutes: float) -> None:
+    sizes, slower = sizes_for(row_s, minutes), sizes_for(2 * row_s, minutes)
+    for name in ("rows_per_step", "evaluate_rows", "measure_rows"):
+        assert 1 <= getattr(slower, name) <= getattr(sizes, name) <= getattr(Sizes(), name)
+    assert sizes.measure_rows == 1 or 2 * KINDS * sizes.measure_rows * row_s <= 60 * minutes * 0.5
+
+
+def test_sizes_stay_what_the_first_call_settled_on(tmp_path: Path) -> None:
+    first = settled_sizes(tmp_path / "sizes.json", lambda: 5.0, 1)
+    assert settled_sizes(tmp_path / "sizes.json", lambda: 0.001, 1) == first != Sizes()
+
+
+@given(
+    st.integers(10, 400),
+    st.lists(st.floats(0.5, 4.0), min_size=400, max_size=400),
+    st.floats(10, 2000),
+    st.floats(0.1, 3.0),
+)
+def test_a_run_ends_in_time_and_low(
+    steps: int, paces: list[float], budget: float, evaluation_s: float
+) -> None:
+    """Steps take half of to four times what they usually take, at random."""
+    full = recipe = recipe_of(steps)
+    now = 0.0
+    pacer = Pacer(full, budget, evaluation_s, lambda: now)
+    done, scale, window = 0, 0.0, []
+    while done < recipe.run.steps:
+        scale = lr_scale(done, recipe.run.steps, recipe.optimizer)
+        now += paces[done]
+        window = [*window, paces[done]][-20:]
+        done += 1
+        recipe = pacer(recipe, done, sum(window) / len(window))
+        if done % recipe.run.evaluate_every == 0 or done >= recipe.run.steps:
+            now += evaluation_s
+    assert done <= steps
+    assert now <= max(budget, 4.0 + evaluation_s) + 4.0
+    if done < steps and done > 10:
+        assert scale < 0.6, "the learning rate has come down"
+
+
+def test_a_length_that_fits_is_left_alone() -> None:
+    recipe = recipe_of(100)
+    pacer = Pacer(recipe, 10_000.0, 1.0, lambda: 5.0)
+    assert all(pacer(recipe, done, 1.0) is recipe for done in range(1, 101))
+
+
+def test_a_shorter_run_warms_up_faster() -> None:
+    recipe = recipe_of(1000)
+    pacer = Pacer(recipe, 100.0, 1.0, lambda: 0.0)
+    assert pacer(recipe, 1, 5.0) is recipe, "one step says little"
+    short = pacer(recipe, 2, 5.0)
+    assert 10 < short.run.steps < 25
+    assert short.optimizer.warmup_steps == short.run.steps // 5 == pytest.approx(4, abs=1)
+    assert short.run.evaluate_every < 5
