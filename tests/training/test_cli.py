@@ -57,7 +57,7 @@ def test_from_text_to_a_model_folder(
     ("arguments", "says"),
     [
         (["tokenize", "none.jsonl", "--tokenizer", "none.json", "-o", "out"], "none.json is missing"),
-        (["evaluate", "none", "--heldout", "none"], "not a token shard"),
+        (["evaluate", "none", "--heldout", "none"], "none does not exist"),
         (
             ["pretrain", "none.toml", "--train", "a", "--heldout", "b", "--run", "c"],
             "none.toml does not exist",

@@ -28,6 +28,9 @@ OBJECTIVES = {
     "syntax": ObjectiveConfig(syntax_share=1.0),
     "early starts": ObjectiveConfig(early_start_share=1.0, line_end_share=1.0),
     "fragments": ObjectiveConfig(fragment_share=1.0),
+    "dense": ObjectiveConfig(dense_share=1.0),
+    "token starts": ObjectiveConfig(token_start_share=1.0),
+    "dense token starts": ObjectiveConfig(token_start_share=0.5, dense_share=0.5, early_start_share=0.5),
 }
 LIBRARY = Path(sysconfig.get_paths()["stdlib"])
 MODULES = [(LIBRARY / f"{name}.py").read_text("utf-8") for name in ("heapq", "shlex", "this", "keyword")]

@@ -11,6 +11,18 @@ INFILLS = ("span_corruption", "psm", "ul2")
 """Ways of choosing what is masked; see `ObjectiveConfig`."""
 
 
+SHARES = (
+    "infill_share",
+    "line_end_share",
+    "early_start_share",
+    "token_start_share",
+    "dense_share",
+    "syntax_share",
+    "fragment_share",
+)
+"""Settings that are chances."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ObjectiveConfig:
     """How rows are corrupted.
@@ -26,6 +38,11 @@ class ObjectiveConfig:
         line_end_share: chance that a span ends at the line end nearest to where it would end.
         early_start_share: chance that a span is moved back to begin where its first line begins, or the line before:
             middles whose beginning stands there already, as an anchor left behind the cursor makes them.
+        token_start_share: chance that a span begins at the token boundary nearest to where it would, as the server
+            heals the cursor's place to one; without it, spans begin between any two characters.
+        dense_share: chance that a part has short spans instead, each within a line, on up to `max_spans` lines: many
+            starts of middles, which are where the model is weak, for the same number of labels.
+        dense_span_chars: lengths of those are uniform from 1 to this many characters, or to the end of the line.
         syntax_share: chance that a part's spans are nodes of its syntax tree (AST-FIM, Gong et al. 2025,
             arXiv 2506.00204).
         syntax_language: whose grammar is used.
@@ -44,6 +61,9 @@ class ObjectiveConfig:
     max_span_chars: int = 400
     line_end_share: float = 0.5
     early_start_share: float = 0.0
+    token_start_share: float = 0.0
+    dense_share: float = 0.0
+    dense_span_chars: int = 60
     syntax_share: float = 0.0
     syntax_language: str = "python"
     fragment_share: float = 0.0
@@ -52,18 +72,19 @@ class ObjectiveConfig:
 
     def problem(self) -> str:
         """What is contradictory in the settings, in a sentence; "" if nothing is."""
-        for name in ("infill_share", "line_end_share", "early_start_share", "syntax_share", "fragment_share"):
+        for name in SHARES:
             if not 0 <= getattr(self, name) <= 1:
                 return f"objective.{name} is {getattr(self, name)}, but is a chance between 0 and 1."
         if not (0 <= self.min_mask_ratio <= self.max_mask_ratio < 1 and self.max_mask_ratio > 0):
             return (
                 "mask ratios must satisfy 0 <= min_mask_ratio <= max_mask_ratio < 1, with a maximum above 0."
             )
-        for name in ("max_span_chars", "max_spans"):
+        for name in ("max_span_chars", "max_spans", "dense_span_chars"):
             if getattr(self, name) < 1:
                 return f"objective.{name} is {getattr(self, name)}, but must be at least 1."
         if self.infill not in INFILLS:
             return f"objective.infill is {self.infill!r}; choose {', '.join(INFILLS)}."
-        if self.syntax_share and self.infill != "span_corruption":
-            return f"objective.syntax_share needs infill = 'span_corruption', not {self.infill!r}."
+        for name in ("syntax_share", "dense_share"):
+            if getattr(self, name) and self.infill != "span_corruption":
+                return f"objective.{name} needs infill = 'span_corruption', not {self.infill!r}."
         return ""

@@ -9,6 +9,7 @@ import numpy as np
 
 from cg2_training.objective.config import ObjectiveConfig
 from cg2_training.objective.layout import FRAME, PER_SPAN, cut_part
+from cg2_training.objective.lengths import IntArray
 from cg2_training.objective.spans import choose_spans
 from cg2ls.codegen2 import CodeTokenizer
 
@@ -80,7 +81,8 @@ def _corrupted(
     while kept > 0:
         rng = np.random.default_rng(seed)
         text = tokenizer.decode_bytes(part[:kept]).decode("utf-8", errors="ignore")
-        spans = choose_spans(text, config, rng, masks=tokenizer.special.n_masks)
+        boundaries = token_starts(part[:kept], text, tokenizer) if config.token_start_share else None
+        spans = choose_spans(text, config, rng, masks=tokenizer.special.n_masks, boundaries=boundaries)
         if not spans:
             return []
         size = kept + FRAME + PER_SPAN * len(spans)
@@ -92,6 +94,21 @@ def _corrupted(
                 return made.laid_out(tokenizer.special)
         kept = min(kept - 1, kept * room // size)
     return []
+
+
+def token_starts(tokens: Sequence[int], text: str, tokenizer: CodeTokenizer) -> IntArray | None:
+    """Characters of the text at which its tokens begin; None where the text lost incomplete characters."""
+    table = tokenizer.token_bytes
+    ends = np.cumsum([len(table[token]) for token in tokens])
+    starts = np.concatenate([[0], ends[:-1]])
+    if text.isascii():
+        return starts if len(text) == ends[-1] else None
+    widths = [len(character.encode()) for character in text]
+    if sum(widths) != ends[-1]:
+        return None
+    begins = np.concatenate([[0], np.cumsum(widths)])
+    at: IntArray = np.flatnonzero(np.isin(begins, starts))
+    return at
 
 
 def causal_row(row: Sequence[int], end_of_text: int, rng: np.random.Generator | None = None) -> Row:

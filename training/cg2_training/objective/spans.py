@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from cg2_training.objective.config import ObjectiveConfig
-from cg2_training.objective.lengths import draw_lengths
+from cg2_training.objective.lengths import IntArray, draw_lengths
 
 Span = tuple[int, int]
 
@@ -21,7 +21,14 @@ UL2_DENOISERS = ((0.15, 3), (0.15, 32), (0.5, 3))
 """Share masked and mean span in tokens: R, and the two extremes X (Tay et al. 2022, table 1, for short inputs)."""
 
 
-def choose_spans(text: str, config: ObjectiveConfig, rng: np.random.Generator, *, masks: int) -> list[Span]:
+def choose_spans(
+    text: str,
+    config: ObjectiveConfig,
+    rng: np.random.Generator,
+    *,
+    masks: int,
+    boundaries: IntArray | None = None,
+) -> list[Span]:
     """Chooses the spans of one part of a row; none where the text is too short.
 
     Args:
@@ -29,9 +36,17 @@ def choose_spans(text: str, config: ObjectiveConfig, rng: np.random.Generator, *
         config: what is masked.
         rng: decides.
         masks: how many masks the vocabulary has.
+        boundaries: characters at which the text's tokens begin, in order; needed for `token_start_share`.
     """
     if len(text) < 2:
         return []
+    spans = _drawn(text, config, rng, masks)
+    if config.token_start_share and boundaries is not None:
+        spans = _from_token_starts(spans, boundaries, config, rng)
+    return spans
+
+
+def _drawn(text: str, config: ObjectiveConfig, rng: np.random.Generator, masks: int) -> list[Span]:
     if config.infill == "psm":
         return psm_span(len(text), rng)
     if config.infill == "ul2":
@@ -40,6 +55,11 @@ def choose_spans(text: str, config: ObjectiveConfig, rng: np.random.Generator, *
         from cg2_training.objective.syntax import syntax_spans
 
         if spans := syntax_spans(text, config, rng):
+            return spans
+    if config.dense_share and rng.random() < config.dense_share:
+        from cg2_training.objective.dense import dense_spans
+
+        if spans := dense_spans(text, config, rng, masks=masks):
             return spans
     spans = uniform_spans(len(text), config, rng, masks=masks)
     if config.early_start_share:
@@ -123,4 +143,20 @@ def _from_line_starts(
             moved = next((at for at in (wanted, begin) if limit < at), start)
             start, end = moved, end - (start - moved)
         drawn.append((start, end))
+    return drawn
+
+
+def _from_token_starts(
+    spans: Sequence[Span], boundaries: IntArray, config: ObjectiveConfig, rng: np.random.Generator
+) -> list[Span]:
+    """Moves the starts of some spans to the nearest token boundary, before or behind, where there is room."""
+    drawn: list[Span] = []
+    limit = -1
+    for start, end in spans:
+        if rng.random() < config.token_start_share:
+            behind = int(np.searchsorted(boundaries, start))
+            near = [int(at) for at in boundaries[max(0, behind - 1) : behind + 1] if limit < at < end]
+            start = min(near, key=lambda at: abs(at - start), default=start)
+        drawn.append((start, end))
+        limit = end
     return drawn
