@@ -1,36 +1,72 @@
 """The one reader and writer of CodeGen2 and CodeGen2.5 checkpoints in the Hugging Face layout.
 
-A checkpoint is a folder with config.json, tokenizer.json and model.safetensors, or several shards with a
-model.safetensors.index.json. Tensors are memory-mapped and converted one at a time.
+A checkpoint is a folder with config.json, tokenizer.json and weights: safetensors, or PyTorch's .bin where the caller
+brings a reader for them. Tensors are memory-mapped and converted one at a time.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 from safetensors.numpy import save_file
 
-from cg2ls.codegen2.config import CODEGEN25, CodeGenConfig
+from cg2ls.codegen2.config import CODEGEN25, ROTARY_BASE, CodeGenConfig
+from cg2ls.codegen2.files import CheckpointError, read_json
 from cg2ls.codegen2.llama import llama_shapes
-from cg2ls.codegen2.safetensors_map import MappedTensor, map_safetensors
-from cg2ls.errors import Cg2Error
+from cg2ls.codegen2.quantized import TYPES, method_beside, method_in_names
+from cg2ls.codegen2.safetensors_map import map_safetensors
+from cg2ls.codegen2.weight_files import INDEX, SINGLE, find_weights
 from cg2ls.files import replacing_folder
+from cg2ls.jsontext import json_text
 
-INDEX = "model.safetensors.index.json"
-SINGLE = "model.safetensors"
+__all__ = [
+    "INDEX",
+    "SINGLE",
+    "Checkpoint",
+    "CheckpointError",
+    "read_json",
+    "tensor_shapes",
+    "write_checkpoint",
+]
 
-BUFFERS = (".attn.causal_mask", ".attn.masked_bias", ".attn.bias", ".rotary_emb.inv_freq")
+MASKS = (".attn.causal_mask", ".attn.bias")
+FREQUENCIES = ".rotary_emb.inv_freq"
+BUFFERS = (*MASKS, ".attn.masked_bias", FREQUENCIES)
 """Endings of saved buffers that hold no weights."""
 
+EMBEDDINGS = {"lm_head.weight": ("transformer.wte.weight", "model.embed_tokens.weight")}
+"""What a tied head multiplies by, in either family."""
 
-class CheckpointError(Cg2Error):
-    """A checkpoint folder that is incomplete, damaged, or does not fit its own config."""
+FREQUENCY_ERROR = 0.01
+"""Relative; frequencies may be stored in half precision."""
+
+
+class StoredTensor(Protocol):
+    """One tensor of a file that is open."""
+
+    @property
+    def dtype(self) -> str:
+        """The safetensors format's name of the element type."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Its dimensions."""
+
+    @property
+    def is_float(self) -> bool:
+        """Whether the values are plain floats."""
+
+    def read(self) -> npt.NDArray[np.float32]:
+        """The values, as a new array."""
+
+
+PickleReader = Callable[[tuple[Path, ...]], Iterator[tuple[str, StoredTensor]]]
+"""Gives the tensors of .bin files by name."""
 
 
 def tensor_shapes(config: CodeGenConfig) -> dict[str, tuple[int, ...]]:
@@ -70,32 +106,44 @@ class Checkpoint:
 
     folder: Path
     config: CodeGenConfig
-    _tensors: Mapping[str, MappedTensor]
+    _tensors: Mapping[str, StoredTensor]
 
     @classmethod
-    def open(cls, folder: Path, *, qkv_groups: int | None = None) -> Checkpoint:
+    def open(
+        cls,
+        folder: Path,
+        *,
+        qkv_groups: int | None = None,
+        ignored: Collection[str] = (),
+        pickled: PickleReader | None = None,
+    ) -> Checkpoint:
         """Maps a checkpoint and checks every name and shape against its config; reads no weights.
 
         Args:
             folder: the checkpoint.
             qkv_groups: overrides the group count that config.json implies.
+            ignored: keys of config.json that are not looked at.
+            pickled: reads .bin files; without it they are refused.
 
         Raises:
-            CheckpointError: a missing or truncated file, a missing tensor, a wrong shape.
+            CheckpointError: a missing or truncated file, a missing, unknown or quantized tensor, a wrong shape.
             ConfigError: config.json is not CodeGen2's.
         """
-        config = CodeGenConfig.from_dict(read_json(folder / "config.json"), qkv_groups)
-        tensors = dict(_map_all(folder))
-        for name, shape in tensor_shapes(config).items():
-            if name not in tensors:
-                raise CheckpointError(
-                    f"{folder}: the tensor {name} is missing; download the checkpoint again."
-                )
-            if tensors[name].shape != shape:
-                raise CheckpointError(
-                    f"{folder}: {name} has shape {list(tensors[name].shape)}, but config.json implies {list(shape)}."
-                )
-        return cls(folder, config, tensors)
+        if not folder.is_dir():
+            raise CheckpointError(f"{folder} {'is not a folder' if folder.exists() else 'does not exist'}.")
+        config = CodeGenConfig.from_dict(read_json(folder / "config.json"), qkv_groups, ignored=ignored)
+        if method := method_beside(folder):
+            raise CheckpointError(_quantized(folder, method))
+        shapes = tensor_shapes(config)
+        tensors = _without_prefix(_map_all(folder, pickled), next(iter(shapes)))
+        if method := method_in_names(name for name in tensors if not name.endswith(BUFFERS)):
+            raise CheckpointError(_quantized(folder, method))
+        _check_buffers(folder, config, tensors)
+        weights = {name: tensor for name, tensor in tensors.items() if not name.endswith(BUFFERS)}
+        if config.tied:
+            _tie(folder, weights)
+        _check_weights(folder, shapes, weights)
+        return cls(folder, replace(config, tied=False), weights)
 
     @property
     def tokenizer_path(self) -> Path:
@@ -107,8 +155,14 @@ class Checkpoint:
         return iter(tensor_shapes(self.config))
 
     def tensor(self, name: str) -> npt.NDArray[np.float32]:
-        """One weight as float32, read now (float16 and bfloat16 are widened exactly)."""
-        return self._tensors[name].read()
+        """One weight as float32, read now (float16 and bfloat16 are widened exactly).
+
+        Raises:
+            CheckpointError: a value is NaN or infinite, or too large for float32.
+        """
+        values = self._tensors[name].read()
+        check_finite(values, f"{self.folder}: {name}")
+        return values
 
 
 def write_checkpoint(
@@ -124,15 +178,16 @@ def write_checkpoint(
     The folder appears whole or not at all; one that was there is replaced.
 
     Raises:
-        CheckpointError: a weight is missing or has the wrong shape.
+        CheckpointError: a weight is missing, has the wrong shape, or holds a value that is not finite.
     """
     shapes = tensor_shapes(config)
     for name, shape in shapes.items():
         if name not in tensors or tensors[name].shape != shape:
             raise CheckpointError(f"cannot write {folder}: {name} must be given with shape {list(shape)}.")
+        check_finite(tensors[name], f"cannot write {folder}: {name}")
     with replacing_folder(folder, proof="config.json") as new:
         (new / "config.json").write_text(
-            json.dumps(config.to_dict(end_of_text_id=end_of_text_id), indent=2) + "\n"
+            json_text(config.to_dict(end_of_text_id=end_of_text_id), indent=2) + "\n"
         )
         (new / "tokenizer.json").write_text(tokenizer_json, encoding="utf-8")
         weights = {name: np.ascontiguousarray(tensors[name], dtype=np.float32) for name in shapes}
@@ -140,38 +195,116 @@ def write_checkpoint(
         (new / SINGLE).chmod(0o644)  # safetensors lets nobody else read what it writes
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object from a file.
+def check_finite(values: npt.NDArray[np.floating], subject: str) -> None:
+    """Refuses values that are NaN or infinite.
+
+    Args:
+        values: of a tensor; nothing of its size is made beside it.
+        subject: whose they are, for the error.
 
     Raises:
-        CheckpointError: the file is missing, or holds something else.
+        CheckpointError: see above.
     """
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise CheckpointError(f"{path} is missing; a checkpoint folder needs it.") from None
-    except (OSError, ValueError, RecursionError) as wrong:
-        raise CheckpointError(f"{path} cannot be read as JSON ({wrong}).") from None
-    if not isinstance(value, dict):
-        raise CheckpointError(f"{path} must hold a JSON object.")
-    return value
+    if not values.size or (np.isfinite(values.min()) and np.isfinite(values.max())):  # NaN reaches both
+        return
+    bad = ~np.isfinite(values)
+    place = [int(at) for at in np.unravel_index(int(bad.argmax()), values.shape)]
+    count = int(bad.sum())
+    raise CheckpointError(
+        f"{subject} holds {values[tuple(place)]} at {place} ({count} of its {values.size} values are not finite);"
+        " the checkpoint is damaged, or its training diverged."
+    )
 
 
-def _map_all(folder: Path) -> Iterator[tuple[str, MappedTensor]]:
-    if (folder / INDEX).exists():
-        weight_map = read_json(folder / INDEX).get("weight_map")
-        if not isinstance(weight_map, dict) or not all(isinstance(name, str) for name in weight_map.values()):
-            raise CheckpointError(f"{folder / INDEX} has no weight_map of file names; download it again.")
-        files = sorted(set(weight_map.values()))
-    elif (folder / SINGLE).exists():
-        files = [SINGLE]
-    else:
+def _map_all(folder: Path, pickled: PickleReader | None) -> dict[str, StoredTensor]:
+    files = find_weights(folder)
+    if files.pickled and pickled is None:
+        raise CheckpointError(f"{folder} has its weights in .bin files; save them as safetensors first.")
+    tensors: dict[str, StoredTensor] = {}
+    for path in files.paths:
+        found = pickled((path,)) if files.pickled and pickled is not None else map_safetensors(path)
+        for name, tensor in found:
+            if name in tensors:
+                raise CheckpointError(
+                    f"{folder}: the tensor {name} is in two files; remove the one that is stale."
+                )
+            tensors[name] = tensor
+    return tensors
+
+
+def _without_prefix(tensors: Mapping[str, StoredTensor], first: str) -> dict[str, StoredTensor]:
+    """The tensors without what wrappers (DistributedDataParallel, compile, Lightning) put before their names.
+
+    Args:
+        tensors: by name.
+        first: the published name of a tensor that every checkpoint has.
+    """
+    wrapped = next((name for name in tensors if name.endswith(f".{first}")), "")
+    prefix = wrapped.removesuffix(first)
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
+
+
+def _quantized(folder: Path, method: str) -> str:
+    return f"{folder} is quantized already: {method}; convert the float checkpoint it was made from."
+
+
+def _check_buffers(folder: Path, config: CodeGenConfig, tensors: Mapping[str, StoredTensor]) -> None:
+    """Compares what saved buffers say of the network with config.json and with the graph."""
+    for name, tensor in tensors.items():
+        if name.endswith(MASKS) and len(tensor.shape) >= 2 and tensor.shape[-1] < config.n_positions:
+            raise CheckpointError(
+                f"{folder}: {name} is a mask for {tensor.shape[-1]} tokens, but config.json states"
+                f" {config.n_positions} positions."
+            )
+        if name.endswith(FREQUENCIES) and tensor.is_float:
+            found, width = tensor.read().reshape(-1), config.rotary_dim
+            expected = ROTARY_BASE ** (-np.arange(0, width, 2) / width)
+            if found.shape != expected.shape or not np.allclose(
+                found, expected, rtol=FREQUENCY_ERROR, atol=1e-7
+            ):
+                raise CheckpointError(
+                    f"{folder}: {name} has other rotary frequencies than those of base {ROTARY_BASE:g}, which"
+                    " the network here has."
+                )
+
+
+def _tie(folder: Path, weights: dict[str, StoredTensor]) -> None:
+    """Lets the head be the embedding."""
+    for head, names in EMBEDDINGS.items():
+        table = next((weights[name] for name in names if name in weights), None)
+        if table is None:
+            continue
+        if head in weights and not np.array_equal(weights[head].read(), table.read()):
+            raise CheckpointError(
+                f"{folder}: config.json ties the head to the embedding (tie_word_embeddings), but {head} differs"
+                " from it; set tie_word_embeddings to false if the head is its own."
+            )
+        weights[head] = table
+
+
+def _check_weights(
+    folder: Path, shapes: Mapping[str, tuple[int, ...]], weights: Mapping[str, StoredTensor]
+) -> None:
+    for name, shape in shapes.items():
+        if name not in weights:
+            tied = " and config.json ties no head to the embedding (tie_word_embeddings)" * (
+                name in EMBEDDINGS
+            )
+            raise CheckpointError(
+                f"{folder}: the tensor {name} is missing{tied}; download the checkpoint again."
+            )
+        tensor = weights[name]
+        if not tensor.is_float:
+            kind = TYPES.get(tensor.dtype, tensor.dtype)
+            raise CheckpointError(_quantized(folder, f"{kind} (type {tensor.dtype} of {name})"))
+        if tensor.shape != shape:
+            raise CheckpointError(
+                f"{folder}: {name} has shape {list(tensor.shape)}, but config.json implies {list(shape)}."
+            )
+    if unknown := [name for name in weights if name not in shapes]:
+        more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
+        hint = "merge the adapter into its model first" if "lora_" in unknown[0] else "they would be left out"
         raise CheckpointError(
-            f"{folder} has neither {SINGLE} nor {INDEX}; convert .bin weights to safetensors first."
+            f"{folder} holds tensors that config.json has no place for ({unknown[0]}{more}); {hint}, so the model"
+            " would be another one."
         )
-    for name in files:
-        if Path(name).name != name:
-            raise CheckpointError(f"{folder / INDEX} names {name!r}, which is not a file of this folder.")
-        for tensor, mapped in map_safetensors(folder / name):
-            if not tensor.endswith(BUFFERS):
-                yield tensor, mapped

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cg2ls.codegen2.llama import llama_dict, shape_from_llama, unlike_codegen25
+from cg2ls.codegen2.config_keys import unlike
+from cg2ls.codegen2.llama import llama_dict, shape_from_llama, whole
+from cg2ls.codegen2.quantized import method_in_config
 from cg2ls.errors import Cg2Error
 
 CODEGEN2, CODEGEN25 = "codegen2", "codegen2.5"
@@ -45,6 +48,7 @@ class CodeGenConfig:
             1 for CodeGen2.5, whose checkpoints keep the three apart.
         layer_norm_epsilon: added to the variance (CodeGen2.5: the mean square) in every norm.
         family: one of `FAMILIES`.
+        tied: whether the head multiplies by the embedding, so that the checkpoint may lack the head's matrix.
     """
 
     n_layer: int
@@ -57,11 +61,16 @@ class CodeGenConfig:
     qkv_groups: int = 4
     layer_norm_epsilon: float = 1e-5
     family: str = CODEGEN2
+    tied: bool = False
 
     def __post_init__(self) -> None:
         for name in ("n_layer", "n_embd", "n_head", "rotary_dim", "n_positions", "vocab_size", "n_inner"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"config.json: {name} is {getattr(self, name)}, but must be at least 1.")
+        if not (math.isfinite(self.layer_norm_epsilon) and self.layer_norm_epsilon > 0):
+            raise ConfigError(
+                f"config.json: the norms' epsilon is {self.layer_norm_epsilon}, but must be a small positive number."
+            )
         if self.n_embd % self.n_head:
             raise ConfigError(f"config.json: n_embd {self.n_embd} is not divisible by n_head {self.n_head}.")
         if self.rotary_dim > self.head_dim or self.rotary_dim % 2:
@@ -89,28 +98,39 @@ class CodeGenConfig:
         return self.n_layer * block + 2 * self.vocab_size * d + self.vocab_size + 2 * d
 
     @classmethod
-    def from_dict(cls, raw: Mapping[str, Any], qkv_groups: int | None = None) -> CodeGenConfig:
+    def from_dict(
+        cls, raw: Mapping[str, Any], qkv_groups: int | None = None, *, ignored: Collection[str] = ()
+    ) -> CodeGenConfig:
         """Reads the keys of a Hugging Face config.json; `eos_token_id` is never looked at.
 
         Args:
             raw: the parsed file.
             qkv_groups: overrides what the file implies (see `implied_groups`).
+            ignored: keys that somebody vouches for; they are not looked at.
 
         Raises:
-            ConfigError: another model family, a missing key, a contradiction.
+            ConfigError: another model family, quantized weights, a missing key, a contradiction, a key that may
+                change the network in a way that is not known here.
         """
+        raw = {key: value for key, value in raw.items() if key not in ignored}
         readers = {"codegen": _codegen2, "llama": _codegen25}
         if str(kind := raw.get("model_type")) not in readers:
             raise ConfigError(
                 f"config.json: model_type is {kind!r}, but only 'codegen' (CodeGen2) and 'llama' (CodeGen2.5)"
                 " can be read here."
             )
+        if method := method_in_config(raw):
+            raise ConfigError(
+                f"The checkpoint is quantized already: {method}; convert the float checkpoint it was made from."
+            )
+        if problem := unlike(raw):
+            raise ConfigError(f"config.json: {problem}.")
         try:
             return readers[str(kind)](raw, qkv_groups)
         except KeyError as missing:
             raise ConfigError(f"config.json: the key {missing.args[0]!r} is missing.") from None
-        except (TypeError, ValueError, OverflowError) as wrong:
-            raise ConfigError(f"config.json: a value has the wrong type ({wrong}).") from None
+        except (TypeError, ValueError, OverflowError) as error:
+            raise ConfigError(f"config.json: a value has the wrong type ({error}).") from None
 
     def to_dict(self, *, end_of_text_id: int) -> dict[str, Any]:
         """The Hugging Face config.json of this model; the ids of begin and end are set right (not 1 and 2)."""
@@ -146,23 +166,22 @@ class CodeGenConfig:
 
 
 def _codegen2(raw: Mapping[str, Any], qkv_groups: int | None) -> CodeGenConfig:
-    n_embd = int(raw["n_embd"])
+    n_embd = whole(raw, "n_embd")
     return CodeGenConfig(
-        n_layer=int(raw["n_layer"]),
+        n_layer=whole(raw, "n_layer"),
         n_embd=n_embd,
-        n_head=int(raw["n_head"]),
-        rotary_dim=int(raw["rotary_dim"]),
-        n_positions=int(raw["n_positions"]),
-        vocab_size=int(raw["vocab_size"]),
-        n_inner=int(raw.get("n_inner") or 4 * n_embd),
+        n_head=whole(raw, "n_head"),
+        rotary_dim=whole(raw, "rotary_dim"),
+        n_positions=whole(raw, "n_positions"),
+        vocab_size=whole(raw, "vocab_size"),
+        n_inner=4 * n_embd if raw.get("n_inner") is None else whole(raw, "n_inner"),
         qkv_groups=qkv_groups if qkv_groups is not None else implied_groups(raw),
         layer_norm_epsilon=float(raw.get("layer_norm_epsilon", 1e-5)),
+        tied=bool(raw.get("tie_word_embeddings")),
     )
 
 
 def _codegen25(raw: Mapping[str, Any], qkv_groups: int | None) -> CodeGenConfig:
-    if wrong := unlike_codegen25(raw):
-        raise ConfigError(f"config.json: {wrong}; only CodeGen2.5's Llama can be read here.")
     if qkv_groups not in (None, 1):
         raise ConfigError(
             "qkv groups: CodeGen2.5 keeps queries, keys and values apart; leave --qkv-groups out."
@@ -176,5 +195,5 @@ def implied_groups(raw: Mapping[str, Any]) -> int:
     Tensor shapes cannot tell the layouts apart, so whoever converts weights should check the result too.
     """
     if GROUPS_KEY in raw:
-        return int(raw[GROUPS_KEY])
-    return PUBLISHED_GROUPS.get(int(raw.get("head_dim") or 0), 4)
+        return whole(raw, GROUPS_KEY)
+    return PUBLISHED_GROUPS.get(0 if raw.get("head_dim") is None else whole(raw, "head_dim"), 4)

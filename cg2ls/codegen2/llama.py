@@ -17,44 +17,33 @@ if TYPE_CHECKING:
 
 FloatArray = npt.NDArray[np.floating]
 
-EXPECTED: dict[str, tuple[object, ...]] = {
-    "hidden_act": ("silu",),
-    "attention_bias": (False,),
-    "mlp_bias": (False,),
-    "tie_word_embeddings": (False,),
-    "rope_scaling": (None,),
-    "rope_theta": (10000, 10000.0),
-}
-"""Values of keys that may be left out; Llamas that differ are other networks than CodeGen2.5."""
 
+def whole(raw: Mapping[str, Any], key: str) -> int:
+    """A whole number from a config.json.
 
-def unlike_codegen25(raw: Mapping[str, Any]) -> str:
-    """What a config.json of Llama's says that CodeGen2.5's does not, in words; "" where it fits."""
-    rotary = raw.get("rope_parameters") or {}
-    found = dict(raw) | {"rope_theta": rotary.get("rope_theta", raw.get("rope_theta", 10000.0))}
-    for key, allowed in EXPECTED.items():
-        if key in found and found[key] not in allowed:
-            return f"{key} is {found[key]!r}, but CodeGen2.5 has {allowed[0]!r}"
-    if rotary.get("rope_type", "default") != "default":
-        return f"rope_type is {rotary['rope_type']!r}, but CodeGen2.5 has 'default'"
-    heads = raw["num_attention_heads"]
-    if raw.get("num_key_value_heads", heads) != heads:
-        return "heads share keys and values, but CodeGen2.5's do not"
-    return ""
+    Raises:
+        KeyError: it is missing.
+        TypeError: it is something else.
+    """
+    value: object = raw[key]
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{key} is {value!r}, but must be a whole number")
+    return value
 
 
 def shape_from_llama(raw: Mapping[str, Any]) -> dict[str, Any]:
     """Fields of `CodeGenConfig` from Llama's keys; the whole head is rotated."""
-    width, heads = int(raw["hidden_size"]), int(raw["num_attention_heads"])
+    width, heads = whole(raw, "hidden_size"), whole(raw, "num_attention_heads")
     return {
-        "n_layer": int(raw["num_hidden_layers"]),
+        "n_layer": whole(raw, "num_hidden_layers"),
         "n_embd": width,
         "n_head": heads,
         "rotary_dim": width // max(1, heads),
-        "n_positions": int(raw["max_position_embeddings"]),
-        "vocab_size": int(raw["vocab_size"]),
-        "n_inner": int(raw["intermediate_size"]),
+        "n_positions": whole(raw, "max_position_embeddings"),
+        "vocab_size": whole(raw, "vocab_size"),
+        "n_inner": whole(raw, "intermediate_size"),
         "layer_norm_epsilon": float(raw.get("rms_norm_eps", 1e-6)),
+        "tied": bool(raw.get("tie_word_embeddings")),
     }
 
 

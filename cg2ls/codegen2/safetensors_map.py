@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,18 +11,16 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from cg2ls.codegen2.files import problem_of
+from cg2ls.codegen2.quantized import TYPES
 from cg2ls.errors import Cg2Error
 
-DTYPES = {
-    "F64": "<f8",
-    "F32": "<f4",
-    "F16": "<f2",
-    "BF16": "<u2",
-    "U8": "|u1",
-    "BOOL": "|u1",
-    "I8": "|i1",
-    "I64": "<i8",
-}
+FLOATS = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
+"""Types that are read."""
+
+BITS = {"C": 64, "F8_": 8, "F6_": 6, "F4": 4, "BOOL": 8}
+"""Of other types, by how their names begin; the rest end in it."""
+
 HEADER_LIMIT = 100_000_000
 """Bytes; the limit of the format itself."""
 
@@ -43,13 +42,19 @@ class MappedTensor:
     shape: tuple[int, ...]
     _raw: npt.NDArray[np.generic]
 
+    @property
+    def is_float(self) -> bool:
+        """Whether the values are plain floats, which `read` can read."""
+        return self.dtype in FLOATS
+
     def read(self) -> npt.NDArray[np.float32]:
-        """The values as a new float32 array."""
+        """The values as a new float32 array; what is too large for it becomes infinite."""
         if self.dtype == "BF16":
             widened = self._raw.astype(np.uint32)
             widened <<= np.uint32(16)  # in place: a large tensor must not be in memory twice
             return widened.view(np.float32).reshape(self.shape)
-        return self._raw.astype(np.float32).reshape(self.shape)
+        with np.errstate(over="ignore"):
+            return self._raw.astype(np.float32).reshape(self.shape)
 
 
 def map_safetensors(path: Path) -> Iterator[tuple[str, MappedTensor]]:
@@ -58,6 +63,8 @@ def map_safetensors(path: Path) -> Iterator[tuple[str, MappedTensor]]:
     Raises:
         SafetensorsError: the file is missing, truncated, or of another format.
     """
+    if problem := problem_of(path):
+        raise SafetensorsError(problem)
     try:
         with path.open("rb") as file:
             size = int.from_bytes(file.read(8), "little")
@@ -71,12 +78,8 @@ def map_safetensors(path: Path) -> Iterator[tuple[str, MappedTensor]]:
             if path.stat().st_size > 8 + size
             else None
         )
-    except FileNotFoundError:
-        raise SafetensorsError(
-            f"{path} is missing; the checkpoint is incomplete, download it again."
-        ) from None
-    except (OSError, ValueError, RecursionError) as wrong:
-        raise SafetensorsError(f"{path} is not a safetensors file ({wrong}).") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise SafetensorsError(f"{path} is not a safetensors file ({error}): download it again.") from None
     available = 0 if data is None else data.size
     for name, entry in header.items():
         if name == "__metadata__":
@@ -84,7 +87,7 @@ def map_safetensors(path: Path) -> Iterator[tuple[str, MappedTensor]]:
         try:
             dtype, shape = entry["dtype"], tuple(int(n) for n in entry["shape"])
             start, end = (int(n) for n in entry["data_offsets"])
-            expected = int(np.prod(shape, dtype=np.int64)) * np.dtype(DTYPES[dtype]).itemsize
+            expected = -(-math.prod(shape) * _bits(dtype) // 8)
         except (KeyError, TypeError, ValueError, OverflowError):
             raise SafetensorsError(
                 f"{path}: the entry for {name} is damaged; download the file again."
@@ -95,4 +98,18 @@ def map_safetensors(path: Path) -> Iterator[tuple[str, MappedTensor]]:
             )
         if end > available or data is None:
             raise SafetensorsError(f"{path} is cut short: {name} lies past its end; download the file again.")
-        yield name, MappedTensor(dtype, shape, data[start:end].view(DTYPES[dtype]))
+        raw = data[start:end]
+        yield name, MappedTensor(dtype, shape, raw.view(FLOATS[dtype]) if dtype in FLOATS else raw)
+
+
+def _bits(dtype: str) -> int:
+    """Bits of a value.
+
+    Raises:
+        ValueError: the format has no such type.
+    """
+    if dtype in FLOATS:
+        return 8 * np.dtype(FLOATS[dtype]).itemsize
+    if dtype not in TYPES:
+        raise ValueError(f"the type {dtype} is unknown")
+    return next((bits for start, bits in BITS.items() if dtype.startswith(start)), 0) or int(dtype[1:])

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
+from cg2ls.codegen2.files import problem_of
 from cg2ls.codegen2.special import END_OF_TEXT, EOM, SEP, STARCODER, SpecialTokens
 from cg2ls.errors import Cg2Error
 
@@ -39,12 +40,14 @@ class CodeTokenizer:
         Raises:
             TokenizerError: the file is missing or damaged, or has no CodeGen2 tokens.
         """
-        if not path.is_file():
+        if not path.exists() and not path.is_symlink():
             raise TokenizerError(f"{path} is missing; the model's folder must hold its tokenizer.")
+        if problem := problem_of(path):
+            raise TokenizerError(problem)
         try:
             tokenizer = Tokenizer.from_file(str(path))
-        except Exception as wrong:  # the library raises bare Exception
-            raise TokenizerError(f"{path} is not a tokenizer file ({wrong}).") from None
+        except Exception as error:  # the library raises bare Exception
+            raise TokenizerError(f"{path} is not a tokenizer file ({error}).") from None
         return cls(tokenizer, str(path))
 
     def to_json(self) -> str:

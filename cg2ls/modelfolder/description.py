@@ -11,6 +11,7 @@ from cg2ls.codegen2.config import CODEGEN2, FAMILIES
 from cg2ls.codegen2.special import SpecialTokens
 from cg2ls.errors import Cg2Error
 from cg2ls.files import write_atomically
+from cg2ls.jsontext import json_text
 from cg2ls.modelfolder import fields
 
 if TYPE_CHECKING:
@@ -171,7 +172,7 @@ class ModelDescription:
 
     def write(self, folder: Path) -> None:
         """Writes `folder`/model.json atomically."""
-        write_atomically(folder / DESCRIPTION, json.dumps(self.to_dict(), indent=2) + "\n")
+        write_atomically(folder / DESCRIPTION, json_text(self.to_dict(), indent=2, origin=DESCRIPTION) + "\n")
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object of model.json."""

@@ -6,13 +6,13 @@ name, license, document_header, infill, languages, source, quality; each may be 
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from cg2ls.codegen2.checkpoint import read_json
 from cg2ls.errors import Cg2Error
 from cg2ls.files import write_atomically
+from cg2ls.jsontext import json_text
 from cg2ls.modelfolder.description import (
     Infill,
     Language,
@@ -91,4 +91,4 @@ class Facts:
             "source": asdict(self.source),
             "quality": dict(self.quality),
         }
-        write_atomically(checkpoint / FACTS, json.dumps(raw, indent=2) + "\n")
+        write_atomically(checkpoint / FACTS, json_text(raw, indent=2, origin=FACTS) + "\n")

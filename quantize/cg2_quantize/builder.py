@@ -46,7 +46,8 @@ class GraphBuilder:
     def constant(self, name: str, values: npt.NDArray[np.generic], *, exact: bool = False) -> str:
         """Adds an initializer, written out now, and returns its name; `exact` keeps float32 as it is."""
         if values.dtype == np.float32 and self._floats != np.float32 and not exact:
-            values = values.astype(self._floats)
+            with np.errstate(over="ignore"):  # whoever writes it refuses infinity, by name
+                values = values.astype(self._floats)
         self._initializers.append(self._weights.add(name, values))
         return name
 

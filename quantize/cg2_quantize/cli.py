@@ -28,6 +28,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run_command(
         "cg2-quantize",
         work,
-        install="onnx tqdm",
+        install="onnx ml-dtypes psutil tqdm",
         interrupted="interrupted; nothing was written.",
     )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import ml_dtypes
 import numpy as np
 import onnx
 from onnx import TensorProto, external_data_helper, helper, numpy_helper
+
+from cg2_quantize.errors import QuantizeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
 
 INLINE_BELOW = 1024
 """Bytes; smaller tensors stay in the graph file, where shape inference can read them."""
+
+HALVES = (np.dtype(np.float16), np.dtype(ml_dtypes.bfloat16))
+
+LARGEST_HALF = 65504
 
 PAGE = 4096
 """Bytes; large tensors begin on a page, so that a runtime can map them."""
@@ -42,8 +48,14 @@ class ExternalWriter:
         self._file.close()
 
     def add(self, name: str, values: npt.NDArray[np.generic]) -> TensorProto:
-        """Writes `values` and returns the initializer that refers to them."""
+        """Writes `values` and returns the initializer that refers to them.
+
+        Raises:
+            QuantizeError: they are floats, and one is not finite.
+        """
         values = np.ascontiguousarray(values)
+        if values.dtype in HALVES or np.issubdtype(values.dtype, np.floating):
+            _check_finite(name, values)
         if values.nbytes < INLINE_BELOW:
             return numpy_helper.from_array(values, name)
         dtype, dims = values.dtype, values.shape
@@ -59,6 +71,17 @@ class ExternalWriter:
         for key, value in (("location", self._path.name), ("offset", offset), ("length", values.nbytes)):
             tensor.external_data.add(key=key, value=str(value))
         return tensor
+
+
+def _check_finite(name: str, values: npt.NDArray[np.generic]) -> None:
+    numbers: Any = values
+    if not values.size or (np.isfinite(numbers.min()) and np.isfinite(numbers.max())):
+        return
+    holds = f", which holds {LARGEST_HALF:,} at most" if values.dtype == np.float16 else ""
+    raise QuantizeError(
+        f"{name} has a value that is not finite in {values.dtype.name}{holds}; the checkpoint's weights are too large"
+        " for this format, or damaged."
+    )
 
 
 def read_initializers(graph_path: Path) -> dict[str, npt.NDArray[np.generic]]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import time
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from cg2_quantize import graph
 from cg2_quantize.builder import GraphBuilder
@@ -16,12 +19,18 @@ from cg2_quantize.external import ExternalWriter
 from cg2_quantize.formats import FormatError, format_of
 from cg2_quantize.genai import write_genai
 from cg2_quantize.groups import check_groups
+from cg2_quantize.hub import LICENCES, card_license, origin_of
+from cg2_quantize.opening import open_checkpoint
 from cg2_quantize.proof.limits import check_limits
 from cg2_quantize.proof.prove import prove
+from cg2_quantize.ranges import check_half
+from cg2_quantize.scratch import noted, remove_left_behind
+from cg2_quantize.sense import check_sense, declared_untrained
 from cg2_quantize.weights import NamedWeights
-from cg2ls.codegen2 import Checkpoint, CodeGenConfig, CodeTokenizer, SpecialTokens
-from cg2ls.codegen2.checkpoint import read_json
+from cg2ls.codegen2 import CodeGenConfig, CodeTokenizer, SpecialTokens
 from cg2ls.codegen2.config import GROUPS_KEY
+from cg2ls.codegen2.files import read_json
+from cg2ls.codegen2.weight_files import find_weights
 from cg2ls.files import replacing_folder, sha256_of
 from cg2ls.modelfolder.description import (
     CONTENT,
@@ -37,12 +46,14 @@ from cg2ls.modelfolder.facts import Facts
 from cg2ls.modelfolder.store import NAME
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
     from pathlib import Path
 
     from cg2_quantize.calibration import Calibration
     from cg2_quantize.formats import Format
     from cg2_quantize.proof.report import ProofReport
+    from cg2_quantize.ranges import Largest
+    from cg2ls.codegen2 import Checkpoint
 
 SPARE_BYTES = 32 << 20
 """For the graph, the tokenizer, biases and rotary tables."""
@@ -95,6 +106,8 @@ def convert(
     proof: str = "none",
     optimum: Path | None = None,
     allow_loss: bool = False,
+    untrained: bool = False,
+    ignored: Collection[str] = (),
     progress: Callable[[int], None] | None = None,
 ) -> Report:
     """Writes the model folder of a checkpoint.
@@ -116,11 +129,14 @@ def convert(
         proof: "none", "quick" or "full" (see `cg2_quantize.proof`).
         optimum: Python of an environment with optimum, whose traced export the proof then compares with too.
         allow_loss: whether to keep a conversion of trained weights that lies outside of its limits.
+        untrained: whether weights that know nothing of code are meant (see `cg2_quantize.sense`).
+        ignored: keys of config.json that are not looked at.
         progress: is told of every tensor's bytes in float32 when it has been read.
 
     Raises:
-        Cg2Error: the checkpoint is incomplete or not CodeGen2's, the tokenizer does not fit it, the format
-            cannot be written so, the weights contradict the number of groups, the conversion lost too much, the
+        Cg2Error: the checkpoint is incomplete, not CodeGen2's, or quantized already, the tokenizer does not fit it,
+            the format cannot be written so or cannot hold the network's values, the weights hold a number that is
+            not finite, know nothing of code, or contradict the number of groups, the conversion lost too much, the
             output exists, or disk or memory do not suffice. Nothing is written then.
     """
     started = time.monotonic()
@@ -130,7 +146,8 @@ def convert(
     if genai and (chosen.target == "cuda" or chosen.kv != "float32"):
         raise FormatError("--genai is for processors with a float cache; leave --for cuda and --kv int8 out.")
     check_output(folder, force=force, proof=DESCRIPTION)
-    checkpoint = Checkpoint.open(checkpoint_folder, qkv_groups=qkv_groups)
+    remove_left_behind()
+    checkpoint = open_checkpoint(checkpoint_folder, qkv_groups=qkv_groups, ignored=ignored)
     if context is not None:
         shorter = min(context, checkpoint.config.n_positions)
         checkpoint = replace(checkpoint, config=replace(checkpoint.config, n_positions=shorter))
@@ -138,23 +155,36 @@ def convert(
     tokenizer = CodeTokenizer.load(checkpoint.tokenizer_path)
     check_vocabulary(checkpoint, tokenizer)
     check_memory(checkpoint.config)
-    check_space(folder, most_bytes(checkpoint.config, chosen) + SPARE_BYTES)
+    needs_reference = proof == "full" or optimum is not None
+    check_space(
+        folder,
+        most_bytes(checkpoint.config, chosen)
+        + SPARE_BYTES
+        + 4 * checkpoint.config.n_parameters * needs_reference,
+    )
     facts = _facts(checkpoint_folder, name, license)
     stated = qkv_groups is not None or GROUPS_KEY in read_json(checkpoint_folder / "config.json")
-    check_groups(checkpoint, tokenizer, stated=stated)
+    known = check_groups(checkpoint, tokenizer, stated=stated)
+    if not (untrained or declared_untrained(checkpoint_folder)):
+        check_sense(checkpoint, tokenizer, known)
+    is_half = chosen.floats == np.float16
+    largest = check_half(checkpoint, tokenizer, chosen) if is_half else None
     proven: ProofReport | None = None
-    with replacing_folder(folder, proof=DESCRIPTION) as new:
+    with replacing_folder(folder, proof=DESCRIPTION) as new, noted(new):
         named = NamedWeights(checkpoint, moves_norms=chosen.precision.moves_norms, progress=progress)
         found = calibrate(checkpoint, tokenizer) if calibrated or chosen.kv == "int8" else None
         write_graph(checkpoint.config, named, chosen, new, found)
         (new / TOKENIZER).write_text(tokenizer.to_json(), encoding="utf-8")
         model = _describe(checkpoint.config, tokenizer.special, chosen, facts, new)
         model.write(new)
+        for licence in LICENCES:
+            if (checkpoint_folder / licence).is_file():
+                shutil.copyfile(checkpoint_folder / licence, new / licence)
         if genai:
             write_genai(new)
         seconds = time.monotonic() - started
         if proof != "none":
-            proven = _prove(checkpoint, new, proof, optimum, allow_loss=allow_loss)
+            proven = _prove(checkpoint, new, proof, optimum, largest, ignored=ignored, allow_loss=allow_loss)
             replace(model, quality={**model.quality, **_quality(proven)}).write(new)
     return Report(
         folder=folder,
@@ -169,12 +199,24 @@ def convert(
 
 
 def _prove(
-    checkpoint: Checkpoint, folder: Path, proof: str, optimum: Path | None, *, allow_loss: bool
+    checkpoint: Checkpoint,
+    folder: Path,
+    proof: str,
+    optimum: Path | None,
+    largest: Largest | None,
+    *,
+    ignored: Collection[str],
+    allow_loss: bool,
 ) -> ProofReport:
     def reference(place: Path) -> None:
-        convert(checkpoint.folder, place, precision="fp32", qkv_groups=checkpoint.config.qkv_groups)
+        groups = checkpoint.config.qkv_groups
+        convert(
+            checkpoint.folder, place, precision="fp32", qkv_groups=groups, untrained=True, ignored=ignored
+        )
 
-    report = prove(checkpoint, folder, proof=proof, reference_folder=reference, optimum=optimum)
+    report = prove(
+        checkpoint, folder, proof=proof, reference_folder=reference, optimum=optimum, largest=largest
+    )
     if not allow_loss:
         check_limits(report)
     return report
@@ -209,8 +251,12 @@ def write_graph(
 
 def _facts(checkpoint_folder: Path, name: str | None, license_: str | None) -> Facts:
     facts = Facts.read(checkpoint_folder)
-    place = checkpoint_folder.absolute().name
-    source = facts.source if facts.source.checkpoint else replace(facts.source, checkpoint=place)
+    origin = origin_of(checkpoint_folder)
+    place = checkpoint_folder.absolute().name if origin is None else origin.name.rpartition("/")[2]
+    source = facts.source
+    if not source.checkpoint:
+        whole_name = place if origin is None else origin.name
+        source = replace(source, checkpoint=whole_name, revision="" if origin is None else origin.revision)
     if not source.sha256:
         source = replace(source, sha256=_sha256_of_weights(checkpoint_folder))
     chosen = name or facts.name or place
@@ -218,12 +264,13 @@ def _facts(checkpoint_folder: Path, name: str | None, license_: str | None) -> F
         raise QuantizeError(
             f"{chosen!r} cannot be a model's name; give one of letters, digits, '.', '_' and '-' with --name."
         )
-    return replace(facts, name=chosen, license=facts.license if license_ is None else license_, source=source)
+    stated = facts.license or card_license(checkpoint_folder)
+    return replace(facts, name=chosen, license=stated if license_ is None else license_, source=source)
 
 
 def _sha256_of_weights(checkpoint_folder: Path) -> str:
-    """Of the one safetensors file, or of the lines "hash  name" of several, in the order of their names."""
-    hashes = {path.name: sha256_of(path) for path in sorted(checkpoint_folder.glob("*.safetensors"))}
+    """Of the one weight file, or of the lines "hash  name" of several, in the order of their names."""
+    hashes = {path.name: sha256_of(path) for path in find_weights(checkpoint_folder).paths}
     if len(hashes) == 1:
         return next(iter(hashes.values()))
     lines = "".join(f"{digest}  {name}\n" for name, digest in hashes.items())

@@ -6,7 +6,6 @@ mask's tokens in front of the very nodes of model.onnx, and has its weights in m
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +13,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from cg2ls.engine.session import ARITHMETIC
+from cg2ls.jsontext import json_text
 from cg2ls.modelfolder.description import GRAPH, ModelDescription
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def write_genai(folder: Path) -> None:
     graph = behind_a_mask(onnx.load(str(folder / GRAPH), load_external_data=False))
     (folder / GENAI_GRAPH).write_bytes(graph.SerializeToString(deterministic=True))
     for name, content in ((GENAI_CONFIG, genai_config(model)), (TOKENIZER_CONFIG, tokenizer_config(model))):
-        (folder / name).write_text(json.dumps(content, indent=2) + "\n")
+        (folder / name).write_text(json_text(content, indent=2) + "\n")
 
 
 def behind_a_mask(model: ModelProto) -> ModelProto:

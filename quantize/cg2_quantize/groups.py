@@ -7,7 +7,7 @@ model most of what it knows; so its loss says which number is right.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -45,10 +45,12 @@ class Probe:
     Attributes:
         losses: by number.
         right: the number the losses speak for; None where they do not tell.
+        by_token: what the means are of, by number; the tokens are the held-out set's first.
     """
 
     losses: dict[int, float]
     right: int | None
+    by_token: dict[int, Float32] = field(default_factory=dict)
 
     def __str__(self) -> str:
         told = ", ".join(f"{loss:.2f} with {groups}" for groups, loss in self.losses.items())
@@ -73,8 +75,8 @@ def probe_groups(checkpoint: Checkpoint, tokenizer: CodeTokenizer) -> Probe:
         if means[best] >= chance:
             break
         if all(_beats(found[best], values) for number, values in found.items() if number != best):
-            return Probe(means, best)
-    return Probe(means, None)
+            return Probe(means, best, found)
+    return Probe(means, None, found)
 
 
 def _losses(checkpoint: Checkpoint, numbers: list[int], row: npt.NDArray[np.int64]) -> dict[int, Float32]:
@@ -91,13 +93,16 @@ def _beats(best: Float32, other: Float32) -> bool:
     return float(difference.mean()) > max(LEAST, SIGMAS * error)
 
 
-def check_groups(checkpoint: Checkpoint, tokenizer: CodeTokenizer, *, stated: bool) -> None:
+def check_groups(checkpoint: Checkpoint, tokenizer: CodeTokenizer, *, stated: bool) -> Float32 | None:
     """Refuses a number of groups that the weights contradict, and one that nobody stated and no weights confirm.
 
     Args:
         checkpoint: opened with the number that would be used.
         tokenizer: its own.
         stated: whether --qkv-groups or config.json's own key named the number.
+
+    Returns:
+        Losses of the held-out set's first tokens with the number that is used; None where none were measured.
 
     Raises:
         QuantizeError: see above.
@@ -112,3 +117,4 @@ def check_groups(checkpoint: Checkpoint, tokenizer: CodeTokenizer, *, stated: bo
             f"The number of qkv groups of {checkpoint.folder} cannot be told from its weights: inconclusive ({probe});"
             " name it with --qkv-groups (8 for the published 1B and 3.7B, 4 for 7B and 16B)."
         )
+    return probe.by_token.get(used)

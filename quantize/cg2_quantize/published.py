@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
 from cg2_quantize.errors import QuantizeError
-from cg2ls.codegen2.checkpoint import read_json
+from cg2ls.codegen2.files import problem_of, read_json
 from cg2ls.codegen2.special import CODEGEN2, END_OF_TEXT, EOM, SEP, SPACE_RUNS, STARCODER, TAB_RUNS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from importlib.resources.abc import Traversable
-    from pathlib import Path
 
 Vocabulary = dict[str, int]
 Merges = list[tuple[str, str]]
@@ -51,10 +51,31 @@ def gpt2_ranks(folder: Path | None = None) -> tuple[Vocabulary, Merges]:
         place = folder
     for vocabulary, merges in FILES:
         if (place / vocabulary).is_file() and (place / merges).is_file():
-            ids: Vocabulary = json.loads((place / vocabulary).read_text(encoding="utf-8"))
-            lines = (place / merges).read_text(encoding="utf-8").splitlines()
-            return ids, [(left, right) for left, right in (line.split() for line in lines[1:] if line)]
+            return _vocabulary(place / vocabulary), _merges(place / merges)
     raise QuantizeError(f"{place} has no vocab.json with merges.txt; name a folder that has GPT-2's.")
+
+
+def _vocabulary(path: Traversable) -> Vocabulary:
+    if isinstance(path, Path):
+        ids: Vocabulary = read_json(path)
+    else:
+        ids = json.loads(path.read_text(encoding="utf-8"))
+    if not all(isinstance(token, int) for token in ids.values()):
+        raise QuantizeError(f"{path} is no vocabulary: its values must be token numbers.")
+    return ids
+
+
+def _merges(path: Traversable) -> Merges:
+    if isinstance(path, Path) and (problem := problem_of(path)):
+        raise QuantizeError(problem)
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except ValueError as error:
+        raise QuantizeError(f"{path} cannot be read as text ({error}).") from None
+    pairs = [line.split() for line in lines if line.strip() and not line.startswith("#version")]
+    if bad := next((pair for pair in pairs if len(pair) != 2), None):
+        raise QuantizeError(f"{path} is no list of merges: {' '.join(bad)[:40]!r} is not a pair.")
+    return [(left, right) for left, right in pairs]
 
 
 def codegen2_tokenizer(folder: Path | None = None) -> Tokenizer:
@@ -122,5 +143,10 @@ def complete_tokenizer(checkpoint: Path, folder: Path | None) -> str:
     """
     own = checkpoint if all((checkpoint / name).is_file() for name in FILES[0]) else folder
     family = read_json(checkpoint / "config.json").get("model_type")
-    made = codegen25_tokenizer(own) if family == "llama" else codegen2_tokenizer(own)
+    try:
+        made = codegen25_tokenizer(own) if family == "llama" else codegen2_tokenizer(own)
+    except QuantizeError:
+        raise
+    except Exception as error:  # the library raises bare Exception where merges do not fit the vocabulary
+        raise QuantizeError(f"The vocabulary and merges in {own} make no tokenizer ({error}).") from None
     return str(made.to_str())

@@ -2,116 +2,94 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from cg2_quantize.errors import QuantizeError
+from cg2_quantize.hub import HUB_NAME, SCHEME, downloaded, origin_of, snapshot_of
 from cg2_quantize.published import complete_tokenizer
-from cg2ls.modelfolder.facts import FACTS, Facts
+from cg2_quantize.scratch import remove_left_behind, scratch_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
-COMMIT = re.compile(r"[0-9a-f]{40}")
-
-WANTED = ("config.json", "tokenizer.json", "vocab.json", "merges.txt", "added_tokens.json", "*.index.json")
-"""Files that every checkpoint may have; never code."""
-
-SAFE, PICKLED = "*.safetensors", "*.bin"
+FOLDERS = {
+    *("checkpoint", "checkpoints", "ckpt", "ckpts", "model", "models", "weights", "out", "output", "outputs"),
+    *("run", "runs", "result", "results", "data", "tmp", "build", "downloads", "home", "mnt"),
+}
+"""First parts of names that are meant as paths; owners on the hub are not called so."""
 
 
 @contextmanager
-def located(checkpoint: str, *, revision: str | None = None, tokenizer: Path | None = None) -> Iterator[Path]:
-    """The folder of a checkpoint, its weights in safetensors and its tokenizer complete.
+def located(
+    checkpoint: str,
+    *,
+    revision: str | None = None,
+    tokenizer: Path | None = None,
+    say: Callable[[str], object] = str,
+) -> Iterator[Path]:
+    """The folder of a checkpoint, its tokenizer complete.
 
-    What has to be made for that is made in a temporary folder that links to the rest.
+    A tokenizer that has to be made is put into a temporary folder that links to the rest.
 
     Args:
-        checkpoint: a folder, or "owner/name" on the hub.
+        checkpoint: a folder, or "owner/name" on the hub, also as "hf://owner/name".
         revision: commit, branch or tag on the hub.
         tokenizer: folder with GPT-2's vocab.json and merges.txt, where the checkpoint has none.
+        say: is told what the user should know.
 
     Raises:
         QuantizeError: it is neither, or cannot be downloaded, or its parts cannot be read.
     """
-    folder, source = Path(checkpoint), ""
-    if not folder.exists() and HUB_NAME.fullmatch(checkpoint):
-        folder, source = downloaded(checkpoint, revision)
+    remove_left_behind()
+    folder = Path(checkpoint).expanduser()
+    problem = "" if checkpoint.startswith(SCHEME) else _meant_as_path(checkpoint)
+    if checkpoint.startswith(SCHEME) or (not folder.exists() and not problem):
+        folder = downloaded(checkpoint.removeprefix(SCHEME), revision, say)
+    elif not folder.exists():
+        raise QuantizeError(f"{checkpoint} does not exist{problem}.")
     elif revision is not None:
         raise QuantizeError("--revision is for checkpoints on the hub; leave it out for a folder.")
-    with TemporaryDirectory(prefix="cg2-checkpoint-") as scratch:
-        yield _complete(folder, Path(scratch), checkpoint if source else "", source, tokenizer)
+    folder = snapshot_of(folder)
+    if (folder / "tokenizer.json").exists() or not (folder / "config.json").is_file():
+        yield folder
+        return
+    text = complete_tokenizer(folder, tokenizer)
+    with scratch_folder() as scratch:
+        yield _completed(folder, scratch, text)
 
 
-def downloaded(name: str, revision: str | None) -> tuple[Path, str]:
-    """A checkpoint of the hub in its local cache, and its commit.
+def _meant_as_path(text: str) -> str:
+    """Why a name that is no folder here is not looked up on the hub; "" where it is."""
+    if not HUB_NAME.fullmatch(text):
+        return " (and is no name on the hub, which is OWNER/NAME)"
+    owner = text.partition("/")[0]
+    if owner.lower() in FOLDERS or Path(owner).exists():
+        return f"; it reads as a path, so the hub is not asked (write {SCHEME}{text} if it is a model there)"
+    return ""
 
-    Files that are there already are not asked for again; with a full commit the hub is not asked at all.
+
+def _completed(folder: Path, scratch: Path, tokenizer_json: str) -> Path:
+    """A folder of the same name, and with the same origin on the hub, that links to the files and has a tokenizer."""
+    made = scratch / folder.absolute().name
+    if origin := origin_of(folder):
+        made = scratch / f"models--{origin.name.replace('/', '--', 1)}" / "snapshots" / origin.revision
+    made.mkdir(parents=True)
+    for path in folder.iterdir():
+        if path.is_file() and path.suffix != ".py":
+            _link(path.resolve(), made / path.name)
+    (made / "tokenizer.json").write_text(tokenizer_json, encoding="utf-8")
+    return made
+
+
+def _link(target: Path, link: Path) -> None:
+    """A symbolic link, or a hard one where the system keeps these from users.
 
     Raises:
-        QuantizeError: huggingface_hub is missing, or the hub does not give the checkpoint.
+        OSError: neither can be made.
     """
     try:
-        from huggingface_hub import HfApi, snapshot_download
-        from huggingface_hub.errors import LocalEntryNotFoundError
-    except ModuleNotFoundError:
-        raise QuantizeError(f"{name} is on the hub; pip install huggingface_hub, or name a folder.") from None
-
-    def take(patterns: list[str], *, offline: bool, at: str | None) -> Path:
-        return Path(snapshot_download(name, revision=at, allow_patterns=patterns, local_files_only=offline))
-
-    try:
-        folder = take([*WANTED, SAFE, PICKLED], offline=True, at=revision)
-        if _whole(folder) and (revision is None or COMMIT.fullmatch(revision) or not _online()):
-            return folder, folder.name
-    except LocalEntryNotFoundError:
-        pass
-    try:
-        about = HfApi().model_info(name, revision=revision)
-        weights = (
-            SAFE if any(file.rfilename.endswith(".safetensors") for file in about.siblings or []) else PICKLED
-        )
-        folder = take([*WANTED, weights], offline=False, at=revision)
-    except Exception as wrong:  # the library raises its HTTP client's classes too
-        reason = str(wrong).strip().splitlines()[0] if str(wrong).strip() else type(wrong).__name__
-        raise QuantizeError(f"{name} cannot be had from the hub ({reason}).") from None
-    return folder, folder.name
-
-
-def _online() -> bool:
-    """Whether the user lets the library ask the network."""
-    from huggingface_hub import constants
-
-    return not constants.HF_HUB_OFFLINE
-
-
-def _whole(folder: Path) -> bool:
-    return (folder / "config.json").is_file() and any((*folder.glob(SAFE), *folder.glob(PICKLED)))
-
-
-def _complete(folder: Path, scratch: Path, name: str, revision: str, tokenizer: Path | None) -> Path:
-    """The folder itself, or one beside it with what it lacks."""
-    pickled = not any(folder.glob(SAFE)) and any(folder.glob(PICKLED))
-    lacking = (folder / "config.json").is_file() and not (folder / "tokenizer.json").is_file()
-    if not (pickled or lacking or name):
-        return folder
-    made = scratch / (name.rsplit("/", 1)[-1] or folder.absolute().name)
-    made.mkdir()
-    for path in folder.iterdir():
-        if path.is_file() and path.suffix not in (".bin", ".py"):
-            (made / path.name).symlink_to(path.resolve())
-    if lacking:
-        (made / "tokenizer.json").write_text(complete_tokenizer(folder, tokenizer), encoding="utf-8")
-    if pickled:
-        from cg2_quantize.pickled import to_safetensors
-
-        to_safetensors(folder, made)
-    if name and not (folder / FACTS).exists():
-        facts = Facts(name=made.name)
-        replace(facts, source=replace(facts.source, checkpoint=name, revision=revision)).write(made)
-    return made
+        link.symlink_to(target)
+    except OSError:
+        link.hardlink_to(target)

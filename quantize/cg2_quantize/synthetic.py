@@ -20,13 +20,14 @@ from cg2_quantize.published import (
     masks,
     with_added,
 )
+from cg2_quantize.sense import UNTRAINED_KEY
 from cg2ls.codegen2 import CodeGenConfig, CodeTokenizer, write_checkpoint
 from cg2ls.codegen2.checkpoint import INDEX, tensor_shapes
 from cg2ls.codegen2.config import CODEGEN2, CODEGEN25
 from cg2ls.codegen2.special import CODEGEN2 as PUBLISHED
 from cg2ls.codegen2.special import END_OF_TEXT, EOM, SEP, SPACE_RUNS
 from cg2ls.modelfolder.description import Infill
-from cg2ls.modelfolder.facts import Facts
+from cg2ls.modelfolder.facts import FACTS, Facts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,6 +63,7 @@ def write_random_checkpoint(folder: Path, config: CodeGenConfig, seed: int = 0) 
     write_checkpoint(folder, config, tensors, checked.to_json(), end_of_text_id=checked.special.end_of_text)
     facts = Facts(name=folder.name, infill=Infill(character_cuts=True, anchor_max_tokens=64))
     facts.write(folder)
+    _declare_untrained(folder)
 
 
 def small_tokenizer(vocab_size: int) -> Tokenizer:
@@ -124,3 +126,11 @@ def write_sparse_checkpoint(folder: Path, config: CodeGenConfig, shards: int = 8
             shard.write(len(raw).to_bytes(8, "little") + raw)
             shard.truncate(8 + len(raw) + offset)
     (folder / INDEX).write_text(json.dumps({"weight_map": index}))
+    _declare_untrained(folder)
+
+
+def _declare_untrained(folder: Path) -> None:
+    """Says in cg2ls.json what no conversion could tell from damage."""
+    path = folder / FACTS
+    stated = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    path.write_text(json.dumps(stated | {UNTRAINED_KEY: True}, indent=2) + "\n", encoding="utf-8")

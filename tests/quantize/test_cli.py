@@ -52,7 +52,7 @@ def test_dequantizes(folders, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["no/such/folder", "-o", "out"], "config.json is missing"),
+        (["no/such/folder", "-o", "out"], "no/such/folder does not exist"),
         (["dequantize", "no/such/folder", "-o", "out"], "is not a model folder"),
     ],
 )

@@ -50,7 +50,7 @@ def test_transformers_computes_with_the_same_values(folders, run, tokens, tmp_pa
 
 def test_converting_again_changes_no_int8_weight(folders, tmp_path):
     dequantize(folders["int8"], tmp_path / "again")
-    convert(tmp_path / "again", tmp_path / "model", precision="int8")
+    convert(tmp_path / "again", tmp_path / "model", precision="int8", untrained=True)
     dequantize(tmp_path / "model", tmp_path / "third")
     once, twice = Checkpoint.open(tmp_path / "again"), Checkpoint.open(tmp_path / "third")
     for name in once.names():
@@ -59,7 +59,7 @@ def test_converting_again_changes_no_int8_weight(folders, tmp_path):
 
 def test_what_model_json_says_survives_the_round_trip(folders, tmp_path):
     dequantize(folders["int8"], tmp_path / "again")
-    convert(tmp_path / "again", tmp_path / "model", precision="int4")
+    convert(tmp_path / "again", tmp_path / "model", precision="int4", untrained=True)
     before, after = ModelDescription.read(folders["int8"]), ModelDescription.read(tmp_path / "model")
     assert (after.name, after.infill, after.source) == (before.name, before.infill, before.source)
     assert after.context_length == before.context_length

@@ -63,16 +63,16 @@ def test_what_training_recorded_reaches_model_json(copy, tmp_path):
         quality={"exact_match": 0.5},
     )
     facts.write(copy)
-    convert(copy, tmp_path / "out")
+    convert(copy, tmp_path / "out", untrained=True)
     assert Facts.of_model(ModelDescription.read(tmp_path / "out")) == facts
-    convert(copy, tmp_path / "out", name="mine", license="MIT", force=True)
+    convert(copy, tmp_path / "out", name="mine", license="MIT", force=True, untrained=True)
     model = ModelDescription.read(tmp_path / "out")
     assert (model.name, model.license) == ("mine", "MIT")
 
 
 def test_without_facts_a_checkpoint_is_taken_as_published(copy, tmp_path):
     (copy / "cg2ls.json").unlink()
-    convert(copy, tmp_path / "out")
+    convert(copy, tmp_path / "out", untrained=True)
     assert Facts.of_model(ModelDescription.read(tmp_path / "out")).infill == Infill()
 
 

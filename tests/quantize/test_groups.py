@@ -14,7 +14,7 @@ from cg2_quantize.groups import check_groups, probe_groups
 from cg2_quantize.proof.heldout import heldout_rows
 from cg2_quantize.proof.reference import reference_network
 from cg2_quantize.proof.stream import losses
-from cg2ls.codegen2 import Checkpoint, CodeTokenizer
+from cg2ls.codegen2 import Checkpoint, CodeTokenizer, ConfigError
 
 
 def opened(folder, **options):
@@ -54,7 +54,8 @@ def test_a_published_config_that_implies_the_wrong_number(trained_in_eight, tmp_
     with pytest.raises(QuantizeError, match="not laid out in 4 qkv groups"):
         convert(copy, tmp_path / "out")
     (copy / "config.json").write_text(json.dumps(config | {"head_dim": 128}))
-    convert(copy, tmp_path / "out")
+    with pytest.raises(ConfigError, match="head_dim is 128, but n_embd 1024 over n_head 16 is 64"):
+        convert(copy, tmp_path / "out")
 
 
 def test_random_weights_tell_nothing_so_the_number_must_be_named(checkpoint, tmp_path):

@@ -21,7 +21,7 @@ from cg2_quantize.errors import QuantizeError
 from cg2_quantize.published import codegen2_tokenizer
 from cg2_quantize.sources import located
 from cg2_quantize.synthetic import write_random_checkpoint
-from cg2ls.codegen2 import Checkpoint, CodeGenConfig
+from cg2ls.codegen2 import Checkpoint, CheckpointError, CodeGenConfig
 from cg2ls.codegen2.safetensors_map import SafetensorsError
 from cg2ls.files import sha256_of
 from cg2ls.modelfolder import ModelDescription
@@ -39,7 +39,7 @@ def pickled(checkpoint, tmp_path):
     shutil.copytree(checkpoint, folder, ignore=shutil.ignore_patterns("*.safetensors"))
     source = Checkpoint.open(checkpoint)
     state = {name: torch.from_numpy(source.tensor(name)) for name in source.names()}
-    state["transformer.h.0.attn.causal_mask"] = torch.ones(4, 4, dtype=torch.bool)
+    state["transformer.h.0.attn.causal_mask"] = torch.ones(64, 64, dtype=torch.bool)
     names = sorted(state)
     for number, part in enumerate((names[::2], names[1::2]), 1):
         torch.save({name: state[name] for name in part}, folder / f"pytorch_model-0000{number}-of-00002.bin")
@@ -69,15 +69,15 @@ def test_a_bin_file_that_would_run_code_is_refused(pickled, tmp_path):
             return os.system, (f"touch {tmp_path / 'ran'}",)
 
     torch.save({"lm_head.bias": Evil()}, pickled / "pytorch_model-00001-of-00002.bin")
-    with pytest.raises(QuantizeError, match="cannot be read as weights alone"), located(str(pickled)):
-        pass
+    with pytest.raises(QuantizeError, match="cannot be read as weights alone"):
+        convert(pickled, tmp_path / "model")
     assert not (tmp_path / "ran").exists()
 
 
-def test_a_damaged_bin_file(pickled):
+def test_a_damaged_bin_file(pickled, tmp_path):
     (pickled / "pytorch_model-00002-of-00002.bin").write_bytes(b"PK\x03\x04 cut")
-    with pytest.raises(QuantizeError, match="pytorch_model-00002"), located(str(pickled)):
-        pass
+    with pytest.raises(QuantizeError, match=r"pytorch_model-00002.* is cut short"):
+        convert(pickled, tmp_path / "model")
 
 
 def test_a_checkpoint_without_a_tokenizer_gets_the_published_one(tmp_path):
@@ -185,7 +185,7 @@ def command(tmp_path, endpoint, *arguments, **variables):
     }
     environment["PYTHONPATH"] = os.pathsep.join(sys.path)
     program = "import sys; from cg2_quantize.cli import main; sys.exit(main(sys.argv[1:]))"
-    words = [sys.executable, "-c", program, "maker/small", "--proof", "none", *arguments]
+    words = [sys.executable, "-c", program, "maker/small", "--proof", "none", "--untrained", *arguments]
     return subprocess.run(words, capture_output=True, text=True, env=environment, timeout=600, cwd=tmp_path)
 
 
@@ -270,6 +270,6 @@ def test_a_truncated_or_missing_shard_is_named(sharded, tmp_path):
     with pytest.raises(SafetensorsError, match=r"model-1\.safetensors is cut short"):
         convert(sharded, tmp_path / "model")
     shard.unlink()
-    with pytest.raises(SafetensorsError, match=r"model-1\.safetensors is missing"):
+    with pytest.raises(CheckpointError, match=r"model-1\.safetensors is missing"):
         convert(sharded, tmp_path / "model")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["random"]

@@ -62,7 +62,7 @@ def publish(
         source = replace(facts.source, checkpoint=recipe.name, revision=f"step-{step}")
         replace(facts, source=source).write(checkpoint)
         folder = Path(scratch) / "folder"
-        convert(checkpoint, folder, precision=precision, license=license_id)
+        convert(checkpoint, folder, precision=precision, license=license_id, untrained=True)  # measured above
         shipped = _measure(folder, shards, recipe)
         replace(
             ModelDescription.read(folder),

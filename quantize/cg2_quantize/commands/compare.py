@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cg2_quantize.commands.options import parser
+from cg2ls.jsontext import json_text
 from cg2ls.table import aligned
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def run(arguments: Sequence[str]) -> int:
 
     columns = compare(options.folders, options.tokens)
     if options.json:
-        print(json.dumps(columns, indent=2))
+        print(json_text(columns, indent=2))
         return 0
     keys = list(dict.fromkeys(key for column in columns for key in column))
     rows = [(key, *(_cell(column.get(key)) for column in columns)) for key in keys]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cg2_quantize.commands.options import parser
 from cg2ls.bench.rivals import ENVIRONMENT
+from cg2ls.jsontext import json_text
 from cg2ls.table import aligned
 
 if TYPE_CHECKING:
@@ -54,9 +54,10 @@ def run(arguments: Sequence[str]) -> int:
     from cg2ls.modelfolder.description import DESCRIPTION
 
     check_output(options.output, force=options.force, proof=DESCRIPTION)
-    with located(options.checkpoint, revision=options.revision, tokenizer=options.tokenizer) as checkpoint:
+    source = located(options.checkpoint, revision=options.revision, tokenizer=options.tokenizer, say=_say)
+    with source as checkpoint:
         chosen = _planned(options, checkpoint) if options.format == "auto" else _asked(options)
-        with _bar(checkpoint, quiet=options.json) as progress:
+        with _bar(options, checkpoint) as progress:
             report = convert(
                 checkpoint,
                 options.output,
@@ -69,9 +70,11 @@ def run(arguments: Sequence[str]) -> int:
                 proof=options.proof,
                 optimum=options.reference,
                 allow_loss=options.allow_loss,
+                untrained=options.untrained,
+                ignored=options.ignore_key,
                 progress=progress,
             )
-    print(json.dumps(report.to_dict()) if options.json else table(report))
+    print(json_text(report.to_dict()) if options.json else table(report))
     if options.use:
         _use(options.output)
     return 0
@@ -110,30 +113,42 @@ def _planned(options: argparse.Namespace, checkpoint: Path) -> dict[str, Any]:
     from dataclasses import replace
 
     from cg2_quantize.machine import this_machine
-    from cg2_quantize.plan import plan
-    from cg2ls.codegen2 import Checkpoint
+    from cg2_quantize.opening import open_checkpoint
+    from cg2_quantize.plan import Wishes, plan
 
-    config = Checkpoint.open(checkpoint, qkv_groups=options.qkv_groups).config
+    config = open_checkpoint(checkpoint, qkv_groups=options.qkv_groups, ignored=options.ignore_key).config
     if options.context:
         config = replace(config, n_positions=min(options.context, config.n_positions))
-    found = plan(config, this_machine())
-    print(found, file=sys.stderr)
-    kv = "int8" if found.chosen.kv == "int8" else None
-    return {"precision": found.chosen.name, "target": found.chosen.target, "kv": kv, "context": found.context}
+    wishes = Wishes(options.target, options.portable, options.kv, options.calibrate, options.genai)
+    found = plan(config, this_machine(), wishes)
+    _say(str(found))
+    return {
+        "precision": found.chosen.name,
+        "target": found.chosen.target,
+        "portable": found.chosen.portable,
+        "kv": "int8" if found.chosen.kv == "int8" else None,
+        "context": found.context,
+        "calibrated": found.chosen.calibrated,
+    }
 
 
-def _bar(checkpoint: Path, *, quiet: bool) -> Any:
+def _say(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def _bar(options: argparse.Namespace, checkpoint: Path) -> Any:
     """A progress bar over the weights' bytes, as a context that gives what to tell it of bytes."""
     from contextlib import contextmanager
 
     from tqdm import tqdm
 
-    from cg2ls.codegen2 import Checkpoint
+    from cg2_quantize.opening import open_checkpoint
 
     @contextmanager
     def shown() -> Iterator[Any]:
-        total = 4 * Checkpoint.open(checkpoint).config.n_parameters
-        hidden = quiet or not sys.stderr.isatty()
+        opened = open_checkpoint(checkpoint, qkv_groups=options.qkv_groups, ignored=options.ignore_key)
+        total = 4 * opened.config.n_parameters
+        hidden = options.json or not sys.stderr.isatty()
         with tqdm(total=total, unit="B", unit_scale=True, desc="converting", disable=hidden) as bar:
             yield bar.update
 
@@ -163,7 +178,7 @@ def _parser() -> Parser:
         "--for", dest="target", choices=TARGETS, help="what it is to run on (default: what the format is for)"
     )
     add("--portable", action="store_true", help="standard operators only, for other runtimes")
-    add("--kv", choices=("float", "int8"), default="float", help="key and value cache (default: float)")
+    add("--kv", choices=("float", "int8"), help="key and value cache (default: float; auto: what fits)")
     add("--genai", action="store_true", help="add the files that onnxruntime-genai runs the folder by")
     add("--calibrate", action="store_true", help="choose int4's ranges by what matters on a small code set")
     add(
@@ -180,6 +195,18 @@ def _parser() -> Parser:
         " (default: the one of `make reference`)",
     )
     add("--allow-loss", action="store_true", help="keep a conversion that lost more than its format's limits")
+    add(
+        "--untrained",
+        action="store_true",
+        help="convert weights that know nothing of code, such as random ones",
+    )
+    add(
+        "--ignore-key",
+        action="append",
+        default=[],
+        metavar="KEY",
+        help="of config.json, that changes nothing of the network although it is not known here",
+    )
     add("--use", action="store_true", help="add the model to this user's and let the server use it")
     add("--revision", metavar="COMMIT", help="of a checkpoint on the hub (default: the newest)")
     add("--tokenizer", type=Path, metavar="FOLDER", help="folder with vocab.json and merges.txt of GPT-2")

@@ -63,6 +63,13 @@ def calibration_rows(tokenizer: CodeTokenizer, context: int) -> list[npt.NDArray
     return [stream[at : at + row] for at in range(0, max(1, len(stream) - row + 1), row)]
 
 
+def unigram_table(tokenizer: CodeTokenizer) -> npt.NDArray[np.float32]:
+    """-log of every token's frequency in the set, nats; of a token that is not in it, as if it were there once."""
+    stream = _stream(tokenizer)
+    counts = np.bincount(stream, minlength=tokenizer.special.vocab_size)
+    return (-np.log(np.maximum(counts, 1) / len(stream))).astype(np.float32)
+
+
 def _stream(tokenizer: CodeTokenizer) -> npt.NDArray[np.int64]:
     end = tokenizer.special.end_of_text
     return np.array([token for text in heldout_texts() for token in (*tokenizer.encode(text), end)], np.int64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -34,12 +35,16 @@ LIMITS = {
 
 def misses(report: ProofReport) -> list[str]:
     """What lies outside of the limits, in words; empty for weights that were not trained."""
-    if not report.trained or report.kl_mean is None or report.top1_agreement is None:
+    if report.kl_mean is None or report.top1_agreement is None:
+        return []
+    if not (math.isfinite(report.kl_mean) and math.isfinite(report.top1_agreement)):
+        return ["a measured value is not finite"]
+    if not report.trained:
         return []
     limit, found = LIMITS[report.format], []
-    if report.kl_mean - SIGMAS * (report.kl_error or 0) > limit.kl:
+    if not report.kl_mean - SIGMAS * (report.kl_error or 0) <= limit.kl:
         found.append(f"mean KL divergence {report.kl_mean:.2g} instead of at most {limit.kl:.2g}")
-    if report.top1_agreement + SIGMAS * (report.top1_error or 0) < limit.agreement:
+    if not report.top1_agreement + SIGMAS * (report.top1_error or 0) >= limit.agreement:
         found.append(f"top-1 agreement {report.top1_agreement:.2%} instead of at least {limit.agreement:.1%}")
     return found
 

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
     from cg2_quantize.rounding import Float32
 
+LARGEST_EXPONENT = 700.0
+"""Nats; of what is larger, exp is no float."""
+
 
 @dataclass
 class Measures:
@@ -61,7 +64,7 @@ class Measures:
     def perplexity_ratio(self) -> float:
         """The model's perplexity over the reference's."""
         difference = self.values("loss").astype(np.float64) - self.values("reference_loss")
-        return float(np.exp(difference.mean()))
+        return float(np.exp(min(difference.mean(), LARGEST_EXPONENT)))
 
     @property
     def tokens(self) -> int:

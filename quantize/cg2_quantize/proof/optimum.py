@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import subprocess
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cg2_quantize.dequantize import TRANSFORMERS_GROUPS, dequantize
 from cg2_quantize.errors import QuantizeError
+from cg2_quantize.scratch import scratch_folder
 from cg2ls.codegen2.config import CODEGEN2
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from cg2ls.codegen2 import Checkpoint
 
@@ -37,12 +37,12 @@ def against_optimum(
     Raises:
         QuantizeError: that Python cannot compare them; the reason is its last line.
     """
-    with tempfile.TemporaryDirectory(prefix="cg2-proof-") as scratch:
+    with scratch_folder(folder.parent) as scratch:
         source = checkpoint.folder
         if checkpoint.config.family == CODEGEN2 and checkpoint.config.qkv_groups != TRANSFORMERS_GROUPS:
-            source = Path(scratch) / "checkpoint"
-            reference_folder(Path(scratch) / "fp32")
-            dequantize(Path(scratch) / "fp32", source)
+            source = scratch / "checkpoint"
+            reference_folder(scratch / "fp32")
+            dequantize(scratch / "fp32", source)
         words = [str(python), "-m", "cg2_quantize.rivals", "distance", str(source), str(folder)]
         try:
             ran = subprocess.run(

@@ -38,6 +38,9 @@ LABELS = {
     "kl_p99": ("99th percentile of it", "nats"),
     "top1_agreement": ("same likeliest token", "share of tokens"),
     "perplexity_ratio": ("perplexity over the reference's", ""),
+    "reference_loss": ("loss of the checkpoint itself", "nats per token"),
+    "unigram_loss": ("loss of token frequencies alone", "nats per token"),
+    "largest_activation": ("largest activation (float16 holds 65,504)", ""),
     "infill_exact_match_delta": ("lines filled in exactly, less the reference's", "share of lines"),
     "first_divergence_median": ("tokens before greedy answers differ, median", ""),
     "prefill_ms": ("reading a prompt", "ms"),
@@ -80,7 +83,7 @@ def _verdict(report: ProofReport) -> str:
     if report.kl_mean is None:
         return "The logits were not compared."
     if not report.trained:
-        return "The checkpoint is no better than chance, so its limits do not apply."
+        return "The checkpoint is no better than a table of token frequencies, so its limits do not apply."
     limit = LIMITS[report.format]
     stated = f"limits of {report.format}: mean KL {limit.kl:g}, agreement {limit.agreement:.1%}"
     if found := misses(report):

@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 from onnx import ModelProto, TensorProto, helper
 
+from cg2_quantize.errors import QuantizeError
 from cg2_quantize.external import read_initializers
 from cg2_quantize.network import NORMED_END, before_block
 from cg2ls.engine.session import ARITHMETIC, import_onnxruntime
@@ -121,6 +122,11 @@ def _large_become_inputs(
     return fed
 
 
+def is_finite(values: npt.NDArray[Any]) -> bool:
+    """Whether no value is NaN or infinite; makes nothing of the values' size."""
+    return not values.size or bool(np.isfinite(values.min()) and np.isfinite(values.max()))
+
+
 def _cut(whole: ModelProto, starts: Sequence[str], ends: Sequence[str]) -> ModelProto:
     """The nodes that lead from `starts` and the graph's inputs to `ends`.
 
@@ -174,6 +180,7 @@ class Rows:
         kv: element type of the cache.
         tokens: int64 [rows, length].
         values: what the next block is given, each [rows, length, n_embd].
+        owner: whose network it is, for errors.
     """
 
     network: Network
@@ -181,12 +188,14 @@ class Rows:
     kv: str
     tokens: npt.NDArray[np.int64]
     values: tuple[npt.NDArray[Any], ...] = ()
+    owner: str = "the checkpoint"
 
     def embed(self) -> None:
         """Runs the embedding."""
         piece = self.network.embedding()
         parts = [piece(input_ids=row[None]) for row in self.tokens]
         self.values = tuple(np.concatenate(column) for column in zip(*parts, strict=True))
+        self._check_finite("model.embed_tokens")
 
     def block(self, layer: int, seen: Seen | None = None, inside: Sequence[str] = ()) -> None:
         """Runs one block over every row, in chunks, each row with a cache of its own.
@@ -199,6 +208,25 @@ class Rows:
         piece = self.network.block(layer, inside)
         outs = [self._row(piece, layer, row, seen, len(inside)) for row in range(len(self.tokens))]
         self.values = tuple(np.concatenate(column) for column in zip(*outs, strict=True))
+        self._check_finite(f"model.layers.{layer}")
+
+    def logits(self, head: Piece, row: int, at: int, end: int) -> npt.NDArray[np.float32]:
+        """Logits [tokens, vocabulary] of some positions of a row, in the piece `head` of this network.
+
+        Raises:
+            QuantizeError: one is not finite.
+        """
+        found: npt.NDArray[np.float32] = head(**{NORMED_END: self.values[0][row : row + 1, at:end]})[0][0]
+        if not is_finite(found):
+            raise QuantizeError(f"The logits of {self.owner} are not finite: lm_head gives NaN or infinity.")
+        return found
+
+    def _check_finite(self, place: str) -> None:
+        if not all(is_finite(values) for values in self.values):
+            raise QuantizeError(
+                f"The values of {self.owner} are not finite behind {place}: its weights there, or before, are too"
+                " large to compute with."
+            )
 
     def _row(
         self, piece: Piece, layer: int, row: int, seen: Seen | None, inside: int

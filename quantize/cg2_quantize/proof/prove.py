@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import subprocess
-import tempfile
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cg2_quantize.machine import this_machine
 from cg2_quantize.proof.answers import answers, exact_match_delta, first_divergence
-from cg2_quantize.proof.heldout import TOKENS, heldout_rows
+from cg2_quantize.proof.heldout import TOKENS, heldout_rows, unigram_table
 from cg2_quantize.proof.optimum import against_optimum
 from cg2_quantize.proof.page import page
 from cg2_quantize.proof.pieces import Network
@@ -18,13 +16,16 @@ from cg2_quantize.proof.reference import reference_network
 from cg2_quantize.proof.report import PAGE, ProofReport, measured
 from cg2_quantize.proof.speed import measure_speed
 from cg2_quantize.proof.stream import Streamed, stream
+from cg2_quantize.scratch import scratch_folder
 from cg2ls.codegen2 import CodeTokenizer
 from cg2ls.files import write_atomically
 from cg2ls.modelfolder.description import TOKENIZER, WEIGHTS, ModelDescription
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
+    from cg2_quantize.ranges import Largest
     from cg2ls.codegen2 import Checkpoint
 
 QUICK_TOKENS = 2048
@@ -44,6 +45,7 @@ def prove(
     proof: str,
     reference_folder: Callable[[Path], object],
     optimum: Path | None = None,
+    largest: Largest | None = None,
 ) -> ProofReport:
     """Compares a model folder with its checkpoint and writes report.json and report.html into it.
 
@@ -53,9 +55,10 @@ def prove(
         proof: "quick": logits over 2,048 tokens and speed; "full": over 20,000, and answers.
         reference_folder: writes the checkpoint as fp32 into a folder it is given; for a full proof.
         optimum: Python of an environment with optimum, to compare with its traced export too.
+        largest: the largest activation seen, where the format has float16 ones.
 
     Raises:
-        QuantizeError: that Python cannot do it.
+        QuantizeError: that Python cannot do it, or a value is not finite.
     """
     model = ModelDescription.read(folder)
     size = sum(path.stat().st_size for path in folder.iterdir())
@@ -69,7 +72,10 @@ def prove(
     tokens = QUICK_TOKENS if proof == "quick" else TOKENS
     streamed = _compare(checkpoint, folder, model, tokens)
     if streamed is not None:
-        report = replace(report, **measured(streamed.measures, model.architecture.vocab_size))
+        rows, table = streamed.tokens, unigram_table(CodeTokenizer.load(folder / TOKENIZER))
+        report = replace(report, **measured(streamed.measures, float(table[rows[:, 1:]].mean())))
+    if largest is not None:
+        report = replace(report, largest_activation=largest.value, largest_activation_at=largest.at)
     if model.kv_dtype not in HALF and size * MEMORY_FACTOR < this_machine().memory:
         report = _timed(report, folder)
         if proof == "full":
@@ -107,8 +113,8 @@ def _timed(report: ProofReport, folder: Path) -> ProofReport:
 
 
 def _answered(report: ProofReport, folder: Path, reference_folder: Callable[[Path], object]) -> ProofReport:
-    with tempfile.TemporaryDirectory(prefix="cg2-proof-") as scratch:
-        place = Path(scratch) / "reference"
+    with scratch_folder(folder.parent) as scratch:
+        place = scratch / "reference"
         reference_folder(place)
         expected, found = answers(place), answers(folder)
     return replace(

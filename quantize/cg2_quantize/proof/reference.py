@@ -28,17 +28,20 @@ if TYPE_CHECKING:
 LAYER = re.compile(r"model\.layers\.(\d+)\.(.+)")
 
 
-def reference_network(checkpoint: Checkpoint, shared: Shared | None = None) -> Network:
+def reference_network(
+    checkpoint: Checkpoint, shared: Shared | None = None, *, moves_norms: bool = False
+) -> Network:
     """The network that every format is measured against.
 
     Args:
         checkpoint: what it computes.
         shared: with others that read the same checkpoint in other numbers of groups.
+        moves_norms: whether norms' scales lie in the weights behind them, as some formats have it.
     """
     outside = _Outside()
     config = checkpoint.config
     skeleton = graph.build(config, _Unread(checkpoint), format_of("fp32"), GraphBuilder(outside))
-    read = _Reader(NamedWeights(checkpoint), outside.kept, shared)
+    read = _Reader(NamedWeights(checkpoint, moves_norms=moves_norms), outside.kept, shared)
     return Network(skeleton, read.weight, config.n_layer)
 
 
@@ -80,7 +83,14 @@ class _Reader:
         match = LAYER.fullmatch(name)
         if match and (matrix := match[2].removesuffix(".weight")) in _matrices(self.weights):
             return self.weights.matrix(int(match[1]), matrix)
+        norm, _, part = name.rpartition(".")
+        if self.weights.moves_norms and norm.rpartition(".")[2].startswith("ln_"):
+            return self._norm(norm, part)
         return self.weights.vector(name)
+
+    def _norm(self, norm: str, part: str) -> Float32:
+        scale, shift = self.weights.norm(norm)
+        return scale if part == "weight" or shift is None else shift
 
 
 def _matrices(weights: NamedWeights) -> dict[str, tuple[int, int]]:

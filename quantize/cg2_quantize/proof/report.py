@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from cg2ls.files import write_atomically
+from cg2ls.jsontext import json_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,9 +22,6 @@ KEYS = (
     *("bandwidth_share", "peak_memory_bytes"),
 )
 """What a reader of report.json may count on; other keys say how it was measured."""
-
-RANDOM_MARGIN = 1.0
-"""Nats below ln(vocabulary) from which on a reference counts as trained."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +47,10 @@ class ProofReport:
         kl_error: standard error of `kl_mean`.
         top1_error: standard error of `top1_agreement`.
         reference_loss: nats per token of the reference.
-        trained: whether the reference is better than chance by more than a nat.
+        unigram_loss: of the frequencies of the set's own tokens, which know nothing of context.
+        trained: whether the reference is better than these.
+        largest_activation: in the float32 network over the calibration set, where the format computes in float16.
+        largest_activation_at: the part of the network that gave it.
         optimum_kl_mean: mean KL divergence from optimum's traced export in float32, nats per token.
         optimum_top1_agreement: share of tokens for which both find the same token likeliest.
         optimum_largest_difference: of any logit.
@@ -75,7 +74,10 @@ class ProofReport:
     kl_error: float | None = None
     top1_error: float | None = None
     reference_loss: float | None = None
+    unigram_loss: float | None = None
     trained: bool | None = None
+    largest_activation: float | None = None
+    largest_activation_at: str | None = None
     optimum_kl_mean: float | None = None
     optimum_top1_agreement: float | None = None
     optimum_largest_difference: float | None = None
@@ -86,11 +88,16 @@ class ProofReport:
 
     def write(self, folder: Path) -> None:
         """Writes `folder`/report.json."""
-        write_atomically(folder / REPORT, json.dumps(self.to_dict(), indent=2) + "\n")
+        write_atomically(folder / REPORT, json_text(self.to_dict(), indent=2, origin=REPORT) + "\n")
 
 
-def measured(measures: Measures, vocabulary: int) -> dict[str, Any]:
-    """What a comparison gives to a report."""
+def measured(measures: Measures, unigram_loss: float) -> dict[str, Any]:
+    """What a comparison gives to a report.
+
+    Args:
+        measures: the comparison.
+        unigram_loss: mean over the same tokens of `unigram_table`, nats.
+    """
     loss = float(measures.values("reference_loss").mean())
     return {
         "kl_mean": measures.kl_mean,
@@ -101,5 +108,6 @@ def measured(measures: Measures, vocabulary: int) -> dict[str, Any]:
         "kl_error": measures.standard_error("kl"),
         "top1_error": measures.standard_error("agrees"),
         "reference_loss": loss,
-        "trained": loss < math.log(vocabulary) - RANDOM_MARGIN,
+        "unigram_loss": unigram_loss,
+        "trained": loss < unigram_loss,
     }

@@ -8,7 +8,6 @@ prints one JSON object.
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -18,9 +17,11 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
+import psutil
 
 from cg2_quantize.external import read_initializers
 from cg2ls.engine import Engine, Request
+from cg2ls.jsontext import json_text
 from cg2ls.modelfolder.description import GRAPH, ModelDescription
 
 PROMPT = 256
@@ -77,10 +78,20 @@ def speed_here(folder: Path) -> Speed:
                 pass
             prefills.append(engine.last.prefill_ms)
             rates.append((engine.last.generated - 1) / engine.last.decode_ms * 1e3)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    peak = peak_memory()
     rate = median(rates[1:])
     share = rate * bytes_per_token(folder, model, prompt_tokens) / bandwidth()
     return Speed(median(prefills[1:]), rate, share, peak, prompt_tokens)
+
+
+def peak_memory() -> int:
+    """Most bytes that this process ever had in memory."""
+    if sys.platform == "win32":
+        return int(psutil.Process().memory_info().peak_wset)
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def bytes_per_token(folder: Path, model: ModelDescription, context: int) -> int:
@@ -105,4 +116,4 @@ def bandwidth() -> float:
 
 
 if __name__ == "__main__":
-    print(json.dumps(asdict(speed_here(Path(sys.argv[1])))))
+    print(json_text(asdict(speed_here(Path(sys.argv[1])))))

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cg2_quantize.network import NORMED_END
 from cg2_quantize.proof.measures import Measures, log_softmax
 from cg2_quantize.proof.pieces import CHUNK, Network, Rows
 
@@ -29,10 +28,12 @@ class Streamed:
     Attributes:
         measures: of the logits.
         layer_errors: relative error of the residual stream behind each block but the last.
+        tokens: what was read, int64 [rows, length].
     """
 
     measures: Measures
     layer_errors: tuple[float, ...]
+    tokens: npt.NDArray[np.int64]
 
 
 def stream(
@@ -44,7 +45,8 @@ def stream(
 ) -> Streamed:
     """A checkpoint's reference and a model made of it, over rows of one length, in the engine's chunks."""
     tokens, heads = np.stack(rows), (config.n_head, config.head_dim)
-    left, right = Rows(reference, heads, "float32", tokens), Rows(model, heads, kv, tokens)
+    left = Rows(reference, heads, "float32", tokens)
+    right = Rows(model, heads, kv, tokens, owner="the converted model")
     for side in (left, right):
         side.embed()
     errors = []
@@ -53,7 +55,7 @@ def stream(
             side.block(layer)
         if layer < config.n_layer - 1:
             errors.append(_relative(right.values[1], left.values[1]))
-    return Streamed(_measured(left, right), tuple(errors))
+    return Streamed(_measured(left, right), tuple(errors), tokens)
 
 
 def stream_models(
@@ -70,16 +72,22 @@ def row_logits(
 ) -> Iterator[npt.NDArray[np.float32]]:
     """Logits [length, vocabulary] of every row in a model folder."""
     side = _through(Network.of_folder(folder, about.architecture.n_layer), about, rows)
-    head = side.network.head()
-    for values in side.values[0]:
-        parts = [values[None, at : at + CHUNK] for at in range(0, len(values), CHUNK)]
-        yield np.concatenate([head(**{NORMED_END: part})[0][0] for part in parts])
+    head, length = side.network.head(), side.tokens.shape[1]
+    for row in range(len(side.tokens)):
+        parts = [(at, min(at + CHUNK, length)) for at in range(0, length, CHUNK)]
+        yield np.concatenate([side.logits(head, row, at, end) for at, end in parts])
 
 
 def _through(network: Network, about: ModelDescription, rows: Sequence[npt.NDArray[np.int64]]) -> Rows:
     """Rows behind the last block of a network."""
     shape = about.architecture
-    side = Rows(network, (shape.n_head, shape.head_dim), about.kv_dtype, np.stack(rows))
+    side = Rows(
+        network,
+        (shape.n_head, shape.head_dim),
+        about.kv_dtype,
+        np.stack(rows),
+        owner=f"the model {about.name}",
+    )
     side.embed()
     for layer in range(shape.n_layer):
         side.block(layer)
@@ -92,7 +100,7 @@ def _measured(left: Rows, right: Rows) -> Measures:
     heads = [(side, side.network.head()) for side in (left, right)]
     for row, at in ((row, at) for row in range(len(tokens)) for at in range(0, tokens.shape[1] - 1, CHUNK)):
         end = min(at + CHUNK, tokens.shape[1] - 1)
-        logits = [head(**{NORMED_END: side.values[0][row : row + 1, at:end]})[0][0] for side, head in heads]
+        logits = [side.logits(head, row, at, end) for side, head in heads]
         measures.add(logits[0], logits[1], tokens[row, at + 1 : end + 1])
     return measures
 
@@ -113,10 +121,10 @@ def losses(
 
 def _losses(side: Rows) -> Float32:
     head, found = side.network.head(), []
-    for row, values in zip(side.tokens, side.values[0], strict=True):
+    for index, row in enumerate(side.tokens):
         for at in range(0, len(row) - 1, CHUNK):
             end = min(at + CHUNK, len(row) - 1)
-            expected = log_softmax(head(**{NORMED_END: values[None, at:end]})[0][0])
+            expected = log_softmax(side.logits(head, index, at, end))
             found.append(-np.take_along_axis(expected, row[at + 1 : end + 1, None], 1)[:, 0])
     return np.concatenate(found)
 

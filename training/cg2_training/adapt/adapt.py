@@ -246,7 +246,7 @@ def _export(
 ) -> Evaluation:
     """Quantizes the best weights, measures them, and puts the folder in its place if they are better."""
     folder = place.run / "folder"
-    convert(place.best, folder, precision=options.precision, force=True)
+    convert(place.best, folder, precision=options.precision, force=True, untrained=True)  # measured below
     after = _measure(folder, place, recipe, rows)
     if score(after) >= score(before):
         raise NotBetterError(
