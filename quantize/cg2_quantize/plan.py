@@ -148,6 +148,8 @@ def _card_obstacle(machine: Machine, wishes: Wishes) -> str:
 
 
 def _on_processor(config: CodeGenConfig, machine: Machine, wishes: Wishes, reason: str) -> Plan:
+    if wishes.genai and wishes.kv == "int8":
+        raise QuantizeError("--genai is for a float cache; leave --kv int8 out.")
     if not machine.memory:
         raise QuantizeError(
             "The system does not tell how much memory is free; name a format instead of auto."

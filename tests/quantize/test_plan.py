@@ -8,7 +8,7 @@ import pytest
 
 from cg2_quantize.errors import QuantizeError
 from cg2_quantize.machine import Machine, this_machine
-from cg2_quantize.plan import SHARE, plan
+from cg2_quantize.plan import SHARE, Wishes, plan
 from cg2ls.codegen2 import CodeGenConfig
 from cg2ls.codegen2.config import CODEGEN25
 
@@ -73,3 +73,66 @@ def test_the_sum_can_be_read():
 def test_this_machine_has_memory():
     assert this_machine().memory > 100 << 20
     assert replace(this_machine(), gpu=1).gpu == 1
+
+
+def processor(gib, **other):
+    return Machine(memory=int(gib * GIB), **other)
+
+
+PLANS = [
+    # machine, wishes, format, target, cache, portable, calibrated
+    (card(8), Wishes(target="cpu"), ("int8", "cpu", "float32", False, False)),
+    (card(8), Wishes(kv="int8"), ("int8", "cpu", "int8", False, False)),
+    (card(8), Wishes(portable=True), ("int8", "cpu", "float32", True, False)),
+    (card(8), Wishes(genai=True), ("int8", "cpu", "float32", False, False)),
+    (card(8), Wishes(calibrated=True), ("int4", "cuda", "float16", False, True)),
+    (card(8), Wishes(kv="float"), ("fp16", "cuda", "float16", False, False)),
+    (card(8), Wishes(target="cuda"), ("fp16", "cuda", "float16", False, False)),
+    (processor(8), Wishes(calibrated=True), ("int4", "cpu", "float32", False, True)),
+    (processor(8), Wishes(calibrated=True, kv="int8"), ("int4", "cpu", "int8", False, True)),
+    (processor(1.95), Wishes(kv="float"), ("int4", "cpu", "float32", False, False)),
+    (card(0.2), Wishes(), ("int8", "cpu", "float32", False, False)),
+    (replace(card(24), cuda=False), Wishes(), ("int8", "cpu", "float32", False, False)),
+    (processor(4, limit="this container's limit"), Wishes(), ("int8", "cpu", "float32", False, False)),
+]
+
+
+@pytest.mark.parametrize(("machine", "wishes", "expected"), PLANS)
+def test_a_plan_honours_every_other_option(machine, wishes, expected):
+    found = plan(CODEGEN2_1B, machine, wishes).chosen
+    assert (found.name, found.target, found.kv, found.portable, found.calibrated) == expected
+
+
+@pytest.mark.parametrize(
+    ("machine", "wishes", "says"),
+    [
+        (processor(8), Wishes(target="cuda"), "--for cuda: no NVIDIA card is found here"),
+        (card(8), Wishes(target="cuda", kv="int8"), "--for cuda: --kv int8 is for processors"),
+        (card(8), Wishes(target="cuda", portable=True), "--for cuda: --portable is for processors"),
+        (card(8), Wishes(target="cuda", genai=True), "--for cuda: --genai is for processors"),
+        (replace(card(8), cuda=False), Wishes(target="cuda"), r"has no CUDA \(pip install"),
+        (card(0.2), Wishes(target="cuda"), "No format fits"),
+        (processor(8), Wishes(portable=True, kv="int8"), "leave --kv out here"),
+        (processor(8), Wishes(portable=True, calibrated=True), "--calibrate is for int4"),
+        (processor(8), Wishes(genai=True, kv="int8"), "float cache"),
+        (processor(0), Wishes(), "does not tell how much memory is free"),
+        (processor(0.5), Wishes(), "No format fits: the smallest would be int4"),
+    ],
+)
+def test_what_cannot_go_together_is_refused(machine, wishes, says):
+    with pytest.raises(QuantizeError, match=says):
+        plan(CODEGEN2_1B, machine, wishes)
+
+
+def test_a_small_card_is_passed_over_with_a_reason():
+    said = str(plan(CODEGEN2_1B, card(0.2)))
+    assert said.startswith("int8 (float32 cache) for the processor (32.00 GiB free)")
+    assert "on a card the smallest would take" in said
+    assert "of 0.18 GiB" in said
+
+
+def test_the_sum_names_a_containers_limit_and_a_runtime_without_cuda():
+    assert "the processor (4.00 GiB free, this container's limit)" in str(
+        plan(CODEGEN2_1B, processor(4, limit="this container's limit"))
+    )
+    assert "has no CUDA" in str(plan(CODEGEN2_1B, replace(card(24), cuda=False)))

@@ -143,3 +143,154 @@ def test_a_damaged_header_is_one_sentence(tmp_path: Path, header: str) -> None:
     path.write_bytes(len(header).to_bytes(8, "little") + header.encode() + b"0000")
     with pytest.raises(SafetensorsError, match=r"model\.safetensors"):
         dict(map_safetensors(path))
+
+
+def rewrite(folder: Path, **changes: torch.Tensor | None) -> None:
+    """Puts tensors into a checkpoint, or takes them out; "__" stands for "." in names."""
+    tensors = load_file(folder / "model.safetensors")
+    for name, tensor in changes.items():
+        name = name.replace("__", ".")
+        if tensor is None:
+            del tensors[name]
+        else:
+            tensors[name] = tensor
+    save_file(tensors, folder / "model.safetensors")
+
+
+def claim(folder: Path, **keys: object) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | keys))
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_a_value_that_is_not_finite_is_named(copy: Path, number: float, dtype: torch.dtype) -> None:
+    name = "transformer.h.0.mlp.fc_in.bias"
+    values = load_file(copy / "model.safetensors")[name].to(dtype)
+    values[3] = number
+    rewrite(copy, transformer__h__0__mlp__fc_in__bias=values)
+    checkpoint = Checkpoint.open(copy)
+    with pytest.raises(CheckpointError, match=rf"{name} holds {number} at \[3\] \(1 of its 256 values"):
+        checkpoint.tensor(name)
+
+
+def test_a_double_too_large_for_float32_is_named(copy: Path) -> None:
+    values = torch.full((256,), 1e300, dtype=torch.float64)
+    rewrite(copy, transformer__h__0__mlp__fc_in__bias=values)
+    with pytest.raises(CheckpointError, match=r"fc_in\.bias holds inf"):
+        Checkpoint.open(copy).tensor("transformer.h.0.mlp.fc_in.bias")
+
+
+def test_no_checkpoint_with_nan_is_written(copy: Path, tmp_path: Path) -> None:
+    source = Checkpoint.open(copy)
+    tensors = {name: source.tensor(name) for name in source.names()}
+    tensors["lm_head.bias"][7] = np.nan
+    with pytest.raises(CheckpointError, match=r"lm_head\.bias holds nan at \[7\]"):
+        write_checkpoint(tmp_path / "out", source.config, tensors, "{}", end_of_text_id=9)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("dtype", "says"),
+    [
+        (torch.int8, "quantized already: int8"),
+        (torch.uint8, "packed bytes"),
+        (torch.float8_e4m3fn, "FP8"),
+        (torch.int32, "packed int32, as GPTQ and AWQ have"),
+        (torch.bool, "booleans"),
+    ],
+)
+def test_weights_that_are_no_plain_floats_are_refused_by_name(
+    copy: Path, dtype: torch.dtype, says: str
+) -> None:
+    rewrite(copy, transformer__h__0__mlp__fc_in__weight=torch.zeros(256, 64).to(dtype))
+    with pytest.raises(CheckpointError, match=rf"{says}.*of transformer\.h\.0\.mlp\.fc_in\.weight"):
+        Checkpoint.open(copy)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("transformer.h.0.mlp.fc_in.SCB", "bitsandbytes' int8"),
+        ("transformer.h.0.mlp.fc_in.weight.absmax", "bitsandbytes' 4 bits"),
+        ("transformer.h.0.mlp.fc_in.qweight", "GPTQ or AWQ"),
+        ("transformer.h.0.mlp.fc_in.weight_scale_inv", "FP8"),
+        ("transformer.h.0.mlp.fc_in.weight_blocks", "MXFP4"),
+    ],
+)
+def test_scales_beside_the_weights_say_that_they_are_quantized(copy: Path, name: str, says: str) -> None:
+    rewrite(copy, **{name.replace(".", "__"): torch.ones(4)})
+    with pytest.raises(CheckpointError, match=f"is quantized already: {says}"):
+        Checkpoint.open(copy)
+
+
+def test_a_file_beside_the_weights_says_that_they_are_quantized(copy: Path) -> None:
+    (copy / "quantize_config.json").write_text('{"bits": 4}')
+    with pytest.raises(CheckpointError, match=r"quantized already: GPTQ \(quantize_config\.json\)"):
+        Checkpoint.open(copy)
+
+
+def test_tensors_without_a_place_in_the_network_are_refused(copy: Path) -> None:
+    claim(copy, n_layer=1)
+    with pytest.raises(CheckpointError, match=r"no place for \(transformer\.h\.1\..* and 7 more\)"):
+        Checkpoint.open(copy)
+
+
+def test_an_adapters_tensors_are_named(copy: Path) -> None:
+    rewrite(copy, transformer__h__0__attn__qkv_proj__lora_A__weight=torch.ones(4, 64))
+    with pytest.raises(CheckpointError, match="merge the adapter into its model first"):
+        Checkpoint.open(copy)
+
+
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "model.", "module._orig_mod."])
+def test_what_wrappers_put_before_names_is_taken_off(copy: Path, prefix: str) -> None:
+    tensors = load_file(copy / "model.safetensors")
+    save_file({f"{prefix}{name}": tensor for name, tensor in tensors.items()}, copy / "model.safetensors")
+    checkpoint = Checkpoint.open(copy)
+    assert np.array_equal(checkpoint.tensor("lm_head.bias"), tensors["lm_head.bias"].numpy())
+
+
+def test_a_tied_head_is_the_embedding(copy: Path) -> None:
+    rewrite(copy, lm_head__weight=None)
+    with pytest.raises(CheckpointError, match=r"lm_head\.weight is missing and config\.json ties no head"):
+        Checkpoint.open(copy)
+    claim(copy, tie_word_embeddings=True)
+    checkpoint = Checkpoint.open(copy)
+    assert np.array_equal(checkpoint.tensor("lm_head.weight"), checkpoint.tensor("transformer.wte.weight"))
+    assert not checkpoint.config.tied, "from here on the head has its own matrix"
+
+
+def test_a_tied_head_with_other_values_is_a_contradiction(copy: Path) -> None:
+    claim(copy, tie_word_embeddings=True)
+    with pytest.raises(
+        CheckpointError, match=r"ties the head to the embedding .* but lm_head\.weight differs"
+    ):
+        Checkpoint.open(copy)
+
+
+def test_a_saved_mask_that_is_shorter_than_the_context_is_a_contradiction(copy: Path) -> None:
+    rewrite(copy, transformer__h__0__attn__causal_mask=torch.ones(1, 1, 128, 128, dtype=torch.bool))
+    with pytest.raises(
+        CheckpointError, match=r"a mask for 128 tokens, but config\.json states 256 positions"
+    ):
+        Checkpoint.open(copy)
+
+
+@pytest.mark.parametrize(("base", "fits"), [(10000.0, True), (500000.0, False)])
+def test_saved_rotary_frequencies_are_compared(copy: Path, base: float, fits: bool) -> None:
+    frequencies = base ** (-torch.arange(0, 16, 2) / 16)
+    rewrite(copy, transformer__h__0__attn__rotary_emb__inv_freq=frequencies.half())
+    if fits:
+        Checkpoint.open(copy)
+        return
+    with pytest.raises(CheckpointError, match="other rotary frequencies than those of base 10000"):
+        Checkpoint.open(copy)
+
+
+def test_a_tensor_in_two_files_is_a_contradiction(copy: Path) -> None:
+    whole = load_file(copy / "model.safetensors")
+    (copy / "model.safetensors").unlink()
+    save_file(whole, copy / "model-00001-of-00002.safetensors")
+    save_file({"lm_head.bias": whole["lm_head.bias"]}, copy / "model-00002-of-00002.safetensors")
+    with pytest.raises(CheckpointError, match=r"lm_head\.bias is in two files"):
+        Checkpoint.open(copy)
