@@ -63,7 +63,7 @@ def largest_activation(checkpoint: Checkpoint, tokenizer: CodeTokenizer, chosen:
 
         side.block(layer, seen, names)
         for values in side.values:
-            found.see(f"the residual stream behind model.layers.{layer}", values)
+            found.see(f"model.layers.{layer}", values)
     head = network.head()
     for row in side.values[0]:
         for at in range(0, len(row), CHUNK):

@@ -21,6 +21,10 @@ TOKENS = 20_000
 ROW = 512
 """Most tokens of a row, which is read as one document."""
 
+TRAINED_SHARE = 0.7
+"""Of the loss of `unigram_table`: trained weights stay below. The shipped model is at 0.3; with its matrices as
+int8 without their scales it is at 0.76."""
+
 FILE = "heldout.jsonl"
 PLACES = (Path(__file__).parents[1] / "heldout", Path(__file__).parents[3] / "tests" / "data" / "heldout")
 """Where the installed package, and where the repository keeps the file."""

@@ -83,7 +83,9 @@ def _verdict(report: ProofReport) -> str:
     if report.kl_mean is None:
         return "The logits were not compared."
     if not report.trained:
-        return "The checkpoint is no better than a table of token frequencies, so its limits do not apply."
+        return (
+            "The checkpoint is hardly better than a table of token frequencies, so its limits do not apply."
+        )
     limit = LIMITS[report.format]
     stated = f"limits of {report.format}: mean KL {limit.kl:g}, agreement {limit.agreement:.1%}"
     if found := misses(report):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from cg2_quantize.proof.heldout import TRAINED_SHARE
 from cg2ls.files import write_atomically
 from cg2ls.jsontext import json_text
 
@@ -48,7 +49,7 @@ class ProofReport:
         top1_error: standard error of `top1_agreement`.
         reference_loss: nats per token of the reference.
         unigram_loss: of the frequencies of the set's own tokens, which know nothing of context.
-        trained: whether the reference is better than these.
+        trained: whether the reference is much better than these (see `TRAINED_SHARE`).
         largest_activation: in the float32 network over the calibration set, where the format computes in float16.
         largest_activation_at: the part of the network that gave it.
         optimum_kl_mean: mean KL divergence from optimum's traced export in float32, nats per token.
@@ -109,5 +110,5 @@ def measured(measures: Measures, unigram_loss: float) -> dict[str, Any]:
         "top1_error": measures.standard_error("agrees"),
         "reference_loss": loss,
         "unigram_loss": unigram_loss,
-        "trained": loss < unigram_loss,
+        "trained": loss < TRAINED_SHARE * unigram_loss,
     }
