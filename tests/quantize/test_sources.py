@@ -114,10 +114,10 @@ class Hub(BaseHTTPRequestHandler):
     def do_GET(self):
         self.asked.append(self.path)
         names = sorted(path.name for path in self.folder.iterdir())
+        names += ["onnx/model.safetensors", "checkpoint-100/model.safetensors", "pytorch_model.bin"]
         if self.path.startswith("/api/models/maker/small/tree/"):
             entries = [
-                {"type": "file", "path": name, "size": (self.folder / name).stat().st_size, "oid": "0" * 40}
-                for name in names
+                {"type": "file", "path": name, "size": self.size(name), "oid": "0" * 40} for name in names
             ]
             return self.answer(json.dumps(entries).encode(), {"Content-Type": "application/json"})
         if self.path.startswith("/api/models/maker/small"):
@@ -128,6 +128,9 @@ class Hub(BaseHTTPRequestHandler):
             self.send_error(404)
             return None
         return self.file(path)
+
+    def size(self, name):
+        return (self.folder / name).stat().st_size if (self.folder / name).exists() else 1
 
     def file(self, path):
         headers = {"ETag": f'"{sha256_of(path)}"', "X-Repo-Commit": COMMIT, "Accept-Ranges": "bytes"}
@@ -172,6 +175,8 @@ def hub(checkpoint, serve):
     if not folder.exists():
         shutil.copytree(checkpoint, folder, ignore=shutil.ignore_patterns("cg2ls.json"))
         (folder / "modeling_codegen.py").write_text("raise SystemExit('remote code ran')")
+        (folder / "README.md").write_text("---\nlanguage: code\nlicense: apache-2.0\n---\n# Small\n")
+        (folder / "LICENSE").write_text("Apache License")
     return serve(folder)
 
 
@@ -195,7 +200,11 @@ def test_a_name_on_the_hub_is_downloaded_once_and_pinned(hub, tmp_path, folders)
     model = ModelDescription.read(tmp_path / "first")
     assert (model.name, model.source.checkpoint, model.source.revision) == ("small", "maker/small", COMMIT)
     assert model.files["model.onnx.data"] == ModelDescription.read(folders["int8"]).files["model.onnx.data"]
-    assert not any("modeling_codegen.py" in path for path in Hub.asked), "remote code is never fetched"
+    assert (model.license, (tmp_path / "first" / "LICENSE").read_text()) == ("Apache-2.0", "Apache License")
+    unwanted = ("modeling_codegen.py", "onnx/", "checkpoint-100/", "pytorch_model.bin")
+    assert not any(name in path for path in Hub.asked for name in unwanted), (
+        "neither code nor what is not needed"
+    )
 
     before = len(Hub.asked)
     ran = command(tmp_path, hub, "-o", "second", "--revision", COMMIT)
@@ -231,6 +240,40 @@ def test_a_hub_that_does_not_answer_is_one_sentence(tmp_path):
     assert ran.stderr.startswith("cg2-quantize: maker/small cannot be had from the hub")
     assert ran.stderr.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("checkpoints/my-model", "does not exist; it reads as a path, so the hub is not asked"),
+        ("here/my-model", r"does not exist; it reads as a path.*hf://here/my-model"),
+        ("./my-model", r"does not exist \(and is no name on the hub"),
+        ("../my-model", r"does not exist \(and is no name on the hub"),
+        ("my-model", r"does not exist \(and is no name on the hub, which is OWNER/NAME"),
+        ("a/b/c", "does not exist"),
+    ],
+)
+def test_a_path_that_is_not_there_is_not_looked_up_on_the_hub(tmp_path, monkeypatch, name, says):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "here").mkdir()
+    monkeypatch.setattr(
+        "cg2_quantize.sources.downloaded", lambda *arguments: pytest.fail("the hub was asked")
+    )
+    with pytest.raises(QuantizeError, match=says), located(name):
+        pass
+
+
+def test_a_snapshot_of_the_hubs_cache_knows_its_name_and_commit(checkpoint, tmp_path):
+    repository = tmp_path / "models--maker--small"
+    snapshot = repository / "snapshots" / COMMIT
+    shutil.copytree(checkpoint, snapshot, ignore=shutil.ignore_patterns("cg2ls.json"))
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text(COMMIT)
+    with located(str(repository)) as folder:
+        assert folder == snapshot
+        convert(folder, tmp_path / "model", untrained=True)
+    model = ModelDescription.read(tmp_path / "model")
+    assert (model.name, model.source.checkpoint, model.source.revision) == ("small", "maker/small", COMMIT)
 
 
 def test_neither_a_folder_nor_a_name(tmp_path):
