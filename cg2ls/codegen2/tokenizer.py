@@ -30,7 +30,7 @@ class CodeTokenizer:
 
     def __init__(self, tokenizer: Tokenizer, origin: str = "tokenizer.json") -> None:
         self._tokenizer = tokenizer
-        self._origin = origin
+        self.origin = origin
         self.special = _special_tokens(tokenizer, origin)
 
     @classmethod
@@ -93,7 +93,7 @@ class CodeTokenizer:
             if SPECIAL.fullmatch(text):
                 continue
             if not alphabet.keys() >= set(text):
-                raise TokenizerError(f"{self._origin} is not byte-level ({text!r}), as CodeGen2's is.")
+                raise TokenizerError(f"{self.origin} is not byte-level ({text!r}), as CodeGen2's is.")
             table[token] = bytes(alphabet[char] for char in text)
         for token, entry in added.items():
             table[token] = b"" if SPECIAL.fullmatch(entry.content) else entry.content.encode()
@@ -109,6 +109,11 @@ def _special_tokens(tokenizer: Tokenizer, origin: str) -> SpecialTokens:
     n_masks = 0
     while vocabulary.get(f"<mask_{n_masks + 1}>") == size - n_masks - 1:
         n_masks += 1
+    if behind := [text for text, token in vocabulary.items() if token > vocabulary["<mask_1>"]]:
+        raise TokenizerError(
+            f"{origin} has tokens behind <mask_1>, which must be the last ({', '.join(sorted(behind)[:3])}): take them"
+            " out, and their rows of the embedding and the head."
+        )
     if not n_masks:
         raise TokenizerError(f"{origin}: <mask_1> must be the last token of the vocabulary, as in CodeGen2.")
     return SpecialTokens(

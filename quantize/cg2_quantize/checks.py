@@ -95,6 +95,7 @@ def check_vocabulary(checkpoint: Checkpoint, tokenizer: CodeTokenizer) -> None:
     """
     if tokenizer.special.vocab_size != checkpoint.config.vocab_size:
         raise QuantizeError(
-            f"{checkpoint.tokenizer_path} has {tokenizer.special.vocab_size} tokens, but the model has"
-            f" {checkpoint.config.vocab_size}; put the tokenizer the model was trained with there."
+            f"{tokenizer.origin} has {tokenizer.special.vocab_size} tokens, but the model has"
+            f" {checkpoint.config.vocab_size}; put the tokenizer.json that the model was trained with into"
+            f" {checkpoint.folder}."
         )

@@ -23,11 +23,12 @@ from cg2_quantize.hub import LICENCES, card_license, origin_of
 from cg2_quantize.opening import open_checkpoint
 from cg2_quantize.proof.limits import check_limits
 from cg2_quantize.proof.prove import prove
+from cg2_quantize.published import tokenizer_of
 from cg2_quantize.ranges import check_half
 from cg2_quantize.scratch import noted, remove_left_behind
 from cg2_quantize.sense import check_sense, declared_untrained
 from cg2_quantize.weights import NamedWeights
-from cg2ls.codegen2 import CodeGenConfig, CodeTokenizer, SpecialTokens
+from cg2ls.codegen2 import CodeGenConfig, SpecialTokens
 from cg2ls.codegen2.config import GROUPS_KEY
 from cg2ls.codegen2.files import read_json
 from cg2ls.codegen2.weight_files import find_weights
@@ -108,6 +109,7 @@ def convert(
     allow_loss: bool = False,
     untrained: bool = False,
     ignored: Collection[str] = (),
+    gpt2: Path | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Report:
     """Writes the model folder of a checkpoint.
@@ -131,6 +133,7 @@ def convert(
         allow_loss: whether to keep a conversion of trained weights that lies outside of its limits.
         untrained: whether weights that know nothing of code are meant (see `cg2_quantize.sense`).
         ignored: keys of config.json that are not looked at.
+        gpt2: folder with GPT-2's vocab.json and merges.txt, where the checkpoint has no tokenizer.json.
         progress: is told of every tensor's bytes in float32 when it has been read.
 
     Raises:
@@ -152,7 +155,7 @@ def convert(
         shorter = min(context, checkpoint.config.n_positions)
         checkpoint = replace(checkpoint, config=replace(checkpoint.config, n_positions=shorter))
     check_shape(checkpoint.config, chosen)
-    tokenizer = CodeTokenizer.load(checkpoint.tokenizer_path)
+    tokenizer = tokenizer_of(checkpoint_folder, gpt2)
     check_vocabulary(checkpoint, tokenizer)
     check_memory(checkpoint.config)
     needs_reference = proof == "full" or optimum is not None
@@ -184,7 +187,9 @@ def convert(
             write_genai(new)
         seconds = time.monotonic() - started
         if proof != "none":
-            proven = _prove(checkpoint, new, proof, optimum, largest, ignored=ignored, allow_loss=allow_loss)
+            proven = _prove(
+                checkpoint, new, proof, optimum, largest, ignored=ignored, gpt2=gpt2, allow_loss=allow_loss
+            )
             replace(model, quality={**model.quality, **_quality(proven)}).write(new)
     return Report(
         folder=folder,
@@ -206,12 +211,19 @@ def _prove(
     largest: Largest | None,
     *,
     ignored: Collection[str],
+    gpt2: Path | None,
     allow_loss: bool,
 ) -> ProofReport:
     def reference(place: Path) -> None:
         groups = checkpoint.config.qkv_groups
         convert(
-            checkpoint.folder, place, precision="fp32", qkv_groups=groups, untrained=True, ignored=ignored
+            checkpoint.folder,
+            place,
+            precision="fp32",
+            qkv_groups=groups,
+            untrained=True,
+            ignored=ignored,
+            gpt2=gpt2,
         )
 
     report = prove(

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
 from cg2_quantize.errors import QuantizeError
+from cg2ls.codegen2 import CodeTokenizer
 from cg2ls.codegen2.files import problem_of, read_json
 from cg2ls.codegen2.special import CODEGEN2, END_OF_TEXT, EOM, SEP, SPACE_RUNS, STARCODER, TAB_RUNS
+from cg2ls.errors import Cg2Error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -134,19 +136,26 @@ def masks(count: int) -> list[str]:
     return [f"<mask_{number}>" for number in range(count, 0, -1)]
 
 
-def complete_tokenizer(checkpoint: Path, folder: Path | None) -> str:
-    """tokenizer.json of a published checkpoint that came without one.
+def tokenizer_of(checkpoint: Path, folder: Path | None) -> CodeTokenizer:
+    """A checkpoint's tokenizer, or the published one where it came without.
 
     Args:
         checkpoint: its folder; its own vocab.json and merges.txt are taken where it has them.
         folder: GPT-2's, else.
+
+    Raises:
+        TokenizerError: tokenizer.json is none, or not of CodeGen2's kind.
+        QuantizeError: there is none, and the published one cannot be made.
     """
+    path = checkpoint / "tokenizer.json"
+    if path.exists() or path.is_symlink():
+        return CodeTokenizer.load(path)
     own = checkpoint if all((checkpoint / name).is_file() for name in FILES[0]) else folder
     family = read_json(checkpoint / "config.json").get("model_type")
     try:
         made = codegen25_tokenizer(own) if family == "llama" else codegen2_tokenizer(own)
-    except QuantizeError:
+        return CodeTokenizer(made, f"The published tokenizer ({checkpoint} has no tokenizer.json)")
+    except Cg2Error:
         raise
     except Exception as error:  # the library raises bare Exception where merges do not fit the vocabulary
         raise QuantizeError(f"The vocabulary and merges in {own} make no tokenizer ({error}).") from None
-    return str(made.to_str())

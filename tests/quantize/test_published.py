@@ -7,7 +7,8 @@ import json
 import pytest
 
 from cg2_quantize.errors import QuantizeError
-from cg2_quantize.published import codegen2_tokenizer, codegen25_tokenizer, complete_tokenizer, gpt2_ranks
+from cg2_quantize.published import codegen2_tokenizer, codegen25_tokenizer, gpt2_ranks, tokenizer_of
+from cg2ls.errors import Cg2Error
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +72,26 @@ def test_ranks_come_from_a_given_folder(tmp_path):
 @pytest.mark.parametrize(("family", "expected"), [("codegen", 50300), ("llama", 50318)])
 def test_a_checkpoint_without_a_tokenizer_gets_its_familys(tmp_path, family, expected):
     (tmp_path / "config.json").write_text(json.dumps({"model_type": family}))
-    made = json.loads(complete_tokenizer(tmp_path, None))
+    made = json.loads(tokenizer_of(tmp_path, None).to_json())
     assert {entry["content"]: entry["id"] for entry in made["added_tokens"]}["<eom>"] == expected
     assert codegen2_tokenizer().token_to_id("<eom>") == 50300
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("vocab.json", "version https://git-lfs.github.com/spec/v1\n", r"vocab\.json is a Git LFS pointer"),
+        ("vocab.json", "{", r"vocab\.json cannot be read as JSON"),
+        ("vocab.json", '{"a": "b"}', "its values must be token numbers"),
+        ("merges.txt", "version https://git-lfs.github.com/spec/v1\n", r"merges\.txt is a Git LFS pointer"),
+        ("merges.txt", "#version: 0.2\na b c\n", "'a b c' is not a pair"),
+        ("merges.txt", "#version: 0.2\nqq zz\n", "make no tokenizer"),
+    ],
+)
+def test_a_vocabulary_that_is_none_is_one_sentence(tmp_path, name, content, says):
+    (tmp_path / "config.json").write_text('{"model_type": "codegen"}')
+    (tmp_path / "vocab.json").write_text('{"a": 0, "b": 1, "ab": 2}')
+    (tmp_path / "merges.txt").write_text("#version: 0.2\na b\n")
+    (tmp_path / name).write_text(content)
+    with pytest.raises(Cg2Error, match=says):
+        tokenizer_of(tmp_path, None)

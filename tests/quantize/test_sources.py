@@ -47,14 +47,11 @@ def pickled(checkpoint, tmp_path):
 
 
 def test_a_folder_is_taken_as_it_is(checkpoint):
-    with located(str(checkpoint)) as folder:
-        assert folder == checkpoint
+    assert located(str(checkpoint)) == checkpoint
 
 
 def test_bin_files_give_the_same_model_as_safetensors(pickled, checkpoint, folders, tmp_path):
-    with located(str(pickled)) as folder:
-        assert sha256_of(folder / "config.json") == sha256_of(checkpoint / "config.json")
-        convert(folder, tmp_path / "model", precision="int8")
+    convert(located(str(pickled)), tmp_path / "model", precision="int8")
     files = {
         name: ModelDescription.read(place).files
         for name, place in (("a", folders["int8"]), ("b", tmp_path / "model"))
@@ -86,11 +83,9 @@ def test_a_checkpoint_without_a_tokenizer_gets_the_published_one(tmp_path):
     )
     write_random_checkpoint(tmp_path / "bare", shape)
     (tmp_path / "bare" / "tokenizer.json").unlink()
-    with located(str(tmp_path / "bare")) as folder:
-        assert json.loads((folder / "tokenizer.json").read_text()) == json.loads(
-            codegen2_tokenizer().to_str()
-        )
-        convert(folder, tmp_path / "model")
+    convert(tmp_path / "bare", tmp_path / "model")
+    made = json.loads((tmp_path / "model" / "tokenizer.json").read_text())
+    assert made == json.loads(codegen2_tokenizer().to_str())
     assert ModelDescription.read(tmp_path / "model").name == "bare"
 
 
@@ -259,8 +254,8 @@ def test_a_path_that_is_not_there_is_not_looked_up_on_the_hub(tmp_path, monkeypa
     monkeypatch.setattr(
         "cg2_quantize.sources.downloaded", lambda *arguments: pytest.fail("the hub was asked")
     )
-    with pytest.raises(QuantizeError, match=says), located(name):
-        pass
+    with pytest.raises(QuantizeError, match=says):
+        located(name)
 
 
 def test_a_snapshot_of_the_hubs_cache_knows_its_name_and_commit(checkpoint, tmp_path):
@@ -269,19 +264,15 @@ def test_a_snapshot_of_the_hubs_cache_knows_its_name_and_commit(checkpoint, tmp_
     shutil.copytree(checkpoint, snapshot, ignore=shutil.ignore_patterns("cg2ls.json"))
     (repository / "refs").mkdir()
     (repository / "refs" / "main").write_text(COMMIT)
-    with located(str(repository)) as folder:
-        assert folder == snapshot
-        convert(folder, tmp_path / "model", untrained=True)
+    assert located(str(repository)) == snapshot
+    convert(snapshot, tmp_path / "model", untrained=True)
     model = ModelDescription.read(tmp_path / "model")
     assert (model.name, model.source.checkpoint, model.source.revision) == ("small", "maker/small", COMMIT)
 
 
 def test_neither_a_folder_nor_a_name(tmp_path):
-    with (
-        pytest.raises(QuantizeError, match="leave it out for a folder"),
-        located(str(tmp_path), revision="main"),
-    ):
-        pass
+    with pytest.raises(QuantizeError, match="leave it out for a folder"):
+        located(str(tmp_path), revision="main")
 
 
 @pytest.fixture
@@ -316,3 +307,12 @@ def test_a_truncated_or_missing_shard_is_named(sharded, tmp_path):
     with pytest.raises(CheckpointError, match=r"model-1\.safetensors is missing"):
         convert(sharded, tmp_path / "model")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["random"]
+
+
+def test_a_tokenizer_that_does_not_fit_names_the_folder_and_nothing_temporary(checkpoint, tmp_path):
+    copy = shutil.copytree(checkpoint, tmp_path / "copy")
+    (copy / "tokenizer.json").unlink()
+    with pytest.raises(
+        QuantizeError, match=r"copy has no tokenizer\.json\) has 51200 tokens, but the model has 384"
+    ):
+        convert(copy, tmp_path / "model")

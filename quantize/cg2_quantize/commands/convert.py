@@ -54,26 +54,26 @@ def run(arguments: Sequence[str]) -> int:
     from cg2ls.modelfolder.description import DESCRIPTION
 
     check_output(options.output, force=options.force, proof=DESCRIPTION)
-    source = located(options.checkpoint, revision=options.revision, tokenizer=options.tokenizer, say=_say)
-    with source as checkpoint:
-        chosen = _planned(options, checkpoint) if options.format == "auto" else _asked(options)
-        with _bar(options, checkpoint) as progress:
-            report = convert(
-                checkpoint,
-                options.output,
-                **chosen,
-                name=options.name,
-                qkv_groups=options.qkv_groups,
-                license=options.license,
-                force=options.force,
-                genai=options.genai,
-                proof=options.proof,
-                optimum=options.reference,
-                allow_loss=options.allow_loss,
-                untrained=options.untrained,
-                ignored=options.ignore_key,
-                progress=progress,
-            )
+    checkpoint = located(options.checkpoint, revision=options.revision, say=_say)
+    chosen = _planned(options, checkpoint) if options.format == "auto" else _asked(options)
+    with _bar(options, checkpoint) as progress:
+        report = convert(
+            checkpoint,
+            options.output,
+            **chosen,
+            name=options.name,
+            qkv_groups=options.qkv_groups,
+            license=options.license,
+            force=options.force,
+            genai=options.genai,
+            proof=options.proof,
+            optimum=options.reference,
+            allow_loss=options.allow_loss,
+            untrained=options.untrained,
+            ignored=options.ignore_key,
+            gpt2=options.tokenizer,
+            progress=progress,
+        )
     print(json_text(report.to_dict()) if options.json else table(report))
     if options.use:
         _use(options.output)
