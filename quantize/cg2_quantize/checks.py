@@ -68,6 +68,18 @@ def check_memory(config: CodeGenConfig) -> None:
         )
 
 
+def check_context(context: int | None) -> None:
+    """Refuses a context that was asked for and is too short to complete in.
+
+    Raises:
+        QuantizeError: see above.
+    """
+    if context is not None and context < LEAST_CONTEXT:
+        raise QuantizeError(
+            f"--context {context} is too short: completing needs {LEAST_CONTEXT} tokens at least."
+        )
+
+
 def check_shape(config: CodeGenConfig, chosen: Format) -> None:
     """Refuses what could be written but not run.
 

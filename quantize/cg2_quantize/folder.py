@@ -13,7 +13,14 @@ import numpy as np
 from cg2_quantize import graph
 from cg2_quantize.builder import GraphBuilder
 from cg2_quantize.calibration import calibrate
-from cg2_quantize.checks import check_memory, check_output, check_shape, check_space, check_vocabulary
+from cg2_quantize.checks import (
+    check_context,
+    check_memory,
+    check_output,
+    check_shape,
+    check_space,
+    check_vocabulary,
+)
 from cg2_quantize.errors import QuantizeError
 from cg2_quantize.external import ExternalWriter
 from cg2_quantize.formats import FormatError, format_of
@@ -148,6 +155,7 @@ def convert(
         raise QuantizeError("--reference is part of a proof; ask for --proof quick or full.")
     if genai and (chosen.target == "cuda" or chosen.kv != "float32"):
         raise FormatError("--genai is for processors with a float cache; leave --for cuda and --kv int8 out.")
+    check_context(context)
     check_output(folder, force=force, proof=DESCRIPTION)
     remove_left_behind()
     checkpoint = open_checkpoint(checkpoint_folder, qkv_groups=qkv_groups, ignored=ignored)

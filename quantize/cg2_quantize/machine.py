@@ -41,7 +41,7 @@ def this_machine() -> Machine:
     memory, limit = psutil.virtual_memory().available, ""
     group = free_in_group()
     if group is not None and group < memory:
-        memory, limit = group, "this container's limit"
+        memory, limit = max(1, group), "this container's limit"  # 0 would mean: not known
     return Machine(memory, free, name, limit, _has_cuda())
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cg2_quantize.errors import QuantizeError
 from cg2_quantize.hub import HUB_NAME, SCHEME, downloaded, snapshot_of
+from cg2ls.modelfolder.description import DESCRIPTION
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,7 +38,13 @@ def located(checkpoint: str, *, revision: str | None = None, say: Callable[[str]
         raise QuantizeError(f"{checkpoint} does not exist{problem}.")
     elif revision is not None:
         raise QuantizeError("--revision is for checkpoints on the hub; leave it out for a folder.")
-    return snapshot_of(folder)
+    folder = snapshot_of(folder)
+    if (folder / DESCRIPTION).is_file() and not (folder / "config.json").exists():
+        raise QuantizeError(
+            f"{folder} is a model folder already; name the checkpoint it was made from, or make one of it with"
+            f" cg2-quantize dequantize {folder} -o CHECKPOINT."
+        )
+    return folder
 
 
 def _meant_as_path(text: str) -> str:

@@ -17,7 +17,7 @@ from cg2ls.engine.session import ARITHMETIC
 from cg2ls.modelfolder.folders import SHIPPED_DEFAULT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 CONFIG = CodeGenConfig(
@@ -65,6 +65,14 @@ class Runner:
         self._binding.bind_output("logits")
         self.session.run_with_iobinding(self._binding)
         return self._binding.get_outputs()[-1].numpy()[0]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Conversions note their temporary folders in a folder of the tests, not in the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 
 from cg2_quantize import convert
 from cg2_quantize.cli import main
+from cg2_quantize.machine import Machine
 from cg2ls.codegen2 import Checkpoint
 from cg2ls.modelfolder import ModelDescription
+from cg2ls.modelfolder.folders import SHIPPED_DEFAULT
 from cg2ls.modelfolder.locate import locate_model
 
 
@@ -54,6 +57,12 @@ def test_dequantizes(folders, tmp_path, capsys):
     [
         (["no/such/folder", "-o", "out"], "no/such/folder does not exist"),
         (["dequantize", "no/such/folder", "-o", "out"], "is not a model folder"),
+        (
+            ["no/such/folder", "-o", "out", "--context", "0"],
+            "--context 0 is too short: completing needs 32 tokens",
+        ),
+        (["no/such/folder", "-o", "out", "--context", "-5"], "--context -5 is too short"),
+        ([str(SHIPPED_DEFAULT), "-o", "out"], "is a model folder already"),
     ],
 )
 def test_errors_are_one_line(arguments, says, capsys, tmp_path, monkeypatch):
@@ -101,3 +110,47 @@ def test_a_progress_bar_counts_every_byte_of_the_weights(checkpoint, tmp_path, c
     told = []
     convert(checkpoint, tmp_path / "model", progress=told.append)
     assert sum(told) == 4 * config.n_parameters
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--for", "cuda"], "--format auto finds nothing for --for cuda: no NVIDIA card is found here"),
+        (["--portable", "--kv", "int8"], "leave --kv out here"),
+        (["--portable", "--calibrate"], "leave it out here"),
+        (["--genai", "--kv", "int8"], "--genai is for a float cache"),
+    ],
+)
+def test_auto_refuses_what_it_cannot_honour(checkpoint, tmp_path, capsys, monkeypatch, options, says):
+    monkeypatch.setattr("cg2_quantize.machine.this_machine", lambda: Machine(memory=8 << 30))
+    assert main([str(checkpoint), "-o", str(tmp_path / "out"), "--format", "auto", *options]) == 1
+    error = capsys.readouterr().err
+    assert says in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--portable"], ("int8", "float32")),
+        (["--calibrate"], ("int4", "float32")),
+        (["--kv", "int8"], ("int8", "int8")),
+    ],
+)
+def test_auto_honours_the_options_beside_it(checkpoint, tmp_path, capsys, monkeypatch, options, expected):
+    monkeypatch.setattr("cg2_quantize.machine.this_machine", lambda: Machine(memory=8 << 30))
+    words = [str(checkpoint), "-o", str(tmp_path / "out"), "--format", "auto", "--proof", "none", *options]
+    assert main(words) == 0
+    model = ModelDescription.read(tmp_path / "out")
+    assert (model.precision, model.kv_dtype) == expected
+    assert "of 7.20 GiB" in capsys.readouterr().err
+
+
+def test_a_key_that_is_not_known_is_refused_until_somebody_vouches_for_it(checkpoint, tmp_path, capsys):
+    copy = shutil.copytree(checkpoint, tmp_path / "copy")
+    config = json.loads((copy / "config.json").read_text())
+    (copy / "config.json").write_text(json.dumps(config | {"wandb_run": "r7"}))
+    words = [str(copy), "-o", str(tmp_path / "out"), "--proof", "none"]
+    assert main(words) == 1
+    assert "pass --ignore-key wandb_run" in capsys.readouterr().err
+    assert main([*words, "--ignore-key", "wandb_run"]) == 0

@@ -231,8 +231,9 @@ def test_a_conversion_that_was_killed_leaves_nothing_for_long(checkpoint, folder
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     assert subprocess.run(words, env=environment, check=False).returncode == -signal.SIGKILL
     assert len(left_over(tmp_path)) == 1
+    convert(checkpoint, tmp_path / "elsewhere" / "other")
+    assert left_over(tmp_path) == ["elsewhere"], "a conversion to any place removes it"
     convert(checkpoint, tmp_path / "out")
-    assert left_over(tmp_path) == ["out"]
     assert verify_folder(tmp_path / "out").files == verify_folder(folders["int8"]).files
 
 

@@ -48,11 +48,12 @@ def run(arguments: Sequence[str]) -> int:
     """Runs the command."""
     options = _parser().parse_args(arguments)
 
-    from cg2_quantize.checks import check_output
+    from cg2_quantize.checks import check_context, check_output
     from cg2_quantize.folder import convert
     from cg2_quantize.sources import located
     from cg2ls.modelfolder.description import DESCRIPTION
 
+    check_context(options.context)
     check_output(options.output, force=options.force, proof=DESCRIPTION)
     checkpoint = located(options.checkpoint, revision=options.revision, say=_say)
     chosen = _planned(options, checkpoint) if options.format == "auto" else _asked(options)

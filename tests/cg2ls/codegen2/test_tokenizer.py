@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import Tokenizer
 
 from cg2ls.codegen2 import CodeTokenizer, TokenizerError
 from cg2ls.codegen2.special import CODEGEN2
@@ -67,3 +68,11 @@ def test_a_bad_file_is_named(tmp_path: Path, content: str | None, says: str) -> 
     with pytest.raises(TokenizerError, match=says) as error:
         CodeTokenizer.load(path)
     assert str(path) in str(error.value)
+
+
+def test_tokens_behind_the_masks_are_named(published: CodeTokenizer, tmp_path: Path) -> None:
+    (tmp_path / "tokenizer.json").write_text(published.to_json(), encoding="utf-8")
+    tokenizer = Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
+    tokenizer.add_tokens(["<pad>"])
+    with pytest.raises(TokenizerError, match=r"has tokens behind <mask_1>, which must be the last \(<pad>\)"):
+        CodeTokenizer(tokenizer)
