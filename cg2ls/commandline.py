@@ -7,6 +7,7 @@ import io
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import NoReturn
 
 from cg2ls.errors import Cg2Error
@@ -14,6 +15,9 @@ from cg2ls.system import open_missing_streams
 
 INTERRUPTED = 130
 """Exit status after Ctrl+C, as shells have it."""
+
+REFERENCE_PYTHON = Path(__file__).parents[1] / ".venv-reference" / "bin" / "python"
+"""The interpreter of the environment that `make reference` creates in a clone."""
 
 
 class Parser(argparse.ArgumentParser):

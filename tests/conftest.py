@@ -10,8 +10,8 @@ import pytest
 from hypothesis import settings
 
 from cg2_quantize import convert
-from cg2_quantize.synthetic import write_random_checkpoint
-from cg2ls.codegen2 import CodeGenConfig
+from cg2_quantize.checkpoint.synthetic import write_random_checkpoint
+from cg2ls.models.codegen2 import CodeGenConfig
 
 settings.register_profile("ci", derandomize=True, deadline=None)
 settings.register_profile("local", deadline=None)

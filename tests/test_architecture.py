@@ -9,55 +9,37 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-ROOMS = {
-    "cg2ls.codegen2": {"cg2ls.codegen2"},
-    "cg2ls.modelfolder": {"cg2ls.codegen2"},
-    "cg2ls.engine": {"cg2ls.modelfolder", "cg2ls.codegen2"},
+MODELS = {"cg2ls.models.folder", "cg2ls.models.codegen2"}
+RETRIEVAL = {"cg2ls.retrieval.memory", "cg2ls.retrieval.context"}
+PACKAGES: dict[str, set[str]] = {
+    "cg2ls.models.codegen2": set(),
+    "cg2ls.models.folder": {"cg2ls.models.codegen2"},
+    "cg2ls.engine": MODELS,
     "cg2ls.workspace": set(),
-    "cg2ls.context": {"cg2ls.workspace"},
-    "cg2ls.memory": {"cg2ls.workspace", "cg2ls.engine", "cg2ls.modelfolder", "cg2ls.codegen2"},
-    "cg2ls.completion": {"cg2ls.workspace", "cg2ls.engine", "cg2ls.modelfolder", "cg2ls.codegen2"},
-    "cg2ls.server": {
-        *("cg2ls.completion", "cg2ls.memory", "cg2ls.context", "cg2ls.workspace", "cg2ls.engine"),
-        *("cg2ls.modelfolder", "cg2ls.codegen2"),
-    },
-    "cg2ls.bench": {"cg2ls.engine", "cg2ls.modelfolder", "cg2ls.codegen2", "cg2ls.completion"},
-    "cg2ls.replay": {
-        *(
-            "cg2ls.memory",
-            "cg2ls.context",
-            "cg2ls.workspace",
-            "cg2ls.bench",
-            "cg2ls.completion",
-            "cg2ls.engine",
-            "cg2ls.modelfolder",
-            "cg2ls.codegen2",
-        ),
+    "cg2ls.retrieval.context": {"cg2ls.workspace"},
+    "cg2ls.retrieval.memory": {"cg2ls.workspace", "cg2ls.engine", *MODELS},
+    "cg2ls.completion": {"cg2ls.workspace", "cg2ls.engine", *MODELS},
+    "cg2ls.server": {"cg2ls.completion", *RETRIEVAL, "cg2ls.workspace", "cg2ls.engine", *MODELS},
+    "cg2ls.evaluation": {
+        *("cg2ls.server", "cg2ls.completion", "cg2ls.workspace", "cg2ls.engine"),
+        *(*RETRIEVAL, *MODELS),
     },
     "cg2ls.cli": {
-        *(
-            "cg2ls.server",
-            "cg2ls.completion",
-            "cg2ls.bench",
-            "cg2ls.replay",
-            "cg2ls.memory",
-            "cg2ls.workspace",
-            "cg2ls.engine",
-            "cg2ls.modelfolder",
-            "cg2ls.codegen2",
-        ),
+        *("cg2ls.server", "cg2ls.evaluation", "cg2ls.completion", "cg2ls.workspace", "cg2ls.engine"),
+        *(*RETRIEVAL, *MODELS),
     },
-    "cg2_quantize": {"cg2ls.bench", "cg2ls.engine", "cg2ls.modelfolder", "cg2ls.codegen2"},
-    "cg2_training": {"cg2ls.workspace", "cg2ls.codegen2", "cg2ls.modelfolder"},
+    "cg2_quantize": {"cg2ls.engine", *MODELS},
+    "cg2_runtimes": {"cg2_quantize", "cg2ls.evaluation", "cg2ls.engine", *MODELS},
+    "cg2_training": {"cg2ls.workspace", *MODELS},
 }
-"""What each room may import besides itself and the plain modules of `cg2ls`."""
+"""What each package may import besides itself and the plain modules of `cg2ls`."""
 
 ENDS_IN_A_MODEL_FOLDER = {
     "adapt.py": {"cg2_quantize"},
     "folder_losses.py": {"cg2ls.engine"},
-    "grow_command.py": {"cg2_quantize"},
+    "grow.py": {"cg2_quantize"},
     "publish.py": {"cg2_quantize"},
-    "with_memory.py": {"cg2ls.engine", "cg2ls.replay", "cg2ls.workspace"},
+    "with_memory.py": {"cg2ls.engine", "cg2ls.evaluation", "cg2ls.workspace"},
     "workplace.py": {"cg2_quantize"},
 }
 """Files of training that work on a finished model folder, and what else they may know."""
@@ -77,12 +59,19 @@ HEAVY = {
 }
 NETWORK = {"aiohttp", "ftplib", "http", "httpx", "requests", "smtplib", "socket", "ssl", "urllib"}
 CODE_IN_DATA = {"cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve"}
-FOLDERS = {"cg2ls": ROOT, "cg2_quantize": ROOT / "quantize", "cg2_training": ROOT / "training"}
+FOLDERS = {
+    "cg2ls": ROOT,
+    "cg2_quantize": ROOT / "quantize",
+    "cg2_runtimes": ROOT / "quantize",
+    "cg2_training": ROOT / "training",
+}
 
 
-def room_of(module: str) -> str | None:
-    """The room a dotted module name lies in."""
-    return next((room for room in ROOMS if module == room or module.startswith(f"{room}.")), None)
+def package_of(module: str) -> str | None:
+    """Return the package a dotted module name lies in."""
+    return next(
+        (package for package in PACKAGES if module == package or module.startswith(f"{package}.")), None
+    )
 
 
 def imports_of(path: Path) -> Iterator[str]:
@@ -95,21 +84,21 @@ def imports_of(path: Path) -> Iterator[str]:
             yield node.module
 
 
-def files_of(room: str) -> list[Path]:
-    folder = FOLDERS[room.split(".")[0]] / Path(*room.split("."))
+def files_of(package: str) -> list[Path]:
+    folder = FOLDERS[package.split(".")[0]] / Path(*package.split("."))
     return sorted(folder.rglob("*.py"))
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_a_room_imports_only_what_it_may_know(room: str) -> None:
-    files = files_of(room)
-    assert files, f"{room} has no files"
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_package_imports_only_what_is_below_it(package: str) -> None:
+    files = files_of(package)
+    assert files, f"{package} has no files"
     for path in files:
         for module in imports_of(path):
-            other = room_of(module)
-            known = ROOMS[room] | ENDS_IN_A_MODEL_FOLDER.get(path.name, set())
-            allowed = other is None or other == room or other in known
-            assert allowed, f"{path.relative_to(ROOT)} imports {module}, which {room} must not know"
+            other = package_of(module)
+            known = PACKAGES[package] | ENDS_IN_A_MODEL_FOLDER.get(path.name, set())
+            allowed = other is None or other == package or other in known
+            assert allowed, f"{path.relative_to(ROOT)} imports {module}, which {package} must not know"
 
 
 def test_the_server_never_imports_what_is_heavy() -> None:
@@ -134,7 +123,7 @@ def test_weights_are_never_read_by_what_runs_code() -> None:
 
 
 def test_pickled_weights_are_read_by_the_weights_only_loader() -> None:
-    tree = ast.parse((ROOT / "quantize" / "cg2_quantize" / "pickled.py").read_text("utf-8"))
+    tree = ast.parse((ROOT / "quantize" / "cg2_quantize" / "checkpoint" / "pickled.py").read_text("utf-8"))
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
     loads = [call for call in calls if isinstance(call.func, ast.Attribute) and call.func.attr == "load"]
     assert [keyword.value.value for keyword in loads[0].keywords if keyword.arg == "weights_only"] == [True]  # type: ignore[attr-defined]

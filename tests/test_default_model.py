@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from cg2ls.modelfolder import ModelDescription
+from cg2ls.models.folder import ModelDescription
 
 DEFAULT = Path(__file__).parents[1] / "cg2ls" / "default"
 CURSOR = "‸"
@@ -137,7 +137,7 @@ def test_its_card_says_what_it_was_measured_at() -> None:
 REAL_FILES = {
     "cg2ls/files.py": "    path.parent.mkdir(‸",
     "tools/samples/inventory.py": "        return self.price * ‸",
-    "training/cg2_training/tokenizer.py": "    tokenizer.decoder = ‸",
+    "training/cg2_training/data/tokenizer.py": "    tokenizer.decoder = ‸",
 }
 """Files of this repository and the beginning of a line in each, whose rest is deleted and completed."""
 

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from cg2_quantize.synthetic import write_random_checkpoint
-from cg2ls.codegen2 import CodeGenConfig
+from cg2_quantize.checkpoint.synthetic import write_random_checkpoint
+from cg2ls.models.codegen2 import CodeGenConfig
 from cg2ls.privacy import VARIABLES
 from tools.lsp_client import LspClient
 from tools.native_trace import Sights, TracerError, check_tracer, read_log, tracer
@@ -185,7 +185,7 @@ def test_a_pretraining_stays_on_the_machine(home: Home) -> None:
     (home.work / "text.jsonl").write_text(json.dumps({"text": text}) + "\n")
     (home.work / "recipe.toml").write_text(RECIPE)
     steps = """
-        from cg2_training.cli import main
+        from cg2_training.cli.main import main
 
         assert main("tokenizer text.jsonl -o tokenizer.json --vocab-size 384 --masks 20".split()) == 0
         assert main("tokenize text.jsonl --tokenizer tokenizer.json -o shard".split()) == 0

@@ -15,10 +15,10 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from cg2ls.codegen2.tokenizer import CodeTokenizer
 from cg2ls.completion import CompletionOptions, DocumentSession
 from cg2ls.engine.request import Request, Step
-from cg2ls.modelfolder.description import ModelDescription
+from cg2ls.models.codegen2.tokenizer import CodeTokenizer
+from cg2ls.models.folder.description import ModelDescription
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -18,9 +18,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from cg2_quantize import convert
-from cg2_quantize.proof.speed import measure_speed
-from cg2_quantize.synthetic import write_sparse_checkpoint
-from cg2ls.codegen2 import CodeGenConfig
+from cg2_quantize.checkpoint.synthetic import write_sparse_checkpoint
+from cg2_quantize.verification.speed import measure_speed
+from cg2ls.models.codegen2 import CodeGenConfig
 
 SHAPES = {
     "350M": (20, 1024, 16, 4),

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cg2ls.bench.report import Report
-    from cg2ls.bench.workload import Workload
-    from cg2ls.modelfolder.description import ModelDescription
+    from cg2ls.evaluation.latency.workload import Workload
+    from cg2ls.evaluation.report.statistics import Report
+    from cg2ls.models.folder.description import ModelDescription
 
 EPILOG = """\
 examples:
@@ -83,16 +83,16 @@ def run(arguments: argparse.Namespace) -> int:
     """
     if arguments.server:
         return _measure_server(arguments)
-    from cg2ls.bench import rivals
-    from cg2ls.bench.workload import Workload
-    from cg2ls.cli.bench_table import table
     from cg2ls.engine.threads import default_threads
+    from cg2ls.evaluation.latency.workload import Workload
+    from cg2ls.evaluation.report.bench_table import table
+    from cg2ls.evaluation.runtimes import other_runtimes
 
     work = Workload(
         contexts=arguments.contexts, decode_tokens=arguments.decode_tokens, rounds=arguments.rounds
     )
-    names = rivals.checked_names(arguments.against)
-    python = rivals.reference_python(names, arguments.reference_python) if names else None
+    names = other_runtimes.checked_names(arguments.against)
+    python = other_runtimes.reference_python(names, arguments.reference_python) if names else None
     threads = arguments.threads or default_threads()
     load = round(os.getloadavg()[0], 2)
     with ExitStack() as stack:
@@ -102,7 +102,7 @@ def run(arguments: argparse.Namespace) -> int:
         for name in names:
             assert python is not None
             _tell(f"converting for {name}")
-            prepared.append((name, python, rivals.prepare(name, python, folder, room)))
+            prepared.append((name, python, other_runtimes.prepare(name, python, folder, room)))
         report = _measure(folder, prepared, work, threads, arguments.provider, load)
     print(json.dumps(report.to_json(), indent=2) if arguments.json else table(report))
     return 0
@@ -110,7 +110,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _measure_server(arguments: argparse.Namespace) -> int:
     from cg2ls.cli.bench_server import run_server_bench
-    from cg2ls.modelfolder.locate import locate_model
+    from cg2ls.models.folder.locate import locate_model
 
     folder = locate_model(flag=arguments.model).folder
     return run_server_bench(folder, as_json=arguments.json, memory=arguments.memory)
@@ -124,14 +124,14 @@ def _measure(
     provider: str,
     load: float,
 ) -> Report:
-    from cg2ls.bench import rivals
-    from cg2ls.bench.remote import Remote
-    from cg2ls.bench.report import OURS, Report
-    from cg2ls.bench.start import measure_start
-    from cg2ls.bench.turns import measure
-    from cg2ls.bench.workload import Prompts
     from cg2ls.cli.machine import cpu
-    from cg2ls.modelfolder.description import ModelDescription
+    from cg2ls.evaluation.latency.startup import measure_start
+    from cg2ls.evaluation.latency.turns import measure
+    from cg2ls.evaluation.latency.workload import Prompts
+    from cg2ls.evaluation.report.statistics import OURS, Report
+    from cg2ls.evaluation.runtimes import other_runtimes
+    from cg2ls.evaluation.runtimes.worker_client import Remote
+    from cg2ls.models.folder.description import ModelDescription
 
     model = ModelDescription.read(folder)
     fitted = work.fitted(model.context_length)
@@ -147,7 +147,7 @@ def _measure(
     ours = [
         sys.executable,
         "-m",
-        "cg2ls.bench.ours",
+        "cg2ls.evaluation.runtimes.cg2ls_worker",
         str(folder),
         "--threads",
         str(threads),
@@ -156,7 +156,7 @@ def _measure(
     ]
     with ExitStack() as stack:
         remotes = [stack.enter_context(Remote(OURS, ours))]
-        remotes += [stack.enter_context(rivals.start(*each, threads)) for each in prepared]
+        remotes += [stack.enter_context(other_runtimes.start(*each, threads)) for each in prepared]
         _tell(f"measuring {', '.join(remote.name for remote in remotes)} in turns")
         measured = measure(remotes, fitted, Prompts.of(model, fitted.seed))
         versions = {remote.name: remote.version for remote in remotes}
@@ -173,8 +173,8 @@ def _measure(
 
 def _folder(arguments: argparse.Namespace, room: Path) -> Path:
     """The model folder to measure; the reference model is made anew each time, as the graph may have changed."""
-    from cg2ls.bench.rivals import make_reference_model
-    from cg2ls.modelfolder.locate import locate_model
+    from cg2ls.evaluation.runtimes.other_runtimes import make_reference_model
+    from cg2ls.models.folder.locate import locate_model
 
     if not arguments.reference_shape:
         return locate_model(flag=arguments.model).folder

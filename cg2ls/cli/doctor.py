@@ -12,21 +12,21 @@ from typing import TYPE_CHECKING
 
 from cg2ls.cli.machine import cpu, package_version
 from cg2ls.cli.nvidia import Nvidia, look_for_nvidia
-from cg2ls.completion.languages import same_language
+from cg2ls.completion.syntax.languages import same_language
 from cg2ls.engine import Engine, Request
+from cg2ls.engine.onnx_session import import_onnxruntime
 from cg2ls.engine.providers import usable
-from cg2ls.engine.session import import_onnxruntime
 from cg2ls.engine.threads import default_threads, usable_cpus
 from cg2ls.errors import Cg2Error
-from cg2ls.modelfolder import folders
-from cg2ls.modelfolder.locate import Located, locate_model
+from cg2ls.models.folder import locations
+from cg2ls.models.folder.locate import Located, locate_model
 from cg2ls.privacy import VARIABLES
 from cg2ls.table import aligned
 
 if TYPE_CHECKING:
     import argparse
 
-    from cg2ls.modelfolder.description import ModelDescription
+    from cg2ls.models.folder.description import ModelDescription
 
 PYTHONS = ((3, 11), (3, 15))
 """From, and below."""
@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     report = Report()
     _check_software(report)
     nvidia = _check_machine(report)
-    report.facts["folders"] = folders.describe()
+    report.facts["folders"] = locations.describe()
     report.facts["privacy"] = _privacy()
     _check_model(report, args)
     if report.facts["model"].get("provider", "").startswith("cpu"):

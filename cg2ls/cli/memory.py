@@ -15,8 +15,8 @@ from cg2ls.commandline import Parser
 from cg2ls.errors import Cg2Error
 
 if TYPE_CHECKING:
-    from cg2ls.memory import Memory
-    from cg2ls.memory.store import Store
+    from cg2ls.retrieval.memory import Memory
+    from cg2ls.retrieval.memory.store import Store
 
 EPILOG = """\
 examples:
@@ -109,7 +109,7 @@ def status(arguments: argparse.Namespace) -> int:
 
 def _held(store: Store) -> Json:
     """What lies in one index."""
-    from cg2ls.memory.store import StoreError
+    from cg2ls.retrieval.memory.store import StoreError
 
     found: Json = {}
     try:
@@ -159,10 +159,10 @@ def explain(arguments: argparse.Namespace) -> int:
         CompleteError: the file or the place does not exist.
     """
     from cg2ls.cli.complete import _at, offset_of, read
-    from cg2ls.completion.healing import heal
+    from cg2ls.completion.prompt.token_healing import heal
     from cg2ls.engine import Engine
-    from cg2ls.memory.explain import explained
-    from cg2ls.modelfolder.locate import locate_model
+    from cg2ls.models.folder.locate import locate_model
+    from cg2ls.retrieval.memory.explain import explained
 
     try:
         at = _at(arguments.at)
@@ -194,12 +194,12 @@ def explain(arguments: argparse.Namespace) -> int:
 def tune(arguments: argparse.Namespace) -> int:
     """Fits the weights to repositories; they are kept only if files that were held out gain."""
     from cg2ls.engine import Engine
-    from cg2ls.memory.tune import tuned
-    from cg2ls.modelfolder.locate import locate_model
-    from cg2ls.replay.lessons import examples, learn
-    from cg2ls.replay.positions import sample
-    from cg2ls.replay.remember import Memories
-    from cg2ls.replay.sources import collect
+    from cg2ls.evaluation.quality.positions import sample
+    from cg2ls.evaluation.quality.replay_memory import Memories
+    from cg2ls.evaluation.quality.sources import collect
+    from cg2ls.evaluation.quality.teacher_forcing import examples, learn
+    from cg2ls.models.folder.locate import locate_model
+    from cg2ls.retrieval.memory.tune import tuned
     from cg2ls.workspace.languages import LANGUAGES
 
     kept = arguments.output or _memory(arguments).store.mixture
@@ -222,14 +222,14 @@ def tune(arguments: argparse.Namespace) -> int:
 
 def bench(arguments: argparse.Namespace) -> int:
     """Measures on the workspace's own text, repeated until there is enough of it."""
-    from cg2ls.memory.bench import measured
+    from cg2ls.evaluation.latency.memory_costs import measured
 
     memory = _memory(arguments)
     found: Json = {"load": round(os.getloadavg()[0], 2), **measured(memory, arguments.tokens)}
     if arguments.keys:
         from cg2ls.engine import Engine
-        from cg2ls.modelfolder.locate import locate_model
-        from cg2ls.replay.beside import typed_beside_a_build
+        from cg2ls.evaluation.latency.background_build import typed_beside_a_build
+        from cg2ls.models.folder.locate import locate_model
 
         located = locate_model(flag=arguments.model, language=arguments.language)
         with Engine.open(located.folder) as engine:
@@ -255,11 +255,11 @@ def _root(arguments: argparse.Namespace) -> Path:
 
 
 def _memory(arguments: argparse.Namespace) -> Memory:
-    from cg2ls.codegen2.tokenizer import CodeTokenizer
-    from cg2ls.memory import Memory
-    from cg2ls.memory.installed import installed
-    from cg2ls.modelfolder.description import TOKENIZER
-    from cg2ls.modelfolder.locate import locate_model
+    from cg2ls.models.codegen2.tokenizer import CodeTokenizer
+    from cg2ls.models.folder.description import TOKENIZER
+    from cg2ls.models.folder.locate import locate_model
+    from cg2ls.retrieval.memory import Memory
+    from cg2ls.retrieval.memory.installed_packages import installed
     from cg2ls.workspace import ReadingRules, Workspace
 
     root = _root(arguments)

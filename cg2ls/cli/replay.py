@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
     from cg2ls.completion import CompletionOptions
     from cg2ls.engine import Engine
-    from cg2ls.modelfolder.description import Infill, ModelDescription
-    from cg2ls.replay.editor import Editor
-    from cg2ls.replay.latency import Latencies
-    from cg2ls.replay.remember import Memories
-    from cg2ls.replay.soak import Soak
-    from cg2ls.replay.sources import Source
+    from cg2ls.evaluation.latency.soak import Soak
+    from cg2ls.evaluation.latency.typing import Latencies
+    from cg2ls.evaluation.quality.headless_editor import Editor
+    from cg2ls.evaluation.quality.replay_memory import Memories
+    from cg2ls.evaluation.quality.sources import Source
+    from cg2ls.models.folder.description import Infill, ModelDescription
 
 Json = dict[str, Any]
 
@@ -39,14 +39,14 @@ def run(arguments: argparse.Namespace) -> int:
             not be.
     """
     from cg2ls.cli.replay_race import run_race
-    from cg2ls.cli.replay_table import table
     from cg2ls.engine import Engine
+    from cg2ls.evaluation.quality.errors import ReplayError
+    from cg2ls.evaluation.quality.replay_memory import Memories
+    from cg2ls.evaluation.quality.sources import collect
+    from cg2ls.evaluation.report.picture import picture
+    from cg2ls.evaluation.report.replay_table import table
     from cg2ls.files import write_atomically
-    from cg2ls.modelfolder.locate import locate_model
-    from cg2ls.replay.errors import ReplayError
-    from cg2ls.replay.picture import picture
-    from cg2ls.replay.remember import Memories
-    from cg2ls.replay.sources import collect
+    from cg2ls.models.folder.locate import locate_model
     from cg2ls.workspace.languages import LANGUAGES
 
     load = round(os.getloadavg()[0], 2)
@@ -86,7 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _chaos(model: Path, arguments: argparse.Namespace) -> int:
     from cg2ls.cli.replay_chaos import chaos_table, run_chaos
-    from cg2ls.replay.errors import ReplayError
+    from cg2ls.evaluation.quality.errors import ReplayError
 
     found = run_chaos(model, arguments, _tell)
     report = found.to_json()
@@ -106,24 +106,24 @@ class _Replay:
     memories: Memories
 
     def latency(self) -> Latencies:
-        from cg2ls.replay.latency import play
-        from cg2ls.replay.trace import Typist
+        from cg2ls.evaluation.latency.trace import Typist
+        from cg2ls.evaluation.latency.typing import play
 
         self.memories.open_all()
         _tell(f"typing {self.arguments.keys} keys")
         return play(self.editor(), Typist(self.sources, self.arguments.seed), self.arguments.keys)
 
     def soak(self) -> Soak:
-        from cg2ls.replay.soak import soak
+        from cg2ls.evaluation.latency.soak import soak
 
         self.memories.open_all()
         _tell(f"typing {self.arguments.soak} keys")
         return soak(self.editor(), self.sources, self.arguments.soak, self.arguments.seed)
 
     def quality(self) -> Json:
-        from cg2ls.replay.positions import sample
-        from cg2ls.replay.quality import Quality, judge_all, write_all
-        from cg2ls.replay.writer import sample_passages
+        from cg2ls.evaluation.quality.positions import sample
+        from cg2ls.evaluation.quality.quality import Quality, judge_all, write_all
+        from cg2ls.evaluation.quality.simulated_user import sample_passages
 
         positions, passages, seed = self.arguments.positions, self.arguments.passages, self.arguments.seed
         found = Quality()
@@ -140,16 +140,16 @@ class _Replay:
 
     def tokens(self) -> Json:
         """What true tokens cost, with memory and without."""
-        from cg2ls.replay.lessons import learn, summary
-        from cg2ls.replay.positions import sample
+        from cg2ls.evaluation.quality.positions import sample
+        from cg2ls.evaluation.quality.teacher_forcing import learn, summary
 
         _tell(f"reading at {self.arguments.token_places} places")
         places = sample(self.sources, self.arguments.token_places, self.arguments.seed)
         return summary(learn(self.engine, self.memories, places))
 
     def rules(self) -> Json:
-        from cg2ls.replay.positions import sample
-        from cg2ls.replay.rules import effects
+        from cg2ls.evaluation.quality.positions import sample
+        from cg2ls.evaluation.quality.rule_effects import effects
 
         _tell(f"asking at {self.arguments.positions} places without each rule")
         positions = sample(self.sources, self.arguments.positions, self.arguments.seed)
@@ -157,8 +157,8 @@ class _Replay:
 
     def editor(self, options: CompletionOptions | None = None) -> Editor:
         """An editor that asks as the arguments say."""
-        from cg2ls.replay.contexts import Contexts
-        from cg2ls.replay.editor import Editor
+        from cg2ls.evaluation.quality.headless_editor import Editor
+        from cg2ls.evaluation.quality.replay_contexts import Contexts
 
         return Editor(
             self.engine,

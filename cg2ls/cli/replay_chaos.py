@@ -6,10 +6,10 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cg2ls.modelfolder.description import ModelDescription
-from cg2ls.replay.chaos.run import chaos
-from cg2ls.replay.chaos.surroundings import Surroundings
-from cg2ls.replay.sources import collect
+from cg2ls.evaluation.chaos.run import chaos
+from cg2ls.evaluation.chaos.surroundings import Surroundings
+from cg2ls.evaluation.quality.sources import collect
+from cg2ls.models.folder.description import ModelDescription
 from cg2ls.table import aligned
 from cg2ls.workspace.languages import LANGUAGES
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
 
-    from cg2ls.replay.chaos.result import Chaos
+    from cg2ls.evaluation.chaos.result import Chaos
 
 Json = dict[str, Any]
 

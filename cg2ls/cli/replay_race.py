@@ -10,25 +10,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cg2ls.completion import CompletionOptions
-from cg2ls.completion.names import CONFIDENCE, TYPED_THROUGH
+from cg2ls.completion.switches import CONFIDENCE, TYPED_THROUGH
 from cg2ls.engine import Engine
-from cg2ls.replay.dictation import DictatedEngine
-from cg2ls.replay.editor import Editor
-from cg2ls.replay.race import Race, Speaker, race
-from cg2ls.replay.trace import Typist
+from cg2ls.evaluation.latency.trace import Typist
+from cg2ls.evaluation.quality.headless_editor import Editor
+from cg2ls.evaluation.quality.scripted_engine import DictatedEngine
+from cg2ls.evaluation.runtimes.trace_race import Race, Speaker, race
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from cg2ls.bench.remote import Remote
-    from cg2ls.replay.sources import Source
+    from cg2ls.evaluation.quality.sources import Source
+    from cg2ls.evaluation.runtimes.worker_client import Remote
 
 LINE_TOKENS = 24
 PROMPT_TOKENS = 1024
 REFERENCE_CONTEXT = PROMPT_TOKENS + LINE_TOKENS + 13
 """Leaves 1024 tokens to the prompt, 256 of them to the suffix: 8 may repeat a typed half of a word, 4 are
-special, and one position stays free (`cg2ls.completion.budget`)."""
+special, and one position stays free (`cg2ls.completion.prompt.budget`)."""
 
 WHOLE_LINES = frozenset({CONFIDENCE})
 """Left out, or most answers would end after a token or two, for every engine: a race is about lines."""
@@ -56,10 +56,10 @@ def run_race(
     Raises:
         Cg2Error: a rival or its packages are missing, or one of them fails.
     """
-    from cg2ls.bench import rivals
+    from cg2ls.evaluation.runtimes import other_runtimes
 
-    names = rivals.checked_names(arguments.against)
-    python = rivals.reference_python(names, arguments.reference_python) if names else None
+    names = other_runtimes.checked_names(arguments.against)
+    python = other_runtimes.reference_python(names, arguments.reference_python) if names else None
     with ExitStack() as stack:
         room = arguments.work or Path(
             stack.enter_context(tempfile.TemporaryDirectory(prefix="cg2ls-replay-"))
@@ -67,13 +67,13 @@ def run_race(
         if arguments.reference_shape:
             _tell("making the reference model")
             folder = room / "reference"
-            rivals.make_reference_model(folder)
+            other_runtimes.make_reference_model(folder)
         remotes = []
         for name in names:
             assert python is not None
             _tell(f"converting for {name}")
-            made = rivals.prepare(name, python, folder, room)
-            remotes.append(stack.enter_context(rivals.start(name, python, made, engine.threads)))
+            made = other_runtimes.prepare(name, python, folder, room)
+            remotes.append(stack.enter_context(other_runtimes.start(name, python, made, engine.threads)))
         ours = [stack.enter_context(_open(folder, engine)) for _ in range(2)]
         _tell(f"typing {arguments.keys} keys for {', '.join(['ours', *names])} in turns")
         run = _reference if arguments.reference_shape else _model

@@ -15,7 +15,7 @@ from cg2ls.system import expand_home
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cg2ls.server.server import Server
+    from cg2ls.server.app import Server
 
 TOKEN_VARIABLE = "CG2LS_TOKEN"  # noqa: S105
 """Environment variable with the word an editor must know that connects over TCP."""
@@ -77,8 +77,8 @@ def run(arguments: argparse.Namespace) -> int:
         ListenError: the socket cannot be listened on, or not safely.
         NoStreamsError: stdin or stdout is closed.
     """
+    from cg2ls.server.app import Server
     from cg2ls.server.logs import configure
-    from cg2ls.server.server import Server
     from cg2ls.server.settings import Settings
 
     configure(arguments.log_file)

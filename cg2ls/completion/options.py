@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cg2ls.completion.names import SWITCHES
+from cg2ls.completion.switches import SWITCHES
 from cg2ls.errors import Cg2Error
 
 

@@ -8,24 +8,24 @@ from functools import cached_property, partial
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from cg2ls.completion.anchor import Anchor, place
-from cg2ls.completion.answer import generate
-from cg2ls.completion.budget import HEALING, Budget
+from cg2ls.completion.alternatives import Other, others
 from cg2ls.completion.confidence import LEAST_CONFIDENCE, LEAST_WITH_PRIOR, Gate
-from cg2ls.completion.cursor import Cursor
 from cg2ls.completion.faults import Faults
-from cg2ls.completion.mode import Extent, extent
-from cg2ls.completion.names import CONFIDENCE, TYPED_THROUGH
+from cg2ls.completion.generate import generate
 from cg2ls.completion.options import CompletionOptions
-from cg2ls.completion.policy import Asked, silence
-from cg2ls.completion.prompt import layout
-from cg2ls.completion.rules import Situation
-from cg2ls.completion.several import Other, others
-from cg2ls.completion.shape import Shaped, Shaper
-from cg2ls.completion.speculation import accepted_states
+from cg2ls.completion.postprocess import Situation
+from cg2ls.completion.postprocess.pipeline import Shaped, Shaper
+from cg2ls.completion.prompt.anchor import Anchor, place
+from cg2ls.completion.prompt.budget import HEALING, Budget
+from cg2ls.completion.prompt.cursor import Cursor
+from cg2ls.completion.prompt.layout import layout
+from cg2ls.completion.reuse.speculation import accepted_states
+from cg2ls.completion.reuse.typed_through import Suggestion, TypedThrough
+from cg2ls.completion.switches import CONFIDENCE, TYPED_THROUGH
 from cg2ls.completion.syntax import grammar_of
 from cg2ls.completion.syntax.kind import kind_at
-from cg2ls.completion.typed_through import Suggestion, TypedThrough
+from cg2ls.completion.trigger.extent import Extent, extent
+from cg2ls.completion.trigger.suppression import Asked, silence
 from cg2ls.completion.types import Completion, CompletionEngine, Reason, Trigger
 from cg2ls.engine.prior import GuardedPrior, Prior
 from cg2ls.engine.request import Request, never
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cg2ls.completion.faults import Fault
-    from cg2ls.completion.policy import Silence
+    from cg2ls.completion.reuse.typed_through import Rest
     from cg2ls.completion.syntax import Grammar
-    from cg2ls.completion.typed_through import Rest
+    from cg2ls.completion.trigger.suppression import Silence
 
 DEFAULTS = CompletionOptions()
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from cg2ls.codegen2.tokenizer import CodeTokenizer
     from cg2ls.completion.faults import Fault
-    from cg2ls.completion.policy import Silence
+    from cg2ls.completion.trigger.suppression import Silence
     from cg2ls.engine.request import Request, Step, Timing
-    from cg2ls.modelfolder.description import ModelDescription
+    from cg2ls.models.codegen2.tokenizer import CodeTokenizer
+    from cg2ls.models.folder.description import ModelDescription
 
 Trigger = Literal["automatic", "invoked"]
 """Whether the editor asked while the user was typing, or the user did."""

@@ -4,28 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cg2ls.engine.answer import Answer
-from cg2ls.engine.assemble import Job
-from cg2ls.engine.candidates import Batch
-from cg2ls.engine.choosing import Chooser, Vocabulary
-from cg2ls.engine.clock import Clock
-from cg2ls.engine.divergence import Divergence, measure_divergence
-from cg2ls.engine.drafting import Policy
-from cg2ls.engine.forward import RunError
-from cg2ls.engine.healing import ByteIndex
-from cg2ls.engine.keeper import Keeper
-from cg2ls.engine.opening import open_keeper
+from cg2ls.engine.deadline import TimeBox
+from cg2ls.engine.decoding import Answer
+from cg2ls.engine.forced_start import ByteIndex
+from cg2ls.engine.kv_context import RunError
+from cg2ls.engine.model_loader import open_keeper
+from cg2ls.engine.model_manager import Keeper
 from cg2ls.engine.options import EngineOptions
+from cg2ls.engine.parallel_sampling import Batch
+from cg2ls.engine.prepared_request import Job
 from cg2ls.engine.providers import PROVIDERS
 from cg2ls.engine.request import Request, RequestError, Step, Timing, never
-from cg2ls.engine.timebox import TimeBox
+from cg2ls.engine.request_timer import Clock
+from cg2ls.engine.row_divergence import Divergence, measure_divergence
+from cg2ls.engine.speculative import Policy
+from cg2ls.engine.token_sampler import Chooser, Vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from cg2ls.codegen2.tokenizer import CodeTokenizer
-    from cg2ls.engine.memory import MemoryPlan
+    from cg2ls.engine.memory_plan import MemoryPlan
+    from cg2ls.models.codegen2.tokenizer import CodeTokenizer
 
 
 class Engine:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cg2ls.engine.contexts import MOST_CONTEXTS
+from cg2ls.engine.kv_cache_pool import MOST_CONTEXTS
 from cg2ls.engine.request import EngineError
 
 if TYPE_CHECKING:

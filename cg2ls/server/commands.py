@@ -17,7 +17,7 @@ from cg2ls.server.status import status_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cg2ls.server.server import Server
+    from cg2ls.server.app import Server
 
 PREFIX = "cg2ls.server."
 """Editors name their own commands `cg2ls.…`; clients that publish the server's must not collide with those."""
@@ -97,7 +97,7 @@ def _paused(server: Server, *, yes: bool) -> dict[str, Any]:
 
 def _switched(server: Server, model: str) -> dict[str, Any]:
     """Another model for every document until the server ends; "" for the options' choice again."""
-    from cg2ls.modelfolder.store import ModelStore
+    from cg2ls.models.folder.store import ModelStore
 
     if model:
         ModelStore().locate(model)
@@ -108,7 +108,7 @@ def _switched(server: Server, model: str) -> dict[str, Any]:
 
 def _models(server: Server) -> list[dict[str, Any]]:
     """The models of this machine, as a menu wants them."""
-    from cg2ls.modelfolder.store import ModelStore
+    from cg2ls.models.folder.store import ModelStore
 
     stored = ModelStore().models()
     language = server.documents.language_of(server.board.uri)

@@ -11,8 +11,8 @@ from lsprotocol import types
 from cg2ls.server import fields
 
 if TYPE_CHECKING:
+    from cg2ls.server.app import Server
     from cg2ls.server.received import FoldersChanged
-    from cg2ls.server.server import Server
 
 log = logging.getLogger(__name__)
 

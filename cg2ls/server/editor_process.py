@@ -14,7 +14,7 @@ from lsprotocol import types
 from cg2ls.other_process import is_running_check
 
 if TYPE_CHECKING:
-    from cg2ls.server.server import Server
+    from cg2ls.server.app import Server
 
 log = logging.getLogger(__name__)
 

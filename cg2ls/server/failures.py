@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, TypeVar
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
-from cg2ls.completion.policy import Silence
+from cg2ls.completion.trigger.suppression import Silence
 from cg2ls.errors import Cg2Error
 
 if TYPE_CHECKING:
+    from cg2ls.server.app import Server
     from cg2ls.server.options import Options
-    from cg2ls.server.server import Server
 
 log = logging.getLogger(__name__)
 

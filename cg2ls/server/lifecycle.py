@@ -6,10 +6,18 @@ from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
-from cg2ls.server import classic, configuration, copilot, editor_process, inline, remembering, status
+from cg2ls.server import (
+    completion_menu,
+    configuration,
+    copilot_messages,
+    editor_process,
+    inline_completion,
+    repository_memory,
+    status,
+)
 
 if TYPE_CHECKING:
-    from cg2ls.server.server import Server
+    from cg2ls.server.app import Server
 
 
 def register(server: Server) -> None:
@@ -23,11 +31,11 @@ def register(server: Server) -> None:
         server.settings.move_to(folders or ([params.root_uri] if params.root_uri else []))
         problems.extend(server.settings.at_start(configuration.section_of(params.initialization_options)))
         server.wants_status = status.wants_status(params.capabilities)
-        server.wants_copilot_status = copilot.is_copilot_client(params.initialization_options)
+        server.wants_copilot_status = copilot_messages.is_copilot_client(params.initialization_options)
         if params.process_id is not None:
             editor_process.watch(server, params.process_id)
-        if not inline.supported(params.capabilities):
-            classic.register(server)
+        if not inline_completion.supported(params.capabilities):
+            completion_menu.register(server)
 
     async def initialized(_: types.InitializedParams) -> None:
         if configuration.asks(server):
@@ -35,7 +43,7 @@ def register(server: Server) -> None:
         else:
             server.settings_changed(problems)
         await configuration.watch(server)
-        await remembering.watch(server)
+        await repository_memory.watch(server)
 
     server.feature(types.INITIALIZE)(initialize)
     server.feature(types.INITIALIZED)(initialized)

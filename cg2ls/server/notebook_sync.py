@@ -9,8 +9,8 @@ from lsprotocol import types
 from cg2ls.server.sync import changed, closed, lose_text, opened
 
 if TYPE_CHECKING:
+    from cg2ls.server.app import Server
     from cg2ls.server.received import NotebookChange, NotebookClosed, NotebookOpened
-    from cg2ls.server.server import Server
 
 SYNC = types.NotebookDocumentSyncOptions(
     notebook_selector=[types.NotebookDocumentFilterWithNotebook(notebook="*")], save=False

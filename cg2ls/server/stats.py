@@ -12,8 +12,8 @@ from typing import Any
 
 from cg2ls.errors import Cg2Error
 from cg2ls.files import write_atomically
-from cg2ls.modelfolder.folders import NoUserFolderError, state_folder
-from cg2ls.server.counts import Counts
+from cg2ls.models.folder.locations import NoUserFolderError, state_folder
+from cg2ls.server.usage_counts import Counts
 from cg2ls.system import lock
 
 KEPT_DAYS = 365

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from lsprotocol import types
 
 from cg2ls.server.failures import cause_of
-from cg2ls.server.model import rests
-from cg2ls.server.silence import off_here
+from cg2ls.server.models import rests
+from cg2ls.server.suppressed_documents import off_here
 
 if TYPE_CHECKING:
-    from cg2ls.server.server import Server
+    from cg2ls.server.app import Server
 
 METHOD = "cg2ls/status"
 """A notification to clients that ask for it, and a request of clients; both carry the same object."""
@@ -36,7 +36,7 @@ class Status:
         state: "idle" is a model that gave its memory back and opens again with the next request.
         message: one sentence for people.
         model: name of the model that answers here, "" if there is none.
-        cause: of "off": "paused", "excluded" or the name of a silence (`cg2ls.completion.policy`); else "".
+        cause: of "off": "paused", "excluded" or the name of a silence (`trigger.suppression`); else "".
         uri: the document this is about, "" for none.
         latency_ms: from the last request to its answer; None before the first.
         failures: requests that something went wrong with, in any document since the server began.

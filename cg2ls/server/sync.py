@@ -13,8 +13,8 @@ from cg2ls.server.documents import NotOpenError
 from cg2ls.server.received import UnreadableChange
 
 if TYPE_CHECKING:
+    from cg2ls.server.app import Server
     from cg2ls.server.received import DocumentChange, DocumentId, DocumentItem
-    from cg2ls.server.server import Server
 
 log = logging.getLogger(__name__)
 

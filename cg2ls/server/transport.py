@@ -16,7 +16,7 @@ from cg2ls.server.framing import Frames
 from cg2ls.system import has_unix_sockets, is_private, when_asked_to_end
 
 if TYPE_CHECKING:
-    from cg2ls.server.server import Server
+    from cg2ls.server.app import Server
 
 CHUNK = 1 << 20
 """Bytes read at once."""

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
-from cg2ls.modelfolder.folders import warn_once
+from cg2ls.models.folder.locations import warn_once
 from cg2ls.server.acceptance import Shown
-from cg2ls.server.counts import Counts
 from cg2ls.server.stats import Key, StatsError, StatsFile, stats_file, this_day
+from cg2ls.server.usage_counts import Counts
 
 if TYPE_CHECKING:
+    from cg2ls.server.app import Server
     from cg2ls.server.documents import Document
-    from cg2ls.server.server import Server
 
 SAVE_AFTER_S = 60.0
 """What is lost at most when the process is killed."""

@@ -12,9 +12,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from cg2ls.engine.session import ARITHMETIC
+from cg2ls.engine.onnx_session import ARITHMETIC
 from cg2ls.jsontext import json_text
-from cg2ls.modelfolder.description import GRAPH, ModelDescription
+from cg2ls.models.folder.description import GRAPH, ModelDescription
 
 if TYPE_CHECKING:
     from pathlib import Path

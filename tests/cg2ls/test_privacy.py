@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from cg2ls.engine.session import import_onnxruntime
+from cg2ls.engine.onnx_session import import_onnxruntime
 from cg2ls.privacy import VARIABLES, hub_kernels_refused, keep_compiled_code
 
 ROOT = Path(__file__).parents[2]
@@ -28,12 +28,12 @@ ENTRIES = {
     "the server": ("cg2ls.cli.main", "serve", "--help"),
     "a command": ("cg2ls.cli.main", "models", "list"),
     "the server as a module": ("cg2ls.__main__", "doctor", "--model", "none"),
-    "memory's process": ("cg2ls.memory.child",),
-    "a bench's engine": ("cg2ls.bench.ours",),
+    "memory's process": ("cg2ls.retrieval.memory.index_worker",),
+    "a bench's engine": ("cg2ls.evaluation.runtimes.cg2ls_worker",),
     "a conversion": ("cg2_quantize.cli", "--help"),
-    "measuring a conversion": ("cg2_quantize.proof.speed",),
-    "a rival": ("cg2_quantize.rivals.optimum_loop",),
-    "training": ("cg2_training.cli", "--help"),
+    "measuring a conversion": ("cg2_quantize.verification.speed",),
+    "a rival": ("cg2_runtimes.optimum_loop",),
+    "training": ("cg2_training.cli.main", "--help"),
 }
 WATCH = f"""
 import importlib, os, sys
@@ -141,7 +141,7 @@ def test_a_rival_asks_the_hub_nothing() -> None:
 import os, runpy, sys
 sys.argv[1:] = ["--help"]
 try:
-    runpy.run_module("cg2_quantize.rivals", run_name="__main__")
+    runpy.run_module("cg2_runtimes", run_name="__main__")
 except SystemExit:
     print("HF_HUB_OFFLINE", os.environ["HF_HUB_OFFLINE"])
 """

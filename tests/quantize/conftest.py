@@ -9,12 +9,13 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 
-from cg2_quantize import convert, dequantize
-from cg2_quantize.synthetic import write_random_checkpoint
-from cg2ls.codegen2 import Checkpoint, CodeGenConfig, CodeTokenizer, write_checkpoint
-from cg2ls.codegen2.qkv import fuse_qkv, split_qkv
-from cg2ls.engine.session import ARITHMETIC
-from cg2ls.modelfolder.folders import SHIPPED_DEFAULT
+from cg2_quantize import convert
+from cg2_quantize.checkpoint import dequantize
+from cg2_quantize.checkpoint.synthetic import write_random_checkpoint
+from cg2ls.engine.onnx_session import ARITHMETIC
+from cg2ls.models.codegen2 import Checkpoint, CodeGenConfig, CodeTokenizer, write_checkpoint
+from cg2ls.models.codegen2.qkv import fuse_qkv, split_qkv
+from cg2ls.models.folder.locations import SHIPPED_DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

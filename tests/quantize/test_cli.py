@@ -9,11 +9,11 @@ import pytest
 
 from cg2_quantize import convert
 from cg2_quantize.cli import main
-from cg2_quantize.machine import Machine
-from cg2ls.codegen2 import Checkpoint
-from cg2ls.modelfolder import ModelDescription
-from cg2ls.modelfolder.folders import SHIPPED_DEFAULT
-from cg2ls.modelfolder.locate import locate_model
+from cg2_quantize.planning.machine import Machine
+from cg2ls.models.codegen2 import Checkpoint
+from cg2ls.models.folder import ModelDescription
+from cg2ls.models.folder.locate import locate_model
+from cg2ls.models.folder.locations import SHIPPED_DEFAULT
 
 
 def test_converts_and_prints_one_table_line(checkpoint, tmp_path, capsys):
@@ -122,7 +122,7 @@ def test_a_progress_bar_counts_every_byte_of_the_weights(checkpoint, tmp_path, c
     ],
 )
 def test_auto_refuses_what_it_cannot_honour(checkpoint, tmp_path, capsys, monkeypatch, options, says):
-    monkeypatch.setattr("cg2_quantize.machine.this_machine", lambda: Machine(memory=8 << 30))
+    monkeypatch.setattr("cg2_quantize.planning.machine.this_machine", lambda: Machine(memory=8 << 30))
     assert main([str(checkpoint), "-o", str(tmp_path / "out"), "--format", "auto", *options]) == 1
     error = capsys.readouterr().err
     assert says in error
@@ -138,7 +138,7 @@ def test_auto_refuses_what_it_cannot_honour(checkpoint, tmp_path, capsys, monkey
     ],
 )
 def test_auto_honours_the_options_beside_it(checkpoint, tmp_path, capsys, monkeypatch, options, expected):
-    monkeypatch.setattr("cg2_quantize.machine.this_machine", lambda: Machine(memory=8 << 30))
+    monkeypatch.setattr("cg2_quantize.planning.machine.this_machine", lambda: Machine(memory=8 << 30))
     words = [str(checkpoint), "-o", str(tmp_path / "out"), "--format", "auto", "--proof", "none", *options]
     assert main(words) == 0
     model = ModelDescription.read(tmp_path / "out")

@@ -14,12 +14,12 @@ from safetensors.numpy import load_file, save_file
 from cg2_quantize import convert
 from cg2_quantize.cli import main
 from cg2_quantize.errors import QuantizeError
-from cg2_quantize.external import ExternalWriter
-from cg2_quantize.proof.limits import LIMITS, check_limits, misses
-from cg2_quantize.proof.measures import Measures
-from cg2_quantize.proof.report import ProofReport
-from cg2ls.codegen2 import Checkpoint
+from cg2_quantize.graph.external_weights import ExternalWriter
+from cg2_quantize.verification.limits import LIMITS, check_limits, misses
+from cg2_quantize.verification.measures import Measures
+from cg2_quantize.verification.report import ProofReport
 from cg2ls.jsontext import NotFiniteError
+from cg2ls.models.codegen2 import Checkpoint
 
 NAMES = (
     "transformer.h.0.mlp.fc_in.bias",
@@ -46,7 +46,7 @@ def test_a_nan_in_any_tensor_stops_any_format(checkpoint, tmp_path, capsys, prec
 
 
 def test_a_network_whose_values_overflow_is_named(checkpoint, tmp_path, monkeypatch):
-    monkeypatch.setattr("cg2_quantize.proof.prove.QUICK_TOKENS", 64)
+    monkeypatch.setattr("cg2_quantize.verification.prove.QUICK_TOKENS", 64)
     read = Checkpoint.tensor
 
     def tensor(self, name):

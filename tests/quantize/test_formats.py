@@ -11,11 +11,12 @@ import pytest
 import torch
 from bitsandbytes.functional import dequantize_4bit, quantize_4bit
 
-from cg2_quantize import convert, dequantize
+from cg2_quantize import convert
+from cg2_quantize.checkpoint import dequantize
 from cg2_quantize.formats import FORMATS, FormatError, format_of
-from cg2ls.codegen2 import Checkpoint
 from cg2ls.engine import Engine, Request
-from cg2ls.modelfolder import ModelDescription
+from cg2ls.models.codegen2 import Checkpoint
+from cg2ls.models.folder import ModelDescription
 
 HOST_ONLY = {
     "MatMulInteger",

@@ -11,8 +11,8 @@ import pytest
 
 from cg2_quantize import convert
 from cg2_quantize.formats import FormatError
-from cg2ls.engine.session import ARITHMETIC
-from cg2ls.modelfolder.verify import verify_folder
+from cg2ls.engine.onnx_session import ARITHMETIC
+from cg2ls.models.folder.verify import verify_folder
 
 CAPACITY = 48
 

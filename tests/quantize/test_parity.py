@@ -7,7 +7,8 @@ import pytest
 import torch
 from transformers import CodeGenForCausalLM
 
-from cg2_quantize import convert, dequantize
+from cg2_quantize import convert
+from cg2_quantize.checkpoint import dequantize
 
 TOLERANCE = 1e-3
 
@@ -62,8 +63,8 @@ def test_a_wrong_group_count_is_wrong(checkpoint, run, tokens, reference, tmp_pa
 
 
 def test_pytorch_model_of_training_agrees(checkpoint, folders, run, tokens):
-    from cg2_training.model import CodeGen
-    from cg2ls.codegen2 import Checkpoint
+    from cg2_training.model.codegen import CodeGen
+    from cg2ls.models.codegen2 import Checkpoint
 
     source = Checkpoint.open(checkpoint)
     model = CodeGen(source.config)

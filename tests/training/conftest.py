@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from cg2_training.shards import TokenShard, read_documents, tokenize_corpus
-from cg2_training.tokenizer import train_tokenizer
-from cg2ls.codegen2 import CodeTokenizer
+from cg2_training.data.shards import TokenShard, read_documents, tokenize_corpus
+from cg2_training.data.tokenizer import train_tokenizer
+from cg2ls.models.codegen2 import CodeTokenizer
 
 MODULES = (
     "abc",

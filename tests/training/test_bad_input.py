@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from cg2_training.cli import main
+from cg2_training.cli.main import main
 from cg2_training.errors import TrainingError
-from cg2_training.recipe import Recipe
+from cg2_training.run.recipe import Recipe
 
 NAN = float("nan")
 
@@ -117,7 +117,7 @@ class Blocker:
             raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
 
 sys.meta_path.insert(0, Blocker())
-from cg2_training.cli import main
+from cg2_training.cli.main import main
 sys.exit(main(sys.argv[1:]))
 """
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from cg2_training.cli import main
-from cg2_training.recipe import Recipe
+from cg2_training.cli.main import main
+from cg2_training.run.recipe import Recipe
 from cg2ls.engine import Engine, Request
 from tests.training.conftest import MODULES
 

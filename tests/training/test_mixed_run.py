@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import torch
 
-from cg2_training.plot import read_log
-from cg2_training.recipe import Recipe
-from cg2_training.shard_set import ShardSet
-from cg2_training.shards import TokenShard
+from cg2_training.data.shard_set import ShardSet
+from cg2_training.data.shards import TokenShard
+from cg2_training.run.plot import read_log
+from cg2_training.run.recipe import Recipe
 from cg2_training.trainer import Trainer
 
 

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from cg2_training.batches import MixedStream, RowStream, row_stream
+from cg2_training.data.batches import MixedStream, RowStream, row_stream
+from cg2_training.data.loader import step_tensors
+from cg2_training.data.mixture import SourceMix
+from cg2_training.data.shard_set import ShardSet
+from cg2_training.data.shards import TokenShard, tokenize_corpus
 from cg2_training.errors import TrainingError
-from cg2_training.loader import step_tensors
-from cg2_training.mixture import SourceMix
 from cg2_training.objective import ObjectiveConfig
-from cg2_training.shard_set import ShardSet
-from cg2_training.shards import TokenShard, tokenize_corpus
-from cg2ls.codegen2 import CodeTokenizer
+from cg2ls.models.codegen2 import CodeTokenizer
 
 CONFIG = ObjectiveConfig(max_spans=3, max_span_chars=60)
 HALVES = {"code": SourceMix(weight=0.5), "text": SourceMix(weight=0.5)}

@@ -20,7 +20,7 @@ from cg2_training.objective import (
     corrupt_row,
     labels_of,
 )
-from cg2ls.codegen2 import CodeTokenizer
+from cg2ls.models.codegen2 import CodeTokenizer
 
 CONFIG = ObjectiveConfig(max_span_chars=50, max_spans=6)
 KINDS = {

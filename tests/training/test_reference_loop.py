@@ -18,12 +18,12 @@ import torch.nn.functional as F
 from transformers import CodeGenConfig as HfConfig
 from transformers import CodeGenForCausalLM
 
-from cg2_training.batches import Batch, RowStream
-from cg2_training.evaluate import Evaluation, evaluate
-from cg2_training.model import CodeGen
-from cg2_training.plot import read_log
-from cg2_training.recipe import Recipe
-from cg2_training.shards import TokenShard
+from cg2_training.data.batches import Batch, RowStream
+from cg2_training.data.shards import TokenShard
+from cg2_training.evaluate.losses import Evaluation, evaluate
+from cg2_training.model.codegen import CodeGen
+from cg2_training.run.plot import read_log
+from cg2_training.run.recipe import Recipe
 from cg2_training.trainer import Trainer
 
 STEPS = 120

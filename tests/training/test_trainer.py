@@ -14,14 +14,14 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from cg2_training.data.shards import TokenShard
 from cg2_training.errors import TrainingError
-from cg2_training.evaluate import Evaluation
-from cg2_training.plot import read_log
-from cg2_training.recipe import Recipe
-from cg2_training.shards import TokenShard
-from cg2_training.state import saved_states
+from cg2_training.evaluate.losses import Evaluation
+from cg2_training.run.plot import read_log
+from cg2_training.run.recipe import Recipe
+from cg2_training.run.state import saved_states
 from cg2_training.trainer import Trainer
-from cg2ls.codegen2 import Checkpoint
+from cg2ls.models.codegen2 import Checkpoint
 
 
 def trainer(recipe: dict[str, Any], shard: TokenShard, run: Path) -> Trainer:
@@ -74,7 +74,7 @@ def test_a_killed_run_resumes(
     path = tmp_path / "recipe.toml"
     path.write_text(Recipe.from_dict(recipe).to_toml())
     folder = Path(shard.tokens.filename).parent  # type: ignore[attr-defined]
-    command = [sys.executable, "-m", "cg2_training.cli", "pretrain", str(path)]
+    command = [sys.executable, "-m", "cg2_training.cli.main", "pretrain", str(path)]
     command += ["--train", str(folder), "--heldout", str(folder), "--run", str(tmp_path / "run")]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
         deadline = time.monotonic() + 600
@@ -243,7 +243,7 @@ def test_a_full_disk_is_named_and_the_states_before_are_intact(
     arguments = ["pretrain", str(tmp_path / "longer.toml"), "--train", folder, "--heldout", folder]
     arguments += ["--run", str(tmp_path / "run")]
     limited = (
-        "import resource, sys; from cg2_training.cli import main;"
+        "import resource, sys; from cg2_training.cli.main import main;"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)); sys.exit(main(sys.argv[1:]))"
     )
     ended = subprocess.run(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from cg2ls.completion.languages import language_of
+from cg2ls.completion.syntax.languages import language_of
 from cg2ls.completion.syntax.steps import ParserSteps
 from cg2ls.completion.syntax.trees import Trees
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from cg2ls.completion.syntax.region import region_of
 
 if TYPE_CHECKING:
-    from cg2ls.completion.cursor import Cursor
+    from cg2ls.completion.prompt.cursor import Cursor
     from cg2ls.completion.syntax.grammar import Grammar
 
 Kind = Literal["code", "comment", "documentation", "string"]

@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from cg2ls.completion.columns import indentation
+from cg2ls.completion.indentation_width import indentation
 
 if TYPE_CHECKING:
-    from cg2ls.completion.cursor import Cursor
+    from cg2ls.completion.prompt.cursor import Cursor
 
 REACH = 60
 """Lines above the cursor's line, and below it, that a region holds at most."""

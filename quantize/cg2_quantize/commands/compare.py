@@ -34,7 +34,7 @@ def run(arguments: Sequence[str]) -> int:
     options_.add_argument("--json", action="store_true", help="one JSON object per folder")
     options = options_.parse_args(arguments)
 
-    from cg2_quantize.proof.compare import compare
+    from cg2_quantize.verification.compare import compare
 
     columns = compare(options.folders, options.tokens)
     if options.json:

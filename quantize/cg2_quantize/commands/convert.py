@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cg2_quantize.commands.options import parser
-from cg2ls.bench.rivals import ENVIRONMENT
+from cg2ls.commandline import REFERENCE_PYTHON
 from cg2ls.jsontext import json_text
 from cg2ls.table import aligned
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Sequence
 
-    from cg2_quantize.folder import Report
+    from cg2_quantize.convert import Report
     from cg2ls.commandline import Parser
 
 FORMATS = ("fp32", "fp16", "bf16", "int8", "int4", "nf4")
 TARGETS = ("cpu", "cuda")
 PROOFS = ("none", "quick", "full")
-"""As in `cg2_quantize.formats` and `cg2_quantize.proof`, which are imported when there is work to do."""
+"""As in `cg2_quantize.formats` and `cg2_quantize.verification`, which are imported when there is work to do."""
 
 EXAMPLE = """\
 example:
@@ -48,10 +48,10 @@ def run(arguments: Sequence[str]) -> int:
     """Runs the command."""
     options = _parser().parse_args(arguments)
 
-    from cg2_quantize.checks import check_context, check_output
-    from cg2_quantize.folder import convert
-    from cg2_quantize.sources import located
-    from cg2ls.modelfolder.description import DESCRIPTION
+    from cg2_quantize.checkpoint.sources import located
+    from cg2_quantize.convert import convert
+    from cg2_quantize.planning.checks import check_context, check_output
+    from cg2ls.models.folder.description import DESCRIPTION
 
     check_context(options.context)
     check_output(options.output, force=options.force, proof=DESCRIPTION)
@@ -113,9 +113,9 @@ def _planned(options: argparse.Namespace, checkpoint: Path) -> dict[str, Any]:
     """The plan's choice; the plan itself goes to stderr."""
     from dataclasses import replace
 
-    from cg2_quantize.machine import this_machine
-    from cg2_quantize.opening import open_checkpoint
-    from cg2_quantize.plan import Wishes, plan
+    from cg2_quantize.checkpoint.opening import open_checkpoint
+    from cg2_quantize.planning.machine import this_machine
+    from cg2_quantize.planning.plan import Wishes, plan
 
     config = open_checkpoint(checkpoint, qkv_groups=options.qkv_groups, ignored=options.ignore_key).config
     if options.context:
@@ -143,7 +143,7 @@ def _bar(options: argparse.Namespace, checkpoint: Path) -> Any:
 
     from tqdm import tqdm
 
-    from cg2_quantize.opening import open_checkpoint
+    from cg2_quantize.checkpoint.opening import open_checkpoint
 
     @contextmanager
     def shown() -> Iterator[Any]:
@@ -158,9 +158,9 @@ def _bar(options: argparse.Namespace, checkpoint: Path) -> Any:
 
 def _use(folder: Path) -> None:
     """Hands the model to the server, as `cg2ls models add` and `cg2ls models use` do."""
-    from cg2ls.modelfolder.choice import note_lasting
-    from cg2ls.modelfolder.folders import choices_file
-    from cg2ls.modelfolder.store import ModelStore
+    from cg2ls.models.folder.choice import note_lasting
+    from cg2ls.models.folder.locations import choices_file
+    from cg2ls.models.folder.store import ModelStore
 
     added = ModelStore().add(folder)
     note_lasting(choices_file(), added.name)
@@ -190,7 +190,7 @@ def _parser() -> Parser:
         "--reference",
         type=Path,
         nargs="?",
-        const=ENVIRONMENT,
+        const=REFERENCE_PYTHON,
         metavar="PYTHON",
         help="compare with optimum's traced export too, made by this Python with cg2ls[reference]"
         " (default: the one of `make reference`)",

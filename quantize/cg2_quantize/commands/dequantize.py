@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cg2_quantize.commands.options import parser
-from cg2ls.codegen2.config import CODEGEN2
+from cg2ls.models.codegen2.config import CODEGEN2
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +29,7 @@ def run(arguments: Sequence[str]) -> int:
     options_.add_argument("--force", action="store_true", help="replace a checkpoint that is there")
     options = options_.parse_args(arguments)
 
-    from cg2_quantize.dequantize import dequantize
+    from cg2_quantize.checkpoint.dequantize import dequantize
 
     config = dequantize(options.folder, options.output, force=options.force)
     layout = f", {config.qkv_groups} qkv groups" if config.family == CODEGEN2 else ""

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cg2_quantize.builder import MICROSOFT
 from cg2_quantize.formats.protocol import tensor_name
-from cg2_quantize.rounding import round_blocks
+from cg2_quantize.formats.rounding import round_blocks
+from cg2_quantize.graph.builder import MICROSOFT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cg2_quantize.builder import GraphBuilder
-    from cg2_quantize.rounding import Blocks, Float32
+    from cg2_quantize.formats.rounding import Blocks, Float32
+    from cg2_quantize.graph.builder import GraphBuilder
 
 BLOCK_SIZE = 32
 """Inputs that share a scale."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cg2_quantize.formats.protocol import Precision
-    from cg2_quantize.rounding import Float32
+    from cg2_quantize.formats.rounding import Float32
 
 FORMATS = ("fp32", "fp16", "bf16", "int8", "int4", "nf4")
 TARGETS = ("cpu", "cuda")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cg2_quantize.activations import rounded_rows
-from cg2_quantize.builder import MICROSOFT
 from cg2_quantize.formats.protocol import tensor_name, with_bias
-from cg2_quantize.rounding import round_int8
+from cg2_quantize.formats.rounding import round_int8
+from cg2_quantize.graph.builder import MICROSOFT
+from cg2_quantize.graph.rounded_activations import rounded_rows
 
 if TYPE_CHECKING:
-    from cg2_quantize.builder import GraphBuilder
-    from cg2_quantize.rounding import Float32
+    from cg2_quantize.formats.rounding import Float32
+    from cg2_quantize.graph.builder import GraphBuilder
 
 
 class Int8:

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cg2_quantize.builder import MICROSOFT
 from cg2_quantize.formats.blocks import block_embedding, block_linear
 from cg2_quantize.formats.protocol import FormatError, tensor_name
+from cg2_quantize.graph.builder import MICROSOFT
 from cg2ls.privacy import hub_kernels_refused
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from cg2_quantize.builder import GraphBuilder
-    from cg2_quantize.rounding import Float32
+    from cg2_quantize.formats.rounding import Float32
+    from cg2_quantize.graph.builder import GraphBuilder
 
 BLOCK_SIZE = 64
 """Weights, along the inputs of one output, that share a largest value; bitsandbytes' default."""

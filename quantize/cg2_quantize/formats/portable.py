@@ -10,11 +10,11 @@ import numpy as np
 from cg2_quantize.formats.blocks import BLOCK_SIZE
 from cg2_quantize.formats.int8 import Int8
 from cg2_quantize.formats.protocol import tensor_name
-from cg2_quantize.rounding import round_blocks, unpack
+from cg2_quantize.formats.rounding import round_blocks, unpack
 
 if TYPE_CHECKING:
-    from cg2_quantize.builder import GraphBuilder
-    from cg2_quantize.rounding import Float32
+    from cg2_quantize.formats.rounding import Float32
+    from cg2_quantize.graph.builder import GraphBuilder
 
 
 class PortableInt4:

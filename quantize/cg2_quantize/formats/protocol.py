@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 from cg2_quantize.errors import QuantizeError
 
 if TYPE_CHECKING:
-    from cg2_quantize.builder import GraphBuilder
-    from cg2_quantize.rounding import Float32
+    from cg2_quantize.formats.rounding import Float32
+    from cg2_quantize.graph.builder import GraphBuilder
 
 
 class FormatError(QuantizeError):

@@ -12,7 +12,7 @@ import pytest
 from cg2ls.cli import doctor, machine
 from cg2ls.cli.nvidia import Nvidia
 from cg2ls.engine import EngineError
-from cg2ls.modelfolder.folders import SHIPPED_DEFAULT
+from cg2ls.models.folder.locations import SHIPPED_DEFAULT
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A user who has nothing yet, without a shipped model."""
     monkeypatch.setenv("CG2LS_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr("cg2ls.modelfolder.folders.SHIPPED_DEFAULT", tmp_path / "shipped")
+    monkeypatch.setattr("cg2ls.models.folder.locations.SHIPPED_DEFAULT", tmp_path / "shipped")
     return tmp_path / "home"
 
 

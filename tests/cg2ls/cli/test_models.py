@@ -11,15 +11,15 @@ from pathlib import Path
 import pytest
 
 from cg2ls.cli import models
-from cg2ls.modelfolder.choice import LastingChoices, read_lasting
-from cg2ls.modelfolder.description import Language, ModelDescription, ModelFolderError
+from cg2ls.models.folder.choice import LastingChoices, read_lasting
+from cg2ls.models.folder.description import Language, ModelDescription, ModelFolderError
 
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of a user who has nothing yet, without a shipped model."""
     monkeypatch.setenv("CG2LS_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr("cg2ls.modelfolder.folders.SHIPPED_DEFAULT", tmp_path / "shipped")
+    monkeypatch.setattr("cg2ls.models.folder.locations.SHIPPED_DEFAULT", tmp_path / "shipped")
     return tmp_path / "home"
 
 

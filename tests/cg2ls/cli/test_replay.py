@@ -12,9 +12,8 @@ from xml.etree import ElementTree
 import pytest
 
 import cg2ls
-from cg2ls.bench import rivals
 from cg2ls.cli.main import main
-from cg2ls.replay import race
+from cg2ls.evaluation.runtimes import other_runtimes, trace_race
 
 SOURCES = str(Path(cg2ls.__file__).parent / "engine")
 SMALL = ("--keys", "12", "--positions", "8", "--passages", "1", "--line-tokens", "2", "--block-tokens", "2")
@@ -115,10 +114,10 @@ def test_rules_are_listed(tiny_model, capsys):
 
 def test_a_soak_says_what_it_saw_and_fails_if_it_must(tiny_model, capsys, monkeypatch):
     arguments = ["replay", SOURCES, "--model", str(tiny_model), "--soak", "240", *SMALL]
-    monkeypatch.setattr("cg2ls.replay.soak.LATENCY_BOUND", 1000)
+    monkeypatch.setattr("cg2ls.evaluation.latency.soak.LATENCY_BOUND", 1000)
     assert main([*arguments, "--json"]) == 0
     assert len(json.loads(capsys.readouterr().out)["soak"]["resident_mb"]) == 4
-    monkeypatch.setattr("cg2ls.replay.soak.MEMORY_BOUND", 0)
+    monkeypatch.setattr("cg2ls.evaluation.latency.soak.MEMORY_BOUND", 0)
     assert main(arguments) == 1
     out, err = capsys.readouterr()
     assert "4th / 2nd" in out
@@ -127,12 +126,14 @@ def test_a_soak_says_what_it_saw_and_fails_if_it_must(tiny_model, capsys, monkey
 
 def test_a_race_against_a_rival(tiny_model, tmp_path, capsys, monkeypatch):
     """The rival is our own engine in another process, so that no exporter is needed."""
-    twin = [sys.executable, "-m", "cg2ls.bench.ours", str(tiny_model), "--threads", "1"]
-    monkeypatch.setattr(race, "REST_S", 0)
-    monkeypatch.setitem(rivals.NEEDS, "optimum", ("json",))
-    monkeypatch.setattr(rivals, "prepare", lambda name, python, folder, room: tmp_path)
-    monkeypatch.setattr(rivals, "start", lambda name, *_: rivals.Remote(name, twin))
-    monkeypatch.setattr(rivals, "make_reference_model", lambda folder: shutil.copytree(tiny_model, folder))
+    twin = [sys.executable, "-m", "cg2ls.evaluation.runtimes.cg2ls_worker", str(tiny_model), "--threads", "1"]
+    monkeypatch.setattr(trace_race, "REST_S", 0)
+    monkeypatch.setitem(other_runtimes.NEEDS, "optimum", ("json",))
+    monkeypatch.setattr(other_runtimes, "prepare", lambda name, python, folder, room: tmp_path)
+    monkeypatch.setattr(other_runtimes, "start", lambda name, *_: other_runtimes.Remote(name, twin))
+    monkeypatch.setattr(
+        other_runtimes, "make_reference_model", lambda folder: shutil.copytree(tiny_model, folder)
+    )
     arguments = ["replay", SOURCES, "--model", str(tiny_model), "--against", "optimum", "--keys", "20"]
     assert main([*arguments, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)["race"]

@@ -10,7 +10,7 @@ import pytest
 
 import cg2ls
 from cg2ls.cli.main import main
-from cg2ls.replay.chaos.surroundings import Surroundings
+from cg2ls.evaluation.chaos.surroundings import Surroundings
 
 SOURCES = str(Path(cg2ls.__file__).parent / "engine")
 FAKE = Path(__file__).parents[1] / "replay" / "chaos" / "fake_server.py"
@@ -23,7 +23,7 @@ def fake(monkeypatch):
     def stand(fault: str) -> None:
         command = [sys.executable, str(FAKE), fault, "60"]
         monkeypatch.setattr(Surroundings, "command", lambda _: command)
-        monkeypatch.setattr("cg2ls.replay.chaos.conversation.PATIENCE_S", 5.0)
+        monkeypatch.setattr("cg2ls.evaluation.chaos.conversation.PATIENCE_S", 5.0)
 
     return stand
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 import pytest
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
-from cg2ls.codegen2.tokenizer import CodeTokenizer
-from cg2ls.completion.cursor import Cursor
-from cg2ls.completion.mode import extent
-from cg2ls.completion.rules import Draft, Rule, Situation
+from cg2ls.completion.postprocess import Draft, Rule, Situation
+from cg2ls.completion.prompt.cursor import Cursor
+from cg2ls.completion.trigger.extent import extent
 from cg2ls.engine.request import Request, Step
-from cg2ls.modelfolder.description import Architecture, Infill, ModelDescription
+from cg2ls.models.codegen2.tokenizer import CodeTokenizer
+from cg2ls.models.folder.description import Architecture, Infill, ModelDescription
 
 
 def byte_tokenizer() -> CodeTokenizer:

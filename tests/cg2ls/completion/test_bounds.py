@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cg2ls.completion import CompletionOptions, DocumentSession
-from cg2ls.completion.answer import MAX_BYTES
-from cg2ls.completion.brackets import unbalanced
-from cg2ls.completion.cursor import MAX_LINE_CHARS, Cursor
-from cg2ls.completion.rules.loops import _UNIT, _cut_repeated_pieces, cut_loops
+from cg2ls.completion.generate import MAX_BYTES
+from cg2ls.completion.postprocess.cut_repetition import _UNIT, _cut_repeated_pieces, cut_loops
+from cg2ls.completion.prompt.cursor import MAX_LINE_CHARS, Cursor
 from cg2ls.completion.syntax import grammar_of
+from cg2ls.completion.syntax.brackets import unbalanced
 from cg2ls.completion.syntax.region import LONGEST, region_of
 from cg2ls.completion.syntax.steps import MAX_STEPS, ParserSteps
 from cg2ls.engine.request import Timing

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from cg2ls.completion import CompletionOptions, DocumentSession, shape
+from cg2ls.completion import CompletionOptions, DocumentSession
 from cg2ls.completion import session as sessions
 from cg2ls.completion.faults import EngineFailedError, answers_of
-from cg2ls.engine.forward import RunError
+from cg2ls.completion.postprocess import pipeline
+from cg2ls.engine.kv_context import RunError
 from cg2ls.engine.request import EngineError, Request, RequestError, Step
 
 
@@ -40,7 +41,7 @@ def test_a_request_that_the_engine_cannot_serve_is_no_failure_of_it(scripted):
 
 
 def test_a_rule_that_raises_is_the_rules(scripted, monkeypatch):
-    monkeypatch.setattr(shape.Shaper, "is_complete", fails)
+    monkeypatch.setattr(pipeline.Shaper, "is_complete", fails)
     with pytest.raises(KeyError):
         DocumentSession(scripted("b\n"), "python").complete("a = ", 4)
 

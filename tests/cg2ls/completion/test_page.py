@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from cg2ls.completion.policy import SILENCES
-from cg2ls.completion.rules import RULES
+from cg2ls.completion.postprocess import RULES
+from cg2ls.completion.trigger.suppression import SILENCES
 
 PAGE = Path(__file__).parents[3] / "docs" / "completion.md"
 

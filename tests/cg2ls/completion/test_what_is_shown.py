@@ -7,12 +7,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cg2ls.completion import CompletionOptions, DocumentSession
-from cg2ls.completion.cursor import Cursor
-from cg2ls.completion.mode import extent
-from cg2ls.completion.rules import Situation
-from cg2ls.completion.shape import Shaper
+from cg2ls.completion.postprocess import Situation
+from cg2ls.completion.postprocess.pipeline import Shaper
+from cg2ls.completion.prompt.cursor import Cursor
 from cg2ls.completion.syntax import grammar_of
 from cg2ls.completion.syntax.kind import kind_at
+from cg2ls.completion.trigger.extent import extent
 
 COUNTING = ", ".join(["'b': 2", *(f"'c': {number}" for number in range(3, 20))])
 NOT_FOUND = 'return jsonify({"error": "not found"}), 404'

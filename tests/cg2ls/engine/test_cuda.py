@@ -10,11 +10,12 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from cg2_quantize import convert, dequantize
+from cg2_quantize import convert
+from cg2_quantize.checkpoint import dequantize
 from cg2ls.cli.nvidia import look_for_nvidia
 from cg2ls.engine import Engine, EngineOptions, Request
 from cg2ls.engine.providers import CUDA
-from cg2ls.modelfolder.folders import SHIPPED_DEFAULT
+from cg2ls.models.folder.locations import SHIPPED_DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Callable

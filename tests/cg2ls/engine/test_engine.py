@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cg2ls.engine import Engine, EngineError, Request
-from cg2ls.engine.calls import MOST_ROWS
+from cg2ls.engine.io_binding import MOST_ROWS
 
 LONG = b"import os, sys; print(os.sep)"
 

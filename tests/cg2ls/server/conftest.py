@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cg2_quantize.folder import convert
-from cg2_quantize.synthetic import write_random_checkpoint
-from cg2ls.codegen2 import CodeGenConfig
+from cg2_quantize.checkpoint.synthetic import write_random_checkpoint
+from cg2_quantize.convert import convert
+from cg2ls.models.codegen2 import CodeGenConfig
 
 if TYPE_CHECKING:
     from types import ModuleType

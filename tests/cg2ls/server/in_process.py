@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from cg2ls.engine.request import Request, Step
+from cg2ls.evaluation.stub_server import StandIn
+from cg2ls.server.app import Server
 from cg2ls.server.framing import Frames
-from cg2ls.server.server import Server
 from cg2ls.server.settings import Settings
-from cg2ls.server.stand_in import StandIn
 
 INLINE = {"textDocument": {"inlineCompletion": {"dynamicRegistration": False}}}
 ANSWER = "measured_value + 1"

@@ -13,9 +13,9 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from cg2ls.engine.request import Request, Step
-from cg2ls.modelfolder.description import Infill
+from cg2ls.models.folder.description import Infill
+from cg2ls.server.app import Server
 from cg2ls.server.logs import configure
-from cg2ls.server.server import Server
 from cg2ls.server.settings import Settings
 from cg2ls.server.transport import over_streams
 

@@ -15,12 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cg2ls.completion import session as sessions
-from cg2ls.completion import shape
-from cg2ls.completion.rules import RULES
-from cg2ls.completion.typed_through import TypedThrough
-from cg2ls.engine.forward import RunError
+from cg2ls.completion.postprocess import RULES, pipeline
+from cg2ls.completion.reuse.typed_through import TypedThrough
+from cg2ls.engine.kv_context import RunError
 from cg2ls.engine.request import RequestError
-from cg2ls.server import answering, classic, inline, replying, status, usage
+from cg2ls.server import completer, completion_menu, inline_completion, reply, status, usage
 from cg2ls.server.documents import Documents
 from tests.cg2ls.server.in_process import ANSWER, Client, conversation, shown
 
@@ -109,21 +108,23 @@ def install(client: Client, switch: Switch, patch: pytest.MonkeyPatch) -> None:
         ("rhythm", server.rhythm, "key"),
         ("board", server.board, "_wanted"),
         ("status", status, "_state"),
-        ("note", replying.log, "debug"),
+        ("note", reply.log, "debug"),
         ("settings", server.settings, "of"),
         ("silences", sessions, "silence"),
         ("kind", sessions, "kind_at"),
         ("extent", sessions, "extent"),
         ("snapshot", Documents, "snapshot"),
-        ("item", inline, "_item"),
-        ("item", classic, "_item"),
+        ("item", inline_completion, "_item"),
+        ("item", completion_menu, "_item"),
     ):
         switch.on_attribute(patch, name, owner, attribute)
     for engine in client.engines:
         switch.on_attribute(patch, "tokenizer", engine.tokenizer, "encode")
     for group in ("ALWAYS", "BOUNDS", "FINISH"):
-        hooked = [replace(rule, apply=switch.around(rule.name, rule.apply)) for rule in getattr(shape, group)]
-        patch.setattr(shape, group, tuple(hooked))
+        hooked = [
+            replace(rule, apply=switch.around(rule.name, rule.apply)) for rule in getattr(pipeline, group)
+        ]
+        patch.setattr(pipeline, group, tuple(hooked))
 
 
 def went_on(client: Client) -> None:
@@ -329,7 +330,7 @@ def test_a_command_that_fails_says_so_and_nothing_else_stops(tiny_model, patch, 
                 for owner, attribute in (
                     ("cg2ls.server.commands", "status_of"),
                     ("cg2ls.server.commands", "report"),
-                    ("cg2ls.modelfolder.store", "ModelStore"),
+                    ("cg2ls.models.folder.store", "ModelStore"),
                     ("cg2ls.server.logs", "recent"),
                 ):
                     during.setattr(f"{owner}.{attribute}", switch.around("command", print))
@@ -394,7 +395,7 @@ def test_copilots_messages_and_the_status_line_outlive_a_status_that_fails(tiny_
 def test_speculation_that_fails_is_told_once_and_not_tried_again_before_an_edit(tiny_model, patch, caplog):
     async def scene() -> None:
         async with conversation(tiny_model, speculate=True) as client:
-            patch.setattr(answering, "IDLE_SECONDS", 0.0)
+            patch.setattr(completer, "IDLE_SECONDS", 0.0)
             switch = Switch(on="speculation")
             switch.on_attribute(patch, "speculation", sessions, "accepted_states")
             client.open(BAD, TEXT)
@@ -487,9 +488,9 @@ def test_a_late_word_of_a_closed_engine_does_not_close_the_one_that_took_its_pla
             client.open(GOOD, TEXT)
             server = client.server
             (model,) = server.models.open()
-            replying.engine_failed(server, model, client.engines[0], BAD, RunError("no"))
+            reply.engine_failed(server, model, client.engines[0], BAD, RunError("no"))
             await client.ready()
-            replying.engine_failed(server, model, client.engines[0], GOOD, RunError("closed"))
+            reply.engine_failed(server, model, client.engines[0], GOOD, RunError("closed"))
             assert model.state == "ready"
             assert client.opened_models == 2
 
@@ -562,7 +563,7 @@ def test_a_workspace_that_memory_cannot_read_is_left_out_and_the_client_hears_of
 
     async def scene() -> None:
         async with conversation(tiny_model, memory=True) as client:
-            patch.setattr("cg2ls.memory.Memory.refresh", fails)
+            patch.setattr("cg2ls.retrieval.memory.Memory.refresh", fails)
             client.server.settings.move_to([tmp_path.as_uri()])
             client.open((tmp_path / "a.py").as_uri(), TEXT)
             while client.server.background:

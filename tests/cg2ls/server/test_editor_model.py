@@ -261,7 +261,9 @@ def servers(lsp, random_model) -> Iterator[dict[str, object]]:
     """A server process for each encoding, whose engine answers at once."""
     clients = {}
     for encoding in ("utf-16", "utf-8", "utf-32"):
-        client = lsp.LspClient([sys.executable, "-m", "cg2ls.server.stand_in", str(random_model)], timeout=60)
+        client = lsp.LspClient(
+            [sys.executable, "-m", "cg2ls.evaluation.stub_server", str(random_model)], timeout=60
+        )
         clients[encoding] = client
         chosen = client.initialize(lsp.INLINE | {"general": {"positionEncodings": [encoding]}})
         assert chosen["capabilities"]["positionEncoding"] == encoding

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from cg2ls.modelfolder.folders import SHIPPED_DEFAULT
+from cg2ls.models.folder.locations import SHIPPED_DEFAULT
 
 ROOT = Path(__file__).parents[3]
 HOMELESS = Path(__file__).with_name("homeless.py")

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from lsprotocol import types
 
+from cg2ls.server.app import Server
 from cg2ls.server.protocol import NoAnswerError
-from cg2ls.server.server import Server
 from cg2ls.server.settings import Settings
 
 URI = "file:///a.py"

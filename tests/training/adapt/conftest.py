@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from cg2_quantize import convert
-from cg2_quantize.synthetic import write_random_checkpoint
-from cg2_training.tokenizer import train_tokenizer
-from cg2ls.codegen2 import CodeGenConfig
-from cg2ls.modelfolder.facts import Facts
+from cg2_quantize.checkpoint.synthetic import write_random_checkpoint
+from cg2_training.data.tokenizer import train_tokenizer
+from cg2ls.models.codegen2 import CodeGenConfig
+from cg2ls.models.folder.facts import Facts
 
 MODULES = ("abc", "bisect", "calendar", "cmd", "colorsys", "copy", "fnmatch", "glob", "heapq", "shlex")
 

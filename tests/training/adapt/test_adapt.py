@@ -18,15 +18,15 @@ from cg2_training.adapt import adapt as adapt_module
 from cg2_training.adapt.adapt import AdaptOptions, NotBetterError, adapt
 from cg2_training.adapt.timing import KINDS, TRAINING_COST
 from cg2_training.adapt.workplace import Workplace
+from cg2_training.data.loader import StepTensors
 from cg2_training.errors import TrainingError
-from cg2_training.evaluate import Evaluation
-from cg2_training.loader import StepTensors
-from cg2_training.plot import read_log
-from cg2_training.recipe import Recipe
-from cg2_training.state import saved_states
+from cg2_training.evaluate.losses import Evaluation
+from cg2_training.run.plot import read_log
+from cg2_training.run.recipe import Recipe
+from cg2_training.run.state import saved_states
 from cg2_training.trainer import Trainer
-from cg2ls.modelfolder import ModelDescription
-from cg2ls.modelfolder.verify import verify_folder
+from cg2ls.models.folder import ModelDescription
+from cg2ls.models.folder.verify import verify_folder
 
 OPTIONS = AdaptOptions(share=0.2, epochs=2.0, precision="fp32", threads=1, progress=False)
 
@@ -86,7 +86,7 @@ def test_a_folder_that_is_something_else_is_not_cleared(repository: Path, base: 
 def test_a_killed_call_goes_on_and_ends_as_an_undisturbed_one(
     repository: Path, base: Path, adapted: tuple[Path, dict[str, object]], tmp_path: Path
 ) -> None:
-    command = [sys.executable, "-m", "cg2_training.cli", "adapt", str(repository), "--from", str(base)]
+    command = [sys.executable, "-m", "cg2_training.cli.main", "adapt", str(repository), "--from", str(base)]
     command += ["--share", "0.2", "--epochs", "2", "--format", "fp32", "--name", "mine", "--json"]
     command += ["--threads", "1"]
     command += ["--run", str(tmp_path / "run"), "-o", str(tmp_path / "out")]

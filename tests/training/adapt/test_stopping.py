@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cg2_training.adapt.stopping import PATIENCE, EarlyStopping
-from cg2_training.evaluate import Evaluation
+from cg2_training.evaluate.losses import Evaluation
 
 
 def evaluation(nats: float) -> Evaluation:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from cg2_training.adapt.recipe import LEARNING_RATE, ROWS, rhythm
 from cg2_training.adapt.timing import KINDS, Pacer, Sizes, settled_sizes, sizes_for
 from cg2_training.objective import ObjectiveConfig
-from cg2_training.optimizer import lr_scale
-from cg2_training.recipe import ModelSection, OptimizerSection, Recipe, RunSection
+from cg2_training.optim.optimizer import lr_scale
+from cg2_training.run.recipe import ModelSection, OptimizerSection, Recipe, RunSection
 
 MODEL = ModelSection(
     n_layer=1, n_embd=64, n_head=4, rotary_dim=16, context_length=64, vocab_size=512, n_masks=20

@@ -15,14 +15,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from cg2_training.cli import main
+from cg2_training.cli.main import main
 from cg2_training.corpus.collect import collect
 from cg2_training.corpus.collection import Collection, SourceSpec, collection_of
 from cg2_training.corpus.errors import CorpusError
-from cg2_training.corpus_folder import files_of, interleaved, tokenize_folder
+from cg2_training.data.corpus_folder import files_of, interleaved, tokenize_folder
 from cg2_training.errors import TrainingError
-from cg2ls.codegen2 import CodeTokenizer
 from cg2ls.files import OutputError
+from cg2ls.models.codegen2 import CodeTokenizer
 from tests.training.corpus.corpus_samples import module, read_lines
 
 KEY = "ghp_" + "a1B2c3D4e5F6g7H8i9J0a1B2c3D4e5F6g7H8"
@@ -205,7 +205,7 @@ def test_a_damaged_dump_is_one_sentence_whichever_process_reads_it(
     assert message.endswith("; fetch it again.")
 
 
-COMMAND = [sys.executable, "-m", "cg2_training.cli", "corpus", "collect"]
+COMMAND = [sys.executable, "-m", "cg2_training.cli.main", "corpus", "collect"]
 
 
 def test_a_killed_run_goes_on_where_it_stopped(folder: Path, tmp_path: Path) -> None:
@@ -229,7 +229,7 @@ def test_a_full_disk_is_one_sentence_and_the_old_corpus_stays(folder: Path, tmp_
     before = (tmp_path / "out" / "project" / "train.jsonl").read_bytes()
     (folder / "large.py").write_text("".join(module(f"large{number}", 40) for number in range(8)))
     limit = "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000));"
-    work = "from cg2_training.cli import main; sys.exit(main(sys.argv[1:]))"
+    work = "from cg2_training.cli.main import main; sys.exit(main(sys.argv[1:]))"
     arguments = [
         "corpus",
         "collect",

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from cg2_training.cli import main
+from cg2_training.cli.main import main
 from cg2_training.corpus.collect import collect
 from cg2_training.corpus.collection import collection_of
-from cg2_training.tokenizer import padding_problem, train_tokenizer
-from cg2ls.codegen2 import CodeTokenizer
+from cg2_training.data.tokenizer import padding_problem, train_tokenizer
+from cg2ls.models.codegen2 import CodeTokenizer
 from tests.training.corpus.corpus_samples import module, read_lines
 
 Collected = Callable[..., Path]

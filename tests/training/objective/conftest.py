@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cg2_quantize.published import codegen2_tokenizer
-from cg2_training.recipe import Recipe
-from cg2_training.shards import TokenShard
-from cg2ls.codegen2 import CodeTokenizer
+from cg2_quantize.checkpoint.published_tokenizers import codegen2_tokenizer
+from cg2_training.data.shards import TokenShard
+from cg2_training.run.recipe import Recipe
+from cg2ls.models.codegen2 import CodeTokenizer
 from tests.training.objective.recipes import ROOT
 
 

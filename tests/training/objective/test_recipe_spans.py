@@ -10,10 +10,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cg2_training.batches import RowStream
+from cg2_training.data.batches import RowStream
+from cg2_training.data.row_stats import row_stats
+from cg2_training.data.shards import TokenShard
 from cg2_training.objective import ObjectiveConfig, choose_spans
-from cg2_training.row_stats import row_stats
-from cg2_training.shards import TokenShard
 from tests.training.objective.recipes import RECIPES
 
 TEXT = inspect.getsource(tarfile)

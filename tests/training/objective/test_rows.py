@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cg2_training.batches import RowStream
+from cg2_training.data.batches import RowStream
+from cg2_training.data.shards import TokenShard
 from cg2_training.objective import ObjectiveConfig, corrupt_row, labels_of
-from cg2_training.shards import TokenShard
-from cg2ls.codegen2 import CodeTokenizer, SpecialTokens
+from cg2ls.models.codegen2 import CodeTokenizer, SpecialTokens
 from tests.training.objective.recipes import RECIPES
 
 OBJECTIVES = {

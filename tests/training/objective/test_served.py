@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cg2_training.batches import RowStream
+from cg2_training.data.batches import RowStream
+from cg2_training.data.row_stats import row_stats
+from cg2_training.data.shards import TokenShard
 from cg2_training.objective import ObjectiveConfig, choose_spans
 from cg2_training.objective.rows import token_starts
-from cg2_training.row_stats import row_stats
-from cg2_training.shards import TokenShard
-from cg2ls.codegen2 import CodeTokenizer
+from cg2ls.models.codegen2 import CodeTokenizer
 from tests.training.objective.recipes import RECIPES
 
 DENSE = ObjectiveConfig(dense_share=1.0, max_spans=16)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 
-from cg2_training.recipe import ModelSection, OptimizerSection, Recipe, RunSection
-from cg2ls.codegen2 import CodeGenConfig, CodeTokenizer
+from cg2_training.run.recipe import ModelSection, OptimizerSection, Recipe, RunSection
+from cg2ls.models.codegen2 import CodeGenConfig, CodeTokenizer
 
 ROWS = 8
 """Rows of a step: small steps, since a repository has few."""

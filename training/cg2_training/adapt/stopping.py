@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from cg2_training.evaluate import Evaluation
+from cg2_training.evaluate.losses import Evaluation
 
 PATIENCE = 3
 """Evaluations in a row that may fail to improve before a run ends."""

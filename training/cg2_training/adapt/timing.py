@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from cg2_training.adapt.recipe import EVALUATED_ROWS, EVALUATIONS, ROWS, shortened
-from cg2_training.recipe import Recipe
+from cg2_training.run.recipe import Recipe
 from cg2ls.files import write_atomically
 
 Clock = Callable[[], float]

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cg2_quantize.dequantize import dequantize
+from cg2_quantize.checkpoint.dequantize import dequantize
 from cg2_training.adapt.gather import SourceFile, write_corpus
+from cg2_training.data.shards import TokenShard, tokenize_corpus
 from cg2_training.errors import TrainingError
-from cg2_training.shards import TokenShard, tokenize_corpus
-from cg2ls.codegen2 import Checkpoint, CodeTokenizer
 from cg2ls.files import write_atomically
-from cg2ls.modelfolder.description import TOKENIZER, ModelDescription
+from cg2ls.models.codegen2 import Checkpoint, CodeTokenizer
+from cg2ls.models.folder.description import TOKENIZER, ModelDescription
 
 MARK = "adapt.json"
 """Says what the folder was made from; without it the folder is not ours to clear."""

@@ -6,9 +6,9 @@ import json
 import sysconfig
 from pathlib import Path
 
-from cg2_training.recipe import ModelSection, OptimizerSection, Recipe, RunSection
-from cg2_training.shards import TokenShard, read_documents, tokenize_corpus
-from cg2_training.tokenizer import train_tokenizer
+from cg2_training.data.shards import TokenShard, read_documents, tokenize_corpus
+from cg2_training.data.tokenizer import train_tokenizer
+from cg2_training.run.recipe import ModelSection, OptimizerSection, Recipe, RunSection
 
 MODULES = 60
 """Modules of the standard library, about a million characters."""

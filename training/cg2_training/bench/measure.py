@@ -15,11 +15,11 @@ from typing import Any
 
 import torch
 
+from cg2_training.data.shards import TokenShard
 from cg2_training.errors import TrainingError
-from cg2_training.flops import flops_per_token, matmul_peak, nominal_peak
-from cg2_training.progress import Speed
-from cg2_training.recipe import Recipe
-from cg2_training.shards import TokenShard
+from cg2_training.model.flops import flops_per_token, matmul_peak, nominal_peak
+from cg2_training.run.progress import Speed
+from cg2_training.run.recipe import Recipe
 from cg2_training.trainer import Trainer
 
 Turn = Callable[[], float]

@@ -22,9 +22,9 @@ from transformers import (
     TrainingArguments,
 )
 
-from cg2_training.batches import RowStream
-from cg2_training.recipe import Recipe
-from cg2_training.shards import TokenShard
+from cg2_training.data.batches import RowStream
+from cg2_training.data.shards import TokenShard
+from cg2_training.run.recipe import Recipe
 
 
 class Rows(Dataset[dict[str, torch.Tensor]]):

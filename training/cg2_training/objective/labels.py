@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cg2_training.objective.config import IGNORED
-from cg2ls.codegen2 import SpecialTokens
+from cg2ls.models.codegen2 import SpecialTokens
 
 IntArray = npt.NDArray[np.integer]
 

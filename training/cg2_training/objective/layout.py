@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from cg2_training.objective.spans import Span
-from cg2ls.codegen2 import CodeTokenizer, SpecialTokens
+from cg2ls.models.codegen2 import CodeTokenizer, SpecialTokens
 
 FRAME = 3
 """Tokens of a corrupted part beside its text and its spans: `<|endoftext|>`, `<sep>`, `<|endoftext|>`."""

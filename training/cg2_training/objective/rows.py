@@ -11,7 +11,7 @@ from cg2_training.objective.config import ObjectiveConfig
 from cg2_training.objective.layout import FRAME, PER_SPAN, cut_part
 from cg2_training.objective.lengths import IntArray
 from cg2_training.objective.spans import choose_spans
-from cg2ls.codegen2 import CodeTokenizer
+from cg2ls.models.codegen2 import CodeTokenizer
 
 TRIMMED = 16
 """A part is shortened after it is tokenized by at most this fraction; beyond, its spans are drawn for less text."""

@@ -30,7 +30,7 @@ WHOLE = {
 
 OFFLINE = """
 import socket, sys
-import cg2ls.server.server
+import cg2ls.server.app
 def forbidden(*_, **__):
     raise AssertionError("a socket was opened")
 socket.socket = socket.create_connection = forbidden

@@ -1,6 +1,6 @@
 import pytest
 
-from cg2ls.completion.cursor import Cursor
+from cg2ls.completion.prompt.cursor import Cursor
 from cg2ls.completion.syntax import grammar_of
 from cg2ls.completion.syntax.kind import kind_at
 

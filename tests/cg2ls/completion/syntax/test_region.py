@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cg2ls.completion.cursor import Cursor
+from cg2ls.completion.prompt.cursor import Cursor
 from cg2ls.completion.syntax.region import REACH, region_of
 
 

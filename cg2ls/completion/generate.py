@@ -1,0 +1,116 @@
+"""What the model wrote, and running it until nothing more could be shown."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from cg2ls.completion.faults import steps_of
+from cg2ls.completion.types import Timed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from cg2ls.completion.confidence import Gate
+    from cg2ls.completion.postprocess.pipeline import Shaper
+    from cg2ls.completion.types import CompletionEngine
+    from cg2ls.engine.request import Request, Step
+
+MAX_BYTES = 2048
+"""Bytes of an answer, after which it is as if it had run out of tokens: a token may be a hundred blanks or dashes."""
+
+
+@dataclass
+class Answer:
+    """What the model wrote; the bytes it was forced to begin with are not part of `text`.
+
+    Attributes:
+        forced: how many bytes it was forced to begin with.
+        steps: its tokens.
+        data: their bytes.
+        ended: whether the model ended it, or nothing more of it could be shown.
+        by_model: whether the model ended it.
+    """
+
+    forced: int
+    steps: list[Step] = field(default_factory=list)
+    data: bytes = b""
+    ended: bool = False
+    by_model: bool = False
+
+    @classmethod
+    def of(cls, forced: bytes, steps: Iterable[Step]) -> Answer:
+        """An answer of these tokens, forced to begin with some bytes."""
+        answer = cls(forced=len(forced))
+        for step in steps:
+            answer.add(step)
+        return answer
+
+    def add(self, step: Step) -> None:
+        """Takes a token in."""
+        self.steps.append(step)
+        self.data += step.data
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it has as many bytes as it may have."""
+        return len(self.data) - self.forced >= MAX_BYTES
+
+    @property
+    def text(self) -> str:
+        """The text so far, up to the last whole character."""
+        data = self.data[self.forced :]
+        for cut in range(min(4, len(data) + 1)):
+            try:
+                return data[: len(data) - cut].decode("utf-8")
+            except UnicodeDecodeError as wrong:
+                if wrong.reason != "unexpected end of data":
+                    break
+        return data.decode("utf-8", errors="replace")
+
+    def logprob_of(self, shown: str) -> float:
+        """Log-probability, in nats, of the tokens up to the one that the shown text ends in."""
+        bytes_left = self.forced + len(shown.encode("utf-8")) if shown else 0
+        total = 0.0
+        for step in self.steps:
+            if bytes_left <= 0:
+                break
+            total += step.logprob
+            bytes_left -= len(step.data)
+        return total
+
+    def sure_lines(self, sure_bytes: int) -> str:
+        """The whole lines within the first bytes of the text; "" if nothing is written on them."""
+        data = self.data[self.forced :][:sure_bytes]
+        lines = data.decode("utf-8", errors="ignore").rpartition("\n")[0]
+        return lines if lines.strip() else ""
+
+
+def generate(
+    engine: CompletionEngine, request: Request, shaper: Shaper, gate: Gate, stop: Callable[[], bool]
+) -> Answer:
+    """Runs the model until it ends, is stopped, nothing more could be shown, or it is not sure enough.
+
+    Raises:
+        RequestError: the engine cannot serve this request.
+        EngineFailedError: it failed.
+    """
+    answer = Answer(forced=len(request.forced))
+    with closing(steps_of(engine, request, stop)) as steps:
+        for step in steps:
+            answer.add(step)
+            if not gate.take(step):
+                return answer
+            if len(answer.data) > answer.forced and shaper.is_complete(answer.text):
+                answer.ended = True
+                return answer
+            if answer.is_full:
+                return answer
+    answer.ended = answer.by_model = len(answer.steps) < request.max_tokens and not _was_cut_short(engine)
+    return answer
+
+
+def _was_cut_short(engine: CompletionEngine) -> bool:
+    """Whether the engine ended the last answer itself, since its time or its context was used up."""
+    return isinstance(engine, Timed) and engine.last.ended in ("time", "context full")

@@ -1,0 +1,18 @@
+r"""Line ends are `\n`, whatever the model writes; editors convert them to the document's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cg2ls.completion.postprocess.rule import Rule
+
+if TYPE_CHECKING:
+    from cg2ls.completion.postprocess.rule import Draft, Situation
+
+
+def apply(draft: Draft, _: Situation) -> Draft:
+    r"""Turns `\r\n` and `\r` into `\n`."""
+    return draft.with_text(draft.text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+RULE = Rule("line_ends", "carriage returns never reach the document", apply)

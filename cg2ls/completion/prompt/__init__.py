@@ -1,0 +1,1 @@
+"""Turn the editor text around the cursor into a prompt."""

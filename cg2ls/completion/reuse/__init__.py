@@ -1,0 +1,1 @@
+"""Answer from earlier suggestions, and prepare the next one."""

@@ -1,0 +1,1 @@
+"""Decide whether, how far and when to complete."""

@@ -1,0 +1,146 @@
+"""The decode loop of one answer: read the prompt, choose tokens, draft the next, check the draft."""
+
+from __future__ import annotations
+
+from itertools import zip_longest
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from cg2ls.engine.call_costs import CallCosts
+    from cg2ls.engine.deadline import TimeBox
+    from cg2ls.engine.request import Step
+    from cg2ls.engine.request_timer import Clock
+    from cg2ls.engine.sequence import Lane
+    from cg2ls.engine.speculative import Drafter
+    from cg2ls.engine.token_sampler import Chooser
+
+
+class Answer:
+    """One answer; `steps` may be begun again where a lane failed, with another lane and the same chooser.
+
+    Args:
+        lane: where it grows.
+        chooser: chooses its tokens, and knows those chosen.
+        drafter: proposes tokens; None for none.
+        box: its time.
+        costs: what calls are expected to take.
+        clock: takes its times.
+        most: tokens it may have, at least 1.
+        stop: whether it was cancelled.
+    """
+
+    def __init__(
+        self,
+        lane: Lane,
+        chooser: Chooser,
+        drafter: Drafter | None,
+        *,
+        box: TimeBox,
+        costs: CallCosts,
+        clock: Clock,
+        most: int,
+        stop: Callable[[], bool],
+    ) -> None:
+        self._lane = lane
+        self._chooser = chooser
+        self._drafter = drafter
+        self._box = box
+        self._costs = costs
+        self._clock = clock
+        self._most = most
+        self._stop = stop
+        self._called = False
+
+    def steps(self) -> Iterator[Step]:
+        """The steps from the chooser's last one on.
+
+        Raises:
+            RunError: the lane failed.
+            EngineError: the chooser did.
+        """
+        generated = self._chooser.generated
+        draft = self._draft()
+        try:
+            logits = self._lane.read(generated, draft, self._may_read)
+            if logits is None:
+                return
+            self._clock.prefill_ended(self._lane)
+            while (yield from self._take(logits, draft)):
+                self._lane.keep(len(generated) - 1)
+                draft = self._draft()
+                if not self._in_time(1 + len(draft)):
+                    draft = ()
+                    if not self._in_time(1):
+                        self._clock.ended = "time"
+                        return
+                before = self._lane.runtime_s
+                logits = self._lane.extend([generated[-1], *draft])
+                self._clock.decode_called(self._lane.runtime_s - before)
+        finally:
+            self._lane.keep(max(len(generated) - 1, 0))
+
+    def _take(self, logits: NDArray[np.float32], draft: Sequence[int]) -> Generator[Step, None, bool]:
+        """Yields the steps that one call was good for; returns whether the answer goes on.
+
+        Args:
+            logits: after the last token and after each drafted one, float32 [1 + draft, vocab].
+            draft: what was drafted behind the last token.
+        """
+        accepted, mistaken = 0, False
+        try:
+            for row, drafted in zip_longest(logits, draft):
+                step = self._chooser.choose(row)
+                mistaken = drafted is not None and (step is None or step.token != drafted)
+                if step is None:
+                    self._clock.ended = "stop token"
+                    return False
+                accepted += step.token == drafted
+                self._clock.token_ready()
+                yield step
+                self._clock.resume()
+                if self._ends():
+                    return False
+                if mistaken:
+                    break
+            return True
+        finally:
+            self._note(len(draft), accepted, mistaken=mistaken)
+
+    def _draft(self) -> Sequence[int]:
+        generated = self._chooser.generated
+        room = self._most - len(generated) - 1
+        return self._drafter.draft(generated, room) if self._drafter and room > 0 else ()
+
+    def _note(self, drafted: int, accepted: int, *, mistaken: bool) -> None:
+        if self._drafter and drafted:
+            self._drafter.checked(accepted, mistaken=mistaken)
+            self._clock.drafted += drafted
+            self._clock.accepted += accepted
+
+    def _may_read(self, count: int) -> bool:
+        """Whether to go on reading. The first call is always in time, so that asking again gets on."""
+        if self._stop():
+            self._clock.ended = "cancelled"
+            return False
+        if self._called and not self._in_time(count):
+            self._clock.ended = "time"
+            return False
+        self._called = True
+        return True
+
+    def _in_time(self, count: int) -> bool:
+        return self._box.leaves(self._costs.seconds(count), first=not self._chooser.generated)
+
+    def _ends(self) -> bool:
+        if len(self._chooser.generated) == self._most:
+            self._clock.ended = "length"
+        elif self._stop():
+            self._clock.ended = "cancelled"
+        else:
+            return False
+        return True

@@ -1,0 +1,92 @@
+"""A few contexts for many documents: whoever comes back finds what was read of its text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cg2ls.engine.request import EngineError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from cg2ls.engine.kv_context import Forward
+
+MOST_CONTEXTS = 4
+"""Documents that someone goes back and forth between, as a rule; more cost memory and little else."""
+
+SAME_TEXT = 0.5
+"""Share of what a context holds, or of the prompt, that must agree for the prompt to continue that context.
+Below it the prompt is another text, and taking the context would throw a document's cache away."""
+
+
+class Contexts:
+    """Contexts in the order they were last used, made when needed.
+
+    Args:
+        make: makes an empty one; raises EngineError where there is no memory for it.
+        most: how many there may be, at least 1.
+    """
+
+    def __init__(self, make: Callable[[], Forward], most: int) -> None:
+        self._make = make
+        self.most = most
+        self._by_age = [make()]
+
+    def __len__(self) -> int:
+        return len(self._by_age)
+
+    @property
+    def newest(self) -> Forward:
+        """The one used last."""
+        return self._by_age[-1]
+
+    def take(self, prompt: NDArray[np.int64], busy: Collection[Forward] = ()) -> Forward:
+        """The context to run a prompt in, which thereby becomes the newest.
+
+        It is the one that shares the longest prefix with the prompt. If that is another text's, an empty
+        one or the one unused for longest takes its place, and starts with the shared prefix where it can be
+        copied.
+
+        Args:
+            prompt: token ids, int64 [count].
+            busy: contexts the same request uses already.
+
+        Raises:
+            EngineError: all there may be are busy.
+        """
+        free = [context for context in self._by_age if context not in busy]
+        shared = {id(context): context.cached.common_prefix(prompt) for context in free}
+        best = max(reversed(free), key=lambda context: shared[id(context)], default=None)
+        if best is not None and _continues(best, shared[id(best)], len(prompt)):
+            return self._used(best)
+        empty = next((context for context in free if not context.cached.length), None)
+        taken = empty or self._another() or (free[0] if free else None)
+        if taken is None:
+            raise EngineError(f"This request needs more than the {self.most} contexts there is memory for.")
+        if best is not None and taken is not best:
+            taken.adopt(best, shared[id(best)])
+        return self._used(taken)
+
+    def _another(self) -> Forward | None:
+        """One more, unless there are enough or the memory is full."""
+        if len(self._by_age) >= self.most:
+            return None
+        try:
+            made = self._make()
+        except EngineError:
+            self.most = len(self._by_age)
+            return None
+        self._by_age.append(made)
+        return made
+
+    def _used(self, context: Forward) -> Forward:
+        self._by_age.remove(context)
+        self._by_age.append(context)
+        return context
+
+
+def _continues(context: Forward, shared: int, prompt_tokens: int) -> bool:
+    return shared >= SAME_TEXT * min(context.cached.length, prompt_tokens) > 0

@@ -1,0 +1,100 @@
+"""From a model folder to an open model, with every check on the way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cg2ls.engine.call_costs import CallCosts
+from cg2ls.engine.memory_plan import plan_memory
+from cg2ls.engine.model_manager import Keeper
+from cg2ls.engine.model_runner import Runtime
+from cg2ls.engine.request import EngineError
+from cg2ls.engine.threads import default_threads
+from cg2ls.models.codegen2.tokenizer import CodeTokenizer
+from cg2ls.models.folder.description import TOKENIZER, ModelDescription
+from cg2ls.models.folder.verify import check_integrity, check_structure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from cg2ls.engine.options import EngineOptions
+
+
+def open_keeper(
+    folder: Path,
+    *,
+    provider: str,
+    threads: int | None,
+    verify: bool,
+    options: EngineOptions,
+    tell: Callable[[str], None] | None,
+) -> tuple[Keeper, CodeTokenizer]:
+    """Opens a model folder; see `Engine.open`.
+
+    A model that is opened again later is checked again: its files may have changed in between.
+    """
+    if threads is not None and threads < 1:
+        raise EngineError(f"threads is {threads}, but must be at least 1.")
+    model, tokenizer = _checked(folder, verify=verify)
+    memory = plan_memory(model, contexts=options.contexts, limit_mb=options.memory_mb)
+    costs = CallCosts()
+    drafts = model.independent_rows if options.drafts is None else options.drafts
+    measured: list[bool] = []
+
+    def open_runtime(where: str) -> Runtime:
+        if measured:
+            _checked(folder, verify=verify)
+        runtime = Runtime.open(
+            folder,
+            model,
+            provider=where,
+            threads=threads or default_threads(),
+            contexts=memory.contexts,
+            cuda_graph=options.cuda_graph,
+            costs=costs,
+        )
+        if not measured:
+            runtime.calibrate(whole=drafts)
+            measured.append(True)
+        return runtime
+
+    def open_draft() -> Runtime | None:
+        if options.draft_model is None:
+            return None
+        return _open_draft(options.draft_model, model, provider, threads, verify=verify)
+
+    keeper = Keeper(
+        open_runtime, open_draft, provider=provider, memory=memory, idle_s=options.idle_s, tell=tell
+    )
+    return keeper, tokenizer
+
+
+def _checked(folder: Path, *, verify: bool) -> tuple[ModelDescription, CodeTokenizer]:
+    model = ModelDescription.read(folder)
+    check_structure(folder, model)
+    if verify:
+        check_integrity(folder, model)
+    tokenizer = CodeTokenizer.load(folder / TOKENIZER)
+    if tokenizer.special.vocab_size != model.architecture.vocab_size:
+        raise EngineError(
+            f"{folder}: the tokenizer has {tokenizer.special.vocab_size} tokens, but the model"
+            f" {model.architecture.vocab_size}; convert the model again with its own tokenizer."
+        )
+    if tokenizer.special != model.tokens:
+        raise EngineError(
+            f"{folder}: model.json and {TOKENIZER} disagree about the special tokens;"
+            " convert the model again."
+        )
+    return model, tokenizer
+
+
+def _open_draft(
+    folder: Path, larger: ModelDescription, provider: str, threads: int | None, *, verify: bool
+) -> Runtime:
+    model, _ = _checked(folder, verify=verify)
+    if model.files[TOKENIZER].sha256 != larger.files[TOKENIZER].sha256:
+        raise EngineError(f"{folder} cannot draft for {larger.name}: it has another tokenizer.")
+    runtime = Runtime.open(folder, model, provider=provider, threads=threads or default_threads())
+    runtime.calibrate(whole=False)
+    return runtime

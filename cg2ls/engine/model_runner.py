@@ -1,0 +1,165 @@
+"""An open model: what unloading frees and what a broken provider takes with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cg2ls.engine.call_costs import SAMPLED, CallCosts
+from cg2ls.engine.huge_pages import use_huge_pages
+from cg2ls.engine.io_binding import IN_PAIRS, SINGLE, Calls, DeviceCalls, HostCalls, Pairs
+from cg2ls.engine.kv_cache import KvBuffers
+from cg2ls.engine.kv_cache_pool import Contexts
+from cg2ls.engine.kv_context import Forward, first_line
+from cg2ls.engine.onnx_session import OpenSession, open_session
+from cg2ls.engine.providers import PROVIDERS
+from cg2ls.engine.request import EngineError
+from cg2ls.engine.row_divergence import measure_divergence
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cg2ls.models.folder.description import ModelDescription
+
+
+CALIBRATED_BEHIND = 384
+"""Tokens that are taken as read when calls are measured; longer calls cost relatively more behind more."""
+
+TRIED = 24
+"""Tokens that are read to find out whether a row alone gives what several together give."""
+
+ALONE = 4
+"""How many of them alone."""
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """A session with its contexts.
+
+    Attributes:
+        model: its description.
+        opened: the session, and where it runs.
+        contexts: of its documents.
+        costs: of its calls.
+    """
+
+    model: ModelDescription
+    opened: OpenSession
+    contexts: Contexts
+    costs: CallCosts
+
+    @classmethod
+    def open(
+        cls,
+        folder: Path,
+        model: ModelDescription,
+        *,
+        provider: str,
+        threads: int,
+        contexts: int = 1,
+        cuda_graph: bool = False,
+        costs: CallCosts | None = None,
+    ) -> Runtime:
+        """Opens a verified model folder.
+
+        Args:
+            folder: the model folder.
+            model: its description.
+            provider: `auto` or a provider's name.
+            threads: inside one operator.
+            contexts: most that may be made.
+            cuda_graph: see `EngineOptions`.
+            costs: what is known of its calls; None for nothing.
+
+        Raises:
+            EngineError: it cannot be opened, or there is no memory for a context.
+        """
+        opened = open_session(folder, model, provider=provider, threads=threads, cuda_graph=cuda_graph)
+        if PROVIDERS[opened.provider].memory == "cpu":
+            use_huge_pages()
+        pairs = in_pairs(model, opened)
+        made = Contexts(lambda: new_context(model, opened, pairs=pairs), contexts)
+        return cls(model=model, opened=opened, contexts=made, costs=costs or CallCosts())
+
+    def calibrate(self, *, whole: bool) -> None:
+        """Measures what calls cost here; what a session does at its first call only is done then, too.
+
+        Args:
+            whole: whether longer calls than one token are of interest.
+        """
+        context = self.contexts.newest
+        read = min(CALIBRATED_BEHIND, self.model.context_length // 2)
+        tokens: np.ndarray[tuple[int], np.dtype[np.int64]] = np.zeros(read, dtype=np.int64)
+
+        def run(count: int) -> float:
+            context.cached.truncate(0)
+            context.cached.append(tokens)  # the buffers' zeros take as long to attend to as anything
+            began = perf_counter()
+            context.run(np.zeros(count, dtype=np.int64), count)
+            return perf_counter() - began
+
+        self.costs.calibrate(run, SAMPLED if whole else SAMPLED[:1])
+        context.cached.truncate(0)
+
+
+def new_context(model: ModelDescription, opened: OpenSession, *, pairs: Pairs) -> Forward:
+    """An empty context.
+
+    Args:
+        model: its description.
+        opened: its session.
+        pairs: what its calls have in pairs.
+
+    Raises:
+        EngineError: there is no memory for it.
+    """
+    memory = PROVIDERS[opened.provider].memory
+    try:
+        buffers = KvBuffers(
+            opened.ort,
+            model.architecture,
+            length=model.context_length,
+            kv_dtype=model.kv_dtype,
+            device=memory,
+        )
+        return Forward(_calls(model, opened, buffers, pairs=pairs), buffers)
+    except Exception as wrong:  # MemoryError, or one of the runtime's own, undocumented classes
+        raise EngineError(
+            f"There is no memory for {model.name}'s context of {model.context_length} tokens"
+            f" ({first_line(wrong)}) Use a smaller model."
+        ) from None
+
+
+def in_pairs(model: ModelDescription, opened: OpenSession) -> Pairs:
+    """What calls must have in pairs, so that a result does not depend on what shares its call.
+
+    Of no use where it does so anyway. An int8 model adds up in integers behind its last attention, and with an int8
+    cache in attention, too; that the runtime's kernels here really do is tried once, on a few tokens.
+    """
+    if not model.independent_rows:
+        return SINGLE
+    if model.precision != "int8":
+        return IN_PAIRS
+    alone = SINGLE if model.kv_dtype == "int8" else Pairs(tokens=True, logits=False)
+    tried = (TRIED * np.arange(1, 1 + TRIED)) % model.architecture.vocab_size
+    differ = measure_divergence(new_context(model, opened, pairs=alone), tried, ALONE).largest
+    return IN_PAIRS if differ else alone
+
+
+def _calls(model: ModelDescription, opened: OpenSession, buffers: KvBuffers, *, pairs: Pairs) -> Calls:
+    vocab = model.architecture.vocab_size
+    memory = PROVIDERS[opened.provider].memory
+    if memory == "cpu":
+        return HostCalls(opened.ort, opened.session, buffers, vocab, pairs=pairs)
+    return DeviceCalls(
+        opened.ort,
+        opened.session,
+        buffers,
+        vocab,
+        pairs=pairs,
+        memory=memory,
+        graph_ids=opened.graph_ids if opened.cuda_graph else None,
+    )

@@ -1,0 +1,170 @@
+"""An ONNX Runtime session of a model folder's graph."""
+
+from __future__ import annotations
+
+import importlib
+import itertools
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from cg2ls.engine.kv_context import first_line
+from cg2ls.engine.providers import INSTALL, PROVIDERS, Candidate, candidates
+from cg2ls.engine.request import EngineError
+from cg2ls.models.folder.description import GRAPH, ModelDescription
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SILENT = 4
+"""ONNX Runtime's severity `fatal`: what it would print is raised as an error too, and a language server's
+streams are not its to write to."""
+
+ARITHMETIC = {
+    # Without VNNI, x86-64 processors add pairs of int8 products in 16 bits, which overflows. There the runtime
+    # then holds the weights as uint8 and adds in 32 bits; on other processors this changes nothing.
+    "session.x64quantprecision": "1",
+}
+"""What any session over a quantized graph needs to compute what the graph says."""
+
+CONFIG = ARITHMETIC | {
+    # Threads spin between the nodes of a run and between an answer's tokens, where waking them would cost more, but
+    # sleep some 3 ms after the last one: an idle editor must not use a core. Older runtimes spin for 40 ms.
+    "session.intra_op.spin_duration_us": "1000",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSession:
+    """A session and where it runs.
+
+    Attributes:
+        ort: the onnxruntime module.
+        session: its InferenceSession.
+        provider: its name in `PROVIDERS`.
+        reason: why that one, in words for a person.
+        threads: threads inside one operator.
+        cuda_graph: whether it replays recorded calls.
+        graph_ids: numbers of calls to record, which are the session's: under a number that two contexts shared, one
+            would replay what the other recorded.
+    """
+
+    ort: Any
+    session: Any
+    provider: str
+    reason: str
+    threads: int
+    cuda_graph: bool = False
+    graph_ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+
+def import_onnxruntime() -> Any:
+    """The onnxruntime module, which starts in about 0.1 s and is therefore imported when first needed.
+
+    Its telemetry is off: `cg2ls.privacy` says so to the builds that read a variable, and this call to those for
+    Windows apps and components, which do not.
+
+    Raises:
+        EngineError: it is not installed, or does not load.
+    """
+    try:
+        ort = importlib.import_module("onnxruntime")
+        ort.disable_telemetry_events()
+        ort.set_default_logger_severity(SILENT)
+    except (ImportError, AttributeError) as missing:
+        why = "is not installed" if isinstance(missing, ModuleNotFoundError) else f"does not load ({missing})"
+        raise EngineError(f"onnxruntime {why}; install it with: {INSTALL}") from None
+    return ort
+
+
+def open_session(
+    folder: Path, model: ModelDescription, *, provider: str, threads: int, cuda_graph: bool = False
+) -> OpenSession:
+    """Opens the graph on the best provider that works.
+
+    Args:
+        folder: a model folder that was verified.
+        model: its description.
+        provider: `auto`, or a name in `PROVIDERS`.
+        threads: threads inside one operator.
+        cuda_graph: whether CUDA is to replay recorded calls where it can.
+
+    Raises:
+        EngineError: no provider could open it, or it is not the graph that model.json describes.
+    """
+    ort = import_onnxruntime()
+    reasons: list[str] = []
+    for candidate, graphs in _attempts(
+        candidates(provider, ort.get_available_providers(), model.kv_dtype), cuda_graph=cuda_graph
+    ):
+        try:
+            session = _open(ort, folder / GRAPH, candidate.name, threads, cuda_graph=graphs)
+        except Exception as wrong:  # the runtime raises its own, undocumented classes
+            reasons.append(f"{candidate.name}: {first_line(wrong)}")
+            continue
+        check_signature(session, model, folder)
+        return OpenSession(
+            ort, session, candidate.name, "; ".join([candidate.reason, *reasons]), threads, graphs
+        )
+    raise EngineError(f"{folder / GRAPH} could not be opened ({'; '.join(reasons)})")
+
+
+def _attempts(tried: list[Candidate], *, cuda_graph: bool) -> Iterator[tuple[Candidate, bool]]:
+    """Each candidate, and whether it is to replay recorded calls; CUDA refuses to where it leaves nodes to the host."""
+    for candidate in tried:
+        if cuda_graph and candidate.name == "cuda":
+            yield candidate, True
+        yield candidate, False
+
+
+def _open(ort: Any, graph: Path, name: str, threads: int, *, cuda_graph: bool) -> Any:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = SILENT
+    for key, value in CONFIG.items():
+        options.add_session_config_entry(key, value)
+    provider = PROVIDERS[name]
+    if provider.memory == "cuda" and hasattr(ort, "preload_dlls"):
+        ort.preload_dlls()
+    first: Any = (provider.onnxruntime, {"enable_cuda_graph": "1"}) if cuda_graph else provider.onnxruntime
+    session = ort.InferenceSession(str(graph), options, providers=[first, *provider.behind])
+    if session.get_providers()[0] != provider.onnxruntime:
+        raise EngineError(
+            f"onnxruntime offers {provider.onnxruntime} but could not start it (is the driver installed?)"
+        )
+    return session
+
+
+def check_signature(session: Any, model: ModelDescription, folder: Path) -> None:
+    """Compares the graph's inputs and outputs with what model.json says.
+
+    Raises:
+        EngineError: an input or output is missing, or has another type or width.
+    """
+    given = sum(entry.name.startswith("past_key_values.") for entry in session.get_inputs())
+    if given != 2 * model.architecture.n_layer:
+        raise EngineError(_misfit(folder, f"it has {given // 2} layers, not {model.architecture.n_layer}"))
+    layers = range(model.architecture.n_layer)
+    parts = [f"{layer}.{part}" for layer in layers for part in ("key", "value")]
+    inputs = {"input_ids", "seqlens_k", "total_sequence_length", "logits_positions"}
+    inputs |= {f"past_key_values.{part}" for part in parts}
+    outputs = {"logits"} | {f"present.{part}" for part in parts}
+    found_inputs = {entry.name: entry for entry in session.get_inputs()}
+    found_outputs = {entry.name: entry for entry in session.get_outputs()}
+    if found_inputs.keys() != inputs or found_outputs.keys() != outputs:
+        odd = sorted((found_inputs.keys() ^ inputs) | (found_outputs.keys() ^ outputs))
+        raise EngineError(_misfit(folder, f"{odd[0]} is missing or not expected"))
+    kv_type = f"tensor({model.kv_dtype.replace('float32', 'float')})"
+    for name in sorted(inputs - {"input_ids", "seqlens_k", "total_sequence_length", "logits_positions"}):
+        heads, head_dim = found_inputs[name].shape[1], found_inputs[name].shape[3]
+        if found_inputs[name].type != kv_type:
+            raise EngineError(_misfit(folder, f"{name} is {found_inputs[name].type}, not {kv_type}"))
+        if (heads, head_dim) != (model.architecture.n_head, model.architecture.head_dim):
+            raise EngineError(_misfit(folder, f"{name} has {heads} heads of {head_dim}"))
+    if found_outputs["logits"].shape[-1] != model.architecture.vocab_size:
+        raise EngineError(_misfit(folder, f"logits have {found_outputs['logits'].shape[-1]} columns"))
+
+
+def _misfit(folder: Path, what: str) -> str:
+    return f"{folder / GRAPH} does not fit its model.json ({what}); convert the model again."

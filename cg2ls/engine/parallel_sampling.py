@@ -1,0 +1,196 @@
+"""Several answers to one prompt, decoded side by side."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cg2ls.engine.io_binding import logits_dtype
+from cg2ls.engine.kv_cache import KvBuffers
+from cg2ls.engine.kv_context import RunError, first_line
+from cg2ls.engine.providers import PROVIDERS
+from cg2ls.engine.request import RequestError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from cg2ls.engine.deadline import TimeBox
+    from cg2ls.engine.model_runner import Runtime
+    from cg2ls.engine.request import Step
+    from cg2ls.engine.request_timer import Clock
+    from cg2ls.engine.sequence import SingleLane
+    from cg2ls.engine.token_sampler import Chooser
+
+
+class Batch:
+    """Answers that share a prompt.
+
+    The prompt is read once; its keys and values are copied for each answer, and one call of the graph then
+    gives every answer's next logits. Where the cache lies in a device's memory the answers follow one
+    another instead.
+
+    Args:
+        runtime: the open model.
+        lane: with the prompt.
+        choosers: one per answer.
+        box: time for all of them.
+        clock: takes times.
+        is_complete: whether an answer needs no further step.
+    """
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        lane: SingleLane,
+        choosers: Sequence[Chooser],
+        *,
+        box: TimeBox,
+        clock: Clock,
+        is_complete: Callable[[Sequence[Step]], bool],
+    ) -> None:
+        self._runtime = runtime
+        self._lane = lane
+        self._choosers = choosers
+        self._box = box
+        self._clock = clock
+        self._is_complete = is_complete
+        self._answers: list[list[Step]] = [[] for _ in choosers]
+        self._going = list(range(len(choosers)))
+
+    def answers(self, most: int, stop: Callable[[], bool]) -> list[list[Step]]:
+        """The steps of each answer.
+
+        Args:
+            most: tokens an answer may have.
+            stop: whether to end with what there is.
+
+        Raises:
+            RequestError: there is no memory for so many.
+            EngineError: the model cannot be run.
+        """
+        read = self._lane.read((), (), lambda _: not stop())
+        if read is None:
+            self._clock.ended = "cancelled"
+            return self._answers
+        self._clock.prefill_ended(self._lane)
+        logits = np.repeat(read, len(self._choosers), axis=0)
+        if self._is_side_by_side:
+            self._side_by_side(logits, most, stop)
+        else:
+            self._one_after_another(logits[0].copy(), most, stop)
+        return self._answers
+
+    @property
+    def _is_side_by_side(self) -> bool:
+        return PROVIDERS[self._runtime.opened.provider].memory == "cpu" and len(self._choosers) > 1
+
+    def _side_by_side(self, logits: NDArray[np.float32], most: int, stop: Callable[[], bool]) -> None:
+        rows = _Rows(self._runtime, self._lane, len(self._choosers), most)
+        for _ in range(most):
+            for index in list(self._going):
+                self._choose(index, logits[index])
+            if not self._going or not self._may_go_on(stop):
+                break
+            logits = rows.run([answer[-1].token if answer else 0 for answer in self._answers])
+
+    def _one_after_another(self, first: NDArray[np.float32], most: int, stop: Callable[[], bool]) -> None:
+        for index in range(len(self._choosers)):
+            logits = first
+            while True:
+                self._choose(index, logits)
+                if index not in self._going or len(self._answers[index]) == most:
+                    break
+                if not self._may_go_on(stop):
+                    return
+                logits = self._lane.extend([self._answers[index][-1].token])[0]
+            self._lane.keep(0)
+
+    def _choose(self, index: int, logits: NDArray[np.float32]) -> None:
+        step = self._choosers[index].choose(logits)
+        if step is None:
+            self._going.remove(index)
+            return
+        self._clock.token_ready()
+        answer = self._answers[index]
+        answer.append(step)
+        if self._is_complete(answer):
+            self._going.remove(index)
+        self._clock.resume()
+
+    def _may_go_on(self, stop: Callable[[], bool]) -> bool:
+        if stop():
+            self._clock.ended = "cancelled"
+            return False
+        if not self._box.leaves(self._runtime.costs.seconds(len(self._choosers)), first=False):
+            self._clock.ended = "time"
+            return False
+        return True
+
+
+class _Rows:
+    """One cache per answer, and one call for all of them.
+
+    Each call reads one token of each: GroupQueryAttention takes several rows only one token at a time. So the
+    logits may differ from those of `complete` in their last digits (see `calls.Shape`).
+
+    Args:
+        runtime: the open model, on the processor.
+        lane: whose prompt was read.
+        count: answers.
+        most: tokens an answer may have.
+    """
+
+    def __init__(self, runtime: Runtime, lane: SingleLane, count: int, most: int) -> None:
+        model, opened = runtime.model, runtime.opened
+        self._session = opened.session
+        self._length = lane.forward.cached.length
+        try:
+            buffers = KvBuffers(
+                opened.ort,
+                model.architecture,
+                length=self._length + most,
+                kv_dtype=model.kv_dtype,
+                device="cpu",
+                batch=count,
+            )
+            buffers.copy_from(lane.forward.buffers, self._length)
+            vocab = model.architecture.vocab_size
+            self._logits: NDArray[Any] = np.zeros((count, 1, vocab), dtype=logits_dtype(opened.session))
+        except MemoryError as wrong:
+            raise RequestError(
+                f"There is no memory for {count} candidates ({first_line(wrong)}) Ask for fewer."
+            ) from None
+        self._ids: NDArray[np.int64] = np.zeros((count, 1), dtype=np.int64)
+        self._seqlens: NDArray[np.int32] = np.zeros(count, dtype=np.int32)
+        self._total: NDArray[np.int32] = np.zeros((), dtype=np.int32)
+        self._zero: NDArray[np.int64] = np.zeros(1, dtype=np.int64)
+        self._binding = opened.session.io_binding()
+        values = {
+            "input_ids": self._ids,
+            "seqlens_k": self._seqlens,
+            "total_sequence_length": self._total,
+            "logits_positions": self._zero,
+        }
+        for name, array in values.items():
+            self._binding.bind_ortvalue_input(name, opened.ort.OrtValue.ortvalue_from_numpy(array))
+        self._binding.bind_ortvalue_output("logits", opened.ort.OrtValue.ortvalue_from_numpy(self._logits))
+        buffers.bind(self._binding)
+
+    def run(self, tokens: Sequence[int]) -> NDArray[np.float32]:
+        """Logits after one more token of each answer, float32 [count, vocab].
+
+        Raises:
+            RunError: ONNX Runtime failed.
+        """
+        self._ids[:, 0] = tokens
+        self._seqlens[:] = self._length
+        self._length += 1
+        self._total[()] = self._length
+        try:
+            self._session.run_with_iobinding(self._binding)
+        except Exception as wrong:  # the runtime raises its own, undocumented classes
+            raise RunError(f"The model could not be run: {first_line(wrong)}") from None
+        return self._logits[:, 0].astype(np.float32, copy=False)

@@ -1,0 +1,1 @@
+"""Measure speed and quality, alone and beside other runtimes."""

@@ -1,0 +1,64 @@
+"""Whether what was shown is what was written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cg2ls.evaluation.quality.similarity import edit_similarity
+
+if TYPE_CHECKING:
+    from cg2ls.evaluation.quality.passage import Passage
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One answer beside the text that was really written.
+
+    Attributes:
+        shown: whether anything was shown.
+        exact_line: whether the first line with anything on it becomes the line that was written.
+        whole: whether every line does.
+        similarity: edit similarity of the rest of the cursor's line, 0 if nothing was shown.
+    """
+
+    shown: bool
+    exact_line: bool
+    whole: bool
+    similarity: float
+
+
+def judge(passage: Passage, text: str, covers: int) -> Verdict:
+    """Compares an answer with the passage; blanks at the ends of lines do not count.
+
+    Args:
+        passage: what is being written, up to the cursor.
+        text: what was shown.
+        covers: characters right of the cursor that it takes the place of.
+    """
+    if not text:
+        return Verdict(shown=False, exact_line=False, whole=False, similarity=0.0)
+    before = passage.line_before
+    start = max(0, len(passage.left) - len(before))
+    truth = passage.target[start:].split("\n")
+    lines = text.split("\n")
+    lines[-1] += passage.right[covers:].partition("\n")[0]
+    rest = truth[0].removeprefix(before)
+    similarity = edit_similarity(lines[0].rstrip(), rest.rstrip())
+    lines[0] = before + lines[0]
+    first = 0 if "\n" not in text or text.partition("\n")[0].strip() else _first_written(lines)
+    return Verdict(
+        shown=True,
+        exact_line=_same(lines[: first + 1], truth),
+        whole=_same(lines, truth),
+        similarity=similarity,
+    )
+
+
+def _first_written(lines: list[str]) -> int:
+    """Number of the first line after the cursor's with anything on it."""
+    return next((number for number, line in enumerate(lines) if number and line.strip()), 0)
+
+
+def _same(lines: list[str], truth: list[str]) -> bool:
+    return [line.rstrip() for line in lines] == [line.rstrip() for line in truth[: len(lines)]]

@@ -1,0 +1,97 @@
+"""What each rule does: answers with it and without it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from cg2ls.evaluation.quality.judge import judge
+from cg2ls.evaluation.quality.quality import SHARES
+from cg2ls.evaluation.quality.spread import spread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from cg2ls.completion import CompletionOptions
+    from cg2ls.evaluation.quality.headless_editor import Answer, Editor
+    from cg2ls.evaluation.quality.positions import Position
+    from cg2ls.evaluation.quality.quality import Judged
+
+Json = dict[str, Any]
+
+COMPARED = ("exact_line", "edit_similarity", "shown", "shown_wrong")
+"""Shares whose denominators no rule changes."""
+
+
+@dataclass
+class Effects:
+    """Every position's verdict with all rules, and without those that changed its answer.
+
+    Attributes:
+        judged: with all rules.
+        without: by rule, and in there by number of the position; positions that the rule did not change
+            are left out.
+    """
+
+    judged: list[Judged]
+    without: dict[str, dict[int, Judged]]
+
+    def to_json(self) -> Json:
+        """By rule: the share of positions it changed, and each share with it and without it.
+
+        `difference` is with less without, with its 95 % interval.
+        """
+        return {name: self._rule(changed) for name, changed in sorted(self.without.items())}
+
+    def _rule(self, changed: dict[int, Judged]) -> Json:
+        off = [changed.get(number, judged) for number, judged in enumerate(self.judged)]
+        files = [position.source.name for position, _ in off]
+        found: Json = {"changed": round(len(changed) / len(off), 4)}
+        for name in COMPARED:
+            share = SHARES[name]
+            of = list(map(share.of, off))
+            with_it, without = list(map(share.hits, self.judged)), list(map(share.hits, off))
+            below = sum(of) or 1
+            differences = [one - other for one, other in zip(with_it, without, strict=True)]
+            low, high = spread(files, differences, of)
+            found[name] = {
+                "on": round(sum(with_it) / below, 4),
+                "off": round(sum(without) / below, 4),
+                "difference": [round(low, 4), round(high, 4)],
+            }
+        return found
+
+
+def effects(
+    positions: Iterable[Position],
+    options: CompletionOptions,
+    editor_with: Callable[[CompletionOptions], Editor],
+) -> Effects:
+    """Asks at every position, and once more without each rule that says it changed the answer.
+
+    A rule that changes nothing also ends no generation, so without it the answer would be the same. Every
+    answer is the first in its document, so that all are given the same prompt.
+
+    Args:
+        positions: where to ask.
+        options: how completion is set.
+        editor_with: an editor with other options.
+    """
+    editors = {"": editor_with(options)}
+    found = Effects([], defaultdict(dict))
+    for number, position in enumerate(positions):
+        answer = ask_first(editors[""], position)
+        found.judged.append((position, judge(position.passage, answer.text, answer.covers)))
+        for name in dict.fromkeys(answer.changed_by):
+            if name not in editors:
+                editors[name] = editor_with(replace(options, disabled_rules=options.disabled_rules | {name}))
+            other = ask_first(editors[name], position)
+            found.without[name][number] = (position, judge(position.passage, other.text, other.covers))
+    return found
+
+
+def ask_first(editor: Editor, position: Position) -> Answer:
+    """The answer at a position of a document that was just opened."""
+    editor.close(position.source)
+    return editor.ask(position.source, *position.place())

@@ -1,0 +1,89 @@
+"""The files that are replayed, each with the repository it belongs to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cg2ls.evaluation.quality.errors import ReplayError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+LARGEST = 1_000_000
+"""Bytes; a larger file is data or generated."""
+
+LONGEST_LINE = 400
+"""Characters; a file with a longer line is data, generated or minified."""
+
+
+@dataclass(frozen=True)
+class Source:
+    r"""One file.
+
+    Attributes:
+        repository: name of the path it was found under.
+        path: of the file in there, with slashes.
+        language: LSP id.
+        text: its text, line ends `\n`.
+    """
+
+    repository: str
+    path: str
+    language: str
+    text: str
+
+    @property
+    def name(self) -> str:
+        """Unique among all files of a replay."""
+        return f"{self.repository}/{self.path}"
+
+
+def collect(
+    paths: Sequence[Path], by_suffix: Mapping[str, str], languages: Collection[str] = ()
+) -> list[Source]:
+    """All files that people could have written under some paths, sorted.
+
+    Args:
+        paths: files, or folders that are one repository each.
+        by_suffix: LSP id by file name suffix.
+        languages: those to take; all of `by_suffix` if empty.
+
+    Raises:
+        ReplayError: a path is missing, or there is no file to replay.
+    """
+    found = [
+        source
+        for path in paths
+        for source in _under(path, by_suffix)
+        if not languages or source.language in languages
+    ]
+    if not found:
+        wanted = f" in {' or '.join(sorted(languages))}" if languages else ""
+        raise ReplayError(f"There is no file{wanted} to replay under {', '.join(map(str, paths))}.")
+    return found
+
+
+def _under(path: Path, by_suffix: Mapping[str, str]) -> Iterator[Source]:
+    if not path.exists():
+        raise ReplayError(f"{path} does not exist; name a file or a folder to replay.")
+    repository = path.absolute().name
+    for file in [path] if path.is_file() else sorted(path.rglob("*")):
+        language = by_suffix.get(file.suffix.lower())
+        inside = file.relative_to(path if path.is_dir() else path.parent)
+        hidden = any(part.startswith(".") for part in inside.parts)
+        if language and not hidden and file.is_file() and (text := _text(file)) is not None:
+            yield Source(repository, inside.as_posix(), language, text)
+
+
+def _text(file: Path) -> str | None:
+    """The file's text; None if it is not what people write."""
+    try:
+        data = file.read_bytes()
+        text = data.decode("utf-8") if len(data) <= LARGEST else ""
+    except (OSError, UnicodeDecodeError):
+        return None
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    written = text.strip() and "\0" not in text and max(map(len, text.split("\n"))) <= LONGEST_LINE
+    return text if written else None

@@ -1,5 +1,0 @@
-"""Model folders: what a model.json says, and where the folders lie."""
-
-from cg2ls.modelfolder.description import ModelDescription, ModelFolderError
-
-__all__ = ["ModelDescription", "ModelFolderError"]

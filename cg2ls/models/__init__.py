@@ -1,0 +1,1 @@
+"""What models are: the CodeGen2 family and the model folder."""

@@ -1,0 +1,19 @@
+"""What the CodeGen2 family is: configuration, special tokens, infill prompt, tokenizer, checkpoint files."""
+
+from cg2ls.models.codegen2.checkpoint import Checkpoint, CheckpointError, write_checkpoint
+from cg2ls.models.codegen2.config import CodeGenConfig, ConfigError
+from cg2ls.models.codegen2.infill import anchored_prompt
+from cg2ls.models.codegen2.special_tokens import SpecialTokens
+from cg2ls.models.codegen2.tokenizer import CodeTokenizer, TokenizerError
+
+__all__ = [
+    "Checkpoint",
+    "CheckpointError",
+    "CodeGenConfig",
+    "CodeTokenizer",
+    "ConfigError",
+    "SpecialTokens",
+    "TokenizerError",
+    "anchored_prompt",
+    "write_checkpoint",
+]

@@ -1,0 +1,310 @@
+"""The one reader and writer of CodeGen2 and CodeGen2.5 checkpoints in the Hugging Face layout.
+
+A checkpoint is a folder with config.json, tokenizer.json and weights: safetensors, or PyTorch's .bin where the caller
+brings a reader for them. Tensors are memory-mapped and converted one at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+from safetensors.numpy import save_file
+
+from cg2ls.files import replacing_folder
+from cg2ls.jsontext import json_text
+from cg2ls.models.codegen2.config import CODEGEN25, ROTARY_BASE, CodeGenConfig
+from cg2ls.models.codegen2.files import CheckpointError, read_json
+from cg2ls.models.codegen2.llama import llama_shapes
+from cg2ls.models.codegen2.quantized import TYPES, method_beside, method_in_names
+from cg2ls.models.codegen2.safetensors_map import map_safetensors
+from cg2ls.models.codegen2.weight_files import INDEX, SINGLE, find_weights
+
+__all__ = [
+    "INDEX",
+    "SINGLE",
+    "Checkpoint",
+    "CheckpointError",
+    "read_json",
+    "tensor_shapes",
+    "write_checkpoint",
+]
+
+MASKS = (".attn.causal_mask", ".attn.bias")
+FREQUENCIES = ".rotary_emb.inv_freq"
+BUFFERS = (*MASKS, ".attn.masked_bias", FREQUENCIES)
+"""Endings of saved buffers that hold no weights."""
+
+EMBEDDINGS = {"lm_head.weight": ("transformer.wte.weight", "model.embed_tokens.weight")}
+"""What a tied head multiplies by, in either family."""
+
+FREQUENCY_ERROR = 0.01
+"""Relative; frequencies may be stored in half precision."""
+
+
+class StoredTensor(Protocol):
+    """One tensor of a file that is open."""
+
+    @property
+    def dtype(self) -> str:
+        """The safetensors format's name of the element type."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Its dimensions."""
+
+    @property
+    def is_float(self) -> bool:
+        """Whether the values are plain floats."""
+
+    def read(self) -> npt.NDArray[np.float32]:
+        """The values, as a new array."""
+
+
+PickleReader = Callable[[tuple[Path, ...]], Iterator[tuple[str, StoredTensor]]]
+"""Gives the tensors of .bin files by name."""
+
+
+def tensor_shapes(config: CodeGenConfig) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of every weight, as published in `Salesforce/codegen2-*` and `codegen25-*`."""
+    if config.family == CODEGEN25:
+        return llama_shapes(config)
+    d, inner, vocab = config.n_embd, config.n_inner, config.vocab_size
+    shapes: dict[str, tuple[int, ...]] = {"transformer.wte.weight": (vocab, d)}
+    for layer in range(config.n_layer):
+        at = f"transformer.h.{layer}"
+        shapes |= {
+            f"{at}.ln_1.weight": (d,),
+            f"{at}.ln_1.bias": (d,),
+            f"{at}.attn.qkv_proj.weight": (3 * d, d),
+            f"{at}.attn.out_proj.weight": (d, d),
+            f"{at}.mlp.fc_in.weight": (inner, d),
+            f"{at}.mlp.fc_in.bias": (inner,),
+            f"{at}.mlp.fc_out.weight": (d, inner),
+            f"{at}.mlp.fc_out.bias": (d,),
+        }
+    return shapes | {
+        "transformer.ln_f.weight": (d,),
+        "transformer.ln_f.bias": (d,),
+        "lm_head.weight": (vocab, d),
+        "lm_head.bias": (vocab,),
+    }
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """An opened checkpoint: its config, and its tensors on demand.
+
+    Attributes:
+        folder: where it lies.
+        config: its architecture, with the number of qkv groups decided.
+    """
+
+    folder: Path
+    config: CodeGenConfig
+    _tensors: Mapping[str, StoredTensor]
+
+    @classmethod
+    def open(
+        cls,
+        folder: Path,
+        *,
+        qkv_groups: int | None = None,
+        ignored: Collection[str] = (),
+        pickled: PickleReader | None = None,
+    ) -> Checkpoint:
+        """Maps a checkpoint and checks every name and shape against its config; reads no weights.
+
+        Args:
+            folder: the checkpoint.
+            qkv_groups: overrides the group count that config.json implies.
+            ignored: keys of config.json that are not looked at.
+            pickled: reads .bin files; without it they are refused.
+
+        Raises:
+            CheckpointError: a missing or truncated file, a missing, unknown or quantized tensor, a wrong shape.
+            ConfigError: config.json is not CodeGen2's.
+        """
+        if not folder.is_dir():
+            raise CheckpointError(f"{folder} {'is not a folder' if folder.exists() else 'does not exist'}.")
+        config = CodeGenConfig.from_dict(read_json(folder / "config.json"), qkv_groups, ignored=ignored)
+        if method := method_beside(folder):
+            raise CheckpointError(_quantized(folder, method))
+        shapes = tensor_shapes(config)
+        tensors = _without_prefix(_map_all(folder, pickled), next(iter(shapes)))
+        if method := method_in_names(name for name in tensors if not name.endswith(BUFFERS)):
+            raise CheckpointError(_quantized(folder, method))
+        _check_buffers(folder, config, tensors)
+        weights = {name: tensor for name, tensor in tensors.items() if not name.endswith(BUFFERS)}
+        if config.tied:
+            _tie(folder, weights)
+        _check_weights(folder, shapes, weights)
+        return cls(folder, replace(config, tied=False), weights)
+
+    @property
+    def tokenizer_path(self) -> Path:
+        """The tokenizer.json beside the weights."""
+        return self.folder / "tokenizer.json"
+
+    def names(self) -> Iterator[str]:
+        """Names of the weights, in the order of the layers."""
+        return iter(tensor_shapes(self.config))
+
+    def tensor(self, name: str) -> npt.NDArray[np.float32]:
+        """One weight as float32, read now (float16 and bfloat16 are widened exactly).
+
+        Raises:
+            CheckpointError: a value is NaN or infinite, or too large for float32.
+        """
+        values = self._tensors[name].read()
+        check_finite(values, f"{self.folder}: {name}")
+        return values
+
+
+def write_checkpoint(
+    folder: Path,
+    config: CodeGenConfig,
+    tensors: Mapping[str, npt.NDArray[np.float32]],
+    tokenizer_json: str,
+    *,
+    end_of_text_id: int,
+) -> None:
+    """Writes a single-shard float32 checkpoint that `transformers` and `Checkpoint.open` both load.
+
+    The folder appears whole or not at all; one that was there is replaced.
+
+    Raises:
+        CheckpointError: a weight is missing, has the wrong shape, or holds a value that is not finite.
+    """
+    shapes = tensor_shapes(config)
+    for name, shape in shapes.items():
+        if name not in tensors or tensors[name].shape != shape:
+            raise CheckpointError(f"cannot write {folder}: {name} must be given with shape {list(shape)}.")
+        check_finite(tensors[name], f"cannot write {folder}: {name}")
+    with replacing_folder(folder, proof="config.json") as new:
+        (new / "config.json").write_text(
+            json_text(config.to_dict(end_of_text_id=end_of_text_id), indent=2) + "\n"
+        )
+        (new / "tokenizer.json").write_text(tokenizer_json, encoding="utf-8")
+        weights = {name: np.ascontiguousarray(tensors[name], dtype=np.float32) for name in shapes}
+        save_file(weights, str(new / SINGLE), metadata={"format": "pt"})
+        (new / SINGLE).chmod(0o644)  # safetensors lets nobody else read what it writes
+
+
+def check_finite(values: npt.NDArray[np.floating], subject: str) -> None:
+    """Refuses values that are NaN or infinite.
+
+    Args:
+        values: of a tensor; nothing of its size is made beside it.
+        subject: whose they are, for the error.
+
+    Raises:
+        CheckpointError: see above.
+    """
+    if not values.size or (np.isfinite(values.min()) and np.isfinite(values.max())):  # NaN reaches both
+        return
+    bad = ~np.isfinite(values)
+    place = [int(at) for at in np.unravel_index(int(bad.argmax()), values.shape)]
+    count = int(bad.sum())
+    raise CheckpointError(
+        f"{subject} holds {values[tuple(place)]} at {place} ({count} of its {values.size} values are not finite);"
+        " the checkpoint is damaged, or its training diverged."
+    )
+
+
+def _map_all(folder: Path, pickled: PickleReader | None) -> dict[str, StoredTensor]:
+    files = find_weights(folder)
+    if files.pickled and pickled is None:
+        raise CheckpointError(f"{folder} has its weights in .bin files; save them as safetensors first.")
+    tensors: dict[str, StoredTensor] = {}
+    for path in files.paths:
+        found = pickled((path,)) if files.pickled and pickled is not None else map_safetensors(path)
+        for name, tensor in found:
+            if name in tensors:
+                raise CheckpointError(
+                    f"{folder}: the tensor {name} is in two files; remove the one that is stale."
+                )
+            tensors[name] = tensor
+    return tensors
+
+
+def _without_prefix(tensors: Mapping[str, StoredTensor], first: str) -> dict[str, StoredTensor]:
+    """The tensors without what wrappers (DistributedDataParallel, compile, Lightning) put before their names.
+
+    Args:
+        tensors: by name.
+        first: the published name of a tensor that every checkpoint has.
+    """
+    wrapped = next((name for name in tensors if name.endswith(f".{first}")), "")
+    prefix = wrapped.removesuffix(first)
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items()}
+
+
+def _quantized(folder: Path, method: str) -> str:
+    return f"{folder} is quantized already: {method}; convert the float checkpoint it was made from."
+
+
+def _check_buffers(folder: Path, config: CodeGenConfig, tensors: Mapping[str, StoredTensor]) -> None:
+    """Compares what saved buffers say of the network with config.json and with the graph."""
+    for name, tensor in tensors.items():
+        if name.endswith(MASKS) and len(tensor.shape) >= 2 and tensor.shape[-1] < config.n_positions:
+            raise CheckpointError(
+                f"{folder}: {name} is a mask for {tensor.shape[-1]} tokens, but config.json states"
+                f" {config.n_positions} positions."
+            )
+        if name.endswith(FREQUENCIES) and tensor.is_float:
+            found, width = tensor.read().reshape(-1), config.rotary_dim
+            expected = ROTARY_BASE ** (-np.arange(0, width, 2) / width)
+            if found.shape != expected.shape or not np.allclose(
+                found, expected, rtol=FREQUENCY_ERROR, atol=1e-7
+            ):
+                raise CheckpointError(
+                    f"{folder}: {name} has other rotary frequencies than those of base {ROTARY_BASE:g}, which"
+                    " the network here has."
+                )
+
+
+def _tie(folder: Path, weights: dict[str, StoredTensor]) -> None:
+    """Lets the head be the embedding."""
+    for head, names in EMBEDDINGS.items():
+        table = next((weights[name] for name in names if name in weights), None)
+        if table is None:
+            continue
+        if head in weights and not np.array_equal(weights[head].read(), table.read()):
+            raise CheckpointError(
+                f"{folder}: config.json ties the head to the embedding (tie_word_embeddings), but {head} differs"
+                " from it; set tie_word_embeddings to false if the head is its own."
+            )
+        weights[head] = table
+
+
+def _check_weights(
+    folder: Path, shapes: Mapping[str, tuple[int, ...]], weights: Mapping[str, StoredTensor]
+) -> None:
+    for name, shape in shapes.items():
+        if name not in weights:
+            tied = " and config.json ties no head to the embedding (tie_word_embeddings)" * (
+                name in EMBEDDINGS
+            )
+            raise CheckpointError(
+                f"{folder}: the tensor {name} is missing{tied}; download the checkpoint again."
+            )
+        tensor = weights[name]
+        if not tensor.is_float:
+            kind = TYPES.get(tensor.dtype, tensor.dtype)
+            raise CheckpointError(_quantized(folder, f"{kind} (type {tensor.dtype} of {name})"))
+        if tensor.shape != shape:
+            raise CheckpointError(
+                f"{folder}: {name} has shape {list(tensor.shape)}, but config.json implies {list(shape)}."
+            )
+    if unknown := [name for name in weights if name not in shapes]:
+        more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
+        hint = "merge the adapter into its model first" if "lora_" in unknown[0] else "they would be left out"
+        raise CheckpointError(
+            f"{folder} holds tensors that config.json has no place for ({unknown[0]}{more}); {hint}, so the model"
+            " would be another one."
+        )

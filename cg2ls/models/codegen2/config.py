@@ -1,0 +1,199 @@
+"""Shape of a CodeGen2 or CodeGen2.5 model, read from and written to a Hugging Face `config.json`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cg2ls.errors import Cg2Error
+from cg2ls.models.codegen2.config_keys import unlike
+from cg2ls.models.codegen2.llama import llama_dict, shape_from_llama, whole
+from cg2ls.models.codegen2.quantized import method_in_config
+
+CODEGEN2, CODEGEN25 = "codegen2", "codegen2.5"
+FAMILIES = (CODEGEN2, CODEGEN25)
+"""Networks by name: CodeGen2's, and CodeGen2.5's, which is Llama's."""
+
+PUBLISHED_GROUPS = {128: 8, 256: 8}
+"""Groups by the explicit `head_dim` key: Salesforce's 1B (128) and 3.7B (256) carry it and were laid out
+for 8 TPU cores; the 7B and 16B lack it and were laid out for 4."""
+
+
+GROUPS_KEY = "qkv_groups"
+"""Our own key in config.json; no published one has it."""
+
+ROTARY_BASE = 10000.0
+"""Frequencies of the rotary embedding are ROTARY_BASE^(-2i / rotary_dim)."""
+
+
+class ConfigError(Cg2Error):
+    """A config.json that is not a CodeGen2 model's, or contradicts itself."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CodeGenConfig:
+    """Architecture of one model.
+
+    Attributes:
+        n_layer: number of blocks of attention and MLP.
+        n_embd: width of the residual stream.
+        n_head: attention heads; `head_dim` = n_embd / n_head.
+        rotary_dim: leading channels of each head that are rotated; all of them in CodeGen2.5.
+        n_positions: longest sequence in tokens.
+        vocab_size: rows of the embedding and of the output head.
+        n_inner: width of the MLP.
+        qkv_groups: groups in the rows of the fused `qkv_proj`; inside a group the order is query, value, key.
+            1 for CodeGen2.5, whose checkpoints keep the three apart.
+        layer_norm_epsilon: added to the variance (CodeGen2.5: the mean square) in every norm.
+        family: one of `FAMILIES`.
+        tied: whether the head multiplies by the embedding, so that the checkpoint may lack the head's matrix.
+    """
+
+    n_layer: int
+    n_embd: int
+    n_head: int
+    rotary_dim: int
+    n_positions: int
+    vocab_size: int
+    n_inner: int
+    qkv_groups: int = 4
+    layer_norm_epsilon: float = 1e-5
+    family: str = CODEGEN2
+    tied: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("n_layer", "n_embd", "n_head", "rotary_dim", "n_positions", "vocab_size", "n_inner"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"config.json: {name} is {getattr(self, name)}, but must be at least 1.")
+        if not (math.isfinite(self.layer_norm_epsilon) and self.layer_norm_epsilon > 0):
+            raise ConfigError(
+                f"config.json: the norms' epsilon is {self.layer_norm_epsilon}, but must be a small positive number."
+            )
+        if self.n_embd % self.n_head:
+            raise ConfigError(f"config.json: n_embd {self.n_embd} is not divisible by n_head {self.n_head}.")
+        if self.rotary_dim > self.head_dim or self.rotary_dim % 2:
+            raise ConfigError(
+                f"config.json: rotary_dim {self.rotary_dim} must be even and at most the head size {self.head_dim}."
+            )
+        if self.qkv_groups < 1 or self.n_head % self.qkv_groups:
+            raise ConfigError(
+                f"qkv groups: {self.n_head} heads cannot be split into {self.qkv_groups} groups;"
+                " choose a divisor with --qkv-groups."
+            )
+
+    @property
+    def head_dim(self) -> int:
+        """Channels per attention head."""
+        return self.n_embd // self.n_head
+
+    @property
+    def n_parameters(self) -> int:
+        """Trainable parameters, embedding and untied head (CodeGen2: with its bias) included."""
+        d, inner = self.n_embd, self.n_inner
+        if self.family == CODEGEN25:
+            return self.n_layer * (2 * d + 4 * d * d + 3 * d * inner) + 2 * self.vocab_size * d + d
+        block = 2 * d + 4 * d * d + 2 * d * inner + inner + d
+        return self.n_layer * block + 2 * self.vocab_size * d + self.vocab_size + 2 * d
+
+    @classmethod
+    def from_dict(
+        cls, raw: Mapping[str, Any], qkv_groups: int | None = None, *, ignored: Collection[str] = ()
+    ) -> CodeGenConfig:
+        """Reads the keys of a Hugging Face config.json; `eos_token_id` is never looked at.
+
+        Args:
+            raw: the parsed file.
+            qkv_groups: overrides what the file implies (see `implied_groups`).
+            ignored: keys that somebody vouches for; they are not looked at.
+
+        Raises:
+            ConfigError: another model family, quantized weights, a missing key, a contradiction, a key that may
+                change the network in a way that is not known here.
+        """
+        raw = {key: value for key, value in raw.items() if key not in ignored}
+        readers = {"codegen": _codegen2, "llama": _codegen25}
+        if str(kind := raw.get("model_type")) not in readers:
+            raise ConfigError(
+                f"config.json: model_type is {kind!r}, but only 'codegen' (CodeGen2) and 'llama' (CodeGen2.5)"
+                " can be read here."
+            )
+        if method := method_in_config(raw):
+            raise ConfigError(
+                f"The checkpoint is quantized already: {method}; convert the float checkpoint it was made from."
+            )
+        if problem := unlike(raw):
+            raise ConfigError(f"config.json: {problem}.")
+        try:
+            return readers[str(kind)](raw, qkv_groups)
+        except KeyError as missing:
+            raise ConfigError(f"config.json: the key {missing.args[0]!r} is missing.") from None
+        except (TypeError, ValueError, OverflowError) as error:
+            raise ConfigError(f"config.json: a value has the wrong type ({error}).") from None
+
+    def to_dict(self, *, end_of_text_id: int) -> dict[str, Any]:
+        """The Hugging Face config.json of this model; the ids of begin and end are set right (not 1 and 2)."""
+        shape = llama_dict(self) if self.family == CODEGEN25 else self._codegen_dict()
+        return shape | {
+            "initializer_range": 0.02,
+            "tie_word_embeddings": False,
+            "bos_token_id": end_of_text_id,
+            "eos_token_id": end_of_text_id,
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            "torch_dtype": "float32",
+        }
+
+    def _codegen_dict(self) -> dict[str, Any]:
+        return {
+            "architectures": ["CodeGenForCausalLM"],
+            "model_type": "codegen",
+            "activation_function": "gelu_new",
+            "n_layer": self.n_layer,
+            "n_embd": self.n_embd,
+            "n_head": self.n_head,
+            "n_inner": self.n_inner,
+            "rotary_dim": self.rotary_dim,
+            "n_positions": self.n_positions,
+            "n_ctx": self.n_positions,
+            "vocab_size": self.vocab_size,
+            "layer_norm_epsilon": self.layer_norm_epsilon,
+            GROUPS_KEY: self.qkv_groups,
+            "attn_pdrop": 0.0,
+            "embd_pdrop": 0.0,
+            "resid_pdrop": 0.0,
+        }
+
+
+def _codegen2(raw: Mapping[str, Any], qkv_groups: int | None) -> CodeGenConfig:
+    n_embd = whole(raw, "n_embd")
+    return CodeGenConfig(
+        n_layer=whole(raw, "n_layer"),
+        n_embd=n_embd,
+        n_head=whole(raw, "n_head"),
+        rotary_dim=whole(raw, "rotary_dim"),
+        n_positions=whole(raw, "n_positions"),
+        vocab_size=whole(raw, "vocab_size"),
+        n_inner=4 * n_embd if raw.get("n_inner") is None else whole(raw, "n_inner"),
+        qkv_groups=qkv_groups if qkv_groups is not None else implied_groups(raw),
+        layer_norm_epsilon=float(raw.get("layer_norm_epsilon", 1e-5)),
+        tied=bool(raw.get("tie_word_embeddings")),
+    )
+
+
+def _codegen25(raw: Mapping[str, Any], qkv_groups: int | None) -> CodeGenConfig:
+    if qkv_groups not in (None, 1):
+        raise ConfigError(
+            "qkv groups: CodeGen2.5 keeps queries, keys and values apart; leave --qkv-groups out."
+        )
+    return CodeGenConfig(**shape_from_llama(raw), qkv_groups=1, family=CODEGEN25)
+
+
+def implied_groups(raw: Mapping[str, Any]) -> int:
+    """Groups that a config.json implies: our own `qkv_groups` key, else the published rule on `head_dim`.
+
+    Tensor shapes cannot tell the layouts apart, so whoever converts weights should check the result too.
+    """
+    if GROUPS_KEY in raw:
+        return whole(raw, GROUPS_KEY)
+    return PUBLISHED_GROUPS.get(0 if raw.get("head_dim") is None else whole(raw, "head_dim"), 4)

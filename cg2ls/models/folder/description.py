@@ -1,0 +1,285 @@
+"""model.json: everything the engine must know about a model, with one reader and one writer."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cg2ls.errors import Cg2Error
+from cg2ls.files import write_atomically
+from cg2ls.jsontext import json_text
+from cg2ls.models.codegen2.config import CODEGEN2, FAMILIES
+from cg2ls.models.codegen2.special_tokens import SpecialTokens
+from cg2ls.models.folder import fields
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+LEAST_CONTEXT = 32
+"""Tokens; a shorter context has no room for a prompt and an answer."""
+
+FORMAT = 1
+"""Version of model.json that this module reads and writes."""
+
+DESCRIPTION = "model.json"
+GRAPH = "model.onnx"
+WEIGHTS = "model.onnx.data"
+TOKENIZER = "tokenizer.json"
+CONTENT = (GRAPH, WEIGHTS, TOKENIZER)
+"""The files a model folder holds besides model.json."""
+
+PRECISIONS = ("fp32", "fp16", "bf16", "int8", "int4", "nf4")
+KV_DTYPES = ("float32", "float16", "bfloat16", "int8")
+
+LARGEST = 1 << 24
+"""No model has a larger shape or context; a damaged file must not make the engine ask for such memory."""
+
+
+class ModelFolderError(Cg2Error):
+    """A model folder that is missing, damaged, or not what its model.json says."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Architecture:
+    """Shape of the network; the names are those of `cg2ls.models.codegen2.CodeGenConfig`.
+
+    Attributes:
+        qkv_groups: groups in the fused projection of the checkpoint the weights came from. The graph itself
+            has plain query, key and value columns.
+    """
+
+    n_layer: int
+    n_embd: int
+    n_head: int
+    head_dim: int
+    rotary_dim: int
+    n_inner: int
+    vocab_size: int
+    qkv_groups: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Infill:
+    """What the weights were trained to fill in.
+
+    Attributes:
+        objectives: "causal", "span_corruption"; without the latter the model only continues text.
+        character_cuts: whether spans were cut between characters, so that a middle may begin inside a word.
+        anchor_max_tokens: how many tokens of the middle may be given in the prompt before the anchor moves;
+            0 puts the anchor at the cursor, which is the published prompt.
+    """
+
+    objectives: tuple[str, ...] = ("causal", "span_corruption")
+    character_cuts: bool = False
+    anchor_max_tokens: int = 0
+
+
+@dataclass(frozen=True)
+class Language:
+    """One language the weights were trained on.
+
+    Attributes:
+        bits_per_byte: on held-out files; None where nobody measured.
+    """
+
+    bits_per_byte: float | None = None
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """Hex SHA-256 and size in bytes of one file of the folder."""
+
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """Where the weights came from; empty where it is not known.
+
+    Attributes:
+        checkpoint: name of the checkpoint.
+        revision: its pinned revision.
+        sha256: over the checkpoint's weight files.
+    """
+
+    checkpoint: str = ""
+    revision: str = ""
+    sha256: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelDescription:
+    """The content of one model.json.
+
+    Attributes:
+        name: what users choose the model by.
+        architecture: shape of the network.
+        context_length: tokens of prompt and answer together.
+        tokens: ids of the special tokens; `vocab_size` is the architecture's.
+        precision: of the weights; one of `PRECISIONS`.
+        independent_rows: whether a token's result does not depend on which others share its call of the graph.
+            False where activations get one scale for all rows of a call; chunks, drafts and reuse of the
+            cache then change results a little.
+        files: every file of the folder but model.json, by plain name.
+        source: where the weights came from.
+        license: SPDX expression of the weights, "" where unknown.
+        infill: what the weights fill in.
+        languages: what they were trained on, by LSP language id; empty where unknown.
+        document_header: text put before every document in training, "" for none.
+        kv_dtype: element type of the key and value buffers; one of `KV_DTYPES`.
+        quality: measured numbers, by a name that says what was measured.
+        family: of the network, "codegen2" or "codegen2.5".
+    """
+
+    name: str
+    architecture: Architecture
+    context_length: int
+    tokens: SpecialTokens
+    precision: str
+    independent_rows: bool = True
+    files: Mapping[str, FileEntry] = field(default_factory=dict)
+    source: Source = field(default_factory=Source)
+    license: str = ""
+    infill: Infill = field(default_factory=Infill)
+    languages: Mapping[str, Language] = field(default_factory=dict)
+    document_header: str = ""
+    kv_dtype: str = "float32"
+    quality: Mapping[str, float] = field(default_factory=dict)
+    family: str = CODEGEN2
+
+    @classmethod
+    def read(cls, folder: Path) -> ModelDescription:
+        """Reads and checks `folder`/model.json; the other files are not looked at.
+
+        Raises:
+            ModelFolderError: the file is missing, is not JSON, is of a newer format, or a value is missing,
+                of the wrong type or out of range.
+        """
+        path = folder / DESCRIPTION
+        try:
+            return cls.from_dict(json.loads(path.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            raise ModelFolderError(f"{path} is missing, so {folder} is not a model folder.") from None
+        except (OSError, ValueError, RecursionError) as wrong:
+            raise ModelFolderError(
+                f"{path} cannot be read as JSON ({wrong}); convert the model again."
+            ) from None
+        except fields.FieldError as wrong:
+            raise ModelFolderError(f"{path}: {wrong}") from None
+
+    def write(self, folder: Path) -> None:
+        """Writes `folder`/model.json atomically."""
+        write_atomically(folder / DESCRIPTION, json_text(self.to_dict(), indent=2, origin=DESCRIPTION) + "\n")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object of model.json."""
+        tokens = {"end_of_text": self.tokens.end_of_text, "sep": self.tokens.sep}
+        return {
+            "format": FORMAT,
+            "name": self.name,
+            "family": self.family,
+            "architecture": asdict(self.architecture),
+            "context_length": self.context_length,
+            "tokens": tokens | {"eom": self.tokens.eom, "masks": self.tokens.n_masks},
+            "infill": asdict(self.infill) | {"objectives": list(self.infill.objectives)},
+            "languages": {name: asdict(language) for name, language in self.languages.items()},
+            "document_header": self.document_header,
+            "precision": self.precision,
+            "independent_rows": self.independent_rows,
+            "kv_dtype": self.kv_dtype,
+            "files": {name: asdict(entry) for name, entry in self.files.items()},
+            "source": asdict(self.source),
+            "license": self.license,
+            "quality": dict(self.quality),
+        }
+
+    @classmethod
+    def from_dict(cls, raw: object) -> ModelDescription:
+        """Inverse of `to_dict`; unknown keys are passed over.
+
+        Raises:
+            FieldError: see `read`, which turns it into a ModelFolderError naming the file.
+        """
+        top = fields.Fields(raw)
+        if (version := top.integer("format", at_least=1)) > FORMAT:
+            raise fields.FieldError(
+                f"format is {version}, but this cg2ls reads up to {FORMAT}; update cg2ls."
+            )
+        shape = _architecture(top.object("architecture"))
+        precision = top.text("precision", among=PRECISIONS)
+        return cls(
+            name=top.text("name", empty=False),
+            family=top.text("family", among=FAMILIES),
+            architecture=shape,
+            context_length=top.integer("context_length", at_least=LEAST_CONTEXT, below=LARGEST),
+            tokens=_tokens(top.object("tokens"), shape.vocab_size),
+            infill=infill_from(top.object("infill")),
+            languages=languages_from(top.object("languages")),
+            document_header=top.text("document_header"),
+            precision=precision,
+            independent_rows=(
+                top.boolean("independent_rows") if "independent_rows" in top else precision != "int8"
+            ),
+            kv_dtype=top.text("kv_dtype", among=KV_DTYPES),
+            files=_files(top.object("files")),
+            source=source_from(top.object("source")),
+            license=top.text("license"),
+            quality=top.object("quality").numbers(),
+        )
+
+
+def _architecture(raw: fields.Fields) -> Architecture:
+    names = Architecture.__dataclass_fields__
+    shape = Architecture(**{name: raw.integer(name, at_least=1, below=LARGEST) for name in names})
+    if shape.n_head * shape.head_dim != shape.n_embd:
+        raise fields.FieldError("architecture: n_embd must be n_head times head_dim.")
+    if shape.rotary_dim % 2 or shape.rotary_dim > shape.head_dim:
+        raise fields.FieldError("architecture.rotary_dim must be even and at most head_dim.")
+    return shape
+
+
+def _tokens(raw: fields.Fields, vocab_size: int) -> SpecialTokens:
+    def identifier(name: str) -> int:
+        return raw.integer(name, at_least=0, below=vocab_size)
+
+    return SpecialTokens(
+        vocab_size=vocab_size,
+        end_of_text=identifier("end_of_text"),
+        sep=identifier("sep"),
+        eom=identifier("eom"),
+        n_masks=raw.integer("masks", at_least=1, below=vocab_size),
+    )
+
+
+def infill_from(raw: fields.Fields) -> Infill:
+    """Reads the object under "infill"."""
+    return Infill(
+        objectives=raw.texts("objectives"),
+        character_cuts=raw.boolean("character_cuts"),
+        anchor_max_tokens=raw.integer("anchor_max_tokens", at_least=0),
+    )
+
+
+def languages_from(raw: fields.Fields) -> dict[str, Language]:
+    """Reads the object under "languages"."""
+    return {name: Language(raw.object(name).optional_number("bits_per_byte")) for name in raw}
+
+
+def source_from(raw: fields.Fields) -> Source:
+    """Reads the object under "source"."""
+    return Source(checkpoint=raw.text("checkpoint"), revision=raw.text("revision"), sha256=raw.text("sha256"))
+
+
+def _files(raw: fields.Fields) -> dict[str, FileEntry]:
+    entries: dict[str, FileEntry] = {}
+    for name in raw:
+        if Path(name).name != name or "\\" in name or "\0" in name:
+            raise fields.FieldError(f"files names {name!r}, which is not a file of this folder.")
+        entry = raw.object(name)
+        entries[name] = FileEntry(entry.text("sha256", empty=False), entry.integer("bytes", at_least=0))
+    if missing := [name for name in CONTENT if name not in entries]:
+        raise fields.FieldError(f"files does not list {missing[0]}.")
+    return entries

@@ -1,0 +1,190 @@
+"""The models on this machine: the shipped one and those the user added."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from cg2ls.errors import Cg2Error
+from cg2ls.files import replacing_folder
+from cg2ls.models.folder import locations
+from cg2ls.models.folder.choice import DEFAULT_NAME, Choice
+from cg2ls.models.folder.description import DESCRIPTION, ModelDescription, ModelFolderError
+from cg2ls.models.folder.verify import readable, verify_folder
+from cg2ls.system import expand_home
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+"""Names of models, which are names of their folders too."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredModel:
+    """One model of the store.
+
+    Attributes:
+        name: what `cg2ls models use` takes.
+        folder: where it lies.
+        description: its model.json; None if that cannot be read.
+        problem: why not, "" if it can.
+    """
+
+    name: str
+    folder: Path
+    description: ModelDescription | None
+    problem: str = ""
+
+    @property
+    def size(self) -> int:
+        """Bytes of its files as model.json lists them."""
+        return sum(entry.bytes for entry in self.description.files.values()) if self.description else 0
+
+
+class ModelStore:
+    """The folder of added models, and the shipped default beside it.
+
+    Args:
+        root: folder with one folder per model; need not exist. None for the user's own, if the user has one.
+        shipped: the shipped default's folder; need not exist. None for the installation's.
+
+    Attributes:
+        root: None where the user has no folder; then only the shipped model is there.
+    """
+
+    def __init__(self, root: Path | None = None, shipped: Path | None = None) -> None:
+        self.root = root or _users_own()
+        self.shipped = shipped or locations.SHIPPED_DEFAULT
+
+    def models(self) -> list[StoredModel]:
+        """All of them: the shipped default, then the added ones by name. Damaged ones are listed as such."""
+        found: list[Path] = []
+        if self.root is not None:
+            with readable(self.root):
+                found = sorted(path.parent for path in self.root.glob(f"[!.]*/{DESCRIPTION}"))
+        named = [(folder.name, folder) for folder in found]
+        if _has_description(self.shipped):
+            named.insert(0, (DEFAULT_NAME, self.shipped))
+        return [_stored(name, folder) for name, folder in named]
+
+    def locate(self, model: str) -> Path:
+        """The folder of a model given by name, or by the path of its folder.
+
+        Raises:
+            ModelFolderError: there is none, or the system lets nobody look.
+        """
+        if model == DEFAULT_NAME:
+            if not _has_description(self.shipped):
+                raise ModelFolderError(
+                    f"This installation has no default model ({self.shipped} is empty);"
+                    " add one with `cg2ls models add FOLDER` and choose it with `cg2ls models use NAME`."
+                )
+            return self.shipped
+        if (added := self._added(model)) is not None:
+            return added
+        folder = expand_home(model) or Path(model)
+        if _has_description(folder):
+            return _absolute(folder)
+        names = ", ".join(stored.name for stored in self.models()) or "none"
+        raise ModelFolderError(f"There is no model {model!r}, by name or as a folder; there are: {names}.")
+
+    def is_name(self, model: str) -> bool:
+        """Whether this names a model of the store, rather than a folder elsewhere."""
+        return model == DEFAULT_NAME or self._added(model) is not None
+
+    def _added(self, model: str) -> Path | None:
+        """The folder of an added model; None if there is none of this name."""
+        if self.root is None or not NAME.fullmatch(model):
+            return None
+        return self.root / model if _has_description(self.root / model) else None
+
+    def resolve(self, choice: Choice) -> Path:
+        """`locate`, with who chose the model in the error.
+
+        Raises:
+            ModelFolderError: there is no such model.
+        """
+        try:
+            return self.locate(choice.model)
+        except ModelFolderError as missing:
+            if choice.model == DEFAULT_NAME:
+                raise
+            raise ModelFolderError(f"{missing} (The model was {choice.reason}.)") from None
+
+    def add(self, folder: Path) -> StoredModel:
+        """Copies a model folder into the store under the name in its model.json, after verifying it.
+
+        A model of that name is replaced. The copy appears whole or not at all.
+
+        Raises:
+            ModelFolderError: the folder is no sound model folder, or its name cannot be a folder's.
+            NoUserFolderError: there is no store.
+        """
+        model = verify_folder(folder)
+        if not NAME.fullmatch(model.name) or model.name == DEFAULT_NAME:
+            raise ModelFolderError(
+                f"{folder / DESCRIPTION}: the name {model.name!r} cannot be used;"
+                " choose one of letters, digits, '.', '_' and '-' other than 'default'."
+            )
+        target = (self.root or locations.models_folder()) / model.name
+        if folder.resolve() != target.resolve():
+            try:
+                with replacing_folder(target, proof=DESCRIPTION) as new:
+                    for name in (*model.files, DESCRIPTION):
+                        shutil.copyfile(folder / name, new / name)
+                    verify_folder(new)
+            except OSError as wrong:
+                raise ModelFolderError(
+                    f"{folder} could not be copied to {target}: {wrong.strerror}."
+                ) from None
+        return StoredModel(model.name, target, model)
+
+    def remove(self, name: str) -> None:
+        """Deletes an added model.
+
+        Raises:
+            ModelFolderError: it is not one of the store's.
+        """
+        if name == DEFAULT_NAME:
+            raise ModelFolderError("The default model belongs to the installation and is not removed.")
+        folder = self._added(name)
+        if folder is None:
+            added = ", ".join(stored.name for stored in self.models() if stored.name != DEFAULT_NAME)
+            raise ModelFolderError(f"There is no added model {name!r}; added are: {added or 'none'}.")
+        try:
+            shutil.rmtree(folder)
+        except OSError as wrong:
+            raise ModelFolderError(f"{folder} could not be removed: {wrong.strerror}.") from None
+
+
+def _has_description(folder: Path) -> bool:
+    try:
+        return stat.S_ISREG((folder / DESCRIPTION).stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # the last for a name with a null character
+        return False
+    except OSError as wrong:
+        raise ModelFolderError(f"{folder} cannot be read ({wrong.strerror}).") from None
+
+
+def _users_own() -> Path | None:
+    try:
+        return locations.models_folder()
+    except locations.NoUserFolderError:
+        return None
+
+
+def _absolute(folder: Path) -> Path:
+    try:
+        return folder.absolute()
+    except OSError:
+        raise ModelFolderError(
+            f"{folder} cannot be found, since the working directory is gone; give the full path."
+        ) from None
+
+
+def _stored(name: str, folder: Path) -> StoredModel:
+    try:
+        return StoredModel(name, folder, ModelDescription.read(folder))
+    except Cg2Error as wrong:
+        return StoredModel(name, folder, None, str(wrong))

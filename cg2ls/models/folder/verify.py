@@ -1,0 +1,87 @@
+"""Whether a model folder is whole, unchanged and keeps to itself."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from cg2ls.files import sha256_of
+from cg2ls.models.folder.description import DESCRIPTION, GRAPH, ModelDescription, ModelFolderError
+from cg2ls.models.folder.external_data import MalformedGraphError, external_locations
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+def verify_folder(folder: Path) -> ModelDescription:
+    """Checks everything that can be checked without running the model.
+
+    Raises:
+        ModelFolderError: see `ModelDescription.read`, `check_structure` and `check_integrity`.
+    """
+    model = ModelDescription.read(folder)
+    check_structure(folder, model)
+    check_integrity(folder, model)
+    return model
+
+
+def check_structure(folder: Path, model: ModelDescription) -> None:
+    """Checks that every listed file is there in its size, and that the graph reads no other file.
+
+    Raises:
+        ModelFolderError: a file is missing, is a link out of the folder, has another size or cannot be
+            read, or the graph is damaged or names a file that model.json does not list.
+    """
+    for name, entry in model.files.items():
+        with readable(folder / name) as path:
+            if not path.is_file():
+                raise ModelFolderError(f"{path} is missing; convert or add the model again.")
+            if path.resolve().parent != folder.resolve():
+                raise ModelFolderError(f"{path} is a link out of its folder; put the file itself there.")
+            if (size := path.stat().st_size) != entry.bytes:
+                raise ModelFolderError(
+                    f"{path} has {size} bytes, but {DESCRIPTION} says {entry.bytes};"
+                    " convert or add the model again."
+                )
+    try:
+        with readable(folder / GRAPH) as graph:
+            locations = external_locations(graph.read_bytes())
+    except MalformedGraphError as wrong:
+        raise ModelFolderError(
+            f"{folder / GRAPH} is not an ONNX model ({wrong}); convert or add the model again."
+        ) from None
+    if foreign := sorted(locations - model.files.keys()):
+        raise ModelFolderError(
+            f"{folder / GRAPH} wants to read {foreign[0]!r}, which {DESCRIPTION} does not list;"
+            " do not use this model unless you know who made it."
+        )
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[Path]:
+    """Turns what the system says about a file that cannot be read into one sentence.
+
+    Raises:
+        ModelFolderError: an operation in the block was refused.
+    """
+    try:
+        yield path
+    except OSError as wrong:
+        raise ModelFolderError(f"{path} cannot be read ({wrong.strerror}); see to its permissions.") from None
+
+
+def check_integrity(folder: Path, model: ModelDescription) -> None:
+    """Compares the SHA-256 of every listed file.
+
+    Raises:
+        ModelFolderError: a file was changed, or cannot be read.
+    """
+    for name, entry in model.files.items():
+        with readable(folder / name) as path:
+            found = sha256_of(path)
+        if found != entry.sha256:
+            raise ModelFolderError(
+                f"{folder / name} is not the file that {DESCRIPTION} describes (SHA-256 differs);"
+                " convert or add the model again."
+            )

@@ -1,0 +1,1 @@
+"""Text and votes from the other files of a workspace."""

@@ -1,0 +1,130 @@
+"""All files of one language in a workspace, as one sorted segment and who wrote what in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cg2ls.retrieval.memory.mixture import NEAR, WORKSPACE
+from cg2ls.retrieval.memory.suffix_segment import DEPTH, Neighbours, Segment
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from numpy.typing import NDArray
+
+WIDEST = 1024
+"""Entries on each side among which to look for some that count, where many do not."""
+
+
+@dataclass(frozen=True)
+class IndexedFile:
+    """One file of an index.
+
+    Attributes:
+        path: relative to the workspace, with slashes.
+        modified: its time stamp when it was read, in nanoseconds.
+        size: its bytes then.
+        tokens: how many it has; 0 for a file that was refused, which is noted so as not to read it again.
+    """
+
+    path: str
+    modified: int
+    size: int
+    tokens: int
+
+
+class Index:
+    """A segment and its files; immutable, so a thread may search it while another builds the next.
+
+    Args:
+        files: in the segment's order.
+        segment: of their tokens.
+    """
+
+    def __init__(self, files: Sequence[IndexedFile], segment: Segment) -> None:
+        self.files = files
+        self.segment = segment
+        self._ends = np.cumsum([file.tokens + 1 for file in files], dtype=np.int64)
+        folders: dict[str, int] = {}
+        self._numbers = {file.path: number for number, file in enumerate(files)}
+        self._folder_of = np.array(
+            [folders.setdefault(folder_of(file.path), len(folders)) for file in files], np.int64
+        )
+        self._folders = folders
+
+    @cached_property
+    def tokens(self) -> int:
+        """Tokens of all files."""
+        return sum(file.tokens for file in self.files)
+
+    def tokens_of(self, path: str) -> NDArray[np.uint16] | None:
+        """A file's tokens; None if the index has no such file."""
+        number = self._numbers.get(path)
+        if number is None:
+            return None
+        end = int(self._ends[number]) - 1
+        backwards = self.segment.span(end - self.files[number].tokens, end)
+        return backwards[::-1].astype(np.uint16)
+
+    def known(self, path: str) -> IndexedFile | None:
+        """What is noted of a file."""
+        number = self._numbers.get(path)
+        return None if number is None else self.files[number]
+
+    def alive(self, dead: Collection[str]) -> NDArray[np.bool_] | None:
+        """Which files count if those of some paths do not, [files]; None if all do."""
+        numbers = [self._numbers[path] for path in dead if path in self._numbers]
+        if not numbers:
+            return None
+        mask = np.ones(len(self.files), np.bool_)
+        mask[numbers] = False
+        return mask
+
+    def sources(self, folder: str) -> NDArray[np.int64]:
+        """NEAR for the files that lie in a folder, those below it left out, WORKSPACE for others, [files]."""
+        return np.where(self._folder_of == self._folders.get(folder, -1), NEAR, WORKSPACE)
+
+    def neighbours(
+        self, context: bytes, each_side: int, alive: NDArray[np.bool_] | None
+    ) -> tuple[Neighbours, NDArray[np.int64]]:
+        """The entries nearest to a context, and which file each is from.
+
+        Args:
+            context: tokens from right to left, of type TOKEN.
+            each_side: how many before and how many behind the context's own place.
+            alive: files that count, [files]; None for all. Where many entries do not, those farther away are looked at.
+        """
+        at, reach = self.segment.search(context), each_side
+        while True:
+            found = self.segment.around(at, reach)
+            files = self._ends.searchsorted(found.places, side="right")
+            counts = found.counts if alive is None else found.counts & alive[files]
+            if np.count_nonzero(counts) >= each_side or reach >= min(WIDEST, len(self.segment)):
+                break
+            reach *= 4
+        found = Neighbours(found.rows, found.places, counts)
+        if reach == each_side:
+            return found, files
+        rows = np.flatnonzero(counts)
+        middle = int(np.searchsorted(rows, min(at, reach)))
+        rows = rows[max(0, middle - each_side) : middle + each_side]
+        return found.take(rows), files[rows]
+
+    def forward(self, place: int, most: int) -> list[int]:
+        """Tokens that follow a place in the segment, up to the end of its file."""
+        number = int(np.searchsorted(self._ends, place, side="right"))
+        start = int(self._ends[number - 1]) if number else 0
+        return [int(token) for token in self.segment.span(max(start, place - most), place)[::-1]]
+
+
+def folder_of(path: str) -> str:
+    """The folder of a relative path with slashes; "" for the workspace itself."""
+    return path.rpartition("/")[0]
+
+
+EMPTY = Index((), Segment(b"\xff" * 2 * DEPTH, b"", 0xFFFF))
+"""The index of a workspace without files."""

@@ -1,0 +1,143 @@
+"""Bringing an index up to date in a process of its own, so that no key waits for Python's lock meanwhile.
+
+Nothing depends on that process: whatever goes wrong with it, the work is done in this one.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+import cg2ls
+from cg2ls.errors import Cg2Error
+from cg2ls.retrieval.memory.index import EMPTY
+from cg2ls.retrieval.memory.read_workspace import Listener, Progress, Stamp, StoppedError
+from cg2ls.retrieval.memory.store import StoreError
+from cg2ls.retrieval.memory.update_index import Updated, in_process
+from cg2ls.system import unseen
+from cg2ls.workspace import Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cg2ls.models.codegen2.tokenizer import CodeTokenizer
+    from cg2ls.retrieval.memory.index import Index
+    from cg2ls.retrieval.memory.update_index import Task
+
+log = logging.getLogger(__name__)
+
+COMMAND = (sys.executable, "-m", "cg2ls.retrieval.memory.index_worker")
+
+FOLDER = Path(cg2ls.__file__).parents[2]
+"""Where the process starts. Python looks for modules there first, so it must not be the workspace."""
+
+ASK_S = 0.1
+"""Seconds between two questions whether to stop."""
+
+
+class ApartError(Cg2Error):
+    """The process could not do the work."""
+
+
+def in_child(task: Task, tokenizer: CodeTokenizer, known: Index, listener: Listener) -> Updated:
+    """Does what `cg2ls.retrieval.memory.update_index.in_process` does, in a child process of low priority.
+
+    Args:
+        task: what to bring up to date.
+        tokenizer: the model's.
+        known: the index as it was read last, for the case that this process must do the work.
+        listener: told how far reading is, at most once for each percent.
+
+    Raises:
+        StoppedError: the listener wants it; the child is ended.
+    """
+    if not task.store.has_place:  # the child could not hand over what it made
+        return in_process(task, tokenizer, known, listener)
+    try:
+        return _by_child(task, tokenizer, listener)
+    except (ApartError, OSError, StoreError) as wrong:
+        log.warning("%s is read by the server itself: %s", task.workspace.root, wrong)
+        return in_process(task, tokenizer, known, listener)
+
+
+def _by_child(task: Task, tokenizer: CodeTokenizer, listener: Listener) -> Updated:
+    asked = json.dumps({"task": task.to_json(), "tokenizer": tokenizer.to_json()}).encode() + b"\n"
+    with _child(asked) as lines:
+        for line in _until_stopped(lines, listener):
+            try:
+                done = _heard(json.loads(line), task, listener)
+            except (ValueError, TypeError, KeyError, AttributeError) as wrong:
+                raise ApartError(f"its process said {line[:80]!r} ({wrong}).") from None
+            if done is not None:
+                return done
+    raise ApartError("its process ended without an answer.")
+
+
+def _heard(said: dict[str, Any], task: Task, listener: Listener) -> Updated | None:
+    """Passes a line on; what was done if it is the last."""
+    if "failed" in said:
+        raise ApartError(f"its process says: {said['failed']}")
+    if "refused" in said:
+        path, reason, detail = said["refused"]
+        listener.refused(Refusal(Path(path), reason, detail))
+        return None
+    if "files" in said:
+        listener.report(Progress(int(said["files"]), int(said["of"])))
+        return None
+    changed = {path: Stamp(*stamp) for path, stamp in said["changed"].items()}
+    gone = [str(path) for path in said["gone"]]
+    return Updated(task.store.read() if said["on_disk"] else EMPTY, changed, gone)
+
+
+@contextmanager
+def _child(asked: bytes) -> Iterator[SimpleQueue[bytes | None]]:
+    """The lines that a child answers with, None behind the last one; it is ended behind the block."""
+    process = subprocess.Popen(
+        COMMAND,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        cwd=FOLDER,
+        creationflags=unseen(),
+    )
+    lines: SimpleQueue[bytes | None] = SimpleQueue()
+    talking = threading.Thread(target=_talk, args=(process, asked, lines), name="memory-child", daemon=True)
+    talking.start()
+    try:
+        yield lines
+    finally:
+        process.kill()
+        process.wait()
+        talking.join()
+
+
+def _talk(process: subprocess.Popen[bytes], asked: bytes, lines: SimpleQueue[bytes | None]) -> None:
+    """Asks, and takes the answers in; the question may be longer than a pipe holds, so it is asked here."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    with suppress(OSError), process.stdin, process.stdout:  # it ended meanwhile
+        process.stdin.write(asked)
+        process.stdin.flush()
+        for line in process.stdout:
+            lines.put(line)
+    lines.put(None)
+
+
+def _until_stopped(lines: SimpleQueue[bytes | None], listener: Listener) -> Iterator[bytes]:
+    while True:
+        if listener.stop():
+            raise StoppedError
+        try:
+            line = lines.get(timeout=ASK_S)
+        except Empty:
+            continue
+        if line is None:
+            return
+        yield line

@@ -1,0 +1,86 @@
+"""A process of low priority that brings one index up to date: `python -m cg2ls.retrieval.memory.index_worker`.
+
+It reads one line of JSON, a task and the tokenizer, and answers with lines of JSON: how far it is, what may not be
+read, and at the end what it found, or why it failed. It ends when its stdin does, so it never outlives the server.
+`cg2ls.retrieval.memory.index_process` is the other side.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+from cg2ls.system import give_way
+
+if TYPE_CHECKING:
+    from cg2ls.retrieval.memory.read_workspace import Progress
+    from cg2ls.workspace import Refusal
+
+
+def main() -> None:
+    """Does the work that stdin asks for."""
+    give_way()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the server ends this process
+    line = sys.stdin.buffer.readline()
+    if not line.endswith(b"\n"):  # whoever asked has left
+        return
+    threading.Thread(target=_end_with_stdin, daemon=True).start()
+    try:
+        _say(_done(json.loads(line)))
+    except Exception as wrong:  # whatever it is, the server goes on without this process
+        _say({"failed": f"{type(wrong).__name__}: {wrong}"})
+    os._exit(0)
+
+
+def _done(said: dict[str, Any]) -> dict[str, Any]:
+    """What the last line says of a task."""
+    from tokenizers import Tokenizer
+
+    from cg2ls.models.codegen2.tokenizer import CodeTokenizer
+    from cg2ls.retrieval.memory.index import EMPTY
+    from cg2ls.retrieval.memory.read_workspace import Listener
+    from cg2ls.retrieval.memory.update_index import Task, in_process
+
+    tokenizer = CodeTokenizer(Tokenizer.from_str(said["tokenizer"]))
+    done = in_process(Task.from_json(said["task"]), tokenizer, EMPTY, Listener(_Percents().report, _refused))
+    if done.problem:
+        return {"failed": done.problem}
+    changed = {path: [stamp.modified, stamp.size] for path, stamp in done.changed.items()}
+    return {"changed": changed, "gone": done.gone, "on_disk": bool(done.index.files)}
+
+
+class _Percents:
+    """Tells of progress once for each percent."""
+
+    def __init__(self) -> None:
+        self._told = -1
+
+    def report(self, progress: Progress) -> None:
+        """Says how far reading is."""
+        percent = 100 * progress.files // max(1, progress.of)
+        if percent > self._told:
+            self._told = percent
+            _say({"files": progress.files, "of": progress.of})
+
+
+def _refused(refusal: Refusal) -> None:
+    _say({"refused": [str(refusal.path), refusal.reason, refusal.detail]})
+
+
+def _say(what: dict[str, Any]) -> None:
+    sys.stdout.buffer.write(json.dumps(what).encode() + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def _end_with_stdin() -> None:
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,160 @@
+"""One open document as memory sees it: a sorted segment, and a short sorted list of what changed since.
+
+An edit changes the contexts of its own tokens and of the DEPTH tokens behind it. Their old entries are struck
+out of the segment, their new ones put in their place in the list. When the list grows long, the segment is
+sorted anew, away from whoever waits.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cg2ls.retrieval.memory.suffix_segment import DEPTH, TOKEN, Neighbours, Segment
+from cg2ls.retrieval.memory.token_lines import TokenLines
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+LONG = 4096
+"""Changed entries from which on sorting anew is worth it."""
+
+_CONTEXT = DEPTH * TOKEN.itemsize
+"""Bytes of an entry's context. An entry is those bytes, from right to left, and then the token that followed; two that
+are the same are as good as each other."""
+
+_FIRST = np.array([DEPTH, *range(DEPTH)])
+"""Columns of an entry in the order that `Neighbours.rows` have them in."""
+
+
+@dataclass(frozen=True)
+class View:
+    """What a document held at one moment; it stays so whatever is typed.
+
+    Attributes:
+        segment: its tokens as they were sorted last, one file.
+        alive: which entries of the segment still hold, by their place, [tokens + 1].
+        changed: entries that changed since, sorted.
+    """
+
+    segment: Segment
+    alive: NDArray[np.bool_]
+    changed: Sequence[bytes]
+
+    @cached_property
+    def _all_changed(self) -> Neighbours:
+        count = len(self.changed)
+        table = np.frombuffer(b"".join(self.changed), np.uint16).reshape(count, 1 + DEPTH)
+        return Neighbours(table.take(_FIRST, axis=1), np.full(count, -1), np.ones(count, np.bool_))
+
+    def neighbours(self, context: bytes, each_side: int) -> list[Neighbours]:
+        """Entries nearest to a context: those of the segment, and those that changed lately, whose place is -1.
+
+        Args:
+            context: tokens from right to left, of type TOKEN.
+            each_side: how many before and how many behind the context's own place.
+        """
+        found = []
+        if len(self.segment):
+            near = self.segment.neighbours(context, each_side)
+            found.append(Neighbours(near.rows, near.places, near.counts & self.alive[near.places]))
+        if self.changed:
+            at = bisect_left(self.changed, context)
+            rows, places, counts = self._all_changed
+            near_by = slice(max(0, at - each_side), at + each_side)
+            found.append(Neighbours(rows[near_by], places[near_by], counts[near_by]))
+        return found
+
+    def forward(self, place: int, most: int) -> list[int]:
+        """Tokens from a place of the segment on."""
+        return [int(token) for token in self.segment.span(max(0, place - most), place)[::-1]]
+
+
+class LiveDocument:
+    """The tokens of a document that is being edited.
+
+    Not safe for threads; `Memory` holds a lock.
+
+    Args:
+        encode: the tokenizer.
+        separator: the token that stands for a document's start.
+    """
+
+    def __init__(self, encode: Callable[[str], list[int]], separator: int) -> None:
+        self.lines = TokenLines(encode)
+        self._separator = separator
+        self._segment = Segment.of([], separator)
+        self._alive: NDArray[np.bool_] = np.zeros(0, np.bool_)
+        self._origin: NDArray[np.int32] = np.zeros(0, np.int32)
+        self._changed: list[bytes] = []
+
+    @property
+    def changed_entries(self) -> int:
+        """Entries in the short list."""
+        return len(self._changed)
+
+    def update(self, text: str) -> None:
+        r"""Takes a new version of the text in, with `\n` line ends."""
+        old = self.lines.tokens
+        edit = self.lines.update(text)
+        if edit is None:
+            return
+        start, end, fresh = edit
+        if len(fresh) + end - start > LONG:
+            self.adopt(self.sorted_anew())
+            return
+        reach = min(end + DEPTH, len(old))
+        self._strike(old, range(start, reach), self._alive, self._changed)
+        written = range(start, reach - end + start + len(fresh))
+        unsorted = np.full(len(written), -1, np.int32)
+        self._origin = np.concatenate([self._origin[:start], unsorted, self._origin[reach:]])
+        for entry in self._entries(self.lines.tokens, written):
+            insort(self._changed, entry)
+
+    def sorted_anew(self) -> Segment:
+        """A segment of the document as it is; slow, for `adopt` if the text has not changed meanwhile."""
+        return Segment.of([self.lines.tokens], self._separator)
+
+    def adopt(self, segment: Segment) -> None:
+        """Replaces the segment by one sorted from the present tokens, and empties the list."""
+        count = len(self.lines.tokens)
+        self._segment = segment
+        self._alive = np.ones(count + 1, np.bool_)
+        self._origin = np.arange(count, dtype=np.int32)
+        self._changed = []
+
+    def view(self, hidden: range) -> View:
+        """The document as it is now.
+
+        Args:
+            hidden: tokens of the document whose entries do not count.
+        """
+        alive, changed = self._alive.copy(), self._changed.copy()
+        self._strike(self.lines.tokens, hidden, alive, changed)
+        return View(self._segment, alive, changed)
+
+    def _strike(
+        self, tokens: NDArray[np.uint16], entries: range, alive: NDArray[np.bool_], changed: list[bytes]
+    ) -> None:
+        """Takes entries of the document out of a segment's or a list's."""
+        origins = self._origin[entries.start : entries.stop]
+        alive[len(self._segment) - 1 - origins[origins >= 0]] = False  # a place counts from the text's end
+        if (origins >= 0).all():
+            return
+        for entry, origin in zip(self._entries(tokens, entries), origins.tolist(), strict=True):
+            if origin < 0:
+                del changed[bisect_left(changed, entry)]
+
+    def _entries(self, tokens: NDArray[np.uint16], entries: range) -> list[bytes]:
+        """What stands in front of each, from right to left, the document's start padded, and the token itself."""
+        left = tokens[max(0, entries.start - DEPTH) : entries.stop]
+        padding = np.full(max(0, DEPTH - entries.start), self._separator, TOKEN)
+        text = np.concatenate([left[::-1].astype(TOKEN), padding]).astype(TOKEN).tobytes()
+        ends = range(2 * len(entries), 0, -2)
+        return [text[end : end + _CONTEXT] + text[end - 2 : end] for end in ends]

@@ -1,0 +1,259 @@
+"""What one workspace's files of one language say about the next token."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from threading import Lock, RLock
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cg2ls.retrieval.memory.evidence import DocumentPart, IndexPart, Part
+from cg2ls.retrieval.memory.index import EMPTY, Index, folder_of
+from cg2ls.retrieval.memory.mixture import INSTALLED, NEAR, Mixture, MixtureError, shipped
+from cg2ls.retrieval.memory.open_documents import OpenDocuments
+from cg2ls.retrieval.memory.prior import MemoryPrior
+from cg2ls.retrieval.memory.read_workspace import NOBODY, Listener, Stamp, read_files, stamp_of
+from cg2ls.retrieval.memory.store import Store
+from cg2ls.retrieval.memory.suffix_segment import DEPTH, Segment
+from cg2ls.retrieval.memory.update_index import MOST_BESIDE, Task, bytes_of, in_process
+from cg2ls.workspace.languages import language_of_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from cg2ls.models.codegen2.tokenizer import CodeTokenizer
+    from cg2ls.retrieval.memory.installed_packages import Installed
+    from cg2ls.retrieval.memory.read_workspace import Progress
+    from cg2ls.retrieval.memory.update_index import Update
+    from cg2ls.workspace import Refusal, Workspace
+
+log = logging.getLogger(__name__)
+
+NONE_OPEN: Mapping[str, str] = {}
+
+
+class Memory:
+    """The workspace's index and the open documents.
+
+    `prior` is for the thread that completes, `refresh` for one in the background; they may overlap.
+
+    Args:
+        workspace: what may be read.
+        language: LSP id of the files that count.
+        tokenizer: the model's.
+        mixture: how to weigh what is found; None for the package's own weights.
+        store: where the index lies on disk; None for the user's cache.
+        installed: packages that take part; their index lies in the user's cache, for all workspaces that share them.
+        update: brings an index up to date; `index_process.in_child` keeps that away from a server's keys.
+
+    Attributes:
+        mixture: the weights in use.
+        mixture_origin: where they come from.
+        lock: held while open documents are looked at or changed.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        language: str,
+        tokenizer: CodeTokenizer,
+        mixture: Mixture | None = None,
+        store: Store | None = None,
+        installed: Installed | None = None,
+        update: Update = in_process,
+    ) -> None:
+        self.workspace = workspace
+        self.language = language
+        self.store = store or Store.of(workspace.root, language, tokenizer)
+        self.mixture, self.mixture_origin = (mixture, "given") if mixture else _fitted(self.store)
+        self.vocabulary = tokenizer.special.vocab_size
+        self.encode = tokenizer.encode
+        self._tokenizer = tokenizer
+        self._update = update
+        self.separator = tokenizer.special.end_of_text
+        self.lock = RLock()
+        self._refreshing = Lock()
+        self._base = EMPTY
+        self._changes = EMPTY
+        self._gone: frozenset[str] = frozenset()
+        self._packages = EMPTY
+        self.installed = installed
+        self.packages_store = (
+            Store.of(
+                installed.workspace.root,
+                language,
+                tokenizer,
+                self.store.folder.parent if self.store.has_place else None,
+            )
+            if installed
+            else None
+        )
+        self.documents = OpenDocuments(tokenizer, self.lock)
+
+    def wants(self, name: str) -> bool:
+        """Whether a file's name says that it is of this memory's language."""
+        return language_of_name(name) == self.language
+
+    @property
+    def indexed_tokens(self) -> int:
+        """Tokens of the workspace's files."""
+        return self._base.tokens + self._changes.tokens
+
+    @property
+    def installed_tokens(self) -> int:
+        """Tokens of installed packages."""
+        return self._packages.tokens
+
+    def refresh(
+        self,
+        report: Callable[[Progress], None] = lambda _: None,
+        refused: Callable[[Refusal], None] = lambda _: None,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Brings the index up to date with the files on disk; slow, for the background.
+
+        What changed since the index was written is kept beside it, until it is much enough to write it anew.
+
+        Args:
+            report: told how far reading is.
+            refused: told of each file or folder that may not be read.
+            stop: asked now and then whether to give up.
+
+        Raises:
+            StoppedError: `stop` returned true.
+        """
+        with self._refreshing:
+            self._refresh(Listener(report, refused, stop))
+
+    def file_changed(self, path: Path) -> None:
+        """Takes one file's new content on disk in; for the background.
+
+        Args:
+            path: absolute; nothing happens if memory has no use for it.
+        """
+        with self._refreshing:
+            name = self.workspace.name_of(path)
+            if name is None:
+                return
+            path = self.workspace.root / name
+            with self.lock:
+                changes, gone = self._changes, self._gone
+            files = {file.path: Stamp(file.modified, file.size) for file in changes.files}
+            stamp = None if self.workspace.refusal(path) else stamp_of(path)
+            if stamp is not None:
+                files[name] = stamp
+            else:
+                files.pop(name, None)
+            if bytes_of(files.values(), self.workspace) > MOST_BESIDE:
+                self._refresh(NOBODY)
+                return
+            changes = self._beside(files, NOBODY)
+            self._adopt(self._base, changes, gone | {name})
+
+    def prior(
+        self, path: str, text: str, offset: int, others: Mapping[str, str] = NONE_OPEN
+    ) -> MemoryPrior | None:
+        r"""What memory knows about the text at a place of a document.
+
+        Args:
+            path: of the document, relative to the workspace with slashes; any name if it lies outside.
+            text: the document with `\n` line ends.
+            offset: where the answer begins, in characters.
+            others: texts of other open documents by path, as they stand in the editor, the last used first. They
+                take the place of their files on disk.
+
+        Returns:
+            None where nothing is known yet.
+        """
+        with self.lock:
+            document: list[Part] = []
+            unsaved = self.documents.unsaved(others, self._tokens_of, self._may_read)
+            live = self.documents.get(path, text)
+            if live is not None:
+                left, hidden = live.lines.before(offset)
+                document = [DocumentPart(live.view(hidden))]
+            else:
+                line = text.rfind("\n", 0, max(0, offset - 1)) + 1
+                left = np.array(self.encode(text[max(line, offset - 500) : offset]), np.uint16)
+            parts = [*document, *self._parts(path, unsaved)]
+        if not parts:
+            return None
+        if len(left) < DEPTH:
+            left = np.concatenate([np.array([self.separator], np.uint16), left])
+        return MemoryPrior(parts, left, self.mixture)
+
+    def must_open(self, path: str, text: str) -> bool:
+        """Whether a document is new and so large that `opened` should take it in; true once."""
+        with self.lock:
+            return self.documents.must_open(path, text)
+
+    def opened(self, path: str, text: str) -> None:
+        """Takes a document in; slow for a large one, for the background."""
+        self.documents.opened(path, text)
+
+    def _parts(self, path: str, unsaved: Index) -> list[Part]:
+        """What is searched beside the document itself, whose file on disk does not count."""
+        base, changes, packages = self._base, self._changes, self._packages
+        open_paths = [path, *(file.path for file in unsaved.files)]
+        parts: list[Part] = []
+        for index, dead in ((unsaved, [path]), (changes, open_paths)):
+            if index.files:
+                parts.append(IndexPart(index, index.alive(dead), np.full(len(index.files), NEAR)))
+        if base.files:
+            alive = base.alive([*open_paths, *self._gone])
+            parts.append(IndexPart(base, alive, base.sources(folder_of(path))))
+        if packages.files:
+            parts.append(IndexPart(packages, None, np.full(len(packages.files), INSTALLED)))
+        return parts
+
+    def _tokens_of(self, path: str) -> NDArray[np.uint16] | None:
+        """A file's tokens as it was read last."""
+        changed = self._changes.tokens_of(path)
+        if changed is not None or path in self._gone:
+            return changed
+        return self._base.tokens_of(path)
+
+    def _may_read(self, path: str, text: str) -> bool:
+        return self.workspace.refusal_of_text(Path(path), text) is None
+
+    def _refresh(self, listener: Listener) -> None:
+        """`refresh`, with the lock held."""
+        task = Task(self.workspace, self.language, self.store)
+        done = self._update(task, self._tokenizer, self._base, listener)
+        changes = self._beside(done.changed, listener)
+        self._adopt(done.index, changes, frozenset([*done.gone, *done.changed]))
+        if self.installed is not None and self.packages_store is not None:
+            packages = self.installed
+            task = Task(packages.workspace, self.language, self.packages_store, packages.direct)
+            self._packages = self._update(task, self._tokenizer, self._packages, listener).index
+
+    def _beside(self, files: dict[str, Stamp], listener: Listener) -> Index:
+        """An index in memory of files that changed, MOST_BESIDE bytes of them at most."""
+        if not files:
+            return EMPTY
+        known = self._changes
+        noted, tokens = read_files(self.workspace, files, self.encode, reuse=known, listener=listener)
+        return Index(noted, Segment.of(tokens, self.separator))
+
+    def _adopt(self, base: Index, changes: Index, gone: frozenset[str]) -> None:
+        with self.lock:
+            self._base, self._changes, self._gone = base, changes, gone
+            self.documents.saved()
+        self.documents.settle()
+
+
+def _fitted(store: Store) -> tuple[Mixture, str]:
+    """The weights fitted to this workspace, else those of the package."""
+    try:
+        if store.has_place and store.mixture.is_file():
+            return Mixture.read(store.mixture), str(store.mixture)
+    except MixtureError as wrong:
+        log.warning("%s", wrong)
+    except OSError as error:
+        log.warning("%s cannot be read (%s).", store.mixture, error.strerror)
+    return shipped(), "shipped"

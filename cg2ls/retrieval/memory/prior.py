@@ -1,0 +1,62 @@
+"""Memory as the engine sees it: one request's evidence about the next token, and drafts from the longest match."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cg2ls.retrieval.memory.evidence import Evidence, gather
+from cg2ls.retrieval.memory.suffix_segment import DEPTH, TOKEN
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from cg2ls.retrieval.memory.evidence import Part
+    from cg2ls.retrieval.memory.mixture import Mixture
+
+LEAST_MATCH = 3
+"""A draft goes on from a match of this many tokens or more, and is as long as its match at most: what has agreed
+for longer agrees for longer (prompt lookup, Saxena 2023)."""
+
+
+class MemoryPrior:
+    """One request's view of memory; implements `cg2ls.engine.prior.Prior`.
+
+    Args:
+        parts: where to look.
+        left: tokens of the document in front of the answer; the last DEPTH count.
+        mixture: how to weigh what is found.
+    """
+
+    def __init__(self, parts: Sequence[Part], left: NDArray[np.uint16], mixture: Mixture) -> None:
+        self.parts = parts
+        self._left = left[-DEPTH:][::-1].astype(TOKEN).tobytes()
+        self.mixture = mixture
+        self._found: dict[tuple[int, ...], Evidence] = {}
+
+    def mix(self, generated: Sequence[int], logits: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The next token's log-probabilities after the votes; see `Mixture.mix`."""
+        return self.mixture.mix(self.evidence(generated).votes, logits)
+
+    def draft(self, generated: Sequence[int], most: int) -> Sequence[int]:
+        """What followed the longest match, the nearest of the longest first."""
+        evidence = self.evidence(generated)
+        lengths = np.where(evidence.places >= 0, evidence.votes.lengths, 0)
+        if not len(lengths) or lengths.max() < LEAST_MATCH:
+            return ()
+        longest = np.flatnonzero(lengths == lengths.max())
+        best = int(longest[evidence.votes.sources[longest].argmin()])
+        part = self.parts[int(evidence.parts[best])]
+        return part.forward(int(evidence.places[best]), min(most, int(lengths[best])))
+
+    def evidence(self, generated: Sequence[int]) -> Evidence:
+        """What was found after these tokens; looked up once."""
+        key = tuple(generated[-DEPTH:])
+        known = self._found.get(key)
+        if known is None:
+            context = (np.array(key[::-1], TOKEN).tobytes() + self._left)[: DEPTH * TOKEN.itemsize]
+            known = self._found[key] = gather(self.parts, context)
+        return known

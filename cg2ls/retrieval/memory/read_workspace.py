@@ -1,0 +1,164 @@
+"""Reading a workspace into an index, file by file, reading again only what changed."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cg2ls.retrieval.memory.index import Index, IndexedFile
+from cg2ls.workspace import RefusedError
+from cg2ls.workspace.languages import language_of_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from numpy.typing import NDArray
+
+    from cg2ls.workspace import Refusal, Workspace
+
+
+PIECE = 2000
+"""Characters that are tokenized at once, for about a millisecond."""
+
+_CUT = re.compile(r"(?<=[^\n])\n(?!\n)")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far reading is.
+
+    Attributes:
+        files: files read so far.
+        of: files there are.
+    """
+
+    files: int
+    of: int
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """By what a changed file is told.
+
+    Attributes:
+        modified: time stamp in nanoseconds.
+        size: in bytes.
+    """
+
+    modified: int
+    size: int
+
+
+class StoppedError(Exception):
+    """Reading was cancelled."""
+
+
+@dataclass(frozen=True)
+class Listener:
+    """Who waits for files to be read.
+
+    Attributes:
+        report: told how far it is.
+        refused: told of each file or folder that may not be read.
+        stop: asked now and then whether to give up.
+    """
+
+    report: Callable[[Progress], None] = lambda _: None
+    refused: Callable[[Refusal], None] = lambda _: None
+    stop: Callable[[], bool] = lambda: False
+
+
+NOBODY = Listener()
+
+
+def listing(
+    workspace: Workspace, language: str, refused: Callable[[Refusal], None] = lambda _: None
+) -> dict[str, Stamp]:
+    """Files of one language that may be read, by their paths relative to the workspace."""
+    found = {}
+    for path in workspace.walk(lambda name: language_of_name(name) == language, refused):
+        stamp = stamp_of(path)
+        if stamp is not None:
+            found[path.relative_to(workspace.root).as_posix()] = stamp
+    return found
+
+
+def stamp_of(path: Path) -> Stamp | None:
+    """A file's stamp; None if it is gone."""
+    try:
+        state = path.lstat()
+    except OSError:
+        return None
+    return Stamp(state.st_mtime_ns, state.st_size)
+
+
+def differing(index: Index, files: Mapping[str, Stamp]) -> tuple[list[str], list[str]]:
+    """Files that are new or changed since they were indexed, and indexed files that are gone."""
+    changed = []
+    for path, stamp in files.items():
+        known = index.known(path)
+        if known is None or (known.modified, known.size) != (stamp.modified, stamp.size):
+            changed.append(path)
+    return changed, [file.path for file in index.files if file.path not in files]
+
+
+def read_files(
+    workspace: Workspace,
+    files: Mapping[str, Stamp],
+    encode: Callable[[str], list[int]],
+    *,
+    reuse: Index,
+    listener: Listener = NOBODY,
+) -> tuple[list[IndexedFile], list[NDArray[np.uint16]]]:
+    """Tokens of files; those an index has already are taken from it.
+
+    Raises:
+        StoppedError: the listener wants it.
+    """
+    noted, tokens = [], []
+    for number, (path, stamp) in enumerate(files.items()):
+        if listener.stop():
+            raise StoppedError
+        known = reuse.known(path)
+        if known is not None and (known.modified, known.size) == (stamp.modified, stamp.size):
+            of_file = reuse.tokens_of(path)
+            assert of_file is not None
+        else:
+            of_file = _read(workspace, path, encode, listener.refused)
+            listener.report(Progress(number + 1, len(files)))
+        noted.append(IndexedFile(path, stamp.modified, stamp.size, len(of_file)))
+        tokens.append(of_file)
+    return noted, tokens
+
+
+def encoded(encode: Callable[[str], list[int]], text: str) -> NDArray[np.uint16]:
+    """Tokens of a text, taken piece by piece: the tokenizer holds Python's lock, and keys are answered in between.
+
+    Pieces end where a line does that no blank line follows, and no token reaches over such a place
+    (`cg2ls.retrieval.memory.token_lines`).
+    """
+    pieces, start = [], 0
+    while start < len(text):
+        cut = _CUT.search(text, start + PIECE)
+        end = cut.end() if cut else len(text)
+        pieces.append(np.array(encode(text[start:end]), np.uint16))
+        start = end
+    return np.concatenate(pieces) if pieces else np.zeros(0, np.uint16)
+
+
+def _read(
+    workspace: Workspace,
+    path: str,
+    encode: Callable[[str], list[int]],
+    refused: Callable[[Refusal], None],
+) -> NDArray[np.uint16]:
+    """A file's tokens; none if it may not be read."""
+    try:
+        return encoded(encode, workspace.read(Path(path)))
+    except RefusedError as wrong:
+        refused(wrong.refusal)
+        return np.zeros(0, np.uint16)

@@ -1,0 +1,203 @@
+"""An index on disk: mapped, not read, and rebuilt rather than trusted when anything about it is odd.
+
+A folder of its own for each workspace, tokenizer and language, for its owner alone (0700):
+
+    index.json    what the index is of, and every file's name, time stamp, size and number of tokens
+    tokens.bin    all files backwards, two bytes a token
+    suffixes.bin  places in it in the order of their contexts, four bytes a token
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import mmap
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cg2ls.errors import Cg2Error
+from cg2ls.files import OutputError, replacing_folder
+from cg2ls.models.folder.locations import NoUserFolderError, cache_folder
+from cg2ls.retrieval.memory.index import Index, IndexedFile
+from cg2ls.retrieval.memory.suffix_segment import DEPTH, TOKEN, Segment, backwards, sort_suffixes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from cg2ls.models.codegen2.tokenizer import CodeTokenizer
+
+FORMAT = 1
+DESCRIPTION, TOKENS, SUFFIXES = "index.json", "tokens.bin", "suffixes.bin"
+BYTES_PER_TOKEN = TOKEN.itemsize + 4
+
+
+class StoreError(Cg2Error):
+    """An index on disk that cannot be used, or written."""
+
+
+class Store:
+    """The place on disk of one index.
+
+    Args:
+        root: the workspace's folder.
+        language: LSP id.
+        tokenizer: SHA-256 of the model's tokenizer.json.
+        separator: the tokenizer's token for a document's end.
+        folder: of all indexes; None for the user's cache.
+    """
+
+    def __init__(
+        self, root: Path, language: str, tokenizer: str, separator: int, folder: Path | None = None
+    ) -> None:
+        self._is_of = {
+            "format": FORMAT,
+            "root": str(root.resolve()),
+            "language": language,
+            "tokenizer": tokenizer,
+            "separator": separator,
+        }
+        name = hashlib.sha256(json.dumps(self._is_of, sort_keys=True).encode()).hexdigest()[:24]
+        self._folder: Path | None = None
+        self._no_place = ""
+        try:
+            self._folder = (folder or memory_folder()) / name
+        except NoUserFolderError as error:
+            self._no_place = str(error)
+        self._separator = separator
+
+    @property
+    def has_place(self) -> bool:
+        """Whether there is a folder to keep the index in."""
+        return self._folder is not None
+
+    @property
+    def folder(self) -> Path:
+        """Of this index.
+
+        Raises:
+            StoreError: the user has no folder on this machine.
+        """
+        if self._folder is None:
+            raise StoreError(self._no_place)
+        return self._folder
+
+    @property
+    def mixture(self) -> Path:
+        """File of the weights fitted to the workspace.
+
+        Raises:
+            StoreError: the user has no folder on this machine.
+        """
+        return self.folder.with_suffix(".weights.json")
+
+    @classmethod
+    def of(cls, root: Path, language: str, tokenizer: CodeTokenizer, folder: Path | None = None) -> Store:
+        """The place of a workspace's index for a model's tokenizer."""
+        fingerprint = hashlib.sha256(tokenizer.to_json().encode()).hexdigest()
+        return cls(root, language, fingerprint, tokenizer.special.end_of_text, folder)
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON has it, for another process."""
+        return {**self._is_of, "folder": str(self._folder.parent) if self._folder else None}
+
+    @classmethod
+    def from_json(cls, said: dict[str, Any]) -> Store:
+        """What `to_json` gave."""
+        root, folder = Path(said["root"]), Path(said["folder"]) if said["folder"] else None
+        return cls(root, said["language"], said["tokenizer"], said["separator"], folder)
+
+    def read(self) -> Index:
+        """Maps the index.
+
+        Raises:
+            StoreError: there is none, or it is cut short, damaged or of something else.
+        """
+        try:
+            raw: Any = json.loads((self.folder / DESCRIPTION).read_text("utf-8"))
+            files = [IndexedFile(*each) for each in raw.pop("files")]
+            if raw != self._is_of:
+                raise ValueError("it is of something else")
+            entries = sum(file.tokens + 1 for file in files)
+            text = _mapped(self.folder / TOKENS, (entries + DEPTH) * TOKEN.itemsize)
+            suffixes = _mapped(self.folder / SUFFIXES, entries * 4)
+            segment = Segment(text, suffixes, self._separator)
+            segment.check()
+        except FileNotFoundError:
+            raise StoreError(f"{self.folder} holds no index yet.") from None
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as wrong:
+            raise StoreError(
+                f"{self.folder}: the index cannot be used ({wrong}); it is built anew."
+            ) from None
+        return Index(files, segment)
+
+    def write(self, files: Sequence[IndexedFile], tokens: Sequence[NDArray[np.uint16]]) -> Index:
+        """Sorts files' tokens and writes them in place of what was there.
+
+        Args:
+            files: what to note of each file.
+            tokens: of each file.
+
+        Raises:
+            StoreError: there is no space, or the folder cannot be written.
+        """
+        folder = self.folder
+        text = backwards(tokens, self._separator)
+        suffixes = sort_suffixes(text)
+        described = {**self._is_of, "files": [[f.path, f.modified, f.size, f.tokens] for f in files]}
+        try:
+            folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            folder.parent.chmod(0o700)
+            with replacing_folder(folder, proof=DESCRIPTION) as new:
+                (new / TOKENS).write_bytes(text.tobytes())
+                (new / SUFFIXES).write_bytes(suffixes.tobytes())
+                (new / DESCRIPTION).write_text(json.dumps(described), "utf-8")
+            folder.chmod(0o700)
+        except (OSError, OutputError) as error:
+            why = error.strerror if isinstance(error, OSError) else str(error)
+            raise StoreError(
+                f"{folder}: the index cannot be written ({why}); memory lasts for this session only."
+            ) from None
+        return self.read()
+
+    def clear(self) -> bool:
+        """Removes the index and the fitted weights; whether there was anything.
+
+        Raises:
+            StoreError: they cannot be removed.
+        """
+        if not self.has_place:
+            return False
+        try:
+            there = self.folder.exists() or self.mixture.exists()
+            if self.folder.exists():
+                shutil.rmtree(self.folder)
+            self.mixture.unlink(missing_ok=True)
+        except NotADirectoryError:  # a file lies where the folder of all indexes would: nothing is kept
+            return False
+        except OSError as error:
+            raise StoreError(f"{self.folder} cannot be removed ({error.strerror}).") from None
+        return there
+
+
+def memory_folder() -> Path:
+    """The folder of all indexes."""
+    return cache_folder() / "memory"
+
+
+def _mapped(file: Path, size: int) -> Any:
+    """A file mapped for reading.
+
+    Raises:
+        OSError: it cannot be opened.
+        ValueError: it is not of this size.
+    """
+    with file.open("rb") as opened:
+        found = file.stat().st_size
+        if found != size:
+            raise ValueError(f"{file.name} has {found} bytes, not {size}")
+        return mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) if size else b""

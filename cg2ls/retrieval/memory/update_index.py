@@ -1,0 +1,148 @@
+"""Bringing an index on disk up to date with the files it is of."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from cg2ls.models.folder.locations import warn_once
+from cg2ls.retrieval.memory.index import EMPTY, Index
+from cg2ls.retrieval.memory.installed_packages import Installed
+from cg2ls.retrieval.memory.read_workspace import differing, listing, read_files
+from cg2ls.retrieval.memory.store import Store, StoreError
+from cg2ls.retrieval.memory.suffix_segment import Segment
+from cg2ls.workspace import ReadingRules, Workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from cg2ls.models.codegen2.tokenizer import CodeTokenizer
+    from cg2ls.retrieval.memory.read_workspace import Listener, Stamp
+
+log = logging.getLogger(__name__)
+
+MERGE = 0.1
+"""Share of the workspace's bytes that may be changed before the index on disk is written anew."""
+
+MOST_BESIDE = 1_000_000
+"""Bytes of changed files that are kept beside the index at most: the server itself reads them, in half a second."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What an index is of, and where it lies.
+
+    Attributes:
+        workspace: what may be read.
+        language: LSP id of the files that count.
+        store: the index on disk.
+        direct: if it is of installed packages, those that the workspace itself asks for; None for a workspace's own
+            files. Of packages nothing is kept beside the index: it is written anew when any file is another.
+    """
+
+    workspace: Workspace
+    language: str
+    store: Store
+    direct: frozenset[str] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON has it, for another process."""
+        return {
+            "root": str(self.workspace.root),
+            "rules": asdict(self.workspace.rules),
+            "language": self.language,
+            "store": self.store.to_json(),
+            "direct": None if self.direct is None else sorted(self.direct),
+        }
+
+    @classmethod
+    def from_json(cls, said: dict[str, Any]) -> Task:
+        """What `to_json` gave."""
+        rules: dict[str, Any] = {name: _frozen(each) for name, each in said["rules"].items()}
+        return cls(
+            Workspace(Path(said["root"]), ReadingRules(**rules)),
+            said["language"],
+            Store.from_json(said["store"]),
+            None if said["direct"] is None else frozenset(said["direct"]),
+        )
+
+
+@dataclass(frozen=True)
+class Updated:
+    """An index after `update`.
+
+    Attributes:
+        index: of the files.
+        changed: files that are new or another in it, to be kept beside it.
+        gone: files of it that are no longer there.
+        problem: why it could not be written, in a sentence; "" if it lies on disk.
+    """
+
+    index: Index
+    changed: dict[str, Stamp]
+    gone: list[str]
+    problem: str = ""
+
+
+class Update(Protocol):
+    """Brings an index up to date, here or elsewhere; `in_process` says how."""
+
+    def __call__(self, task: Task, tokenizer: CodeTokenizer, known: Index, listener: Listener, /) -> Updated:
+        """The index as it is then."""
+
+
+def in_process(task: Task, tokenizer: CodeTokenizer, known: Index, listener: Listener) -> Updated:
+    """Writes the index anew if much changed since; slow, for the background.
+
+    Args:
+        task: what to bring up to date.
+        tokenizer: the model's.
+        known: the index as it was read last; if it has no files it is read from disk.
+        listener: told how far reading is.
+
+    Raises:
+        StoppedError: the listener wants it.
+    """
+    base = known if known.files else _read(task.store)
+    files = listing(task.workspace, task.language, listener.refused)
+    if task.direct is not None:
+        files = Installed(task.workspace, task.direct).chosen(files)
+    changed, gone = differing(base, files)
+    if not _is_much(task, files, changed, gone, base):
+        return Updated(base, {path: files[path] for path in changed}, gone)
+    noted, tokens = read_files(task.workspace, files, tokenizer.encode, reuse=base, listener=listener)
+    try:
+        return Updated(task.store.write(noted, tokens), {}, [])
+    except StoreError as wrong:
+        warn_once(str(wrong))
+        in_memory = Index(noted, Segment.of(tokens, tokenizer.special.end_of_text))
+        return Updated(in_memory, {}, [], problem=str(wrong))
+
+
+def bytes_of(stamps: Iterable[Stamp], workspace: Workspace) -> int:
+    """Bytes of files, but for those that are too large to be read."""
+    return sum(stamp.size for stamp in stamps if stamp.size <= workspace.rules.max_bytes)
+
+
+def _frozen(value: Any) -> Any:
+    """A value from JSON with tuples in place of lists."""
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
+
+
+def _is_much(task: Task, files: dict[str, Stamp], changed: list[str], gone: list[str], base: Index) -> bool:
+    if task.direct is not None:
+        return bool(changed or gone)
+    most = min(MERGE * bytes_of(files.values(), task.workspace), MOST_BESIDE)
+    much = bytes_of((files[path] for path in changed), task.workspace) > most
+    return much or len(gone) > MERGE * len(base.files)
+
+
+def _read(store: Store) -> Index:
+    """The index on disk, or none if it cannot be used."""
+    try:
+        return store.read()
+    except StoreError as wrong:
+        log.info("%s", wrong)
+        return EMPTY

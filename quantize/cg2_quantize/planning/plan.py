@@ -1,0 +1,201 @@
+"""`--format auto`: the best format that fits this machine, and the sum that says so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from cg2_quantize.errors import QuantizeError
+from cg2_quantize.formats import Format, format_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cg2_quantize.planning.machine import Machine
+    from cg2ls.models.codegen2 import CodeGenConfig
+
+SHARE = 0.9
+"""Of the free memory that a plan may take."""
+
+WORKSPACE_TOKENS = 128
+"""Tokens of a call; their activations, and logits of one, are what a call needs besides weights and cache."""
+
+RUNTIME_BYTES = 300 << 20
+"""What ONNX Runtime and, on a card, the CUDA context and libraries take; not measured per machine."""
+
+LEAST_CONTEXT = 512
+"""Tokens; a plan lowers the context to no less."""
+
+KV_BYTES = {"float32": 4, "float16": 2, "int8": 1}
+
+ON_CARD = ("fp16", "int8", "int4")
+ON_PROCESSOR = (("int8", None), ("int8", "int8"), ("int4", None), ("int4", "int8"))
+"""Formats, and of the cache, from the best to the smallest."""
+
+PROVIDER = "pip install 'cg2ls[gpu]'"
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What was asked for beside `--format auto`; a plan offers nothing else.
+
+    Attributes:
+        target: "cpu" or "cuda"; None for either.
+        portable: whether in standard operators only.
+        kv: "float" or "int8"; None for either.
+        calibrated: whether int4's ranges are to be calibrated, which only int4 has.
+        genai: whether onnxruntime-genai is to run it, which takes a processor and a float cache.
+    """
+
+    target: str | None = None
+    portable: bool = False
+    kv: str | None = None
+    calibrated: bool = False
+    genai: bool = False
+
+    @property
+    def processor_only(self) -> str:
+        """The option that only a processor can fulfil; "" where there is none."""
+        options = {"--portable": self.portable, "--kv int8": self.kv == "int8", "--genai": self.genai}
+        return next((option for option, given in options.items() if given), "")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A format and what it takes, bytes.
+
+    Attributes:
+        chosen: the format.
+        context: tokens of prompt and answer together.
+        weights: of the weight file.
+        cache: keys and values of the whole context.
+        workspace: activations of a call, logits and the runtime.
+        budget: what may be used.
+        place: the card's name or "the processor", with its free memory.
+        reason: why it is not the card, where there is one; "" else.
+    """
+
+    chosen: Format
+    context: int
+    weights: int
+    cache: int
+    workspace: int
+    budget: int
+    place: str
+    reason: str = ""
+
+    @property
+    def total(self) -> int:
+        """All of it."""
+        return self.weights + self.cache + self.workspace
+
+    def __str__(self) -> str:
+        parts = f"{_gb(self.weights)} weights + {_gb(self.cache)} cache of {self.context} tokens"
+        why = f"; {self.reason}" if self.reason else ""
+        return (
+            f"{self.chosen.name} ({self.chosen.kv} cache) for {self.place}: {parts} +"
+            f" {_gb(self.workspace)} workspace = {_gb(self.total)} of {_gb(self.budget)}{why}"
+        )
+
+
+def plan(config: CodeGenConfig, machine: Machine, wishes: Wishes | None = None) -> Plan:
+    """The first format that fits: larger weights before smaller, then a smaller cache, then half the context.
+
+    A card goes before the processor, which is taken where no format fits the card.
+
+    Args:
+        config: the model's shape.
+        machine: what is free.
+        wishes: options given beside `--format auto`.
+
+    Raises:
+        QuantizeError: none fits, or two options cannot go together.
+    """
+    wishes = wishes or Wishes()
+    obstacle = _card_obstacle(machine, wishes)
+    if wishes.target == "cuda" and obstacle:
+        raise QuantizeError(f"--format auto finds nothing for --for cuda: {obstacle}; name a format instead.")
+    tried: list[Plan] = []
+    if not obstacle:
+        formats = [format_of("int4", target="cuda", calibrated=True)] if wishes.calibrated else []
+        formats = formats or [format_of(name, target="cuda") for name in ON_CARD]
+        place = f"{machine.gpu_name} ({_gb(machine.gpu)} free)"
+        found = _first(config, formats, int(SHARE * machine.gpu), place)
+        if found.total <= found.budget:
+            return found
+        tried.append(found)
+        obstacle = f"on {machine.gpu_name} the smallest would take {_gb(found.total)} of {_gb(found.budget)}"
+    if wishes.target != "cuda":
+        found = _on_processor(config, machine, wishes, obstacle if machine.gpu else "")
+        if found.total <= found.budget:
+            return found
+        tried.append(found)
+    said = "; ".join(str(plan_) for plan_ in tried[-1:])
+    raise QuantizeError(f"No format fits: the smallest would be {said}; use a smaller model.")
+
+
+def _card_obstacle(machine: Machine, wishes: Wishes) -> str:
+    """Why the card is out of the question; "" where it is not."""
+    if wishes.target == "cpu":
+        return "--for cpu was given"
+    if option := wishes.processor_only:
+        return f"{option} is for processors"
+    if not machine.gpu:
+        return "no NVIDIA card is found here"
+    if not machine.cuda:
+        return f"the ONNX Runtime that is installed has no CUDA ({PROVIDER})"
+    return ""
+
+
+def _on_processor(config: CodeGenConfig, machine: Machine, wishes: Wishes, reason: str) -> Plan:
+    if wishes.genai and wishes.kv == "int8":
+        raise QuantizeError("--genai is for a float cache; leave --kv int8 out.")
+    if not machine.memory:
+        raise QuantizeError(
+            "The system does not tell how much memory is free; name a format instead of auto."
+        )
+    only_float = wishes.kv == "float" or (wishes.kv is None and (wishes.portable or wishes.genai))
+    wanted_kv = ["int8"] if wishes.kv == "int8" else [None] if only_float else [None, "int8"]
+    formats = [
+        format_of(name, target="cpu", kv=kv, portable=wishes.portable, calibrated=wishes.calibrated)
+        for name, kv in ON_PROCESSOR
+        if kv in wanted_kv and (name == "int4" or not wishes.calibrated)
+    ]
+    limit = f", {machine.limit}" if machine.limit else ""
+    place = f"the processor ({_gb(machine.memory)} free{limit})"
+    found = _first(config, formats, int(SHARE * machine.memory), place)
+    return replace(found, reason=reason)
+
+
+def _first(config: CodeGenConfig, formats: Sequence[Format], budget: int, place: str) -> Plan:
+    """The first that fits, with half the context where none does; the smallest tried, where that does not help."""
+    context = config.n_positions
+    while True:
+        for chosen in formats:
+            tried = _sum(config, chosen, context, budget, place)
+            if tried.total <= budget:
+                return tried
+        if context // 2 < min(LEAST_CONTEXT, config.n_positions):
+            return tried
+        context //= 2
+
+
+def _sum(config: CodeGenConfig, chosen: Format, context: int, budget: int, place: str) -> Plan:
+    ends = 2 * config.vocab_size * config.n_embd
+    element = chosen.floats.itemsize
+    activations = (
+        WORKSPACE_TOKENS * (4 * config.n_embd + 2 * config.n_inner + config.n_head * context) * element
+    )
+    return Plan(
+        chosen=chosen,
+        context=context,
+        weights=chosen.most_bytes(config.n_parameters - ends, ends),
+        cache=2 * config.n_layer * config.n_embd * context * KV_BYTES[chosen.kv],
+        workspace=activations + config.vocab_size * 4 + RUNTIME_BYTES,
+        budget=budget,
+        place=place,
+    )
+
+
+def _gb(count: int) -> str:
+    return f"{count / (1 << 30):.2f} GiB"

@@ -1,5 +1,0 @@
-"""Other runtimes for the same weights, for `cg2ls bench --against`.
-
-Converting needs their exporters, so `python -m cg2_quantize.rivals` runs in an environment with the extra
-`reference`; serving needs only the runtime itself.
-"""

@@ -1,0 +1,114 @@
+"""The report as a page: one HTML file, its plots drawn in it."""
+
+from __future__ import annotations
+
+import math
+from html import escape
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cg2_quantize.verification.limits import LIMITS, misses
+from cg2_quantize.verification.plots import bars, curve
+
+if TYPE_CHECKING:
+    from cg2_quantize.verification.report import ProofReport
+    from cg2_quantize.verification.stream import Streamed
+
+STYLE = """
+:root { color-scheme: light dark; --ink: #222; --line: #888; --mark: #2a6fb0; --paper: #fff }
+@media (prefers-color-scheme: dark) { :root { --ink: #ddd; --mark: #6cb0ee; --paper: #1b1b1b } }
+body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper);
+  max-width: 46em; margin: 2em auto; padding: 0 1em }
+h2 { font-size: 1em }
+table { border-collapse: collapse }
+td { padding: .15em 1.5em .15em 0 }
+td:nth-child(2) { text-align: right; font-variant-numeric: tabular-nums }
+svg text { fill: var(--ink); font-size: 12px }
+svg .axis { stroke: var(--line) }
+svg .curve { stroke: var(--mark); fill: none; stroke-width: 2 }
+svg .bar { fill: var(--mark) }
+.bad { color: #c0392b }
+"""
+
+LABELS = {
+    "bytes": ("size", "bytes"),
+    "bits_per_weight": ("bits per weight", ""),
+    "kl_mean": ("mean KL divergence", "nats per token"),
+    "kl_p99": ("99th percentile of it", "nats"),
+    "top1_agreement": ("same likeliest token", "share of tokens"),
+    "perplexity_ratio": ("perplexity over the reference's", ""),
+    "reference_loss": ("loss of the checkpoint itself", "nats per token"),
+    "unigram_loss": ("loss of token frequencies alone", "nats per token"),
+    "largest_activation": ("largest activation (float16 holds 65,504)", ""),
+    "infill_exact_match_delta": ("lines filled in exactly, less the reference's", "share of lines"),
+    "first_divergence_median": ("tokens before greedy answers differ, median", ""),
+    "prefill_ms": ("reading a prompt", "ms"),
+    "decode_tokens_per_s": ("decoding", "tokens per second"),
+    "bandwidth_share": ("memory bandwidth used", "share"),
+    "peak_memory_bytes": ("peak memory", "bytes"),
+    "optimum_kl_mean": ("mean KL divergence from optimum's export", "nats per token"),
+    "optimum_top1_agreement": ("same likeliest token as it", "share of tokens"),
+    "optimum_largest_difference": ("largest difference of a logit from it", ""),
+}
+
+FAINT, STRONG = -6, 1
+"""Powers of ten between which KL divergences are drawn, nats."""
+
+RARE = -5
+"""Power of ten of the smallest share of tokens drawn."""
+
+
+def page(name: str, report: ProofReport, streamed: Streamed | None) -> str:
+    """The HTML of a report."""
+    values = report.to_dict()
+    rows = "".join(
+        f"<tr><td>{escape(label)}</td><td>{_number(values[key])}</td><td>{escape(unit)}</td></tr>\n"
+        for key, (label, unit) in LABELS.items()
+    )
+    title = f"{escape(name)} in {report.format}"
+    return f"""<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>{title}</title><style>{STYLE}</style>
+<h1>{title}</h1>
+<p>{_verdict(report)}</p>
+<table>{rows}</table>
+{"" if streamed is None else _plots(streamed)}
+<p>Compared with the float32 network of the same checkpoint over {report.tokens} tokens of held-out code,
+teacher-forced, in calls of 128 tokens ({escape(report.proof)} proof). What was not measured is a dash.</p>
+</html>
+"""
+
+
+def _verdict(report: ProofReport) -> str:
+    if report.kl_mean is None:
+        return "The logits were not compared."
+    if not report.trained:
+        return (
+            "The checkpoint is hardly better than a table of token frequencies, so its limits do not apply."
+        )
+    limit = LIMITS[report.format]
+    stated = f"limits of {report.format}: mean KL {limit.kl:g}, agreement {limit.agreement:.1%}"
+    if found := misses(report):
+        return f'<span class="bad">Outside of its limits: {escape("; ".join(found))}</span> ({stated}).'
+    return f"Within its limits ({stated})."
+
+
+def _plots(streamed: Streamed) -> str:
+    kl = np.sort(np.maximum(streamed.measures.values("kl"), 1e-9))[::-1]
+    picked = np.unique(np.geomspace(1, len(kl), 200).astype(int)) - 1
+    points = [(math.log10(kl[index]), math.log10((index + 1) / len(kl))) for index in picked]
+    drawn = curve(
+        "Share of tokens (up) whose KL divergence exceeds so many nats (across)",
+        points,
+        (FAINT, STRONG),
+        (RARE, 0),
+    )
+    if streamed.layer_errors:
+        drawn += bars("Relative error of the residual stream behind each block", streamed.layer_errors)
+    return drawn
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:,}" if isinstance(value, int) else f"{value:.4g}"

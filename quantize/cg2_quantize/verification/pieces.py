@@ -1,0 +1,255 @@
+"""A network run piece by piece, so that memory holds one layer's weights at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnx
+from onnx import ModelProto, TensorProto, helper
+
+from cg2_quantize.errors import QuantizeError
+from cg2_quantize.graph.external_weights import read_initializers
+from cg2_quantize.graph.network import NORMED_END, before_block
+from cg2ls.engine.onnx_session import ARITHMETIC, import_onnxruntime
+from cg2ls.models.folder.description import GRAPH
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+ort = import_onnxruntime()
+
+Seen = Callable[[tuple[Any, Any], list[Any]], None]
+"""Takes a row's keys and values, and values inside a block."""
+
+LARGE = 1 << 27
+"""Values of a weight from which on a piece is not given a second copy of its weights."""
+
+CHUNK = 128
+"""Tokens per call: the engine's PREFILL_CHUNK."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """A whole graph and where its weights are read from when a piece needs them.
+
+    Attributes:
+        graph: the model, its weights elsewhere.
+        weight: gives an initializer that is not inside the graph, by name.
+        n_layer: blocks.
+    """
+
+    graph: ModelProto
+    weight: Callable[[str], npt.NDArray[Any]]
+    n_layer: int
+
+    @classmethod
+    def of_folder(cls, folder: Path, n_layer: int) -> Network:
+        """The network of a model folder; weights are mapped."""
+        graph = onnx.load(str(folder / GRAPH), load_external_data=False)
+        stored = read_initializers(folder / GRAPH)
+        return cls(graph, stored.__getitem__, n_layer)
+
+    def embedding(self) -> Piece:
+        """Token ids to the first block's two inputs."""
+        return Piece(self, [], before_block(0))
+
+    def block(self, layer: int, inside: Sequence[str] = ()) -> Piece:
+        """A block's two inputs to the next one's (the last gives the head's one), the cache, values inside."""
+        ends = [NORMED_END] if layer == self.n_layer - 1 else before_block(layer + 1)
+        cache = [f"present.{layer}.{part}" for part in ("key", "value")]
+        return Piece(self, before_block(layer), [*ends, *cache, *inside])
+
+    def head(self) -> Piece:
+        """The last block's output to logits."""
+        return Piece(self, [NORMED_END], ["logits"])
+
+
+class Piece:
+    """The part of a network between some values and others, in an ONNX Runtime session."""
+
+    def __init__(self, network: Network, starts: Sequence[str], ends: Sequence[str]) -> None:
+        model = _cut(network.graph, starts, ends)
+        self._fed = _large_become_inputs(model, network.weight)
+        options = ort.SessionOptions()
+        options.log_severity_level = 4
+        for key, value in (ARITHMETIC | {"session.intra_op.allow_spinning": "0"}).items():
+            options.add_session_config_entry(key, value)
+        outside = [t for t in model.graph.initializer if t.data_location == TensorProto.EXTERNAL]
+        self._held = [_value(network.weight(tensor.name), tensor.data_type) for tensor in outside]
+        options.add_external_initializers([tensor.name for tensor in outside], self._held)
+        providers = ["CPUExecutionProvider"]
+        self._session = ort.InferenceSession(model.SerializeToString(), options, providers=providers)
+        self._inputs = {entry.name for entry in self._session.get_inputs()}
+        self.ends = list(ends)
+
+    def __call__(self, **values: npt.NDArray[Any]) -> list[npt.NDArray[Any]]:
+        """Values of `ends`; inputs that this piece does not have are passed over.
+
+        Args:
+            values: by name, "." and "/" as they are.
+        """
+        feeds = {name: value for name, value in values.items() if name in self._inputs}
+        outputs: list[npt.NDArray[Any]] = self._session.run(self.ends, feeds | self._fed)
+        return outputs
+
+
+def _large_become_inputs(
+    model: ModelProto, weight: Callable[[str], npt.NDArray[Any]]
+) -> dict[str, npt.NDArray[Any]]:
+    """Makes inputs of float32 weights where one is large, and reads them: a session copies its initializers.
+
+    A matrix that lies in memory transposed is fed so, in front of a Transpose that ONNX Runtime makes part of the
+    product.
+    """
+    floats = [t for t in model.graph.initializer if t.data_type == TensorProto.FLOAT and len(t.dims) == 2]
+    if max((int(np.prod(tensor.dims)) for tensor in floats), default=0) < LARGE:
+        return {}
+    fed = {}
+    for tensor in floats:
+        values, name = weight(tensor.name), tensor.name
+        if values.T.flags.c_contiguous and not values.flags.c_contiguous:
+            values, name = values.T, f"{name}.rows"
+            model.graph.node.insert(0, helper.make_node("Transpose", [name], [tensor.name], perm=[1, 0]))
+        model.graph.input.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, values.shape))
+        model.graph.initializer.remove(tensor)
+        fed[name] = np.ascontiguousarray(values)
+    return fed
+
+
+def is_finite(values: npt.NDArray[Any]) -> bool:
+    """Whether no value is NaN or infinite; makes nothing of the values' size."""
+    return not values.size or bool(np.isfinite(values.min()) and np.isfinite(values.max()))
+
+
+def _cut(whole: ModelProto, starts: Sequence[str], ends: Sequence[str]) -> ModelProto:
+    """The nodes that lead from `starts` and the graph's inputs to `ends`.
+
+    Raises:
+        KeyError: the graph has no value of that name.
+    """
+    graph = whole.graph
+    maker = {name: index for index, node in enumerate(graph.node) for name in node.output if name}
+    wanted, needed, open_values = set(), set(), list(ends)
+    while open_values:
+        value = open_values.pop()
+        if value in needed or not value:
+            continue
+        needed.add(value)
+        if value in starts or value not in maker:
+            continue
+        index = maker[value]
+        if index not in wanted:
+            wanted.add(index)
+            open_values.extend(graph.node[index].input)
+    if absent := [name for name in ends if name not in maker]:
+        raise KeyError(absent[0])
+    nodes = [graph.node[index] for index in sorted(wanted)]
+    floats = _float_type(whole)
+    inputs = [entry for entry in graph.input if entry.name in needed]
+    inputs += [helper.make_tensor_value_info(name, floats, None) for name in starts]
+    known = {entry.name: entry for entry in graph.output}
+    outputs = [known.get(name) or helper.make_tensor_value_info(name, floats, None) for name in ends]
+    tensors = [tensor for tensor in graph.initializer if tensor.name in needed]
+    piece = helper.make_graph(nodes, "piece", inputs, outputs, tensors)
+    return helper.make_model(piece, opset_imports=whole.opset_import, ir_version=whole.ir_version)
+
+
+def _float_type(model: ModelProto) -> int:
+    """Element type of a network's activations: that of its norms' scales."""
+    name = "model.layers.0.ln_1.weight"
+    return next(int(tensor.data_type) for tensor in model.graph.initializer if tensor.name == name)
+
+
+def _value(values: npt.NDArray[Any], element: int) -> Any:
+    return ort.OrtValue.ortvalue_from_numpy_with_onnx_type(np.ascontiguousarray(values), element)
+
+
+@dataclass
+class Rows:
+    """Rows of tokens on their way through one network, layer by layer.
+
+    Attributes:
+        network: what they go through.
+        heads: heads and channels of each.
+        kv: element type of the cache.
+        tokens: int64 [rows, length].
+        values: what the next block is given, each [rows, length, n_embd].
+        owner: whose network it is, for errors.
+    """
+
+    network: Network
+    heads: tuple[int, int]
+    kv: str
+    tokens: npt.NDArray[np.int64]
+    values: tuple[npt.NDArray[Any], ...] = ()
+    owner: str = "the checkpoint"
+
+    def embed(self) -> None:
+        """Runs the embedding."""
+        piece = self.network.embedding()
+        parts = [piece(input_ids=row[None]) for row in self.tokens]
+        self.values = tuple(np.concatenate(column) for column in zip(*parts, strict=True))
+        self._check_finite("model.embed_tokens")
+
+    def block(self, layer: int, seen: Seen | None = None, inside: Sequence[str] = ()) -> None:
+        """Runs one block over every row, in chunks, each row with a cache of its own.
+
+        Args:
+            layer: which.
+            seen: is given the keys and values of each row, [heads, length, head_dim], and `inside`.
+            inside: names of values in the block, each [length, channels].
+        """
+        piece = self.network.block(layer, inside)
+        outs = [self._row(piece, layer, row, seen, len(inside)) for row in range(len(self.tokens))]
+        self.values = tuple(np.concatenate(column) for column in zip(*outs, strict=True))
+        self._check_finite(f"model.layers.{layer}")
+
+    def logits(self, head: Piece, row: int, at: int, end: int) -> npt.NDArray[np.float32]:
+        """Logits [tokens, vocabulary] of some positions of a row, in the piece `head` of this network.
+
+        Raises:
+            QuantizeError: one is not finite.
+        """
+        found: npt.NDArray[np.float32] = head(**{NORMED_END: self.values[0][row : row + 1, at:end]})[0][0]
+        if not is_finite(found):
+            raise QuantizeError(f"The logits of {self.owner} are not finite: lm_head gives NaN or infinity.")
+        return found
+
+    def _check_finite(self, place: str) -> None:
+        if not all(is_finite(values) for values in self.values):
+            raise QuantizeError(
+                f"The values of {self.owner} are not finite behind {place}: its weights there, or before, are too"
+                " large to compute with."
+            )
+
+    def _row(
+        self, piece: Piece, layer: int, row: int, seen: Seen | None, inside: int
+    ) -> list[npt.NDArray[Any]]:
+        length = self.tokens.shape[1]
+        names, past = before_block(layer), [f"past_key_values.{layer}.{part}" for part in ("key", "value")]
+        cache = [np.zeros((1, self.heads[0], length, self.heads[1]), self.kv) for _ in past]
+        parts, within = [], []
+        for at in range(0, length, CHUNK):
+            end = min(at + CHUNK, length)
+            given = dict(zip(names, (value[row : row + 1, at:end] for value in self.values), strict=True))
+            given |= dict(zip(past, cache, strict=True))
+            outputs = piece(
+                **given,
+                input_ids=self.tokens[row : row + 1, at:end],
+                seqlens_k=np.array([end - 1], np.int32),
+                total_sequence_length=np.array(end, np.int32),
+                logits_positions=np.arange(end - at),
+            )
+            ends = len(outputs) - 2 - inside
+            parts.append(outputs[:ends])
+            cache = outputs[ends : ends + 2]
+            within.append([value[0] for value in outputs[ends + 2 :]])
+        if seen is not None:
+            seen((cache[0][0], cache[1][0]), [np.concatenate(column) for column in zip(*within, strict=True)])
+        return [np.concatenate(column, axis=1) for column in zip(*parts, strict=True)]

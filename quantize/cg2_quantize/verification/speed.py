@@ -1,0 +1,119 @@
+"""How fast a model folder runs here, in a process of its own so that its memory can be told apart.
+
+    python -m cg2_quantize.verification.speed FOLDER
+
+prints one JSON object.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import psutil
+
+from cg2_quantize.graph.external_weights import read_initializers
+from cg2ls.engine import Engine, Request
+from cg2ls.jsontext import json_text
+from cg2ls.models.folder.description import GRAPH, ModelDescription
+
+PROMPT = 256
+ANSWER = 32
+ROUNDS = 5
+
+BANDWIDTH_BYTES = 512 << 20
+"""Read to measure the memory's bandwidth: far more than any cache holds."""
+
+KV_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2, "int8": 1}
+
+
+@dataclass(frozen=True)
+class Speed:
+    """What was measured.
+
+    Attributes:
+        prefill_ms: reading a prompt of `prompt_tokens`.
+        decode_tokens_per_s: after it, one token per step, drafts off.
+        bandwidth_share: bytes that decoding read per second over what this machine's memory gives.
+        peak_memory_bytes: of the process, Python and all.
+        prompt_tokens: length of the prompt.
+    """
+
+    prefill_ms: float
+    decode_tokens_per_s: float
+    bandwidth_share: float
+    peak_memory_bytes: int
+    prompt_tokens: int
+
+
+def measure_speed(folder: Path) -> Speed:
+    """Runs `speed_here` in a new process.
+
+    Raises:
+        subprocess.CalledProcessError: the model could not be run there.
+    """
+    command = [sys.executable, "-m", "cg2_quantize.verification.speed", str(folder)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True)
+    return Speed(**json.loads(ran.stdout))
+
+
+def speed_here(folder: Path) -> Speed:
+    """Medians of some rounds over prompts of random tokens."""
+    model = ModelDescription.read(folder)
+    prompt_tokens = min(PROMPT, model.context_length - ANSWER - 1)
+    random = np.random.default_rng(0)
+    prefills, rates = [], []
+    with Engine.open(folder, verify=False) as engine:
+        engine.drafts = False
+        for _ in range(ROUNDS + 1):
+            prompt = random.integers(0, model.tokens.end_of_text or model.tokens.vocab_size, prompt_tokens)
+            for _step in engine.complete(Request(prompt=prompt.tolist(), max_tokens=ANSWER, past_end=True)):
+                pass
+            prefills.append(engine.last.prefill_ms)
+            rates.append((engine.last.generated - 1) / engine.last.decode_ms * 1e3)
+    peak = peak_memory()
+    rate = median(rates[1:])
+    share = rate * bytes_per_token(folder, model, prompt_tokens) / bandwidth()
+    return Speed(median(prefills[1:]), rate, share, peak, prompt_tokens)
+
+
+def peak_memory() -> int:
+    """Most bytes that this process ever had in memory."""
+    if sys.platform == "win32":
+        return int(psutil.Process().memory_info().peak_wset)
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def bytes_per_token(folder: Path, model: ModelDescription, context: int) -> int:
+    """What decoding must read: every weight but the embedding's rows, and the cache."""
+    stored = read_initializers(folder / GRAPH)
+    weights = sum(values.nbytes for name, values in stored.items() if "embed_tokens" not in name)
+    shape = model.architecture
+    return weights + 2 * shape.n_layer * shape.n_embd * context * KV_BYTES[model.kv_dtype]
+
+
+def bandwidth() -> float:
+    """Bytes per second that processors read from memory together: the best of some dot products."""
+    values = np.ones(BANDWIDTH_BYTES // 4, np.float32)
+    parts = np.array_split(values, 4)
+    best = 0.0
+    with ThreadPoolExecutor(2) as pool:
+        for _ in range(5):
+            began = time.perf_counter()
+            list(pool.map(lambda part: float(np.dot(part, part)), parts))
+            best = max(best, values.nbytes / (time.perf_counter() - began))
+    return best
+
+
+if __name__ == "__main__":
+    print(json_text(asdict(speed_here(Path(sys.argv[1])))))

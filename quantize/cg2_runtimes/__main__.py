@@ -1,0 +1,88 @@
+"""`python -m cg2_runtimes`: makes the reference model, converts for a rival, compares with one, serves one."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+
+from cg2ls.errors import Cg2Error
+
+RIVALS = ("optimum", "ctranslate2", "llamacpp")
+
+
+def main() -> int:
+    """Runs one command; the last line on stderr says what went wrong."""
+    arguments = _parser().parse_args()
+    try:
+        arguments.run(arguments)
+    except Cg2Error as wrong:
+        print(wrong, file=sys.stderr)
+        return wrong.exit_code
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m cg2_runtimes", description=__doc__)
+    commands = parser.add_subparsers(required=True)
+    reference = commands.add_parser("reference", help="an int8 model folder of the reference shape")
+    reference.add_argument("-o", "--output", type=Path, required=True)
+    reference.set_defaults(run=_reference)
+    prepare = commands.add_parser("prepare", help="convert a model folder for a rival")
+    prepare.add_argument("rival", choices=RIVALS)
+    prepare.add_argument("folder", type=Path)
+    prepare.add_argument("-o", "--output", type=Path, required=True)
+    prepare.set_defaults(run=_prepare)
+    distance = commands.add_parser("distance", help="compare a model folder with optimum's export")
+    distance.add_argument("checkpoint", type=Path)
+    distance.add_argument("folder", type=Path)
+    distance.add_argument("--tokens", type=int, required=True)
+    distance.set_defaults(run=_distance)
+    serve = commands.add_parser("serve", help="take turns over stdin and stdout")
+    serve.add_argument("rival", choices=RIVALS)
+    serve.add_argument("folder", type=Path)
+    serve.add_argument("--threads", type=int, required=True)
+    serve.set_defaults(run=_serve)
+    return parser
+
+
+def _reference(arguments: argparse.Namespace) -> None:
+    from cg2_runtimes.reference import write_reference_model
+
+    write_reference_model(arguments.output)
+
+
+def _prepare(arguments: argparse.Namespace) -> None:
+    from cg2_runtimes.prepare import prepare
+
+    prepare(arguments.rival, arguments.folder, arguments.output)
+
+
+def _distance(arguments: argparse.Namespace) -> None:
+    from cg2_runtimes.optimum_distance import distance
+
+    print(json.dumps(distance(arguments.checkpoint, arguments.folder, arguments.tokens)))
+
+
+def _serve(arguments: argparse.Namespace) -> None:
+    from cg2ls.evaluation.runtimes.worker_protocol import serve_stdio
+
+    if arguments.rival == "optimum":
+        from cg2_runtimes.optimum_loop import OptimumLoop
+
+        serve_stdio(OptimumLoop(arguments.folder, arguments.threads))
+    elif arguments.rival == "ctranslate2":
+        from cg2_runtimes.ctranslate2_generator import CTranslate2Generator
+
+        serve_stdio(CTranslate2Generator(arguments.folder, arguments.threads))
+    else:
+        from cg2_runtimes.llamacpp_generator import LlamaCppGenerator
+
+        serve_stdio(LlamaCppGenerator(arguments.folder, arguments.threads))
+
+
+if __name__ == "__main__":
+    os.environ["HF_HUB_OFFLINE"] = "1"  # transformers and optimum would ask the hub about local folders too
+    sys.exit(main())

@@ -1,0 +1,89 @@
+"""llama.cpp's C interface, through llama-cpp-python's bindings."""
+
+from __future__ import annotations
+
+import ctypes
+from typing import TYPE_CHECKING
+
+import llama_cpp
+import numpy as np
+
+from cg2_runtimes.llamacpp_convert import MODEL
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from cg2ls.evaluation.runtimes.worker_protocol import Emit
+
+FIRST_SEQUENCE = 0
+
+
+class LlamaCppError(RuntimeError):
+    """llama.cpp did not do what it was asked for; it says why on stderr."""
+
+
+class LlamaCppGenerator:
+    """Greedy decoding with llama.cpp's own cache, the likeliest token taken from its logits.
+
+    `Llama.generate` of the bindings would add a sampler chain and Python to each token, so a bare loop calls
+    `llama_decode`.
+
+    Args:
+        folder: written by `llamacpp_convert.convert`.
+        threads: threads of one generation, prompt and tokens alike.
+    """
+
+    outside_ms: float | None = None
+
+    def __init__(self, folder: Path, threads: int) -> None:
+        self.version = str(llama_cpp.__version__)
+        llama_cpp.llama_backend_init()
+        self._model = llama_cpp.llama_model_load_from_file(
+            str(folder / MODEL).encode(), llama_cpp.llama_model_default_params()
+        )
+        if not self._model:
+            raise LlamaCppError(f"llama.cpp cannot load {folder / MODEL}")
+        params = llama_cpp.llama_context_default_params()
+        params.n_ctx = llama_cpp.llama_model_n_ctx_train(self._model)
+        params.n_threads = params.n_threads_batch = threads
+        self._batch = params.n_batch
+        self._context = llama_cpp.llama_init_from_model(self._model, params)
+        self._memory = llama_cpp.llama_get_memory(self._context)
+        vocabulary = llama_cpp.llama_model_get_vocab(self._model)
+        self._vocab_size = llama_cpp.llama_vocab_n_tokens(vocabulary)
+        self._kept = 0
+
+    def generate(self, prompt: Sequence[int], tokens: int, emit: Emit) -> None:
+        """Reads a prompt and generates."""
+        llama_cpp.llama_memory_clear(self._memory, True)
+        self._generate(prompt, tokens, emit)
+
+    def keep(self, prompt: Sequence[int]) -> None:
+        """Reads a prompt, which stays in the cache."""
+        llama_cpp.llama_memory_clear(self._memory, True)
+        self._read(prompt)
+        self._kept = len(prompt)
+
+    def answer(self, key: int, tokens: int, emit: Emit) -> None:
+        """Goes on from the kept prompt."""
+        llama_cpp.llama_memory_seq_rm(self._memory, FIRST_SEQUENCE, self._kept, -1)
+        self._generate([key], tokens, emit)
+
+    def _generate(self, prompt: Sequence[int], tokens: int, emit: Emit) -> None:
+        token = self._read(prompt)
+        emit(token)
+        for _ in range(tokens - 1):
+            token = self._read([token])
+            emit(token)
+
+    def _read(self, tokens: Sequence[int]) -> int:
+        """Reads tokens behind those read; the likeliest next one."""
+        for start in range(0, len(tokens), self._batch):
+            part = tokens[start : start + self._batch]
+            ids = (llama_cpp.llama_token * len(part))(*part)
+            if llama_cpp.llama_decode(self._context, llama_cpp.llama_batch_get_one(ids, len(part))):
+                raise LlamaCppError("llama.cpp could not run the model")
+        logits = llama_cpp.llama_get_logits_ith(self._context, -1)
+        address = ctypes.cast(logits, ctypes.POINTER(ctypes.c_float))
+        return int(np.ctypeslib.as_array(address, shape=(self._vocab_size,)).argmax())

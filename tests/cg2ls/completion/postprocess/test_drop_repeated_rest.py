@@ -1,0 +1,20 @@
+import pytest
+
+from cg2ls.completion.postprocess.drop_repeated_rest import RULE
+
+
+@pytest.mark.parametrize(
+    ("art", "answer", "ended", "shown"),
+    [
+        ("x = ‸ + b", "a + b", True, "a"),
+        ("x = ‸ + b", "a + b * c", False, "a"),
+        ("x = ‸x + y", "max", True, "max"),
+        ("f(‸) + c", "a)", True, "a"),
+        ("f(‸) + c", "g(a)", True, "g(a)"),
+        ("x = ‸.name", "value.na", True, "value"),
+        ("x = ‸.name", "value.na", False, "value.na"),
+        ("f(‸)", "a)", True, "a)"),
+    ],
+)
+def test_what_stands_right_of_the_cursor_is_not_written_again(passes, art, answer, ended, shown):
+    assert passes(RULE, art, answer, ended=ended).text == shown

@@ -1,0 +1,28 @@
+import pytest
+
+from cg2ls.completion.postprocess.match_indentation import RULE
+
+
+@pytest.mark.parametrize(
+    ("art", "answer", "shown"),
+    [
+        # what stands there already is not written again
+        ("if a:\n    ‸\n", "    b = 1", "b = 1"),
+        ("if a:\n    ‸\n", "b = 1", "b = 1"),
+        ("if a:\n    ‸\n", "  b\n    c", "b\n    c"),
+        ("if a:\n‸\n", "    b = 1\n    c = 1", "    b = 1\n    c = 1"),
+        ("if a:\n\t‸\n", "\tb", "b"),
+        ("x =‸\n", " 1", " 1"),
+        # any column
+        ("f(\n      ‸\n)\n", "a,\n      b,", "a,\n      b,"),
+        ("    if a:\n       ‸\n", "b\n       c", "b\n       c"),
+        # tabs where the lines around have tabs, blanks where they have blanks
+        ("if a:\n\tb\n\tif c:‸\n", "\n        d\n        e", "\n\t\td\n\t\te"),
+        ("if a:\n    b\n    if c:‸\n", "\n\t\td", "\n        d"),
+        ("if (a) {\n  b;\n  if (c) {‸\n", "\n\t\td;\n\t}", "\n    d;\n  }"),
+        ("if a:‸\n", "\n\tb", "\n\tb"),
+        ("\ta\n    b‸\n", "\n\tc", "\n\tc"),
+    ],
+)
+def test_lines_begin_as_those_around(passes, art, answer, shown):
+    assert passes(RULE, art, answer).text == shown

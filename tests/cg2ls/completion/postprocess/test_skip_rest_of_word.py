@@ -1,0 +1,56 @@
+import pytest
+
+from cg2ls.completion.postprocess.skip_rest_of_word import RULE
+
+NOTHING_NEW = [
+    ("x = compu‸te_total(order, tax)\n", "te_total(order, total)"),
+    ("x = compu‸te_total(order, tax)\n", "te_total()"),
+    ("x = compu‸te_total(order, tax)\n", "te_total"),
+    ("x = compu‸te_total(order, tax)\n", "te"),
+    ("x = compu‸te_total(order, tax)\n", "ting(order, tax)"),
+    ("x = compu‸te_total(order, tax)\n", "l"),
+    ("x = compu‸total(order)\nprecompute_total(1)\n", "te_"),
+    ("self.it‸ems.append(item)\n", "ems.append(value)"),
+    ("self.it‸ems.append(item)\n", "em = None"),
+    ("def g(pathname, r‸ecursive, dironly,\n", "ecursive, dironly, include_hidden)"),
+    ("def g(pathname, r‸ecursive, dironly,\n", "ecursive):"),
+    ("for na‸me in names:\n", "me, value in names.items():"),
+    ("été_n‸ombre = 1\n", "ombre = 2"),
+]
+
+
+@pytest.mark.parametrize(("art", "answer"), NOTHING_NEW)
+def test_the_rest_of_a_word_is_not_written_again(passes, art, answer):
+    found = passes(RULE, art, answer, trigger="invoked")
+    assert (found.text, found.covers) == ("", 0)
+
+
+@pytest.mark.parametrize(
+    ("art", "answer", "text", "covers"),
+    [
+        ("x = f(pa‸th)\n", 'th, mode="r")', 'th, mode="r"', 2),
+        ("x = compu‸te\n", "te(order)", "te(order)", 2),
+        ("x = compu‸te\n", "te_total(order)", "te_total(order)", 2),
+        ("x = compu‸te\n", "te_total", "te_total", 2),
+        ("x = compu‸total(order)\n", "te_total(order)", "te_", 0),
+        ("def g(a, r‸ecursive, dironly):\n", "ecursive=False, dironly):", "ecursive=False", 8),
+    ],
+)
+def test_what_goes_on_behind_the_word_takes_its_place(passes, art, answer, text, covers):
+    found = passes(RULE, art, answer, trigger="invoked")
+    assert (found.text, found.covers) == (text, covers)
+
+
+@pytest.mark.parametrize(
+    ("art", "answer"),
+    [
+        ("x = compu‸total(order)\ncompute_total(1)\n", "te_"),
+        ("x = ‸compute_total(order)\n", "1 + "),
+        ("x = f(‸)\n", "a, b)"),
+        ("x = compu‸\n", "te_total(order)"),
+        ("x = compu‸(order)\n", "te_total"),
+    ],
+)
+def test_what_is_put_into_a_word_or_elsewhere_stays(passes, art, answer):
+    found = passes(RULE, art, answer, trigger="invoked")
+    assert (found.text, found.covers) == (answer, 0)

@@ -1,0 +1,82 @@
+import pytest
+
+from cg2ls.completion.postprocess.stop_after_jump import RULE
+
+DEAD = [
+    (
+        '    return jsonify({"error": "not found"}), 404\n    ‸\n',
+        'return jsonify({"error": "not found"}), 404',
+        "",
+    ),
+    ("    return x\n    ‸\n", "y = 1\n    z = 2", ""),
+    ("    return\n\n    ‸\n", "y = 1", ""),
+    ("    raise ValueError(x)\n    ‸\n", "x = 1", ""),
+    ("        break\n        ‸\n", "x = 1", ""),
+    ("        continue\n        ‸\n", "# more", ""),
+    ("    return f(\n        a,\n        b,\n    )\n    ‸\n", "x = 1", ""),
+    ("    return {\n        'a': 1\n    }\n    ‸\n", "x = 1", ""),
+    ("    ‸\n", "if a:\n        return 1\n        b = 2\n    c = 3", "if a:\n        return 1"),
+    ("    ‸\n", "x = 1\n    return x\n    y = 2\n", "x = 1\n    return x"),
+    ("    ‸\n", "return f(\n        a\n    )\n    y = 2\n", "return f(\n        a\n    )"),
+]
+ALIVE = [
+    ("    if x:\n        return 1\n    ‸\n", "y = 1"),
+    ("    if x: return 1\n    ‸\n", "y = 1"),
+    ("        return 1\n    ‸\n", "y = 1"),
+    ("    returned = 1\n    ‸\n", "y = 1"),
+    ("    raise NotImplementedError\n    ‸\n", "yield"),
+    ("    return (\n    ‸\n", "a"),
+    ("    return a + \\\n    ‸\n", "b"),
+    ("        return 1\n        ‸\n", "\n    else:"),
+    ("    return x\n    e‸\n", "lse:"),
+    ('    """\n    return the value\n    ‸\n    """\n', "of it"),
+    ("    ‸\n", "if a:\n        return 1\n    return 2"),
+    ("    ‸\n", "try:\n        return 1\n    except KeyError:\n        raise"),
+]
+
+
+@pytest.mark.parametrize(("art", "answer", "shown"), DEAD)
+def test_nothing_follows_a_jump_in_its_block(passes, art, answer, shown):
+    assert passes(RULE, art, answer, language="python").text == shown
+
+
+@pytest.mark.parametrize(("art", "answer"), ALIVE)
+def test_what_runs_stays(passes, art, answer):
+    extent = "line" if '"""' in art else "block"
+    assert passes(RULE, art, answer, language="python", extent=extent).text == answer
+
+
+@pytest.mark.parametrize(
+    ("art", "answer", "shown"),
+    [
+        ("  return x;\n  ‸\n}\n", "y = 1;", ""),
+        ("  throw new Error(x);\n  ‸\n}\n", "y = 1;", ""),
+        ("  return f({\n    a,\n  });\n  ‸\n}\n", "y = 1;", "y = 1;"),
+        ("  if (a)\n    return 1;\n  ‸\n}\n", "y = 1;", "y = 1;"),
+        ("  if (a)\n  return 1;\n  ‸\n}\n", "y = 1;", "y = 1;"),
+        ("  break;\n  ‸\n}\n", "case 2:", "case 2:"),
+        ("  return a;\n  ‸\n}\n", "function a() {}", "function a() {}"),
+        ("  return x;\n  ‸\n}\n", "}", "}"),
+        ("  return a\n  ‸\n}\n", "+ b;", "+ b;"),
+    ],
+)
+def test_in_languages_with_braces(passes, art, answer, shown):
+    assert passes(RULE, art, answer, language="javascript").text == shown
+
+
+def test_other_languages_are_left_alone(passes):
+    assert passes(RULE, "    return x\n    ‸\n", "y = 1", language="ruby").text == "y = 1"
+
+
+@pytest.mark.parametrize(
+    ("answer", "ended", "shown"),
+    [
+        ("yi", False, "yi"),
+        ("yi", True, ""),
+        ("yielding", False, ""),
+        ("yield x", False, "yield x"),
+        ("x", False, ""),
+    ],
+)
+def test_a_word_that_is_being_written_may_still_become_one_that_makes_sense(passes, answer, ended, shown):
+    assert passes(RULE, "    return\n    ‸\n", answer, language="python", ended=ended).text == shown

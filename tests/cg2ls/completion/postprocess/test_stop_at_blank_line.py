@@ -1,0 +1,18 @@
+import pytest
+
+from cg2ls.completion.postprocess.stop_at_blank_line import RULE
+
+
+@pytest.mark.parametrize(
+    ("trigger", "answer", "shown"),
+    [
+        ("automatic", "a\nb\n\nc", "a\nb"),
+        ("automatic", "\n\na\n", "\n\na\n"),
+        ("automatic", "a\n", "a\n"),
+        ("automatic", "a\n  ", "a\n  "),
+        ("automatic", "a\n  \n", "a"),
+        ("invoked", "a\n\nb\n\n\nc", "a\n\nb"),
+    ],
+)
+def test_a_blank_line_ends_a_block_once_it_is_ended(passes, trigger, answer, shown):
+    assert passes(RULE, "    ‸", answer, trigger=trigger).text == shown

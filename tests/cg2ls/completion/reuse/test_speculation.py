@@ -1,0 +1,64 @@
+"""The next completion, worked out before anybody asks for it."""
+
+from __future__ import annotations
+
+import pytest
+
+from cg2ls.completion import DocumentSession
+from cg2ls.completion.prompt.cursor import Cursor
+from cg2ls.completion.reuse.speculation import accepted_states
+
+
+@pytest.mark.parametrize(
+    ("art", "text", "covers", "states"),
+    [
+        ("x = ‸\ny\n", "1", 0, ["x = 1‸\ny\n", "x = 1\n‸\ny\n"]),
+        ("    x = ‸", "1", 0, ["    x = 1‸", "    x = 1\n    ‸"]),
+        ("if ‸\n", "a:", 0, ["if a:‸\n", "if a:\n    ‸\n"]),
+        ("f(‸)\n", "a):", 1, ["f(a):‸\n", "f(a):\n    ‸\n"]),
+        ("x = ‸ + b\n", "a", 0, ["x = a‸ + b\n"]),
+        ("f(‸)\n", "a", 0, ["f(a‸)\n"]),
+        ("\tif ‸\n", "a:", 0, ["\tif a:‸\n", "\tif a:\n\t\t‸\n"]),
+    ],
+)
+def test_what_the_document_may_look_like_next(art, text, covers, states):
+    cursor = Cursor.at(art.replace("‸", ""), art.index("‸"))
+    found = [
+        f"{state.text[: state.offset]}‸{state.text[state.offset :]}"
+        for state in accepted_states(cursor, text, covers, "python")
+    ]
+    assert found == states
+
+
+def test_what_comes_after_an_accepted_completion_is_there_at_once(scripted):
+    engine = scripted("1\n")
+    session = DocumentSession(engine, "python")
+    shown = session.complete("x = \n", 4)
+    engine.answer = "\n"  # nothing more on this line
+    session.speculate("x = \n", 4, shown)
+    ran = len(engine.requests)
+    found = session.complete("x = 1\n", 5)
+    assert (found.text, found.reason, found.source) == ("", "empty", "typed_through")
+    assert session.complete("x = 1\n\n", 6).source == "typed_through"
+    assert len(engine.requests) == ran
+
+
+def test_it_stops_when_told_to_and_leaves_no_trace(scripted):
+    engine = scripted("1\n")
+    session = DocumentSession(engine, "python")
+    shown = session.complete("x = \n", 4)
+    session.speculate("x = \n", 4, shown, stop=lambda: True)
+    assert len(engine.requests) == 1
+    anchor = session._anchor
+    session.speculate("x = \n", 4, shown)
+    assert session._anchor is anchor
+
+
+def test_what_is_known_is_told_without_running_the_model(scripted):
+    engine = scripted("foo()\n")
+    session = DocumentSession(engine, "python")
+    assert session.known("x = \n", 4) is None
+    session.complete("x = \n", 4)
+    assert session.known("x = f\n", 5).text == "oo()"
+    assert session.known("x = 1;\n", 6).reason == "silent"
+    assert len(engine.requests) == 1

@@ -1,0 +1,151 @@
+"""A suggestion that is typed on needs no model, and leads to the same document."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cg2ls.completion import DocumentSession
+from cg2ls.completion.prompt.cursor import Cursor
+from cg2ls.completion.reuse.typed_through import Suggestion, TypedThrough
+
+CODE = st.text(st.sampled_from(list("ab ():\n=é😀")), max_size=40)
+
+
+def cursor_at(art: str) -> Cursor:
+    return Cursor.at(art.replace("‸", ""), art.index("‸"))
+
+
+def cache_of(art: str, text: str, covers: int = 0, trigger: str = "automatic") -> TypedThrough:
+    cache = TypedThrough()
+    cache.add(Suggestion.made(cursor_at(art), text, covers, trigger, -1.0))
+    return cache
+
+
+def accepted(cursor: Cursor, text: str, covers: int) -> str:
+    return cursor.text[: cursor.offset] + text + cursor.text[cursor.offset + covers :]
+
+
+@pytest.mark.parametrize(
+    ("made_at", "text", "covers", "asked_at", "rest", "covers_then"),
+    [
+        # keys, accept-word, accept-line
+        ("x = ‸\n", "foo(a)", 0, "x = f‸\n", "oo(a)", 0),
+        ("x = ‸\n", "foo(a)", 0, "x = foo‸\n", "(a)", 0),
+        ("if x:‸\n", "\n    a\n    b", 0, "if x:\n    a‸\n", "\n    b", 0),
+        ("x = ‸\n", "foo(a)", 0, "x = ‸\n", "foo(a)", 0),
+        # the editor closes what was typed
+        ("x = ‸\n", "foo(a, b)", 0, "x = foo(‸)\n", "a, b", 0),
+        ("x = ‸\n", "foo(a):", 0, "x = foo(‸)\n", "a):", 1),
+        ("x = ‸\n", 'f("a")', 0, 'x = f("‸")\n', "a", 0),
+        ("x = ‸\n", "f([a])", 0, "x = f([‸])\n", "a", 0),
+        ("x = ‸\n", "f(\n    a\n)", 0, "x = f(‸)\n", "\n    a\n)", 1),
+        ("x = ‸\n", "f(a", 0, "x = f(‸)\n", "a", 0),
+        # and is stepped over
+        ("x = ‸\n", "f(a) + b", 0, "x = f(a)‸\n", " + b", 0),
+        ("f(‸)\n", "a):", 1, "f(a‸)\n", "):", 1),
+        ("f(‸)\n", "a):", 1, "f(a)‸\n", ":", 0),
+        # no suggestion is an answer too
+        ("x = 1‸\n", "", 0, "x = 1‸\n", "", 0),
+    ],
+)
+def test_what_is_left(made_at, text, covers, asked_at, rest, covers_then):
+    found = cache_of(made_at, text, covers).find(cursor_at(asked_at), "automatic")
+    assert found is not None
+    assert (found.text, found.covers) == (rest, covers_then)
+
+
+@pytest.mark.parametrize(
+    ("made_at", "text", "asked_at"),
+    [
+        ("x = ‸\n", "foo(a)", "x = b‸\n"),
+        ("x = ‸\n", "foo(a)", "x = foo(a)‸\n"),
+        ("x = ‸\n", "foo(a)", "y = f‸\n"),
+        ("x = ‸\n", "foo(a)", "x = f‸ + 1\n"),
+        ("x = ‸\n", "foo(a)", "x = f‸\nmore\n"),
+        ("x = ‸\n", "foo(a)", "x =‸\n"),
+        ("x = 1‸\n", "", "x = 12‸\n"),
+        ("x = ‸\n", "f(\n    a", "x = f(‸)\n"),
+    ],
+)
+def test_what_does_not_fit_is_asked_anew(made_at, text, asked_at):
+    assert cache_of(made_at, text).find(cursor_at(asked_at), "automatic") is None
+
+
+def test_who_asks_by_hand_gets_more_than_what_came_by_itself():
+    assert cache_of("x = ‸", "a", trigger="automatic").find(cursor_at("x = ‸"), "invoked") is None
+    assert cache_of("x = ‸", "a", trigger="invoked").find(cursor_at("x = ‸"), "automatic") is not None
+
+
+@given(CODE, CODE, CODE, st.data())
+def test_accepting_the_rest_gives_what_accepting_at_once_would(before, after, text, data):
+    cursor = Cursor.at(before + after, len(before))
+    covers = data.draw(st.integers(0, len(cursor.line_after)))
+    cache = TypedThrough()
+    cache.add(Suggestion.made(cursor, text, covers, "automatic", -1.0))
+    typed = text[: data.draw(st.integers(0, len(text)))]
+    now = Cursor.at(before + typed + after, len(before + typed))
+    found = cache.find(now, "automatic")
+    if found is None:
+        assert typed
+        assert not text[len(typed) :].strip()
+    else:
+        assert accepted(now, found.text, found.covers) == accepted(cursor, text, covers)
+
+
+CLOSED = {"(": ")", "[": "]", "{": "}", '"': '"'}
+
+
+@given(st.sampled_from(['f(a, "b")', "[x, (y)]", '{"a": [1]}', "g(h(i)) + j[0]", 'f("a", [b])']), st.data())
+def test_with_an_editor_that_closes_brackets_too(text, data):
+    """Types the suggestion as such an editor takes it: closers are put in, and stepped over."""
+    session_text, offset = "x = \nnext\n", 4
+    cache = TypedThrough()
+    cache.add(Suggestion.made(Cursor.at(session_text, offset), text, 0, "automatic", -1.0))
+    for char in text[: data.draw(st.integers(0, len(text) - 1))]:
+        if session_text[offset : offset + 1] == char and char in ')]}"':
+            offset += 1
+            continue
+        session_text = session_text[:offset] + char + CLOSED.get(char, "") + session_text[offset:]
+        offset += 1
+    now = Cursor.at(session_text, offset)
+    found = cache.find(now, "automatic")
+    if found is None:  # only closers are left, and they stand there
+        assert session_text == f"x = {text}\nnext\n"
+    else:
+        assert accepted(now, found.text, found.covers) == f"x = {text}\nnext\n"
+
+
+def test_typing_on_and_back_runs_the_model_once(scripted):
+    engine = scripted("foo(a, b)\n")
+    session = DocumentSession(engine, "python")
+    for typed in ["", "f", "fo", "foo", "fo", "f", "foo(", "foo(a, "]:
+        text = f"x = {typed}\ny = 1\n"
+        found = session.complete(text, 4 + len(typed))
+        assert typed + found.text == "foo(a, b)"
+        assert found.source == ("typed_through" if typed else "model")
+    assert len(engine.requests) == 1
+
+
+def test_a_silence_does_not_take_away_what_is_shown(scripted):
+    session = DocumentSession(scripted("\n  a();\n  b();\n}\n"), "javascript")
+    session.complete("f() {\n", 5)
+    found = session.complete("f() {\n  a();\n", 12)
+    assert found.text == "\n  b();\n}"
+
+
+def test_offsets_of_the_rest_count_the_documents_own_line_ends(scripted):
+    session = DocumentSession(scripted("a):\n"))
+    session.complete("x\r\nf()\r\n", 5)
+    found = session.complete("x\r\nf(a)\r\n", 6)
+    assert (found.text, found.replace_end_offset, found.source) == ("):", 7, "typed_through")
+
+
+def test_the_rest_of_what_fits_no_more_is_the_engines_guess(scripted):
+    engine = scripted("foo(alpha, beta)\n")
+    session = DocumentSession(engine, "python")
+    session.complete("x = \n", 4)
+    session.complete("x = foo(gamma, be\n", 17)
+    request = engine.requests[-1]
+    assert engine.tokenizer.decode(request.guess) == request.forced.decode() + "ta)"

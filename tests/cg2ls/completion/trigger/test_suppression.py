@@ -1,0 +1,71 @@
+"""When nothing is shown, and why: one row a case."""
+
+from dataclasses import replace
+
+import pytest
+
+from cg2ls.completion import CompletionOptions
+from cg2ls.completion.prompt.cursor import Cursor
+from cg2ls.completion.syntax import grammar_of
+from cg2ls.completion.syntax.kind import kind_at
+from cg2ls.completion.trigger.suppression import LONGEST_LINE, Asked, silence
+
+DEFAULTS = CompletionOptions()
+OFF = CompletionOptions(enable=False)
+ASKED = CompletionOptions(automatic=False)
+QUIET = CompletionOptions(comments=False)
+ANY = CompletionOptions(unknown_languages=True)
+TABLE = [
+    ("x = ‸\n", "python", "automatic", DEFAULTS, None),
+    ("x = ‸\n", "python", "invoked", OFF, "off"),
+    ("x = ‸\n", "python", "automatic", ASKED, "only_on_request"),
+    ("x = ‸\n", "python", "invoked", ASKED, None),
+    ("x = ‸\n", "java", "automatic", DEFAULTS, "unknown_language"),
+    ("x = ‸\n", "java", "invoked", DEFAULTS, "unknown_language"),
+    ("x = ‸\n", "java", "automatic", ANY, None),
+    ("x = ‸\n", "", "automatic", DEFAULTS, None),
+    ("x = ‸\n", "javascriptreact", "automatic", DEFAULTS, None),
+    ("  ‸\n", "python", "automatic", DEFAULTS, "empty_document"),
+    ("  ‸\n", "python", "invoked", DEFAULTS, "empty_document"),
+    ("x = ‸name\n", "python", "automatic", DEFAULTS, "before_word"),
+    ("x = na‸_me\n", "python", "automatic", DEFAULTS, "before_word"),
+    ("x = ‸ name\n", "python", "automatic", DEFAULTS, None),
+    ("x = na‸me\n", "python", "invoked", DEFAULTS, None),
+    ("call(‸)\n", "python", "automatic", DEFAULTS, None),
+    ("call();‸\n", "javascript", "automatic", DEFAULTS, "after_statement"),
+    ("a(() => {}); ‸\n", "javascript", "automatic", DEFAULTS, "after_statement"),
+    ("for (;‸) {}\n", "javascript", "automatic", DEFAULTS, None),
+    ("# abc ‸\n", "python", "automatic", QUIET, "in_comment"),
+    ("def f():\n    'abc ‸'\n", "python", "automatic", QUIET, "in_comment"),
+    ("x = 'abc ‸'\n", "python", "automatic", QUIET, None),
+    ("# abc ‸\n", "python", "automatic", DEFAULTS, None),
+    ("# abc ‸\n", "python", "invoked", QUIET, None),
+    ("x" * (LONGEST_LINE + 1) + "‸", "python", "automatic", DEFAULTS, "long_line"),
+]
+
+
+@pytest.mark.parametrize(("art", "language", "trigger", "options", "name"), TABLE)
+def test_silence(art, language, trigger, options, name):
+    cursor = Cursor.at(art.replace("‸", ""), art.index("‸"))
+    known = ("python", "javascript")
+    asked = Asked(
+        cursor=cursor,
+        language=language,
+        known=known,
+        trigger=trigger,
+        options=options,
+        kind=lambda: kind_at(cursor, grammar_of(language)),
+    )
+    found = silence(asked)
+    assert (found and found.name) == name
+    if found is not None:
+        assert found.says.endswith(".")
+        off = replace(options, disabled_rules=frozenset({name}))
+        assert silence(replace(asked, options=off)) is None
+
+
+def test_a_model_that_does_not_say_its_languages_answers_in_every_one():
+    cursor = Cursor.at("x = ", 4)
+    assert (
+        silence(Asked(cursor=cursor, language="c", known=(), trigger="automatic", options=DEFAULTS)) is None
+    )

@@ -1,0 +1,116 @@
+"""An answer ends before its time is over, and what was read stays read."""
+
+from __future__ import annotations
+
+from time import perf_counter
+
+import pytest
+
+from cg2ls.engine import Engine, EngineError, EngineOptions, Request, deadline
+from cg2ls.engine.deadline import TimeBox
+
+
+class Slow:
+    """A machine where a call takes as many milliseconds as it has tokens, on a clock of its own."""
+
+    def __init__(self, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = perf_counter()
+        self.calls: list[int] = []
+        monkeypatch.setattr(deadline, "perf_counter", lambda: self.now)
+        monkeypatch.setattr(engine._keeper.costs, "seconds", lambda count: count / 1e3)
+        calls = engine._keeper.runtime.contexts.newest._calls
+        run = calls.run
+
+        def slowly(tokens, rows, total):
+            self.calls.append(len(tokens))
+            self.now += len(tokens) / 1e3
+            return run(tokens, rows, total)
+
+        monkeypatch.setattr(calls, "run", slowly)
+
+
+@pytest.fixture
+def plain(tiny_model):
+    with Engine.open(tiny_model, threads=1, options=EngineOptions(contexts=1, drafts=False)) as engine:
+        engine.prefill_chunk = 16
+        yield engine
+
+
+def ask(engine: Engine, prompt: list[int], **limits: float) -> list[int]:
+    request = Request(prompt=prompt, max_tokens=30, past_end=True, **limits)
+    return [step.token for step in engine.complete(request)]
+
+
+def test_the_text_so_far_is_returned_in_time(plain, words, monkeypatch):
+    unlimited = ask(plain, words(20))
+    ask(plain, [5])
+    slow = Slow(plain, monkeypatch)
+    began = slow.now
+    answer = ask(plain, words(20), total_ms=30.5)
+    assert answer == unlimited[: len(answer)]
+    assert len(answer) == 11, "20 ms for the prompt and 10 for as many tokens after the first"
+    assert plain.last.ended == "time"
+    assert slow.now - began <= 0.0305
+
+
+def test_a_first_token_that_cannot_be_had_in_time_is_not_waited_for(plain, words, monkeypatch):
+    slow = Slow(plain, monkeypatch)
+    began = slow.now
+    assert ask(plain, words(100), first_by_ms=50) == []
+    assert plain.last.ended == "time"
+    assert slow.now - began <= 0.050
+    assert plain.cached_tokens == words(48), "and what was read is there for the next request"
+
+
+def test_asking_again_goes_on_where_the_time_ended(plain, words, uncached, monkeypatch):
+    slow = Slow(plain, monkeypatch)
+    answers = [ask(plain, words(100), first_by_ms=50) for _ in range(3)]
+    assert answers[:2] == [[], []]
+    expected = uncached(Request(prompt=words(100), max_tokens=30, past_end=True))
+    assert answers[2] == [step.token for step in expected], (
+        "once there is a first token, only total_ms counts"
+    )
+    assert sum(slow.calls) == 100 + 29
+
+
+def test_an_answer_cut_by_time_is_completed_from_its_own_text_in_one_call(tiny_model, words, uncached):
+    request = Request(prompt=words(20), max_tokens=12, past_end=True)
+    expected = [step.token for step in uncached(request)]
+    with Engine.open(tiny_model, threads=1, options=EngineOptions(drafts=True)) as engine:
+        engine._policy.length = lambda source: 24
+        first = ask(engine, words(20))[:5]
+        again = Request(prompt=words(20), max_tokens=12, past_end=True, guess=expected[:11])
+        assert [step.token for step in engine.complete(again)] == expected
+        assert expected[:5] == first
+        assert engine.last.decode_calls <= 1
+
+
+def test_however_short_the_time_asking_again_gets_on(plain, words, monkeypatch):
+    Slow(plain, monkeypatch)
+    asked = 0
+    while not (answer := ask(plain, words(100), total_ms=0.001)):
+        asked += 1
+        assert asked < 20
+    assert len(answer) == 1
+
+
+def test_a_draft_that_would_take_too_long_is_left_out(tiny_model, words, monkeypatch):
+    with Engine.open(tiny_model, threads=1, options=EngineOptions(contexts=1, drafts=True)) as engine:
+        engine._policy.length = lambda source: 8
+        slow = Slow(engine, monkeypatch)
+        began = slow.now
+        ask(engine, words(20), total_ms=35)
+        assert slow.now - began <= 0.035 + 1e-9
+
+
+@pytest.mark.parametrize("name", ["first_by_ms", "total_ms"])
+def test_no_time_is_no_request(name):
+    with pytest.raises(EngineError, match=f"{name} is 0, but must be above 0"):
+        Request(prompt=[1], **{name: 0})
+
+
+def test_a_box_without_limits_leaves_everything():
+    assert TimeBox(None, None).leaves(1e9, first=True)
+    assert not TimeBox(10, None).leaves(1, first=True)
+    assert TimeBox(10, None).leaves(1, first=False)
+    assert not TimeBox(None, 10).leaves(1, first=True)

@@ -1,0 +1,93 @@
+"""A model's memory lies in huge pages where Linux has them, and nothing changes where it has none."""
+
+from __future__ import annotations
+
+import ctypes
+import mmap
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from cg2ls.engine import huge_pages
+from cg2ls.engine.huge_pages import HUGE, use_huge_pages
+
+SIZE = 8 * HUGE
+
+
+def in_huge_pages(address: int) -> int:
+    """Bytes in huge pages of the mapping that has an address."""
+    found = False
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        ends = re.match(r"([0-9a-f]+)-([0-9a-f]+) ", line)
+        if ends:
+            found = int(ends[1], 16) <= address < int(ends[2], 16)
+        elif found and line.startswith("AnonHugePages:"):
+            return int(line.split()[1]) * 1024
+    raise AssertionError("no such mapping")
+
+
+def resident() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * mmap.PAGESIZE
+
+
+@pytest.fixture
+def memory():
+    """Memory that was written to, in small pages unless the system gives huge ones unasked."""
+    with mmap.mmap(-1, SIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as mapped:
+        mapped.write(bytes(range(256)) * (SIZE // 256))
+        yield mapped
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux moves memory to huge pages when asked")
+def test_memory_in_use_moves_keeps_its_contents_and_hardly_grows(memory):
+    address = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    before = resident()
+    moved = use_huge_pages()
+    if not moved:
+        pytest.skip("this kernel is older than 6.1 or has no huge pages")
+    assert in_huge_pages(address) >= SIZE - 2 * HUGE
+    assert memory[:] == bytes(range(256)) * (SIZE // 256)
+    assert resident() <= before + 0.1 * moved + HUGE
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux moves memory to huge pages when asked")
+def test_it_does_not_hold_an_opening_up(memory, monkeypatch):
+    monkeypatch.setattr(huge_pages, "LIMIT_S", -1.0)
+    assert use_huge_pages() <= HUGE
+
+
+@pytest.mark.parametrize("setting", ["always madvise [never]\n", None])
+def test_where_the_system_has_none_nothing_is_done(monkeypatch, tmp_path, setting):
+    if setting:
+        (tmp_path / "enabled").write_text(setting)
+    monkeypatch.setattr(huge_pages, "SETTING", tmp_path / "enabled")
+    assert use_huge_pages() == 0
+
+
+MAPS = """\
+7f0000000000-7f0000400000 rw-p 00000000 00:00 0
+7f0001100000-7f0001500000 rw-p 00000000 00:00 0                          [stack]
+7f0002000000-7f0002800000 rw-p 00000000 103:02 4242                      /model/weights (deleted)
+7f0003000000-7f0003800000 r--p 00000000 00:00 0
+7f0004000000-7f0004100000 rw-p 00000000 00:00 0
+7f0005000000-7f0005800000 rw-s 00000000 00:00 0
+55f000000000-55f000200000 rw-p 00000000 00:00 0                          [heap]
+"""
+
+
+def test_only_whole_huge_pages_of_private_memory_that_belongs_to_no_file_are_moved():
+    assert list(huge_pages._whole(MAPS)) == [0x7F0000000000, 0x7F0000200000, 0x7F0001200000, 0x55F000000000]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells which pages are in memory")
+def test_memory_that_is_mostly_unused_is_left_alone():
+    with mmap.mmap(-1, SIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as unused:
+        address = ctypes.addressof(ctypes.c_char.from_buffer(unused))
+        for place in range(0, SIZE, 2 * mmap.PAGESIZE):
+            unused[place] = 1
+        if in_huge_pages(address):
+            pytest.skip("this system gives huge pages unasked")
+        use_huge_pages()
+        assert in_huge_pages(address) == 0

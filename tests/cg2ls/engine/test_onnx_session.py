@@ -1,0 +1,200 @@
+"""Opening a model: what is checked, what is said when it fails, and that nothing is printed."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from cg2ls.engine import Engine, EngineError, Request, onnx_session
+from cg2ls.models.folder.description import ModelDescription, ModelFolderError
+
+
+def test_the_model_the_provider_and_the_threads_are_known(tiny_model):
+    with Engine.open(tiny_model, provider="cpu", threads=1) as engine:
+        assert engine.model == ModelDescription.read(tiny_model)
+        assert (engine.provider, engine.provider_reason, engine.threads) == ("cpu", "asked for", 1)
+
+
+def test_nothing_but_the_answer_touches_the_streams(tiny_model):
+    code = (
+        "import sys; from pathlib import Path; from cg2ls.engine import Engine, Request\n"
+        "assert 'onnxruntime' not in sys.modules\n"
+        "engine = Engine.open(Path(sys.argv[1]), threads=1)\n"
+        "list(engine.complete(Request(prompt=[1, 2, 3], max_tokens=2)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, tiny_model], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [(ModuleNotFoundError("x"), "is not installed"), (ImportError("libfoo.so"), r"does not load \(libfoo")],
+)
+def test_a_missing_onnxruntime_is_one_line_with_the_mend(tiny_model, monkeypatch, error, says):
+    def fail(name: str) -> None:
+        raise error
+
+    monkeypatch.setattr(onnx_session.importlib, "import_module", fail)
+    with pytest.raises(
+        EngineError, match=rf"{says}.*pip install onnxruntime \(.*'onnxruntime-gpu\[cuda,cudnn\]'"
+    ):
+        Engine.open(tiny_model)
+
+
+def test_cuda_that_is_not_there_is_refused_by_name(tiny_model):
+    with pytest.raises(
+        EngineError, match=r"has no CUDA; replace it: .* pip install 'onnxruntime-gpu\[cuda,cudnn\]'"
+    ):
+        Engine.open(tiny_model, provider="cuda")
+
+
+def fake_runtime(monkeypatch, opens: dict[str, list[str]]):
+    """An onnxruntime that offers CUDA; its sessions get these providers, or fail where there are none."""
+
+    def inference_session(path: str, options: object, providers: list[Any]) -> object:
+        recorded = isinstance(providers[0], tuple)
+        got = opens[f"{providers[0][0]} recorded" if recorded else providers[0]]
+        if not got:
+            raise RuntimeError("[ONNXRuntimeError] : 1 : FAIL : no device\nmore")
+        return SimpleNamespace(get_providers=lambda: got)
+
+    ort = SimpleNamespace(
+        SessionOptions=lambda: SimpleNamespace(add_session_config_entry=lambda key, value: None),
+        InferenceSession=inference_session,
+        get_available_providers=lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"],
+    )
+    monkeypatch.setattr(onnx_session, "import_onnxruntime", lambda: ort)
+    monkeypatch.setattr(onnx_session, "check_signature", lambda *_: None)
+
+
+def open_half(folder: Path, provider: str, *, cuda_graph: bool = False) -> onnx_session.OpenSession:
+    model = dataclasses.replace(ModelDescription.read(folder), kv_dtype="float16")
+    return onnx_session.open_session(folder, model, provider=provider, threads=1, cuda_graph=cuda_graph)
+
+
+CUDA, CPU = ["CUDAExecutionProvider", "CPUExecutionProvider"], ["CPUExecutionProvider"]
+
+
+def test_cuda_is_taken_where_it_opens(tiny_model, monkeypatch):
+    fake_runtime(monkeypatch, {CUDA[0]: CUDA})
+    assert open_half(tiny_model, "auto").provider == "cuda"
+
+
+def test_a_graph_that_cuda_cannot_record_is_launched_call_by_call_and_that_is_said(tiny_model, monkeypatch):
+    fake_runtime(monkeypatch, {f"{CUDA[0]} recorded": [], CUDA[0]: CUDA})
+    opened = open_half(tiny_model, "cuda", cuda_graph=True)
+    assert (opened.provider, opened.cuda_graph) == ("cuda", False)
+    assert opened.reason == "asked for; cuda: no device."
+    fake_runtime(monkeypatch, {f"{CUDA[0]} recorded": CUDA})
+    assert open_half(tiny_model, "cuda", cuda_graph=True).cuda_graph
+
+
+@pytest.mark.parametrize(("got", "why"), [([], "no device"), (CPU, "could not start it")])
+def test_the_processor_takes_over_where_cuda_does_not_open_and_says_why(tiny_model, monkeypatch, got, why):
+    fake_runtime(monkeypatch, {CUDA[0]: got, CPU[0]: CPU})
+    opened = open_half(tiny_model, "auto")
+    assert opened.provider == "cpu"
+    assert why in opened.reason
+
+
+def test_a_provider_that_was_asked_for_is_not_replaced(tiny_model, monkeypatch):
+    fake_runtime(monkeypatch, {CUDA[0]: [], CPU[0]: CPU})
+    with pytest.raises(EngineError, match=r"could not be opened \(cuda: no device"):
+        open_half(tiny_model, "cuda")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"n_layer": 3}, "it has 2 layers, not 3"),
+        ({"n_layer": 1}, "it has 2 layers, not 1"),
+        ({"n_head": 2, "head_dim": 32}, "has 4 heads of 16"),
+        ({"vocab_size": 500}, "tokenizer has 512 tokens, but the model 500"),
+    ],
+)
+def test_a_graph_that_is_not_the_described_one_is_refused(tiny_model, monkeypatch, change, says):
+    model = ModelDescription.read(tiny_model)
+    other = dataclasses.replace(model, architecture=dataclasses.replace(model.architecture, **change))
+    monkeypatch.setattr(ModelDescription, "read", lambda folder: other)
+    with pytest.raises(EngineError, match=says):
+        Engine.open(tiny_model, threads=1)
+
+
+def test_a_graph_of_another_type_is_refused(tiny_model, monkeypatch):
+    other = dataclasses.replace(ModelDescription.read(tiny_model), kv_dtype="float16")
+    monkeypatch.setattr(ModelDescription, "read", lambda folder: other)
+    with pytest.raises(EngineError, match=r"is tensor\(float\), not tensor\(float16\)"):
+        Engine.open(tiny_model, threads=1)
+
+
+def test_a_graph_the_runtime_rejects_is_one_sentence(tiny_model, tmp_path, monkeypatch):
+    for name in ("model.json", "model.onnx.data", "tokenizer.json"):
+        (tmp_path / name).write_bytes((tiny_model / name).read_bytes())
+    graph = (tiny_model / "model.onnx").read_bytes()
+    (tmp_path / "model.onnx").write_bytes(graph.replace(b"GroupQueryAttention", b"GroupQueryAttentioN"))
+    with pytest.raises(
+        EngineError, match=r"model\.onnx could not be opened \(cpu: [^\n]*GroupQueryAttentioN"
+    ):
+        Engine.open(tmp_path, threads=1, verify=False)
+
+
+def test_a_changed_file_is_refused_unless_not_looked_for(tiny_model, tmp_path):
+    for path in tiny_model.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    weights = bytearray((tmp_path / "model.onnx.data").read_bytes())
+    weights[-1] ^= 1
+    (tmp_path / "model.onnx.data").write_bytes(weights)
+    with pytest.raises(ModelFolderError, match="SHA-256 differs"):
+        Engine.open(tmp_path, threads=1)
+    with Engine.open(tmp_path, threads=1, verify=False) as engine:
+        list(engine.complete(Request(prompt=[1], max_tokens=1)))
+
+
+def test_a_graph_that_reads_elsewhere_is_refused_before_the_runtime_sees_it(
+    tiny_model, tmp_path, monkeypatch
+):
+    for path in tiny_model.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    graph = (tmp_path / "model.onnx").read_bytes()
+    (tmp_path / "model.onnx").write_bytes(graph.replace(b"model.onnx.data", b"../../etc/passw"))
+    monkeypatch.setattr(onnx_session, "import_onnxruntime", lambda: pytest.fail("the runtime was asked"))
+    with pytest.raises(ModelFolderError, match=r"wants to read '\.\./\.\./etc/passw'"):
+        Engine.open(tmp_path, threads=1, verify=False)
+
+
+def test_a_model_json_of_other_layers_is_refused_at_once(tiny_model, tmp_path):
+    folder = edited(tiny_model, tmp_path, lambda raw: raw["architecture"].update(n_layer=10**7))
+    with pytest.raises(EngineError, match="it has 2 layers, not 10000000"):
+        Engine.open(folder)
+
+
+def test_a_context_there_is_no_memory_for_is_one_sentence(tiny_model, monkeypatch):
+    def full(*_: object, **__: object) -> None:
+        raise MemoryError("std::bad_alloc")
+
+    monkeypatch.setattr("cg2ls.engine.model_runner.KvBuffers", full)
+    with pytest.raises(EngineError, match="no memory for tiny's context of 256 tokens"):
+        Engine.open(tiny_model, threads=1)
+
+
+def test_special_tokens_that_the_tokenizer_contradicts_are_refused(tiny_model, tmp_path):
+    folder = edited(tiny_model, tmp_path, lambda raw: raw["tokens"].update(sep=5))
+    with pytest.raises(EngineError, match="disagree about the special tokens"):
+        Engine.open(folder)
+
+
+def edited(model: Path, tmp_path: Path, change) -> Path:
+    """A copy of a model folder with another model.json."""
+    folder = Path(shutil.copytree(model, tmp_path / "edited"))
+    raw = json.loads((folder / "model.json").read_text())
+    change(raw)
+    (folder / "model.json").write_text(json.dumps(raw))
+    return folder

@@ -1,0 +1,74 @@
+"""Places to judge."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from cg2ls.evaluation.quality.errors import ReplayError
+from cg2ls.evaluation.quality.positions import NOTHING_TO_WRITE, SHARES, sample
+from cg2ls.evaluation.quality.sources import Source
+
+
+@pytest.fixture(scope="module")
+def two(shop):
+    return [shop, Source("other", "shop.py", "python", shop.text.replace("shop", "market"))]
+
+
+@pytest.fixture(scope="module")
+def positions(two):
+    return sample(two, 300)
+
+
+def test_repositories_take_turns_and_all_kinds_appear(positions):
+    assert Counter(position.source.repository for position in positions) == {"shops": 150, "other": 150}
+    assert {position.kind for position in positions} == SHARES.keys()
+
+
+def test_the_cursor_stands_where_the_kind_says(positions):
+    for position in positions:
+        text, offset = position.place()
+        line = text[:offset].rpartition("\n")[2]
+        rest = position.passage.target[len(position.passage.left) :].partition("\n")[0]
+        if position.kind == "line_start":
+            assert not line.strip()
+            assert rest.strip()
+        elif position.kind == "word_start":
+            assert rest[0].isalnum() or rest[0] == "_"
+            assert not line[-1].isalnum()
+        elif position.kind == "in_word":
+            assert line[-1].isalnum() or line[-1] == "_"
+            assert rest[0].isalnum() or rest[0] == "_"
+        elif position.kind == "after_open":
+            assert line[-1] in "([{\"'"
+            assert text[offset]
+        elif position.kind == "line_end":
+            assert not rest.strip()
+        else:
+            assert line
+            assert not line.strip()
+            assert not position.passage.target.startswith(position.passage.left)
+
+
+def test_writing_on_gives_the_file_back(positions):
+    for position in sample([position.source for position in positions[:2]], 40, seed=1):
+        position.passage.advance(len(position.passage.target))
+        assert position.source.text.startswith(position.draft.text[:-1])
+        if position.below != "nothing":
+            assert position.draft.text == position.source.text
+
+
+def test_a_repository_s_places_do_not_depend_on_the_others(two, positions):
+    alone = sample(two[:1], 30)
+    together = [position for position in positions if position.source.repository == "shops"]
+    assert [one.place() for one in alone] == [one.place() for one in together[:30]]
+
+
+def test_kinds_with_nothing_to_write_are_kinds():
+    assert SHARES.keys() > NOTHING_TO_WRITE
+
+
+def test_no_place_is_an_error():
+    with pytest.raises(ReplayError, match="No file has"):
+        sample([Source("r", "a.py", "python", "x")], 3)

@@ -1,0 +1,44 @@
+"""Each rule's effect."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from cg2ls.completion import CompletionOptions
+from cg2ls.completion.switches import SWITCHES
+from cg2ls.evaluation.quality.headless_editor import Editor
+from cg2ls.evaluation.quality.judge import judge
+from cg2ls.evaluation.quality.positions import sample
+from cg2ls.evaluation.quality.rule_effects import ask_first, effects
+
+OPTIONS = CompletionOptions(line_tokens=12, block_tokens=24, disabled_rules=frozenset({"parses"}))
+"""`parses` is bound in time, so its answers are not the same on a busy machine."""
+
+
+@pytest.fixture(scope="module")
+def found(tiny_engine, shop):
+    return effects(sample([shop], 40), OPTIONS, lambda options: Editor(tiny_engine, options))
+
+
+def test_the_numbers_are_those_of_two_settings(found, tiny_engine, shop):
+    """Asking everywhere without a rule gives what `effects` says, which asks only where it changed something."""
+    assert found.without
+    for name in SWITCHES - {"typed_through", "parses"}:
+        editor = Editor(tiny_engine, replace(OPTIONS, disabled_rules=OPTIONS.disabled_rules | {name}))
+        for number, position in enumerate(sample([shop], 40)):
+            answer = ask_first(editor, position)
+            expected = found.without.get(name, {}).get(number, found.judged[number])[1]
+            assert judge(position.passage, answer.text, answer.covers) == expected, (name, number)
+
+
+def test_shares_with_and_without(found):
+    report = found.to_json()
+    assert report.keys() == found.without.keys() <= SWITCHES
+    for name, rule in report.items():
+        assert rule["changed"] == pytest.approx(len(found.without[name]) / 40, abs=1e-4)
+        wrong = rule["shown_wrong"]
+        low, high = wrong["difference"]
+        assert low - 1e-4 <= wrong["on"] - wrong["off"] <= high + 1e-4
+        assert len(found.without[name]) > 0

@@ -1,0 +1,93 @@
+"""Lessons are the true tokens, judged as the model and the memory would have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cg2ls.engine import Engine
+from cg2ls.evaluation.quality.positions import sample
+from cg2ls.evaluation.quality.replay_memory import Memories
+from cg2ls.evaluation.quality.sources import collect
+from cg2ls.evaluation.quality.teacher_forcing import Lesson, examples, learn, summary
+from cg2ls.models.folder.locations import SHIPPED_DEFAULT
+from cg2ls.retrieval.memory.fit_mixture import bits_per_token
+from cg2ls.retrieval.memory.mixture import shipped
+from cg2ls.workspace.languages import LANGUAGES
+
+MODULE = """\
+import os
+
+
+class Shelf:
+    def __init__(self, name, width):
+        self.name = name
+        self.width_in_centimetres = width
+
+    def fits_on_shelf(self, book):
+        return book.width_in_centimetres < self.width_in_centimetres
+
+    def describe_the_shelf(self):
+        return f"{self.name}: {self.width_in_centimetres}"
+"""
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Engine]:
+    with Engine.open(SHIPPED_DEFAULT, verify=False) as opened:
+        yield opened
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    (tmp_path / "shelf.py").write_text(MODULE)
+    (tmp_path / "rack.py").write_text(MODULE.replace("helf", "ack"))
+    (tmp_path / "twin.py").write_text(MODULE)
+    return tmp_path
+
+
+def taught(engine: Engine, repository: Path, scope: str) -> list[Lesson]:
+    sources = collect([repository], LANGUAGES)
+    memories = Memories([repository], sources, engine.tokenizer, scope)
+    lessons = learn(engine, memories, sample(sources, 6, seed=1))
+    memories.close()
+    return lessons
+
+
+def test_lessons_cost_what_the_mixture_says(engine: Engine, repository: Path) -> None:
+    lessons = taught(engine, repository, "on")
+    assert len(lessons) > 10
+    table = examples(lessons)
+    assert bits_per_token(shipped(), table) == pytest.approx(
+        [lesson.bits for lesson in lessons], rel=1e-3, abs=1e-3
+    )
+    assert bits_per_token(None, table) == pytest.approx(-table.truth_logprob / np.log(2))
+
+
+def test_without_memory_lessons_are_the_models_own(engine: Engine, repository: Path) -> None:
+    lessons = taught(engine, repository, "off")
+    assert all(lesson.votes is None for lesson in lessons)
+    assert [lesson.bits for lesson in lessons] == pytest.approx(
+        [-lesson.truth_logprob / np.log(2) for lesson in lessons], abs=1e-5
+    )
+
+
+def test_a_summary_tells_what_memory_gained(engine: Engine, repository: Path) -> None:
+    told = summary(taught(engine, repository, "on"))
+    assert told["bits_per_token"]["mean"] < told["bits_per_token_of_the_model"]["mean"]
+    low, high = told["next_token_accuracy"]["spread"]
+    assert 0 <= low <= told["next_token_accuracy"]["mean"] <= high <= 1
+
+
+def test_copies_of_a_file_give_nothing_away(engine: Engine, repository: Path) -> None:
+    sources = collect([repository], LANGUAGES)
+    memories = Memories([repository], sources, engine.tokenizer, "on")
+    shelf = next(source for source in sources if source.path == "shelf.py")
+    prior = memories.prior(shelf, "x = 1\n", 0)
+    assert prior
+    names = {prior.parts[1].file_name(n) for n in range(len(prior.parts[1].index.files))}
+    assert names == {"rack.py"}
+    memories.close()

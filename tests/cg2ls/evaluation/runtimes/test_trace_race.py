@@ -1,0 +1,81 @@
+"""Our engine and a rival over one trace."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from cg2ls.completion import CompletionOptions
+from cg2ls.engine import Engine
+from cg2ls.evaluation.latency.trace import Typist
+from cg2ls.evaluation.quality.headless_editor import Answer, Editor
+from cg2ls.evaluation.quality.scripted_engine import DictatedEngine
+from cg2ls.evaluation.runtimes.trace_race import Race, Speaker, race
+from cg2ls.evaluation.runtimes.worker_client import Remote
+
+SHORT = CompletionOptions(line_tokens=4, block_tokens=4, max_lines=1)
+ALONE = CompletionOptions(
+    line_tokens=4, block_tokens=4, max_lines=1, disabled_rules=frozenset({"typed_through"})
+)
+SLOW = """
+import json, sys
+print(json.dumps({"ready": "1"}), flush=True)
+for line in sys.stdin:
+    request = json.loads(line)
+    ms = len(request["prompt"]) + 1000.0 * request["tokens"]
+    print(json.dumps({"ms": [ms] * request["tokens"], "tokens": [0] * request["tokens"]}), flush=True)
+"""
+
+
+def test_the_rival_gets_our_prompts_and_as_many_tokens(tiny_engine, shop):
+    with Remote("slow", [sys.executable, "-c", SLOW]) as remote:
+        found = race(
+            Typist([shop]),
+            35,
+            Editor(tiny_engine, ALONE),
+            Editor(tiny_engine, SHORT),
+            [remote],
+            rest=lambda _: None,
+        )
+    count = len(found.alone)
+    assert 35 <= count <= 60
+    assert len(found.typed_through) == len(found.rivals["slow"]) == count
+    expected = [
+        prompt + 1000.0 * max(1, answer)
+        for prompt, answer in zip(found.prompt_tokens, found.answer_tokens, strict=True)
+    ]
+    assert found.rivals["slow"] == expected
+
+
+def test_ratios_are_of_sums():
+    report = Race([1, 3], [0, 1], {"x": [8, 8]}, [5, 5], [1, 2]).to_json()["race"]
+    assert report["ratios"] == {"alone_vs_x": 4, "typed_through_vs_x": 16}
+    assert report["total_ms"]["alone"] == 4
+
+
+@pytest.mark.parametrize("forced", ["", "ret"])
+def test_a_dictated_engine_says_the_script(tiny_engine, shop, forced):
+    engine = DictatedEngine(tiny_engine)
+    engine.script = "urn 42" if forced else "return 42"
+    text = f"def f():\n    x = 1\n    {forced}"
+    answer = Editor(engine, CompletionOptions(max_lines=1)).ask(shop, text, len(text))
+    assert answer.text == engine.script
+    assert answer.cost is not None
+    assert answer.cost.generated > 1
+
+
+def test_a_speaker_tells_every_engine_what_it_would_show(tiny_model, shop):
+    class Parrot:
+        def ask(self, source: object, text: str, offset: int) -> Answer:
+            return Answer("squawk()", 0, 0.0, 0.0)
+
+    with Engine.open(tiny_model, threads=1) as one, Engine.open(tiny_model, threads=1) as other:
+        dictated = [DictatedEngine(one), DictatedEngine(other)]
+        options = CompletionOptions(max_lines=1)
+        editors = [Editor(engine, options) for engine in dictated]
+        found = race(
+            Typist([shop]), 20, *editors, [], speaker=Speaker(Parrot(), dictated), rest=lambda _: None
+        )
+    assert max(found.answer_tokens) <= 8 + 8
+    assert [engine.script for engine in dictated] == ["squawk()"] * 2

@@ -1,0 +1,13 @@
+"""The published CodeGen2 tokenizer, rebuilt from GPT-2's own vocabulary."""
+
+from __future__ import annotations
+
+import pytest
+
+from cg2_quantize.checkpoint.published_tokenizers import codegen2_tokenizer
+from cg2ls.models.codegen2 import CodeTokenizer
+
+
+@pytest.fixture(scope="session")
+def published() -> CodeTokenizer:
+    return CodeTokenizer(codegen2_tokenizer())

@@ -1,0 +1,139 @@
+"""The locations a graph reads from are found wherever a tensor can stand, on any bytes."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import numpy as np
+import onnx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from onnx import TensorProto, helper
+
+from cg2ls.models.folder.external_data import MalformedGraphError, external_locations
+
+
+def tensor(location: str, name: str = "w") -> TensorProto:
+    made = TensorProto(name=name, data_type=TensorProto.FLOAT, dims=[1], data_location=TensorProto.EXTERNAL)
+    for key, value in (("offset", "0"), ("location", location), ("length", "4")):
+        made.external_data.add(key=key, value=value)
+    return made
+
+
+def model(**parts) -> onnx.ModelProto:
+    graph = onnx.GraphProto(name="g", **parts)
+    return helper.make_model(graph)
+
+
+def in_initializer(location):
+    return model(initializer=[tensor(location)])
+
+
+def in_sparse_initializer(location):
+    sparse = onnx.SparseTensorProto(values=tensor("values"), indices=tensor(location), dims=[1])
+    return model(sparse_initializer=[sparse])
+
+
+def in_attribute(location):
+    return model(node=[helper.make_node("Constant", [], ["c"], value=tensor(location))])
+
+
+def in_attribute_list(location):
+    return model(node=[helper.make_node("Odd", [], ["c"], many=[tensor("first"), tensor(location)])])
+
+
+def in_branch_of_a_branch(location):
+    inner = in_initializer(location).graph
+    for _ in range(3):
+        inner = model(node=[helper.make_node("If", ["x"], ["y"], then_branch=inner)]).graph
+    return helper.make_model(inner)
+
+
+def in_function(location):
+    made = model()
+    node = helper.make_node("Constant", [], ["c"], value=tensor(location))
+    made.functions.append(helper.make_function("local", "F", [], ["c"], [node], []))
+    return made
+
+
+def in_training_info(location):
+    made = model()
+    made.training_info.add().algorithm.CopyFrom(in_initializer(location).graph)
+    return made
+
+
+PLACES = [
+    in_initializer,
+    in_sparse_initializer,
+    in_attribute,
+    in_attribute_list,
+    in_branch_of_a_branch,
+    in_function,
+    in_training_info,
+]
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("location", ["../../etc/passwd", "/etc/passwd", "*/_ORT_MEM_ADDR_/*", "ünï"])
+def test_a_location_is_found_wherever_it_stands(place, location):
+    assert location in external_locations(place(location).SerializeToString())
+
+
+def test_every_location_of_one_tensor_counts():
+    twice = tensor("model.onnx.data")
+    twice.external_data.add(key="location", value="elsewhere")
+    assert external_locations(model(initializer=[twice]).SerializeToString()) == {
+        "model.onnx.data",
+        "elsewhere",
+    }
+
+
+def test_weights_inside_the_graph_have_no_location():
+    inside = onnx.numpy_helper.from_array(np.arange(9, dtype=np.float32), "w")
+    assert external_locations(model(initializer=[inside]).SerializeToString()) == set()
+
+
+@settings(max_examples=300)
+@given(st.binary(max_size=400))
+def test_random_bytes_end_in_an_answer_or_the_error(data):
+    with suppress(MalformedGraphError):
+        assert isinstance(external_locations(data), set)
+
+
+GOOD = in_branch_of_a_branch("elsewhere").SerializeToString()
+
+
+@settings(max_examples=300)
+@given(cut=st.integers(0, len(GOOD)), flip=st.integers(0, len(GOOD) - 1), to=st.integers(0, 255))
+def test_damaged_graphs_end_in_an_answer_or_the_error(cut, flip, to):
+    damaged = bytearray(GOOD)
+    damaged[flip] = to
+    with suppress(MalformedGraphError):
+        assert isinstance(external_locations(bytes(damaged[:cut])), set)
+
+
+def wrap(field: int, content: bytes) -> bytes:
+    """A message whose one field, of this number, holds `content`."""
+    size, length = len(content), bytearray()
+    while size >= 0x80:
+        length.append(size & 0x7F | 0x80)
+        size >>= 7
+    return bytes([field << 3 | 2, *length, size]) + content
+
+
+def test_deep_nesting_needs_no_stack():
+    graph = in_initializer("deep").graph.SerializeToString()
+    for _ in range(2000):
+        graph = wrap(1, wrap(5, wrap(6, graph)))  # in an attribute of a node of a graph
+    assert external_locations(wrap(7, graph)) == {"deep"}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"\x3a\x05abc", b"\x3a", b"\x80" * 11, b"\x0b\x00", b"\x0f", b"\x09\x01"],
+    ids=["short field", "no length", "endless number", "group", "wire type 7", "short fixed64"],
+)
+def test_what_is_no_protocol_buffer_is_malformed(data):
+    with pytest.raises(MalformedGraphError):
+        external_locations(data)

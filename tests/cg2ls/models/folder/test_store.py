@@ -1,0 +1,139 @@
+"""Models are added whole or not at all, listed, found and removed."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+
+import pytest
+
+from cg2ls.models.folder.choice import LastingChoices, write_lasting
+from cg2ls.models.folder.description import ModelDescription, ModelFolderError
+from cg2ls.models.folder.locate import locate_model
+from cg2ls.models.folder.store import ModelStore
+
+
+@pytest.fixture
+def store(tmp_path):
+    return ModelStore(tmp_path / "models", tmp_path / "shipped")
+
+
+def rename(folder, name):
+    dataclasses.replace(ModelDescription.read(folder), name=name).write(folder)
+    return folder
+
+
+def test_an_empty_store_has_no_models(store):
+    assert store.models() == []
+
+
+def test_an_added_model_is_a_sound_copy_under_its_name(store, folder):
+    rename(folder, "mine")
+    (folder / "notes.txt").write_text("not listed, so not copied")
+    added = store.add(folder)
+    shutil.rmtree(folder)
+    assert added.folder == store.root / "mine" == store.locate("mine")
+    assert [(model.name, model.problem) for model in store.models()] == [("mine", "")]
+    assert sorted(path.name for path in added.folder.iterdir()) == sorted(
+        ["model.json", *added.description.files]
+    )
+
+
+def test_adding_again_replaces(store, folder):
+    rename(folder, "mine")
+    store.add(folder)
+    dataclasses.replace(ModelDescription.read(folder), license="MIT").write(folder)
+    store.add(folder)
+    assert [model.description.license for model in store.models()] == ["MIT"]
+
+
+def test_adding_a_stored_model_changes_nothing(store, folder):
+    added = store.add(rename(folder, "mine"))
+    assert store.add(added.folder) == added
+
+
+def test_a_damaged_model_is_not_added_and_nothing_is_left(store, folder):
+    (folder / "tokenizer.json").unlink()
+    with pytest.raises(ModelFolderError, match=r"tokenizer\.json is missing"):
+        store.add(folder)
+    assert not store.root.exists()
+
+
+def test_a_copy_that_fails_leaves_the_model_that_was_there(store, folder, monkeypatch):
+    store.add(rename(folder, "mine"))
+
+    def full(source, target):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfile", full)
+    with pytest.raises(ModelFolderError, match=r"could not be copied .*No space left on device"):
+        store.add(folder)
+    assert [path.name for path in store.root.iterdir()] == ["mine"]
+    assert ModelDescription.read(store.locate("mine")).name == "mine"
+
+
+@pytest.mark.parametrize("name", ["../up", "a/b", ".hidden", "default", "a b", "x" * 101])
+def test_names_that_cannot_be_folders_are_refused(store, folder, name):
+    with pytest.raises(ModelFolderError, match="cannot be used"):
+        store.add(rename(folder, name))
+    assert not store.root.exists()
+
+
+def test_the_shipped_model_is_called_default_and_comes_first(store, folder, tmp_path):
+    store.add(rename(folder, "another"))
+    with pytest.raises(ModelFolderError, match=r"no default model .*cg2ls models add"):
+        store.locate("default")
+    shutil.copytree(folder, tmp_path / "shipped")
+    assert [model.name for model in store.models()] == ["default", "another"]
+    assert store.locate("default") == tmp_path / "shipped"
+    with pytest.raises(ModelFolderError, match="not removed"):
+        store.remove("default")
+
+
+def test_a_model_may_be_named_by_its_folder(store, folder):
+    assert store.locate(str(folder)) == folder
+    assert not store.is_name(str(folder))
+
+
+def test_an_unknown_model_is_refused_with_those_there_are(store, folder):
+    with pytest.raises(ModelFolderError, match="no model 'x', by name or as a folder; there are: none"):
+        store.locate("x")
+    store.add(rename(folder, "mine"))
+    with pytest.raises(ModelFolderError, match="there are: mine"):
+        store.locate("x")
+
+
+def test_a_damaged_model_is_listed_as_such(store, folder):
+    store.add(rename(folder, "mine"))
+    (store.root / "mine" / "model.json").write_text("{")
+    [model] = store.models()
+    assert (model.name, model.description, model.size) == ("mine", None, 0)
+    assert "cannot be read as JSON" in model.problem
+
+
+def test_removing(store, folder):
+    store.add(rename(folder, "mine"))
+    with pytest.raises(ModelFolderError, match="no added model 'other'; added are: mine"):
+        store.remove("other")
+    with pytest.raises(ModelFolderError, match=r"no added model '\.\./given'"):
+        store.remove("../given")
+    store.remove("mine")
+    assert store.models() == []
+
+
+def test_locating_says_who_chose(home, folder):
+    ModelStore().add(rename(folder, "mine"))
+    write_lasting(home / "models.json", LastingChoices(by_language={"python": "mine", "go": "gone"}))
+    located = locate_model(language="python")
+    assert (located.name, located.folder) == ("mine", home / "models" / "mine")
+    with pytest.raises(ModelFolderError, match=r"no model 'gone'.*chosen for go with `cg2ls models use`"):
+        locate_model(language="go")
+    with pytest.raises(ModelFolderError, match=r"no default model .*cg2ls models use"):
+        locate_model()
+    assert locate_model(flag=str(folder)).reason == "given on the command line"
+
+
+@pytest.mark.parametrize("model", ["~nobody-of-this-name/model", "a" * 5_000, "a\0b"])
+def test_a_name_that_cannot_be_a_path_is_one_sentence(store, model):
+    with pytest.raises(ModelFolderError):
+        store.locate(model)

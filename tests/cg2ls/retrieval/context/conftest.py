@@ -1,0 +1,14 @@
+"""No test of what is found depends on how fast this machine finds it."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from cg2ls.retrieval.context import prompt_context
+
+
+@pytest.fixture(autouse=True)
+def _without_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(prompt_context, "LIMIT_S", math.inf)

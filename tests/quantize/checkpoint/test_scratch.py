@@ -1,0 +1,72 @@
+"""Temporary folders vanish, even those of a process that was killed, wherever they lie."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from cg2_quantize.checkpoint.scratch import noted, remove_left_behind, scratch_folder
+
+KILLED = (
+    "import os, signal, sys; from pathlib import Path; from cg2_quantize.checkpoint.scratch import scratch_folder\n"
+    "with scratch_folder(Path(sys.argv[1])) as made:\n"
+    "    (made / 'large').write_text('x'); os.kill(os.getpid(), signal.SIGKILL)"
+)
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("CG2LS_HOME", str(tmp_path / "home"))
+
+
+def kill_in(place):
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    ran = subprocess.run([sys.executable, "-c", KILLED, str(place)], env=environment, check=False)
+    assert ran.returncode == -signal.SIGKILL
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
+def test_what_a_killed_process_left_is_removed_wherever_it_was(tmp_path):
+    places = [tmp_path / "one", tmp_path / "other"]
+    for place in places:
+        place.mkdir()
+        kill_in(place)
+        assert len(list(place.iterdir())) == 1
+    remove_left_behind()
+    assert [list(place.iterdir()) for place in places] == [[], []]
+    assert list((tmp_path / "home" / "cache" / "unfinished").iterdir()) == []
+
+
+def test_a_folder_whose_process_lives_is_left_alone(tmp_path):
+    with scratch_folder(tmp_path) as made:
+        probe = "from cg2_quantize.checkpoint.scratch import remove_left_behind; remove_left_behind()"
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+        subprocess.run([sys.executable, "-c", probe], env=environment, check=True)
+        assert made.is_dir()
+    assert not made.exists()
+
+
+def test_nothing_else_is_ever_removed(tmp_path):
+    kept = tmp_path / "mine"
+    kept.mkdir()
+    notes = tmp_path / "home" / "cache" / "unfinished"
+    notes.mkdir(parents=True)
+    (notes / "a.note").write_text(str(kept))
+    (notes / "b.note").write_text("")
+    (notes / "c.note").write_text("relative/.x.tmp")
+    remove_left_behind()
+    assert kept.is_dir()
+    assert list(notes.iterdir()) == []
+
+
+def test_without_a_place_for_notes_the_work_is_done_all_the_same(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("CG2LS_HOME", str(tmp_path / "file"))
+    remove_left_behind()
+    with scratch_folder(tmp_path) as made, noted(made):
+        assert made.is_dir()
+    assert not made.exists()

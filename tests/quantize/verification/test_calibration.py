@@ -1,0 +1,66 @@
+"""What a small code set says: scales of an int8 cache, and which inputs of int4's products matter."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cg2_quantize import convert
+from cg2_quantize.formats import FormatError, format_of
+from cg2_quantize.formats.rounding import restore_blocks, round_blocks
+from cg2_quantize.verification.calibration import calibrate
+from cg2ls.engine import Engine, Request
+from cg2ls.models.codegen2 import Checkpoint, CodeTokenizer
+from cg2ls.models.folder import ModelDescription
+
+
+@pytest.fixture(scope="module")
+def found(trained):
+    checkpoint = Checkpoint.open(trained)
+    return calibrate(checkpoint, CodeTokenizer.load(checkpoint.tokenizer_path))
+
+
+def test_every_product_and_every_cache_was_seen(found, trained):
+    config = Checkpoint.open(trained).config
+    assert sorted(found.largest) == list(range(config.n_layer))
+    assert len(found.energy) == 4 * config.n_layer
+    assert found.energy["/model/layers.0/mlp/fc_out"].shape == (config.n_inner,)
+    key, value = found.of(3)
+    assert key.shape == value.shape == (config.n_embd,)
+    assert min(key.min(), value.min()) > 0
+
+
+def test_errors_go_where_they_matter_less():
+    random = np.random.default_rng(0)
+    weight = random.standard_t(4, (64, 48)).astype(np.float32)
+    importance = np.where(np.arange(64) % 2, 10, 0.1).astype(np.float32)
+
+    def error(blocks):
+        return float((np.square(restore_blocks(blocks) - weight) * importance[:, None]).sum())
+
+    plain = round_blocks(weight, bits=4, block_size=32)
+    aware = round_blocks(weight, bits=4, block_size=32, importance=importance)
+    assert error(aware) < 0.97 * error(plain)
+
+
+def test_a_model_with_an_int8_cache_runs_and_stays_close(trained, tmp_path, monkeypatch):
+    monkeypatch.setattr("cg2_quantize.verification.prove.QUICK_TOKENS", 1024)
+    monkeypatch.setattr("cg2_quantize.verification.prove.MEMORY_FACTOR", 1e9)
+    proof = convert(trained, tmp_path / "model", kv="int8", proof="quick", allow_loss=True).proof
+    assert ModelDescription.read(tmp_path / "model").kv_dtype == "int8"
+    assert proof.kl_mean < 4e-3, "int8 weights alone may lose half of that"
+    assert proof.prefill_ms is None, "there was no memory to time it in"
+    with Engine.open(tmp_path / "model") as engine:
+        request = Request(prompt=engine.tokenizer.encode("def add(a, b):\n    return"), max_tokens=4)
+        assert list(engine.complete(request))
+
+
+def test_calibrated_int4_is_int4(trained, tmp_path):
+    convert(trained, tmp_path / "plain", precision="int4")
+    convert(trained, tmp_path / "aware", precision="int4", calibrated=True)
+    plain, aware = (ModelDescription.read(tmp_path / name) for name in ("plain", "aware"))
+    assert aware.precision == "int4"
+    assert aware.files["model.onnx.data"].bytes == plain.files["model.onnx.data"].bytes
+    assert aware.files["model.onnx.data"].sha256 != plain.files["model.onnx.data"].sha256
+    with pytest.raises(FormatError, match="--calibrate is for int4"):
+        format_of("int8", calibrated=True)

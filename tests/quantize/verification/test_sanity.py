@@ -1,0 +1,98 @@
+"""Weights that know nothing of code are refused, whichever way they came to it, unless they are meant so."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from cg2_quantize import convert
+from cg2_quantize.cli import main
+from cg2_quantize.errors import QuantizeError
+from cg2_quantize.graph.qkv_groups import check_groups
+from cg2_quantize.verification.heldout import heldout_rows, unigram_table
+from cg2_quantize.verification.sanity import check_sense
+from cg2ls.models.codegen2 import Checkpoint, CodeTokenizer
+from cg2ls.models.folder.facts import Facts
+
+
+def as_int8(values):
+    """What bitsandbytes stores of a matrix, without its scales."""
+    return np.rint(values / np.abs(values).max(axis=1, keepdims=True) * 127).astype(np.float32)
+
+
+DAMAGES = {
+    "int8 without scales": lambda name, values: as_int8(values) if ".h." in name else values,
+    "shuffled embedding": lambda name, values: np.roll(values, 7, axis=0) if "wte" in name else values,
+    "zeros": lambda name, values: np.zeros_like(values),
+}
+
+
+def damaged(trained, folder, damage, *, claims):
+    copy = shutil.copytree(trained, folder)
+    tensors = load_file(copy / "model.safetensors")
+    changed = {n: damage(n, values) if values.ndim == 2 else values for n, values in tensors.items()}
+    save_file(changed, copy / "model.safetensors")
+    if not claims:
+        (copy / "cg2ls.json").unlink()
+    return copy
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_weights_that_are_not_what_they_seem_are_refused(trained, tmp_path, damage):
+    copy = damaged(trained, tmp_path / "copy", DAMAGES[damage], claims=False)
+    checkpoint = Checkpoint.open(copy)
+    with pytest.raises(
+        QuantizeError, match=r"hardly better than a table of token frequencies does .*--untrained"
+    ):
+        check_sense(checkpoint, CodeTokenizer.load(checkpoint.tokenizer_path))
+
+
+def test_weights_far_worse_than_they_claim_are_refused(trained, tmp_path):
+    """Two of six layers read wrongly: still better than the table, but not what was measured."""
+    hurt = damaged(
+        trained,
+        tmp_path / "copy",
+        lambda name, values: np.zeros_like(values) if ".h.3." in name or ".h.4." in name else values,
+        claims=True,
+    )
+    with pytest.raises(
+        QuantizeError, match=r"bits per byte of known Python, but its cg2ls\.json states 0\.69"
+    ):
+        convert(hurt, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_trained_checkpoint_beats_the_table_by_nats(trained):
+    checkpoint = Checkpoint.open(trained)
+    tokenizer = CodeTokenizer.load(checkpoint.tokenizer_path)
+    known = check_groups(checkpoint, tokenizer, stated=True)
+    row = heldout_rows(tokenizer, 512, 1)[0][1 : len(known) + 1]
+    assert unigram_table(tokenizer)[row].mean() - known.mean() > 2
+    assert Facts.read(trained).languages["python"].bits_per_byte == pytest.approx(0.6852)
+    check_sense(checkpoint, tokenizer)
+    check_sense(checkpoint, tokenizer, known)
+
+
+def test_the_table_is_the_frequencies_of_the_set(trained):
+    tokenizer = CodeTokenizer.load(trained / "tokenizer.json")
+    table = unigram_table(tokenizer)
+    assert len(table) == tokenizer.special.vocab_size
+    assert math.exp(-table[tokenizer.encode("\n")[0]]) > 0.01, "a line's end is common"
+
+
+def test_random_weights_are_converted_where_they_are_meant(checkpoint, tmp_path, capsys):
+    copy = shutil.copytree(checkpoint, tmp_path / "copy")
+    facts = json.loads((copy / "cg2ls.json").read_text())
+    assert facts.pop("untrained") is True, "who makes random weights says so"
+    (copy / "cg2ls.json").write_text(json.dumps(facts))
+    words = [str(copy), "-o", str(tmp_path / "out"), "--proof", "none"]
+    assert main(words) == 1
+    error = capsys.readouterr().err
+    assert "pass --untrained" in error
+    assert error.count("\n") == 1
+    assert main([*words, "--untrained"]) == 0

@@ -1,0 +1,133 @@
+"""A mixture's order is a function of the seed and the row's number, and its shares are the recipe's."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cg2_training.data.mixture import BLOCK, Schedule, SourceMix, apportion, mixes_for
+from cg2_training.errors import TrainingError
+
+sources = st.lists(
+    st.tuples(
+        st.floats(0.01, 10), st.sampled_from([0.0, 0.5, 1.0, 3.0]), st.integers(1, 3 * BLOCK)
+    ),
+    min_size=1,
+    max_size=5,
+)  # fmt: skip
+
+
+def schedule_of(drawn: list[tuple[float, float, int]], seed: int) -> Schedule:
+    mixes = [SourceMix(weight=weight, epochs=epochs) for weight, epochs, _ in drawn]
+    return Schedule(mixes, [rows for *_, rows in drawn], seed)
+
+
+def most(schedule: Schedule, rows: int) -> int:
+    return rows if schedule.limit is None else min(rows, schedule.limit)
+
+
+@settings(max_examples=30)
+@given(sources, st.integers(0, 9), st.randoms(use_true_random=False))
+def test_any_row_can_be_asked_for_alone(drawn: list[tuple[float, float, int]], seed: int, random) -> None:  # type: ignore[no-untyped-def]
+    schedule = schedule_of(drawn, seed)
+    numbers = list(range(most(schedule, 3 * BLOCK)))
+    in_order = [schedule.place(number) for number in numbers]
+    some = random.sample(numbers, min(20, len(numbers)))
+    assert [schedule_of(drawn, seed).place(number) for number in some] == [in_order[n] for n in some]
+
+
+@settings(max_examples=30)
+@given(sources, st.integers(0, 9))
+def test_each_source_gives_its_rows_one_after_the_other(
+    drawn: list[tuple[float, float, int]], seed: int
+) -> None:
+    schedule = schedule_of(drawn, seed)
+    given_so_far: Counter[int] = Counter()
+    for number in range(most(schedule, 3 * BLOCK)):
+        source, index = schedule.place(number)
+        assert index == given_so_far[source]
+        given_so_far[source] += 1
+    counts = schedule.given(given_so_far.total())
+    assert counts.tolist() == [given_so_far[source] for source in range(len(drawn))]
+
+
+@settings(max_examples=30)
+@given(sources, st.integers(0, 9))
+def test_no_source_gives_more_than_its_epochs(drawn: list[tuple[float, float, int]], seed: int) -> None:
+    schedule = schedule_of(drawn, seed)
+    caps = [max(1, int(epochs * rows)) if epochs else None for _, epochs, rows in drawn]
+    total = schedule.limit if schedule.limit is not None else 50 * BLOCK
+    for count, cap in zip(schedule.given(total).tolist(), caps, strict=True):
+        assert cap is None or count <= cap
+    if schedule.limit is not None:
+        assert schedule.given(total).tolist() == caps, "a mixture ends when every source is used up"
+
+
+@given(st.lists(st.floats(0.001, 1), min_size=1, max_size=8))
+def test_a_block_is_shared_out_exactly(weights: list[float]) -> None:
+    quotas = apportion(np.array(weights), np.full(len(weights), np.inf))
+    assert quotas.sum() == BLOCK
+    assert (quotas > 0).all()
+    exact = np.array(weights) / sum(weights) * BLOCK
+    assert np.abs(quotas - exact).max() <= len(weights)
+
+
+def test_equal_weights_are_equal_parts_of_every_block() -> None:
+    schedule = Schedule([SourceMix(weight=0.5), SourceMix(weight=0.5)], [10, 100_000], seed=1)
+    for blocks in range(4):
+        assert schedule.given(blocks * BLOCK).tolist() == [blocks * BLOCK // 2] * 2
+
+
+def test_what_a_used_up_source_would_have_given_falls_to_the_others() -> None:
+    mixes = [SourceMix(weight=1, epochs=1), SourceMix(weight=1), SourceMix(weight=2)]
+    schedule = Schedule(mixes, [100, 1000, 1000], seed=1)
+    counts = schedule.given(100 * BLOCK)
+    assert counts[0] == 100
+    assert counts[2] / counts[1] == pytest.approx(2, rel=0.01)
+
+
+def test_the_seed_decides_the_order_but_not_the_shares() -> None:
+    mixes = [SourceMix(weight=1), SourceMix(weight=3)]
+    orders = []
+    for seed in (1, 2):
+        schedule = Schedule(mixes, [10, 10], seed)
+        orders.append([schedule.place(number)[0] for number in range(BLOCK)])
+        assert schedule.given(BLOCK).tolist() == [BLOCK // 4, 3 * BLOCK // 4]
+    assert orders[0] != orders[1]
+
+
+def test_a_row_after_the_end_is_named() -> None:
+    schedule = Schedule([SourceMix(weight=1, epochs=2)], [30], seed=1)
+    assert schedule.place(59) == (0, 59)
+    with pytest.raises(TrainingError, match="used up after 60 rows; raise the epochs"):
+        schedule.place(60)
+
+
+def test_without_a_word_from_the_recipe_every_token_counts_the_same() -> None:
+    mixes = mixes_for({}, {"code": 900, "text": 100})
+    assert {name: mix.weight for name, mix in mixes.items()} == {"code": 900, "text": 100}
+
+
+@pytest.mark.parametrize(
+    ("recipe", "says"),
+    [
+        ({"cod": SourceMix(weight=1)}, "names the source 'cod', but there are only: code, text"),
+        (
+            {"code": SourceMix(weight=1)},
+            "does not name the source 'text'; give it a weight, 0 to leave it out",
+        ),
+        ({"code": SourceMix(weight=0), "text": SourceMix(weight=0)}, "has the weight 0"),
+    ],
+)
+def test_weights_that_do_not_fit_the_sources_are_named(recipe: dict[str, SourceMix], says: str) -> None:
+    with pytest.raises(TrainingError, match=says):
+        mixes_for(recipe, {"code": 900, "text": 100})
+
+
+def test_a_source_without_weight_is_left_out() -> None:
+    recipe = {"code": SourceMix(weight=1), "text": SourceMix(weight=0)}
+    assert list(mixes_for(recipe, {"code": 900, "text": 100})) == ["code"]

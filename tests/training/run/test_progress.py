@@ -1,0 +1,43 @@
+"""Speed is of the steps alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from cg2_training.run.progress import Speed, open_progress
+
+
+def test_an_evaluation_between_two_steps_makes_no_step_slower() -> None:
+    clock = [100.0]
+    speed = Speed(1000, lambda: clock[0])
+    for pause in (0.0, 0.0, 7.0, 0.0, 30.0, 0.0):
+        clock[0] += 2.0
+        speed.waited(0.5)
+        speed.step_ended()
+        clock[0] += pause
+        speed.paused(pause)
+    assert speed.tokens_per_s == pytest.approx(500)
+    assert speed.wait_share == pytest.approx(0.25)
+
+
+def test_the_first_step_does_not_count_once_there_are_others() -> None:
+    clock = [100.0]
+    speed = Speed(1000, lambda: clock[0])
+    for seconds in (60.0, 2.0, 2.0):
+        clock[0] += seconds
+        speed.waited(0.0)
+        speed.step_ended()
+    assert speed.tokens_per_s == pytest.approx(500)
+    assert speed.step_s == pytest.approx(2.0)
+
+
+def test_the_log_of_a_resumed_run_forgets_the_steps_that_are_made_again(tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    log.write_text("".join(json.dumps({"step": step}) + "\n" for step in (1, 2, 2, 3, 4)) + '{"st')
+    entry = {"step": 3, "loss": 1.0, "tokens_per_s": 10}
+    with open_progress(tmp_path, "toy", 2, 10, shown=False) as progress:
+        progress.step(entry)
+    assert [json.loads(line) for line in log.read_text().splitlines()] == [{"step": 1}, {"step": 2}, entry]

@@ -1,0 +1,198 @@
+"""`cg2-train corpus`: from packages, folders, repositories and dumps to corpus files."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from cg2_training.cli.arguments import index
+
+BUILD_EXAMPLE = """\
+example:
+  cg2-train corpus build training/manifests/python-permissive.toml -o runs/corpus
+"""
+COLLECT_EXAMPLE = """\
+examples:
+  cg2-train corpus collect ~/src/project --licence own -o runs/corpus
+  cg2-train corpus collect dumps/python.parquet --benchmark HumanEval.jsonl -o runs/corpus --json
+  cg2-train corpus collect sources.toml -o runs/corpus
+
+A collection is a TOML file with a table for each source:
+
+  benchmarks = ["HumanEval.jsonl"]
+  [source.code]
+  path = "dumps/python/*.parquet"
+  [source.text]
+  path = "~/src/project/docs"
+  content = "text"
+  licence = "own"
+"""
+PIN_EXAMPLE = """\
+example:
+  cg2-train corpus pin attrs requests==2.34.2
+"""
+
+
+def add_corpus(parser: argparse.ArgumentParser) -> None:
+    """Adds the commands that end in a corpus."""
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    plain = argparse.RawDescriptionHelpFormatter
+    collect = commands.add_parser(
+        "collect",
+        help="read, clean and deduplicate folders, git repositories, archives and dumps",
+        epilog=COLLECT_EXAMPLE,
+        formatter_class=plain,
+    )
+    _collect(collect)
+    build = commands.add_parser(
+        "build",
+        help="fetch, check, clean and deduplicate the packages of a manifest",
+        epilog=BUILD_EXAMPLE,
+        formatter_class=plain,
+    )
+    build.add_argument("manifest", type=Path)
+    build.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
+    build.add_argument("--cache", type=Path, metavar="FOLDER", help="where fetched packages are kept")
+    build.set_defaults(run_command=_run_build)
+    pin = commands.add_parser(
+        "pin",
+        help="print manifest entries with hashes for packages",
+        epilog=PIN_EXAMPLE,
+        formatter_class=plain,
+    )
+    pin.add_argument("names", nargs="+", metavar="NAME")
+    pin.set_defaults(run_command=_run_pin)
+
+
+def _collect(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "sources", nargs="+", type=Path, metavar="SOURCE", help="paths, or one collection (TOML)"
+    )
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument(
+        "--licence", default="", help="SPDX expression of files that say nothing themselves, or: own"
+    )
+    parser.add_argument(
+        "--content", choices=("code", "text"), default="code", help="programs, or natural language"
+    )
+    parser.add_argument(
+        "--heldout",
+        type=float,
+        default=0.02,
+        metavar="PART",
+        help="to hold out, 0 to 1 (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--benchmark",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="JSON lines whose items stay out: HumanEval's, MBPP's or SAFIM's layout, or a corpus file's",
+    )
+    parser.add_argument("--executor", choices=("local", "slurm", "ray"), default="local")
+    parser.add_argument(
+        "--workers", type=index, default=0, help="tasks at a time (default: one per processor)"
+    )
+    parser.add_argument(
+        "--tasks",
+        type=index,
+        default=0,
+        help="among which the work is divided; changes nothing in the corpus",
+    )
+    parser.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="for a cluster, such as partition=cpu",
+    )
+    parser.add_argument("--json", action="store_true", help="print the whole report")
+    parser.set_defaults(run_command=_run_collect)
+
+
+def _run_collect(arguments: argparse.Namespace) -> int:
+    from cg2_training.corpus.collect import collect
+    from cg2_training.corpus.collection import collection_of, load_collection
+    from cg2_training.corpus.errors import CorpusError
+
+    if [path.suffix for path in arguments.sources] == [".toml"]:
+        collection = load_collection(arguments.sources[0])
+        if arguments.benchmark or arguments.licence:
+            raise CorpusError("a collection says its own licences and benchmarks; write them there.")
+    else:
+        collection = collection_of(
+            arguments.sources,
+            arguments.benchmark,
+            licence=arguments.licence,
+            content=arguments.content,
+            heldout=arguments.heldout,
+        )
+    options = {}
+    for option in arguments.option:
+        name, separator, value = option.partition("=")
+        if not separator:
+            raise CorpusError(f"--option {option!r} must look like name=value.")
+        options[name] = value
+    report = collect(
+        collection,
+        arguments.output,
+        executor=arguments.executor,
+        workers=arguments.workers,
+        tasks=arguments.tasks,
+        options=options,
+    )
+    if report is None:
+        print(f"handed to Slurm; {arguments.output} appears when its last job has ended.")
+    elif arguments.json:
+        print(json.dumps(report, indent=2))
+    else:
+        print(summary(report))
+    return 0
+
+
+def summary(report: Mapping[str, Any]) -> str:
+    """What was kept and what was dropped, by source, as lines for people."""
+    from cg2ls.table import aligned
+
+    rows = [["source", "read", "kept", "held out", "MB kept", "dropped for"]]
+    for name, one in report["sources"].items():
+        reasons = sorted(one["dropped"].items(), key=lambda item: -item[1])
+        rows.append(
+            [
+                name,
+                f"{one['read_files']:,}",
+                f"{one['files']['train']:,}",
+                f"{one['files']['heldout']:,}",
+                f"{sum(one['bytes'].values()) / 1e6:,.1f}",
+                ", ".join(f"{reason} {count:,}" for reason, count in reasons) or "-",
+            ]
+        )
+    lines = [aligned(rows, right=(1, 2, 3, 4))]
+    if report["redacted"]:
+        told = ", ".join(f"{what} in {count:,}" for what, count in report["redacted"].items())
+        lines.append(f"redacted: {told} documents")
+    if not report["files"]["heldout"]:
+        lines.append(
+            "Nothing is held out, so nothing can be measured; a greater part, such as 0.1, holds out more."
+        )
+    return "\n".join(lines)
+
+
+def _run_build(arguments: argparse.Namespace) -> int:
+    from cg2_training.corpus.build import build_corpus
+
+    report = build_corpus(arguments.manifest, arguments.output, cache=arguments.cache)
+    print(json.dumps(asdict(report), indent=2))
+    return 0
+
+
+def _run_pin(arguments: argparse.Namespace) -> int:
+    from cg2_training.corpus.pin import pin_packages
+
+    print(pin_packages(arguments.names))
+    return 0

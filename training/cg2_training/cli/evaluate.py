@@ -1,0 +1,111 @@
+"""`cg2-train evaluate`: held-out loss, by source and by objective; and what memory adds in whole repositories."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+from cg2_training.cli.arguments import count
+
+EXAMPLE = """\
+example:
+  cg2-train evaluate models/python-small --heldout runs/heldout --objective causal --objective psm --json
+  cg2-train evaluate models/python-small --memory repositories/*
+"""
+
+
+def add_evaluate(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's arguments."""
+    parser.epilog = EXAMPLE
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("model", type=Path, help="a checkpoint or a model folder")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--heldout", type=Path, metavar="FOLDER", help="a token shard, or one for each source")
+    what.add_argument(
+        "--memory",
+        type=Path,
+        nargs="+",
+        metavar="REPOSITORY",
+        help="judge a model folder token by token in whole repositories, alone and with their memory",
+    )
+    parser.add_argument(
+        "--places", type=count, default=400, help="with --memory: places of files (default: %(default)s)"
+    )
+    parser.add_argument("--recipe", type=Path, help="whose [objective] makes the infill rows")
+    parser.add_argument(
+        "--objective",
+        action="append",
+        metavar="NAME",
+        help="causal, continuation, span_corruption, psm or ul2; may be repeated (default: causal and the"
+        " recipe's own infill)",
+    )
+    parser.add_argument(
+        "--rows", type=count, default=256, help="rows of each kind and source (default: %(default)s)"
+    )
+    parser.add_argument("--json", action="store_true")
+    parser.set_defaults(run_command=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    return _heldout(arguments) if arguments.heldout else _with_memory(arguments)
+
+
+def _with_memory(arguments: argparse.Namespace) -> int:
+    from cg2_training.evaluate.with_memory import evaluate_with_memory
+    from cg2ls.table import aligned
+
+    print(f"cg2-train: reading at {arguments.places} places ...", file=sys.stderr, flush=True)
+    found = evaluate_with_memory(arguments.model, arguments.memory, places=arguments.places)
+    if arguments.json:
+        print(json.dumps(asdict(found), indent=2))
+        return 0
+    rows = [
+        [name, f"{one.mean:.3f}", f"{one.low:.3f} to {one.high:.3f}"]
+        for name, one in (
+            ("bits per token, model alone", found.bits_alone),
+            ("bits per token, with memory", found.bits_with_memory),
+            ("next-token accuracy, model alone", found.accuracy_alone),
+            ("next-token accuracy, with memory", found.accuracy_with_memory),
+        )
+    ]
+    print(aligned([[f"{found.tokens} tokens", "mean", "95 % interval"], *rows], right=(1,)))
+    return 0
+
+
+def _heldout(arguments: argparse.Namespace) -> int:
+    from cg2_training.data.shard_set import ShardSet
+    from cg2_training.evaluate.evaluation_target import open_subject
+    from cg2_training.evaluate.losses import Score, evaluate, evaluate_table, rounded
+    from cg2_training.objective import INFILLS, ObjectiveConfig
+    from cg2_training.run.recipe import Recipe
+    from cg2ls.table import aligned
+
+    objective = Recipe.load(arguments.recipe).objective if arguments.recipe else ObjectiveConfig()
+    heldout = ShardSet.open(arguments.heldout)
+    losses, context = open_subject(arguments.model, heldout.tokenizer)
+    work = (losses, heldout, context, arguments.rows, objective)
+    if arguments.objective:
+        sources: Mapping[str, Mapping[str, Score]] = evaluate_table(
+            *work, tuple(dict.fromkeys(arguments.objective))
+        )
+        report = {"sources": rounded(sources)}
+    else:
+        result = evaluate(*work)
+        sources, report = result.sources, result.to_dict() | {"sources": rounded(result.sources)}
+    if arguments.json:
+        print(json.dumps(report, indent=2))
+        return 0
+    rows = [
+        [source, name, f"{one.bits_per_byte:.4f}", f"{one.nats_per_token:.4f}", f"{one.rows}"]
+        for source, scores in sources.items()
+        for name, one in scores.items()
+    ]
+    head = ["source", "objective", "bits per byte", "nats per token", "rows"]
+    print(aligned([head, *rows], right=(2, 3, 4)))
+    if any(name in INFILLS for scores in sources.values() for name in scores):
+        print("An infill objective counts the tokens of answers alone.")
+    return 0

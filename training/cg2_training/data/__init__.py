@@ -1,0 +1,1 @@
+"""Token shards, mixtures and batches."""

@@ -1,0 +1,225 @@
+"""From token shards to training rows: any step's batch is a function of the seed and the step alone."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from cg2_training.data.mixture import Schedule, SourceMix, mixes_for
+from cg2_training.data.shard_set import ShardSet
+from cg2_training.data.shards import TokenShard
+from cg2_training.errors import TrainingError
+from cg2_training.objective import IGNORED, ObjectiveConfig, Row, causal_row, corrupt_row, labels_of
+from cg2ls.models.codegen2 import CodeTokenizer, SpecialTokens
+
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows of one step.
+
+    Attributes:
+        tokens: int64 [rows, context].
+        labels: int64 [rows, context], IGNORED where no loss falls.
+        answers: bool [rows, context], True where the label belongs to an infill answer.
+        regions: int64 [rows, context], for each token the number of the prompt it may see whole, from 1; 0
+            where attention is causal, as it is everywhere unless the objective is a prefix LM's.
+    """
+
+    tokens: IntArray
+    labels: IntArray
+    answers: npt.NDArray[np.bool_]
+    regions: IntArray
+
+
+class Rows(ABC):
+    """Training rows by number.
+
+    Attributes:
+        tokenizer: of all rows.
+        context: tokens of a row.
+        objective: how rows are corrupted.
+        limit: how many rows there are; None where they never end.
+    """
+
+    limit: int | None = None
+
+    def __init__(self, tokenizer: CodeTokenizer, context: int, objective: ObjectiveConfig) -> None:
+        self.tokenizer, self.context, self.objective = tokenizer, context, objective
+
+    @abstractmethod
+    def parts(self, number: int) -> Row:
+        """Row `number` with its prompts marked, of at most `context + 1` tokens."""
+
+    def origin(self, _number: int) -> str:
+        """The source of row `number`; "" where there is one alone."""
+        return ""
+
+    @abstractmethod
+    def epochs(self, rows: int) -> dict[str, float]:
+        """How often each source has been read after so many rows."""
+
+    def row(self, number: int) -> IntArray:
+        """Row `number` as trained on: int64 [context + 1], -1 where it is padding."""
+        return self._padded(self.parts(number).tokens, -1)
+
+    def _padded(self, values: list[int], padding: int) -> IntArray:
+        row = np.full(self.context + 1, padding, dtype=np.int64)
+        row[: len(values)] = values
+        return row
+
+    def batch(self, step: int, rows: int) -> Batch:
+        """The batch of one step (counted from 0)."""
+        return self.rows(step * rows, rows)
+
+    def rows(self, first: int, count: int) -> Batch:
+        """Rows `first` to `first + count - 1` as a batch."""
+        rows = [self.parts(first + i) for i in range(count)]
+        table = np.stack([self._padded(row.tokens, -1) for row in rows])
+        special = self.tokenizer.special
+        labels = labels_of(table, special).astype(np.int64)
+        labels[table[:, 1:] < 0] = IGNORED
+        regions = np.zeros_like(labels)
+        if self.objective.prefix_lm:
+            marked = np.stack([self._padded(row.regions, 0) for row in rows])
+            labels[marked[:, 1:] > 0] = IGNORED
+            regions = marked[:, :-1]
+        tokens = np.where(table < 0, special.end_of_text, table)[:, :-1]
+        return Batch(tokens, labels, answer_positions(table, special)[:, 1:], regions)
+
+
+class RowStream(Rows):
+    """Rows of `context + 1` tokens of a shard, in an order that a seed decides.
+
+    Every epoch cuts the shard at another offset and permutes the rows anew.
+    """
+
+    def __init__(self, shard: TokenShard, context: int, objective: ObjectiveConfig, seed: int) -> None:
+        super().__init__(shard.tokenizer, context, objective)
+        self.shard, self.seed = shard, seed
+        self.rows_per_epoch = (len(shard.tokens) - 1) // context - 1
+        if self.rows_per_epoch < 1:
+            raise TrainingError(
+                f"the corpus has {len(shard.tokens)} tokens, fewer than two rows of {context}; add documents."
+            )
+        self._permutation: tuple[int, npt.NDArray[np.int64]] = (-1, np.empty(0, np.int64))
+
+    def epochs(self, rows: int) -> dict[str, float]:
+        """How often the shard has been read after so many rows."""
+        return {"the data": rows / self.rows_per_epoch}
+
+    def source(self, number: int) -> npt.NDArray[np.unsignedinteger]:
+        """The uncorrupted tokens [context + 1] of row `number`."""
+        epoch, index = divmod(number, self.rows_per_epoch)
+        if self._permutation[0] != epoch:
+            rng = np.random.default_rng([self.seed, 1, epoch])
+            self._permutation = (epoch, rng.permutation(self.rows_per_epoch))
+        offset = int(np.random.default_rng([self.seed, 2, epoch]).integers(self.context))
+        start = offset + int(self._permutation[1][index]) * self.context
+        return self.shard.tokens[start : start + self.context + 1]
+
+    def parts(self, number: int) -> Row:
+        """Row `number` with its prompts marked, of at most `context + 1` tokens."""
+        rng = np.random.default_rng([self.seed, 3, number])
+        source = self.source(number)
+        if rng.random() < self.objective.infill_share:
+            return corrupt_row(
+                source.tolist(), self.tokenizer, self.objective, rng, max_tokens=self.context + 1
+            )
+        prefixes = rng if self.objective.prefix_lm else None
+        return causal_row(source.tolist(), self.tokenizer.special.end_of_text, prefixes)
+
+
+class MixedStream(Rows):
+    """Rows of several sources, interleaved by weight; each source's own order is a `RowStream`'s.
+
+    A source's seed comes from its name, so that its rows stay the same when another source is added.
+    """
+
+    def __init__(
+        self,
+        shards: Mapping[str, TokenShard],
+        mixes: Mapping[str, SourceMix],
+        context: int,
+        objective: ObjectiveConfig,
+        seed: int,
+    ) -> None:
+        """Makes the streams of the sources that `mixes` names.
+
+        Raises:
+            TrainingError: a source is too small for two rows.
+        """
+        self.names = list(mixes)
+        super().__init__(shards[self.names[0]].tokenizer, context, objective)
+        self.streams = [
+            _named(name, shards[name], context, objective, _seed_of(name, seed)) for name in self.names
+        ]
+        self.rows_per_epoch = [stream.rows_per_epoch for stream in self.streams]
+        self.schedule = Schedule(list(mixes.values()), self.rows_per_epoch, seed)
+        self.limit = self.schedule.limit
+
+    def origin(self, _number: int) -> str:
+        """The source of row `number`."""
+        return self.names[self.schedule.place(_number)[0]]
+
+    def parts(self, number: int) -> Row:
+        """Row `number` with its prompts marked, of at most `context + 1` tokens."""
+        source, index = self.schedule.place(number)
+        return self.streams[source].parts(index)
+
+    def epochs(self, rows: int) -> dict[str, float]:
+        """How often each source has been read after so many rows."""
+        given = self.schedule.given(rows) / np.array(self.rows_per_epoch)
+        return dict(zip(self.names, given.tolist(), strict=True))
+
+
+def row_stream(
+    tokens: TokenShard | ShardSet,
+    context: int,
+    objective: ObjectiveConfig,
+    seed: int,
+    data: Mapping[str, SourceMix] | None = None,
+) -> Rows:
+    """The rows of a shard, or of a mixture of shards.
+
+    Args:
+        tokens: what to train on.
+        context: tokens of a row.
+        objective: how rows are corrupted.
+        seed: decides the order and every corruption.
+        data: weight and epochs of each source, see `mixes_for`.
+
+    Raises:
+        TrainingError: a source is too small, or `data` does not fit the sources.
+    """
+    shards = ShardSet.of(tokens).shards
+    mixes = mixes_for(data or {}, {name: len(shard.tokens) for name, shard in shards.items()})
+    if len(shards) == 1 and not data:
+        return RowStream(next(iter(shards.values())), context, objective, seed)
+    return MixedStream(shards, mixes, context, objective, seed)
+
+
+def _named(name: str, shard: TokenShard, context: int, objective: ObjectiveConfig, seed: int) -> RowStream:
+    try:
+        return RowStream(shard, context, objective, seed)
+    except TrainingError as wrong:
+        raise TrainingError(f"source {name}: {wrong}") from None
+
+
+def _seed_of(name: str, seed: int) -> int:
+    return int(np.random.SeedSequence([seed, *name.encode()]).generate_state(1)[0])
+
+
+def answer_positions(table: IntArray, special: SpecialTokens) -> npt.NDArray[np.bool_]:
+    """Where a token of [rows, time] is part of an infill answer; only rows of a single part are marked."""
+    answers = np.zeros(table.shape, dtype=bool)
+    for row, marks in zip(answers, table, strict=True):
+        seps = np.flatnonzero(marks == special.sep)
+        if len(seps) == 1:
+            row[seps[0] + 1 : np.flatnonzero(marks == special.eom)[-1] + 1] = True
+    return answers

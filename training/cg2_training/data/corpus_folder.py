@@ -1,0 +1,66 @@
+"""The folder that `cg2-train corpus collect` leaves, as training reads it: a file for each source and split."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from cg2_training.data.shards import TokenShard, read_documents, tokenize_corpus
+from cg2_training.errors import TrainingError
+from cg2ls.models.codegen2 import CodeTokenizer
+
+SPLITS = ("train", "heldout")
+
+
+def files_of(folder: Path, split: str) -> dict[str, Path]:
+    """The corpus file of each source that has the split."""
+    return {path.parent.name: path for path in sorted(folder.glob(f"*/{split}.jsonl"))}
+
+
+def interleaved(corpus: Path) -> Iterator[str]:
+    """Training documents of a corpus file, or of a corpus folder's sources in turn.
+
+    Raises:
+        TrainingError: there is no such corpus, or a line is damaged.
+    """
+    if not corpus.is_dir():
+        yield from read_documents(corpus)
+        return
+    streams = [read_documents(path) for path in _some(corpus, "train").values()]
+    while streams:
+        for stream in list(streams):
+            text = next(stream, None)
+            if text is None:
+                streams.remove(stream)
+            else:
+                yield text
+
+
+def tokenize_folder(
+    corpus: Path, tokenizer: CodeTokenizer, out: Path, *, progress: bool = True
+) -> dict[Path, TokenShard]:
+    """Tokenizes every source of a corpus folder into `out`/train/SOURCE and `out`/heldout/SOURCE.
+
+    Returns:
+        The shards by folder; none for a split that no source has.
+
+    Raises:
+        TrainingError: the folder is no corpus, or a file is damaged or empty.
+        OutputError: something that is no shard lies where one is to be.
+    """
+    _some(corpus, "train")
+    return {
+        out / split / source: tokenize_corpus(path, tokenizer, out / split / source, progress=progress)
+        for split in SPLITS
+        for source, path in files_of(corpus, split).items()
+    }
+
+
+def _some(corpus: Path, split: str) -> dict[str, Path]:
+    files = files_of(corpus, split)
+    if not files:
+        raise TrainingError(
+            f"{corpus} is no folder of cg2-train corpus collect: it has no SOURCE/{split}.jsonl; name a file, or make"
+            " one with it."
+        )
+    return files

@@ -1,0 +1,116 @@
+"""What the rows of a recipe teach, in numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from cg2_training.data.batches import Rows
+from cg2_training.objective import IGNORED, labels_of
+from cg2ls.models.codegen2 import CodeTokenizer
+
+
+@dataclass
+class RowStats:
+    """Counts over training rows.
+
+    Attributes:
+        rows: looked at.
+        infill_rows: of these, with at least one corrupted part.
+        parts: corrupted parts.
+        cut: infill rows in which a mask has no answer that ends with `<eom>`.
+        tokens: of all rows, without padding.
+        infill_labels: that bear loss in infill rows.
+        ratios: share of characters masked, of each part.
+        lengths: characters of middles by the number of their mask, from 1.
+        single_line: middles without a newline but at their end.
+    """
+
+    rows: int = 0
+    infill_rows: int = 0
+    parts: int = 0
+    cut: int = 0
+    tokens: int = 0
+    infill_labels: int = 0
+    ratios: list[float] = field(default_factory=list)
+    lengths: dict[int, list[int]] = field(default_factory=dict)
+    single_line: int = 0
+
+    @property
+    def middles(self) -> int:
+        """How many middles there are."""
+        return sum(map(len, self.lengths.values()))
+
+    def add(self, row: Iterable[int], tokenizer: CodeTokenizer) -> None:
+        """Counts one row of token ids; negative ones are padding."""
+        special = tokenizer.special
+        tokens = [int(token) for token in row if token >= 0]
+        self.rows += 1
+        self.tokens += len(tokens)
+        if special.sep not in tokens:
+            return
+        self.infill_rows += 1
+        self.infill_labels += int((labels_of(np.array(tokens), special) != IGNORED).sum())
+        begin, whole = 0, True
+        while special.sep in tokens[begin:]:
+            sep = tokens.index(special.sep, begin)
+            # A causal part may stand before; it ends with `<|endoftext|>` as the prompt does.
+            ends = [i for i in range(begin, sep - 1) if tokens[i] == special.end_of_text]
+            prompt = tokens[(ends[-1] + 1 if ends else begin) : sep - 1]
+            end = next((i for i in range(sep, len(tokens)) if tokens[i] == special.end_of_text), len(tokens))
+            whole &= self._part(prompt, tokens[sep + 1 : end], tokenizer)
+            begin = end + 1
+        self.cut += not whole
+
+    def _part(self, prompt: list[int], answers: list[int], tokenizer: CodeTokenizer) -> bool:
+        """Counts a part; returns whether every mask has its answer."""
+        special = tokenizer.special
+        asked = [token for token in prompt if token >= special.first_mask_id]
+        given: list[int] = []
+        masked = 0
+        while answers and special.eom in answers:
+            end = answers.index(special.eom)
+            middle = tokenizer.decode(answers[1:end])
+            given.append(answers[0])
+            self.lengths.setdefault(len(given), []).append(len(middle))
+            self.single_line += "\n" not in middle[:-1]
+            masked += len(middle)
+            answers = answers[end + 1 :]
+        self.parts += 1
+        self.ratios.append(masked / max(1, masked + len(tokenizer.decode(prompt))))
+        return asked == given and not answers
+
+    def to_dict(self) -> dict[str, Any]:
+        """As `cg2-train show-batch --stats --json` prints it."""
+        ratios = np.array(self.ratios or [0.0])
+        return {
+            "rows": self.rows,
+            "infill_rows": self.infill_rows,
+            "rows_cut": self.cut,
+            "tokens_per_row": round(self.tokens / max(1, self.rows), 1),
+            "parts": self.parts,
+            "mask_ratio": {
+                "mean": round(float(ratios.mean()), 4),
+                "p05": round(float(np.quantile(ratios, 0.05)), 4),
+                "p95": round(float(np.quantile(ratios, 0.95)), 4),
+            },
+            "middles": self.middles,
+            "middles_per_part": round(self.middles / max(1, self.parts), 2),
+            "chars_by_mask": {
+                str(number): {"middles": len(chars), "mean": round(float(np.mean(chars)), 1)}
+                for number, chars in sorted(self.lengths.items())
+            },
+            "middle_starts_per_1000_labels": round(1000 * self.middles / max(1, self.infill_labels), 2),
+            "single_line_share": round(self.single_line / max(1, self.middles), 4),
+        }
+
+
+def row_stats(stream: Rows, first: int, count: int) -> RowStats:
+    """Counts rows `first` to `first + count - 1`."""
+    stats = RowStats()
+    for number in range(first, first + count):
+        stats.add(stream.parts(number).tokens, stream.tokenizer)
+    return stats

@@ -1,0 +1,145 @@
+"""Tokenized corpora: one memory-mapped array of ids, documents separated by `<|endoftext|>`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+from cg2_training.errors import TrainingError
+from cg2ls.files import replacing_folder, sha256_of
+from cg2ls.models.codegen2 import CodeTokenizer
+
+BATCH = 512
+"""Documents tokenized at once."""
+
+SAMPLES, SAMPLED = 64, 1024
+"""Places of a shard that its digest looks at, and tokens at each."""
+
+SHARD = "shard.json"
+"""The file that makes a folder a token shard."""
+
+
+@dataclass(frozen=True)
+class TokenShard:
+    """A tokenized split of a corpus.
+
+    Attributes:
+        tokens: ids, uint16 or uint32 [n], memory-mapped.
+        tokenizer: what made them.
+        bytes: UTF-8 bytes of the text behind them, separators not counted.
+        corpus_sha256: of the file that was tokenized; "" where that is not known.
+    """
+
+    tokens: npt.NDArray[np.unsignedinteger]
+    tokenizer: CodeTokenizer
+    bytes: int
+    corpus_sha256: str = ""
+
+    @property
+    def digest(self) -> str:
+        """Tells this shard from others: by the corpus's digest, the length and a sample of the tokens."""
+        found = hashlib.sha256(f"{self.corpus_sha256} {len(self.tokens)}".encode())
+        starts = np.linspace(0, max(0, len(self.tokens) - SAMPLED), SAMPLES).astype(np.int64)
+        for start in starts.tolist():
+            found.update(self.tokens[start : start + SAMPLED].astype(np.uint32).tobytes())
+        return found.hexdigest()
+
+    @classmethod
+    def open(cls, folder: Path) -> TokenShard:
+        """Maps a folder written by `tokenize_corpus`.
+
+        Raises:
+            TrainingError: a file is missing or has another length than recorded.
+        """
+        try:
+            meta = json.loads((folder / SHARD).read_text(encoding="utf-8"))
+            tokens = np.memmap(folder / "tokens.bin", dtype=meta["dtype"], mode="r")
+        except (OSError, ValueError, KeyError) as wrong:
+            raise TrainingError(
+                f"{folder} is not a token shard ({wrong}); run cg2-train tokenize again."
+            ) from None
+        if tokens.size != meta["tokens"]:
+            raise TrainingError(
+                f"{folder}/tokens.bin holds {tokens.size} tokens, not {meta['tokens']}; run cg2-train tokenize again."
+            )
+        return cls(
+            tokens,
+            CodeTokenizer.load(folder / "tokenizer.json"),
+            int(meta["bytes"]),
+            str(meta.get("corpus_sha256", "")),
+        )
+
+
+def read_documents(path: Path) -> Iterator[str]:
+    """Texts of a JSON-lines corpus file.
+
+    Raises:
+        TrainingError: the file is missing, or a line is not a document.
+    """
+    try:
+        with path.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, start=1):
+                try:
+                    yield json.loads(line)["text"]
+                except (ValueError, KeyError, TypeError):
+                    raise TrainingError(f"{path}, line {number}: not a JSON object with a text.") from None
+    except FileNotFoundError:
+        raise TrainingError(f"{path} does not exist; make it with cg2-train corpus.") from None
+    except UnicodeDecodeError as wrong:
+        raise TrainingError(f"{path} is damaged: it is not UTF-8 ({wrong.reason}); make it again.") from None
+
+
+def tokenize_corpus(
+    corpus: Path, tokenizer: CodeTokenizer, out: Path, *, progress: bool = True
+) -> TokenShard:
+    """Tokenizes a JSON-lines corpus, in its order, into a shard folder.
+
+    Raises:
+        TrainingError: the corpus is missing, damaged or empty, or the disk is full.
+        OutputError: `out` holds something that is no shard.
+    """
+    try:
+        return _tokenize(corpus, tokenizer, out, progress)
+    except OSError as wrong:
+        raise TrainingError(
+            f"cannot write the shard {out} ({wrong.strerror or wrong}); make room and run the same command again."
+        ) from wrong
+
+
+def _tokenize(corpus: Path, tokenizer: CodeTokenizer, out: Path, progress: bool) -> TokenShard:
+    dtype = np.dtype(np.uint16 if tokenizer.special.vocab_size <= 1 << 16 else np.uint32)
+    total_bytes = count = 0
+    documents = read_documents(corpus)
+    with (
+        replacing_folder(out, proof=SHARD) as new,
+        tqdm(unit="B", unit_scale=True, disable=not progress, desc=corpus.name) as bar,
+    ):
+        if progress and corpus.exists():
+            bar.total = corpus.stat().st_size
+        with (new / "tokens.bin").open("wb") as file:
+            while texts := list(islice(documents, BATCH)):
+                for tokens in tokenizer.encode_batch(texts):
+                    file.write(np.array([*tokens, tokenizer.special.end_of_text], dtype=dtype).tobytes())
+                    count += len(tokens) + 1
+                size = sum(len(text.encode()) for text in texts)
+                total_bytes += size
+                bar.update(size)
+        if not count:
+            raise TrainingError(f"{corpus} holds no documents; there is nothing to train on.")
+        meta = {
+            "dtype": dtype.name,
+            "tokens": count,
+            "bytes": total_bytes,
+            "corpus_sha256": sha256_of(corpus),
+        }
+        (new / SHARD).write_text(json.dumps(meta, indent=2) + "\n")
+        (new / "tokenizer.json").write_text(tokenizer.to_json(), encoding="utf-8")
+    return TokenShard.open(out)

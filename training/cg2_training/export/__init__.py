@@ -1,0 +1,1 @@
+"""From a training state to a checkpoint and a model folder."""

@@ -1,0 +1,44 @@
+"""From a training state to a checkpoint in the Hugging Face layout."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from torch import Tensor
+
+from cg2_training.run.recipe import Recipe
+from cg2ls.models.codegen2 import CodeTokenizer, write_checkpoint
+from cg2ls.models.folder.description import Infill
+from cg2ls.models.folder.facts import Facts
+
+
+def export_checkpoint(
+    folder: Path, recipe: Recipe, weights: Mapping[str, Tensor], tokenizer: CodeTokenizer
+) -> None:
+    """Writes weights as a float32 checkpoint, and beside them what only training knows."""
+    write_checkpoint(
+        folder,
+        recipe.model.config(),
+        {name: weight.float().numpy() for name, weight in weights.items()},
+        tokenizer.to_json(),
+        end_of_text_id=tokenizer.special.end_of_text,
+    )
+    facts_of(recipe).write(folder)
+
+
+def facts_of(recipe: Recipe) -> Facts:
+    """How the recipe's weights may be prompted.
+
+    Every piece of a corrupted row is tokenized by itself, so an answer may be begun anywhere; how far is
+    bounded by the longest span that was masked (about three characters a token).
+    """
+    corrupted = recipe.objective.infill_share > 0
+    return Facts(
+        name=recipe.name,
+        infill=Infill(
+            objectives=("causal", "span_corruption") if corrupted else ("causal",),
+            character_cuts=corrupted,
+            anchor_max_tokens=min(128, recipe.objective.max_span_chars // 3) if corrupted else 0,
+        ),
+    )

@@ -1,0 +1,1 @@
+"""CodeGen2 in PyTorch."""

@@ -1,0 +1,82 @@
+"""AdamW over weights that are divided among processes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
+
+from cg2_training.errors import TrainingError
+from cg2_training.optim.optimizer import adamw
+from cg2_training.run.recipe import OptimizerSection
+
+MOMENTS = ("exp_avg", "exp_avg_sq")
+
+
+class ShardedOptimizer:
+    """What `MasterOptimizer` is for one process; the float32 weights are the model's own, in shards."""
+
+    def __init__(self, model: nn.Module, config: OptimizerSection) -> None:
+        if config.name != "adamw":
+            raise TrainingError(
+                f"optimizer.name is {config.name!r}, but several processes can train with adamw only."
+            )
+        self.config = config
+        self.named = dict(model.named_parameters())
+        matrices = [parameter for parameter in self.named.values() if parameter.ndim > 1]
+        vectors = [parameter for parameter in self.named.values() if parameter.ndim <= 1]
+        self.optimizer = adamw(
+            [
+                {"params": matrices, "weight_decay": config.weight_decay},
+                {"params": vectors, "weight_decay": 0.0},
+            ],
+            config,
+        )
+
+    def step(self, scale: float) -> float:
+        """One update at `scale` times the peak learning rate; returns the gradient norm before clipping.
+
+        Nothing is changed if the norm is not finite.
+        """
+        norm = float(_whole(nn.utils.clip_grad_norm_(self.named.values(), self.config.clip)))
+        if math.isfinite(norm):
+            for group in self.optimizer.param_groups:
+                group["lr"] = self.config.lr * scale
+            self.optimizer.step()
+        self.optimizer.zero_grad()
+        return norm
+
+    def weights(self) -> dict[str, Tensor]:
+        """All weights, float32, gathered on the processor; every process has to ask at the same time."""
+        return {name: _whole(parameter.detach()).cpu() for name, parameter in self.named.items()}
+
+    def named_state(self) -> Iterator[tuple[str, Tensor]]:
+        """Weights and moments by name, each process's part of them as a DTensor, for saving."""
+        for name, parameter in self.named.items():
+            yield f"master.{name}", parameter.detach()
+            for key, value in self.optimizer.state.get(parameter, {}).items():
+                yield f"{key}.{name}", torch.as_tensor(value)
+
+    def room_for(self, name: str, shape: torch.Size, dtype: torch.dtype) -> Tensor:
+        """A tensor to read a saved one into: this process's part where it is divided."""
+        key, _, owner = name.partition(".")
+        if key in ("master", *MOMENTS) and self.named[owner].shape == shape:
+            return torch.zeros_like(self.named[owner].detach())
+        return torch.zeros(shape, dtype=dtype)
+
+    @torch.no_grad()
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Restores what `named_state` gave."""
+        for name, parameter in self.named.items():
+            parameter.copy_(state[f"master.{name}"])
+            if f"step.{name}" in state:
+                self.optimizer.state[parameter] = {
+                    key: state[f"{key}.{name}"].clone() for key in ("step", *MOMENTS)
+                }
+
+
+def _whole(tensor: Tensor) -> Tensor:
+    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor

@@ -1,0 +1,141 @@
+"""Packing a run: code, recipe, tokenizer and text, in pieces small enough to send."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from tqdm import tqdm
+
+from cg2_training.errors import TrainingError
+from cg2_training.remote import bootstrap
+from cg2_training.run.recipe import Recipe
+from cg2ls.files import replacing_folder
+from cg2ls.models.codegen2 import CodeTokenizer
+
+PACKAGES = ("cg2_training", "cg2ls")
+"""What training needs of this project's code."""
+
+SCRIPT = "lease.py"
+"""The script to run on the borrowed machine."""
+
+
+@dataclass(frozen=True)
+class Pack:
+    """A packed run: its folder, its pieces in their order, their bytes, and the bytes of text inside."""
+
+    folder: Path
+    pieces: tuple[str, ...]
+    bytes: int
+    text_bytes: int
+
+
+class _Pieces:
+    """A file that goes on in the next piece when one is full."""
+
+    def __init__(self, folder: Path, limit: int) -> None:
+        self.folder, self.limit = folder, limit
+        self.names: list[str] = []
+        self._file: BinaryIO | None = None
+
+    def write(self, data: bytes) -> int:
+        left = memoryview(data)
+        while left:
+            if self._file is None or self._file.tell() >= self.limit:
+                self._next()
+            assert self._file
+            room = self.limit - self._file.tell()
+            self._file.write(left[:room])
+            left = left[room:]
+        return len(data)
+
+    def _next(self) -> None:
+        self.close()
+        self.names.append(f"piece-{len(self.names):03d}")
+        self._file = (self.folder / self.names[-1]).open("wb")
+
+    def close(self) -> None:
+        if self._file:
+            self._file.close()
+
+
+def pack_run(
+    recipe_file: Path,
+    corpus: Path,
+    tokenizer: Path,
+    out: Path,
+    *,
+    piece_mb: float = 30.0,
+    progress: bool = True,
+) -> Pack:
+    """Packs what a borrowed machine needs to train a recipe.
+
+    Args:
+        recipe_file: the recipe.
+        corpus: folder with `train.jsonl`, `heldout.jsonl` and `corpus.json`.
+        tokenizer: the tokenizer's file.
+        out: the folder to make.
+        piece_mb: largest piece, in millions of bytes.
+        progress: whether to draw a progress bar.
+
+    Raises:
+        TrainingError: a file is missing, or the tokenizer does not fit the recipe.
+        OutputError: `out` holds something that is no pack.
+    """
+    recipe = Recipe.load(recipe_file)
+    size = CodeTokenizer.load(tokenizer).special.vocab_size
+    if size != recipe.model.vocab_size:
+        raise TrainingError(f"{tokenizer} has {size} tokens, but the recipe says {recipe.model.vocab_size}.")
+    files = dict(_files(recipe_file, corpus, tokenizer))
+    for path in files.values():
+        if not path.is_file():
+            raise TrainingError(f"{path} is missing; build the corpus with cg2-train corpus build.")
+    text_bytes = files["train.jsonl"].stat().st_size + files["heldout.jsonl"].stat().st_size
+    with replacing_folder(out, proof=bootstrap.INDEX) as new:
+        pieces: Any = _Pieces(new, int(piece_mb * 1e6))
+        total = sum(path.stat().st_size for path in files.values())
+        with (
+            tqdm(total=total, unit="B", unit_scale=True, desc="pack", disable=not progress) as bar,
+            tarfile.open(fileobj=pieces, mode="w|xz") as archive,
+        ):
+            for name, path in files.items():
+                archive.add(path, name, filter=_anonymous)
+                bar.update(path.stat().st_size)
+        pieces.close()
+        shutil.copyfile(bootstrap.__file__, new / SCRIPT)
+        entries: list[dict[str, Any]] = [
+            {"name": name, "bytes": (new / name).stat().st_size, "sha256": bootstrap.sha256_of(new / name)}
+            for name in pieces.names
+        ]
+        index = {"recipe": recipe.to_dict(), "pieces": entries}
+        (new / bootstrap.INDEX).write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
+    return Pack(out, tuple(pieces.names), sum(entry["bytes"] for entry in entries), text_bytes)
+
+
+def _files(recipe: Path, corpus: Path, tokenizer: Path) -> Iterator[tuple[str, Path]]:
+    """Names in the archive and the files behind them, the large ones last."""
+    for package in PACKAGES:
+        spec = importlib.util.find_spec(package)
+        assert spec
+        assert spec.origin
+        root = Path(spec.origin).parent
+        for path in sorted(root.rglob("*.py")):
+            yield f"code/{package}/{path.relative_to(root).as_posix()}", path
+    yield "recipe.toml", recipe
+    yield "tokenizer.json", tokenizer
+    for name in ("corpus.json", "heldout.jsonl", "train.jsonl"):
+        yield name, corpus / name
+
+
+def _anonymous(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+    """The same entry for everybody: the pack's bytes depend on its content alone."""
+    entry.uid = entry.gid = entry.mtime = 0
+    entry.uname = entry.gname = ""
+    entry.mode = 0o644
+    return entry

@@ -1,0 +1,118 @@
+"""What a leg leaves to be carried home: weights in bfloat16 and a report, in files small enough to send.
+
+Weights are not compressed: that saves a quarter of the bytes and costs tens of seconds of the borrowed machine.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load, save
+from torch import Tensor
+
+from cg2_training.errors import TrainingError
+from cg2_training.export.checkpoint import export_checkpoint
+from cg2_training.run.recipe import Recipe
+from cg2_training.run.run_file import RUN, write_run
+from cg2ls.files import replacing_folder, sha256_of, write_atomically
+from cg2ls.models.codegen2 import CodeTokenizer
+
+FILE_BYTES = 15_500_000
+FILES = 8
+PORTION_BYTES = 58_000_000
+"""Of one portion: what may be carried home at a time, with a little room."""
+
+REPORT = "report.json"
+
+
+def leave(
+    out: Path,
+    weights: dict[str, Tensor],
+    report: dict[str, Any],
+    extra: dict[str, bytes],
+    *,
+    portion: int = 0,
+) -> list[str]:
+    """Writes a portion of a leg's results.
+
+    The first portion holds the report, and the weights as far as there is room; later ones hold the rest.
+    The small files in `extra` come last.
+
+    Args:
+        out: an empty folder.
+        weights: parameters by name.
+        report: goes into report.json, with the names and digests of all files.
+        extra: other files by name.
+        portion: which one to write, from 0.
+
+    Returns:
+        Names of the files of this portion; none when there is no such portion.
+    """
+    packed = save({name: tensor.bfloat16().cpu().contiguous() for name, tensor in weights.items()})
+    parts = [packed[start : start + FILE_BYTES] for start in range(0, len(packed), FILE_BYTES)]
+    files = {f"weights-{number:02d}": part for number, part in enumerate(parts)} | extra
+    portions = _portions(files)
+    if portion >= len(portions):
+        return []
+    out.mkdir(parents=True, exist_ok=True)
+    for name in portions[portion]:
+        (out / name).write_bytes(files[name])
+    index = {"weights": [name for name in files if name.startswith("weights-")], "portions": len(portions)}
+    digests = {name: sha256_of(out / name) for name in portions[portion]}
+    write_atomically(
+        out / (REPORT if not portion else f"report-{portion}.json"),
+        json.dumps(report | index | {"sha256": digests}, indent=1),
+    )
+    return portions[portion]
+
+
+def _portions(files: dict[str, bytes]) -> list[list[str]]:
+    portions: list[list[str]] = []
+    size = 0
+    for name, data in files.items():
+        if not portions or len(portions[-1]) == FILES - 1 or size + len(data) > PORTION_BYTES:
+            portions.append([])
+            size = 0
+        portions[-1].append(name)
+        size += len(data)
+    return portions
+
+
+def bring_home(folders: Sequence[Path], tokenizer: CodeTokenizer, run: Path) -> dict[str, Any]:
+    """Makes a run's folder of what legs left: checkpoint/, run.json and whatever else came along.
+
+    Args:
+        folders: of the portions, in any order.
+        tokenizer: the one that was packed.
+        run: the folder to make.
+
+    Raises:
+        TrainingError: a file is missing or damaged.
+        OutputError: `run` holds something that is no run.
+    """
+    found = {path.name: path for folder in folders for path in folder.iterdir()}
+    if REPORT not in found:
+        raise TrainingError(f"none of the folders holds {REPORT}; name the folder of the first portion too.")
+    report: dict[str, Any] = json.loads(found[REPORT].read_text(encoding="utf-8"))
+    for name, path in found.items():
+        if name.startswith("report"):
+            for part, digest in json.loads(path.read_text(encoding="utf-8"))["sha256"].items():
+                if part not in found or sha256_of(found[part]) != digest:
+                    raise TrainingError(f"{part} is missing or damaged; fetch that portion again.")
+    missing = [name for name in report["weights"] if name not in found]
+    if missing:
+        raise TrainingError(
+            f"{missing[0]} is missing; name the folders of all {report['portions']} portions."
+        )
+    weights = load(b"".join(found[name].read_bytes() for name in report["weights"]))
+    recipe = Recipe.from_dict(report["recipe"])
+    with replacing_folder(run, proof=RUN) as new:
+        export_checkpoint(new / "checkpoint", recipe, weights, tokenizer)
+        for name, path in found.items():
+            if not name.startswith("weights-"):
+                (new / name).write_bytes(path.read_bytes())
+        write_run(new, report["steps"], recipe)
+    return report

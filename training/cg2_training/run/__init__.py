@@ -1,0 +1,1 @@
+"""What a training run needs beside the loop: recipe, state, progress, plan."""

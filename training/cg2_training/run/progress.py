@@ -1,0 +1,143 @@
+"""What a run tells while it goes: one line in the terminal, a JSON-lines log, TensorBoard's files."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import Any, Protocol, TextIO
+
+from tqdm import tqdm
+
+from cg2_training.run.plot import read_log
+from cg2ls.files import write_atomically
+
+WINDOW = 20
+"""Steps over which speed is averaged."""
+
+
+class Speed:
+    """Tokens per second and the share of the time spent waiting for data, over the last steps.
+
+    The first step, which may compile the model, counts only until there is a second.
+    """
+
+    def __init__(self, tokens_per_step: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._tokens, self._clock = tokens_per_step, clock
+        self._warm = False
+        self._ends: deque[float] = deque([clock()], maxlen=WINDOW + 1)
+        self._waits: deque[float] = deque(maxlen=WINDOW)
+
+    def waited(self, seconds: float) -> None:
+        """Notes how long the step that begins now waited for its batch."""
+        self._waits.append(seconds)
+
+    def step_ended(self) -> None:
+        """Notes the end of a step."""
+        self._ends.append(self._clock())
+        if not self._warm and len(self._ends) == 3:
+            self._warm = True
+            self._ends.popleft()
+            self._waits.popleft()
+
+    def paused(self, seconds: float) -> None:
+        """Leaves time out that went into something else between two steps, such as an evaluation."""
+        self._ends = deque((end + seconds for end in self._ends), maxlen=WINDOW + 1)
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds of the steps that are averaged."""
+        return max(1e-9, self._ends[-1] - self._ends[0])
+
+    @property
+    def step_s(self) -> float:
+        """Seconds of a step."""
+        return self.elapsed / max(1, len(self._ends) - 1)
+
+    @property
+    def tokens_per_s(self) -> float:
+        """Tokens trained on per second."""
+        return (len(self._ends) - 1) * self._tokens / self.elapsed
+
+    @property
+    def wait_share(self) -> float:
+        """Seconds waited for batches over all seconds."""
+        return sum(self._waits) / self.elapsed
+
+
+class Board(Protocol):
+    """The one method of TensorBoard's writers that is used."""
+
+    def add_scalar(self, tag: str, scalar_value: float, global_step: int) -> object:
+        """Notes one number of one step."""
+
+
+class Progress:
+    """One run's outputs; made by `open_progress`."""
+
+    def __init__(self, bar: tqdm[Any], log: TextIO, board: Board | None) -> None:
+        self._bar, self._log, self._board = bar, log, board
+
+    def step(self, entry: Mapping[str, Any]) -> None:
+        """Takes the numbers of one step: `step`, `loss`, `tokens_per_s` and what else there is."""
+        self._log.write(json.dumps(entry) + "\n")
+        share = f", {entry['mfu']:.0%} MFU" if "mfu" in entry else ""
+        self._bar.update()
+        self._bar.set_postfix_str(
+            f"loss {entry['loss']:.3f}, {entry['tokens_per_s']:,.0f} tok/s{share}", refresh=False
+        )
+        if self._board:
+            for name, value in _flat(entry):
+                self._board.add_scalar(name, value, entry["step"])
+
+
+@contextmanager
+def open_progress(run: Path, name: str, done: int, steps: int, *, shown: bool) -> Iterator[Progress]:
+    """Appends to `run`/log.jsonl and, where tensorboardX is installed, to `run`/tensorboard.
+
+    What a run that was killed had told of steps after its last state is taken back, since they are made again.
+
+    Args:
+        run: folder of the run, made if need be.
+        name: of the run, beside the bar.
+        done: steps done before.
+        steps: steps in all.
+        shown: whether to draw the bar.
+    """
+    run.mkdir(parents=True, exist_ok=True)
+    _forget_after(run / "log.jsonl", done)
+    bar = tqdm(total=steps, initial=done, unit="step", disable=not shown, desc=name)
+    with (
+        bar,
+        (run / "log.jsonl").open("a", encoding="utf-8", buffering=1) as log,
+        _board(run / "tensorboard", done) as board,
+    ):
+        yield Progress(bar, log, board)
+
+
+def _forget_after(log: Path, done: int) -> None:
+    """Keeps the entries of steps up to `done`, each once."""
+    if log.exists():
+        kept = [entry for entry in read_log(log) if entry["step"] <= done]
+        write_atomically(log, "".join(json.dumps(entry) + "\n" for entry in kept))
+
+
+def _board(folder: Path, done: int) -> AbstractContextManager[Board | None]:
+    """TensorBoard's writer; nothing on a machine that has only what the trainer cannot do without."""
+    try:
+        from tensorboardX import SummaryWriter
+    except ModuleNotFoundError:
+        return nullcontext()
+    writer: AbstractContextManager[Board] = SummaryWriter(str(folder), purge_step=done + 1 if done else None)
+    return writer
+
+
+def _flat(entry: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
+    for name, value in entry.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}/")
+        elif name != "step":
+            yield f"{prefix}{name}", value

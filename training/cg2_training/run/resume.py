@@ -1,0 +1,122 @@
+"""Whether a run that goes on is still the run that it was."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cg2_training.data.shard_set import ShardSet
+from cg2_training.data.shards import TokenShard
+from cg2_training.errors import TrainingError
+from cg2_training.run.recipe import Recipe
+from cg2_training.run.state import META, saved_states
+
+ROWS_VERSION = 2
+"""How rows are made of text, of which the recipe says nothing; 1 cut off rows that were too long."""
+
+HARMLESS = (
+    "name",
+    "run.steps",
+    "run.save_every",
+    "run.evaluate_every",
+    "run.evaluate_rows",
+    "run.loaders",
+    "run.threads",
+    "run.compile",
+    "run.rows_per_pass",
+)
+"""What may change from one call to the next: it decides neither the rows nor what a step computes from them.
+
+`run.steps` is among them, since going on for longer is what it is for.
+"""
+
+
+def inputs_of(recipe: Recipe, train: TokenShard | ShardSet, heldout: TokenShard | ShardSet) -> dict[str, Any]:
+    """What decides a run's steps and their scores, as JSON."""
+    return {
+        "recipe": recipe.to_dict(),
+        "rows_version": ROWS_VERSION,
+        "train": {name: shard.digest for name, shard in ShardSet.of(train).shards.items()},
+        "heldout": {name: shard.digest for name, shard in ShardSet.of(heldout).shards.items()},
+    }
+
+
+def saved_inputs(run: Path) -> dict[str, Any]:
+    """`inputs_of` the newest state; as much of it as the version that saved it noted.
+
+    A state that cannot be read gives an empty table: reading its weights names what is wrong with it.
+    """
+    states = saved_states(run)
+    try:
+        meta = json.loads((states[-1] / META).read_text(encoding="utf-8")) if states else {}
+    except (OSError, ValueError):
+        return {}
+    if not isinstance(meta, dict) or not isinstance(meta.get("recipe"), dict):
+        return {}
+    return {"rows_version": 1, "train": None, "heldout": None} | meta
+
+
+def noted_threads(run: Path) -> int:
+    """Threads that the newest state was computed with; 0 if that is not known."""
+    return int(saved_inputs(run).get("threads", 0))
+
+
+def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Every input that is another than before, in words; none where nothing is known of before."""
+    if not before:
+        return []
+    old, new = _recipe_values(before["recipe"]), _recipe_values(now["recipe"])
+    # A setting that a state does not know had its default's meaning, whatever that is called today.
+    found = [
+        f"{name} was {old[name]!r} and is {new[name]!r}"
+        for name in new
+        if name in old and old[name] != new[name] and name not in HARMLESS
+    ]
+    found += [f"[{name}] is new" for name in _sources(now) - _sources(before) if _sources(before)]
+    found += [f"[{name}] is gone" for name in _sources(before) - _sources(now)]
+    if before["rows_version"] != now["rows_version"] and now["recipe"]["objective"]["infill_share"]:
+        found.append("rows are made in a newer way")
+    for part in ("train", "heldout"):
+        if before[part] is not None and before[part] != now[part]:
+            found.append(f"the --{part} tokens are others")
+    return found
+
+
+def check_inputs(run: Path, now: Mapping[str, Any], *, accept_changes: bool) -> list[str]:
+    """Compares a run's inputs with those of its newest state.
+
+    Args:
+        run: the run's folder.
+        now: `inputs_of` this call.
+        accept_changes: whether to go on all the same.
+
+    Returns:
+        The changes, where they were accepted.
+
+    Raises:
+        TrainingError: something changed that decides what the run computes.
+    """
+    found = changes(saved_inputs(run), now)
+    if found and not accept_changes:
+        raise TrainingError(
+            f"{run} cannot go on as it was: {'; '.join(found)}; go on all the same with --accept-changes, or choose"
+            " another --run folder."
+        )
+    return found
+
+
+def _recipe_values(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """The recipe's settings without the model's shape, which is checked with the weights."""
+    values: dict[str, Any] = {}
+    for section, table in recipe.items():
+        if section == "model":
+            continue
+        for key, value in table.items() if isinstance(table, Mapping) else [("", table)]:
+            values[f"{section}.{key}".rstrip(".")] = value
+    return values
+
+
+def _sources(inputs: Mapping[str, Any]) -> set[str]:
+    return {f"data.{name}" for name in inputs["recipe"].get("data", {})}
