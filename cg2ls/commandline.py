@@ -54,15 +54,15 @@ def run_command(program: str, work: Callable[[], int], *, install: str, interrup
         finally:
             if sys.stdout:
                 sys.stdout.flush()  # a reader who left is met here; at the interpreter's end it would be a traceback
-    except Cg2Error as wrong:
-        say(str(wrong))
-        return wrong.exit_code
+    except Cg2Error as error:
+        say(str(error))
+        return error.exit_code
     except ModuleNotFoundError as missing:
         say(f"{missing.name} is not installed; install it with: pip install {install}")
     except BrokenPipeError:  # whoever read the output has left
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except OSError as wrong:
-        say(f"{wrong.filename or 'a file'}: {wrong.strerror or wrong}.")
+    except OSError as error:
+        say(f"{error.filename or 'a file'}: {error.strerror or error}.")
     except KeyboardInterrupt:
         if interrupted:
             say(interrupted)

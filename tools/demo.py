@@ -88,8 +88,8 @@ def main() -> int:
     with LspClient(command, timeout=LOADING_SECONDS) as client:
         try:
             return play(client)
-        except ServerGoneError as wrong:
-            print(f"demo: {wrong}", file=sys.stderr)
+        except ServerGoneError as error:
+            print(f"demo: {error}", file=sys.stderr)
             return 1
 
 

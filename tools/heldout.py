@@ -29,9 +29,9 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         fetch(arguments.folder, arguments.cache or arguments.folder / ".cache")
-    except Cg2Error as wrong:
-        print(wrong, file=sys.stderr)
-        return wrong.exit_code
+    except Cg2Error as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
     return 0
 
 

@@ -88,10 +88,10 @@ def read(file: Path) -> str:
         return file.read_bytes().decode("utf-8")
     except FileNotFoundError:
         raise CompleteError(f"{file} does not exist; name a file to complete.") from None
-    except UnicodeDecodeError as wrong:
-        raise CompleteError(f"{file} is not UTF-8 (byte {wrong.start}); convert it first.") from None
-    except OSError as wrong:
-        raise CompleteError(f"{file} cannot be read ({wrong.strerror}).") from None
+    except UnicodeDecodeError as error:
+        raise CompleteError(f"{file} is not UTF-8 (byte {error.start}); convert it first.") from None
+    except OSError as error:
+        raise CompleteError(f"{file} cannot be read ({error.strerror}).") from None
 
 
 def offset_of(text: str, at: At, file: Path) -> int:

@@ -96,8 +96,8 @@ def _check_software(report: Report) -> None:
     facts["onnxruntime"] = package_version("onnxruntime", "onnxruntime-gpu") or "missing"
     try:
         facts["providers"] = ", ".join(usable(import_onnxruntime().get_available_providers()))
-    except Cg2Error as wrong:
-        report.problems.append(str(wrong))
+    except Cg2Error as error:
+        report.problems.append(str(error))
 
 
 def _check_machine(report: Report) -> Nvidia:
@@ -133,11 +133,11 @@ def _check_model(report: Report, args: argparse.Namespace) -> None:
         facts["model"] = f"{located.name} ({located.reason})"
         facts["folder"] = str(located.folder)
         model = _try_model(facts, located, args)
-        if silence := _silence(located, model, args.language):
-            report.problems.append(silence)
-    except Cg2Error as wrong:
-        if str(wrong) not in report.problems:
-            report.problems.append(str(wrong))
+        if suppression := _silence(located, model, args.language):
+            report.problems.append(suppression)
+    except Cg2Error as error:
+        if str(error) not in report.problems:
+            report.problems.append(str(error))
 
 
 def _silence(located: Located, model: ModelDescription, language: str | None) -> str | None:

@@ -116,8 +116,8 @@ def _held(store: Store) -> Json:
         found["folder"] = str(store.folder)
         index = store.read()
         size = sum(file.stat().st_size for file in store.folder.iterdir())
-    except StoreError as wrong:
-        return found | {"problem": str(wrong)}
+    except StoreError as error:
+        return found | {"problem": str(error)}
     read = [file for file in index.files if file.tokens]
     found |= {"files": len(read), "left_out": len(index.files) - len(read), "tokens": index.tokens}
     return found | {"bytes": size, "bytes_per_token": round(size / max(1, index.tokens), 2)}
@@ -166,8 +166,8 @@ def explain(arguments: argparse.Namespace) -> int:
 
     try:
         at = _at(arguments.at)
-    except argparse.ArgumentTypeError as wrong:
-        raise MemoryCommandError(f"--at: {wrong}.") from None
+    except argparse.ArgumentTypeError as error:
+        raise MemoryCommandError(f"--at: {error}.") from None
     text = read(arguments.file)
     offset = offset_of(text, at, arguments.file)
     text = text.replace("\r\n", "\n").replace("\r", "\n")
@@ -195,7 +195,7 @@ def tune(arguments: argparse.Namespace) -> int:
     """Fits the weights to repositories; they are kept only if files that were held out gain."""
     from cg2ls.engine import Engine
     from cg2ls.evaluation.quality.positions import sample
-    from cg2ls.evaluation.quality.replay_memory import Memories
+    from cg2ls.evaluation.quality.replay_memory import ReplayMemory
     from cg2ls.evaluation.quality.sources import collect
     from cg2ls.evaluation.quality.teacher_forcing import examples, learn
     from cg2ls.models.folder.locate import locate_model
@@ -207,7 +207,7 @@ def tune(arguments: argparse.Namespace) -> int:
     located = locate_model(flag=arguments.model, language=arguments.language)
     with Engine.open(located.folder) as engine:
         sources = collect(paths, LANGUAGES, {arguments.language})
-        memories = Memories(paths, sources, engine.tokenizer, "on")
+        memories = ReplayMemory(paths, sources, engine.tokenizer, "on")
         print(f"cg2ls: asking at {arguments.positions} places ...", file=sys.stderr, flush=True)
         lessons = learn(engine, memories, sample(sources, arguments.positions, arguments.seed))
         memories.close()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cg2ls.evaluation.latency.soak import Soak
     from cg2ls.evaluation.latency.typing import Latencies
     from cg2ls.evaluation.quality.headless_editor import Editor
-    from cg2ls.evaluation.quality.replay_memory import Memories
+    from cg2ls.evaluation.quality.replay_memory import ReplayMemory
     from cg2ls.evaluation.quality.sources import Source
     from cg2ls.models.folder.description import Infill, ModelDescription
 
@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     from cg2ls.cli.replay_race import run_race
     from cg2ls.engine import Engine
     from cg2ls.evaluation.quality.errors import ReplayError
-    from cg2ls.evaluation.quality.replay_memory import Memories
+    from cg2ls.evaluation.quality.replay_memory import ReplayMemory
     from cg2ls.evaluation.quality.sources import collect
     from cg2ls.evaluation.report.picture import picture
     from cg2ls.evaluation.report.replay_table import table
@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
     problem = ""
     with Engine.open(located.folder, provider=arguments.provider, threads=arguments.threads) as engine:
         sources = collect(arguments.paths, LANGUAGES, set(engine.model.languages))
-        memories = Memories(arguments.paths, sources, engine.tokenizer, arguments.memory)
+        memories = ReplayMemory(arguments.paths, sources, engine.tokenizer, arguments.memory)
         replay = _Replay(engine, arguments, sources, memories)
         report = _about(engine, load, arguments, sources)
         if arguments.against or arguments.reference_shape:
@@ -103,7 +103,7 @@ class _Replay:
     engine: Engine
     arguments: argparse.Namespace
     sources: list[Source]
-    memories: Memories
+    memories: ReplayMemory
 
     def latency(self) -> Latencies:
         from cg2ls.evaluation.latency.trace import Typist
@@ -158,7 +158,7 @@ class _Replay:
     def editor(self, options: CompletionOptions | None = None) -> Editor:
         """An editor that asks as the arguments say."""
         from cg2ls.evaluation.quality.headless_editor import Editor
-        from cg2ls.evaluation.quality.replay_contexts import Contexts
+        from cg2ls.evaluation.quality.replay_contexts import ReplayContexts
 
         return Editor(
             self.engine,
@@ -166,7 +166,9 @@ class _Replay:
             context_length=self.arguments.context,
             infill=_infill(self.engine.model, self.arguments),
             memories=self.memories,
-            contexts=Contexts(self.sources, self.engine.tokenizer) if self.arguments.context_tokens else None,
+            contexts=ReplayContexts(self.sources, self.engine.tokenizer)
+            if self.arguments.context_tokens
+            else None,
         )
 
     def options(self) -> CompletionOptions:

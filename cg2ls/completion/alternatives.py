@@ -12,7 +12,7 @@ from cg2ls.completion.types import Sampling
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from cg2ls.completion.postprocess.pipeline import Shaped, Shaper
+    from cg2ls.completion.postprocess.pipeline import Postprocessor, Processed
     from cg2ls.completion.types import CompletionEngine
     from cg2ls.engine.request import Request, Step
 
@@ -27,12 +27,12 @@ class Other:
     """One further completion.
 
     Attributes:
-        shaped: what to show of it.
+        processed: what to show of it.
         logprob: of what is shown, in nats.
         tokens: generated for it.
     """
 
-    shaped: Shaped
+    processed: Processed
     logprob: float
     tokens: int
 
@@ -40,7 +40,7 @@ class Other:
 def others(
     engine: CompletionEngine,
     request: Request,
-    shaper: Shaper,
+    postprocessor: Postprocessor,
     shown: str,
     most: int,
     stop: Callable[[], bool],
@@ -50,7 +50,7 @@ def others(
     Args:
         engine: the open model; one that cannot sample has no others.
         request: what the found one came from.
-        shaper: of its place.
+        postprocessor: of its place.
         shown: the found one; "" if it was nothing.
         most: how many there may be.
         stop: whether the request was cancelled.
@@ -68,13 +68,13 @@ def others(
 
     def is_complete(steps: Sequence[Step]) -> bool:
         answer = Answer.of(request.forced, steps)
-        return answer.is_full or (len(answer.data) > answer.forced and shaper.is_complete(answer.text))
+        return answer.is_full or (len(answer.data) > answer.forced and postprocessor.is_complete(answer.text))
 
     answers = answers_of(engine, sampled, TRIES * most, stop, is_complete)
-    found = sorted(_shown(answers, request, shaper), key=lambda other: other.logprob, reverse=True)
+    found = sorted(_shown(answers, request, postprocessor), key=lambda other: other.logprob, reverse=True)
     distinct: dict[str, Other] = {}
     for other in found:
-        distinct.setdefault(_words(other.shaped.text), other)
+        distinct.setdefault(_words(other.processed.text), other)
     texts = {*distinct, _words(shown)}
     return [
         other
@@ -88,12 +88,14 @@ def _words(text: str) -> str:
     return " ".join(text.split())
 
 
-def _shown(answers: Sequence[Sequence[Step]], request: Request, shaper: Shaper) -> Iterator[Other]:
+def _shown(
+    answers: Sequence[Sequence[Step]], request: Request, postprocessor: Postprocessor
+) -> Iterator[Other]:
     for steps in answers:
         answer = Answer.of(request.forced, steps)
-        complete = shaper.is_complete(answer.text)
+        complete = postprocessor.is_complete(answer.text)
         by_model = not (complete or answer.is_full) and len(steps) < request.max_tokens
         ended = complete or by_model
-        shaped = shaper.shape(answer.text, ended=ended, by_model=by_model)
-        if shaped.text:
-            yield Other(shaped, answer.logprob_of(shaped.text), len(steps))
+        processed = postprocessor.shape(answer.text, ended=ended, by_model=by_model)
+        if processed.text:
+            yield Other(processed, answer.logprob_of(processed.text), len(steps))

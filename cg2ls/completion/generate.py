@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from cg2ls.completion.confidence import Gate
-    from cg2ls.completion.postprocess.pipeline import Shaper
+    from cg2ls.completion.postprocess.pipeline import Postprocessor
     from cg2ls.completion.types import CompletionEngine
     from cg2ls.engine.request import Request, Step
 
@@ -64,8 +64,8 @@ class Answer:
         for cut in range(min(4, len(data) + 1)):
             try:
                 return data[: len(data) - cut].decode("utf-8")
-            except UnicodeDecodeError as wrong:
-                if wrong.reason != "unexpected end of data":
+            except UnicodeDecodeError as error:
+                if error.reason != "unexpected end of data":
                     break
         return data.decode("utf-8", errors="replace")
 
@@ -88,7 +88,11 @@ class Answer:
 
 
 def generate(
-    engine: CompletionEngine, request: Request, shaper: Shaper, gate: Gate, stop: Callable[[], bool]
+    engine: CompletionEngine,
+    request: Request,
+    postprocessor: Postprocessor,
+    gate: Gate,
+    stop: Callable[[], bool],
 ) -> Answer:
     """Runs the model until it ends, is stopped, nothing more could be shown, or it is not sure enough.
 
@@ -102,7 +106,7 @@ def generate(
             answer.add(step)
             if not gate.take(step):
                 return answer
-            if len(answer.data) > answer.forced and shaper.is_complete(answer.text):
+            if len(answer.data) > answer.forced and postprocessor.is_complete(answer.text):
                 answer.ended = True
                 return answer
             if answer.is_full:

@@ -13,19 +13,20 @@ from cg2ls.completion.confidence import LEAST_CONFIDENCE, LEAST_WITH_PRIOR, Gate
 from cg2ls.completion.faults import Faults
 from cg2ls.completion.generate import generate
 from cg2ls.completion.options import CompletionOptions
-from cg2ls.completion.postprocess import Situation
-from cg2ls.completion.postprocess.pipeline import Shaped, Shaper
+from cg2ls.completion.postprocess import RuleContext
+from cg2ls.completion.postprocess.pipeline import Postprocessor
 from cg2ls.completion.prompt.anchor import Anchor, place
 from cg2ls.completion.prompt.budget import HEALING, Budget
 from cg2ls.completion.prompt.cursor import Cursor
 from cg2ls.completion.prompt.layout import layout
+from cg2ls.completion.results import alternative, first_shown, reason_of, rest_of_suggestion, suppressed
 from cg2ls.completion.reuse.speculation import accepted_states
 from cg2ls.completion.reuse.typed_through import Suggestion, TypedThrough
 from cg2ls.completion.switches import CONFIDENCE, TYPED_THROUGH
 from cg2ls.completion.syntax import grammar_of
 from cg2ls.completion.syntax.kind import kind_at
 from cg2ls.completion.trigger.extent import Extent, extent
-from cg2ls.completion.trigger.suppression import Asked, silence
+from cg2ls.completion.trigger.suppression import Asked, suppression
 from cg2ls.completion.types import Completion, CompletionEngine, Reason, Trigger
 from cg2ls.engine.prior import GuardedPrior, Prior
 from cg2ls.engine.request import Request, never
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from cg2ls.completion.faults import Fault
     from cg2ls.completion.reuse.typed_through import Rest
     from cg2ls.completion.syntax import Grammar
-    from cg2ls.completion.trigger.suppression import Silence
+    from cg2ls.completion.trigger.suppression import Suppression
 
 DEFAULTS = CompletionOptions()
 
@@ -144,10 +145,10 @@ class DocumentSession:
             Exception: as `complete`.
         """
         cursor, anchor, faults = Cursor.at(text, offset), self._anchor, Faults()
-        covers = shown.replace_end_offset - offset
+        replace_length = shown.replace_end_offset - offset
         try:
-            for accepted in accepted_states(cursor, shown.text, covers, self.language):
-                if stop() or self.silence(accepted, "automatic"):
+            for accepted in accepted_states(cursor, shown.text, replace_length, self.language):
+                if stop() or self.suppression(accepted, "automatic"):
                     break
                 if self._run(accepted, accepted.offset, "automatic", stop, perf_counter(), faults).text:
                     break
@@ -159,9 +160,9 @@ class DocumentSession:
         self, cursor: Cursor, offset: int, mode: Trigger, began: float, faults: Faults, count: int = 1
     ) -> Completion | None:
         if rests := faults.without(TYPED_THROUGH, lambda: self._rests(cursor, mode, count), None):
-            return _chosen_from([_left(offset, rest, began) for rest in rests])
-        if reason := self.silence(cursor, mode):
-            return _silent(offset, reason, began)
+            return first_shown([rest_of_suggestion(offset, rest, began) for rest in rests])
+        if reason := self.suppression(cursor, mode):
+            return suppressed(offset, reason, began)
         return None
 
     def _rests(self, cursor: Cursor, mode: Trigger, count: int) -> list[Rest] | None:
@@ -173,10 +174,10 @@ class DocumentSession:
         rest = self._typed_through.find(cursor, mode)
         return [rest] if rest else []
 
-    def silence(self, cursor: Cursor, mode: Trigger) -> Silence | None:
+    def suppression(self, cursor: Cursor, mode: Trigger) -> Suppression | None:
         """Why nothing is looked for at this cursor; None if something is."""
         known = self.engine.model.languages
-        return silence(
+        return suppression(
             Asked(
                 cursor=cursor,
                 language=self.language,
@@ -198,7 +199,7 @@ class DocumentSession:
         count: int = 1,
     ) -> Completion:
         reach = self._extent(cursor)
-        situation = Situation(
+        context = RuleContext(
             cursor=cursor,
             extent=reach,
             trigger=mode,
@@ -206,45 +207,45 @@ class DocumentSession:
             max_lines=self.options.max_lines,
             grammar=self._grammar,
         )
-        shaper = Shaper(situation=situation, disabled=self.options.disabled_rules)
+        postprocessor = Postprocessor(context=context, disabled=self.options.disabled_rules)
         request = self._request(cursor, reach, faults)
         gate = Gate(request.forced, self._least_confidence(mode, request))
         request = replace(request, total_ms=self._left_ms(began))
-        answer = generate(self.engine, request, shaper, gate, stop)
+        answer = generate(self.engine, request, postprocessor, gate, stop)
         request = replace(request, total_ms=self._left_ms(began))
         if gate.sure:
-            shaped = shaper.shape(answer.text, ended=answer.ended, by_model=answer.by_model)
+            processed = postprocessor.shape(answer.text, ended=answer.ended, by_model=answer.by_model)
         else:
-            shaped = shaper.shape(answer.sure_lines(gate.sure_bytes), ended=True)
+            processed = postprocessor.shape(answer.sure_lines(gate.sure_bytes), ended=True)
         more: list[Other] = []
         if count > 1 and not stop():
-            sample = partial(others, self.engine, request, shaper, shaped.text, count - 1, stop)
+            sample = partial(others, self.engine, request, postprocessor, processed.text, count - 1, stop)
             more = faults.without("candidates", sample, [])
         if isinstance(request.prior, GuardedPrior):
             faults.note("prior", request.prior.failure)
-        reason: Reason = "stopped" if stop() else _reason(shaped, gate)
-        shown = shaped.text if reason == "shown" else ""
+        reason: Reason = "stopped" if stop() else reason_of(processed, gate)
+        shown = processed.text if reason == "shown" else ""
         first = Completion(
             text=shown,
-            replace_end_offset=offset + shaped.covers if shown else offset,
+            replace_end_offset=offset + processed.replace_length if shown else offset,
             logprob=answer.logprob_of(shown),
             tokens=len(answer.steps),
             latency_ms=(perf_counter() - began) * 1000,
             reason=reason,
             confidence=gate.confidence,
-            rules=shaped.rules if gate.sure else (*shaped.rules, CONFIDENCE),
+            rules=processed.rules if gate.sure else (*processed.rules, CONFIDENCE),
         )
         if reason == "stopped":
             return first
-        found = [first, *(_beside(other, first, offset) for other in more)]
+        found = [first, *(alternative(other, first, offset) for other in more)]
         faults.without(TYPED_THROUGH, lambda: self._remember(found, cursor, offset, mode), None)
-        return _chosen_from(found)
+        return first_shown(found)
 
     def _remember(self, found: Sequence[Completion], cursor: Cursor, offset: int, mode: Trigger) -> None:
         """Keeps what was found for whoever goes on typing it."""
         for each in reversed(found):
-            covers = each.replace_end_offset - offset
-            self._typed_through.add(Suggestion.made(cursor, each.text, covers, mode, each.logprob))
+            replace_length = each.replace_end_offset - offset
+            self._typed_through.add(Suggestion.made(cursor, each.text, replace_length, mode, each.logprob))
 
     def _left_ms(self, began: float) -> float | None:
         """What is left of the time for an answer; the engine's first call is always in time."""
@@ -304,51 +305,3 @@ class DocumentSession:
         """What else is known about the answer, guarded so that it cannot fail inside the engine."""
         prior = self.prior_of(cursor.text, cursor.offset - len(forced)) if self.prior_of else None
         return None if prior is None else GuardedPrior(prior, self.engine.tokenizer.special.vocab_size)
-
-
-def _chosen_from(found: list[Completion]) -> Completion:
-    """The first with anything to show, with the others; the first of all if there is none."""
-    first, *more = [each for each in found if each.text] or found[:1]
-    return replace(first, others=tuple(more)) if more else first
-
-
-def _beside(other: Other, first: Completion, offset: int) -> Completion:
-    return replace(
-        first,
-        text=other.shaped.text,
-        replace_end_offset=offset + other.shaped.covers,
-        logprob=other.logprob,
-        tokens=other.tokens,
-        reason="shown",
-        rules=other.shaped.rules,
-    )
-
-
-def _reason(shaped: Shaped, gate: Gate) -> Reason:
-    if shaped.text:
-        return "shown"
-    return "empty" if gate.sure else "unsure"
-
-
-def _left(offset: int, rest: Rest, began: float) -> Completion:
-    return Completion(
-        text=rest.text,
-        replace_end_offset=offset + rest.covers,
-        logprob=rest.logprob,
-        tokens=0,
-        latency_ms=(perf_counter() - began) * 1000,
-        reason="shown" if rest.text else "empty",
-        source="typed_through",
-    )
-
-
-def _silent(offset: int, reason: Silence, began: float) -> Completion:
-    return Completion(
-        text="",
-        replace_end_offset=offset,
-        logprob=0.0,
-        tokens=0,
-        latency_ms=(perf_counter() - began) * 1000,
-        reason="silent",
-        silence=reason,
-    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cg2ls.completion.postprocess import BOUNDS, FINISH
-from cg2ls.completion.trigger.suppression import SILENCES
+from cg2ls.completion.trigger.suppression import SUPPRESSIONS
 
 TYPED_THROUGH = "typed_through"
 """Answering from an earlier suggestion that the user types on; without it the model runs at every key."""
@@ -14,7 +14,7 @@ CONFIDENCE = "confidence"
 SWITCHES: frozenset[str] = frozenset(
     [CONFIDENCE]
     + [rule.name for rule in (*BOUNDS, *FINISH)]
-    + [silence.name for silence in SILENCES]
+    + [suppression.name for suppression in SUPPRESSIONS]
     + [TYPED_THROUGH]
 )
 """Every name that `CompletionOptions.disabled_rules` may hold."""

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from cg2ls.completion.faults import Fault
-    from cg2ls.completion.trigger.suppression import Silence
+    from cg2ls.completion.trigger.suppression import Suppression
     from cg2ls.engine.request import Request, Step, Timing
     from cg2ls.models.codegen2.tokenizer import CodeTokenizer
     from cg2ls.models.folder.description import ModelDescription
@@ -81,7 +81,7 @@ class Completion:
         reason: why `text` is what it is.
         confidence: estimated probability of what the model wrote (`cg2ls.completion.confidence`), 0 to 1.
         source: where it came from.
-        silence: why nothing was looked for, where `reason` is "silent".
+        suppression: why nothing was looked for, where `reason` is "silent".
         rules: names of the rules that changed the model's answer, in their order; the gate's, if it ended it, is last.
         others: further ones to choose from, where several were asked for.
         faults: what failed and was left out of it.
@@ -95,7 +95,7 @@ class Completion:
     reason: Reason
     confidence: float = 0.0
     source: Source = "model"
-    silence: Silence | None = None
+    suppression: Suppression | None = None
     rules: tuple[str, ...] = ()
     others: tuple[Completion, ...] = ()
     faults: tuple[Fault, ...] = ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import perf_counter
 
 
-class TimeBox:
+class Deadline:
     """The limits of one answer, from the moment this is made.
 
     Args:

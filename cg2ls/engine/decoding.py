@@ -12,22 +12,22 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cg2ls.engine.call_costs import CallCosts
-    from cg2ls.engine.deadline import TimeBox
+    from cg2ls.engine.deadline import Deadline
     from cg2ls.engine.request import Step
-    from cg2ls.engine.request_timer import Clock
-    from cg2ls.engine.sequence import Lane
+    from cg2ls.engine.request_timer import RequestTimer
+    from cg2ls.engine.sequence import TokenSequence
     from cg2ls.engine.speculative import Drafter
-    from cg2ls.engine.token_sampler import Chooser
+    from cg2ls.engine.token_sampler import TokenSampler
 
 
-class Answer:
+class DecodeLoop:
     """One answer; `steps` may be begun again where a lane failed, with another lane and the same chooser.
 
     Args:
-        lane: where it grows.
-        chooser: chooses its tokens, and knows those chosen.
+        sequence: where it grows.
+        sampler: chooses its tokens, and knows those chosen.
         drafter: proposes tokens; None for none.
-        box: its time.
+        deadline: its time.
         costs: what calls are expected to take.
         clock: takes its times.
         most: tokens it may have, at least 1.
@@ -36,20 +36,20 @@ class Answer:
 
     def __init__(
         self,
-        lane: Lane,
-        chooser: Chooser,
+        sequence: TokenSequence,
+        sampler: TokenSampler,
         drafter: Drafter | None,
         *,
-        box: TimeBox,
+        deadline: Deadline,
         costs: CallCosts,
-        clock: Clock,
+        clock: RequestTimer,
         most: int,
         stop: Callable[[], bool],
     ) -> None:
-        self._lane = lane
-        self._chooser = chooser
+        self._sequence = sequence
+        self._sampler = sampler
         self._drafter = drafter
-        self._box = box
+        self._deadline = deadline
         self._costs = costs
         self._clock = clock
         self._most = most
@@ -63,26 +63,26 @@ class Answer:
             RunError: the lane failed.
             EngineError: the chooser did.
         """
-        generated = self._chooser.generated
+        generated = self._sampler.generated
         draft = self._draft()
         try:
-            logits = self._lane.read(generated, draft, self._may_read)
+            logits = self._sequence.read(generated, draft, self._may_read)
             if logits is None:
                 return
-            self._clock.prefill_ended(self._lane)
+            self._clock.prefill_ended(self._sequence)
             while (yield from self._take(logits, draft)):
-                self._lane.keep(len(generated) - 1)
+                self._sequence.keep(len(generated) - 1)
                 draft = self._draft()
                 if not self._in_time(1 + len(draft)):
                     draft = ()
                     if not self._in_time(1):
                         self._clock.ended = "time"
                         return
-                before = self._lane.runtime_s
-                logits = self._lane.extend([generated[-1], *draft])
-                self._clock.decode_called(self._lane.runtime_s - before)
+                before = self._sequence.runtime_s
+                logits = self._sequence.extend([generated[-1], *draft])
+                self._clock.decode_called(self._sequence.runtime_s - before)
         finally:
-            self._lane.keep(max(len(generated) - 1, 0))
+            self._sequence.keep(max(len(generated) - 1, 0))
 
     def _take(self, logits: NDArray[np.float32], draft: Sequence[int]) -> Generator[Step, None, bool]:
         """Yields the steps that one call was good for; returns whether the answer goes on.
@@ -94,7 +94,7 @@ class Answer:
         accepted, mistaken = 0, False
         try:
             for row, drafted in zip_longest(logits, draft):
-                step = self._chooser.choose(row)
+                step = self._sampler.choose(row)
                 mistaken = drafted is not None and (step is None or step.token != drafted)
                 if step is None:
                     self._clock.ended = "stop token"
@@ -112,7 +112,7 @@ class Answer:
             self._note(len(draft), accepted, mistaken=mistaken)
 
     def _draft(self) -> Sequence[int]:
-        generated = self._chooser.generated
+        generated = self._sampler.generated
         room = self._most - len(generated) - 1
         return self._drafter.draft(generated, room) if self._drafter and room > 0 else ()
 
@@ -134,10 +134,10 @@ class Answer:
         return True
 
     def _in_time(self, count: int) -> bool:
-        return self._box.leaves(self._costs.seconds(count), first=not self._chooser.generated)
+        return self._deadline.leaves(self._costs.seconds(count), first=not self._sampler.generated)
 
     def _ends(self) -> bool:
-        if len(self._chooser.generated) == self._most:
+        if len(self._sampler.generated) == self._most:
             self._clock.ended = "length"
         elif self._stop():
             self._clock.ended = "cancelled"

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cg2ls.engine.deadline import TimeBox
-from cg2ls.engine.decoding import Answer
+from cg2ls.engine.deadline import Deadline
+from cg2ls.engine.decoding import DecodeLoop
 from cg2ls.engine.forced_start import ByteIndex
 from cg2ls.engine.kv_context import RunError
-from cg2ls.engine.model_loader import open_keeper
-from cg2ls.engine.model_manager import Keeper
+from cg2ls.engine.model_loader import load_model_manager
+from cg2ls.engine.model_manager import ModelManager
 from cg2ls.engine.options import EngineOptions
-from cg2ls.engine.parallel_sampling import Batch
-from cg2ls.engine.prepared_request import Job
+from cg2ls.engine.parallel_sampling import ParallelSampling
+from cg2ls.engine.prepared_request import PreparedRequest
 from cg2ls.engine.providers import PROVIDERS
 from cg2ls.engine.request import Request, RequestError, Step, Timing, never
-from cg2ls.engine.request_timer import Clock
+from cg2ls.engine.request_timer import RequestTimer
 from cg2ls.engine.row_divergence import Divergence, measure_divergence
-from cg2ls.engine.speculative import Policy
-from cg2ls.engine.token_sampler import Chooser, Vocabulary
+from cg2ls.engine.speculative import DraftLengthPolicy
+from cg2ls.engine.token_sampler import TokenSampler, Vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -43,17 +43,19 @@ class Engine:
         prefill_chunk: prompt tokens per call of the graph.
     """
 
-    def __init__(self, keeper: Keeper, tokenizer: CodeTokenizer, *, drafts: bool | None = None) -> None:
-        self.model = keeper.model
+    def __init__(
+        self, manager: ModelManager, tokenizer: CodeTokenizer, *, drafts: bool | None = None
+    ) -> None:
+        self.model = manager.model
         self.tokenizer = tokenizer
         self.context_length = self.model.context_length
         self.drafts = self.model.independent_rows if drafts is None else drafts
-        self.prefill_chunk = PROVIDERS[keeper.provider].prefill_chunk
+        self.prefill_chunk = PROVIDERS[manager.provider].prefill_chunk
         self.last = Timing()
-        self._keeper = keeper
+        self._manager = manager
         table = tokenizer.token_bytes
         self._vocabulary = Vocabulary(self.model.name, table, ByteIndex(table), tokenizer.special)
-        self._policy = Policy(keeper.costs)
+        self._policy = DraftLengthPolicy(manager.costs)
 
     @classmethod
     def open(
@@ -83,10 +85,10 @@ class Engine:
             TokenizerError: the tokenizer cannot be read.
         """
         options = options or EngineOptions()
-        keeper, tokenizer = open_keeper(
+        manager, tokenizer = load_model_manager(
             folder, provider=provider, threads=threads, verify=verify, options=options, tell=tell
         )
-        return cls(keeper, tokenizer, drafts=options.drafts)
+        return cls(manager, tokenizer, drafts=options.drafts)
 
     def __enter__(self) -> Engine:
         return self
@@ -96,41 +98,41 @@ class Engine:
 
     def close(self) -> None:
         """Frees the model; a request that is running ends at its next step."""
-        self._keeper.close()
+        self._manager.close()
 
     def unload(self) -> None:
         """Frees the model's memory until the next request, after the running one if there is one."""
-        self._keeper.unload()
+        self._manager.unload()
 
     @property
     def provider(self) -> str:
         """Where the model runs, a name in `providers.PROVIDERS`."""
-        return self._keeper.provider
+        return self._manager.provider
 
     @property
     def provider_reason(self) -> str:
         """Why there, in words for a person."""
-        return self._keeper.provider_reason
+        return self._manager.provider_reason
 
     @property
     def threads(self) -> int:
         """Threads inside one operator."""
-        return self._keeper.threads
+        return self._manager.threads
 
     @property
     def memory(self) -> MemoryPlan:
         """What the model may take."""
-        return self._keeper.memory
+        return self._manager.memory
 
     @property
     def loaded(self) -> bool:
         """Whether the model is in memory; an unloaded one comes back with the next request."""
-        return self._keeper.runtime is not None
+        return self._manager.runtime is not None
 
     @property
     def cached_tokens(self) -> list[int]:
         """Tokens whose keys and values the newest context holds: the prompt and answer that ran last."""
-        runtime = self._keeper.runtime
+        runtime = self._manager.runtime
         return [] if runtime is None else [int(token) for token in runtime.contexts.newest.cached.tokens]
 
     def complete(self, request: Request, stop: Callable[[], bool] = never) -> Iterator[Step]:
@@ -149,7 +151,7 @@ class Engine:
             EngineError: the engine is closed or already generating in this thread (raised when the iterator
                 starts), or the model cannot be run.
         """
-        return self._generate(Job.of(request, self.model, self.prefill_chunk), stop)
+        return self._generate(PreparedRequest.of(request, self.model, self.prefill_chunk), stop)
 
     def candidates(
         self,
@@ -175,47 +177,49 @@ class Engine:
         """
         if count < 1:
             raise RequestError(f"The number of candidates is {count}, but must be at least 1.")
-        job = Job.of(request, self.model, self.prefill_chunk)
-        with self._keeper.alone() as runtime:
-            clock = Clock(len(job.prompt))
-            box = TimeBox(request.first_by_ms, request.total_ms)
+        prepared = PreparedRequest.of(request, self.model, self.prefill_chunk)
+        with self._manager.alone() as runtime:
+            clock = RequestTimer(len(prepared.prompt))
+            deadline = Deadline(request.first_by_ms, request.total_ms)
             try:
                 while True:
                     seeds = range(request.seed, request.seed + count)
-                    choosers = [Chooser(self._vocabulary, request, seed) for seed in seeds]
-                    lane = job.single_lane(runtime)
-                    batch = Batch(runtime, lane, choosers, box=box, clock=clock, is_complete=is_complete)
+                    samplers = [TokenSampler(self._vocabulary, request, seed) for seed in seeds]
+                    sequence = prepared.single_sequence(runtime)
+                    batch = ParallelSampling(
+                        runtime, sequence, samplers, deadline=deadline, clock=clock, is_complete=is_complete
+                    )
                     try:
-                        return batch.answers(job.most, self._or_closed(stop))
-                    except RunError as wrong:
-                        runtime = self._keeper.fall_back(wrong)
+                        return batch.answers(prepared.most, self._or_closed(stop))
+                    except RunError as error:
+                        runtime = self._manager.fall_back(error)
             finally:
                 self.last = clock.timing()
 
-    def _generate(self, job: Job, stop: Callable[[], bool]) -> Iterator[Step]:
-        request = job.request
-        with self._keeper.alone() as runtime:
-            clock = Clock(len(job.prompt))
-            box = TimeBox(request.first_by_ms, request.total_ms)
-            chooser = Chooser(self._vocabulary, request)
+    def _generate(self, prepared: PreparedRequest, stop: Callable[[], bool]) -> Iterator[Step]:
+        request = prepared.request
+        with self._manager.alone() as runtime:
+            clock = RequestTimer(len(prepared.prompt))
+            deadline = Deadline(request.first_by_ms, request.total_ms)
+            sampler = TokenSampler(self._vocabulary, request)
             try:
                 while True:
-                    answer = Answer(
-                        job.lane(runtime),
-                        chooser,
-                        job.drafter(self._policy, self._keeper.draft) if self.drafts else None,
-                        box=box,
+                    answer = DecodeLoop(
+                        prepared.sequence(runtime),
+                        sampler,
+                        prepared.drafter(self._policy, self._manager.draft) if self.drafts else None,
+                        deadline=deadline,
                         costs=runtime.costs,
                         clock=clock,
-                        most=job.most,
+                        most=prepared.most,
                         stop=self._or_closed(stop),
                     )
                     try:
                         yield from answer.steps()
                         break
-                    except RunError as wrong:
-                        runtime = self._keeper.fall_back(wrong)
-                if clock.ended == "length" and job.most < request.max_tokens:
+                    except RunError as error:
+                        runtime = self._manager.fall_back(error)
+                if clock.ended == "length" and prepared.most < request.max_tokens:
                     clock.ended = "context full"
             finally:
                 self.last = clock.timing()
@@ -229,12 +233,12 @@ class Engine:
         Raises:
             EngineError: as `complete`.
         """
-        with self._keeper.alone() as runtime:
+        with self._manager.alone() as runtime:
             return measure_divergence(runtime.contexts.newest, text)
 
     def call_cost(self, tokens: int) -> float:
         """What a call of so many tokens costs here, in calls of one; what drafts are weighed by."""
-        return self._keeper.costs.ratio(tokens)
+        return self._manager.costs.ratio(tokens)
 
     def _or_closed(self, stop: Callable[[], bool]) -> Callable[[], bool]:
-        return lambda: self._keeper.closed or stop()
+        return lambda: self._manager.closed or stop()

@@ -21,7 +21,7 @@ NO_GRAPH = "-1"
 """CUDA's graph id of a call that is neither recorded nor replayed."""
 
 
-class Calls(Protocol):
+class IOBinding(Protocol):
     """Calls of one context."""
 
     def run(self, tokens: NDArray[np.int64], rows: int, total: int) -> NDArray[Any]:
@@ -103,7 +103,7 @@ class Shape:
         return self.first == 0 and self.count <= MOST_ROWS
 
 
-class HostCalls:
+class CpuBinding:
     """Inputs and outputs bound to numpy's memory, which is updated in place.
 
     Decoding keeps a binding for each shape, so a token costs no allocation and no binding.
@@ -133,7 +133,7 @@ class HostCalls:
         self._other = self._bound()
 
     def run(self, tokens: NDArray[np.int64], rows: int, total: int) -> NDArray[Any]:
-        """See `Calls`."""
+        """See `IOBinding`."""
         count = len(tokens)
         self._ids[:count] = tokens
         shape = Shape.of(count, rows, self._pairs)
@@ -167,7 +167,7 @@ class HostCalls:
         return binding
 
 
-class DeviceCalls:
+class DeviceBinding:
     """Inputs and outputs in a device's memory, at addresses that stay, as CUDA graphs need.
 
     Binding numpy's memory would not do here: ONNX Runtime copies it to the device when it is bound, not when
@@ -209,7 +209,7 @@ class DeviceCalls:
         self._decoding: dict[Shape, _DeviceCall] = {}
 
     def run(self, tokens: NDArray[np.int64], rows: int, total: int) -> NDArray[Any]:
-        """See `Calls`."""
+        """See `IOBinding`."""
         count = len(tokens)
         shape = Shape.of(count, rows, self._pairs)
         ids: NDArray[np.int64] = np.zeros((1, shape.count), dtype=np.int64)

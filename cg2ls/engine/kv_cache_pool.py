@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from cg2ls.engine.kv_context import Forward
+    from cg2ls.engine.kv_context import KVContext
 
 MOST_CONTEXTS = 4
 """Documents that someone goes back and forth between, as a rule; more cost memory and little else."""
@@ -22,7 +22,7 @@ SAME_TEXT = 0.5
 Below it the prompt is another text, and taking the context would throw a document's cache away."""
 
 
-class Contexts:
+class KVCachePool:
     """Contexts in the order they were last used, made when needed.
 
     Args:
@@ -30,7 +30,7 @@ class Contexts:
         most: how many there may be, at least 1.
     """
 
-    def __init__(self, make: Callable[[], Forward], most: int) -> None:
+    def __init__(self, make: Callable[[], KVContext], most: int) -> None:
         self._make = make
         self.most = most
         self._by_age = [make()]
@@ -39,11 +39,11 @@ class Contexts:
         return len(self._by_age)
 
     @property
-    def newest(self) -> Forward:
+    def newest(self) -> KVContext:
         """The one used last."""
         return self._by_age[-1]
 
-    def take(self, prompt: NDArray[np.int64], busy: Collection[Forward] = ()) -> Forward:
+    def take(self, prompt: NDArray[np.int64], busy: Collection[KVContext] = ()) -> KVContext:
         """The context to run a prompt in, which thereby becomes the newest.
 
         It is the one that shares the longest prefix with the prompt. If that is another text's, an empty
@@ -70,7 +70,7 @@ class Contexts:
             taken.adopt(best, shared[id(best)])
         return self._used(taken)
 
-    def _another(self) -> Forward | None:
+    def _another(self) -> KVContext | None:
         """One more, unless there are enough or the memory is full."""
         if len(self._by_age) >= self.most:
             return None
@@ -82,11 +82,11 @@ class Contexts:
         self._by_age.append(made)
         return made
 
-    def _used(self, context: Forward) -> Forward:
+    def _used(self, context: KVContext) -> KVContext:
         self._by_age.remove(context)
         self._by_age.append(context)
         return context
 
 
-def _continues(context: Forward, shared: int, prompt_tokens: int) -> bool:
+def _continues(context: KVContext, shared: int, prompt_tokens: int) -> bool:
     return shared >= SAME_TEXT * min(context.cached.length, prompt_tokens) > 0

@@ -12,14 +12,14 @@ from cg2ls.engine.request import EngineError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from cg2ls.engine.io_binding import Calls
+    from cg2ls.engine.io_binding import IOBinding
 
 
 class RunError(EngineError):
     """ONNX Runtime failed in the middle of a request."""
 
 
-class Forward:
+class KVContext:
     """Runs the graph over tokens that follow what one context has cached.
 
     Args:
@@ -27,7 +27,7 @@ class Forward:
         buffers: the context's keys and values.
     """
 
-    def __init__(self, calls: Calls, buffers: KvBuffers) -> None:
+    def __init__(self, calls: IOBinding, buffers: KvBuffers) -> None:
         self.buffers = buffers
         self.cached = CachedTokens(buffers.length)
         self._calls = calls
@@ -47,12 +47,12 @@ class Forward:
         """
         try:
             logits = self._calls.run(tokens, rows, self.cached.length + len(tokens))
-        except Exception as wrong:  # the runtime raises its own, undocumented classes
-            raise RunError(f"The model could not be run: {first_line(wrong)}") from None
+        except Exception as error:  # the runtime raises its own, undocumented classes
+            raise RunError(f"The model could not be run: {first_line(error)}") from None
         self.cached.append(tokens)
         return logits.astype(np.float32, copy=False)
 
-    def adopt(self, other: Forward, length: int) -> None:
+    def adopt(self, other: KVContext, length: int) -> None:
         """Takes over another context's first tokens, where that is cheaper than reading them again."""
         if self.buffers.copy_from(other.buffers, length):
             self.cached.truncate(0)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from cg2ls.engine.model_runner import Runtime
+    from cg2ls.engine.model_runner import ModelRunner
 
 
 class ModelDraft:
@@ -26,7 +26,7 @@ class ModelDraft:
 
     name = "model"
 
-    def __init__(self, runtime: Runtime, prompt: NDArray[np.int64], *, chunk: int, most: int) -> None:
+    def __init__(self, runtime: ModelRunner, prompt: NDArray[np.int64], *, chunk: int, most: int) -> None:
         room = runtime.model.context_length - most - 1
         self._prompt = prompt[-room:] if room > 0 else prompt[:0]
         self._runtime = runtime

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from cg2ls.engine.call_costs import CallCosts
 from cg2ls.engine.memory_plan import plan_memory
-from cg2ls.engine.model_manager import Keeper
-from cg2ls.engine.model_runner import Runtime
+from cg2ls.engine.model_manager import ModelManager
+from cg2ls.engine.model_runner import ModelRunner
 from cg2ls.engine.request import EngineError
 from cg2ls.engine.threads import default_threads
 from cg2ls.models.codegen2.tokenizer import CodeTokenizer
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cg2ls.engine.options import EngineOptions
 
 
-def open_keeper(
+def load_model_manager(
     folder: Path,
     *,
     provider: str,
@@ -29,7 +29,7 @@ def open_keeper(
     verify: bool,
     options: EngineOptions,
     tell: Callable[[str], None] | None,
-) -> tuple[Keeper, CodeTokenizer]:
+) -> tuple[ModelManager, CodeTokenizer]:
     """Opens a model folder; see `Engine.open`.
 
     A model that is opened again later is checked again: its files may have changed in between.
@@ -42,10 +42,10 @@ def open_keeper(
     drafts = model.independent_rows if options.drafts is None else options.drafts
     measured: list[bool] = []
 
-    def open_runtime(where: str) -> Runtime:
+    def open_runtime(where: str) -> ModelRunner:
         if measured:
             _checked(folder, verify=verify)
-        runtime = Runtime.open(
+        runtime = ModelRunner.open(
             folder,
             model,
             provider=where,
@@ -59,15 +59,15 @@ def open_keeper(
             measured.append(True)
         return runtime
 
-    def open_draft() -> Runtime | None:
+    def open_draft() -> ModelRunner | None:
         if options.draft_model is None:
             return None
         return _open_draft(options.draft_model, model, provider, threads, verify=verify)
 
-    keeper = Keeper(
+    manager = ModelManager(
         open_runtime, open_draft, provider=provider, memory=memory, idle_s=options.idle_s, tell=tell
     )
-    return keeper, tokenizer
+    return manager, tokenizer
 
 
 def _checked(folder: Path, *, verify: bool) -> tuple[ModelDescription, CodeTokenizer]:
@@ -91,10 +91,10 @@ def _checked(folder: Path, *, verify: bool) -> tuple[ModelDescription, CodeToken
 
 def _open_draft(
     folder: Path, larger: ModelDescription, provider: str, threads: int | None, *, verify: bool
-) -> Runtime:
+) -> ModelRunner:
     model, _ = _checked(folder, verify=verify)
     if model.files[TOKENIZER].sha256 != larger.files[TOKENIZER].sha256:
         raise EngineError(f"{folder} cannot draft for {larger.name}: it has another tokenizer.")
-    runtime = Runtime.open(folder, model, provider=provider, threads=threads or default_threads())
+    runtime = ModelRunner.open(folder, model, provider=provider, threads=threads or default_threads())
     runtime.calibrate(whole=False)
     return runtime

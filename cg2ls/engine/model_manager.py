@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
     from cg2ls.engine.call_costs import CallCosts
     from cg2ls.engine.kv_context import RunError
-    from cg2ls.engine.model_runner import Runtime
+    from cg2ls.engine.model_runner import ModelRunner
     from cg2ls.models.folder.description import ModelDescription
 
 
-class Keeper:
+class ModelManager:
     """The open model, whatever happens to it.
 
     Args:
@@ -39,8 +39,8 @@ class Keeper:
 
     def __init__(
         self,
-        open_runtime: Callable[[str], Runtime],
-        open_draft: Callable[[], Runtime | None],
+        open_runtime: Callable[[str], ModelRunner],
+        open_draft: Callable[[], ModelRunner | None],
         *,
         provider: str,
         memory: MemoryPlan,
@@ -57,7 +57,7 @@ class Keeper:
         self._idle = IdleTimer(idle_s, self.unload)
         self.memory = memory
         self.closed = False
-        self.runtime: Runtime | None = open_runtime(provider)
+        self.runtime: ModelRunner | None = open_runtime(provider)
         self.draft = open_draft()
         self.model: ModelDescription = self.runtime.model
         self.costs: CallCosts = self.runtime.costs
@@ -83,7 +83,7 @@ class Keeper:
                 self._free()
 
     @contextmanager
-    def alone(self) -> Iterator[Runtime]:
+    def alone(self) -> Iterator[ModelRunner]:
         """The open model, for one request at a time; opened again if it was unloaded.
 
         Raises:
@@ -107,7 +107,7 @@ class Keeper:
                 else:
                     self._idle.rest()
 
-    def fall_back(self, failed: RunError) -> Runtime:
+    def fall_back(self, failed: RunError) -> ModelRunner:
         """The model on the processor, in place of a provider that failed in the middle of a request.
 
         Raises:
@@ -123,7 +123,7 @@ class Keeper:
         self._tell(f"{self.model.name} goes on on the processor, since {lost} failed: {failed}")
         return runtime
 
-    def _reopened(self, provider: str) -> Runtime:
+    def _reopened(self, provider: str) -> ModelRunner:
         runtime = self.runtime = self._open_runtime(provider)
         self.draft = self._open_draft()
         self.provider, self.provider_reason = runtime.opened.provider, runtime.opened.reason

@@ -10,10 +10,10 @@ import numpy as np
 
 from cg2ls.engine.call_costs import SAMPLED, CallCosts
 from cg2ls.engine.huge_pages import use_huge_pages
-from cg2ls.engine.io_binding import IN_PAIRS, SINGLE, Calls, DeviceCalls, HostCalls, Pairs
+from cg2ls.engine.io_binding import IN_PAIRS, SINGLE, CpuBinding, DeviceBinding, IOBinding, Pairs
 from cg2ls.engine.kv_cache import KvBuffers
-from cg2ls.engine.kv_cache_pool import Contexts
-from cg2ls.engine.kv_context import Forward, first_line
+from cg2ls.engine.kv_cache_pool import KVCachePool
+from cg2ls.engine.kv_context import KVContext, first_line
 from cg2ls.engine.onnx_session import OpenSession, open_session
 from cg2ls.engine.providers import PROVIDERS
 from cg2ls.engine.request import EngineError
@@ -36,7 +36,7 @@ ALONE = 4
 
 
 @dataclass(frozen=True)
-class Runtime:
+class ModelRunner:
     """A session with its contexts.
 
     Attributes:
@@ -48,7 +48,7 @@ class Runtime:
 
     model: ModelDescription
     opened: OpenSession
-    contexts: Contexts
+    contexts: KVCachePool
     costs: CallCosts
 
     @classmethod
@@ -62,7 +62,7 @@ class Runtime:
         contexts: int = 1,
         cuda_graph: bool = False,
         costs: CallCosts | None = None,
-    ) -> Runtime:
+    ) -> ModelRunner:
         """Opens a verified model folder.
 
         Args:
@@ -81,7 +81,7 @@ class Runtime:
         if PROVIDERS[opened.provider].memory == "cpu":
             use_huge_pages()
         pairs = in_pairs(model, opened)
-        made = Contexts(lambda: new_context(model, opened, pairs=pairs), contexts)
+        made = KVCachePool(lambda: new_context(model, opened, pairs=pairs), contexts)
         return cls(model=model, opened=opened, contexts=made, costs=costs or CallCosts())
 
     def calibrate(self, *, whole: bool) -> None:
@@ -105,7 +105,7 @@ class Runtime:
         context.cached.truncate(0)
 
 
-def new_context(model: ModelDescription, opened: OpenSession, *, pairs: Pairs) -> Forward:
+def new_context(model: ModelDescription, opened: OpenSession, *, pairs: Pairs) -> KVContext:
     """An empty context.
 
     Args:
@@ -125,11 +125,11 @@ def new_context(model: ModelDescription, opened: OpenSession, *, pairs: Pairs) -
             kv_dtype=model.kv_dtype,
             device=memory,
         )
-        return Forward(_calls(model, opened, buffers, pairs=pairs), buffers)
-    except Exception as wrong:  # MemoryError, or one of the runtime's own, undocumented classes
+        return KVContext(_calls(model, opened, buffers, pairs=pairs), buffers)
+    except Exception as error:  # MemoryError, or one of the runtime's own, undocumented classes
         raise EngineError(
             f"There is no memory for {model.name}'s context of {model.context_length} tokens"
-            f" ({first_line(wrong)}) Use a smaller model."
+            f" ({first_line(error)}) Use a smaller model."
         ) from None
 
 
@@ -149,12 +149,12 @@ def in_pairs(model: ModelDescription, opened: OpenSession) -> Pairs:
     return IN_PAIRS if differ else alone
 
 
-def _calls(model: ModelDescription, opened: OpenSession, buffers: KvBuffers, *, pairs: Pairs) -> Calls:
+def _calls(model: ModelDescription, opened: OpenSession, buffers: KvBuffers, *, pairs: Pairs) -> IOBinding:
     vocab = model.architecture.vocab_size
     memory = PROVIDERS[opened.provider].memory
     if memory == "cpu":
-        return HostCalls(opened.ort, opened.session, buffers, vocab, pairs=pairs)
-    return DeviceCalls(
+        return CpuBinding(opened.ort, opened.session, buffers, vocab, pairs=pairs)
+    return DeviceBinding(
         opened.ort,
         opened.session,
         buffers,

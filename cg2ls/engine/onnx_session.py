@@ -99,8 +99,8 @@ def open_session(
     ):
         try:
             session = _open(ort, folder / GRAPH, candidate.name, threads, cuda_graph=graphs)
-        except Exception as wrong:  # the runtime raises its own, undocumented classes
-            reasons.append(f"{candidate.name}: {first_line(wrong)}")
+        except Exception as error:  # the runtime raises its own, undocumented classes
+            reasons.append(f"{candidate.name}: {first_line(error)}")
             continue
         check_signature(session, model, folder)
         return OpenSession(

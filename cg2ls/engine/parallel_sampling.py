@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from cg2ls.engine.deadline import TimeBox
-    from cg2ls.engine.model_runner import Runtime
+    from cg2ls.engine.deadline import Deadline
+    from cg2ls.engine.model_runner import ModelRunner
     from cg2ls.engine.request import Step
-    from cg2ls.engine.request_timer import Clock
-    from cg2ls.engine.sequence import SingleLane
-    from cg2ls.engine.token_sampler import Chooser
+    from cg2ls.engine.request_timer import RequestTimer
+    from cg2ls.engine.sequence import SingleSequence
+    from cg2ls.engine.token_sampler import TokenSampler
 
 
-class Batch:
+class ParallelSampling:
     """Answers that share a prompt.
 
     The prompt is read once; its keys and values are copied for each answer, and one call of the graph then
@@ -34,31 +34,31 @@ class Batch:
 
     Args:
         runtime: the open model.
-        lane: with the prompt.
-        choosers: one per answer.
-        box: time for all of them.
+        sequence: with the prompt.
+        samplers: one per answer.
+        deadline: time for all of them.
         clock: takes times.
         is_complete: whether an answer needs no further step.
     """
 
     def __init__(
         self,
-        runtime: Runtime,
-        lane: SingleLane,
-        choosers: Sequence[Chooser],
+        runtime: ModelRunner,
+        sequence: SingleSequence,
+        samplers: Sequence[TokenSampler],
         *,
-        box: TimeBox,
-        clock: Clock,
+        deadline: Deadline,
+        clock: RequestTimer,
         is_complete: Callable[[Sequence[Step]], bool],
     ) -> None:
         self._runtime = runtime
-        self._lane = lane
-        self._choosers = choosers
-        self._box = box
+        self._sequence = sequence
+        self._choosers = samplers
+        self._deadline = deadline
         self._clock = clock
         self._is_complete = is_complete
-        self._answers: list[list[Step]] = [[] for _ in choosers]
-        self._going = list(range(len(choosers)))
+        self._answers: list[list[Step]] = [[] for _ in samplers]
+        self._going = list(range(len(samplers)))
 
     def answers(self, most: int, stop: Callable[[], bool]) -> list[list[Step]]:
         """The steps of each answer.
@@ -71,11 +71,11 @@ class Batch:
             RequestError: there is no memory for so many.
             EngineError: the model cannot be run.
         """
-        read = self._lane.read((), (), lambda _: not stop())
+        read = self._sequence.read((), (), lambda _: not stop())
         if read is None:
             self._clock.ended = "cancelled"
             return self._answers
-        self._clock.prefill_ended(self._lane)
+        self._clock.prefill_ended(self._sequence)
         logits = np.repeat(read, len(self._choosers), axis=0)
         if self._is_side_by_side:
             self._side_by_side(logits, most, stop)
@@ -88,7 +88,7 @@ class Batch:
         return PROVIDERS[self._runtime.opened.provider].memory == "cpu" and len(self._choosers) > 1
 
     def _side_by_side(self, logits: NDArray[np.float32], most: int, stop: Callable[[], bool]) -> None:
-        rows = _Rows(self._runtime, self._lane, len(self._choosers), most)
+        rows = _Rows(self._runtime, self._sequence, len(self._choosers), most)
         for _ in range(most):
             for index in list(self._going):
                 self._choose(index, logits[index])
@@ -105,8 +105,8 @@ class Batch:
                     break
                 if not self._may_go_on(stop):
                     return
-                logits = self._lane.extend([self._answers[index][-1].token])[0]
-            self._lane.keep(0)
+                logits = self._sequence.extend([self._answers[index][-1].token])[0]
+            self._sequence.keep(0)
 
     def _choose(self, index: int, logits: NDArray[np.float32]) -> None:
         step = self._choosers[index].choose(logits)
@@ -124,7 +124,7 @@ class Batch:
         if stop():
             self._clock.ended = "cancelled"
             return False
-        if not self._box.leaves(self._runtime.costs.seconds(len(self._choosers)), first=False):
+        if not self._deadline.leaves(self._runtime.costs.seconds(len(self._choosers)), first=False):
             self._clock.ended = "time"
             return False
         return True
@@ -138,15 +138,15 @@ class _Rows:
 
     Args:
         runtime: the open model, on the processor.
-        lane: whose prompt was read.
+        sequence: whose prompt was read.
         count: answers.
         most: tokens an answer may have.
     """
 
-    def __init__(self, runtime: Runtime, lane: SingleLane, count: int, most: int) -> None:
+    def __init__(self, runtime: ModelRunner, sequence: SingleSequence, count: int, most: int) -> None:
         model, opened = runtime.model, runtime.opened
         self._session = opened.session
-        self._length = lane.forward.cached.length
+        self._length = sequence.forward.cached.length
         try:
             buffers = KvBuffers(
                 opened.ort,
@@ -156,12 +156,12 @@ class _Rows:
                 device="cpu",
                 batch=count,
             )
-            buffers.copy_from(lane.forward.buffers, self._length)
+            buffers.copy_from(sequence.forward.buffers, self._length)
             vocab = model.architecture.vocab_size
             self._logits: NDArray[Any] = np.zeros((count, 1, vocab), dtype=logits_dtype(opened.session))
-        except MemoryError as wrong:
+        except MemoryError as error:
             raise RequestError(
-                f"There is no memory for {count} candidates ({first_line(wrong)}) Ask for fewer."
+                f"There is no memory for {count} candidates ({first_line(error)}) Ask for fewer."
             ) from None
         self._ids: NDArray[np.int64] = np.zeros((count, 1), dtype=np.int64)
         self._seqlens: NDArray[np.int32] = np.zeros(count, dtype=np.int32)
@@ -191,6 +191,6 @@ class _Rows:
         self._total[()] = self._length
         try:
             self._session.run_with_iobinding(self._binding)
-        except Exception as wrong:  # the runtime raises its own, undocumented classes
-            raise RunError(f"The model could not be run: {first_line(wrong)}") from None
+        except Exception as error:  # the runtime raises its own, undocumented classes
+            raise RunError(f"The model could not be run: {first_line(error)}") from None
         return self._logits[:, 0].astype(np.float32, copy=False)

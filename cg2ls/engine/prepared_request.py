@@ -9,16 +9,16 @@ import numpy as np
 
 from cg2ls.engine.model_draft import ModelDraft
 from cg2ls.engine.request import RequestError
-from cg2ls.engine.sequence import GuidedLane, Lane, SingleLane
-from cg2ls.engine.speculative import Drafter, Guess, Policy, PriorDraft, PromptLookup, Source
+from cg2ls.engine.sequence import GuidedSequence, SingleSequence, TokenSequence
+from cg2ls.engine.speculative import Drafter, DraftHint, DraftLengthPolicy, NgramProposer, PriorDraft, Source
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from numpy.typing import NDArray
 
-    from cg2ls.engine.kv_context import Forward
-    from cg2ls.engine.model_runner import Runtime
+    from cg2ls.engine.kv_context import KVContext
+    from cg2ls.engine.model_runner import ModelRunner
     from cg2ls.engine.request import Request
     from cg2ls.models.folder.description import ModelDescription
 
@@ -27,7 +27,7 @@ LOOKED_UP = (4, 2)
 
 
 @dataclass(frozen=True)
-class Job:
+class PreparedRequest:
     """A request that fits the model.
 
     Attributes:
@@ -45,7 +45,7 @@ class Job:
     chunk: int
 
     @classmethod
-    def of(cls, request: Request, model: ModelDescription, chunk: int) -> Job:
+    def of(cls, request: Request, model: ModelDescription, chunk: int) -> PreparedRequest:
         """Checks a request.
 
         Raises:
@@ -57,19 +57,19 @@ class Job:
         most = min(request.max_tokens, model.context_length - longest)
         return cls(request, prompt, away, most, chunk)
 
-    def single_lane(self, runtime: Runtime) -> SingleLane:
+    def single_sequence(self, runtime: ModelRunner) -> SingleSequence:
         """The prompt in the context that knows most of it."""
-        return _lane(runtime, self.prompt, self.chunk)
+        return _sequence(runtime, self.prompt, self.chunk)
 
-    def lane(self, runtime: Runtime) -> Lane:
+    def sequence(self, runtime: ModelRunner) -> TokenSequence:
         """The prompt, and that of the guidance if there is one."""
-        toward = self.single_lane(runtime)
+        toward = self.single_sequence(runtime)
         if self.request.guidance is None or self.away is None:
             return toward
-        away = _lane(runtime, self.away, self.chunk, busy=[toward.forward])
-        return GuidedLane(toward, away, self.request.guidance.scale)
+        away = _sequence(runtime, self.away, self.chunk, busy=[toward.forward])
+        return GuidedSequence(toward, away, self.request.guidance.scale)
 
-    def drafter(self, policy: Policy, smaller: Runtime | None) -> Drafter:
+    def drafter(self, policy: DraftLengthPolicy, smaller: ModelRunner | None) -> Drafter:
         """Sources of drafts, the surest kind first.
 
         Args:
@@ -77,21 +77,21 @@ class Job:
             smaller: a model that drafts; None for none.
         """
         request, guess = self.request, np.asarray(self.request.guess, dtype=np.int64)
-        sources: list[Source] = [Guess(request.guess)] if len(guess) else []
+        sources: list[Source] = [DraftHint(request.guess)] if len(guess) else []
         if request.prior is not None:
             sources.append(PriorDraft(request.prior))
         text = np.concatenate([guess, self.prompt])
-        sources += [PromptLookup(text, self.most, length) for length in LOOKED_UP]
+        sources += [NgramProposer(text, self.most, length) for length in LOOKED_UP]
         if smaller is not None:
             sources.append(ModelDraft(smaller, self.prompt, chunk=self.chunk, most=self.most))
         return Drafter(sources, policy)
 
 
-def _lane(
-    runtime: Runtime, prompt: NDArray[np.int64], chunk: int, busy: Collection[Forward] = ()
-) -> SingleLane:
+def _sequence(
+    runtime: ModelRunner, prompt: NDArray[np.int64], chunk: int, busy: Collection[KVContext] = ()
+) -> SingleSequence:
     forward = runtime.contexts.take(prompt, busy)
-    return SingleLane(forward, prompt, chunk=chunk, costs=runtime.costs)
+    return SingleSequence(forward, prompt, chunk=chunk, costs=runtime.costs)
 
 
 def _checked(tokens: Sequence[int], model: ModelDescription) -> NDArray[np.int64]:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from cg2ls.engine.request import Ending, Timing
 
 if TYPE_CHECKING:
-    from cg2ls.engine.sequence import Lane
+    from cg2ls.engine.sequence import TokenSequence
 
 
-class Clock:
+class RequestTimer:
     """Times one request; it starts when made.
 
     Args:
@@ -40,11 +40,11 @@ class Clock:
         self._runtime_s = 0.0
         self._resumed: float | None = None
 
-    def prefill_ended(self, lane: Lane) -> None:
+    def prefill_ended(self, sequence: TokenSequence) -> None:
         """Notes that the whole prompt was read."""
         if not self._prefill_s:
             self._prefill_s = perf_counter() - self._began
-            self.reused_tokens = lane.reused
+            self.reused_tokens = sequence.reused
 
     def decode_called(self, seconds: float) -> None:
         """Notes one call of the graph after the prompt, and the time it spent in ONNX Runtime."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from cg2ls.engine.kv_context import Forward
+    from cg2ls.engine.kv_context import KVContext
 
 COMPARED = 16
 """Tokens whose logits are compared."""
@@ -45,7 +45,7 @@ class Divergence:
 
 
 def measure_divergence(
-    context: Forward, text: Sequence[int] | NDArray[np.int64], compared: int = COMPARED
+    context: KVContext, text: Sequence[int] | NDArray[np.int64], compared: int = COMPARED
 ) -> Divergence:
     """Reads the end of a text in one call and in calls of `CALLS` tokens.
 

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cg2ls.engine.call_costs import CallCosts
-    from cg2ls.engine.kv_context import Forward
+    from cg2ls.engine.kv_context import KVContext
 
 GoOn = Callable[[int], bool]
 """Whether a call of so many tokens may still be made; asked before each."""
 
 
-class Lane(Protocol):
+class TokenSequence(Protocol):
     """Where an answer grows."""
 
     def read(self, answer: Sequence[int], draft: Sequence[int], go_on: GoOn) -> NDArray[np.float32] | None:
@@ -46,7 +46,7 @@ class Lane(Protocol):
         """Seconds spent in the graph so far."""
 
 
-class SingleLane:
+class SingleSequence:
     """One context.
 
     Args:
@@ -59,7 +59,9 @@ class SingleLane:
         forward: the context.
     """
 
-    def __init__(self, forward: Forward, prompt: NDArray[np.int64], *, chunk: int, costs: CallCosts) -> None:
+    def __init__(
+        self, forward: KVContext, prompt: NDArray[np.int64], *, chunk: int, costs: CallCosts
+    ) -> None:
         self._reused = 0
         self._runtime_s = 0.0
         self.forward = forward
@@ -69,16 +71,16 @@ class SingleLane:
 
     @property
     def reused(self) -> int:
-        """See `Lane`."""
+        """See `TokenSequence`."""
         return self._reused
 
     @property
     def runtime_s(self) -> float:
-        """See `Lane`."""
+        """See `TokenSequence`."""
         return self._runtime_s
 
     def read(self, answer: Sequence[int], draft: Sequence[int], go_on: GoOn) -> NDArray[np.float32] | None:
-        """See `Lane`. The last known token always runs, since its logits are what the answer goes on from."""
+        """See `TokenSequence`. The last known token always runs, since its logits are what the answer goes on from."""
         forward = self.forward
         known = np.concatenate([self._prompt, np.asarray(answer, dtype=np.int64)])
         start = min(forward.cached.common_prefix(known), len(known) - 1)
@@ -93,11 +95,11 @@ class SingleLane:
         return self._run(last, 1 + len(draft)) if go_on(len(last)) else None
 
     def extend(self, tokens: Sequence[int]) -> NDArray[np.float32]:
-        """See `Lane`."""
+        """See `TokenSequence`."""
         return self._run(np.asarray(tokens, dtype=np.int64), len(tokens))
 
     def keep(self, answer_tokens: int) -> None:
-        """See `Lane`."""
+        """See `TokenSequence`."""
         self.forward.cached.truncate(len(self._prompt) + answer_tokens)
 
     def _run(self, tokens: NDArray[np.int64], rows: int) -> NDArray[np.float32]:
@@ -109,7 +111,7 @@ class SingleLane:
         return logits
 
 
-class GuidedLane:
+class GuidedSequence:
     """Two contexts with the same answer, whose logits are led from one to the other (see `Guidance`).
 
     Args:
@@ -118,33 +120,33 @@ class GuidedLane:
         scale: how far, 1 for `toward` itself.
     """
 
-    def __init__(self, toward: SingleLane, away: SingleLane, scale: float) -> None:
+    def __init__(self, toward: SingleSequence, away: SingleSequence, scale: float) -> None:
         self._toward = toward
         self._away = away
         self._scale = np.float32(scale)
 
     @property
     def reused(self) -> int:
-        """See `Lane`."""
+        """See `TokenSequence`."""
         return self._toward.reused
 
     @property
     def runtime_s(self) -> float:
-        """See `Lane`."""
+        """See `TokenSequence`."""
         return self._toward.runtime_s + self._away.runtime_s
 
     def read(self, answer: Sequence[int], draft: Sequence[int], go_on: GoOn) -> NDArray[np.float32] | None:
-        """See `Lane`."""
+        """See `TokenSequence`."""
         away = self._away.read(answer, draft, go_on)
         toward = None if away is None else self._toward.read(answer, draft, go_on)
         return None if away is None or toward is None else self._led(toward, away)
 
     def extend(self, tokens: Sequence[int]) -> NDArray[np.float32]:
-        """See `Lane`."""
+        """See `TokenSequence`."""
         return self._led(self._toward.extend(tokens), self._away.extend(tokens))
 
     def keep(self, answer_tokens: int) -> None:
-        """See `Lane`."""
+        """See `TokenSequence`."""
         self._toward.keep(answer_tokens)
         self._away.keep(answer_tokens)
 

@@ -49,7 +49,7 @@ class Source(Protocol):
         """Tokens that may come next, at most so many, perhaps none."""
 
 
-class Guess:
+class DraftHint:
     """The answer somebody expects, as long as it turns out so."""
 
     name, cost = "guess", 0.0
@@ -72,7 +72,7 @@ class PriorDraft:
         self.draft = prior.draft
 
 
-class PromptLookup:
+class NgramProposer:
     """What followed the last few tokens where they stood before, in prompt, guess or answer.
 
     Code repeats its names and phrases (prompt lookup, Saxena 2023). The nearest earlier place is taken.
@@ -141,7 +141,7 @@ class Record:
         self.tried += FORGOTTEN * (fresh.tried - self.tried)
 
 
-class Policy:
+class DraftLengthPolicy:
     """How long drafts should be: as long as measured costs and each source's record make them pay.
 
     Args:
@@ -185,7 +185,7 @@ class Drafter:
         policy: how long drafts pay.
     """
 
-    def __init__(self, sources: Sequence[Source], policy: Policy) -> None:
+    def __init__(self, sources: Sequence[Source], policy: DraftLengthPolicy) -> None:
         self._sources = sources
         self._policy = policy
         self._asked = ""

@@ -36,7 +36,7 @@ class Vocabulary:
     special: SpecialTokens
 
 
-class Chooser:
+class TokenSampler:
     """Chooses one answer's tokens, one after the other.
 
     Args:

@@ -14,7 +14,7 @@ from pygls.lsp.server import LanguageServer
 from cg2ls import __version__
 from cg2ls.completion import DocumentSession
 from cg2ls.completion.scheduler import Scheduler
-from cg2ls.completion.trigger.debounce import Rhythm
+from cg2ls.completion.trigger.debounce import Debounce
 from cg2ls.server import (
     commands,
     configuration,
@@ -31,11 +31,11 @@ from cg2ls.server.documents import Documents
 from cg2ls.server.failures import AnswerError, Failures
 from cg2ls.server.model_loading import begin_loading
 from cg2ls.server.models import Model, Models, Opener, open_folder
-from cg2ls.server.prompt_context import Surroundings
+from cg2ls.server.prompt_context import PromptContextProvider
 from cg2ls.server.protocol import Protocol
-from cg2ls.server.repository_memory import Memories
+from cg2ls.server.repository_memory import RepositoryMemory
 from cg2ls.server.settings import Settings
-from cg2ls.server.status import Board
+from cg2ls.server.status import StatusBoard
 from cg2ls.server.usage import Usage
 
 if TYPE_CHECKING:
@@ -60,13 +60,13 @@ class Server(LanguageServer):
         models: the models and their states.
         background: work that no request waits for.
         scheduler: runs completions.
-        rhythm: of the user's keys and the model's answers.
+        debounce: of the user's keys and the model's answers.
         usage: counts what was shown and accepted.
         failures: what went wrong in which document.
         paused: whether the user asked for silence.
         board: tells clients the status.
-        memories: what the workspace's own text says.
-        surroundings: its text in front of the prompt.
+        memory: what the workspace's own text says.
+        prompt_context: its text in front of the prompt.
         wants_status: whether the client takes our status notification.
         wants_copilot_status: whether it takes that of Copilot's server.
     """
@@ -90,13 +90,13 @@ class Server(LanguageServer):
         self._run_by = _run_by(settings.of())
         self.background: set[asyncio.Task[None]] = set()
         self.scheduler = Scheduler()
-        self.rhythm = Rhythm()
+        self.debounce = Debounce()
         self.usage = Usage(self)
         self.failures = Failures()
         self.paused = False
-        self.board = Board(self)
-        self.memories = Memories(self)
-        self.surroundings = Surroundings(self)
+        self.board = StatusBoard(self)
+        self.memory = RepositoryMemory(self)
+        self.prompt_context = PromptContextProvider(self)
         self.wants_status = self.wants_copilot_status = False
         for feature in (
             *(
@@ -121,8 +121,8 @@ class Server(LanguageServer):
         """
         sys.setswitchinterval(SWITCH_S)
         over(self)
-        self.memories.leave()
-        self.surroundings.leave()
+        self.memory.leave()
+        self.prompt_context.leave()
         self.scheduler.close()
         self.usage.save()
         return 0 if self.protocol.asked_to_shut_down else 1
@@ -158,8 +158,8 @@ class Server(LanguageServer):
         for document in self.documents:
             self.scheduler.supersede(document.uri)
         self.sessions.clear()
-        self.memories.forget()
-        self.surroundings.forget()
+        self.memory.forget()
+        self.prompt_context.forget()
         self.models.close_all()
         self.settings_changed([])
 

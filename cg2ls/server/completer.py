@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cg2ls.completion import CompletionEngine
-    from cg2ls.completion.trigger.debounce import Rhythm
+    from cg2ls.completion.trigger.debounce import Debounce
     from cg2ls.server.app import Server
     from cg2ls.server.models import Model
     from cg2ls.server.options import Options
@@ -81,8 +81,8 @@ def place_of(
         if selected:
             snapshot.offset(selected.range.start)
             snapshot.offset(selected.range.end)
-    except (NotOpenError, PositionError) as wrong:
-        raise JsonRpcInvalidParams(str(wrong)) from None
+    except (NotOpenError, PositionError) as error:
+        raise JsonRpcInvalidParams(str(error)) from None
     return place
 
 
@@ -114,13 +114,13 @@ async def complete(
         return None
     session = _session(server, place.snapshot, engine)
     session.prior_of = failures.without(
-        "memory", uri, lambda: server.memories.prior_of(place.snapshot, engine), None
+        "memory", uri, lambda: server.memory.prior_of(place.snapshot, engine), None
     )
     session.context_of = failures.without(
-        "context", uri, lambda: server.surroundings.context_of(place.snapshot, place.offset, engine), None
+        "context", uri, lambda: server.prompt_context.context_of(place.snapshot, place.offset, engine), None
     )
     options = server.options_of(uri, place.snapshot.language)
-    wait = failures.without("rhythm", uri, lambda: _wait(server.rhythm, options, mode), 0.0)
+    wait = failures.without("rhythm", uri, lambda: _wait(server.debounce, options, mode), 0.0)
     completion = session.known(*place.text_and_offset(), mode) if count == 1 else None
     if completion is not None:
         server.scheduler.supersede(uri)
@@ -134,18 +134,18 @@ async def complete(
         failures.left_out(uri, fault.hook, fault.error)
     if completion.source == "model" and completion.tokens:
         seconds = completion.latency_ms / 1000
-        failures.without("rhythm", uri, lambda: server.rhythm.answered(seconds), None)
+        failures.without("rhythm", uri, lambda: server.debounce.answered(seconds), None)
     if completion.text and options.speculate and failures.may_speculate(uri):
         _speculate_later(server, model, session, place, completion)
     return completion
 
 
-def _wait(rhythm: Rhythm, options: Options, mode: Trigger) -> float:
+def _wait(debounce: Debounce, options: Options, mode: Trigger) -> float:
     """Notes a key; seconds to wait before the model runs, and who asks by hand waits for nothing else."""
-    rhythm.key(monotonic())
+    debounce.key(monotonic())
     if mode == "invoked":
         return 0.0
-    return rhythm.wait() if options.delay_ms is None else options.delay_ms / 1000
+    return debounce.wait() if options.delay_ms is None else options.delay_ms / 1000
 
 
 def _speculate_later(

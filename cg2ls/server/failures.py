@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
-from cg2ls.completion.trigger.suppression import Silence
+from cg2ls.completion.trigger.suppression import Suppression
 from cg2ls.errors import Cg2Error
 
 if TYPE_CHECKING:
@@ -111,12 +111,12 @@ class Failures:
             self.left_out(uri, what, error)
             return otherwise
 
-    def left_alone(self, uri: str, options: Options) -> Silence | None:
+    def left_alone(self, uri: str, options: Options) -> Suppression | None:
         """Why a document is left alone; None if it is not."""
         record = self._records.get(uri)
         if record is None or record.count < MAX_FAILURES or record.options not in (None, options):
             return None
-        return Silence(
+        return Suppression(
             LEFT_ALONE,
             f"Completion failed here {MAX_FAILURES} times in a row and begins again after an edit: {record.cause}",
             lambda _: False,

@@ -57,12 +57,12 @@ def answer(place: Place, completion: Completion) -> types.InlineCompletionList:
 
 def _item(place: Place, completion: Completion) -> types.InlineCompletionItem:
     _, offset = place.text_and_offset()
-    covered = completion.replace_end_offset - offset
+    replaced = completion.replace_end_offset - offset
     line = place.position.line
     if place.selected is None:
         start, end, typed = place.position, place.position, ""
     else:
         start, end, typed = place.selected.range.start, place.selected.range.end, place.selected.text
-    if covered:
-        end = place.snapshot.position(line, place.snapshot.offset(end) + covered)
+    if replaced:
+        end = place.snapshot.position(line, place.snapshot.offset(end) + replaced)
     return types.InlineCompletionItem(insert_text=typed + completion.text, range=types.Range(start, end))

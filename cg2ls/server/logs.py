@@ -116,9 +116,9 @@ class Log:
             return PatientHandler(sys.stderr), OneLine()
         try:
             handler = logging.FileHandler(file, encoding="utf-8")
-        except OSError as wrong:
+        except OSError as error:
             raise LogFileError(
-                f"{file} cannot be written ({wrong.strerror}); choose another --log-file."
+                f"{file} cannot be written ({error.strerror}); choose another --log-file."
             ) from None
         return handler, logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
 

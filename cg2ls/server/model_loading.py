@@ -42,18 +42,18 @@ async def _load(server: Server, model: Model) -> None:
     progress = asyncio.create_task(_begin_progress(server))
     try:
         engine = await _in_thread(server.open_model, model.folder, server.settings.of(), _teller(server))
-    except Cg2Error as wrong:
-        _failed(server, model, str(wrong))
-    except Exception as wrong:
+    except Cg2Error as error:
+        _failed(server, model, str(error))
+    except Exception as error:
         log.exception("The model could not be opened")
         _failed(
-            server, model, f"The model could not be opened ({wrong}); `cg2ls doctor` looks for the cause."
+            server, model, f"The model could not be opened ({error}); `cg2ls doctor` looks for the cause."
         )
     else:
         if not model.wanted:  # another was chosen meanwhile
             return
         model.ready(engine)
-        server.memories.prepare()
+        server.memory.prepare()
         server.log_message(types.MessageType.Info, f"{engine.model.name} is ready.")
     finally:
         server.board.changed()

@@ -31,7 +31,7 @@ Key = tuple[Path, str, ReadingRules, int]
 """A context's workspace, language, what of it may be read, and engine."""
 
 
-class Surroundings:
+class PromptContextProvider:
     """The contexts of a server, each made when a document first wants it.
 
     Args:

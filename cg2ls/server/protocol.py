@@ -94,8 +94,8 @@ class Protocol(LanguageServerProtocol):
             return
         try:
             raw = json.loads(frame)
-        except (ValueError, RecursionError) as wrong:
-            self._refuse(None, JsonRpcParseError(f"A message is no JSON ({type(wrong).__name__})."))
+        except (ValueError, RecursionError) as error:
+            self._refuse(None, JsonRpcParseError(f"A message is no JSON ({type(error).__name__})."))
             self.on_unreadable_message(frame)
             return
         if _is_notification_with_null_id(raw):

@@ -50,7 +50,7 @@ Key = tuple[Path, str, ReadingRules, bool, int]
 """A memory's workspace, language, what of it may be read, whether installed packages count, and engine."""
 
 
-class Memories:
+class RepositoryMemory:
     """The memories of a server, each made when a document first wants it.
 
     Args:
@@ -232,13 +232,13 @@ def register(server: Server) -> None:
     """Registers the handlers of saved and watched files."""
 
     def saved(params: types.DidSaveTextDocumentParams) -> None:
-        server.memories.file_changed(params.text_document.uri)
-        server.surroundings.file_changed(params.text_document.uri)
+        server.memory.file_changed(params.text_document.uri)
+        server.prompt_context.file_changed(params.text_document.uri)
 
     def watched(params: types.DidChangeWatchedFilesParams) -> None:
         for change in params.changes:
-            server.memories.file_changed(change.uri)
-            server.surroundings.file_changed(change.uri)
+            server.memory.file_changed(change.uri)
+            server.prompt_context.file_changed(change.uri)
 
     server.feature(types.TEXT_DOCUMENT_DID_SAVE)(saved)
     server.feature(types.WORKSPACE_DID_CHANGE_WATCHED_FILES)(watched)
@@ -255,8 +255,8 @@ async def watch(server: Server) -> None:
     registration = types.Registration(WATCH, types.WORKSPACE_DID_CHANGE_WATCHED_FILES, options)
     try:
         await server.client_register_capability_async(types.RegistrationParams([registration]))
-    except Exception as wrong:  # the client refused; saved files are told of all the same
-        log.info("Files are not watched: %s", wrong)
+    except Exception as error:  # the client refused; saved files are told of all the same
+        log.info("Files are not watched: %s", error)
 
 
 def _knows(engine: CompletionEngine, language: str) -> bool:

@@ -64,8 +64,8 @@ class StatsFile:
             return dict(_entries(raw))
         except FileNotFoundError:
             return {}
-        except OSError as wrong:
-            raise StatsError(f"{self.path} cannot be read ({wrong.strerror}).") from None
+        except OSError as error:
+            raise StatsError(f"{self.path} cannot be read ({error.strerror}).") from None
         except (ValueError, TypeError, LookupError, RecursionError):
             raise StatsError(f"{self.path} is damaged; begin anew with `cg2ls stats clear`.") from None
 
@@ -110,13 +110,13 @@ class StatsFile:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             beside = self.path.with_name(self.path.name + ".lock")
             handle = os.open(beside, os.O_RDWR | os.O_CREAT, 0o600)
-        except OSError as wrong:
-            raise StatsError(f"{self.path} cannot be written ({wrong.strerror}).") from None
+        except OSError as error:
+            raise StatsError(f"{self.path} cannot be written ({error.strerror}).") from None
         try:
             lock(handle)
             yield
-        except OSError as wrong:
-            raise StatsError(f"{self.path} cannot be written ({wrong.strerror}).") from None
+        except OSError as error:
+            raise StatsError(f"{self.path} cannot be written ({error.strerror}).") from None
         finally:
             os.close(handle)
 

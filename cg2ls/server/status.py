@@ -102,7 +102,7 @@ def _state(server: Server, uri: str, language: str) -> tuple[State, str, str]:
 
 
 @dataclass
-class Board:
+class StatusBoard:
     """Tells clients that show a status of every change.
 
     Attributes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cg2ls.completion.prompt.cursor import Cursor
-from cg2ls.completion.trigger.suppression import Asked, Silence, silence
+from cg2ls.completion.trigger.suppression import Asked, Suppression, suppression
 from cg2ls.server.completer import completion_options
 from cg2ls.server.uris import is_left_alone
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from cg2ls.completion import Trigger
     from cg2ls.server.app import Server
 
-PAUSED = Silence("paused", "Completion is paused; resume it to go on.", lambda _: False, invoked_too=True)
+PAUSED = Suppression("paused", "Completion is paused; resume it to go on.", lambda _: False, invoked_too=True)
 
-EXCLUDED = Silence("excluded", "The settings leave this file alone.", lambda _: False, invoked_too=True)
+EXCLUDED = Suppression("excluded", "The settings leave this file alone.", lambda _: False, invoked_too=True)
 
-UNKNOWN_TEXT = Silence(
+UNKNOWN_TEXT = Suppression(
     "unknown_text",
     "The text of this document is unknown until the editor sends all of it or opens it again.",
     lambda _: False,
@@ -28,7 +28,7 @@ SOMEWHERE = Cursor.at("x", 1)
 """A cursor at which nothing is against completing; the reasons left are those of the whole document."""
 
 
-def off_here(server: Server, uri: str, language: str, trigger: Trigger = "automatic") -> Silence | None:
+def off_here(server: Server, uri: str, language: str, trigger: Trigger = "automatic") -> Suppression | None:
     """Why nothing is completed anywhere in a document, None if something may be.
 
     Args:
@@ -47,7 +47,7 @@ def off_here(server: Server, uri: str, language: str, trigger: Trigger = "automa
     if alone := server.failures.left_alone(uri, options):
         return alone
     engine = server.model_of(language, uri, load=False).engine
-    return silence(
+    return suppression(
         Asked(
             cursor=SOMEWHERE,
             language=language,

@@ -54,7 +54,7 @@ def opened(server: Server, item: DocumentItem) -> None:
         _tell_unknown(server, item.uri, "it was opened without a text")
     if server.options_of(item.uri, item.language_id).enable:
         server.model_of(item.language_id, item.uri)
-    server.memories.prepare()
+    server.memory.prepare()
     server.board.look_at(item.uri)
 
 
@@ -85,7 +85,7 @@ def closed(server: Server, uri: str) -> None:
     """A document or a cell was closed."""
     server.scheduler.supersede(uri)
     server.documents.close(uri)
-    server.surroundings.closed(uri)
+    server.prompt_context.closed(uri)
     server.failures.forget(uri)
     server.usage.forget(uri)
     server.sessions.pop(uri, None)

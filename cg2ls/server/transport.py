@@ -89,8 +89,8 @@ def over_unix_socket(server: Server, path: Path) -> None:
     _check_private(path)
     try:
         asyncio.run(_first_client(server, listen, lambda _: str(path), lambda: path.unlink(missing_ok=True)))
-    except OSError as wrong:
-        raise ListenError(f"{path} cannot be listened on ({wrong.strerror or wrong}).") from None
+    except OSError as error:
+        raise ListenError(f"{path} cannot be listened on ({error.strerror or error}).") from None
 
 
 def over_tcp(server: Server, port: int, token: str = "") -> None:
@@ -113,9 +113,9 @@ def over_tcp(server: Server, port: int, token: str = "") -> None:
         asyncio.run(
             _first_client(server, listen, lambda made: f"{LOOPBACK}:{made.sockets[0].getsockname()[1]}")
         )
-    except (OSError, OverflowError) as wrong:
+    except (OSError, OverflowError) as error:
         raise ListenError(
-            f"{LOOPBACK}:{port} cannot be listened on ({getattr(wrong, 'strerror', '') or wrong})."
+            f"{LOOPBACK}:{port} cannot be listened on ({getattr(error, 'strerror', '') or error})."
         ) from None
 
 
@@ -193,8 +193,8 @@ def _check_private(path: Path) -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         private = is_private(folder)
-    except OSError as wrong:
-        raise ListenError(f"{folder} cannot be used ({wrong.strerror}).") from None
+    except OSError as error:
+        raise ListenError(f"{folder} cannot be used ({error.strerror}).") from None
     if not private:
         raise ListenError(f"{folder} is open to others; choose a folder of your own with mode 700.")
     if path.exists() and not path.is_socket():

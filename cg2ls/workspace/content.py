@@ -31,8 +31,8 @@ def as_text(data: bytes) -> str | tuple[Reason, str]:
         return "binary", "it is not a text file"
     try:
         text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as wrong:
-        return "not UTF-8", f"it is not UTF-8 (byte {wrong.start})"
+    except UnicodeDecodeError as error:
+        return "not UTF-8", f"it is not UTF-8 (byte {error.start})"
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     return refused_text(text) or text

@@ -94,8 +94,8 @@ class GitIgnore:
             stamp = (state.st_mtime_ns, state.st_size)
         except (FileNotFoundError, NotADirectoryError):
             stamp = None
-        except OSError as wrong:
-            return RuleFile(folder, None, f"the rules in {file} cannot be read ({wrong.strerror})")
+        except OSError as error:
+            return RuleFile(folder, None, f"the rules in {file} cannot be read ({error.strerror})")
         known = self._cache.get(file)
         if known is None or known[0] != stamp:
             known = (
@@ -118,8 +118,8 @@ def read_rules(file: Path, folder: Path, *, ignores_case: bool = False) -> RuleF
         lines = file.read_bytes().decode("utf-8").splitlines()
         patterns = (_explicit(folded(line, ignores_case=ignores_case)) for line in lines)
         return RuleFile(folder, GitIgnoreSpec.from_lines(patterns))
-    except OSError as wrong:
-        why = wrong.strerror or "it cannot be opened"
+    except OSError as error:
+        why = error.strerror or "it cannot be opened"
     except (UnicodeDecodeError, ValueError, re.error):
         why = "they are no patterns"
     return RuleFile(folder, None, f"the rules in {file} cannot be read ({why})")

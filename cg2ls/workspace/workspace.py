@@ -133,8 +133,8 @@ class Workspace:
                 with os.scandir(folder) as found:
                     some = islice(found, self.rules.max_entries - entries + 1)
                     inside = sorted(some, key=lambda entry: entry.name)
-            except OSError as wrong:
-                refused(Refusal(folder, "unreadable", f"it cannot be listed ({wrong.strerror})"))
+            except OSError as error:
+                refused(Refusal(folder, "unreadable", f"it cannot be listed ({error.strerror})"))
                 continue
             below = []
             for entry in inside:
@@ -198,8 +198,8 @@ class Workspace:
     def _refused_file(self, path: Path) -> Refusal | None:
         try:
             mode = path.lstat().st_mode
-        except OSError as wrong:
-            return Refusal(path, "no file", f"it cannot be looked at ({wrong.strerror})")
+        except OSError as error:
+            return Refusal(path, "no file", f"it cannot be looked at ({error.strerror})")
         if stat.S_ISLNK(mode):
             return Refusal(path, "link", "it is a link; what it leads to is read in its own place")
         if not stat.S_ISREG(mode):
@@ -250,8 +250,8 @@ class Workspace:
         try:
             with os.fdopen(os.open(path, OPEN_FLAGS), "rb") as file:
                 data = file.read(self.rules.max_bytes + 1)
-        except OSError as wrong:
-            raise RefusedError(Refusal(path, "unreadable", f"it cannot be read ({wrong.strerror})")) from None
+        except OSError as error:
+            raise RefusedError(Refusal(path, "unreadable", f"it cannot be read ({error.strerror})")) from None
         if len(data) > self.rules.max_bytes:
             reason: tuple[Reason, str] = "too large", f"it has more than {self.rules.max_bytes} bytes"
             raise RefusedError(Refusal(path, *reason))

@@ -20,7 +20,7 @@ from cg2_quantize.genai import write_genai
 from cg2_quantize.graph import build_graph
 from cg2_quantize.graph.builder import GraphBuilder
 from cg2_quantize.graph.external_weights import ExternalWriter
-from cg2_quantize.graph.graph_weights import NamedWeights
+from cg2_quantize.graph.graph_weights import GraphWeights
 from cg2_quantize.graph.qkv_groups import check_groups
 from cg2_quantize.planning.checks import (
     check_context,
@@ -182,7 +182,7 @@ def convert(
     largest = check_half(checkpoint, tokenizer, chosen) if is_half else None
     proven: ProofReport | None = None
     with replacing_folder(folder, proof=DESCRIPTION) as new, noted(new):
-        named = NamedWeights(checkpoint, moves_norms=chosen.precision.moves_norms, progress=progress)
+        named = GraphWeights(checkpoint, moves_norms=chosen.precision.moves_norms, progress=progress)
         found = calibrate(checkpoint, tokenizer) if calibrated or chosen.kv == "int8" else None
         write_graph(checkpoint.config, named, chosen, new, found)
         (new / TOKENIZER).write_text(tokenizer.to_json(), encoding="utf-8")
@@ -257,7 +257,7 @@ def most_bytes(config: CodeGenConfig, chosen: Format) -> int:
 
 def write_graph(
     config: CodeGenConfig,
-    named: NamedWeights,
+    named: GraphWeights,
     chosen: Format,
     folder: Path,
     calibration: Calibration | None = None,

@@ -18,9 +18,9 @@ def main() -> int:
     arguments = _parser().parse_args()
     try:
         arguments.run(arguments)
-    except Cg2Error as wrong:
-        print(wrong, file=sys.stderr)
-        return wrong.exit_code
+    except Cg2Error as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
     return 0
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import gguf
 import numpy as np
 
-from cg2_quantize.graph.graph_weights import NamedWeights
+from cg2_quantize.graph.graph_weights import GraphWeights
 from cg2ls.models.codegen2 import Checkpoint, CodeGenConfig
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def convert(checkpoint: Path, folder: Path) -> None:
         folder: gets the file.
     """
     source = Checkpoint.open(checkpoint)
-    config, weights = source.config, NamedWeights(source)
+    config, weights = source.config, GraphWeights(source)
     writer = gguf.GGUFWriter(folder / MODEL, "phi2")
     _describe(writer, config)
     _matrix(writer, "token_embd.weight", weights.embedding())
@@ -63,7 +63,7 @@ def _describe(writer: gguf.GGUFWriter, config: CodeGenConfig) -> None:
     writer.add_vocab_size(config.vocab_size)
 
 
-def _block(writer: gguf.GGUFWriter, config: CodeGenConfig, weights: NamedWeights, layer: int) -> None:
+def _block(writer: gguf.GGUFWriter, config: CodeGenConfig, weights: GraphWeights, layer: int) -> None:
     here, there = f"blk.{layer}", f"model.layers.{layer}"
     _vectors(writer, weights, {f"{here}.attn_norm": f"{there}.ln_1"})
     query, key, value = np.split(weights.matrix(layer, "attn.qkv_proj").T, 3)
@@ -89,7 +89,7 @@ def halves_order(config: CodeGenConfig) -> NDArray[np.int64]:
     return rows.ravel()
 
 
-def _vectors(writer: gguf.GGUFWriter, weights: NamedWeights, norms: dict[str, str]) -> None:
+def _vectors(writer: gguf.GGUFWriter, weights: GraphWeights, norms: dict[str, str]) -> None:
     for name, source in norms.items():
         for part in ("weight", "bias"):
             writer.add_tensor(f"{name}.{part}", weights.vector(f"{source}.{part}"))

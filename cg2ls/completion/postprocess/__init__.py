@@ -26,7 +26,7 @@ from cg2ls.completion.postprocess import (
     stop_counting,
     strip_special_tokens,
 )
-from cg2ls.completion.postprocess.rule import Draft, Rule, Situation
+from cg2ls.completion.postprocess.rule import Candidate, Rule, RuleContext
 
 BOUNDS: tuple[Rule, ...] = (
     strip_special_tokens.RULE,
@@ -58,4 +58,4 @@ ALWAYS: tuple[Rule, ...] = (normalize_line_ends.RULE,)
 
 RULES = ALWAYS + BOUNDS + FINISH
 
-__all__ = ["ALWAYS", "BOUNDS", "FINISH", "RULES", "Draft", "Rule", "Situation"]
+__all__ = ["ALWAYS", "BOUNDS", "FINISH", "RULES", "Candidate", "Rule", "RuleContext"]

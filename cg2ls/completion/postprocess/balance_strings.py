@@ -9,14 +9,14 @@ from cg2ls.completion.syntax.languages import language_of
 from cg2ls.completion.syntax.strings import open_string
 
 if TYPE_CHECKING:
-    from cg2ls.completion.postprocess.rule import Draft, Situation
+    from cg2ls.completion.postprocess.rule import Candidate, RuleContext
     from cg2ls.completion.syntax.strings import OpenString
 
 QUOTES = ('"""', "'''", "`")
 """What begins a string of several lines."""
 
 
-def apply(draft: Draft, at: Situation) -> Draft:
+def apply(draft: Candidate, at: RuleContext) -> Candidate:
     """Ends a string of several lines that the text begins and leaves open, or drops it if nothing is written in it.
 
     Another rule ended the answer in it: at a blank line of a docstring, or at the line's end.
@@ -40,7 +40,7 @@ def apply(draft: Draft, at: Situation) -> Draft:
         text = draft.text.rstrip()
         balanced = draft.with_text(text + _end(before + text, found))
     # the quotes may have ended a string that began out of sight
-    is_sound = at.grammar.parses(region.with_text(balanced.text, balanced.covers))
+    is_sound = at.grammar.parses(region.with_text(balanced.text, balanced.replace_length))
     return balanced if is_sound else draft
 
 

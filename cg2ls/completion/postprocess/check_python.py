@@ -14,7 +14,7 @@ from cg2ls.completion.syntax.python import python_accepts, python_accepts_again
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cg2ls.completion.postprocess.rule import Draft, Situation
+    from cg2ls.completion.postprocess.rule import Candidate, RuleContext
     from cg2ls.completion.syntax.region import Region
 
 MAX_COMPILED_CHARS = 200_000
@@ -27,7 +27,7 @@ _BOUND = re.compile(r"\s*(?:return|yield|break|continue|nonlocal|global|async|aw
 """Beginnings of a line that make sense in some places only."""
 
 
-def apply(draft: Draft, at: Situation) -> Draft:
+def apply(draft: Candidate, at: RuleContext) -> Candidate:
     """Shortens what Python does not accept to its longest beginning that it does.
 
     A header or a comment at the answer's end counts as having a body below, and a `try` as having its end: the next

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cg2ls.completion.postprocess.rule import Rule
 
 if TYPE_CHECKING:
-    from cg2ls.completion.postprocess.rule import Draft, Situation
+    from cg2ls.completion.postprocess.rule import Candidate, RuleContext
 
 LINE_CHARACTERS = 4
 """Shorter lines (closers, `pass`) may follow each other."""
@@ -20,7 +20,7 @@ _UNIT = re.compile(r"(?=(\S{2,40}?)\1{3})|(?=(\S[^\n]{1,40}?[ ,])\2{3})")
 """Four times the same piece in a row, with or without blanks in it; rulers of one character are none."""
 
 
-def apply(draft: Draft, _: Situation) -> Draft:
+def apply(draft: Candidate, _: RuleContext) -> Candidate:
     """Ends after the first round of a loop."""
     return draft.until(cut_loops(draft.text))
 

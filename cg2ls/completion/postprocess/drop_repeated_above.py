@@ -8,13 +8,13 @@ from cg2ls.completion.postprocess.cut_repetition import LINE_CHARACTERS
 from cg2ls.completion.postprocess.rule import Rule
 
 if TYPE_CHECKING:
-    from cg2ls.completion.postprocess.rule import Draft, Situation
+    from cg2ls.completion.postprocess.rule import Candidate, RuleContext
 
 MAX_LINES = 3
 """Lines that are compared with as many above."""
 
 
-def apply(draft: Draft, at: Situation) -> Draft:
+def apply(draft: Candidate, at: RuleContext) -> Candidate:
     """Drops a text that begins with the line directly above the cursor's, or with the two or three above it.
 
     Lines without a letter, as rows of numbers, and very short ones may follow each other, and so may an item of a list

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from cg2ls.completion.postprocess.rule import Rule
 
 if TYPE_CHECKING:
-    from cg2ls.completion.postprocess.rule import Draft, Situation
+    from cg2ls.completion.postprocess.rule import Candidate, RuleContext
 
 
-def apply(draft: Draft, at: Situation) -> Draft:
+def apply(draft: Candidate, at: RuleContext) -> Candidate:
     """Ends before a line that stands right below the cursor already, blank lines between them skipped."""
     following = at.cursor.following_line
     if not following or at.cursor.mid_line:

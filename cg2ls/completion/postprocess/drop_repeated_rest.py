@@ -8,13 +8,13 @@ from cg2ls.completion.postprocess.rule import Rule
 from cg2ls.completion.syntax.brackets import CLOSERS, unbalanced
 
 if TYPE_CHECKING:
-    from cg2ls.completion.postprocess.rule import Draft, Situation
+    from cg2ls.completion.postprocess.rule import Candidate, RuleContext
 
 MATTERS = 3
 """A piece of the line right of the cursor this long is taken for a repetition wherever it appears."""
 
 
-def apply(draft: Draft, at: Situation) -> Draft:
+def apply(draft: Candidate, at: RuleContext) -> Candidate:
     """Ends where the text begins to repeat the code right of the cursor."""
     if not at.cursor.mid_line:
         return draft

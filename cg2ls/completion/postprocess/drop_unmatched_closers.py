@@ -8,13 +8,13 @@ from cg2ls.completion.postprocess.rule import Rule
 from cg2ls.completion.syntax.brackets import CLOSERS, unbalanced
 
 if TYPE_CHECKING:
-    from cg2ls.completion.postprocess.rule import Draft, Situation
+    from cg2ls.completion.postprocess.rule import Candidate, RuleContext
 
 LOOK_BACK = 2000
 """Characters before the cursor in which open brackets are looked for."""
 
 
-def apply(draft: Draft, at: Situation) -> Draft:
+def apply(draft: Candidate, at: RuleContext) -> Candidate:
     """Drops closers from the text's end that nothing before it opened."""
     cursor = at.cursor
     if cursor.line_after.strip():

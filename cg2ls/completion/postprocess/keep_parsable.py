@@ -9,13 +9,13 @@ from cg2ls.completion.postprocess.shortening import shorten, sound_region
 from cg2ls.completion.syntax.steps import ParserSteps
 
 if TYPE_CHECKING:
-    from cg2ls.completion.postprocess.rule import Draft, Situation
+    from cg2ls.completion.postprocess.rule import Candidate, RuleContext
 
 MAX_STEPS = 1200
 """Reports of tree-sitter that judging one answer may take (`cg2ls.completion.syntax.steps`)."""
 
 
-def apply(draft: Draft, at: Situation) -> Draft:
+def apply(draft: Candidate, at: RuleContext) -> Candidate:
     """Shortens what breaks the parse to its longest beginning that does not.
 
     Nothing is changed in code that does not parse without the cursor's line. Nothing is shown where judging the

@@ -9,7 +9,7 @@ from cg2ls.completion.indentation_width import TAB_WIDTH
 from cg2ls.completion.postprocess.rule import Rule
 
 if TYPE_CHECKING:
-    from cg2ls.completion.postprocess.rule import Draft, Situation
+    from cg2ls.completion.postprocess.rule import Candidate, RuleContext
 
 LOOK = 20_000
 """Characters before and behind the cursor in which the document's habit is looked for."""
@@ -17,7 +17,7 @@ LOOK = 20_000
 _INDENTED = re.compile(r"^(\t+|  +)(?=\S)", re.MULTILINE)
 
 
-def apply(draft: Draft, at: Situation) -> Draft:
+def apply(draft: Candidate, at: RuleContext) -> Candidate:
     """Indents new lines by tabs or by blanks, as the lines around do, and the first not twice.
 
     On a line of blanks the text begins where the cursor stands: what it brings along of the indentation that stands

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from cg2ls.completion.postprocess.rule import Rule
 
 if TYPE_CHECKING:
-    from cg2ls.completion.postprocess.rule import Draft, Situation
+    from cg2ls.completion.postprocess.rule import Candidate, RuleContext
 
 
-def apply(draft: Draft, _: Situation) -> Draft:
+def apply(draft: Candidate, _: RuleContext) -> Candidate:
     r"""Turns `\r\n` and `\r` into `\n`."""
     return draft.with_text(draft.text.replace("\r\n", "\n").replace("\r", "\n"))
 

@@ -30,7 +30,7 @@ class OpenEnds:
     own: str = ""
 
 
-def open_ends(region: Region, text: str, covers: int, language: str, *, by_model: bool) -> OpenEnds:
+def open_ends(region: Region, text: str, replace_length: int, language: str, *, by_model: bool) -> OpenEnds:
     """Finds what is open at the end of a text at the cursor, in its line and in the text's.
 
     A string that the text began itself is a half one, unless the model ended the answer in it.
@@ -38,16 +38,20 @@ def open_ends(region: Region, text: str, covers: int, language: str, *, by_model
     Args:
         region: around the cursor.
         text: at the cursor.
-        covers: characters right of the cursor that it takes the place of.
+        replace_length: characters right of the cursor that it takes the place of.
         language: LSP id of the document's language.
         by_model: whether the model ended the text.
     """
     begin = len(region.line_before)
     written = region.line_before + text
-    line = written + region.line_after[covers:]
+    line = written + region.line_after[replace_length:]
     string = open_string(written, language_of(language))
     closers: list[tuple[int, str]] = []
-    if string and (by_model or string.offset < begin) and string.quote not in region.line_after[covers:]:
+    if (
+        string
+        and (by_model or string.offset < begin)
+        and string.quote not in region.line_after[replace_length:]
+    ):
         closers.append((string.offset, string.quote))
         line = line[: string.offset]
     ends = [at for at in unbalanced(line).open if at < len(written)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cg2ls.completion.postprocess import ALWAYS, BOUNDS, FINISH, Draft, Situation
+from cg2ls.completion.postprocess import ALWAYS, BOUNDS, FINISH, Candidate, RuleContext
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -14,30 +14,30 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Shaped:
+class Processed:
     """What is left to show.
 
     Attributes:
         text: to insert at the cursor; empty for nothing.
-        covers: characters right of the cursor that it takes the place of.
+        replace_length: characters right of the cursor that it takes the place of.
         rules: names of the rules that changed the answer, in their order.
     """
 
     text: str
-    covers: int = 0
+    replace_length: int = 0
     rules: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shaper:
+class Postprocessor:
     """Cuts answers for one place.
 
     Attributes:
-        situation: the place.
+        context: the place.
         disabled: names of the rules not to apply.
     """
 
-    situation: Situation
+    context: RuleContext
     disabled: frozenset[str] = frozenset()
 
     def is_complete(self, text: str) -> bool:
@@ -46,11 +46,11 @@ class Shaper:
         Args:
             text: the answer so far.
         """
-        draft, _ = self._apply(ALWAYS, Draft(text, ended=False))
+        draft, _ = self._apply(ALWAYS, Candidate(text, ended=False))
         bounded, _ = self._apply(BOUNDS, draft)
         return bounded.text != draft.text
 
-    def shape(self, text: str, *, ended: bool, by_model: bool = False) -> Shaped:
+    def shape(self, text: str, *, ended: bool, by_model: bool = False) -> Processed:
         """What to show of an answer.
 
         Args:
@@ -58,17 +58,17 @@ class Shaper:
             ended: whether the model ended it, or `is_complete` did; False where it ran out of tokens.
             by_model: whether the model did.
         """
-        draft, _ = self._apply(ALWAYS, Draft(text, ended, by_model=by_model))
+        draft, _ = self._apply(ALWAYS, Candidate(text, ended, by_model=by_model))
         draft, used = self._apply(BOUNDS + FINISH, draft)
-        shown = draft.text if self.situation.cursor.mid_line else draft.text.rstrip()
-        return Shaped(shown, draft.covers, used) if shown.strip() else Shaped("", 0, used)
+        shown = draft.text if self.context.cursor.mid_line else draft.text.rstrip()
+        return Processed(shown, draft.replace_length, used) if shown.strip() else Processed("", 0, used)
 
-    def _apply(self, rules: Iterable[Rule], draft: Draft) -> tuple[Draft, tuple[str, ...]]:
+    def _apply(self, rules: Iterable[Rule], draft: Candidate) -> tuple[Candidate, tuple[str, ...]]:
         used: list[str] = []
         for rule in rules:
             if rule.name in self.disabled:
                 continue
-            passed = rule.apply(draft, self.situation)
+            passed = rule.apply(draft, self.context)
             if passed != draft:
                 used.append(rule.name)
             draft = passed

@@ -12,18 +12,18 @@ from cg2ls.completion.postprocess.rule import Rule
 from cg2ls.completion.syntax.brackets import CLOSERS, QUOTES, unbalanced
 
 if TYPE_CHECKING:
-    from cg2ls.completion.postprocess.rule import Draft, Situation
+    from cg2ls.completion.postprocess.rule import Candidate, RuleContext
 
 MAX_CLOSERS = 100
 """Characters right of the cursor; more closers than an editor puts in are left alone."""
 
 
-def apply(draft: Draft, at: Situation) -> Draft:
+def apply(draft: Candidate, at: RuleContext) -> Candidate:
     """Reconciles the text with closers right of the cursor, if nothing else stands there."""
     if at.cursor.mid_line:
         return draft
-    text, covers = reconcile(draft.text.rstrip(), at.cursor.line_after)
-    return replace(draft, text=text, covers=covers)
+    text, replace_length = reconcile(draft.text.rstrip(), at.cursor.line_after)
+    return replace(draft, text=text, replace_length=replace_length)
 
 
 def reconcile(text: str, line_after: str) -> tuple[str, int]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Situation:
+class RuleContext:
     """What rules may know of the place an answer is for.
 
     Attributes:
@@ -44,31 +44,31 @@ class Situation:
 
 
 @dataclass(frozen=True)
-class Draft:
+class Candidate:
     r"""An answer on its way to the screen. Line ends are `\n`.
 
     Attributes:
         text: to insert at the cursor.
         ended: whether the text is whole; False while the model is writing, or where it ran out of tokens.
-        covers: characters right of the cursor that the text takes the place of.
+        replace_length: characters right of the cursor that the text takes the place of.
         by_model: whether the model ended it where it ends now.
     """
 
     text: str
     ended: bool = True
-    covers: int = 0
+    replace_length: int = 0
     by_model: bool = False
 
-    def until(self, text: str) -> Draft:
+    def until(self, text: str) -> Candidate:
         """The draft, ended by a rule that lets only its beginning `text` pass."""
-        return self if text == self.text else Draft(text, True, self.covers)
+        return self if text == self.text else Candidate(text, True, self.replace_length)
 
-    def with_text(self, text: str) -> Draft:
+    def with_text(self, text: str) -> Candidate:
         """The same draft with another text."""
         return replace(self, text=text)
 
 
-Apply = Callable[[Draft, Situation], Draft]
+Apply = Callable[[Candidate, RuleContext], Candidate]
 
 
 @dataclass(frozen=True)

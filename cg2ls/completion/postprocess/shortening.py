@@ -12,7 +12,7 @@ from cg2ls.completion.syntax.brackets import OPENERS, unbalanced
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from cg2ls.completion.postprocess.rule import Draft, Situation
+    from cg2ls.completion.postprocess.rule import Candidate, RuleContext
     from cg2ls.completion.syntax.region import Region
 
     Parses = Callable[[str], bool]
@@ -24,7 +24,7 @@ MAX_TRIES = 8
 _TOKEN_END = re.compile(r"(?<=\w)(?!\w)|(?<=[^\w\s])")
 
 
-def sound_region(at: Situation, fillers: tuple[str, str], parses: Parses) -> Region | None:
+def sound_region(at: RuleContext, fillers: tuple[str, str], parses: Parses) -> Region | None:
     """The least piece around the cursor that parses without its line; None if none does.
 
     Args:
@@ -42,12 +42,12 @@ def sound_region(at: Situation, fillers: tuple[str, str], parses: Parses) -> Reg
 
 
 def shorten(
-    draft: Draft,
-    at: Situation,
+    draft: Candidate,
+    at: RuleContext,
     region: Region,
     parses: Parses,
     endings: Callable[[Region, str], Iterable[str]] = lambda _, __: (),
-) -> Draft:
+) -> Candidate:
     """Shortens a text to its longest beginning that parses, line by line, then token by token.
 
     Brackets and strings that are left open on the line count as closed. Where the model itself ended the answer,
@@ -61,14 +61,14 @@ def shorten(
         endings: more that may follow a text to make it whole.
     """
 
-    def may_stand(text: str, covers: int, closers: str) -> bool:
+    def may_stand(text: str, replace_length: int, closers: str) -> bool:
         more = ["", closers, *(closers + ending for ending in endings(region, text + closers))]
-        return any(parses(region.with_text(text + each, covers)) for each in dict.fromkeys(more))
+        return any(parses(region.with_text(text + each, replace_length)) for each in dict.fromkeys(more))
 
-    if parses(region.with_text(draft.text, draft.covers)):
+    if parses(region.with_text(draft.text, draft.replace_length)):
         return draft
-    ends = open_ends(region, draft.text, draft.covers, at.language, by_model=draft.by_model)
-    if may_stand(draft.text, draft.covers, ends.closers):
+    ends = open_ends(region, draft.text, draft.replace_length, at.language, by_model=draft.by_model)
+    if may_stand(draft.text, draft.replace_length, ends.closers):
         return draft.with_text(draft.text + ends.own) if draft.by_model else draft
     for shorter in islice(_shorter(draft.text), MAX_TRIES):
         if may_stand(shorter, 0, open_ends(region, shorter, 0, at.language, by_model=False).closers):

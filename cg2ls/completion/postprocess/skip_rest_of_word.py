@@ -12,7 +12,7 @@ from cg2ls.completion.postprocess.rule import Rule
 from cg2ls.completion.prompt.cursor import CLOSERS
 
 if TYPE_CHECKING:
-    from cg2ls.completion.postprocess.rule import Draft, Situation
+    from cg2ls.completion.postprocess.rule import Candidate, RuleContext
     from cg2ls.completion.prompt.cursor import Cursor
 
 NEAR = 20_000
@@ -21,7 +21,7 @@ NEAR = 20_000
 _WORD = re.compile(r"\w*")
 
 
-def apply(draft: Draft, at: Situation) -> Draft:
+def apply(draft: Candidate, at: RuleContext) -> Candidate:
     """Has the text take the place of the word's rest where it goes on behind that, and drops what adds nothing.
 
     A text that is only a part of a word goes in front of the rest, if the word that this makes stands elsewhere near.
@@ -38,10 +38,10 @@ def apply(draft: Draft, at: Situation) -> Draft:
         return draft if draft.text.strip() == word and _stands_near(cursor, word + rest) else draft.until("")
     if not holds_rest:
         return draft.until("")
-    more, covers = _what_is_new(more, right)
+    more, replace_length = _what_is_new(more, right)
     if not more and word.endswith(rest):
         return draft.until(word[: len(word) - len(rest)])
-    return replace(draft, text=word + more, covers=len(rest) + covers)
+    return replace(draft, text=word + more, replace_length=len(rest) + replace_length)
 
 
 def _stands_near(cursor: Cursor, end: str) -> bool:
@@ -61,8 +61,8 @@ def _what_is_new(more: str, right: str) -> tuple[str, int]:
     if not more.strip():
         return "", 0
     if CLOSERS.fullmatch(right):
-        text, covers = reconcile(more.rstrip(), right)
-        return (text if text.strip() else ""), covers
+        text, replace_length = reconcile(more.rstrip(), right)
+        return (text if text.strip() else ""), replace_length
     at = more.find(right.rstrip()) if len(right.strip()) >= MATTERS else -1
     return (more[:at] if at > 0 else ""), 0
 

@@ -13,7 +13,7 @@ from cg2ls.completion.syntax.languages import language_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cg2ls.completion.postprocess.rule import Draft, Situation
+    from cg2ls.completion.postprocess.rule import Candidate, RuleContext
 
 JUMPS = {
     "python": re.compile(r"(?:return|raise|break|continue)\b"),
@@ -32,7 +32,7 @@ _CONTINUED = ("\\", ",", "(", "[", "{")
 _UNBRACED = re.compile(r"(?:\)|\belse)$")
 
 
-def apply(draft: Draft, at: Situation) -> Draft:
+def apply(draft: Candidate, at: RuleContext) -> Candidate:
     """Ends before code that could never run: as deep as a `return`, `raise`, `break` or `continue` right above it."""
     language = language_of(at.language)
     jump = JUMPS.get(language)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from cg2ls.completion.postprocess.rule import Rule
 
 if TYPE_CHECKING:
-    from cg2ls.completion.postprocess.rule import Draft, Situation
+    from cg2ls.completion.postprocess.rule import Candidate, RuleContext
 
 ALLOWED = {"automatic": 0, "invoked": 1}
 """Blank lines in a row that may stand inside a block, by who asked for it."""
 
 
-def apply(draft: Draft, at: Situation) -> Draft:
+def apply(draft: Candidate, at: RuleContext) -> Candidate:
     """Ends before the first run of too many blank lines that follows something written.
 
     A blank line counts once it is ended.

@@ -9,10 +9,10 @@ from cg2ls.completion.postprocess.rule import Rule
 from cg2ls.completion.syntax.brackets import CLOSERS, OPENERS
 
 if TYPE_CHECKING:
-    from cg2ls.completion.postprocess.rule import Draft, Situation
+    from cg2ls.completion.postprocess.rule import Candidate, RuleContext
 
 
-def apply(draft: Draft, at: Situation) -> Draft:
+def apply(draft: Candidate, at: RuleContext) -> Candidate:
     """Ends before the first line that is not part of the block at the cursor.
 
     On a blank line the block is what is indented as deep as the cursor, or as the first line written if the

@@ -10,7 +10,7 @@ from cg2ls.completion.postprocess.rule import Rule
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from cg2ls.completion.postprocess.rule import Draft, Situation
+    from cg2ls.completion.postprocess.rule import Candidate, RuleContext
 
 _CUT = re.compile(r"(?<=,)|(?<=\n)")
 _ENTRY = re.compile(r"""\s*((["'])[^"'\\]*\2)\s*:""")
@@ -18,7 +18,7 @@ _BRACKET_OR_COMMA = re.compile(r"[()\[\]{},]")
 _BRACKET = re.compile(r"[()\[\]{}]")
 
 
-def apply(draft: Draft, at: Situation) -> Draft:
+def apply(draft: Candidate, at: RuleContext) -> Candidate:
     """Ends before an entry whose key, a string, an entry of the same dictionary has already.
 
     Entries belong together as long as nothing with a bracket stands between them, those right above included.

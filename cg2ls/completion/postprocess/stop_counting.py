@@ -11,7 +11,7 @@ from cg2ls.completion.postprocess.rule import Rule
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from cg2ls.completion.postprocess.rule import Draft, Situation
+    from cg2ls.completion.postprocess.rule import Candidate, RuleContext
 
 MAX_COUNTED = 6
 """Pieces in a row that may count up or down; lists of a few numbers are common."""
@@ -57,7 +57,7 @@ class _Piece:
         return steps if any(steps) else ()
 
 
-def apply(draft: Draft, _: Situation) -> Draft:
+def apply(draft: Candidate, _: RuleContext) -> Candidate:
     """Ends after the first piece of a row of pieces that differ only in counters, each as far on as the one before."""
     text = draft.text
     rows = [(list(_pieces(text, cut)), MAX_COUNTED) for cut in _CUTS]

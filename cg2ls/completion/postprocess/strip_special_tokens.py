@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from cg2ls.completion.postprocess.rule import Rule
 
 if TYPE_CHECKING:
-    from cg2ls.completion.postprocess.rule import Draft, Situation
+    from cg2ls.completion.postprocess.rule import Candidate, RuleContext
 
 _MARK = re.compile(r"<\|[\w+#.-]+\|>|<eom>|<sep>|<mask_\d+>|<dummy_\d+>|\ufffd|\x00")
 
 
-def apply(draft: Draft, _: Situation) -> Draft:
+def apply(draft: Candidate, _: RuleContext) -> Candidate:
     """Ends where another document would begin, or where bytes are no text."""
     found = _MARK.search(draft.text)
     return draft.until(draft.text[: found.start()]) if found else draft

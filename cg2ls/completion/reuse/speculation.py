@@ -11,17 +11,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-def accepted_states(cursor: Cursor, text: str, covers: int, language: str) -> Iterator[Cursor]:
+def accepted_states(cursor: Cursor, text: str, replace_length: int, language: str) -> Iterator[Cursor]:
     """The cursor after accepting a text, then after Enter if that makes a new line at the line's end.
 
     Args:
         cursor: where the text is shown.
         text: what is shown.
-        covers: characters right of the cursor that it takes the place of.
+        replace_length: characters right of the cursor that it takes the place of.
         language: LSP id of the document's language.
     """
     left = cursor.text[: cursor.offset] + text
-    accepted = Cursor(left + cursor.text[cursor.offset + covers :], len(left))
+    accepted = Cursor(left + cursor.text[cursor.offset + replace_length :], len(left))
     yield accepted
     if not accepted.line_after.strip():
         enter = "\n" + _indentation_below(accepted.line_before, accepted.text, language)

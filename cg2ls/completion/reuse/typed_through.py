@@ -41,7 +41,7 @@ class Suggestion:
         before: up to `LOOK` characters left of the cursor.
         after: up to `LOOK` characters right of it.
         text: the suggestion; empty if there was nothing to show.
-        covers: characters right of the cursor that it takes the place of.
+        replace_length: characters right of the cursor that it takes the place of.
         trigger: who asked for it.
         logprob: as in `Completion`.
     """
@@ -51,12 +51,14 @@ class Suggestion:
     before: str
     after: str
     text: str
-    covers: int
+    replace_length: int
     trigger: Trigger
     logprob: float
 
     @classmethod
-    def made(cls, cursor: Cursor, text: str, covers: int, trigger: Trigger, logprob: float) -> Suggestion:
+    def made(
+        cls, cursor: Cursor, text: str, replace_length: int, trigger: Trigger, logprob: float
+    ) -> Suggestion:
         """A suggestion for a cursor."""
         offset = cursor.offset
         return cls(
@@ -65,7 +67,7 @@ class Suggestion:
             before=cursor.text[max(0, offset - LOOK) : offset],
             after=cursor.text[offset : offset + LOOK],
             text=text,
-            covers=covers,
+            replace_length=replace_length,
             trigger=trigger,
             logprob=logprob,
         )
@@ -86,12 +88,12 @@ class Rest:
 
     Attributes:
         text: to show; empty if the suggestion itself was.
-        covers: characters right of the cursor that it takes the place of.
+        replace_length: characters right of the cursor that it takes the place of.
         logprob: that of the whole suggestion.
     """
 
     text: str
-    covers: int
+    replace_length: int
     logprob: float
 
 
@@ -154,7 +156,7 @@ def _rest(entry: Suggestion, cursor: Cursor) -> Rest | None:
     if not _continues(cursor, grown, entry.after) or not _put_in_by_editor(closed, typed):
         return None
     if not closed:
-        return Rest(rest, entry.covers, entry.logprob)
+        return Rest(rest, entry.replace_length, entry.logprob)
     return _closed(rest, closed, entry)
 
 
@@ -172,21 +174,21 @@ def _put_in_by_editor(closed: str, typed: str) -> bool:
 def _stepped_over(entry: Suggestion, cursor: Cursor, typed: str, rest: str, count: int) -> Rest | None:
     """Closers that the suggestion covers were typed, and the editor stepped over them."""
     stepped = entry.after[:count]
-    if count > entry.covers or not _continues(cursor, 0, entry.after[count:]):
+    if count > entry.replace_length or not _continues(cursor, 0, entry.after[count:]):
         return None
     if len(entry.after) < LOOK and cursor.offset + len(entry.after) - count != len(cursor.text):
         return None
-    return Rest(rest, entry.covers - count, entry.logprob) if stepped in typed else None
+    return Rest(rest, entry.replace_length - count, entry.logprob) if stepped in typed else None
 
 
 def _closed(rest: str, closed: str, entry: Suggestion) -> Rest | None:
     """The rest where the editor has put closers in."""
-    if "\n" not in rest and not entry.covers:
-        text, covers = reconcile(rest, closed)
-        return Rest(text, covers, entry.logprob) if text.strip() else None
+    if "\n" not in rest and not entry.replace_length:
+        text, replace_length = reconcile(rest, closed)
+        return Rest(text, replace_length, entry.logprob) if text.strip() else None
     first = rest.partition("\n")[0]
     brackets = sum(char in CLOSERS for char in closed)
     quotes = [char for char in closed if char in QUOTES]
     if len(unbalanced(rest).unopened) < brackets or any(quote not in first for quote in quotes):
         return None
-    return Rest(rest, len(closed) + entry.covers, entry.logprob)
+    return Rest(rest, len(closed) + entry.replace_length, entry.logprob)

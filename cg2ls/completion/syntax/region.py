@@ -43,9 +43,9 @@ class Region:
     below: str
     margin: int = 0
 
-    def with_text(self, text: str, covers: int = 0) -> str:
-        """The region with a text inserted at the cursor, `covers` characters right of it replaced."""
-        return self.above + self.line_before + text + self.line_after[covers:] + self.below
+    def with_text(self, text: str, replace_length: int = 0) -> str:
+        """The region with a text inserted at the cursor, `replace_length` characters right of it replaced."""
+        return self.above + self.line_before + text + self.line_after[replace_length:] + self.below
 
     def without_line(self, filler: str) -> str:
         """The region with a filler, as deep as the cursor's line, in that line's place."""

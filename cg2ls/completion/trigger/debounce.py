@@ -28,7 +28,7 @@ LONGEST_WAIT = 0.4
 """Seconds."""
 
 
-class Rhythm:
+class Debounce:
     """One user's keys and one model's answers, in seconds."""
 
     def __init__(self) -> None:

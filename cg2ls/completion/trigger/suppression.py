@@ -42,7 +42,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Silence:
+class Suppression:
     """One reason for not answering.
 
     Attributes:
@@ -82,37 +82,37 @@ def _long_line(asked: Asked) -> bool:
     return asked.cursor.offset - asked.cursor.line_start > LONGEST_LINE
 
 
-SILENCES: tuple[Silence, ...] = (
-    Silence("off", "Completion is switched off here.", lambda asked: not asked.options.enable, True),
-    Silence(
+SUPPRESSIONS: tuple[Suppression, ...] = (
+    Suppression("off", "Completion is switched off here.", lambda asked: not asked.options.enable, True),
+    Suppression(
         "only_on_request",
         "The option `automatic` is false, so only requests of the user are answered.",
         lambda asked: not asked.options.automatic,
     ),
-    Silence(
+    Suppression(
         "unknown_language",
         "The model was not trained on this language; the option `unknownLanguages` overrides this.",
         _unknown_language,
         invoked_too=True,
     ),
-    Silence(
+    Suppression(
         "empty_document", "There is nothing in the document to go on from.", _empty_document, invoked_too=True
     ),
-    Silence("before_word", "A word stands right of the cursor.", _before_word),
-    Silence("after_statement", "The statement is ended by a semicolon.", _after_statement),
-    Silence(
+    Suppression("before_word", "A word stands right of the cursor.", _before_word),
+    Suppression("after_statement", "The statement is ended by a semicolon.", _after_statement),
+    Suppression(
         "in_comment",
         "The cursor stands in a comment or in documentation, and the option `comments` is false.",
         lambda asked: not asked.options.comments and asked.kind() in ("comment", "documentation"),
     ),
-    Silence("long_line", f"The line is longer than {LONGEST_LINE} characters.", _long_line),
+    Suppression("long_line", f"The line is longer than {LONGEST_LINE} characters.", _long_line),
 )
 """The reasons in the order in which they are looked for."""
 
 
-def silence(asked: Asked) -> Silence | None:
+def suppression(asked: Asked) -> Suppression | None:
     """The first reason for not answering that holds; None if there is none."""
-    for reason in SILENCES:
+    for reason in SUPPRESSIONS:
         if asked.trigger == "invoked" and not reason.invoked_too:
             continue
         if reason.name not in asked.options.disabled_rules and reason.holds(asked):

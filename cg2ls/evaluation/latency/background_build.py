@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cg2ls.evaluation.latency.trace import Typist
 from cg2ls.evaluation.latency.typing import percentiles, play
 from cg2ls.evaluation.quality.headless_editor import Editor
-from cg2ls.evaluation.quality.replay_memory import Memories
+from cg2ls.evaluation.quality.replay_memory import ReplayMemory
 from cg2ls.evaluation.quality.sources import collect
 from cg2ls.retrieval.memory import Memory
 from cg2ls.retrieval.memory.background import Background
@@ -45,7 +45,7 @@ def typed_beside_a_build(engine: Engine, memory: Memory, keys: int) -> dict[str,
     """
     root = memory.workspace.root
     sources = collect([root], LANGUAGES, {memory.language})
-    memories = Memories([root], sources, engine.tokenizer, "on")
+    memories = ReplayMemory([root], sources, engine.tokenizer, "on")
     memories.open_all()
     alone: list[float] = []
     beside: list[float] = []

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from cg2ls.completion import Completion
     from cg2ls.completion.session import PriorOf
     from cg2ls.completion.types import Reason
-    from cg2ls.evaluation.quality.replay_contexts import Contexts
-    from cg2ls.evaluation.quality.replay_memory import Memories
+    from cg2ls.evaluation.quality.replay_contexts import ReplayContexts
+    from cg2ls.evaluation.quality.replay_memory import ReplayMemory
     from cg2ls.evaluation.quality.sources import Source
     from cg2ls.models.folder.description import Infill
 
@@ -29,7 +29,7 @@ class Answer:
 
     Attributes:
         text: to show; "" for nothing.
-        covers: characters right of the cursor that it takes the place of.
+        replace_length: characters right of the cursor that it takes the place of.
         began: when it was asked for, on `perf_counter`'s clock, in seconds.
         line_ms: from the request to the answer.
         cost: what the engine did for it; None if it was not asked.
@@ -38,7 +38,7 @@ class Answer:
     """
 
     text: str
-    covers: int
+    replace_length: int
     began: float
     line_ms: float
     cost: Cost | None = None
@@ -72,8 +72,8 @@ class Editor:
         *,
         context_length: int | None = None,
         infill: Infill | None = None,
-        memories: Memories | None = None,
-        contexts: Contexts | None = None,
+        memories: ReplayMemory | None = None,
+        contexts: ReplayContexts | None = None,
     ) -> None:
         self._watched = WatchedEngine(engine, context_length=context_length, infill=infill)
         self._memories = memories
@@ -90,12 +90,12 @@ class Editor:
             raise found.faults[0].error
         line_ms = 1e3 * (perf_counter() - began)
         cost = self._watched.take_cost()
-        covers = found.replace_end_offset - offset
-        return Answer(found.text, covers, began, line_ms, cost, found.reason, self._changed_by(found))
+        replace_length = found.replace_end_offset - offset
+        return Answer(found.text, replace_length, began, line_ms, cost, found.reason, self._changed_by(found))
 
     @staticmethod
     def _changed_by(found: Completion) -> tuple[str, ...]:
-        return (found.silence.name,) if found.silence else found.rules
+        return (found.suppression.name,) if found.suppression else found.rules
 
     def close(self, source: Source) -> None:
         """Forgets a document."""

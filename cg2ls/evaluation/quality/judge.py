@@ -28,13 +28,13 @@ class Verdict:
     similarity: float
 
 
-def judge(passage: Passage, text: str, covers: int) -> Verdict:
+def judge(passage: Passage, text: str, replace_length: int) -> Verdict:
     """Compares an answer with the passage; blanks at the ends of lines do not count.
 
     Args:
         passage: what is being written, up to the cursor.
         text: what was shown.
-        covers: characters right of the cursor that it takes the place of.
+        replace_length: characters right of the cursor that it takes the place of.
     """
     if not text:
         return Verdict(shown=False, exact_line=False, whole=False, similarity=0.0)
@@ -42,7 +42,7 @@ def judge(passage: Passage, text: str, covers: int) -> Verdict:
     start = max(0, len(passage.left) - len(before))
     truth = passage.target[start:].split("\n")
     lines = text.split("\n")
-    lines[-1] += passage.right[covers:].partition("\n")[0]
+    lines[-1] += passage.right[replace_length:].partition("\n")[0]
     rest = truth[0].removeprefix(before)
     similarity = edit_similarity(lines[0].rstrip(), rest.rstrip())
     lines[0] = before + lines[0]

@@ -101,22 +101,22 @@ class Passage:
         while self.done < offset:
             self.step()
 
-    def fits(self, text: str, covers: int) -> bool:
+    def fits(self, text: str, replace_length: int) -> bool:
         """Whether inserting a text leaves the beginning of the target left of the cursor.
 
         Args:
             text: to be inserted at the cursor.
-            covers: characters right of the cursor that it takes the place of.
+            replace_length: characters right of the cursor that it takes the place of.
         """
         reached = self.left + text
-        return self.target.startswith(reached) and covers == sum(
+        return self.target.startswith(reached) and replace_length == sum(
             len(entry.text) for entry in self._passed(len(reached))
         )
 
-    def insert(self, text: str, covers: int) -> None:
+    def insert(self, text: str, replace_length: int) -> None:
         """Inserts a text that fits."""
         reached = len(self.left) + len(text)
-        assert self.fits(text, covers)
+        assert self.fits(text, replace_length)
         del self.ahead[: len(self._passed(reached))]
         self.done, self.indent = reached, ""
         self._settle()

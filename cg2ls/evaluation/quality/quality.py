@@ -140,7 +140,7 @@ def judge_all(editor: Editor, positions: Iterable[Position]) -> list[Judged]:
     found = []
     for position in positions:
         answer = answer_at(editor, position)
-        found.append((position, judge(position.passage, answer.text, answer.covers)))
+        found.append((position, judge(position.passage, answer.text, answer.replace_length)))
     return found
 
 

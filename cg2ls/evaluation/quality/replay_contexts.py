@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cg2ls.models.codegen2.tokenizer import CodeTokenizer
 
 
-class Contexts:
+class ReplayContexts:
     """The contexts of all replayed repositories.
 
     Args:

@@ -27,7 +27,7 @@ Scope = Literal["on", "off", "file"]
 """The whole repository; nothing; what stands in the document itself."""
 
 
-class Memories:
+class ReplayMemory:
     """The memories of all replayed repositories, built when first asked for, in a folder that is removed.
 
     Args:

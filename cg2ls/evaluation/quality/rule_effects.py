@@ -82,12 +82,15 @@ def effects(
     found = Effects([], defaultdict(dict))
     for number, position in enumerate(positions):
         answer = ask_first(editors[""], position)
-        found.judged.append((position, judge(position.passage, answer.text, answer.covers)))
+        found.judged.append((position, judge(position.passage, answer.text, answer.replace_length)))
         for name in dict.fromkeys(answer.changed_by):
             if name not in editors:
                 editors[name] = editor_with(replace(options, disabled_rules=options.disabled_rules | {name}))
             other = ask_first(editors[name], position)
-            found.without[name][number] = (position, judge(position.passage, other.text, other.covers))
+            found.without[name][number] = (
+                position,
+                judge(position.passage, other.text, other.replace_length),
+            )
     return found
 
 

@@ -109,9 +109,9 @@ def _accept(draft: Draft, passage: Passage, editor: Editor, effort: Effort) -> b
     if not answer.text:
         return False
     effort.shown += 1
-    for pieces, covers in _offers(answer.text, answer.covers, passage):
+    for pieces, replace_length in _offers(answer.text, answer.replace_length, passage):
         for piece in pieces:
-            passage.insert(piece, covers)
+            passage.insert(piece, replace_length)
         effort.keys += len(pieces)
         effort.accepted += len(pieces)
         return True
@@ -119,12 +119,12 @@ def _accept(draft: Draft, passage: Passage, editor: Editor, effort: Effort) -> b
     return False
 
 
-def _offers(text: str, covers: int, passage: Passage) -> list[tuple[list[str], int]]:
+def _offers(text: str, replace_length: int, passage: Passage) -> list[tuple[list[str], int]]:
     """What of the text is worth accepting, the best first: pieces that cost a key each."""
     line = text[: len(text) - len(text.lstrip("\n"))] + text.lstrip("\n").partition("\n")[0]
     offers = []
-    if len(text) > 1 and passage.fits(text, covers):
-        offers.append(([text], covers))
+    if len(text) > 1 and passage.fits(text, replace_length):
+        offers.append(([text], replace_length))
     elif len(line) > 1 and line != text and passage.fits(line, 0):
         offers.append(([line], 0))
     else:

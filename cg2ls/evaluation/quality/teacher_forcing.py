@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from cg2ls.engine import Engine, Prior
     from cg2ls.evaluation.quality.positions import Position
-    from cg2ls.evaluation.quality.replay_memory import Memories
+    from cg2ls.evaluation.quality.replay_memory import ReplayMemory
     from cg2ls.evaluation.quality.sources import Source
     from cg2ls.retrieval.memory.mixture import Votes
     from cg2ls.retrieval.memory.prior import MemoryPrior
@@ -38,7 +38,7 @@ FAR = np.float32(-1e4)
 
 
 @dataclass(frozen=True)
-class Lesson:
+class TokenLesson:
     """One token.
 
     Attributes:
@@ -74,7 +74,7 @@ class _Teacher:
     truth: Sequence[int]
     end: int
     memory: MemoryPrior | None
-    lessons: list[Lesson] = field(default_factory=list)
+    lessons: list[TokenLesson] = field(default_factory=list)
 
     def mix(self, generated: Sequence[int], logits: NDArray[np.float32]) -> NDArray[np.float32]:
         at = len(generated)
@@ -88,12 +88,12 @@ class _Teacher:
     def draft(self, generated: Sequence[int], most: int) -> Sequence[int]:
         return self.truth[len(generated) : len(generated) + most]
 
-    def _lesson(self, generated: Sequence[int], logits: NDArray[np.float32]) -> Lesson:
+    def _lesson(self, generated: Sequence[int], logits: NDArray[np.float32]) -> TokenLesson:
         truth = int(self.truth[len(generated)])
         logprobs = logits - np.logaddexp.reduce(logits.astype(np.float64))
         votes = self.memory.evidence(generated).votes if self.memory else None
         mixed = self.memory.mix(generated, logits) if self.memory else logprobs
-        return Lesson(
+        return TokenLesson(
             file=self.file,
             truth=truth,
             votes=votes,
@@ -120,7 +120,7 @@ class _School:
     """
 
     engine: Engine
-    memories: Memories
+    memories: ReplayMemory
     rest: str = ""
     cursor: int = 0
     teacher: _Teacher | None = None
@@ -134,8 +134,11 @@ class _School:
 
 
 def learn(
-    engine: Engine, memories: Memories, positions: Sequence[Position], editor: Callable[..., Editor] = Editor
-) -> list[Lesson]:
+    engine: Engine,
+    memories: ReplayMemory,
+    positions: Sequence[Position],
+    editor: Callable[..., Editor] = Editor,
+) -> list[TokenLesson]:
     """Lessons at places of real files; at some kinds of place nothing is to be learnt.
 
     Args:
@@ -144,7 +147,7 @@ def learn(
         positions: where to ask.
         editor: makes an editor from the engine and what stands for its memories.
     """
-    taught: list[Lesson] = []
+    taught: list[TokenLesson] = []
     school = _School(engine, memories)
     asking = editor(engine, memories=school)
     for position in positions:
@@ -161,7 +164,7 @@ def learn(
     return taught
 
 
-def examples(lessons: Sequence[Lesson]) -> Examples:
+def examples(lessons: Sequence[TokenLesson]) -> Examples:
     """Lessons as the fit takes them."""
     names = {name: number for number, name in enumerate(sorted({lesson.file for lesson in lessons}))}
 
@@ -190,7 +193,7 @@ def examples(lessons: Sequence[Lesson]) -> Examples:
     )
 
 
-def summary(lessons: Sequence[Lesson]) -> dict[str, Any]:
+def summary(lessons: Sequence[TokenLesson]) -> dict[str, Any]:
     """Next-token accuracy and bits per token, with memory and of the model alone, each with its spread."""
     files = [lesson.file for lesson in lessons]
     ones = [1.0] * len(lessons)

@@ -63,8 +63,8 @@ def main() -> int:
             options=EngineOptions(drafts=False),
         ) as engine:
             serve_stdio(Ours(engine))
-    except Cg2Error as wrong:
-        print(wrong, file=sys.stderr)
+    except Cg2Error as error:
+        print(error, file=sys.stderr)
         return 1
     return 0
 

@@ -46,9 +46,9 @@ class Remote:
                 text=True,
                 env=None if env is None else dict(env),
             )
-        except OSError as wrong:
+        except OSError as error:
             self._errors.close()
-            raise BenchError(f"{name} could not be started: {command[0]}: {wrong.strerror}.") from None
+            raise BenchError(f"{name} could not be started: {command[0]}: {error.strerror}.") from None
         try:
             self.version = str(self._receive()["ready"])
         except BaseException:

@@ -85,8 +85,8 @@ def read_lasting(file: Path) -> LastingChoices:
         return LastingChoices()
     except OSError as error:
         raise UnreadableChoicesError(f"{file} cannot be read ({error.strerror}).") from None
-    except (ValueError, TypeError, AttributeError, RecursionError) as wrong:
-        raise ModelFolderError(f"{file} is damaged ({wrong}); delete it and choose again.") from None
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise ModelFolderError(f"{file} is damaged ({error}); delete it and choose again.") from None
     return LastingChoices(general=general, by_language=by_language)
 
 
@@ -99,8 +99,8 @@ def write_lasting(file: Path, choices: LastingChoices) -> None:
     raw = {"general": choices.general, "languages": dict(sorted(choices.by_language.items()))}
     try:
         write_atomically(file, json.dumps(raw, indent=2) + "\n")
-    except OSError as wrong:
-        raise ModelFolderError(f"{file} cannot be written ({wrong.strerror}).") from None
+    except OSError as error:
+        raise ModelFolderError(f"{file} cannot be written ({error.strerror}).") from None
 
 
 def note_lasting(file: Path, model: str, *, language: str | None = None) -> None:

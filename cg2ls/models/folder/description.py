@@ -163,12 +163,12 @@ class ModelDescription:
             return cls.from_dict(json.loads(path.read_text(encoding="utf-8")))
         except FileNotFoundError:
             raise ModelFolderError(f"{path} is missing, so {folder} is not a model folder.") from None
-        except (OSError, ValueError, RecursionError) as wrong:
+        except (OSError, ValueError, RecursionError) as error:
             raise ModelFolderError(
-                f"{path} cannot be read as JSON ({wrong}); convert the model again."
+                f"{path} cannot be read as JSON ({error}); convert the model again."
             ) from None
-        except fields.FieldError as wrong:
-            raise ModelFolderError(f"{path}: {wrong}") from None
+        except fields.FieldError as error:
+            raise ModelFolderError(f"{path}: {error}") from None
 
     def write(self, folder: Path) -> None:
         """Writes `folder`/model.json atomically."""

@@ -72,8 +72,8 @@ class Facts:
                 source=source_from(raw.object("source")) if "source" in raw else Source(),
                 quality=raw.object("quality").numbers() if "quality" in raw else {},
             )
-        except FieldError as wrong:
-            raise FactsError(f"{path}: {wrong}") from None
+        except FieldError as error:
+            raise FactsError(f"{path}: {error}") from None
 
     @classmethod
     def of_model(cls, model: ModelDescription) -> Facts:

@@ -134,9 +134,9 @@ class ModelStore:
                     for name in (*model.files, DESCRIPTION):
                         shutil.copyfile(folder / name, new / name)
                     verify_folder(new)
-            except OSError as wrong:
+            except OSError as error:
                 raise ModelFolderError(
-                    f"{folder} could not be copied to {target}: {wrong.strerror}."
+                    f"{folder} could not be copied to {target}: {error.strerror}."
                 ) from None
         return StoredModel(model.name, target, model)
 
@@ -154,8 +154,8 @@ class ModelStore:
             raise ModelFolderError(f"There is no added model {name!r}; added are: {added or 'none'}.")
         try:
             shutil.rmtree(folder)
-        except OSError as wrong:
-            raise ModelFolderError(f"{folder} could not be removed: {wrong.strerror}.") from None
+        except OSError as error:
+            raise ModelFolderError(f"{folder} could not be removed: {error.strerror}.") from None
 
 
 def _has_description(folder: Path) -> bool:
@@ -163,8 +163,8 @@ def _has_description(folder: Path) -> bool:
         return stat.S_ISREG((folder / DESCRIPTION).stat().st_mode)
     except (FileNotFoundError, NotADirectoryError, ValueError):  # the last for a name with a null character
         return False
-    except OSError as wrong:
-        raise ModelFolderError(f"{folder} cannot be read ({wrong.strerror}).") from None
+    except OSError as error:
+        raise ModelFolderError(f"{folder} cannot be read ({error.strerror}).") from None
 
 
 def _users_own() -> Path | None:
@@ -186,5 +186,5 @@ def _absolute(folder: Path) -> Path:
 def _stored(name: str, folder: Path) -> StoredModel:
     try:
         return StoredModel(name, folder, ModelDescription.read(folder))
-    except Cg2Error as wrong:
-        return StoredModel(name, folder, None, str(wrong))
+    except Cg2Error as error:
+        return StoredModel(name, folder, None, str(error))

@@ -47,9 +47,9 @@ def check_structure(folder: Path, model: ModelDescription) -> None:
     try:
         with readable(folder / GRAPH) as graph:
             locations = external_locations(graph.read_bytes())
-    except MalformedGraphError as wrong:
+    except MalformedGraphError as error:
         raise ModelFolderError(
-            f"{folder / GRAPH} is not an ONNX model ({wrong}); convert or add the model again."
+            f"{folder / GRAPH} is not an ONNX model ({error}); convert or add the model again."
         ) from None
     if foreign := sorted(locations - model.files.keys()):
         raise ModelFolderError(
@@ -67,8 +67,8 @@ def readable(path: Path) -> Iterator[Path]:
     """
     try:
         yield path
-    except OSError as wrong:
-        raise ModelFolderError(f"{path} cannot be read ({wrong.strerror}); see to its permissions.") from None
+    except OSError as error:
+        raise ModelFolderError(f"{path} cannot be read ({error.strerror}); see to its permissions.") from None
 
 
 def check_integrity(folder: Path, model: ModelDescription) -> None:

@@ -62,8 +62,8 @@ def in_child(task: Task, tokenizer: CodeTokenizer, known: Index, listener: Liste
         return in_process(task, tokenizer, known, listener)
     try:
         return _by_child(task, tokenizer, listener)
-    except (ApartError, OSError, StoreError) as wrong:
-        log.warning("%s is read by the server itself: %s", task.workspace.root, wrong)
+    except (ApartError, OSError, StoreError) as error:
+        log.warning("%s is read by the server itself: %s", task.workspace.root, error)
         return in_process(task, tokenizer, known, listener)
 
 
@@ -73,8 +73,8 @@ def _by_child(task: Task, tokenizer: CodeTokenizer, listener: Listener) -> Updat
         for line in _until_stopped(lines, listener):
             try:
                 done = _heard(json.loads(line), task, listener)
-            except (ValueError, TypeError, KeyError, AttributeError) as wrong:
-                raise ApartError(f"its process said {line[:80]!r} ({wrong}).") from None
+            except (ValueError, TypeError, KeyError, AttributeError) as error:
+                raise ApartError(f"its process said {line[:80]!r} ({error}).") from None
             if done is not None:
                 return done
     raise ApartError("its process ended without an answer.")

@@ -31,8 +31,8 @@ def main() -> None:
     threading.Thread(target=_end_with_stdin, daemon=True).start()
     try:
         _say(_done(json.loads(line)))
-    except Exception as wrong:  # whatever it is, the server goes on without this process
-        _say({"failed": f"{type(wrong).__name__}: {wrong}"})
+    except Exception as error:  # whatever it is, the server goes on without this process
+        _say({"failed": f"{type(error).__name__}: {error}"})
     os._exit(0)
 
 

@@ -252,8 +252,8 @@ def _fitted(store: Store) -> tuple[Mixture, str]:
     try:
         if store.has_place and store.mixture.is_file():
             return Mixture.read(store.mixture), str(store.mixture)
-    except MixtureError as wrong:
-        log.warning("%s", wrong)
+    except MixtureError as error:
+        log.warning("%s", error)
     except OSError as error:
         log.warning("%s cannot be read (%s).", store.mixture, error.strerror)
     return shipped(), "shipped"

@@ -196,9 +196,9 @@ class Mixture:
             if raw["format"] != FORMAT:
                 raise ValueError("of another version")
             made = cls(**{name: np.array(raw[name], np.float64) for name in SHAPES})
-        except (OSError, ValueError, KeyError, TypeError) as wrong:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise MixtureError(
-                f"{file} holds no weights of memory ({wrong}); run cg2ls memory tune."
+                f"{file} holds no weights of memory ({error}); run cg2ls memory tune."
             ) from None
         for name, shape in SHAPES.items():
             value = getattr(made, name)

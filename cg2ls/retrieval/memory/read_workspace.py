@@ -159,6 +159,6 @@ def _read(
     """A file's tokens; none if it may not be read."""
     try:
         return encoded(encode, workspace.read(Path(path)))
-    except RefusedError as wrong:
-        refused(wrong.refusal)
+    except RefusedError as error:
+        refused(error.refusal)
         return np.zeros(0, np.uint16)

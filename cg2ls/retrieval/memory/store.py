@@ -129,9 +129,9 @@ class Store:
             segment.check()
         except FileNotFoundError:
             raise StoreError(f"{self.folder} holds no index yet.") from None
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as wrong:
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise StoreError(
-                f"{self.folder}: the index cannot be used ({wrong}); it is built anew."
+                f"{self.folder}: the index cannot be used ({error}); it is built anew."
             ) from None
         return Index(files, segment)
 

@@ -115,10 +115,10 @@ def in_process(task: Task, tokenizer: CodeTokenizer, known: Index, listener: Lis
     noted, tokens = read_files(task.workspace, files, tokenizer.encode, reuse=base, listener=listener)
     try:
         return Updated(task.store.write(noted, tokens), {}, [])
-    except StoreError as wrong:
-        warn_once(str(wrong))
+    except StoreError as error:
+        warn_once(str(error))
         in_memory = Index(noted, Segment.of(tokens, tokenizer.special.end_of_text))
-        return Updated(in_memory, {}, [], problem=str(wrong))
+        return Updated(in_memory, {}, [], problem=str(error))
 
 
 def bytes_of(stamps: Iterable[Stamp], workspace: Workspace) -> int:
@@ -143,6 +143,6 @@ def _read(store: Store) -> Index:
     """The index on disk, or none if it cannot be used."""
     try:
         return store.read()
-    except StoreError as wrong:
-        log.info("%s", wrong)
+    except StoreError as error:
+        log.info("%s", error)
         return EMPTY

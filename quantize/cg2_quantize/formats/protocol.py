@@ -19,7 +19,7 @@ class Precision(Protocol):
     """Writes matrices into a graph.
 
     Attributes:
-        moves_norms: whether norms' scales move into the weights behind them (see `NamedWeights`).
+        moves_norms: whether norms' scales move into the weights behind them (see `GraphWeights`).
     """
 
     moves_norms: bool

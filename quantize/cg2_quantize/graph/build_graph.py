@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from cg2_quantize.formats import Format
     from cg2_quantize.graph.builder import GraphBuilder
-    from cg2_quantize.graph.graph_weights import NamedWeights
+    from cg2_quantize.graph.graph_weights import GraphWeights
     from cg2_quantize.graph.network import Calibrated
     from cg2ls.models.codegen2 import CodeGenConfig
 
@@ -28,7 +28,7 @@ NETWORKS: dict[str, type[ParallelNetwork | SequentialNetwork]] = {
 
 def build(
     config: CodeGenConfig,
-    weights: NamedWeights,
+    weights: GraphWeights,
     chosen: Format,
     graph: GraphBuilder,
     calibration: Calibrated | None = None,

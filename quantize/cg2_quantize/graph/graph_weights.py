@@ -21,7 +21,7 @@ LEAST_MOVED = 1 / 64
 
 
 @dataclass(frozen=True)
-class NamedWeights:
+class GraphWeights:
     """Weights by their names in the graph, such as "model.layers.0.attn.out_proj".
 
     Matrices are [inputs, outputs] float32, read when asked for; their memory has the order of the checkpoint.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from cg2_quantize.formats import Format
     from cg2_quantize.formats.rounding import Float32
     from cg2_quantize.graph.builder import GraphBuilder
-    from cg2_quantize.graph.graph_weights import NamedWeights
+    from cg2_quantize.graph.graph_weights import GraphWeights
     from cg2ls.models.codegen2 import CodeGenConfig
 
 
@@ -53,7 +53,7 @@ class Network(ABC):
     def __init__(
         self,
         config: CodeGenConfig,
-        weights: NamedWeights,
+        weights: GraphWeights,
         chosen: Format,
         graph: GraphBuilder,
         calibration: Calibrated | None,

@@ -48,8 +48,8 @@ def against_optimum(
             ran = subprocess.run(
                 [*words, "--tokens", str(tokens)], capture_output=True, text=True, check=True
             )
-        except OSError as wrong:
-            raise QuantizeError(f"{python} cannot be run ({wrong}); name another with --reference.") from None
+        except OSError as error:
+            raise QuantizeError(f"{python} cannot be run ({error}); name another with --reference.") from None
         except subprocess.CalledProcessError as failed:
             said = failed.stderr.strip().splitlines() or ["it said nothing"]
             raise QuantizeError(

@@ -12,7 +12,7 @@ from onnx import TensorProto, helper
 from cg2_quantize.formats import format_of
 from cg2_quantize.graph import build_graph
 from cg2_quantize.graph.builder import GraphBuilder
-from cg2_quantize.graph.graph_weights import NamedWeights
+from cg2_quantize.graph.graph_weights import GraphWeights
 from cg2_quantize.graph.layouts import EMBEDDING, HEAD
 from cg2_quantize.verification.pieces import Network
 from cg2ls.models.codegen2.checkpoint import tensor_shapes
@@ -41,7 +41,7 @@ def reference_network(
     outside = _Outside()
     config = checkpoint.config
     skeleton = build_graph.build(config, _Unread(checkpoint), format_of("fp32"), GraphBuilder(outside))
-    read = _Reader(NamedWeights(checkpoint, moves_norms=moves_norms), outside.kept, shared)
+    read = _Reader(GraphWeights(checkpoint, moves_norms=moves_norms), outside.kept, shared)
     return Network(skeleton, read.weight, config.n_layer)
 
 
@@ -66,7 +66,7 @@ class Shared:
 
 @dataclass(frozen=True)
 class _Reader:
-    weights: NamedWeights
+    weights: GraphWeights
     kept: dict[str, npt.NDArray[Any]]
     shared: Shared | None = None
 
@@ -93,7 +93,7 @@ class _Reader:
         return scale if part == "weight" or shift is None else shift
 
 
-def _matrices(weights: NamedWeights) -> dict[str, tuple[int, int]]:
+def _matrices(weights: GraphWeights) -> dict[str, tuple[int, int]]:
     return weights.layout.shapes(weights.checkpoint.config)
 
 
@@ -113,7 +113,7 @@ class _Outside:
         return tensor
 
 
-class _Unread(NamedWeights):
+class _Unread(GraphWeights):
     """Shapes without values."""
 
     def head(self) -> Float32:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
-from cg2ls.completion.postprocess import Draft, Rule, Situation
+from cg2ls.completion.postprocess import Candidate, Rule, RuleContext
 from cg2ls.completion.prompt.cursor import Cursor
 from cg2ls.completion.trigger.extent import extent
 from cg2ls.engine.request import Request, Step
@@ -113,7 +113,7 @@ def scripted() -> Scripted:
     return make
 
 
-Passes = Callable[..., Draft]
+Passes = Callable[..., Candidate]
 
 
 @pytest.fixture(scope="session")
@@ -129,11 +129,11 @@ def passes() -> Passes:
         by_model: bool = False,
         language: str = "",
         **more,
-    ) -> Draft:
+    ) -> Candidate:
         cursor = Cursor.at(art.replace("‸", ""), art.index("‸"))
         more.setdefault("extent", extent(cursor, language))
         return rule.apply(
-            Draft(answer, ended, by_model=by_model), Situation(cursor=cursor, language=language, **more)
+            Candidate(answer, ended, by_model=by_model), RuleContext(cursor=cursor, language=language, **more)
         )
 
     return apply

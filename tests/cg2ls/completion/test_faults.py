@@ -41,7 +41,7 @@ def test_a_request_that_the_engine_cannot_serve_is_no_failure_of_it(scripted):
 
 
 def test_a_rule_that_raises_is_the_rules(scripted, monkeypatch):
-    monkeypatch.setattr(pipeline.Shaper, "is_complete", fails)
+    monkeypatch.setattr(pipeline.Postprocessor, "is_complete", fails)
     with pytest.raises(KeyError):
         DocumentSession(scripted("b\n"), "python").complete("a = ", 4)
 

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from cg2ls.completion.postprocess import RULES
-from cg2ls.completion.trigger.suppression import SILENCES
+from cg2ls.completion.trigger.suppression import SUPPRESSIONS
 
 PAGE = Path(__file__).parents[3] / "docs" / "completion.md"
 
@@ -12,6 +12,7 @@ PAGE = Path(__file__).parents[3] / "docs" / "completion.md"
 def test_the_page_lists_every_rule_and_silence_in_its_order():
     rows = re.findall(r"^\| `(\w+)`( \(by hand too\))? \| (.+?) \|$", PAGE.read_text("utf-8"), re.MULTILINE)
     wanted = [
-        (silence.name, " (by hand too)" if silence.invoked_too else "", silence.says) for silence in SILENCES
+        (suppression.name, " (by hand too)" if suppression.invoked_too else "", suppression.says)
+        for suppression in SUPPRESSIONS
     ]
     assert rows == wanted + [(rule.name, "", rule.says) for rule in RULES]

@@ -144,7 +144,7 @@ def test_a_silence_runs_no_model_and_says_why(scripted):
     engine = scripted("x")
     found = at(engine, "a = 1;‸\n")
     assert (found.text, found.reason, found.source) == ("", "silent", "model")
-    assert found.silence.name == "after_statement"
+    assert found.suppression.name == "after_statement"
     assert not engine.requests
 
 

@@ -7,8 +7,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cg2ls.completion import CompletionOptions, DocumentSession
-from cg2ls.completion.postprocess import Situation
-from cg2ls.completion.postprocess.pipeline import Shaper
+from cg2ls.completion.postprocess import RuleContext
+from cg2ls.completion.postprocess.pipeline import Postprocessor
 from cg2ls.completion.prompt.cursor import Cursor
 from cg2ls.completion.syntax import grammar_of
 from cg2ls.completion.syntax.kind import kind_at
@@ -124,13 +124,13 @@ def test_what_python_accepted_it_accepts_with_what_is_shown(statements, number, 
     assert compiles(head + tail)
     cursor = Cursor(head + tail, len(head))
     grammar = grammar_of("python")
-    situation = Situation(
+    context = RuleContext(
         cursor=cursor,
         extent=extent(cursor, "python", lambda: kind_at(cursor, grammar)),
         trigger="invoked" if invoked else "automatic",
         language="python",
         grammar=grammar,
     )
-    shown = Shaper(situation=situation).shape("\n".join(answer), ended=True).text
+    shown = Postprocessor(context=context).shape("\n".join(answer), ended=True).text
     if not compiles(head + shown + tail):
         assert shown.endswith((":", ",", "[", "(")) or "try:" in shown

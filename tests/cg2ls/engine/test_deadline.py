@@ -7,7 +7,7 @@ from time import perf_counter
 import pytest
 
 from cg2ls.engine import Engine, EngineError, EngineOptions, Request, deadline
-from cg2ls.engine.deadline import TimeBox
+from cg2ls.engine.deadline import Deadline
 
 
 class Slow:
@@ -17,8 +17,8 @@ class Slow:
         self.now = perf_counter()
         self.calls: list[int] = []
         monkeypatch.setattr(deadline, "perf_counter", lambda: self.now)
-        monkeypatch.setattr(engine._keeper.costs, "seconds", lambda count: count / 1e3)
-        calls = engine._keeper.runtime.contexts.newest._calls
+        monkeypatch.setattr(engine._manager.costs, "seconds", lambda count: count / 1e3)
+        calls = engine._manager.runtime.contexts.newest._calls
         run = calls.run
 
         def slowly(tokens, rows, total):
@@ -110,7 +110,7 @@ def test_no_time_is_no_request(name):
 
 
 def test_a_box_without_limits_leaves_everything():
-    assert TimeBox(None, None).leaves(1e9, first=True)
-    assert not TimeBox(10, None).leaves(1, first=True)
-    assert TimeBox(10, None).leaves(1, first=False)
-    assert not TimeBox(None, 10).leaves(1, first=True)
+    assert Deadline(None, None).leaves(1e9, first=True)
+    assert not Deadline(10, None).leaves(1, first=True)
+    assert Deadline(10, None).leaves(1, first=False)
+    assert not Deadline(None, 10).leaves(1, first=True)

@@ -143,7 +143,7 @@ def test_an_error_of_the_runtime_is_one_sentence_and_the_engine_serves_on(
     engine, uncached, words, monkeypatch
 ):
     request = Request(prompt=words(20), forced=LONG, max_tokens=5)
-    calls = engine._keeper.runtime.contexts.newest._calls
+    calls = engine._manager.runtime.contexts.newest._calls
     run, made = calls.run, []
 
     def failing(tokens, rows: int, total: int):
@@ -170,7 +170,7 @@ def test_timing_adds_up(engine, words):
 
 
 def test_weights_that_give_no_numbers_are_an_error(engine, words, monkeypatch):
-    calls = engine._keeper.runtime.contexts.newest._calls
+    calls = engine._manager.runtime.contexts.newest._calls
     nothing = np.full((MOST_ROWS, engine.model.architecture.vocab_size), np.nan, dtype=np.float32)
     monkeypatch.setattr(calls, "run", lambda tokens, rows, total: nothing[:rows])
     with pytest.raises(EngineError, match="no finite numbers"):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from cg2_quantize import convert
 from cg2ls.engine import Engine, EngineOptions, Request, model_runner
-from cg2ls.engine.io_binding import IN_PAIRS, SINGLE, DeviceCalls, Pairs, Shape
+from cg2ls.engine.io_binding import IN_PAIRS, SINGLE, DeviceBinding, Pairs, Shape
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def on_device(tiny_model, monkeypatch):
     """An engine whose inputs and outputs lie in a device's memory, which here is the processor's."""
 
     def calls(model, opened, buffers, *, pairs):
-        return DeviceCalls(
+        return DeviceBinding(
             opened.ort,
             opened.session,
             buffers,
@@ -43,7 +43,7 @@ def test_what_is_kept_for_decoding_does_not_grow_with_the_lengths_of_prompts(eng
     for opened in (engine, on_device):
         for count in range(1, 60):
             list(opened.complete(Request(prompt=words(count)[::-1], max_tokens=3, past_end=True)))
-        kept = [context._calls._decoding for context in opened._keeper.runtime.contexts._by_age]
+        kept = [context._calls._decoding for context in opened._manager.runtime.contexts._by_age]
         assert all(len(bindings) <= 26 for bindings in kept)
 
 

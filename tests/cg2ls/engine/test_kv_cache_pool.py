@@ -82,7 +82,7 @@ def test_fewer_contexts_are_made_where_the_limit_has_no_room(tiny_model):
         assert f"limit {limit:.0f} MB" in str(engine.memory)
         for seed in range(5):
             reused(engine, text(seed))
-        assert len(engine._keeper.runtime.contexts) == 2
+        assert len(engine._manager.runtime.contexts) == 2
 
 
 def test_a_limit_with_no_room_for_one_context_is_refused_with_the_number_it_would_need(tiny_model):
@@ -98,13 +98,13 @@ def test_a_context_that_cannot_be_made_is_done_without(two, monkeypatch):
     def full() -> None:
         raise EngineError("There is no memory")
 
-    monkeypatch.setattr(two._keeper.runtime.contexts, "_make", full)
+    monkeypatch.setattr(two._manager.runtime.contexts, "_make", full)
     assert reused(two, text(2)) == 0
     assert reused(two, text(1)) == 0, "the one context serves both in turn"
 
 
 def test_the_size_of_a_context_is_what_its_buffers_take(two):
-    buffers = two._keeper.runtime.contexts.newest.buffers
+    buffers = two._manager.runtime.contexts.newest.buffers
     model = two.model
     taken = sum(array.nbytes for array in buffers._arrays)
     assert context_bytes(model.architecture, model.context_length, model.kv_dtype) == taken

@@ -100,7 +100,7 @@ def test_candidates_survive_it_too(mortal, words, engine):
 
 
 def test_where_the_processor_fails_there_is_nothing_to_fall_back_to(engine, words, monkeypatch):
-    calls = engine._keeper.runtime.contexts.newest._calls
+    calls = engine._manager.runtime.contexts.newest._calls
 
     def broken(*_: object) -> None:
         raise RuntimeError("out of memory")

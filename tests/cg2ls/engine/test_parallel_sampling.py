@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cg2ls.engine import Engine, EngineError, Request, parallel_sampling
-from cg2ls.engine.parallel_sampling import Batch
+from cg2ls.engine.parallel_sampling import ParallelSampling
 
 
 def one_by_one(engine: Engine, request: Request, count: int) -> list[list[int]]:
@@ -67,7 +67,7 @@ def test_stopping_returns_what_there_is(engine, words):
 def test_where_a_cache_cannot_be_copied_they_follow_one_another(engine, words, monkeypatch):
     request = Request(prompt=words(30), max_tokens=6, temperature=1.5)
     expected = tokens(engine.candidates(request, 3))
-    monkeypatch.setattr(Batch, "_is_side_by_side", False)
+    monkeypatch.setattr(ParallelSampling, "_is_side_by_side", False)
     assert tokens(engine.candidates(request, 3)) == expected
 
 

@@ -42,7 +42,7 @@ def test_what_an_int8_model_adds_up_in_integers_is_read_alone_if_that_gives_the_
         )
     with Engine.open(tmp_path / "model", threads=1) as engine:
         assert engine.divergence(words(60)) == Divergence(0.0, 0, 16)
-        pairs = engine._keeper.runtime.contexts.newest._calls._pairs
+        pairs = engine._manager.runtime.contexts.newest._calls._pairs
     assert pairs == alone if exact else pairs == IN_PAIRS
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from cg2_quantize import convert
 from cg2ls.engine import Engine, EngineError, EngineOptions, Request, Step
 from cg2ls.engine.call_costs import CallCosts
-from cg2ls.engine.speculative import Drafter, Guess, Policy, PromptLookup
+from cg2ls.engine.speculative import Drafter, DraftHint, DraftLengthPolicy, NgramProposer
 
 FORMATS = {
     "fp32": {"precision": "fp32"},
@@ -143,7 +143,7 @@ def test_a_drafting_model_with_another_tokenizer_is_refused(tiny_model: Path, tm
 
 
 def lookup(text: Sequence[int], generated: Sequence[int], length: int, most: int = 4) -> list[int]:
-    return list(PromptLookup(np.array(text), 10, length).draft(generated, most))
+    return list(NgramProposer(np.array(text), 10, length).draft(generated, most))
 
 
 def test_prompt_lookup_continues_as_the_nearest_earlier_place_did():
@@ -165,7 +165,7 @@ def test_prompt_lookup_agrees_with_a_plain_search():
 
 
 def test_a_guess_is_silent_once_the_answer_left_it():
-    guess = Guess([1, 2, 3, 4])
+    guess = DraftHint([1, 2, 3, 4])
     assert guess.draft([], 3) == [1, 2, 3]
     assert guess.draft([1, 2], 3) == [3, 4]
     assert not guess.draft([1, 9], 3)
@@ -185,7 +185,7 @@ def measured(ratio_of_8: float) -> CallCosts:
 
 
 def test_drafts_grow_while_they_are_right_and_stop_while_they_are_wrong():
-    policy = Policy(measured(1.6))
+    policy = DraftLengthPolicy(measured(1.6))
     drafter = Drafter([Scripted()], policy)
     first = len(drafter.draft([], 24))
     for _ in range(20):
@@ -197,7 +197,7 @@ def test_drafts_grow_while_they_are_right_and_stop_while_they_are_wrong():
 
 
 def test_a_source_that_was_wrong_is_tried_again_some_answers_later():
-    policy = Policy(measured(1.6))
+    policy = DraftLengthPolicy(measured(1.6))
     drafter = Drafter([Scripted()], policy)
     assert drafter.draft([], 24)
     for _ in range(30):
@@ -210,8 +210,8 @@ def test_a_source_that_was_wrong_is_tried_again_some_answers_later():
 
 
 def test_where_a_longer_call_costs_as_much_as_single_ones_nothing_is_drafted():
-    assert not Drafter([Scripted()], Policy(measured(8.0))).draft([], 24)
+    assert not Drafter([Scripted()], DraftLengthPolicy(measured(8.0))).draft([], 24)
 
 
 def test_no_more_is_drafted_than_is_of_use():
-    assert len(Drafter([Scripted()], Policy(measured(1.1))).draft([], 2)) == 2
+    assert len(Drafter([Scripted()], DraftLengthPolicy(measured(1.1))).draft([], 2)) == 2

@@ -95,8 +95,8 @@ def install(client: Client, switch: Switch, patch: pytest.MonkeyPatch) -> None:
     def context_of(*_: object) -> Callable[..., str]:
         return switch.around("context text", lambda *_: "# other.py\n")
 
-    patch.setattr(server.memories, "prior_of", switch.around("memory", prior_of))
-    patch.setattr(server.surroundings, "context_of", switch.around("context", context_of))
+    patch.setattr(server.memory, "prior_of", switch.around("memory", prior_of))
+    patch.setattr(server.prompt_context, "context_of", switch.around("context", context_of))
     for name, owner, attribute in (
         ("load grammar", sessions, "grammar_of"),
         ("find", TypedThrough, "_all"),
@@ -105,7 +105,7 @@ def install(client: Client, switch: Switch, patch: pytest.MonkeyPatch) -> None:
         ("count answered", server.usage, "answered"),
         ("count shown", server.usage, "shown"),
         ("today", usage, "this_day"),
-        ("rhythm", server.rhythm, "key"),
+        ("rhythm", server.debounce, "key"),
         ("board", server.board, "_wanted"),
         ("status", status, "_state"),
         ("note", reply.log, "debug"),

@@ -39,9 +39,9 @@ def test_a_log_file_gets_no_part_of_a_message_that_failed(tmp_path):
     pygls = logging.getLogger("pygls.protocol.json_rpc")
     try:
         int("secret")
-    except ValueError as wrong:
+    except ValueError as error:
         pygls.exception("Failed to handle request %s %s", 3, "secret")
-        pygls.error("Unable to deserialize message\n%s", wrong)
+        pygls.error("Unable to deserialize message\n%s", error)
     text = (tmp_path / "log").read_text()
     assert "Failed to handle request (ValueError, " in text
     assert "Unable to deserialize message\n" in text

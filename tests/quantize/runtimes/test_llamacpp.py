@@ -9,7 +9,7 @@ import gguf
 import numpy as np
 import pytest
 
-from cg2_quantize.graph.graph_weights import NamedWeights
+from cg2_quantize.graph.graph_weights import GraphWeights
 from cg2_runtimes.llamacpp_convert import MODEL, convert, halves_order
 from cg2ls.models.codegen2 import Checkpoint, CodeGenConfig
 
@@ -71,7 +71,7 @@ def test_the_matrices_are_the_checkpoints_but_for_rounding(tiny_checkpoint, tmp_
     found = gguf.quants.dequantize(
         tensors["blk.0.ffn_up.weight"].data, tensors["blk.0.ffn_up.weight"].tensor_type
     )
-    expected = NamedWeights(Checkpoint.open(tiny_checkpoint)).matrix(0, "mlp.fc_in").T
+    expected = GraphWeights(Checkpoint.open(tiny_checkpoint)).matrix(0, "mlp.fc_in").T
     assert np.abs(found - expected).max() < np.abs(expected).max() / 100
 
 

@@ -82,10 +82,10 @@ def collect(
             executors.run_ray(stages, work, workers, options or {})
         else:
             executors.run_local(stages, work, workers, progress=progress)
-    except OSError as wrong:
+    except OSError as error:
         raise CorpusError(
-            f"cannot write the corpus to {out} ({wrong.strerror or wrong}); make room and run the same command again."
-        ) from wrong
+            f"cannot write the corpus to {out} ({error.strerror or error}); make room and run the same command again."
+        ) from error
     report: dict[str, Any] = json.loads((out / REPORT).read_text(encoding="utf-8"))
     shutil.rmtree(work.folder)
     return report

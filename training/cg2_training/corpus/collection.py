@@ -98,8 +98,8 @@ def load_collection(path: Path) -> Collection:
     """
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as wrong:
-        raise CorpusError(f"cannot read the collection {path}: {wrong}.") from None
+    except (OSError, ValueError) as error:
+        raise CorpusError(f"cannot read the collection {path}: {error}.") from None
     unknown = set(raw) - {"source", "benchmarks"}
     if unknown:
         raise CorpusError(

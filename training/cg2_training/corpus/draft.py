@@ -10,7 +10,7 @@ Content = Literal["code", "text"]
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class SourceDocument:
     """A document as a reader found it, or as a rule left it.
 
     Attributes:

@@ -77,8 +77,8 @@ def run_slurm(stages: Sequence[Stage], work: Work, workers: int, options: Mappin
                 depends=before,
                 **options,
             )
-    except TypeError as wrong:
-        raise CorpusError(f"datatrove's Slurm executor does not take an option: {wrong}.") from None
+    except TypeError as error:
+        raise CorpusError(f"datatrove's Slurm executor does not take an option: {error}.") from None
     assert before
     before.run()
 
@@ -102,12 +102,12 @@ def run_ray(stages: Sequence[Stage], work: Work, workers: int, options: Mapping[
             )
         assert before
         before.run()
-    except (ImportError, ValueError) as wrong:
+    except (ImportError, ValueError) as error:
         raise CorpusError(
-            f"Ray cannot be used ({wrong}); install it with: pip install 'ray[default]'"
+            f"Ray cannot be used ({error}); install it with: pip install 'ray[default]'"
         ) from None
-    except TypeError as wrong:
-        raise CorpusError(f"datatrove's Ray executor does not take an option: {wrong}.") from None
+    except TypeError as error:
+        raise CorpusError(f"datatrove's Ray executor does not take an option: {error}.") from None
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cg2_training.corpus.draft import Draft
+from cg2_training.corpus.draft import SourceDocument
 from cg2_training.corpus.readers import Place, read
 from cg2_training.corpus.rules.licence import licence_of_text
 
@@ -26,7 +26,7 @@ def licence_at(place: Place, commit: str = "HEAD") -> str:
         texts = [
             draft.data.decode("utf-8", "replace")
             for draft in read(place, lambda path: "/" not in path and _names_one(path), commit=commit)
-            if isinstance(draft, Draft) and isinstance(draft.data, bytes)
+            if isinstance(draft, SourceDocument) and isinstance(draft.data, bytes)
         ]
     else:
         return ""

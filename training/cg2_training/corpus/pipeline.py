@@ -19,7 +19,7 @@ from datatrove.pipeline.base import PipelineStep
 from loguru import logger
 
 from cg2_training.corpus.collection import Collection, SourceSpec
-from cg2_training.corpus.draft import Draft, Dropped
+from cg2_training.corpus.draft import Dropped, SourceDocument
 from cg2_training.corpus.finish import finish
 from cg2_training.corpus.licence_files import licence_at
 from cg2_training.corpus.readers import Place, read
@@ -90,9 +90,9 @@ class ReadSources(PipelineStep):  # type: ignore[misc]
                     yield self._document(draft, spec, licence)
             pulse.next()
 
-    def _document(self, draft: Draft | Dropped, spec: SourceSpec, licence: str) -> Document:
-        size = len(draft.data) if isinstance(draft, Draft) else 0
-        text = decoded(draft) if isinstance(draft, Draft) else draft
+    def _document(self, draft: SourceDocument | Dropped, spec: SourceSpec, licence: str) -> Document:
+        size = len(draft.data) if isinstance(draft, SourceDocument) else 0
+        text = decoded(draft) if isinstance(draft, SourceDocument) else draft
         self.stat_update("documents")
         if isinstance(text, Dropped):
             facts = {"source": spec.name, "dropped": text.reason, "size": size}
@@ -175,7 +175,7 @@ class CleanDocuments(PipelineStep):  # type: ignore[misc]
         facts = document.metadata
         if "dropped" in facts:
             return Dropped(facts["dropped"])
-        draft = Draft(
+        draft = SourceDocument(
             document.text,
             document.id,
             facts["source"],

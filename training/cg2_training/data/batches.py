@@ -207,8 +207,8 @@ def row_stream(
 def _named(name: str, shard: TokenShard, context: int, objective: ObjectiveConfig, seed: int) -> RowStream:
     try:
         return RowStream(shard, context, objective, seed)
-    except TrainingError as wrong:
-        raise TrainingError(f"source {name}: {wrong}") from None
+    except TrainingError as error:
+        raise TrainingError(f"source {name}: {error}") from None
 
 
 def _seed_of(name: str, seed: int) -> int:

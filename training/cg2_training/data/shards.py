@@ -62,9 +62,9 @@ class TokenShard:
         try:
             meta = json.loads((folder / SHARD).read_text(encoding="utf-8"))
             tokens = np.memmap(folder / "tokens.bin", dtype=meta["dtype"], mode="r")
-        except (OSError, ValueError, KeyError) as wrong:
+        except (OSError, ValueError, KeyError) as error:
             raise TrainingError(
-                f"{folder} is not a token shard ({wrong}); run cg2-train tokenize again."
+                f"{folder} is not a token shard ({error}); run cg2-train tokenize again."
             ) from None
         if tokens.size != meta["tokens"]:
             raise TrainingError(
@@ -93,8 +93,8 @@ def read_documents(path: Path) -> Iterator[str]:
                     raise TrainingError(f"{path}, line {number}: not a JSON object with a text.") from None
     except FileNotFoundError:
         raise TrainingError(f"{path} does not exist; make it with cg2-train corpus.") from None
-    except UnicodeDecodeError as wrong:
-        raise TrainingError(f"{path} is damaged: it is not UTF-8 ({wrong.reason}); make it again.") from None
+    except UnicodeDecodeError as error:
+        raise TrainingError(f"{path} is damaged: it is not UTF-8 ({error.reason}); make it again.") from None
 
 
 def tokenize_corpus(
@@ -108,10 +108,10 @@ def tokenize_corpus(
     """
     try:
         return _tokenize(corpus, tokenizer, out, progress)
-    except OSError as wrong:
+    except OSError as error:
         raise TrainingError(
-            f"cannot write the shard {out} ({wrong.strerror or wrong}); make room and run the same command again."
-        ) from wrong
+            f"cannot write the shard {out} ({error.strerror or error}); make room and run the same command again."
+        ) from error
 
 
 def _tokenize(corpus: Path, tokenizer: CodeTokenizer, out: Path, progress: bool) -> TokenShard:

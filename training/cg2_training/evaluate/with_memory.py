@@ -14,7 +14,7 @@ from typing import Any
 from cg2_training.errors import TrainingError
 from cg2ls.engine import Engine
 from cg2ls.evaluation.quality.positions import sample
-from cg2ls.evaluation.quality.replay_memory import Memories
+from cg2ls.evaluation.quality.replay_memory import ReplayMemory
 from cg2ls.evaluation.quality.sources import collect
 from cg2ls.evaluation.quality.teacher_forcing import learn, summary
 from cg2ls.workspace.languages import LANGUAGES
@@ -77,7 +77,7 @@ def evaluate_with_memory(
         )
     with Engine.open(model) as engine:
         sources = collect(repositories, LANGUAGES, set(engine.model.languages))
-        memories = Memories(repositories, sources, engine.tokenizer, "on")
+        memories = ReplayMemory(repositories, sources, engine.tokenizer, "on")
         try:
             found = summary(learn(engine, memories, sample(sources, places, seed)))
         finally:

@@ -94,8 +94,8 @@ def _quality(measured: Evaluation, shipped: Evaluation) -> dict[str, float]:
 def _corpus_report(corpus: Path) -> dict[str, Any]:
     try:
         report: dict[str, Any] = json.loads((corpus / "corpus.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as wrong:
+    except (OSError, ValueError) as error:
         raise TrainingError(
-            f"{corpus} has no readable corpus.json ({wrong}); name a folder of corpus build."
+            f"{corpus} has no readable corpus.json ({error}); name a folder of corpus build."
         ) from None
     return report

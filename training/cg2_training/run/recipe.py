@@ -150,8 +150,8 @@ class Recipe:
             raw = tomllib.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise TrainingError(f"the recipe {path} does not exist.") from None
-        except (OSError, ValueError) as wrong:
-            raise TrainingError(f"the recipe {path} cannot be read ({wrong}).") from None
+        except (OSError, ValueError) as error:
+            raise TrainingError(f"the recipe {path} cannot be read ({error}).") from None
         for override in overrides:
             _apply(raw, override)
         return cls.from_dict(raw, str(path))
@@ -246,8 +246,8 @@ def _section(kind: type[T], raw: Mapping[str, Any], where: str) -> T:
             raise TrainingError(f"{where}: {key} must be {types[key]}, not {value!r}.")
     try:
         return kind(**raw)
-    except TypeError as wrong:
-        missing = str(wrong).split("argument", 1)[-1].lstrip("s: ")
+    except TypeError as error:
+        missing = str(error).split("argument", 1)[-1].lstrip("s: ")
         raise TrainingError(f"{where}: missing {missing}.") from None
 
 

@@ -31,7 +31,7 @@ def read_run(run: Path) -> tuple[int, Recipe]:
         raise TrainingError(
             f"{run} holds no checkpoint of a run; train first with cg2-train pretrain."
         ) from None
-    except (OSError, ValueError, KeyError, TypeError) as wrong:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise TrainingError(
-            f"{path} is damaged ({wrong}); the same pretrain command writes it again."
+            f"{path} is damaged ({error}); the same pretrain command writes it again."
         ) from None

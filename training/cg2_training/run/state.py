@@ -69,10 +69,10 @@ def save_state(run: Path, step: int, optimizer: Saveable, meta: dict[str, Any], 
             for old in saved_states(run)[:-KEPT]:
                 shutil.rmtree(old)
         ranks.wait()
-    except (OSError, SafetensorError) as wrong:
+    except (OSError, SafetensorError) as error:
         shutil.rmtree(part, ignore_errors=True)
         raise TrainingError(
-            f"{folder} could not be saved ({wrong}); make room, and the same command goes on from the state before."
+            f"{folder} could not be saved ({error}); make room, and the same command goes on from the state before."
         ) from None
     return folder
 
@@ -88,8 +88,8 @@ def _write(part: Path, optimizer: Saveable, ranks: Ranks) -> None:
 
     try:
         save(state, storage_writer=HuggingFaceStorageWriter(str(part), save_distributed=True))
-    except CheckpointException as wrong:  # no Exception, and many lines long
-        raise OSError(_first_failure(wrong)) from None
+    except CheckpointException as error:  # no Exception, and many lines long
+        raise OSError(_first_failure(error)) from None
 
 
 def saved_states(run: Path) -> list[Path]:
@@ -124,9 +124,9 @@ def load_state(
         if meta.get("recipe", {}).get("optimizer", {}).get("name", optimizer_name) != optimizer_name:
             state = {name: tensor for name, tensor in state.items() if name.startswith("master.")}
         optimizer.load_state(state)
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as wrong:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise TrainingError(
-            f"{newest} is damaged ({wrong}); remove it to resume from the state before."
+            f"{newest} is damaged ({error}); remove it to resume from the state before."
         ) from None
     return int(meta["step"])
 
@@ -146,8 +146,8 @@ def _read(folder: Path, optimizer: Saveable, ranks: Ranks) -> dict[str, Tensor]:
     }
     try:
         load(state, storage_reader=reader, no_dist=ranks.world == 1)
-    except CheckpointException as wrong:
-        raise OSError(_first_failure(wrong)) from None
+    except CheckpointException as error:
+        raise OSError(_first_failure(error)) from None
     return state
 
 

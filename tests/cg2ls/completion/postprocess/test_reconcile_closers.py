@@ -4,7 +4,7 @@ from cg2ls.completion.postprocess.reconcile_closers import reconcile
 
 
 @pytest.mark.parametrize(
-    ("text", "line_after", "shown", "covers"),
+    ("text", "line_after", "shown", "replace_length"),
     [
         ("a, b", "", "a, b", 0),
         ("a, b)", ")", "a, b", 0),
@@ -21,5 +21,5 @@ from cg2ls.completion.postprocess.reconcile_closers import reconcile
         ("a, b", ",", "a, b", 0),
     ],
 )
-def test_closers_right_of_the_cursor_are_not_shown_twice(text, line_after, shown, covers):
-    assert reconcile(text, line_after) == (shown, covers)
+def test_closers_right_of_the_cursor_are_not_shown_twice(text, line_after, shown, replace_length):
+    assert reconcile(text, line_after) == (shown, replace_length)

@@ -22,11 +22,11 @@ NOTHING_NEW = [
 @pytest.mark.parametrize(("art", "answer"), NOTHING_NEW)
 def test_the_rest_of_a_word_is_not_written_again(passes, art, answer):
     found = passes(RULE, art, answer, trigger="invoked")
-    assert (found.text, found.covers) == ("", 0)
+    assert (found.text, found.replace_length) == ("", 0)
 
 
 @pytest.mark.parametrize(
-    ("art", "answer", "text", "covers"),
+    ("art", "answer", "text", "replace_length"),
     [
         ("x = f(pa‸th)\n", 'th, mode="r")', 'th, mode="r"', 2),
         ("x = compu‸te\n", "te(order)", "te(order)", 2),
@@ -36,9 +36,9 @@ def test_the_rest_of_a_word_is_not_written_again(passes, art, answer):
         ("def g(a, r‸ecursive, dironly):\n", "ecursive=False, dironly):", "ecursive=False", 8),
     ],
 )
-def test_what_goes_on_behind_the_word_takes_its_place(passes, art, answer, text, covers):
+def test_what_goes_on_behind_the_word_takes_its_place(passes, art, answer, text, replace_length):
     found = passes(RULE, art, answer, trigger="invoked")
-    assert (found.text, found.covers) == (text, covers)
+    assert (found.text, found.replace_length) == (text, replace_length)
 
 
 @pytest.mark.parametrize(
@@ -53,4 +53,4 @@ def test_what_goes_on_behind_the_word_takes_its_place(passes, art, answer, text,
 )
 def test_what_is_put_into_a_word_or_elsewhere_stays(passes, art, answer):
     found = passes(RULE, art, answer, trigger="invoked")
-    assert (found.text, found.covers) == (answer, 0)
+    assert (found.text, found.replace_length) == (answer, 0)

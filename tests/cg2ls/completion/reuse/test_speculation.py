@@ -10,7 +10,7 @@ from cg2ls.completion.reuse.speculation import accepted_states
 
 
 @pytest.mark.parametrize(
-    ("art", "text", "covers", "states"),
+    ("art", "text", "replace_length", "states"),
     [
         ("x = ‸\ny\n", "1", 0, ["x = 1‸\ny\n", "x = 1\n‸\ny\n"]),
         ("    x = ‸", "1", 0, ["    x = 1‸", "    x = 1\n    ‸"]),
@@ -21,11 +21,11 @@ from cg2ls.completion.reuse.speculation import accepted_states
         ("\tif ‸\n", "a:", 0, ["\tif a:‸\n", "\tif a:\n\t\t‸\n"]),
     ],
 )
-def test_what_the_document_may_look_like_next(art, text, covers, states):
+def test_what_the_document_may_look_like_next(art, text, replace_length, states):
     cursor = Cursor.at(art.replace("‸", ""), art.index("‸"))
     found = [
         f"{state.text[: state.offset]}‸{state.text[state.offset :]}"
-        for state in accepted_states(cursor, text, covers, "python")
+        for state in accepted_states(cursor, text, replace_length, "python")
     ]
     assert found == states
 

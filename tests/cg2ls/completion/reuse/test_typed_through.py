@@ -17,18 +17,18 @@ def cursor_at(art: str) -> Cursor:
     return Cursor.at(art.replace("‸", ""), art.index("‸"))
 
 
-def cache_of(art: str, text: str, covers: int = 0, trigger: str = "automatic") -> TypedThrough:
+def cache_of(art: str, text: str, replace_length: int = 0, trigger: str = "automatic") -> TypedThrough:
     cache = TypedThrough()
-    cache.add(Suggestion.made(cursor_at(art), text, covers, trigger, -1.0))
+    cache.add(Suggestion.made(cursor_at(art), text, replace_length, trigger, -1.0))
     return cache
 
 
-def accepted(cursor: Cursor, text: str, covers: int) -> str:
-    return cursor.text[: cursor.offset] + text + cursor.text[cursor.offset + covers :]
+def accepted(cursor: Cursor, text: str, replace_length: int) -> str:
+    return cursor.text[: cursor.offset] + text + cursor.text[cursor.offset + replace_length :]
 
 
 @pytest.mark.parametrize(
-    ("made_at", "text", "covers", "asked_at", "rest", "covers_then"),
+    ("made_at", "text", "replace_length", "asked_at", "rest", "covers_then"),
     [
         # keys, accept-word, accept-line
         ("x = ‸\n", "foo(a)", 0, "x = f‸\n", "oo(a)", 0),
@@ -50,10 +50,10 @@ def accepted(cursor: Cursor, text: str, covers: int) -> str:
         ("x = 1‸\n", "", 0, "x = 1‸\n", "", 0),
     ],
 )
-def test_what_is_left(made_at, text, covers, asked_at, rest, covers_then):
-    found = cache_of(made_at, text, covers).find(cursor_at(asked_at), "automatic")
+def test_what_is_left(made_at, text, replace_length, asked_at, rest, covers_then):
+    found = cache_of(made_at, text, replace_length).find(cursor_at(asked_at), "automatic")
     assert found is not None
-    assert (found.text, found.covers) == (rest, covers_then)
+    assert (found.text, found.replace_length) == (rest, covers_then)
 
 
 @pytest.mark.parametrize(
@@ -81,9 +81,9 @@ def test_who_asks_by_hand_gets_more_than_what_came_by_itself():
 @given(CODE, CODE, CODE, st.data())
 def test_accepting_the_rest_gives_what_accepting_at_once_would(before, after, text, data):
     cursor = Cursor.at(before + after, len(before))
-    covers = data.draw(st.integers(0, len(cursor.line_after)))
+    replace_length = data.draw(st.integers(0, len(cursor.line_after)))
     cache = TypedThrough()
-    cache.add(Suggestion.made(cursor, text, covers, "automatic", -1.0))
+    cache.add(Suggestion.made(cursor, text, replace_length, "automatic", -1.0))
     typed = text[: data.draw(st.integers(0, len(text)))]
     now = Cursor.at(before + typed + after, len(before + typed))
     found = cache.find(now, "automatic")
@@ -91,7 +91,7 @@ def test_accepting_the_rest_gives_what_accepting_at_once_would(before, after, te
         assert typed
         assert not text[len(typed) :].strip()
     else:
-        assert accepted(now, found.text, found.covers) == accepted(cursor, text, covers)
+        assert accepted(now, found.text, found.replace_length) == accepted(cursor, text, replace_length)
 
 
 CLOSED = {"(": ")", "[": "]", "{": "}", '"': '"'}
@@ -114,7 +114,7 @@ def test_with_an_editor_that_closes_brackets_too(text, data):
     if found is None:  # only closers are left, and they stand there
         assert session_text == f"x = {text}\nnext\n"
     else:
-        assert accepted(now, found.text, found.covers) == f"x = {text}\nnext\n"
+        assert accepted(now, found.text, found.replace_length) == f"x = {text}\nnext\n"
 
 
 def test_typing_on_and_back_runs_the_model_once(scripted):

@@ -5,13 +5,13 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cg2ls.completion.trigger.debounce import LONGEST_WAIT, Rhythm
+from cg2ls.completion.trigger.debounce import LONGEST_WAIT, Debounce
 
 NUMBERS = st.lists(st.floats(allow_nan=True, allow_infinity=True))
 
 
-def typed(gap: float, answer: float | None) -> Rhythm:
-    rhythm = Rhythm()
+def typed(gap: float, answer: float | None) -> Debounce:
+    rhythm = Debounce()
     for number in range(20):
         rhythm.key(number * gap)
     if answer is not None:
@@ -29,7 +29,7 @@ def test_slow_answers_wait_for_a_pause():
 
 
 def test_before_anything_was_measured_there_is_no_wait():
-    assert Rhythm().wait() == 0
+    assert Debounce().wait() == 0
     assert typed(0.2, None).wait() == 0
 
 
@@ -42,7 +42,7 @@ def test_a_pause_is_no_rhythm():
 
 @given(NUMBERS, NUMBERS)
 def test_it_is_never_anything_but_a_wait(keys, answers):
-    rhythm = Rhythm()
+    rhythm = Debounce()
     for now in keys:
         rhythm.key(now)
     for seconds in answers:

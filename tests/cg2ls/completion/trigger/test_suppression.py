@@ -8,7 +8,7 @@ from cg2ls.completion import CompletionOptions
 from cg2ls.completion.prompt.cursor import Cursor
 from cg2ls.completion.syntax import grammar_of
 from cg2ls.completion.syntax.kind import kind_at
-from cg2ls.completion.trigger.suppression import LONGEST_LINE, Asked, silence
+from cg2ls.completion.trigger.suppression import LONGEST_LINE, Asked, suppression
 
 DEFAULTS = CompletionOptions()
 OFF = CompletionOptions(enable=False)
@@ -56,16 +56,17 @@ def test_silence(art, language, trigger, options, name):
         options=options,
         kind=lambda: kind_at(cursor, grammar_of(language)),
     )
-    found = silence(asked)
+    found = suppression(asked)
     assert (found and found.name) == name
     if found is not None:
         assert found.says.endswith(".")
         off = replace(options, disabled_rules=frozenset({name}))
-        assert silence(replace(asked, options=off)) is None
+        assert suppression(replace(asked, options=off)) is None
 
 
 def test_a_model_that_does_not_say_its_languages_answers_in_every_one():
     cursor = Cursor.at("x = ", 4)
     assert (
-        silence(Asked(cursor=cursor, language="c", known=(), trigger="automatic", options=DEFAULTS)) is None
+        suppression(Asked(cursor=cursor, language="c", known=(), trigger="automatic", options=DEFAULTS))
+        is None
     )

@@ -25,7 +25,7 @@ def test_what_goes_on_growing_is_one():
     assert "Answers got slower: 13.0 ms" in seen(times=(9, 10, 12, 13)).problem()
 
 
-class Keeper:
+class ModelManager:
     """Keeps some memory from every key."""
 
     def __init__(self, kilobytes: int, *, asks: bool = True) -> None:
@@ -41,8 +41,8 @@ class Keeper:
 
 def test_a_leak_is_found(shop):
     """200 KB a key are 60 MB in 300 keys; the process has a few hundred."""
-    assert "Memory grew" in soak(Keeper(200), [shop], 600).problem()
-    assert soak(Keeper(0), [shop], 600).problem() == ""
+    assert "Memory grew" in soak(ModelManager(200), [shop], 600).problem()
+    assert soak(ModelManager(0), [shop], 600).problem() == ""
 
 
 @pytest.mark.slow
@@ -55,9 +55,9 @@ def test_an_editor_does_not_leak(tiny_engine, shop):
 
 def test_quarters_need_keys(shop):
     with pytest.raises(ReplayError, match="too short"):
-        soak(Keeper(0), [shop], 100)
+        soak(ModelManager(0), [shop], 100)
 
 
 def test_silence_cannot_soak(shop):
     with pytest.raises(ReplayError, match="ran at no key"):
-        soak(Keeper(0, asks=False), [shop], 400)
+        soak(ModelManager(0, asks=False), [shop], 400)

@@ -15,7 +15,7 @@ def passage(art: str, above: str = "") -> Passage:
 
 
 @pytest.mark.parametrize(
-    ("art", "text", "covers", "exact", "whole"),
+    ("art", "text", "replace_length", "exact", "whole"),
     [
         ("x = |a + b", "a + b", 0, True, True),
         ("x = |a + b", "a + c", 0, False, False),
@@ -32,8 +32,8 @@ def passage(art: str, above: str = "") -> Passage:
         ("x = |a  ", "a", 0, True, True),
     ],
 )
-def test_verdicts(art, text, covers, exact, whole):
-    found = judge(passage(art), text, covers)
+def test_verdicts(art, text, replace_length, exact, whole):
+    found = judge(passage(art), text, replace_length)
     assert found.shown
     assert (found.exact_line, found.whole) == (exact, whole)
 

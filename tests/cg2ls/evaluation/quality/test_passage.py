@@ -111,9 +111,11 @@ def test_accepting_what_fits_leads_to_the_target_too(data):
     while not passage.finished:
         length = data.draw(st.integers(0, 12))
         offer = target[len(passage.left) :][:length] if target.startswith(passage.left) else ""
-        covers = next((size for size in range(len(passage.right) + 1) if passage.fits(offer, size)), None)
-        if offer and covers is not None:
-            passage.insert(offer, covers)
+        replace_length = next(
+            (size for size in range(len(passage.right) + 1) if passage.fits(offer, size)), None
+        )
+        if offer and replace_length is not None:
+            passage.insert(offer, replace_length)
             assert passage.left.startswith(target[: passage.done])
         else:
             passage.step()

@@ -30,7 +30,7 @@ def test_the_numbers_are_those_of_two_settings(found, tiny_engine, shop):
         for number, position in enumerate(sample([shop], 40)):
             answer = ask_first(editor, position)
             expected = found.without.get(name, {}).get(number, found.judged[number])[1]
-            assert judge(position.passage, answer.text, answer.covers) == expected, (name, number)
+            assert judge(position.passage, answer.text, answer.replace_length) == expected, (name, number)
 
 
 def test_shares_with_and_without(found):

@@ -10,9 +10,9 @@ import pytest
 
 from cg2ls.engine import Engine
 from cg2ls.evaluation.quality.positions import sample
-from cg2ls.evaluation.quality.replay_memory import Memories
+from cg2ls.evaluation.quality.replay_memory import ReplayMemory
 from cg2ls.evaluation.quality.sources import collect
-from cg2ls.evaluation.quality.teacher_forcing import Lesson, examples, learn, summary
+from cg2ls.evaluation.quality.teacher_forcing import TokenLesson, examples, learn, summary
 from cg2ls.models.folder.locations import SHIPPED_DEFAULT
 from cg2ls.retrieval.memory.fit_mixture import bits_per_token
 from cg2ls.retrieval.memory.mixture import shipped
@@ -49,9 +49,9 @@ def repository(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def taught(engine: Engine, repository: Path, scope: str) -> list[Lesson]:
+def taught(engine: Engine, repository: Path, scope: str) -> list[TokenLesson]:
     sources = collect([repository], LANGUAGES)
-    memories = Memories([repository], sources, engine.tokenizer, scope)
+    memories = ReplayMemory([repository], sources, engine.tokenizer, scope)
     lessons = learn(engine, memories, sample(sources, 6, seed=1))
     memories.close()
     return lessons
@@ -84,7 +84,7 @@ def test_a_summary_tells_what_memory_gained(engine: Engine, repository: Path) ->
 
 def test_copies_of_a_file_give_nothing_away(engine: Engine, repository: Path) -> None:
     sources = collect([repository], LANGUAGES)
-    memories = Memories([repository], sources, engine.tokenizer, "on")
+    memories = ReplayMemory([repository], sources, engine.tokenizer, "on")
     shelf = next(source for source in sources if source.path == "shelf.py")
     prior = memories.prior(shelf, "x = 1\n", 0)
     assert prior

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cg2_training.corpus.draft import Draft
+from cg2_training.corpus.draft import SourceDocument
 from cg2_training.corpus.errors import CorpusError
 from cg2_training.corpus.readers.archives import read_sdist, read_wheel
 from tests.training.corpus.corpus_samples import make_wheel
@@ -33,7 +33,7 @@ def make_sdist(folder: Path, files: dict[str, str]) -> Path:
 
 def test_a_wheels_files_are_under_its_licence(tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path, "thing", {"thing/b.py": "b = 1", "thing/a.py": "a = 1", "thing/a.txt": "no"})
-    expected = [Draft(f"{n} = 1".encode(), f"thing/{n}.py", licences=("MIT",)) for n in "ab"]
+    expected = [SourceDocument(f"{n} = 1".encode(), f"thing/{n}.py", licences=("MIT",)) for n in "ab"]
     assert list(read_wheel(wheel, python)) == expected
 
 
@@ -43,14 +43,14 @@ def test_an_sdists_files_are_under_its_licence(tmp_path: Path) -> None:
         "PKG-INFO": "Metadata-Version: 2.4\nName: thing\nLicense-Expression: MIT\n",
     }
     assert list(read_sdist(make_sdist(tmp_path, files), python)) == [
-        Draft(b"setup = 1", "setup.py", licences=("MIT",))
+        SourceDocument(b"setup = 1", "setup.py", licences=("MIT",))
     ]
 
 
 def test_a_copyleft_archive_gives_a_licence_that_is_refused(tmp_path: Path) -> None:
     files = {"a.py": "a = 1", "PKG-INFO": "Metadata-Version: 2.1\nName: thing\nLicense: GPLv3\n"}
     (draft,) = read_sdist(make_sdist(tmp_path, files), python)
-    assert isinstance(draft, Draft)
+    assert isinstance(draft, SourceDocument)
     assert draft.licences == ("LicenseRef-not-permissive",)
 
 

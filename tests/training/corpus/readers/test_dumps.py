@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 
-from cg2_training.corpus.draft import Draft, Dropped
+from cg2_training.corpus.draft import Dropped, SourceDocument
 from cg2_training.corpus.errors import CorpusError
 from cg2_training.corpus.readers import Place, kind_of, read
 from cg2_training.corpus.readers.columns import Columns
@@ -34,7 +34,7 @@ STARCODER = {
     "id": "7",
     "content": "<reponame>b/c<filename>a.py<gh_stars>1-10\ntwo = 2\n",
 }
-EXPECTED = Draft(
+EXPECTED = SourceDocument(
     "one = 1\n",
     "src/one.py",
     language="Python",
@@ -59,7 +59,7 @@ def write(path: Path, rows: list[dict[str, Any]]) -> Path:
     return path
 
 
-def found(path: Path, columns: Columns | None = None) -> list[Draft | Dropped]:
+def found(path: Path, columns: Columns | None = None) -> list[SourceDocument | Dropped]:
     return list(read(Place(path, kind_of(path)), lambda _: True, columns=columns))
 
 
@@ -68,14 +68,14 @@ def test_the_stacks_columns_are_known(tmp_path: Path, name: str) -> None:
     path = write(tmp_path / name, [STACK, STACK | {"content": "two = 2\n"}])
     first, second = found(path)
     assert first == EXPECTED
-    assert isinstance(second, Draft)
+    assert isinstance(second, SourceDocument)
     assert second.data == "two = 2\n"
 
 
 @pytest.mark.parametrize("name", ["d.jsonl", "d.parquet"])
 def test_starcoderdatas_marks_are_not_part_of_the_text(tmp_path: Path, name: str) -> None:
     (draft,) = found(write(tmp_path / name, [STARCODER]))
-    assert draft == Draft("two = 2\n", "a.py", repository="b/c")
+    assert draft == SourceDocument("two = 2\n", "a.py", repository="b/c")
 
 
 @pytest.mark.parametrize("name", ["d.jsonl", "d.parquet"])
@@ -93,7 +93,7 @@ def test_unknown_columns_are_named_and_can_be_named(tmp_path: Path, name: str) -
     path = write(tmp_path / name, [{"body": "x = 1\n", "ext": "rs"}])
     with pytest.raises(CorpusError, match=r"has no column of text among body, ext; name it as columns\.text"):
         found(path)
-    assert found(path, Columns(text="body")) == [Draft("x = 1\n", "row-1.rs")]
+    assert found(path, Columns(text="body")) == [SourceDocument("x = 1\n", "row-1.rs")]
     with pytest.raises(CorpusError, match="has no column 'main'; there are: body, ext"):
         found(path, Columns(text="main"))
 
@@ -127,4 +127,8 @@ def test_licences_may_be_a_list_a_word_or_json(tmp_path: Path) -> None:
     column = "max_stars_repo_licenses"
     rows = [STACK | {column: "MIT"}, STACK | {column: '["MIT", "0BSD"]'}, STACK | {column: None}]
     drafts = found(write(tmp_path / "d.jsonl", rows))
-    assert [one.licences for one in drafts if isinstance(one, Draft)] == [("MIT",), ("MIT", "0BSD"), ()]
+    assert [one.licences for one in drafts if isinstance(one, SourceDocument)] == [
+        ("MIT",),
+        ("MIT", "0BSD"),
+        (),
+    ]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cg2_training.corpus.collection import SourceSpec
-from cg2_training.corpus.draft import Draft, Dropped
+from cg2_training.corpus.draft import Dropped, SourceDocument
 from cg2_training.corpus.errors import CorpusError
 from cg2_training.corpus.readers import Place, read
 
@@ -21,9 +21,9 @@ def test_ignored_files_links_and_secrets_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / "link.py").symlink_to(tmp_path / "a.py")
     spec = SourceSpec(name="x", path=str(tmp_path))
     found = list(read(Place(tmp_path, "folder"), spec.wants))
-    assert [one for one in found if isinstance(one, Draft)] == [
-        Draft(b"a.py", "a.py"),
-        Draft(b"sub/b.rs", "sub/b.rs"),
+    assert [one for one in found if isinstance(one, SourceDocument)] == [
+        SourceDocument(b"a.py", "a.py"),
+        SourceDocument(b"sub/b.rs", "sub/b.rs"),
     ]
     reasons = Counter(one.reason for one in found if isinstance(one, Dropped))
     assert reasons == {"folder: link": 1, "folder: ignored": 1, "folder: secret name": 1}

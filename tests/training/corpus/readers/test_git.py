@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cg2_training.corpus.draft import Draft, Dropped
+from cg2_training.corpus.draft import Dropped, SourceDocument
 from cg2_training.corpus.errors import CorpusError
 from cg2_training.corpus.readers.git import MAX_BYTES, read_checkout
 
@@ -42,7 +42,7 @@ def repository(tmp_path: Path) -> Path:
 
 def texts(repository: Path, commit: str = "HEAD") -> dict[str, bytes | str]:
     found = read_checkout(repository, lambda path: path.endswith(".py"), commit)
-    return {one.path: one.data for one in found if isinstance(one, Draft)}
+    return {one.path: one.data for one in found if isinstance(one, SourceDocument)}
 
 
 def test_tracked_files_are_read_as_they_were_committed(repository: Path) -> None:
@@ -84,7 +84,7 @@ def test_links_large_files_and_secret_names_are_left_alone(repository: Path) -> 
     git(repository, "add", "-f", ".")
     git(repository, "commit", "-qm", "two")
     found = list(read_checkout(repository, lambda path: path.endswith(".py")))
-    assert {one.path for one in found if isinstance(one, Draft)} == {"kept.py"}
+    assert {one.path for one in found if isinstance(one, SourceDocument)} == {"kept.py"}
     assert {one.reason for one in found if isinstance(one, Dropped)} == {"too large", "secret name"}
 
 

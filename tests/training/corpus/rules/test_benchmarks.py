@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cg2_training.corpus.draft import Draft, Dropped
+from cg2_training.corpus.draft import Dropped, SourceDocument
 from cg2_training.corpus.errors import CorpusError
 from cg2_training.corpus.rules.benchmarks import Benchmarks, benchmark_texts
 from tests.training.corpus.corpus_samples import module
@@ -34,23 +34,23 @@ def index(tmp_path: Path, row: object) -> Benchmarks:
 def test_a_document_with_an_item_in_it_is_left_out(tmp_path: Path, layout: str) -> None:
     rule = index(tmp_path, ROWS[layout])
     text = module("before") + PROMPT.upper() + SOLUTION + module("after")
-    assert rule(Draft(text, "a.py")) == Dropped("benchmark")
+    assert rule(SourceDocument(text, "a.py")) == Dropped("benchmark")
 
 
 def test_white_space_and_marks_make_no_difference(tmp_path: Path) -> None:
     rule = index(tmp_path, ROWS["HumanEval"])
     changed = (PROMPT + SOLUTION).replace("    ", "\t").replace("(", " ( ").replace("# ", "// ")
-    assert rule(Draft(changed, "a.py")) == Dropped("benchmark")
+    assert rule(SourceDocument(changed, "a.py")) == Dropped("benchmark")
 
 
 def test_a_phrase_in_common_is_no_copy(tmp_path: Path) -> None:
     rule = index(tmp_path, ROWS["HumanEval"])
-    draft = Draft(module("own") + PROMPT[:90], "a.py")
+    draft = SourceDocument(module("own") + PROMPT[:90], "a.py")
     assert rule(draft) is draft
 
 
 def test_without_benchmarks_everything_stays() -> None:
-    draft = Draft(PROMPT, "a.py")
+    draft = SourceDocument(PROMPT, "a.py")
     assert Benchmarks()(draft) is draft
 
 

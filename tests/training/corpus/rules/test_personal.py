@@ -6,7 +6,7 @@ import ast
 
 import pytest
 
-from cg2_training.corpus.draft import Draft
+from cg2_training.corpus.draft import SourceDocument
 from cg2_training.corpus.rules.personal import EMAIL, IPV4, IPV6, without_personal_data
 
 
@@ -22,7 +22,7 @@ from cg2_training.corpus.rules.personal import EMAIL, IPV4, IPV6, without_person
     ],
 )
 def test_real_addresses_are_replaced(text: str, expected: str) -> None:
-    assert without_personal_data(Draft(text, "a.py")).data == expected
+    assert without_personal_data(SourceDocument(text, "a.py")).data == expected
 
 
 @pytest.mark.parametrize(
@@ -42,9 +42,9 @@ def test_real_addresses_are_replaced(text: str, expected: str) -> None:
     ],
 )
 def test_what_is_no_real_address_stays(text: str) -> None:
-    assert without_personal_data(Draft(text, "a.py")).data == text
+    assert without_personal_data(SourceDocument(text, "a.py")).data == text
 
 
 def test_code_still_parses() -> None:
     text = "x = ['jane@somewhere.org', '93.184.216.34']  # jane@somewhere.org\ny = w@x.shape\n"
-    ast.parse(without_personal_data(Draft(text, "a.py")).text)
+    ast.parse(without_personal_data(SourceDocument(text, "a.py")).text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cg2_training.corpus.draft import Draft, Dropped
+from cg2_training.corpus.draft import Dropped, SourceDocument
 from cg2_training.corpus.rules.decoding import decoded
 from cg2_training.corpus.rules.language import LanguageRule
 from cg2_training.corpus.rules.licence import OWN, LicenceRule, licence_of_text
@@ -13,40 +13,40 @@ from tests.training.corpus.corpus_samples import module
 
 
 def test_line_ends_and_byte_order_marks_go() -> None:
-    assert decoded(Draft("\ufeffa\r\nb\rc".encode(), "a.py")) == Draft("a\nb\nc", "a.py")
+    assert decoded(SourceDocument("\ufeffa\r\nb\rc".encode(), "a.py")) == SourceDocument("a\nb\nc", "a.py")
 
 
 @pytest.mark.parametrize("data", [b"\xff\xfe", b"a\0b", "a\0b", "\ud800"])
 def test_what_is_no_text_is_left_out(data: bytes | str) -> None:
-    assert decoded(Draft(data, "a.py")) == Dropped("not UTF-8")
+    assert decoded(SourceDocument(data, "a.py")) == Dropped("not UTF-8")
 
 
 @pytest.mark.parametrize(
     ("draft", "language"),
     [
-        (Draft("", "a.rs", language="Python"), "python"),
-        (Draft("", "a", language="C++"), "cpp"),
-        (Draft("", "a.tsx"), "typescriptreact"),
-        (Draft("", "README.md", content="text"), "markdown"),
-        (Draft("#!/usr/bin/env python3\n", "bin/tool"), "python"),
-        (Draft("#!/bin/bash\n", "bin/tool"), "shellscript"),
+        (SourceDocument("", "a.rs", language="Python"), "python"),
+        (SourceDocument("", "a", language="C++"), "cpp"),
+        (SourceDocument("", "a.tsx"), "typescriptreact"),
+        (SourceDocument("", "README.md", content="text"), "markdown"),
+        (SourceDocument("#!/usr/bin/env python3\n", "bin/tool"), "python"),
+        (SourceDocument("#!/bin/bash\n", "bin/tool"), "shellscript"),
     ],
 )
-def test_a_language_by_word_name_or_first_line(draft: Draft, language: str) -> None:
+def test_a_language_by_word_name_or_first_line(draft: SourceDocument, language: str) -> None:
     result = LanguageRule()(draft)
-    assert isinstance(result, Draft)
+    assert isinstance(result, SourceDocument)
     assert result.language == language
 
 
 def test_a_language_by_content() -> None:
-    result = LanguageRule()(Draft(module("some", 40), "row-1"))
-    assert isinstance(result, Draft)
+    result = LanguageRule()(SourceDocument(module("some", 40), "row-1"))
+    assert isinstance(result, SourceDocument)
     assert result.language == "python"
-    assert LanguageRule()(Draft("it", "row-1")) == Dropped("unknown language")
+    assert LanguageRule()(SourceDocument("it", "row-1")) == Dropped("unknown language")
 
 
 def test_other_languages_are_left_out() -> None:
-    assert LanguageRule(("python",))(Draft("", "a.rs")) == Dropped("other language")
+    assert LanguageRule(("python",))(SourceDocument("", "a.rs")) == Dropped("other language")
 
 
 @pytest.mark.parametrize(
@@ -63,12 +63,12 @@ def test_other_languages_are_left_out() -> None:
     ],
 )
 def test_only_permissive_licences_pass(default: str, licences: tuple[str, ...], result: object) -> None:
-    passed = LicenceRule(default)(Draft("x", "a.py", licences=licences))
-    assert (passed.licences if isinstance(passed, Draft) else passed.reason) == result
+    passed = LicenceRule(default)(SourceDocument("x", "a.py", licences=licences))
+    assert (passed.licences if isinstance(passed, SourceDocument) else passed.reason) == result
 
 
 def test_a_header_overrules_the_repositorys_licence() -> None:
-    draft = Draft("# Licensed under the GNU General Public License v2\n", "a.py", licences=("MIT",))
+    draft = SourceDocument("# Licensed under the GNU General Public License v2\n", "a.py", licences=("MIT",))
     assert LicenceRule()(draft) == Dropped("licence header")
 
 
@@ -95,21 +95,23 @@ def test_licence_files_are_known_by_their_sentences(text: str, licence: str) -> 
     ],
 )
 def test_what_tools_wrote_is_left_out(text: str, reason: str) -> None:
-    assert written_by_people(Draft(text, "a.go")) == Dropped(reason)
+    assert written_by_people(SourceDocument(text, "a.go")) == Dropped(reason)
 
 
 def test_a_paragraph_on_one_line_is_natural_in_text() -> None:
-    draft = Draft("A sentence of a long paragraph. " * 100, "a.md", content="text")
+    draft = SourceDocument("A sentence of a long paragraph. " * 100, "a.md", content="text")
     assert written_by_people(draft) is draft
-    assert written_by_people(Draft("|-+=" * 200, "a.md", content="text")) == Dropped("mostly symbols")
+    assert written_by_people(SourceDocument("|-+=" * 200, "a.md", content="text")) == Dropped(
+        "mostly symbols"
+    )
 
 
 def test_sizes_are_bounded() -> None:
-    assert sized(Draft("x", "a.py")) == Dropped("too small")
-    assert sized(Draft("x" * 300_000, "a.py")) == Dropped("too large")
+    assert sized(SourceDocument("x", "a.py")) == Dropped("too small")
+    assert sized(SourceDocument("x" * 300_000, "a.py")) == Dropped("too large")
 
 
 def test_python_must_parse_and_other_languages_are_taken_as_they_are() -> None:
-    assert python_parses(Draft("def f(:\n", "a.py", language="python")) == Dropped("does not parse")
-    draft = Draft("fn f( {\n", "a.rs", language="rust")
+    assert python_parses(SourceDocument("def f(:\n", "a.py", language="python")) == Dropped("does not parse")
+    draft = SourceDocument("fn f( {\n", "a.rs", language="rust")
     assert python_parses(draft) is draft

@@ -10,14 +10,14 @@ from email.message import Message
 from email.parser import BytesParser
 from pathlib import Path
 
-from cg2_training.corpus.draft import Draft, Dropped
+from cg2_training.corpus.draft import Dropped, SourceDocument
 from cg2_training.corpus.errors import CorpusError, LicenceError
 from cg2_training.corpus.licences import declared
 from cg2_training.corpus.readers.git import MAX_BYTES
 from cg2_training.corpus.sources import read_metadata
 
 
-def read_wheel(wheel: Path, wanted: Callable[[str], bool]) -> Iterator[Draft | Dropped]:
+def read_wheel(wheel: Path, wanted: Callable[[str], bool]) -> Iterator[SourceDocument | Dropped]:
     """The wanted files of a wheel, each under the licence that its METADATA declares.
 
     Raises:
@@ -31,12 +31,12 @@ def read_wheel(wheel: Path, wanted: Callable[[str], bool]) -> Iterator[Draft | D
                     if entry.file_size > MAX_BYTES:
                         yield Dropped("too large")
                     else:
-                        yield Draft(archive.read(entry), entry.filename, licences=licences)
-    except (zipfile.BadZipFile, zlib.error) as wrong:
-        raise CorpusError(f"{wheel} is damaged ({wrong}); fetch it again.") from wrong
+                        yield SourceDocument(archive.read(entry), entry.filename, licences=licences)
+    except (zipfile.BadZipFile, zlib.error) as error:
+        raise CorpusError(f"{wheel} is damaged ({error}); fetch it again.") from error
 
 
-def read_sdist(sdist: Path, wanted: Callable[[str], bool]) -> Iterator[Draft | Dropped]:
+def read_sdist(sdist: Path, wanted: Callable[[str], bool]) -> Iterator[SourceDocument | Dropped]:
     """The wanted files of a source distribution, each under the licence that its PKG-INFO declares.
 
     Raises:
@@ -52,9 +52,9 @@ def read_sdist(sdist: Path, wanted: Callable[[str], bool]) -> Iterator[Draft | D
                     if entry.size > MAX_BYTES:
                         yield Dropped("too large")
                         continue
-                    yield Draft(_content(archive, entry), inner, licences=licences)
-    except (tarfile.TarError, EOFError, zlib.error) as wrong:
-        raise CorpusError(f"{sdist} is damaged ({wrong}); fetch it again.") from wrong
+                    yield SourceDocument(_content(archive, entry), inner, licences=licences)
+    except (tarfile.TarError, EOFError, zlib.error) as error:
+        raise CorpusError(f"{sdist} is damaged ({error}); fetch it again.") from error
 
 
 def _package_info(archive: tarfile.TarFile, members: dict[str, tarfile.TarInfo]) -> tuple[Message, str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from cg2_training.corpus.draft import Draft, Dropped
+from cg2_training.corpus.draft import Dropped, SourceDocument
 from cg2_training.corpus.errors import CorpusError
 
 KNOWN = {
@@ -63,7 +63,7 @@ class Columns:
         return found
 
 
-def draft_of(row: Mapping[str, Any], columns: Mapping[str, str], number: int) -> Draft | Dropped:
+def draft_of(row: Mapping[str, Any], columns: Mapping[str, str], number: int) -> SourceDocument | Dropped:
     """One row as a draft.
 
     Args:
@@ -76,7 +76,7 @@ def draft_of(row: Mapping[str, Any], columns: Mapping[str, str], number: int) ->
         return Dropped("no text")
     path = _word(row.get(columns.get("path", "")))
     extension = _word(row.get(columns.get("extension", ""))).lstrip(".")
-    return Draft(
+    return SourceDocument(
         _STAR_MARKS.sub("", text),
         path or (f"row-{number}.{extension}" if extension else f"row-{number}"),
         language=_word(row.get(columns.get("language", ""))),

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from cg2_training.corpus.draft import Draft, Dropped
+from cg2_training.corpus.draft import Dropped, SourceDocument
 from cg2ls.workspace import ReadingRules, Workspace
 
 MOST = 10_000_000
 """Files and folders looked at in one source."""
 
 
-def read_folder(folder: Path, wanted: Callable[[str], bool]) -> Iterator[Draft | Dropped]:
+def read_folder(folder: Path, wanted: Callable[[str], bool]) -> Iterator[SourceDocument | Dropped]:
     """The files of a folder that may be read.
 
     Args:
@@ -26,7 +26,7 @@ def read_folder(folder: Path, wanted: Callable[[str], bool]) -> Iterator[Draft |
         relative = path.relative_to(workspace.root).as_posix()
         if wanted(relative):
             try:
-                yield Draft(path.read_bytes(), relative)
+                yield SourceDocument(path.read_bytes(), relative)
             except OSError:
                 yield Dropped("folder: unreadable")
     yield from refused

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
-from cg2_training.corpus.draft import Draft, Dropped
+from cg2_training.corpus.draft import Dropped, SourceDocument
 from cg2_training.corpus.errors import CorpusError
 from cg2ls.workspace.secrets import has_secret_name
 
@@ -31,7 +31,7 @@ def read_checkout(
     wanted: Callable[[str], bool],
     commit: str = "HEAD",
     done: Callable[[float], object] = lambda _: None,
-) -> Iterator[Draft | Dropped]:
+) -> Iterator[SourceDocument | Dropped]:
     """The files of a commit.
 
     Args:
@@ -56,7 +56,7 @@ def read_checkout(
             if data is None:
                 git.stdin.close()
                 raise CorpusError(f"{repository} lacks the object of {path}; fetch the repository whole.")
-            yield Draft(data, path)
+            yield SourceDocument(data, path)
             done(number / len(files))
         git.stdin.close()
 

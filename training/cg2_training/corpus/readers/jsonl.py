@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from cg2_training.corpus.draft import Draft, Dropped
+from cg2_training.corpus.draft import Dropped, SourceDocument
 from cg2_training.corpus.errors import CorpusError
 from cg2_training.corpus.readers.columns import Columns, draft_of
 from cg2_training.corpus.readers.zstandard_lines import zstandard_lines
@@ -17,7 +17,7 @@ from cg2_training.corpus.readers.zstandard_lines import zstandard_lines
 
 def read_json_lines(
     path: Path, columns: Columns, done: Callable[[float], object] = lambda _: None
-) -> Iterator[Draft | Dropped]:
+) -> Iterator[SourceDocument | Dropped]:
     """The rows of a JSON-lines file; columns are found anew where a row has others.
 
     Raises:
@@ -48,8 +48,8 @@ def _rows(path: Path, done: Callable[[float], object]) -> Iterator[dict[str, Any
                     yield _row(line, path, number)
                 if number % 256 == 0:
                     done(file.tell() / size)
-        except (EOFError, gzip.BadGzipFile, zlib.error) as wrong:
-            raise CorpusError(f"{path} is cut off or damaged ({wrong}); fetch it again.") from wrong
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise CorpusError(f"{path} is cut off or damaged ({error}); fetch it again.") from error
 
 
 def _lines(path: Path, file: IO[bytes]) -> Iterator[bytes]:
@@ -61,8 +61,8 @@ def _lines(path: Path, file: IO[bytes]) -> Iterator[bytes]:
 def _row(line: bytes, path: Path, number: int) -> dict[str, Any]:
     try:
         row = json.loads(line)
-    except (ValueError, RecursionError) as wrong:
-        raise CorpusError(f"{path}, line {number}: not JSON ({wrong}); mend or remove the line.") from None
+    except (ValueError, RecursionError) as error:
+        raise CorpusError(f"{path}, line {number}: not JSON ({error}); mend or remove the line.") from None
     if not isinstance(row, dict):
         raise CorpusError(f"{path}, line {number}: not a JSON object; mend or remove the line.")
     return row

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from cg2_training.corpus.draft import Draft, Dropped
+from cg2_training.corpus.draft import Dropped, SourceDocument
 from cg2_training.corpus.errors import CorpusError
 from cg2_training.corpus.readers.columns import Columns, draft_of
 
@@ -15,7 +15,7 @@ ROWS = 256
 
 def read_parquet(
     path: Path, columns: Columns, done: Callable[[float], object] = lambda _: None
-) -> Iterator[Draft | Dropped]:
+) -> Iterator[SourceDocument | Dropped]:
     """The rows of a Parquet file.
 
     Raises:
@@ -35,11 +35,11 @@ def read_parquet(
                     number += 1
                     yield draft_of(row, found, number)
                 done(number / total)
-    except (pyarrow.ArrowException, UnicodeDecodeError) as wrong:
-        said = str(wrong).splitlines()[0].rstrip(".")
+    except (pyarrow.ArrowException, UnicodeDecodeError) as error:
+        said = str(error).splitlines()[0].rstrip(".")
         raise CorpusError(f"{path} is no whole Parquet file ({said}); fetch it again.") from None
-    except OSError as wrong:
-        if wrong.errno is not None:
+    except OSError as error:
+        if error.errno is not None:
             raise
-        said = str(wrong).splitlines()[0].rstrip(".")
+        said = str(error).splitlines()[0].rstrip(".")
         raise CorpusError(f"{path} is no whole Parquet file ({said}); fetch it again.") from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from cg2_training.corpus.draft import Draft, Dropped
+from cg2_training.corpus.draft import Dropped, SourceDocument
 from cg2_training.corpus.errors import CorpusError
 from cg2_training.corpus.readers.archives import read_sdist, read_wheel
 from cg2_training.corpus.readers.columns import Columns
@@ -25,7 +25,7 @@ def read(
     columns: Columns | None = None,
     commit: str = "HEAD",
     done: Callable[[float], object] = lambda _: None,
-) -> Iterator[Draft | Dropped]:
+) -> Iterator[SourceDocument | Dropped]:
     """The documents of one place.
 
     Args:
@@ -53,5 +53,5 @@ def read(
             yield from read_parquet(place.path, columns or Columns(), done)
         else:
             raise CorpusError(f"{place.kind!r} is no kind of source; choose {', '.join(KINDS)}.")
-    except OSError as wrong:
-        raise CorpusError(f"{place.path} cannot be read ({wrong.strerror or wrong}).") from wrong
+    except OSError as error:
+        raise CorpusError(f"{place.path} cannot be read ({error.strerror or error}).") from error

@@ -49,7 +49,7 @@ def _chunks(file: IO[bytes], path: Path) -> Iterator[bytes]:
                 data = b""
                 if frame.eof:
                     data, frame, begun = frame.unused_data, decompressor.decompressobj(), False
-    except zstandard.ZstdError as wrong:
-        raise CorpusError(f"{path} is damaged ({wrong}); fetch it again.") from None
+    except zstandard.ZstdError as error:
+        raise CorpusError(f"{path} is damaged ({error}); fetch it again.") from None
     if begun:
         raise CorpusError(f"{path} is cut off; fetch it again.")

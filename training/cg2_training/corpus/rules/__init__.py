@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cg2_training.corpus.draft import Draft, Dropped
+from cg2_training.corpus.draft import Dropped, SourceDocument
 
-Rule = Callable[[Draft], Draft | Dropped]
+Rule = Callable[[SourceDocument], SourceDocument | Dropped]

@@ -11,7 +11,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from cg2_training.corpus.draft import Draft, Dropped
+from cg2_training.corpus.draft import Dropped, SourceDocument
 from cg2_training.corpus.errors import CorpusError
 
 WORDS = 13
@@ -59,7 +59,7 @@ class Benchmarks:
                 sizes.append(len(runs))
         return cls({run: tuple(numbers) for run, numbers in items.items()}, tuple(sizes))
 
-    def __call__(self, draft: Draft) -> Draft | Dropped:
+    def __call__(self, draft: SourceDocument) -> SourceDocument | Dropped:
         """The draft, unless it holds SHARE of an item."""
         if not self.items:
             return draft
@@ -90,8 +90,8 @@ def benchmark_texts(path: Path) -> Iterator[str]:
 def _item(line: str, where: str) -> str:
     try:
         row: Any = json.loads(line)
-    except ValueError as wrong:
-        raise CorpusError(f"{where}: not JSON ({wrong}).") from None
+    except ValueError as error:
+        raise CorpusError(f"{where}: not JSON ({error}).") from None
     if isinstance(row, dict):
         for keys in FIELDS:
             if all(isinstance(row.get(key), str) for key in keys):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from cg2_training.corpus.draft import Draft, Dropped
+from cg2_training.corpus.draft import Dropped, SourceDocument
 
 
-def decoded(draft: Draft) -> Draft | Dropped:
+def decoded(draft: SourceDocument) -> SourceDocument | Dropped:
     r"""The draft with text for bytes and `\n` for other line ends; text that is no UTF-8 is left out."""
     text = draft.data
     if isinstance(text, bytes):

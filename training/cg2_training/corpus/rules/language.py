@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Any
 
-from cg2_training.corpus.draft import Content, Draft, Dropped
+from cg2_training.corpus.draft import Content, Dropped, SourceDocument
 from cg2ls.workspace.languages import LANGUAGES, language_of_name
 
 TEXTS = {".md": "markdown", ".markdown": "markdown", ".rst": "restructuredtext", ".txt": "plaintext"}
@@ -47,7 +47,7 @@ class LanguageRule:
 
     wanted: Collection[str] = ()
 
-    def __call__(self, draft: Draft) -> Draft | Dropped:
+    def __call__(self, draft: SourceDocument) -> SourceDocument | Dropped:
         """The draft with its language."""
         language = spelled(draft.language) or named(draft.path) or by_first_line(draft.text)
         if not language:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from cg2_training.corpus.draft import Draft, Dropped
+from cg2_training.corpus.draft import Dropped, SourceDocument
 from cg2_training.corpus.header import forbids_use
 from cg2_training.corpus.licences import bsd_variant, is_allowed
 
@@ -38,7 +38,7 @@ class LicenceRule:
 
     default: str = ""
 
-    def __call__(self, draft: Draft) -> Draft | Dropped:
+    def __call__(self, draft: SourceDocument) -> SourceDocument | Dropped:
         """The draft, with its licences."""
         if self.default == OWN:
             return replace(draft, licences=(OWN,))

@@ -6,7 +6,7 @@ import ipaddress
 import re
 from dataclasses import replace
 
-from cg2_training.corpus.draft import Draft
+from cg2_training.corpus.draft import SourceDocument
 
 EMAIL = "user@example.com"
 """Reserved for documentation (RFC 2606)."""
@@ -31,7 +31,7 @@ _VERSION = re.compile(r"(?:version|\bv|release|chrome/|==|>=|<=|~=)\W{0,4}\Z", r
 """What stands before four numbers that are a version."""
 
 
-def without_personal_data(draft: Draft) -> Draft:
+def without_personal_data(draft: SourceDocument) -> SourceDocument:
     """The draft with reserved addresses for real ones; private and loopback addresses stay."""
     text = _EMAIL.sub(_email, draft.text)
     text = _IPV4.sub(_address, text)

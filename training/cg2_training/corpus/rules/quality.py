@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from cg2_training.corpus import filters
-from cg2_training.corpus.draft import Draft, Dropped
+from cg2_training.corpus.draft import Dropped, SourceDocument
 from cg2_training.corpus.header import strip_banner
 from cg2ls.workspace.content import GENERATED, HEAD_CHARACTERS
 
@@ -16,7 +16,7 @@ LEAST_LETTERS = 0.5
 """Of natural language, the least share of the characters that letters and blanks make up."""
 
 
-def sized(draft: Draft) -> Draft | Dropped:
+def sized(draft: SourceDocument) -> SourceDocument | Dropped:
     """Neither a stub nor a data file."""
     size = len(draft.text.encode())
     if size < filters.MIN_BYTES:
@@ -24,7 +24,7 @@ def sized(draft: Draft) -> Draft | Dropped:
     return Dropped("too large") if size > filters.MAX_BYTES else draft
 
 
-def written_by_people(draft: Draft) -> Draft | Dropped:
+def written_by_people(draft: SourceDocument) -> SourceDocument | Dropped:
     """Not generated, minified or mostly numbers, as far as its kind of document allows to say."""
     text = draft.text
     if draft.content == "text":
@@ -37,7 +37,7 @@ def written_by_people(draft: Draft) -> Draft | Dropped:
     return Dropped("mostly digits") if filters.digit_share(text.encode()) > filters.MAX_DIGITS else draft
 
 
-def python_parses(draft: Draft) -> Draft | Dropped:
+def python_parses(draft: SourceDocument) -> SourceDocument | Dropped:
     """Python must parse; a long licence comment at its top is taken off."""
     if draft.language != "python":
         return draft
@@ -46,7 +46,7 @@ def python_parses(draft: Draft) -> Draft | Dropped:
     return replace(draft, data=strip_banner(draft.text))
 
 
-def _prose(draft: Draft) -> Draft | Dropped:
+def _prose(draft: SourceDocument) -> SourceDocument | Dropped:
     text = draft.text
     if max(map(len, text.split("\n"))) > LONGEST_PARAGRAPH:
         return Dropped("long lines")

@@ -9,7 +9,7 @@ from functools import lru_cache
 from importlib import import_module
 from typing import Protocol
 
-from cg2_training.corpus.draft import Draft, Dropped
+from cg2_training.corpus.draft import Dropped, SourceDocument
 from cg2_training.corpus.errors import CorpusError
 from cg2ls.workspace.secrets import SECRET_CONTENTS
 
@@ -49,7 +49,7 @@ class Detector(Protocol):
         """The keys in a text."""
 
 
-def without_secrets(draft: Draft) -> Draft | Dropped:
+def without_secrets(draft: SourceDocument) -> SourceDocument | Dropped:
     """The draft with a placeholder for each key or token; a document with a private key is left out.
 
     Raises:
