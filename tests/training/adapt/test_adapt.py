@@ -144,7 +144,7 @@ class Machine:
 
 
 @pytest.mark.parametrize(
-    ("row_s", "minutes", "slower_from"), [(2.0, 1.0, math.inf), (0.5, 3.0, math.inf), (0.5, 3.0, 60.0)]
+    ("row_s", "minutes", "slower_from"), [(1.0, 1.0, math.inf), (0.5, 3.0, math.inf), (0.5, 3.0, 60.0)]
 )
 def test_a_slow_machine_keeps_the_minutes_and_lowers_its_learning_rate(
     repository: Path,

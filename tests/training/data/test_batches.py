@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cg2_training.data.batches import RowStream
+from cg2_training.data.batches import RowStream, answer_positions
 from cg2_training.data.shards import TokenShard
 from cg2_training.errors import TrainingError
 from cg2_training.objective import IGNORED, ObjectiveConfig
@@ -48,6 +48,16 @@ def test_about_half_of_the_rows_are_infill(shard: TokenShard) -> None:
     sep = shard.tokenizer.special.sep
     infill = [sep in stream(shard).row(number) for number in range(200)]
     assert 0.35 < np.mean(infill) < 0.65
+
+
+def test_answers_of_all_parts_are_marked_without_the_end_behind_them(shard: TokenShard) -> None:
+    special = shard.tokenizer.special
+    end, sep, eom, mask = special.end_of_text, special.sep, special.eom, special.mask(1)
+    row = np.array(
+        [[65, end, 65, mask, end, sep, mask, 66, eom, end, 65, mask, end, sep, mask, 67, eom, end, 65, -1]]
+    )
+    marked = answer_positions(row, special)[0]
+    assert row[0][marked].tolist() == [mask, 66, eom, mask, 67, eom]
 
 
 def test_a_corpus_shorter_than_two_rows_is_refused(shard: TokenShard) -> None:

@@ -29,7 +29,7 @@ def rhythm(steps: int) -> int:
     return max(1, steps // EVALUATIONS)
 
 
-def shortened(recipe: Recipe, steps: int, before: Recipe) -> Recipe:
+def shortened(recipe: Recipe, steps: int, before: Recipe, min_every: int) -> Recipe:
     """The recipe for fewer steps, warmed up faster.
 
     Args:
@@ -37,10 +37,12 @@ def shortened(recipe: Recipe, steps: int, before: Recipe) -> Recipe:
         steps: how many there are to be.
         before: the one that was followed so far; evaluations keep its rhythm unless there would be far more of them
             than meant, or far fewer.
+        min_every: fewest steps between two evaluations.
     """
     every = before.run.evaluate_every
     if not EVALUATIONS / 2 <= steps / every <= 2 * EVALUATIONS:
         every = rhythm(steps)
+    every = max(every, min_every)
     return replace(
         recipe,
         optimizer=replace(recipe.optimizer, warmup_steps=min(recipe.optimizer.warmup_steps, steps // 5)),

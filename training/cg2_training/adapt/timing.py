@@ -32,6 +32,9 @@ TRAINING_COST = 3
 MIN_STEPS = 24
 """Steps that a run should have, so that the learning rate can rise and fall; rows of a step are fewer otherwise."""
 
+MIN_ROWS = 2
+"""Held-out rows below which a score says nothing."""
+
 SPARE = 0.92
 """Share of the time left that is planned for: saving comes on top, and a machine may get slower."""
 
@@ -68,7 +71,7 @@ def sizes_for(row_s: float, minutes: float) -> Sizes:
 
 
 def _that_fit(seconds: float, row_s: float, most: int) -> int:
-    return max(1, min(most, int(seconds / max(row_s, 1e-9))))
+    return max(MIN_ROWS, min(most, int(seconds / max(row_s, 1e-9))))
 
 
 def settled_sizes(file: Path, measure: Callable[[], float], minutes: float) -> Sizes:
@@ -100,9 +103,11 @@ class Pacer:
         """The recipe to go on by after `done` steps, of `step_s` seconds each."""
         self._calls += 1
         left = self._deadline - self._clock() - self._evaluation_s
-        cost = step_s + self._evaluation_s / recipe.run.evaluate_every
+        # Between two evaluations so many steps that these take three quarters of the time.
+        min_every = max(1, math.ceil(3 * self._evaluation_s / max(step_s, 1e-9)))
+        cost = step_s + self._evaluation_s / max(recipe.run.evaluate_every, min_every)
         if self._calls < BELIEVED and left > cost:
             return recipe
         more = max(0, math.floor(SPARE * left / cost)) if left > 0 else 0
         steps = min(self._recipe.run.steps, done + more)
-        return recipe if steps == recipe.run.steps else shortened(self._recipe, steps, recipe)
+        return recipe if steps == recipe.run.steps else shortened(self._recipe, steps, recipe, min_every)

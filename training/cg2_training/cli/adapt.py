@@ -97,7 +97,8 @@ def run_adapt(arguments: argparse.Namespace) -> int:
         ("bits per byte", report.before.bits_per_byte, report.after.bits_per_byte),
         ("nats per infilled token", report.before.infill_nats, report.after.infill_nats),
     ):
-        print(f"  held-out {label}: {before:.4f} before, {after:.4f} after ({after / before - 1:+.1%})")
+        change = f" ({after / before - 1:+.1%})" if before else ""
+        print(f"  held-out {label}: {before:.4f} before, {after:.4f} after{change}")
     where = "" if arguments.no_use else f", now used in {arguments.language} documents"
     print(f"{added.name}: added to the models{where}")
     return 0

@@ -216,10 +216,11 @@ def _seed_of(name: str, seed: int) -> int:
 
 
 def answer_positions(table: IntArray, special: SpecialTokens) -> npt.NDArray[np.bool_]:
-    """Where a token of [rows, time] is part of an infill answer; only rows of a single part are marked."""
-    answers = np.zeros(table.shape, dtype=bool)
-    for row, marks in zip(answers, table, strict=True):
-        seps = np.flatnonzero(marks == special.sep)
-        if len(seps) == 1:
-            row[seps[0] + 1 : np.flatnonzero(marks == special.eom)[-1] + 1] = True
-    return answers
+    """Where a token of [rows, time] is part of an infill answer: between `<sep>` and the part's end."""
+    times = np.arange(table.shape[1])
+
+    def last(token: int) -> IntArray:
+        return np.maximum.accumulate(np.where(table == token, times, -1), axis=1)
+
+    begun = last(special.sep)
+    return (begun >= 0) & (times > begun) & (last(special.end_of_text) < begun) & (table >= 0)
