@@ -47,5 +47,5 @@ def base(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (checkpoint / "tokenizer.json").write_text(tokenizer.to_json(), encoding="utf-8")
     Facts(name="base").write(checkpoint)
     folder = checkpoint.with_name("folder")
-    convert(checkpoint, folder, precision="fp32")
+    convert(checkpoint, folder, precision="fp32", untrained=True)
     return folder
