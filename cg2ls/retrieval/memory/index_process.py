@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 COMMAND = (sys.executable, "-m", "cg2ls.retrieval.memory.index_worker")
 
-FOLDER = Path(cg2ls.__file__).parents[2]
+FOLDER = Path(cg2ls.__file__).parents[1]
 """Where the process starts. Python looks for modules there first, so it must not be the workspace."""
 
 ASK_S = 0.1

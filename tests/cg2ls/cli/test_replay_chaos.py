@@ -13,7 +13,7 @@ from cg2ls.cli.main import main
 from cg2ls.evaluation.chaos.surroundings import Surroundings
 
 SOURCES = str(Path(cg2ls.__file__).parent / "engine")
-FAKE = Path(__file__).parents[1] / "replay" / "chaos" / "fake_server.py"
+FAKE = Path(__file__).parents[1] / "evaluation" / "chaos" / "fake_server.py"
 
 
 @pytest.fixture
