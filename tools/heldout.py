@@ -10,9 +10,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from cg2_training.corpus.fetch import fetch_all
+from cg2_training.corpus.document import SourceDocument
 from cg2_training.corpus.manifest import load_manifest
-from cg2_training.corpus.sources import wheel_files
+from cg2_training.corpus.readers.archives import read_wheel
+from cg2_training.corpus.wheels import fetch_wheels
 from cg2ls.errors import Cg2Error
 
 MANIFEST = Path(__file__).with_name("heldout.toml")
@@ -36,16 +37,17 @@ def main() -> int:
 
 
 def fetch(folder: Path, cache: Path) -> None:
-    """Writes every package's Python files to a folder named as the package.
+    """Writes every package's Python files to a folder language_of_path as the package.
 
     Raises:
         Cg2Error: a package could not be had, or has other bytes than the pinned ones.
     """
-    for name, wheel in fetch_all(load_manifest(MANIFEST).packages, cache).items():
-        for inside, data in wheel_files(wheel, ()):
-            target = folder / name / inside
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(data)
+    for name, wheel in fetch_wheels(load_manifest(MANIFEST).packages, cache).items():
+        for file in read_wheel(wheel, lambda path: path.endswith(".py") and ".data/" not in path):
+            if isinstance(file, SourceDocument) and isinstance(file.data, bytes):
+                target = folder / name / file.path
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(file.data)
         print(folder / name)
 
 

@@ -1,17 +1,17 @@
-"""Tiny wheels and manifests for the corpus tests."""
+"""Small wheels and manifests for the corpus tests."""
 
 import json
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from cg2_training.corpus.pin import pin_wheel, to_toml
+from cg2_training.corpus.wheels import pin_wheel, to_toml
 
 MIT = "License-Expression: MIT"
 
 
 def module(seed: str, count: int = 12) -> str:
-    """Python source of some length whose words depend on the seed."""
+    """Return Python source whose length and words depend on the arguments."""
     functions = (
         f"\ndef {seed}_step_{number}(value_{seed}, other_{number}):\n"
         f"    result_{seed}_{number} = value_{seed} + other_{number} * {number}\n"
@@ -44,12 +44,12 @@ def make_manifest(path: Path, *entries: str, head: str = "") -> Path:
 
 
 def pinned(wheel: Path, **changes: str) -> str:
-    """The manifest table of a wheel, some of its values changed."""
+    """Return the manifest table of a wheel with some values changed."""
     lines = to_toml(pin_wheel(wheel, "train")).splitlines()
     kept = [line for line in lines if line.split(" = ")[0] not in changes]
     return "\n".join([*kept, *(f"{key} = {json.dumps(value)}" for key, value in changes.items()), ""])
 
 
 def read_lines(path: Path) -> list[dict[str, str]]:
-    """The documents of a corpus file."""
+    """Return the documents of a corpus file."""
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]

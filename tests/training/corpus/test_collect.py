@@ -1,4 +1,4 @@
-"""From sources of every kind to one corpus, whoever does the work and however often it is interrupted."""
+"""Sources of every kind become one corpus, in any number of processes and after interruptions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import pytest
 
 from cg2_training.cli.main import main
 from cg2_training.corpus.collect import collect
-from cg2_training.corpus.collection import Collection, SourceSpec, collection_of
+from cg2_training.corpus.collection import Collection, SourceSpec, collection_from_paths
 from cg2_training.corpus.errors import CorpusError
 from cg2_training.data.corpus_folder import files_of, interleaved, tokenize_folder
 from cg2_training.errors import TrainingError
@@ -30,7 +30,7 @@ KEY = "ghp_" + "a1B2c3D4e5F6g7H8i9J0a1B2c3D4e5F6g7H8"
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder of code under MIT, with something for each rule."""
+    """Return a folder of MIT-licensed code with a file for each rule."""
     root = tmp_path / "project"
     root.mkdir()
     (root / "LICENSE").write_text("Permission is hereby granted, free of charge, to any person")
@@ -47,7 +47,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def one(path: Path, **options: Any) -> Collection:
-    return collection_of([path], **{"heldout": 0.2, **options})
+    return collection_from_paths([path], **{"heldout": 0.2, **options})
 
 
 def run(collection: Collection, out: Path, **options: Any) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def run(collection: Collection, out: Path, **options: Any) -> dict[str, Any]:
     return report
 
 
-def test_every_rule_counts_what_it_leaves_out(folder: Path, tmp_path: Path) -> None:
+def test_every_rule_counts_dropped_documents(folder: Path, tmp_path: Path) -> None:
     report = run(one(folder), tmp_path / "out")
     assert report["dropped"] == {
         "does not parse": 1,
@@ -85,7 +85,7 @@ def test_lines_have_the_fields_of_a_corpus_file_and_no_secret(folder: Path, tmp_
 
 
 @pytest.mark.parametrize(("workers", "tasks"), [(1, 1), (2, 5)])
-def test_the_corpus_does_not_depend_on_who_did_what(
+def test_corpus_is_the_same_for_any_workers_and_tasks(
     folder: Path, tmp_path: Path, workers: int, tasks: int
 ) -> None:
     run(one(folder), tmp_path / "first")
@@ -94,7 +94,7 @@ def test_the_corpus_does_not_depend_on_who_did_what(
         assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
 
 
-def test_a_file_stays_on_its_side_as_the_folder_grows(folder: Path, tmp_path: Path) -> None:
+def test_file_keeps_its_split_as_the_folder_grows(folder: Path, tmp_path: Path) -> None:
     run(one(folder), tmp_path / "before")
     (folder / "later.py").write_text(module("later", 30))
     run(one(folder), tmp_path / "after")
@@ -139,15 +139,32 @@ def test_a_dump_is_held_out_by_repository(tmp_path: Path) -> None:
     assert not repositories[0] & repositories[1]
 
 
+def test_a_source_may_have_limits(folder: Path, tmp_path: Path) -> None:
+    limit = 5 * len(module("m0", 30))
+    for number in range(9):
+        (folder / f"test_{number}.py").write_text(module(f"t{number}", 30))
+    source = SourceSpec(name="code", path=str(folder), heldout=0, max_bytes=limit, max_test_share=0.25)
+    report = run(Collection("limited", (source,)), tmp_path / "out")
+    assert limit * 0.8 < report["bytes"]["train"] <= limit
+    tests = [
+        line
+        for line in read_lines(tmp_path / "out" / "code" / "train.jsonl")
+        if line["path"].startswith("test_")
+    ]
+    assert len(tests) == 1
+    assert report["dropped"]["over the share of tests"] == 8
+    assert report["dropped"]["over the source's limit"] > 0
+
+
 def test_a_benchmark_stays_out(folder: Path, tmp_path: Path) -> None:
     bench = tmp_path / "bench.jsonl"
     bench.write_text(json.dumps({"prompt": module("m7", 15), "canonical_solution": "pass"}) + "\n")
-    report = run(collection_of([folder], [bench], heldout=0.2), tmp_path / "out")
+    report = run(collection_from_paths([folder], [bench], heldout=0.2), tmp_path / "out")
     assert report["dropped"]["benchmark"] == 1
     assert list(report["benchmarks"]) == ["bench.jsonl"]
 
 
-def test_the_first_source_keeps_a_text_that_both_have(folder: Path, tmp_path: Path) -> None:
+def test_first_of_two_sources_keeps_a_shared_text(folder: Path, tmp_path: Path) -> None:
     sources = tuple(SourceSpec(name=name, path=str(folder), heldout=0) for name in ("kept", "copy"))
     report = run(Collection("twice", sources), tmp_path / "out")
     assert report["sources"]["kept"]["files"]["train"] == 13
@@ -167,12 +184,12 @@ def test_shards_are_made_for_each_source_and_split(
         tokenize_folder(folder, tokenizer, tmp_path / "none", progress=False)
 
 
-def test_nothing_left_is_said_with_the_reasons(tmp_path: Path) -> None:
+def test_empty_corpus_is_an_error_with_reasons(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(CorpusError, match="0 documents were read; name sources with code or text"):
+    with pytest.raises(CorpusError, match="0 were read; name sources with code or text"):
         run(one(tmp_path / "empty"), tmp_path / "out")
     (tmp_path / "empty" / "a.py").write_text("x = 1\n")
-    with pytest.raises(CorpusError, match="1 documents were read, and left out for: too small 1"):
+    with pytest.raises(CorpusError, match="1 were read and dropped for: too small 1"):
         run(one(tmp_path / "empty", licence="MIT"), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -181,40 +198,40 @@ def test_code_without_a_licence_is_left_out(folder: Path, tmp_path: Path) -> Non
     (folder / "LICENSE").write_text("All rights reserved.")
     with pytest.raises(
         CorpusError,
-        match="no licence 18; give the licence of what says none, or own if it is yours",
+        match="no licence 18; set a licence for files without one, or own for your own files",
     ):
         run(one(folder), tmp_path / "out")
     assert run(one(folder, licence="own"), tmp_path / "out")["sources"]["project"]["licences"] == {"own": 14}
 
 
-def test_a_folder_that_is_no_corpus_is_left_alone(folder: Path, tmp_path: Path) -> None:
+def test_folder_without_a_corpus_is_not_replaced(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.txt").write_text("x")
     with pytest.raises(OutputError, match=r"has no corpus\.json, so it is left alone"):
         run(one(folder), tmp_path / "out")
 
 
-def test_a_damaged_dump_is_one_sentence_whichever_process_reads_it(
+def test_damaged_dump_is_one_message_from_any_process(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "dump.parquet").write_bytes(b"PAR1 nothing PAR1")
     arguments = ["corpus", "collect", str(tmp_path / "dump.parquet"), "-o", str(tmp_path / "out")]
     assert main([*arguments, "--workers", "2"]) == 1
     message = capsys.readouterr().err.strip().splitlines()[-1]
-    assert "dump.parquet is no whole Parquet file" in message
+    assert "dump.parquet is not a complete Parquet file" in message
     assert message.endswith("; fetch it again.")
 
 
 COMMAND = [sys.executable, "-m", "cg2_training.cli.main", "corpus", "collect"]
 
 
-def test_a_killed_run_goes_on_where_it_stopped(folder: Path, tmp_path: Path) -> None:
+def test_killed_run_continues_with_unfinished_tasks(folder: Path, tmp_path: Path) -> None:
     run(one(folder, licence="MIT"), tmp_path / "whole")
     options = ["--licence", "MIT", "--heldout", "0.2", "--workers", "1", "--tasks", "3"]
     command = [*COMMAND, str(folder), "-o", str(tmp_path / "out"), *options]
     child = subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL)
     done = tmp_path / ".out.work" / "logs" / "clean" / "completions"
-    limit = time.monotonic() + 600
+    limit = time.monotonic() + 60
     while not (done.is_dir() and any(done.iterdir())) and time.monotonic() < limit and child.poll() is None:
         time.sleep(0.005)
     os.killpg(child.pid, signal.SIGKILL)
@@ -224,7 +241,7 @@ def test_a_killed_run_goes_on_where_it_stopped(folder: Path, tmp_path: Path) -> 
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
-def test_a_full_disk_is_one_sentence_and_the_old_corpus_stays(folder: Path, tmp_path: Path) -> None:
+def test_full_disk_is_one_message_and_keeps_the_old_corpus(folder: Path, tmp_path: Path) -> None:
     run(one(folder), tmp_path / "out")
     before = (tmp_path / "out" / "project" / "train.jsonl").read_bytes()
     (folder / "large.py").write_text("".join(module(f"large{number}", 40) for number in range(8)))

@@ -1,4 +1,4 @@
-"""The same stages under Slurm: a stand-in for `sbatch` runs the scripts that a cluster would be given."""
+"""Slurm: a replacement for `sbatch` runs the scripts that a cluster would get."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from cg2_training.corpus.collect import collect
-from cg2_training.corpus.collection import collection_of
+from cg2_training.corpus.collection import collection_from_paths
 from cg2_training.corpus.errors import CorpusError
 from tests.training.corpus.corpus_samples import module
 
@@ -38,7 +38,7 @@ def project(tmp_path: Path) -> Path:
     return tmp_path / "project"
 
 
-def test_slurm_makes_the_corpus_that_one_machine_makes(
+def test_slurm_and_one_machine_make_the_same_corpus(
     project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tools = tmp_path / "tools"
@@ -49,7 +49,7 @@ def test_slurm_makes_the_corpus_that_one_machine_makes(
     python = Path(sys.executable).parent
     monkeypatch.setenv("PATH", f"{tools}:{python}:{os.environ['PATH']}")
     monkeypatch.setenv("LOG", str(tmp_path / "log"))
-    collection = collection_of([project], licence="MIT", heldout=0.2)
+    collection = collection_from_paths([project], licence="MIT", heldout=0.2)
     collect(collection, tmp_path / "here", workers=1, tasks=3, progress=False)
     options = {"time": "01:00:00", "partition": "cpu"}
     told = collect(
@@ -66,12 +66,14 @@ def test_slurm_makes_the_corpus_that_one_machine_makes(
     ("executor", "options", "says"),
     [
         ("slurm", {}, "Slurm needs time; give it as --option time=VALUE"),
-        ("slurm", {"time": "1:00", "partition": "x", "colour": "red"}, "does not take an option"),
+        ("slurm", {"time": "1:00", "partition": "x", "colour": "red"}, "refuses an option"),
         ("ray", {}, "Ray cannot be used"),
     ],
 )
-def test_what_a_cluster_lacks_is_named(
+def test_missing_cluster_options_are_named(
     project: Path, tmp_path: Path, executor: str, options: dict[str, str], says: str
 ) -> None:
     with pytest.raises(CorpusError, match=says):
-        collect(collection_of([project]), tmp_path / "out", executor=executor, options=options, tasks=1)
+        collect(
+            collection_from_paths([project]), tmp_path / "out", executor=executor, options=options, tasks=1
+        )

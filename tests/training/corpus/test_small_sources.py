@@ -10,7 +10,7 @@ import pytest
 
 from cg2_training.cli.main import main
 from cg2_training.corpus.collect import collect
-from cg2_training.corpus.collection import collection_of
+from cg2_training.corpus.collection import collection_from_paths
 from cg2_training.data.tokenizer import padding_problem, train_tokenizer
 from cg2ls.models.codegen2 import CodeTokenizer
 from tests.training.corpus.corpus_samples import module, read_lines
@@ -28,7 +28,7 @@ def collected(tmp_path: Path) -> Collected:
         for number in range(files):
             (project / f"m{number}.py").write_text(module(f"m{number}", 30))
         out = tmp_path / f"corpus-{files}-{heldout}"
-        collection = collection_of([project], heldout=heldout, licence="own")
+        collection = collection_from_paths([project], heldout=heldout, licence="own")
         assert collect(collection, out, workers=1, tasks=1, progress=False)
         return out
 

@@ -1,11 +1,10 @@
-"""`cg2-train corpus`: from packages, folders, repositories and dumps to corpus files."""
+"""`cg2-train corpus`: build corpus files from packages, folders, repositories and dumps."""
 
 from __future__ import annotations
 
 import argparse
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +37,7 @@ example:
 
 
 def add_corpus(parser: argparse.ArgumentParser) -> None:
-    """Adds the commands that end in a corpus."""
+    """Add the commands that build a corpus."""
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     plain = argparse.RawDescriptionHelpFormatter
     collect = commands.add_parser(
@@ -47,7 +46,7 @@ def add_corpus(parser: argparse.ArgumentParser) -> None:
         epilog=COLLECT_EXAMPLE,
         formatter_class=plain,
     )
-    _collect(collect)
+    _add_collect_options(collect)
     build = commands.add_parser(
         "build",
         help="fetch, check, clean and deduplicate the packages of a manifest",
@@ -56,7 +55,12 @@ def add_corpus(parser: argparse.ArgumentParser) -> None:
     )
     build.add_argument("manifest", type=Path)
     build.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
-    build.add_argument("--cache", type=Path, metavar="FOLDER", help="where fetched packages are kept")
+    build.add_argument(
+        "--cache",
+        type=Path,
+        metavar="FOLDER",
+        help="folder for fetched packages (default: cache next to the output)",
+    )
     build.set_defaults(run_command=_run_build)
     pin = commands.add_parser(
         "pin",
@@ -68,23 +72,23 @@ def add_corpus(parser: argparse.ArgumentParser) -> None:
     pin.set_defaults(run_command=_run_pin)
 
 
-def _collect(parser: argparse.ArgumentParser) -> None:
+def _add_collect_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "sources", nargs="+", type=Path, metavar="SOURCE", help="paths, or one collection (TOML)"
     )
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
     parser.add_argument(
-        "--licence", default="", help="SPDX expression of files that say nothing themselves, or: own"
+        "--licence", default="", help="SPDX expression of files that state no licence; own for your own files"
     )
     parser.add_argument(
-        "--content", choices=("code", "text"), default="code", help="programs, or natural language"
+        "--content", choices=("code", "text"), default="code", help="source code or natural language"
     )
     parser.add_argument(
         "--heldout",
         type=float,
         default=0.02,
         metavar="PART",
-        help="to hold out, 0 to 1 (default: %(default)s)",
+        help="part of the documents to hold out, 0 to 1 (default: %(default)s)",
     )
     parser.add_argument(
         "--benchmark",
@@ -92,24 +96,27 @@ def _collect(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="FILE",
-        help="JSON lines whose items stay out: HumanEval's, MBPP's or SAFIM's layout, or a corpus file's",
+        help="JSON lines whose items are dropped, in the layout of HumanEval, MBPP, SAFIM or a corpus file",
     )
     parser.add_argument("--executor", choices=("local", "slurm", "ray"), default="local")
     parser.add_argument(
-        "--workers", type=index, default=0, help="tasks at a time (default: one per processor)"
+        "--workers",
+        type=index,
+        default=0,
+        help="tasks that run at the same time (default: one per processor)",
     )
     parser.add_argument(
         "--tasks",
         type=index,
         default=0,
-        help="among which the work is divided; changes nothing in the corpus",
+        help="number of tasks that share the work; it does not change the corpus",
     )
     parser.add_argument(
         "--option",
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="for a cluster, such as partition=cpu",
+        help="option of a cluster, such as partition=cpu",
     )
     parser.add_argument("--json", action="store_true", help="print the whole report")
     parser.set_defaults(run_command=_run_collect)
@@ -117,15 +124,15 @@ def _collect(parser: argparse.ArgumentParser) -> None:
 
 def _run_collect(arguments: argparse.Namespace) -> int:
     from cg2_training.corpus.collect import collect
-    from cg2_training.corpus.collection import collection_of, load_collection
+    from cg2_training.corpus.collection import collection_from_paths, load_collection
     from cg2_training.corpus.errors import CorpusError
 
     if [path.suffix for path in arguments.sources] == [".toml"]:
         collection = load_collection(arguments.sources[0])
         if arguments.benchmark or arguments.licence:
-            raise CorpusError("a collection says its own licences and benchmarks; write them there.")
+            raise CorpusError("a collection contains its licences and benchmarks; set them in its file.")
     else:
-        collection = collection_of(
+        collection = collection_from_paths(
             arguments.sources,
             arguments.benchmark,
             licence=arguments.licence,
@@ -136,7 +143,7 @@ def _run_collect(arguments: argparse.Namespace) -> int:
     for option in arguments.option:
         name, separator, value = option.partition("=")
         if not separator:
-            raise CorpusError(f"--option {option!r} must look like name=value.")
+            raise CorpusError(f"--option {option!r} must have the form name=value.")
         options[name] = value
     report = collect(
         collection,
@@ -147,52 +154,52 @@ def _run_collect(arguments: argparse.Namespace) -> int:
         options=options,
     )
     if report is None:
-        print(f"handed to Slurm; {arguments.output} appears when its last job has ended.")
+        print(f"The jobs are submitted to Slurm; the last one writes {arguments.output}.")
     elif arguments.json:
         print(json.dumps(report, indent=2))
     else:
-        print(summary(report))
+        print(format_summary(report))
     return 0
 
 
-def summary(report: Mapping[str, Any]) -> str:
-    """What was kept and what was dropped, by source, as lines for people."""
+def format_summary(report: Mapping[str, Any]) -> str:
+    """Return a table of kept and dropped documents by source."""
     from cg2ls.table import aligned
 
     rows = [["source", "read", "kept", "held out", "MB kept", "dropped for"]]
-    for name, one in report["sources"].items():
-        reasons = sorted(one["dropped"].items(), key=lambda item: -item[1])
+    for name, source in report["sources"].items():
+        reasons = sorted(source["dropped"].items(), key=lambda item: -item[1])
         rows.append(
             [
                 name,
-                f"{one['read_files']:,}",
-                f"{one['files']['train']:,}",
-                f"{one['files']['heldout']:,}",
-                f"{sum(one['bytes'].values()) / 1e6:,.1f}",
+                f"{source['read_files']:,}",
+                f"{source['files']['train']:,}",
+                f"{source['files']['heldout']:,}",
+                f"{sum(source['bytes'].values()) / 1e6:,.1f}",
                 ", ".join(f"{reason} {count:,}" for reason, count in reasons) or "-",
             ]
         )
     lines = [aligned(rows, right=(1, 2, 3, 4))]
     if report["redacted"]:
-        told = ", ".join(f"{what} in {count:,}" for what, count in report["redacted"].items())
-        lines.append(f"redacted: {told} documents")
+        redacted = ", ".join(f"{what} in {count:,}" for what, count in report["redacted"].items())
+        lines.append(f"redacted: {redacted} documents")
     if not report["files"]["heldout"]:
         lines.append(
-            "Nothing is held out, so nothing can be measured; a greater part, such as 0.1, holds out more."
+            "No documents are held out, so a model cannot be evaluated; increase --heldout, for example to 0.1."
         )
     return "\n".join(lines)
 
 
 def _run_build(arguments: argparse.Namespace) -> int:
-    from cg2_training.corpus.build import build_corpus
+    from cg2_training.corpus.collect import build_corpus
 
     report = build_corpus(arguments.manifest, arguments.output, cache=arguments.cache)
-    print(json.dumps(asdict(report), indent=2))
+    print(json.dumps(report, indent=2))
     return 0
 
 
 def _run_pin(arguments: argparse.Namespace) -> int:
-    from cg2_training.corpus.pin import pin_packages
+    from cg2_training.corpus.wheels import pin_packages
 
     print(pin_packages(arguments.names))
     return 0

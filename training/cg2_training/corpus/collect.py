@@ -1,4 +1,4 @@
-"""From folders, repositories, archives and dumps to a corpus, by datatrove's executors."""
+"""Build a corpus from a collection of sources or from a manifest of pinned wheels."""
 
 from __future__ import annotations
 
@@ -9,15 +9,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tqdm import tqdm
+
 from cg2_training.corpus.collection import Collection
 from cg2_training.corpus.errors import CorpusError
-from cg2_training.corpus.finish import REPORT
-from cg2_training.corpus.rules.benchmarks import benchmark_texts
-from cg2_training.corpus.work import prepared
+from cg2_training.corpus.manifest import load_manifest, pinned_collection
+from cg2_training.corpus.report import REPORT
+from cg2_training.corpus.rules.benchmarks import read_benchmark
+from cg2_training.corpus.wheels import fetch_wheels
+from cg2_training.corpus.work import prepare_work_folder
 from cg2ls.files import check_replaceable
 
 TASKS_PER_WORKER = 4
-"""Tasks are what is not done again after an interruption."""
+"""A run that was interrupted repeats unfinished tasks only, so smaller tasks lose less work."""
 
 
 def collect(
@@ -30,45 +34,50 @@ def collect(
     options: Mapping[str, str] | None = None,
     progress: bool = True,
 ) -> dict[str, Any] | None:
-    """Reads, cleans and deduplicates the sources of a collection; the same command goes on where one stopped.
+    """Read, clean and deduplicate the sources of a collection; continue an interrupted run.
 
     Args:
         collection: what to read.
         out: the corpus folder, see `finish`.
         executor: "local", "slurm" or "ray".
         workers: tasks at a time; as many as there are processors by default.
-        tasks: among which reading and cleaning is divided; the corpus is the same for any number.
+        tasks: number of tasks that share reading and cleaning; the corpus is the same for any number.
         options: arguments of datatrove's executor for a cluster.
         progress: whether to draw bars.
 
     Returns:
-        What ``corpus.json`` says; None where a cluster works on it still.
+        The content of `corpus.json`; None if a cluster still works on it.
 
     Raises:
-        CorpusError: a source is missing or damaged, or nothing is left to train on.
-        OutputError: `out` holds something that is no corpus.
+        CorpusError: a source is missing or damaged, or no documents are left to train on.
+        OutputError: `out` contains something other than a corpus.
     """
     try:
         from cg2_training.corpus import executors
-        from cg2_training.corpus.pipeline import CleanDocuments, Finish, ReadSources, WriteShare
-    except ModuleNotFoundError as missing:
+        from cg2_training.corpus.pipeline import CleanDocuments, Finish, ReadSources, WriteDocuments
+    except ModuleNotFoundError as error:
         raise CorpusError(
-            f"collecting a corpus needs the package {missing.name}; install it with: pip install datatrove"
+            f"collecting a corpus needs the package {error.name}; install it with: pip install datatrove"
             " detect-secrets pyarrow zstandard"
         ) from None
-    check_replaceable(out, REPORT)
+    if collection.layout == "sources":
+        check_replaceable(out, REPORT)
     for path in collection.benchmarks:
-        for _ in benchmark_texts(path):
+        for _ in read_benchmark(path):
             break
     workers = workers or os.cpu_count() or 1
     tasks = tasks or workers * TASKS_PER_WORKER
     out, here = out.absolute(), executor == "local"
     try:
-        work = prepared(out.with_name(f".{out.name}.work"), collection, tasks)
+        work = prepare_work_folder(out.with_name(f".{out.name}.work"), collection, tasks)
         stages = [
             executors.Stage(
                 "clean",
-                [ReadSources(collection, work), CleanDocuments(collection, work), WriteShare(work)],
+                [
+                    ReadSources(collection, work),
+                    CleanDocuments(collection, work),
+                    WriteDocuments(collection, work),
+                ],
                 tasks,
             ),
             executors.Stage(
@@ -88,4 +97,33 @@ def collect(
         ) from error
     report: dict[str, Any] = json.loads((out / REPORT).read_text(encoding="utf-8"))
     shutil.rmtree(work.folder)
+    return report
+
+
+def build_corpus(
+    manifest_path: Path, out: Path, *, cache: Path | None = None, workers: int = 0, progress: bool = True
+) -> dict[str, Any]:
+    """Fetch the wheels that a manifest pins and collect their documents.
+
+    Args:
+        manifest_path: the TOML manifest.
+        out: the folder for `train.jsonl`, `heldout.jsonl` and `corpus.json`; made when missing.
+        cache: the folder to keep wheels in, `cache` next to `out` by default.
+        workers: tasks at a time; as many as there are processors by default.
+        progress: whether to draw bars.
+
+    Returns:
+        The content of `corpus.json`.
+
+    Raises:
+        CorpusError: the manifest, a wheel or a licence is refused, or a wheel cannot be fetched.
+    """
+    manifest = load_manifest(manifest_path)
+    with tqdm(total=len(manifest.packages), desc="fetch", unit="wheel", disable=not progress) as bar:
+        wheels = fetch_wheels(
+            manifest.packages, cache or out.absolute().parent / "cache", lambda: bar.update()
+        )
+    collection = pinned_collection(manifest, wheels, manifest_path.name)
+    report = collect(collection, out, workers=workers, progress=progress)
+    assert report is not None, "only a run on a cluster returns before it ends"
     return report

@@ -1,4 +1,4 @@
-"""What to collect: sources, their licences, what is held out, which benchmarks to keep clear of."""
+"""Collections: the sources of a corpus, with their licences, limits and held-out parts."""
 
 from __future__ import annotations
 
@@ -8,24 +8,28 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
-from cg2_training.corpus.draft import Content
+from cg2_training.corpus.document import Content
 from cg2_training.corpus.errors import CorpusError
-from cg2_training.corpus.readers import KINDS, Place, places_of
-from cg2_training.corpus.readers.columns import Columns
-from cg2_training.corpus.rules.language import TEXTS, named
-from cg2_training.corpus.sources import excluded
+from cg2_training.corpus.readers import KINDS, Place, find_places
+from cg2_training.corpus.readers.dumps import Columns
+from cg2_training.corpus.rules.language import TEXT_LANGUAGES, language_of_path
+from cg2_training.corpus.rules.quality import is_excluded
+from cg2_training.corpus.rules.redaction import PersonalDataPolicy, SecretPolicy
 from cg2ls.workspace.languages import LANGUAGES
 
-_VENDORS = (
+_VENDOR_FOLDERS = (
     *("_vendor", "_vendored", "vendor", "vendored", "third_party", "_third_party", "thirdparty", "extern"),
     *("_extern", "externals", "external", "bundled", "site-packages", "node_modules", "dist", "build"),
 )
-VENDORED = (*(f"*/{folder}/*" for folder in _VENDORS), "*.min.js", "*_pb2.py", "*_pb2_grpc.py")
-"""Copies of other projects, with licences of their own, and what tools wrote."""
+VENDORED = (*(f"*/{folder}/*" for folder in _VENDOR_FOLDERS), "*.min.js", "*_pb2.py", "*_pb2_grpc.py")
+"""Globs of copies of other projects, which have their own licences, and of generated files."""
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+Layout = Literal["sources", "splits"]
+"""Files of a corpus: one for each source and split, or one for each split."""
+
+_SOURCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,15 +37,19 @@ class SourceSpec:
     """One source of a collection.
 
     Attributes:
-        path: a path or glob: a folder, a git repository, a wheel, an sdist, JSON lines or Parquet.
-        kind: one of `readers.KINDS`; found by name where empty.
+        path: path or glob of a folder, a git repository, a wheel, an sdist, JSON lines or Parquet.
+        kind: one of `readers.KINDS`; "" detects it by name.
         content: "code", or "text" for natural language.
-        licence: SPDX expression of documents that say nothing themselves, or "own".
-        heldout: part of the documents that is held out, 0 to 1; of a dump, by repository.
-        languages: LSP ids to keep; none keeps all that are known.
-        exclude: globs of paths that are left out, beside VENDORED.
+        licence: SPDX expression of documents that state none, or "own".
+        heldout: part of the documents that is held out, 0 to 1. Dumps are split by repository.
+        languages: LSP ids to keep; empty keeps all known languages.
+        exclude: globs of paths that are not read.
         commit: of a git repository.
-        columns: of a dump, where they are not the usual ones.
+        columns: of a dump, if their names are unusual.
+        secrets: "redact" replaces keys and tokens; "drop" drops documents that contain one.
+        personal_data: "redact" replaces e-mail and IP addresses; "keep" leaves them.
+        max_bytes: limit of the kept UTF-8 bytes; None for no limit.
+        max_test_share: limit of the part of the kept bytes that is in test files, 0 to 1.
     """
 
     name: str
@@ -51,50 +59,63 @@ class SourceSpec:
     licence: str = ""
     heldout: float = 0.02
     languages: tuple[str, ...] = ()
-    exclude: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = VENDORED
     commit: str = "HEAD"
     columns: Columns = field(default_factory=Columns)
+    secrets: SecretPolicy = "redact"
+    personal_data: PersonalDataPolicy = "redact"
+    max_bytes: int | None = None
+    max_test_share: float = 1.0
+
+    @property
+    def is_held_out(self) -> bool:
+        """Return whether all documents are held out."""
+        return self.heldout >= 1
 
     def places(self) -> list[Place]:
-        """What there is to read."""
-        return places_of(self.path, self.kind)
+        """Return the files and folders to read."""
+        return find_places(self.path, self.kind)
 
     def wants(self, path: str) -> bool:
-        """Whether a file of this path is worth opening."""
-        language = named(path)
-        kinds = LANGUAGES.values() if self.content == "code" else TEXTS.values()
+        """Return whether a file with this path is read."""
+        language = language_of_path(path)
+        kinds = LANGUAGES.values() if self.content == "code" else TEXT_LANGUAGES.values()
         if language not in kinds or (self.languages and language not in self.languages):
             return False
-        return not excluded(path, VENDORED + self.exclude)
+        return not is_excluded(path, self.exclude)
 
 
 @dataclass(frozen=True)
 class Collection:
-    """Everything that decides a corpus, apart from the sources' own bytes.
+    """Everything that determines a corpus except the content of its sources.
 
     Attributes:
-        name: of the file it was read from, or "command line".
-        sources: names differ; where texts repeat each other, the first source keeps its copy.
-        benchmarks: files in JSON lines whose items stay out.
+        name: name of its file, or "command line".
+        sources: with distinct names. The first source that has a text keeps it.
+        benchmarks: JSON-lines files whose items are dropped.
+        layout: of the corpus folder.
+        file_sha256: hex digest of its file, if that alone determines the corpus.
     """
 
     name: str
     sources: tuple[SourceSpec, ...]
     benchmarks: tuple[Path, ...] = ()
+    layout: Layout = "sources"
+    file_sha256: str = ""
 
     @property
     def digest(self) -> str:
-        """Hex SHA-256 of what it says."""
+        """Return the hex SHA-256 of all fields."""
         return hashlib.sha256(repr(self).encode()).hexdigest()
 
 
 def load_collection(path: Path) -> Collection:
-    """Reads a collection from TOML: `benchmarks`, and a table `[source.NAME]` for each source.
+    """Read a collection from TOML: `benchmarks`, and a table `[source.NAME]` for each source.
 
     Paths are relative to the file.
 
     Raises:
-        CorpusError: the file is missing or damaged, or says something unknown or impossible.
+        CorpusError: the file is missing or damaged, or has an unknown key or invalid value.
     """
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -103,20 +124,20 @@ def load_collection(path: Path) -> Collection:
     unknown = set(raw) - {"source", "benchmarks"}
     if unknown:
         raise CorpusError(
-            f"{path}: unknown key {sorted(unknown)[0]!r}; known are benchmarks and [source.NAME]."
+            f"{path}: unknown key {sorted(unknown)[0]!r}; the known keys are benchmarks and [source.NAME]."
         )
     tables = raw.get("source")
     if not isinstance(tables, dict) or not tables:
-        raise CorpusError(f"{path} names no source; add a table such as [source.code] with a path.")
+        raise CorpusError(f"{path} has no source; add a table such as [source.code] with a path.")
     sources = tuple(_source(name, table, path) for name, table in tables.items())
-    benchmarks = _words(raw.get("benchmarks", []), f"{path}: benchmarks")
+    benchmarks = _string_list(raw.get("benchmarks", []), f"{path}: benchmarks")
     return Collection(path.name, sources, tuple(path.parent / Path(one).expanduser() for one in benchmarks))
 
 
-def collection_of(
+def collection_from_paths(
     paths: Sequence[Path], benchmarks: Sequence[Path] = (), **options: str | float
 ) -> Collection:
-    """A collection of paths given on the command line, each a source of its own with the same options."""
+    """Return a collection with one source for each path, all with the same options."""
     names: list[str] = []
     for path in paths:
         stem = re.sub(r"[^A-Za-z0-9_-]+", "-", path.expanduser().absolute().name.split(".")[0]).strip("-")
@@ -133,17 +154,17 @@ def collection_of(
 
 def _source(name: str, table: Any, origin: Path) -> SourceSpec:
     where = f"{origin}: [source.{name}]"
-    if not _NAME.fullmatch(name):
-        raise CorpusError(f"{where}: a name has letters, digits, dots, dashes and underscores.")
+    if not _SOURCE_NAME.fullmatch(name):
+        raise CorpusError(f"{where}: a name consists of letters, digits, dots, dashes and underscores.")
     known = {one.name for one in fields(SourceSpec)} - {"name"}
     if not isinstance(table, dict) or not isinstance(table.get("path"), str):
         raise CorpusError(f"{where} needs a path.")
     for key in table:
         if key not in known:
-            raise CorpusError(f"{where}: unknown key {key!r}; known are {', '.join(sorted(known))}.")
+            raise CorpusError(f"{where}: unknown key {key!r}; the known keys are {', '.join(sorted(known))}.")
     values = dict(table)
-    for key in ("languages", "exclude"):
-        values[key] = tuple(_words(table.get(key, []), f"{where}: {key}"))
+    values["languages"] = tuple(_string_list(table.get("languages", []), f"{where}: languages"))
+    values["exclude"] = VENDORED + tuple(_string_list(table.get("exclude", []), f"{where}: exclude"))
     values["columns"] = _columns(table.get("columns", {}), where)
     values["path"] = str(origin.parent / Path(table["path"]).expanduser())
     return _checked(SourceSpec(name=name, **values), where)
@@ -154,27 +175,37 @@ def _columns(table: Any, where: str) -> Columns:
     if not isinstance(table, Mapping) or not all(
         key in known and isinstance(value, str) for key, value in table.items()
     ):
-        raise CorpusError(f"{where}: columns gives names for some of {', '.join(known)}.")
+        raise CorpusError(f"{where}: columns must be a table of names for some of {', '.join(known)}.")
     return Columns(**table)
 
 
-def _words(value: Any, where: str) -> list[str]:
+def _string_list(value: Any, where: str) -> list[str]:
     if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
         raise CorpusError(f"{where} must be a list of strings.")
     return value
 
 
 def _checked(spec: SourceSpec, where: str) -> SourceSpec:
-    if spec.kind and spec.kind not in KINDS:
-        raise CorpusError(f"{where}: kind is {spec.kind!r}; choose {', '.join(KINDS)}.")
-    if spec.content not in get_args(Content):
-        raise CorpusError(f"{where}: content is {spec.content!r}; choose {', '.join(get_args(Content))}.")
-    if not all(isinstance(value, str) for value in (spec.kind, spec.licence, spec.commit)):
-        raise CorpusError(f"{where}: kind, licence and commit must be strings.")
-    if (
-        isinstance(spec.heldout, bool)
-        or not isinstance(spec.heldout, int | float)
-        or not 0 <= spec.heldout < 1
-    ):
-        raise CorpusError(f"{where}: heldout is {spec.heldout!r}, but is a part between 0 and 1.")
+    choices = {"content": Content, "secrets": SecretPolicy, "personal_data": PersonalDataPolicy}
+    known = {"kind": ("", *KINDS)} | {key: get_args(choice) for key, choice in choices.items()}
+    for key, values in known.items():
+        if getattr(spec, key) not in values:
+            raise CorpusError(
+                f"{where}: {key} is {getattr(spec, key)!r}; choose {', '.join(filter(None, values))}."
+            )
+    if not isinstance(spec.licence, str) or not isinstance(spec.commit, str):
+        raise CorpusError(f"{where}: licence and commit must be strings.")
+    if not is_share(spec.heldout) or spec.heldout == 1:
+        raise CorpusError(f"{where}: heldout is {spec.heldout!r}; it must be a number from 0 to below 1.")
+    if spec.max_bytes is not None and (type(spec.max_bytes) is not int or spec.max_bytes < 1):
+        raise CorpusError(f"{where}: max_bytes is {spec.max_bytes!r}; it must be a whole number, 1 or more.")
+    if not is_share(spec.max_test_share):
+        raise CorpusError(
+            f"{where}: max_test_share is {spec.max_test_share!r}; it must be a number from 0 to 1."
+        )
     return spec
+
+
+def is_share(value: object) -> bool:
+    """Return whether a value is a number from 0 to 1."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1

@@ -1,14 +1,14 @@
-"""What can stop the corpus from being built."""
+"""Errors that stop a corpus from being built."""
 
 from cg2_training.errors import TrainingError
 
 
 class CorpusError(TrainingError):
-    """The corpus cannot be built; the message is one sentence that names the cause and the mend."""
+    """Error whose message is one sentence that names the cause and the remedy."""
 
 
 class ManifestError(CorpusError):
-    """The manifest cannot be read or says something impossible."""
+    """The manifest cannot be read, or a value in it is invalid."""
 
 
 class FetchError(CorpusError):
@@ -16,7 +16,7 @@ class FetchError(CorpusError):
 
 
 class HashMismatchError(CorpusError):
-    """An artifact's bytes are not the ones that the manifest pins."""
+    """An artifact has other bytes than the manifest pins."""
 
 
 class LicenceError(CorpusError):

@@ -1,39 +1,38 @@
-"""Where the pipeline's stages run: this machine, a Slurm cluster, or Ray, by datatrove's executors."""
+"""Run the pipeline's stages on this machine, Slurm or Ray, with datatrove's executors."""
 
 from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from datatrove.executor import LocalPipelineExecutor, RayPipelineExecutor, SlurmPipelineExecutor
+from datatrove.executor.base import PipelineExecutor
 from datatrove.pipeline.base import PipelineStep
 from loguru import logger
 from tqdm import tqdm
 
 from cg2_training.corpus.errors import CorpusError
-from cg2_training.corpus.pipeline import QUIET
-from cg2_training.corpus.work import Work
+from cg2_training.corpus.pipeline import QUIET_TASKS_VARIABLE
+from cg2_training.corpus.work import WorkFolder
 
-EXECUTORS = ("local", "slurm", "ray")
-LOOK = 0.5
-"""Seconds between two looks at how far the tasks are."""
+PROGRESS_POLL_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
 class Stage:
-    """Steps that `tasks` tasks run side by side, after the stage before."""
+    """Steps that `tasks` tasks run in parallel, after the previous stage."""
 
     name: str
     steps: Sequence[PipelineStep]
     tasks: int
 
 
-def run_local(stages: Sequence[Stage], work: Work, workers: int, *, progress: bool) -> None:
-    """Runs the stages on this machine; tasks that an interrupted run finished are not run again."""
-    os.environ[QUIET] = "1"
+def run_local(stages: Sequence[Stage], work: WorkFolder, workers: int, *, progress: bool) -> None:
+    """Run the stages on this machine, except tasks that an interrupted run has finished."""
+    os.environ[QUIET_TASKS_VARIABLE] = "1"
     logger.disable("datatrove")
     try:
         for stage in stages:
@@ -41,23 +40,23 @@ def run_local(stages: Sequence[Stage], work: Work, workers: int, *, progress: bo
                 list(stage.steps),
                 tasks=stage.tasks,
                 workers=min(workers, stage.tasks),
-                logging_dir=str(work.logs(stage.name)),
+                logging_dir=str(work.log_folder(stage.name)),
             )
-            with _watching(work, stage, shown=progress and stage.tasks > 1):
+            with _progress_bar(work, stage, is_shown=progress and stage.tasks > 1):
                 executor.run()
     finally:
-        del os.environ[QUIET]
+        del os.environ[QUIET_TASKS_VARIABLE]
         logger.enable("datatrove")
 
 
-def run_slurm(stages: Sequence[Stage], work: Work, workers: int, options: Mapping[str, str]) -> None:
-    """Hands the stages to Slurm as array jobs, each waiting for the one before.
+def run_slurm(stages: Sequence[Stage], work: WorkFolder, workers: int, options: Mapping[str, str]) -> None:
+    """Submit the stages to Slurm as array jobs, each waiting for the previous one.
 
     Args:
         stages: in their order.
-        work: a folder that every node sees.
-        workers: tasks that run at a time; -1 for as many as the cluster gives.
-        options: arguments of datatrove's executor; `time` and `partition` must be among them.
+        work: on a file system that all nodes share.
+        workers: maximum of tasks that run at the same time; -1 for no limit.
+        options: arguments of datatrove's executor, which must include `time` and `partition`.
 
     Raises:
         CorpusError: an option is missing or unknown.
@@ -65,60 +64,65 @@ def run_slurm(stages: Sequence[Stage], work: Work, workers: int, options: Mappin
     missing = [name for name in ("time", "partition") if name not in options]
     if missing:
         raise CorpusError(f"Slurm needs {missing[0]}; give it as --option {missing[0]}=VALUE.")
-    before: SlurmPipelineExecutor | None = None
     try:
-        for stage in stages:
-            before = SlurmPipelineExecutor(
-                list(stage.steps),
-                tasks=stage.tasks,
-                workers=workers,
-                job_name=f"cg2-{stage.name}",
-                logging_dir=str(work.logs(stage.name)),
-                depends=before,
-                **options,
-            )
+        last = _make_chain(
+            lambda stage, **arguments: SlurmPipelineExecutor(
+                **arguments, job_name=f"cg2-{stage.name}", **options
+            ),
+            stages,
+            work,
+            workers,
+        )
     except TypeError as error:
-        raise CorpusError(f"datatrove's Slurm executor does not take an option: {error}.") from None
-    assert before
-    before.run()
+        raise CorpusError(f"datatrove's Slurm executor refuses an option: {error}.") from None
+    last.run()
 
 
-def run_ray(stages: Sequence[Stage], work: Work, workers: int, options: Mapping[str, str]) -> None:
-    """Runs the stages on the Ray cluster that this machine is connected to.
+def run_ray(stages: Sequence[Stage], work: WorkFolder, workers: int, options: Mapping[str, str]) -> None:
+    """Run the stages on the Ray cluster that this machine is connected to.
 
     Raises:
         CorpusError: Ray is not installed, or an option is unknown.
     """
-    before: RayPipelineExecutor | None = None
     try:
-        for stage in stages:
-            before = RayPipelineExecutor(
-                list(stage.steps),
-                tasks=stage.tasks,
-                workers=workers,
-                logging_dir=str(work.logs(stage.name)),
-                depends=before,
-                **options,
-            )
-        assert before
-        before.run()
+        _make_chain(
+            lambda _, **arguments: RayPipelineExecutor(**arguments, **options), stages, work, workers
+        ).run()
     except (ImportError, ValueError) as error:
         raise CorpusError(
             f"Ray cannot be used ({error}); install it with: pip install 'ray[default]'"
         ) from None
     except TypeError as error:
-        raise CorpusError(f"datatrove's Ray executor does not take an option: {error}.") from None
+        raise CorpusError(f"datatrove's Ray executor refuses an option: {error}.") from None
+
+
+def _make_chain(
+    make_executor: Callable[..., PipelineExecutor], stages: Sequence[Stage], work: WorkFolder, workers: int
+) -> PipelineExecutor:
+    """Return the executor of the last stage; it runs the previous stages first."""
+    previous: PipelineExecutor | None = None
+    for stage in stages:
+        previous = make_executor(
+            stage,
+            pipeline=list(stage.steps),
+            tasks=stage.tasks,
+            workers=workers,
+            logging_dir=str(work.log_folder(stage.name)),
+            depends=previous,
+        )
+    assert previous
+    return previous
 
 
 @contextmanager
-def _watching(work: Work, stage: Stage, *, shown: bool) -> Iterator[None]:
-    """A bar for what the stage's tasks have done, with the time that is left."""
+def _progress_bar(work: WorkFolder, stage: Stage, *, is_shown: bool) -> Iterator[None]:
+    """Draw a bar for the finished part of a stage, with the remaining time."""
     ended = threading.Event()
 
-    def done() -> float:
+    def finished_part() -> float:
         parts = 0.0
         for rank in range(stage.tasks):
-            path = work.progress(rank)
+            path = work.progress_path(rank)
             try:
                 parts += float(path.read_text() or 0) if path.exists() else 0.0
             except ValueError:
@@ -128,16 +132,16 @@ def _watching(work: Work, stage: Stage, *, shown: bool) -> Iterator[None]:
     def draw() -> None:
         shape = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
         with tqdm(total=1.0, desc=stage.name, bar_format=shape) as bar:
-            while not ended.wait(LOOK):
-                bar.update(max(0.0, done() - bar.n))
-            bar.update(max(0.0, done() - bar.n))
+            while not ended.wait(PROGRESS_POLL_SECONDS):
+                bar.update(max(0.0, finished_part() - bar.n))
+            bar.update(max(0.0, finished_part() - bar.n))
 
     thread = threading.Thread(target=draw, daemon=True)
-    if shown:
+    if is_shown:
         thread.start()
     try:
         yield
     finally:
         ended.set()
-        if shown:
+        if is_shown:
             thread.join()

@@ -1,134 +1,122 @@
-"""The last stage: what is held out is settled, copies go, and each source's documents are written."""
+"""The last stage: apply limits, split, remove copies and write the corpus."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-import platform
+import tempfile
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any
 
 from tqdm import tqdm
 
-from cg2_training.corpus.collection import Collection
+from cg2_training.corpus.collection import Collection, Layout, SourceSpec
 from cg2_training.corpus.dedup import SeenTexts, exact_key, signature
+from cg2_training.corpus.document import Split
 from cg2_training.corpus.errors import CorpusError
-from cg2_training.corpus.manifest import Split
-from cg2_training.corpus.work import Work
-from cg2ls.files import replacing_folder, sha256_of
+from cg2_training.corpus.report import REPORT, SourceReport, corpus_report, explain_empty_corpus
+from cg2_training.corpus.rules.quality import is_test
+from cg2_training.corpus.work import WorkFolder
+from cg2ls.files import replacing_folder
 
-REPORT = "corpus.json"
 SPLITS: tuple[Split, ...] = ("heldout", "train")
 
 
 @dataclass(slots=True)
 class Entry:
-    """Where a document lies, and what is compared of it.
+    """Position of a document in the tasks' files, and the digests that are compared.
 
     Attributes:
-        rank: hex digest of path and text: sorting by it shuffles, the same way every time.
-        place: what decides whether it is held out, 0 to 1.
-        share: number of the file it lies in.
-        start: its first byte there.
+        rank: hex digest of path and text. Sorting by it shuffles reproducibly.
+        place: number from 0 to 1 that decides whether the document is held out.
+        file: number of the file that contains the document.
+        start: its first byte in that file.
         size: UTF-8 bytes of its text.
+        path: inside the source.
+        key: digest for exact copies.
+        minhash: signature for near copies.
     """
 
     source: str
     licence: str
     rank: str
     place: float
-    share: int
+    file: int
     start: int
     size: int
+    path: str
     key: bytes
     minhash: Any
 
-
-@dataclass
-class SourceReport:
-    """What one source gave: documents and bytes read, kept by split, and why the others were not."""
-
-    content: str
-    licences: dict[str, int] = field(default_factory=dict)
-    read_files: int = 0
-    read_bytes: int = 0
-    files: dict[str, int] = field(default_factory=dict)
-    bytes: dict[str, int] = field(default_factory=dict)
-    dropped: dict[str, int] = field(default_factory=dict)
-    redacted: dict[str, int] = field(default_factory=dict)
-    split: Split = "train"
-    licence: str = ""
+    @property
+    def is_test(self) -> bool:
+        """Return whether the path belongs to a test."""
+        return is_test(self.path)
 
 
-@dataclass
-class CollectReport:
-    """What was collected, as ``corpus.json`` records it.
+def finish(
+    collection: Collection, work: WorkFolder, out: Path, *, workers: int, progress: bool
+) -> dict[str, Any]:
+    """Turn the tasks' documents into a corpus folder and return the content of `corpus.json`.
 
-    Attributes:
-        manifest: name of the collection.
-        manifest_sha256: hex digest of what it says.
-        python_version: of the interpreter that parsed the files.
-        benchmarks: hex SHA-256 by name of each benchmark that the corpus was kept clear of.
-        files: documents by split.
-        bytes: UTF-8 bytes of text by split.
-        sources: counts by source.
-        dropped: documents left out, by reason.
-        redacted: documents in which something was replaced, by what.
-    """
-
-    manifest: str
-    manifest_sha256: str
-    python_version: str
-    benchmarks: dict[str, str]
-    files: dict[str, int]
-    bytes: dict[str, int]
-    sources: dict[str, SourceReport]
-    dropped: dict[str, int]
-    redacted: dict[str, int]
-
-
-def finish(collection: Collection, work: Work, out: Path, *, workers: int, progress: bool) -> CollectReport:
-    """Turns the tasks' shares into a corpus folder.
-
-    `out`/SOURCE/train.jsonl and heldout.jsonl hold the documents in an order that only they decide;
-    `out`/corpus.json counts them. A text that repeats another goes: held-out texts are looked at first, so that
-    it is the training copy, and the copy of a later source, that is left out.
+    The order of the documents in a file depends only on the documents. Held-out texts are compared first, then
+    the sources in their order, so a repeated text is dropped from training and from the later source.
 
     Args:
-        collection: what was collected.
-        work: where the shares are.
+        collection: the sources.
+        work: folder with the tasks' documents.
         out: replaced if it is a corpus.
-        workers: processes that compute signatures; as many as the machine has processors if 0.
+        workers: processes that compute signatures; 0 for one per processor.
         progress: whether to draw a bar.
 
     Raises:
-        CorpusError: nothing is left to train on.
-        OutputError: `out` holds something else.
+        CorpusError: no documents are left to train on.
+        OutputError: `out` contains something other than a corpus.
     """
-    paths = work.shares()
-    entries = _indexed(paths, workers or os.cpu_count() or 1, progress)
-    reports = {spec.name: SourceReport(spec.content) for spec in collection.sources}
-    _add_tallies(reports, work.tallies())
+    paths = work.document_files()
+    entries = _index_files(paths, workers or os.cpu_count() or 1, progress)
+    reports = {spec.name: SourceReport.of(spec) for spec in collection.sources}
+    for tally in work.read_tallies():
+        for name, counts in tally.items():
+            reports[name].add(counts)
+    entries = _within_limits(collection, entries, reports)
     kept = _unique(collection, entries, reports, progress)
-    if not kept["train"]:
-        raise CorpusError(_nothing_left(list(reports.values())))
-    report = _report(collection, reports, kept)
-    with replacing_folder(out, proof=REPORT) as new:
+    if not kept["train"] and not all(spec.is_held_out for spec in collection.sources):
+        raise CorpusError(explain_empty_corpus(reports.values()))
+    report = corpus_report(collection, reports, kept)
+    with _open_output(out, collection.layout) as new:
         for split, chosen in kept.items():
-            _write(new, split, chosen, paths)
-        (new / REPORT).write_text(json.dumps(asdict(report), indent=1) + "\n")
+            _write(new, split, chosen, paths, collection.layout)
+        (new / REPORT).write_text(json.dumps(report, indent=1) + "\n")
     return report
 
 
-def index_share(number: int, path: Path) -> list[Entry]:
-    """What is compared of each document in a share."""
+@contextmanager
+def _open_output(out: Path, layout: Layout) -> Iterator[Path]:
+    """Yield a new folder whose files become the corpus if the block ends without an error.
+
+    With the layout "sources" the folder replaces `out`; with "splits" its files replace those of the same name.
+    """
+    if layout == "sources":
+        with replacing_folder(out, proof=REPORT) as new:
+            yield new
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".corpus.", dir=out) as scratch:
+        yield Path(scratch)
+        for path in sorted(Path(scratch).iterdir()):
+            path.replace(out / path.name)
+
+
+def index_file(number: int, path: Path) -> list[Entry]:
+    """Return an entry for each document of a task's file."""
     entries, start = [], 0
     with path.open("rb") as lines:
         for line in lines:
@@ -140,10 +128,11 @@ def index_share(number: int, path: Path) -> list[Entry]:
                     row["source"],
                     row["license"],
                     rank,
-                    _place(row["repository"] or row["path"]),
+                    _place(row.get("repository") or row["path"]),
                     number,
                     start,
                     len(text.encode()),
+                    row["path"],
                     exact_key(text),
                     signature(text),
                 )
@@ -153,36 +142,66 @@ def index_share(number: int, path: Path) -> list[Entry]:
 
 
 def _place(name: str) -> float:
-    """A number between 0 and 1 that only the name decides, so that a file stays on its side as others come."""
+    """Return a number from 0 to 1 that depends only on the name, so new files change no other split."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:6], "big") / 2**48
 
 
-def _indexed(paths: list[Path], workers: int, progress: bool) -> list[Entry]:
-    with tqdm(total=len(paths), desc="compare", unit="share", disable=not progress) as bar:
+def _index_files(paths: list[Path], workers: int, progress: bool) -> list[Entry]:
+    with tqdm(total=len(paths), desc="compare", unit="file", disable=not progress) as bar:
         if workers <= 1:
             entries: list[Entry] = []
             for number, path in enumerate(paths):
-                entries += index_share(number, path)
+                entries += index_file(number, path)
                 bar.update()
             return entries
         with ProcessPoolExecutor(workers) as pool:
-            found = []
-            for some in pool.map(index_share, range(len(paths)), paths):
-                found += some
+            entries = []
+            for found in pool.map(index_file, range(len(paths)), paths):
+                entries += found
                 bar.update()
-            return found
+            return entries
 
 
-def _add_tallies(
-    reports: Mapping[str, SourceReport], tallies: Iterable[Mapping[str, Mapping[str, Any]]]
-) -> None:
-    for tally in tallies:
-        for name, counts in tally.items():
-            one = reports[name]
-            one.read_files += counts["read_files"]
-            one.read_bytes += counts["read_bytes"]
-            one.dropped = dict(Counter(one.dropped) + Counter(counts["dropped"]))
-            one.redacted = dict(Counter(one.redacted) + Counter(counts["redacted"]))
+def _within_limits(
+    collection: Collection, entries: list[Entry], reports: Mapping[str, SourceReport]
+) -> list[Entry]:
+    by_source: dict[str, list[Entry]] = {spec.name: [] for spec in collection.sources}
+    for entry in entries:
+        by_source[entry.source].append(entry)
+    return [
+        entry
+        for spec in collection.sources
+        for entry in apply_source_limits(by_source[spec.name], spec, reports[spec.name].dropped)
+    ]
+
+
+def apply_source_limits(entries: Iterable[Entry], spec: SourceSpec, dropped: Counter[str]) -> list[Entry]:
+    """Return the documents that fit in a source's limits, taken in the order of their ranks.
+
+    Args:
+        entries: documents of the source.
+        spec: the source, with its limits.
+        dropped: counts the other documents, by reason.
+    """
+    entries = sorted(entries, key=lambda entry: entry.rank)
+    limit = sum(entry.size for entry in entries) if spec.max_bytes is None else spec.max_bytes
+    share = spec.max_test_share
+    code_bytes = min(limit, sum(entry.size for entry in entries if not entry.is_test))
+    # The share is relative to the code that is kept, so a package of tests alone contributes nothing.
+    test_limit = int(limit * share)
+    if share < 1:
+        test_limit = min(test_limit, int(code_bytes * share / (1 - share)))
+    used = {True: 0, False: 0}
+    kept = []
+    for entry in entries:
+        if entry.is_test and used[True] + entry.size > test_limit:
+            dropped["over the share of tests"] += 1
+        elif used[True] + used[False] + entry.size > limit:
+            dropped["over the source's limit"] += 1
+        else:
+            used[entry.is_test] += entry.size
+            kept.append(entry)
+    return kept
 
 
 def _unique(
@@ -190,85 +209,64 @@ def _unique(
 ) -> dict[Split, list[Entry]]:
     shares = {spec.name: spec.heldout for spec in collection.sources}
     order = {spec.name: number for number, spec in enumerate(collection.sources)}
-    shares = {name: _reaching(share, entries, name) for name, share in shares.items()}
+    shares = {name: _share_with_heldout(share, entries, name) for name, share in shares.items()}
     split_of = {id(entry): SPLITS[entry.place >= shares[entry.source]] for entry in entries}
     entries.sort(key=lambda entry: (SPLITS.index(split_of[id(entry)]), order[entry.source], entry.rank))
     seen = SeenTexts()
+    held_out_sources = {spec.name for spec in collection.sources if spec.is_held_out}
+    held_out_paths: set[str] = set()
     kept: dict[Split, list[Entry]] = {split: [] for split in SPLITS}
     for entry in tqdm(entries, desc="deduplicate", unit="document", disable=not progress):
-        if reason := seen.repeats(entry.key, entry.minhash):
-            dropped = reports[entry.source].dropped
-            dropped[reason] = dropped.get(reason, 0) + 1
+        split = split_of[id(entry)]
+        if split == "train" and _copies_path(entry.path, held_out_paths):
+            reports[entry.source].dropped["held-out path"] += 1
+        elif reason := seen.repeats(entry.key, entry.minhash):
+            reports[entry.source].dropped[reason] += 1
         else:
-            kept[split_of[id(entry)]].append(entry)
+            kept[split].append(entry)
+            if entry.source in held_out_sources and "/" in entry.path:
+                held_out_paths.add(entry.path)
     return kept
 
 
-def _reaching(share: float, entries: Iterable[Entry], source: str) -> float:
-    """The share, raised where it would hold nothing of a small source out, to what holds about as much out.
+def _share_with_heldout(share: float, entries: Iterable[Entry], source: str) -> float:
+    """Return the held-out share, raised for a small source of which it would hold out no document.
 
-    A source whose documents all have one place, such as a dump of one repository, cannot be divided.
+    A source whose documents all have one place, such as a dump of one repository, cannot be split.
     """
     mine = sorted((entry for entry in entries if entry.source == source), key=lambda entry: entry.place)
     if not share or not mine or mine[0].place < share:
         return share
-    wanted, held = share * sum(entry.size for entry in mine), 0
-    for entry, behind in pairwise(mine):
-        held += entry.size
-        if held >= wanted and behind.place > entry.place:
-            return behind.place
+    min_bytes, heldout_bytes = share * sum(entry.size for entry in mine), 0
+    for entry, following in pairwise(mine):
+        heldout_bytes += entry.size
+        if heldout_bytes >= min_bytes and following.place > entry.place:
+            return following.place
     return share
 
 
-def _nothing_left(reports: list[SourceReport]) -> str:
-    """Why there is no corpus, with the reasons that most documents were left out for."""
-    read = sum(one.read_files for one in reports)
-    reasons = sum((Counter(one.dropped) for one in reports), Counter())
-    if not reasons:
-        return f"nothing is left to train on: {read} documents were read; name sources with code or text."
-    most = ", ".join(f"{reason} {count}" for reason, count in reasons.most_common(3))
-    mend = "; give the licence of what says none, or own if it is yours" if "no licence" in reasons else ""
-    return f"nothing is left to train on: {read} documents were read, and left out for: {most}{mend}."
+def _copies_path(path: str, held_out_paths: Set[str]) -> bool:
+    """Return whether a path ends in a held-out one, as in a package that bundles a held-out package."""
+    parts = path.split("/")
+    return any("/".join(parts[start:]) in held_out_paths for start in range(len(parts) - 1))
 
 
-def _report(
-    collection: Collection, reports: dict[str, SourceReport], kept: Mapping[Split, list[Entry]]
-) -> CollectReport:
-    for name, one in reports.items():
-        mine = {
-            split: [entry for entry in entries if entry.source == name] for split, entries in kept.items()
-        }
-        one.files = {split: len(entries) for split, entries in mine.items()}
-        one.bytes = {split: sum(entry.size for entry in entries) for split, entries in mine.items()}
-        one.licences = dict(
-            Counter(entry.licence for entries in mine.values() for entry in entries).most_common()
-        )
-        one.licence = ", ".join(one.licences)
-        one.dropped = dict(sorted(one.dropped.items()))
-    total = list(reports.values())
-    return CollectReport(
-        manifest=collection.name,
-        manifest_sha256=collection.digest,
-        python_version=platform.python_version(),
-        benchmarks={path.name: sha256_of(path) for path in collection.benchmarks},
-        files={split: len(entries) for split, entries in kept.items()},
-        bytes={split: sum(entry.size for entry in entries) for split, entries in kept.items()},
-        sources=reports,
-        dropped=dict(sum((Counter(one.dropped) for one in total), Counter())),
-        redacted=dict(sum((Counter(one.redacted) for one in total), Counter())),
-    )
-
-
-def _write(folder: Path, split: Split, entries: list[Entry], paths: list[Path]) -> None:
-    """Copies each document's line to the file of its source, without holding texts in memory."""
+def _write(folder: Path, split: Split, entries: list[Entry], paths: list[Path], layout: Layout) -> None:
+    """Copy each document's line to its corpus file, without holding texts in memory."""
     with ExitStack() as stack:
-        shares: list[IO[bytes]] = [stack.enter_context(path.open("rb")) for path in paths]
-        files: dict[str, IO[bytes]] = {}
+        sources: list[IO[bytes]] = [stack.enter_context(path.open("rb")) for path in paths]
+        files: dict[Path, IO[bytes]] = {}
+
+        def corpus_file(path: Path) -> IO[bytes]:
+            if path not in files:
+                path.parent.mkdir(exist_ok=True)
+                files[path] = stack.enter_context(path.open("wb"))
+            return files[path]
+
+        if layout == "splits":
+            corpus_file(folder / f"{split}.jsonl")
         for entry in sorted(entries, key=lambda entry: entry.rank):
-            if entry.source not in files:
-                (folder / entry.source).mkdir(exist_ok=True)
-                path = folder / entry.source / f"{split}.jsonl"
-                files[entry.source] = stack.enter_context(path.open("wb"))
-            share = shares[entry.share]
-            share.seek(entry.start)
-            files[entry.source].write(share.readline())
+            source = sources[entry.file]
+            source.seek(entry.start)
+            parent = folder / entry.source if layout == "sources" else folder
+            corpus_file(parent / f"{split}.jsonl").write(source.readline())

@@ -1,4 +1,4 @@
-"""Which licences may enter the corpus, and what a wheel says its licence is."""
+"""Permissive licences, and the licence that a package declares."""
 
 import re
 from email.message import Message
@@ -42,7 +42,7 @@ _CLASSIFIERS = {
     "Zope Public License": "ZPL-2.1",
 }
 
-# Whole values of the free-text License field, compared in lower case.
+# Complete values of the free-text License field, in lower case.
 _FIELD = {
     "apache": "Apache-2.0",
     "apache 2.0": "Apache-2.0",
@@ -69,19 +69,37 @@ _COPYLEFT = re.compile(
     r"|Eclipse Public|CC[- ]BY[- ](?:SA|NC|ND)|Proprietary|Business Source|\bSSPL\b|Commons Clause",
     re.IGNORECASE,
 )
-# A compiler's run-time library, bundled as a binary beside the extension modules: never Python text.
-_BINARY_ONLY = frozenset({"GPL-3.0-or-later WITH GCC-exception-3.1"})
+# A compiler's run-time library, which wheels bundle as a binary: it contains no Python text.
+_ALLOWED_EXCEPTIONS = frozenset({"GPL-3.0-or-later WITH GCC-exception-3.1"})
 _TOKEN = re.compile(r"\(|\)|[^\s()]+")
+
+MAX_EXPRESSION_TOKENS = 200
+"""Longer expressions are refused, since the parser is recursive."""
+
+_KNOWN_TEXTS = (
+    (re.compile(r"Apache License\s+Version 2\.0", re.IGNORECASE), "Apache-2.0"),
+    (re.compile(r"GNU (?:AFFERO |LESSER |LIBRARY )?GENERAL PUBLIC", re.IGNORECASE), "GPL"),
+    (re.compile(r"Mozilla Public License", re.IGNORECASE), "MPL-2.0"),
+    (re.compile(r"Redistribution and use in source and binary forms", re.IGNORECASE), "BSD"),
+    (
+        re.compile(r"Permission is hereby granted, free of charge, to any person", re.IGNORECASE),
+        "MIT",
+    ),
+    (re.compile(r"Permission to use, copy, modify, and(?:/or)? distribute this software", re.IGNORECASE), "ISC"),
+    (re.compile(r"free and unencumbered software released into the public domain", re.IGNORECASE), "Unlicense"),
+    (re.compile(r"CC0 1\.0 Universal", re.IGNORECASE), "CC0-1.0"),
+)  # fmt: skip
+"""Sentences by which a licence text is recognised."""
 
 
 def is_allowed(expression: str) -> bool:
-    """Whether an SPDX expression can be satisfied with licences of the allow-list alone.
+    """Return whether licences on the allow-list satisfy an SPDX expression.
 
     Args:
-        expression: an SPDX licence expression, such as ``"MIT OR Apache-2.0"``.
+        expression: such as "MIT OR Apache-2.0".
 
     Returns:
-        False also for text that is no SPDX expression.
+        False also for text that is not an SPDX expression.
     """
     tokens = _TOKEN.findall(expression)
     position = 0
@@ -97,46 +115,46 @@ def is_allowed(expression: str) -> bool:
     def atom() -> bool:
         name = take()
         if name == "(":
-            inside = either()
+            inside = any_of()
             return take() == ")" and inside
         if peek().upper() == "WITH":
             take()
-            return f"{name} WITH {take()}" in _BINARY_ONLY
+            return f"{name} WITH {take()}" in _ALLOWED_EXCEPTIONS
         return name in ALLOWED
 
-    def both() -> bool:
-        good = atom()
+    def all_of() -> bool:
+        allowed = atom()
         while peek().upper() == "AND":
             take()
-            good = atom() and good
-        return good
+            allowed = atom() and allowed
+        return allowed
 
-    def either() -> bool:
-        good = both()
+    def any_of() -> bool:
+        allowed = all_of()
         while peek().upper() == "OR":
             take()
-            good = both() or good
-        return good
+            allowed = all_of() or allowed
+        return allowed
 
-    return either() and position == len(tokens)
+    return len(tokens) <= MAX_EXPRESSION_TOKENS and any_of() and position == len(tokens)
 
 
-def bsd_variant(licence_text: str) -> str:
-    """Tell the two- and three-clause BSD licences apart by the no-endorsement clause."""
+def identify_bsd_variant(licence_text: str) -> str:
+    """Return the SPDX id of a two- or three-clause BSD licence; the no-endorsement clause decides."""
     squeezed = " ".join(licence_text.split()).lower()
     endorses = "neither the name" in squeezed or "endorse or promote" in squeezed
     return "BSD-3-Clause" if endorses else "BSD-2-Clause"
 
 
-def declared(metadata: Message, licence_text: str) -> str | None:
-    """What a distribution's METADATA says its licence is.
+def declared_licence(metadata: Message, licence_text: str) -> str | None:
+    """Return the licence that a distribution's METADATA declares.
 
     Args:
         metadata: the parsed METADATA file.
-        licence_text: the text of the distribution's own licence file, empty where it has none.
+        licence_text: text of the distribution's licence file, or an empty string.
 
     Returns:
-        An SPDX expression, or None where the METADATA leaves it open.
+        An SPDX expression, or None if the METADATA does not say.
 
     Raises:
         LicenceError: the METADATA names a copyleft or proprietary licence without an SPDX expression.
@@ -151,46 +169,53 @@ def declared(metadata: Message, licence_text: str) -> str | None:
     ]
     field = str(metadata.get("License") or "").strip()
     first = field.split("\n", 1)[0].strip()
-    for said in [*named, first]:
-        if _COPYLEFT.search(said):
-            raise LicenceError(f"the METADATA names the licence {said!r}, which is not permissive")
+    for name in [*named, first]:
+        if _COPYLEFT.search(name):
+            raise LicenceError(f"the METADATA names the licence {name!r}, which is not permissive")
     found = sorted({_CLASSIFIERS[name] for name in named if name in _CLASSIFIERS})
     if not found and field:
         guess = _FIELD.get(first.lower(), first)
         found = [guess] if guess == "BSD" or is_allowed(guess) else []
     if not found:
         return None
-    resolved = {bsd_variant(licence_text or field) if name == "BSD" else name for name in found}
+    resolved = {identify_bsd_variant(licence_text or field) if name == "BSD" else name for name in found}
     return " OR ".join(sorted(resolved))
 
 
-def check(label: str, recorded: str, metadata: Message, licence_text: str) -> None:
-    """Refuse an artifact whose licence is not allowed or is not the recorded one.
+def identify_licence(text: str) -> str:
+    """Return the SPDX id of a licence text, several joined by AND; "" if it is unknown."""
+    squeezed = " ".join(text.split())
+    found = [name for pattern, name in _KNOWN_TEXTS if pattern.search(squeezed)]
+    return " AND ".join(identify_bsd_variant(squeezed) if name == "BSD" else name for name in found)
+
+
+def check_licence(label: str, recorded: str, metadata: Message, licence_text: str) -> None:
+    """Refuse a wheel whose licence is not allowed or differs from the recorded one.
 
     Args:
-        label: the package as ``name==version``, for the message.
+        label: the package as `name==version`, for messages.
         recorded: the SPDX expression in the manifest.
-        metadata: the artifact's parsed METADATA.
-        licence_text: the artifact's own licence file, or an empty string.
+        metadata: the wheel's parsed METADATA.
+        licence_text: text of the wheel's licence file, or an empty string.
 
     Raises:
-        LicenceError: either licence is refused, or they contradict each other.
+        LicenceError: one of the licences is refused, or they differ.
     """
     if not is_allowed(recorded):
         raise LicenceError(f"{label}: the licence {recorded!r} is not on the allow-list; remove the package.")
     try:
-        said = declared(metadata, licence_text)
+        declared = declared_licence(metadata, licence_text)
     except LicenceError as error:
         raise LicenceError(f"{label}: {error}; remove the package from the manifest.") from error
-    if said is None:
+    if declared is None:
         return
-    if not is_allowed(said):
+    if not is_allowed(declared):
         raise LicenceError(
-            f"{label}: the artifact's METADATA says {said!r}, which is not on the allow-list; "
+            f"{label}: the wheel's METADATA says {declared!r}, which is not on the allow-list; "
             "remove the package from the manifest."
         )
-    if said != recorded:
+    if declared != recorded:
         raise LicenceError(
-            f"{label}: the manifest records {recorded!r} but the artifact's METADATA says {said!r}; "
-            "pin the package anew with `cg2-train corpus pin`."
+            f"{label}: the manifest records {recorded!r} but the wheel's METADATA says {declared!r}; "
+            "pin the package again with `cg2-train corpus pin`."
         )

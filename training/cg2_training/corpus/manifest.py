@@ -1,29 +1,41 @@
-"""The hand-written list of what the corpus is made of."""
+"""Manifests: packages pinned by version, file, hash and licence, as sources of a collection."""
 
 import hashlib
 import re
+import sys
+import sysconfig
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
+from cg2_training.corpus.collection import Collection, SourceSpec, is_share
+from cg2_training.corpus.document import Split
 from cg2_training.corpus.errors import LicenceError, ManifestError
-from cg2_training.corpus.licences import is_allowed
+from cg2_training.corpus.licences import check_licence, is_allowed
+from cg2_training.corpus.readers import STDLIB
+from cg2_training.corpus.readers.archives import read_metadata
 
-Split = Literal["train", "heldout"]
+STDLIB_LICENCE = "PSF-2.0"
+
+NOT_MODULES = ("*.pyi", "*.data/*")
+"""Globs of files that are not read: stubs, and a wheel's scripts and headers, which are in NAME.data."""
+
+INSTALLED = ("*/site-packages/*", "*/dist-packages/*")
+"""Globs of other packages in the standard library's folder."""
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """One pinned artifact: a wheel with exactly these bytes.
+    """A wheel with exactly these bytes.
 
     Attributes:
-        sha256: hex digest of the whole artifact.
+        sha256: hex digest of the wheel.
         licence: SPDX expression.
-        exclude: globs of paths inside the artifact that are left out.
+        exclude: globs of paths inside the wheel that are not read.
     """
 
     name: str
@@ -36,17 +48,17 @@ class Package:
 
     @property
     def label(self) -> str:
-        """The package as ``name==version``."""
+        """Return the package as `name==version`."""
         return f"{self.name}=={self.version}"
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much one source may give.
+    """Limits of each source.
 
     Attributes:
-        source_bytes: UTF-8 bytes of kept text per source, at most.
-        test_share: part of a source's kept bytes that its test files may hold, 0 to 1.
+        source_bytes: limit of the kept UTF-8 bytes.
+        test_share: limit of the part of the kept bytes that is in test files, 0 to 1.
     """
 
     source_bytes: int = 8_000_000
@@ -55,13 +67,13 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """The whole manifest.
+    """Content of a manifest file.
 
     Attributes:
         sha256: hex digest of the manifest file.
         exclude: globs that apply to every source.
         stdlib: whether the running interpreter's standard library is a source.
-        stdlib_exclude: globs of the standard library that are left out.
+        stdlib_exclude: globs of the standard library's paths that are not read.
     """
 
     sha256: str
@@ -80,25 +92,37 @@ def _globs(table: Mapping[str, Any], where: str) -> tuple[str, ...]:
 
 
 def _package(entry: Mapping[str, Any], path: Path) -> Package:
-    words: dict[str, str] = {}
+    strings: dict[str, str] = {}
     for key in ("name", "version", "file", "sha256", "licence"):
         value = entry.get(key)
         if not isinstance(value, str) or not value:
             raise ManifestError(f"{path}: package {entry.get('name', '?')!r} needs the string `{key}`.")
-        words[key] = value
+        strings[key] = value
     split = entry.get("split", "train")
-    label = f"{words['name']}=={words['version']}"
+    label = f"{strings['name']}=={strings['version']}"
     if split not in get_args(Split):
         raise ManifestError(f"{path}: {label} has split {split!r}; it must be 'train' or 'heldout'.")
-    if not _SHA256.fullmatch(words["sha256"]):
+    if not _SHA256.fullmatch(strings["sha256"]):
         raise ManifestError(f"{path}: {label} needs a sha256 of 64 lower-case hex digits.")
-    if not words["file"].endswith(".whl") or "/" in words["file"]:
-        raise ManifestError(f"{path}: {label} must pin a wheel's file name, not {words['file']!r}.")
-    if not is_allowed(words["licence"]):
+    if not strings["file"].endswith(".whl") or "/" in strings["file"]:
+        raise ManifestError(f"{path}: {label} must pin a wheel's file name, not {strings['file']!r}.")
+    if not is_allowed(strings["licence"]):
         raise LicenceError(
-            f"{label}: the licence {words['licence']!r} is not on the allow-list; remove the package."
+            f"{label}: the licence {strings['licence']!r} is not on the allow-list; remove the package."
         )
-    return Package(**words, split=split, exclude=_globs(entry, f"{path}: {label}"))
+    return Package(**strings, split=split, exclude=_globs(entry, f"{path}: {label}"))
+
+
+def _limits(table: Mapping[str, Any], path: Path) -> Limits:
+    try:
+        limits = Limits(**table)
+    except TypeError as error:
+        raise ManifestError(f"{path}: [limits] has only the keys `source_bytes` and `test_share`.") from error
+    if type(limits.source_bytes) is not int or limits.source_bytes < 1:
+        raise ManifestError(f"{path}: [limits] source_bytes must be a whole number, 1 or more.")
+    if not is_share(limits.test_share):
+        raise ManifestError(f"{path}: [limits] test_share must be a number from 0 to 1.")
+    return limits
 
 
 def load_manifest(path: Path) -> Manifest:
@@ -111,7 +135,7 @@ def load_manifest(path: Path) -> Manifest:
         The manifest, its packages sorted by name.
 
     Raises:
-        ManifestError: the file cannot be read, or an entry is incomplete, malformed or doubled.
+        ManifestError: the file cannot be read, or an entry is incomplete, malformed or listed twice.
         LicenceError: an entry records a licence that is not on the allow-list.
     """
     try:
@@ -121,19 +145,76 @@ def load_manifest(path: Path) -> Manifest:
         raise ManifestError(f"cannot read the manifest {path}: {error}.") from error
     packages = sorted((_package(entry, path) for entry in table.get("package", [])), key=lambda p: p.name)
     names = [package.name for package in packages]
-    doubled = sorted({name for name in names if names.count(name) > 1})
-    if doubled:
-        raise ManifestError(f"{path}: listed more than once: {', '.join(doubled)}.")
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise ManifestError(f"{path}: listed more than once: {', '.join(repeated)}.")
     stdlib = table.get("stdlib", {})
-    try:
-        limits = Limits(**table.get("limits", {}))
-    except TypeError as error:
-        raise ManifestError(f"{path}: [limits] knows only `source_bytes` and `test_share`.") from error
     return Manifest(
         sha256=hashlib.sha256(raw).hexdigest(),
         packages=tuple(packages),
         exclude=_globs(table, str(path)),
         stdlib=bool(stdlib.get("include", False)),
         stdlib_exclude=_globs(stdlib, f"{path}: [stdlib]"),
-        limits=limits,
+        limits=_limits(table.get("limits", {}), path),
     )
+
+
+def pinned_collection(manifest: Manifest, wheels: Mapping[str, Path], name: str) -> Collection:
+    """Return a collection of the wheels that a manifest pins.
+
+    Args:
+        manifest: the packages, exclusions and limits.
+        wheels: path of each package's wheel, by package name.
+        name: name of the manifest's file.
+
+    Raises:
+        LicenceError: a wheel's METADATA contradicts the manifest.
+        FetchError: a file is not a wheel.
+    """
+    for package in manifest.packages:
+        check_licence(package.label, package.licence, *read_metadata(wheels[package.name]))
+    sources = [_pinned_source(package, manifest, wheels[package.name]) for package in manifest.packages]
+    if manifest.stdlib:
+        sources.append(_standard_library(manifest))
+    return Collection(
+        name,
+        tuple(sorted(sources, key=lambda source: source.name)),
+        layout="splits",
+        file_sha256=manifest.sha256,
+    )
+
+
+def _pinned_source(package: Package, manifest: Manifest, wheel: Path) -> SourceSpec:
+    return SourceSpec(
+        name=package.label,
+        path=str(wheel),
+        kind="wheel",
+        licence=package.licence,
+        heldout=float(package.split == "heldout"),
+        exclude=manifest.exclude + package.exclude + NOT_MODULES,
+        **_pinned_rules(manifest.limits),
+    )
+
+
+def _standard_library(manifest: Manifest) -> SourceSpec:
+    """Return the running interpreter's standard library as a source, such as `python==3.11.9`."""
+    return SourceSpec(
+        name="python==" + ".".join(map(str, sys.version_info[:3])),
+        path=sysconfig.get_path("stdlib"),
+        kind=STDLIB,
+        licence=STDLIB_LICENCE,
+        heldout=0.0,
+        exclude=manifest.exclude + manifest.stdlib_exclude + INSTALLED,
+        **_pinned_rules(manifest.limits),
+    )
+
+
+def _pinned_rules(limits: Limits) -> dict[str, Any]:
+    """Return the options of every pinned source; texts are never changed, so the manifest determines them."""
+    return {
+        "languages": ("python",),
+        "secrets": "drop",
+        "personal_data": "keep",
+        "max_bytes": limits.source_bytes,
+        "max_test_share": limits.test_share,
+    }

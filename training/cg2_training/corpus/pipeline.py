@@ -1,7 +1,7 @@
-"""The corpus as steps of a datatrove pipeline: read, clean, write; then finish.
+"""The corpus as steps of a datatrove pipeline: read, clean and write in many tasks, then finish in one.
 
-Each task reads its share of the sources and writes its share of the documents; nothing in a document depends on
-which task had it. The same steps run under datatrove's local, Slurm and Ray executors.
+Each task reads a part of the sources and writes its documents. No document depends on which task read it.
+The same steps run under datatrove's local, Slurm and Ray executors.
 """
 
 from __future__ import annotations
@@ -18,35 +18,33 @@ from datatrove.data import Document, DocumentsPipeline
 from datatrove.pipeline.base import PipelineStep
 from loguru import logger
 
+from cg2_training.corpus.cleaning import clean, rules_for
 from cg2_training.corpus.collection import Collection, SourceSpec
-from cg2_training.corpus.draft import Dropped, SourceDocument
+from cg2_training.corpus.document import Dropped, SourceDocument
 from cg2_training.corpus.finish import finish
-from cg2_training.corpus.licence_files import licence_at
 from cg2_training.corpus.readers import Place, read
+from cg2_training.corpus.readers.reading import find_licence
 from cg2_training.corpus.rules import Rule
-from cg2_training.corpus.rules.benchmarks import Benchmarks, benchmark_texts
-from cg2_training.corpus.rules.decoding import decoded
-from cg2_training.corpus.rules.language import LanguageRule
-from cg2_training.corpus.rules.licence import LicenceRule
-from cg2_training.corpus.rules.personal import without_personal_data
-from cg2_training.corpus.rules.quality import python_parses, sized, written_by_people
-from cg2_training.corpus.rules.secrets import without_secrets
-from cg2_training.corpus.work import Work
+from cg2_training.corpus.rules.benchmarks import BenchmarkIndex, read_benchmark
+from cg2_training.corpus.rules.quality import decode_text
+from cg2_training.corpus.work import WorkFolder
 from cg2ls.files import write_atomically
 
-QUIET = "CG2_TRAIN_QUIET_TASKS"
-"""Set for local tasks: datatrove's log would run through the progress bar. It must be looked at on import, since a
-task's process logs before any step of it runs."""
+QUIET_TASKS_VARIABLE = "CG2_TRAIN_QUIET_TASKS"
+"""Environment variable that silences datatrove's log, which would break the progress bar.
 
-if os.environ.get(QUIET):
+It is read on import, because a task's process logs before any of its steps run.
+"""
+
+if os.environ.get(QUIET_TASKS_VARIABLE):
     logger.disable("datatrove")
 
-PULSE = 0.5
-"""Seconds between two notes of how far a task is."""
+PROGRESS_INTERVAL_SECONDS = 0.5
+"""Minimum time between two writes of a task's progress."""
 
 
 @dataclass(frozen=True)
-class Share:
+class PlacePart:
     """What one task reads of one place: every `parts`-th document, from number `part` on."""
 
     spec: SourceSpec
@@ -55,85 +53,92 @@ class Share:
     parts: int
 
 
-def shares(collection: Collection, rank: int, world: int) -> list[Share]:
-    """What one of `world` tasks reads.
+def parts_of_task(collection: Collection, rank: int, world: int) -> list[PlacePart]:
+    """Return what task number `rank` of `world` tasks reads.
 
-    Places are dealt out one by one where there are enough of them, and otherwise read by several tasks.
+    Each place has one reader if there are at least as many places as tasks; otherwise several tasks read one place.
     """
     places = [(spec, place) for spec in collection.sources for place in spec.places()]
     parts = max(1, -(-world // max(1, len(places))))
-    pieces = [Share(spec, place, part, parts) for spec, place in places for part in range(parts)]
-    return pieces[rank::world]
+    return [PlacePart(spec, place, part, parts) for spec, place in places for part in range(parts)][
+        rank::world
+    ]
 
 
 class ReadSources(PipelineStep):  # type: ignore[misc]
-    """Yields the documents of a collection; what a reader leaves out comes as an empty document with its reason."""
+    """Reader of a collection's documents; a dropped document is passed on without text, with its reason."""
 
     name = "sources"
     type = "READER"
 
-    def __init__(self, collection: Collection, work: Work) -> None:
+    def __init__(self, collection: Collection, work: WorkFolder) -> None:
         super().__init__()
         self.collection, self.work = collection, work
 
     def run(self, data: DocumentsPipeline = None, rank: int = 0, world_size: int = 1) -> Iterator[Document]:
-        """The share of one task, after whatever an earlier step gives."""
+        """Yield the documents of an earlier step, then those that this task reads."""
         yield from data or ()
-        pieces = shares(self.collection, rank, world_size)
-        pulse = Pulse(self.work.progress(rank), len(pieces))
-        for piece in pieces:
-            spec = piece.spec
-            licence = spec.licence or licence_at(piece.place, spec.commit)
-            found = read(piece.place, spec.wants, columns=spec.columns, commit=spec.commit, done=pulse.within)
-            for number, draft in enumerate(found):
-                if number % piece.parts == piece.part:
-                    yield self._document(draft, spec, licence)
-            pulse.next()
+        parts = parts_of_task(self.collection, rank, world_size)
+        progress = TaskProgress(self.work.progress_path(rank), len(parts))
+        for part in parts:
+            spec = part.spec
+            licence = spec.licence or find_licence(part.place, spec.commit)
+            found = read(
+                part.place,
+                spec.wants,
+                columns=spec.columns,
+                commit=spec.commit,
+                on_progress=progress.update,
+            )
+            for number, document in enumerate(found):
+                if number % part.parts == part.part:
+                    yield self._converted(document, spec, licence)
+            progress.finish_part()
 
-    def _document(self, draft: SourceDocument | Dropped, spec: SourceSpec, licence: str) -> Document:
-        size = len(draft.data) if isinstance(draft, SourceDocument) else 0
-        text = decoded(draft) if isinstance(draft, SourceDocument) else draft
+    def _converted(self, document: SourceDocument | Dropped, spec: SourceSpec, licence: str) -> Document:
+        size = len(document.data) if isinstance(document, SourceDocument) else document.size
+        decoded = decode_text(document) if isinstance(document, SourceDocument) else document
         self.stat_update("documents")
-        if isinstance(text, Dropped):
-            facts = {"source": spec.name, "dropped": text.reason, "size": size}
+        if isinstance(decoded, Dropped):
+            facts = {"source": spec.name, "dropped": decoded.reason, "size": size}
             return Document(text="", id="", metadata=facts)
         return Document(
-            text=text.text,
-            id=text.path,
+            text=decoded.text,
+            id=decoded.path,
             metadata={
                 "source": spec.name,
                 "content": spec.content,
-                "language": text.language,
-                "licences": text.licences or ((licence,) if licence else ()),
-                "repository": text.repository,
+                "language": decoded.language,
+                "licences": decoded.licences or ((licence,) if licence else ()),
+                "repository": decoded.repository,
                 "size": size,
             },
         )
 
 
-class Pulse:
-    """Notes in a file, now and then, which part of a task is done."""
+class TaskProgress:
+    """File with the finished part of a task."""
 
-    def __init__(self, path: Path, pieces: int) -> None:
-        self._path, self._pieces = path, pieces
-        self._done, self._last = 0, 0.0
+    def __init__(self, path: Path, parts: int) -> None:
+        self._path, self._parts = path, parts
+        self._finished, self._last_write = 0, 0.0
 
-    def within(self, share: float) -> None:
-        """Notes how far the piece in hand is, 0 to 1."""
-        if time.monotonic() - self._last > PULSE:
-            self._last = time.monotonic()
-            self._path.write_text(f"{(self._done + share) / self._pieces:.4f}")
+    def update(self, fraction: float) -> None:
+        """Record which fraction of the current part is read, 0 to 1."""
+        if time.monotonic() - self._last_write > PROGRESS_INTERVAL_SECONDS:
+            self._last_write = time.monotonic()
+            self._path.write_text(f"{(self._finished + fraction) / self._parts:.4f}")
 
-    def next(self) -> None:
-        """Notes that a piece is done."""
-        self._done += 1
-        self._last = 0.0
-        self.within(0.0)
+    def finish_part(self) -> None:
+        """Record that the current part is read."""
+        self._finished += 1
+        self._last_write = 0.0
+        self.update(0.0)
 
 
 @dataclass
 class Tally:
-    """What became of one source's documents in one task."""
+    """Counts of one source's documents in one task."""
 
     read_files: int = 0
     read_bytes: int = 0
@@ -142,91 +147,74 @@ class Tally:
 
 
 class CleanDocuments(PipelineStep):  # type: ignore[misc]
-    """Applies the rules, and counts what they leave out and what they redact, by source."""
+    """Filter that applies the rules and counts by source what they drop and redact."""
 
     name = "rules"
     type = "FILTER"
 
-    def __init__(self, collection: Collection, work: Work) -> None:
+    def __init__(self, collection: Collection, work: WorkFolder) -> None:
         super().__init__()
         self.collection, self.work = collection, work
 
     def run(self, data: DocumentsPipeline = None, rank: int = 0, _world: int = 1) -> Iterator[Document]:
-        """The documents that every rule lets pass."""
-        rules = {spec.name: rules_for(spec) for spec in self.collection.sources}
-        benchmarks = Benchmarks.of(
-            text for path in self.collection.benchmarks for text in benchmark_texts(path)
+        """Yield the documents that all rules keep."""
+        benchmarks = BenchmarkIndex.from_texts(
+            text for path in self.collection.benchmarks for text in read_benchmark(path)
         )
+        rules: dict[str, list[Rule]] = {
+            spec.name: [*rules_for(spec), benchmarks] for spec in self.collection.sources
+        }
         tallies: dict[str, Tally] = {}
         for document in data or ():
-            tally = tallies.setdefault(document.metadata["source"], Tally())
+            source = document.metadata["source"]
+            tally = tallies.setdefault(source, Tally())
             tally.read_files += 1
             tally.read_bytes += document.metadata["size"]
-            result = self._passed(document, [*rules[document.metadata["source"]], benchmarks], tally)
+            result = self._clean(document, rules[source], tally)
             if isinstance(result, Dropped):
                 tally.dropped[result.reason] += 1
                 self.stat_update(result.reason)
             else:
                 yield result
-        notes = {name: vars(tally) for name, tally in tallies.items()}
-        write_atomically(self.work.tally(rank), json.dumps(notes))
+        counts = {name: vars(tally) for name, tally in tallies.items()}
+        write_atomically(self.work.tally_path(rank), json.dumps(counts))
 
-    def _passed(self, document: Document, rules: list[Rule], tally: Tally) -> Document | Dropped:
+    def _clean(self, document: Document, rules: list[Rule], tally: Tally) -> Document | Dropped:
         facts = document.metadata
         if "dropped" in facts:
             return Dropped(facts["dropped"])
-        draft = SourceDocument(
-            document.text,
-            document.id,
-            facts["source"],
-            facts["content"],
-            facts["language"],
-            tuple(facts["licences"]),
-            facts["repository"],
+        result = clean(
+            SourceDocument(
+                document.text,
+                document.id,
+                facts["source"],
+                facts["content"],
+                facts["language"],
+                tuple(facts["licences"]),
+                facts["repository"],
+            ),
+            rules,
+            tally.redacted,
         )
-        for rule in rules:
-            result = rule(draft)
-            if isinstance(result, Dropped):
-                return result
-            if what := next((name for name, redaction in REDACTIONS.items() if redaction is rule), ""):
-                tally.redacted[what] += result.data != draft.data
-            draft = result
-        changed = {"language": draft.language, "licences": draft.licences}
-        return Document(text=draft.text, id=draft.path, metadata=facts | changed)
+        if isinstance(result, Dropped):
+            return result
+        changed = {"language": result.language, "licences": result.licences}
+        return Document(text=result.text, id=result.path, metadata=facts | changed)
 
 
-REDACTIONS: dict[str, Rule] = {"secrets": without_secrets, "personal data": without_personal_data}
-"""Rules that change a text, by what they are called in the report."""
+class WriteDocuments(PipelineStep):  # type: ignore[misc]
+    """Writer of a task's documents; the file gets its name when it is complete."""
 
-
-def rules_for(spec: SourceSpec) -> list[Rule]:
-    """The rules of one source, the cheap ones first."""
-    return [
-        sized,
-        LanguageRule(spec.languages),
-        LicenceRule(spec.licence),
-        written_by_people,
-        python_parses,
-        without_secrets,
-        without_personal_data,
-        python_parses,
-        sized,
-    ]
-
-
-class WriteShare(PipelineStep):  # type: ignore[misc]
-    """Writes a task's documents to a file that appears whole."""
-
-    name = "share"
+    name = "documents"
     type = "WRITER"
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, collection: Collection, work: WorkFolder) -> None:
         super().__init__()
-        self.work = work
+        self.collection, self.work = collection, work
 
     def run(self, data: DocumentsPipeline = None, rank: int = 0, _world: int = 1) -> Iterator[Document]:
-        """The same documents, written."""
-        path = self.work.share(rank)
+        """Write the documents and yield them."""
+        path = self.work.documents_path(rank)
         scratch = path.with_suffix(".tmp")
         with scratch.open("w", encoding="utf-8", newline="\n") as lines:
             for document in data or ():
@@ -237,8 +225,9 @@ class WriteShare(PipelineStep):  # type: ignore[misc]
                     "source": facts["source"],
                     "language": facts["language"],
                     "license": " AND ".join(facts["licences"]),
-                    "repository": facts["repository"],
                 }
+                if self.collection.layout == "sources":
+                    line["repository"] = facts["repository"]
                 lines.write(json.dumps(line, ensure_ascii=False) + "\n")
                 self.stat_update("documents")
                 yield document
@@ -246,17 +235,19 @@ class WriteShare(PipelineStep):  # type: ignore[misc]
 
 
 class Finish(PipelineStep):  # type: ignore[misc]
-    """The second stage, one task: copies go, the rest is split and written; see `finish`."""
+    """Second stage, in one task: removes copies, splits the documents and writes the corpus; see `finish`."""
 
     name = "finish"
     type = "WRITER"
 
-    def __init__(self, collection: Collection, work: Work, out: Path, workers: int, progress: bool) -> None:
+    def __init__(
+        self, collection: Collection, work: WorkFolder, out: Path, workers: int, progress: bool
+    ) -> None:
         super().__init__()
         self.collection, self.work, self.out = collection, work, out
         self.workers, self.progress = workers, progress
 
     def run(self, data: DocumentsPipeline = None, _rank: int = 0, _world: int = 1) -> Iterator[Document]:
-        """Nothing; the corpus is written."""
+        """Write the corpus; yield only what an earlier step passes on."""
         finish(self.collection, self.work, self.out, workers=self.workers, progress=self.progress)
         yield from data or ()

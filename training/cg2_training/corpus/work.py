@@ -1,4 +1,4 @@
-"""The folder in which tasks leave their shares until the corpus is whole."""
+"""The folder in which tasks leave their documents until the corpus is complete."""
 
 from __future__ import annotations
 
@@ -16,44 +16,44 @@ _KEY = "collection.sha256"
 
 
 @dataclass(frozen=True)
-class Work:
-    """Paths of what tasks write."""
+class WorkFolder:
+    """Paths of the files that tasks write."""
 
     folder: Path
 
-    def share(self, rank: int) -> Path:
-        """The documents of a task, JSON lines."""
-        return self.folder / "shares" / f"{rank:05}.jsonl"
+    def documents_path(self, rank: int) -> Path:
+        """Return the JSON-lines file with the documents of a task."""
+        return self.folder / "documents" / f"{rank:05}.jsonl"
 
-    def tally(self, rank: int) -> Path:
-        """What became of the documents that a task read."""
+    def tally_path(self, rank: int) -> Path:
+        """Return the file with a task's counts of read, dropped and redacted documents."""
         return self.folder / "tallies" / f"{rank:05}.json"
 
-    def progress(self, rank: int) -> Path:
-        """Which part of a task is done, a number between 0 and 1."""
+    def progress_path(self, rank: int) -> Path:
+        """Return the file with the finished part of a task, a number from 0 to 1."""
         return self.folder / "progress" / f"{rank:05}"
 
-    def logs(self, stage: str) -> Path:
-        """Where an executor keeps what it knows of a stage, such as which tasks are done."""
+    def log_folder(self, stage: str) -> Path:
+        """Return where an executor records a stage's state, such as the finished tasks."""
         return self.folder / "logs" / stage
 
-    def shares(self) -> list[Path]:
-        """All shares."""
-        return sorted((self.folder / "shares").glob("*.jsonl"))
+    def document_files(self) -> list[Path]:
+        """Return the documents files of all tasks."""
+        return sorted((self.folder / "documents").glob("*.jsonl"))
 
-    def tallies(self) -> Iterable[dict[str, dict[str, object]]]:
-        """What became of the documents, task by task and source by source."""
+    def read_tallies(self) -> Iterable[dict[str, dict[str, object]]]:
+        """Yield the counts of each task, by source."""
         for path in sorted((self.folder / "tallies").glob("*.json")):
             yield json.loads(path.read_text(encoding="utf-8"))
 
 
-def prepared(folder: Path, collection: Collection, tasks: int) -> Work:
-    """The folder, with what an interrupted run of the same work left, and empty otherwise.
+def prepare_work_folder(folder: Path, collection: Collection, tasks: int) -> WorkFolder:
+    """Return the folder with the files of an interrupted run of the same work, or empty.
 
     Args:
-        folder: made where it is missing.
-        collection: whose sources' sizes and times of change tell whether they are the same.
-        tasks: among which the work is divided.
+        folder: made if it is missing.
+        collection: work is the same if the collection, and sizes and times of its sources, are the same.
+        tasks: number of tasks that share the work.
     """
     stamps = [
         (str(place.path), stat.st_size, stat.st_mtime_ns)
@@ -62,10 +62,10 @@ def prepared(folder: Path, collection: Collection, tasks: int) -> Work:
         for stat in [place.path.stat()]
     ]
     key = hashlib.sha256(repr((collection.digest, tasks, stamps)).encode()).hexdigest()
-    noted = folder / _KEY
-    if not noted.is_file() or noted.read_text() != key:
+    key_path = folder / _KEY
+    if not key_path.is_file() or key_path.read_text() != key:
         shutil.rmtree(folder, ignore_errors=True)
-    for name in ("shares", "tallies", "progress", "logs"):
+    for name in ("documents", "tallies", "progress", "logs"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    write_atomically(noted, key)
-    return Work(folder)
+    write_atomically(key_path, key)
+    return WorkFolder(folder)

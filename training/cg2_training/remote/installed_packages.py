@@ -10,11 +10,11 @@ from typing import Any
 
 from tqdm import tqdm
 
+from cg2_training.corpus.cleaning import clean_python
 from cg2_training.corpus.dedup import exact_key
 from cg2_training.corpus.errors import LicenceError
-from cg2_training.corpus.filters import clean
-from cg2_training.corpus.licences import declared, is_allowed
-from cg2_training.corpus.sources import excluded
+from cg2_training.corpus.licences import declared_licence, is_allowed
+from cg2_training.corpus.rules.quality import is_excluded
 
 EXCLUDED = ("*/_vendor/*", "*/vendor/*", "*/vendored/*", "*/third_party/*", "*/extern/*", "*/externals/*")
 """Copies of other projects' code, which have licences of their own."""
@@ -52,7 +52,7 @@ def installed_documents(
         if licence is None or name in barred or (chosen is not None and name not in chosen):
             continue
         entry = Added(f"{name}=={distribution.version}", licence)
-        for text in _texts(distribution):
+        for text in _texts(distribution, licence):
             key = exact_key(text)
             if key in known or entry.bytes > MOST_BYTES:
                 continue
@@ -74,7 +74,7 @@ def licence_of(distribution: Distribution) -> str | None:
     ]
     try:
         text = Path(str(texts[0].locate())).read_text("utf-8", "replace") if texts else ""
-        said = declared(metadata, text)
+        said = declared_licence(metadata, text)
     except (LicenceError, OSError):
         return None
     return said if said is not None and is_allowed(said) else None
@@ -85,16 +85,16 @@ def report_of(added: Iterable[Added]) -> list[dict[str, Any]]:
     return [asdict(entry) for entry in added]
 
 
-def _texts(distribution: Distribution) -> Iterator[str]:
+def _texts(distribution: Distribution, licence: str) -> Iterator[str]:
     for path in distribution.files or ():
-        if path.suffix != ".py" or ".data" in path.parts or excluded(path.as_posix(), EXCLUDED):
+        if path.suffix != ".py" or ".data" in path.parts or is_excluded(path.as_posix(), EXCLUDED):
             continue
         try:
             data = Path(str(path.locate())).read_bytes()
         except OSError:
             continue
-        text, reason = clean(data)
-        if not reason:
+        text = clean_python(data, path.as_posix(), licence)
+        if text is not None:
             yield text
 
 

@@ -1,4 +1,4 @@
-"""Wheels and sdists give their files and their licence without being unpacked."""
+"""Files and licences of wheels and sdists are read without unpacking them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cg2_training.corpus.draft import SourceDocument
+from cg2_training.corpus.document import SourceDocument
 from cg2_training.corpus.errors import CorpusError
 from cg2_training.corpus.readers.archives import read_sdist, read_wheel
 from tests.training.corpus.corpus_samples import make_wheel
@@ -49,9 +49,23 @@ def test_an_sdists_files_are_under_its_licence(tmp_path: Path) -> None:
 
 def test_a_copyleft_archive_gives_a_licence_that_is_refused(tmp_path: Path) -> None:
     files = {"a.py": "a = 1", "PKG-INFO": "Metadata-Version: 2.1\nName: thing\nLicense: GPLv3\n"}
-    (draft,) = read_sdist(make_sdist(tmp_path, files), python)
-    assert isinstance(draft, SourceDocument)
-    assert draft.licences == ("LicenseRef-not-permissive",)
+    (document,) = read_sdist(make_sdist(tmp_path, files), python)
+    assert isinstance(document, SourceDocument)
+    assert document.licences == ("LicenseRef-not-permissive",)
+
+
+def test_encrypted_wheel_is_named(tmp_path: Path) -> None:
+    wheel = make_wheel(tmp_path, "alpha", {"alpha/core.py": "x = 1\n"})
+    # Bit 0 of the flags of each entry says that it is encrypted.
+    data = bytearray(wheel.read_bytes())
+    for signature, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        start = data.find(signature)
+        while start >= 0:
+            data[start + flags] |= 1
+            start = data.find(signature, start + 4)
+    wheel.write_bytes(data)
+    with pytest.raises(CorpusError, match="is not a readable wheel"):
+        list(read_wheel(wheel, lambda _: True))
 
 
 def test_a_cut_off_sdist_is_named(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""JSON lines and Parquet in The Stack's and StarCoderData's layouts, and what is wrong with damaged ones."""
+"""JSON lines and Parquet with the columns of The Stack and StarCoderData, and damaged files."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 
-from cg2_training.corpus.draft import Dropped, SourceDocument
+from cg2_training.corpus.document import Dropped, SourceDocument
 from cg2_training.corpus.errors import CorpusError
-from cg2_training.corpus.readers import Place, kind_of, read
-from cg2_training.corpus.readers.columns import Columns
+from cg2_training.corpus.readers import Place, detect_kind, read
+from cg2_training.corpus.readers.dumps import Columns
 
 STACK = {
     "hexsha": "00",
@@ -60,7 +60,7 @@ def write(path: Path, rows: list[dict[str, Any]]) -> Path:
 
 
 def found(path: Path, columns: Columns | None = None) -> list[SourceDocument | Dropped]:
-    return list(read(Place(path, kind_of(path)), lambda _: True, columns=columns))
+    return list(read(Place(path, detect_kind(path)), lambda _: True, columns=columns))
 
 
 @pytest.mark.parametrize("name", ["d.jsonl", "d.jsonl.gz", "d.jsonl.zst", "d.parquet"])
@@ -74,8 +74,8 @@ def test_the_stacks_columns_are_known(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize("name", ["d.jsonl", "d.parquet"])
 def test_starcoderdatas_marks_are_not_part_of_the_text(tmp_path: Path, name: str) -> None:
-    (draft,) = found(write(tmp_path / name, [STARCODER]))
-    assert draft == SourceDocument("two = 2\n", "a.py", repository="b/c")
+    (document,) = found(write(tmp_path / name, [STARCODER]))
+    assert document == SourceDocument("two = 2\n", "a.py", repository="b/c")
 
 
 @pytest.mark.parametrize("name", ["d.jsonl", "d.parquet"])
@@ -91,10 +91,10 @@ def test_a_row_that_lacks_the_column_is_counted(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["d.jsonl", "d.parquet"])
 def test_unknown_columns_are_named_and_can_be_named(tmp_path: Path, name: str) -> None:
     path = write(tmp_path / name, [{"body": "x = 1\n", "ext": "rs"}])
-    with pytest.raises(CorpusError, match=r"has no column of text among body, ext; name it as columns\.text"):
+    with pytest.raises(CorpusError, match=r"has no known column of text among body, ext; set columns\.text"):
         found(path)
     assert found(path, Columns(text="body")) == [SourceDocument("x = 1\n", "row-1.rs")]
-    with pytest.raises(CorpusError, match="has no column 'main'; there are: body, ext"):
+    with pytest.raises(CorpusError, match="has no column 'main'; its columns are: body, ext"):
         found(path, Columns(text="main"))
 
 
@@ -103,7 +103,9 @@ def test_unknown_columns_are_named_and_can_be_named(tmp_path: Path, name: str) -
 def test_a_file_that_is_cut_off_is_named(tmp_path: Path, name: str, share: float) -> None:
     path = write(tmp_path / name, [STACK | {"size": n, "content": f"{n * n} = {n}"} for n in range(400)])
     path.write_bytes(path.read_bytes()[: int(path.stat().st_size * share)])
-    with pytest.raises(CorpusError, match=r"(cut off|damaged|no whole Parquet file).*; fetch it again\.$"):
+    with pytest.raises(
+        CorpusError, match=r"(cut off|damaged|not a complete Parquet file).*; fetch it again\.$"
+    ):
         found(path)
 
 

@@ -1,4 +1,4 @@
-"""A folder is read under the rules that completion follows."""
+"""Folders are read with the rules of completion."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from cg2_training.corpus.collection import SourceSpec
-from cg2_training.corpus.draft import Dropped, SourceDocument
+from cg2_training.corpus.document import Dropped, SourceDocument
 from cg2_training.corpus.errors import CorpusError
 from cg2_training.corpus.readers import Place, read
 
 
-def test_ignored_files_links_and_secrets_are_left_alone(tmp_path: Path) -> None:
+def test_ignored_files_links_and_secrets_are_not_read(tmp_path: Path) -> None:
     (tmp_path / ".gitignore").write_text("made/\n")
     for name in ("a.py", "sub/b.rs", "made/c.py", "vendor/d.py", "secrets/e.py", "notes.md"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
@@ -29,7 +29,7 @@ def test_ignored_files_links_and_secrets_are_left_alone(tmp_path: Path) -> None:
     assert reasons == {"folder: link": 1, "folder: ignored": 1, "folder: secret name": 1}
 
 
-def test_a_folder_that_is_gone_is_named(tmp_path: Path) -> None:
+def test_missing_folder_is_named(tmp_path: Path) -> None:
     spec = SourceSpec(name="x", path=str(tmp_path / "gone"))
-    with pytest.raises(CorpusError, match="gone names nothing; name a folder"):
+    with pytest.raises(CorpusError, match="gone matches nothing; name a folder"):
         spec.places()

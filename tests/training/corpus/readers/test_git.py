@@ -1,4 +1,4 @@
-"""A git repository is read from its objects at a commit; nothing of it runs."""
+"""Git repositories are read from their objects at a commit, and nothing in them runs."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from cg2_training.corpus.draft import Dropped, SourceDocument
+from cg2_training.corpus.document import Dropped, SourceDocument
 from cg2_training.corpus.errors import CorpusError
-from cg2_training.corpus.readers.git import MAX_BYTES, read_checkout
+from cg2_training.corpus.readers.git import MAX_FILE_BYTES, read_checkout
 
 
 def git(folder: Path, *arguments: str) -> str:
@@ -77,9 +77,9 @@ def test_nothing_of_the_repository_runs(repository: Path, tmp_path: Path) -> Non
     assert not trap.exists()
 
 
-def test_links_large_files_and_secret_names_are_left_alone(repository: Path) -> None:
+def test_links_large_files_and_secret_names_are_not_read(repository: Path) -> None:
     (repository / "link.py").symlink_to("/etc/passwd")
-    (repository / "large.py").write_bytes(b"#" * (MAX_BYTES + 1))
+    (repository / "large.py").write_bytes(b"#" * (MAX_FILE_BYTES + 1))
     (repository / ".env.py").write_text("TOKEN = 1\n")
     git(repository, "add", "-f", ".")
     git(repository, "commit", "-qm", "two")
@@ -89,7 +89,7 @@ def test_links_large_files_and_secret_names_are_left_alone(repository: Path) -> 
 
 
 @pytest.mark.parametrize(("commit", "says"), [("nowhere", "cannot be read as a git repository")])
-def test_a_commit_that_is_not_there_is_named(repository: Path, commit: str, says: str) -> None:
+def test_missing_commit_is_named(repository: Path, commit: str, says: str) -> None:
     with pytest.raises(CorpusError, match=says):
         texts(repository, commit)
 

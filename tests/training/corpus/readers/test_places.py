@@ -1,4 +1,4 @@
-"""A path is read as what it looks like."""
+"""The kind of a source is detected from its path."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cg2_training.corpus.errors import CorpusError
-from cg2_training.corpus.readers import kind_of, places_of
+from cg2_training.corpus.readers import detect_kind, find_places
 
 
 @pytest.mark.parametrize(
@@ -21,34 +21,36 @@ from cg2_training.corpus.readers import kind_of, places_of
         ("a.parquet", "parquet"),
     ],
 )
-def test_files_by_their_names(tmp_path: Path, name: str, kind: str) -> None:
+def test_kind_of_a_file_is_detected_by_name(tmp_path: Path, name: str, kind: str) -> None:
     (tmp_path / name).touch()
-    assert kind_of(tmp_path / name) == kind
+    assert detect_kind(tmp_path / name) == kind
 
 
-def test_folders_by_what_is_in_them(tmp_path: Path) -> None:
+def test_kind_of_a_folder_is_detected_by_content(tmp_path: Path) -> None:
     (tmp_path / "code").mkdir()
     (tmp_path / "clone" / ".git").mkdir(parents=True)
     (tmp_path / "dumps" / "python").mkdir(parents=True)
     for number in (1, 0):
         (tmp_path / "dumps" / "python" / f"{number}.parquet").touch()
-    kinds = [[place.kind for place in places_of(str(tmp_path / name))] for name in ("code", "clone", "dumps")]
+    kinds = [
+        [place.kind for place in find_places(str(tmp_path / name))] for name in ("code", "clone", "dumps")
+    ]
     assert kinds == [["folder"], ["git"], ["parquet", "parquet"]]
 
 
 def test_a_glob_names_files_in_order(tmp_path: Path) -> None:
     for name in ("b.parquet", "a.parquet", "c.txt"):
         (tmp_path / name).touch()
-    assert [place.path.name for place in places_of(f"{tmp_path}/*.parquet")] == ["a.parquet", "b.parquet"]
+    assert [place.path.name for place in find_places(f"{tmp_path}/*.parquet")] == ["a.parquet", "b.parquet"]
 
 
-@pytest.mark.parametrize(("name", "says"), [("none", "names nothing"), ("*.rar", "names nothing")])
-def test_what_is_not_there_is_named(tmp_path: Path, name: str, says: str) -> None:
+@pytest.mark.parametrize(("name", "says"), [("none", "matches nothing"), ("*.rar", "matches nothing")])
+def test_missing_path_is_named(tmp_path: Path, name: str, says: str) -> None:
     with pytest.raises(CorpusError, match=says):
-        places_of(str(tmp_path / name))
+        find_places(str(tmp_path / name))
 
 
 def test_a_file_of_no_known_kind_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.rar").touch()
-    with pytest.raises(CorpusError, match=r"is no source that can be read; known are folders .*\.parquet"):
-        kind_of(tmp_path / "a.rar")
+    with pytest.raises(CorpusError, match=r"is not a known kind of source; name a folder .*\.parquet"):
+        detect_kind(tmp_path / "a.rar")

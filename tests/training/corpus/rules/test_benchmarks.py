@@ -1,4 +1,4 @@
-"""A document that holds a benchmark's problem or solution is left out; one that shares a phrase is not."""
+"""A document with a benchmark's problem or solution is dropped; one with a shared phrase is not."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from cg2_training.corpus.draft import Dropped, SourceDocument
+from cg2_training.corpus.document import Dropped, SourceDocument
 from cg2_training.corpus.errors import CorpusError
-from cg2_training.corpus.rules.benchmarks import Benchmarks, benchmark_texts
+from cg2_training.corpus.rules.benchmarks import BenchmarkIndex, read_benchmark
 from tests.training.corpus.corpus_samples import module
 
 PROMPT = "from typing import List\n\n\ndef closest(numbers: List[float]) -> float:\n" + "".join(
@@ -24,10 +24,10 @@ ROWS = {
 }
 
 
-def index(tmp_path: Path, row: object) -> Benchmarks:
+def index(tmp_path: Path, row: object) -> BenchmarkIndex:
     path = tmp_path / "benchmark.jsonl"
     path.write_text(json.dumps(row) + "\n")
-    return Benchmarks.of(benchmark_texts(path))
+    return BenchmarkIndex.from_texts(read_benchmark(path))
 
 
 @pytest.mark.parametrize("layout", ROWS)
@@ -45,25 +45,28 @@ def test_white_space_and_marks_make_no_difference(tmp_path: Path) -> None:
 
 def test_a_phrase_in_common_is_no_copy(tmp_path: Path) -> None:
     rule = index(tmp_path, ROWS["HumanEval"])
-    draft = SourceDocument(module("own") + PROMPT[:90], "a.py")
-    assert rule(draft) is draft
+    document = SourceDocument(module("own") + PROMPT[:90], "a.py")
+    assert rule(document) is document
 
 
 def test_without_benchmarks_everything_stays() -> None:
-    draft = SourceDocument(PROMPT, "a.py")
-    assert Benchmarks()(draft) is draft
+    document = SourceDocument(PROMPT, "a.py")
+    assert BenchmarkIndex()(document) is document
 
 
 @pytest.mark.parametrize(
     ("text", "says"),
-    [("{", "line 1: not JSON"), ('{"question": "x"}', "line 1: not an item of a benchmark; it needs")],
+    [
+        ("{", "line 1: not JSON"),
+        ('{"question": "x"}', "line 1: not an item of a benchmark; an item has the keys"),
+    ],
 )
 def test_a_file_of_another_layout_is_named(tmp_path: Path, text: str, says: str) -> None:
     (tmp_path / "b.jsonl").write_text(text)
     with pytest.raises(CorpusError, match=says):
-        list(benchmark_texts(tmp_path / "b.jsonl"))
+        list(read_benchmark(tmp_path / "b.jsonl"))
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match=r"none\.jsonl does not exist"):
-        list(benchmark_texts(tmp_path / "none.jsonl"))
+        list(read_benchmark(tmp_path / "none.jsonl"))

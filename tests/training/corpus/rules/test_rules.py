@@ -1,28 +1,36 @@
-"""Languages, licences, decoding, and what no person wrote."""
+"""Rules about languages, licences, encodings and generated files."""
 
 from __future__ import annotations
 
 import pytest
 
-from cg2_training.corpus.draft import Dropped, SourceDocument
-from cg2_training.corpus.rules.decoding import decoded
+from cg2_training.corpus.document import Dropped, SourceDocument
+from cg2_training.corpus.licences import identify_licence
 from cg2_training.corpus.rules.language import LanguageRule
-from cg2_training.corpus.rules.licence import OWN, LicenceRule, licence_of_text
-from cg2_training.corpus.rules.quality import python_parses, sized, written_by_people
+from cg2_training.corpus.rules.licence import OWN, LicenceRule
+from cg2_training.corpus.rules.quality import (
+    check_python,
+    check_size,
+    decode_text,
+    drop_machine_written,
+    is_test,
+)
 from tests.training.corpus.corpus_samples import module
 
 
-def test_line_ends_and_byte_order_marks_go() -> None:
-    assert decoded(SourceDocument("\ufeffa\r\nb\rc".encode(), "a.py")) == SourceDocument("a\nb\nc", "a.py")
+def test_line_ends_and_byte_order_marks_are_normalised() -> None:
+    assert decode_text(SourceDocument("\ufeffa\r\nb\rc".encode(), "a.py")) == SourceDocument(
+        "a\nb\nc", "a.py"
+    )
 
 
 @pytest.mark.parametrize("data", [b"\xff\xfe", b"a\0b", "a\0b", "\ud800"])
-def test_what_is_no_text_is_left_out(data: bytes | str) -> None:
-    assert decoded(SourceDocument(data, "a.py")) == Dropped("not UTF-8")
+def test_invalid_text_is_dropped(data: bytes | str) -> None:
+    assert decode_text(SourceDocument(data, "a.py")) == Dropped("not UTF-8")
 
 
 @pytest.mark.parametrize(
-    ("draft", "language"),
+    ("document", "language"),
     [
         (SourceDocument("", "a.rs", language="Python"), "python"),
         (SourceDocument("", "a", language="C++"), "cpp"),
@@ -32,8 +40,8 @@ def test_what_is_no_text_is_left_out(data: bytes | str) -> None:
         (SourceDocument("#!/bin/bash\n", "bin/tool"), "shellscript"),
     ],
 )
-def test_a_language_by_word_name_or_first_line(draft: SourceDocument, language: str) -> None:
-    result = LanguageRule()(draft)
+def test_language_by_dump_name_or_first_line(document: SourceDocument, language: str) -> None:
+    result = LanguageRule()(document)
     assert isinstance(result, SourceDocument)
     assert result.language == language
 
@@ -68,8 +76,10 @@ def test_only_permissive_licences_pass(default: str, licences: tuple[str, ...], 
 
 
 def test_a_header_overrules_the_repositorys_licence() -> None:
-    draft = SourceDocument("# Licensed under the GNU General Public License v2\n", "a.py", licences=("MIT",))
-    assert LicenceRule()(draft) == Dropped("licence header")
+    document = SourceDocument(
+        "# Licensed under the GNU General Public License v2\n", "a.py", licences=("MIT",)
+    )
+    assert LicenceRule()(document) == Dropped("licence header")
 
 
 @pytest.mark.parametrize(
@@ -83,7 +93,7 @@ def test_a_header_overrules_the_repositorys_licence() -> None:
     ],
 )
 def test_licence_files_are_known_by_their_sentences(text: str, licence: str) -> None:
-    assert licence_of_text(text) == licence
+    assert identify_licence(text) == licence
 
 
 @pytest.mark.parametrize(
@@ -94,24 +104,29 @@ def test_licence_files_are_known_by_their_sentences(text: str, licence: str) -> 
         ("x = [\n" + "  1234567890, 1234567890,\n" * 40 + "]\n", "mostly digits"),
     ],
 )
-def test_what_tools_wrote_is_left_out(text: str, reason: str) -> None:
-    assert written_by_people(SourceDocument(text, "a.go")) == Dropped(reason)
+def test_generated_files_are_dropped(text: str, reason: str) -> None:
+    assert drop_machine_written(SourceDocument(text, "a.go")) == Dropped(reason)
 
 
 def test_a_paragraph_on_one_line_is_natural_in_text() -> None:
-    draft = SourceDocument("A sentence of a long paragraph. " * 100, "a.md", content="text")
-    assert written_by_people(draft) is draft
-    assert written_by_people(SourceDocument("|-+=" * 200, "a.md", content="text")) == Dropped(
+    document = SourceDocument("A sentence of a long paragraph. " * 100, "a.md", content="text")
+    assert drop_machine_written(document) is document
+    assert drop_machine_written(SourceDocument("|-+=" * 200, "a.md", content="text")) == Dropped(
         "mostly symbols"
     )
 
 
 def test_sizes_are_bounded() -> None:
-    assert sized(SourceDocument("x", "a.py")) == Dropped("too small")
-    assert sized(SourceDocument("x" * 300_000, "a.py")) == Dropped("too large")
+    assert check_size(SourceDocument("x", "a.py")) == Dropped("too small")
+    assert check_size(SourceDocument("x" * 300_000, "a.py")) == Dropped("too large")
 
 
 def test_python_must_parse_and_other_languages_are_taken_as_they_are() -> None:
-    assert python_parses(SourceDocument("def f(:\n", "a.py", language="python")) == Dropped("does not parse")
-    draft = SourceDocument("fn f( {\n", "a.rs", language="rust")
-    assert python_parses(draft) is draft
+    assert check_python(SourceDocument("def f(:\n", "a.py", language="python")) == Dropped("does not parse")
+    document = SourceDocument("fn f( {\n", "a.rs", language="rust")
+    assert check_python(document) is document
+
+
+def test_test_files_are_recognised_by_folder_and_name() -> None:
+    assert all(map(is_test, ("a/tests/b.py", "test/b.py", "a/test_b.py", "a/b_test.py", "a/conftest.py")))
+    assert not any(map(is_test, ("a/b.py", "a/contest.py", "attest/b.py", "a/latest_b.py")))

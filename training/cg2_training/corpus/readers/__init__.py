@@ -1,6 +1,5 @@
-"""Readers: from a place on disk to drafts. Nothing that is read is imported, built or run."""
+"""Readers: from a path on disk to documents. Nothing that is read is imported, built or run."""
 
-from cg2_training.corpus.readers.places import KINDS, Place, kind_of, places_of
-from cg2_training.corpus.readers.reading import read
+from cg2_training.corpus.readers.reading import KINDS, STDLIB, Place, detect_kind, find_places, read
 
-__all__ = ["KINDS", "Place", "kind_of", "places_of", "read"]
+__all__ = ["KINDS", "STDLIB", "Place", "detect_kind", "find_places", "read"]

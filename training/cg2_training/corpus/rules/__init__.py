@@ -1,9 +1,9 @@
-"""Rules: each takes a draft and gives it back, changed or not, or says why it is left out."""
+"""Rules: each returns a document, changed or not, or the reason for which it is left out."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from cg2_training.corpus.draft import Dropped, SourceDocument
+from cg2_training.corpus.document import Dropped, SourceDocument
 
 Rule = Callable[[SourceDocument], SourceDocument | Dropped]

@@ -1,4 +1,4 @@
-"""Documents that hold a benchmark's problem, or a held-out text, are left out."""
+"""Rule that drops documents with a benchmark's problem or a held-out text."""
 
 from __future__ import annotations
 
@@ -11,17 +11,19 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from cg2_training.corpus.draft import Dropped, SourceDocument
+from cg2_training.corpus.document import Dropped, SourceDocument
 from cg2_training.corpus.errors import CorpusError
 
-WORDS = 13
-"""Words of a run that is compared, as in GPT-3's search (Brown et al. 2020, arXiv 2005.14165)."""
+RUN_WORDS = 13
+"""Words of a run that is compared, as for GPT-3 (Brown et al. 2020, arXiv 2005.14165)."""
 
-SHARE = 0.3
-"""Part of an item's runs that a document must hold to count as a copy of it: single runs of thirteen words, such as
-imports and licence lines, are common to files that have nothing to do with each other."""
+MIN_SHARED_RUNS = 0.3
+"""Minimum part of an item's runs in a document that counts as a copy.
 
-FIELDS = (
+Unrelated files often share single runs of thirteen words, such as imports and licence lines.
+"""
+
+ITEM_KEYS = (
     ("prompt", "canonical_solution"),
     ("text", "code"),
     ("eval_prompt", "ground_truth"),
@@ -29,26 +31,26 @@ FIELDS = (
     ("text",),
     ("content",),
 )
-"""Keys of an item that are compared together: HumanEval's, MBPP's, SAFIM's, and a corpus file's own."""
+"""Keys of an item that are compared together, in HumanEval, MBPP, SAFIM and corpus files."""
 
 _WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True)
-class Benchmarks:
-    """The runs of words of all items.
+class BenchmarkIndex:
+    """Index of the runs of words of all items.
 
     Attributes:
-        items: by the digest of a run, the items that have it.
-        sizes: runs of each item.
+        items: numbers of the items that contain a run, by the run's digest.
+        sizes: number of runs of each item.
     """
 
     items: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     sizes: tuple[int, ...] = ()
 
     @classmethod
-    def of(cls, texts: Iterable[str]) -> Benchmarks:
-        """The index of some items."""
+    def from_texts(cls, texts: Iterable[str]) -> BenchmarkIndex:
+        """Return the index of the given items."""
         items: defaultdict[int, list[int]] = defaultdict(list)
         sizes: list[int] = []
         for text in texts:
@@ -59,22 +61,22 @@ class Benchmarks:
                 sizes.append(len(runs))
         return cls({run: tuple(numbers) for run, numbers in items.items()}, tuple(sizes))
 
-    def __call__(self, draft: SourceDocument) -> SourceDocument | Dropped:
-        """The draft, unless it holds SHARE of an item."""
+    def __call__(self, document: SourceDocument) -> SourceDocument | Dropped:
+        """Drop a document that contains MIN_SHARED_RUNS of an item."""
         if not self.items:
-            return draft
+            return document
         counts: Counter[int] = Counter()
-        for run in set(_runs(draft.text)):
+        for run in set(_runs(document.text)):
             counts.update(self.items.get(run, ()))
-        held = any(count >= SHARE * self.sizes[item] for item, count in counts.items())
-        return Dropped("benchmark") if held else draft
+        is_copy = any(count >= MIN_SHARED_RUNS * self.sizes[item] for item, count in counts.items())
+        return Dropped("benchmark") if is_copy else document
 
 
-def benchmark_texts(path: Path) -> Iterator[str]:
-    """The items of a benchmark file in JSON lines.
+def read_benchmark(path: Path) -> Iterator[str]:
+    """Yield the items of a benchmark file in JSON lines.
 
     Raises:
-        CorpusError: the file is missing, or a line is no item of a known layout.
+        CorpusError: the file is missing, or a line is not an item in a known layout.
     """
     try:
         with path.open(encoding="utf-8") as lines:
@@ -84,7 +86,7 @@ def benchmark_texts(path: Path) -> Iterator[str]:
     except FileNotFoundError:
         raise CorpusError(f"the benchmark {path} does not exist.") from None
     except UnicodeDecodeError:
-        raise CorpusError(f"the benchmark {path} is no text; give it as JSON lines.") from None
+        raise CorpusError(f"the benchmark {path} is not UTF-8; convert it to JSON lines.") from None
 
 
 def _item(line: str, where: str) -> str:
@@ -93,17 +95,17 @@ def _item(line: str, where: str) -> str:
     except ValueError as error:
         raise CorpusError(f"{where}: not JSON ({error}).") from None
     if isinstance(row, dict):
-        for keys in FIELDS:
+        for keys in ITEM_KEYS:
             if all(isinstance(row.get(key), str) for key in keys):
                 return "\n".join(row[key] for key in keys)
-    known = "; ".join(" and ".join(keys) for keys in FIELDS)
-    raise CorpusError(f"{where}: not an item of a benchmark; it needs one of these sets of keys: {known}.")
+    known = ", or ".join(" and ".join(keys) for keys in ITEM_KEYS)
+    raise CorpusError(f"{where}: not an item of a benchmark; an item has the keys {known}.")
 
 
 def _runs(text: str) -> Iterator[int]:
-    """Digests of all runs of WORDS words; of a shorter text, of the whole."""
+    """Yield digests of all runs of RUN_WORDS words, or of a whole shorter text."""
     words = _WORD.findall(text.lower())
-    for start in range(max(1, len(words) - WORDS + 1)):
-        run = " ".join(words[start : start + WORDS])
+    for start in range(max(1, len(words) - RUN_WORDS + 1)):
+        run = " ".join(words[start : start + RUN_WORDS])
         if run:
             yield int.from_bytes(blake2b(run.encode(), digest_size=8).digest(), "big")

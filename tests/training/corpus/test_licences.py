@@ -3,8 +3,8 @@ from email.parser import Parser
 import pytest
 
 from cg2_training.corpus.errors import LicenceError
-from cg2_training.corpus.licences import declared, is_allowed
-from cg2_training.corpus.pin import pin_wheel
+from cg2_training.corpus.licences import declared_licence, is_allowed
+from cg2_training.corpus.wheels import pin_wheel
 from tests.training.corpus.corpus_samples import make_wheel, module
 
 ENDORSE = "Neither the name of X may be used to\nendorse or promote products."
@@ -38,6 +38,7 @@ def test_allowed(expression):
         "MIT OR",
         "GPL-3.0-only WITH Classpath-exception-2.0",
         "the MIT license",
+        "(" * 5000 + "MIT" + ")" * 5000,
     ],
 )
 def test_refused(expression):
@@ -62,16 +63,16 @@ def test_refused(expression):
     ],
 )
 def test_what_metadata_declares(metadata, text, expected):
-    assert declared(Parser().parsestr(metadata + "\n\n"), text) == expected
+    assert declared_licence(Parser().parsestr(metadata + "\n\n"), text) == expected
 
 
-def test_copyleft_classifier_beside_a_permissive_one_is_refused():
+def test_copyleft_and_permissive_classifiers_together_are_refused():
     metadata = (
         "Classifier: License :: OSI Approved :: MIT License\n"
         "Classifier: License :: OSI Approved :: GNU General Public License v3 (GPLv3)\n\n"
     )
     with pytest.raises(LicenceError, match="not permissive"):
-        declared(Parser().parsestr(metadata), "")
+        declared_licence(Parser().parsestr(metadata), "")
 
 
 def test_pinning_needs_a_known_licence(tmp_path):

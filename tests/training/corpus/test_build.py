@@ -1,10 +1,11 @@
 import hashlib
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from cg2_training.corpus.build import build_corpus
+from cg2_training.corpus.collect import build_corpus
 from cg2_training.corpus.errors import HashMismatchError, LicenceError, ManifestError
 from tests.training.corpus.corpus_samples import make_manifest, make_wheel, module, pinned, read_lines
 
@@ -16,7 +17,7 @@ def cache(tmp_path):
 
 def build(tmp_path, cache, *entries, head="", out="out"):
     manifest = make_manifest(tmp_path / "manifest.toml", *entries, head=head)
-    report = build_corpus(manifest, tmp_path / out, cache=cache, progress=False)
+    report = build_corpus(manifest, tmp_path / out, cache=cache, workers=1, progress=False)
     return report, tmp_path / out
 
 
@@ -37,7 +38,7 @@ def test_lines_carry_text_path_source_language_and_license(tmp_path, cache):
     assert (
         recorded["manifest_sha256"] == hashlib.sha256((tmp_path / "manifest.toml").read_bytes()).hexdigest()
     )
-    assert recorded["files"] == report.files == {"heldout": 0, "train": 1}
+    assert recorded["files"] == report["files"] == {"heldout": 0, "train": 1}
     assert recorded["bytes"]["train"] == len(module("core"))
     assert recorded["sources"]["alpha==1.0"]["read_files"] == 1
     assert sorted(p.name for p in out.iterdir()) == ["corpus.json", "heldout.jsonl", "train.jsonl"]
@@ -96,12 +97,15 @@ def test_excluded_paths_and_copyleft_files_stay_out(tmp_path, cache):
             "alpha/borrowed.py": "# Licensed under the GNU General Public License v2\n" + module("borrowed"),
             "alpha-1.0.data/scripts/run.py": module("run"),
             "alpha/notes.txt": module("notes"),
+            "alpha/core.pyi": module("stub"),
+            "alpha/build/kept.py": module("kept"),
         },
     )
     entry = pinned(wheel) + 'exclude = ["alpha/data/*"]\n'
     report, out = build(tmp_path, cache, entry, head='exclude = ["*/_vendor/*"]\n')
-    assert [line["path"] for line in read_lines(out / "train.jsonl")] == ["alpha/core.py"]
-    assert report.dropped == {"licence header": 1}
+    paths = {line["path"] for line in read_lines(out / "train.jsonl")}
+    assert paths == {"alpha/core.py", "alpha/build/kept.py"}
+    assert report["dropped"] == {"licence header": 1}
 
 
 @pytest.mark.parametrize(
@@ -116,7 +120,7 @@ def test_exact_and_near_copies_stay_once(tmp_path, cache, change, reason):
         "alpha/c.py": module("different", 60),
     }
     report, out = build(tmp_path, cache, pinned(make_wheel(cache, "alpha", files)))
-    assert report.dropped == {reason: 1}
+    assert report["dropped"] == {reason: 1}
     assert len(read_lines(out / "train.jsonl")) == 2
 
 
@@ -135,7 +139,27 @@ def test_training_copies_of_heldout_files_are_dropped(tmp_path, cache):
     report, out = build(tmp_path, cache, pinned(train), pinned(held, split="heldout"))
     assert {line["path"] for line in read_lines(out / "heldout.jsonl")} == {"held/core.py", "held/extra.py"}
     assert [line["path"] for line in read_lines(out / "train.jsonl")] == ["alpha/own.py"]
-    assert report.dropped == {"held-out path": 1, "near duplicate": 1}
+    assert report["dropped"] == {"held-out path": 1, "near duplicate": 1}
+
+
+def test_texts_stay_as_published_and_those_with_a_key_are_left_out(tmp_path, cache):
+    author = module("core") + "# by jane@somewhere.org\n"
+    files = {"alpha/core.py": author, "alpha/key.py": module("key") + 'K = "AKIA' + 'ABCDEFGHIJKLMNOP"\n'}
+    report, out = build(tmp_path, cache, pinned(make_wheel(cache, "alpha", files)))
+    assert [line["text"] for line in read_lines(out / "train.jsonl")] == [author]
+    assert report["dropped"] == {"secret": 1}
+
+
+def test_other_files_in_the_output_folder_stay(tmp_path, cache):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "notes.txt").write_text("x")
+    _, out = build(tmp_path, cache, pinned(make_wheel(cache, "alpha", {"alpha/core.py": module("core")})))
+    assert {path.name for path in out.iterdir()} == {
+        "corpus.json",
+        "heldout.jsonl",
+        "notes.txt",
+        "train.jsonl",
+    }
 
 
 def test_builds_are_byte_for_byte_the_same(tmp_path, cache):
@@ -157,9 +181,9 @@ def test_limits_bound_a_source_and_its_tests(tmp_path, cache):
     head = f"[limits]\nsource_bytes = {len(module('m0')) * 8 + 100}\ntest_share = 0.25\n"
     report, out = build(tmp_path, cache, pinned(wheel), head=head)
     tests = [line for line in read_lines(out / "train.jsonl") if "/tests/" in line["path"]]
-    assert report.bytes["train"] <= len(module("m0")) * 8 + 100
+    assert report["bytes"]["train"] <= len(module("m0")) * 8 + 100
     assert 1 <= len(tests) <= 2
-    assert set(report.dropped) == {"over the share of tests", "over the source's limit"}
+    assert set(report["dropped"]) == {"over the share of tests", "over the source's limit"}
 
 
 def test_standard_library_is_a_source(tmp_path, cache, monkeypatch):
@@ -168,11 +192,13 @@ def test_standard_library_is_a_source(tmp_path, cache, monkeypatch):
     (lib / "idlelib").mkdir()
     for path in ("abc.py", "site-packages/pip.py", "idlelib/run.py"):
         (lib / path).write_text(module(Path(path).stem))
-    monkeypatch.setattr("cg2_training.corpus.sources.sysconfig.get_path", lambda name: str(lib))
+    monkeypatch.setattr(
+        "cg2_training.corpus.manifest.sysconfig", SimpleNamespace(get_path=lambda _: str(lib))
+    )
     report, out = build(tmp_path, cache, head='[stdlib]\ninclude = true\nexclude = ["*/idlelib/*"]\n')
     (line,) = read_lines(out / "train.jsonl")
     assert (line["path"], line["license"]) == ("abc.py", "PSF-2.0")
-    assert line["source"] == f"python=={report.python_version}"
+    assert line["source"] == f"python=={report['python_version']}"
 
 
 @pytest.mark.parametrize(
@@ -190,7 +216,21 @@ def test_malformed_entries_are_named(tmp_path, cache, change, words):
         build(tmp_path, cache, pinned(wheel, **change))
 
 
-def test_missing_and_doubled_manifests_are_named(tmp_path, cache):
+@pytest.mark.parametrize(
+    ("limits", "words"),
+    [
+        ("source_bytes = 0", "source_bytes must be a whole number, 1 or more"),
+        ("source_bytes = '1'", "source_bytes must be a whole number"),
+        ("test_share = 2", "test_share must be a number from 0 to 1"),
+        ("files = 2", "has only the keys `source_bytes` and `test_share`"),
+    ],
+)
+def test_invalid_limits_are_named(tmp_path, cache, limits, words):
+    with pytest.raises(ManifestError, match=words):
+        build(tmp_path, cache, head=f"[limits]\n{limits}\n")
+
+
+def test_missing_manifest_and_repeated_package_are_named(tmp_path, cache):
     with pytest.raises(ManifestError, match="cannot read the manifest"):
         build_corpus(tmp_path / "none.toml", tmp_path / "out", progress=False)
     entry = pinned(make_wheel(cache, "alpha", {"alpha/core.py": module("core")}))

@@ -6,21 +6,24 @@ from dataclasses import dataclass
 from typing import Literal
 
 Content = Literal["code", "text"]
-"""Programs, or natural language beside them."""
+"""Source code or natural language."""
+
+Split = Literal["train", "heldout"]
+"""Part of the corpus that is trained on, or that is kept for measuring."""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceDocument:
-    """A document as a reader found it, or as a rule left it.
+    """A document as a reader found it or as a rule changed it.
 
     Attributes:
-        data: bytes of a file, or the text of a row; rules after `decoded` see text alone.
+        data: bytes of a file, or the text of a row. Rules after `decode_text` only get text.
         path: inside the repository, archive or folder.
         source: name of the source in the collection.
-        content: what kind of document the source holds.
-        language: LSP id; "" where it is not known.
-        licences: SPDX expressions that all apply; none where nothing is known.
-        repository: what the document is a part of; "" where the source is one thing itself.
+        content: kind of document that the source holds.
+        language: LSP id; "" if unknown.
+        licences: SPDX expressions that all apply; empty if unknown.
+        repository: of a row in a dump; "" for other sources.
     """
 
     data: bytes | str
@@ -33,7 +36,7 @@ class SourceDocument:
 
     @property
     def text(self) -> str:
-        """The text; only of a draft that was decoded."""
+        """Return the text of a decoded document."""
         assert isinstance(self.data, str)
         return self.data
 
@@ -43,9 +46,9 @@ class Dropped:
     """A document that is left out.
 
     Attributes:
-        reason: a few words, the same for every document that is left out for it.
-        documents: how many this stands for.
+        reason: a few words, the same for all documents with this reason.
+        size: bytes of the document if it was not read.
     """
 
     reason: str
-    documents: int = 1
+    size: int = 0
