@@ -9,7 +9,7 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from cg2ls.retrieval.context import Context, Index
+from cg2ls.retrieval.context import PromptContext, SnippetIndex
 from cg2ls.retrieval.memory.background import Background
 from cg2ls.server.uris import path_of, root_of
 from cg2ls.workspace import ReadingRules, RefusedError, Workspace
@@ -40,7 +40,7 @@ class PromptContextProvider:
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self._made: dict[Key, tuple[Workspace, Context]] = {}
+        self._made: dict[Key, tuple[Workspace, PromptContext]] = {}
         self._read_at: dict[Key, float] = {}
         self._background = Background()
         self._leaving = threading.Event()
@@ -65,7 +65,7 @@ class PromptContextProvider:
         key = root, document.language, rules, id(engine)
         if key not in self._made:
             workspace = Workspace(root, rules)
-            context = Context(document.language, lambda text: len(engine.tokenizer.encode(text)))
+            context = PromptContext(document.language, lambda text: len(engine.tokenizer.encode(text)))
             self._made[key] = workspace, context
             self._read(key)
         self._go_to(key, path, document.text, offset)
@@ -110,14 +110,14 @@ class PromptContextProvider:
             return
         workspace, context = self._made[left[0]]
         if workspace.refusal(left[1]) is None and refused_text(left[2]) is None:
-            context.ring.see(_name(workspace, left[1]), left[2], left[3])
+            context.recent.add(_name(workspace, left[1]), left[2], left[3])
 
     def _read(self, key: Key) -> None:
         self._read_at[key] = monotonic()
         workspace, context = self._made[key]
 
         def read() -> None:
-            context.index = Index(_files(workspace, key[1]), self._leaving.is_set)
+            context.index = SnippetIndex(_files(workspace, key[1]), self._leaving.is_set)
             log.debug("%d snippets of %s are at hand.", len(context.index), workspace.root)
 
         self._background.do(lambda: self._server.failures.without("context", "", read, None))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from cg2ls.retrieval.context import Context, Index
+from cg2ls.retrieval.context import PromptContext, SnippetIndex
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +29,7 @@ class ReplayContexts:
     def __init__(self, sources: Sequence[Source], tokenizer: CodeTokenizer) -> None:
         self._sources = sources
         self._tokenizer = tokenizer
-        self._made: dict[tuple[str, str], Context] = {}
+        self._made: dict[tuple[str, str], PromptContext] = {}
 
     def of(self, source: Source) -> ContextOf:
         """What a document's session asks."""
@@ -37,13 +37,15 @@ class ReplayContexts:
         if key not in self._made:
             here = [each for each in self._sources if (each.repository, each.language) == key]
             times = Counter(each.text for each in here)
-            index = Index((each.path, each.text) for each in here if times[each.text] == 1)
-            self._made[key] = Context(source.language, lambda text: len(self._tokenizer.encode(text)), index)
+            index = SnippetIndex((each.path, each.text) for each in here if times[each.text] == 1)
+            self._made[key] = PromptContext(
+                source.language, lambda text: len(self._tokenizer.encode(text)), index
+            )
         context = self._made[key]
 
         def ask(text: str, offset: int, tokens: int) -> str:
             found = context.text(source.path, text, offset, tokens)
-            context.ring.see(source.path, text, offset)
+            context.recent.add(source.path, text, offset)
             return found
 
         return ask

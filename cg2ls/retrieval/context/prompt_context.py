@@ -1,7 +1,7 @@
-"""Which snippets of other files stand in front of a prompt, and how they are written there.
+"""Choose the snippets of other files that stand at the beginning of a prompt.
 
-They are chosen anew only when the cursor has gone far, and stand in an order that does not depend on how well they fit:
-what is written at a prompt's beginning must stay as it is, or everything behind it is read again.
+They are chosen again only when the cursor has moved far, and their order does not depend on their score: a change at a
+prompt's beginning would invalidate the KV cache of everything after it.
 """
 
 from __future__ import annotations
@@ -10,88 +10,91 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from time import perf_counter
 
-from cg2ls.retrieval.context.imports import imported_names
-from cg2ls.retrieval.context.ring import Ring
-from cg2ls.retrieval.context.snippet import Snippet, jaccard, words_of
-from cg2ls.retrieval.context.snippet_index import Index
+from cg2ls.retrieval.context.recent_places import RecentPlaces
+from cg2ls.retrieval.context.snippet import Snippet, imported_names, jaccard, words_of
+from cg2ls.retrieval.context.snippet_index import SnippetIndex
 
-FAR = 32
-"""Lines the cursor may go before snippets are chosen anew."""
+MAX_CURSOR_LINES = 32
+"""Lines the cursor may move before snippets are chosen again."""
 
-NEAR = 20
-"""Lines above and below the cursor that are compared with others."""
+COMPARED_LINES = 20
+"""Lines above and below the cursor that snippets are compared with."""
 
-LEAST = 0.1
-"""Jaccard similarity that a place seen lately must have."""
+MIN_SIMILARITY = 0.1
+"""Jaccard similarity that a recent place must have."""
 
-HERE = 0.5
-"""A snippet that has so much in common with the lines at the cursor says nothing new."""
+MAX_SIMILARITY = 0.5
+"""Snippets more similar than this to the lines at the cursor add nothing."""
+
+MAX_SIMILAR_SNIPPETS = 8
 
 LIMIT_S = 0.005
-"""Time that choosing may take."""
+"""Seconds that choosing may take."""
 
-HASH = frozenset({"julia", "perl", "python", "r", "ruby", "shellscript", "yaml"})
+HASH_COMMENT_LANGUAGES = frozenset({"julia", "perl", "python", "r", "ruby", "shellscript", "yaml"})
 
 
 @dataclass(frozen=True)
 class _Chosen:
     line: int
     tokens: int
-    index: Index
+    index: SnippetIndex
     text: str
 
 
-class Context:
-    """What stands in front of the prompts of one workspace's documents of one language.
+class PromptContext:
+    """Text of other files for the prompts of one workspace's documents of one language.
 
     Args:
-        language: LSP id of them.
-        count: how many tokens a text has.
-        index: of the workspace's files; may be replaced when they change.
+        language: LSP id of the language.
+        count: returns the number of tokens of a text.
+        index: of the workspace's files; may be replaced when files change.
     """
 
-    def __init__(self, language: str, count: Callable[[str], int], index: Index | None = None) -> None:
-        self.index = index or Index()
-        self.ring = Ring()
-        self._comment = "#" if language in HASH else "//"
+    def __init__(self, language: str, count: Callable[[str], int], index: SnippetIndex | None = None) -> None:
+        self.index = index or SnippetIndex()
+        self.recent = RecentPlaces()
+        self._comment = "#" if language in HASH_COMMENT_LANGUAGES else "//"
         self._count = count
         self._chosen: dict[str, _Chosen] = {}
 
     def text(self, path: str, text: str, offset: int, tokens: int) -> str:
-        """What to write in front of the document's own text: snippets, each below a comment with its file's name.
+        """Return the text to put before the document's own: snippets, each below a comment with its file's name.
 
         Args:
             path: of the document, relative to the workspace with slashes.
             text: of the document.
             offset: of the cursor, in characters.
-            tokens: most that it may have.
+            tokens: length of the answer at most.
         """
         line = text.count("\n", 0, offset)
         before = self._chosen.get(path)
         if (
             before is None
             or before.tokens != tokens
-            or abs(before.line - line) > FAR
-            or self._knows_now(before)
+            or abs(before.line - line) > MAX_CURSOR_LINES
+            or self._found_nothing_before_reading(before)
         ):
             chosen = self._choose(path, text, line, tokens)
             before = self._chosen[path] = _Chosen(line, tokens, self.index, chosen)
         return before.text
 
-    def _knows_now(self, before: _Chosen) -> bool:
-        """Whether nothing was found when files were not read yet."""
+    def _found_nothing_before_reading(self, before: _Chosen) -> bool:
+        """Tell whether snippets were chosen before the files were read, and none was found."""
         return not before.text and before.index is not self.index
 
     def forget(self, path: str) -> None:
-        """A document was closed."""
+        """Forget a document that was closed."""
         self._chosen.pop(path, None)
 
     def _choose(self, path: str, text: str, line: int, tokens: int) -> str:
         until = perf_counter() + LIMIT_S
-        around = "\n".join(text.split("\n")[max(0, line - NEAR) : line + NEAR])
+        around = "\n".join(text.split("\n")[max(0, line - COMPARED_LINES) : line + COMPARED_LINES])
         taken: list[tuple[Snippet, str]] = []
         left = tokens
-        for snippet in _apart(self._candidates(path, text, words_of(around), until), words_of(around)):
+        for snippet in _without_repeats(
+            self._candidates(path, text, words_of(around), until), words_of(around)
+        ):
             written = f"{self._comment} {snippet.path}\n{snippet.text.rstrip()}\n\n"
             size = self._count(written)
             if size <= left:
@@ -102,19 +105,21 @@ class Context:
         return "".join(written for _, written in sorted(taken, key=lambda each: (each[0].path, each[0].line)))
 
     def _candidates(self, path: str, text: str, here: frozenset[str], until: float) -> Iterator[Snippet]:
-        """The best first: definitions of imported names that stand here, places seen lately, similar ones."""
+        """Yield the best first: definitions of imported names used here, recent places, similar snippets."""
         for name in imported_names(text):
             if name in here:
                 yield from self.index.definitions(name, outside=path)[:1]
-        seen = [(jaccard(snippet.words, here), snippet) for snippet in self.ring if snippet.path != path]
-        yield from (snippet for score, snippet in sorted(seen, key=lambda one: -one[0]) if score >= LEAST)
-        yield from self.index.similar(here, outside=path, most=8, until=until)
+        seen = [(jaccard(snippet.words, here), snippet) for snippet in self.recent if snippet.path != path]
+        yield from (
+            snippet for score, snippet in sorted(seen, key=lambda one: -one[0]) if score >= MIN_SIMILARITY
+        )
+        yield from self.index.similar(here, outside=path, max_snippets=MAX_SIMILAR_SNIPPETS, until=until)
 
 
-def _apart(snippets: Iterable[Snippet], here: frozenset[str]) -> Iterator[Snippet]:
-    """Those that do not say what stands here or in an earlier one."""
+def _without_repeats(snippets: Iterable[Snippet], here: frozenset[str]) -> Iterator[Snippet]:
+    """Leave out snippets that are similar to the lines here or to an earlier snippet."""
     earlier = [here]
     for snippet in snippets:
-        if all(jaccard(snippet.words, words) <= HERE for words in earlier):
+        if all(jaccard(snippet.words, words) <= MAX_SIMILARITY for words in earlier):
             earlier.append(snippet.words)
             yield snippet

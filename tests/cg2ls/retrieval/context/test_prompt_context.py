@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cg2ls.retrieval.context import Context, Index
-from cg2ls.retrieval.context.prompt_context import FAR
+from cg2ls.retrieval.context import PromptContext, SnippetIndex
+from cg2ls.retrieval.context.prompt_context import MAX_CURSOR_LINES
 
 FILES = [
     ("ledger.py", "class Ledger:\n    def settle(self, customer):\n        return customer.balance\n"),
@@ -23,7 +23,7 @@ def words(text: str) -> int:
 
 @pytest.fixture
 def context():
-    return Context("python", words, Index(FILES))
+    return PromptContext("python", words, SnippetIndex(FILES))
 
 
 def test_definitions_and_similar_code_stand_below_their_files_names(context):
@@ -34,26 +34,26 @@ def test_definitions_and_similar_code_stand_below_their_files_names(context):
 
 
 def test_places_seen_lately_count(context):
-    context.ring.see("till.py", "def close(customer, subject, drawer):\n    count(drawer, coins)\n", 0)
+    context.recent.add("till.py", "def close(customer, subject, drawer):\n    count(drawer, coins)\n", 0)
     assert "# till.py\n" in context.text("main.py", TEXT, len(TEXT), 100)
 
 
 def test_the_document_itself_is_not_there(context):
-    context.ring.see("main.py", TEXT, 0)
-    context.index = Index([*FILES, ("main.py", TEXT)])
+    context.recent.add("main.py", TEXT, 0)
+    context.index = SnippetIndex([*FILES, ("main.py", TEXT)])
     assert "# main.py" not in context.text("main.py", TEXT, len(TEXT), 100)
 
 
 def test_it_stays_as_it_is_until_the_cursor_has_gone_far(context):
-    text = TEXT + "x = 1\n" * 2 * FAR
+    text = TEXT + "x = 1\n" * 2 * MAX_CURSOR_LINES
     first = context.text("main.py", text, len(TEXT), 100)
-    context.index = Index()
-    assert context.text("main.py", text + "y", len(TEXT) + 6 * FAR, 100) == first
-    assert context.text("main.py", text, len(TEXT) + 6 * FAR + 6, 100) == ""
+    context.index = SnippetIndex()
+    assert context.text("main.py", text + "y", len(TEXT) + 6 * MAX_CURSOR_LINES, 100) == first
+    assert context.text("main.py", text, len(TEXT) + 6 * MAX_CURSOR_LINES + 6, 100) == ""
 
 
 def test_nothing_is_looked_for_again_once_files_are_read(context):
-    read, context.index = context.index, Index()
+    read, context.index = context.index, SnippetIndex()
     assert context.text("main.py", TEXT, len(TEXT), 100) == ""
     context.index = read
     assert context.text("main.py", TEXT, len(TEXT), 100)
@@ -61,29 +61,29 @@ def test_nothing_is_looked_for_again_once_files_are_read(context):
 
 def test_a_closed_document_is_chosen_for_anew(context):
     context.text("main.py", TEXT, len(TEXT), 100)
-    context.index = Index()
+    context.index = SnippetIndex()
     context.forget("main.py")
     assert context.text("main.py", TEXT, len(TEXT), 100) == ""
 
 
 def test_the_order_does_not_depend_on_how_well_they_fit(context):
     for order in (FILES, FILES[::-1]):
-        context = Context("python", words, Index(order))
+        context = PromptContext("python", words, SnippetIndex(order))
         names = [line for line in context.text("main.py", TEXT, len(TEXT), 100).split("\n") if "#" in line]
         assert names == ["# ledger.py", "# mail.py"]
 
 
 @given(st.integers(0, 60))
 def test_it_keeps_to_its_tokens_in_whole_snippets(tokens):
-    text = Context("python", words, Index(FILES)).text("main.py", TEXT, len(TEXT), tokens)
+    text = PromptContext("python", words, SnippetIndex(FILES)).text("main.py", TEXT, len(TEXT), tokens)
     assert words(text) <= tokens
     assert text == "" or text.endswith("\n\n")
 
 
 def test_other_languages_have_other_comments():
-    context = Context(
+    context = PromptContext(
         "typescript",
         words,
-        Index([("a.ts", "function close(customer) { deliver(subject, stamp, address) }\n")]),
+        SnippetIndex([("a.ts", "function close(customer) { deliver(subject, stamp, address) }\n")]),
     )
     assert context.text("b.ts", "deliver(customer, subject)\n", 0, 50).startswith("// a.ts\n")

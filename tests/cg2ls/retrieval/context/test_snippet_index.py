@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from cg2ls.retrieval.context.snippet import words_of
-from cg2ls.retrieval.context.snippet_index import Index
+from cg2ls.retrieval.context.snippet_index import SnippetIndex
 
 FILES = [
     (
@@ -17,34 +17,34 @@ FILES = [
 ]
 
 
-def similar(index, text, outside="", most=9, until=math.inf):
-    found = index.similar(words_of(text), outside=outside, most=most, until=until)
+def similar(index, text, outside="", max_snippets=9, until=math.inf):
+    found = index.similar(words_of(text), outside=outside, max_snippets=max_snippets, until=until)
     return [snippet.path for snippet in found]
 
 
 def test_what_has_more_and_rarer_words_in_common_comes_first():
-    index = Index(FILES)
+    index = SnippetIndex(FILES)
     assert similar(index, "smtp.deliver(customer)") == ["mail.py", "orders.py"]
 
 
 def test_a_file_does_not_count_for_itself():
-    assert similar(Index(FILES), "smtp.deliver(customer)", outside="mail.py") == ["orders.py"]
+    assert similar(SnippetIndex(FILES), "smtp.deliver(customer)", outside="mail.py") == ["orders.py"]
 
 
 def test_after_its_time_it_answers_with_what_it_has():
-    assert similar(Index(FILES), "smtp.deliver(customer)", until=-math.inf) == []
+    assert similar(SnippetIndex(FILES), "smtp.deliver(customer)", until=-math.inf) == []
 
 
 def test_nothing_is_found_in_nothing():
-    assert similar(Index(), "smtp") == []
+    assert similar(SnippetIndex(), "smtp") == []
 
 
 def test_definitions_are_found_by_name():
-    (found,) = Index(FILES).definitions("Order", outside="mail.py")
+    (found,) = SnippetIndex(FILES).definitions("Order", outside="mail.py")
     assert (found.path, found.line) == ("orders.py", 0)
     assert found.text.startswith("class Order:\n    def settle")
-    assert Index(FILES).definitions("Order", outside="orders.py") == []
+    assert SnippetIndex(FILES).definitions("Order", outside="orders.py") == []
 
 
 def test_reading_ends_when_it_is_told_to():
-    assert len(Index(FILES, lambda: True)) == 0
+    assert len(SnippetIndex(FILES, lambda: True)) == 0

@@ -1,6 +1,6 @@
 import pytest
 
-from cg2ls.retrieval.context.imports import imported_names
+from cg2ls.retrieval.context.snippet import imported_names
 
 
 @pytest.mark.parametrize(
