@@ -1,4 +1,4 @@
-"""What the open repository's own text says about the next token."""
+"""Repository memory: votes of the open workspace's own text for the next token."""
 
 from cg2ls.retrieval.memory.memory import Memory
 

@@ -1,4 +1,4 @@
-"""One thread that works when nothing else wants the processor."""
+"""A thread for work of low priority."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ machine a thread far behind would sit on that lock while keys wait."""
 
 
 class Background:
-    """Runs one piece of work after another at low priority, in a thread that does not keep the process alive."""
+    """A daemon thread that runs pieces of work one after another, at low priority."""
 
     def __init__(self) -> None:
         self._waiting: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._started = threading.Event()
 
     def do(self, work: Callable[[], None]) -> None:
-        """Puts work at the end of the queue; what it raises goes to the log."""
+        """Append work to the queue; what it raises is logged."""
         if not self._started.is_set():
             self._started.set()
             threading.Thread(target=self._run, name="memory", daemon=True).start()

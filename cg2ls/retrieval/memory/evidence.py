@@ -1,4 +1,4 @@
-"""What memory finds beside one context: votes, and where each comes from."""
+"""Search all parts of memory for one context: votes, and where each comes from."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ IN_DOCUMENT = -1
 
 
 class Found(NamedTuple):
-    """Entries of one part.
+    """Entries found in one part.
 
     Attributes:
         neighbours: the entries.
@@ -45,18 +45,18 @@ class Part(Protocol):
     """Something that can be searched."""
 
     def search(self, context: bytes) -> list[Found]:
-        """The entries nearest to a context, given from right to left as TOKEN."""
+        """Return the entries nearest to a context, given from right to left as TOKEN."""
 
     def forward(self, place: int, most: int) -> list[int]:
-        """Tokens that follow an entry's place; none if that is not known."""
+        """Return the tokens that follow an entry's place; none if the place is unknown."""
 
     def file_name(self, file: int, /) -> str:
-        """Path of a file, relative to the workspace; "" for the document itself."""
+        """Return a file's path relative to the workspace; "" for the document itself."""
 
 
 @dataclass(frozen=True)
 class DocumentPart:
-    """The document being edited, without the cursor's own line, which is no evidence for itself.
+    """The document being edited, without the cursor's own line.
 
     Attributes:
         view: what it held when the request came.
@@ -65,16 +65,16 @@ class DocumentPart:
     view: View
 
     def search(self, context: bytes) -> list[Found]:
-        """The document's own entries."""
+        """Return the document's own entries."""
         found = self.view.neighbours(context, EACH_SIDE)
         return [Found(each, _DOCUMENT[: len(each.rows)], _IN_DOCUMENT[: len(each.rows)]) for each in found]
 
     def forward(self, place: int, most: int) -> list[int]:
-        """Tokens after a place of the document as it was sorted last."""
+        """Return the tokens after a place of the document as it was last sorted."""
         return self.view.forward(place, most)
 
     def file_name(self, _: int, /) -> str:
-        """The document needs no name."""
+        """Return "": the document needs no name."""
         return ""
 
 
@@ -93,24 +93,24 @@ class IndexPart:
     sources: NDArray[np.int64]
 
     def search(self, context: bytes) -> list[Found]:
-        """Entries of files that count."""
+        """Return entries of the files that count."""
         if not self.index.files:
             return []
         neighbours, files = self.index.neighbours(context, EACH_SIDE, self.alive)
         return [Found(neighbours, self.sources[files], files)]
 
     def forward(self, place: int, most: int) -> list[int]:
-        """Tokens after a place of the index."""
+        """Return the tokens after a place of the index."""
         return self.index.forward(place, most)
 
     def file_name(self, file: int, /) -> str:
-        """Path of a file of the index."""
+        """Return the path of a file of the index."""
         return self.index.files[file].path
 
 
 @dataclass(eq=False)  # not frozen, which takes a microsecond a field
 class Evidence:
-    """Votes for the next token, and where each comes from, which is put together when it is asked for.
+    """Votes for the next token, and where each comes from (computed on demand).
 
     Attributes:
         votes: what was found.
@@ -146,7 +146,7 @@ NOTHING = Evidence(Votes(_NONE, _NONE, _NONE), (), _NONE)
 
 
 def gather(parts: Sequence[Part], context: bytes) -> Evidence:
-    """Everything found beside a context.
+    """Collect the entries nearest to a context from all parts.
 
     Args:
         parts: where to look.

@@ -1,4 +1,4 @@
-"""Which files voted for which token, and how strongly."""
+"""Explain a prediction: which files voted for which token, and how strongly."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FILES = 4
 
 
 class _Listening:
-    """Passes one question on and keeps it."""
+    """A prior that passes one call on and keeps its arguments."""
 
     def __init__(self, prior: MemoryPrior) -> None:
         self.prior = prior
@@ -46,7 +46,7 @@ class _Listening:
 def explained(
     engine: Engine, memory: Memory, file: Path, text: str, offset: int, forced: str
 ) -> list[dict[str, Any]]:
-    r"""The next token's likeliest values, with who voted for them.
+    r"""Return the most probable next tokens with the files that voted for them.
 
     The model reads what stands left of the place, and no more than fits.
 

@@ -1,4 +1,4 @@
-"""Fitting the mixture: gradient descent on the bits that held-out tokens cost."""
+"""Fit the mixture by gradient descent on the bits per held-out token."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ORDER = 0.1
 
 @dataclass(frozen=True)
 class Examples:
-    """Positions with their votes, padded to one width; a padded vote has length 0.
+    """Positions with their votes, padded to one width; padding has length 0.
 
     Attributes:
         tokens: what each vote is for, [n, votes].
@@ -66,19 +66,19 @@ class Examples:
         return len(self.truth)
 
     def take(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Examples:
-        """Some of the positions."""
+        """Return some of the positions."""
         return Examples(**{name: getattr(self, name)[rows] for name in self.__dataclass_fields__})
 
 
 def flat_start() -> Mixture:
-    """Weights to begin with: longer matches weigh more, and nothing else matters."""
+    """Return initial weights, which depend on the match length alone."""
     near = np.tile(np.linspace(-3, 3, N_LENGTHS), (3, 1))
     zeros = {name: np.zeros(shape) for name, shape in SHAPES.items() if name != "near"}
     return Mixture(near=near, **zeros)
 
 
 def bits_per_token(mixture: Mixture | None, examples: Examples) -> NDArray[np.float64]:
-    """What each position costs, [n]; None is the model alone."""
+    """Return the cost of each position in bits, [n]; None means the model alone."""
     if mixture is None:
         return np.asarray(-examples.truth_logprob / np.log(2))
     probability, *_ = _forward(mixture, examples)
@@ -86,7 +86,7 @@ def bits_per_token(mixture: Mixture | None, examples: Examples) -> NDArray[np.fl
 
 
 def fit(examples: Examples, start: Mixture | None = None, *, epochs: int = EPOCHS, seed: int = 0) -> Mixture:
-    """The mixture under which the examples cost the fewest bits.
+    """Find the mixture with the fewest bits per example.
 
     Args:
         examples: at least one.
@@ -116,7 +116,7 @@ def fit(examples: Examples, start: Mixture | None = None, *, epochs: int = EPOCH
 
 
 def ordered(mixture: Mixture) -> Mixture:
-    """The mixture with nearer sources heavier at each length, by ORDER at least.
+    """Return the mixture with nearer sources heavier at each length, by at least ORDER.
 
     Where the examples say otherwise, which they do for lengths with few of them, the sources that are out of order
     get their mean (pool adjacent violators, Ayer et al. 1955).
@@ -126,7 +126,7 @@ def ordered(mixture: Mixture) -> Mixture:
 
 
 def _falling(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The nearest numbers that never rise, in the sense of least squares."""
+    """Return the nearest non-increasing numbers by least squares."""
     pools: list[tuple[float, int]] = []
     for value in values.tolist():
         pools.append((value, 1))
@@ -139,7 +139,7 @@ def _falling(values: NDArray[np.float64]) -> NDArray[np.float64]:
 def _forward(
     mixture: Mixture, examples: Examples
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Probability of the truth [n], votes' weights [n, votes], the model's [n], and all together [n]."""
+    """Return the truth's probability [n], the votes' weights [n, votes], the model's [n] and their sum [n]."""
     lengths, gaps, agreement, longest = _terms(examples)
     weights = np.exp(
         mixture.near[examples.sources, lengths]
@@ -157,7 +157,7 @@ def _forward(
 
 
 def _gradient(mixture: Mixture, examples: Examples) -> dict[str, NDArray[np.float64]]:
-    """Slope of the mean cost in nats, and of the pull between neighbours."""
+    """Return the gradient of the mean cost in nats and of the smoothness penalty."""
     probability, weights, own, total = _forward(mixture, examples)
     lengths, gaps, agreement, longest = _terms(examples)
     right = examples.tokens == examples.truth[:, None]
@@ -192,7 +192,7 @@ def _features(examples: Examples) -> NDArray[np.float64]:
 
 
 def _pull(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Slope of the squared differences between neighbouring classes."""
+    """Return the gradient of the squared differences between neighbouring classes."""
     steps = np.diff(values, axis=-1)
     slope = np.zeros_like(values)
     slope[..., :-1] -= steps

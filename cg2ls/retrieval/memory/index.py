@@ -1,4 +1,4 @@
-"""All files of one language in a workspace, as one sorted segment and who wrote what in it."""
+"""Index of a workspace's files of one language: a sorted segment, and the file of each entry."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class IndexedFile:
 
 
 class Index:
-    """A segment and its files; immutable, so a thread may search it while another builds the next.
+    """A segment and its files; immutable, so that one thread may search it while another builds the next.
 
     Args:
         files: in the segment's order.
@@ -62,7 +62,7 @@ class Index:
         return sum(file.tokens for file in self.files)
 
     def tokens_of(self, path: str) -> NDArray[np.uint16] | None:
-        """A file's tokens; None if the index has no such file."""
+        """Return a file's tokens; None if the index has no such file."""
         number = self._numbers.get(path)
         if number is None:
             return None
@@ -71,12 +71,12 @@ class Index:
         return backwards[::-1].astype(np.uint16)
 
     def known(self, path: str) -> IndexedFile | None:
-        """What is noted of a file."""
+        """Return the record of a file; None if the index has no such file."""
         number = self._numbers.get(path)
         return None if number is None else self.files[number]
 
     def alive(self, dead: Collection[str]) -> NDArray[np.bool_] | None:
-        """Which files count if those of some paths do not, [files]; None if all do."""
+        """Return a mask of the files that count, without those of some paths, [files]; None if all count."""
         numbers = [self._numbers[path] for path in dead if path in self._numbers]
         if not numbers:
             return None
@@ -85,13 +85,13 @@ class Index:
         return mask
 
     def sources(self, folder: str) -> NDArray[np.int64]:
-        """NEAR for the files that lie in a folder, those below it left out, WORKSPACE for others, [files]."""
+        """Return NEAR for files directly in a folder and WORKSPACE for all others, [files]."""
         return np.where(self._folder_of == self._folders.get(folder, -1), NEAR, WORKSPACE)
 
     def neighbours(
         self, context: bytes, each_side: int, alive: NDArray[np.bool_] | None
     ) -> tuple[Neighbours, NDArray[np.int64]]:
-        """The entries nearest to a context, and which file each is from.
+        """Return the entries nearest to a context, and the file of each.
 
         Args:
             context: tokens from right to left, of type TOKEN.
@@ -115,14 +115,14 @@ class Index:
         return found.take(rows), files[rows]
 
     def forward(self, place: int, most: int) -> list[int]:
-        """Tokens that follow a place in the segment, up to the end of its file."""
+        """Return the tokens that follow a place in the segment, up to the end of its file."""
         number = int(np.searchsorted(self._ends, place, side="right"))
         start = int(self._ends[number - 1]) if number else 0
         return [int(token) for token in self.segment.span(max(start, place - most), place)[::-1]]
 
 
 def folder_of(path: str) -> str:
-    """The folder of a relative path with slashes; "" for the workspace itself."""
+    """Return the folder of a relative path with slashes; "" for the workspace itself."""
     return path.rpartition("/")[0]
 
 

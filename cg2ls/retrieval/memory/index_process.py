@@ -1,4 +1,4 @@
-"""Bringing an index up to date in a process of its own, so that no key waits for Python's lock meanwhile.
+"""Update an index in a child process, so that no key press waits for Python's global lock.
 
 Nothing depends on that process: whatever goes wrong with it, the work is done in this one.
 """
@@ -43,11 +43,11 @@ ASK_S = 0.1
 
 
 class ApartError(Cg2Error):
-    """The process could not do the work."""
+    """The child process could not do the work."""
 
 
 def in_child(task: Task, tokenizer: CodeTokenizer, known: Index, listener: Listener) -> Updated:
-    """Does what `cg2ls.retrieval.memory.update_index.in_process` does, in a child process of low priority.
+    """Do the work of `update_index.in_process` in a child process of low priority.
 
     Args:
         task: what to bring up to date.
@@ -81,7 +81,7 @@ def _by_child(task: Task, tokenizer: CodeTokenizer, listener: Listener) -> Updat
 
 
 def _heard(said: dict[str, Any], task: Task, listener: Listener) -> Updated | None:
-    """Passes a line on; what was done if it is the last."""
+    """Handle one line of the child's; return the result if it is the last line."""
     if "failed" in said:
         raise ApartError(f"its process says: {said['failed']}")
     if "refused" in said:
@@ -98,7 +98,7 @@ def _heard(said: dict[str, Any], task: Task, listener: Listener) -> Updated | No
 
 @contextmanager
 def _child(asked: bytes) -> Iterator[SimpleQueue[bytes | None]]:
-    """The lines that a child answers with, None behind the last one; it is ended behind the block."""
+    """Yield the lines that a child answers with, then None; end the child after the block."""
     process = subprocess.Popen(
         COMMAND,
         stdin=subprocess.PIPE,
@@ -119,7 +119,7 @@ def _child(asked: bytes) -> Iterator[SimpleQueue[bytes | None]]:
 
 
 def _talk(process: subprocess.Popen[bytes], asked: bytes, lines: SimpleQueue[bytes | None]) -> None:
-    """Asks, and takes the answers in; the question may be longer than a pipe holds, so it is asked here."""
+    """Send the request and read the answers, in a thread: the request may be longer than a pipe's buffer."""
     assert process.stdin is not None
     assert process.stdout is not None
     with suppress(OSError), process.stdin, process.stdout:  # it ended meanwhile

@@ -1,4 +1,4 @@
-"""A process of low priority that brings one index up to date: `python -m cg2ls.retrieval.memory.index_worker`.
+"""Child process that updates one index: `python -m cg2ls.retrieval.memory.index_worker`.
 
 It reads one line of JSON, a task and the tokenizer, and answers with lines of JSON: how far it is, what may not be
 read, and at the end what it found, or why it failed. It ends when its stdin does, so it never outlives the server.
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    """Does the work that stdin asks for."""
+    """Do the work that stdin asks for."""
     give_way()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the server ends this process
     line = sys.stdin.buffer.readline()
@@ -37,7 +37,7 @@ def main() -> None:
 
 
 def _done(said: dict[str, Any]) -> dict[str, Any]:
-    """What the last line says of a task."""
+    """Return the last line's content for a task."""
     from tokenizers import Tokenizer
 
     from cg2ls.models.codegen2.tokenizer import CodeTokenizer
@@ -54,13 +54,13 @@ def _done(said: dict[str, Any]) -> dict[str, Any]:
 
 
 class _Percents:
-    """Tells of progress once for each percent."""
+    """Reports progress once per percent."""
 
     def __init__(self) -> None:
         self._told = -1
 
     def report(self, progress: Progress) -> None:
-        """Says how far reading is."""
+        """Report how far reading is."""
         percent = 100 * progress.files // max(1, progress.of)
         if percent > self._told:
             self._told = percent

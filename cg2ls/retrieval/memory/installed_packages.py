@@ -1,4 +1,4 @@
-"""Packages that a workspace has installed: where they lie and which of their files count. Nothing is run."""
+"""Find a workspace's installed packages and the files of them that count, without running anything."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 @dataclass(frozen=True)
 class Installed:
-    """Packages beside each other in one folder.
+    """Installed packages that lie in one folder.
 
     Attributes:
         workspace: that folder, `site-packages` or `node_modules`, and what of it may be read.
@@ -49,7 +49,7 @@ class Installed:
     direct: frozenset[str]
 
     def chosen(self, files: Mapping[str, Stamp]) -> dict[str, Stamp]:
-        """The files that are read: what was asked for, then small packages before large ones, up to MOST_BYTES.
+        """Choose the files to read: direct dependencies, then small packages before large ones, up to MAX_BYTES.
 
         Args:
             files: stamps by path, relative to the folder.
@@ -72,7 +72,7 @@ class Installed:
 
 
 def installed(root: Path, language: str, environment: Mapping[str, str] = os.environ) -> Installed | None:
-    """What a workspace has installed for a language; None if nothing is found.
+    """Return a workspace's installed packages for a language; None if nothing is found.
 
     Args:
         root: the workspace's folder.
@@ -86,7 +86,7 @@ def installed(root: Path, language: str, environment: Mapping[str, str] = os.env
 
 
 def _environments(root: Path, environment: Mapping[str, str]) -> Iterator[Path]:
-    """Folders that may be the workspace's virtual environment, the likeliest first."""
+    """Yield folders that may be the workspace's virtual environment, the most probable first."""
     yield from (root / name for name in ENVIRONMENTS)
     pyright = _table(_table(_project(root), "tool"), "pyright")  # where Pyright is told of it
     named = pyright.get("venv")
@@ -108,7 +108,7 @@ def _site_packages(folder: Path, root: Path) -> Installed | None:
 
 
 def _required(root: Path, place: Path) -> frozenset[str]:
-    """Top-level names that the packages named in pyproject.toml installed."""
+    """Return the top-level names that the packages of pyproject.toml installed."""
     project = _table(_project(root), "project")
     named = _names(project.get("dependencies"))
     for extra in _table(project, "optional-dependencies").values():
@@ -123,7 +123,7 @@ def _required(root: Path, place: Path) -> frozenset[str]:
 
 
 def _node_modules(root: Path) -> Installed | None:
-    """The packages that package.json names; theirs in turn are left out."""
+    """Return the packages that package.json names, without their own dependencies."""
     folder = root / "node_modules"
     try:
         described: Any = json.loads((root / "package.json").read_text("utf-8"))
@@ -141,7 +141,7 @@ def _node_modules(root: Path) -> Installed | None:
 
 
 def _readable(folder: Path, exclude: tuple[str, ...]) -> Workspace:
-    """Git ignores what is installed, so its rules say nothing here."""
+    """Return the workspace of the packages; git's ignore rules do not apply to installed files."""
     rules = ReadingRules(exclude=exclude, gitignore=False, max_files=50_000, max_entries=500_000)
     return Workspace(folder, rules)
 
@@ -152,7 +152,7 @@ def _package(path: str) -> str:
 
 
 def _project(root: Path) -> dict[str, Any]:
-    """pyproject.toml; empty if there is none that can be read."""
+    """Return pyproject.toml's content; empty if it cannot be read."""
     try:
         return tomllib.loads((root / "pyproject.toml").read_text("utf-8"))
     except (OSError, ValueError):
@@ -165,7 +165,7 @@ def _table(of: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def _names(requirements: object) -> set[str]:
-    """Normalized names (PEP 503) of requirements as PEP 508 writes them."""
+    """Return the normalized names (PEP 503) of PEP 508 requirements."""
     lines = requirements if isinstance(requirements, list) else []
     found = (_NAME.match(line.strip()) for line in lines if isinstance(line, str))
     return {_plain(name.group()) for name in found if name}

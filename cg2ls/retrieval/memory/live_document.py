@@ -1,4 +1,4 @@
-"""One open document as memory sees it: a sorted segment, and a short sorted list of what changed since.
+"""One open document: a sorted segment, and a short sorted list of later changes.
 
 An edit changes the contexts of its own tokens and of the DEPTH tokens behind it. Their old entries are struck
 out of the segment, their new ones put in their place in the list. When the list grows long, the segment is
@@ -35,7 +35,7 @@ _FIRST = np.array([DEPTH, *range(DEPTH)])
 
 @dataclass(frozen=True)
 class View:
-    """What a document held at one moment; it stays so whatever is typed.
+    """Immutable snapshot of a document.
 
     Attributes:
         segment: its tokens as they were sorted last, one file.
@@ -54,7 +54,7 @@ class View:
         return Neighbours(table.take(_FIRST, axis=1), np.full(count, -1), np.ones(count, np.bool_))
 
     def neighbours(self, context: bytes, each_side: int) -> list[Neighbours]:
-        """Entries nearest to a context: those of the segment, and those that changed lately, whose place is -1.
+        """Return the entries nearest to a context; recently changed ones have the place -1.
 
         Args:
             context: tokens from right to left, of type TOKEN.
@@ -72,12 +72,12 @@ class View:
         return found
 
     def forward(self, place: int, most: int) -> list[int]:
-        """Tokens from a place of the segment on."""
+        """Return the tokens from a place of the segment on."""
         return [int(token) for token in self.segment.span(max(0, place - most), place)[::-1]]
 
 
 class LiveDocument:
-    """The tokens of a document that is being edited.
+    """Searchable tokens of a document that is being edited.
 
     Not safe for threads; `Memory` holds a lock.
 
@@ -100,7 +100,7 @@ class LiveDocument:
         return len(self._changed)
 
     def update(self, text: str) -> None:
-        r"""Takes a new version of the text in, with `\n` line ends."""
+        r"""Update to a new version of the text, with `\n` line ends."""
         old = self.lines.tokens
         edit = self.lines.update(text)
         if edit is None:
@@ -118,11 +118,11 @@ class LiveDocument:
             insort(self._changed, entry)
 
     def sorted_anew(self) -> Segment:
-        """A segment of the document as it is; slow, for `adopt` if the text has not changed meanwhile."""
+        """Sort the present tokens into a new segment for `adopt`; slow."""
         return Segment.of([self.lines.tokens], self._separator)
 
     def adopt(self, segment: Segment) -> None:
-        """Replaces the segment by one sorted from the present tokens, and empties the list."""
+        """Replace the segment by one sorted from the present tokens, and empty the list."""
         count = len(self.lines.tokens)
         self._segment = segment
         self._alive = np.ones(count + 1, np.bool_)
@@ -130,7 +130,7 @@ class LiveDocument:
         self._changed = []
 
     def view(self, hidden: range) -> View:
-        """The document as it is now.
+        """Return a snapshot of the document.
 
         Args:
             hidden: tokens of the document whose entries do not count.
@@ -142,7 +142,7 @@ class LiveDocument:
     def _strike(
         self, tokens: NDArray[np.uint16], entries: range, alive: NDArray[np.bool_], changed: list[bytes]
     ) -> None:
-        """Takes entries of the document out of a segment's or a list's."""
+        """Mark entries of the document as removed."""
         origins = self._origin[entries.start : entries.stop]
         alive[len(self._segment) - 1 - origins[origins >= 0]] = False  # a place counts from the text's end
         if (origins >= 0).all():
@@ -152,7 +152,7 @@ class LiveDocument:
                 del changed[bisect_left(changed, entry)]
 
     def _entries(self, tokens: NDArray[np.uint16], entries: range) -> list[bytes]:
-        """What stands in front of each, from right to left, the document's start padded, and the token itself."""
+        """Return each token's preceding tokens from right to left, padded at the start, and the token itself."""
         left = tokens[max(0, entries.start - DEPTH) : entries.stop]
         padding = np.full(max(0, DEPTH - entries.start), self._separator, TOKEN)
         text = np.concatenate([left[::-1].astype(TOKEN), padding]).astype(TOKEN).tobytes()

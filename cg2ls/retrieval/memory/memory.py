@@ -1,4 +1,4 @@
-"""What one workspace's files of one language say about the next token."""
+"""Repository memory of one workspace and language."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ NONE_OPEN: Mapping[str, str] = {}
 
 
 class Memory:
-    """The workspace's index and the open documents.
+    """The workspace's index and its open documents.
 
     `prior` is for the thread that completes, `refresh` for one in the background; they may overlap.
 
@@ -96,7 +96,7 @@ class Memory:
         self.documents = OpenDocuments(tokenizer, self.lock)
 
     def wants(self, name: str) -> bool:
-        """Whether a file's name says that it is of this memory's language."""
+        """Tell whether a file's name belongs to this memory's language."""
         return language_of_name(name) == self.language
 
     @property
@@ -115,7 +115,7 @@ class Memory:
         refused: Callable[[Refusal], None] = lambda _: None,
         stop: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Brings the index up to date with the files on disk; slow, for the background.
+        """Update the index from the files on disk; slow, for a background thread.
 
         What changed since the index was written is kept beside it, until it is much enough to write it anew.
 
@@ -131,7 +131,7 @@ class Memory:
             self._refresh(Listener(report, refused, stop))
 
     def file_changed(self, path: Path) -> None:
-        """Takes one file's new content on disk in; for the background.
+        """Read one changed file again; for a background thread.
 
         Args:
             path: absolute; nothing happens if memory has no use for it.
@@ -158,7 +158,7 @@ class Memory:
     def prior(
         self, path: str, text: str, offset: int, others: Mapping[str, str] = NONE_OPEN
     ) -> MemoryPrior | None:
-        r"""What memory knows about the text at a place of a document.
+        r"""Return the prior for a place of a document.
 
         Args:
             path: of the document, relative to the workspace with slashes; any name if it lies outside.
@@ -188,16 +188,16 @@ class Memory:
         return MemoryPrior(parts, left, self.mixture)
 
     def must_open(self, path: str, text: str) -> bool:
-        """Whether a document is new and so large that `opened` should take it in; true once."""
+        """Tell, once, whether a document is new and so large that `opened` should index it."""
         with self.lock:
             return self.documents.must_open(path, text)
 
     def opened(self, path: str, text: str) -> None:
-        """Takes a document in; slow for a large one, for the background."""
+        """Index a document; slow for a large one, for a background thread."""
         self.documents.opened(path, text)
 
     def _parts(self, path: str, unsaved: Index) -> list[Part]:
-        """What is searched beside the document itself, whose file on disk does not count."""
+        """Return the parts to search besides the document itself, whose file on disk is left out."""
         base, changes, packages = self._base, self._changes, self._packages
         open_paths = [path, *(file.path for file in unsaved.files)]
         parts: list[Part] = []
@@ -212,7 +212,7 @@ class Memory:
         return parts
 
     def _tokens_of(self, path: str) -> NDArray[np.uint16] | None:
-        """A file's tokens as it was read last."""
+        """Return a file's tokens as last read."""
         changed = self._changes.tokens_of(path)
         if changed is not None or path in self._gone:
             return changed
@@ -222,7 +222,7 @@ class Memory:
         return self.workspace.refusal_of_text(Path(path), text) is None
 
     def _refresh(self, listener: Listener) -> None:
-        """`refresh`, with the lock held."""
+        """Do the work of `refresh` with the lock held."""
         task = Task(self.workspace, self.language, self.store)
         done = self._update(task, self._tokenizer, self._base, listener)
         changes = self._beside(done.changed, listener)
@@ -233,7 +233,7 @@ class Memory:
             self._packages = self._update(task, self._tokenizer, self._packages, listener).index
 
     def _beside(self, files: dict[str, Stamp], listener: Listener) -> Index:
-        """An index in memory of files that changed, MOST_BESIDE bytes of them at most."""
+        """Build an index in memory of changed files, of at most MAX_UNSTORED_BYTES."""
         if not files:
             return EMPTY
         known = self._changes
@@ -248,7 +248,7 @@ class Memory:
 
 
 def _fitted(store: Store) -> tuple[Mixture, str]:
-    """The weights fitted to this workspace, else those of the package."""
+    """Return the weights fitted to this workspace, else the shipped ones, with their origin."""
     try:
         if store.has_place and store.mixture.is_file():
             return Mixture.read(store.mixture), str(store.mixture)

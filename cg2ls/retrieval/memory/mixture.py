@@ -1,4 +1,4 @@
-r"""How much the model and the memory each have to say about the next token.
+r"""Mixture of the model's distribution with memory's votes for the next token.
 
 Every entry beside the context votes for the token that followed it, and the model for all tokens at once:
 
@@ -56,12 +56,12 @@ N_LENGTHS = int(LENGTHS[DEPTH]) + 1
 
 
 class MixtureError(Cg2Error):
-    """A file of fitted weights that cannot be used."""
+    """A file of fitted weights is not usable."""
 
 
 @dataclass(eq=False)  # not frozen, which takes a microsecond a field
 class Votes:
-    """Entries found beside a context, with at least one token in common, the shortest matches first.
+    """Entries found for a context with at least one token in common, the shortest matches first.
 
     Attributes:
         tokens: what followed, [n].
@@ -89,12 +89,12 @@ class Votes:
 
 
 def _log_as_long(lengths: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Logarithm of how many of some rising lengths are of 0 tokens or more, of 1 or more, ..., [DEPTH + 1]."""
+    """Return the logarithm of the number of lengths of at least 0, 1, ... tokens, [DEPTH + 1]."""
     return np.asarray(_LOGARITHMS[len(lengths) :: -1][lengths.searchsorted(_EACH_LENGTH)])
 
 
 def _scratch() -> NDArray[np.int64]:
-    """Room for a number of each token that there may be, this thread's own."""
+    """Return this thread's own buffer with one number per token of the vocabulary."""
     room: NDArray[np.int64] | None = getattr(_own, "room", None)
     if room is None:
         room = _own.room = np.zeros(1 << 16, np.int64)
@@ -109,7 +109,7 @@ _LOGARITHMS = np.log(np.maximum(_NUMBERS, 1))
 
 @dataclass(frozen=True)
 class Mixture:
-    """Fitted weights, all logarithms.
+    """Fitted weights, all as logarithms.
 
     Attributes:
         near: by source and class of length, [3, N_LENGTHS].
@@ -144,7 +144,7 @@ class Mixture:
     def weights(
         self, votes: Votes, token_logprobs: NDArray[Any], entropy: float, likeliest: float
     ) -> tuple[NDArray[np.float64], float]:
-        """Each vote's weight and the model's own, not normalized.
+        """Return each vote's weight and the model's own, not normalized.
 
         Args:
             votes: at least one.
@@ -162,7 +162,7 @@ class Mixture:
         return weights, float(np.exp(model + self.match[LENGTHS[longest]]))
 
     def mix(self, votes: Votes, logits: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Log-probabilities of all tokens after the votes, float32 [vocab]."""
+        """Return the log-probabilities of all tokens after the votes, float32 [vocab]."""
         mixed: NDArray[np.float32] = logits - np.maximum.reduce(logits)
         exponentials = np.exp(mixed)
         total = float(np.add.reduce(exponentials))
@@ -180,13 +180,13 @@ class Mixture:
         return mixed
 
     def to_json(self) -> str:
-        """The weights as JSON."""
+        """Return the weights as JSON."""
         rounded = {name: np.round(value, 3).tolist() for name, value in asdict(self).items()}
         return json.dumps({"format": FORMAT, **rounded}, indent=1) + "\n"
 
     @classmethod
     def read(cls, file: Path) -> Mixture:
-        """Reads weights from a file.
+        """Read weights from a file.
 
         Raises:
             MixtureError: it is missing, or not of this version's shape.
@@ -219,5 +219,5 @@ SHAPES = {
 
 
 def shipped() -> Mixture:
-    """The weights that come with the package, fitted for the shipped model (docs/memory.md says how)."""
+    """Return the shipped weights, fitted for the shipped model."""
     return Mixture.read(Path(__file__).with_name("mixture.json"))

@@ -1,4 +1,4 @@
-"""The documents that are open in the editor: the one being completed, and unsaved text of the others."""
+"""Documents open in the editor: the one being completed, and unsaved text of the others."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MOST_UNSAVED = 100_000
 
 
 class OpenDocuments:
-    """Live documents by their paths.
+    """Live documents by path.
 
     Args:
         tokenizer: the model's.
@@ -47,7 +47,7 @@ class OpenDocuments:
         self._unsaved = EMPTY
 
     def get(self, path: str, text: str) -> LiveDocument | None:
-        """A document with this text; None if it is large and was not taken in yet."""
+        """Return the document with this text; None if it is large and not indexed yet."""
         live = self._live.pop(path, None)
         if live is None:
             if len(text) > LARGE:
@@ -63,7 +63,7 @@ class OpenDocuments:
         saved: Callable[[str], NDArray[np.uint16] | None],
         may_read: Callable[[str, str], bool],
     ) -> Index:
-        """Those of some documents whose text is another than the index has.
+        """Return an index of the documents whose text differs from the one on disk.
 
         Args:
             others: texts by path.
@@ -76,18 +76,18 @@ class OpenDocuments:
         return self._unsaved
 
     def saved(self) -> None:
-        """Files on disk changed, so what is unsaved must be found out anew."""
+        """Note that files on disk changed, so that unsaved text is found again."""
         self._others = {}
 
     def must_open(self, path: str, text: str) -> bool:
-        """Whether a document is new and so large that `opened` should take it in; true once."""
+        """Tell, once, whether a document is new and so large that `opened` should index it."""
         wanted = len(text) > LARGE and path not in self._live and path not in self._opening
         if wanted:
             self._opening.add(path)
         return wanted
 
     def opened(self, path: str, text: str) -> None:
-        """Takes a document in; slow for a large one, for the background."""
+        """Index a document; slow for a large one, for a background thread."""
         live = LiveDocument(self._encode, self._separator)
         live.update(text)
         with self._lock:
@@ -95,11 +95,11 @@ class OpenDocuments:
             self._keep(path, live)
 
     def closed(self, path: str) -> None:
-        """Forgets a document."""
+        """Forget a document."""
         self._live.pop(path, None)
 
     def settle(self) -> None:
-        """Sorts documents anew that changed much since they were sorted last; for the background."""
+        """Sort documents again that changed much since they were last sorted; for a background thread."""
         with self._lock:
             long = [live for live in self._live.values() if live.changed_entries >= LONG]
         for live in long:

@@ -1,4 +1,4 @@
-"""Memory as the engine sees it: one request's evidence about the next token, and drafts from the longest match."""
+"""The engine's interface to memory: one request's votes, and drafts from the longest match."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ class MemoryPrior:
         self._found: dict[tuple[int, ...], Evidence] = {}
 
     def mix(self, generated: Sequence[int], logits: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The next token's log-probabilities after the votes; see `Mixture.mix`."""
+        """Mix the votes into the next token's log-probabilities; see `Mixture.mix`."""
         return self.mixture.mix(self.evidence(generated).votes, logits)
 
     def draft(self, generated: Sequence[int], most: int) -> Sequence[int]:
-        """What followed the longest match, the nearest of the longest first."""
+        """Return the continuation of the longest match, the nearest of the longest first."""
         evidence = self.evidence(generated)
         lengths = np.where(evidence.places >= 0, evidence.votes.lengths, 0)
         if not len(lengths) or lengths.max() < LEAST_MATCH:
@@ -53,7 +53,7 @@ class MemoryPrior:
         return part.forward(int(evidence.places[best]), min(most, int(lengths[best])))
 
     def evidence(self, generated: Sequence[int]) -> Evidence:
-        """What was found after these tokens; looked up once."""
+        """Search for the votes after these tokens, once."""
         key = tuple(generated[-DEPTH:])
         known = self._found.get(key)
         if known is None:

@@ -1,4 +1,4 @@
-"""Reading a workspace into an index, file by file, reading again only what changed."""
+"""Read a workspace's files into tokens, again only where they changed."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Stamp:
-    """By what a changed file is told.
+    """Time stamp and size, which tell whether a file changed.
 
     Attributes:
         modified: time stamp in nanoseconds.
@@ -59,7 +59,7 @@ class StoppedError(Exception):
 
 @dataclass(frozen=True)
 class Listener:
-    """Who waits for files to be read.
+    """Callbacks of whoever waits for files to be read.
 
     Attributes:
         report: told how far it is.
@@ -78,7 +78,7 @@ NOBODY = Listener()
 def listing(
     workspace: Workspace, language: str, refused: Callable[[Refusal], None] = lambda _: None
 ) -> dict[str, Stamp]:
-    """Files of one language that may be read, by their paths relative to the workspace."""
+    """List the files of one language that may be read, by path relative to the workspace."""
     found = {}
     for path in workspace.walk(lambda name: language_of_name(name) == language, refused):
         stamp = stamp_of(path)
@@ -88,7 +88,7 @@ def listing(
 
 
 def stamp_of(path: Path) -> Stamp | None:
-    """A file's stamp; None if it is gone."""
+    """Return a file's stamp; None if the file is gone."""
     try:
         state = path.lstat()
     except OSError:
@@ -97,7 +97,7 @@ def stamp_of(path: Path) -> Stamp | None:
 
 
 def differing(index: Index, files: Mapping[str, Stamp]) -> tuple[list[str], list[str]]:
-    """Files that are new or changed since they were indexed, and indexed files that are gone."""
+    """Return the files that are new or changed since indexing, and the indexed files that are gone."""
     changed = []
     for path, stamp in files.items():
         known = index.known(path)
@@ -114,7 +114,7 @@ def read_files(
     reuse: Index,
     listener: Listener = NOBODY,
 ) -> tuple[list[IndexedFile], list[NDArray[np.uint16]]]:
-    """Tokens of files; those an index has already are taken from it.
+    """Return the tokens of files, from an index where it has them already.
 
     Raises:
         StoppedError: the listener wants it.
@@ -136,7 +136,7 @@ def read_files(
 
 
 def encoded(encode: Callable[[str], list[int]], text: str) -> NDArray[np.uint16]:
-    """Tokens of a text, taken piece by piece: the tokenizer holds Python's lock, and keys are answered in between.
+    """Encode a text piece by piece: the tokenizer holds Python's global lock, and keys are answered in between.
 
     Pieces end where a line does that no blank line follows, and no token reaches over such a place
     (`cg2ls.retrieval.memory.token_lines`).
@@ -156,7 +156,7 @@ def _read(
     encode: Callable[[str], list[int]],
     refused: Callable[[Refusal], None],
 ) -> NDArray[np.uint16]:
-    """A file's tokens; none if it may not be read."""
+    """Return a file's tokens; none if it may not be read."""
     try:
         return encoded(encode, workspace.read(Path(path)))
     except RefusedError as error:

@@ -1,4 +1,4 @@
-"""An index on disk: mapped, not read, and rebuilt rather than trusted when anything about it is odd.
+"""An index on disk: memory-mapped, and rebuilt when anything about it is odd.
 
 A folder of its own for each workspace, tokenizer and language, for its owner alone (0700):
 
@@ -37,11 +37,11 @@ BYTES_PER_TOKEN = TOKEN.itemsize + 4
 
 
 class StoreError(Cg2Error):
-    """An index on disk that cannot be used, or written."""
+    """An index on disk cannot be used or written."""
 
 
 class Store:
-    """The place on disk of one index.
+    """Location of one index on disk.
 
     Args:
         root: the workspace's folder.
@@ -97,22 +97,22 @@ class Store:
 
     @classmethod
     def of(cls, root: Path, language: str, tokenizer: CodeTokenizer, folder: Path | None = None) -> Store:
-        """The place of a workspace's index for a model's tokenizer."""
+        """Return the location of a workspace's index for a tokenizer."""
         fingerprint = hashlib.sha256(tokenizer.to_json().encode()).hexdigest()
         return cls(root, language, fingerprint, tokenizer.special.end_of_text, folder)
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON has it, for another process."""
+        """Return it as JSON, for another process."""
         return {**self._is_of, "folder": str(self._folder.parent) if self._folder else None}
 
     @classmethod
     def from_json(cls, said: dict[str, Any]) -> Store:
-        """What `to_json` gave."""
+        """Read what `to_json` returned."""
         root, folder = Path(said["root"]), Path(said["folder"]) if said["folder"] else None
         return cls(root, said["language"], said["tokenizer"], said["separator"], folder)
 
     def read(self) -> Index:
-        """Maps the index.
+        """Map the index into memory.
 
         Raises:
             StoreError: there is none, or it is cut short, damaged or of something else.
@@ -136,7 +136,7 @@ class Store:
         return Index(files, segment)
 
     def write(self, files: Sequence[IndexedFile], tokens: Sequence[NDArray[np.uint16]]) -> Index:
-        """Sorts files' tokens and writes them in place of what was there.
+        """Sort the files' tokens and replace the index on disk.
 
         Args:
             files: what to note of each file.
@@ -165,7 +165,7 @@ class Store:
         return self.read()
 
     def clear(self) -> bool:
-        """Removes the index and the fitted weights; whether there was anything.
+        """Remove the index and the fitted weights; return whether anything existed.
 
         Raises:
             StoreError: they cannot be removed.
@@ -185,12 +185,12 @@ class Store:
 
 
 def memory_folder() -> Path:
-    """The folder of all indexes."""
+    """Return the folder of all indexes."""
     return cache_folder() / "memory"
 
 
 def _mapped(file: Path, size: int) -> Any:
-    """A file mapped for reading.
+    """Map a file for reading.
 
     Raises:
         OSError: it cannot be opened.

@@ -1,4 +1,4 @@
-"""Token sequences of files, sorted so that what followed a context is found by its longest match.
+"""Suffix array over the files' tokens, in which a context's longest match is found by bisection.
 
 A suffix array (Manber & Myers 1993) over the tokens of all files, each file written backwards: a suffix of that
 text is the context of one token read from right to left. Contexts that share their last tokens stand side by
@@ -35,7 +35,7 @@ _NUMBERS = np.dtype((np.uint16, (1 + DEPTH,)))
 
 
 class Neighbours(NamedTuple):
-    """Entries beside the place where a context belongs, in their order.
+    """Entries next to the place where a context belongs, in sorted order.
 
     Attributes:
         rows: for each entry the token that followed and then its context from right to left, [n, 1 + DEPTH]; bytes
@@ -49,12 +49,12 @@ class Neighbours(NamedTuple):
     counts: NDArray[np.bool_]
 
     def take(self, which: NDArray[np.int64]) -> Neighbours:
-        """Some of them."""
+        """Return some of them."""
         return Neighbours(self.rows[which], self.places[which], self.counts[which])
 
 
 class Segment:
-    """One sorted sequence.
+    """A sorted sequence of tokens.
 
     A place in it is an index into the backwards text: `text[place:]` is a context, `text[place - 1]` the token
     that followed it.
@@ -78,7 +78,7 @@ class Segment:
 
     @classmethod
     def of(cls, files: Sequence[NDArray[np.uint16]], separator: int) -> Segment:
-        """Sorts the tokens of some files, in memory."""
+        """Sort the tokens of files, in memory."""
         text = backwards(files, separator)
         return cls(text.tobytes(), sort_suffixes(text).tobytes(), separator)
 
@@ -86,7 +86,7 @@ class Segment:
         return len(self._order)
 
     def neighbours(self, context: bytes, each_side: int) -> Neighbours:
-        """The entries nearest to a context.
+        """Return the entries nearest to a context.
 
         Args:
             context: tokens from right to left, of type TOKEN.
@@ -95,13 +95,13 @@ class Segment:
         return self.around(self.search(context), each_side)
 
     def around(self, at: int, each_side: int) -> Neighbours:
-        """Entries in their order, so many before and behind the number `at`."""
+        """Return the entries around number `at`, so many before and after it."""
         places = self._order[max(0, at - each_side) : at + each_side].astype(np.int64)
         rows: NDArray[Any] = self._rows[places - 1].view(_NUMBERS)
         return Neighbours(rows, places, rows[:, 0] != self._end)
 
     def check(self) -> None:
-        """Looks at what a damaged file would get wrong first.
+        """Check what a damaged file would get wrong first.
 
         Raises:
             ValueError: a place lies outside of the text, or two neighbours stand in the wrong order.
@@ -116,11 +116,11 @@ class Segment:
             raise ValueError("its order is wrong")
 
     def span(self, start: int, end: int) -> NDArray[Any]:
-        """A piece of the backwards text."""
+        """Return a piece of the reversed text."""
         return self._text[start:end]
 
     def search(self, context: bytes) -> int:
-        """How many entries have a smaller context; entries that begin with all of it count as greater."""
+        """Count the entries with a smaller context; entries that begin with all of it count as greater."""
         text, ranks, length = self._bytes, self._ranks, len(context)
         last = int.from_bytes(context[: TOKEN.itemsize])
         if not context or last + 1 >= len(self._starts):
@@ -134,7 +134,7 @@ class Segment:
 
 
 def _starts(text: NDArray[Any]) -> NDArray[np.int64]:
-    """How many entries end in a token less than 0, than 1, ..., than the greatest there is and one."""
+    """Count the entries that end in a token less than 0, 1, ..., and the greatest plus one."""
     counts = np.zeros(1, np.int64)
     for begin in range(0, len(text), _PIECE):  # a mapped file is not taken into memory whole
         more = np.bincount(text[begin : begin + _PIECE])
@@ -145,7 +145,7 @@ def _starts(text: NDArray[Any]) -> NDArray[np.int64]:
 
 
 def backwards(files: Sequence[NDArray[np.uint16]], separator: int) -> NDArray[Any]:
-    """Tokens of all files, each from its end to its start and a separator behind it; padded by DEPTH."""
+    """Concatenate the files' tokens, each reversed and followed by a separator; padded by DEPTH."""
     parts: list[NDArray[Any]] = []
     for tokens in files:
         parts += [tokens[::-1].astype(TOKEN), np.array([separator], TOKEN)]
@@ -154,7 +154,7 @@ def backwards(files: Sequence[NDArray[np.uint16]], separator: int) -> NDArray[An
 
 
 def sort_suffixes(text: NDArray[Any]) -> NDArray[np.uint32]:
-    """Places of a backwards text in the order of their contexts, without the padding.
+    """Sort the places of a reversed text by their contexts, without the padding.
 
     Sorted by libdivsufsort (Mori 2006), about a quarter of a second per million tokens.
     """
@@ -163,7 +163,7 @@ def sort_suffixes(text: NDArray[Any]) -> NDArray[np.uint32]:
 
 
 def matched(rows: NDArray[np.uint16], context: bytes) -> NDArray[np.int64]:
-    """Tokens that each context shares with another from its end on, [n], DEPTH at most.
+    """Count the tokens that each context shares with another from its end, [n], at most DEPTH.
 
     Args:
         rows: see `Neighbours`.
@@ -179,7 +179,7 @@ def matched(rows: NDArray[np.uint16], context: bytes) -> NDArray[np.int64]:
 
 
 def following(rows: NDArray[np.uint16]) -> NDArray[np.int64]:
-    """The token after each context; the separator where a file ended, [n].
+    """Return the token after each context; the separator where a file ended, [n].
 
     Args:
         rows: see `Neighbours`.

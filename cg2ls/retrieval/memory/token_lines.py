@@ -1,4 +1,4 @@
-r"""A document as tokens, kept in step with its text by reading again only the lines an edit touched.
+r"""A document's tokens by line, updated by encoding only the lines that an edit touched.
 
 Text is cut behind every run of line ends. CodeGen2's tokenizers spell blanks at a line's start by tokens of their
 own, so no token reaches over a cut; but where code follows at the margin, the last line end of a run stands alone
@@ -24,7 +24,7 @@ _LINE = re.compile(r"[^\n]{0,4096}\n{1,256}|[^\n]{1,4096}")
 
 
 class TokenLines:
-    r"""The tokens of a text, by lines.
+    r"""The tokens of a text, by line.
 
     A line here is what ends with a run of line ends, blank lines in between included.
 
@@ -40,7 +40,7 @@ class TokenLines:
         self._counts: NDArray[np.int32] = np.zeros(0, np.int32)
 
     def update(self, text: str) -> tuple[int, int, NDArray[np.uint16]] | None:
-        r"""Takes a new version of the text in.
+        r"""Update to a new version of the text.
 
         Args:
             text: with `\n` line ends.
@@ -67,7 +67,7 @@ class TokenLines:
         return low, high, fresh
 
     def before(self, offset: int) -> tuple[NDArray[np.uint16], range]:
-        """The tokens in front of a place in the text, and which tokens its own line has.
+        """Return the tokens before a place in the text, and the range of its own line's tokens.
 
         Args:
             offset: in characters, 0 to the text's length.
@@ -85,7 +85,7 @@ class TokenLines:
         return [self._line(line, rest) for line, rest in zip(lines, followed, strict=False)]
 
     def _line(self, line: str, after: str) -> list[int]:
-        """Tokens of a line in front of a text."""
+        """Encode a line that precedes a text."""
         if line.endswith("\n\n") and after and not after[0].isspace():
             return [*self._encode(line[:-1]), *self._encode("\n")]
         return self._encode(line)

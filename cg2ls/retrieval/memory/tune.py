@@ -1,4 +1,4 @@
-"""Fitting the mixture to a repository, and whether that was worth it."""
+"""Fit the mixture to a repository, and measure the gain."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ ENOUGH = 500
 
 
 class TuneError(Cg2Error):
-    """Too little text to fit anything to."""
+    """There is too little text to fit the mixture to."""
 
 
 @dataclass(frozen=True)
 class Tuned:
-    """A fit.
+    """Result of a fit.
 
     Attributes:
         mixture: fitted to everything, from the package's weights on.
@@ -50,7 +50,7 @@ class Tuned:
         return self.fitted < min(self.shipped, self.alone)
 
     def to_json(self) -> dict[str, Any]:
-        """The numbers."""
+        """Return the numbers as JSON."""
         return {
             "tokens": self.tokens,
             "bits_per_token": {
@@ -63,7 +63,7 @@ class Tuned:
 
 
 def tuned(examples: Examples) -> Tuned:
-    """Fits with files held out in turn, and once to everything.
+    """Fit with files held out in turn, and once to everything.
 
     Raises:
         TuneError: there are too few tokens, or all of one file.

@@ -1,4 +1,4 @@
-"""Bringing an index on disk up to date with the files it is of."""
+"""Update an index on disk from the workspace's files."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ MOST_BESIDE = 1_000_000
 
 @dataclass(frozen=True)
 class Task:
-    """What an index is of, and where it lies.
+    """Content and location of an index.
 
     Attributes:
         workspace: what may be read.
@@ -48,7 +48,7 @@ class Task:
     direct: frozenset[str] | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON has it, for another process."""
+        """Return it as JSON, for another process."""
         return {
             "root": str(self.workspace.root),
             "rules": asdict(self.workspace.rules),
@@ -59,7 +59,7 @@ class Task:
 
     @classmethod
     def from_json(cls, said: dict[str, Any]) -> Task:
-        """What `to_json` gave."""
+        """Read what `to_json` returned."""
         rules: dict[str, Any] = {name: _frozen(each) for name, each in said["rules"].items()}
         return cls(
             Workspace(Path(said["root"]), ReadingRules(**rules)),
@@ -71,7 +71,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Updated:
-    """An index after `update`.
+    """Result of an update.
 
     Attributes:
         index: of the files.
@@ -87,14 +87,14 @@ class Updated:
 
 
 class Update(Protocol):
-    """Brings an index up to date, here or elsewhere; `in_process` says how."""
+    """Callable that updates an index, in this process or another one."""
 
     def __call__(self, task: Task, tokenizer: CodeTokenizer, known: Index, listener: Listener, /) -> Updated:
-        """The index as it is then."""
+        """Update the index and return it."""
 
 
 def in_process(task: Task, tokenizer: CodeTokenizer, known: Index, listener: Listener) -> Updated:
-    """Writes the index anew if much changed since; slow, for the background.
+    """Write the index again if much changed; slow, for a background thread.
 
     Args:
         task: what to bring up to date.
@@ -122,12 +122,12 @@ def in_process(task: Task, tokenizer: CodeTokenizer, known: Index, listener: Lis
 
 
 def bytes_of(stamps: Iterable[Stamp], workspace: Workspace) -> int:
-    """Bytes of files, but for those that are too large to be read."""
+    """Return the total bytes of files, without those too large to be read."""
     return sum(stamp.size for stamp in stamps if stamp.size <= workspace.rules.max_bytes)
 
 
 def _frozen(value: Any) -> Any:
-    """A value from JSON with tuples in place of lists."""
+    """Return a JSON value with tuples in place of lists."""
     return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
@@ -140,7 +140,7 @@ def _is_much(task: Task, files: dict[str, Stamp], changed: list[str], gone: list
 
 
 def _read(store: Store) -> Index:
-    """The index on disk, or none if it cannot be used."""
+    """Return the index on disk, or an empty one if it cannot be used."""
     try:
         return store.read()
     except StoreError as error:
