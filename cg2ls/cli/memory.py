@@ -162,7 +162,7 @@ def explain(arguments: argparse.Namespace) -> int:
     from cg2ls.completion.prompt.token_healing import heal
     from cg2ls.engine import Engine
     from cg2ls.models.folder.locate import locate_model
-    from cg2ls.retrieval.memory.explain import explained
+    from cg2ls.retrieval.memory.explain import explain
 
     try:
         at = _at(arguments.at)
@@ -176,7 +176,7 @@ def explain(arguments: argparse.Namespace) -> int:
     located = locate_model(flag=arguments.model, language=arguments.language)
     with Engine.open(located.folder) as engine:
         healed = heal(text[text.rfind("\n", 0, offset) + 1 : offset])
-        rows = explained(engine, memory, arguments.file, text, offset, healed.forced)
+        rows = explain(engine, memory, arguments.file, text, offset, healed.forced)
     if arguments.json:
         print(json.dumps(rows, ensure_ascii=False, indent=1))
         return 0
@@ -199,7 +199,7 @@ def tune(arguments: argparse.Namespace) -> int:
     from cg2ls.evaluation.quality.sources import collect
     from cg2ls.evaluation.quality.teacher_forcing import examples, learn
     from cg2ls.models.folder.locate import locate_model
-    from cg2ls.retrieval.memory.tune import tuned
+    from cg2ls.retrieval.memory.fit_mixture import fit_and_validate
     from cg2ls.workspace.languages import LANGUAGES
 
     kept = arguments.output or _memory(arguments).store.mixture
@@ -211,7 +211,7 @@ def tune(arguments: argparse.Namespace) -> int:
         print(f"cg2ls: asking at {arguments.positions} places ...", file=sys.stderr, flush=True)
         lessons = learn(engine, memories, sample(sources, arguments.positions, arguments.seed))
         memories.close()
-    found = tuned(examples(lessons))
+    found = fit_and_validate(examples(lessons))
     if found.helps or arguments.output is not None:
         from cg2ls.files import write_atomically
 

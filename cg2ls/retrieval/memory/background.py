@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 NICE = 5
-"""How far behind other threads this one stands. Not farther: what it does in Python holds Python's lock, and on a busy
-machine a thread far behind would sit on that lock while keys wait."""
+"""Niceness of the thread. Not more: on a busy machine, a thread of very low priority would hold Python's global lock
+for long while keys wait."""
 
 
 class Background:
@@ -40,4 +40,4 @@ class Background:
             try:
                 work()
             except Exception:
-                log.exception("Memory could not be brought up to date")
+                log.exception("Repository memory could not be updated")

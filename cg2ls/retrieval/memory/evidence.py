@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cg2ls.retrieval.memory.suffix_segment import Neighbours
 
 EACH_SIDE = 32
-"""Entries looked at before and behind a context's own place, in each part."""
+"""Entries examined before and after a context's own place, in each part."""
 
 IN_DOCUMENT = -1
 """The file of an entry of the document itself."""
@@ -42,12 +42,12 @@ class Found(NamedTuple):
 
 
 class Part(Protocol):
-    """Something that can be searched."""
+    """A searchable part of memory."""
 
     def search(self, context: bytes) -> list[Found]:
         """Return the entries nearest to a context, given from right to left as TOKEN."""
 
-    def forward(self, place: int, most: int) -> list[int]:
+    def forward(self, place: int, max_tokens: int) -> list[int]:
         """Return the tokens that follow an entry's place; none if the place is unknown."""
 
     def file_name(self, file: int, /) -> str:
@@ -59,7 +59,7 @@ class DocumentPart:
     """The document being edited, without the cursor's own line.
 
     Attributes:
-        view: what it held when the request came.
+        view: its snapshot at the time of the request.
     """
 
     view: View
@@ -69,9 +69,9 @@ class DocumentPart:
         found = self.view.neighbours(context, EACH_SIDE)
         return [Found(each, _DOCUMENT[: len(each.rows)], _IN_DOCUMENT[: len(each.rows)]) for each in found]
 
-    def forward(self, place: int, most: int) -> list[int]:
+    def forward(self, place: int, max_tokens: int) -> list[int]:
         """Return the tokens after a place of the document as it was last sorted."""
-        return self.view.forward(place, most)
+        return self.view.forward(place, max_tokens)
 
     def file_name(self, _: int, /) -> str:
         """Return "": the document needs no name."""
@@ -99,9 +99,9 @@ class IndexPart:
         neighbours, files = self.index.neighbours(context, EACH_SIDE, self.alive)
         return [Found(neighbours, self.sources[files], files)]
 
-    def forward(self, place: int, most: int) -> list[int]:
+    def forward(self, place: int, max_tokens: int) -> list[int]:
         """Return the tokens after a place of the index."""
-        return self.index.forward(place, most)
+        return self.index.forward(place, max_tokens)
 
     def file_name(self, file: int, /) -> str:
         """Return the path of a file of the index."""
@@ -150,14 +150,14 @@ def gather(parts: Sequence[Part], context: bytes) -> Evidence:
 
     Args:
         parts: where to look.
-        context: the tokens in front of the one in question from right to left, as TOKEN, DEPTH at most.
+        context: the tokens before the one to predict from right to left, as TOKEN, at most DEPTH.
     """
     found = [(number, each) for number, part in enumerate(parts) for each in part.search(context)]
     if not found or not context:
         return NOTHING
     rows = np.concatenate([each.neighbours.rows for _, each in found])
     lengths = matched(rows, context)
-    # Votes stand by length, so that the last of a token is its longest; numbers of one byte are sorted fastest.
+    # Sorted by length, so that the last vote of a token is its longest; numbers of one byte are sorted fastest.
     counting = lengths.astype(np.int8)
     counting *= np.concatenate([each.neighbours.counts for _, each in found]).view(np.int8)
     voting = counting.argsort(kind="stable")[len(counting) - np.count_nonzero(counting) :]

@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from cg2ls.retrieval.memory import Memory
     from cg2ls.retrieval.memory.prior import MemoryPrior
 
-TOKENS = 8
-FILES = 4
-"""Most tokens told, and most files of each."""
+MAX_TOKENS = 8
+MAX_FILES = 4
+"""Tokens shown, and files shown for each."""
 
 
-class _Listening:
+class _RecordingPrior:
     """A prior that passes one call on and keeps its arguments."""
 
     def __init__(self, prior: MemoryPrior) -> None:
@@ -43,12 +43,12 @@ class _Listening:
         return self.prior.draft(generated, most)
 
 
-def explained(
+def explain(
     engine: Engine, memory: Memory, file: Path, text: str, offset: int, forced: str
 ) -> list[dict[str, Any]]:
     r"""Return the most probable next tokens with the files that voted for them.
 
-    The model reads what stands left of the place, and no more than fits.
+    The model reads the text left of the place, as much as fits.
 
     Args:
         engine: the open model.
@@ -56,22 +56,22 @@ def explained(
         file: the document.
         text: its text, line ends `\n`.
         offset: of the place.
-        forced: what is typed already of the word there.
+        forced: the part of the word there that is typed already.
     """
     end = offset - len(forced)
     path = Path(Place(file).real)
     prior = memory.prior(memory.workspace.name_of(path) or str(path), text, end)
     if prior is None:
         return []
-    listening = _Listening(prior)
+    recorder = _RecordingPrior(prior)
     prompt = engine.tokenizer.encode(text[:end])[-(engine.context_length // 2) :]
     prompt = prompt or [engine.tokenizer.special.end_of_text]
-    request = Request(prompt=prompt, forced=forced.encode(), max_tokens=1, prior=listening)
+    request = Request(prompt=prompt, forced=forced.encode(), max_tokens=1, prior=recorder)
     for _ in engine.complete(request):
         pass
-    if listening.logits is None or listening.mixed is None:
+    if recorder.logits is None or recorder.mixed is None:
         return []
-    return _rows(engine, prior, listening.logits, listening.mixed, forced.encode())
+    return _rows(engine, prior, recorder.logits, recorder.mixed, forced.encode())
 
 
 def _rows(
@@ -91,14 +91,14 @@ def _rows(
     spelled = engine.tokenizer.token_bytes
     fits = [t for t in np.argsort(-mixed).tolist() if not forced or _agrees(spelled[t], forced)]
     rows = []
-    for token in fits[:TOKENS]:
+    for token in fits[:MAX_TOKENS]:
         of_token = np.flatnonzero(votes.tokens == token)
         by_file: dict[str, float] = defaultdict(float)
         for vote in of_token.tolist():
             part = prior.parts[int(evidence.parts[vote])]
             by_file[part.file_name(int(evidence.files[vote]))] += float(weights[vote])
         total = sum(by_file.values())
-        strongest = sorted(by_file.items(), key=lambda pair: -pair[1])[:FILES]
+        strongest = sorted(by_file.items(), key=lambda pair: -pair[1])[:MAX_FILES]
         rows.append(
             {
                 "token": engine.tokenizer.decode([token]),

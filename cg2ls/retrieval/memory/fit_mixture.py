@@ -1,35 +1,37 @@
-"""Fit the mixture by gradient descent on the bits per held-out token."""
+"""Fit the mixture to a repository by gradient descent on the bits per token, and measure the gain on held-out files."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cg2ls.errors import Cg2Error
 from cg2ls.retrieval.memory.mixture import (
     GAPS,
-    LEAST_LOG_PROBABILITY,
     LENGTHS,
+    MIN_LOG_PROBABILITY,
     N_LENGTHS,
     SHAPES,
     Mixture,
+    shipped,
 )
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-BATCH = 1024
+BATCH_SIZE = 1024
 EPOCHS = 20
-STEP = 0.03
-"""Of Adam (Kingma & Ba 2015, arXiv 1412.6980); it shrinks to nothing over the run."""
+LEARNING_RATE = 0.03
+"""Learning rate of Adam (Kingma & Ba 2015, arXiv 1412.6980); it decays to zero."""
 
-PULL = 2e-4
-"""How strongly weights of neighbouring lengths are drawn together, since the rare ones see few examples."""
+SMOOTHNESS = 2e-4
+"""Weight of the penalty on differences between neighbouring lengths, since rare ones see few examples."""
 
 
-ORDER = 0.1
-"""By how much the logarithm of a nearer source's weight is greater, at least."""
+MIN_SOURCE_GAP = 0.1
+"""Least difference between the log-weights of a nearer and a farther source."""
 
 
 @dataclass(frozen=True)
@@ -99,14 +101,14 @@ def fit(examples: Examples, start: Mixture | None = None, *, epochs: int = EPOCH
     first = {name: np.zeros_like(value) for name, value in values.items()}
     second = {name: np.zeros_like(value) for name, value in values.items()}
     random = np.random.default_rng(seed)
-    steps = epochs * -(-len(examples) // BATCH)
+    steps = epochs * -(-len(examples) // BATCH_SIZE)
     done = 0
     for _ in range(epochs):
         order = random.permutation(len(examples))
-        for low in range(0, len(examples), BATCH):
-            gradient = _gradient(Mixture(**values), examples.take(order[low : low + BATCH]))
+        for low in range(0, len(examples), BATCH_SIZE):
+            gradient = _gradient(Mixture(**values), examples.take(order[low : low + BATCH_SIZE]))
             done += 1
-            rate = STEP * (1 - (done - 1) / steps)
+            rate = LEARNING_RATE * (1 - (done - 1) / steps)
             for name, slope in gradient.items():
                 first[name] += 0.1 * (slope - first[name])
                 second[name] += 0.01 * (slope**2 - second[name])
@@ -116,16 +118,16 @@ def fit(examples: Examples, start: Mixture | None = None, *, epochs: int = EPOCH
 
 
 def ordered(mixture: Mixture) -> Mixture:
-    """Return the mixture with nearer sources heavier at each length, by at least ORDER.
+    """Return the mixture with nearer sources heavier at each length, by at least MIN_SOURCE_GAP.
 
     Where the examples say otherwise, which they do for lengths with few of them, the sources that are out of order
     get their mean (pool adjacent violators, Ayer et al. 1955).
     """
-    steps = ORDER * np.arange(len(mixture.near))[:, None]
-    return replace(mixture, near=np.apply_along_axis(_falling, 0, mixture.near + steps) - steps)
+    steps = MIN_SOURCE_GAP * np.arange(len(mixture.near))[:, None]
+    return replace(mixture, near=np.apply_along_axis(_non_increasing, 0, mixture.near + steps) - steps)
 
 
-def _falling(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def _non_increasing(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the nearest non-increasing numbers by least squares."""
     pools: list[tuple[float, int]] = []
     for value in values.tolist():
@@ -167,14 +169,15 @@ def _gradient(mixture: Mixture, examples: Examples) -> dict[str, NDArray[np.floa
     near = np.zeros(SHAPES["near"])
     np.add.at(near, (examples.sources, lengths), votes)
     return {
-        "near": near + _pull(mixture.near),
-        "gap": np.bincount(gaps.ravel(), votes.ravel(), GAPS) + _pull(mixture.gap),
-        "agree": np.bincount(lengths.ravel(), (votes * agreement).ravel(), N_LENGTHS) + _pull(mixture.agree),
+        "near": near + _smoothing(mixture.near),
+        "gap": np.bincount(gaps.ravel(), votes.ravel(), GAPS) + _smoothing(mixture.gap),
+        "agree": np.bincount(lengths.ravel(), (votes * agreement).ravel(), N_LENGTHS)
+        + _smoothing(mixture.agree),
         "many": np.array([-(votes * examples.many).sum()]),
         "spread": np.bincount(lengths.ravel(), -(votes * examples.kinds).ravel(), N_LENGTHS)
-        + _pull(mixture.spread),
+        + _smoothing(mixture.spread),
         "model": _features(examples).T @ model,
-        "match": np.bincount(longest, model, N_LENGTHS) + _pull(mixture.match),
+        "match": np.bincount(longest, model, N_LENGTHS) + _smoothing(mixture.match),
     }
 
 
@@ -183,7 +186,7 @@ def _terms(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
     longest = examples.lengths.max(axis=1)
     gaps = np.minimum(longest[:, None] - examples.lengths, GAPS - 1)
-    agreement = np.maximum(examples.logprobs, LEAST_LOG_PROBABILITY) + 4
+    agreement = np.maximum(examples.logprobs, MIN_LOG_PROBABILITY) + 4
     return LENGTHS[examples.lengths], gaps, agreement, LENGTHS[longest]
 
 
@@ -191,10 +194,83 @@ def _features(examples: Examples) -> NDArray[np.float64]:
     return np.stack([np.ones(len(examples)), examples.entropy, examples.likeliest], axis=1)
 
 
-def _pull(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def _smoothing(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the gradient of the squared differences between neighbouring classes."""
     steps = np.diff(values, axis=-1)
     slope = np.zeros_like(values)
     slope[..., :-1] -= steps
     slope[..., 1:] += steps
-    return PULL * slope
+    return SMOOTHNESS * slope
+
+
+FOLDS = 4
+"""Parts of the files; each is held out once."""
+
+MIN_TOKENS = 500
+"""With fewer tokens a fit would be a guess."""
+
+
+class TuneError(Cg2Error):
+    """There is too little text to fit the mixture to."""
+
+
+@dataclass(frozen=True)
+class FitReport:
+    """Result of a fit.
+
+    Attributes:
+        mixture: fitted to everything, from the package's weights on.
+        tokens: tokens it was fitted to.
+        alone: bits per held-out token of the model alone.
+        shipped: with the package's weights.
+        fitted: with weights fitted to the other files.
+    """
+
+    mixture: Mixture
+    tokens: int
+    alone: float
+    shipped: float
+    fitted: float
+
+    @property
+    def helps(self) -> bool:
+        """Whether fitting, and memory itself, lower the bits per token of held-out files."""
+        return self.fitted < min(self.shipped, self.alone)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the numbers as JSON."""
+        return {
+            "tokens": self.tokens,
+            "bits_per_token": {
+                "model alone": round(self.alone, 3),
+                "with the package's weights": round(self.shipped, 3),
+                "with fitted weights, files held out": round(self.fitted, 3),
+            },
+            "helps": self.helps,
+        }
+
+
+def fit_and_validate(examples: Examples) -> FitReport:
+    """Fit with files held out in turn, and once to everything.
+
+    Raises:
+        TuneError: there are too few tokens, or all of one file.
+    """
+    files = np.unique(examples.file)
+    if len(examples) < MIN_TOKENS or len(files) < FOLDS:
+        raise TuneError(
+            f"There are {len(examples)} tokens of {len(files)} files to learn from, but at least {MIN_TOKENS} of"
+            f" {FOLDS} files are needed; name more text, or ask at more places."
+        )
+    fold = np.searchsorted(files, examples.file) % FOLDS
+    held_out = np.empty(len(examples))
+    for number in range(FOLDS):
+        out = fold == number
+        held_out[out] = bits_per_token(fit(examples.take(~out), shipped()), examples.take(out))
+    return FitReport(
+        mixture=fit(examples, shipped()),
+        tokens=len(examples),
+        alone=float(bits_per_token(None, examples).mean()),
+        shipped=float(bits_per_token(shipped(), examples).mean()),
+        fitted=float(held_out.mean()),
+    )

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-WIDEST = 1024
-"""Entries on each side among which to look for some that count, where many do not."""
+MAX_REACH = 1024
+"""Entries examined on each side at most, where many of them do not count."""
 
 
 @dataclass(frozen=True)
@@ -95,15 +95,15 @@ class Index:
 
         Args:
             context: tokens from right to left, of type TOKEN.
-            each_side: how many before and how many behind the context's own place.
-            alive: files that count, [files]; None for all. Where many entries do not, those farther away are looked at.
+            each_side: how many before and how many after the context's own place.
+            alive: files that count, [files]; None for all. Where many entries do not, more distant ones are examined.
         """
         at, reach = self.segment.search(context), each_side
         while True:
             found = self.segment.around(at, reach)
             files = self._ends.searchsorted(found.places, side="right")
             counts = found.counts if alive is None else found.counts & alive[files]
-            if np.count_nonzero(counts) >= each_side or reach >= min(WIDEST, len(self.segment)):
+            if np.count_nonzero(counts) >= each_side or reach >= min(MAX_REACH, len(self.segment)):
                 break
             reach *= 4
         found = Neighbours(found.rows, found.places, counts)
@@ -114,11 +114,11 @@ class Index:
         rows = rows[max(0, middle - each_side) : middle + each_side]
         return found.take(rows), files[rows]
 
-    def forward(self, place: int, most: int) -> list[int]:
+    def forward(self, place: int, max_tokens: int) -> list[int]:
         """Return the tokens that follow a place in the segment, up to the end of its file."""
         number = int(np.searchsorted(self._ends, place, side="right"))
         start = int(self._ends[number - 1]) if number else 0
-        return [int(token) for token in self.segment.span(max(start, place - most), place)[::-1]]
+        return [int(token) for token in self.segment.span(max(start, place - max_tokens), place)[::-1]]
 
 
 def folder_of(path: str) -> str:

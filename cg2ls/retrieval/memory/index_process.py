@@ -1,6 +1,6 @@
 """Update an index in a child process, so that no key press waits for Python's global lock.
 
-Nothing depends on that process: whatever goes wrong with it, the work is done in this one.
+Nothing depends on that process: if anything goes wrong with it, this process does the work.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ log = logging.getLogger(__name__)
 COMMAND = (sys.executable, "-m", "cg2ls.retrieval.memory.index_worker")
 
 FOLDER = Path(cg2ls.__file__).parents[1]
-"""Where the process starts. Python looks for modules there first, so it must not be the workspace."""
+"""Working directory of the child. Python looks for modules there first, so it must not be the workspace."""
 
-ASK_S = 0.1
-"""Seconds between two questions whether to stop."""
+STOP_POLL_S = 0.1
+"""Seconds between two calls of `Listener.stop`."""
 
 
-class ApartError(Cg2Error):
+class IndexProcessError(Cg2Error):
     """The child process could not do the work."""
 
 
@@ -50,19 +50,19 @@ def in_child(task: Task, tokenizer: CodeTokenizer, known: Index, listener: Liste
     """Do the work of `update_index.in_process` in a child process of low priority.
 
     Args:
-        task: what to bring up to date.
+        task: what to update.
         tokenizer: the model's.
-        known: the index as it was read last, for the case that this process must do the work.
-        listener: told how far reading is, at most once for each percent.
+        known: the index as last read, in case this process must do the work.
+        listener: receives progress, at most once per percent.
 
     Raises:
         StoppedError: the listener wants it; the child is ended.
     """
-    if not task.store.has_place:  # the child could not hand over what it made
+    if not task.store.has_place:  # the child could not return its result
         return in_process(task, tokenizer, known, listener)
     try:
         return _by_child(task, tokenizer, listener)
-    except (ApartError, OSError, StoreError) as error:
+    except (IndexProcessError, OSError, StoreError) as error:
         log.warning("%s is read by the server itself: %s", task.workspace.root, error)
         return in_process(task, tokenizer, known, listener)
 
@@ -72,18 +72,18 @@ def _by_child(task: Task, tokenizer: CodeTokenizer, listener: Listener) -> Updat
     with _child(asked) as lines:
         for line in _until_stopped(lines, listener):
             try:
-                done = _heard(json.loads(line), task, listener)
+                done = _handle_line(json.loads(line), task, listener)
             except (ValueError, TypeError, KeyError, AttributeError) as error:
-                raise ApartError(f"its process said {line[:80]!r} ({error}).") from None
+                raise IndexProcessError(f"its process said {line[:80]!r} ({error}).") from None
             if done is not None:
                 return done
-    raise ApartError("its process ended without an answer.")
+    raise IndexProcessError("its process ended without an answer.")
 
 
-def _heard(said: dict[str, Any], task: Task, listener: Listener) -> Updated | None:
+def _handle_line(said: dict[str, Any], task: Task, listener: Listener) -> Updated | None:
     """Handle one line of the child's; return the result if it is the last line."""
     if "failed" in said:
-        raise ApartError(f"its process says: {said['failed']}")
+        raise IndexProcessError(f"its process says: {said['failed']}")
     if "refused" in said:
         path, reason, detail = said["refused"]
         listener.refused(Refusal(Path(path), reason, detail))
@@ -135,7 +135,7 @@ def _until_stopped(lines: SimpleQueue[bytes | None], listener: Listener) -> Iter
         if listener.stop():
             raise StoppedError
         try:
-            line = lines.get(timeout=ASK_S)
+            line = lines.get(timeout=STOP_POLL_S)
         except Empty:
             continue
         if line is None:

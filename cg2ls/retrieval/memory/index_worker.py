@@ -1,7 +1,7 @@
 """Child process that updates one index: `python -m cg2ls.retrieval.memory.index_worker`.
 
-It reads one line of JSON, a task and the tokenizer, and answers with lines of JSON: how far it is, what may not be
-read, and at the end what it found, or why it failed. It ends when its stdin does, so it never outlives the server.
+It reads one line of JSON, a task and the tokenizer, and answers with lines of JSON: progress, what may not be read, and
+at the end the result or the reason of its failure. It ends when its stdin does, so it never outlives the server.
 `cg2ls.retrieval.memory.index_process` is the other side.
 """
 
@@ -26,13 +26,13 @@ def main() -> None:
     give_way()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the server ends this process
     line = sys.stdin.buffer.readline()
-    if not line.endswith(b"\n"):  # whoever asked has left
+    if not line.endswith(b"\n"):  # the server has ended
         return
     threading.Thread(target=_end_with_stdin, daemon=True).start()
     try:
-        _say(_done(json.loads(line)))
-    except Exception as error:  # whatever it is, the server goes on without this process
-        _say({"failed": f"{type(error).__name__}: {error}"})
+        _send(_done(json.loads(line)))
+    except Exception as error:  # the server goes on without this process
+        _send({"failed": f"{type(error).__name__}: {error}"})
     os._exit(0)
 
 
@@ -46,32 +46,34 @@ def _done(said: dict[str, Any]) -> dict[str, Any]:
     from cg2ls.retrieval.memory.update_index import Task, in_process
 
     tokenizer = CodeTokenizer(Tokenizer.from_str(said["tokenizer"]))
-    done = in_process(Task.from_json(said["task"]), tokenizer, EMPTY, Listener(_Percents().report, _refused))
+    done = in_process(
+        Task.from_json(said["task"]), tokenizer, EMPTY, Listener(_PercentReporter().report, _refused)
+    )
     if done.problem:
         return {"failed": done.problem}
     changed = {path: [stamp.modified, stamp.size] for path, stamp in done.changed.items()}
     return {"changed": changed, "gone": done.gone, "on_disk": bool(done.index.files)}
 
 
-class _Percents:
+class _PercentReporter:
     """Reports progress once per percent."""
 
     def __init__(self) -> None:
-        self._told = -1
+        self._reported = -1
 
     def report(self, progress: Progress) -> None:
         """Report how far reading is."""
         percent = 100 * progress.files // max(1, progress.of)
-        if percent > self._told:
-            self._told = percent
-            _say({"files": progress.files, "of": progress.of})
+        if percent > self._reported:
+            self._reported = percent
+            _send({"files": progress.files, "of": progress.of})
 
 
 def _refused(refusal: Refusal) -> None:
-    _say({"refused": [str(refusal.path), refusal.reason, refusal.detail]})
+    _send({"refused": [str(refusal.path), refusal.reason, refusal.detail]})
 
 
-def _say(what: dict[str, Any]) -> None:
+def _send(what: dict[str, Any]) -> None:
     sys.stdout.buffer.write(json.dumps(what).encode() + b"\n")
     sys.stdout.buffer.flush()
 

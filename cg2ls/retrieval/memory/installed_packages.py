@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from cg2ls.retrieval.memory.read_workspace import Stamp
 
 ENVIRONMENTS = (".venv", "venv")
-"""Folders of a workspace that tools make its virtual environment in."""
+"""Usual names of a workspace's virtual environment."""
 
-MARK = "pyvenv.cfg"
-"""What every virtual environment has (PEP 405)."""
+ENVIRONMENT_FILE = "pyvenv.cfg"
+"""Every virtual environment has it (PEP 405)."""
 
 INSTALLERS = ("/pip/", "/setuptools/", "/pkg_resources/", "/wheel/", "/_distutils_hack/")
-"""Patterns of packages that are in an environment for its own sake."""
+"""Patterns of packages that every environment has."""
 
-MOST_BYTES = 40_000_000
+MAX_BYTES = 40_000_000
 """Source text of installed packages that is read: about ten million tokens, 60 MB of index."""
 
 SCRIPTS = frozenset({"javascript", "javascriptreact", "typescript", "typescriptreact"})
@@ -48,7 +48,7 @@ class Installed:
     workspace: Workspace
     direct: frozenset[str]
 
-    def chosen(self, files: Mapping[str, Stamp]) -> dict[str, Stamp]:
+    def choose(self, files: Mapping[str, Stamp]) -> dict[str, Stamp]:
         """Choose the files to read: direct dependencies, then small packages before large ones, up to MAX_BYTES.
 
         Args:
@@ -62,7 +62,7 @@ class Installed:
             package = _package(path)
             return package not in self.direct, sizes[package], path
 
-        room, found = MOST_BYTES, {}
+        room, found = MAX_BYTES, {}
         for path in sorted(files, key=rank):
             room -= files[path].size
             if room < 0:
@@ -88,7 +88,7 @@ def installed(root: Path, language: str, environment: Mapping[str, str] = os.env
 def _environments(root: Path, environment: Mapping[str, str]) -> Iterator[Path]:
     """Yield folders that may be the workspace's virtual environment, the most probable first."""
     yield from (root / name for name in ENVIRONMENTS)
-    pyright = _table(_table(_project(root), "tool"), "pyright")  # where Pyright is told of it
+    pyright = _table(_table(_project(root), "tool"), "pyright")  # Pyright's own setting
     named = pyright.get("venv")
     if isinstance(named, str):
         yield root / str(pyright.get("venvPath", ".")) / named
@@ -98,7 +98,7 @@ def _environments(root: Path, environment: Mapping[str, str]) -> Iterator[Path]:
 
 def _site_packages(folder: Path, root: Path) -> Installed | None:
     try:
-        if not (folder / MARK).is_file():
+        if not (folder / ENVIRONMENT_FILE).is_file():
             return None
         places = [*folder.glob("lib/python3*/site-packages"), folder / "Lib" / "site-packages"]
         place = next((each for each in sorted(places, reverse=True) if each.is_dir()), None)

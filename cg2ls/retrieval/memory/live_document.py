@@ -1,8 +1,8 @@
 """One open document: a sorted segment, and a short sorted list of later changes.
 
-An edit changes the contexts of its own tokens and of the DEPTH tokens behind it. Their old entries are struck
-out of the segment, their new ones put in their place in the list. When the list grows long, the segment is
-sorted anew, away from whoever waits.
+An edit changes the contexts of its own tokens and of the DEPTH tokens after it. Their old entries are removed from
+the segment, and their new ones are inserted into the list. When the list grows long, a background thread sorts the
+segment again.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-LONG = 4096
-"""Changed entries from which on sorting anew is worth it."""
+MAX_CHANGED_ENTRIES = 4096
+"""The segment is sorted again when more entries changed."""
 
 _CONTEXT = DEPTH * TOKEN.itemsize
-"""Bytes of an entry's context. An entry is those bytes, from right to left, and then the token that followed; two that
-are the same are as good as each other."""
+"""Bytes of an entry's context. An entry is those bytes, from right to left, and then the token that followed; equal
+entries are interchangeable."""
 
 _FIRST = np.array([DEPTH, *range(DEPTH)])
 """Columns of an entry in the order that `Neighbours.rows` have them in."""
@@ -58,7 +58,7 @@ class View:
 
         Args:
             context: tokens from right to left, of type TOKEN.
-            each_side: how many before and how many behind the context's own place.
+            each_side: how many before and how many after the context's own place.
         """
         found = []
         if len(self.segment):
@@ -71,9 +71,9 @@ class View:
             found.append(Neighbours(rows[near_by], places[near_by], counts[near_by]))
         return found
 
-    def forward(self, place: int, most: int) -> list[int]:
+    def forward(self, place: int, max_tokens: int) -> list[int]:
         """Return the tokens from a place of the segment on."""
-        return [int(token) for token in self.segment.span(max(0, place - most), place)[::-1]]
+        return [int(token) for token in self.segment.span(max(0, place - max_tokens), place)[::-1]]
 
 
 class LiveDocument:
@@ -106,8 +106,8 @@ class LiveDocument:
         if edit is None:
             return
         start, end, fresh = edit
-        if len(fresh) + end - start > LONG:
-            self.adopt(self.sorted_anew())
+        if len(fresh) + end - start > MAX_CHANGED_ENTRIES:
+            self.adopt(self.sort_again())
             return
         reach = min(end + DEPTH, len(old))
         self._strike(old, range(start, reach), self._alive, self._changed)
@@ -117,7 +117,7 @@ class LiveDocument:
         for entry in self._entries(self.lines.tokens, written):
             insort(self._changed, entry)
 
-    def sorted_anew(self) -> Segment:
+    def sort_again(self) -> Segment:
         """Sort the present tokens into a new segment for `adopt`; slow."""
         return Segment.of([self.lines.tokens], self._separator)
 

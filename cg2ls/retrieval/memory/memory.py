@@ -15,10 +15,10 @@ from cg2ls.retrieval.memory.index import EMPTY, Index, folder_of
 from cg2ls.retrieval.memory.mixture import INSTALLED, NEAR, Mixture, MixtureError, shipped
 from cg2ls.retrieval.memory.open_documents import OpenDocuments
 from cg2ls.retrieval.memory.prior import MemoryPrior
-from cg2ls.retrieval.memory.read_workspace import NOBODY, Listener, Stamp, read_files, stamp_of
+from cg2ls.retrieval.memory.read_workspace import NO_LISTENER, Listener, Stamp, read_files, stamp_of
 from cg2ls.retrieval.memory.store import Store
 from cg2ls.retrieval.memory.suffix_segment import DEPTH, Segment
-from cg2ls.retrieval.memory.update_index import MOST_BESIDE, Task, bytes_of, in_process
+from cg2ls.retrieval.memory.update_index import MAX_UNSTORED_BYTES, Task, bytes_of, in_process
 from cg2ls.workspace.languages import language_of_name
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ NONE_OPEN: Mapping[str, str] = {}
 class Memory:
     """The workspace's index and its open documents.
 
-    `prior` is for the thread that completes, `refresh` for one in the background; they may overlap.
+    `prior` runs in the thread that completes, `refresh` in a background thread; they may overlap.
 
     Args:
         workspace: what may be read.
@@ -49,12 +49,12 @@ class Memory:
         mixture: how to weigh what is found; None for the package's own weights.
         store: where the index lies on disk; None for the user's cache.
         installed: packages that take part; their index lies in the user's cache, for all workspaces that share them.
-        update: brings an index up to date; `index_process.in_child` keeps that away from a server's keys.
+        update: updates an index; `index_process.in_child` does it without delaying key presses.
 
     Attributes:
         mixture: the weights in use.
-        mixture_origin: where they come from.
-        lock: held while open documents are looked at or changed.
+        mixture_origin: their origin.
+        lock: held while open documents are read or changed.
     """
 
     def __init__(
@@ -117,12 +117,12 @@ class Memory:
     ) -> None:
         """Update the index from the files on disk; slow, for a background thread.
 
-        What changed since the index was written is kept beside it, until it is much enough to write it anew.
+        Files that changed since the index was written are kept in memory, until there are enough to write it again.
 
         Args:
-            report: told how far reading is.
-            refused: told of each file or folder that may not be read.
-            stop: asked now and then whether to give up.
+            report: receives progress.
+            refused: receives each file or folder that may not be read.
+            stop: returns whether to give up; called now and then.
 
         Raises:
             StoppedError: `stop` returned true.
@@ -149,10 +149,10 @@ class Memory:
                 files[name] = stamp
             else:
                 files.pop(name, None)
-            if bytes_of(files.values(), self.workspace) > MOST_BESIDE:
-                self._refresh(NOBODY)
+            if bytes_of(files.values(), self.workspace) > MAX_UNSTORED_BYTES:
+                self._refresh(NO_LISTENER)
                 return
-            changes = self._beside(files, NOBODY)
+            changes = self._index_changed(files, NO_LISTENER)
             self._adopt(self._base, changes, gone | {name})
 
     def prior(
@@ -164,8 +164,8 @@ class Memory:
             path: of the document, relative to the workspace with slashes; any name if it lies outside.
             text: the document with `\n` line ends.
             offset: where the answer begins, in characters.
-            others: texts of other open documents by path, as they stand in the editor, the last used first. They
-                take the place of their files on disk.
+            others: texts of other open documents by path, as in the editor, the last used first. They
+                replace their files on disk.
 
         Returns:
             None where nothing is known yet.
@@ -225,14 +225,14 @@ class Memory:
         """Do the work of `refresh` with the lock held."""
         task = Task(self.workspace, self.language, self.store)
         done = self._update(task, self._tokenizer, self._base, listener)
-        changes = self._beside(done.changed, listener)
+        changes = self._index_changed(done.changed, listener)
         self._adopt(done.index, changes, frozenset([*done.gone, *done.changed]))
         if self.installed is not None and self.packages_store is not None:
             packages = self.installed
             task = Task(packages.workspace, self.language, self.packages_store, packages.direct)
             self._packages = self._update(task, self._tokenizer, self._packages, listener).index
 
-    def _beside(self, files: dict[str, Stamp], listener: Listener) -> Index:
+    def _index_changed(self, files: dict[str, Stamp], listener: Listener) -> Index:
         """Build an index in memory of changed files, of at most MAX_UNSTORED_BYTES."""
         if not files:
             return EMPTY

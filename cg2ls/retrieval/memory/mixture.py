@@ -48,7 +48,7 @@ LENGTHS = np.array([0, 1, 2, 3, 4, 5, 6, 7, 8, 8, 9, 9, *[10] * 4, *[11] * 8, *[
 GAPS = 9
 """Classes of how much shorter a match is than the longest; the last takes all greater ones."""
 
-LEAST_LOG_PROBABILITY = -12.0
+MIN_LOG_PROBABILITY = -12.0
 """Tokens less likely than this to the model are all the same to `agree`."""
 
 FORMAT = 1
@@ -156,7 +156,7 @@ class Mixture:
         lengths, longest = votes.lengths, int(votes.lengths[-1])
         many, kinds = votes.crowd
         by_source = near + (gaps[longest] - float(self.many[0]) * many - spread * kinds)
-        agreement = agree[lengths] * np.maximum(token_logprobs, LEAST_LOG_PROBABILITY)
+        agreement = agree[lengths] * np.maximum(token_logprobs, MIN_LOG_PROBABILITY)
         weights = np.exp(by_source[votes.sources, lengths] + agreement)
         model = self.model[0] + self.model[1] * entropy + self.model[2] * likeliest
         return weights, float(np.exp(model + self.match[LENGTHS[longest]]))

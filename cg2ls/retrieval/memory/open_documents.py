@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cg2ls.retrieval.memory.index import EMPTY, Index, IndexedFile
-from cg2ls.retrieval.memory.live_document import LONG, LiveDocument
+from cg2ls.retrieval.memory.live_document import MAX_CHANGED_ENTRIES, LiveDocument
 from cg2ls.retrieval.memory.suffix_segment import Segment
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ OPEN_DOCUMENTS = 16
 LARGE = 200_000
 """Characters of documents that are taken in at once; what is larger waits for `opened`."""
 
-MOST_UNSAVED = 100_000
-"""Tokens of other documents' unsaved text, which are sorted anew when one of them changes: 25 ms at most."""
+MAX_UNSAVED_TOKENS = 100_000
+"""Tokens of other documents' unsaved text, which are sorted again when one of them changes, in at most 25 ms."""
 
 
 class OpenDocuments:
@@ -101,7 +101,7 @@ class OpenDocuments:
     def settle(self) -> None:
         """Sort documents again that changed much since they were last sorted; for a background thread."""
         with self._lock:
-            long = [live for live in self._live.values() if live.changed_entries >= LONG]
+            long = [live for live in self._live.values() if live.changed_entries >= MAX_CHANGED_ENTRIES]
         for live in long:
             with self._lock:
                 tokens = live.lines.tokens
@@ -123,7 +123,7 @@ class OpenDocuments:
     ) -> Index:
         files: list[IndexedFile] = []
         texts: list[NDArray[np.uint16]] = []
-        room = MOST_UNSAVED
+        room = MAX_UNSAVED_TOKENS
         for path, text in list(others.items())[: OPEN_DOCUMENTS - 1]:
             live = self.get(path, text) if may_read(path, text) else None
             if live is None or np.array_equal(live.lines.tokens, _or_none(saved(path))):

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from cg2ls.retrieval.memory.evidence import Part
     from cg2ls.retrieval.memory.mixture import Mixture
 
-LEAST_MATCH = 3
-"""A draft goes on from a match of this many tokens or more, and is as long as its match at most: what has agreed
-for longer agrees for longer (prompt lookup, Saxena 2023)."""
+MIN_MATCH_TOKENS = 3
+"""A draft continues a match of at least this many tokens, and is at most as long as the match: the longer the agreement
+so far, the longer it lasts (prompt lookup, Saxena 2023)."""
 
 
 class MemoryPrior:
@@ -27,7 +27,7 @@ class MemoryPrior:
 
     Args:
         parts: where to look.
-        left: tokens of the document in front of the answer; the last DEPTH count.
+        left: tokens of the document before the answer; the last DEPTH count.
         mixture: how to weigh what is found.
     """
 
@@ -45,7 +45,7 @@ class MemoryPrior:
         """Return the continuation of the longest match, the nearest of the longest first."""
         evidence = self.evidence(generated)
         lengths = np.where(evidence.places >= 0, evidence.votes.lengths, 0)
-        if not len(lengths) or lengths.max() < LEAST_MATCH:
+        if not len(lengths) or lengths.max() < MIN_MATCH_TOKENS:
             return ()
         longest = np.flatnonzero(lengths == lengths.max())
         best = int(longest[evidence.votes.sources[longest].argmin()])

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from cg2ls.workspace import Refusal, Workspace
 
 
-PIECE = 2000
-"""Characters that are tokenized at once, for about a millisecond."""
+PIECE_CHARS = 2000
+"""Characters tokenized at once, which takes about a millisecond."""
 
 _CUT = re.compile(r"(?<=[^\n])\n(?!\n)")
 
@@ -59,12 +59,12 @@ class StoppedError(Exception):
 
 @dataclass(frozen=True)
 class Listener:
-    """Callbacks of whoever waits for files to be read.
+    """Callbacks of the reader of files.
 
     Attributes:
-        report: told how far it is.
-        refused: told of each file or folder that may not be read.
-        stop: asked now and then whether to give up.
+        report: receives progress.
+        refused: receives each file or folder that may not be read.
+        stop: returns whether to give up; called now and then.
     """
 
     report: Callable[[Progress], None] = lambda _: None
@@ -72,7 +72,7 @@ class Listener:
     stop: Callable[[], bool] = lambda: False
 
 
-NOBODY = Listener()
+NO_LISTENER = Listener()
 
 
 def listing(
@@ -112,7 +112,7 @@ def read_files(
     encode: Callable[[str], list[int]],
     *,
     reuse: Index,
-    listener: Listener = NOBODY,
+    listener: Listener = NO_LISTENER,
 ) -> tuple[list[IndexedFile], list[NDArray[np.uint16]]]:
     """Return the tokens of files, from an index where it has them already.
 
@@ -138,12 +138,12 @@ def read_files(
 def encoded(encode: Callable[[str], list[int]], text: str) -> NDArray[np.uint16]:
     """Encode a text piece by piece: the tokenizer holds Python's global lock, and keys are answered in between.
 
-    Pieces end where a line does that no blank line follows, and no token reaches over such a place
+    Pieces end at line ends that no blank line follows; no token crosses such a place
     (`cg2ls.retrieval.memory.token_lines`).
     """
     pieces, start = [], 0
     while start < len(text):
-        cut = _CUT.search(text, start + PIECE)
+        cut = _CUT.search(text, start + PIECE_CHARS)
         end = cut.end() if cut else len(text)
         pieces.append(np.array(encode(text[start:end]), np.uint16))
         start = end

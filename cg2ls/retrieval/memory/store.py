@@ -128,10 +128,10 @@ class Store:
             segment = Segment(text, suffixes, self._separator)
             segment.check()
         except FileNotFoundError:
-            raise StoreError(f"{self.folder} holds no index yet.") from None
+            raise StoreError(f"{self.folder} holds no index yet; `cg2ls memory build` makes one.") from None
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise StoreError(
-                f"{self.folder}: the index cannot be used ({error}); it is built anew."
+                f"{self.folder}: the index cannot be used ({error}); it is built again."
             ) from None
         return Index(files, segment)
 

@@ -1,9 +1,9 @@
 """Suffix array over the files' tokens, in which a context's longest match is found by bisection.
 
-A suffix array (Manber & Myers 1993) over the tokens of all files, each file written backwards: a suffix of that
-text is the context of one token read from right to left. Contexts that share their last tokens stand side by
-side, so one bisection finds the longest match of any context, and the shorter matches around it. Infini-gram
-(Liu et al. 2024, arXiv 2401.17377) searches forwards and again for every length; backwards one search gives all.
+A suffix array (Manber & Myers 1993) over the tokens of all files, each file reversed: a suffix of that text is the
+context of one token, read from right to left. Contexts that share their last tokens are neighbours, so one bisection
+finds the longest match of any context, and the shorter matches around it. Infini-gram (Liu et al. 2024,
+arXiv 2401.17377) searches forwards, once for every length; on reversed text one search gives all.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 TOKEN = np.dtype(">u2")
-"""Tokens lie with their high byte first, so that bytes compare as tokens do. CodeGen2 has 51200 at most."""
+"""Tokens lie with their high byte first, so that bytes compare as tokens do. CodeGen2 has at most 51,200."""
 
 DEPTH = 32
-"""Tokens of a context that are compared when neighbours are ranked; the search itself knows no such bound."""
+"""Tokens of a context that are compared when neighbours are ranked; the search itself has no such bound."""
 
 NO_TOKEN = b"\xff\xff"
 
@@ -73,7 +73,7 @@ class Segment:
         self._end = int(np.array(separator, TOKEN).view(np.uint16))
         self._starts: memoryview = _starts(self._text[: len(self._order)]).data
         # All rows, overlapping; an item each, since whole items are copied faster than rows of numbers. The row of
-        # place 0 is the last one, in front of which the last file ended: nothing follows it either.
+        # place 0 is the last one, before which the last file ended: nothing follows it either.
         self._rows = np.ndarray(max(0, len(self._text) - DEPTH), _ROW, text, strides=(TOKEN.itemsize,))
 
     @classmethod
@@ -90,7 +90,7 @@ class Segment:
 
         Args:
             context: tokens from right to left, of type TOKEN.
-            each_side: how many before and how many behind the context's own place.
+            each_side: how many before and how many after the context's own place.
         """
         return self.around(self.search(context), each_side)
 

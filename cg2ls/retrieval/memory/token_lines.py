@@ -1,7 +1,7 @@
 r"""A document's tokens by line, updated by encoding only the lines that an edit touched.
 
-Text is cut behind every run of line ends. CodeGen2's tokenizers spell blanks at a line's start by tokens of their
-own, so no token reaches over a cut; but where code follows at the margin, the last line end of a run stands alone
+Text is cut after every run of line ends. CodeGen2's tokenizers encode blanks at a line's start by tokens of their
+own, so no token crosses a cut. Where code follows without indentation, the last line end of a run is a token of its own
 (GPT-2's pre-tokenizer, Radford et al. 2019, leaves one blank to what comes next).
 """
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _LINE = re.compile(r"[^\n]{0,4096}\n{1,256}|[^\n]{1,4096}")
-"""One line as it is read. Longer ones are read in pieces, so that a key typed in them costs no more than elsewhere."""
+"""One line. Longer ones are split, so that a key typed in them costs no more than elsewhere."""
 
 
 class TokenLines:
     r"""The tokens of a text, by line.
 
-    A line here is what ends with a run of line ends, blank lines in between included.
+    A line ends with a run of line ends, blank lines included.
 
     Args:
         encode: the tokenizer.

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MERGE = 0.1
-"""Share of the workspace's bytes that may be changed before the index on disk is written anew."""
+MAX_CHANGED_SHARE = 0.1
+"""Share of the workspace's bytes that may change before the index on disk is written again."""
 
-MOST_BESIDE = 1_000_000
-"""Bytes of changed files that are kept beside the index at most: the server itself reads them, in half a second."""
+MAX_UNSTORED_BYTES = 1_000_000
+"""Bytes of changed files that are kept in memory only; the server reads them itself, in half a second."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Task:
         language: LSP id of the files that count.
         store: the index on disk.
         direct: if it is of installed packages, those that the workspace itself asks for; None for a workspace's own
-            files. Of packages nothing is kept beside the index: it is written anew when any file is another.
+            files. Of packages nothing is kept in memory only: the index is written again when any file changes.
     """
 
     workspace: Workspace
@@ -75,9 +75,9 @@ class Updated:
 
     Attributes:
         index: of the files.
-        changed: files that are new or another in it, to be kept beside it.
-        gone: files of it that are no longer there.
-        problem: why it could not be written, in a sentence; "" if it lies on disk.
+        changed: files that are new or changed, to be kept in memory.
+        gone: files of the index that no longer exist.
+        problem: why the index could not be written, in a sentence; "" if it is on disk.
     """
 
     index: Index
@@ -97,10 +97,10 @@ def in_process(task: Task, tokenizer: CodeTokenizer, known: Index, listener: Lis
     """Write the index again if much changed; slow, for a background thread.
 
     Args:
-        task: what to bring up to date.
+        task: what to update.
         tokenizer: the model's.
-        known: the index as it was read last; if it has no files it is read from disk.
-        listener: told how far reading is.
+        known: the index as last read; without files, it is read from disk.
+        listener: receives progress.
 
     Raises:
         StoppedError: the listener wants it.
@@ -108,9 +108,9 @@ def in_process(task: Task, tokenizer: CodeTokenizer, known: Index, listener: Lis
     base = known if known.files else _read(task.store)
     files = listing(task.workspace, task.language, listener.refused)
     if task.direct is not None:
-        files = Installed(task.workspace, task.direct).chosen(files)
+        files = Installed(task.workspace, task.direct).choose(files)
     changed, gone = differing(base, files)
-    if not _is_much(task, files, changed, gone, base):
+    if not _needs_writing(task, files, changed, gone, base):
         return Updated(base, {path: files[path] for path in changed}, gone)
     noted, tokens = read_files(task.workspace, files, tokenizer.encode, reuse=base, listener=listener)
     try:
@@ -131,12 +131,14 @@ def _frozen(value: Any) -> Any:
     return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
-def _is_much(task: Task, files: dict[str, Stamp], changed: list[str], gone: list[str], base: Index) -> bool:
+def _needs_writing(
+    task: Task, files: dict[str, Stamp], changed: list[str], gone: list[str], base: Index
+) -> bool:
     if task.direct is not None:
         return bool(changed or gone)
-    most = min(MERGE * bytes_of(files.values(), task.workspace), MOST_BESIDE)
-    much = bytes_of((files[path] for path in changed), task.workspace) > most
-    return much or len(gone) > MERGE * len(base.files)
+    limit = min(MAX_CHANGED_SHARE * bytes_of(files.values(), task.workspace), MAX_UNSTORED_BYTES)
+    is_large = bytes_of((files[path] for path in changed), task.workspace) > limit
+    return is_large or len(gone) > MAX_CHANGED_SHARE * len(base.files)
 
 
 def _read(store: Store) -> Index:

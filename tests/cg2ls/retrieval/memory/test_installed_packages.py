@@ -32,7 +32,7 @@ def environment(folder: Path, **packages: str) -> Path:
 
 def names(root: Path, language: str = "python", **variables: str) -> list[str]:
     found = installed(root, language, variables)
-    return sorted(found.chosen(listing(found.workspace, language))) if found else []
+    return sorted(found.choose(listing(found.workspace, language))) if found else []
 
 
 @pytest.mark.parametrize("folder", [".venv", "venv"])
@@ -96,9 +96,9 @@ def test_what_was_asked_for_is_read_first_and_small_packages_before_large_ones(
     assert found.direct == {"wanted"}
     sizes = {"large/a.py": 60, "small/a.py": 10, "small/b.py": 10, "wanted/a.py": 50}
     stamps = {path: Stamp(0, size) for path, size in sizes.items()}
-    assert list(found.chosen(stamps)) == ["wanted/a.py", "small/a.py", "small/b.py", "large/a.py"]
-    monkeypatch.setattr(module, "MOST_BYTES", 75)
-    assert list(found.chosen(stamps)) == ["wanted/a.py", "small/a.py", "small/b.py"]
+    assert list(found.choose(stamps)) == ["wanted/a.py", "small/a.py", "small/b.py", "large/a.py"]
+    monkeypatch.setattr(module, "MAX_BYTES", 75)
+    assert list(found.choose(stamps)) == ["wanted/a.py", "small/a.py", "small/b.py"]
 
 
 def test_of_node_modules_only_what_package_json_names_is_read(repository: Path) -> None:

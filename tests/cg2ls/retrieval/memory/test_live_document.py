@@ -40,7 +40,7 @@ def test_after_any_edits_all_entries_are_those_of_the_text(
         text = text[:at] + new + text[at + length :]
         document.update(text)
         if sort:
-            document.adopt(document.sorted_anew())
+            document.adopt(document.sort_again())
     assert document.lines.tokens.tolist() == letters(text)
     left, hidden = document.lines.before(min(offset, len(text)))
     assert left.tolist() == letters(text[:offset])
@@ -56,7 +56,7 @@ def test_after_any_edits_all_entries_are_those_of_the_text(
 @given(edits=EDITS)
 def test_a_long_list_of_changes_is_sorted_anew(edits: list[tuple[int, int, str, bool]]) -> None:
     """The same must come out when every edit is large enough for that."""
-    before, module.LONG = module.LONG, 0
+    before, module.MAX_CHANGED_ENTRIES = module.MAX_CHANGED_ENTRIES, 0
     try:
         document = LiveDocument(letters, START)
         text = "abc\nabc\n"
@@ -67,7 +67,7 @@ def test_a_long_list_of_changes_is_sorted_anew(edits: list[tuple[int, int, str, 
             assert document.changed_entries == 0
             assert document.lines.tokens.tolist() == letters(text)
     finally:
-        module.LONG = before
+        module.MAX_CHANGED_ENTRIES = before
 
 
 def test_the_cursors_own_line_is_no_evidence(tokenizer: CodeTokenizer) -> None:
@@ -127,11 +127,11 @@ def test_a_text_taken_piece_by_piece_has_the_same_tokens(
     tokenizer: CodeTokenizer, pieces: list[str], size: int
 ) -> None:
     text = "".join(pieces)
-    before, read_workspace.PIECE = read_workspace.PIECE, size
+    before, read_workspace.PIECE_CHARS = read_workspace.PIECE_CHARS, size
     try:
         taken = read_workspace.encoded(tokenizer.encode, text)
     finally:
-        read_workspace.PIECE = before
+        read_workspace.PIECE_CHARS = before
     assert taken.tolist() == tokenizer.encode(text)
 
 
@@ -149,5 +149,5 @@ def test_a_view_stays_as_it_was_whatever_is_typed(text: str, edits: list[tuple[i
     for at, length, new, sort in edits:
         document.update(text := text[:at] + new + text[at + length :])
         if sort:
-            document.adopt(document.sorted_anew())
+            document.adopt(document.sort_again())
     assert seen() == before

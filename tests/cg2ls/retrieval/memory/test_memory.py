@@ -15,7 +15,7 @@ from cg2ls.retrieval.memory import Memory
 from cg2ls.retrieval.memory.prior import MemoryPrior
 from cg2ls.retrieval.memory.read_workspace import Stamp
 from cg2ls.retrieval.memory.store import BYTES_PER_TOKEN, Store, StoreError
-from cg2ls.retrieval.memory.update_index import MOST_BESIDE, bytes_of
+from cg2ls.retrieval.memory.update_index import MAX_UNSTORED_BYTES, bytes_of
 from cg2ls.workspace import Refusal, Workspace
 from tests.cg2ls.retrieval.memory.brute_force import matches
 
@@ -146,11 +146,11 @@ def test_what_is_kept_beside_the_index_is_bounded(
     before = len(store.read().files)
     for number in range(5):
         changed = repository / f"m{number}.py"
-        changed.write_text("value = 1\n" * (MOST_BESIDE // 40))
+        changed.write_text("value = 1\n" * (MAX_UNSTORED_BYTES // 40))
         memory.file_changed(changed)
         assert memory.indexed_tokens > 0
     beside = bytes_of((Stamp(file.modified, file.size) for file in memory._changes.files), memory.workspace)
-    assert beside <= MOST_BESIDE
+    assert beside <= MAX_UNSTORED_BYTES
     assert len(store.read().files) > before
     assert goes_on(memory, tokenizer, "main.py", "x = ledger.settle_out").startswith("standing")
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cg2ls.retrieval.memory.fit_mixture import (
-    ORDER,
+    MIN_SOURCE_GAP,
     Examples,
     _gradient,
     bits_per_token,
@@ -104,11 +104,11 @@ def test_fitting_does_no_harm_where_nothing_is_to_be_known() -> None:
 
 def test_nearer_text_weighs_more_whatever_the_examples_say() -> None:
     for mixture in (shipped(), fit(examples(200, reliable=0.5), epochs=3)):
-        assert (np.diff(mixture.near, axis=0) <= -ORDER + 2e-3).all()
+        assert (np.diff(mixture.near, axis=0) <= -MIN_SOURCE_GAP + 2e-3).all()
     near = flat_start().near.copy()
     near[:, 4], near[:, 5] = (1, 2, 3), (3, 2, 1)
     sorted_out = ordered(replace(flat_start(), near=near)).near
-    assert sorted_out[:, 4] == pytest.approx([2 + ORDER, 2, 2 - ORDER])
+    assert sorted_out[:, 4] == pytest.approx([2 + MIN_SOURCE_GAP, 2, 2 - MIN_SOURCE_GAP])
     assert sorted_out[:, 5].tolist() == [3, 2, 1]
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from cg2ls.models.codegen2.tokenizer import CodeTokenizer
 from cg2ls.retrieval.memory import Memory
 from cg2ls.retrieval.memory.mixture import NEAR
-from cg2ls.retrieval.memory.open_documents import MOST_UNSAVED
+from cg2ls.retrieval.memory.open_documents import MAX_UNSAVED_TOKENS
 from cg2ls.retrieval.memory.store import Store
 from cg2ls.workspace import Workspace
 from tests.cg2ls.retrieval.memory.brute_force import matches
@@ -114,7 +114,7 @@ def test_unsaved_text_is_bounded(memory: Memory) -> None:
     assert prior
     unsaved = memory.documents._unsaved
     assert unsaved.files
-    assert unsaved.tokens <= MOST_UNSAVED
+    assert unsaved.tokens <= MAX_UNSAVED_TOKENS
 
 
 WORDS = st.lists(st.sampled_from(["x", " = ", "foo", "(", ")", "\n", "    ", "y"]), max_size=12).map("".join)
