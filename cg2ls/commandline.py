@@ -1,4 +1,4 @@
-"""What this project's three commands have in common: one-line problems and exit statuses."""
+"""What the three commands share: one-line error messages and exit statuses."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class Parser(argparse.ArgumentParser):
     """An argument parser that states a problem in one line."""
 
     def error(self, message: str) -> NoReturn:
-        """Prints the problem and exits with 2."""
+        """Print the error and exit with status 2."""
         self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
 
 
 def run_command(program: str, work: Callable[[], int], *, install: str, interrupted: str = "") -> int:
-    """Runs a command's work; a problem becomes one line on stderr.
+    """Run a command; an error becomes one line on stderr.
 
     Args:
         program: name of the command, which every line begins with.
@@ -59,7 +59,7 @@ def run_command(program: str, work: Callable[[], int], *, install: str, interrup
         return error.exit_code
     except ModuleNotFoundError as missing:
         say(f"{missing.name} is not installed; install it with: pip install {install}")
-    except BrokenPipeError:  # whoever read the output has left
+    except BrokenPipeError:  # the reader of the output has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         say(f"{error.filename or 'a file'}: {error.strerror or error}.")

@@ -1,4 +1,4 @@
-"""Where two versions of a text differ."""
+"""Find where two versions of a text differ."""
 
 from __future__ import annotations
 
@@ -12,21 +12,22 @@ BLOCK = 1 << 14
 
 
 def difference(old: AnyStr, new: AnyStr) -> tuple[int, int, int]:
-    """The one stretch in which two texts differ: where it starts in both, ends in the old, ends in the new."""
-    most = min(len(old), len(new))
-    start = _shared(lambda low, high: old.startswith(new[low:high], low), most)
+    """Return the range in which two texts differ: its start in both, its end in the old, its end in the new."""
+    limit = min(len(old), len(new))
+    start = _shared(lambda low, high: old.startswith(new[low:high], low), limit)
     back = _shared(
-        lambda low, high: old.startswith(new[len(new) - high : len(new) - low], len(old) - high), most - start
+        lambda low, high: old.startswith(new[len(new) - high : len(new) - low], len(old) - high),
+        limit - start,
     )
     return start, len(old) - back, len(new) - back
 
 
-def _shared(same: Callable[[int, int], bool], most: int) -> int:
-    """Length of the common start, at most `most`, of two texts compared piece by piece."""
+def _shared(same: Callable[[int, int], bool], limit: int) -> int:
+    """Return the length of the common prefix, at most `limit`, comparing piece by piece."""
     low = 0
-    while low < most and same(low, min(low + BLOCK, most)):
-        low = min(low + BLOCK, most)
-    high = min(low + BLOCK, most)
+    while low < limit and same(low, min(low + BLOCK, limit)):
+        low = min(low + BLOCK, limit)
+    high = min(low + BLOCK, limit)
     while low < high:  # same(0, low) holds; the end lies in between
         middle = (low + high + 1) // 2
         if same(low, middle):

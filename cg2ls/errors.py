@@ -1,8 +1,8 @@
-"""The one base class of errors meant for people."""
+"""The base class of errors meant for people."""
 
 
 class Cg2Error(Exception):
-    """A problem stated in one sentence that names the thing and the mend.
+    """An error for people: one sentence with the subject, the fact and what to do.
 
     Command lines print it without a traceback and exit with `exit_code`; the language server turns it
     into an LSP error or a message.

@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all."""
+"""Write files and folders whole or not at all."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LOCK = ".unfinished"
 
 
 def write_atomically(path: Path, data: bytes | str, *, mode: int = 0o644) -> None:
-    """Writes a file under a temporary name beside it, then renames it over `path`.
+    """Write a file under a temporary name in the same folder, then rename it to `path`.
 
     Args:
         path: of the file.
@@ -42,11 +42,11 @@ def write_atomically(path: Path, data: bytes | str, *, mode: int = 0o644) -> Non
 
 
 class OutputError(Cg2Error):
-    """A folder that must not be replaced."""
+    """A folder must not be replaced."""
 
 
 def check_replaceable(folder: Path, proof: str) -> None:
-    """Refuses to replace a folder that holds something, but not a file `proof`, which shows what kind it is.
+    """Refuse to replace a folder that is not empty and lacks the file `proof`, which shows its kind.
 
     Raises:
         OutputError: see above.
@@ -59,7 +59,7 @@ def check_replaceable(folder: Path, proof: str) -> None:
 
 @contextmanager
 def replacing_folder(folder: Path, *, proof: str) -> Iterator[Path]:
-    """A new empty folder that takes the place of `folder` when the block ends well, and vanishes when not.
+    """Yield an empty folder that replaces `folder` when the block succeeds, and is removed otherwise.
 
     The folder that was there stays until the new one is complete. What a process that was killed on the way left
     behind is removed first.
@@ -78,7 +78,7 @@ def replacing_folder(folder: Path, *, proof: str) -> Iterator[Path]:
     new = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
     try:
         with (new / LOCK).open("wb") as held:
-            with suppress(OSError):  # a file system without locks: nothing is ever taken for left behind
+            with suppress(OSError):  # a file system without locks: nothing is ever considered left over
                 lock(held.fileno())
             yield new
         (new / LOCK).unlink(missing_ok=True)
@@ -90,7 +90,7 @@ def replacing_folder(folder: Path, *, proof: str) -> Iterator[Path]:
 
 
 def _remove_left_behind(folder: Path) -> None:
-    """Removes unfinished folders of the same name whose process is gone, which its lock says."""
+    """Remove unfinished folders of the same name whose process has ended, as their lock shows."""
     for left in folder.parent.glob(f".{escape(folder.name)}.*.tmp"):
         try:
             with (left / LOCK).open("r+b") as held:
@@ -115,6 +115,6 @@ def _take_folders_place(new: Path, folder: Path) -> None:
 
 
 def sha256_of(path: Path) -> str:
-    """Hex SHA-256 of a file's content."""
+    """Return the SHA-256 of a file's content as hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""JSON that every reader takes: no NaN and no infinity, written or read."""
+"""Read and write standard JSON, without NaN and infinity."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from cg2ls.errors import Cg2Error
 
 
 class NotFiniteError(Cg2Error):
-    """A number that JSON cannot hold."""
+    """A number is NaN or infinite, which JSON cannot hold."""
 
 
 def json_text(value: object, *, indent: int | None = None, origin: str = "the result") -> str:
-    """Writes a value as JSON.
+    """Write a value as JSON.
 
     Args:
         value: of dicts, lists, strings, numbers, booleans and None.
@@ -31,7 +31,7 @@ def json_text(value: object, *, indent: int | None = None, origin: str = "the re
 
 
 def json_value(text: str) -> Any:
-    """Reads JSON.
+    """Read JSON.
 
     Raises:
         ValueError: the text is no JSON, or holds NaN, an infinity, or a number too large for a float.
@@ -51,7 +51,7 @@ def _finite(digits: str) -> float:
 
 
 def _not_finite(value: object, at: str) -> str:
-    """The first number that is not finite, in words; "" where there is none."""
+    """Describe the first number that is not finite; "" if there is none."""
     if isinstance(value, float):
         return "" if math.isfinite(value) else f"{at or 'the number'} is {value}"
     parts: list[tuple[str, object]] = []

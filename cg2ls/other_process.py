@@ -1,4 +1,4 @@
-"""Whether another process still runs, on any operating system and without its help."""
+"""Tell whether another process still runs, on any operating system."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _DEAD_STATES = "ZX"
 
 
 def is_running_check(process_id: int, *, platform: str = sys.platform) -> Callable[[], bool]:
-    """Returns a function that tells whether a process runs that runs now.
+    """Return a function that tells whether the process with this id still runs.
 
     A process that may not be looked at counts as running. Where the system says when processes began (Linux) or
     keeps an id while somebody holds it (Windows), another process with the same id later does not count.
@@ -49,17 +49,17 @@ def is_running_check(process_id: int, *, platform: str = sys.platform) -> Callab
 
 
 def _state_and_start(process_id: int) -> tuple[str, str] | None:
-    """Returns a process's state and when it began, as Linux writes them; None where that is not to be had."""
+    """Return a process's state and start time from Linux's /proc; None if they are not available."""
     try:
         said = Path(f"/proc/{process_id}/stat").read_text("ascii", errors="replace")
     except OSError:
         return None
-    fields = said.rpartition(")")[2].split()  # the name in front of it may hold anything
+    fields = said.rpartition(")")[2].split()  # the name before it may hold anything
     return (fields[0], fields[19]) if len(fields) > 19 else None
 
 
 def _windows_check(process_id: int) -> Callable[[], bool]:
-    """Holds the process's handle, so that its id is not given to another."""
+    """Keep the process's handle, so that its id is not reused."""
     ctypes = importlib.import_module("ctypes")
     kernel = ctypes.WinDLL("kernel32", use_last_error=True)
     kernel.OpenProcess.restype = ctypes.c_void_p

@@ -1,4 +1,4 @@
-"""What keeps the libraries we use from reporting to anybody, and from fetching what nobody asked for."""
+"""Keep the libraries we use from sending reports and from downloading anything unasked."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ VARIABLES = {
 
 
 def set_variables() -> None:
-    """Sets the variables for this process and those it starts, whatever values the user has.
+    """Set the variables for this process and its children, over any value of the user's.
 
     Each library reads its own when it is first imported. Every package of ours imports `cg2ls` before anything else,
     and `cg2ls` calls this.
@@ -28,7 +28,7 @@ def set_variables() -> None:
 
 
 def keep_compiled_code(folder: Path) -> None:
-    """Has PyTorch keep what it compiles in a folder of ours, unless the user named one.
+    """Make PyTorch keep compiled code in our folder, unless the user named one.
 
     By itself it makes one among the temporary files, even where it compiles nothing.
     """
@@ -38,7 +38,7 @@ def keep_compiled_code(folder: Path) -> None:
 
 @contextmanager
 def hub_kernels_refused() -> Iterator[None]:
-    """Keeps bitsandbytes from fetching native code from the hub, which it does where the package `kernels` is there.
+    """Keep bitsandbytes from downloading native code, which it does if the package `kernels` is installed.
 
     It has no setting for that, but goes on without `kernels` where that cannot be imported.
     """

@@ -1,4 +1,4 @@
-"""What depends on the operating system: renaming, locks, private folders, sockets, priority, being ended.
+"""What depends on the operating system: renaming, locks, private folders, sockets, priority, signals.
 
 The rest of the package asks here instead of looking at the platform. The parameter `platform` is `sys.platform`,
 and something else in tests only.
@@ -31,7 +31,7 @@ _RENAME_PAUSE_S = 0.05
 
 
 def take_place(new: Path, old: Path, *, platform: str = sys.platform) -> None:
-    """Renames a file over another one that may be there, or a folder to a free name.
+    """Rename a file over one that may exist, or a folder to a free name.
 
     Windows refuses while somebody else, a virus scanner for instance, has either open; so it is tried for a second.
 
@@ -49,7 +49,7 @@ def take_place(new: Path, old: Path, *, platform: str = sys.platform) -> None:
 
 
 def lock(handle: int, *, wait: bool = True, platform: str = sys.platform) -> None:
-    """Waits until no other process has a file locked and locks it; closing the file unlocks it.
+    """Wait until no other process has locked a file, and lock it; closing the file unlocks it.
 
     Args:
         handle: of a file that is open for writing.
@@ -68,7 +68,7 @@ def lock(handle: int, *, wait: bool = True, platform: str = sys.platform) -> Non
 
 
 def is_private(folder: Path, *, platform: str = sys.platform) -> bool:
-    """Whether nobody but this user can enter a folder.
+    """Tell whether only this user can enter a folder.
 
     Windows has access lists in place of modes; there a folder is private that lies in the user's own.
 
@@ -97,7 +97,7 @@ def open_missing_streams() -> None:
 
 
 def home_folder() -> Path | None:
-    """The user's home folder; None where neither HOME nor the user database names one."""
+    """Return the user's home folder; None if neither HOME nor the user database names one."""
     return expand_home("~")
 
 
@@ -111,7 +111,7 @@ def expand_home(path: str) -> Path | None:
 
 
 def give_way(*, platform: str = sys.platform) -> None:
-    """Lets this process work only when no other wants the processor; where that is refused, nothing changes."""
+    """Lower this process's priority to the minimum; if that is refused, nothing changes."""
     if platform == WINDOWS:
         ctypes = importlib.import_module("ctypes")
         ctypes.windll.kernel32.SetPriorityClass(ctypes.c_void_p(_THIS_PROCESS), _IDLE_PRIORITY_CLASS)
@@ -121,24 +121,24 @@ def give_way(*, platform: str = sys.platform) -> None:
 
 
 def let_thread_give_way(nice: int, *, platform: str = sys.platform) -> None:
-    """Puts the calling thread so far behind others; where a thread has no priority of its own, nothing changes."""
+    """Lower the calling thread's priority; without priorities per thread, nothing changes."""
     if platform == "linux":
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice)
 
 
 def unseen(*, platform: str = sys.platform) -> int:
-    """`creationflags` of `subprocess.Popen` for a process that opens no window."""
+    """Return `creationflags` of `subprocess.Popen` for a process without a window."""
     return _CREATE_NO_WINDOW if platform == WINDOWS else 0
 
 
 def has_unix_sockets(*, platform: str = sys.platform) -> bool:
-    """Whether asyncio can listen on a Unix socket."""
+    """Tell whether asyncio can listen on a Unix socket."""
     return platform != WINDOWS
 
 
 def when_asked_to_end(loop: asyncio.AbstractEventLoop, call: Callable[[], object]) -> None:
-    """Calls a function in the event loop when the process is asked to end; where it cannot be asked, never.
+    """Call a function in the event loop when the process receives a request to end, where the system has such signals.
 
     Windows ends a process without asking, so nothing may be left for then.
     """

@@ -1,4 +1,4 @@
-"""Columns of text."""
+"""Format columns of text."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def aligned(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> str:
-    """The rows as lines of columns two blanks apart.
+    """Return the rows as lines, with columns two spaces apart.
 
     Args:
         rows: of one length each.

@@ -1,4 +1,4 @@
-"""Which files of a workspace may be read, and reading them."""
+"""Decide which files of a workspace may be read, and read them."""
 
 from cg2ls.workspace.patterns import RulesError, is_excluded, unreadable_pattern
 from cg2ls.workspace.refusal import Reason, Refusal, RefusedError

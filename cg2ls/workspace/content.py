@@ -1,4 +1,4 @@
-"""Contents that are no source text a person wrote."""
+"""Recognize contents that are not source text written by people."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ GENERATED = re.compile(
 
 
 def as_text(data: bytes) -> str | tuple[Reason, str]:
-    r"""The text of a file's bytes, or why it is none that is worth reading; line ends become `\n`."""
+    r"""Decode a file's bytes with `\n` line ends, or return why it is not worth reading."""
     if b"\0" in data[:8192]:
         return "binary", "it is not a text file"
     try:
@@ -39,7 +39,7 @@ def as_text(data: bytes) -> str | tuple[Reason, str]:
 
 
 def refused_text(text: str) -> tuple[Reason, str] | None:
-    """Why a text is not worth or not fit for reading; None if it is."""
+    """Return why a text is not worth reading or must not be read; None if it may be."""
     line = secret_in(text)
     if line is not None:
         return "secret content", f"line {line} looks like a key or a token"

@@ -1,4 +1,4 @@
-"""Git's own rules for what does not belong to a repository.
+"""Git's rules for what does not belong to a repository.
 
 Patterns are matched by the `pathspec` library. As in git, a file's rules are those of every .gitignore between
 the repository's root and its folder, the last that matches decides, and nothing inside an ignored folder can
@@ -37,7 +37,7 @@ class RuleFile:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What git's rules say about one path.
+    """Result of git's rules for one path.
 
     Attributes:
         ignored: whether it is ignored.
@@ -49,7 +49,7 @@ class Verdict:
 
 
 class GitIgnore:
-    """The rules for the files under one folder; files of rules are read again when they change.
+    """The rules for the files under one folder; rule files are read again when they change.
 
     Args:
         root: the folder, absolute. Rules of the folders above it count up to the repository's root.
@@ -61,7 +61,7 @@ class GitIgnore:
         self._cache: dict[Path, tuple[tuple[int, int] | None, RuleFile | None]] = {}
 
     def verdict(self, path: Path, *, is_folder: bool) -> Verdict:
-        """Whether git would ignore a path because of itself, not of a folder it lies in.
+        """Tell whether git would ignore a path because of itself, not because of a folder it lies in.
 
         Args:
             path: absolute, inside the root.
@@ -78,7 +78,7 @@ class GitIgnore:
         return Verdict(ignored)
 
     def _files(self, folder: Path) -> list[RuleFile]:
-        """Files of rules for what lies in `folder`, the weakest first."""
+        """Return the rule files that apply in `folder`, the weakest first."""
         chain = [folder, *folder.parents]
         above = chain[: chain.index(self._repository) + 1] if self._repository in chain else [folder]
         places = [self._repository / ".git" / "info" / "exclude", *(at / GITIGNORE for at in reversed(above))]
@@ -107,7 +107,7 @@ class GitIgnore:
 
 
 def read_rules(file: Path, folder: Path, *, ignores_case: bool = False) -> RuleFile:
-    """Reads a file of patterns.
+    """Read a file of patterns.
 
     Args:
         file: to read.
@@ -126,7 +126,7 @@ def read_rules(file: Path, folder: Path, *, ignores_case: bool = False) -> RuleF
 
 
 def _decision(spec: GitIgnoreSpec, relative: str) -> bool | None:
-    """Whether the last pattern about this very path ignores it; None if none is about it.
+    """Tell whether the last pattern that matches this path ignores it; None if none matches.
 
     The library's own matching also takes a path for a match that lies below one. The folders above are asked
     about one by one here, since a path below `c` that another pattern ignores is not taken back in by `!c`.
@@ -138,7 +138,7 @@ def _decision(spec: GitIgnoreSpec, relative: str) -> bool | None:
 
 
 def _explicit(pattern: str) -> str:
-    """Patterns for everything, which pathspec shortens to what matches no whole path, spelled out."""
+    """Spell out patterns for everything, which pathspec would shorten to ones that match no whole path."""
     sign, bare = ("!", pattern[1:].rstrip()) if pattern.startswith("!") else ("", pattern.rstrip())
     if "*" in bare and not bare.strip("*/"):
         return f"{sign}?*/" if bare.endswith("/") else f"{sign}?*"
@@ -146,5 +146,5 @@ def _explicit(pattern: str) -> str:
 
 
 def repository_of(folder: Path) -> Path | None:
-    """The folder with .git at or above `folder`; None if there is none."""
+    """Return the folder with .git at or above `folder`; None if there is none."""
     return next((at for at in (folder, *folder.parents) if os.path.lexists(at / ".git")), None)

@@ -1,4 +1,4 @@
-"""Which language a file is written in, by its name."""
+"""Languages by file name."""
 
 from __future__ import annotations
 
@@ -35,5 +35,5 @@ LANGUAGES = {
 
 
 def language_of_name(name: str) -> str:
-    """LSP id of a file's language; "" if its name does not tell."""
+    """Return the LSP id of a file's language; "" if its name does not tell."""
     return LANGUAGES.get(PurePath(name).suffix.lower(), "")

@@ -1,4 +1,4 @@
-"""Paths compared by what they lead to, not by how they are spelled.
+"""Compare paths by what they lead to, not by how they are spelled.
 
 One file has many spellings: through symbolic links, with `..`, with other capitals where the file system ignores case,
 with another Unicode normalization, in Windows' two ways. Settings that keep files private must hold for all of them, so
@@ -27,7 +27,7 @@ Identity = tuple[int, int]
 
 
 class Place:
-    """A file or folder by every name that one spelling of it passes through.
+    """A file or folder, with every path that one spelling of it passes through.
 
     Args:
         path: absolute; it need not exist. A path that is not of this system is compared by its name alone.
@@ -46,7 +46,7 @@ class Place:
         self._identities: dict[str, Identity | None] = {}
 
     def names_in(self, folder: Place) -> tuple[str, ...]:
-        """Its names relative to a folder, with slashes, one for each way it lies there; none if it does not.
+        """Return its names relative to a folder, with slashes, one for each way in which it lies there.
 
         The folder itself is named "".
         """
@@ -61,15 +61,15 @@ class Place:
         return tuple(found)
 
     def lies_in(self, folder: Place) -> bool:
-        """Whether it is a folder or lies in it, whichever way either is spelled."""
+        """Tell whether it is a folder or lies in it, however either is spelled."""
         return bool(self.names_in(folder))
 
     def depth_in(self, folder: Place) -> int | None:
-        """Folders between a folder and this, the fewest; None if it does not lie there."""
+        """Return the least number of folders between a folder and this; None if it does not lie there."""
         return min((name.count("/") + bool(name) for name in self.names_in(folder)), default=None)
 
     def identity(self, path: str) -> Identity | None:
-        """Device and inode of what lies at one of the forms or above it; None if nothing does."""
+        """Return device and inode of what lies at one of the forms or above it; None if nothing does."""
         if path not in self._identities:
             self._identities[path] = identity_of(path) if self._is_here else None
         return self._identities[path]
@@ -78,18 +78,18 @@ class Place:
         return PureWindowsPath(form).anchor.replace("\\", "/") if self._ignores_case else "/"
 
     def _folded(self, path: str) -> str:
-        """A path by which folders are compared that the system cannot compare."""
+        """Return a normalized path, for folders that the system cannot compare."""
         return folded(path, ignores_case=self._ignores_case)
 
 
 def innermost(place: Place, folders: Iterable[Place]) -> Place | None:
-    """The folder among several in which a place lies deepest; None if it lies in none."""
+    """Return the innermost of several folders that contain a place; None if none does."""
     depths = [(depth, folder) for folder in folders if (depth := place.depth_in(folder)) is not None]
     return min(depths, key=lambda pair: pair[0], default=(0, None))[1]
 
 
 def identity_of(path: str) -> Identity | None:
-    """Device and inode of what a path leads to; None if nothing is there or the system does not tell."""
+    """Return device and inode of what a path leads to; None if nothing is there or the system does not tell."""
     try:
         found = os.stat(path)  # noqa: PTH116 - asked for each folder above each path
     except (OSError, ValueError):  # the latter for a null character
@@ -98,7 +98,7 @@ def identity_of(path: str) -> Identity | None:
 
 
 def folded(name: str, *, ignores_case: bool) -> str:
-    """A name or pattern in the form in which equal ones are compared.
+    """Normalize a name or pattern for comparison.
 
     Args:
         name: of a file, or a pattern of .gitignore.
@@ -111,7 +111,7 @@ def folded(name: str, *, ignores_case: bool) -> str:
 
 
 def ignores_case(folder: PurePath) -> bool:
-    """Whether names in a folder that differ in case only are one name; found out without writing.
+    """Tell whether a folder ignores case in names, without writing to it.
 
     Where nothing in the folder has letters, what is usual on the system counts.
     """
@@ -122,7 +122,7 @@ def ignores_case(folder: PurePath) -> bool:
 
 @lru_cache
 def _probed(folder: Path, _: Identity | None) -> bool:
-    """What a look into a folder tells; another folder of this name is looked at anew."""
+    """Probe a folder for case; a different folder with this name is probed again."""
     try:
         with os.scandir(folder) as entries:
             names = [entry.name for entry in islice(entries, MAX_PROBED)]
@@ -136,7 +136,7 @@ def _probed(folder: Path, _: Identity | None) -> bool:
 
 
 def _ancestors(path: str, anchor: str) -> Iterator[tuple[str, str]]:
-    """A path and the folders above it, the nearest first, each with the name that the path has in it."""
+    """Yield a path and the folders above it, the nearest first, each with the path's name in it."""
     end, first = len(path), len(anchor.rstrip("/"))
     while end > first:
         yield path[:end], path[end + 1 :]
@@ -158,7 +158,7 @@ def _forms(path: PurePath) -> Iterator[str]:
 
 
 def _followed(path: str) -> Iterator[str]:
-    """A POSIX path with one more link followed each time, as the system does it."""
+    """Yield a POSIX path with one more link followed each time, as the system does."""
     done, links = "/", 0
     left = [part for part in reversed(path.split("/")) if part not in ("", ".")]
     while left:
@@ -179,7 +179,7 @@ def _followed(path: str) -> Iterator[str]:
 
 
 def _target(path: str) -> str | None:
-    """What a link says; None if it is none."""
+    """Return a link's target; None if the path is no link."""
     try:
         return os.readlink(path)  # noqa: PTH115 - asked for each part of each path, where a Path costs more than the call
     except OSError:
@@ -187,7 +187,7 @@ def _target(path: str) -> str | None:
 
 
 def _absolute(path: Path) -> str:
-    """An absolute spelling that keeps `..`, for it means something else behind a link."""
+    """Return an absolute spelling that keeps `..`, since `..` after a link means something else."""
     try:
         return str(path if path.is_absolute() else Path.cwd() / path)
     except FileNotFoundError:  # the working directory was removed
@@ -195,7 +195,7 @@ def _absolute(path: Path) -> str:
 
 
 def _normal(path: PurePath) -> str:
-    """A path without `.`, `..` and double slashes, as it reads; Windows' long and short prefix made one."""
+    """Remove `.`, `..` and double slashes from a path as text; unify Windows' long and short prefix."""
     if isinstance(path, PureWindowsPath):
         return _normal_windows(path).as_posix()
     return _normal_posix(_absolute(path) if isinstance(path, Path) else str(path))
@@ -206,7 +206,7 @@ def _normal_posix(path: str) -> str:
 
 
 def _normal_windows(path: PureWindowsPath) -> PureWindowsPath:
-    r"""Without `\\?\`, and without the dots and spaces at a name's end, which Windows leaves out."""
+    r"""Remove `\\?\`, and the dots and spaces at the end of names, which Windows ignores."""
     said = str(path)
     if said.upper().startswith("\\\\?\\UNC\\"):
         said = "\\\\" + said[8:]
@@ -220,5 +220,5 @@ def _normal_windows(path: PureWindowsPath) -> PureWindowsPath:
         elif part != ".":
             parts.append(
                 part.partition(":")[0].rstrip(". ") or part
-            )  # behind a colon stands a stream of the same file
+            )  # after a colon comes a stream of the same file
     return type(path)(whole.anchor, *parts)

@@ -1,4 +1,4 @@
-"""A user's patterns of .gitignore, which hold for every spelling of a path."""
+"""A user's patterns in .gitignore's syntax, which hold for every spelling of a path."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _WILD = re.compile(r"[*?\[\\]")
 
 
 class RulesError(Cg2Error):
-    """Patterns of the user's that make no sense."""
+    """A user's pattern cannot be read."""
 
 
 class Patterns:
-    """Patterns that are relative to one folder.
+    """Patterns relative to one folder.
 
     A pattern without wildcards names a place: where a link lies there, what the link leads to is meant, too, unless
     that is the whole folder.
@@ -50,7 +50,7 @@ class Patterns:
         self.look_at_links()
 
     def look_at_links(self) -> None:
-        """Find out anew which patterns name links, and what those lead to."""
+        """Find again which patterns name links, and what the links lead to."""
         named = [
             Place(self._folder.real / bare)
             for bare in self._literal
@@ -64,12 +64,12 @@ class Patterns:
         )
 
     def match(self, name: str) -> bool:
-        """Whether a file or a folder is meant, by its name relative to the folder; a folder's ends with a slash."""
+        """Tell whether a name relative to the folder matches; a folder's name ends with a slash."""
         inside = (name == linked or name.startswith(f"{linked}/") for linked in self._linked_names)
         return self._matches(name) or any(inside)
 
     def cover(self, place: Place) -> bool:
-        """Whether a place is meant by any of its names, or lies in what a pattern's link leads to."""
+        """Tell whether any name of a place matches, or whether it lies in what a pattern's link leads to."""
         return any(map(self._matches, filter(None, place.names_in(self._folder)))) or any(
             place.lies_in(linked) for linked in self._linked
         )
@@ -79,7 +79,7 @@ class Patterns:
 
 
 def is_excluded(path: Place, root: Place, patterns: tuple[str, ...]) -> bool:
-    """Whether a user's patterns leave a file alone, however it and its folder are spelled.
+    """Tell whether a user's patterns exclude a file, however it and its folder are spelled.
 
     Args:
         path: of the file.
@@ -93,7 +93,7 @@ def is_excluded(path: Place, root: Place, patterns: tuple[str, ...]) -> bool:
 
 
 def unreadable_pattern(patterns: Iterable[str]) -> str | None:
-    """The first of a user's patterns that makes no sense; None if all do."""
+    """Return the first pattern that cannot be read; None if all can."""
     return next((pattern for pattern in patterns if not _is_readable(pattern)), None)
 
 

@@ -1,4 +1,4 @@
-"""Why a file is not read."""
+"""Reasons why a file is not read."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Reason = Literal[
 
 @dataclass(frozen=True)
 class Refusal:
-    """One file that is not read.
+    """A file that is not read, with the reason.
 
     Attributes:
         path: of the file, or of the folder all of whose files are refused.
@@ -51,7 +51,7 @@ class Refusal:
 
 
 class RefusedError(Cg2Error):
-    """A file that may not be read; `refusal` says why."""
+    """A file must not be read; `refusal` says why."""
 
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(str(refusal))

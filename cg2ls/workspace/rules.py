@@ -1,4 +1,4 @@
-"""What the user says about reading files."""
+"""The user's settings for reading files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ MEGABYTE = 1_000_000
 
 @dataclass(frozen=True, kw_only=True)
 class ReadingRules:
-    """Bounds on which files of a workspace are read.
+    """Limits on which files of a workspace are read.
 
     Attributes:
         include: patterns as in .gitignore; where there are any, a file must match one.

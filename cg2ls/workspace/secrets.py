@@ -1,4 +1,4 @@
-"""Files that look as if they held secrets, by name and by content.
+"""Recognize files that may hold secrets, by name and by content.
 
 A name on the list is refused unread. The patterns for contents are the published shapes of keys and tokens;
 they are few and specific, so that source code about passwords is not refused for talking about them.
@@ -86,13 +86,13 @@ SECRET_SHAPES = {
 first is a hundred times as fast. JSON web tokens (RFC 7519) are the last."""
 
 SECRET_CONTENTS = re.compile("|".join(SECRET_SHAPES.values()))
-"""All of them at once, for whoever wants every place."""
+"""All of them in one pattern, to find every place."""
 
 _COMPILED = {piece: re.compile(shape) for piece, shape in SECRET_SHAPES.items()}
 
 
 def has_secret_name(name: str) -> bool:
-    """Whether a file's name says that it holds secrets."""
+    """Tell whether a file's name suggests secrets."""
     lower = name.lower().rstrip(". ")  # Windows leaves dots and spaces at the end out
     if any(fnmatchcase(lower, pattern) for pattern in SECRET_NAMES):
         return not (lower.endswith(SOURCE_SUFFIXES) and not lower.startswith(".env"))
@@ -100,7 +100,7 @@ def has_secret_name(name: str) -> bool:
 
 
 def secret_in(text: str) -> int | None:
-    """Number of the first line, from 1, with a key or token on it; None if there is none."""
+    """Return the number of the first line, from 1, with a key or token; None if there is none."""
     found = [shape.search(text) for piece, shape in _COMPILED.items() if piece in text]
     starts = [match.start() for match in found if match is not None]
     return text.count("\n", 0, min(starts)) + 1 if starts else None

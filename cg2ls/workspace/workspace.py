@@ -1,4 +1,4 @@
-"""One folder of files that completion may look at."""
+"""One folder of files that completion may read."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ DEFAULTS = ReadingRules()
 
 
 class Workspace:
-    """Says which files under a folder may be read, and reads them.
+    """Decides which files under a folder may be read, and reads them.
 
     Nothing is taken on trust: a link is not followed, whatever cannot be checked is refused, a path is checked by
-    every name that it goes by, and the answer is computed anew for every file, so that a changed .gitignore counts at
+    every name that it has, and the answer is computed again for every file, so that a changed .gitignore counts at
     once.
 
     Args:
@@ -63,7 +63,7 @@ class Workspace:
         self._folders = [(self._folded(name), Patterns("exclude", each, self.place)) for name, each in inner]
 
     def name_of(self, path: Path) -> str | None:
-        """A path's name relative to the root, with slashes, whichever way it is spelled; None if it lies outside.
+        """Return a path's name relative to the root, with slashes, however it is spelled; None if it lies outside.
 
         Args:
             path: absolute, or relative to the root.
@@ -74,7 +74,7 @@ class Workspace:
         return next(filter(None, reversed(place.names_in(self.place))), None)
 
     def refusal(self, path: Path) -> Refusal | None:
-        """Why a file may not be read, as far as its place and its name tell; None if it may.
+        """Return why a file must not be read, judged by its location and name; None if it may be.
 
         Args:
             path: absolute, or relative to the root.
@@ -83,7 +83,7 @@ class Workspace:
         return self._refused(path, spelled, inside=inside)
 
     def refusal_of_text(self, path: Path, text: str) -> Refusal | None:
-        """Why a document open in an editor may not be read for other files; it need not be on disk.
+        """Return why an open document must not be read for other files; it need not be on disk.
 
         Args:
             path: absolute, or relative to the root.
@@ -102,7 +102,7 @@ class Workspace:
         return Refusal(path, *wrong) if wrong else None
 
     def read(self, path: Path) -> str:
-        r"""Text of a file, with `\n` line ends.
+        r"""Read a file's text, with `\n` line ends.
 
         Raises:
             RefusedError: it may not be read.
@@ -117,11 +117,11 @@ class Workspace:
         wanted: Callable[[str], bool] = lambda _: True,
         refused: Callable[[Refusal], None] = lambda _: None,
     ) -> Iterator[Path]:
-        """Files whose place and name allow reading them, in the order of their names, folder by folder.
+        """Yield the files whose location and name allow reading, sorted by name, folder by folder.
 
         Args:
             wanted: by a file's name, whether the caller has a use for it; others are passed over silently.
-            refused: told of each refusal on the way; a refused folder is told of once.
+            refused: receives each refusal on the way; a refused folder is reported once.
         """
         for patterns in (self._include, self._exclude, *(each for _, each in self._folders)):
             patterns.look_at_links()
@@ -159,9 +159,9 @@ class Workspace:
             open_folders.extend(reversed(below))
 
     def _spelled(self, path: Path) -> tuple[list[Path], bool]:
-        """The paths in the root by which a file is known, and whether what would be opened lies in the root.
+        """Return a file's paths in the root, and whether what would be opened lies in the root.
 
-        The path without links is the last. A path that goes up behind a link may read as if it lay in the root, and
+        The path without links is the last. A path that goes up after a link may read as if it lay in the root, and
         lead elsewhere.
         """
         place = Place(self.root / path)
@@ -181,7 +181,7 @@ class Workspace:
         return None if inside else Refusal(path, "outside", f"it does not lie in {self.root}")
 
     def _refused_place(self, path: Path) -> Refusal | None:
-        """Why nothing may be read in the folders where a path lies."""
+        """Return why nothing may be read in the folders of a path."""
         folders = (self.root / folder for folder in reversed(path.relative_to(self.root).parents[:-1]))
         return next((refused for folder in folders if (refused := self._refused_folder(folder))), None)
 
@@ -230,14 +230,14 @@ class Workspace:
         return Refusal(path, "ignored", "git ignores it") if verdict.ignored else None
 
     def _excluding(self, name: str) -> Patterns:
-        """The patterns that leave files alone where a file or folder lies."""
+        """Return the exclusion patterns that apply where a file or folder lies."""
         inside = f"{self._folded(name)}/"
         return next(
             (each for folder, each in self._folders if inside.startswith(f"{folder}/")), self._exclude
         )
 
     def _has_rules_below(self, folder: str) -> bool:
-        """Whether a folder must be looked through, since another one in it has patterns of its own."""
+        """Tell whether a folder must be searched because a folder in it has patterns of its own."""
         return any(
             f"{inner}/".startswith(folder) and inner != folder.rstrip("/") for inner, _ in self._folders
         )
@@ -246,7 +246,7 @@ class Workspace:
         return folded(name, ignores_case=self._ignores_case)
 
     def _content(self, path: Path) -> str:
-        """Text of a file whose name was allowed; opened without following a link put there meanwhile."""
+        """Read a file whose name was allowed, without following a link created meanwhile."""
         try:
             with os.fdopen(os.open(path, OPEN_FLAGS), "rb") as file:
                 data = file.read(self.rules.max_bytes + 1)
