@@ -3,13 +3,12 @@
 from cg2ls.engine.engine import Engine
 from cg2ls.engine.options import EngineOptions
 from cg2ls.engine.prior import Prior
-from cg2ls.engine.request import EngineError, Guidance, Request, RequestError, Step, Timing, never
+from cg2ls.engine.request import EngineError, Request, RequestError, Step, Timing, never
 
 __all__ = [
     "Engine",
     "EngineError",
     "EngineOptions",
-    "Guidance",
     "Prior",
     "Request",
     "RequestError",

@@ -134,7 +134,7 @@ class DecodeLoop:
         return True
 
     def _in_time(self, count: int) -> bool:
-        return self._deadline.leaves(self._costs.seconds(count), first=not self._sampler.generated)
+        return self._deadline.leaves(self._costs.seconds(count))
 
     def _ends(self) -> bool:
         if len(self._sampler.generated) == self._most:

@@ -163,7 +163,7 @@ class Engine:
         """Generates several answers to one prompt, side by side in one batch where the processor runs it.
 
         The prompt is read once. Each answer is what `complete` gives with the seed `request.seed + i`, but for
-        the last digits of the logits; at temperature 0 all are the same. Guidance and drafts do not apply.
+        the last digits of the logits; at temperature 0 all are the same. Drafts do not apply.
 
         Args:
             request: what to complete.
@@ -180,12 +180,12 @@ class Engine:
         prepared = PreparedRequest.of(request, self.model, self.prefill_chunk)
         with self._manager.alone() as runtime:
             clock = RequestTimer(len(prepared.prompt))
-            deadline = Deadline(request.first_by_ms, request.total_ms)
+            deadline = Deadline(request.total_ms)
             try:
                 while True:
                     seeds = range(request.seed, request.seed + count)
                     samplers = [TokenSampler(self._vocabulary, request, seed) for seed in seeds]
-                    sequence = prepared.single_sequence(runtime)
+                    sequence = prepared.sequence(runtime)
                     batch = ParallelSampling(
                         runtime, sequence, samplers, deadline=deadline, clock=clock, is_complete=is_complete
                     )
@@ -200,7 +200,7 @@ class Engine:
         request = prepared.request
         with self._manager.alone() as runtime:
             clock = RequestTimer(len(prepared.prompt))
-            deadline = Deadline(request.first_by_ms, request.total_ms)
+            deadline = Deadline(request.total_ms)
             sampler = TokenSampler(self._vocabulary, request)
             try:
                 while True:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from cg2ls.engine.request import EngineError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable
 
     import numpy as np
     from numpy.typing import NDArray
@@ -43,7 +43,7 @@ class KVCachePool:
         """The one used last."""
         return self._by_age[-1]
 
-    def take(self, prompt: NDArray[np.int64], busy: Collection[KVContext] = ()) -> KVContext:
+    def take(self, prompt: NDArray[np.int64]) -> KVContext:
         """The context to run a prompt in, which thereby becomes the newest.
 
         It is the one that shares the longest prefix with the prompt. If that is another text's, an empty
@@ -52,21 +52,14 @@ class KVCachePool:
 
         Args:
             prompt: token ids, int64 [count].
-            busy: contexts the same request uses already.
-
-        Raises:
-            EngineError: all there may be are busy.
         """
-        free = [context for context in self._by_age if context not in busy]
-        shared = {id(context): context.cached.common_prefix(prompt) for context in free}
-        best = max(reversed(free), key=lambda context: shared[id(context)], default=None)
-        if best is not None and _continues(best, shared[id(best)], len(prompt)):
+        shared = {id(context): context.cached.common_prefix(prompt) for context in self._by_age}
+        best = max(reversed(self._by_age), key=lambda context: shared[id(context)])
+        if _continues(best, shared[id(best)], len(prompt)):
             return self._used(best)
-        empty = next((context for context in free if not context.cached.length), None)
-        taken = empty or self._another() or (free[0] if free else None)
-        if taken is None:
-            raise EngineError(f"This request needs more than the {self.most} contexts there is memory for.")
-        if best is not None and taken is not best:
+        empty = next((context for context in self._by_age if not context.cached.length), None)
+        taken = empty or self._another() or self._by_age[0]
+        if taken is not best:
             taken.adopt(best, shared[id(best)])
         return self._used(taken)
 

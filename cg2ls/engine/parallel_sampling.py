@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cg2ls.engine.model_runner import ModelRunner
     from cg2ls.engine.request import Step
     from cg2ls.engine.request_timer import RequestTimer
-    from cg2ls.engine.sequence import SingleSequence
+    from cg2ls.engine.sequence import TokenSequence
     from cg2ls.engine.token_sampler import TokenSampler
 
 
@@ -44,7 +44,7 @@ class ParallelSampling:
     def __init__(
         self,
         runtime: ModelRunner,
-        sequence: SingleSequence,
+        sequence: TokenSequence,
         samplers: Sequence[TokenSampler],
         *,
         deadline: Deadline,
@@ -124,7 +124,7 @@ class ParallelSampling:
         if stop():
             self._clock.ended = "cancelled"
             return False
-        if not self._deadline.leaves(self._runtime.costs.seconds(len(self._choosers)), first=False):
+        if not self._deadline.leaves(self._runtime.costs.seconds(len(self._choosers))):
             self._clock.ended = "time"
             return False
         return True
@@ -143,7 +143,7 @@ class _Rows:
         most: tokens an answer may have.
     """
 
-    def __init__(self, runtime: ModelRunner, sequence: SingleSequence, count: int, most: int) -> None:
+    def __init__(self, runtime: ModelRunner, sequence: TokenSequence, count: int, most: int) -> None:
         model, opened = runtime.model, runtime.opened
         self._session = opened.session
         self._length = sequence.forward.cached.length

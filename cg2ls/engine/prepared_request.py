@@ -9,15 +9,14 @@ import numpy as np
 
 from cg2ls.engine.model_draft import ModelDraft
 from cg2ls.engine.request import RequestError
-from cg2ls.engine.sequence import GuidedSequence, SingleSequence, TokenSequence
+from cg2ls.engine.sequence import TokenSequence
 from cg2ls.engine.speculative import Drafter, DraftHint, DraftLengthPolicy, NgramProposer, PriorDraft, Source
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from cg2ls.engine.kv_context import KVContext
     from cg2ls.engine.model_runner import ModelRunner
     from cg2ls.engine.request import Request
     from cg2ls.models.folder.description import ModelDescription
@@ -33,14 +32,12 @@ class PreparedRequest:
     Attributes:
         request: what is asked.
         prompt: its token ids, int64 [count].
-        away: those of its guidance; None without.
         most: tokens the answer may have.
         chunk: most tokens per call while reading.
     """
 
     request: Request
     prompt: NDArray[np.int64]
-    away: NDArray[np.int64] | None
     most: int
     chunk: int
 
@@ -49,25 +46,15 @@ class PreparedRequest:
         """Checks a request.
 
         Raises:
-            RequestError: a prompt is too long, or has an id that is no token.
+            RequestError: the prompt is too long, or has an id that is no token.
         """
         prompt = _checked(request.prompt, model)
-        away = None if request.guidance is None else _checked(request.guidance.prompt, model)
-        longest = max(len(prompt), 0 if away is None else len(away))
-        most = min(request.max_tokens, model.context_length - longest)
-        return cls(request, prompt, away, most, chunk)
-
-    def single_sequence(self, runtime: ModelRunner) -> SingleSequence:
-        """The prompt in the context that knows most of it."""
-        return _sequence(runtime, self.prompt, self.chunk)
+        return cls(request, prompt, min(request.max_tokens, model.context_length - len(prompt)), chunk)
 
     def sequence(self, runtime: ModelRunner) -> TokenSequence:
-        """The prompt, and that of the guidance if there is one."""
-        toward = self.single_sequence(runtime)
-        if self.request.guidance is None or self.away is None:
-            return toward
-        away = _sequence(runtime, self.away, self.chunk, busy=[toward.forward])
-        return GuidedSequence(toward, away, self.request.guidance.scale)
+        """The prompt in the context that knows most of it."""
+        forward = runtime.contexts.take(self.prompt)
+        return TokenSequence(forward, self.prompt, chunk=self.chunk, costs=runtime.costs)
 
     def drafter(self, policy: DraftLengthPolicy, smaller: ModelRunner | None) -> Drafter:
         """Sources of drafts, the surest kind first.
@@ -85,13 +72,6 @@ class PreparedRequest:
         if smaller is not None:
             sources.append(ModelDraft(smaller, self.prompt, chunk=self.chunk, most=self.most))
         return Drafter(sources, policy)
-
-
-def _sequence(
-    runtime: ModelRunner, prompt: NDArray[np.int64], chunk: int, busy: Collection[KVContext] = ()
-) -> SingleSequence:
-    forward = runtime.contexts.take(prompt, busy)
-    return SingleSequence(forward, prompt, chunk=chunk, costs=runtime.costs)
 
 
 def _checked(tokens: Sequence[int], model: ModelDescription) -> NDArray[np.int64]:

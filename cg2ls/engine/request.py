@@ -32,28 +32,6 @@ while it goes on, and where its iterator was closed."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Guidance:
-    """Classifier-free guidance (Sanchez et al. 2023, arXiv 2306.17806): away from what a lesser prompt leads to.
-
-    Tokens are chosen from logits b + scale * (a - b), a after the request's prompt and b after this one, which
-    costs a second context and twice the time.
-
-    Attributes:
-        prompt: the lesser prompt, such as the same text without what stands in front of it.
-        scale: 1 for no guidance, above 1 to follow the request's own prompt more.
-    """
-
-    prompt: Sequence[int]
-    scale: float = 1.5
-
-    def __post_init__(self) -> None:
-        if not self.prompt:
-            raise RequestError("The prompt of the guidance is empty; it needs at least one token.")
-        if not 0 <= self.scale < float("inf"):
-            raise RequestError(f"The scale of the guidance is {self.scale}, but must be 0 or more.")
-
-
-@dataclass(frozen=True, kw_only=True)
 class Request:
     """One completion.
 
@@ -69,10 +47,8 @@ class Request:
         prior: what else is known about the answer; it takes part in every choice and in `Step.logprob`.
         guess: tokens the answer probably begins with, as the rest of a suggestion that is being typed, or
             what a time box let through. They may save time and never change the answer.
-        guidance: another prompt to lead away from; None for none.
-        first_by_ms: the answer ends without a token if the first cannot be had by then; None for no limit.
         total_ms: the answer ends before the call of the graph that would exceed this; None for no limit.
-            Both count from the first use of the iterator. What was read stays read: the same prompt again
+            It counts from the first use of the iterator. What was read stays read: the same prompt again
             goes on from there.
         past_end: generate on after stop tokens, as a measurement of a fixed length needs.
     """
@@ -85,8 +61,6 @@ class Request:
     seed: int = 0
     prior: Prior | None = None
     guess: Sequence[int] = ()
-    guidance: Guidance | None = None
-    first_by_ms: float | None = None
     total_ms: float | None = None
     past_end: bool = False
 
@@ -99,10 +73,8 @@ class Request:
             raise RequestError(f"temperature is {self.temperature}, but must be 0 or more.")
         if not 0 < self.top_p <= 1:
             raise RequestError(f"top_p is {self.top_p}, but must be above 0 and at most 1.")
-        for name in ("first_by_ms", "total_ms"):
-            limit = getattr(self, name)
-            if limit is not None and not limit > 0:
-                raise RequestError(f"{name} is {limit}, but must be above 0.")
+        if self.total_ms is not None and not self.total_ms > 0:
+            raise RequestError(f"total_ms is {self.total_ms}, but must be above 0.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +85,7 @@ class Step:
         token: its id; never a stop id, unless the request goes past the end.
         data: its bytes, perhaps a part of a character.
         logprob: its log-probability in nats, at temperature 1 and before any healing mask: the model's own,
-            or what the request's prior or guidance made of it.
+            or what the request's prior made of it.
     """
 
     token: int

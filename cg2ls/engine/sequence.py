@@ -1,10 +1,10 @@
-"""A prompt and the answer behind it, in one context or, with guidance, in two."""
+"""A prompt and the answer behind it, in one context."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from time import perf_counter
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,34 +20,8 @@ GoOn = Callable[[int], bool]
 """Whether a call of so many tokens may still be made; asked before each."""
 
 
-class TokenSequence(Protocol):
-    """Where an answer grows."""
-
-    def read(self, answer: Sequence[int], draft: Sequence[int], go_on: GoOn) -> NDArray[np.float32] | None:
-        """Reads the prompt, the answer so far and a draft behind it, as far as they are not cached.
-
-        Returns:
-            Logits after the answer so far and after each drafted token, float32 [1 + draft, vocab]; None if
-            it was stopped on the way. What was read until then stays cached.
-        """
-
-    def extend(self, tokens: Sequence[int]) -> NDArray[np.float32]:
-        """Reads some more; logits after each token, float32 [tokens, vocab]."""
-
-    def keep(self, answer_tokens: int) -> None:
-        """Forgets what lies behind so many tokens of the answer."""
-
-    @property
-    def reused(self) -> int:
-        """Tokens of the prompt that were cached when it was read."""
-
-    @property
-    def runtime_s(self) -> float:
-        """Seconds spent in the graph so far."""
-
-
-class SingleSequence:
-    """One context.
+class TokenSequence:
+    """A prompt and the answer behind it, in one context.
 
     Args:
         forward: the context.
@@ -71,16 +45,23 @@ class SingleSequence:
 
     @property
     def reused(self) -> int:
-        """See `TokenSequence`."""
+        """Tokens of the prompt that were cached when it was read."""
         return self._reused
 
     @property
     def runtime_s(self) -> float:
-        """See `TokenSequence`."""
+        """Seconds spent in the graph so far."""
         return self._runtime_s
 
     def read(self, answer: Sequence[int], draft: Sequence[int], go_on: GoOn) -> NDArray[np.float32] | None:
-        """See `TokenSequence`. The last known token always runs, since its logits are what the answer goes on from."""
+        """Reads the prompt, the answer so far and a draft behind it, as far as they are not cached.
+
+        The last known token always runs, since its logits are what the answer goes on from.
+
+        Returns:
+            Logits after the answer so far and after each drafted token, float32 [1 + draft, vocab]; None if
+            it was stopped on the way. What was read until then stays cached.
+        """
         forward = self.forward
         known = np.concatenate([self._prompt, np.asarray(answer, dtype=np.int64)])
         start = min(forward.cached.common_prefix(known), len(known) - 1)
@@ -95,11 +76,11 @@ class SingleSequence:
         return self._run(last, 1 + len(draft)) if go_on(len(last)) else None
 
     def extend(self, tokens: Sequence[int]) -> NDArray[np.float32]:
-        """See `TokenSequence`."""
+        """Reads some more; logits after each token, float32 [tokens, vocab]."""
         return self._run(np.asarray(tokens, dtype=np.int64), len(tokens))
 
     def keep(self, answer_tokens: int) -> None:
-        """See `TokenSequence`."""
+        """Forgets what lies behind so many tokens of the answer."""
         self.forward.cached.truncate(len(self._prompt) + answer_tokens)
 
     def _run(self, tokens: NDArray[np.int64], rows: int) -> NDArray[np.float32]:
@@ -109,47 +90,3 @@ class SingleSequence:
         self._runtime_s += seconds
         self._costs.note(len(tokens), seconds)
         return logits
-
-
-class GuidedSequence:
-    """Two contexts with the same answer, whose logits are led from one to the other (see `Guidance`).
-
-    Args:
-        toward: with the request's prompt.
-        away: with the guidance's.
-        scale: how far, 1 for `toward` itself.
-    """
-
-    def __init__(self, toward: SingleSequence, away: SingleSequence, scale: float) -> None:
-        self._toward = toward
-        self._away = away
-        self._scale = np.float32(scale)
-
-    @property
-    def reused(self) -> int:
-        """See `TokenSequence`."""
-        return self._toward.reused
-
-    @property
-    def runtime_s(self) -> float:
-        """See `TokenSequence`."""
-        return self._toward.runtime_s + self._away.runtime_s
-
-    def read(self, answer: Sequence[int], draft: Sequence[int], go_on: GoOn) -> NDArray[np.float32] | None:
-        """See `TokenSequence`."""
-        away = self._away.read(answer, draft, go_on)
-        toward = None if away is None else self._toward.read(answer, draft, go_on)
-        return None if away is None or toward is None else self._led(toward, away)
-
-    def extend(self, tokens: Sequence[int]) -> NDArray[np.float32]:
-        """See `TokenSequence`."""
-        return self._led(self._toward.extend(tokens), self._away.extend(tokens))
-
-    def keep(self, answer_tokens: int) -> None:
-        """See `TokenSequence`."""
-        self._toward.keep(answer_tokens)
-        self._away.keep(answer_tokens)
-
-    def _led(self, toward: NDArray[np.float32], away: NDArray[np.float32]) -> NDArray[np.float32]:
-        led: NDArray[np.float32] = away + self._scale * (toward - away)
-        return led

@@ -56,7 +56,7 @@ def test_the_text_so_far_is_returned_in_time(plain, words, monkeypatch):
 def test_a_first_token_that_cannot_be_had_in_time_is_not_waited_for(plain, words, monkeypatch):
     slow = Slow(plain, monkeypatch)
     began = slow.now
-    assert ask(plain, words(100), first_by_ms=50) == []
+    assert ask(plain, words(100), total_ms=50) == []
     assert plain.last.ended == "time"
     assert slow.now - began <= 0.050
     assert plain.cached_tokens == words(48), "and what was read is there for the next request"
@@ -64,12 +64,10 @@ def test_a_first_token_that_cannot_be_had_in_time_is_not_waited_for(plain, words
 
 def test_asking_again_goes_on_where_the_time_ended(plain, words, uncached, monkeypatch):
     slow = Slow(plain, monkeypatch)
-    answers = [ask(plain, words(100), first_by_ms=50) for _ in range(3)]
+    answers = [ask(plain, words(100), total_ms=50) for _ in range(3)]
     assert answers[:2] == [[], []]
     expected = uncached(Request(prompt=words(100), max_tokens=30, past_end=True))
-    assert answers[2] == [step.token for step in expected], (
-        "once there is a first token, only total_ms counts"
-    )
+    assert answers[2] == [step.token for step in expected]
     assert sum(slow.calls) == 100 + 29
 
 
@@ -103,14 +101,11 @@ def test_a_draft_that_would_take_too_long_is_left_out(tiny_model, words, monkeyp
         assert slow.now - began <= 0.035 + 1e-9
 
 
-@pytest.mark.parametrize("name", ["first_by_ms", "total_ms"])
-def test_no_time_is_no_request(name):
-    with pytest.raises(EngineError, match=f"{name} is 0, but must be above 0"):
-        Request(prompt=[1], **{name: 0})
+def test_no_time_is_no_request():
+    with pytest.raises(EngineError, match="total_ms is 0, but must be above 0"):
+        Request(prompt=[1], total_ms=0)
 
 
-def test_a_box_without_limits_leaves_everything():
-    assert Deadline(None, None).leaves(1e9, first=True)
-    assert not Deadline(10, None).leaves(1, first=True)
-    assert Deadline(10, None).leaves(1, first=False)
-    assert not Deadline(None, 10).leaves(1, first=True)
+def test_a_deadline_without_a_limit_leaves_time_for_everything():
+    assert Deadline(None).leaves(1e9)
+    assert not Deadline(10).leaves(1)

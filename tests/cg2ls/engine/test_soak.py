@@ -13,7 +13,7 @@ SOAK = """
 import os, random, statistics, sys
 from pathlib import Path
 from cg2ls.evaluation.latency.startup import resident_mb
-from cg2ls.engine import Engine, EngineOptions, Guidance, Request
+from cg2ls.engine import Engine, EngineOptions, Request
 
 chance = random.Random(0)
 engine = Engine.open(Path(sys.argv[1]), threads=1, options=EngineOptions(drafts=True))
@@ -24,8 +24,7 @@ for key in range(int(sys.argv[2])):
     document.append(chance.randrange(300)) if len(document) < 220 else document.clear()
     prompt = document or [1]
     stop = iter([False] * chance.randrange(1, 6))
-    guidance = Guidance(prompt=prompt[-3:]) if key % 50 == 1 else None
-    request = Request(prompt=prompt, guess=[5] * (key % 4), max_tokens=6, guidance=guidance, past_end=True)
+    request = Request(prompt=prompt, guess=[5] * (key % 4), max_tokens=6, past_end=True)
     list(engine.complete(request, lambda: next(stop, True)))
     if key % 100 == 2:
         engine.candidates(request, 3)
