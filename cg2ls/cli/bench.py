@@ -83,7 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     if arguments.server:
         return _measure_server(arguments)
-    from cg2ls.engine.threads import default_threads
+    from cg2ls.engine.onnx_session import default_threads
     from cg2ls.evaluation.latency.workload import Workload
     from cg2ls.evaluation.report.bench_table import table
     from cg2ls.evaluation.runtimes import other_runtimes

@@ -14,9 +14,8 @@ from cg2ls.cli.machine import cpu, package_version
 from cg2ls.cli.nvidia import Nvidia, look_for_nvidia
 from cg2ls.completion.syntax.languages import same_language
 from cg2ls.engine import Engine, Request
-from cg2ls.engine.onnx_session import import_onnxruntime
+from cg2ls.engine.onnx_session import default_threads, import_onnxruntime, usable_cpus
 from cg2ls.engine.providers import usable
-from cg2ls.engine.threads import default_threads, usable_cpus
 from cg2ls.errors import Cg2Error
 from cg2ls.models.folder import locations
 from cg2ls.models.folder.locate import Located, locate_model

@@ -28,8 +28,7 @@ from cg2ls.completion.syntax.kind import kind_at
 from cg2ls.completion.trigger.extent import Extent, extent
 from cg2ls.completion.trigger.suppression import Asked, suppression
 from cg2ls.completion.types import Completion, CompletionEngine, Reason, Trigger
-from cg2ls.engine.prior import GuardedPrior, Prior
-from cg2ls.engine.request import Request, never
+from cg2ls.engine.request import GuardedPrior, Prior, Request, never
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

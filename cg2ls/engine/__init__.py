@@ -1,9 +1,7 @@
 """Runs a model folder: ONNX Runtime session, key/value caches, decode loop, drafts, sampling."""
 
 from cg2ls.engine.engine import Engine
-from cg2ls.engine.options import EngineOptions
-from cg2ls.engine.prior import Prior
-from cg2ls.engine.request import EngineError, Request, RequestError, Step, Timing, never
+from cg2ls.engine.request import EngineError, EngineOptions, Prior, Request, RequestError, Step, Timing, never
 
 __all__ = [
     "Engine",

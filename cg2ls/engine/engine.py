@@ -4,27 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cg2ls.engine.deadline import Deadline
-from cg2ls.engine.decoding import DecodeLoop
-from cg2ls.engine.forced_start import ByteIndex
-from cg2ls.engine.kv_context import RunError
+from cg2ls.engine.decoding import Deadline, DecodeLoop, RequestTimer
 from cg2ls.engine.model_loader import load_model_manager
 from cg2ls.engine.model_manager import ModelManager
-from cg2ls.engine.options import EngineOptions
+from cg2ls.engine.model_runner import Divergence, measure_divergence
 from cg2ls.engine.parallel_sampling import ParallelSampling
-from cg2ls.engine.prepared_request import PreparedRequest
 from cg2ls.engine.providers import PROVIDERS
-from cg2ls.engine.request import Request, RequestError, Step, Timing, never
-from cg2ls.engine.request_timer import RequestTimer
-from cg2ls.engine.row_divergence import Divergence, measure_divergence
+from cg2ls.engine.request import EngineOptions, Request, RequestError, RunError, Step, Timing, never
+from cg2ls.engine.sampler import ByteIndex, TokenSampler, Vocabulary
+from cg2ls.engine.sequence import PreparedRequest
 from cg2ls.engine.speculative import DraftLengthPolicy
-from cg2ls.engine.token_sampler import TokenSampler, Vocabulary
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from cg2ls.engine.memory_plan import MemoryPlan
+    from cg2ls.engine.model_loader import MemoryPlan
     from cg2ls.models.codegen2.tokenizer import CodeTokenizer
 
 
@@ -37,6 +32,7 @@ class Engine:
     Attributes:
         model: the model folder's description.
         tokenizer: its tokenizer.
+        memory: what the model may take.
         context_length: most tokens of a prompt and its answer together.
         drafts: whether drafts are used.
         last: what the last request cost.
@@ -44,10 +40,16 @@ class Engine:
     """
 
     def __init__(
-        self, manager: ModelManager, tokenizer: CodeTokenizer, *, drafts: bool | None = None
+        self,
+        manager: ModelManager,
+        tokenizer: CodeTokenizer,
+        memory: MemoryPlan,
+        *,
+        drafts: bool | None = None,
     ) -> None:
         self.model = manager.model
         self.tokenizer = tokenizer
+        self.memory = memory
         self.context_length = self.model.context_length
         self.drafts = self.model.independent_rows if drafts is None else drafts
         self.prefill_chunk = PROVIDERS[manager.provider].prefill_chunk
@@ -85,10 +87,10 @@ class Engine:
             TokenizerError: the tokenizer cannot be read.
         """
         options = options or EngineOptions()
-        manager, tokenizer = load_model_manager(
+        manager, tokenizer, memory = load_model_manager(
             folder, provider=provider, threads=threads, verify=verify, options=options, tell=tell
         )
-        return cls(manager, tokenizer, drafts=options.drafts)
+        return cls(manager, tokenizer, memory, drafts=options.drafts)
 
     def __enter__(self) -> Engine:
         return self
@@ -118,11 +120,6 @@ class Engine:
     def threads(self) -> int:
         """Threads inside one operator."""
         return self._manager.threads
-
-    @property
-    def memory(self) -> MemoryPlan:
-        """What the model may take."""
-        return self._manager.memory
 
     @property
     def loaded(self) -> bool:

@@ -4,18 +4,59 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cg2ls.engine.request import EngineError
+import numpy as np
+
+from cg2ls.engine.kv_cache import CachedTokens, KvBuffers
+from cg2ls.engine.onnx_session import first_line
+from cg2ls.engine.request import EngineError, RunError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import numpy as np
     from numpy.typing import NDArray
 
-    from cg2ls.engine.kv_context import KVContext
+    from cg2ls.engine.io_binding import IOBinding
 
-MOST_CONTEXTS = 4
-"""Documents that someone goes back and forth between, as a rule; more cost memory and little else."""
+
+class KVContext:
+    """Runs the graph over tokens that follow what one context has cached.
+
+    Args:
+        calls: runs the graph on the buffers.
+        buffers: the context's keys and values.
+    """
+
+    def __init__(self, calls: IOBinding, buffers: KvBuffers) -> None:
+        self.buffers = buffers
+        self.cached = CachedTokens(buffers.length)
+        self._calls = calls
+
+    def run(self, tokens: NDArray[np.int64], rows: int = 1) -> NDArray[np.float32]:
+        """Runs tokens that follow the cached ones.
+
+        Args:
+            tokens: int64 [count], at least one, within the buffers' length.
+            rows: of how many of the last tokens the logits are wanted, at most `MOST_ROWS`.
+
+        Returns:
+            Logits after each of these tokens, float32 [rows, vocab]; overwritten by the next call.
+
+        Raises:
+            RunError: ONNX Runtime failed; the cache holds what it held before.
+        """
+        try:
+            logits = self._calls.run(tokens, rows, self.cached.length + len(tokens))
+        except Exception as error:  # the runtime raises its own, undocumented classes
+            raise RunError(f"The model could not be run: {first_line(error)}") from None
+        self.cached.append(tokens)
+        return logits.astype(np.float32, copy=False)
+
+    def adopt(self, other: KVContext, length: int) -> None:
+        """Takes over another context's first tokens, where that is cheaper than reading them again."""
+        if self.buffers.copy_from(other.buffers, length):
+            self.cached.truncate(0)
+            self.cached.append(other.cached.tokens[:length])
+
 
 SAME_TEXT = 0.5
 """Share of what a context holds, or of the prompt, that must agree for the prompt to continue that context.

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cg2ls.engine.call_costs import CallCosts
-from cg2ls.engine.memory_plan import plan_memory
+from cg2ls.engine.kv_cache import context_bytes
 from cg2ls.engine.model_manager import ModelManager
 from cg2ls.engine.model_runner import ModelRunner
+from cg2ls.engine.onnx_session import default_threads
 from cg2ls.engine.request import EngineError
-from cg2ls.engine.threads import default_threads
 from cg2ls.models.codegen2.tokenizer import CodeTokenizer
-from cg2ls.models.folder.description import TOKENIZER, ModelDescription
+from cg2ls.models.folder.description import GRAPH, TOKENIZER, WEIGHTS, ModelDescription
 from cg2ls.models.folder.verify import check_integrity, check_structure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from cg2ls.engine.options import EngineOptions
+    from cg2ls.engine.request import EngineOptions
+    from cg2ls.models.folder.description import ModelDescription
 
 
 def load_model_manager(
@@ -29,7 +31,7 @@ def load_model_manager(
     verify: bool,
     options: EngineOptions,
     tell: Callable[[str], None] | None,
-) -> tuple[ModelManager, CodeTokenizer]:
+) -> tuple[ModelManager, CodeTokenizer, MemoryPlan]:
     """Opens a model folder; see `Engine.open`.
 
     A model that is opened again later is checked again: its files may have changed in between.
@@ -64,10 +66,8 @@ def load_model_manager(
             return None
         return _open_draft(options.draft_model, model, provider, threads, verify=verify)
 
-    manager = ModelManager(
-        open_runtime, open_draft, provider=provider, memory=memory, idle_s=options.idle_s, tell=tell
-    )
-    return manager, tokenizer
+    manager = ModelManager(open_runtime, open_draft, provider=provider, idle_s=options.idle_s, tell=tell)
+    return manager, tokenizer, memory
 
 
 def _checked(folder: Path, *, verify: bool) -> tuple[ModelDescription, CodeTokenizer]:
@@ -98,3 +98,59 @@ def _open_draft(
     runtime = ModelRunner.open(folder, model, provider=provider, threads=threads or default_threads())
     runtime.calibrate(whole=False)
     return runtime
+
+
+MEGABYTE = 1_000_000
+
+PREPACKED = 1.4
+"""Memory of weights in the runtime by their size on disk, at most: 1.0 to 1.35 were measured (docs/engine.md)."""
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryPlan:
+    """What a model's memory is spent on, in bytes.
+
+    Attributes:
+        weights: the weights in the runtime, at most.
+        context: keys and values of one context, once it is full.
+        contexts: how many there may be.
+        limit: most that all may take; None for no limit.
+    """
+
+    weights: int
+    context: int
+    contexts: int
+    limit: int | None
+
+    @property
+    def most(self) -> int:
+        """What everything takes when all contexts are full."""
+        return self.weights + self.contexts * self.context
+
+    def __str__(self) -> str:
+        limit = "no limit" if self.limit is None else f"limit {self.limit / MEGABYTE:.0f} MB"
+        return (
+            f"{self.most / MEGABYTE:.0f} MB at most: weights {self.weights / MEGABYTE:.0f} MB,"
+            f" {self.contexts} contexts of {self.context / MEGABYTE:.1f} MB; {limit}"
+        )
+
+
+def plan_memory(model: ModelDescription, *, contexts: int, limit_mb: float | None) -> MemoryPlan:
+    """As many contexts as wanted, or as the limit has room for.
+
+    Raises:
+        EngineError: the limit has no room for the weights and one context.
+    """
+    weights = int(
+        PREPACKED * sum(model.files[name].bytes for name in (GRAPH, WEIGHTS) if name in model.files)
+    )
+    context = context_bytes(model.architecture, model.context_length, model.kv_dtype)
+    if limit_mb is None:
+        return MemoryPlan(weights, context, contexts, None)
+    limit = int(limit_mb * MEGABYTE)
+    if weights + context > limit:
+        raise EngineError(
+            f"{model.name} needs {(weights + context) / MEGABYTE:.0f} MB, but the memory limit is"
+            f" {limit_mb:.0f} MB; raise the limit or use a smaller model."
+        )
+    return MemoryPlan(weights, context, min(contexts, (limit - weights) // context), limit)

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from cg2ls.engine.idle_timer import IdleTimer
-from cg2ls.engine.memory_plan import MemoryPlan, give_back
 from cg2ls.engine.request import EngineError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from cg2ls.engine.call_costs import CallCosts
-    from cg2ls.engine.kv_context import RunError
     from cg2ls.engine.model_runner import ModelRunner
+    from cg2ls.engine.request import RunError
     from cg2ls.models.folder.description import ModelDescription
 
 
@@ -26,7 +26,6 @@ class ModelManager:
         open_runtime: opens the model on a provider (`auto` or a name); raises Cg2Error.
         open_draft: opens the smaller model that drafts, if there is one.
         provider: where it is to run.
-        memory: what it may take.
         idle_s: seconds without a request after which its memory is freed; None for never.
         tell: gets what a person may want to know.
 
@@ -43,7 +42,6 @@ class ModelManager:
         open_draft: Callable[[], ModelRunner | None],
         *,
         provider: str,
-        memory: MemoryPlan,
         idle_s: float | None,
         tell: Callable[[str], None] | None,
     ) -> None:
@@ -55,7 +53,6 @@ class ModelManager:
         self._lock = threading.Lock()
         self._owner: int | None = None
         self._idle = IdleTimer(idle_s, self.unload)
-        self.memory = memory
         self.closed = False
         self.runtime: ModelRunner | None = open_runtime(provider)
         self.draft = open_draft()
@@ -132,3 +129,38 @@ class ModelManager:
     def _free(self) -> None:
         self.runtime = self.draft = None
         give_back()
+
+
+def give_back() -> None:
+    """Returns freed memory to the system, which glibc would otherwise keep for later."""
+    gc.collect()
+    with suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+class IdleTimer:
+    """Calls back when `rest` was called and neither `wake` nor `rest` for some seconds.
+
+    Args:
+        seconds: how long; None for never.
+        act: what to do, in a thread of its own.
+    """
+
+    def __init__(self, seconds: float | None, act: Callable[[], None]) -> None:
+        self._seconds = seconds
+        self._act = act
+        self._timer: threading.Timer | None = None
+
+    def rest(self) -> None:
+        """Begins to count anew."""
+        self.wake()
+        if self._seconds is not None:
+            self._timer = threading.Timer(self._seconds, self._act)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def wake(self) -> None:
+        """Stops counting."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

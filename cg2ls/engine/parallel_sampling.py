@@ -8,21 +8,20 @@ import numpy as np
 
 from cg2ls.engine.io_binding import logits_dtype
 from cg2ls.engine.kv_cache import KvBuffers
-from cg2ls.engine.kv_context import RunError, first_line
+from cg2ls.engine.onnx_session import first_line
 from cg2ls.engine.providers import PROVIDERS
-from cg2ls.engine.request import RequestError
+from cg2ls.engine.request import RequestError, RunError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
-    from cg2ls.engine.deadline import Deadline
+    from cg2ls.engine.decoding import Deadline, RequestTimer
     from cg2ls.engine.model_runner import ModelRunner
     from cg2ls.engine.request import Step
-    from cg2ls.engine.request_timer import RequestTimer
+    from cg2ls.engine.sampler import TokenSampler
     from cg2ls.engine.sequence import TokenSequence
-    from cg2ls.engine.token_sampler import TokenSampler
 
 
 class ParallelSampling:

@@ -163,7 +163,7 @@ def open_folder(folder: Path, options: Options, tell: Callable[[str], None]) -> 
         EngineError: it cannot be run here.
     """
     from cg2ls.engine import Engine
-    from cg2ls.engine.options import EngineOptions
+    from cg2ls.engine.request import EngineOptions
 
     idle_s = options.unload_after_minutes * 60 or None
     kept = EngineOptions(memory_mb=options.memory_mb, idle_s=idle_s)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from cg2ls.completion import CompletionEngine
     from cg2ls.completion.session import PriorOf
-    from cg2ls.engine.prior import Prior
+    from cg2ls.engine.request import Prior
     from cg2ls.retrieval.memory.read_workspace import Progress
     from cg2ls.server.app import Server
     from cg2ls.server.documents import Document, Snapshot

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cg2ls.engine.sampling import LogSoftmax
+from cg2ls.engine.sampler import LogSoftmax
 from cg2ls.retrieval.memory.evidence import DocumentPart, IndexPart, Part
 from cg2ls.retrieval.memory.index import Index, IndexedFile
 from cg2ls.retrieval.memory.live_document import LiveDocument

@@ -23,7 +23,7 @@ so far, the longer it lasts (prompt lookup, Saxena 2023)."""
 
 
 class MemoryPrior:
-    """One request's view of memory; implements `cg2ls.engine.prior.Prior`.
+    """One request's view of memory; implements `cg2ls.engine.request.Prior`.
 
     Args:
         parts: where to look.

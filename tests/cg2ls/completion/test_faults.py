@@ -8,8 +8,7 @@ from cg2ls.completion import CompletionOptions, DocumentSession
 from cg2ls.completion import session as sessions
 from cg2ls.completion.faults import EngineFailedError, answers_of
 from cg2ls.completion.postprocess import pipeline
-from cg2ls.engine.kv_context import RunError
-from cg2ls.engine.request import EngineError, Request, RequestError, Step
+from cg2ls.engine.request import EngineError, Request, RequestError, RunError, Step
 
 
 def fails(*_: object) -> None:

@@ -10,11 +10,10 @@ import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
-from cg2ls.engine import Engine, EngineError, EngineOptions, Request, idle_timer, model_runner
+from cg2ls.engine import Engine, EngineError, EngineOptions, Request, model_manager, model_runner
 from cg2ls.models.folder.description import ModelFolderError
 
 
@@ -161,7 +160,7 @@ class Alarms:
 
 def test_an_idle_model_is_unloaded_and_a_used_one_is_not(tiny_model, words, monkeypatch):
     alarms = Alarms()
-    monkeypatch.setattr(idle_timer, "threading", SimpleNamespace(Timer=alarms.timer))
+    monkeypatch.setattr(model_manager.threading, "Timer", alarms.timer)
     with Engine.open(tiny_model, threads=1, options=EngineOptions(idle_s=0.4)) as engine:
         for _ in range(8):
             list(engine.complete(Request(prompt=words(5), max_tokens=1)))
@@ -199,7 +198,6 @@ def test_files_that_changed_while_a_model_was_unloaded_are_noticed(tiny_model, t
 MEASURED = """
 import os, sys
 from pathlib import Path
-from types import SimpleNamespace
 from cg2ls.evaluation.latency.startup import resident_mb
 from cg2ls.engine import Engine, EngineOptions, Request
 

@@ -17,8 +17,7 @@ from hypothesis import strategies as st
 from cg2ls.completion import session as sessions
 from cg2ls.completion.postprocess import RULES, pipeline
 from cg2ls.completion.reuse.typed_through import TypedThrough
-from cg2ls.engine.kv_context import RunError
-from cg2ls.engine.request import RequestError
+from cg2ls.engine.request import RequestError, RunError
 from cg2ls.server import completer, completion_menu, inline_completion, reply, status, usage
 from cg2ls.server.documents import Documents
 from tests.cg2ls.server.in_process import ANSWER, Client, conversation, shown

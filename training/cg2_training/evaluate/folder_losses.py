@@ -9,8 +9,7 @@ import numpy.typing as npt
 
 from cg2_training.evaluate.losses import TokenLosses
 from cg2_training.objective import IGNORED
-from cg2ls.engine.onnx_session import open_session
-from cg2ls.engine.threads import default_threads
+from cg2ls.engine.onnx_session import default_threads, open_session
 from cg2ls.models.folder import ModelDescription
 
 CHUNK = 64

@@ -6,8 +6,8 @@ from time import perf_counter
 
 import pytest
 
-from cg2ls.engine import Engine, EngineError, EngineOptions, Request, deadline
-from cg2ls.engine.deadline import Deadline
+from cg2ls.engine import Engine, EngineError, EngineOptions, Request, decoding
+from cg2ls.engine.decoding import Deadline
 
 
 class Slow:
@@ -16,7 +16,7 @@ class Slow:
     def __init__(self, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = perf_counter()
         self.calls: list[int] = []
-        monkeypatch.setattr(deadline, "perf_counter", lambda: self.now)
+        monkeypatch.setattr(decoding, "perf_counter", lambda: self.now)
         monkeypatch.setattr(engine._manager.costs, "seconds", lambda count: count / 1e3)
         calls = engine._manager.runtime.contexts.newest._calls
         run = calls.run

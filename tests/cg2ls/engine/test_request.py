@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cg2ls.engine import Request, RequestError
-from cg2ls.engine.prior import GuardedPrior
+from cg2ls.engine.request import GuardedPrior
 
 Scores = np.ndarray
 

@@ -9,8 +9,7 @@ import pytest
 from cg2_quantize import convert
 from cg2ls.engine import Engine
 from cg2ls.engine.io_binding import IN_PAIRS, SINGLE, Pairs
-from cg2ls.engine.model_runner import ALONE
-from cg2ls.engine.row_divergence import Divergence
+from cg2ls.engine.model_runner import ALONE, Divergence
 
 
 @pytest.mark.parametrize("precision", ["int8", "int4"])

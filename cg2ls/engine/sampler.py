@@ -1,0 +1,230 @@
+"""From logits to the next step of one answer: healing, prior, sampling, stop tokens."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cg2ls.engine.request import Request, RequestError, Step
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from cg2ls.models.codegen2.special_tokens import SpecialTokens
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """What choosing needs to know of a model's tokens.
+
+    Attributes:
+        model: its name, for errors.
+        token_bytes: the bytes of every token by id.
+        index: the same, sorted.
+        special: which tokens end an answer.
+    """
+
+    model: str
+    token_bytes: Sequence[bytes]
+    index: ByteIndex
+    special: SpecialTokens
+
+
+class TokenSampler:
+    """Chooses one answer's tokens, one after the other.
+
+    Args:
+        vocabulary: of the model.
+        request: how to choose.
+        seed: of the sampler; the request's own if None.
+
+    Attributes:
+        generated: the tokens chosen so far; a stop token is not among them.
+    """
+
+    def __init__(self, vocabulary: Vocabulary, request: Request, seed: int | None = None) -> None:
+        self.generated: list[int] = []
+        self._vocabulary = vocabulary
+        self._prior = request.prior
+        self._log_softmax = LogSoftmax(vocabulary.special.vocab_size)
+        self._past_end = request.past_end
+        self._sampler = Sampler(request.temperature, request.top_p, request.seed if seed is None else seed)
+        self._forced = ForcedStart(vocabulary.index, request.forced)
+
+    @property
+    def is_healing(self) -> bool:
+        """Whether forced bytes are still open."""
+        return self._forced.is_open
+
+    def choose(self, logits: NDArray[np.float32]) -> Step | None:
+        """The next step; None if the answer ends here.
+
+        Args:
+            logits: after the tokens generated so far, float32 [vocab].
+
+        Raises:
+            RequestError: no token has the forced bytes, or the logits are not finite, which depends on the prompt.
+        """
+        name = self._vocabulary.model
+        scores = logits if self._prior is None else self._prior.mix(self.generated, logits)
+        allowed = self._forced.allowed()
+        if allowed is not None and not len(allowed):
+            raise RequestError(f"{name} has no token for the bytes the answer must begin with.")
+        token = self._sampler.pick(scores, allowed)
+        logprob = self._log_softmax.at(logits, token) if self._prior is None else float(scores[token])
+        if not math.isfinite(logprob):
+            raise RequestError(f"{name} computes no finite numbers; convert the model again.")
+        if self._vocabulary.special.is_stop(token) and not self._past_end:
+            return None
+        data = self._vocabulary.token_bytes[token]
+        self._forced.take(data)
+        self.generated.append(token)
+        return Step(token, data, logprob)
+
+
+class LogSoftmax:
+    """Log-probabilities of single tokens, in arrays that are made once.
+
+    Args:
+        vocab_size: length of the logits.
+    """
+
+    def __init__(self, vocab_size: int) -> None:
+        self._scratch: NDArray[np.float32] = np.empty(vocab_size, dtype=np.float32)
+
+    def at(self, logits: NDArray[np.float32], token: int) -> float:
+        """Log-softmax of the logits at `token`, in nats, by log-sum-exp; NaN if the logits are."""
+        peak = logits.max()
+        np.subtract(logits, peak, out=self._scratch)
+        chosen = float(self._scratch[token])
+        np.exp(self._scratch, out=self._scratch)
+        total = float(self._scratch.sum())
+        return chosen - math.log(total) if total > 0 else math.nan
+
+
+class Sampler:
+    """Picks tokens: the likeliest at temperature 0, else at random from the nucleus.
+
+    Args:
+        temperature: 0, or the divisor of the logits.
+        top_p: mass of the nucleus: the fewest likeliest tokens whose probabilities sum to at least this
+            (Holtzman et al. 2020, arXiv 1904.09751).
+        seed: of this sampler's own random numbers.
+    """
+
+    def __init__(self, temperature: float, top_p: float, seed: int) -> None:
+        self._temperature = temperature
+        self._top_p = top_p
+        self._random = np.random.default_rng(seed)
+
+    def pick(self, logits: NDArray[np.float32], allowed: NDArray[np.int64] | None = None) -> int:
+        """One token.
+
+        Args:
+            logits: float32 [vocab].
+            allowed: ids to choose from, at least one; None for all.
+        """
+        candidates = logits if allowed is None else logits[allowed]
+        position = self._greedy(candidates) if self._temperature == 0 else self._draw(candidates)
+        return position if allowed is None else int(allowed[position])
+
+    @staticmethod
+    def _greedy(candidates: NDArray[np.float32]) -> int:
+        return int(candidates.argmax())
+
+    def _draw(self, candidates: NDArray[np.float32]) -> int:
+        weights = candidates - candidates.max()
+        weights /= np.float32(self._temperature)
+        np.exp(weights, out=weights)
+        if self._top_p == 1:
+            return self._from(weights)
+        nucleus = _nucleus(weights, self._top_p)
+        return int(nucleus[self._from(weights[nucleus])])
+
+    def _from(self, weights: NDArray[np.float32]) -> int:
+        cumulative = weights.cumsum(dtype=np.float64)
+        drawn = self._random.random() * cumulative[-1]
+        return min(int(np.searchsorted(cumulative, drawn, side="right")), len(weights) - 1)
+
+
+def _nucleus(weights: NDArray[np.float32], mass: float) -> NDArray[np.intp]:
+    """Positions of the fewest largest weights that make up at least this share of the sum.
+
+    Weights below (1 - mass) / n of the sum are left out before sorting: all of them together make up less
+    than 1 - mass, so the nucleus is complete without them. Only values are sorted, which is several times
+    faster than sorting positions.
+    """
+    total = float(weights.sum(dtype=np.float64))
+    likely = weights[weights >= (1 - mass) / len(weights) * total]
+    descending = np.sort(likely)[::-1]
+    size = min(int(np.searchsorted(descending.cumsum(dtype=np.float64), mass * total)) + 1, len(likely))
+    least = descending[size - 1]
+    above = np.flatnonzero(weights > least)
+    ties = np.flatnonzero(weights == least)[: size - len(above)]
+    return np.concatenate([above, ties])
+
+
+class ByteIndex:
+    """The vocabulary sorted by bytes; tokens without bytes (special and unused ones) are left out.
+
+    Args:
+        token_bytes: the bytes of every token by id.
+    """
+
+    def __init__(self, token_bytes: Sequence[bytes]) -> None:
+        ordered = sorted(
+            (token for token, data in enumerate(token_bytes) if data), key=token_bytes.__getitem__
+        )
+        self._bytes = [token_bytes[token] for token in ordered]
+        self._tokens: NDArray[np.int64] = np.array(ordered, dtype=np.int64)
+        self._longest = max(map(len, self._bytes), default=0)
+
+    def starting_with(self, start: bytes) -> NDArray[np.int64]:
+        """Tokens whose bytes start with `start`."""
+        low = bisect_left(self._bytes, start)
+        end = _successor(start)
+        high = len(self._bytes) if end is None else bisect_left(self._bytes, end, lo=low)
+        return self._tokens[low:high]
+
+    def agreeing_with(self, forced: bytes) -> NDArray[np.int64]:
+        """Tokens that may come next: those that start with `forced`, and those that it starts with."""
+        parts = [self.starting_with(forced)]
+        for length in range(1, min(len(forced), self._longest + 1)):
+            low = bisect_left(self._bytes, forced[:length])
+            high = bisect_left(self._bytes, forced[:length] + b"\0", lo=low)
+            if high > low:
+                parts.append(self._tokens[low:high])
+        return np.concatenate(parts)
+
+
+class ForcedStart:
+    """The bytes that an answer still has to begin with."""
+
+    def __init__(self, index: ByteIndex, forced: bytes) -> None:
+        self._index = index
+        self._open = forced
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there are any."""
+        return bool(self._open)
+
+    def allowed(self) -> NDArray[np.int64] | None:
+        """Ids that may come next, perhaps none; None when every token may."""
+        return self._index.agreeing_with(self._open) if self._open else None
+
+    def take(self, data: bytes) -> None:
+        """Notes the bytes of the token that was chosen from `allowed`."""
+        self._open = self._open[len(data) :]
+
+
+def _successor(start: bytes) -> bytes | None:
+    """The least byte string above every one that starts with `start`; None if there is none."""
+    stripped = start.rstrip(b"\xff")
+    return stripped[:-1] + bytes([stripped[-1] + 1]) if stripped else None
