@@ -110,7 +110,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _measure_server(arguments: argparse.Namespace) -> int:
     from cg2ls.cli.bench_server import run_server_bench
-    from cg2ls.models.folder.locate import locate_model
+    from cg2ls.models.folder.store import locate_model
 
     folder = locate_model(flag=arguments.model).folder
     return run_server_bench(folder, as_json=arguments.json, memory=arguments.memory)
@@ -174,7 +174,7 @@ def _measure(
 def _folder(arguments: argparse.Namespace, room: Path) -> Path:
     """The model folder to measure; the reference model is made anew each time, as the graph may have changed."""
     from cg2ls.evaluation.runtimes.other_runtimes import make_reference_model
-    from cg2ls.models.folder.locate import locate_model
+    from cg2ls.models.folder.store import locate_model
 
     if not arguments.reference_shape:
         return locate_model(flag=arguments.model).folder

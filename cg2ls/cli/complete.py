@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     from cg2ls.completion import CompletionOptions, DocumentSession
     from cg2ls.engine import Engine
-    from cg2ls.models.folder.locate import locate_model
+    from cg2ls.models.folder.store import locate_model
 
     options = CompletionOptions(max_lines=arguments.max_lines, unknown_languages=True)
     language = arguments.language or language_of_name(arguments.file.name)

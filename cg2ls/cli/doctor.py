@@ -18,7 +18,7 @@ from cg2ls.engine.onnx_session import default_threads, import_onnxruntime, usabl
 from cg2ls.engine.providers import usable
 from cg2ls.errors import Cg2Error
 from cg2ls.models.folder import locations
-from cg2ls.models.folder.locate import Located, locate_model
+from cg2ls.models.folder.store import Located, locate_model
 from cg2ls.privacy import VARIABLES
 from cg2ls.table import aligned
 

@@ -161,7 +161,7 @@ def explain(arguments: argparse.Namespace) -> int:
     from cg2ls.cli.complete import _at, offset_of, read
     from cg2ls.completion.prompt.token_healing import heal
     from cg2ls.engine import Engine
-    from cg2ls.models.folder.locate import locate_model
+    from cg2ls.models.folder.store import locate_model
     from cg2ls.retrieval.memory.explain import explain
 
     try:
@@ -198,7 +198,7 @@ def tune(arguments: argparse.Namespace) -> int:
     from cg2ls.evaluation.quality.replay_memory import ReplayMemory
     from cg2ls.evaluation.quality.sources import collect
     from cg2ls.evaluation.quality.teacher_forcing import examples, learn
-    from cg2ls.models.folder.locate import locate_model
+    from cg2ls.models.folder.store import locate_model
     from cg2ls.retrieval.memory.fit_mixture import fit_and_validate
     from cg2ls.workspace.languages import LANGUAGES
 
@@ -229,7 +229,7 @@ def bench(arguments: argparse.Namespace) -> int:
     if arguments.keys:
         from cg2ls.engine import Engine
         from cg2ls.evaluation.latency.background_build import typed_beside_a_build
-        from cg2ls.models.folder.locate import locate_model
+        from cg2ls.models.folder.store import locate_model
 
         located = locate_model(flag=arguments.model, language=arguments.language)
         with Engine.open(located.folder) as engine:
@@ -257,7 +257,7 @@ def _root(arguments: argparse.Namespace) -> Path:
 def _memory(arguments: argparse.Namespace) -> Memory:
     from cg2ls.models.codegen2.tokenizer import CodeTokenizer
     from cg2ls.models.folder.description import TOKENIZER
-    from cg2ls.models.folder.locate import locate_model
+    from cg2ls.models.folder.store import locate_model
     from cg2ls.retrieval.memory import Memory
     from cg2ls.retrieval.memory.installed_packages import installed
     from cg2ls.workspace import ReadingRules, Workspace

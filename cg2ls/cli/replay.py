@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     from cg2ls.evaluation.report.picture import picture
     from cg2ls.evaluation.report.replay_table import table
     from cg2ls.files import write_atomically
-    from cg2ls.models.folder.locate import locate_model
+    from cg2ls.models.folder.store import locate_model
     from cg2ls.workspace.languages import LANGUAGES
 
     load = round(os.getloadavg()[0], 2)

@@ -134,7 +134,7 @@ class Models:
         self._chosen.clear()
 
     def _located(self, language: str, setting: str) -> Model:
-        from cg2ls.models.folder.locate import locate_model
+        from cg2ls.models.folder.store import locate_model
 
         flag = None if setting and setting != self.flag else self.flag
         try:

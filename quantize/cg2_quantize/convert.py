@@ -38,8 +38,7 @@ from cg2_quantize.verification.sanity import check_sense, declared_untrained
 from cg2ls.files import replacing_folder, sha256_of
 from cg2ls.models.codegen2 import CodeGenConfig, SpecialTokens
 from cg2ls.models.codegen2.config import GROUPS_KEY
-from cg2ls.models.codegen2.files import read_json
-from cg2ls.models.codegen2.weight_files import find_weights
+from cg2ls.models.codegen2.files import find_weights, read_json
 from cg2ls.models.folder.description import (
     CONTENT,
     DESCRIPTION,

@@ -14,7 +14,7 @@ from cg2_quantize.checkpoint import dequantize
 from cg2_quantize.checkpoint.synthetic import write_random_checkpoint
 from cg2ls.engine.onnx_session import ARITHMETIC
 from cg2ls.models.codegen2 import Checkpoint, CodeGenConfig, CodeTokenizer, write_checkpoint
-from cg2ls.models.codegen2.qkv import fuse_qkv, split_qkv
+from cg2ls.models.codegen2.tensor_layout import fuse_qkv, split_qkv
 from cg2ls.models.folder.locations import SHIPPED_DEFAULT
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from cg2_quantize.cli import main
 from cg2_quantize.planning.machine import Machine
 from cg2ls.models.codegen2 import Checkpoint
 from cg2ls.models.folder import ModelDescription
-from cg2ls.models.folder.locate import locate_model
 from cg2ls.models.folder.locations import SHIPPED_DEFAULT
+from cg2ls.models.folder.store import locate_model
 
 
 def test_converts_and_prints_one_table_line(checkpoint, tmp_path, capsys):

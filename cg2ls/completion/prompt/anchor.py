@@ -1,7 +1,7 @@
 """The anchor: where the answer's known part begins.
 
 It stays where it is while someone types, so that only the typed tokens are new to the engine's cache (EFIM,
-Guo et al. 2025, arXiv 2505.21889; see `cg2ls.models.codegen2.infill`). It moves when the cursor jumps, the text
+Guo et al. 2025, arXiv 2505.21889; see `cg2ls.models.codegen2.special_tokens`). It moves when the cursor jumps, the text
 around it changes, or the known part grows longer than the model was trained to continue.
 """
 

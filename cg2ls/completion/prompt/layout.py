@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cg2ls.models.codegen2.infill import anchored_prompt
+from cg2ls.models.codegen2.special_tokens import anchored_prompt
 
 if TYPE_CHECKING:
     from cg2ls.completion.prompt.anchor import Placed

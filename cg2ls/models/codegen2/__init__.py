@@ -2,8 +2,7 @@
 
 from cg2ls.models.codegen2.checkpoint import Checkpoint, CheckpointError, write_checkpoint
 from cg2ls.models.codegen2.config import CodeGenConfig, ConfigError
-from cg2ls.models.codegen2.infill import anchored_prompt
-from cg2ls.models.codegen2.special_tokens import SpecialTokens
+from cg2ls.models.codegen2.special_tokens import SpecialTokens, anchored_prompt
 from cg2ls.models.codegen2.tokenizer import CodeTokenizer, TokenizerError
 
 __all__ = [

@@ -17,12 +17,11 @@ from safetensors.numpy import save_file
 
 from cg2ls.files import replacing_folder
 from cg2ls.jsontext import json_text
-from cg2ls.models.codegen2.config import CODEGEN25, ROTARY_BASE, CodeGenConfig
-from cg2ls.models.codegen2.files import CheckpointError, read_json
-from cg2ls.models.codegen2.llama import llama_shapes
+from cg2ls.models.codegen2.config import ROTARY_BASE, CodeGenConfig
+from cg2ls.models.codegen2.files import INDEX, SINGLE, CheckpointError, find_weights, read_json
 from cg2ls.models.codegen2.quantized import TYPES, method_beside, method_in_names
 from cg2ls.models.codegen2.safetensors_map import map_safetensors
-from cg2ls.models.codegen2.weight_files import INDEX, SINGLE, find_weights
+from cg2ls.models.codegen2.tensor_layout import tensor_shapes
 
 __all__ = [
     "INDEX",
@@ -67,32 +66,6 @@ class StoredTensor(Protocol):
 
 PickleReader = Callable[[tuple[Path, ...]], Iterator[tuple[str, StoredTensor]]]
 """Gives the tensors of .bin files by name."""
-
-
-def tensor_shapes(config: CodeGenConfig) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of every weight, as published in `Salesforce/codegen2-*` and `codegen25-*`."""
-    if config.family == CODEGEN25:
-        return llama_shapes(config)
-    d, inner, vocab = config.n_embd, config.n_inner, config.vocab_size
-    shapes: dict[str, tuple[int, ...]] = {"transformer.wte.weight": (vocab, d)}
-    for layer in range(config.n_layer):
-        at = f"transformer.h.{layer}"
-        shapes |= {
-            f"{at}.ln_1.weight": (d,),
-            f"{at}.ln_1.bias": (d,),
-            f"{at}.attn.qkv_proj.weight": (3 * d, d),
-            f"{at}.attn.out_proj.weight": (d, d),
-            f"{at}.mlp.fc_in.weight": (inner, d),
-            f"{at}.mlp.fc_in.bias": (inner,),
-            f"{at}.mlp.fc_out.weight": (d, inner),
-            f"{at}.mlp.fc_out.bias": (d,),
-        }
-    return shapes | {
-        "transformer.ln_f.weight": (d,),
-        "transformer.ln_f.bias": (d,),
-        "lm_head.weight": (vocab, d),
-        "lm_head.bias": (vocab,),
-    }
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from typing import Any
 
 from cg2ls.errors import Cg2Error
 from cg2ls.models.codegen2.config_keys import unlike
-from cg2ls.models.codegen2.llama import llama_dict, shape_from_llama, whole
 from cg2ls.models.codegen2.quantized import method_in_config
 
 CODEGEN2, CODEGEN25 = "codegen2", "codegen2.5"
@@ -134,7 +133,7 @@ class CodeGenConfig:
 
     def to_dict(self, *, end_of_text_id: int) -> dict[str, Any]:
         """The Hugging Face config.json of this model; the ids of begin and end are set right (not 1 and 2)."""
-        shape = llama_dict(self) if self.family == CODEGEN25 else self._codegen_dict()
+        shape = _llama_dict(self) if self.family == CODEGEN25 else self._codegen_dict()
         return shape | {
             "initializer_range": 0.02,
             "tie_word_embeddings": False,
@@ -166,15 +165,15 @@ class CodeGenConfig:
 
 
 def _codegen2(raw: Mapping[str, Any], qkv_groups: int | None) -> CodeGenConfig:
-    n_embd = whole(raw, "n_embd")
+    n_embd = _whole(raw, "n_embd")
     return CodeGenConfig(
-        n_layer=whole(raw, "n_layer"),
+        n_layer=_whole(raw, "n_layer"),
         n_embd=n_embd,
-        n_head=whole(raw, "n_head"),
-        rotary_dim=whole(raw, "rotary_dim"),
-        n_positions=whole(raw, "n_positions"),
-        vocab_size=whole(raw, "vocab_size"),
-        n_inner=4 * n_embd if raw.get("n_inner") is None else whole(raw, "n_inner"),
+        n_head=_whole(raw, "n_head"),
+        rotary_dim=_whole(raw, "rotary_dim"),
+        n_positions=_whole(raw, "n_positions"),
+        vocab_size=_whole(raw, "vocab_size"),
+        n_inner=4 * n_embd if raw.get("n_inner") is None else _whole(raw, "n_inner"),
         qkv_groups=qkv_groups if qkv_groups is not None else implied_groups(raw),
         layer_norm_epsilon=float(raw.get("layer_norm_epsilon", 1e-5)),
         tied=bool(raw.get("tie_word_embeddings")),
@@ -186,7 +185,43 @@ def _codegen25(raw: Mapping[str, Any], qkv_groups: int | None) -> CodeGenConfig:
         raise ConfigError(
             "qkv groups: CodeGen2.5 keeps queries, keys and values apart; leave --qkv-groups out."
         )
-    return CodeGenConfig(**shape_from_llama(raw), qkv_groups=1, family=CODEGEN25)
+    return CodeGenConfig(**_llama_shape(raw), qkv_groups=1, family=CODEGEN25)
+
+
+def _llama_shape(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of `CodeGenConfig` from Llama's keys; the whole head is rotated."""
+    width, heads = _whole(raw, "hidden_size"), _whole(raw, "num_attention_heads")
+    return {
+        "n_layer": _whole(raw, "num_hidden_layers"),
+        "n_embd": width,
+        "n_head": heads,
+        "rotary_dim": width // max(1, heads),
+        "n_positions": _whole(raw, "max_position_embeddings"),
+        "vocab_size": _whole(raw, "vocab_size"),
+        "n_inner": _whole(raw, "intermediate_size"),
+        "layer_norm_epsilon": float(raw.get("rms_norm_eps", 1e-6)),
+        "tied": bool(raw.get("tie_word_embeddings")),
+    }
+
+
+def _llama_dict(config: CodeGenConfig) -> dict[str, Any]:
+    """The part of a CodeGen2.5 model's config.json that is its own; `CodeGenConfig.to_dict` has the rest."""
+    return {
+        "architectures": ["LlamaForCausalLM"],
+        "model_type": "llama",
+        "hidden_act": "silu",
+        "num_hidden_layers": config.n_layer,
+        "hidden_size": config.n_embd,
+        "num_attention_heads": config.n_head,
+        "num_key_value_heads": config.n_head,
+        "intermediate_size": config.n_inner,
+        "max_position_embeddings": config.n_positions,
+        "vocab_size": config.vocab_size,
+        "rms_norm_eps": config.layer_norm_epsilon,
+        "rope_theta": 10000.0,
+        "attention_bias": False,
+        "mlp_bias": False,
+    }
 
 
 def implied_groups(raw: Mapping[str, Any]) -> int:
@@ -195,5 +230,18 @@ def implied_groups(raw: Mapping[str, Any]) -> int:
     Tensor shapes cannot tell the layouts apart, so whoever converts weights should check the result too.
     """
     if GROUPS_KEY in raw:
-        return whole(raw, GROUPS_KEY)
-    return PUBLISHED_GROUPS.get(0 if raw.get("head_dim") is None else whole(raw, "head_dim"), 4)
+        return _whole(raw, GROUPS_KEY)
+    return PUBLISHED_GROUPS.get(0 if raw.get("head_dim") is None else _whole(raw, "head_dim"), 4)
+
+
+def _whole(raw: Mapping[str, Any], key: str) -> int:
+    """A whole number from a config.json.
+
+    Raises:
+        KeyError: it is missing.
+        TypeError: it is something else.
+    """
+    value: object = raw[key]
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{key} is {value!r}, but must be a whole number")
+    return value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 SPACE_RUNS = tuple(" " * count for count in range(31, 1, -1))
@@ -63,3 +64,27 @@ class SpecialTokens:
 
 CODEGEN2 = SpecialTokens(vocab_size=51200, end_of_text=50256, sep=50299, eom=50300, n_masks=899)
 """The published CodeGen2 vocabulary (1B to 16B)."""
+
+
+def anchored_prompt(
+    prefix: Sequence[int], suffix: Sequence[int], known: Sequence[int], special: SpecialTokens
+) -> list[int]:
+    """Token ids that ask for the text at the cursor.
+
+    The layout is Salesforce's infill prompt with the answer already begun:
+
+        prefix <mask_1> suffix <|endoftext|><sep><mask_1> known   ->  middle <eom>
+
+    `known` is the text between the anchor and the cursor. With an empty `known` this is the published
+    prompt; with an empty `prefix` it is the suffix-prefix order of Bavarian et al. 2022 (arXiv 2207.14255);
+    an anchor that stays while the user types is EFIM (Guo et al. 2025, arXiv 2505.21889), in which only
+    the typed tokens are new to the cache, whatever the suffix's length.
+
+    Args:
+        prefix: tokens of the window before the anchor.
+        suffix: tokens of the window behind the cursor.
+        known: tokens from the anchor to the cursor.
+        special: ids of the model's special tokens.
+    """
+    mask = special.mask(1)
+    return [*prefix, mask, *suffix, special.end_of_text, special.sep, mask, *known]

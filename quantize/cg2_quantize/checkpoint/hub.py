@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cg2_quantize.errors import QuantizeError
-from cg2ls.models.codegen2.files import CheckpointError
-from cg2ls.models.codegen2.quantized import FILES as QUANTIZED_FILES
-from cg2ls.models.codegen2.weight_files import (
+from cg2ls.models.codegen2.files import (
     ADAPTER,
     INDEX,
     PICKLED_INDEX,
     PICKLED_SINGLE,
     SHARD,
     SINGLE,
+    CheckpointError,
     find_weights,
     indexed_files,
 )
+from cg2ls.models.codegen2.quantized import FILES as QUANTIZED_FILES
 from cg2ls.models.folder.facts import FACTS
 
 if TYPE_CHECKING:

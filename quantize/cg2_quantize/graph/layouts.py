@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from cg2ls.models.codegen2.config import CODEGEN25
-from cg2ls.models.codegen2.llama import adjacent_pairs, split_pairs
-from cg2ls.models.codegen2.qkv import fuse_qkv, split_qkv
+from cg2ls.models.codegen2.tensor_layout import adjacent_pairs, fuse_qkv, split_pairs, split_qkv
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from cg2_quantize.verification.heldout import heldout_rows, heldout_texts
 from cg2ls.engine import Engine, Request
-from cg2ls.models.codegen2.infill import anchored_prompt
+from cg2ls.models.codegen2.special_tokens import anchored_prompt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -44,7 +44,7 @@ def asked(monkeypatch):
     monkeypatch.setattr("cg2ls.engine.Engine", FakeEngine)
     monkeypatch.setattr("cg2ls.completion.DocumentSession", Session)
     monkeypatch.setattr(
-        "cg2ls.models.folder.locate.locate_model", lambda **_: SimpleNamespace(folder=Path("folder"))
+        "cg2ls.models.folder.store.locate_model", lambda **_: SimpleNamespace(folder=Path("folder"))
     )
     return calls
 

@@ -17,7 +17,7 @@ from cg2_quantize.formats.rounding import restore_int8, round_int8
 from cg2ls.errors import Cg2Error
 from cg2ls.files import OutputError
 from cg2ls.models.codegen2 import Checkpoint, CodeGenConfig
-from cg2ls.models.codegen2.qkv import regroup_qkv
+from cg2ls.models.codegen2.tensor_layout import regroup_qkv
 from cg2ls.models.folder import ModelDescription
 
 

@@ -16,7 +16,7 @@ from cg2_training.errors import TrainingError
 from cg2_training.model.codegen import CodeGen, load_model, region_mask
 from cg2ls.models.codegen2 import Checkpoint, CodeGenConfig
 from cg2ls.models.codegen2.config import CODEGEN25
-from cg2ls.models.codegen2.qkv import regroup_qkv
+from cg2ls.models.codegen2.tensor_layout import regroup_qkv
 
 CONFIG = CodeGenConfig(
     n_layer=3, n_embd=64, n_head=8, rotary_dim=4, n_positions=48, vocab_size=97, n_inner=256, qkv_groups=4

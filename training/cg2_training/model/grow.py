@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from cg2_training.errors import TrainingError
 from cg2ls.models.codegen2 import Checkpoint, CodeGenConfig, CodeTokenizer, write_checkpoint
-from cg2ls.models.codegen2.qkv import fuse_qkv, split_qkv
+from cg2ls.models.codegen2.tensor_layout import fuse_qkv, split_qkv
 from cg2ls.models.folder.facts import Facts
 
 Float32 = npt.NDArray[np.float32]

@@ -8,8 +8,7 @@ import pytest
 
 from cg2ls.errors import Cg2Error
 from cg2ls.models.codegen2 import Checkpoint, CheckpointError, CodeTokenizer
-from cg2ls.models.codegen2.files import problem_of, read_json
-from cg2ls.models.codegen2.weight_files import find_weights
+from cg2ls.models.codegen2.files import find_weights, problem_of, read_json
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:49e82b23\nsize 4128380705\n"
 

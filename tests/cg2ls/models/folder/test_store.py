@@ -9,8 +9,7 @@ import pytest
 
 from cg2ls.models.folder.choice import LastingChoices, write_lasting
 from cg2ls.models.folder.description import ModelDescription, ModelFolderError
-from cg2ls.models.folder.locate import locate_model
-from cg2ls.models.folder.store import ModelStore
+from cg2ls.models.folder.store import ModelStore, locate_model
 
 
 @pytest.fixture

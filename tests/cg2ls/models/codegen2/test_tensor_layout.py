@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from cg2ls.models.codegen2 import Checkpoint, CheckpointError, CodeGenConfig, ConfigError, write_checkpoint
 from cg2ls.models.codegen2.checkpoint import tensor_shapes
 from cg2ls.models.codegen2.config import CODEGEN25
-from cg2ls.models.codegen2.llama import adjacent_pairs, split_pairs
+from cg2ls.models.codegen2.tensor_layout import adjacent_pairs, split_pairs
 
 PUBLISHED: dict[str, Any] = {
     "architectures": ["LlamaForCausalLM"],
