@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from cg2ls.models.graph_io import INPUT_IDS, LOGITS, LOGITS_POSITIONS, SEQLENS_K, TOTAL_SEQUENCE_LENGTH
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -126,8 +128,8 @@ class CpuBinding:
         self._total: NDArray[np.int32] = np.zeros((), dtype=np.int32)
         self._logits: NDArray[Any] = np.zeros((MOST_ROWS, vocab_size), dtype=logits_dtype(session))
         self._fixed = (
-            ("seqlens_k", ort.OrtValue.ortvalue_from_numpy(self._seqlens)),
-            ("total_sequence_length", ort.OrtValue.ortvalue_from_numpy(self._total)),
+            (SEQLENS_K, ort.OrtValue.ortvalue_from_numpy(self._seqlens)),
+            (TOTAL_SEQUENCE_LENGTH, ort.OrtValue.ortvalue_from_numpy(self._total)),
         )
         self._decoding: dict[Shape, Any] = {}
         self._other = self._bound()
@@ -154,9 +156,9 @@ class CpuBinding:
     def _shaped(self, binding: Any, shape: Shape) -> Any:
         positions, rows = self._positions[shape.first :], shape.rows
         logits, vocab = self._logits, self._logits.shape[1]
-        binding.bind_input("input_ids", "cpu", 0, np.int64, [1, shape.count], self._ids.ctypes.data)
-        binding.bind_input("logits_positions", "cpu", 0, np.int64, [rows], positions.ctypes.data)
-        binding.bind_output("logits", "cpu", 0, logits.dtype, [1, rows, vocab], logits.ctypes.data)
+        binding.bind_input(INPUT_IDS, "cpu", 0, np.int64, [1, shape.count], self._ids.ctypes.data)
+        binding.bind_input(LOGITS_POSITIONS, "cpu", 0, np.int64, [rows], positions.ctypes.data)
+        binding.bind_output(LOGITS, "cpu", 0, logits.dtype, [1, rows, vocab], logits.ctypes.data)
         return binding
 
     def _bound(self) -> Any:
@@ -238,13 +240,13 @@ class DeviceBinding:
         logits = self._ort.OrtValue.ortvalue_from_shape_and_type(
             [1, shape.rows, self._vocab], self._dtype, self._memory, 0
         )
-        binding.bind_ortvalue_input("input_ids", ids)
-        binding.bind_ortvalue_input("logits_positions", positions)
-        binding.bind_ortvalue_input("seqlens_k", self._seqlens)
+        binding.bind_ortvalue_input(INPUT_IDS, ids)
+        binding.bind_ortvalue_input(LOGITS_POSITIONS, positions)
+        binding.bind_ortvalue_input(SEQLENS_K, self._seqlens)
         binding.bind_ortvalue_input(
-            "total_sequence_length", self._ort.OrtValue.ortvalue_from_numpy(self._total)
+            TOTAL_SEQUENCE_LENGTH, self._ort.OrtValue.ortvalue_from_numpy(self._total)
         )
-        binding.bind_ortvalue_output("logits", logits)
+        binding.bind_ortvalue_output(LOGITS, logits)
         self._buffers.bind(binding)
         options = self._ort.RunOptions()
         if self._graph_ids is not None:

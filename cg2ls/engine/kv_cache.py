@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cg2ls.models.graph_io import all_past_names, all_present_names
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -39,11 +41,11 @@ class KvBuffers:
         batch: int = 1,
     ) -> None:
         shape = [batch, architecture.n_head, length, architecture.head_dim]
-        names = [f"{layer}.{part}" for layer in range(architecture.n_layer) for part in ("key", "value")]
+        layers = architecture.n_layer
         self.length = length
         self._arrays: list[NDArray[Any]] = []
         self._values: list[tuple[str, str, Any]] = []
-        for name in names:
+        for past, present in zip(all_past_names(layers), all_present_names(layers), strict=True):
             if device == "cpu":
                 array: NDArray[Any] = np.empty(shape, dtype=kv_dtype)
                 # Touched now, not as texts grow: memory that is limited and told is memory in use.
@@ -52,7 +54,7 @@ class KvBuffers:
                 value = ort.OrtValue.ortvalue_from_numpy(array)
             else:
                 value = ort.OrtValue.ortvalue_from_shape_and_type(shape, np.dtype(kv_dtype), device, 0)
-            self._values.append((f"past_key_values.{name}", f"present.{name}", value))
+            self._values.append((past, present, value))
 
     def bind(self, binding: Any) -> None:
         """Binds every buffer as input and as output of an IO binding."""

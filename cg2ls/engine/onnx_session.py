@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cg2ls.engine.providers import INSTALL, PROVIDERS, Candidate, candidates
 from cg2ls.engine.request import EngineError
 from cg2ls.models.folder.description import GRAPH, ModelDescription
+from cg2ls.models.graph_io import CALL_INPUTS, LOGITS, PAST, all_past_names, all_present_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -143,28 +144,26 @@ def check_signature(session: Any, model: ModelDescription, folder: Path) -> None
     Raises:
         EngineError: an input or output is missing, or has another type or width.
     """
-    given = sum(entry.name.startswith("past_key_values.") for entry in session.get_inputs())
+    given = sum(entry.name.startswith(f"{PAST}.") for entry in session.get_inputs())
     if given != 2 * model.architecture.n_layer:
         raise EngineError(_misfit(folder, f"it has {given // 2} layers, not {model.architecture.n_layer}"))
-    layers = range(model.architecture.n_layer)
-    parts = [f"{layer}.{part}" for layer in layers for part in ("key", "value")]
-    inputs = {"input_ids", "seqlens_k", "total_sequence_length", "logits_positions"}
-    inputs |= {f"past_key_values.{part}" for part in parts}
-    outputs = {"logits"} | {f"present.{part}" for part in parts}
+    past_names = all_past_names(model.architecture.n_layer)
+    inputs = {*CALL_INPUTS, *past_names}
+    outputs = {LOGITS, *all_present_names(model.architecture.n_layer)}
     found_inputs = {entry.name: entry for entry in session.get_inputs()}
     found_outputs = {entry.name: entry for entry in session.get_outputs()}
     if found_inputs.keys() != inputs or found_outputs.keys() != outputs:
         odd = sorted((found_inputs.keys() ^ inputs) | (found_outputs.keys() ^ outputs))
         raise EngineError(_misfit(folder, f"{odd[0]} is missing or not expected"))
     kv_type = f"tensor({model.kv_dtype.replace('float32', 'float')})"
-    for name in sorted(inputs - {"input_ids", "seqlens_k", "total_sequence_length", "logits_positions"}):
+    for name in sorted(past_names):
         heads, head_dim = found_inputs[name].shape[1], found_inputs[name].shape[3]
         if found_inputs[name].type != kv_type:
             raise EngineError(_misfit(folder, f"{name} is {found_inputs[name].type}, not {kv_type}"))
         if (heads, head_dim) != (model.architecture.n_head, model.architecture.head_dim):
             raise EngineError(_misfit(folder, f"{name} has {heads} heads of {head_dim}"))
-    if found_outputs["logits"].shape[-1] != model.architecture.vocab_size:
-        raise EngineError(_misfit(folder, f"logits have {found_outputs['logits'].shape[-1]} columns"))
+    if found_outputs[LOGITS].shape[-1] != model.architecture.vocab_size:
+        raise EngineError(_misfit(folder, f"logits have {found_outputs[LOGITS].shape[-1]} columns"))
 
 
 def _misfit(folder: Path, what: str) -> str:

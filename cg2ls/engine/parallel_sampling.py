@@ -11,6 +11,7 @@ from cg2ls.engine.kv_cache import KvBuffers
 from cg2ls.engine.onnx_session import first_line
 from cg2ls.engine.providers import PROVIDERS
 from cg2ls.engine.request import RequestError, RunError
+from cg2ls.models.graph_io import INPUT_IDS, LOGITS, LOGITS_POSITIONS, SEQLENS_K, TOTAL_SEQUENCE_LENGTH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -168,14 +169,14 @@ class _Rows:
         self._zero: NDArray[np.int64] = np.zeros(1, dtype=np.int64)
         self._binding = opened.session.io_binding()
         values = {
-            "input_ids": self._ids,
-            "seqlens_k": self._seqlens,
-            "total_sequence_length": self._total,
-            "logits_positions": self._zero,
+            INPUT_IDS: self._ids,
+            SEQLENS_K: self._seqlens,
+            TOTAL_SEQUENCE_LENGTH: self._total,
+            LOGITS_POSITIONS: self._zero,
         }
         for name, array in values.items():
             self._binding.bind_ortvalue_input(name, opened.ort.OrtValue.ortvalue_from_numpy(array))
-        self._binding.bind_ortvalue_output("logits", opened.ort.OrtValue.ortvalue_from_numpy(self._logits))
+        self._binding.bind_ortvalue_output(LOGITS, opened.ort.OrtValue.ortvalue_from_numpy(self._logits))
         buffers.bind(self._binding)
 
     def run(self, tokens: Sequence[int]) -> NDArray[np.float32]:
