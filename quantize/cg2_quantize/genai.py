@@ -15,6 +15,16 @@ from onnx import TensorProto, helper, numpy_helper
 from cg2ls.engine.onnx_session import ARITHMETIC
 from cg2ls.jsontext import json_text
 from cg2ls.models.folder.description import GRAPH, ModelDescription
+from cg2ls.models.graph_io import (
+    CACHE_PARTS,
+    INPUT_IDS,
+    LOGITS,
+    LOGITS_POSITIONS,
+    PAST,
+    PRESENT,
+    SEQLENS_K,
+    TOTAL_SEQUENCE_LENGTH,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +35,7 @@ GENAI_GRAPH = "genai.onnx"
 GENAI_CONFIG = "genai_config.json"
 TOKENIZER_CONFIG = "tokenizer_config.json"
 
-COUNTED = ("seqlens_k", "total_sequence_length", "logits_positions")
+COUNTED = (SEQLENS_K, TOTAL_SEQUENCE_LENGTH, LOGITS_POSITIONS)
 """Inputs of our graph that the mask and the token ids tell."""
 
 
@@ -61,11 +71,11 @@ def _counting(one: str) -> list[NodeProto]:
     return [
         node("ReduceSum", ["attention_mask", one], "tokens", keepdims=0),
         node("Sub", ["tokens", one], "last"),
-        node("Cast", ["last"], "seqlens_k", to=TensorProto.INT32),
+        node("Cast", ["last"], SEQLENS_K, to=TensorProto.INT32),
         node("ReduceMax", ["tokens"], "total", keepdims=0),
-        node("Cast", ["total"], "total_sequence_length", to=TensorProto.INT32),
-        node("Shape", ["input_ids"], "length", start=1),
-        node("Sub", ["length", one], "logits_positions"),
+        node("Cast", ["total"], TOTAL_SEQUENCE_LENGTH, to=TensorProto.INT32),
+        node("Shape", [INPUT_IDS], "length", start=1),
+        node("Sub", ["length", one], LOGITS_POSITIONS),
     ]
 
 
@@ -74,8 +84,8 @@ def genai_config(model: ModelDescription) -> dict[str, Any]:
     shape, tokens = model.architecture, model.tokens
     caches = {
         f"{name}_{part}_names": f"{prefix}.%d.{part}"
-        for name, prefix in (("past", "past_key_values"), ("present", "present"))
-        for part in ("key", "value")
+        for name, prefix in (("past", PAST), ("present", PRESENT))
+        for part in CACHE_PARTS
     }
     return {
         "model": {
@@ -93,9 +103,9 @@ def genai_config(model: ModelDescription) -> dict[str, Any]:
                 "num_key_value_heads": shape.n_head,
                 "head_size": shape.head_dim,
                 "hidden_size": shape.n_embd,
-                "inputs": {"input_ids": "input_ids", "attention_mask": "attention_mask"}
+                "inputs": {"input_ids": INPUT_IDS, "attention_mask": "attention_mask"}
                 | {name: value for name, value in caches.items() if name.startswith("past")},
-                "outputs": {"logits": "logits"}
+                "outputs": {"logits": LOGITS}
                 | {name: value for name, value in caches.items() if name.startswith("present")},
             },
         },

@@ -16,6 +16,7 @@ from cg2ls.engine.onnx_session import ARITHMETIC
 from cg2ls.models.codegen2 import Checkpoint, CodeGenConfig, CodeTokenizer, write_checkpoint
 from cg2ls.models.codegen2.tensor_layout import fuse_qkv, split_qkv
 from cg2ls.models.folder.locations import SHIPPED_DEFAULT
+from cg2ls.models.graph_io import LOGITS, LOGITS_POSITIONS, all_past_names, all_present_names, call_feeds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -43,27 +44,23 @@ class Runner:
         self.session = ort.InferenceSession(str(self.folder / "model.onnx"), options)
         self._binding = self.session.io_binding()
         shape = (1, self.config.n_head, self.capacity, self.config.head_dim)
-        for layer in range(self.config.n_layer):
-            for part in ("key", "value"):
-                buffer = ort.OrtValue.ortvalue_from_numpy(np.zeros(shape, self.dtype))
-                self._buffers.append(buffer)
-                self._binding.bind_ortvalue_input(f"past_key_values.{layer}.{part}", buffer)
-                self._binding.bind_ortvalue_output(f"present.{layer}.{part}", buffer)
+        layers = self.config.n_layer
+        for past, present in zip(all_past_names(layers), all_present_names(layers), strict=True):
+            buffer = ort.OrtValue.ortvalue_from_numpy(np.zeros(shape, self.dtype))
+            self._buffers.append(buffer)
+            self._binding.bind_ortvalue_input(past, buffer)
+            self._binding.bind_ortvalue_output(present, buffer)
 
     def __call__(
         self, tokens: Sequence[int], *, start: int = 0, wanted: Sequence[int] | None = None
     ) -> np.ndarray:
         """Logits [positions, vocab_size] of tokens that follow `start` cached ones."""
-        total = start + len(tokens)
-        feeds = {
-            "input_ids": np.array([tokens], np.int64),
-            "seqlens_k": np.array([total - 1], np.int32),
-            "total_sequence_length": np.array(total, np.int32),
-            "logits_positions": np.array(range(len(tokens)) if wanted is None else wanted, np.int64),
-        }
+        feeds = call_feeds(np.array(tokens, np.int64), start + len(tokens))
+        if wanted is not None:
+            feeds[LOGITS_POSITIONS] = np.array(wanted, np.int64)
         for name, values in feeds.items():
             self._binding.bind_cpu_input(name, values)
-        self._binding.bind_output("logits")
+        self._binding.bind_output(LOGITS)
         self.session.run_with_iobinding(self._binding)
         return self._binding.get_outputs()[-1].numpy()[0]
 

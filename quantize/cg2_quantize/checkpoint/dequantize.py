@@ -10,7 +10,6 @@ import onnx
 from onnx import numpy_helper
 
 from cg2_quantize.errors import QuantizeError
-from cg2_quantize.formats.blocks import BLOCK_SIZE
 from cg2_quantize.formats.nf4 import restore_nf4
 from cg2_quantize.formats.rounding import Blocks, restore_blocks, restore_int8, restore_levels
 from cg2_quantize.graph.external_weights import read_initializers
@@ -22,6 +21,7 @@ from cg2ls.models.codegen2.config import CODEGEN2
 from cg2ls.models.folder.description import GRAPH, TOKENIZER, ModelDescription
 from cg2ls.models.folder.facts import Facts
 from cg2ls.models.folder.verify import verify_folder
+from cg2ls.models.int4 import BLOCK_SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,15 +9,13 @@ import numpy as np
 from cg2_quantize.formats.protocol import tensor_name
 from cg2_quantize.formats.rounding import round_blocks
 from cg2_quantize.graph.builder import MICROSOFT
+from cg2ls.models.int4 import BLOCK_SIZE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cg2_quantize.formats.rounding import Blocks, Float32
     from cg2_quantize.graph.builder import GraphBuilder
-
-BLOCK_SIZE = 32
-"""Inputs that share a scale."""
 
 ROW_BLOCK = 128
 """Channels of an embedding row that share a scale."""

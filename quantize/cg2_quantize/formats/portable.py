@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import ml_dtypes
 import numpy as np
 
-from cg2_quantize.formats.blocks import BLOCK_SIZE
 from cg2_quantize.formats.int8 import Int8
 from cg2_quantize.formats.protocol import tensor_name
 from cg2_quantize.formats.rounding import round_blocks, unpack
+from cg2ls.models.int4 import BLOCK_SIZE
 
 if TYPE_CHECKING:
     from cg2_quantize.formats.rounding import Float32

@@ -9,6 +9,7 @@ import numpy as np
 
 from cg2_quantize.graph.builder import MICROSOFT
 from cg2ls.models.codegen2.config import ROTARY_BASE
+from cg2ls.models.graph_io import INPUT_IDS, SEQLENS_K, TOTAL_SEQUENCE_LENGTH, past_names, present_names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,11 +56,10 @@ class Attention:
 
     def emit(self, layer: int, path: str, packed: str) -> str:
         """Attends with `packed` queries, keys and values [1, S, 3 * n_embd]; gives [1, S, n_embd]."""
-        past = [f"past_key_values.{layer}.{part}" for part in ("key", "value")]
-        present = [f"present.{layer}.{part}" for part in ("key", "value")]
+        past, present = past_names(layer), present_names(layer)
         if self._chosen.portable:
             return self._standard(path, packed, past, present)
-        inputs = [packed, "", "", *past, "seqlens_k", "total_sequence_length", *self._tables]
+        inputs = [packed, "", "", *past, SEQLENS_K, TOTAL_SEQUENCE_LENGTH, *self._tables]
         attributes: dict[str, object] = {}
         if self._kv_scales is not None:
             scales = [
@@ -170,8 +170,8 @@ class Attention:
         graph, path = self._graph, "/model/positions"
 
         def make() -> tuple[str, str]:
-            total = graph.node("Cast", path, ["total_sequence_length"], to=7)
-            shape = graph.node("Shape", path, ["input_ids"])
+            total = graph.node("Cast", path, [TOTAL_SEQUENCE_LENGTH], to=7)
+            shape = graph.node("Shape", path, [INPUT_IDS])
             new = graph.node("Gather", path, [shape, graph.shared("one", np.int64(1))])
             return total, graph.node("Sub", path, [total, new])
 

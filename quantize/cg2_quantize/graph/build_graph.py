@@ -9,8 +9,19 @@ from onnx import TensorProto, helper
 from cg2_quantize.graph.parallel_network import ParallelNetwork
 from cg2_quantize.graph.sequential_network import SequentialNetwork
 from cg2ls.models.codegen2.config import CODEGEN2, CODEGEN25
+from cg2ls.models.graph_io import (
+    INPUT_IDS,
+    LOGITS,
+    LOGITS_POSITIONS,
+    SEQLENS_K,
+    TOTAL_SEQUENCE_LENGTH,
+    all_past_names,
+    all_present_names,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from onnx import ModelProto, ValueInfoProto
 
     from cg2_quantize.formats import Format
@@ -53,30 +64,26 @@ def build(
 def _inputs(config: CodeGenConfig, kv: str) -> list[ValueInfoProto]:
     value = helper.make_tensor_value_info
     return [
-        value("input_ids", TensorProto.INT64, ["batch", "sequence"]),
-        value("seqlens_k", TensorProto.INT32, ["batch"]),
-        value("total_sequence_length", TensorProto.INT32, []),
-        value("logits_positions", TensorProto.INT64, ["positions"]),
-        *_caches(config, "past_key_values", kv),
+        value(INPUT_IDS, TensorProto.INT64, ["batch", "sequence"]),
+        value(SEQLENS_K, TensorProto.INT32, ["batch"]),
+        value(TOTAL_SEQUENCE_LENGTH, TensorProto.INT32, []),
+        value(LOGITS_POSITIONS, TensorProto.INT64, ["positions"]),
+        *_caches(config, all_past_names(config.n_layer), kv),
     ]
 
 
 def _outputs(config: CodeGenConfig, kv: str) -> list[ValueInfoProto]:
     logits: list[str | int | None] = ["batch", "positions", config.vocab_size]
     return [
-        helper.make_tensor_value_info("logits", TensorProto.FLOAT, logits),
-        *_caches(config, "present", kv),
+        helper.make_tensor_value_info(LOGITS, TensorProto.FLOAT, logits),
+        *_caches(config, all_present_names(config.n_layer), kv),
     ]
 
 
-def _caches(config: CodeGenConfig, name: str, kv: str) -> list[ValueInfoProto]:
+def _caches(config: CodeGenConfig, names: Sequence[str], kv: str) -> list[ValueInfoProto]:
     shape: list[str | int | None] = ["batch", config.n_head, "max_length", config.head_dim]
     element = KV_TYPES[kv]
-    return [
-        helper.make_tensor_value_info(f"{name}.{layer}.{part}", element, shape)
-        for layer in range(config.n_layer)
-        for part in ("key", "value")
-    ]
+    return [helper.make_tensor_value_info(name, element, shape) for name in names]
 
 
 KV_TYPES = {

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cg2_quantize.graph.layouts import EMBEDDING, HEAD, LAST_NORM, QKV, layout_of
+from cg2ls.models.int4 import MIN_MOVED_GAIN_SHARE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
     from cg2_quantize.formats.rounding import Float32
     from cg2_quantize.graph.layouts import Layout
     from cg2ls.models.codegen2 import Checkpoint
-
-LEAST_MOVED = 1 / 64
-"""Scales of a norm below this share of its largest stay where they are: their shift would grow too large."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +93,7 @@ class GraphWeights:
     def _moved(self, norm: str) -> Float32:
         """Factors [n_embd] that leave a norm for the matrices behind it; 1 for those that stay."""
         scale = np.abs(self.checkpoint.tensor(self.layout.source(f"{norm}.weight")))
-        stays = scale <= LEAST_MOVED * scale.max()
+        stays = scale <= MIN_MOVED_GAIN_SHARE * scale.max()  # their shift would grow too large
         return np.where(stays | (not self.moves_norms), np.float32(1), scale)
 
     def _behind_norm(self, norm: str, matrix: Float32) -> Float32:

@@ -9,6 +9,7 @@ from onnx import TensorProto
 
 from cg2_quantize.graph.attention import Attention, KvScales
 from cg2_quantize.graph.layouts import QKV
+from cg2ls.models.graph_io import INPUT_IDS, LOGITS, LOGITS_POSITIONS
 
 if TYPE_CHECKING:
     from cg2_quantize.formats import Format
@@ -76,7 +77,7 @@ class Network(ABC):
         """Token embedding and the first block's norm."""
         normed, residual = before_block(0)
         path = "/model/embed_tokens"
-        rows = self._precision.embedding(self._graph, path, "input_ids", self._weights.embedding())
+        rows = self._precision.embedding(self._graph, path, INPUT_IDS, self._weights.embedding())
         self._graph.node("Identity", f"{path}/residual", [rows], outputs=[residual])
         self._norm("/model/layers.0/ln_1", residual, normed)
 
@@ -85,9 +86,9 @@ class Network(ABC):
         bias = self._weights.head_bias()
         logits = self._precision.head(self._graph, "/lm_head", NORMED_END, self._weights.head(), bias)
         if self._graph.float_type == TensorProto.FLOAT:
-            self._graph.node("Identity", "/logits", [logits], outputs=["logits"])
+            self._graph.node("Identity", "/logits", [logits], outputs=[LOGITS])
         else:
-            self._graph.node("Cast", "/logits", [logits], outputs=["logits"], to=TensorProto.FLOAT)
+            self._graph.node("Cast", "/logits", [logits], outputs=[LOGITS], to=TensorProto.FLOAT)
 
     def _attended(self, layer: int, normed: str) -> str:
         """Attention of a block, before its output matrix."""
@@ -105,7 +106,7 @@ class Network(ABC):
     def _wanted(self, layer: int, name: str, value: str) -> str:
         """The positions of a value that get logits."""
         path = f"/model/layers.{layer}/{name}/wanted"
-        return self._graph.node("Gather", path, [value, "logits_positions"], axis=1)
+        return self._graph.node("Gather", path, [value, LOGITS_POSITIONS], axis=1)
 
     def _behind(self, layer: int) -> tuple[str, str]:
         """Names of the normed and the plain sum behind a block; the last one's plain sum is not needed."""

@@ -15,6 +15,7 @@ from cg2_quantize.graph.external_weights import read_initializers
 from cg2_quantize.graph.network import NORMED_END, before_block
 from cg2ls.engine.onnx_session import ARITHMETIC, import_onnxruntime
 from cg2ls.models.folder.description import GRAPH
+from cg2ls.models.graph_io import INPUT_IDS, LOGITS, call_feeds, past_names, present_names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,12 +63,11 @@ class Network:
     def block(self, layer: int, inside: Sequence[str] = ()) -> Piece:
         """A block's two inputs to the next one's (the last gives the head's one), the cache, values inside."""
         ends = [NORMED_END] if layer == self.n_layer - 1 else before_block(layer + 1)
-        cache = [f"present.{layer}.{part}" for part in ("key", "value")]
-        return Piece(self, before_block(layer), [*ends, *cache, *inside])
+        return Piece(self, before_block(layer), [*ends, *present_names(layer), *inside])
 
     def head(self) -> Piece:
         """The last block's output to logits."""
-        return Piece(self, [NORMED_END], ["logits"])
+        return Piece(self, [NORMED_END], [LOGITS])
 
 
 class Piece:
@@ -193,7 +193,7 @@ class Rows:
     def embed(self) -> None:
         """Runs the embedding."""
         piece = self.network.embedding()
-        parts = [piece(input_ids=row[None]) for row in self.tokens]
+        parts = [piece(**{INPUT_IDS: row[None]}) for row in self.tokens]
         self.values = tuple(np.concatenate(column) for column in zip(*parts, strict=True))
         self._check_finite("model.embed_tokens")
 
@@ -232,20 +232,14 @@ class Rows:
         self, piece: Piece, layer: int, row: int, seen: Seen | None, inside: int
     ) -> list[npt.NDArray[Any]]:
         length = self.tokens.shape[1]
-        names, past = before_block(layer), [f"past_key_values.{layer}.{part}" for part in ("key", "value")]
+        names, past = before_block(layer), past_names(layer)
         cache = [np.zeros((1, self.heads[0], length, self.heads[1]), self.kv) for _ in past]
         parts, within = [], []
         for at in range(0, length, CHUNK):
             end = min(at + CHUNK, length)
             given = dict(zip(names, (value[row : row + 1, at:end] for value in self.values), strict=True))
             given |= dict(zip(past, cache, strict=True))
-            outputs = piece(
-                **given,
-                input_ids=self.tokens[row : row + 1, at:end],
-                seqlens_k=np.array([end - 1], np.int32),
-                total_sequence_length=np.array(end, np.int32),
-                logits_positions=np.arange(end - at),
-            )
+            outputs = piece(**given, **call_feeds(self.tokens[row, at:end], end))
             ends = len(outputs) - 2 - inside
             parts.append(outputs[:ends])
             cache = outputs[ends : ends + 2]

@@ -9,26 +9,20 @@ import numpy as np
 import pytest
 import torch
 
-from cg2_quantize.formats import blocks
 from cg2_quantize.formats.rounding import restore_blocks, round_blocks
-from cg2_quantize.graph.graph_weights import LEAST_MOVED
 from cg2_training.data.shards import TokenShard
 from cg2_training.errors import TrainingError
-from cg2_training.model.rounded_weights import BLOCK_SIZE, LEAST_GAIN, round_int4, rounded
+from cg2_training.model.rounded_weights import round_int4, rounded
 from cg2_training.run.recipe import Recipe
 from cg2_training.trainer import Trainer
 from cg2ls.models.codegen2 import Checkpoint
+from cg2ls.models.int4 import BLOCK_SIZE
 
 
 def exported(matrix: torch.Tensor) -> torch.Tensor:
     """What cg2-quantize's int4 keeps of a matrix [outputs, inputs]."""
     blocks = round_blocks(matrix.T.numpy().copy(), bits=4, block_size=BLOCK_SIZE)
     return torch.from_numpy(restore_blocks(blocks).T.copy())
-
-
-def test_what_training_says_of_the_export_is_so() -> None:
-    """Training imports nothing of cg2-quantize, since a borrowed machine does not get it."""
-    assert (BLOCK_SIZE, LEAST_GAIN) == (blocks.BLOCK_SIZE, LEAST_MOVED)
 
 
 def test_the_export_keeps_a_rounded_matrix_as_it_is() -> None:

@@ -12,13 +12,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-BLOCK_SIZE = 32
-"""Inputs that share a scale and a zero point, as in cg2-quantize's int4."""
+from cg2ls.models.int4 import BLOCK_SIZE, MIN_MOVED_GAIN_SHARE
 
 LEVELS = 15
-
-LEAST_GAIN = 1 / 64
-"""Gains of a norm below this share of its largest stay in the norm, as cg2-quantize leaves them."""
 
 BEHIND_NORM = ("attn.qkv_proj.weight", "mlp.fc_in.weight")
 """Matrices that are rounded with their norm's gain in them, since the gain moves there at export."""
@@ -51,5 +47,5 @@ def rounded(name: str, masters: Mapping[str, Tensor]) -> Tensor:
         return round_int4(matrix)
     block = name.rsplit(".", 3)[0]
     gain = masters[f"{block}.ln_1.weight"].abs()
-    gain = torch.where(gain <= LEAST_GAIN * gain.max(), torch.ones_like(gain), gain)
+    gain = torch.where(gain <= MIN_MOVED_GAIN_SHARE * gain.max(), torch.ones_like(gain), gain)
     return round_int4(matrix * gain) / gain

@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 
 from cg2_training.data.mixture import SourceMix
 from cg2_training.errors import TrainingError
-from cg2_training.model.rounded_weights import BLOCK_SIZE
 from cg2_training.objective import ObjectiveConfig
 from cg2_training.run.recipe_bounds import bounds_problem
 from cg2ls.models.codegen2 import CodeGenConfig
+from cg2ls.models.int4 import BLOCK_SIZE
 
 T = TypeVar("T")
 
