@@ -15,7 +15,7 @@ from cg2ls.cli.nvidia import Nvidia, look_for_nvidia
 from cg2ls.completion.syntax.languages import same_language
 from cg2ls.engine import Engine, Request
 from cg2ls.engine.onnx_session import default_threads, import_onnxruntime, usable_cpus
-from cg2ls.engine.providers import usable
+from cg2ls.engine.providers import usable_providers
 from cg2ls.errors import Cg2Error
 from cg2ls.models.folder import locations
 from cg2ls.models.folder.store import Located, locate_model
@@ -94,7 +94,7 @@ def _check_software(report: Report) -> None:
         report.problems.append(f"The package {name} is missing; install it with: pip install cg2ls")
     facts["onnxruntime"] = package_version("onnxruntime", "onnxruntime-gpu") or "missing"
     try:
-        facts["providers"] = ", ".join(usable(import_onnxruntime().get_available_providers()))
+        facts["providers"] = ", ".join(usable_providers(import_onnxruntime().get_available_providers()))
     except Cg2Error as error:
         report.problems.append(str(error))
 
@@ -167,10 +167,10 @@ def _try_model(facts: dict[str, str], located: Located, args: argparse.Namespace
         for _ in engine.complete(Request(prompt=prompt, max_tokens=1)):
             pass
         facts["memory"] = str(engine.memory)
-        costs = f"a call of 8 tokens costs {engine.call_cost(8):.1f} of one"
+        costs = f"a call of 8 tokens costs {engine.estimate_call_cost(8):.1f} of one"
         facts["drafts"] = f"on, {costs}" if engine.drafts else "off, as they would change answers"
         facts["first token"] = f"after {engine.last.prefill_ms:.1f} ms ({len(prompt)} tokens read)"
-        facts["results"] = str(engine.divergence(prompt * 3))
+        facts["results"] = str(engine.measure_divergence(prompt * 3))
     return model
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Deadline:
-    """The limit of one answer, from the moment this is made.
+    """Time limit of one answer; it starts when the object is made.
 
     Args:
         total_ms: time for the whole answer; None for no limit.
@@ -31,26 +31,26 @@ class Deadline:
     def __init__(self, total_ms: float | None) -> None:
         self._end = None if total_ms is None else perf_counter() + total_ms / 1e3
 
-    def leaves(self, seconds: float) -> bool:
-        """Whether something that takes so long would still be done in time.
+    def allows(self, seconds: float) -> bool:
+        """Return whether work of this duration would end before the deadline.
 
         Args:
-            seconds: what it is expected to take.
+            seconds: expected duration.
         """
         return self._end is None or perf_counter() + seconds <= self._end
 
 
 class RequestTimer:
-    """Times one request; it starts when made.
+    """Stopwatch of one request; it starts when the object is made.
 
     Args:
         prompt_tokens: length of the prompt.
 
     Attributes:
-        reused_tokens: how many of them were in the cache.
+        reused_tokens: prompt tokens that were cached.
         generated: tokens yielded so far.
         drafted: tokens that drafts proposed.
-        accepted: how many of them were taken.
+        accepted: drafted tokens that became part of the answer.
         ended: why the answer ended.
     """
 
@@ -69,30 +69,30 @@ class RequestTimer:
         self._runtime_s = 0.0
         self._resumed: float | None = None
 
-    def prefill_ended(self, sequence: TokenSequence) -> None:
-        """Notes that the whole prompt was read."""
+    def note_prefill(self, sequence: TokenSequence) -> None:
+        """Record that the whole prompt was read."""
         if not self._prefill_s:
             self._prefill_s = perf_counter() - self._began
             self.reused_tokens = sequence.reused
 
-    def decode_called(self, seconds: float) -> None:
-        """Notes one call of the graph after the prompt, and the time it spent in ONNX Runtime."""
+    def note_decode_call(self, seconds: float) -> None:
+        """Record one call of the graph after the prompt, and its seconds in ONNX Runtime."""
         self._decode_calls += 1
         self._runtime_s += seconds
 
-    def token_ready(self) -> None:
-        """Notes a token about to be yielded; the caller's time begins."""
+    def note_token(self) -> None:
+        """Record a token that is about to be yielded; the caller's time begins."""
         if not self.generated:
             self._first_s = perf_counter() - self._began
         self._pause()
         self.generated += 1
 
     def resume(self) -> None:
-        """Notes that the caller wants the next token; the engine's time begins again."""
+        """Record that the caller asked for the next token; the engine's time begins again."""
         self._resumed = perf_counter()
 
     def timing(self) -> Timing:
-        """What was measured, once the request has ended."""
+        """Return the measurements of the ended request."""
         self._pause()
         return Timing(
             prompt_tokens=self.prompt_tokens,
@@ -115,17 +115,19 @@ class RequestTimer:
 
 
 class DecodeLoop:
-    """One answer; `steps` may be begun again where a lane failed, with another lane and the same chooser.
+    """Decode loop of one answer.
+
+    After a failure of the runtime, a new loop with another sequence and the same sampler continues the answer.
 
     Args:
-        sequence: where it grows.
-        sampler: chooses its tokens, and knows those chosen.
-        drafter: proposes tokens; None for none.
-        deadline: its time.
-        costs: what calls are expected to take.
-        clock: takes its times.
-        most: tokens it may have, at least 1.
-        stop: whether it was cancelled.
+        sequence: the prompt and the answer in a context.
+        sampler: chooses the tokens and holds those that were chosen.
+        drafter: proposes tokens; None for no drafts.
+        deadline: time limit of the answer.
+        costs: expected duration of calls.
+        timer: records the times.
+        max_tokens: maximum length of the answer, at least 1.
+        stop: whether the request was cancelled.
     """
 
     def __init__(
@@ -136,8 +138,8 @@ class DecodeLoop:
         *,
         deadline: Deadline,
         costs: CallCosts,
-        clock: RequestTimer,
-        most: int,
+        timer: RequestTimer,
+        max_tokens: int,
         stop: Callable[[], bool],
     ) -> None:
         self._sequence = sequence
@@ -145,17 +147,17 @@ class DecodeLoop:
         self._drafter = drafter
         self._deadline = deadline
         self._costs = costs
-        self._clock = clock
-        self._most = most
+        self._timer = timer
+        self._max_tokens = max_tokens
         self._stop = stop
         self._called = False
 
     def steps(self) -> Iterator[Step]:
-        """The steps from the chooser's last one on.
+        """Yield the steps that follow the sampler's last one.
 
         Raises:
-            RunError: the lane failed.
-            EngineError: the chooser did.
+            RunError: the model could not be run.
+            EngineError: no token could be chosen.
         """
         generated = self._sampler.generated
         draft = self._draft()
@@ -163,27 +165,27 @@ class DecodeLoop:
             logits = self._sequence.read(generated, draft, self._may_read)
             if logits is None:
                 return
-            self._clock.prefill_ended(self._sequence)
+            self._timer.note_prefill(self._sequence)
             while (yield from self._take(logits, draft)):
                 self._sequence.keep(len(generated) - 1)
                 draft = self._draft()
                 if not self._in_time(1 + len(draft)):
                     draft = ()
                     if not self._in_time(1):
-                        self._clock.ended = "time"
+                        self._timer.ended = "time"
                         return
                 before = self._sequence.runtime_s
                 logits = self._sequence.extend([generated[-1], *draft])
-                self._clock.decode_called(self._sequence.runtime_s - before)
+                self._timer.note_decode_call(self._sequence.runtime_s - before)
         finally:
             self._sequence.keep(max(len(generated) - 1, 0))
 
     def _take(self, logits: NDArray[np.float32], draft: Sequence[int]) -> Generator[Step, None, bool]:
-        """Yields the steps that one call was good for; returns whether the answer goes on.
+        """Yield the steps that one call gives; return whether the answer continues.
 
         Args:
             logits: after the last token and after each drafted one, float32 [1 + draft, vocab].
-            draft: what was drafted behind the last token.
+            draft: the tokens that were drafted after the last token.
         """
         accepted, mistaken = 0, False
         try:
@@ -191,12 +193,12 @@ class DecodeLoop:
                 step = self._sampler.choose(row)
                 mistaken = drafted is not None and (step is None or step.token != drafted)
                 if step is None:
-                    self._clock.ended = "stop token"
+                    self._timer.ended = "stop token"
                     return False
                 accepted += step.token == drafted
-                self._clock.token_ready()
+                self._timer.note_token()
                 yield step
-                self._clock.resume()
+                self._timer.resume()
                 if self._ends():
                     return False
                 if mistaken:
@@ -207,34 +209,34 @@ class DecodeLoop:
 
     def _draft(self) -> Sequence[int]:
         generated = self._sampler.generated
-        room = self._most - len(generated) - 1
+        room = self._max_tokens - len(generated) - 1
         return self._drafter.draft(generated, room) if self._drafter and room > 0 else ()
 
     def _note(self, drafted: int, accepted: int, *, mistaken: bool) -> None:
         if self._drafter and drafted:
-            self._drafter.checked(accepted, mistaken=mistaken)
-            self._clock.drafted += drafted
-            self._clock.accepted += accepted
+            self._drafter.note_checked(accepted, mistaken=mistaken)
+            self._timer.drafted += drafted
+            self._timer.accepted += accepted
 
     def _may_read(self, count: int) -> bool:
-        """Whether to go on reading. The first call is always in time, so that asking again gets on."""
+        """Return whether another call may read. The first call always may, so a repeated request makes progress."""
         if self._stop():
-            self._clock.ended = "cancelled"
+            self._timer.ended = "cancelled"
             return False
         if self._called and not self._in_time(count):
-            self._clock.ended = "time"
+            self._timer.ended = "time"
             return False
         self._called = True
         return True
 
     def _in_time(self, count: int) -> bool:
-        return self._deadline.leaves(self._costs.seconds(count))
+        return self._deadline.allows(self._costs.seconds(count))
 
     def _ends(self) -> bool:
-        if len(self._sampler.generated) == self._most:
-            self._clock.ended = "length"
+        if len(self._sampler.generated) == self._max_tokens:
+            self._timer.ended = "length"
         elif self._stop():
-            self._clock.ended = "cancelled"
+            self._timer.ended = "cancelled"
         else:
             return False
         return True

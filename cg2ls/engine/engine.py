@@ -1,11 +1,11 @@
-"""One open model: prompts in, steps out, with what was read kept between requests."""
+"""One open model as a library: prompts in, steps out, caches kept between requests."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from cg2ls.engine.decoding import Deadline, DecodeLoop, RequestTimer
-from cg2ls.engine.model_loader import load_model_manager
+from cg2ls.engine.model_loader import load_model
 from cg2ls.engine.model_manager import ModelManager
 from cg2ls.engine.model_runner import Divergence, measure_divergence
 from cg2ls.engine.parallel_sampling import ParallelSampling
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
 
 
 class Engine:
-    """One open model. Tokens in, tokens out; it knows no editor.
+    """One open model: token ids in, token ids out.
 
     Requests run one at a time: a second thread waits until the first one's iterator ends or is closed.
-    After an error or a cancellation the engine serves on, and the cache holds what was really run.
+    After an error or a cancellation the engine accepts further requests, and the cache holds what was run.
 
     Attributes:
-        model: the model folder's description.
-        tokenizer: its tokenizer.
-        memory: what the model may take.
-        context_length: most tokens of a prompt and its answer together.
+        model: description of the model folder.
+        tokenizer: tokenizer of the model.
+        memory: memory that the model may use.
+        context_length: maximum tokens of a prompt and its answer together.
         drafts: whether drafts are used.
-        last: what the last request cost.
+        last: timing of the last request.
         prefill_chunk: prompt tokens per call of the graph.
     """
 
@@ -68,27 +68,27 @@ class Engine:
         threads: int | None = None,
         verify: bool = True,
         options: EngineOptions | None = None,
-        tell: Callable[[str], None] | None = None,
+        on_event: Callable[[str], None] | None = None,
     ) -> Engine:
-        """Opens a model folder.
+        """Open a model folder.
 
         Args:
-            folder: of model.json, model.onnx, its weights and tokenizer.json.
+            folder: holds model.json, model.onnx, its weights and tokenizer.json.
             provider: `auto`, or a name in `providers.PROVIDERS`.
             threads: threads inside one operator; None for one per fast core (see `default_threads`).
             verify: whether to compare every file's SHA-256 with model.json (about 1 ms per 2 MB).
-            options: how to keep it open.
-            tell: gets a sentence when something happens that a person may want to know, such as a provider
-                that failed and what took its place.
+            options: contexts, memory, unloading and drafts.
+            on_event: receives a sentence about an event for the user, such as a provider that failed and its
+                replacement.
 
         Raises:
             ModelFolderError: a file is missing, changed, or points out of the folder.
-            EngineError: ONNX Runtime is missing or cannot run the graph, or memory does not suffice.
+            EngineError: ONNX Runtime is missing or cannot run the graph, or the memory is not sufficient.
             TokenizerError: the tokenizer cannot be read.
         """
         options = options or EngineOptions()
-        manager, tokenizer, memory = load_model_manager(
-            folder, provider=provider, threads=threads, verify=verify, options=options, tell=tell
+        manager, tokenizer, memory = load_model(
+            folder, provider=provider, threads=threads, verify=verify, options=options, on_event=on_event
         )
         return cls(manager, tokenizer, memory, drafts=options.drafts)
 
@@ -99,21 +99,21 @@ class Engine:
         self.close()
 
     def close(self) -> None:
-        """Frees the model; a request that is running ends at its next step."""
+        """Free the model; a running request ends at its next step."""
         self._manager.close()
 
     def unload(self) -> None:
-        """Frees the model's memory until the next request, after the running one if there is one."""
+        """Free the model's memory until the next request, after the running one if there is one."""
         self._manager.unload()
 
     @property
     def provider(self) -> str:
-        """Where the model runs, a name in `providers.PROVIDERS`."""
+        """Name of the provider that runs the model, a key of `providers.PROVIDERS`."""
         return self._manager.provider
 
     @property
     def provider_reason(self) -> str:
-        """Why there, in words for a person."""
+        """Reason for this provider, as text for the user."""
         return self._manager.provider_reason
 
     @property
@@ -123,28 +123,28 @@ class Engine:
 
     @property
     def loaded(self) -> bool:
-        """Whether the model is in memory; an unloaded one comes back with the next request."""
-        return self._manager.runtime is not None
+        """Whether the model is in memory; the next request loads an unloaded model again."""
+        return self._manager.runner is not None
 
     @property
     def cached_tokens(self) -> list[int]:
-        """Tokens whose keys and values the newest context holds: the prompt and answer that ran last."""
-        runtime = self._manager.runtime
-        return [] if runtime is None else [int(token) for token in runtime.contexts.newest.cached.tokens]
+        """Tokens in the context that was used last: its prompt and its answer."""
+        runner = self._manager.runner
+        return [] if runner is None else [int(token) for token in runner.contexts.newest.cached.tokens]
 
     def complete(self, request: Request, stop: Callable[[], bool] = never) -> Iterator[Step]:
-        """Generates an answer, one step at a time.
+        """Generate an answer, one step at a time.
 
-        It ends at a stop token (which is not yielded), at `max_tokens`, when prompt and answer fill the
-        context, when its time is over, or when `stop` returns true; `stop` is asked before every call of the
-        graph and after every step. `last` is set when the iterator ends or is closed.
+        The answer ends at a stop token (which is not yielded), at `max_tokens`, when prompt and answer fill the
+        context, at the time limit, or when `stop` returns true. `stop` is called before every call of the graph
+        and after every step. `last` is set when the iterator ends or is closed.
 
         Args:
             request: what to complete.
-            stop: whether the request was cancelled; cheap and safe to call often.
+            stop: whether the request was cancelled; must be cheap and safe to call often.
 
         Raises:
-            RequestError: the prompt does not fit, or the model has no finite numbers or no token for it.
+            RequestError: the prompt does not fit, the logits are not finite, or no token has the forced bytes.
             EngineError: the engine is closed or already generating in this thread (raised when the iterator
                 starts), or the model cannot be run.
         """
@@ -157,84 +157,84 @@ class Engine:
         stop: Callable[[], bool] = never,
         is_complete: Callable[[Sequence[Step]], bool] = lambda _: False,
     ) -> list[list[Step]]:
-        """Generates several answers to one prompt, side by side in one batch where the processor runs it.
+        """Generate several answers to one prompt, in one batch where the model runs on the CPU.
 
-        The prompt is read once. Each answer is what `complete` gives with the seed `request.seed + i`, but for
-        the last digits of the logits; at temperature 0 all are the same. Drafts do not apply.
+        The prompt is read once. Answer i is what `complete` gives with the seed `request.seed + i`, except for
+        the last digits of the logits; at temperature 0 all answers are the same. Drafts are not used.
 
         Args:
             request: what to complete.
-            count: how many answers, at least 1.
+            count: number of answers, at least 1.
             stop: whether the request was cancelled; the answers so far are returned.
-            is_complete: whether an answer needs no further step, asked after each of its steps.
+            is_complete: whether an answer needs no further step; called after each of its steps.
 
         Raises:
-            RequestError: as `complete`, or there is no memory for so many.
+            RequestError: as `complete`, or the memory is not sufficient for this number of answers.
             EngineError: as `complete`.
         """
         if count < 1:
             raise RequestError(f"The number of candidates is {count}, but must be at least 1.")
         prepared = PreparedRequest.of(request, self.model, self.prefill_chunk)
-        with self._manager.alone() as runtime:
-            clock = RequestTimer(len(prepared.prompt))
+        with self._manager.exclusive() as runner:
+            timer = RequestTimer(len(prepared.prompt))
             deadline = Deadline(request.total_ms)
             try:
                 while True:
                     seeds = range(request.seed, request.seed + count)
                     samplers = [TokenSampler(self._vocabulary, request, seed) for seed in seeds]
-                    sequence = prepared.sequence(runtime)
+                    sequence = prepared.new_sequence(runner)
                     batch = ParallelSampling(
-                        runtime, sequence, samplers, deadline=deadline, clock=clock, is_complete=is_complete
+                        runner, sequence, samplers, deadline=deadline, timer=timer, is_complete=is_complete
                     )
                     try:
-                        return batch.answers(prepared.most, self._or_closed(stop))
+                        return batch.run(prepared.max_tokens, self._or_closed(stop))
                     except RunError as error:
-                        runtime = self._manager.fall_back(error)
+                        runner = self._manager.fall_back(error)
             finally:
-                self.last = clock.timing()
+                self.last = timer.timing()
 
     def _generate(self, prepared: PreparedRequest, stop: Callable[[], bool]) -> Iterator[Step]:
         request = prepared.request
-        with self._manager.alone() as runtime:
-            clock = RequestTimer(len(prepared.prompt))
+        with self._manager.exclusive() as runner:
+            timer = RequestTimer(len(prepared.prompt))
             deadline = Deadline(request.total_ms)
             sampler = TokenSampler(self._vocabulary, request)
             try:
                 while True:
                     answer = DecodeLoop(
-                        prepared.sequence(runtime),
+                        prepared.new_sequence(runner),
                         sampler,
-                        prepared.drafter(self._policy, self._manager.draft) if self.drafts else None,
+                        prepared.new_drafter(self._policy, self._manager.draft) if self.drafts else None,
                         deadline=deadline,
-                        costs=runtime.costs,
-                        clock=clock,
-                        most=prepared.most,
+                        costs=runner.costs,
+                        timer=timer,
+                        max_tokens=prepared.max_tokens,
                         stop=self._or_closed(stop),
                     )
                     try:
                         yield from answer.steps()
                         break
                     except RunError as error:
-                        runtime = self._manager.fall_back(error)
-                if clock.ended == "length" and prepared.most < request.max_tokens:
-                    clock.ended = "context full"
+                        runner = self._manager.fall_back(error)
+                if timer.ended == "length" and prepared.max_tokens < request.max_tokens:
+                    timer.ended = "context full"
             finally:
-                self.last = clock.timing()
+                self.last = timer.timing()
 
-    def divergence(self, text: Sequence[int]) -> Divergence:
-        """How much logits depend on what shares a call; nothing of a model with `independent_rows`.
+    def measure_divergence(self, text: Sequence[int]) -> Divergence:
+        """Measure how much logits depend on the other tokens of a call; zero with `independent_rows`.
 
         Args:
-            text: some token ids, more than `divergence.COMPARED` and fewer than the context length.
+            text: token ids, more than `model_runner.COMPARED_TOKENS` and fewer than the context length.
 
         Raises:
             EngineError: as `complete`.
         """
-        with self._manager.alone() as runtime:
-            return measure_divergence(runtime.contexts.newest, text)
+        with self._manager.exclusive() as runner:
+            return measure_divergence(runner.contexts.newest, text)
 
-    def call_cost(self, tokens: int) -> float:
-        """What a call of so many tokens costs here, in calls of one; what drafts are weighed by."""
+    def estimate_call_cost(self, tokens: int) -> float:
+        """Return the cost of a call on this machine, in one-token calls; it decides the length of drafts."""
         return self._manager.costs.ratio(tokens)
 
     def _or_closed(self, stop: Callable[[], bool]) -> Callable[[], bool]:

@@ -1,4 +1,4 @@
-"""How tokens get into a call of the graph and logits out of it, by where the session's memory is."""
+"""Inputs and outputs of calls of the graph, bound to CPU memory or to a device's memory."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from cg2ls.engine.kv_cache import KvBuffers
+    from cg2ls.engine.kv_cache import KVBuffers
 
-MOST_ROWS = 26
-"""Most positions of one call whose logits can be asked for: a token and a draft behind it."""
+MAX_LOGIT_ROWS = 26
+"""Maximum logits of one call: those after the last token and after each token of a draft."""
 
 NO_GRAPH = "-1"
-"""CUDA's graph id of a call that is neither recorded nor replayed."""
+"""CUDA graph id of a call that is neither recorded nor replayed."""
 
 
 class IOBinding(Protocol):
-    """Calls of one context."""
+    """Bound inputs and outputs of one context."""
 
     def run(self, tokens: NDArray[np.int64], rows: int, total: int) -> NDArray[Any]:
-        """Runs tokens.
+        """Run tokens that follow the cached ones.
 
         Args:
             tokens: int64 [count].
-            rows: of how many of the last ones the logits are wanted.
-            total: tokens cached, and these.
+            rows: number of logits, those after the last tokens.
+            total: tokens after this call, the cached ones included.
 
         Returns:
             Logits [rows, vocab] in the graph's type; overwritten by the next call.
@@ -40,42 +40,42 @@ class IOBinding(Protocol):
 
 
 def logits_dtype(session: Any) -> type[np.generic]:
-    """Element type of the graph's logits."""
+    """Return the element type of the graph's logits."""
     return np.float16 if session.get_outputs()[0].type == "tensor(float16)" else np.float32
 
 
 @dataclass(frozen=True, slots=True)
-class Pairs:
-    """What a call is given and asked for in even numbers, so that a token's result is the same whatever shares it.
+class RowPadding:
+    """Padding of a call to even numbers of rows, so that a token's result does not depend on the other tokens.
 
-    ONNX Runtime multiplies one row by another kernel than several, which adds up in another order, and rounding to
-    eight bits makes that last bit large. It meets one row where a call has one token, where logits of one position
-    are asked for, and where one is left over behind attention's blocks of queries or a product's tiles of rows.
-    These blocks and tiles hold an even number of rows or end with the call, so in pairs no row is ever alone.
-    Sums of integers are the same in any order: there, rows may be alone.
+    ONNX Runtime multiplies a single row with another kernel than several rows. That kernel sums in another order,
+    and rounding to eight bits makes the difference of the last bit large. A single row occurs in three places: in a
+    call with one token, in a call with one logit position, and as the remainder of attention's query blocks or a
+    product's row tiles. These blocks and tiles hold an even number of rows or end with the call, so with even
+    numbers no row is ever alone. Integer sums are the same in any order, so there a single row is no problem.
 
     Attributes:
-        tokens: because of attention, and of the blocks' products.
-        logits: because of what follows the last attention, which is computed for positions with logits only.
+        tokens: whether the number of tokens is even, as attention and the products inside the blocks need.
+        logits: whether the number of logits is even, as the steps after the last attention need.
     """
 
     tokens: bool
     logits: bool
 
 
-IN_PAIRS = Pairs(tokens=True, logits=True)
-SINGLE = Pairs(tokens=False, logits=False)
+EVEN_ROWS = RowPadding(tokens=True, logits=True)
+ANY_ROWS = RowPadding(tokens=False, logits=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
-    """What a call computes.
+class CallShape:
+    """Shape of a call.
 
     Attributes:
-        count: tokens.
-        first: the first of them whose logits are computed.
-        rows: of how many tokens they are.
-        skipped: how many of these were not asked for and come before those that were.
+        count: number of tokens.
+        first: index of the first token whose logits are computed.
+        rows: number of logits.
+        skipped: leading logits that were not requested.
     """
 
     count: int
@@ -84,76 +84,78 @@ class Shape:
     skipped: int = 0
 
     @classmethod
-    def of(cls, count: int, rows: int, pairs: Pairs) -> Shape:
-        """The shape that gives the last `rows` logits of `count` tokens.
+    def of(cls, count: int, rows: int, padding: RowPadding) -> CallShape:
+        """Return the shape that gives the last `rows` logits of `count` tokens.
 
         Args:
-            count: tokens, at least one.
-            rows: at most as many.
-            pairs: what must be even. An odd call is filled up with any token, whose keys and values the next call
-                overwrites. There is always room: the last position of a context is never read, since nothing is
-                chosen behind it.
+            count: number of tokens, at least one.
+            rows: number of logits, at most `count`.
+            padding: which numbers must be even. An odd call gets one more arbitrary token, whose keys and values the
+                next call overwrites. There is always room for it: no token is chosen after the last position of a
+                context, so that position is never read.
         """
-        filled = count + count % 2 * (pairs.tokens or pairs.logits)
-        paired = rows + rows % 2 * pairs.logits
+        filled = count + count % 2 * (padding.tokens or padding.logits)
+        paired = rows + rows % 2 * padding.logits
         first = min(count - rows, filled - paired)
         return cls(filled, first, paired, count - rows - first)
 
     @property
     def is_decoding(self) -> bool:
-        """Whether it gives logits from its first token on; there are few such shapes, unlike prompts' lengths."""
-        return self.first == 0 and self.count <= MOST_ROWS
+        """Whether it gives logits from its first token on; unlike prompt lengths, there are few such shapes."""
+        return self.first == 0 and self.count <= MAX_LOGIT_ROWS
 
 
 class CpuBinding:
     """Inputs and outputs bound to numpy's memory, which is updated in place.
 
-    Decoding keeps a binding for each shape, so a token costs no allocation and no binding.
+    Decoding keeps one binding per shape, so a token needs no allocation and no new binding.
 
     Args:
         ort: the onnxruntime module.
         session: a session of a model folder's graph.
-        buffers: keys and values in the processor's memory.
+        buffers: keys and values in CPU memory.
         vocab_size: columns of the logits.
-        pairs: see `Shape.of`.
+        padding: see `CallShape.of`.
     """
 
-    def __init__(self, ort: Any, session: Any, buffers: KvBuffers, vocab_size: int, *, pairs: Pairs) -> None:
+    def __init__(
+        self, ort: Any, session: Any, buffers: KVBuffers, vocab_size: int, *, padding: RowPadding
+    ) -> None:
         self._session = session
-        self._pairs = pairs
+        self._padding = padding
         self._buffers = buffers
         self._ids: NDArray[np.int64] = np.zeros(buffers.length, dtype=np.int64)
         self._positions: NDArray[np.int64] = np.arange(buffers.length, dtype=np.int64)
         self._seqlens: NDArray[np.int32] = np.zeros(1, dtype=np.int32)
         self._total: NDArray[np.int32] = np.zeros((), dtype=np.int32)
-        self._logits: NDArray[Any] = np.zeros((MOST_ROWS, vocab_size), dtype=logits_dtype(session))
+        self._logits: NDArray[Any] = np.zeros((MAX_LOGIT_ROWS, vocab_size), dtype=logits_dtype(session))
         self._fixed = (
             (SEQLENS_K, ort.OrtValue.ortvalue_from_numpy(self._seqlens)),
             (TOTAL_SEQUENCE_LENGTH, ort.OrtValue.ortvalue_from_numpy(self._total)),
         )
-        self._decoding: dict[Shape, Any] = {}
-        self._other = self._bound()
+        self._decoding: dict[CallShape, Any] = {}
+        self._other = self._bind()
 
     def run(self, tokens: NDArray[np.int64], rows: int, total: int) -> NDArray[Any]:
-        """See `IOBinding`."""
+        """Run tokens that follow the cached ones; see `IOBinding.run`."""
         count = len(tokens)
         self._ids[:count] = tokens
-        shape = Shape.of(count, rows, self._pairs)
+        shape = CallShape.of(count, rows, self._padding)
         end = total + shape.count - count
         self._seqlens[0] = end - 1
         self._total[()] = end
         self._session.run_with_iobinding(self._binding(shape))
         return self._logits[shape.skipped : shape.skipped + rows]
 
-    def _binding(self, shape: Shape) -> Any:
+    def _binding(self, shape: CallShape) -> Any:
         if not shape.is_decoding:
-            return self._shaped(self._other, shape)
+            return self._bind_shape(self._other, shape)
         binding = self._decoding.get(shape)
         if binding is None:
-            binding = self._decoding[shape] = self._shaped(self._bound(), shape)
+            binding = self._decoding[shape] = self._bind_shape(self._bind(), shape)
         return binding
 
-    def _shaped(self, binding: Any, shape: Shape) -> Any:
+    def _bind_shape(self, binding: Any, shape: CallShape) -> Any:
         positions, rows = self._positions[shape.first :], shape.rows
         logits, vocab = self._logits, self._logits.shape[1]
         binding.bind_input(INPUT_IDS, "cpu", 0, np.int64, [1, shape.count], self._ids.ctypes.data)
@@ -161,7 +163,7 @@ class CpuBinding:
         binding.bind_output(LOGITS, "cpu", 0, logits.dtype, [1, rows, vocab], logits.ctypes.data)
         return binding
 
-    def _bound(self) -> Any:
+    def _bind(self) -> Any:
         binding = self._session.io_binding()
         for name, value in self._fixed:
             binding.bind_ortvalue_input(name, value)
@@ -170,35 +172,35 @@ class CpuBinding:
 
 
 class DeviceBinding:
-    """Inputs and outputs in a device's memory, at addresses that stay, as CUDA graphs need.
+    """Inputs and outputs in a device's memory, at fixed addresses, as CUDA graphs need.
 
-    Binding numpy's memory would not do here: ONNX Runtime copies it to the device when it is bound, not when
-    the session runs.
+    Bound numpy memory does not work here: ONNX Runtime copies it to the device when it is bound, not when the
+    session runs.
 
     Args:
         ort: the onnxruntime module.
         session: a session of a model folder's graph.
         buffers: keys and values in the device's memory.
         vocab_size: columns of the logits.
-        pairs: see `Shape.of`.
+        padding: see `CallShape.of`.
         memory: ONNX Runtime's name of that memory.
-        graph_ids: the session's numbers for calls that are recorded once and replayed, as decoding then is; None
-            for launching every call. A recorded call is told that the context is full, since the number it was
-            recorded with stays; `seqlens_k` says how much of it counts.
+        graph_ids: ids for calls that are recorded once and then replayed, which are those of decoding; None to
+            launch every call. A recorded call always gets the full context length as its total, since a
+            recorded scalar never changes; `seqlens_k` gives the real length.
     """
 
     def __init__(
         self,
         ort: Any,
         session: Any,
-        buffers: KvBuffers,
+        buffers: KVBuffers,
         vocab_size: int,
         *,
-        pairs: Pairs,
+        padding: RowPadding,
         memory: str,
         graph_ids: Iterator[int] | None,
     ) -> None:
-        self._pairs = pairs
+        self._padding = padding
         self._ort = ort
         self._session = session
         self._buffers = buffers
@@ -208,12 +210,12 @@ class DeviceBinding:
         self._dtype = logits_dtype(session)
         self._total: NDArray[np.int32] = np.zeros((), dtype=np.int32)
         self._seqlens = self._on_device(np.zeros(1, dtype=np.int32))
-        self._decoding: dict[Shape, _DeviceCall] = {}
+        self._decoding: dict[CallShape, _DeviceCall] = {}
 
     def run(self, tokens: NDArray[np.int64], rows: int, total: int) -> NDArray[Any]:
-        """See `IOBinding`."""
+        """Run tokens that follow the cached ones; see `IOBinding.run`."""
         count = len(tokens)
-        shape = Shape.of(count, rows, self._pairs)
+        shape = CallShape.of(count, rows, self._padding)
         ids: NDArray[np.int64] = np.zeros((1, shape.count), dtype=np.int64)
         ids[0, :count] = tokens
         end = total + shape.count - count
@@ -225,15 +227,15 @@ class DeviceBinding:
         self._session.run_with_iobinding(call.binding, call.options)
         return call.logits.numpy()[0, shape.skipped : shape.skipped + rows]  # type: ignore[no-any-return]
 
-    def _call(self, shape: Shape) -> _DeviceCall:
+    def _call(self, shape: CallShape) -> _DeviceCall:
         if not shape.is_decoding:
-            return self._bound(shape)
+            return self._bind(shape)
         call = self._decoding.get(shape)
         if call is None:
-            call = self._decoding[shape] = self._bound(shape)
+            call = self._decoding[shape] = self._bind(shape)
         return call
 
-    def _bound(self, shape: Shape) -> _DeviceCall:
+    def _bind(self, shape: CallShape) -> _DeviceCall:
         binding = self._session.io_binding()
         ids = self._on_device(np.zeros((1, shape.count), dtype=np.int64))
         positions = self._on_device(np.arange(shape.first, shape.first + shape.rows, dtype=np.int64))
@@ -259,7 +261,7 @@ class DeviceBinding:
 
 
 class _DeviceCall:
-    """One shape of call: its binding and the values that change."""
+    """Binding of one call shape and the values that change between calls."""
 
     def __init__(self, binding: Any, ids: Any, logits: Any, options: Any) -> None:
         self.binding = binding

@@ -1,4 +1,4 @@
-"""The key/value cache of one context: buffers as long as the context, and which tokens they hold."""
+"""Key/value cache of one context: buffers as long as the context, and the tokens that they hold."""
 
 from __future__ import annotations
 
@@ -14,20 +14,19 @@ if TYPE_CHECKING:
     from cg2ls.models.folder.description import Architecture
 
 
-class KvBuffers:
-    """Keys and values of every layer, [batch, n_head, length, head_dim] each, where the session runs.
+class KVBuffers:
+    """Keys and values of every layer, [batch, n_head, length, head_dim] each, in the session's memory.
 
-    Each buffer is bound as `past_key_values.{i}` and as `present.{i}` at once, so attention writes new
-    positions in place and nothing is ever copied or grown. On the processor the memory is numpy's, which the
-    system provides page by page as positions are first written.
+    Each buffer is bound both as `past_key_values.{i}` and as `present.{i}`, so attention writes new positions in
+    place and nothing is copied or resized. On the CPU the memory is numpy's.
 
     Args:
         ort: the onnxruntime module.
         architecture: shape of the network.
-        length: positions.
-        kv_dtype: element type, `float32` or `float16`.
-        device: ONNX Runtime's name of the memory, `cpu` or `cuda`.
-        batch: sequences that run side by side.
+        length: number of positions.
+        kv_dtype: element type, one of `description.KV_DTYPES`.
+        device: ONNX Runtime's name of the memory, such as `cpu` or `cuda`.
+        batch: number of sequences.
     """
 
     def __init__(
@@ -48,7 +47,7 @@ class KvBuffers:
         for past, present in zip(all_past_names(layers), all_present_names(layers), strict=True):
             if device == "cpu":
                 array: NDArray[Any] = np.empty(shape, dtype=kv_dtype)
-                # Touched now, not as texts grow: memory that is limited and told is memory in use.
+                # Written now, not as texts grow: the memory that is planned and reported is then in use.
                 array.fill(0)
                 self._arrays.append(array)
                 value = ort.OrtValue.ortvalue_from_numpy(array)
@@ -57,16 +56,16 @@ class KvBuffers:
             self._values.append((past, present, value))
 
     def bind(self, binding: Any) -> None:
-        """Binds every buffer as input and as output of an IO binding."""
+        """Bind every buffer as input and as output of an IO binding."""
         for past, present, value in self._values:
             binding.bind_ortvalue_input(past, value)
             binding.bind_ortvalue_output(present, value)
 
-    def copy_from(self, other: KvBuffers, length: int) -> bool:
-        """Takes the first positions of another cache, for every sequence of this one.
+    def copy_from(self, other: KVBuffers, length: int) -> bool:
+        """Copy the first positions of another cache into every sequence of this one.
 
         Returns:
-            False, with nothing copied, where the memory cannot be reached from here.
+            False, with nothing copied, where the memory is not CPU memory.
         """
         if not self._arrays or not other._arrays:
             return False
@@ -75,17 +74,17 @@ class KvBuffers:
         return True
 
 
-def context_bytes(architecture: Architecture, context_length: int, kv_dtype: str) -> int:
-    """Memory of one context's keys and values, once every position was written."""
+def count_context_bytes(architecture: Architecture, context_length: int, kv_dtype: str) -> int:
+    """Return the bytes of one context's keys and values."""
     positions = 2 * architecture.n_layer * context_length
     return positions * architecture.n_embd * np.dtype(kv_dtype).itemsize
 
 
 class CachedTokens:
-    """The token at each position whose keys and values are valid in the buffers.
+    """Token at each position whose keys and values are valid in the buffers.
 
-    Rolling back costs nothing: the buffers stay as they are, and what lies past `length` is overwritten
-    before it is read.
+    A rollback costs nothing: the buffers stay unchanged, and positions from `length` on are overwritten before
+    they are read.
     """
 
     def __init__(self, capacity: int) -> None:
@@ -94,21 +93,21 @@ class CachedTokens:
 
     @property
     def tokens(self) -> NDArray[np.int64]:
-        """The cached tokens, [length]; a view."""
+        """Cached tokens, int64 [length]; a view."""
         return self._tokens[: self.length]
 
-    def common_prefix(self, tokens: NDArray[np.int64]) -> int:
-        """How many leading tokens are cached already."""
+    def count_common_prefix(self, tokens: NDArray[np.int64]) -> int:
+        """Return the number of leading tokens that are cached."""
         overlap = min(self.length, len(tokens))
         differing = np.flatnonzero(self._tokens[:overlap] != tokens[:overlap])
         return int(differing[0]) if len(differing) else overlap
 
     def truncate(self, length: int) -> None:
-        """Forgets every position from `length` on."""
+        """Drop every position from `length` on."""
         self.length = min(self.length, length)
 
     def append(self, tokens: NDArray[np.int64]) -> None:
-        """Notes tokens whose keys and values have just been written."""
+        """Add tokens whose keys and values were just written."""
         end = self.length + len(tokens)
         self._tokens[self.length : end] = tokens
         self.length = end

@@ -1,4 +1,4 @@
-"""A few contexts for many documents: whoever comes back finds what was read of its text."""
+"""Pool of KV caches, reused by longest common prefix."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cg2ls.engine.kv_cache import CachedTokens, KvBuffers
+from cg2ls.engine.kv_cache import CachedTokens, KVBuffers
 from cg2ls.engine.onnx_session import first_line
 from cg2ls.engine.request import EngineError, RunError
 
@@ -19,108 +19,107 @@ if TYPE_CHECKING:
 
 
 class KVContext:
-    """Runs the graph over tokens that follow what one context has cached.
+    """One KV cache and the calls of the graph that extend it.
 
     Args:
-        calls: runs the graph on the buffers.
-        buffers: the context's keys and values.
+        binding: runs the graph on the buffers.
+        buffers: keys and values of the context.
     """
 
-    def __init__(self, calls: IOBinding, buffers: KvBuffers) -> None:
+    def __init__(self, binding: IOBinding, buffers: KVBuffers) -> None:
         self.buffers = buffers
         self.cached = CachedTokens(buffers.length)
-        self._calls = calls
+        self._binding = binding
 
     def run(self, tokens: NDArray[np.int64], rows: int = 1) -> NDArray[np.float32]:
-        """Runs tokens that follow the cached ones.
+        """Run tokens that follow the cached ones.
 
         Args:
             tokens: int64 [count], at least one, within the buffers' length.
-            rows: of how many of the last tokens the logits are wanted, at most `MOST_ROWS`.
+            rows: number of logits, those after the last tokens; at most `MAX_LOGIT_ROWS`.
 
         Returns:
-            Logits after each of these tokens, float32 [rows, vocab]; overwritten by the next call.
+            Logits float32 [rows, vocab]; overwritten by the next call.
 
         Raises:
-            RunError: ONNX Runtime failed; the cache holds what it held before.
+            RunError: ONNX Runtime failed; the cache is unchanged.
         """
         try:
-            logits = self._calls.run(tokens, rows, self.cached.length + len(tokens))
-        except Exception as error:  # the runtime raises its own, undocumented classes
+            logits = self._binding.run(tokens, rows, self.cached.length + len(tokens))
+        except Exception as error:  # ONNX Runtime raises undocumented classes of its own
             raise RunError(f"The model could not be run: {first_line(error)}") from None
         self.cached.append(tokens)
         return logits.astype(np.float32, copy=False)
 
-    def adopt(self, other: KVContext, length: int) -> None:
-        """Takes over another context's first tokens, where that is cheaper than reading them again."""
+    def copy_prefix_from(self, other: KVContext, length: int) -> None:
+        """Copy another context's first tokens where the memory allows, which is cheaper than reading them again."""
         if self.buffers.copy_from(other.buffers, length):
             self.cached.truncate(0)
             self.cached.append(other.cached.tokens[:length])
 
 
-SAME_TEXT = 0.5
-"""Share of what a context holds, or of the prompt, that must agree for the prompt to continue that context.
-Below it the prompt is another text, and taking the context would throw a document's cache away."""
+MIN_SHARED_SHARE = 0.5
+"""Share of a context's tokens, or of the prompt's, that must agree for the prompt to continue that context.
+With less the prompt is another text, and its use of the context would discard a document's cache."""
 
 
 class KVCachePool:
-    """Contexts in the order they were last used, made when needed.
+    """Pool of contexts, ordered by last use and made on demand.
 
     Args:
-        make: makes an empty one; raises EngineError where there is no memory for it.
-        most: how many there may be, at least 1.
+        make: makes an empty context; raises EngineError where the memory is not sufficient.
+        max_contexts: maximum number of contexts, at least 1.
     """
 
-    def __init__(self, make: Callable[[], KVContext], most: int) -> None:
+    def __init__(self, make: Callable[[], KVContext], max_contexts: int) -> None:
         self._make = make
-        self.most = most
-        self._by_age = [make()]
+        self.max_contexts = max_contexts
+        self._by_last_use = [make()]
 
     def __len__(self) -> int:
-        return len(self._by_age)
+        return len(self._by_last_use)
 
     @property
     def newest(self) -> KVContext:
-        """The one used last."""
-        return self._by_age[-1]
+        """Context that was used last."""
+        return self._by_last_use[-1]
 
     def take(self, prompt: NDArray[np.int64]) -> KVContext:
-        """The context to run a prompt in, which thereby becomes the newest.
+        """Return the context to run a prompt in; it becomes the newest.
 
-        It is the one that shares the longest prefix with the prompt. If that is another text's, an empty
-        one or the one unused for longest takes its place, and starts with the shared prefix where it can be
-        copied.
+        This is the context with the longest common prefix. If that one holds another text, an empty context or the
+        least recently used one is taken instead. It starts with a copy of the common prefix where possible.
 
         Args:
             prompt: token ids, int64 [count].
         """
-        shared = {id(context): context.cached.common_prefix(prompt) for context in self._by_age}
-        best = max(reversed(self._by_age), key=lambda context: shared[id(context)])
+        shared = {id(context): context.cached.count_common_prefix(prompt) for context in self._by_last_use}
+        best = max(reversed(self._by_last_use), key=lambda context: shared[id(context)])
         if _continues(best, shared[id(best)], len(prompt)):
             return self._used(best)
-        empty = next((context for context in self._by_age if not context.cached.length), None)
-        taken = empty or self._another() or self._by_age[0]
+        empty = next((context for context in self._by_last_use if not context.cached.length), None)
+        taken = empty or self._another() or self._by_last_use[0]
         if taken is not best:
-            taken.adopt(best, shared[id(best)])
+            taken.copy_prefix_from(best, shared[id(best)])
         return self._used(taken)
 
     def _another(self) -> KVContext | None:
-        """One more, unless there are enough or the memory is full."""
-        if len(self._by_age) >= self.most:
+        """Make one more context; None at the maximum or without memory."""
+        if len(self._by_last_use) >= self.max_contexts:
             return None
         try:
             made = self._make()
         except EngineError:
-            self.most = len(self._by_age)
+            self.max_contexts = len(self._by_last_use)
             return None
-        self._by_age.append(made)
+        self._by_last_use.append(made)
         return made
 
     def _used(self, context: KVContext) -> KVContext:
-        self._by_age.remove(context)
-        self._by_age.append(context)
+        self._by_last_use.remove(context)
+        self._by_last_use.append(context)
         return context
 
 
 def _continues(context: KVContext, shared: int, prompt_tokens: int) -> bool:
-    return shared >= SAME_TEXT * min(context.cached.length, prompt_tokens) > 0
+    return shared >= MIN_SHARED_SHARE * min(context.cached.length, prompt_tokens) > 0

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cg2ls.engine.call_costs import CallCosts
-from cg2ls.engine.kv_cache import context_bytes
+from cg2ls.engine.kv_cache import count_context_bytes
 from cg2ls.engine.model_manager import ModelManager
 from cg2ls.engine.model_runner import ModelRunner
 from cg2ls.engine.onnx_session import default_threads
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from cg2ls.models.folder.description import ModelDescription
 
 
-def load_model_manager(
+def load_model(
     folder: Path,
     *,
     provider: str,
     threads: int | None,
     verify: bool,
     options: EngineOptions,
-    tell: Callable[[str], None] | None,
+    on_event: Callable[[str], None] | None,
 ) -> tuple[ModelManager, CodeTokenizer, MemoryPlan]:
     """Opens a model folder; see `Engine.open`.
 
@@ -44,10 +44,10 @@ def load_model_manager(
     drafts = model.independent_rows if options.drafts is None else options.drafts
     measured: list[bool] = []
 
-    def open_runtime(where: str) -> ModelRunner:
+    def open_runner(where: str) -> ModelRunner:
         if measured:
             _checked(folder, verify=verify)
-        runtime = ModelRunner.open(
+        runner = ModelRunner.open(
             folder,
             model,
             provider=where,
@@ -57,16 +57,18 @@ def load_model_manager(
             costs=costs,
         )
         if not measured:
-            runtime.calibrate(whole=drafts)
+            runner.calibrate(whole=drafts)
             measured.append(True)
-        return runtime
+        return runner
 
     def open_draft() -> ModelRunner | None:
         if options.draft_model is None:
             return None
         return _open_draft(options.draft_model, model, provider, threads, verify=verify)
 
-    manager = ModelManager(open_runtime, open_draft, provider=provider, idle_s=options.idle_s, tell=tell)
+    manager = ModelManager(
+        open_runner, open_draft, provider=provider, idle_s=options.idle_s, on_event=on_event
+    )
     return manager, tokenizer, memory
 
 
@@ -95,14 +97,14 @@ def _open_draft(
     model, _ = _checked(folder, verify=verify)
     if model.files[TOKENIZER].sha256 != larger.files[TOKENIZER].sha256:
         raise EngineError(f"{folder} cannot draft for {larger.name}: it has another tokenizer.")
-    runtime = ModelRunner.open(folder, model, provider=provider, threads=threads or default_threads())
-    runtime.calibrate(whole=False)
-    return runtime
+    runner = ModelRunner.open(folder, model, provider=provider, threads=threads or default_threads())
+    runner.calibrate(whole=False)
+    return runner
 
 
 MEGABYTE = 1_000_000
 
-PREPACKED = 1.4
+MAX_WEIGHT_MEMORY_RATIO = 1.4
 """Memory of weights in the runtime by their size on disk, at most: 1.0 to 1.35 were measured (docs/engine.md)."""
 
 
@@ -123,14 +125,14 @@ class MemoryPlan:
     limit: int | None
 
     @property
-    def most(self) -> int:
+    def max_bytes(self) -> int:
         """What everything takes when all contexts are full."""
         return self.weights + self.contexts * self.context
 
     def __str__(self) -> str:
         limit = "no limit" if self.limit is None else f"limit {self.limit / MEGABYTE:.0f} MB"
         return (
-            f"{self.most / MEGABYTE:.0f} MB at most: weights {self.weights / MEGABYTE:.0f} MB,"
+            f"{self.max_bytes / MEGABYTE:.0f} MB at most: weights {self.weights / MEGABYTE:.0f} MB,"
             f" {self.contexts} contexts of {self.context / MEGABYTE:.1f} MB; {limit}"
         )
 
@@ -142,9 +144,10 @@ def plan_memory(model: ModelDescription, *, contexts: int, limit_mb: float | Non
         EngineError: the limit has no room for the weights and one context.
     """
     weights = int(
-        PREPACKED * sum(model.files[name].bytes for name in (GRAPH, WEIGHTS) if name in model.files)
+        MAX_WEIGHT_MEMORY_RATIO
+        * sum(model.files[name].bytes for name in (GRAPH, WEIGHTS) if name in model.files)
     )
-    context = context_bytes(model.architecture, model.context_length, model.kv_dtype)
+    context = count_context_bytes(model.architecture, model.context_length, model.kv_dtype)
     if limit_mb is None:
         return MemoryPlan(weights, context, contexts, None)
     limit = int(limit_mb * MEGABYTE)

@@ -23,14 +23,14 @@ class ModelManager:
     """The open model, whatever happens to it.
 
     Args:
-        open_runtime: opens the model on a provider (`auto` or a name); raises Cg2Error.
+        open_runner: opens the model on a provider (`auto` or a name); raises Cg2Error.
         open_draft: opens the smaller model that drafts, if there is one.
         provider: where it is to run.
         idle_s: seconds without a request after which its memory is freed; None for never.
-        tell: gets what a person may want to know.
+        on_event: gets what a person may want to know.
 
     Attributes:
-        runtime: the open model; None while it is unloaded.
+        runner: the open model; None while it is unloaded.
         draft: the smaller one; None where there is none, and while it is unloaded.
         costs: of the model's calls, kept when it is unloaded.
         closed: whether it is gone for good.
@@ -38,35 +38,35 @@ class ModelManager:
 
     def __init__(
         self,
-        open_runtime: Callable[[str], ModelRunner],
+        open_runner: Callable[[str], ModelRunner],
         open_draft: Callable[[], ModelRunner | None],
         *,
         provider: str,
         idle_s: float | None,
-        tell: Callable[[str], None] | None,
+        on_event: Callable[[str], None] | None,
     ) -> None:
-        self._open_runtime = open_runtime
+        self._open_runner = open_runner
         self._open_draft = open_draft
-        self._wanted = provider
-        self._fallen: str = ""
-        self._tell = tell or (lambda _: None)
+        self._requested_provider = provider
+        self._fallback_provider: str = ""
+        self._on_event = on_event or (lambda _: None)
         self._lock = threading.Lock()
         self._owner: int | None = None
         self._idle = IdleTimer(idle_s, self.unload)
         self.closed = False
-        self.runtime: ModelRunner | None = open_runtime(provider)
+        self.runner: ModelRunner | None = open_runner(provider)
         self.draft = open_draft()
-        self.model: ModelDescription = self.runtime.model
-        self.costs: CallCosts = self.runtime.costs
-        self.provider = self.runtime.opened.provider
-        self.provider_reason = self.runtime.opened.reason
-        self.threads = self.runtime.opened.threads
-        self._idle.rest()
+        self.model: ModelDescription = self.runner.model
+        self.costs: CallCosts = self.runner.costs
+        self.provider = self.runner.opened.provider
+        self.provider_reason = self.runner.opened.reason
+        self.threads = self.runner.opened.threads
+        self._idle.start()
 
     def close(self) -> None:
         """Frees the model for good; a request that is running ends at its next step."""
         self.closed = True
-        self._idle.wake()
+        self._idle.cancel()
         if self._lock.acquire(blocking=False):
             try:
                 self._free()
@@ -76,11 +76,11 @@ class ModelManager:
     def unload(self) -> None:
         """Frees the model's memory until the next request, after the running one if there is one."""
         with self._lock:
-            if self.runtime is not None:
+            if self.runner is not None:
                 self._free()
 
     @contextmanager
-    def alone(self) -> Iterator[ModelRunner]:
+    def exclusive(self) -> Iterator[ModelRunner]:
         """The open model, for one request at a time; opened again if it was unloaded.
 
         Raises:
@@ -94,15 +94,15 @@ class ModelManager:
             if self.closed:
                 raise EngineError("The engine was closed; open it again.")
             self._owner = thread
-            self._idle.wake()
+            self._idle.cancel()
             try:
-                yield self.runtime or self._reopened(self._fallen or self._wanted)
+                yield self.runner or self._reopened(self._fallback_provider or self._requested_provider)
             finally:
                 self._owner = None
                 if self.closed:
                     self._free()
                 else:
-                    self._idle.rest()
+                    self._idle.start()
 
     def fall_back(self, failed: RunError) -> ModelRunner:
         """The model on the processor, in place of a provider that failed in the middle of a request.
@@ -110,28 +110,28 @@ class ModelManager:
         Raises:
             RunError: it ran on the processor already.
         """
-        if self.provider == "cpu" or self._fallen:
+        if self.provider == "cpu" or self._fallback_provider:
             raise failed
         lost = self.provider
         self._free()
-        self._fallen = "cpu"
-        runtime = self._reopened("cpu")
+        self._fallback_provider = "cpu"
+        runner = self._reopened("cpu")
         self.provider_reason = f"{lost} failed while it ran: {failed}"
-        self._tell(f"{self.model.name} goes on on the processor, since {lost} failed: {failed}")
-        return runtime
+        self._on_event(f"{self.model.name} goes on on the processor, since {lost} failed: {failed}")
+        return runner
 
     def _reopened(self, provider: str) -> ModelRunner:
-        runtime = self.runtime = self._open_runtime(provider)
+        runner = self.runner = self._open_runner(provider)
         self.draft = self._open_draft()
-        self.provider, self.provider_reason = runtime.opened.provider, runtime.opened.reason
-        return runtime
+        self.provider, self.provider_reason = runner.opened.provider, runner.opened.reason
+        return runner
 
     def _free(self) -> None:
-        self.runtime = self.draft = None
-        give_back()
+        self.runner = self.draft = None
+        release_freed_memory()
 
 
-def give_back() -> None:
+def release_freed_memory() -> None:
     """Returns freed memory to the system, which glibc would otherwise keep for later."""
     gc.collect()
     with suppress(OSError, AttributeError, TypeError):
@@ -151,15 +151,15 @@ class IdleTimer:
         self._act = act
         self._timer: threading.Timer | None = None
 
-    def rest(self) -> None:
+    def start(self) -> None:
         """Begins to count anew."""
-        self.wake()
+        self.cancel()
         if self._seconds is not None:
             self._timer = threading.Timer(self._seconds, self._act)
             self._timer.daemon = True
             self._timer.start()
 
-    def wake(self) -> None:
+    def cancel(self) -> None:
         """Stops counting."""
         if self._timer is not None:
             self._timer.cancel()

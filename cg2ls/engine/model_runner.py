@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cg2ls.engine.call_costs import SAMPLED, CallCosts
+from cg2ls.engine.call_costs import MEASURED_CALL_TOKENS, CallCosts
 from cg2ls.engine.huge_pages import use_huge_pages
-from cg2ls.engine.io_binding import IN_PAIRS, SINGLE, CpuBinding, DeviceBinding, IOBinding, Pairs
-from cg2ls.engine.kv_cache import KvBuffers
+from cg2ls.engine.io_binding import ANY_ROWS, EVEN_ROWS, CpuBinding, DeviceBinding, IOBinding, RowPadding
+from cg2ls.engine.kv_cache import KVBuffers
 from cg2ls.engine.kv_cache_pool import KVCachePool, KVContext
 from cg2ls.engine.onnx_session import OpenSession, first_line, open_session
 from cg2ls.engine.providers import PROVIDERS
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from cg2ls.engine.kv_cache_pool import KVContext
     from cg2ls.models.folder.description import ModelDescription
 
-CALIBRATED_BEHIND = 384
+CALIBRATION_CONTEXT_TOKENS = 384
 """Tokens that are taken as read when calls are measured; longer calls cost relatively more behind more."""
 
-TRIED = 24
+ROW_TEST_TOKENS = 24
 """Tokens that are read to find out whether a row alone gives what several together give."""
 
-ALONE = 4
+ROW_TEST_SINGLE_TOKENS = 4
 """How many of them alone."""
 
 
@@ -81,8 +81,8 @@ class ModelRunner:
         opened = open_session(folder, model, provider=provider, threads=threads, cuda_graph=cuda_graph)
         if PROVIDERS[opened.provider].memory == "cpu":
             use_huge_pages()
-        pairs = in_pairs(model, opened)
-        made = KVCachePool(lambda: new_context(model, opened, pairs=pairs), contexts)
+        padding = choose_row_padding(model, opened)
+        made = KVCachePool(lambda: new_context(model, opened, padding=padding), contexts)
         return cls(model=model, opened=opened, contexts=made, costs=costs or CallCosts())
 
     def calibrate(self, *, whole: bool) -> None:
@@ -92,7 +92,7 @@ class ModelRunner:
             whole: whether longer calls than one token are of interest.
         """
         context = self.contexts.newest
-        read = min(CALIBRATED_BEHIND, self.model.context_length // 2)
+        read = min(CALIBRATION_CONTEXT_TOKENS, self.model.context_length // 2)
         tokens: np.ndarray[tuple[int], np.dtype[np.int64]] = np.zeros(read, dtype=np.int64)
 
         def run(count: int) -> float:
@@ -102,31 +102,31 @@ class ModelRunner:
             context.run(np.zeros(count, dtype=np.int64), count)
             return perf_counter() - began
 
-        self.costs.calibrate(run, SAMPLED if whole else SAMPLED[:1])
+        self.costs.calibrate(run, MEASURED_CALL_TOKENS if whole else MEASURED_CALL_TOKENS[:1])
         context.cached.truncate(0)
 
 
-def new_context(model: ModelDescription, opened: OpenSession, *, pairs: Pairs) -> KVContext:
+def new_context(model: ModelDescription, opened: OpenSession, *, padding: RowPadding) -> KVContext:
     """An empty context.
 
     Args:
         model: its description.
         opened: its session.
-        pairs: what its calls have in pairs.
+        padding: what its calls have in padding.
 
     Raises:
         EngineError: there is no memory for it.
     """
     memory = PROVIDERS[opened.provider].memory
     try:
-        buffers = KvBuffers(
+        buffers = KVBuffers(
             opened.ort,
             model.architecture,
             length=model.context_length,
             kv_dtype=model.kv_dtype,
             device=memory,
         )
-        return KVContext(_calls(model, opened, buffers, pairs=pairs), buffers)
+        return KVContext(_new_binding(model, opened, buffers, padding=padding), buffers)
     except Exception as error:  # MemoryError, or one of the runtime's own, undocumented classes
         raise EngineError(
             f"There is no memory for {model.name}'s context of {model.context_length} tokens"
@@ -134,42 +134,46 @@ def new_context(model: ModelDescription, opened: OpenSession, *, pairs: Pairs) -
         ) from None
 
 
-def in_pairs(model: ModelDescription, opened: OpenSession) -> Pairs:
-    """What calls must have in pairs, so that a result does not depend on what shares its call.
+def choose_row_padding(model: ModelDescription, opened: OpenSession) -> RowPadding:
+    """What calls must have in padding, so that a result does not depend on what shares its call.
 
     Of no use where it does so anyway. An int8 model adds up in integers behind its last attention, and with an int8
     cache in attention, too; that the runtime's kernels here really do is tried once, on a few tokens.
     """
     if not model.independent_rows:
-        return SINGLE
+        return ANY_ROWS
     if model.precision != "int8":
-        return IN_PAIRS
-    alone = SINGLE if model.kv_dtype == "int8" else Pairs(tokens=True, logits=False)
-    tried = (TRIED * np.arange(1, 1 + TRIED)) % model.architecture.vocab_size
-    differ = measure_divergence(new_context(model, opened, pairs=alone), tried, ALONE).largest
-    return IN_PAIRS if differ else alone
+        return EVEN_ROWS
+    alone = ANY_ROWS if model.kv_dtype == "int8" else RowPadding(tokens=True, logits=False)
+    tried = (ROW_TEST_TOKENS * np.arange(1, 1 + ROW_TEST_TOKENS)) % model.architecture.vocab_size
+    differ = measure_divergence(
+        new_context(model, opened, padding=alone), tried, ROW_TEST_SINGLE_TOKENS
+    ).largest
+    return EVEN_ROWS if differ else alone
 
 
-def _calls(model: ModelDescription, opened: OpenSession, buffers: KvBuffers, *, pairs: Pairs) -> IOBinding:
+def _new_binding(
+    model: ModelDescription, opened: OpenSession, buffers: KVBuffers, *, padding: RowPadding
+) -> IOBinding:
     vocab = model.architecture.vocab_size
     memory = PROVIDERS[opened.provider].memory
     if memory == "cpu":
-        return CpuBinding(opened.ort, opened.session, buffers, vocab, pairs=pairs)
+        return CpuBinding(opened.ort, opened.session, buffers, vocab, padding=padding)
     return DeviceBinding(
         opened.ort,
         opened.session,
         buffers,
         vocab,
-        pairs=pairs,
+        padding=padding,
         memory=memory,
         graph_ids=opened.graph_ids if opened.cuda_graph else None,
     )
 
 
-COMPARED = 16
+COMPARED_TOKENS = 16
 """Tokens whose logits are compared."""
 
-CALLS = (1, 3)
+COMPARED_CALL_SIZES = (1, 3)
 """Tokens of the calls that are compared with one call for all: as an answer grows, and odd, as drafts may be."""
 
 
@@ -197,9 +201,9 @@ class Divergence:
 
 
 def measure_divergence(
-    context: KVContext, text: Sequence[int] | NDArray[np.int64], compared: int = COMPARED
+    context: KVContext, text: Sequence[int] | NDArray[np.int64], compared: int = COMPARED_TOKENS
 ) -> Divergence:
-    """Reads the end of a text in one call and in calls of `CALLS` tokens.
+    """Reads the end of a text in one call and in calls of `COMPARED_CALL_SIZES` tokens.
 
     Args:
         context: is emptied.
@@ -215,7 +219,7 @@ def measure_divergence(
         return np.concatenate([context.run(call, len(call)).copy() for call in calls])
 
     together = read(compared)
-    others = [read(size) for size in CALLS]
+    others = [read(size) for size in COMPARED_CALL_SIZES]
     context.cached.truncate(0)
     return Divergence(
         largest=max(float(np.abs(together - other).max()) for other in others),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cg2ls.engine.providers import INSTALL, PROVIDERS, Candidate, candidates
+from cg2ls.engine.providers import INSTALL, PROVIDERS, ProviderCandidate, provider_candidates
 from cg2ls.engine.request import EngineError
 from cg2ls.models.folder.description import GRAPH, ModelDescription
 from cg2ls.models.graph_io import CALL_INPUTS, LOGITS, PAST, all_past_names, all_present_names
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-SILENT = 4
+LOG_SEVERITY_FATAL = 4
 """ONNX Runtime's severity `fatal`: what it would print is raised as an error too, and a language server's
 streams are not its to write to."""
 
@@ -29,7 +29,7 @@ ARITHMETIC = {
 }
 """What any session over a quantized graph needs to compute what the graph says."""
 
-CONFIG = ARITHMETIC | {
+SESSION_CONFIG = ARITHMETIC | {
     # Threads spin between the nodes of a run and between an answer's tokens, where waking them would cost more, but
     # sleep some 3 ms after the last one: an idle editor must not use a core. Older runtimes spin for 40 ms.
     "session.intra_op.spin_duration_us": "1000",
@@ -72,7 +72,7 @@ def import_onnxruntime() -> Any:
     try:
         ort = importlib.import_module("onnxruntime")
         ort.disable_telemetry_events()
-        ort.set_default_logger_severity(SILENT)
+        ort.set_default_logger_severity(LOG_SEVERITY_FATAL)
     except (ImportError, AttributeError) as missing:
         why = "is not installed" if isinstance(missing, ModuleNotFoundError) else f"does not load ({missing})"
         raise EngineError(f"onnxruntime {why}; install it with: {INSTALL}") from None
@@ -97,7 +97,7 @@ def open_session(
     ort = import_onnxruntime()
     reasons: list[str] = []
     for candidate, graphs in _attempts(
-        candidates(provider, ort.get_available_providers(), model.kv_dtype), cuda_graph=cuda_graph
+        provider_candidates(provider, ort.get_available_providers(), model.kv_dtype), cuda_graph=cuda_graph
     ):
         try:
             session = _open(ort, folder / GRAPH, candidate.name, threads, cuda_graph=graphs)
@@ -111,7 +111,9 @@ def open_session(
     raise EngineError(f"{folder / GRAPH} could not be opened ({'; '.join(reasons)})")
 
 
-def _attempts(tried: list[Candidate], *, cuda_graph: bool) -> Iterator[tuple[Candidate, bool]]:
+def _attempts(
+    tried: list[ProviderCandidate], *, cuda_graph: bool
+) -> Iterator[tuple[ProviderCandidate, bool]]:
     """Each candidate, and whether it is to replay recorded calls; CUDA refuses to where it leaves nodes to the host."""
     for candidate in tried:
         if cuda_graph and candidate.name == "cuda":
@@ -123,14 +125,14 @@ def _open(ort: Any, graph: Path, name: str, threads: int, *, cuda_graph: bool) -
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.log_severity_level = SILENT
-    for key, value in CONFIG.items():
+    options.log_severity_level = LOG_SEVERITY_FATAL
+    for key, value in SESSION_CONFIG.items():
         options.add_session_config_entry(key, value)
     provider = PROVIDERS[name]
     if provider.memory == "cuda" and hasattr(ort, "preload_dlls"):
         ort.preload_dlls()
     first: Any = (provider.onnxruntime, {"enable_cuda_graph": "1"}) if cuda_graph else provider.onnxruntime
-    session = ort.InferenceSession(str(graph), options, providers=[first, *provider.behind])
+    session = ort.InferenceSession(str(graph), options, providers=[first, *provider.fallbacks])
     if session.get_providers()[0] != provider.onnxruntime:
         raise EngineError(
             f"onnxruntime offers {provider.onnxruntime} but could not start it (is the driver installed?)"
@@ -176,23 +178,23 @@ def first_line(error: BaseException) -> str:
     return text.splitlines()[0].split(" : ")[-1].rstrip(".") + "."
 
 
-MOST_THREADS = 8
+MAX_DEFAULT_THREADS = 8
 """Decoding is bound by memory bandwidth, which a few cores use up; the rest stays with the user's editor."""
 
 CPU_TOPOLOGY = Path("/sys/devices/system/cpu")
 CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
-SLOW = 0.8
+MIN_FAST_SPEED_SHARE = 0.8
 """A CPU whose top speed is below this share of the fastest one's is an efficiency core. Every operator waits for its
 slowest thread, so one of these costs more than it brings."""
 
 
 def default_threads() -> int:
-    """Fast physical cores this process may use, within its cgroup's quota, at most `MOST_THREADS`."""
+    """Fast physical cores this process may use, within its cgroup's quota, at most `MAX_DEFAULT_THREADS`."""
     cores = physical_cores(fast_cpus(usable_cpus(), CPU_TOPOLOGY), CPU_TOPOLOGY)
     quota = cgroup_cpus(CGROUP_QUOTA)
-    return max(1, min(cores, MOST_THREADS, cores if quota is None else quota))
+    return max(1, min(cores, MAX_DEFAULT_THREADS, cores if quota is None else quota))
 
 
 def usable_cpus() -> set[int]:
@@ -214,7 +216,7 @@ def fast_cpus(cpus: Iterable[int], topology: Path) -> set[int]:
         speeds = {cpu: _number(topology / f"cpu{cpu}" / file) for cpu in cpus}
         if all(speeds.values()):
             fastest = max(speeds.values(), default=0)
-            return {cpu for cpu, speed in speeds.items() if speed >= SLOW * fastest}
+            return {cpu for cpu, speed in speeds.items() if speed >= MIN_FAST_SPEED_SHARE * fastest}
     return cpus
 
 

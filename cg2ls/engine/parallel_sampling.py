@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cg2ls.engine.io_binding import logits_dtype
-from cg2ls.engine.kv_cache import KvBuffers
+from cg2ls.engine.kv_cache import KVBuffers
 from cg2ls.engine.onnx_session import first_line
 from cg2ls.engine.providers import PROVIDERS
 from cg2ls.engine.request import RequestError, RunError
@@ -33,38 +33,38 @@ class ParallelSampling:
     another instead.
 
     Args:
-        runtime: the open model.
+        runner: the open model.
         sequence: with the prompt.
         samplers: one per answer.
         deadline: time for all of them.
-        clock: takes times.
+        timer: takes times.
         is_complete: whether an answer needs no further step.
     """
 
     def __init__(
         self,
-        runtime: ModelRunner,
+        runner: ModelRunner,
         sequence: TokenSequence,
         samplers: Sequence[TokenSampler],
         *,
         deadline: Deadline,
-        clock: RequestTimer,
+        timer: RequestTimer,
         is_complete: Callable[[Sequence[Step]], bool],
     ) -> None:
-        self._runtime = runtime
+        self._runner = runner
         self._sequence = sequence
-        self._choosers = samplers
+        self._samplers = samplers
         self._deadline = deadline
-        self._clock = clock
+        self._timer = timer
         self._is_complete = is_complete
         self._answers: list[list[Step]] = [[] for _ in samplers]
-        self._going = list(range(len(samplers)))
+        self._unfinished = list(range(len(samplers)))
 
-    def answers(self, most: int, stop: Callable[[], bool]) -> list[list[Step]]:
+    def run(self, max_tokens: int, stop: Callable[[], bool]) -> list[list[Step]]:
         """The steps of each answer.
 
         Args:
-            most: tokens an answer may have.
+            max_tokens: tokens an answer may have.
             stop: whether to end with what there is.
 
         Raises:
@@ -73,90 +73,92 @@ class ParallelSampling:
         """
         read = self._sequence.read((), (), lambda _: not stop())
         if read is None:
-            self._clock.ended = "cancelled"
+            self._timer.ended = "cancelled"
             return self._answers
-        self._clock.prefill_ended(self._sequence)
-        logits = np.repeat(read, len(self._choosers), axis=0)
-        if self._is_side_by_side:
-            self._side_by_side(logits, most, stop)
+        self._timer.note_prefill(self._sequence)
+        logits = np.repeat(read, len(self._samplers), axis=0)
+        if self._is_batched:
+            self._decode_batch(logits, max_tokens, stop)
         else:
-            self._one_after_another(logits[0].copy(), most, stop)
+            self._decode_sequentially(logits[0].copy(), max_tokens, stop)
         return self._answers
 
     @property
-    def _is_side_by_side(self) -> bool:
-        return PROVIDERS[self._runtime.opened.provider].memory == "cpu" and len(self._choosers) > 1
+    def _is_batched(self) -> bool:
+        return PROVIDERS[self._runner.opened.provider].memory == "cpu" and len(self._samplers) > 1
 
-    def _side_by_side(self, logits: NDArray[np.float32], most: int, stop: Callable[[], bool]) -> None:
-        rows = _Rows(self._runtime, self._sequence, len(self._choosers), most)
-        for _ in range(most):
-            for index in list(self._going):
+    def _decode_batch(self, logits: NDArray[np.float32], max_tokens: int, stop: Callable[[], bool]) -> None:
+        rows = _BatchedAnswers(self._runner, self._sequence, len(self._samplers), max_tokens)
+        for _ in range(max_tokens):
+            for index in list(self._unfinished):
                 self._choose(index, logits[index])
-            if not self._going or not self._may_go_on(stop):
+            if not self._unfinished or not self._should_continue(stop):
                 break
             logits = rows.run([answer[-1].token if answer else 0 for answer in self._answers])
 
-    def _one_after_another(self, first: NDArray[np.float32], most: int, stop: Callable[[], bool]) -> None:
-        for index in range(len(self._choosers)):
+    def _decode_sequentially(
+        self, first: NDArray[np.float32], max_tokens: int, stop: Callable[[], bool]
+    ) -> None:
+        for index in range(len(self._samplers)):
             logits = first
             while True:
                 self._choose(index, logits)
-                if index not in self._going or len(self._answers[index]) == most:
+                if index not in self._unfinished or len(self._answers[index]) == max_tokens:
                     break
-                if not self._may_go_on(stop):
+                if not self._should_continue(stop):
                     return
                 logits = self._sequence.extend([self._answers[index][-1].token])[0]
             self._sequence.keep(0)
 
     def _choose(self, index: int, logits: NDArray[np.float32]) -> None:
-        step = self._choosers[index].choose(logits)
+        step = self._samplers[index].choose(logits)
         if step is None:
-            self._going.remove(index)
+            self._unfinished.remove(index)
             return
-        self._clock.token_ready()
+        self._timer.note_token()
         answer = self._answers[index]
         answer.append(step)
         if self._is_complete(answer):
-            self._going.remove(index)
-        self._clock.resume()
+            self._unfinished.remove(index)
+        self._timer.resume()
 
-    def _may_go_on(self, stop: Callable[[], bool]) -> bool:
+    def _should_continue(self, stop: Callable[[], bool]) -> bool:
         if stop():
-            self._clock.ended = "cancelled"
+            self._timer.ended = "cancelled"
             return False
-        if not self._deadline.leaves(self._runtime.costs.seconds(len(self._choosers))):
-            self._clock.ended = "time"
+        if not self._deadline.allows(self._runner.costs.seconds(len(self._samplers))):
+            self._timer.ended = "time"
             return False
         return True
 
 
-class _Rows:
+class _BatchedAnswers:
     """One cache per answer, and one call for all of them.
 
     Each call reads one token of each: GroupQueryAttention takes several rows only one token at a time. So the
-    logits may differ from those of `complete` in their last digits (see `calls.Shape`).
+    logits may differ from those of `complete` in their last digits (see `calls.CallShape`).
 
     Args:
-        runtime: the open model, on the processor.
+        runner: the open model, on the processor.
         sequence: whose prompt was read.
         count: answers.
-        most: tokens an answer may have.
+        max_tokens: tokens an answer may have.
     """
 
-    def __init__(self, runtime: ModelRunner, sequence: TokenSequence, count: int, most: int) -> None:
-        model, opened = runtime.model, runtime.opened
+    def __init__(self, runner: ModelRunner, sequence: TokenSequence, count: int, max_tokens: int) -> None:
+        model, opened = runner.model, runner.opened
         self._session = opened.session
-        self._length = sequence.forward.cached.length
+        self._length = sequence.context.cached.length
         try:
-            buffers = KvBuffers(
+            buffers = KVBuffers(
                 opened.ort,
                 model.architecture,
-                length=self._length + most,
+                length=self._length + max_tokens,
                 kv_dtype=model.kv_dtype,
                 device="cpu",
                 batch=count,
             )
-            buffers.copy_from(sequence.forward.buffers, self._length)
+            buffers.copy_from(sequence.context.buffers, self._length)
             vocab = model.architecture.vocab_size
             self._logits: NDArray[Any] = np.zeros((count, 1, vocab), dtype=logits_dtype(opened.session))
         except MemoryError as error:

@@ -26,8 +26,8 @@ class Provider:
         onnxruntime: ONNX Runtime's name of it.
         memory: ONNX Runtime's name of the memory that keys and values lie in.
         kv_dtypes: those its GroupQueryAttention takes; others would run on the processor, node by node.
-        behind: ONNX Runtime's names of the providers that take the nodes this one does not.
-        automatic: whether `auto` tries it. The others take few of this graph's nodes, as far as is known, and
+        fallbacks: ONNX Runtime's names of the providers that take the nodes this one does not.
+        is_automatic: whether `auto` tries it. The others take few of this graph's nodes, as far as is known, and
             are there to be measured.
         package: the onnxruntime package that has it, as pip names it.
         prefill_chunk: prompt tokens per call of the graph.
@@ -37,14 +37,14 @@ class Provider:
     onnxruntime: str
     memory: str = "cpu"
     kv_dtypes: frozenset[str] = frozenset({"float32", "float16"})
-    behind: tuple[str, ...] = ("CPUExecutionProvider",)
-    automatic: bool = False
+    fallbacks: tuple[str, ...] = ("CPUExecutionProvider",)
+    is_automatic: bool = False
     package: str = "onnxruntime"
     prefill_chunk: int = PREFILL_CHUNK
 
 
-HALF = frozenset({"float16"})
-LONG_CHUNK = 512
+FLOAT16_ONLY = frozenset({"float16"})
+GPU_PREFILL_CHUNK = 512
 """Where a call costs launches more than arithmetic: on an H100, 512 tokens take a third of the time of four calls."""
 
 CUDA = "CUDAExecutionProvider"
@@ -52,28 +52,38 @@ NVIDIA = "onnxruntime-gpu[cuda,cudnn]"
 
 PROVIDERS = {
     "cuda": Provider(
-        "CUDA", CUDA, memory="cuda", kv_dtypes=HALF, automatic=True, package=NVIDIA, prefill_chunk=LONG_CHUNK
+        "CUDA",
+        CUDA,
+        memory="cuda",
+        kv_dtypes=FLOAT16_ONLY,
+        is_automatic=True,
+        package=NVIDIA,
+        prefill_chunk=GPU_PREFILL_CHUNK,
     ),
     "tensorrt": Provider(
         "TensorRT",
         "TensorrtExecutionProvider",
         memory="cuda",
-        kv_dtypes=HALF,
-        behind=(CUDA, "CPUExecutionProvider"),
+        kv_dtypes=FLOAT16_ONLY,
+        fallbacks=(CUDA, "CPUExecutionProvider"),
         package=NVIDIA,
-        prefill_chunk=LONG_CHUNK,
+        prefill_chunk=GPU_PREFILL_CHUNK,
     ),
     "directml": Provider(
-        "DirectML", "DmlExecutionProvider", memory="dml", kv_dtypes=HALF, package="onnxruntime-directml"
+        "DirectML",
+        "DmlExecutionProvider",
+        memory="dml",
+        kv_dtypes=FLOAT16_ONLY,
+        package="onnxruntime-directml",
     ),
     "coreml": Provider("CoreML", "CoreMLExecutionProvider"),
     "openvino": Provider("OpenVINO", "OpenVINOExecutionProvider", package="onnxruntime-openvino"),
-    "cpu": Provider("the processor", "CPUExecutionProvider", behind=(), automatic=True),
+    "cpu": Provider("the processor", "CPUExecutionProvider", fallbacks=(), is_automatic=True),
 }
 """Providers by the name our options use, in the order `auto` tries them. All compute on this machine."""
 
 
-def usable(offered: Sequence[str]) -> list[str]:
+def usable_providers(offered: Sequence[str]) -> list[str]:
     """Names in `PROVIDERS` of what the installed package has; what it has beside them, such as Azure's, is never used.
 
     Args:
@@ -83,7 +93,7 @@ def usable(offered: Sequence[str]) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class ProviderCandidate:
     """A provider worth trying.
 
     Attributes:
@@ -95,7 +105,7 @@ class Candidate:
     reason: str
 
 
-def candidates(wanted: str, offered: Sequence[str], kv_dtype: str) -> list[Candidate]:
+def provider_candidates(wanted: str, offered: Sequence[str], kv_dtype: str) -> list[ProviderCandidate]:
     """Providers to try, best first; the last one's failure is an error.
 
     Args:
@@ -119,20 +129,20 @@ def candidates(wanted: str, offered: Sequence[str], kv_dtype: str) -> list[Candi
             f"provider {wanted} was asked for, but the installed onnxruntime has no {provider.title};"
             f" replace it: pip uninstall onnxruntime, then pip install '{provider.package}'"
         )
-    return [Candidate(wanted, "asked for")]
+    return [ProviderCandidate(wanted, "asked for")]
 
 
-def _automatic(offered: Sequence[str], kv_dtype: str) -> list[Candidate]:
-    tried: list[Candidate] = []
+def _automatic(offered: Sequence[str], kv_dtype: str) -> list[ProviderCandidate]:
+    tried: list[ProviderCandidate] = []
     passed: list[str] = []
     for name, provider in PROVIDERS.items():
-        if not provider.automatic or name == "cpu":
+        if not provider.is_automatic or name == "cpu":
             continue
         if provider.onnxruntime not in offered:
             passed.append(f"the installed onnxruntime has no {provider.title}")
         elif kv_dtype not in provider.kv_dtypes:
             passed.append(f"the model's {kv_dtype} attention does not run on {provider.title}")
         else:
-            tried.append(Candidate(name, "the installed onnxruntime offers it"))
+            tried.append(ProviderCandidate(name, "the installed onnxruntime offers it"))
             passed.append(f"{provider.title} did not open")
-    return [*tried, Candidate("cpu", "; ".join(passed))]
+    return [*tried, ProviderCandidate("cpu", "; ".join(passed))]

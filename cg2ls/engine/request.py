@@ -131,7 +131,7 @@ class Timing:
     ended: Ending = ""
 
 
-MOST_CONTEXTS = 4
+DEFAULT_MAX_CONTEXTS = 4
 """Documents that someone goes back and forth between, as a rule; more cost memory and little else."""
 
 
@@ -150,7 +150,7 @@ class EngineOptions:
         cuda_graph: whether CUDA replays recorded decode steps, which saves their launches.
     """
 
-    contexts: int = MOST_CONTEXTS
+    contexts: int = DEFAULT_MAX_CONTEXTS
     memory_mb: float | None = None
     idle_s: float | None = None
     drafts: bool | None = None
@@ -187,7 +187,7 @@ class Prior(Protocol):
             these and reported with them.
         """
 
-    def draft(self, generated: Sequence[int], most: int) -> Sequence[int]:
+    def draft(self, generated: Sequence[int], max_tokens: int) -> Sequence[int]:
         """Tokens likely to come next, at most so many, perhaps none.
 
         A wrong draft costs time and never changes an answer.
@@ -221,11 +221,11 @@ class GuardedPrior:
                 self.failure = error
         return log_softmax(logits)
 
-    def draft(self, generated: Sequence[int], most: int) -> Sequence[int]:
+    def draft(self, generated: Sequence[int], max_tokens: int) -> Sequence[int]:
         """See `Prior`."""
         if self.failure is None:
             try:
-                drafted = [int(token) for token in self._prior.draft(generated, most)]
+                drafted = [int(token) for token in self._prior.draft(generated, max_tokens)]
                 if not all(0 <= token < self._vocab_size for token in drafted):
                     raise ValueError("a prior drafted an id that is no token")
             except Exception as error:

@@ -54,7 +54,9 @@ class TokenSampler:
         self._prior = request.prior
         self._log_softmax = LogSoftmax(vocabulary.special.vocab_size)
         self._past_end = request.past_end
-        self._sampler = Sampler(request.temperature, request.top_p, request.seed if seed is None else seed)
+        self._sampler = LogitSampler(
+            request.temperature, request.top_p, request.seed if seed is None else seed
+        )
         self._forced = ForcedStart(vocabulary.index, request.forced)
 
     @property
@@ -73,7 +75,7 @@ class TokenSampler:
         """
         name = self._vocabulary.model
         scores = logits if self._prior is None else self._prior.mix(self.generated, logits)
-        allowed = self._forced.allowed()
+        allowed = self._forced.allowed_tokens()
         if allowed is not None and not len(allowed):
             raise RequestError(f"{name} has no token for the bytes the answer must begin with.")
         token = self._sampler.pick(scores, allowed)
@@ -83,7 +85,7 @@ class TokenSampler:
         if self._vocabulary.special.is_stop(token) and not self._past_end:
             return None
         data = self._vocabulary.token_bytes[token]
-        self._forced.take(data)
+        self._forced.consume(data)
         self.generated.append(token)
         return Step(token, data, logprob)
 
@@ -108,7 +110,7 @@ class LogSoftmax:
         return chosen - math.log(total) if total > 0 else math.nan
 
 
-class Sampler:
+class LogitSampler:
     """Picks tokens: the likeliest at temperature 0, else at random from the nucleus.
 
     Args:
@@ -185,16 +187,16 @@ class ByteIndex:
         self._tokens: NDArray[np.int64] = np.array(ordered, dtype=np.int64)
         self._longest = max(map(len, self._bytes), default=0)
 
-    def starting_with(self, start: bytes) -> NDArray[np.int64]:
+    def tokens_starting_with(self, start: bytes) -> NDArray[np.int64]:
         """Tokens whose bytes start with `start`."""
         low = bisect_left(self._bytes, start)
         end = _successor(start)
         high = len(self._bytes) if end is None else bisect_left(self._bytes, end, lo=low)
         return self._tokens[low:high]
 
-    def agreeing_with(self, forced: bytes) -> NDArray[np.int64]:
+    def tokens_agreeing_with(self, forced: bytes) -> NDArray[np.int64]:
         """Tokens that may come next: those that start with `forced`, and those that it starts with."""
-        parts = [self.starting_with(forced)]
+        parts = [self.tokens_starting_with(forced)]
         for length in range(1, min(len(forced), self._longest + 1)):
             low = bisect_left(self._bytes, forced[:length])
             high = bisect_left(self._bytes, forced[:length] + b"\0", lo=low)
@@ -215,11 +217,11 @@ class ForcedStart:
         """Whether there are any."""
         return bool(self._open)
 
-    def allowed(self) -> NDArray[np.int64] | None:
+    def allowed_tokens(self) -> NDArray[np.int64] | None:
         """Ids that may come next, perhaps none; None when every token may."""
-        return self._index.agreeing_with(self._open) if self._open else None
+        return self._index.tokens_agreeing_with(self._open) if self._open else None
 
-    def take(self, data: bytes) -> None:
+    def consume(self, data: bytes) -> None:
         """Notes the bytes of the token that was chosen from `allowed`."""
         self._open = self._open[len(data) :]
 

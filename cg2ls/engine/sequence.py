@@ -14,10 +14,10 @@ from cg2ls.engine.speculative import (
     Drafter,
     DraftHint,
     DraftLengthPolicy,
+    DraftSource,
     ModelDraft,
     NgramProposer,
     PriorDraft,
-    Source,
 )
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from cg2ls.engine.request import Request
     from cg2ls.models.folder.description import ModelDescription
 
-GoOn = Callable[[int], bool]
+ShouldContinue = Callable[[int], bool]
 """Whether a call of so many tokens may still be made; asked before each."""
 
 
@@ -39,21 +39,21 @@ class TokenSequence:
     """A prompt and the answer behind it, in one context.
 
     Args:
-        forward: the context.
+        context: the context.
         prompt: token ids, int64 [count].
         chunk: most tokens per call while reading.
         costs: learns what calls take.
 
     Attributes:
-        forward: the context.
+        context: the context.
     """
 
     def __init__(
-        self, forward: KVContext, prompt: NDArray[np.int64], *, chunk: int, costs: CallCosts
+        self, context: KVContext, prompt: NDArray[np.int64], *, chunk: int, costs: CallCosts
     ) -> None:
         self._reused = 0
         self._runtime_s = 0.0
-        self.forward = forward
+        self.context = context
         self._prompt = prompt
         self._chunk = chunk
         self._costs = costs
@@ -68,7 +68,9 @@ class TokenSequence:
         """Seconds spent in the graph so far."""
         return self._runtime_s
 
-    def read(self, answer: Sequence[int], draft: Sequence[int], go_on: GoOn) -> NDArray[np.float32] | None:
+    def read(
+        self, answer: Sequence[int], draft: Sequence[int], should_continue: ShouldContinue
+    ) -> NDArray[np.float32] | None:
         """Reads the prompt, the answer so far and a draft behind it, as far as they are not cached.
 
         The last known token always runs, since its logits are what the answer goes on from.
@@ -77,18 +79,18 @@ class TokenSequence:
             Logits after the answer so far and after each drafted token, float32 [1 + draft, vocab]; None if
             it was stopped on the way. What was read until then stays cached.
         """
-        forward = self.forward
+        context = self.context
         known = np.concatenate([self._prompt, np.asarray(answer, dtype=np.int64)])
-        start = min(forward.cached.common_prefix(known), len(known) - 1)
-        forward.cached.truncate(start)
+        start = min(context.cached.count_common_prefix(known), len(known) - 1)
+        context.cached.truncate(start)
         self._reused = min(start, len(self._prompt))
         while len(known) - start > self._chunk:
-            if not go_on(self._chunk):
+            if not should_continue(self._chunk):
                 return None
             self._run(known[start : start + self._chunk], 1)
             start += self._chunk
         last = np.concatenate([known[start:], np.asarray(draft, dtype=np.int64)])
-        return self._run(last, 1 + len(draft)) if go_on(len(last)) else None
+        return self._run(last, 1 + len(draft)) if should_continue(len(last)) else None
 
     def extend(self, tokens: Sequence[int]) -> NDArray[np.float32]:
         """Reads some more; logits after each token, float32 [tokens, vocab]."""
@@ -96,18 +98,18 @@ class TokenSequence:
 
     def keep(self, answer_tokens: int) -> None:
         """Forgets what lies behind so many tokens of the answer."""
-        self.forward.cached.truncate(len(self._prompt) + answer_tokens)
+        self.context.cached.truncate(len(self._prompt) + answer_tokens)
 
     def _run(self, tokens: NDArray[np.int64], rows: int) -> NDArray[np.float32]:
         began = perf_counter()
-        logits = self.forward.run(tokens, rows)
+        logits = self.context.run(tokens, rows)
         seconds = perf_counter() - began
         self._runtime_s += seconds
         self._costs.note(len(tokens), seconds)
         return logits
 
 
-LOOKED_UP = (4, 2)
+NGRAM_LENGTHS = (4, 2)
 """How many last tokens prompt lookup searches for, the surer first."""
 
 
@@ -118,13 +120,13 @@ class PreparedRequest:
     Attributes:
         request: what is asked.
         prompt: its token ids, int64 [count].
-        most: tokens the answer may have.
+        max_tokens: tokens the answer may have.
         chunk: most tokens per call while reading.
     """
 
     request: Request
     prompt: NDArray[np.int64]
-    most: int
+    max_tokens: int
     chunk: int
 
     @classmethod
@@ -137,12 +139,12 @@ class PreparedRequest:
         prompt = _checked(request.prompt, model)
         return cls(request, prompt, min(request.max_tokens, model.context_length - len(prompt)), chunk)
 
-    def sequence(self, runtime: ModelRunner) -> TokenSequence:
+    def new_sequence(self, runner: ModelRunner) -> TokenSequence:
         """The prompt in the context that knows most of it."""
-        forward = runtime.contexts.take(self.prompt)
-        return TokenSequence(forward, self.prompt, chunk=self.chunk, costs=runtime.costs)
+        context = runner.contexts.take(self.prompt)
+        return TokenSequence(context, self.prompt, chunk=self.chunk, costs=runner.costs)
 
-    def drafter(self, policy: DraftLengthPolicy, smaller: ModelRunner | None) -> Drafter:
+    def new_drafter(self, policy: DraftLengthPolicy, smaller: ModelRunner | None) -> Drafter:
         """Sources of drafts, the surest kind first.
 
         Args:
@@ -150,13 +152,13 @@ class PreparedRequest:
             smaller: a model that drafts; None for none.
         """
         request, guess = self.request, np.asarray(self.request.guess, dtype=np.int64)
-        sources: list[Source] = [DraftHint(request.guess)] if len(guess) else []
+        sources: list[DraftSource] = [DraftHint(request.guess)] if len(guess) else []
         if request.prior is not None:
             sources.append(PriorDraft(request.prior))
         text = np.concatenate([guess, self.prompt])
-        sources += [NgramProposer(text, self.most, length) for length in LOOKED_UP]
+        sources += [NgramProposer(text, self.max_tokens, length) for length in NGRAM_LENGTHS]
         if smaller is not None:
-            sources.append(ModelDraft(smaller, self.prompt, chunk=self.chunk, most=self.most))
+            sources.append(ModelDraft(smaller, self.prompt, chunk=self.chunk, max_tokens=self.max_tokens))
         return Drafter(sources, policy)
 
 

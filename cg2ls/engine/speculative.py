@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from cg2ls.engine.call_costs import SAMPLED
+from cg2ls.engine.call_costs import MEASURED_CALL_TOKENS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
     from cg2ls.engine.model_runner import ModelRunner
     from cg2ls.engine.request import Prior
 
-LEAST_GAIN = 1.05
+MIN_DRAFT_SPEEDUP = 1.05
 """A draft must promise this many times the tokens per second of none."""
 
 
-KEPT = 0.85
+RECORD_DECAY = 0.85
 """Share of what is known of a source that one more draft leaves."""
 
-FORGOTTEN = 0.1
+ANSWER_DECAY = 0.1
 """Share of what is known of a source that an answer's end takes away."""
 
 
-class Source(Protocol):
+class DraftSource(Protocol):
     """Something that proposes what comes next.
 
     Attributes:
@@ -46,7 +46,7 @@ class Source(Protocol):
     name: str
     cost: float
 
-    def draft(self, generated: Sequence[int], most: int) -> Sequence[int]:
+    def draft(self, generated: Sequence[int], max_tokens: int) -> Sequence[int]:
         """Tokens that may come next, at most so many, perhaps none."""
 
 
@@ -58,10 +58,10 @@ class DraftHint:
     def __init__(self, guess: Sequence[int]) -> None:
         self._guess = list(guess)
 
-    def draft(self, generated: Sequence[int], most: int) -> Sequence[int]:
+    def draft(self, generated: Sequence[int], max_tokens: int) -> Sequence[int]:
         """The guess's next tokens, unless the answer has left it."""
         done = len(generated)
-        return self._guess[done : done + most] if self._guess[:done] == list(generated) else ()
+        return self._guess[done : done + max_tokens] if self._guess[:done] == list(generated) else ()
 
 
 class PriorDraft:
@@ -80,21 +80,21 @@ class NgramProposer:
 
     Args:
         text: tokens to look in, int64 [count], those that the answer follows last.
-        most: most tokens an answer may have.
+        max_tokens: most tokens an answer may have.
         length: how many tokens must agree.
     """
 
     cost = 0.0
 
-    def __init__(self, text: NDArray[np.int64], most: int, length: int) -> None:
+    def __init__(self, text: NDArray[np.int64], max_tokens: int, length: int) -> None:
         self.name = f"lookup {length}"
         self._length = length
         self._prompt = len(text)
-        self._text: NDArray[np.int64] = np.empty(len(text) + most, dtype=np.int64)
+        self._text: NDArray[np.int64] = np.empty(len(text) + max_tokens, dtype=np.int64)
         self._text[: len(text)] = text
         self._noted = 0
 
-    def draft(self, generated: Sequence[int], most: int) -> Sequence[int]:
+    def draft(self, generated: Sequence[int], max_tokens: int) -> Sequence[int]:
         """What followed the last time."""
         end = self._prompt + len(generated)
         start = self._prompt + self._noted
@@ -110,11 +110,11 @@ class NgramProposer:
         if not len(places):
             return ()
         follows = int(places[-1]) + length
-        return [int(token) for token in text[follows : follows + most]]
+        return [int(token) for token in text[follows : follows + max_tokens]]
 
 
 @dataclass
-class Record:
+class AcceptanceRecord:
     """How often a source was right, each draft counted with its first mistake.
 
     Attributes:
@@ -132,14 +132,14 @@ class Record:
 
     def note(self, accepted: int, *, mistaken: bool) -> None:
         """Takes in one checked draft."""
-        self.right = KEPT * self.right + accepted
-        self.tried = KEPT * self.tried + accepted + mistaken
+        self.right = RECORD_DECAY * self.right + accepted
+        self.tried = RECORD_DECAY * self.tried + accepted + mistaken
 
     def forget(self) -> None:
         """Moves toward what is assumed of a source nobody has tried."""
-        fresh = Record()
-        self.right += FORGOTTEN * (fresh.right - self.right)
-        self.tried += FORGOTTEN * (fresh.tried - self.tried)
+        fresh = AcceptanceRecord()
+        self.right += ANSWER_DECAY * (fresh.right - self.right)
+        self.tried += ANSWER_DECAY * (fresh.tried - self.tried)
 
 
 class DraftLengthPolicy:
@@ -151,13 +151,13 @@ class DraftLengthPolicy:
 
     def __init__(self, costs: CallCosts) -> None:
         self._costs = costs
-        self._records: dict[str, Record] = {}
+        self._records: dict[str, AcceptanceRecord] = {}
 
-    def length(self, source: Source) -> int:
+    def choose_length(self, source: DraftSource) -> int:
         """Tokens to ask this source for; 0 where no draft pays."""
         chance = self.record(source.name).acceptance
-        best, best_gain = 0, LEAST_GAIN
-        for count in SAMPLED[1:]:
+        best, best_gain = 0, MIN_DRAFT_SPEEDUP
+        for count in MEASURED_CALL_TOKENS[1:]:
             drafted = count - 1
             expected = 1 + sum(chance**place for place in range(1, drafted + 1))
             gain = expected / (self._costs.ratio(count) + drafted * source.cost / self._one())
@@ -165,11 +165,11 @@ class DraftLengthPolicy:
                 best, best_gain = drafted, gain
         return best
 
-    def record(self, name: str) -> Record:
+    def record(self, name: str) -> AcceptanceRecord:
         """The record of one source."""
-        return self._records.setdefault(name, Record())
+        return self._records.setdefault(name, AcceptanceRecord())
 
-    def new_answer(self) -> None:
+    def decay_records(self) -> None:
         """Lets old experience fade; called once an answer."""
         for record in self._records.values():
             record.forget()
@@ -186,11 +186,11 @@ class Drafter:
         policy: how long drafts pay.
     """
 
-    def __init__(self, sources: Sequence[Source], policy: DraftLengthPolicy) -> None:
+    def __init__(self, sources: Sequence[DraftSource], policy: DraftLengthPolicy) -> None:
         self._sources = sources
         self._policy = policy
         self._asked = ""
-        policy.new_answer()
+        policy.decay_records()
 
     def draft(self, generated: Sequence[int], room: int) -> Sequence[int]:
         """The next draft.
@@ -200,14 +200,14 @@ class Drafter:
             room: most tokens that are of any use.
         """
         for source in self._sources:
-            most = min(self._policy.length(source), room)
-            drafted = source.draft(generated, most) if most > 0 else ()
+            max_tokens = min(self._policy.choose_length(source), room)
+            drafted = source.draft(generated, max_tokens) if max_tokens > 0 else ()
             if len(drafted):
                 self._asked = source.name
-                return drafted[:most]
+                return drafted[:max_tokens]
         return ()
 
-    def checked(self, accepted: int, *, mistaken: bool) -> None:
+    def note_checked(self, accepted: int, *, mistaken: bool) -> None:
         """Takes in how the last draft fared.
 
         Args:
@@ -221,34 +221,36 @@ class ModelDraft:
     """The smaller model's likeliest continuation, token by token, with a cache of its own.
 
     Args:
-        runtime: the smaller model.
+        runner: the smaller model.
         prompt: of the answer, int64 [count]; only its end is read where it exceeds the smaller context.
         chunk: most tokens per call while reading.
-        most: tokens the answer may have.
+        max_tokens: tokens the answer may have.
     """
 
     name = "model"
 
-    def __init__(self, runtime: ModelRunner, prompt: NDArray[np.int64], *, chunk: int, most: int) -> None:
-        room = runtime.model.context_length - most - 1
+    def __init__(
+        self, runner: ModelRunner, prompt: NDArray[np.int64], *, chunk: int, max_tokens: int
+    ) -> None:
+        room = runner.model.context_length - max_tokens - 1
         self._prompt = prompt[-room:] if room > 0 else prompt[:0]
-        self._runtime = runtime
+        self._runner = runner
         self._chunk = chunk
-        self._forward = runtime.contexts.take(self._prompt) if room > 0 else None
-        self.cost = runtime.costs.seconds(1)
+        self._context = runner.contexts.take(self._prompt) if room > 0 else None
+        self.cost = runner.costs.seconds(1)
 
-    def draft(self, generated: Sequence[int], most: int) -> Sequence[int]:
-        """See `drafting.Source`. Nothing before the first token: it must not wait for a second reader."""
-        if self._forward is None or not generated:
+    def draft(self, generated: Sequence[int], max_tokens: int) -> Sequence[int]:
+        """See `drafting.DraftSource`. Nothing before the first token: it must not wait for a second reader."""
+        if self._context is None or not generated:
             return ()
-        forward = self._forward
+        context = self._context
         known = np.concatenate([self._prompt, np.asarray(generated, dtype=np.int64)])
-        start = min(forward.cached.common_prefix(known), len(known) - 1)
-        forward.cached.truncate(start)
+        start = min(context.cached.count_common_prefix(known), len(known) - 1)
+        context.cached.truncate(start)
         for chunk in range(start, len(known), self._chunk):
-            logits = forward.run(known[chunk : chunk + self._chunk])
+            logits = context.run(known[chunk : chunk + self._chunk])
         drafted = [int(logits[0].argmax())]
-        while len(drafted) < most:
-            logits = forward.run(np.array(drafted[-1:], dtype=np.int64))
+        while len(drafted) < max_tokens:
+            logits = context.run(np.array(drafted[-1:], dtype=np.int64))
             drafted.append(int(logits[0].argmax()))
         return drafted

@@ -19,7 +19,7 @@ from cg2ls.files import replacing_folder
 from cg2ls.jsontext import json_text
 from cg2ls.models.codegen2.config import ROTARY_BASE, CodeGenConfig
 from cg2ls.models.codegen2.files import INDEX, SINGLE, CheckpointError, find_weights, read_json
-from cg2ls.models.codegen2.quantized import TYPES, method_beside, method_in_names
+from cg2ls.models.codegen2.quantized import TYPES, find_method_in_files, find_method_in_names
 from cg2ls.models.codegen2.safetensors_map import map_safetensors
 from cg2ls.models.codegen2.tensor_layout import tensor_shapes
 
@@ -41,7 +41,7 @@ BUFFERS = (*MASKS, ".attn.masked_bias", FREQUENCIES)
 EMBEDDINGS = {"lm_head.weight": ("transformer.wte.weight", "model.embed_tokens.weight")}
 """What a tied head multiplies by, in either family."""
 
-FREQUENCY_ERROR = 0.01
+MAX_FREQUENCY_ERROR = 0.01
 """Relative; frequencies may be stored in half precision."""
 
 
@@ -105,11 +105,11 @@ class Checkpoint:
         if not folder.is_dir():
             raise CheckpointError(f"{folder} {'is not a folder' if folder.exists() else 'does not exist'}.")
         config = CodeGenConfig.from_dict(read_json(folder / "config.json"), qkv_groups, ignored=ignored)
-        if method := method_beside(folder):
+        if method := find_method_in_files(folder):
             raise CheckpointError(_quantized(folder, method))
         shapes = tensor_shapes(config)
         tensors = _without_prefix(_map_all(folder, pickled), next(iter(shapes)))
-        if method := method_in_names(name for name in tensors if not name.endswith(BUFFERS)):
+        if method := find_method_in_names(name for name in tensors if not name.endswith(BUFFERS)):
             raise CheckpointError(_quantized(folder, method))
         _check_buffers(folder, config, tensors)
         weights = {name: tensor for name, tensor in tensors.items() if not name.endswith(BUFFERS)}
@@ -233,7 +233,7 @@ def _check_buffers(folder: Path, config: CodeGenConfig, tensors: Mapping[str, St
             found, width = tensor.read().reshape(-1), config.rotary_dim
             expected = ROTARY_BASE ** (-np.arange(0, width, 2) / width)
             if found.shape != expected.shape or not np.allclose(
-                found, expected, rtol=FREQUENCY_ERROR, atol=1e-7
+                found, expected, rtol=MAX_FREQUENCY_ERROR, atol=1e-7
             ):
                 raise CheckpointError(
                     f"{folder}: {name} has other rotary frequencies than those of base {ROTARY_BASE:g}, which"

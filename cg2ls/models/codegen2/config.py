@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from cg2ls.errors import Cg2Error
-from cg2ls.models.codegen2.config_keys import unlike
-from cg2ls.models.codegen2.quantized import method_in_config
+from cg2ls.models.codegen2.config_keys import find_config_mismatch
+from cg2ls.models.codegen2.quantized import find_method_in_config
 
 CODEGEN2, CODEGEN25 = "codegen2", "codegen2.5"
 FAMILIES = (CODEGEN2, CODEGEN25)
@@ -104,7 +104,7 @@ class CodeGenConfig:
 
         Args:
             raw: the parsed file.
-            qkv_groups: overrides what the file implies (see `implied_groups`).
+            qkv_groups: overrides what the file implies (see `infer_qkv_groups`).
             ignored: keys that somebody vouches for; they are not looked at.
 
         Raises:
@@ -118,11 +118,11 @@ class CodeGenConfig:
                 f"config.json: model_type is {kind!r}, but only 'codegen' (CodeGen2) and 'llama' (CodeGen2.5)"
                 " can be read here."
             )
-        if method := method_in_config(raw):
+        if method := find_method_in_config(raw):
             raise ConfigError(
                 f"The checkpoint is quantized already: {method}; convert the float checkpoint it was made from."
             )
-        if problem := unlike(raw):
+        if problem := find_config_mismatch(raw):
             raise ConfigError(f"config.json: {problem}.")
         try:
             return readers[str(kind)](raw, qkv_groups)
@@ -174,7 +174,7 @@ def _codegen2(raw: Mapping[str, Any], qkv_groups: int | None) -> CodeGenConfig:
         n_positions=_whole(raw, "n_positions"),
         vocab_size=_whole(raw, "vocab_size"),
         n_inner=4 * n_embd if raw.get("n_inner") is None else _whole(raw, "n_inner"),
-        qkv_groups=qkv_groups if qkv_groups is not None else implied_groups(raw),
+        qkv_groups=qkv_groups if qkv_groups is not None else infer_qkv_groups(raw),
         layer_norm_epsilon=float(raw.get("layer_norm_epsilon", 1e-5)),
         tied=bool(raw.get("tie_word_embeddings")),
     )
@@ -224,7 +224,7 @@ def _llama_dict(config: CodeGenConfig) -> dict[str, Any]:
     }
 
 
-def implied_groups(raw: Mapping[str, Any]) -> int:
+def infer_qkv_groups(raw: Mapping[str, Any]) -> int:
     """Groups that a config.json implies: our own `qkv_groups` key, else the published rule on `head_dim`.
 
     Tensor shapes cannot tell the layouts apart, so whoever converts weights should check the result too.

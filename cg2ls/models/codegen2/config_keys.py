@@ -121,7 +121,7 @@ HARMLESS = {
 ARCHITECTURES = {"codegen": "CodeGenForCausalLM", "llama": "LlamaForCausalLM"}
 
 
-def unlike(raw: Mapping[str, Any]) -> str:
+def find_config_mismatch(raw: Mapping[str, Any]) -> str:
     """What a config.json says that the network of its family does not have, in words; "" where it fits."""
     is_llama = raw.get("model_type") == "llama"
     values, same, read = (

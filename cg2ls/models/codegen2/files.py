@@ -27,7 +27,7 @@ ANSWERS = (
 PARTIAL = (".incomplete", ".part", ".partial", ".crdownload", ".aria2", ".download", ".tmp")
 """Endings that downloads have before they are whole."""
 
-HEAD = 512
+HEAD_BYTES = 512
 """Bytes that are looked at."""
 
 
@@ -41,7 +41,7 @@ def problem_of(path: Path) -> str:
         return _absence(path)
     try:
         with path.open("rb") as file:
-            head = file.read(HEAD)
+            head = file.read(HEAD_BYTES)
     except OSError as error:
         return f"{path} cannot be read ({error.strerror})."
     for beginning, (kind, remedy) in POINTERS.items():

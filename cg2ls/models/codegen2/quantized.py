@@ -1,4 +1,4 @@
-"""Checkpoints that are quantized already, told by what they say, by their tensors' names and by their types."""
+"""Checkpoints that are quantized already, recognized by what they say, by their tensors' names and by their types."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ TYPES = {
 """Types of the safetensors format that are no plain floats, in words."""
 
 
-def method_in_config(raw: Mapping[str, Any]) -> str:
+def find_method_in_config(raw: Mapping[str, Any]) -> str:
     """What a config.json says that the weights are quantized with; "" where it does not."""
     for key in CONFIG_KEYS:
         if not (value := raw.get(key)):
@@ -100,12 +100,12 @@ def method_in_config(raw: Mapping[str, Any]) -> str:
     return ""
 
 
-def method_beside(folder: Path) -> str:
+def find_method_in_files(folder: Path) -> str:
     """What a file beside the weights says; "" where there is none."""
     return next((f"{method} ({name})" for name, method in FILES.items() if (folder / name).is_file()), "")
 
 
-def method_in_names(names: Iterable[str]) -> str:
+def find_method_in_names(names: Iterable[str]) -> str:
     """What the tensors' names give away; "" where they do not."""
     for name in names:
         for ending, method in ENDINGS.items():

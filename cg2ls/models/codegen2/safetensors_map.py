@@ -21,7 +21,7 @@ FLOATS = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
 BITS = {"C": 64, "F8_": 8, "F6_": 6, "F4": 4, "BOOL": 8}
 """Of other types, by how their names begin; the rest end in it."""
 
-HEADER_LIMIT = 100_000_000
+MAX_HEADER_BYTES = 100_000_000
 """Bytes; the limit of the format itself."""
 
 
@@ -68,7 +68,7 @@ def map_safetensors(path: Path) -> Iterator[tuple[str, MappedTensor]]:
     try:
         with path.open("rb") as file:
             size = int.from_bytes(file.read(8), "little")
-            if not 2 <= size <= HEADER_LIMIT:
+            if not 2 <= size <= MAX_HEADER_BYTES:
                 raise ValueError("no header")
             header = json.loads(file.read(size))
             if not isinstance(header, dict):

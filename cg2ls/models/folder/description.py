@@ -17,7 +17,7 @@ from cg2ls.models.folder import fields
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-LEAST_CONTEXT = 32
+MIN_CONTEXT_TOKENS = 32
 """Tokens; a shorter context has no room for a prompt and an answer."""
 
 FORMAT = 1
@@ -33,7 +33,7 @@ CONTENT = (GRAPH, WEIGHTS, TOKENIZER)
 PRECISIONS = ("fp32", "fp16", "bf16", "int8", "int4", "nf4")
 KV_DTYPES = ("float32", "float16", "bfloat16", "int8")
 
-LARGEST = 1 << 24
+MAX_DIMENSION = 1 << 24
 """No model has a larger shape or context; a damaged file must not make the engine ask for such memory."""
 
 
@@ -214,7 +214,7 @@ class ModelDescription:
             name=top.text("name", empty=False),
             family=top.text("family", among=FAMILIES),
             architecture=shape,
-            context_length=top.integer("context_length", at_least=LEAST_CONTEXT, below=LARGEST),
+            context_length=top.integer("context_length", at_least=MIN_CONTEXT_TOKENS, below=MAX_DIMENSION),
             tokens=_tokens(top.object("tokens"), shape.vocab_size),
             infill=infill_from(top.object("infill")),
             languages=languages_from(top.object("languages")),
@@ -233,7 +233,7 @@ class ModelDescription:
 
 def _architecture(raw: fields.Fields) -> Architecture:
     names = Architecture.__dataclass_fields__
-    shape = Architecture(**{name: raw.integer(name, at_least=1, below=LARGEST) for name in names})
+    shape = Architecture(**{name: raw.integer(name, at_least=1, below=MAX_DIMENSION) for name in names})
     if shape.n_head * shape.head_dim != shape.n_embd:
         raise fields.FieldError("architecture: n_embd must be n_head times head_dim.")
     if shape.rotary_dim % 2 or shape.rotary_dim > shape.head_dim:

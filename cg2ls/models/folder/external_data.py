@@ -36,7 +36,7 @@ LEADS_TO: dict[str, dict[int, str]] = {
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 FIXED_WIDTH = {FIXED64: 8, FIXED32: 4}
-LONGEST_VARINT = 10
+MAX_VARINT_BYTES = 10
 
 
 class MalformedGraphError(ValueError):
@@ -100,7 +100,7 @@ def _byte_fields(data: memoryview, start: int, end: int) -> Iterator[tuple[int, 
 
 def _varint(data: memoryview, position: int, end: int) -> tuple[int, int]:
     value = 0
-    for shift in range(LONGEST_VARINT):
+    for shift in range(MAX_VARINT_BYTES):
         if position + shift >= end:
             break
         byte = data[position + shift]

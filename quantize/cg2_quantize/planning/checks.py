@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cg2_quantize.errors import QuantizeError
 from cg2_quantize.planning.machine import this_machine
 from cg2ls.files import check_replaceable
-from cg2ls.models.folder.description import LEAST_CONTEXT
+from cg2ls.models.folder.description import MIN_CONTEXT_TOKENS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,9 +74,9 @@ def check_context(context: int | None) -> None:
     Raises:
         QuantizeError: see above.
     """
-    if context is not None and context < LEAST_CONTEXT:
+    if context is not None and context < MIN_CONTEXT_TOKENS:
         raise QuantizeError(
-            f"--context {context} is too short: completing needs {LEAST_CONTEXT} tokens at least."
+            f"--context {context} is too short: completing needs {MIN_CONTEXT_TOKENS} tokens at least."
         )
 
 
@@ -87,9 +87,9 @@ def check_shape(config: CodeGenConfig, chosen: Format) -> None:
         QuantizeError: the head size or its rotated part is no multiple of 16, which ONNX Runtime's
             GroupQueryAttention needs, or the context is too short to complete in.
     """
-    if config.n_positions < LEAST_CONTEXT:
+    if config.n_positions < MIN_CONTEXT_TOKENS:
         raise QuantizeError(
-            f"The model's context is {config.n_positions} tokens, but completing needs {LEAST_CONTEXT} at least."
+            f"The model's context is {config.n_positions} tokens, but completing needs {MIN_CONTEXT_TOKENS} at least."
         )
     for name, size in (("head size", config.head_dim), ("rotary_dim", config.rotary_dim)):
         if size % ATTENTION_UNIT and not chosen.portable:

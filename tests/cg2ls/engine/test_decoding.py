@@ -11,14 +11,14 @@ from cg2ls.engine.decoding import Deadline
 
 
 class Slow:
-    """A machine where a call takes as many milliseconds as it has tokens, on a clock of its own."""
+    """A machine where a call takes as many milliseconds as it has tokens, on a timer of its own."""
 
     def __init__(self, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = perf_counter()
         self.calls: list[int] = []
         monkeypatch.setattr(decoding, "perf_counter", lambda: self.now)
         monkeypatch.setattr(engine._manager.costs, "seconds", lambda count: count / 1e3)
-        calls = engine._manager.runtime.contexts.newest._calls
+        calls = engine._manager.runner.contexts.newest._binding
         run = calls.run
 
         def slowly(tokens, rows, total):
@@ -75,7 +75,7 @@ def test_an_answer_cut_by_time_is_completed_from_its_own_text_in_one_call(tiny_m
     request = Request(prompt=words(20), max_tokens=12, past_end=True)
     expected = [step.token for step in uncached(request)]
     with Engine.open(tiny_model, threads=1, options=EngineOptions(drafts=True)) as engine:
-        engine._policy.length = lambda source: 24
+        engine._policy.choose_length = lambda source: 24
         first = ask(engine, words(20))[:5]
         again = Request(prompt=words(20), max_tokens=12, past_end=True, guess=expected[:11])
         assert [step.token for step in engine.complete(again)] == expected
@@ -94,7 +94,7 @@ def test_however_short_the_time_asking_again_gets_on(plain, words, monkeypatch):
 
 def test_a_draft_that_would_take_too_long_is_left_out(tiny_model, words, monkeypatch):
     with Engine.open(tiny_model, threads=1, options=EngineOptions(contexts=1, drafts=True)) as engine:
-        engine._policy.length = lambda source: 8
+        engine._policy.choose_length = lambda source: 8
         slow = Slow(engine, monkeypatch)
         began = slow.now
         ask(engine, words(20), total_ms=35)
@@ -107,5 +107,5 @@ def test_no_time_is_no_request():
 
 
 def test_a_deadline_without_a_limit_leaves_time_for_everything():
-    assert Deadline(None).leaves(1e9)
-    assert not Deadline(10).leaves(1)
+    assert Deadline(None).allows(1e9)
+    assert not Deadline(10).allows(1)

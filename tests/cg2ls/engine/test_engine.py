@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cg2ls.engine import Engine, EngineError, Request
-from cg2ls.engine.io_binding import MOST_ROWS
+from cg2ls.engine.io_binding import MAX_LOGIT_ROWS
 
 LONG = b"import os, sys; print(os.sep)"
 
@@ -143,7 +143,7 @@ def test_an_error_of_the_runtime_is_one_sentence_and_the_engine_serves_on(
     engine, uncached, words, monkeypatch
 ):
     request = Request(prompt=words(20), forced=LONG, max_tokens=5)
-    calls = engine._manager.runtime.contexts.newest._calls
+    calls = engine._manager.runner.contexts.newest._binding
     run, made = calls.run, []
 
     def failing(tokens, rows: int, total: int):
@@ -170,8 +170,8 @@ def test_timing_adds_up(engine, words):
 
 
 def test_weights_that_give_no_numbers_are_an_error(engine, words, monkeypatch):
-    calls = engine._manager.runtime.contexts.newest._calls
-    nothing = np.full((MOST_ROWS, engine.model.architecture.vocab_size), np.nan, dtype=np.float32)
+    calls = engine._manager.runner.contexts.newest._binding
+    nothing = np.full((MAX_LOGIT_ROWS, engine.model.architecture.vocab_size), np.nan, dtype=np.float32)
     monkeypatch.setattr(calls, "run", lambda tokens, rows, total: nothing[:rows])
     with pytest.raises(EngineError, match="no finite numbers"):
         list(engine.complete(Request(prompt=words(5))))

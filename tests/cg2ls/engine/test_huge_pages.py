@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from cg2ls.engine import huge_pages
-from cg2ls.engine.huge_pages import HUGE, use_huge_pages
+from cg2ls.engine.huge_pages import HUGE_PAGE_BYTES, use_huge_pages
 
-SIZE = 8 * HUGE
+SIZE = 8 * HUGE_PAGE_BYTES
 CONTENT = bytes(range(256)) * (SIZE // 256)
 ROOT = Path(__file__).parents[3]
 
@@ -73,22 +73,22 @@ def test_memory_in_use_moves_keeps_its_contents_and_hardly_grows():
     moved, grown, huge, is_same = json.loads(done.stdout)
     if not moved:
         pytest.skip("this kernel is older than 6.1 or has no huge pages")
-    assert huge >= SIZE - 2 * HUGE
+    assert huge >= SIZE - 2 * HUGE_PAGE_BYTES
     assert is_same
-    assert grown <= 0.1 * moved + HUGE
+    assert grown <= 0.1 * moved + HUGE_PAGE_BYTES
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux moves memory to huge pages when asked")
 def test_it_does_not_hold_an_opening_up(memory, monkeypatch):
-    monkeypatch.setattr(huge_pages, "LIMIT_S", -1.0)
-    assert use_huge_pages() <= HUGE
+    monkeypatch.setattr(huge_pages, "MAX_MOVE_S", -1.0)
+    assert use_huge_pages() <= HUGE_PAGE_BYTES
 
 
 @pytest.mark.parametrize("setting", ["always madvise [never]\n", None])
 def test_where_the_system_has_none_nothing_is_done(monkeypatch, tmp_path, setting):
     if setting:
         (tmp_path / "enabled").write_text(setting)
-    monkeypatch.setattr(huge_pages, "SETTING", tmp_path / "enabled")
+    monkeypatch.setattr(huge_pages, "SETTING_FILE", tmp_path / "enabled")
     assert use_huge_pages() == 0
 
 

@@ -85,7 +85,7 @@ def test_common_prefix(cached, wanted):
     tokens = CachedTokens(16)
     tokens.append(np.array(cached, dtype=np.int64))
     expected = next((i for i, pair in enumerate(zip(cached, wanted)) if pair[0] != pair[1]), None)  # noqa: B905
-    found = tokens.common_prefix(np.array(wanted, dtype=np.int64))
+    found = tokens.count_common_prefix(np.array(wanted, dtype=np.int64))
     assert found == (min(len(cached), len(wanted)) if expected is None else expected)
 
 

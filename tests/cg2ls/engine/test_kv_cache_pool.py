@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cg2ls.engine import Engine, EngineError, EngineOptions, Request
-from cg2ls.engine.kv_cache import context_bytes
+from cg2ls.engine.kv_cache import count_context_bytes
 
 
 def text(seed: int, length: int = 40) -> list[int]:
@@ -78,11 +78,11 @@ def test_fewer_contexts_are_made_where_the_limit_has_no_room(tiny_model):
     limit = (plan.weights + 2.5 * plan.context) / 1e6
     with Engine.open(tiny_model, threads=1, options=EngineOptions(memory_mb=limit)) as engine:
         assert engine.memory.contexts == 2
-        assert engine.memory.most <= limit * 1e6
+        assert engine.memory.max_bytes <= limit * 1e6
         assert f"limit {limit:.0f} MB" in str(engine.memory)
         for seed in range(5):
             reused(engine, text(seed))
-        assert len(engine._manager.runtime.contexts) == 2
+        assert len(engine._manager.runner.contexts) == 2
 
 
 def test_a_limit_with_no_room_for_one_context_is_refused_with_the_number_it_would_need(tiny_model):
@@ -98,16 +98,16 @@ def test_a_context_that_cannot_be_made_is_done_without(two, monkeypatch):
     def full() -> None:
         raise EngineError("There is no memory")
 
-    monkeypatch.setattr(two._manager.runtime.contexts, "_make", full)
+    monkeypatch.setattr(two._manager.runner.contexts, "_make", full)
     assert reused(two, text(2)) == 0
     assert reused(two, text(1)) == 0, "the one context serves both in turn"
 
 
 def test_the_size_of_a_context_is_what_its_buffers_take(two):
-    buffers = two._manager.runtime.contexts.newest.buffers
+    buffers = two._manager.runner.contexts.newest.buffers
     model = two.model
     taken = sum(array.nbytes for array in buffers._arrays)
-    assert context_bytes(model.architecture, model.context_length, model.kv_dtype) == taken
+    assert count_context_bytes(model.architecture, model.context_length, model.kv_dtype) == taken
 
 
 @pytest.mark.parametrize("options", [{"contexts": 0}, {"memory_mb": 0.0}, {"idle_s": -1.0}])

@@ -56,7 +56,11 @@ def mortal(tiny_model, monkeypatch):
 
     def launch(runs: int) -> Engine:
         engine = Engine.open(
-            tiny_model, provider="openvino", threads=1, tell=told.append, options=EngineOptions(drafts=False)
+            tiny_model,
+            provider="openvino",
+            threads=1,
+            on_event=told.append,
+            options=EngineOptions(drafts=False),
         )
         sessions[-1].left = runs
         return engine
@@ -99,7 +103,7 @@ def test_candidates_survive_it_too(mortal, words, engine):
 
 
 def test_where_the_processor_fails_there_is_nothing_to_fall_back_to(engine, words, monkeypatch):
-    calls = engine._manager.runtime.contexts.newest._calls
+    calls = engine._manager.runner.contexts.newest._binding
 
     def broken(*_: object) -> None:
         raise RuntimeError("out of memory")

@@ -180,7 +180,7 @@ def test_a_context_there_is_no_memory_for_is_one_sentence(tiny_model, monkeypatc
     def full(*_: object, **__: object) -> None:
         raise MemoryError("std::bad_alloc")
 
-    monkeypatch.setattr("cg2ls.engine.model_runner.KvBuffers", full)
+    monkeypatch.setattr("cg2ls.engine.model_runner.KVBuffers", full)
     with pytest.raises(EngineError, match="no memory for tiny's context of 256 tokens"):
         Engine.open(tiny_model, threads=1)
 

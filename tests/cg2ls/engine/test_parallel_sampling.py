@@ -67,7 +67,7 @@ def test_stopping_returns_what_there_is(engine, words):
 def test_where_a_cache_cannot_be_copied_they_follow_one_another(engine, words, monkeypatch):
     request = Request(prompt=words(30), max_tokens=6, temperature=1.5)
     expected = tokens(engine.candidates(request, 3))
-    monkeypatch.setattr(ParallelSampling, "_is_side_by_side", False)
+    monkeypatch.setattr(ParallelSampling, "_is_batched", False)
     assert tokens(engine.candidates(request, 3)) == expected
 
 
@@ -77,7 +77,7 @@ def test_too_many_for_the_memory_is_one_sentence_and_the_engine_serves_on(engine
 
     request = Request(prompt=words(30), max_tokens=6, temperature=1.5)
     with monkeypatch.context() as patched:
-        patched.setattr(parallel_sampling, "KvBuffers", full)
+        patched.setattr(parallel_sampling, "KVBuffers", full)
         with pytest.raises(EngineError, match="no memory for 64 candidates"):
             engine.candidates(request, 64)
     assert len(engine.candidates(request, 2)) == 2

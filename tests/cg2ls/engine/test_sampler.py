@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cg2ls.engine import EngineError, Request
-from cg2ls.engine.sampler import ByteIndex, ForcedStart, LogSoftmax, Sampler
+from cg2ls.engine.sampler import ByteIndex, ForcedStart, LogitSampler, LogSoftmax
 
 LOGITS = np.log(np.array([0.5, 0.3, 0.15, 0.05], dtype=np.float32))
 some_logits = st.lists(st.floats(-50, 50, width=32), min_size=1, max_size=40).map(
@@ -32,12 +32,12 @@ def test_log_probability_of_huge_logits_does_not_overflow():
 
 @given(some_logits)
 def test_temperature_zero_takes_the_likeliest(logits):
-    assert logits[Sampler(0, 1, 0).pick(logits)] == logits.max()
+    assert logits[LogitSampler(0, 1, 0).pick(logits)] == logits.max()
 
 
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
 def test_only_allowed_tokens_are_picked(temperature):
-    sampler = Sampler(temperature, 0.9, 1)
+    sampler = LogitSampler(temperature, 0.9, 1)
     assert {sampler.pick(LOGITS, np.array([2, 3])) for _ in range(50)} <= {2, 3}
 
 
@@ -46,13 +46,13 @@ def test_only_allowed_tokens_are_picked(temperature):
 )
 def test_the_nucleus_is_the_fewest_likeliest_tokens_that_weigh_enough(top_p, nucleus):
     probabilities = np.array([0.5, 0.25, 0.1875, 0.0625], dtype=np.float32)  # exact in binary
-    sampler = Sampler(1.0, top_p, 3)
+    sampler = LogitSampler(1.0, top_p, 3)
     assert {sampler.pick(np.log2(probabilities) * np.float32(math.log(2))) for _ in range(400)} == nucleus
 
 
 @given(some_logits, st.floats(0.01, 0.99), st.integers(0, 9))
 def test_a_drawn_token_has_less_than_the_mass_before_it(logits, top_p, seed):
-    token = Sampler(1.0, top_p, seed).pick(logits)
+    token = LogitSampler(1.0, top_p, seed).pick(logits)
     probabilities = np.exp(logits.astype(np.float64) - logits.max())
     probabilities /= probabilities.sum()
     likelier = probabilities > probabilities[token] * (
@@ -62,13 +62,13 @@ def test_a_drawn_token_has_less_than_the_mass_before_it(logits, top_p, seed):
 
 
 def test_frequencies_follow_the_probabilities():
-    sampler = Sampler(1.0, 1.0, 7)
+    sampler = LogitSampler(1.0, 1.0, 7)
     counts = np.bincount([sampler.pick(LOGITS) for _ in range(4000)], minlength=4) / 4000
     assert counts == pytest.approx([0.5, 0.3, 0.15, 0.05], abs=0.03)
 
 
 def test_low_temperature_sharpens():
-    sampler = Sampler(0.1, 1.0, 7)
+    sampler = LogitSampler(0.1, 1.0, 7)
     assert [sampler.pick(LOGITS) for _ in range(100)].count(0) > 95
 
 
@@ -89,7 +89,7 @@ some_bytes = st.binary(min_size=1, max_size=5) | st.text("ab\xff", min_size=1, m
 
 @given(vocabulary=st.lists(st.binary(max_size=3) | some_bytes, max_size=30), forced=some_bytes)
 def test_allowed_are_the_tokens_that_agree_with_the_open_bytes(vocabulary, forced):
-    allowed = ByteIndex(vocabulary).agreeing_with(forced).tolist()
+    allowed = ByteIndex(vocabulary).tokens_agreeing_with(forced).tolist()
     agreeing = [
         token
         for token, data in enumerate(vocabulary)
@@ -99,20 +99,20 @@ def test_allowed_are_the_tokens_that_agree_with_the_open_bytes(vocabulary, force
 
 
 def test_tokens_without_bytes_are_never_allowed():
-    assert not {0, 8} & set(ByteIndex(VOCABULARY).agreeing_with(b"abc").tolist())
+    assert not {0, 8} & set(ByteIndex(VOCABULARY).tokens_agreeing_with(b"abc").tolist())
 
 
 def test_a_start_is_consumed_token_by_token():
     start = ForcedStart(ByteIndex(VOCABULARY), b"aab")
-    assert start.allowed().tolist() == [1]
-    start.take(b"a")
-    assert sorted(start.allowed().tolist()) == [1, 2, 3, 9, 10]
-    start.take(b"abc")
-    assert start.allowed() is None
+    assert start.allowed_tokens().tolist() == [1]
+    start.consume(b"a")
+    assert sorted(start.allowed_tokens().tolist()) == [1, 2, 3, 9, 10]
+    start.consume(b"abc")
+    assert start.allowed_tokens() is None
 
 
 def test_nothing_forced_allows_everything():
-    assert ForcedStart(ByteIndex(VOCABULARY), b"").allowed() is None
+    assert ForcedStart(ByteIndex(VOCABULARY), b"").allowed_tokens() is None
 
 
 @settings(max_examples=20, deadline=None, derandomize=True)

@@ -45,7 +45,7 @@ class Pair:
 
     def always(self, length: int) -> None:
         """Draft so many tokens whatever they cost."""
-        self.drafting._policy.length = lambda source: length  # type: ignore[method-assign]
+        self.drafting._policy.choose_length = lambda source: length  # type: ignore[method-assign]
 
     def from_nothing(self, request: Request) -> list[Step]:
         list(self.plain.complete(Request(prompt=[request.prompt[0] ^ 1], max_tokens=1)))
@@ -128,7 +128,7 @@ def test_the_same_model_drafts_for_itself_without_a_mistake(tiny_model: Path, un
     with Engine.open(
         tiny_model, threads=1, options=EngineOptions(drafts=True, draft_model=tiny_model)
     ) as engine:
-        engine._policy.length = lambda source: 4 if source.name == "model" else 0  # type: ignore[method-assign]
+        engine._policy.choose_length = lambda source: 4 if source.name == "model" else 0  # type: ignore[method-assign]
         request = Request(prompt=words(40), max_tokens=11, past_end=True)
         steps, expected = list(engine.complete(request)), uncached(request)
         assert [step.token for step in steps] == [step.token for step in expected]
@@ -189,10 +189,10 @@ def test_drafts_grow_while_they_are_right_and_stop_while_they_are_wrong():
     drafter = Drafter([Scripted()], policy)
     first = len(drafter.draft([], 24))
     for _ in range(20):
-        drafter.checked(8, mistaken=False)
+        drafter.note_checked(8, mistaken=False)
     assert len(drafter.draft([], 24)) > first > 0
     for _ in range(40):
-        drafter.checked(0, mistaken=True)
+        drafter.note_checked(0, mistaken=True)
     assert not drafter.draft([], 24)
 
 
@@ -201,7 +201,7 @@ def test_a_source_that_was_wrong_is_tried_again_some_answers_later():
     drafter = Drafter([Scripted()], policy)
     assert drafter.draft([], 24)
     for _ in range(30):
-        drafter.checked(0, mistaken=True)
+        drafter.note_checked(0, mistaken=True)
     answers = 0
     while not drafter.draft([], 24):
         drafter = Drafter([Scripted()], policy)
