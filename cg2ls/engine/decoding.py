@@ -167,7 +167,7 @@ class DecodeLoop:
                 return
             self._timer.note_prefill(self._sequence)
             while (yield from self._take(logits, draft)):
-                self._sequence.keep(len(generated) - 1)
+                self._sequence.truncate_answer(len(generated) - 1)
                 draft = self._draft()
                 if not self._in_time(1 + len(draft)):
                     draft = ()
@@ -178,7 +178,7 @@ class DecodeLoop:
                 logits = self._sequence.extend([generated[-1], *draft])
                 self._timer.note_decode_call(self._sequence.runtime_s - before)
         finally:
-            self._sequence.keep(max(len(generated) - 1, 0))
+            self._sequence.truncate_answer(max(len(generated) - 1, 0))
 
     def _take(self, logits: NDArray[np.float32], draft: Sequence[int]) -> Generator[Step, None, bool]:
         """Yield the steps that one call gives; return whether the answer continues.

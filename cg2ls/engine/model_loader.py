@@ -1,4 +1,4 @@
-"""From a model folder to an open model, with every check on the way."""
+"""Check a model folder, plan its memory and open it."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def load_model(
     options: EngineOptions,
     on_event: Callable[[str], None] | None,
 ) -> tuple[ModelManager, CodeTokenizer, MemoryPlan]:
-    """Opens a model folder; see `Engine.open`.
+    """Open a model folder; see `Engine.open`.
 
-    A model that is opened again later is checked again: its files may have changed in between.
+    A model that is loaded again later is checked again, since its files may have changed.
     """
     if threads is not None and threads < 1:
         raise EngineError(f"threads is {threads}, but must be at least 1.")
@@ -105,18 +105,18 @@ def _open_draft(
 MEGABYTE = 1_000_000
 
 MAX_WEIGHT_MEMORY_RATIO = 1.4
-"""Memory of weights in the runtime by their size on disk, at most: 1.0 to 1.35 were measured (docs/engine.md)."""
+"""Upper bound of the weights' memory in ONNX Runtime by their file size; measured: 1.0 to 1.35 (docs/engine.md)."""
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryPlan:
-    """What a model's memory is spent on, in bytes.
+    """Memory of a model by use, in bytes.
 
     Attributes:
-        weights: the weights in the runtime, at most.
-        context: keys and values of one context, once it is full.
-        contexts: how many there may be.
-        limit: most that all may take; None for no limit.
+        weights: upper bound of the weights in ONNX Runtime.
+        context: keys and values of one full context.
+        contexts: maximum number of contexts.
+        limit: limit of the total; None for no limit.
     """
 
     weights: int
@@ -126,7 +126,7 @@ class MemoryPlan:
 
     @property
     def max_bytes(self) -> int:
-        """What everything takes when all contexts are full."""
+        """Total when all contexts are full."""
         return self.weights + self.contexts * self.context
 
     def __str__(self) -> str:
@@ -138,7 +138,7 @@ class MemoryPlan:
 
 
 def plan_memory(model: ModelDescription, *, contexts: int, limit_mb: float | None) -> MemoryPlan:
-    """As many contexts as wanted, or as the limit has room for.
+    """Plan the requested number of contexts, or as many as fit the limit.
 
     Raises:
         EngineError: the limit has no room for the weights and one context.

@@ -1,4 +1,4 @@
-"""Keeps one model open for one request at a time: unloads it when idle, reloads it, replaces a dead provider."""
+"""Lifetime of an open model: one request at a time, unloading when idle, reloading, fallback to the CPU."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
 
 
 class ModelManager:
-    """The open model, whatever happens to it.
+    """Owner of the open model: it loads, unloads and replaces it.
 
     Args:
         open_runner: opens the model on a provider (`auto` or a name); raises Cg2Error.
         open_draft: opens the smaller model that drafts, if there is one.
-        provider: where it is to run.
-        idle_s: seconds without a request after which its memory is freed; None for never.
-        on_event: gets what a person may want to know.
+        provider: provider to run on, `auto` or a name.
+        idle_s: seconds without a request after which the memory is freed; None for never.
+        on_event: receives a sentence about an event for the user.
 
     Attributes:
         runner: the open model; None while it is unloaded.
         draft: the smaller one; None where there is none, and while it is unloaded.
-        costs: of the model's calls, kept when it is unloaded.
-        closed: whether it is gone for good.
+        costs: costs of the model's calls, kept when it is unloaded.
+        closed: whether the model was closed for good.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class ModelManager:
         self._idle.start()
 
     def close(self) -> None:
-        """Frees the model for good; a request that is running ends at its next step."""
+        """Free the model for good; a running request ends at its next step."""
         self.closed = True
         self._idle.cancel()
         if self._lock.acquire(blocking=False):
@@ -74,18 +74,18 @@ class ModelManager:
                 self._lock.release()
 
     def unload(self) -> None:
-        """Frees the model's memory until the next request, after the running one if there is one."""
+        """Free the model's memory until the next request, after the running one if there is one."""
         with self._lock:
             if self.runner is not None:
                 self._free()
 
     @contextmanager
     def exclusive(self) -> Iterator[ModelRunner]:
-        """The open model, for one request at a time; opened again if it was unloaded.
+        """Give the open model to one request at a time; load it again if it was unloaded.
 
         Raises:
-            EngineError: it was closed, or this thread has it already.
-            Cg2Error: it cannot be opened again.
+            EngineError: the model was closed, or this thread uses it already.
+            Cg2Error: the model cannot be loaded again.
         """
         thread = threading.get_ident()
         if self._owner == thread:
@@ -105,10 +105,10 @@ class ModelManager:
                     self._idle.start()
 
     def fall_back(self, failed: RunError) -> ModelRunner:
-        """The model on the processor, in place of a provider that failed in the middle of a request.
+        """Open the model on the CPU after its provider failed during a request.
 
         Raises:
-            RunError: it ran on the processor already.
+            RunError: the model already runs on the CPU.
         """
         if self.provider == "cpu" or self._fallback_provider:
             raise failed
@@ -117,7 +117,7 @@ class ModelManager:
         self._fallback_provider = "cpu"
         runner = self._reopened("cpu")
         self.provider_reason = f"{lost} failed while it ran: {failed}"
-        self._on_event(f"{self.model.name} goes on on the processor, since {lost} failed: {failed}")
+        self._on_event(f"{lost} failed; {self.model.name} continues on the CPU. {failed}")
         return runner
 
     def _reopened(self, provider: str) -> ModelRunner:
@@ -132,35 +132,35 @@ class ModelManager:
 
 
 def release_freed_memory() -> None:
-    """Returns freed memory to the system, which glibc would otherwise keep for later."""
+    """Return freed memory to the system, which glibc would otherwise keep."""
     gc.collect()
     with suppress(OSError, AttributeError, TypeError):
         ctypes.CDLL(None).malloc_trim(0)
 
 
 class IdleTimer:
-    """Calls back when `rest` was called and neither `wake` nor `rest` for some seconds.
+    """Timer that calls back after some seconds without a restart.
 
     Args:
-        seconds: how long; None for never.
-        act: what to do, in a thread of its own.
+        seconds: time until the call; None for never.
+        on_idle: called in a thread of its own.
     """
 
-    def __init__(self, seconds: float | None, act: Callable[[], None]) -> None:
+    def __init__(self, seconds: float | None, on_idle: Callable[[], None]) -> None:
         self._seconds = seconds
-        self._act = act
+        self._on_idle = on_idle
         self._timer: threading.Timer | None = None
 
     def start(self) -> None:
-        """Begins to count anew."""
+        """Start the timer, or start it again."""
         self.cancel()
         if self._seconds is not None:
-            self._timer = threading.Timer(self._seconds, self._act)
+            self._timer = threading.Timer(self._seconds, self._on_idle)
             self._timer.daemon = True
             self._timer.start()
 
     def cancel(self) -> None:
-        """Stops counting."""
+        """Stop the timer."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -1,4 +1,4 @@
-"""An open model: what unloading frees and what a broken provider takes with it."""
+"""A session with its contexts: what unloading frees and what a failed provider takes with it."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from cg2ls.models.folder.description import ModelDescription
 
 CALIBRATION_CONTEXT_TOKENS = 384
-"""Tokens that are taken as read when calls are measured; longer calls cost relatively more behind more."""
+"""Cached tokens while calls are measured; after more of them, long calls cost relatively more."""
 
 ROW_TEST_TOKENS = 24
-"""Tokens that are read to find out whether a row alone gives what several together give."""
+"""Tokens that are read to test whether a single row gives the same bits as several rows."""
 
 ROW_TEST_SINGLE_TOKENS = 4
-"""How many of them alone."""
+"""Number of these tokens that are read one by one."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,10 @@ class ModelRunner:
     """A session with its contexts.
 
     Attributes:
-        model: its description.
-        opened: the session, and where it runs.
-        contexts: of its documents.
-        costs: of its calls.
+        model: description of the model.
+        opened: the session and its provider.
+        contexts: pool of contexts.
+        costs: costs of the model's calls.
     """
 
     model: ModelDescription
@@ -64,19 +64,19 @@ class ModelRunner:
         cuda_graph: bool = False,
         costs: CallCosts | None = None,
     ) -> ModelRunner:
-        """Opens a verified model folder.
+        """Open a verified model folder.
 
         Args:
             folder: the model folder.
-            model: its description.
+            model: description of the model.
             provider: `auto` or a provider's name.
-            threads: inside one operator.
-            contexts: most that may be made.
+            threads: threads inside one operator.
+            contexts: maximum number of contexts.
             cuda_graph: see `EngineOptions`.
-            costs: what is known of its calls; None for nothing.
+            costs: earlier measurements of the calls; None for none.
 
         Raises:
-            EngineError: it cannot be opened, or there is no memory for a context.
+            EngineError: the model cannot be opened, or the memory is not sufficient for a context.
         """
         opened = open_session(folder, model, provider=provider, threads=threads, cuda_graph=cuda_graph)
         if PROVIDERS[opened.provider].memory == "cpu":
@@ -86,10 +86,10 @@ class ModelRunner:
         return cls(model=model, opened=opened, contexts=made, costs=costs or CallCosts())
 
     def calibrate(self, *, whole: bool) -> None:
-        """Measures what calls cost here; what a session does at its first call only is done then, too.
+        """Measure the cost of calls; this also triggers the one-time work of a session's first call.
 
         Args:
-            whole: whether longer calls than one token are of interest.
+            whole: whether calls of more than one token are measured too.
         """
         context = self.contexts.newest
         read = min(CALIBRATION_CONTEXT_TOKENS, self.model.context_length // 2)
@@ -97,7 +97,7 @@ class ModelRunner:
 
         def run(count: int) -> float:
             context.cached.truncate(0)
-            context.cached.append(tokens)  # the buffers' zeros take as long to attend to as anything
+            context.cached.append(tokens)  # attention over zeros takes as long as over real values
             began = perf_counter()
             context.run(np.zeros(count, dtype=np.int64), count)
             return perf_counter() - began
@@ -107,15 +107,15 @@ class ModelRunner:
 
 
 def new_context(model: ModelDescription, opened: OpenSession, *, padding: RowPadding) -> KVContext:
-    """An empty context.
+    """Make an empty context.
 
     Args:
-        model: its description.
-        opened: its session.
-        padding: what its calls have in padding.
+        model: description of the model.
+        opened: session of the model.
+        padding: padding of the context's calls.
 
     Raises:
-        EngineError: there is no memory for it.
+        EngineError: the memory is not sufficient.
     """
     memory = PROVIDERS[opened.provider].memory
     try:
@@ -127,7 +127,7 @@ def new_context(model: ModelDescription, opened: OpenSession, *, padding: RowPad
             device=memory,
         )
         return KVContext(_new_binding(model, opened, buffers, padding=padding), buffers)
-    except Exception as error:  # MemoryError, or one of the runtime's own, undocumented classes
+    except Exception as error:  # MemoryError, or an undocumented class of ONNX Runtime
         raise EngineError(
             f"There is no memory for {model.name}'s context of {model.context_length} tokens"
             f" ({first_line(error)}) Use a smaller model."
@@ -135,10 +135,11 @@ def new_context(model: ModelDescription, opened: OpenSession, *, padding: RowPad
 
 
 def choose_row_padding(model: ModelDescription, opened: OpenSession) -> RowPadding:
-    """What calls must have in padding, so that a result does not depend on what shares its call.
+    """Choose the padding with which a token's result does not depend on the other tokens of its call.
 
-    Of no use where it does so anyway. An int8 model adds up in integers behind its last attention, and with an int8
-    cache in attention, too; that the runtime's kernels here really do is tried once, on a few tokens.
+    A model whose rows depend on each other anyway needs none. An int8 model sums in integers after its last
+    attention, and with an int8 cache also in attention. One test on a few tokens shows whether the kernels on this
+    machine really do so.
     """
     if not model.independent_rows:
         return ANY_ROWS
@@ -171,20 +172,20 @@ def _new_binding(
 
 
 COMPARED_TOKENS = 16
-"""Tokens whose logits are compared."""
+"""Number of tokens whose logits are compared."""
 
 COMPARED_CALL_SIZES = (1, 3)
-"""Tokens of the calls that are compared with one call for all: as an answer grows, and odd, as drafts may be."""
+"""Tokens per call that are compared with one call for all: one as in decoding, an odd number as in drafts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Divergence:
-    """Logits of the same tokens, read in one call and in several.
+    """Difference between the logits of the same tokens, read in one call and in several.
 
     Attributes:
         largest: largest difference of any logit.
-        changed: tokens after which another one was the likeliest.
-        compared: tokens.
+        changed: number of tokens after which another token was the likeliest.
+        compared: number of tokens compared.
     """
 
     largest: float
@@ -203,12 +204,12 @@ class Divergence:
 def measure_divergence(
     context: KVContext, text: Sequence[int] | NDArray[np.int64], compared: int = COMPARED_TOKENS
 ) -> Divergence:
-    """Reads the end of a text in one call and in calls of `COMPARED_CALL_SIZES` tokens.
+    """Read the end of a text in one call and in calls of `COMPARED_CALL_SIZES` tokens, and compare the logits.
 
     Args:
-        context: is emptied.
-        text: token ids, more than are compared.
-        compared: how many at its end.
+        context: context to use; it is emptied.
+        text: token ids, more than `compared`.
+        compared: number of tokens at the end of the text to compare.
     """
     tokens: NDArray[np.int64] = np.asarray(text, dtype=np.int64)
 

@@ -1,4 +1,4 @@
-"""An ONNX Runtime session of a model folder's graph."""
+"""ONNX Runtime session of a model folder's graph, its checks and its number of threads."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cg2ls.engine.providers import INSTALL, PROVIDERS, ProviderCandidate, provider_candidates
+from cg2ls.engine.providers import INSTALL, PROVIDERS, ProviderCandidate, list_candidates
 from cg2ls.engine.request import EngineError
 from cg2ls.models.folder.description import GRAPH, ModelDescription
 from cg2ls.models.graph_io import CALL_INPUTS, LOGITS, PAST, all_past_names, all_present_names
@@ -19,36 +19,36 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LOG_SEVERITY_FATAL = 4
-"""ONNX Runtime's severity `fatal`: what it would print is raised as an error too, and a language server's
-streams are not its to write to."""
+"""ONNX Runtime's severity `fatal`. Its errors are raised as exceptions too, and it must not write to the streams of
+a language server."""
 
 ARITHMETIC = {
-    # Without VNNI, x86-64 processors add pairs of int8 products in 16 bits, which overflows. There the runtime
-    # then holds the weights as uint8 and adds in 32 bits; on other processors this changes nothing.
+    # Without VNNI, x86-64 processors add pairs of int8 products in 16 bits, which overflows. With this option ONNX
+    # Runtime stores the weights as uint8 there and adds in 32 bits; on other processors nothing changes.
     "session.x64quantprecision": "1",
 }
-"""What any session over a quantized graph needs to compute what the graph says."""
+"""Options without which a session over a quantized graph may compute wrong sums."""
 
 SESSION_CONFIG = ARITHMETIC | {
-    # Threads spin between the nodes of a run and between an answer's tokens, where waking them would cost more, but
-    # sleep some 3 ms after the last one: an idle editor must not use a core. Older runtimes spin for 40 ms.
+    # Threads spin between the nodes of a run and between the tokens of an answer, where waking them would cost more.
+    # They sleep about 3 ms after the last one, since an idle editor must not use a core. Older versions spin for 40 ms.
     "session.intra_op.spin_duration_us": "1000",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class OpenSession:
-    """A session and where it runs.
+    """An open session and its provider.
 
     Attributes:
         ort: the onnxruntime module.
-        session: its InferenceSession.
-        provider: its name in `PROVIDERS`.
-        reason: why that one, in words for a person.
+        session: the InferenceSession.
+        provider: name of the provider, a key of `PROVIDERS`.
+        reason: reason for this provider, as text for the user.
         threads: threads inside one operator.
-        cuda_graph: whether it replays recorded calls.
-        graph_ids: numbers of calls to record, which are the session's: under a number that two contexts shared, one
-            would replay what the other recorded.
+        cuda_graph: whether recorded calls are replayed.
+        graph_ids: ids of calls to record, unique in the session: with a shared id, one context would replay what
+            another context recorded.
     """
 
     ort: Any
@@ -61,13 +61,13 @@ class OpenSession:
 
 
 def import_onnxruntime() -> Any:
-    """The onnxruntime module, which starts in about 0.1 s and is therefore imported when first needed.
+    """Import onnxruntime on first use, since the import takes about 0.1 s, and turn its telemetry off.
 
-    Its telemetry is off: `cg2ls.privacy` says so to the builds that read a variable, and this call to those for
-    Windows apps and components, which do not.
+    `cg2ls.privacy` turns telemetry off in builds that read an environment variable. The call here does so in the
+    builds for Windows apps and components, which do not read it.
 
     Raises:
-        EngineError: it is not installed, or does not load.
+        EngineError: onnxruntime is not installed or does not load.
     """
     try:
         ort = importlib.import_module("onnxruntime")
@@ -82,26 +82,26 @@ def import_onnxruntime() -> Any:
 def open_session(
     folder: Path, model: ModelDescription, *, provider: str, threads: int, cuda_graph: bool = False
 ) -> OpenSession:
-    """Opens the graph on the best provider that works.
+    """Open the graph on the best provider that works.
 
     Args:
-        folder: a model folder that was verified.
-        model: its description.
+        folder: a verified model folder.
+        model: description of the model.
         provider: `auto`, or a name in `PROVIDERS`.
         threads: threads inside one operator.
-        cuda_graph: whether CUDA is to replay recorded calls where it can.
+        cuda_graph: whether CUDA should replay recorded calls where it can.
 
     Raises:
-        EngineError: no provider could open it, or it is not the graph that model.json describes.
+        EngineError: no provider could open the graph, or it is not the graph that model.json describes.
     """
     ort = import_onnxruntime()
     reasons: list[str] = []
     for candidate, graphs in _attempts(
-        provider_candidates(provider, ort.get_available_providers(), model.kv_dtype), cuda_graph=cuda_graph
+        list_candidates(provider, ort.get_available_providers(), model.kv_dtype), cuda_graph=cuda_graph
     ):
         try:
             session = _open(ort, folder / GRAPH, candidate.name, threads, cuda_graph=graphs)
-        except Exception as error:  # the runtime raises its own, undocumented classes
+        except Exception as error:  # ONNX Runtime raises undocumented classes of its own
             reasons.append(f"{candidate.name}: {first_line(error)}")
             continue
         check_signature(session, model, folder)
@@ -114,7 +114,7 @@ def open_session(
 def _attempts(
     tried: list[ProviderCandidate], *, cuda_graph: bool
 ) -> Iterator[tuple[ProviderCandidate, bool]]:
-    """Each candidate, and whether it is to replay recorded calls; CUDA refuses to where it leaves nodes to the host."""
+    """Yield each candidate with and without recorded calls; CUDA refuses to record where nodes run on the CPU."""
     for candidate in tried:
         if cuda_graph and candidate.name == "cuda":
             yield candidate, True
@@ -141,10 +141,10 @@ def _open(ort: Any, graph: Path, name: str, threads: int, *, cuda_graph: bool) -
 
 
 def check_signature(session: Any, model: ModelDescription, folder: Path) -> None:
-    """Compares the graph's inputs and outputs with what model.json says.
+    """Compare the graph's inputs and outputs with model.json.
 
     Raises:
-        EngineError: an input or output is missing, or has another type or width.
+        EngineError: an input or output is missing, unknown, or has another type or width.
     """
     given = sum(entry.name.startswith(f"{PAST}.") for entry in session.get_inputs())
     if given != 2 * model.architecture.n_layer:
@@ -173,43 +173,43 @@ def _misfit(folder: Path, what: str) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of an error's text, without the runtime's status prefix."""
+    """Return the first line of an error's text, without ONNX Runtime's status prefix."""
     text = str(error).strip() or type(error).__name__
     return text.splitlines()[0].split(" : ")[-1].rstrip(".") + "."
 
 
 MAX_DEFAULT_THREADS = 8
-"""Decoding is bound by memory bandwidth, which a few cores use up; the rest stays with the user's editor."""
+"""Decoding is bound by memory bandwidth, which a few cores use up; other cores stay free for the editor."""
 
 CPU_TOPOLOGY = Path("/sys/devices/system/cpu")
 CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
 MIN_FAST_SPEED_SHARE = 0.8
-"""A CPU whose top speed is below this share of the fastest one's is an efficiency core. Every operator waits for its
-slowest thread, so one of these costs more than it brings."""
+"""A CPU with less than this share of the fastest one's top speed is an efficiency core. Every operator waits for its
+slowest thread, so such a core costs more time than it saves."""
 
 
 def default_threads() -> int:
-    """Fast physical cores this process may use, within its cgroup's quota, at most `MAX_DEFAULT_THREADS`."""
-    cores = physical_cores(fast_cpus(usable_cpus(), CPU_TOPOLOGY), CPU_TOPOLOGY)
-    quota = cgroup_cpus(CGROUP_QUOTA)
+    """Count the fast physical cores this process may use, within its cgroup's quota and `MAX_DEFAULT_THREADS`."""
+    cores = count_physical_cores(find_fast_cpus(usable_cpus(), CPU_TOPOLOGY), CPU_TOPOLOGY)
+    quota = read_cgroup_cpus(CGROUP_QUOTA)
     return max(1, min(cores, MAX_DEFAULT_THREADS, cores if quota is None else quota))
 
 
 def usable_cpus() -> set[int]:
-    """Numbers of the logical CPUs this process may run on."""
+    """Return the numbers of the logical CPUs this process may run on."""
     if hasattr(os, "sched_getaffinity"):
         return set(os.sched_getaffinity(0))
     return set(range(os.cpu_count() or 1))
 
 
-def fast_cpus(cpus: Iterable[int], topology: Path) -> set[int]:
-    """Those of the logical CPUs that are no efficiency cores; all where the kernel does not say.
+def find_fast_cpus(cpus: Iterable[int], topology: Path) -> set[int]:
+    """Return the logical CPUs that are not efficiency cores; all of them where the kernel gives no speeds.
 
     Args:
         cpus: numbers of logical CPUs.
-        topology: the folder of `cpu0/cpu_capacity` (ARM) or `cpu0/cpufreq/cpuinfo_max_freq` and its likes.
+        topology: folder with `cpuN/cpu_capacity` (ARM) or `cpuN/cpufreq/cpuinfo_max_freq`.
     """
     cpus = set(cpus)
     for file in (Path("cpu_capacity"), Path("cpufreq") / "cpuinfo_max_freq"):
@@ -227,12 +227,12 @@ def _number(file: Path) -> int:
         return 0
 
 
-def physical_cores(cpus: Iterable[int], topology: Path) -> int:
-    """How many cores these logical CPUs belong to; each counts as one where the kernel does not say.
+def count_physical_cores(cpus: Iterable[int], topology: Path) -> int:
+    """Count the cores of these logical CPUs; each CPU counts as one where the kernel gives no topology.
 
     Args:
         cpus: numbers of logical CPUs.
-        topology: the folder of `cpu0/topology/thread_siblings_list` and its likes.
+        topology: folder with `cpuN/topology/thread_siblings_list`.
     """
     cores = set()
     for cpu in cpus:
@@ -243,8 +243,8 @@ def physical_cores(cpus: Iterable[int], topology: Path) -> int:
     return len(cores)
 
 
-def cgroup_cpus(file: Path) -> int | None:
-    """CPUs' worth of time the cgroup (version 2) may use, rounded up; None if it is not limited."""
+def read_cgroup_cpus(file: Path) -> int | None:
+    """Return the CPUs that the cgroup (version 2) may use, rounded up; None without a limit."""
     try:
         quota, period = file.read_text().split()
         return max(1, -(-int(quota) // int(period)))

@@ -1,4 +1,4 @@
-"""Several answers to one prompt, decoded side by side."""
+"""Sample several answers to one prompt in one batch."""
 
 from __future__ import annotations
 
@@ -26,18 +26,17 @@ if TYPE_CHECKING:
 
 
 class ParallelSampling:
-    """Answers that share a prompt.
+    """Several answers that share a prompt.
 
-    The prompt is read once; its keys and values are copied for each answer, and one call of the graph then
-    gives every answer's next logits. Where the cache lies in a device's memory the answers follow one
-    another instead.
+    The prompt is read once. Its keys and values are copied for each answer, and one call of the graph then gives
+    the next logits of every answer. Where the cache is in a device's memory, the answers are decoded one by one.
 
     Args:
         runner: the open model.
-        sequence: with the prompt.
+        sequence: holds the prompt.
         samplers: one per answer.
-        deadline: time for all of them.
-        timer: takes times.
+        deadline: time limit of all answers.
+        timer: records the times.
         is_complete: whether an answer needs no further step.
     """
 
@@ -61,14 +60,14 @@ class ParallelSampling:
         self._unfinished = list(range(len(samplers)))
 
     def run(self, max_tokens: int, stop: Callable[[], bool]) -> list[list[Step]]:
-        """The steps of each answer.
+        """Return the steps of each answer.
 
         Args:
-            max_tokens: tokens an answer may have.
-            stop: whether to end with what there is.
+            max_tokens: maximum length of an answer.
+            stop: whether the request was cancelled; the answers so far are returned.
 
         Raises:
-            RequestError: there is no memory for so many.
+            RequestError: the memory is not sufficient for this number of answers.
             EngineError: the model cannot be run.
         """
         read = self._sequence.read((), (), lambda _: not stop())
@@ -108,7 +107,7 @@ class ParallelSampling:
                 if not self._should_continue(stop):
                     return
                 logits = self._sequence.extend([self._answers[index][-1].token])[0]
-            self._sequence.keep(0)
+            self._sequence.truncate_answer(0)
 
     def _choose(self, index: int, logits: NDArray[np.float32]) -> None:
         step = self._samplers[index].choose(logits)
@@ -133,16 +132,16 @@ class ParallelSampling:
 
 
 class _BatchedAnswers:
-    """One cache per answer, and one call for all of them.
+    """One cache per answer, and one call of the graph for all of them.
 
-    Each call reads one token of each: GroupQueryAttention takes several rows only one token at a time. So the
-    logits may differ from those of `complete` in their last digits (see `calls.CallShape`).
+    Each call reads one token per answer, since GroupQueryAttention takes several rows only one token at a time. So
+    the logits may differ from those of `complete` in the last digits (see `io_binding.RowPadding`).
 
     Args:
-        runner: the open model, on the processor.
-        sequence: whose prompt was read.
-        count: answers.
-        max_tokens: tokens an answer may have.
+        runner: the open model, on the CPU.
+        sequence: holds the prompt, which was read.
+        count: number of answers.
+        max_tokens: maximum length of an answer.
     """
 
     def __init__(self, runner: ModelRunner, sequence: TokenSequence, count: int, max_tokens: int) -> None:
@@ -182,7 +181,7 @@ class _BatchedAnswers:
         buffers.bind(self._binding)
 
     def run(self, tokens: Sequence[int]) -> NDArray[np.float32]:
-        """Logits after one more token of each answer, float32 [count, vocab].
+        """Run one more token of each answer and return the logits, float32 [count, vocab].
 
         Raises:
             RunError: ONNX Runtime failed.
@@ -193,6 +192,6 @@ class _BatchedAnswers:
         self._total[()] = self._length
         try:
             self._session.run_with_iobinding(self._binding)
-        except Exception as error:  # the runtime raises its own, undocumented classes
+        except Exception as error:  # ONNX Runtime raises undocumented classes of its own
             raise RunError(f"The model could not be run: {first_line(error)}") from None
         return self._logits[:, 0].astype(np.float32, copy=False)

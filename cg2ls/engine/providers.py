@@ -1,4 +1,4 @@
-"""Which ONNX Runtime execution provider runs a model, and why."""
+"""Choice of the ONNX Runtime execution provider that runs a model."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 PREFILL_CHUNK = 128
-"""Prompt tokens per call of the graph, on processors. A chunk's attention skips what comes after it, so chunks beat
-one long call (docs/engine.md says why), and a cancelled request ends within one."""
+"""Prompt tokens per call of the graph on CPUs. Chunks are faster than one long call, since attention skips the tokens
+after a chunk (docs/engine.md), and a cancelled request ends after the current chunk."""
 
 INSTALL = "pip install onnxruntime (for NVIDIA: pip install 'onnxruntime-gpu[cuda,cudnn]')"
 
@@ -22,14 +22,14 @@ class Provider:
     """One way to run a model.
 
     Attributes:
-        title: its name for people.
-        onnxruntime: ONNX Runtime's name of it.
-        memory: ONNX Runtime's name of the memory that keys and values lie in.
-        kv_dtypes: those its GroupQueryAttention takes; others would run on the processor, node by node.
-        fallbacks: ONNX Runtime's names of the providers that take the nodes this one does not.
-        is_automatic: whether `auto` tries it. The others take few of this graph's nodes, as far as is known, and
-            are there to be measured.
-        package: the onnxruntime package that has it, as pip names it.
+        title: name for the user.
+        onnxruntime: name in ONNX Runtime.
+        memory: ONNX Runtime's name of the memory for keys and values.
+        kv_dtypes: element types that its GroupQueryAttention takes; nodes with others would run on the CPU.
+        fallbacks: ONNX Runtime's names of the providers for the nodes that this one does not take.
+        is_automatic: whether `auto` tries it. The others are for measurements; as far as is known, they take few of
+            this graph's nodes.
+        package: name of the onnxruntime package with this provider, as pip takes it.
         prefill_chunk: prompt tokens per call of the graph.
     """
 
@@ -45,7 +45,7 @@ class Provider:
 
 FLOAT16_ONLY = frozenset({"float16"})
 GPU_PREFILL_CHUNK = 512
-"""Where a call costs launches more than arithmetic: on an H100, 512 tokens take a third of the time of four calls."""
+"""On GPUs the launches of a call cost more than its arithmetic: an H100 reads 512 tokens in a third of four calls."""
 
 CUDA = "CUDAExecutionProvider"
 NVIDIA = "onnxruntime-gpu[cuda,cudnn]"
@@ -78,13 +78,13 @@ PROVIDERS = {
     ),
     "coreml": Provider("CoreML", "CoreMLExecutionProvider"),
     "openvino": Provider("OpenVINO", "OpenVINOExecutionProvider", package="onnxruntime-openvino"),
-    "cpu": Provider("the processor", "CPUExecutionProvider", fallbacks=(), is_automatic=True),
+    "cpu": Provider("the CPU", "CPUExecutionProvider", fallbacks=(), is_automatic=True),
 }
-"""Providers by the name our options use, in the order `auto` tries them. All compute on this machine."""
+"""Providers by their names in our options, in the order in which `auto` tries them. All compute on this machine."""
 
 
 def usable_providers(offered: Sequence[str]) -> list[str]:
-    """Names in `PROVIDERS` of what the installed package has; what it has beside them, such as Azure's, is never used.
+    """Return the names in `PROVIDERS` that the installed package has; others, such as Azure's, are never used.
 
     Args:
         offered: ONNX Runtime's names of the providers in the installed package.
@@ -94,27 +94,27 @@ def usable_providers(offered: Sequence[str]) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class ProviderCandidate:
-    """A provider worth trying.
+    """A provider to try.
 
     Attributes:
-        name: in `PROVIDERS`.
-        reason: why it is tried, in words for a person.
+        name: key of `PROVIDERS`.
+        reason: reason to try it, as text for the user.
     """
 
     name: str
     reason: str
 
 
-def provider_candidates(wanted: str, offered: Sequence[str], kv_dtype: str) -> list[ProviderCandidate]:
-    """Providers to try, best first; the last one's failure is an error.
+def list_candidates(wanted: str, offered: Sequence[str], kv_dtype: str) -> list[ProviderCandidate]:
+    """List the providers to try, best first; the failure of the last one is an error.
 
     Args:
         wanted: `auto`, or the one provider to use.
         offered: ONNX Runtime's names of the providers in the installed package.
-        kv_dtype: the model's, from model.json.
+        kv_dtype: the cache's element type in model.json.
 
     Raises:
-        EngineError: an unknown provider, or one that the installed package does not have.
+        EngineError: the provider is unknown, or the installed package does not have it.
     """
     if wanted == "auto":
         return _automatic(offered, kv_dtype)
@@ -126,23 +126,23 @@ def provider_candidates(wanted: str, offered: Sequence[str], kv_dtype: str) -> l
     provider = PROVIDERS[wanted]
     if provider.onnxruntime not in offered:
         raise EngineError(
-            f"provider {wanted} was asked for, but the installed onnxruntime has no {provider.title};"
+            f"provider {wanted} was requested, but the installed onnxruntime has no {provider.title};"
             f" replace it: pip uninstall onnxruntime, then pip install '{provider.package}'"
         )
-    return [ProviderCandidate(wanted, "asked for")]
+    return [ProviderCandidate(wanted, "requested")]
 
 
 def _automatic(offered: Sequence[str], kv_dtype: str) -> list[ProviderCandidate]:
     tried: list[ProviderCandidate] = []
-    passed: list[str] = []
+    rejected: list[str] = []
     for name, provider in PROVIDERS.items():
         if not provider.is_automatic or name == "cpu":
             continue
         if provider.onnxruntime not in offered:
-            passed.append(f"the installed onnxruntime has no {provider.title}")
+            rejected.append(f"the installed onnxruntime has no {provider.title}")
         elif kv_dtype not in provider.kv_dtypes:
-            passed.append(f"the model's {kv_dtype} attention does not run on {provider.title}")
+            rejected.append(f"the model's {kv_dtype} attention does not run on {provider.title}")
         else:
             tried.append(ProviderCandidate(name, "the installed onnxruntime offers it"))
-            passed.append(f"{provider.title} did not open")
-    return [*tried, ProviderCandidate("cpu", "; ".join(passed))]
+            rejected.append(f"{provider.title} did not open")
+    return [*tried, ProviderCandidate("cpu", "; ".join(rejected))]

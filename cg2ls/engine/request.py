@@ -1,4 +1,4 @@
-"""What goes into the engine and what comes out of it."""
+"""Input and output types of the engine: requests, steps, options, priors, timing, errors."""
 
 from __future__ import annotations
 
@@ -17,47 +17,46 @@ if TYPE_CHECKING:
 
 
 class EngineError(Cg2Error):
-    """A model that cannot be opened or run, or a request that it cannot serve."""
+    """A model that cannot be opened or run, or a request that cannot be answered."""
 
 
 class RequestError(EngineError):
-    """A request that the engine cannot serve; it serves others."""
+    """A request that cannot be answered; other requests can."""
 
 
 class RunError(EngineError):
-    """ONNX Runtime failed in the middle of a request."""
+    """A failure of ONNX Runtime during a request."""
 
 
 def never() -> bool:
-    """The stop callback of a request that nobody cancels."""
+    """Return False, as the stop callback of a request that is never cancelled."""
     return False
 
 
 Ending = Literal["", "stop token", "length", "context full", "time", "cancelled"]
-"""Why an answer ended: the model said so, `max_tokens`, no room left, its time box, its stop callback. Empty
-while it goes on, and where its iterator was closed."""
+"""Reason why an answer ended: a stop token, `max_tokens`, a full context, the time limit, the stop callback. Empty
+while the answer continues, and after its iterator was closed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """One completion.
+    """One completion request.
 
     Attributes:
         prompt: token ids, at least one and at most the context length - 1.
-        forced: bytes the answer must begin with (token healing): the prompt was backed up to a token
-            boundary, and these are the bytes that were taken off. An answer cut short by `max_tokens` or
-            the context may hold only the beginning of them.
-        max_tokens: most tokens to generate, healing included.
-        temperature: 0 for the likeliest token every time; else the divisor of the logits.
-        top_p: mass of the nucleus sampled from (Holtzman et al. 2020), in (0, 1]; unused at temperature 0.
-        seed: of the sampler; the same request with the same seed gives the same answer.
-        prior: what else is known about the answer; it takes part in every choice and in `Step.logprob`.
-        guess: tokens the answer probably begins with, as the rest of a suggestion that is being typed, or
-            what a time box let through. They may save time and never change the answer.
-        total_ms: the answer ends before the call of the graph that would exceed this; None for no limit.
-            It counts from the first use of the iterator. What was read stays read: the same prompt again
-            goes on from there.
-        past_end: generate on after stop tokens, as a measurement of a fixed length needs.
+        forced: bytes that the answer must begin with (token healing): the prompt was shortened to a token boundary,
+            and these bytes were removed. An answer that ends at `max_tokens` or with a full context may hold only
+            the first of them.
+        max_tokens: maximum tokens to generate, those of token healing included.
+        temperature: 0 for the likeliest token; otherwise the divisor of the logits.
+        top_p: mass of the nucleus to sample from (Holtzman et al. 2020), in (0, 1]; unused at temperature 0.
+        seed: seed of the sampler; the same request with the same seed gives the same answer.
+        prior: other evidence about the answer; it takes part in every choice and in `Step.logprob`.
+        guess: tokens with which the answer probably begins, such as the rest of a suggestion that the user is
+            typing, or an answer that reached its time limit. They can save time and never change the answer.
+        total_ms: time limit from the first use of the iterator; None for no limit. The answer ends before the call
+            of the graph that would exceed it. The cache is kept, so the same request again continues from there.
+        past_end: whether to continue after stop tokens, as a measurement of a fixed length needs.
     """
 
     prompt: Sequence[int]
@@ -89,10 +88,10 @@ class Step:
     """One generated token.
 
     Attributes:
-        token: its id; never a stop id, unless the request goes past the end.
-        data: its bytes, perhaps a part of a character.
-        logprob: its log-probability in nats, at temperature 1 and before any healing mask: the model's own,
-            or what the request's prior made of it.
+        token: id of the token; a stop token only if the request has `past_end`.
+        data: bytes of the token, possibly a part of a character.
+        logprob: log-probability in nats, at temperature 1 and before any healing mask: by the model, or by the
+            request's prior if it has one.
     """
 
     token: int
@@ -102,20 +101,20 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """What the last request cost; all times in milliseconds of wall time.
+    """Costs of the last request; all times are wall times in milliseconds.
 
     Attributes:
         prompt_tokens: length of the prompt.
-        reused_tokens: how many of them were in the cache already.
-        prefill_ms: reading the rest of the prompt.
-        first_token_ms: from the start to the first token, prefill included; 0 if there was none.
-        decode_ms: inside the engine after the first token; the caller's time between tokens is left out.
-        decode_runtime_ms: the part of `decode_ms` spent in ONNX Runtime.
+        reused_tokens: prompt tokens that were in the cache.
+        prefill_ms: time to read the rest of the prompt.
+        first_token_ms: time from the start to the first token, prefill included; 0 without a token.
+        decode_ms: time inside the engine after the first token, without the caller's time between tokens.
+        decode_runtime_ms: part of `decode_ms` that was spent in ONNX Runtime.
         generated: tokens yielded.
         decode_calls: calls of the graph after the prompt was read.
         drafted: tokens proposed by drafts.
-        accepted: how many of them were what would have been generated anyway.
-        ended: why the answer ended.
+        accepted: drafted tokens that became part of the answer.
+        ended: reason why the answer ended.
     """
 
     prompt_tokens: int = 0
@@ -132,22 +131,21 @@ class Timing:
 
 
 DEFAULT_MAX_CONTEXTS = 4
-"""Documents that someone goes back and forth between, as a rule; more cost memory and little else."""
+"""Number of documents between which a user typically switches; more contexts mainly cost memory."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class EngineOptions:
-    """Options of an open model, all of them optional.
+    """Options of an open model.
 
     Attributes:
-        contexts: documents whose text may stay read at once, at least 1.
-        memory_mb: most that weights and contexts may take, in 10^6 bytes; None for no limit. Fewer contexts
-            are made where they would not fit.
-        idle_s: seconds without a request after which the model's memory is freed until the next; None for
-            never.
-        drafts: whether drafts are used; None where they cannot change an answer (`independent_rows`).
-        draft_model: folder of a smaller model with the same tokenizer that drafts, too; None for none.
-        cuda_graph: whether CUDA replays recorded decode steps, which saves their launches.
+        contexts: maximum number of contexts, which is the number of documents with a cache; at least 1.
+        memory_mb: limit of weights and contexts together, in 10^6 bytes; None for no limit. The limit may reduce the
+            number of contexts.
+        idle_s: seconds without a request after which the model's memory is freed until the next one; None for never.
+        drafts: whether drafts are used; None to use them where they cannot change an answer (`independent_rows`).
+        draft_model: folder of a smaller model with the same tokenizer as a further source of drafts; None for none.
+        cuda_graph: whether CUDA replays recorded decode steps, which saves launches.
     """
 
     contexts: int = DEFAULT_MAX_CONTEXTS
@@ -167,44 +165,43 @@ class EngineOptions:
 
 
 class Prior(Protocol):
-    """Evidence about one request's answer, such as what the open repository's own text says.
+    """Evidence about one request's answer, such as the text of the open repository.
 
-    A prior is bound to the text in front of the answer, which is the document's left of where the prompt
-    ends (left of the cursor but for the bytes a request forces). It is asked with the tokens generated since
-    and must answer the same question the same way: drafted tokens are asked about before it is known whether
-    they are taken, and some are asked about twice.
+    A prior is bound to the text before the answer: the document up to the end of the prompt, which is the cursor
+    except for the forced bytes. It is called with the tokens generated since then. The same arguments must give the
+    same result: it is called for drafted tokens before they are accepted, and for some tokens twice.
     """
 
     def mix(self, generated: Sequence[int], logits: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The next token's distribution after this evidence.
+        """Combine the model's logits with this evidence.
 
         Args:
             generated: tokens of the answer so far.
-            logits: the model's own, float32 [vocab], not normalized; not to be changed, and gone after the call.
+            logits: logits of the model, float32 [vocab]; read-only, and only valid during the call.
 
         Returns:
-            Log-probabilities in nats, float32 [vocab], whose exponentials sum to 1. Tokens are chosen from
-            these and reported with them.
+            Log-probabilities of the next token in nats, float32 [vocab], whose exponentials sum to 1. The sampler
+            chooses from them, and `Step.logprob` is one of them.
         """
 
-    def draft(self, generated: Sequence[int], max_tokens: int) -> Sequence[int]:
-        """Tokens likely to come next, at most so many, perhaps none.
+    def draft(self, generated: Sequence[int], max_tokens: int, /) -> Sequence[int]:
+        """Propose the next tokens, at most `max_tokens` and possibly none.
 
         A wrong draft costs time and never changes an answer.
         """
 
 
 class GuardedPrior:
-    """A prior that takes no part in an answer any more once it has failed; the model's opinion is left.
+    """Prior that is ignored after its first failure; the model alone then chooses the rest of the answer.
 
-    So the engine never sees an exception that is none of its own, and an answer outlives its prior.
+    So no exception of a prior reaches the engine, and the answer continues.
 
     Args:
-        prior: to ask.
-        vocab_size: token ids are below it.
+        prior: the prior to call.
+        vocab_size: upper bound of token ids.
 
     Attributes:
-        failure: what the prior raised; None while it has not failed.
+        failure: exception of the prior; None before a failure.
     """
 
     def __init__(self, prior: Prior, vocab_size: int) -> None:
@@ -213,7 +210,7 @@ class GuardedPrior:
         self._vocab_size = vocab_size
 
     def mix(self, generated: Sequence[int], logits: NDArray[np.float32]) -> NDArray[np.float32]:
-        """See `Prior`."""
+        """Combine the model's logits with the evidence; see `Prior.mix`."""
         if self.failure is None:
             try:
                 return _distribution(self._prior.mix(generated, logits), logits)
@@ -222,7 +219,7 @@ class GuardedPrior:
         return log_softmax(logits)
 
     def draft(self, generated: Sequence[int], max_tokens: int) -> Sequence[int]:
-        """See `Prior`."""
+        """Propose the next tokens; see `Prior.draft`."""
         if self.failure is None:
             try:
                 drafted = [int(token) for token in self._prior.draft(generated, max_tokens)]
@@ -236,17 +233,17 @@ class GuardedPrior:
 
 
 def log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Log-probabilities, in nats, of logits, float32 [vocab]."""
+    """Return the log-probabilities of logits, in nats, float32 [vocab]."""
     shifted: NDArray[np.float32] = logits - logits.max()
     shifted -= np.float32(np.log(np.exp(shifted).sum()))
     return shifted
 
 
 def _distribution(mixed: NDArray[np.float32], logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """What a prior gave back, if that can be log-probabilities.
+    """Return a prior's result if it has the form of log-probabilities.
 
     Raises:
-        ValueError: it cannot.
+        ValueError: it does not.
     """
     if mixed.shape != logits.shape or not np.isfinite(mixed.max()):
         raise ValueError("a prior gave no distribution over the tokens")

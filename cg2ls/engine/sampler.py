@@ -1,4 +1,4 @@
-"""From logits to the next step of one answer: healing, prior, sampling, stop tokens."""
+"""Choose the next token of an answer: token healing, prior, sampling, stop tokens."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """What choosing needs to know of a model's tokens.
+    """Tokens of a model, as the sampler needs them.
 
     Attributes:
-        model: its name, for errors.
-        token_bytes: the bytes of every token by id.
-        index: the same, sorted.
-        special: which tokens end an answer.
+        model: name of the model, for messages.
+        token_bytes: bytes of every token by id.
+        index: the same bytes, sorted.
+        special: ids of the special tokens.
     """
 
     model: str
@@ -37,15 +37,15 @@ class Vocabulary:
 
 
 class TokenSampler:
-    """Chooses one answer's tokens, one after the other.
+    """Sampler of one answer; it chooses one token after the other.
 
     Args:
-        vocabulary: of the model.
-        request: how to choose.
-        seed: of the sampler; the request's own if None.
+        vocabulary: tokens of the model.
+        request: options of the choice.
+        seed: seed of the random numbers; None for the request's seed.
 
     Attributes:
-        generated: the tokens chosen so far; a stop token is not among them.
+        generated: tokens chosen so far, without a stop token.
     """
 
     def __init__(self, vocabulary: Vocabulary, request: Request, seed: int | None = None) -> None:
@@ -61,17 +61,17 @@ class TokenSampler:
 
     @property
     def is_healing(self) -> bool:
-        """Whether forced bytes are still open."""
+        """Whether the answer must still begin with some bytes."""
         return self._forced.is_open
 
     def choose(self, logits: NDArray[np.float32]) -> Step | None:
-        """The next step; None if the answer ends here.
+        """Choose the next token; return None where the answer ends.
 
         Args:
-            logits: after the tokens generated so far, float32 [vocab].
+            logits: logits after the tokens generated so far, float32 [vocab].
 
         Raises:
-            RequestError: no token has the forced bytes, or the logits are not finite, which depends on the prompt.
+            RequestError: no token has the forced bytes, or the logits are not finite.
         """
         name = self._vocabulary.model
         scores = logits if self._prior is None else self._prior.mix(self.generated, logits)
@@ -91,7 +91,7 @@ class TokenSampler:
 
 
 class LogSoftmax:
-    """Log-probabilities of single tokens, in arrays that are made once.
+    """Log-probability of single tokens, with a reused buffer.
 
     Args:
         vocab_size: length of the logits.
@@ -101,7 +101,7 @@ class LogSoftmax:
         self._scratch: NDArray[np.float32] = np.empty(vocab_size, dtype=np.float32)
 
     def at(self, logits: NDArray[np.float32], token: int) -> float:
-        """Log-softmax of the logits at `token`, in nats, by log-sum-exp; NaN if the logits are."""
+        """Return the log-softmax of the logits at `token`, in nats, by log-sum-exp; NaN for NaN logits."""
         peak = logits.max()
         np.subtract(logits, peak, out=self._scratch)
         chosen = float(self._scratch[token])
@@ -111,13 +111,13 @@ class LogSoftmax:
 
 
 class LogitSampler:
-    """Picks tokens: the likeliest at temperature 0, else at random from the nucleus.
+    """Choice of a token by logits: the likeliest at temperature 0, else a random one from the nucleus.
 
     Args:
         temperature: 0, or the divisor of the logits.
-        top_p: mass of the nucleus: the fewest likeliest tokens whose probabilities sum to at least this
-            (Holtzman et al. 2020, arXiv 1904.09751).
-        seed: of this sampler's own random numbers.
+        top_p: mass of the nucleus, the smallest set of likeliest tokens whose probabilities sum to at least this
+            value (Holtzman et al. 2020, arXiv 1904.09751).
+        seed: seed of the random numbers.
     """
 
     def __init__(self, temperature: float, top_p: float, seed: int) -> None:
@@ -126,7 +126,7 @@ class LogitSampler:
         self._random = np.random.default_rng(seed)
 
     def pick(self, logits: NDArray[np.float32], allowed: NDArray[np.int64] | None = None) -> int:
-        """One token.
+        """Pick one token.
 
         Args:
             logits: float32 [vocab].
@@ -156,11 +156,11 @@ class LogitSampler:
 
 
 def _nucleus(weights: NDArray[np.float32], mass: float) -> NDArray[np.intp]:
-    """Positions of the fewest largest weights that make up at least this share of the sum.
+    """Return the positions of the fewest largest weights that sum to at least this share of the total.
 
-    Weights below (1 - mass) / n of the sum are left out before sorting: all of them together make up less
-    than 1 - mass, so the nucleus is complete without them. Only values are sorted, which is several times
-    faster than sorting positions.
+    Weights below (1 - mass) / n of the total are left out before sorting: together they are less than 1 - mass, so
+    the nucleus is complete without them. Only values are sorted, which is several times faster than sorting
+    positions.
     """
     total = float(weights.sum(dtype=np.float64))
     likely = weights[weights >= (1 - mass) / len(weights) * total]
@@ -173,10 +173,10 @@ def _nucleus(weights: NDArray[np.float32], mass: float) -> NDArray[np.intp]:
 
 
 class ByteIndex:
-    """The vocabulary sorted by bytes; tokens without bytes (special and unused ones) are left out.
+    """Vocabulary sorted by bytes, without the tokens that have no bytes (special and unused ones).
 
     Args:
-        token_bytes: the bytes of every token by id.
+        token_bytes: bytes of every token by id.
     """
 
     def __init__(self, token_bytes: Sequence[bytes]) -> None:
@@ -188,14 +188,14 @@ class ByteIndex:
         self._longest = max(map(len, self._bytes), default=0)
 
     def tokens_starting_with(self, start: bytes) -> NDArray[np.int64]:
-        """Tokens whose bytes start with `start`."""
+        """Return the tokens whose bytes start with `start`."""
         low = bisect_left(self._bytes, start)
         end = _successor(start)
         high = len(self._bytes) if end is None else bisect_left(self._bytes, end, lo=low)
         return self._tokens[low:high]
 
     def tokens_agreeing_with(self, forced: bytes) -> NDArray[np.int64]:
-        """Tokens that may come next: those that start with `forced`, and those that it starts with."""
+        """Return the tokens that start with `forced`, and those that `forced` starts with."""
         parts = [self.tokens_starting_with(forced)]
         for length in range(1, min(len(forced), self._longest + 1)):
             low = bisect_left(self._bytes, forced[:length])
@@ -206,7 +206,12 @@ class ByteIndex:
 
 
 class ForcedStart:
-    """The bytes that an answer still has to begin with."""
+    """Bytes that an answer still has to begin with (token healing), whatever tokens spell them.
+
+    A prompt that ends inside a word ends in a token that the model never saw there. So the prompt is shortened to an
+    earlier token boundary, and the answer must begin with the removed bytes: each step may only choose tokens that
+    agree with the bytes that are still open.
+    """
 
     def __init__(self, index: ByteIndex, forced: bytes) -> None:
         self._index = index
@@ -214,19 +219,19 @@ class ForcedStart:
 
     @property
     def is_open(self) -> bool:
-        """Whether there are any."""
+        """Whether there are such bytes."""
         return bool(self._open)
 
     def allowed_tokens(self) -> NDArray[np.int64] | None:
-        """Ids that may come next, perhaps none; None when every token may."""
+        """Return the ids that may come next, possibly none; None where every token may."""
         return self._index.tokens_agreeing_with(self._open) if self._open else None
 
     def consume(self, data: bytes) -> None:
-        """Notes the bytes of the token that was chosen from `allowed`."""
+        """Remove the bytes of the token that was chosen."""
         self._open = self._open[len(data) :]
 
 
 def _successor(start: bytes) -> bytes | None:
-    """The least byte string above every one that starts with `start`; None if there is none."""
+    """Return the smallest byte string above all that start with `start`; None if there is none."""
     stripped = start.rstrip(b"\xff")
     return stripped[:-1] + bytes([stripped[-1] + 1]) if stripped else None

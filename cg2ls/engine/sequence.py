@@ -1,4 +1,4 @@
-"""A prompt and the answer behind it, in one context."""
+"""The tokens of one request in a context, and the request prepared for a model."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ if TYPE_CHECKING:
     from cg2ls.models.folder.description import ModelDescription
 
 ShouldContinue = Callable[[int], bool]
-"""Whether a call of so many tokens may still be made; asked before each."""
+"""Whether a call of this number of tokens may be made; called before each."""
 
 
 class TokenSequence:
-    """A prompt and the answer behind it, in one context.
+    """A prompt and its answer, in one context.
 
     Args:
         context: the context.
         prompt: token ids, int64 [count].
-        chunk: most tokens per call while reading.
-        costs: learns what calls take.
+        chunk: maximum tokens per call while reading.
+        costs: receives the durations of calls.
 
     Attributes:
         context: the context.
@@ -60,7 +60,7 @@ class TokenSequence:
 
     @property
     def reused(self) -> int:
-        """Tokens of the prompt that were cached when it was read."""
+        """Number of prompt tokens that were cached when the prompt was read."""
         return self._reused
 
     @property
@@ -71,13 +71,13 @@ class TokenSequence:
     def read(
         self, answer: Sequence[int], draft: Sequence[int], should_continue: ShouldContinue
     ) -> NDArray[np.float32] | None:
-        """Reads the prompt, the answer so far and a draft behind it, as far as they are not cached.
+        """Read the prompt, the answer so far and a draft after it, except for what is cached.
 
-        The last known token always runs, since its logits are what the answer goes on from.
+        The last known token is always read, since the next token is chosen from its logits.
 
         Returns:
             Logits after the answer so far and after each drafted token, float32 [1 + draft, vocab]; None if
-            it was stopped on the way. What was read until then stays cached.
+            `should_continue` returned False. The tokens read until then stay cached.
         """
         context = self.context
         known = np.concatenate([self._prompt, np.asarray(answer, dtype=np.int64)])
@@ -93,11 +93,11 @@ class TokenSequence:
         return self._run(last, 1 + len(draft)) if should_continue(len(last)) else None
 
     def extend(self, tokens: Sequence[int]) -> NDArray[np.float32]:
-        """Reads some more; logits after each token, float32 [tokens, vocab]."""
+        """Read more tokens; return the logits after each, float32 [tokens, vocab]."""
         return self._run(np.asarray(tokens, dtype=np.int64), len(tokens))
 
-    def keep(self, answer_tokens: int) -> None:
-        """Forgets what lies behind so many tokens of the answer."""
+    def truncate_answer(self, answer_tokens: int) -> None:
+        """Drop everything after this number of answer tokens."""
         self.context.cached.truncate(len(self._prompt) + answer_tokens)
 
     def _run(self, tokens: NDArray[np.int64], rows: int) -> NDArray[np.float32]:
@@ -110,18 +110,18 @@ class TokenSequence:
 
 
 NGRAM_LENGTHS = (4, 2)
-"""How many last tokens prompt lookup searches for, the surer first."""
+"""Numbers of last tokens that must match for a draft by n-gram, the most reliable first."""
 
 
 @dataclass(frozen=True)
 class PreparedRequest:
-    """A request that fits the model.
+    """A request that was checked against the model.
 
     Attributes:
-        request: what is asked.
-        prompt: its token ids, int64 [count].
-        max_tokens: tokens the answer may have.
-        chunk: most tokens per call while reading.
+        request: the request.
+        prompt: token ids of the prompt, int64 [count].
+        max_tokens: maximum length of the answer.
+        chunk: maximum tokens per call while reading.
     """
 
     request: Request
@@ -131,25 +131,25 @@ class PreparedRequest:
 
     @classmethod
     def of(cls, request: Request, model: ModelDescription, chunk: int) -> PreparedRequest:
-        """Checks a request.
+        """Check a request against a model.
 
         Raises:
-            RequestError: the prompt is too long, or has an id that is no token.
+            RequestError: the prompt is too long, or has an id outside of the vocabulary.
         """
         prompt = _checked(request.prompt, model)
         return cls(request, prompt, min(request.max_tokens, model.context_length - len(prompt)), chunk)
 
     def new_sequence(self, runner: ModelRunner) -> TokenSequence:
-        """The prompt in the context that knows most of it."""
+        """Put the prompt in the context with the longest common prefix."""
         context = runner.contexts.take(self.prompt)
         return TokenSequence(context, self.prompt, chunk=self.chunk, costs=runner.costs)
 
     def new_drafter(self, policy: DraftLengthPolicy, smaller: ModelRunner | None) -> Drafter:
-        """Sources of drafts, the surest kind first.
+        """Collect the sources of drafts, the most reliable first.
 
         Args:
-            policy: how long drafts should be.
-            smaller: a model that drafts; None for none.
+            policy: decides the length of drafts.
+            smaller: a smaller model that drafts; None for none.
         """
         request, guess = self.request, np.asarray(self.request.guess, dtype=np.int64)
         sources: list[DraftSource] = [DraftHint(request.guess)] if len(guess) else []

@@ -1,9 +1,9 @@
-"""Drafts: tokens proposed by something cheaper than the model, and checked by it several at a time.
+"""Speculative decoding: cheap sources draft tokens, and one call of the model checks several of them.
 
-One call of the graph reads the last token and a draft behind it, and gives the logits after each. The answer's
-tokens are then chosen from these logits exactly as they would be one by one; the draft only decides how many of
-them this one call was good for (Leviathan et al. 2023, arXiv 2211.17192, with the choice itself as the check,
-so that sampled answers are the same too). A draft never changes an answer where `independent_rows` holds.
+One call of the graph reads the last token and the draft, and gives the logits after each. The answer's tokens are
+chosen from these logits exactly as they would be one by one; the draft only decides how many tokens the call gives
+(Leviathan et al. 2023, arXiv 2211.17192, with the choice itself as the check, so sampled answers are the same too).
+A draft never changes an answer where `independent_rows` holds.
 """
 
 from __future__ import annotations
@@ -25,33 +25,33 @@ if TYPE_CHECKING:
     from cg2ls.engine.request import Prior
 
 MIN_DRAFT_SPEEDUP = 1.05
-"""A draft must promise this many times the tokens per second of none."""
+"""Minimum expected speed-up of a draft, in tokens per second against no draft."""
 
 
 RECORD_DECAY = 0.85
-"""Share of what is known of a source that one more draft leaves."""
+"""Weight of a source's earlier record when a draft is added."""
 
 ANSWER_DECAY = 0.1
-"""Share of what is known of a source that an answer's end takes away."""
+"""Share by which a source's record returns to the default with each new answer."""
 
 
 class DraftSource(Protocol):
-    """Something that proposes what comes next.
+    """A source of drafts.
 
     Attributes:
-        name: what its record of success is kept under.
-        cost: seconds per drafted token beside the model's own.
+        name: key of its acceptance record.
+        cost: seconds per drafted token, in addition to the check by the model.
     """
 
     name: str
     cost: float
 
     def draft(self, generated: Sequence[int], max_tokens: int) -> Sequence[int]:
-        """Tokens that may come next, at most so many, perhaps none."""
+        """Propose the next tokens, at most `max_tokens` and possibly none."""
 
 
 class DraftHint:
-    """The answer somebody expects, as long as it turns out so."""
+    """The answer that the request expects (`Request.guess`), while the generated tokens agree with it."""
 
     name, cost = "guess", 0.0
 
@@ -59,13 +59,13 @@ class DraftHint:
         self._guess = list(guess)
 
     def draft(self, generated: Sequence[int], max_tokens: int) -> Sequence[int]:
-        """The guess's next tokens, unless the answer has left it."""
+        """Return the next expected tokens; none after the answer differed."""
         done = len(generated)
         return self._guess[done : done + max_tokens] if self._guess[:done] == list(generated) else ()
 
 
 class PriorDraft:
-    """What the request's prior expects."""
+    """Drafts of the request's prior."""
 
     name, cost = "prior", 0.0
 
@@ -74,14 +74,15 @@ class PriorDraft:
 
 
 class NgramProposer:
-    """What followed the last few tokens where they stood before, in prompt, guess or answer.
+    """Drafts by n-gram: the tokens that followed an earlier occurrence of the last few tokens.
 
-    Code repeats its names and phrases (prompt lookup, Saxena 2023). The nearest earlier place is taken.
+    Code repeats its names and phrases (prompt lookup, Saxena 2023). The last earlier occurrence in the hint, the
+    prompt or the answer is taken.
 
     Args:
-        text: tokens to look in, int64 [count], those that the answer follows last.
-        max_tokens: most tokens an answer may have.
-        length: how many tokens must agree.
+        text: tokens to search, int64 [count]; the answer follows them.
+        max_tokens: maximum length of an answer.
+        length: number of tokens that must match.
     """
 
     cost = 0.0
@@ -95,7 +96,7 @@ class NgramProposer:
         self._noted = 0
 
     def draft(self, generated: Sequence[int], max_tokens: int) -> Sequence[int]:
-        """What followed the last time."""
+        """Return the tokens that followed the last occurrence."""
         end = self._prompt + len(generated)
         start = self._prompt + self._noted
         self._text[start:end] = generated[self._noted :]
@@ -115,11 +116,11 @@ class NgramProposer:
 
 @dataclass
 class AcceptanceRecord:
-    """How often a source was right, each draft counted with its first mistake.
+    """Acceptance of a source's drafts, each counted up to its first mistake.
 
     Attributes:
-        right: drafted tokens that were taken.
-        tried: those, and one for each mistake. Both fade, so that a source can come back.
+        right: drafted tokens that were accepted.
+        tried: accepted tokens and mistakes. Both numbers decay, so a source is tried again later.
     """
 
     right: float = 3.0
@@ -127,26 +128,26 @@ class AcceptanceRecord:
 
     @property
     def acceptance(self) -> float:
-        """Probability that the next drafted token is right."""
+        """Estimated probability that the next drafted token is accepted."""
         return self.right / self.tried
 
     def note(self, accepted: int, *, mistaken: bool) -> None:
-        """Takes in one checked draft."""
+        """Add one checked draft."""
         self.right = RECORD_DECAY * self.right + accepted
         self.tried = RECORD_DECAY * self.tried + accepted + mistaken
 
     def forget(self) -> None:
-        """Moves toward what is assumed of a source nobody has tried."""
+        """Move towards the record of a source that was never tried."""
         fresh = AcceptanceRecord()
         self.right += ANSWER_DECAY * (fresh.right - self.right)
         self.tried += ANSWER_DECAY * (fresh.tried - self.tried)
 
 
 class DraftLengthPolicy:
-    """How long drafts should be: as long as measured costs and each source's record make them pay.
+    """Length of drafts, chosen by measured call costs and each source's acceptance record.
 
     Args:
-        costs: of calls on this machine.
+        costs: costs of calls on this machine.
     """
 
     def __init__(self, costs: CallCosts) -> None:
@@ -154,7 +155,7 @@ class DraftLengthPolicy:
         self._records: dict[str, AcceptanceRecord] = {}
 
     def choose_length(self, source: DraftSource) -> int:
-        """Tokens to ask this source for; 0 where no draft pays."""
+        """Choose how many tokens this source should draft; 0 where no draft is worth its cost."""
         chance = self.record(source.name).acceptance
         best, best_gain = 0, MIN_DRAFT_SPEEDUP
         for count in MEASURED_CALL_TOKENS[1:]:
@@ -166,11 +167,11 @@ class DraftLengthPolicy:
         return best
 
     def record(self, name: str) -> AcceptanceRecord:
-        """The record of one source."""
+        """Return the record of one source."""
         return self._records.setdefault(name, AcceptanceRecord())
 
     def decay_records(self) -> None:
-        """Lets old experience fade; called once an answer."""
+        """Move every record towards the default; called once per answer."""
         for record in self._records.values():
             record.forget()
 
@@ -179,52 +180,52 @@ class DraftLengthPolicy:
 
 
 class Drafter:
-    """Asks the sources of one answer in turn, the most reliable kind first.
+    """Drafts of one answer, from the first of its sources that has any.
 
     Args:
-        sources: whom to ask.
-        policy: how long drafts pay.
+        sources: sources, the most reliable first.
+        policy: decides the length of drafts.
     """
 
     def __init__(self, sources: Sequence[DraftSource], policy: DraftLengthPolicy) -> None:
         self._sources = sources
         self._policy = policy
-        self._asked = ""
+        self._last_source = ""
         policy.decay_records()
 
     def draft(self, generated: Sequence[int], room: int) -> Sequence[int]:
-        """The next draft.
+        """Return the next draft.
 
         Args:
             generated: the answer so far.
-            room: most tokens that are of any use.
+            room: maximum tokens that the answer can use.
         """
         for source in self._sources:
             max_tokens = min(self._policy.choose_length(source), room)
             drafted = source.draft(generated, max_tokens) if max_tokens > 0 else ()
             if len(drafted):
-                self._asked = source.name
+                self._last_source = source.name
                 return drafted[:max_tokens]
         return ()
 
     def note_checked(self, accepted: int, *, mistaken: bool) -> None:
-        """Takes in how the last draft fared.
+        """Record the result of the last draft.
 
         Args:
-            accepted: how many of its tokens were right.
-            mistaken: whether the one after them was wrong; else the answer ended there.
+            accepted: number of its tokens that were accepted.
+            mistaken: whether the token after them was wrong; otherwise the answer or the draft ended there.
         """
-        self._policy.record(self._asked).note(accepted, mistaken=mistaken)
+        self._policy.record(self._last_source).note(accepted, mistaken=mistaken)
 
 
 class ModelDraft:
-    """The smaller model's likeliest continuation, token by token, with a cache of its own.
+    """Drafts of a smaller model: its likeliest continuation, token by token, with a cache of its own.
 
     Args:
         runner: the smaller model.
-        prompt: of the answer, int64 [count]; only its end is read where it exceeds the smaller context.
-        chunk: most tokens per call while reading.
-        max_tokens: tokens the answer may have.
+        prompt: prompt of the answer, int64 [count]; only its end is read where it exceeds the smaller context.
+        chunk: maximum tokens per call while reading.
+        max_tokens: maximum length of the answer.
     """
 
     name = "model"
@@ -240,7 +241,7 @@ class ModelDraft:
         self.cost = runner.costs.seconds(1)
 
     def draft(self, generated: Sequence[int], max_tokens: int) -> Sequence[int]:
-        """See `drafting.DraftSource`. Nothing before the first token: it must not wait for a second reader."""
+        """Propose the next tokens; none before the first token, which must not wait for a second prefill."""
         if self._context is None or not generated:
             return ()
         context = self._context

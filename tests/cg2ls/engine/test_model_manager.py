@@ -49,7 +49,7 @@ def mortal(tiny_model, monkeypatch):
         if provider == "cpu":
             return found
         sessions.append(Mortal(found.session, 10**9))
-        return replace(found, session=sessions[-1], provider="openvino", reason="asked for")
+        return replace(found, session=sessions[-1], provider="openvino", reason="requested")
 
     monkeypatch.setattr(model_runner, "open_session", open_session)
     told: list[str] = []
@@ -79,7 +79,7 @@ def test_a_provider_that_dies_is_replaced_in_the_middle_of_the_answer(mortal, wo
     assert engine.provider == "cpu"
     assert "openvino failed while it ran" in engine.provider_reason
     assert len(told) == 1
-    assert "goes on on the processor" in told[0]
+    assert "continues on the CPU" in told[0]
     assert "CUDA failure 719" in told[0]
 
 

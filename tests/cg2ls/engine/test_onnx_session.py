@@ -20,7 +20,7 @@ from cg2ls.models.folder.description import ModelDescription, ModelFolderError
 def test_the_model_the_provider_and_the_threads_are_known(tiny_model):
     with Engine.open(tiny_model, provider="cpu", threads=1) as engine:
         assert engine.model == ModelDescription.read(tiny_model)
-        assert (engine.provider, engine.provider_reason, engine.threads) == ("cpu", "asked for", 1)
+        assert (engine.provider, engine.provider_reason, engine.threads) == ("cpu", "requested", 1)
 
 
 def test_nothing_but_the_answer_touches_the_streams(tiny_model):
@@ -92,7 +92,7 @@ def test_a_graph_that_cuda_cannot_record_is_launched_call_by_call_and_that_is_sa
     fake_runtime(monkeypatch, {f"{CUDA[0]} recorded": [], CUDA[0]: CUDA})
     opened = open_half(tiny_model, "cuda", cuda_graph=True)
     assert (opened.provider, opened.cuda_graph) == ("cuda", False)
-    assert opened.reason == "asked for; cuda: no device."
+    assert opened.reason == "requested; cuda: no device."
     fake_runtime(monkeypatch, {f"{CUDA[0]} recorded": CUDA})
     assert open_half(tiny_model, "cuda", cuda_graph=True).cuda_graph
 
@@ -212,7 +212,7 @@ def topology(tmp_path):
 
 @pytest.mark.parametrize(("cpus", "cores"), [({0, 1, 2, 3}, 2), ({0, 2}, 1), ({0, 1}, 2), ({0, 7, 8}, 3)])
 def test_sibling_threads_share_a_core(topology, cpus, cores):
-    assert onnx_session.physical_cores(cpus, topology) == cores
+    assert onnx_session.count_physical_cores(cpus, topology) == cores
 
 
 @pytest.mark.parametrize(
@@ -221,17 +221,17 @@ def test_sibling_threads_share_a_core(topology, cpus, cores):
 )
 def test_a_cgroup_quota_is_rounded_up(tmp_path, content, cpus):
     (tmp_path / "cpu.max").write_text(content)
-    assert onnx_session.cgroup_cpus(tmp_path / "cpu.max") == cpus
+    assert onnx_session.read_cgroup_cpus(tmp_path / "cpu.max") == cpus
 
 
 def test_no_cgroup_is_no_limit(tmp_path):
-    assert onnx_session.cgroup_cpus(tmp_path / "cpu.max") is None
+    assert onnx_session.read_cgroup_cpus(tmp_path / "cpu.max") is None
 
 
 @pytest.mark.parametrize(("cores", "quota", "expected"), [(4, None, 4), (64, None, 8), (64, 3, 3), (1, 4, 1)])
 def test_the_default_is_the_least_of_cores_quota_and_bound(monkeypatch, cores, quota, expected):
-    monkeypatch.setattr(onnx_session, "physical_cores", lambda cpus, topology: cores)
-    monkeypatch.setattr(onnx_session, "cgroup_cpus", lambda file: quota)
+    monkeypatch.setattr(onnx_session, "count_physical_cores", lambda cpus, topology: cores)
+    monkeypatch.setattr(onnx_session, "read_cgroup_cpus", lambda file: quota)
     assert onnx_session.default_threads() == expected
 
 
@@ -258,13 +258,13 @@ def speeds(folder, file: str, *numbers: object) -> set[int]:
     ],
 )
 def test_efficiency_cores_do_not_count(tmp_path, file, numbers, fast):
-    assert onnx_session.fast_cpus(speeds(tmp_path, file, *numbers), tmp_path) == fast
+    assert onnx_session.find_fast_cpus(speeds(tmp_path, file, *numbers), tmp_path) == fast
 
 
 def test_where_the_kernel_says_nothing_every_cpu_is_fast(tmp_path):
-    assert onnx_session.fast_cpus({0, 3}, tmp_path) == {0, 3}
+    assert onnx_session.find_fast_cpus({0, 3}, tmp_path) == {0, 3}
 
 
 def test_only_the_cpus_this_process_may_use_are_compared(tmp_path):
     speeds(tmp_path, "cpu_capacity", 1024, 446, 446)
-    assert onnx_session.fast_cpus({1, 2}, tmp_path) == {1, 2}
+    assert onnx_session.find_fast_cpus({1, 2}, tmp_path) == {1, 2}

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from cg2ls.engine import EngineError
-from cg2ls.engine.providers import PROVIDERS, provider_candidates
+from cg2ls.engine.providers import PROVIDERS, list_candidates
 
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 
@@ -25,28 +25,26 @@ CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
     ],
 )
 def test_candidates(wanted, offered, kv_dtype, tried):
-    assert [candidate.name for candidate in provider_candidates(wanted, offered, kv_dtype)] == tried
+    assert [candidate.name for candidate in list_candidates(wanted, offered, kv_dtype)] == tried
 
 
 @pytest.mark.parametrize("name", [name for name in PROVIDERS if name != "cpu"])
 def test_every_provider_of_the_table_can_be_asked_for_and_its_package_is_named_where_it_lacks(name):
     provider = PROVIDERS[name]
-    assert [found.name for found in provider_candidates(name, [provider.onnxruntime, CPU], "float32")] == [
-        name
-    ]
+    assert [found.name for found in list_candidates(name, [provider.onnxruntime, CPU], "float32")] == [name]
     with pytest.raises(EngineError, match=re.escape(f"pip install '{provider.package}'")):
-        provider_candidates(name, [CPU], "float32")
+        list_candidates(name, [CPU], "float32")
 
 
 def test_auto_passes_over_what_nobody_measured():
     offered = [provider.onnxruntime for provider in PROVIDERS.values()]
-    assert [found.name for found in provider_candidates("auto", offered, "float16")] == ["cuda", "cpu"]
+    assert [found.name for found in list_candidates("auto", offered, "float16")] == ["cuda", "cpu"]
 
 
 def test_every_candidate_has_a_reason():
-    assert all(candidate.reason for candidate in provider_candidates("auto", [CUDA, CPU], "float16"))
+    assert all(candidate.reason for candidate in list_candidates("auto", [CUDA, CPU], "float16"))
 
 
 def test_an_unknown_provider_is_named():
     with pytest.raises(EngineError, match=r"provider 'tpu' is unknown; use auto, cuda, .* or cpu"):
-        provider_candidates("tpu", [CPU], "float32")
+        list_candidates("tpu", [CPU], "float32")
