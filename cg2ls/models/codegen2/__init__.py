@@ -1,4 +1,4 @@
-"""What the CodeGen2 family is: configuration, special tokens, infill prompt, tokenizer, checkpoint files."""
+"""The CodeGen2 family: configuration, special tokens, infill prompt, tokenizer, checkpoint files."""
 
 from cg2ls.models.codegen2.checkpoint import Checkpoint, CheckpointError, write_checkpoint
 from cg2ls.models.codegen2.config import CodeGenConfig, ConfigError

@@ -1,7 +1,7 @@
-"""The one reader and writer of CodeGen2 and CodeGen2.5 checkpoints in the Hugging Face layout.
+"""Reader and writer of CodeGen2 and CodeGen2.5 checkpoints in the Hugging Face layout.
 
-A checkpoint is a folder with config.json, tokenizer.json and weights: safetensors, or PyTorch's .bin where the caller
-brings a reader for them. Tensors are memory-mapped and converted one at a time.
+A checkpoint is a folder with config.json, tokenizer.json and weights: safetensors, or PyTorch's .bin if the caller
+passes a reader for them. Tensors are memory-mapped and converted one at a time.
 """
 
 from __future__ import annotations
@@ -36,45 +36,45 @@ __all__ = [
 MASKS = (".attn.causal_mask", ".attn.bias")
 FREQUENCIES = ".rotary_emb.inv_freq"
 BUFFERS = (*MASKS, ".attn.masked_bias", FREQUENCIES)
-"""Endings of saved buffers that hold no weights."""
+"""Name endings of saved buffers, which are not weights."""
 
 EMBEDDINGS = {"lm_head.weight": ("transformer.wte.weight", "model.embed_tokens.weight")}
-"""What a tied head multiplies by, in either family."""
+"""Names of the matrix that a tied head uses, in both families."""
 
 MAX_FREQUENCY_ERROR = 0.01
-"""Relative; frequencies may be stored in half precision."""
+"""Relative tolerance; frequencies may be stored in half precision."""
 
 
 class StoredTensor(Protocol):
-    """One tensor of a file that is open."""
+    """One tensor of an open file."""
 
     @property
     def dtype(self) -> str:
-        """The safetensors format's name of the element type."""
+        """Element type, as the safetensors format names it."""
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Its dimensions."""
+        """Dimensions of the tensor."""
 
     @property
     def is_float(self) -> bool:
         """Whether the values are plain floats."""
 
     def read(self) -> npt.NDArray[np.float32]:
-        """The values, as a new array."""
+        """Return the values as a new array."""
 
 
 PickleReader = Callable[[tuple[Path, ...]], Iterator[tuple[str, StoredTensor]]]
-"""Gives the tensors of .bin files by name."""
+"""Reader of .bin files; it yields names and tensors."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """An opened checkpoint: its config, and its tensors on demand.
+    """An open checkpoint: its configuration, and its tensors on demand.
 
     Attributes:
-        folder: where it lies.
-        config: its architecture, with the number of qkv groups decided.
+        folder: folder of the checkpoint.
+        config: architecture, with the number of qkv groups decided.
     """
 
     folder: Path
@@ -90,17 +90,17 @@ class Checkpoint:
         ignored: Collection[str] = (),
         pickled: PickleReader | None = None,
     ) -> Checkpoint:
-        """Maps a checkpoint and checks every name and shape against its config; reads no weights.
+        """Map a checkpoint and check every name and shape against its config.json, without reading weights.
 
         Args:
             folder: the checkpoint.
-            qkv_groups: overrides the group count that config.json implies.
-            ignored: keys of config.json that are not looked at.
-            pickled: reads .bin files; without it they are refused.
+            qkv_groups: overrides the number of groups that config.json implies.
+            ignored: keys of config.json to ignore.
+            pickled: reader of .bin files; None to refuse them.
 
         Raises:
             CheckpointError: a missing or truncated file, a missing, unknown or quantized tensor, a wrong shape.
-            ConfigError: config.json is not CodeGen2's.
+            ConfigError: config.json is not that of a CodeGen2 model.
         """
         if not folder.is_dir():
             raise CheckpointError(f"{folder} {'is not a folder' if folder.exists() else 'does not exist'}.")
@@ -120,15 +120,15 @@ class Checkpoint:
 
     @property
     def tokenizer_path(self) -> Path:
-        """The tokenizer.json beside the weights."""
+        """Path of the checkpoint's tokenizer.json."""
         return self.folder / "tokenizer.json"
 
     def names(self) -> Iterator[str]:
-        """Names of the weights, in the order of the layers."""
+        """Return the names of the weights, in the order of the layers."""
         return iter(tensor_shapes(self.config))
 
     def tensor(self, name: str) -> npt.NDArray[np.float32]:
-        """One weight as float32, read now (float16 and bfloat16 are widened exactly).
+        """Read one weight as float32 (float16 and bfloat16 are widened exactly).
 
         Raises:
             CheckpointError: a value is NaN or infinite, or too large for float32.
@@ -146,9 +146,9 @@ def write_checkpoint(
     *,
     end_of_text_id: int,
 ) -> None:
-    """Writes a single-shard float32 checkpoint that `transformers` and `Checkpoint.open` both load.
+    """Write a single-shard float32 checkpoint that `transformers` and `Checkpoint.open` both load.
 
-    The folder appears whole or not at all; one that was there is replaced.
+    The folder appears complete or not at all; an existing one is replaced.
 
     Raises:
         CheckpointError: a weight is missing, has the wrong shape, or holds a value that is not finite.
@@ -165,18 +165,18 @@ def write_checkpoint(
         (new / "tokenizer.json").write_text(tokenizer_json, encoding="utf-8")
         weights = {name: np.ascontiguousarray(tensors[name], dtype=np.float32) for name in shapes}
         save_file(weights, str(new / SINGLE), metadata={"format": "pt"})
-        (new / SINGLE).chmod(0o644)  # safetensors lets nobody else read what it writes
+        (new / SINGLE).chmod(0o644)  # safetensors writes files that only the owner can read
 
 
 def check_finite(values: npt.NDArray[np.floating], subject: str) -> None:
-    """Refuses values that are NaN or infinite.
+    """Check that no value is NaN or infinite.
 
     Args:
-        values: of a tensor; nothing of its size is made beside it.
-        subject: whose they are, for the error.
+        values: values of a tensor; no temporary array of their size is made unless the check fails.
+        subject: name of the tensor, for the message.
 
     Raises:
-        CheckpointError: see above.
+        CheckpointError: a value is NaN or infinite.
     """
     if not values.size or (np.isfinite(values.min()) and np.isfinite(values.max())):  # NaN reaches both
         return
@@ -206,11 +206,11 @@ def _map_all(folder: Path, pickled: PickleReader | None) -> dict[str, StoredTens
 
 
 def _without_prefix(tensors: Mapping[str, StoredTensor], first: str) -> dict[str, StoredTensor]:
-    """The tensors without what wrappers (DistributedDataParallel, compile, Lightning) put before their names.
+    """Remove the name prefix of wrappers (DistributedDataParallel, compile, Lightning).
 
     Args:
-        tensors: by name.
-        first: the published name of a tensor that every checkpoint has.
+        tensors: tensors by name.
+        first: published name of a tensor that every checkpoint has.
     """
     wrapped = next((name for name in tensors if name.endswith(f".{first}")), "")
     prefix = wrapped.removesuffix(first)
@@ -222,7 +222,7 @@ def _quantized(folder: Path, method: str) -> str:
 
 
 def _check_buffers(folder: Path, config: CodeGenConfig, tensors: Mapping[str, StoredTensor]) -> None:
-    """Compares what saved buffers say of the network with config.json and with the graph."""
+    """Check saved buffers against config.json and the graph."""
     for name, tensor in tensors.items():
         if name.endswith(MASKS) and len(tensor.shape) >= 2 and tensor.shape[-1] < config.n_positions:
             raise CheckpointError(
@@ -236,13 +236,13 @@ def _check_buffers(folder: Path, config: CodeGenConfig, tensors: Mapping[str, St
                 found, expected, rtol=MAX_FREQUENCY_ERROR, atol=1e-7
             ):
                 raise CheckpointError(
-                    f"{folder}: {name} has other rotary frequencies than those of base {ROTARY_BASE:g}, which"
-                    " the network here has."
+                    f"{folder}: {name} has rotary frequencies of another base than {ROTARY_BASE:g}, which the network"
+                    " here uses."
                 )
 
 
 def _tie(folder: Path, weights: dict[str, StoredTensor]) -> None:
-    """Lets the head be the embedding."""
+    """Use the embedding as the head."""
     for head, names in EMBEDDINGS.items():
         table = next((weights[name] for name in names if name in weights), None)
         if table is None:

@@ -13,22 +13,22 @@ from cg2ls.models.codegen2.quantized import find_method_in_config
 
 CODEGEN2, CODEGEN25 = "codegen2", "codegen2.5"
 FAMILIES = (CODEGEN2, CODEGEN25)
-"""Networks by name: CodeGen2's, and CodeGen2.5's, which is Llama's."""
+"""Names of the two networks; that of CodeGen2.5 is Llama's."""
 
 PUBLISHED_GROUPS = {128: 8, 256: 8}
-"""Groups by the explicit `head_dim` key: Salesforce's 1B (128) and 3.7B (256) carry it and were laid out
-for 8 TPU cores; the 7B and 16B lack it and were laid out for 4."""
+"""Groups by the explicit `head_dim` key. Salesforce's 1B (128) and 3.7B (256) have the key and were laid out for 8 TPU
+cores; the 7B and 16B do not have it and were laid out for 4."""
 
 
 GROUPS_KEY = "qkv_groups"
-"""Our own key in config.json; no published one has it."""
+"""Our own key in config.json; no published file has it."""
 
 ROTARY_BASE = 10000.0
 """Frequencies of the rotary embedding are ROTARY_BASE^(-2i / rotary_dim)."""
 
 
 class ConfigError(Cg2Error):
-    """A config.json that is not a CodeGen2 model's, or contradicts itself."""
+    """A config.json of another model family, or one that contradicts itself."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +44,7 @@ class CodeGenConfig:
         vocab_size: rows of the embedding and of the output head.
         n_inner: width of the MLP.
         qkv_groups: groups in the rows of the fused `qkv_proj`; inside a group the order is query, value, key.
-            1 for CodeGen2.5, whose checkpoints keep the three apart.
+            1 for CodeGen2.5, whose checkpoints have three separate matrices.
         layer_norm_epsilon: added to the variance (CodeGen2.5: the mean square) in every norm.
         family: one of `FAMILIES`.
         tied: whether the head multiplies by the embedding, so that the checkpoint may lack the head's matrix.
@@ -100,16 +100,16 @@ class CodeGenConfig:
     def from_dict(
         cls, raw: Mapping[str, Any], qkv_groups: int | None = None, *, ignored: Collection[str] = ()
     ) -> CodeGenConfig:
-        """Reads the keys of a Hugging Face config.json; `eos_token_id` is never looked at.
+        """Read the keys of a Hugging Face config.json; `eos_token_id` is not used.
 
         Args:
             raw: the parsed file.
-            qkv_groups: overrides what the file implies (see `infer_qkv_groups`).
-            ignored: keys that somebody vouches for; they are not looked at.
+            qkv_groups: overrides the number that the file implies (see `infer_qkv_groups`).
+            ignored: keys that the user declared to be harmless.
 
         Raises:
-            ConfigError: another model family, quantized weights, a missing key, a contradiction, a key that may
-                change the network in a way that is not known here.
+            ConfigError: another model family, quantized weights, a missing key, a contradiction, or an unknown key
+                that may change the network.
         """
         raw = {key: value for key, value in raw.items() if key not in ignored}
         readers = {"codegen": _codegen2, "llama": _codegen25}
@@ -132,7 +132,7 @@ class CodeGenConfig:
             raise ConfigError(f"config.json: a value has the wrong type ({error}).") from None
 
     def to_dict(self, *, end_of_text_id: int) -> dict[str, Any]:
-        """The Hugging Face config.json of this model; the ids of begin and end are set right (not 1 and 2)."""
+        """Return the Hugging Face config.json of this model, with the real ids of begin and end (not 1 and 2)."""
         shape = _llama_dict(self) if self.family == CODEGEN25 else self._codegen_dict()
         return shape | {
             "initializer_range": 0.02,
@@ -189,7 +189,7 @@ def _codegen25(raw: Mapping[str, Any], qkv_groups: int | None) -> CodeGenConfig:
 
 
 def _llama_shape(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields of `CodeGenConfig` from Llama's keys; the whole head is rotated."""
+    """Return fields of `CodeGenConfig` from Llama's keys; the whole head is rotated."""
     width, heads = _whole(raw, "hidden_size"), _whole(raw, "num_attention_heads")
     return {
         "n_layer": _whole(raw, "num_hidden_layers"),
@@ -205,7 +205,7 @@ def _llama_shape(raw: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _llama_dict(config: CodeGenConfig) -> dict[str, Any]:
-    """The part of a CodeGen2.5 model's config.json that is its own; `CodeGenConfig.to_dict` has the rest."""
+    """Return the keys of config.json that only CodeGen2.5 has; `CodeGenConfig.to_dict` adds the others."""
     return {
         "architectures": ["LlamaForCausalLM"],
         "model_type": "llama",
@@ -225,9 +225,9 @@ def _llama_dict(config: CodeGenConfig) -> dict[str, Any]:
 
 
 def infer_qkv_groups(raw: Mapping[str, Any]) -> int:
-    """Groups that a config.json implies: our own `qkv_groups` key, else the published rule on `head_dim`.
+    """Infer the qkv groups from our own `qkv_groups` key, else by the published rule on `head_dim`.
 
-    Tensor shapes cannot tell the layouts apart, so whoever converts weights should check the result too.
+    Tensor shapes are the same for every number of groups, so a conversion should check its result as well.
     """
     if GROUPS_KEY in raw:
         return _whole(raw, GROUPS_KEY)
@@ -235,11 +235,11 @@ def infer_qkv_groups(raw: Mapping[str, Any]) -> int:
 
 
 def _whole(raw: Mapping[str, Any], key: str) -> int:
-    """A whole number from a config.json.
+    """Return a whole number from a config.json.
 
     Raises:
-        KeyError: it is missing.
-        TypeError: it is something else.
+        KeyError: the key is missing.
+        TypeError: the value is not a whole number.
     """
     value: object = raw[key]
     if isinstance(value, bool) or not isinstance(value, int):

@@ -1,6 +1,6 @@
-"""What a config.json may say: values that the network here has, and keys that change nothing of it.
+"""Known keys of a config.json: the values that our network supports, and keys that do not affect it.
 
-A key that is in no table might change the network, so it is refused by name. Null is "not set" and always passes.
+A key in no table might change the network, so it is refused by name. Null means "not set" and is always accepted.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ COMMON: dict[str, tuple[object, ...]] = {
     "attn_logit_softcapping": (None,),
     "final_logit_softcapping": (None,),
 }
-"""Values that may stand under keys of both families; the first is what a file without the key means."""
+"""Supported values of keys of both families; the first is the meaning of a missing key."""
 
 CODEGEN2_VALUES: dict[str, tuple[object, ...]] = COMMON | {
     "activation_function": ("gelu_new", "gelu_pytorch_tanh", "gelu_fast", "gelu_accurate"),
@@ -35,7 +35,7 @@ CODEGEN2_VALUES: dict[str, tuple[object, ...]] = COMMON | {
     "parallel_residual": (True,),
     "use_parallel_residual": (True,),
 }
-"""The four names of GELU are one function, its tanh form."""
+"""The four names of GELU mean one function, its tanh form."""
 
 CODEGEN25_VALUES: dict[str, tuple[object, ...]] = COMMON | {
     "hidden_act": ("silu", "swish"),
@@ -54,7 +54,7 @@ CODEGEN2_SAME = {
     "num_hidden_layers": "n_layer",
     "intermediate_size": "n_inner",
 }
-"""Second names of a size, which must agree with the first."""
+"""Second names of a size, which must agree with the first name."""
 
 CODEGEN25_SAME = {"num_key_value_heads": "num_attention_heads"}
 
@@ -66,7 +66,7 @@ CODEGEN25_READ = {
     *("hidden_size", "num_hidden_layers", "num_attention_heads", "head_dim", "intermediate_size"),
     *("max_position_embeddings", "vocab_size", "rms_norm_eps"),
 }
-"""Keys that the graph is built by."""
+"""Keys that the graph is built from."""
 
 HARMLESS = {
     *(
@@ -122,7 +122,7 @@ ARCHITECTURES = {"codegen": "CodeGenForCausalLM", "llama": "LlamaForCausalLM"}
 
 
 def find_config_mismatch(raw: Mapping[str, Any]) -> str:
-    """What a config.json says that the network of its family does not have, in words; "" where it fits."""
+    """Find what a config.json says that the network of its family does not have; return a message, "" if nothing."""
     is_llama = raw.get("model_type") == "llama"
     values, same, read = (
         (CODEGEN25_VALUES, CODEGEN25_SAME, CODEGEN25_READ)
@@ -160,7 +160,7 @@ def _values(raw: Mapping[str, Any], values: Mapping[str, tuple[object, ...]], fa
 
 
 def _equal(a: object, b: object) -> bool:
-    """Equality in which True is not 1."""
+    """Compare two values; True is not equal to 1."""
     return a == b and isinstance(a, bool) == isinstance(b, bool)
 
 
@@ -182,7 +182,7 @@ def _head_dim(raw: Mapping[str, Any], width: str, heads: str) -> str:
 
 
 def _rotation(raw: Mapping[str, Any]) -> str:
-    """The dictionary that newer transformers keep the rotary embedding's settings in."""
+    """Check the dictionary in which newer versions of transformers store the rotary embedding's settings."""
     settings = raw.get("rope_parameters")
     if settings is None:
         return ""

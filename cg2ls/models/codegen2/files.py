@@ -1,4 +1,4 @@
-"""Files of a checkpoint as they are met on disk: read, or said what they are instead."""
+"""Files of a checkpoint folder: which of them hold the weights, and what is wrong with them."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ POINTERS = {
     b"# xet version": ("a Git Xet pointer", "run `git xet checkout` in that folder"),
     b"/annex/objects/": ("a git-annex pointer", "run `git annex get .` in that folder"),
 }
-"""What small files that stand for large ones begin with."""
+"""Beginnings of small files that stand for large ones."""
 
 PAGES = (b"<!doctype", b"<html", b"<?xml", b"<head")
 ANSWERS = (
     *(b"entry not found", b"repository not found", b"not found", b"invalid username or password"),
     *(b"access to model", b"access denied", b"unauthorized", b'{"error"', b'{"message"'),
 )
-"""What servers send in place of a file; programs that look at no status save it under the file's name."""
+"""Beginnings of servers' error replies; programs that ignore the status save them under the file's name."""
 
 PARTIAL = (".incomplete", ".part", ".partial", ".crdownload", ".aria2", ".download", ".tmp")
-"""Endings that downloads have before they are whole."""
+"""Endings of unfinished downloads."""
 
 HEAD_BYTES = 512
-"""Bytes that are looked at."""
+"""Bytes at the beginning of a file that are examined."""
 
 
 class CheckpointError(Cg2Error):
@@ -36,7 +36,7 @@ class CheckpointError(Cg2Error):
 
 
 def problem_of(path: Path) -> str:
-    """Why a file cannot be what its name says, as one sentence; "" where nothing speaks against it."""
+    """Describe in one sentence why a file cannot be what its name says; "" if nothing is wrong."""
     if not path.is_file():
         return _absence(path)
     try:
@@ -65,15 +65,15 @@ def _absence(path: Path) -> str:
         return f"{path} is a folder, but must be a file."
     halves = [Path(f"{path}{ending}") for ending in PARTIAL if Path(f"{path}{ending}").exists()]
     if halves:
-        return f"{path} is only half downloaded ({halves[0].name} lies there): download it again."
+        return f"{path} is only half downloaded ({halves[0].name} exists): download it again."
     return f"{path} is missing; the checkpoint is incomplete, download it again."
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Reads a JSON object from a file.
+    """Read a JSON object from a file.
 
     Raises:
-        CheckpointError: the file is missing, or holds something else.
+        CheckpointError: the file is missing or does not hold a JSON object.
     """
     if problem := problem_of(path):
         raise CheckpointError(problem)
@@ -107,7 +107,7 @@ ELSEWHERE = {
     ".safetensors": "safetensors of another name",
     ".bin": ".bin files of another name",
 }
-"""Endings of weights in forms that are not read here."""
+"""Endings of weight files in formats that are not supported."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ class WeightFiles:
     """The files that hold a checkpoint's weights.
 
     Attributes:
-        pickled: whether they are PyTorch's .bin files rather than safetensors.
+        pickled: whether the files are PyTorch's .bin files rather than safetensors.
         paths: the files, in the order of their names.
     """
 
@@ -124,12 +124,12 @@ class WeightFiles:
 
 
 def find_weights(folder: Path) -> WeightFiles:
-    """Decides on the weight files and checks that each is there and no stand-in.
+    """Find the weight files, by the rule of `transformers`, and check that each is a real file.
 
-    One safetensors file goes before safetensors in shards, these before pytorch_model.bin, that before .bin shards.
+    The order of preference is one safetensors file, safetensors shards, pytorch_model.bin, .bin shards.
 
     Raises:
-        CheckpointError: there are none, one is missing, or the folder holds an adapter.
+        CheckpointError: there is no weight file, one is missing, or the folder holds an adapter.
     """
     _refuse_adapter(folder)
     for single, index, pickled in ((SINGLE, INDEX, False), (PICKLED_SINGLE, PICKLED_INDEX, True)):
@@ -148,10 +148,10 @@ def find_weights(folder: Path) -> WeightFiles:
 
 
 def indexed_files(index: Path) -> list[str]:
-    """Names of the shards that an index names, sorted.
+    """Return the sorted names of the shards in an index.
 
     Raises:
-        CheckpointError: the index is damaged, or leaves its folder.
+        CheckpointError: the index is damaged, or names a file outside of its folder.
     """
     weight_map = read_json(index).get("weight_map")
     if (
@@ -168,7 +168,7 @@ def indexed_files(index: Path) -> list[str]:
 
 
 def _shards(folder: Path, kind: str) -> list[str]:
-    """Shards without an index, all that their own names count."""
+    """Return the names of shards without an index, as many as their own names state."""
     if not folder.is_dir():
         return []
     found = [
@@ -188,8 +188,8 @@ def _refuse_adapter(folder: Path) -> None:
         return
     base = read_json(folder / ADAPTER).get("base_model_name_or_path") or "a model"
     raise CheckpointError(
-        f"{folder} holds an adapter (LoRA) of {base}, which a conversion would leave out; merge it into its model"
-        f" first (merge_and_unload of peft), or take {ADAPTER} away to convert the weights without it."
+        f"{folder} holds an adapter (LoRA) of {base}, which a conversion would ignore; merge it into its model"
+        f" first (merge_and_unload of peft), or remove {ADAPTER} to convert the weights without it."
     )
 
 

@@ -1,4 +1,4 @@
-"""Checkpoints that are quantized already, recognized by what they say, by their tensors' names and by their types."""
+"""Recognize checkpoints that are already quantized, by config.json, files, tensor names and types."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ METHODS = {
 """Names by the value of `quant_method`."""
 
 FILES = {"quantize_config.json": "GPTQ", "quant_config.json": "AWQ", "hf_quant_config.json": "ModelOpt"}
-"""Files beside the weights that say so."""
+"""Files in a checkpoint folder that only quantized checkpoints have."""
 
 ENDINGS = {
     ".SCB": "bitsandbytes' int8",
@@ -49,7 +49,7 @@ ENDINGS = {
     ".codebooks": "AQLM",
     "._packed_params": "PyTorch's own int8",
 }
-"""Endings of tensors' names that only quantized checkpoints have."""
+"""Endings of tensor names that only quantized checkpoints have."""
 
 TYPES = {
     "F8_E4M3": "FP8",
@@ -71,11 +71,11 @@ TYPES = {
     "BOOL": "booleans",
     "C64": "complex numbers",
 }
-"""Types of the safetensors format that are no plain floats, in words."""
+"""Types of the safetensors format other than plain floats, as text for the user."""
 
 
 def find_method_in_config(raw: Mapping[str, Any]) -> str:
-    """What a config.json says that the weights are quantized with; "" where it does not."""
+    """Return the quantization method that a config.json states; "" if none."""
     for key in CONFIG_KEYS:
         if not (value := raw.get(key)):
             continue
@@ -101,12 +101,12 @@ def find_method_in_config(raw: Mapping[str, Any]) -> str:
 
 
 def find_method_in_files(folder: Path) -> str:
-    """What a file beside the weights says; "" where there is none."""
+    """Return the quantization method that a file in the folder shows; "" if none."""
     return next((f"{method} ({name})" for name, method in FILES.items() if (folder / name).is_file()), "")
 
 
 def find_method_in_names(names: Iterable[str]) -> str:
-    """What the tensors' names give away; "" where they do not."""
+    """Return the quantization method that tensor names show; "" if none."""
     for name in names:
         for ending, method in ENDINGS.items():
             if name.endswith(ending):

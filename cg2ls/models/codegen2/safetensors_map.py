@@ -16,17 +16,17 @@ from cg2ls.models.codegen2.files import problem_of
 from cg2ls.models.codegen2.quantized import TYPES
 
 FLOATS = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
-"""Types that are read."""
+"""Supported types, with their numpy types."""
 
 BITS = {"C": 64, "F8_": 8, "F6_": 6, "F4": 4, "BOOL": 8}
-"""Of other types, by how their names begin; the rest end in it."""
+"""Bits of other types by the beginning of their names; the remaining names end in their bits."""
 
 MAX_HEADER_BYTES = 100_000_000
-"""Bytes; the limit of the format itself."""
+"""The limit that the format itself has."""
 
 
 class SafetensorsError(Cg2Error):
-    """A file that is not safetensors, or was cut short."""
+    """A file that is not safetensors, or is truncated."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class MappedTensor:
     """One tensor of a mapped file.
 
     Attributes:
-        dtype: the format's name of the element type ("F32", "BF16", ...).
-        shape: its dimensions.
+        dtype: element type, as the format names it ("F32", "BF16", ...).
+        shape: dimensions.
     """
 
     dtype: str
@@ -44,21 +44,21 @@ class MappedTensor:
 
     @property
     def is_float(self) -> bool:
-        """Whether the values are plain floats, which `read` can read."""
+        """Whether the values are plain floats, which `read` supports."""
         return self.dtype in FLOATS
 
     def read(self) -> npt.NDArray[np.float32]:
-        """The values as a new float32 array; what is too large for it becomes infinite."""
+        """Return the values as a new float32 array; values that are too large become infinite."""
         if self.dtype == "BF16":
             widened = self._raw.astype(np.uint32)
-            widened <<= np.uint32(16)  # in place: a large tensor must not be in memory twice
+            widened <<= np.uint32(16)  # in place, since a large tensor must not be in memory twice
             return widened.view(np.float32).reshape(self.shape)
         with np.errstate(over="ignore"):
             return self._raw.astype(np.float32).reshape(self.shape)
 
 
 def map_safetensors(path: Path) -> Iterator[tuple[str, MappedTensor]]:
-    """Maps a file and yields its tensors by name; no tensor data is read.
+    """Map a file and yield its tensors by name, without reading their data.
 
     Raises:
         SafetensorsError: the file is missing, truncated, or of another format.
@@ -103,10 +103,10 @@ def map_safetensors(path: Path) -> Iterator[tuple[str, MappedTensor]]:
 
 
 def _bits(dtype: str) -> int:
-    """Bits of a value.
+    """Return the bits of one value.
 
     Raises:
-        ValueError: the format has no such type.
+        ValueError: the type is unknown.
     """
     if dtype in FLOATS:
         return 8 * np.dtype(FLOATS[dtype]).itemsize

@@ -1,7 +1,11 @@
-"""CodeGen2.5's files: a config.json and tensors in the layout of Llama (Touvron et al. 2023, arXiv 2302.13971).
+"""Names, shapes and row orders of the tensors in CodeGen2 and CodeGen2.5 checkpoints.
 
-The network differs from CodeGen2's in its blocks: attention, then the MLP, each behind an RMS norm of its own, a gated
-MLP, no biases. Llama turns channel i of a head together with channel i + head_dim / 2, CodeGen2 adjacent ones.
+CodeGen2.5 has the tensors of Llama (Touvron et al. 2023, arXiv 2302.13971). Its blocks differ from CodeGen2's:
+attention and then a gated MLP, each after an RMS norm of its own, and no biases. Llama rotates channel i of a head
+together with channel i + head_dim / 2, CodeGen2 rotates adjacent channels.
+
+The rows of CodeGen2's `qkv_proj.weight` ([3 * d, d]) come in groups, one per TPU core of the machine the model was
+trained on. Inside a group the order is query, value, key. Shapes do not show the number of groups.
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ FloatArray = npt.NDArray[np.floating]
 
 
 def tensor_shapes(config: CodeGenConfig) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of every weight, as published in `Salesforce/codegen2-*` and `codegen25-*`."""
+    """Return names and shapes of every weight, as published in `Salesforce/codegen2-*` and `codegen25-*`."""
     if config.family == CODEGEN25:
         return llama_shapes(config)
     d, inner, vocab = config.n_embd, config.n_inner, config.vocab_size
@@ -41,7 +45,7 @@ def tensor_shapes(config: CodeGenConfig) -> dict[str, tuple[int, ...]]:
 
 
 def llama_shapes(config: CodeGenConfig) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of every weight, as in `Salesforce/codegen25-*`."""
+    """Return names and shapes of every weight, as in `Salesforce/codegen25-*`."""
     d, inner, vocab = config.n_embd, config.n_inner, config.vocab_size
     shapes: dict[str, tuple[int, ...]] = {"model.embed_tokens.weight": (vocab, d)}
     for layer in range(config.n_layer):
@@ -58,32 +62,32 @@ def llama_shapes(config: CodeGenConfig) -> dict[str, tuple[int, ...]]:
 
 
 def adjacent_pairs(rows: FloatArray, n_head: int) -> FloatArray:
-    """Query or key rows [d, d] with the channels that are rotated together next to each other, as CodeGen2's are."""
+    """Reorder Llama's query or key rows [d, d] so that channels that rotate together are adjacent, as in CodeGen2."""
     halves = rows.reshape(n_head, 2, -1, rows.shape[1])
     return np.ascontiguousarray(halves.transpose(0, 2, 1, 3)).reshape(rows.shape)
 
 
 def split_pairs(rows: FloatArray, n_head: int) -> FloatArray:
-    """Inverse of `adjacent_pairs`."""
+    """Reorder query or key rows [d, d] back; the inverse of `adjacent_pairs`."""
     pairs = rows.reshape(n_head, -1, 2, rows.shape[1])
     return np.ascontiguousarray(pairs.transpose(0, 2, 1, 3)).reshape(rows.shape)
 
 
 def split_qkv(fused: FloatArray, groups: int) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Plain query, key and value matrices, each [d, d], from the fused [3 * d, d] with `groups` groups."""
+    """Split the fused [3 * d, d] with `groups` groups into query, key and value, each [d, d]."""
     d = fused.shape[1]
     query, value, key = fused.reshape(groups, 3, d // groups, d).transpose(1, 0, 2, 3).reshape(3, d, d)
     return query, key, value
 
 
 def fuse_qkv(query: FloatArray, key: FloatArray, value: FloatArray, groups: int) -> FloatArray:
-    """Inverse of `split_qkv`: the fused [3 * d, d] with `groups` groups."""
+    """Fuse query, key and value into [3 * d, d] with `groups` groups; the inverse of `split_qkv`."""
     d = query.shape[1]
     stacked = np.stack([query, value, key]).reshape(3, groups, d // groups, d)
     return stacked.transpose(1, 0, 2, 3).reshape(3 * d, d)
 
 
 def regroup_qkv(fused: FloatArray, groups: int, new_groups: int) -> FloatArray:
-    """The same projection laid out with another number of groups (8 -> 4 for `transformers`)."""
+    """Reorder a fused projection for another number of groups (8 -> 4 for `transformers`)."""
     query, key, value = split_qkv(fused, groups)
     return fuse_qkv(query, key, value, new_groups)

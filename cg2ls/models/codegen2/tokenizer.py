@@ -1,4 +1,4 @@
-"""Text to token ids and back, for the published vocabulary and for ours."""
+"""Tokenizer for the published vocabulary and for ours."""
 
 from __future__ import annotations
 
@@ -18,14 +18,13 @@ SPECIAL = re.compile(r"<\|endoftext\|>|<sep>|<eom>|<mask_\d+>|<dummy_\d+>|" + "|
 
 
 class TokenizerError(Cg2Error):
-    """A tokenizer.json that cannot be read or lacks CodeGen2's tokens."""
+    """A tokenizer.json that cannot be read or does not have CodeGen2's tokens."""
 
 
 class CodeTokenizer:
-    """A byte-level BPE tokenizer with CodeGen2's special tokens.
+    """Byte-level BPE tokenizer with CodeGen2's special tokens.
 
-    Text is never able to produce a special token: a source file that spells out `<mask_1>` is encoded as
-    the characters it consists of.
+    Text never produces a special token: `<mask_1>` in a source file is encoded as its characters.
     """
 
     def __init__(self, tokenizer: Tokenizer, origin: str = "tokenizer.json") -> None:
@@ -35,7 +34,7 @@ class CodeTokenizer:
 
     @classmethod
     def load(cls, path: Path) -> CodeTokenizer:
-        """Reads a tokenizer.json.
+        """Read a tokenizer.json.
 
         Raises:
             TokenizerError: the file is missing or damaged, or has no CodeGen2 tokens.
@@ -51,11 +50,11 @@ class CodeTokenizer:
         return cls(tokenizer, str(path))
 
     def to_json(self) -> str:
-        """The content of tokenizer.json."""
+        """Return the content of tokenizer.json."""
         return str(self._tokenizer.to_str())
 
     def encode(self, text: str) -> list[int]:
-        """Token ids of plain text; the text's own spellings of special tokens stay text."""
+        """Encode plain text; names of special tokens in the text stay text."""
         if "<" not in text or not (found := list(SPECIAL.finditer(text))):
             return list(self._tokenizer.encode(text, add_special_tokens=False).ids)
         cuts = [0, *(match.start() + 1 for match in found), len(text)]
@@ -65,17 +64,17 @@ class CodeTokenizer:
         ]
 
     def encode_batch(self, texts: list[str]) -> list[list[int]]:
-        """`encode` of many texts, on all cores."""
+        """Encode many texts, on all cores."""
         plain = [text for text in texts if not SPECIAL.search(text)]
         encoded = iter(self._tokenizer.encode_batch_fast(plain, add_special_tokens=False))
         return [self.encode(text) if SPECIAL.search(text) else list(next(encoded).ids) for text in texts]
 
     def decode(self, tokens: Iterable[int]) -> str:
-        """Text of the tokens; special tokens vanish, incomplete UTF-8 becomes U+FFFD."""
+        """Decode tokens to text, without special tokens; incomplete UTF-8 becomes U+FFFD."""
         return self.decode_bytes(tokens).decode("utf-8", errors="replace")
 
     def decode_bytes(self, tokens: Iterable[int]) -> bytes:
-        """Bytes of the tokens; special tokens are empty."""
+        """Decode tokens to bytes; special tokens have none."""
         table = self.token_bytes
         return b"".join(table[token] for token in tokens)
 
@@ -84,7 +83,7 @@ class CodeTokenizer:
         """Bytes of every token by id; empty for special and unused ids.
 
         Raises:
-            TokenizerError: a token is not spelled in GPT-2's alphabet of bytes.
+            TokenizerError: a token is not written in GPT-2's alphabet of bytes.
         """
         alphabet = _byte_alphabet()
         added = self._tokenizer.get_added_tokens_decoder()
@@ -109,10 +108,10 @@ def _special_tokens(tokenizer: Tokenizer, origin: str) -> SpecialTokens:
     n_masks = 0
     while vocabulary.get(f"<mask_{n_masks + 1}>") == size - n_masks - 1:
         n_masks += 1
-    if behind := [text for text, token in vocabulary.items() if token > vocabulary["<mask_1>"]]:
+    if after := [text for text, token in vocabulary.items() if token > vocabulary["<mask_1>"]]:
         raise TokenizerError(
-            f"{origin} has tokens behind <mask_1>, which must be the last ({', '.join(sorted(behind)[:3])}): take them"
-            " out, and their rows of the embedding and the head."
+            f"{origin} has tokens after <mask_1>, which must be the last ({', '.join(sorted(after)[:3])});"
+            " remove them, and their rows of the embedding and the head."
         )
     if not n_masks:
         raise TokenizerError(f"{origin}: <mask_1> must be the last token of the vocabulary, as in CodeGen2.")
@@ -126,12 +125,12 @@ def _special_tokens(tokenizer: Tokenizer, origin: str) -> SpecialTokens:
 
 
 def _byte_alphabet() -> dict[str, int]:
-    """GPT-2's printable stand-in character of every byte (Radford et al. 2019, `bytes_to_unicode`)."""
+    """Return GPT-2's printable character for every byte (Radford et al. 2019, `bytes_to_unicode`)."""
     printable = [
         *range(ord("!"), ord("~") + 1),
         *range(ord("¡"), ord("¬") + 1),
         *range(ord("®"), ord("ÿ") + 1),
     ]
     others = [byte for byte in range(256) if byte not in printable]
-    stand_ins = {chr(byte): byte for byte in printable}
-    return stand_ins | {chr(256 + position): byte for position, byte in enumerate(others)}
+    direct = {chr(byte): byte for byte in printable}
+    return direct | {chr(256 + position): byte for position, byte in enumerate(others)}

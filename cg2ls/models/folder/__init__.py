@@ -1,4 +1,4 @@
-"""Model folders: what a model.json says, and where the folders lie."""
+"""Model folders: their description, their checks and their places on this machine."""
 
 from cg2ls.models.folder.description import ModelDescription, ModelFolderError
 

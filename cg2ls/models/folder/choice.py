@@ -1,4 +1,4 @@
-"""Which model answers: a rule, and the user's lasting choices it reads."""
+"""Rule for which model answers, and the file with the user's choices."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DEFAULT_NAME = "default"
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A model by name or path, and who chose it (in words for a person)."""
+    """A model by name or path, and the reason for it (as text for the user)."""
 
     model: str
     reason: str
@@ -27,11 +27,11 @@ class Choice:
 
 @dataclass(frozen=True, kw_only=True)
 class LastingChoices:
-    """What `cg2ls models use` was told.
+    """Choices that `cg2ls models use` has stored.
 
     Attributes:
         general: the model for every language; None if never set.
-        by_language: models by LSP language id; each goes before the general one.
+        by_language: models by LSP language id; each takes precedence over the general one.
     """
 
     general: str | None = None
@@ -39,7 +39,7 @@ class LastingChoices:
 
 
 class UnreadableChoicesError(ModelFolderError):
-    """A file of choices that the system lets nobody read."""
+    """A file of choices that the system does not allow to read."""
 
 
 def choose(
@@ -49,13 +49,13 @@ def choose(
     lasting: LastingChoices | None = None,
     language: str | None = None,
 ) -> Choice:
-    """The first that is set of: command line, editor, `use` for the language, `use`, the shipped default.
+    """Choose the first of: command line, editor, `use` for the language, `use`, the shipped default.
 
     Args:
-        flag: from the command line.
-        setting: from the editor.
-        lasting: what `cg2ls models use` was told.
-        language: LSP language id of the document; None where it is not known.
+        flag: model from the command line.
+        setting: model from the editor.
+        lasting: choices stored by `cg2ls models use`.
+        language: LSP language id of the document; None where it is unknown.
     """
     lasting = lasting or LastingChoices()
     if flag:
@@ -70,11 +70,11 @@ def choose(
 
 
 def read_lasting(file: Path) -> LastingChoices:
-    """Reads the choices; a file that is not there means none.
+    """Read the choices; a missing file means none.
 
     Raises:
         ModelFolderError: the file is damaged.
-        UnreadableChoicesError: it cannot be read.
+        UnreadableChoicesError: the file cannot be read.
     """
     try:
         raw = json.loads(file.read_text(encoding="utf-8"))
@@ -91,7 +91,7 @@ def read_lasting(file: Path) -> LastingChoices:
 
 
 def write_lasting(file: Path, choices: LastingChoices) -> None:
-    """Writes the choices atomically.
+    """Write the choices atomically.
 
     Raises:
         ModelFolderError: the file cannot be written.
@@ -104,7 +104,7 @@ def write_lasting(file: Path, choices: LastingChoices) -> None:
 
 
 def note_lasting(file: Path, model: str, *, language: str | None = None) -> None:
-    """Notes that a model answers from now on, in one language or wherever none is chosen for the language.
+    """Store a model as the choice for one language, or for all languages without a choice.
 
     Raises:
         ModelFolderError: the file is damaged or cannot be written.

@@ -1,4 +1,4 @@
-"""model.json: everything the engine must know about a model, with one reader and one writer."""
+"""model.json: the description of a model folder, its reader and its writer."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MIN_CONTEXT_TOKENS = 32
-"""Tokens; a shorter context has no room for a prompt and an answer."""
+"""A shorter context has no room for a prompt and an answer."""
 
 FORMAT = 1
 """Version of model.json that this module reads and writes."""
@@ -28,13 +28,13 @@ GRAPH = "model.onnx"
 WEIGHTS = "model.onnx.data"
 TOKENIZER = "tokenizer.json"
 CONTENT = (GRAPH, WEIGHTS, TOKENIZER)
-"""The files a model folder holds besides model.json."""
+"""Files of a model folder besides model.json."""
 
 PRECISIONS = ("fp32", "fp16", "bf16", "int8", "int4", "nf4")
 KV_DTYPES = ("float32", "float16", "bfloat16", "int8")
 
 MAX_DIMENSION = 1 << 24
-"""No model has a larger shape or context; a damaged file must not make the engine ask for such memory."""
+"""Upper bound of shapes and context, so that a damaged file cannot make the engine allocate excessive memory."""
 
 
 class ModelFolderError(Cg2Error):
@@ -43,11 +43,11 @@ class ModelFolderError(Cg2Error):
 
 @dataclass(frozen=True, kw_only=True)
 class Architecture:
-    """Shape of the network; the names are those of `cg2ls.models.codegen2.CodeGenConfig`.
+    """Shape of the network, with the names of `cg2ls.models.codegen2.CodeGenConfig`.
 
     Attributes:
-        qkv_groups: groups in the fused projection of the checkpoint the weights came from. The graph itself
-            has plain query, key and value columns.
+        qkv_groups: groups in the fused projection of the source checkpoint. The graph itself has plain query, key and
+            value columns.
     """
 
     n_layer: int
@@ -62,13 +62,13 @@ class Architecture:
 
 @dataclass(frozen=True, kw_only=True)
 class Infill:
-    """What the weights were trained to fill in.
+    """Infill training of the weights.
 
     Attributes:
         objectives: "causal", "span_corruption"; without the latter the model only continues text.
         character_cuts: whether spans were cut between characters, so that a middle may begin inside a word.
-        anchor_max_tokens: how many tokens of the middle may be given in the prompt before the anchor moves;
-            0 puts the anchor at the cursor, which is the published prompt.
+        anchor_max_tokens: maximum tokens of the middle in the prompt before the anchor moves; 0 puts the anchor at
+            the cursor, which is the published prompt.
     """
 
     objectives: tuple[str, ...] = ("causal", "span_corruption")
@@ -78,10 +78,10 @@ class Infill:
 
 @dataclass(frozen=True)
 class Language:
-    """One language the weights were trained on.
+    """One language that the weights were trained on.
 
     Attributes:
-        bits_per_byte: on held-out files; None where nobody measured.
+        bits_per_byte: loss on held-out files; None if not measured.
     """
 
     bits_per_byte: float | None = None
@@ -89,7 +89,7 @@ class Language:
 
 @dataclass(frozen=True)
 class FileEntry:
-    """Hex SHA-256 and size in bytes of one file of the folder."""
+    """SHA-256 (hexadecimal) and size in bytes of one file of the folder."""
 
     sha256: str
     bytes: int
@@ -97,12 +97,12 @@ class FileEntry:
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """Where the weights came from; empty where it is not known.
+    """Origin of the weights; empty strings where it is unknown.
 
     Attributes:
         checkpoint: name of the checkpoint.
-        revision: its pinned revision.
-        sha256: over the checkpoint's weight files.
+        revision: pinned revision of the checkpoint.
+        sha256: hash of the checkpoint's weight files.
     """
 
     checkpoint: str = ""
@@ -115,23 +115,23 @@ class ModelDescription:
     """The content of one model.json.
 
     Attributes:
-        name: what users choose the model by.
+        name: name by which users choose the model.
         architecture: shape of the network.
-        context_length: tokens of prompt and answer together.
-        tokens: ids of the special tokens; `vocab_size` is the architecture's.
-        precision: of the weights; one of `PRECISIONS`.
-        independent_rows: whether a token's result does not depend on which others share its call of the graph.
-            False where activations get one scale for all rows of a call; chunks, drafts and reuse of the
-            cache then change results a little.
-        files: every file of the folder but model.json, by plain name.
-        source: where the weights came from.
-        license: SPDX expression of the weights, "" where unknown.
-        infill: what the weights fill in.
-        languages: what they were trained on, by LSP language id; empty where unknown.
-        document_header: text put before every document in training, "" for none.
-        kv_dtype: element type of the key and value buffers; one of `KV_DTYPES`.
-        quality: measured numbers, by a name that says what was measured.
-        family: of the network, "codegen2" or "codegen2.5".
+        context_length: maximum tokens of prompt and answer together.
+        tokens: ids of the special tokens; `vocab_size` is that of the architecture.
+        precision: precision of the weights, one of `PRECISIONS`.
+        independent_rows: whether a token's result does not depend on the other tokens of its call of the graph.
+            False where activations have one scale for all rows of a call; then chunks, drafts and reuse of the cache
+            change results slightly.
+        files: every file of the folder except model.json, by plain name.
+        source: origin of the weights.
+        license: SPDX expression for the weights, "" where unknown.
+        infill: infill training of the weights.
+        languages: languages of the training data, by LSP language id; empty where unknown.
+        document_header: text before every document in training, "" for none.
+        kv_dtype: element type of the key and value buffers, one of `KV_DTYPES`.
+        quality: measured numbers, by the name of the measure.
+        family: network family, "codegen2" or "codegen2.5".
     """
 
     name: str
@@ -152,11 +152,11 @@ class ModelDescription:
 
     @classmethod
     def read(cls, folder: Path) -> ModelDescription:
-        """Reads and checks `folder`/model.json; the other files are not looked at.
+        """Read and check `folder`/model.json, without the other files.
 
         Raises:
-            ModelFolderError: the file is missing, is not JSON, is of a newer format, or a value is missing,
-                of the wrong type or out of range.
+            ModelFolderError: the file is missing, is not JSON, has a newer format, or a value is missing, of the
+                wrong type or out of range.
         """
         path = folder / DESCRIPTION
         try:
@@ -171,11 +171,11 @@ class ModelDescription:
             raise ModelFolderError(f"{path}: {error}") from None
 
     def write(self, folder: Path) -> None:
-        """Writes `folder`/model.json atomically."""
+        """Write `folder`/model.json atomically."""
         write_atomically(folder / DESCRIPTION, json_text(self.to_dict(), indent=2, origin=DESCRIPTION) + "\n")
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON object of model.json."""
+        """Return the JSON object of model.json."""
         tokens = {"end_of_text": self.tokens.end_of_text, "sep": self.tokens.sep}
         return {
             "format": FORMAT,
@@ -198,10 +198,10 @@ class ModelDescription:
 
     @classmethod
     def from_dict(cls, raw: object) -> ModelDescription:
-        """Inverse of `to_dict`; unknown keys are passed over.
+        """Read the JSON object of model.json; unknown keys are ignored.
 
         Raises:
-            FieldError: see `read`, which turns it into a ModelFolderError naming the file.
+            FieldError: see `read`, which turns it into a ModelFolderError with the file's name.
         """
         top = fields.Fields(raw)
         if (version := top.integer("format", at_least=1)) > FORMAT:
@@ -216,8 +216,8 @@ class ModelDescription:
             architecture=shape,
             context_length=top.integer("context_length", at_least=MIN_CONTEXT_TOKENS, below=MAX_DIMENSION),
             tokens=_tokens(top.object("tokens"), shape.vocab_size),
-            infill=infill_from(top.object("infill")),
-            languages=languages_from(top.object("languages")),
+            infill=read_infill(top.object("infill")),
+            languages=read_languages(top.object("languages")),
             document_header=top.text("document_header"),
             precision=precision,
             independent_rows=(
@@ -225,7 +225,7 @@ class ModelDescription:
             ),
             kv_dtype=top.text("kv_dtype", among=KV_DTYPES),
             files=_files(top.object("files")),
-            source=source_from(top.object("source")),
+            source=read_source(top.object("source")),
             license=top.text("license"),
             quality=top.object("quality").numbers(),
         )
@@ -254,8 +254,8 @@ def _tokens(raw: fields.Fields, vocab_size: int) -> SpecialTokens:
     )
 
 
-def infill_from(raw: fields.Fields) -> Infill:
-    """Reads the object under "infill"."""
+def read_infill(raw: fields.Fields) -> Infill:
+    """Read the object of the key "infill"."""
     return Infill(
         objectives=raw.texts("objectives"),
         character_cuts=raw.boolean("character_cuts"),
@@ -263,13 +263,13 @@ def infill_from(raw: fields.Fields) -> Infill:
     )
 
 
-def languages_from(raw: fields.Fields) -> dict[str, Language]:
-    """Reads the object under "languages"."""
+def read_languages(raw: fields.Fields) -> dict[str, Language]:
+    """Read the object of the key "languages"."""
     return {name: Language(raw.object(name).optional_number("bits_per_byte")) for name in raw}
 
 
-def source_from(raw: fields.Fields) -> Source:
-    """Reads the object under "source"."""
+def read_source(raw: fields.Fields) -> Source:
+    """Read the object of the key "source"."""
     return Source(checkpoint=raw.text("checkpoint"), revision=raw.text("revision"), sha256=raw.text("sha256"))
 
 

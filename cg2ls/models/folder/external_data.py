@@ -1,11 +1,11 @@
-"""Which files a graph's tensors are read from, found without the onnx package.
+"""Find the files that a graph's tensors are read from, without the onnx package.
 
-ONNX Runtime opens every `external_data` location of a model file it is given. A folder from somewhere else
-must not make it read another file, nor memory (the runtime's own location `*/_ORT_MEM_ADDR_/*` has a bare
-address as its offset), so the locations are read before the runtime sees the file.
+ONNX Runtime opens every `external_data` location of a model file. A folder of unknown origin must not make it read
+another file, or memory: the runtime's own location `*/_ORT_MEM_ADDR_/*` has a bare address as its offset. So the
+locations are checked before the runtime opens the file.
 
-The file is a protocol buffer (https://protobuf.dev/programming-guides/encoding/); field numbers are those
-of onnx.proto. Only the fields that lead to a tensor are followed.
+The file is a protocol buffer (https://protobuf.dev/programming-guides/encoding/) with the field numbers of
+onnx.proto. Only the fields that lead to a tensor are followed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ LEADS_TO: dict[str, dict[int, str]] = {
     "SparseTensor": {1: "Tensor", 2: "Tensor"},
     "Tensor": {13: "Entry"},
 }
-"""Message type -> field number -> type of the message in it. `Entry` is StringStringEntryProto."""
+"""Message type -> field number -> type of the inner message. `Entry` is StringStringEntryProto."""
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 FIXED_WIDTH = {FIXED64: 8, FIXED32: 4}
@@ -43,10 +43,10 @@ class MalformedGraphError(ValueError):
     """The bytes are not an ONNX model."""
 
 
-def external_locations(model: bytes) -> set[str]:
-    """Every `location` from which a tensor of this serialized ModelProto would be read.
+def find_external_locations(model: bytes) -> set[str]:
+    """Return every `location` from which a tensor of this serialized ModelProto would be read.
 
-    Takes time linear in the size and no stack, on any bytes.
+    The time is linear in the size and nothing recurses, for any bytes.
 
     Raises:
         MalformedGraphError: the bytes are not a protocol buffer.
@@ -77,7 +77,7 @@ def _entry(data: memoryview, start: int, end: int) -> tuple[bytes, bytes]:
 
 
 def _byte_fields(data: memoryview, start: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """Number, start and end of each length-delimited field of the message in data[start:end]."""
+    """Yield number, start and end of each length-delimited field of the message in data[start:end]."""
     position = start
     while position < end:
         tag, position = _varint(data, position, end)
@@ -92,7 +92,7 @@ def _byte_fields(data: memoryview, start: int, end: int) -> Iterator[tuple[int, 
         else:
             raise MalformedGraphError(f"wire type {wire_type} at byte {position}")
         if size > end - position:
-            raise MalformedGraphError(f"a field at byte {position} is longer than what holds it")
+            raise MalformedGraphError(f"a field at byte {position} is longer than its message")
         if wire_type == BYTES:
             yield tag >> 3, position, position + size
         position += size

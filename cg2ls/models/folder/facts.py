@@ -1,7 +1,7 @@
-"""cg2ls.json: what training knew about a checkpoint and config.json has no place for.
+"""cg2ls.json: facts about a checkpoint for which config.json has no key.
 
-The file is optional and lies beside config.json. Its keys are those of model.json with the same meaning:
-name, license, document_header, infill, languages, source, quality; each may be left out.
+The file is optional and stands in the checkpoint's folder. Its keys have the meaning they have in model.json: name,
+license, document_header, infill, languages, source, quality. Each may be missing.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from cg2ls.models.folder.description import (
     Language,
     ModelDescription,
     Source,
-    infill_from,
-    languages_from,
-    source_from,
+    read_infill,
+    read_languages,
+    read_source,
 )
 from cg2ls.models.folder.fields import FieldError, Fields
 
@@ -37,9 +37,9 @@ class FactsError(Cg2Error):
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """The content of one cg2ls.json; the attributes are those of `ModelDescription`.
+    """The content of one cg2ls.json, with the attributes of `ModelDescription`.
 
-    The defaults are what is known of a published checkpoint: both objectives, the anchor at the cursor.
+    The defaults hold for a published checkpoint: both objectives, the anchor at the cursor.
     """
 
     name: str = ""
@@ -52,7 +52,7 @@ class Facts:
 
     @classmethod
     def read(cls, checkpoint: Path) -> Facts:
-        """Reads `checkpoint`/cg2ls.json; the defaults where there is none.
+        """Read `checkpoint`/cg2ls.json; return the defaults if there is none.
 
         Raises:
             FactsError: a value has the wrong type.
@@ -67,9 +67,9 @@ class Facts:
                 name=raw.text("name") if "name" in raw else "",
                 license=raw.text("license") if "license" in raw else "",
                 document_header=raw.text("document_header") if "document_header" in raw else "",
-                infill=infill_from(raw.object("infill")) if "infill" in raw else Infill(),
-                languages=languages_from(raw.object("languages")) if "languages" in raw else {},
-                source=source_from(raw.object("source")) if "source" in raw else Source(),
+                infill=read_infill(raw.object("infill")) if "infill" in raw else Infill(),
+                languages=read_languages(raw.object("languages")) if "languages" in raw else {},
+                source=read_source(raw.object("source")) if "source" in raw else Source(),
                 quality=raw.object("quality").numbers() if "quality" in raw else {},
             )
         except FieldError as error:
@@ -77,11 +77,11 @@ class Facts:
 
     @classmethod
     def of_model(cls, model: ModelDescription) -> Facts:
-        """What a model folder says about the checkpoint it was made from."""
+        """Return the facts that a model folder states about its checkpoint."""
         return cls(**{name: getattr(model, name) for name in cls.__dataclass_fields__})
 
     def write(self, checkpoint: Path) -> None:
-        """Writes `checkpoint`/cg2ls.json atomically."""
+        """Write `checkpoint`/cg2ls.json atomically."""
         raw: dict[str, Any] = {
             "name": self.name,
             "license": self.license,

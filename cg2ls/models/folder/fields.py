@@ -10,11 +10,11 @@ from cg2ls.errors import Cg2Error
 
 
 class FieldError(Cg2Error):
-    """A key is missing, or its value has the wrong type or lies out of range."""
+    """A missing key, or a value of the wrong type or out of range."""
 
 
 class Fields:
-    """One JSON object; `path` is where it stands in its file, "" at the top."""
+    """One JSON object; `path` is its place in the file, "" at the top."""
 
     def __init__(self, raw: object, path: str = "") -> None:
         if not isinstance(raw, Mapping):
@@ -29,7 +29,7 @@ class Fields:
         return name in self._raw
 
     def integer(self, name: str, *, at_least: int, below: int | None = None) -> int:
-        """A whole number in [at_least, below)."""
+        """Return a whole number in [at_least, below)."""
         value: object = self._value(name)
         if isinstance(value, bool) or not isinstance(value, int):
             raise FieldError(f"{self._at(name)} must be a whole number.")
@@ -39,15 +39,15 @@ class Fields:
         return int(value)
 
     def optional_number(self, name: str) -> float | None:
-        """A finite number; None where the key is absent or null."""
+        """Return a finite number; None where the key is missing or null."""
         return None if self._raw.get(name) is None else self._number(name)
 
     def numbers(self) -> dict[str, float]:
-        """Every value of this object, all finite numbers."""
+        """Return every value of this object, all finite numbers."""
         return {name: self._number(name) for name in self._raw}
 
     def text(self, name: str, *, empty: bool = True, among: Sequence[str] | None = None) -> str:
-        """A string; with `among`, one of these."""
+        """Return a string; with `among`, one of these."""
         value = self._value(name)
         if not isinstance(value, str) or (not empty and not value):
             raise FieldError(f"{self._at(name)} must be {'a' if empty else 'a non-empty'} string.")
@@ -56,21 +56,21 @@ class Fields:
         return value
 
     def texts(self, name: str) -> tuple[str, ...]:
-        """A list of strings."""
+        """Return a list of strings."""
         value = self._value(name)
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise FieldError(f"{self._at(name)} must be a list of strings.")
         return tuple(value)
 
     def boolean(self, name: str) -> bool:
-        """A boolean."""
+        """Return a boolean."""
         value = self._value(name)
         if not isinstance(value, bool):
             raise FieldError(f"{self._at(name)} must be true or false.")
         return value
 
     def object(self, name: str) -> Fields:
-        """An object inside this one."""
+        """Return an object inside this one."""
         return Fields(self._value(name), self._at(name))
 
     def _number(self, name: str) -> float:

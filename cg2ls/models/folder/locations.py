@@ -1,7 +1,7 @@
-"""Where this user's models, choices, counts and caches lie on this machine, if there is a place for them.
+"""Folders of this user's models, choices, statistics and caches on this machine.
 
-A process may have none: HOME is not set and the user has no entry in the user database, as in many containers. Then
-each function here raises `NoUserFolderError`, whose sentence commands print; whoever can go on without catches it.
+A user may have none: in many containers HOME is not set and the user has no entry in the user database. Then the
+functions here raise `NoUserFolderError`. Commands print its message; code that works without a folder catches it.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from cg2ls.system import expand_home
 log = logging.getLogger(__name__)
 
 HOME_VARIABLE = "CG2LS_HOME"
-"""Environment variable naming one folder for models and choices, in place of the platform's own."""
+"""Environment variable with one folder for models and choices, instead of the platform's folders."""
 
 SHIPPED_DEFAULT = Path(__file__).resolve().parents[2] / "default"
-"""The model folder that comes with the package."""
+"""Model folder of the default model in the package."""
 
 
 class NoUserFolderError(Cg2Error):
-    """This user has no folder on this machine."""
+    """A user without a home folder on this machine."""
 
 
 def models_folder() -> Path:
-    """The folder of the models that were added, one folder each.
+    """Return the folder of the added models, one folder each.
 
     Raises:
         NoUserFolderError: the user has no folder.
@@ -40,7 +40,7 @@ def models_folder() -> Path:
 
 
 def choices_file() -> Path:
-    """The JSON file in which `cg2ls models use` notes its choices.
+    """Return the JSON file with the choices of `cg2ls models use`.
 
     Raises:
         NoUserFolderError: the user has no folder.
@@ -49,7 +49,7 @@ def choices_file() -> Path:
 
 
 def cache_folder() -> Path:
-    """The folder of what can be made again, such as the indexes of repository memory.
+    """Return the folder of data that can be rebuilt, such as the indexes of repository memory.
 
     Raises:
         NoUserFolderError: the user has no folder.
@@ -59,7 +59,7 @@ def cache_folder() -> Path:
 
 
 def state_folder() -> Path:
-    """The folder of the counts that `cg2ls stats` shows.
+    """Return the folder of the statistics that `cg2ls stats` shows.
 
     Raises:
         NoUserFolderError: the user has no folder.
@@ -68,7 +68,7 @@ def state_folder() -> Path:
 
 
 def describe() -> dict[str, str]:
-    """Say where models, choices, caches and counts lie, or that there is no place for them."""
+    """Return the places of models, choices, caches and statistics, or the reason why there are none."""
     try:
         return {
             "models": str(models_folder()),
@@ -82,7 +82,7 @@ def describe() -> dict[str, str]:
 
 @lru_cache
 def warn_once(sentence: str) -> None:
-    """Write a sentence to the log, the first time that it is said."""
+    """Write a sentence to the log once per process."""
     log.warning("%s", sentence)
 
 
@@ -103,7 +103,7 @@ def _platform_folder(of_platform: Callable[..., Path]) -> Path:
         folder = of_platform("cg2ls", appauthor=False)
     except (RuntimeError, KeyError):
         folder = Path()
-    if not folder.is_absolute():  # older versions of platformdirs leave the `~` in front
+    if not folder.is_absolute():  # older versions of platformdirs keep a leading `~`
         raise NoUserFolderError(
             "This user has no home folder (HOME is not set), so no models, choices, counts or indexes of memory are"
             f" kept or read; set {HOME_VARIABLE} to a folder for them."

@@ -1,4 +1,4 @@
-"""The models on this machine: the shipped one and those the user added."""
+"""Models on this machine: the shipped one and those the user added; and which of them to open."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-"""Names of models, which are names of their folders too."""
+"""Valid names of models, which are also the names of their folders."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +37,10 @@ class StoredModel:
     """One model of the store.
 
     Attributes:
-        name: what `cg2ls models use` takes.
-        folder: where it lies.
-        description: its model.json; None if that cannot be read.
-        problem: why not, "" if it can.
+        name: name for `cg2ls models use`.
+        folder: folder of the model.
+        description: content of model.json; None if it cannot be read.
+        problem: reason why it cannot be read, "" otherwise.
     """
 
     name: str
@@ -50,19 +50,19 @@ class StoredModel:
 
     @property
     def size(self) -> int:
-        """Bytes of its files as model.json lists them."""
+        """Bytes of the model's files, as model.json lists them."""
         return sum(entry.bytes for entry in self.description.files.values()) if self.description else 0
 
 
 class ModelStore:
-    """The folder of added models, and the shipped default beside it.
+    """The folder of added models, and the shipped default.
 
     Args:
-        root: folder with one folder per model; need not exist. None for the user's own, if the user has one.
-        shipped: the shipped default's folder; need not exist. None for the installation's.
+        root: folder with one folder per model; need not exist. None for the user's own folder, if there is one.
+        shipped: folder of the shipped default; need not exist. None for that of the installation.
 
     Attributes:
-        root: None where the user has no folder; then only the shipped model is there.
+        root: folder of the added models; None where the user has no folder and only the shipped model exists.
     """
 
     def __init__(self, root: Path | None = None, shipped: Path | None = None) -> None:
@@ -70,7 +70,7 @@ class ModelStore:
         self.shipped = shipped or locations.SHIPPED_DEFAULT
 
     def models(self) -> list[StoredModel]:
-        """All of them: the shipped default, then the added ones by name. Damaged ones are listed as such."""
+        """List the shipped default and the added models by name, damaged ones included."""
         found: list[Path] = []
         if self.root is not None:
             with readable(self.root):
@@ -81,10 +81,10 @@ class ModelStore:
         return [_stored(name, folder) for name, folder in named]
 
     def locate(self, model: str) -> Path:
-        """The folder of a model given by name, or by the path of its folder.
+        """Return the folder of a model, given by name or by path.
 
         Raises:
-            ModelFolderError: there is none, or the system lets nobody look.
+            ModelFolderError: there is no such model, or the folder cannot be read.
         """
         if model == DEFAULT_NAME:
             if not _has_description(self.shipped):
@@ -102,17 +102,17 @@ class ModelStore:
         raise ModelFolderError(f"There is no model {model!r}, by name or as a folder; there are: {names}.")
 
     def is_name(self, model: str) -> bool:
-        """Whether this names a model of the store, rather than a folder elsewhere."""
+        """Return whether this is the name of a model in the store rather than a path."""
         return model == DEFAULT_NAME or self._added(model) is not None
 
     def _added(self, model: str) -> Path | None:
-        """The folder of an added model; None if there is none of this name."""
+        """Return the folder of an added model; None if there is no model of this name."""
         if self.root is None or not NAME.fullmatch(model):
             return None
         return self.root / model if _has_description(self.root / model) else None
 
     def resolve(self, choice: Choice) -> Path:
-        """`locate`, with who chose the model in the error.
+        """Return the folder of a chosen model; the error message names the reason of the choice.
 
         Raises:
             ModelFolderError: there is no such model.
@@ -125,12 +125,12 @@ class ModelStore:
             raise ModelFolderError(f"{missing} (The model was {choice.reason}.)") from None
 
     def add(self, folder: Path) -> StoredModel:
-        """Copies a model folder into the store under the name in its model.json, after verifying it.
+        """Verify a model folder and copy it into the store, under the name in its model.json.
 
-        A model of that name is replaced. The copy appears whole or not at all.
+        A model of that name is replaced. The copy appears complete or not at all.
 
         Raises:
-            ModelFolderError: the folder is no sound model folder, or its name cannot be a folder's.
+            ModelFolderError: the folder is not a valid model folder, or its name is not a valid folder name.
             NoUserFolderError: there is no store.
         """
         model = verify_folder(folder)
@@ -153,10 +153,10 @@ class ModelStore:
         return StoredModel(model.name, target, model)
 
     def remove(self, name: str) -> None:
-        """Deletes an added model.
+        """Delete an added model.
 
         Raises:
-            ModelFolderError: it is not one of the store's.
+            ModelFolderError: the model is not in the store.
         """
         if name == DEFAULT_NAME:
             raise ModelFolderError("The default model belongs to the installation and is not removed.")
@@ -207,9 +207,9 @@ class Located:
     """A model folder to open.
 
     Attributes:
-        folder: where it lies.
-        name: the name or path it was chosen by.
-        reason: who chose it, in words for a person.
+        folder: folder of the model.
+        name: name or path by which it was chosen.
+        reason: reason for the choice, as text for the user.
     """
 
     folder: Path
@@ -220,7 +220,7 @@ class Located:
 def locate_model(
     *, flag: str | None = None, setting: str | None = None, language: str | None = None
 ) -> Located:
-    """The model that answers, by the rule of `choose`, from this user's store.
+    """Find the model that answers, by the rule of `choose`, in this user's store.
 
     Args:
         flag: name or path from the command line.
@@ -228,14 +228,14 @@ def locate_model(
         language: LSP language id of the document.
 
     Raises:
-        ModelFolderError: the chosen model is not there.
+        ModelFolderError: the chosen model does not exist.
     """
     choice = choose(flag=flag, setting=setting, lasting=known_choices(), language=language)
     return Located(ModelStore().resolve(choice), choice.model, choice.reason)
 
 
 def known_choices() -> LastingChoices:
-    """This user's lasting choices; none where they have no place or cannot be read, which the log says once.
+    """Read this user's choices; log a warning once and return none where they cannot be read.
 
     Raises:
         ModelFolderError: the file of choices is damaged.

@@ -1,4 +1,4 @@
-"""Whether a model folder is whole, unchanged and keeps to itself."""
+"""Checks of a model folder: complete, unchanged, and without links to other files."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cg2ls.files import sha256_of
 from cg2ls.models.folder.description import DESCRIPTION, GRAPH, ModelDescription, ModelFolderError
-from cg2ls.models.folder.external_data import MalformedGraphError, external_locations
+from cg2ls.models.folder.external_data import MalformedGraphError, find_external_locations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def verify_folder(folder: Path) -> ModelDescription:
-    """Checks everything that can be checked without running the model.
+    """Check everything that can be checked without running the model.
 
     Raises:
         ModelFolderError: see `ModelDescription.read`, `check_structure` and `check_integrity`.
@@ -27,7 +27,7 @@ def verify_folder(folder: Path) -> ModelDescription:
 
 
 def check_structure(folder: Path, model: ModelDescription) -> None:
-    """Checks that every listed file is there in its size, and that the graph reads no other file.
+    """Check that every listed file exists with its size, and that the graph reads no other file.
 
     Raises:
         ModelFolderError: a file is missing, is a link out of the folder, has another size or cannot be
@@ -46,7 +46,7 @@ def check_structure(folder: Path, model: ModelDescription) -> None:
                 )
     try:
         with readable(folder / GRAPH) as graph:
-            locations = external_locations(graph.read_bytes())
+            locations = find_external_locations(graph.read_bytes())
     except MalformedGraphError as error:
         raise ModelFolderError(
             f"{folder / GRAPH} is not an ONNX model ({error}); convert or add the model again."
@@ -60,10 +60,10 @@ def check_structure(folder: Path, model: ModelDescription) -> None:
 
 @contextmanager
 def readable(path: Path) -> Iterator[Path]:
-    """Turns what the system says about a file that cannot be read into one sentence.
+    """Turn the system's error about a file into one sentence.
 
     Raises:
-        ModelFolderError: an operation in the block was refused.
+        ModelFolderError: an operation in the block failed.
     """
     try:
         yield path
@@ -72,7 +72,7 @@ def readable(path: Path) -> Iterator[Path]:
 
 
 def check_integrity(folder: Path, model: ModelDescription) -> None:
-    """Compares the SHA-256 of every listed file.
+    """Compare the SHA-256 of every listed file with model.json.
 
     Raises:
         ModelFolderError: a file was changed, or cannot be read.

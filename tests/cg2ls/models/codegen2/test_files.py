@@ -44,7 +44,7 @@ def test_a_stand_in_is_named(tmp_path: Path, name: str, content: bytes, says: st
 def test_a_download_that_is_not_finished_is_named(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors.incomplete").write_bytes(b"half")
     with pytest.raises(
-        CheckpointError, match=r"only half downloaded \(model\.safetensors\.incomplete lies there\)"
+        CheckpointError, match=r"only half downloaded \(model\.safetensors\.incomplete exists\)"
     ):
         find_weights(tmp_path)
 

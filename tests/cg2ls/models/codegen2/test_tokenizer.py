@@ -70,9 +70,9 @@ def test_a_bad_file_is_named(tmp_path: Path, content: str | None, says: str) -> 
     assert str(path) in str(error.value)
 
 
-def test_tokens_behind_the_masks_are_named(published: CodeTokenizer, tmp_path: Path) -> None:
+def test_tokens_after_the_masks_are_named(published: CodeTokenizer, tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_text(published.to_json(), encoding="utf-8")
     tokenizer = Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
     tokenizer.add_tokens(["<pad>"])
-    with pytest.raises(TokenizerError, match=r"has tokens behind <mask_1>, which must be the last \(<pad>\)"):
+    with pytest.raises(TokenizerError, match=r"has tokens after <mask_1>, which must be the last \(<pad>\)"):
         CodeTokenizer(tokenizer)

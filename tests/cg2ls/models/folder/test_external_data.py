@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
-from cg2ls.models.folder.external_data import MalformedGraphError, external_locations
+from cg2ls.models.folder.external_data import MalformedGraphError, find_external_locations
 
 
 def tensor(location: str, name: str = "w") -> TensorProto:
@@ -77,13 +77,13 @@ PLACES = [
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("location", ["../../etc/passwd", "/etc/passwd", "*/_ORT_MEM_ADDR_/*", "ünï"])
 def test_a_location_is_found_wherever_it_stands(place, location):
-    assert location in external_locations(place(location).SerializeToString())
+    assert location in find_external_locations(place(location).SerializeToString())
 
 
 def test_every_location_of_one_tensor_counts():
     twice = tensor("model.onnx.data")
     twice.external_data.add(key="location", value="elsewhere")
-    assert external_locations(model(initializer=[twice]).SerializeToString()) == {
+    assert find_external_locations(model(initializer=[twice]).SerializeToString()) == {
         "model.onnx.data",
         "elsewhere",
     }
@@ -91,14 +91,14 @@ def test_every_location_of_one_tensor_counts():
 
 def test_weights_inside_the_graph_have_no_location():
     inside = onnx.numpy_helper.from_array(np.arange(9, dtype=np.float32), "w")
-    assert external_locations(model(initializer=[inside]).SerializeToString()) == set()
+    assert find_external_locations(model(initializer=[inside]).SerializeToString()) == set()
 
 
 @settings(max_examples=300)
 @given(st.binary(max_size=400))
 def test_random_bytes_end_in_an_answer_or_the_error(data):
     with suppress(MalformedGraphError):
-        assert isinstance(external_locations(data), set)
+        assert isinstance(find_external_locations(data), set)
 
 
 GOOD = in_branch_of_a_branch("elsewhere").SerializeToString()
@@ -110,7 +110,7 @@ def test_damaged_graphs_end_in_an_answer_or_the_error(cut, flip, to):
     damaged = bytearray(GOOD)
     damaged[flip] = to
     with suppress(MalformedGraphError):
-        assert isinstance(external_locations(bytes(damaged[:cut])), set)
+        assert isinstance(find_external_locations(bytes(damaged[:cut])), set)
 
 
 def wrap(field: int, content: bytes) -> bytes:
@@ -126,7 +126,7 @@ def test_deep_nesting_needs_no_stack():
     graph = in_initializer("deep").graph.SerializeToString()
     for _ in range(2000):
         graph = wrap(1, wrap(5, wrap(6, graph)))  # in an attribute of a node of a graph
-    assert external_locations(wrap(7, graph)) == {"deep"}
+    assert find_external_locations(wrap(7, graph)) == {"deep"}
 
 
 @pytest.mark.parametrize(
@@ -136,4 +136,4 @@ def test_deep_nesting_needs_no_stack():
 )
 def test_what_is_no_protocol_buffer_is_malformed(data):
     with pytest.raises(MalformedGraphError):
-        external_locations(data)
+        find_external_locations(data)
