@@ -64,10 +64,10 @@ def measure(folder: Path, provider: str, rounds: int, *, recorded: bool, chunk: 
         most = engine.model.architecture.vocab_size
         for _ in range(rounds + 1):
             prompt = [chance.randrange(most) for _ in range(count)]
-            list(engine.complete(Request(prompt=prompt, max_tokens=DECODED, past_end=True)))
+            list(engine.complete(Request(prompt=prompt, max_tokens=DECODED, ignore_stop_tokens=True)))
             times.prefill.append(engine.last.prefill_ms)
             times.token.append(engine.last.decode_ms / (DECODED - 1))
-            list(engine.complete(Request(prompt=[*prompt, prompt[0]], max_tokens=1, past_end=True)))
+            list(engine.complete(Request(prompt=[*prompt, prompt[0]], max_tokens=1, ignore_stop_tokens=True)))
             times.key.append(engine.last.first_token_ms)
     return times
 

@@ -26,7 +26,7 @@ def by_engine(folder: Path) -> tuple[list[int], list[int]]:
     """Ids of the text, and the engine's tokens behind them."""
     with Engine.open(folder) as engine:
         ids = engine.tokenizer.encode(TEXT)
-        request = Request(prompt=ids, max_tokens=TOKENS, past_end=True)
+        request = Request(prompt=ids, max_tokens=TOKENS, ignore_stop_tokens=True)
         return ids, [step.token for step in engine.complete(request)]
 
 

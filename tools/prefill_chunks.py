@@ -49,7 +49,7 @@ def measure(folder: Path, tokens: int, rounds: int) -> tuple[int, dict[int, floa
             engine.prefill_chunk = chunk = CHUNKS[first % len(CHUNKS)]
             # Another first token each time, so that nothing of the prompt is in the cache.
             prompt = [first, *(chance.randrange(8000) for _ in range(count - 1))]
-            list(engine.complete(Request(prompt=prompt, max_tokens=1, past_end=True)))
+            list(engine.complete(Request(prompt=prompt, max_tokens=1, ignore_stop_tokens=True)))
             times[chunk].append(engine.last.prefill_ms)
     return count, {chunk: median(taken) for chunk, taken in times.items()}
 

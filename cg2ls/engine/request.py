@@ -56,7 +56,7 @@ class Request:
             typing, or an answer that reached its time limit. They can save time and never change the answer.
         total_ms: time limit from the first use of the iterator; None for no limit. The answer ends before the call
             of the graph that would exceed it. The cache is kept, so the same request again continues from there.
-        past_end: whether to continue after stop tokens, as a measurement of a fixed length needs.
+        ignore_stop_tokens: whether to continue after stop tokens, as a measurement of a fixed length needs.
     """
 
     prompt: Sequence[int]
@@ -68,7 +68,7 @@ class Request:
     prior: Prior | None = None
     guess: Sequence[int] = ()
     total_ms: float | None = None
-    past_end: bool = False
+    ignore_stop_tokens: bool = False
 
     def __post_init__(self) -> None:
         if not len(self.prompt):
@@ -88,7 +88,7 @@ class Step:
     """One generated token.
 
     Attributes:
-        token: id of the token; a stop token only if the request has `past_end`.
+        token: id of the token; a stop token only if the request has `ignore_stop_tokens`.
         data: bytes of the token, possibly a part of a character.
         logprob: log-probability in nats, at temperature 1 and before any healing mask: by the model, or by the
             request's prior if it has one.

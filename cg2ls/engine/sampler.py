@@ -53,7 +53,7 @@ class TokenSampler:
         self._vocabulary = vocabulary
         self._prior = request.prior
         self._log_softmax = LogSoftmax(vocabulary.special.vocab_size)
-        self._past_end = request.past_end
+        self._ignore_stop_tokens = request.ignore_stop_tokens
         self._sampler = LogitSampler(
             request.temperature, request.top_p, request.seed if seed is None else seed
         )
@@ -82,7 +82,7 @@ class TokenSampler:
         logprob = self._log_softmax.at(logits, token) if self._prior is None else float(scores[token])
         if not math.isfinite(logprob):
             raise RequestError(f"{name} computes no finite numbers; convert the model again.")
-        if self._vocabulary.special.is_stop(token) and not self._past_end:
+        if self._vocabulary.special.is_stop(token) and not self._ignore_stop_tokens:
             return None
         data = self._vocabulary.token_bytes[token]
         self._forced.consume(data)

@@ -114,7 +114,7 @@ def test_portable_graphs_keep_the_contract_of_cache_and_rollback(make, run, toke
 def test_the_engine_runs_what_is_written_for_processors(make, options):
     precision = options.pop("precision")
     with Engine.open(make(precision, **options)) as engine:
-        steps = list(engine.complete(Request(prompt=[1, 2, 3], max_tokens=4, past_end=True)))
+        steps = list(engine.complete(Request(prompt=[1, 2, 3], max_tokens=4, ignore_stop_tokens=True)))
     assert len(steps) == 4
 
 

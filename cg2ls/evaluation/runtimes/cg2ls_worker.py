@@ -31,7 +31,7 @@ class Ours:
 
     def generate(self, prompt: Sequence[int], tokens: int, emit: Emit) -> None:
         """Reads a prompt and generates; of a prompt that begins otherwise than the last, nothing is kept."""
-        request = Request(prompt=prompt, max_tokens=tokens, past_end=True)
+        request = Request(prompt=prompt, max_tokens=tokens, ignore_stop_tokens=True)
         for step in self._engine.complete(request):
             emit(step.token)
         last = self._engine.last

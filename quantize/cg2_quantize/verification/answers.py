@@ -56,7 +56,7 @@ def answers(folder: Path) -> Answers:
 
 
 def _continued(engine: Engine, prompt: list[int]) -> list[int]:
-    request = Request(prompt=prompt, max_tokens=FREE, past_end=True)
+    request = Request(prompt=prompt, max_tokens=FREE, ignore_stop_tokens=True)
     return [step.token for step in engine.complete(request)]
 
 

@@ -74,7 +74,9 @@ def speed_here(folder: Path) -> Speed:
         engine.drafts = False
         for _ in range(ROUNDS + 1):
             prompt = random.integers(0, model.tokens.end_of_text or model.tokens.vocab_size, prompt_tokens)
-            for _step in engine.complete(Request(prompt=prompt.tolist(), max_tokens=ANSWER, past_end=True)):
+            for _step in engine.complete(
+                Request(prompt=prompt.tolist(), max_tokens=ANSWER, ignore_stop_tokens=True)
+            ):
                 pass
             prefills.append(engine.last.prefill_ms)
             rates.append((engine.last.generated - 1) / engine.last.decode_ms * 1e3)

@@ -73,7 +73,7 @@ def expected(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> list[li
 
 
 def answer(engine: Engine, text: str, count: int = 24) -> list[tuple[int, float]]:
-    request = Request(prompt=engine.tokenizer.encode(text), max_tokens=count, past_end=True)
+    request = Request(prompt=engine.tokenizer.encode(text), max_tokens=count, ignore_stop_tokens=True)
     return [(step.token, step.logprob) for step in engine.complete(request)]
 
 

@@ -37,7 +37,7 @@ def plain(tiny_model):
 
 
 def ask(engine: Engine, prompt: list[int], **limits: float) -> list[int]:
-    request = Request(prompt=prompt, max_tokens=30, past_end=True, **limits)
+    request = Request(prompt=prompt, max_tokens=30, ignore_stop_tokens=True, **limits)
     return [step.token for step in engine.complete(request)]
 
 
@@ -66,18 +66,18 @@ def test_asking_again_goes_on_where_the_time_ended(plain, words, uncached, monke
     slow = Slow(plain, monkeypatch)
     answers = [ask(plain, words(100), total_ms=50) for _ in range(3)]
     assert answers[:2] == [[], []]
-    expected = uncached(Request(prompt=words(100), max_tokens=30, past_end=True))
+    expected = uncached(Request(prompt=words(100), max_tokens=30, ignore_stop_tokens=True))
     assert answers[2] == [step.token for step in expected]
     assert sum(slow.calls) == 100 + 29
 
 
 def test_an_answer_cut_by_time_is_completed_from_its_own_text_in_one_call(tiny_model, words, uncached):
-    request = Request(prompt=words(20), max_tokens=12, past_end=True)
+    request = Request(prompt=words(20), max_tokens=12, ignore_stop_tokens=True)
     expected = [step.token for step in uncached(request)]
     with Engine.open(tiny_model, threads=1, options=EngineOptions(drafts=True)) as engine:
         engine._policy.choose_length = lambda source: 24
         first = ask(engine, words(20))[:5]
-        again = Request(prompt=words(20), max_tokens=12, past_end=True, guess=expected[:11])
+        again = Request(prompt=words(20), max_tokens=12, ignore_stop_tokens=True, guess=expected[:11])
         assert [step.token for step in engine.complete(again)] == expected
         assert expected[:5] == first
         assert engine.last.decode_calls <= 1

@@ -34,7 +34,7 @@ def on_device(tiny_model, monkeypatch):
 def test_answers_are_the_same_wherever_the_inputs_lie(on_device, uncached, words):
     on_device._policy.choose_length = lambda source: 5
     for count in (1, 2, 30, 130, 200):
-        request = Request(prompt=words(count), max_tokens=9, past_end=True)
+        request = Request(prompt=words(count), max_tokens=9, ignore_stop_tokens=True)
         answer = [step.token for step in on_device.complete(request)]
         assert answer == [step.token for step in uncached(request)]
 
@@ -42,7 +42,7 @@ def test_answers_are_the_same_wherever_the_inputs_lie(on_device, uncached, words
 def test_what_is_kept_for_decoding_does_not_grow_with_the_lengths_of_prompts(engine, on_device, words):
     for opened in (engine, on_device):
         for count in range(1, 60):
-            list(opened.complete(Request(prompt=words(count)[::-1], max_tokens=3, past_end=True)))
+            list(opened.complete(Request(prompt=words(count)[::-1], max_tokens=3, ignore_stop_tokens=True)))
         kept = [context._binding._decoding for context in opened._manager.runner.contexts._by_last_use]
         assert all(len(bindings) <= 26 for bindings in kept)
 
@@ -72,5 +72,5 @@ def test_a_context_is_used_to_its_last_position(tiny_checkpoint, tmp_path, preci
     with Engine.open(tmp_path / "model", threads=1) as engine:
         for left in (1, 2, 3):
             prompt = words(engine.context_length - left)
-            steps = list(engine.complete(Request(prompt=prompt, max_tokens=9, past_end=True)))
+            steps = list(engine.complete(Request(prompt=prompt, max_tokens=9, ignore_stop_tokens=True)))
             assert len(steps) == left

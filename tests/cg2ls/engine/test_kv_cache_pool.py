@@ -66,7 +66,7 @@ def test_whatever_is_asked_in_whatever_order_the_answers_are_those_of_no_cache(t
     with Engine.open(tiny_model, threads=1, options=EngineOptions(contexts=3)) as engine:
         for document, kept, typed in edits:
             prompt = (text(0, 10) + text(document, 60))[: kept + 1] + text(100 + typed, typed)
-            request = Request(prompt=prompt, max_tokens=4, past_end=True)
+            request = Request(prompt=prompt, max_tokens=4, ignore_stop_tokens=True)
             answer = [step.token for step in engine.complete(request)]
             assert answer == [step.token for step in uncached(request)]
 

@@ -72,7 +72,7 @@ def mortal(tiny_model, monkeypatch):
 def test_a_provider_that_dies_is_replaced_in_the_middle_of_the_answer(mortal, words, uncached, runs):
     launch, told, opened = mortal
     engine = launch(runs)
-    request = Request(prompt=words(150), max_tokens=10, temperature=1.0, past_end=True, seed=4)
+    request = Request(prompt=words(150), max_tokens=10, temperature=1.0, ignore_stop_tokens=True, seed=4)
     steps = list(engine.complete(request))
     assert [step.token for step in steps] == [step.token for step in uncached(request)]
     assert opened == ["openvino", "cpu"]
@@ -87,9 +87,9 @@ def test_it_is_replaced_once_for_all(mortal, words):
     launch, told, opened = mortal
     engine = launch(1)
     for count in (30, 40):
-        assert list(engine.complete(Request(prompt=words(count), max_tokens=3, past_end=True)))
+        assert list(engine.complete(Request(prompt=words(count), max_tokens=3, ignore_stop_tokens=True)))
     engine.unload()
-    assert list(engine.complete(Request(prompt=words(30), max_tokens=3, past_end=True)))
+    assert list(engine.complete(Request(prompt=words(30), max_tokens=3, ignore_stop_tokens=True)))
     assert opened == ["openvino", "cpu", "cpu"]
     assert len(told) == 1
 
@@ -112,11 +112,11 @@ def test_where_the_processor_fails_there_is_nothing_to_fall_back_to(engine, word
         patched.setattr(calls, "run", broken)
         with pytest.raises(EngineError, match="could not be run: out of memory"):
             list(engine.complete(Request(prompt=words(30))))
-    assert list(engine.complete(Request(prompt=words(30), max_tokens=2, past_end=True)))
+    assert list(engine.complete(Request(prompt=words(30), max_tokens=2, ignore_stop_tokens=True)))
 
 
 def test_an_unloaded_model_comes_back_with_the_next_request(engine, words):
-    request = Request(prompt=words(30), max_tokens=4, past_end=True)
+    request = Request(prompt=words(30), max_tokens=4, ignore_stop_tokens=True)
     before = list(engine.complete(request))
     engine.unload()
     assert not engine.loaded
@@ -126,7 +126,7 @@ def test_an_unloaded_model_comes_back_with_the_next_request(engine, words):
 
 
 def test_unloading_waits_for_the_answer_that_is_running(engine, words):
-    steps = engine.complete(Request(prompt=words(30), max_tokens=6, past_end=True))
+    steps = engine.complete(Request(prompt=words(30), max_tokens=6, ignore_stop_tokens=True))
     next(steps)
     thread = threading.Thread(target=engine.unload)
     thread.start()
@@ -170,14 +170,14 @@ def test_an_idle_model_is_unloaded_and_a_used_one_is_not(tiny_model, words, monk
             list(engine.complete(Request(prompt=words(5), max_tokens=1)))
             alarms.pass_time(0.3)
             assert engine.loaded
-        running = engine.complete(Request(prompt=words(5), max_tokens=3, past_end=True))
+        running = engine.complete(Request(prompt=words(5), max_tokens=3, ignore_stop_tokens=True))
         next(running)
         alarms.pass_time(1)
         assert engine.loaded, "an answer is running"
         list(running)
         alarms.pass_time(0.5)
         assert not engine.loaded
-        assert list(engine.complete(Request(prompt=words(5), max_tokens=1, past_end=True)))
+        assert list(engine.complete(Request(prompt=words(5), max_tokens=1, ignore_stop_tokens=True)))
 
 
 def test_a_closed_engine_stays_closed(engine, words):
@@ -196,7 +196,7 @@ def test_files_that_changed_while_a_model_was_unloaded_are_noticed(tiny_model, t
         with pytest.raises(ModelFolderError, match="SHA-256 differs"):
             list(engine.complete(Request(prompt=words(3))))
         (folder / "model.onnx.data").write_bytes(weights)
-        assert list(engine.complete(Request(prompt=words(3), max_tokens=1, past_end=True)))
+        assert list(engine.complete(Request(prompt=words(3), max_tokens=1, ignore_stop_tokens=True)))
 
 
 MEASURED = """

@@ -42,7 +42,7 @@ def test_the_prompt_is_read_once_and_stays_read(engine, words):
 
 
 def test_an_answer_that_is_complete_ends_alone(engine, words):
-    request = Request(prompt=words(30), max_tokens=8, temperature=2.0, past_end=True)
+    request = Request(prompt=words(30), max_tokens=8, temperature=2.0, ignore_stop_tokens=True)
     lengths = iter((1, 3, 8))
     wanted = {}
 
@@ -58,7 +58,9 @@ def test_an_answer_that_is_complete_ends_alone(engine, words):
 def test_stopping_returns_what_there_is(engine, words):
     left = iter([False] * 4)
     answers = engine.candidates(
-        Request(prompt=words(30), max_tokens=8, temperature=2.0, past_end=True), 2, lambda: next(left, True)
+        Request(prompt=words(30), max_tokens=8, temperature=2.0, ignore_stop_tokens=True),
+        2,
+        lambda: next(left, True),
     )
     assert [len(answer) for answer in answers] == [4, 4]
     assert engine.last.ended == "cancelled"

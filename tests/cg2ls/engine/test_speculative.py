@@ -85,11 +85,11 @@ def test_an_answer_is_that_of_one_call_a_token_to_the_last_bit_where_it_is_quant
 
 def test_a_right_guess_is_read_in_one_call(pair):
     pair.always(24)
-    request = Request(prompt=pair.tokens, max_tokens=9, past_end=True)
+    request = Request(prompt=pair.tokens, max_tokens=9, ignore_stop_tokens=True)
     expected = pair.from_nothing(request)
     guess = [step.token for step in expected]
     list(pair.drafting.complete(Request(prompt=[5], max_tokens=1)))
-    again = Request(prompt=pair.tokens, max_tokens=9, past_end=True, guess=guess)
+    again = Request(prompt=pair.tokens, max_tokens=9, ignore_stop_tokens=True, guess=guess)
     pair.agree(list(pair.drafting.complete(again)), expected)
     assert pair.drafting.last.decode_calls == 0
     assert pair.drafting.last.accepted == 8
@@ -98,17 +98,19 @@ def test_a_right_guess_is_read_in_one_call(pair):
 def test_nothing_that_was_wrongly_drafted_stays_cached(pair):
     pair.always(6)
     prompt = pair.tokens[:20]
-    request = Request(prompt=prompt, max_tokens=5, guess=[1, 2, 3, 4, 5, 6], past_end=True)
+    request = Request(prompt=prompt, max_tokens=5, guess=[1, 2, 3, 4, 5, 6], ignore_stop_tokens=True)
     answer = [step.token for step in pair.drafting.complete(request)]
     assert pair.drafting.cached_tokens == prompt + answer[:-1]
 
 
 def test_an_abandoned_draft_leaves_a_cache_that_answers_rightly(pair):
     pair.always(8)
-    request = Request(prompt=pair.tokens, max_tokens=8, past_end=True)
+    request = Request(prompt=pair.tokens, max_tokens=8, ignore_stop_tokens=True)
     expected = pair.from_nothing(request)
     guess = [step.token for step in expected]
-    steps = pair.drafting.complete(Request(prompt=pair.tokens, max_tokens=8, past_end=True, guess=guess))
+    steps = pair.drafting.complete(
+        Request(prompt=pair.tokens, max_tokens=8, ignore_stop_tokens=True, guess=guess)
+    )
     assert next(steps).token == expected[0].token
     steps.close()
     pair.agree(list(pair.drafting.complete(request)), expected)
@@ -120,7 +122,11 @@ def test_a_model_whose_rows_depend_on_each_other_is_not_drafted_for(tiny_model, 
     (folder / "model.json").write_text(json.dumps(raw | {"independent_rows": False}))
     with Engine.open(folder, threads=1) as engine:
         assert not engine.drafts
-        list(engine.complete(Request(prompt=[3, 4, 3, 4, 3, 4], guess=[3, 4], max_tokens=4, past_end=True)))
+        list(
+            engine.complete(
+                Request(prompt=[3, 4, 3, 4, 3, 4], guess=[3, 4], max_tokens=4, ignore_stop_tokens=True)
+            )
+        )
         assert engine.last.drafted == 0
 
 
@@ -129,7 +135,7 @@ def test_the_same_model_drafts_for_itself_without_a_mistake(tiny_model: Path, un
         tiny_model, threads=1, options=EngineOptions(drafts=True, draft_model=tiny_model)
     ) as engine:
         engine._policy.choose_length = lambda source: 4 if source.name == "model" else 0  # type: ignore[method-assign]
-        request = Request(prompt=words(40), max_tokens=11, past_end=True)
+        request = Request(prompt=words(40), max_tokens=11, ignore_stop_tokens=True)
         steps, expected = list(engine.complete(request)), uncached(request)
         assert [step.token for step in steps] == [step.token for step in expected]
         assert engine.last.drafted == engine.last.accepted > 0

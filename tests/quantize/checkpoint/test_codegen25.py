@@ -151,7 +151,7 @@ def test_the_engine_fills_in_with_the_familys_own_tokens(make):
         assert [special.is_stop(token) for token in (50318, 50317, 50256, 50319, 50316)] == [True] * 4 + [
             False
         ]
-        assert len(list(engine.complete(Request(prompt=prompt, max_tokens=4, past_end=True)))) == 4
+        assert len(list(engine.complete(Request(prompt=prompt, max_tokens=4, ignore_stop_tokens=True)))) == 4
 
 
 def test_tokens_spelled_out_in_a_file_stay_text(make):
