@@ -209,9 +209,9 @@ class DocumentSession:
         postprocessor = Postprocessor(context=context, disabled=self.options.disabled_rules)
         request = self._request(cursor, reach, faults)
         gate = Gate(request.forced, self._least_confidence(mode, request))
-        request = replace(request, total_ms=self._left_ms(began))
+        request = replace(request, time_limit_ms=self._left_ms(began))
         answer = generate(self.engine, request, postprocessor, gate, stop)
-        request = replace(request, total_ms=self._left_ms(began))
+        request = replace(request, time_limit_ms=self._left_ms(began))
         if gate.sure:
             processed = postprocessor.shape(answer.text, ended=answer.ended, by_model=answer.by_model)
         else:

@@ -25,11 +25,11 @@ class Deadline:
     """Time limit of one answer; it starts when the object is made.
 
     Args:
-        total_ms: time for the whole answer; None for no limit.
+        time_limit_ms: time for the whole answer; None for no limit.
     """
 
-    def __init__(self, total_ms: float | None) -> None:
-        self._end = None if total_ms is None else perf_counter() + total_ms / 1e3
+    def __init__(self, time_limit_ms: float | None) -> None:
+        self._end = None if time_limit_ms is None else perf_counter() + time_limit_ms / 1e3
 
     def allows(self, seconds: float) -> bool:
         """Return whether work of this duration would end before the deadline.

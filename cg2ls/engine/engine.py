@@ -177,7 +177,7 @@ class Engine:
         prepared = PreparedRequest.of(request, self.model, self.prefill_chunk)
         with self._manager.exclusive() as runner:
             timer = RequestTimer(len(prepared.prompt))
-            deadline = Deadline(request.total_ms)
+            deadline = Deadline(request.time_limit_ms)
             try:
                 while True:
                     seeds = range(request.seed, request.seed + count)
@@ -197,7 +197,7 @@ class Engine:
         request = prepared.request
         with self._manager.exclusive() as runner:
             timer = RequestTimer(len(prepared.prompt))
-            deadline = Deadline(request.total_ms)
+            deadline = Deadline(request.time_limit_ms)
             sampler = TokenSampler(self._vocabulary, request)
             try:
                 while True:

@@ -54,7 +54,7 @@ class Request:
         prior: other evidence about the answer; it takes part in every choice and in `Step.logprob`.
         guess: tokens with which the answer probably begins, such as the rest of a suggestion that the user is
             typing, or an answer that reached its time limit. They can save time and never change the answer.
-        total_ms: time limit from the first use of the iterator; None for no limit. The answer ends before the call
+        time_limit_ms: time limit from the first use of the iterator; None for no limit. The answer ends before the call
             of the graph that would exceed it. The cache is kept, so the same request again continues from there.
         ignore_stop_tokens: whether to continue after stop tokens, as a measurement of a fixed length needs.
     """
@@ -67,7 +67,7 @@ class Request:
     seed: int = 0
     prior: Prior | None = None
     guess: Sequence[int] = ()
-    total_ms: float | None = None
+    time_limit_ms: float | None = None
     ignore_stop_tokens: bool = False
 
     def __post_init__(self) -> None:
@@ -79,8 +79,8 @@ class Request:
             raise RequestError(f"temperature is {self.temperature}, but must be 0 or more.")
         if not 0 < self.top_p <= 1:
             raise RequestError(f"top_p is {self.top_p}, but must be above 0 and at most 1.")
-        if self.total_ms is not None and not self.total_ms > 0:
-            raise RequestError(f"total_ms is {self.total_ms}, but must be above 0.")
+        if self.time_limit_ms is not None and not self.time_limit_ms > 0:
+            raise RequestError(f"time_limit_ms is {self.time_limit_ms}, but must be above 0.")
 
 
 @dataclass(frozen=True, slots=True)

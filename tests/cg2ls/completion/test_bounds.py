@@ -275,13 +275,13 @@ def test_what_the_text_cost_is_taken_from_the_models_time(scripted, monkeypatch,
     now = iter([0.0])
     monkeypatch.setattr("cg2ls.completion.session.perf_counter", lambda: next(now, spent))
     DocumentSession(engine, "", CompletionOptions(max_ms=500)).complete("x = ", 4, "invoked")
-    assert engine.requests[0].total_ms == pytest.approx(left)
+    assert engine.requests[0].time_limit_ms == pytest.approx(left)
 
 
 def test_without_a_limit_there_is_none(scripted):
     engine = scripted("a\n")
     DocumentSession(engine, "", CompletionOptions(max_ms=None)).complete("x = ", 4, "invoked")
-    assert engine.requests[0].total_ms is None
+    assert engine.requests[0].time_limit_ms is None
 
 
 @pytest.mark.parametrize(

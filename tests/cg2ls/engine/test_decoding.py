@@ -46,7 +46,7 @@ def test_the_text_so_far_is_returned_in_time(plain, words, monkeypatch):
     ask(plain, [5])
     slow = Slow(plain, monkeypatch)
     began = slow.now
-    answer = ask(plain, words(20), total_ms=30.5)
+    answer = ask(plain, words(20), time_limit_ms=30.5)
     assert answer == unlimited[: len(answer)]
     assert len(answer) == 11, "20 ms for the prompt and 10 for as many tokens after the first"
     assert plain.last.ended == "time"
@@ -56,7 +56,7 @@ def test_the_text_so_far_is_returned_in_time(plain, words, monkeypatch):
 def test_a_first_token_that_cannot_be_had_in_time_is_not_waited_for(plain, words, monkeypatch):
     slow = Slow(plain, monkeypatch)
     began = slow.now
-    assert ask(plain, words(100), total_ms=50) == []
+    assert ask(plain, words(100), time_limit_ms=50) == []
     assert plain.last.ended == "time"
     assert slow.now - began <= 0.050
     assert plain.cached_tokens == words(48), "and what was read is there for the next request"
@@ -64,7 +64,7 @@ def test_a_first_token_that_cannot_be_had_in_time_is_not_waited_for(plain, words
 
 def test_asking_again_goes_on_where_the_time_ended(plain, words, uncached, monkeypatch):
     slow = Slow(plain, monkeypatch)
-    answers = [ask(plain, words(100), total_ms=50) for _ in range(3)]
+    answers = [ask(plain, words(100), time_limit_ms=50) for _ in range(3)]
     assert answers[:2] == [[], []]
     expected = uncached(Request(prompt=words(100), max_tokens=30, ignore_stop_tokens=True))
     assert answers[2] == [step.token for step in expected]
@@ -86,7 +86,7 @@ def test_an_answer_cut_by_time_is_completed_from_its_own_text_in_one_call(tiny_m
 def test_however_short_the_time_asking_again_gets_on(plain, words, monkeypatch):
     Slow(plain, monkeypatch)
     asked = 0
-    while not (answer := ask(plain, words(100), total_ms=0.001)):
+    while not (answer := ask(plain, words(100), time_limit_ms=0.001)):
         asked += 1
         assert asked < 20
     assert len(answer) == 1
@@ -97,13 +97,13 @@ def test_a_draft_that_would_take_too_long_is_left_out(tiny_model, words, monkeyp
         engine._policy.choose_length = lambda source: 8
         slow = Slow(engine, monkeypatch)
         began = slow.now
-        ask(engine, words(20), total_ms=35)
+        ask(engine, words(20), time_limit_ms=35)
         assert slow.now - began <= 0.035 + 1e-9
 
 
 def test_no_time_is_no_request():
-    with pytest.raises(EngineError, match="total_ms is 0, but must be above 0"):
-        Request(prompt=[1], total_ms=0)
+    with pytest.raises(EngineError, match="time_limit_ms is 0, but must be above 0"):
+        Request(prompt=[1], time_limit_ms=0)
 
 
 def test_a_deadline_without_a_limit_leaves_time_for_everything():
