@@ -64,7 +64,7 @@ def others(
     """
     if most < 1 or not isinstance(engine, Sampling):
         return []
-    sampled = replace(request, temperature=TEMPERATURE, top_p=TOP_P, guess=())
+    sampled = replace(request, temperature=TEMPERATURE, top_p=TOP_P, draft_hint=())
 
     def is_complete(steps: Sequence[Step]) -> bool:
         answer = Answer.of(request.forced, steps)

@@ -291,7 +291,7 @@ class DocumentSession:
         return Request(
             prompt=layout(placed, engine.tokenizer.special, model.infill),
             forced=placed.forced.encode("utf-8"),
-            guess=engine.tokenizer.encode(placed.forced + guess) if guess else (),
+            draft_hint=engine.tokenizer.encode(placed.forced + guess) if guess else (),
             prior=faults.without("prior", lambda: self._prior(cursor, placed.forced), None),
             max_tokens=min(wanted + (HEALING if placed.forced else 0), budget.answer),
         )

@@ -52,7 +52,7 @@ class Request:
         top_p: mass of the nucleus to sample from (Holtzman et al. 2020), in (0, 1]; unused at temperature 0.
         seed: seed of the sampler; the same request with the same seed gives the same answer.
         prior: other evidence about the answer; it takes part in every choice and in `Step.logprob`.
-        guess: tokens with which the answer probably begins, such as the rest of a suggestion that the user is
+        draft_hint: tokens with which the answer probably begins, such as the rest of a suggestion that the user is
             typing, or an answer that reached its time limit. They can save time and never change the answer.
         time_limit_ms: time limit from the first use of the iterator; None for no limit. The answer ends before the call
             of the graph that would exceed it. The cache is kept, so the same request again continues from there.
@@ -66,7 +66,7 @@ class Request:
     top_p: float = 1.0
     seed: int = 0
     prior: Prior | None = None
-    guess: Sequence[int] = ()
+    draft_hint: Sequence[int] = ()
     time_limit_ms: float | None = None
     ignore_stop_tokens: bool = False
 

@@ -151,11 +151,11 @@ class PreparedRequest:
             policy: decides the length of drafts.
             smaller: a smaller model that drafts; None for none.
         """
-        request, guess = self.request, np.asarray(self.request.guess, dtype=np.int64)
-        sources: list[DraftSource] = [DraftHint(request.guess)] if len(guess) else []
+        request, hint = self.request, np.asarray(self.request.draft_hint, dtype=np.int64)
+        sources: list[DraftSource] = [DraftHint(request.draft_hint)] if len(hint) else []
         if request.prior is not None:
             sources.append(PriorDraft(request.prior))
-        text = np.concatenate([guess, self.prompt])
+        text = np.concatenate([hint, self.prompt])
         sources += [NgramProposer(text, self.max_tokens, length) for length in NGRAM_LENGTHS]
         if smaller is not None:
             sources.append(ModelDraft(smaller, self.prompt, chunk=self.chunk, max_tokens=self.max_tokens))

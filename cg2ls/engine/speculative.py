@@ -51,17 +51,17 @@ class DraftSource(Protocol):
 
 
 class DraftHint:
-    """The answer that the request expects (`Request.guess`), while the generated tokens agree with it."""
+    """The answer that the request expects (`Request.draft_hint`), while the generated tokens agree with it."""
 
-    name, cost = "guess", 0.0
+    name, cost = "hint", 0.0
 
-    def __init__(self, guess: Sequence[int]) -> None:
-        self._guess = list(guess)
+    def __init__(self, hint: Sequence[int]) -> None:
+        self._hint = list(hint)
 
     def draft(self, generated: Sequence[int], max_tokens: int) -> Sequence[int]:
         """Return the next expected tokens; none after the answer differed."""
         done = len(generated)
-        return self._guess[done : done + max_tokens] if self._guess[:done] == list(generated) else ()
+        return self._hint[done : done + max_tokens] if self._hint[:done] == list(generated) else ()
 
 
 class PriorDraft:

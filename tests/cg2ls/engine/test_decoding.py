@@ -77,7 +77,7 @@ def test_an_answer_cut_by_time_is_completed_from_its_own_text_in_one_call(tiny_m
     with Engine.open(tiny_model, threads=1, options=EngineOptions(drafts=True)) as engine:
         engine._policy.choose_length = lambda source: 24
         first = ask(engine, words(20))[:5]
-        again = Request(prompt=words(20), max_tokens=12, ignore_stop_tokens=True, guess=expected[:11])
+        again = Request(prompt=words(20), max_tokens=12, ignore_stop_tokens=True, draft_hint=expected[:11])
         assert [step.token for step in engine.complete(again)] == expected
         assert expected[:5] == first
         assert engine.last.decode_calls <= 1

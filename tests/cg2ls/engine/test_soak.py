@@ -24,7 +24,7 @@ for key in range(int(sys.argv[2])):
     document.append(chance.randrange(300)) if len(document) < 220 else document.clear()
     prompt = document or [1]
     stop = iter([False] * chance.randrange(1, 6))
-    request = Request(prompt=prompt, guess=[5] * (key % 4), max_tokens=6, ignore_stop_tokens=True)
+    request = Request(prompt=prompt, draft_hint=[5] * (key % 4), max_tokens=6, ignore_stop_tokens=True)
     list(engine.complete(request, lambda: next(stop, True)))
     if key % 100 == 2:
         engine.candidates(request, 3)

@@ -78,8 +78,8 @@ def test_an_answer_is_that_of_one_call_a_token_to_the_last_bit_where_it_is_quant
     pair.drafting.prefill_chunk = chunk
     asked = {"prompt": pair.tokens[:cut], "forced": forced, "max_tokens": 12, "temperature": temperature}
     expected = pair.from_nothing(Request(**asked, seed=cut))
-    guess = [step.token for step in expected[:right]] + wrong
-    steps = list(pair.drafting.complete(Request(**asked, seed=cut, guess=guess)))
+    hint = [step.token for step in expected[:right]] + wrong
+    steps = list(pair.drafting.complete(Request(**asked, seed=cut, draft_hint=hint)))
     pair.agree(steps, expected)
 
 
@@ -87,9 +87,9 @@ def test_a_right_guess_is_read_in_one_call(pair):
     pair.always(24)
     request = Request(prompt=pair.tokens, max_tokens=9, ignore_stop_tokens=True)
     expected = pair.from_nothing(request)
-    guess = [step.token for step in expected]
+    hint = [step.token for step in expected]
     list(pair.drafting.complete(Request(prompt=[5], max_tokens=1)))
-    again = Request(prompt=pair.tokens, max_tokens=9, ignore_stop_tokens=True, guess=guess)
+    again = Request(prompt=pair.tokens, max_tokens=9, ignore_stop_tokens=True, draft_hint=hint)
     pair.agree(list(pair.drafting.complete(again)), expected)
     assert pair.drafting.last.decode_calls == 0
     assert pair.drafting.last.accepted == 8
@@ -98,7 +98,7 @@ def test_a_right_guess_is_read_in_one_call(pair):
 def test_nothing_that_was_wrongly_drafted_stays_cached(pair):
     pair.always(6)
     prompt = pair.tokens[:20]
-    request = Request(prompt=prompt, max_tokens=5, guess=[1, 2, 3, 4, 5, 6], ignore_stop_tokens=True)
+    request = Request(prompt=prompt, max_tokens=5, draft_hint=[1, 2, 3, 4, 5, 6], ignore_stop_tokens=True)
     answer = [step.token for step in pair.drafting.complete(request)]
     assert pair.drafting.cached_tokens == prompt + answer[:-1]
 
@@ -107,9 +107,9 @@ def test_an_abandoned_draft_leaves_a_cache_that_answers_rightly(pair):
     pair.always(8)
     request = Request(prompt=pair.tokens, max_tokens=8, ignore_stop_tokens=True)
     expected = pair.from_nothing(request)
-    guess = [step.token for step in expected]
+    hint = [step.token for step in expected]
     steps = pair.drafting.complete(
-        Request(prompt=pair.tokens, max_tokens=8, ignore_stop_tokens=True, guess=guess)
+        Request(prompt=pair.tokens, max_tokens=8, ignore_stop_tokens=True, draft_hint=hint)
     )
     assert next(steps).token == expected[0].token
     steps.close()
@@ -124,7 +124,7 @@ def test_a_model_whose_rows_depend_on_each_other_is_not_drafted_for(tiny_model, 
         assert not engine.drafts
         list(
             engine.complete(
-                Request(prompt=[3, 4, 3, 4, 3, 4], guess=[3, 4], max_tokens=4, ignore_stop_tokens=True)
+                Request(prompt=[3, 4, 3, 4, 3, 4], draft_hint=[3, 4], max_tokens=4, ignore_stop_tokens=True)
             )
         )
         assert engine.last.drafted == 0
@@ -171,10 +171,10 @@ def test_prompt_lookup_agrees_with_a_plain_search():
 
 
 def test_a_guess_is_silent_once_the_answer_left_it():
-    guess = DraftHint([1, 2, 3, 4])
-    assert guess.draft([], 3) == [1, 2, 3]
-    assert guess.draft([1, 2], 3) == [3, 4]
-    assert not guess.draft([1, 9], 3)
+    hint = DraftHint([1, 2, 3, 4])
+    assert hint.draft([], 3) == [1, 2, 3]
+    assert hint.draft([1, 2], 3) == [3, 4]
+    assert not hint.draft([1, 9], 3)
 
 
 class Scripted:

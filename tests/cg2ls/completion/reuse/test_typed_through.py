@@ -148,4 +148,4 @@ def test_the_rest_of_what_fits_no_more_is_the_engines_guess(scripted):
     session.complete("x = \n", 4)
     session.complete("x = foo(gamma, be\n", 17)
     request = engine.requests[-1]
-    assert engine.tokenizer.decode(request.guess) == request.forced.decode() + "ta)"
+    assert engine.tokenizer.decode(request.draft_hint) == request.forced.decode() + "ta)"
