@@ -84,7 +84,7 @@ def same(one: list[tuple[int, float]], other: list[tuple[int, float]]) -> int:
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
-def test_the_card_computes_what_the_processor_does(made, expected, precision):
+def test_the_gpu_computes_what_the_cpu_does(made, expected, precision):
     if precision == "nf4":
         pytest.importorskip("bitsandbytes")
     with Engine.open(made(precision)) as engine:
@@ -104,7 +104,7 @@ def test_the_card_computes_what_the_processor_does(made, expected, precision):
 
 
 @pytest.mark.parametrize("precision", ["fp16", "int4"])
-def test_a_recorded_decode_step_gives_what_a_launched_one_does(made, precision):
+def test_a_recorded_decode_step_gives_the_result_of_a_launched_one(made, precision):
     with Engine.open(made(precision), options=EngineOptions(cuda_graph=False, drafts=False)) as engine:
         launched = [answer(engine, text) for text in TEXTS]
     with Engine.open(made(precision), options=EngineOptions(cuda_graph=True, drafts=False)) as engine:
@@ -119,7 +119,7 @@ def test_a_recorded_decode_step_gives_what_a_launched_one_does(made, precision):
 
 
 @pytest.mark.parametrize("graph", [False, True])
-def test_what_is_typed_on_reads_only_what_is_new(made, graph):
+def test_typing_reads_only_new_tokens(made, graph):
     typed = TEXTS[0] + "file"
     with Engine.open(made("fp16"), options=EngineOptions(cuda_graph=graph)) as engine:
         answer(engine, TEXTS[0])
@@ -130,7 +130,7 @@ def test_what_is_typed_on_reads_only_what_is_new(made, graph):
     assert same(after, fresh) >= len(fresh) // 2
 
 
-def test_unloading_gives_the_cards_memory_back(made):
+def test_unloading_frees_the_gpus_memory(made):
     with Engine.open(made("fp16")) as engine:
         answer(engine, TEXTS[0])
         loaded = memory_used()

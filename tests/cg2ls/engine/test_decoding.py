@@ -1,4 +1,4 @@
-"""An answer ends before its time is over, and what was read stays read."""
+"""An answer ends before its time limit, and the cache keeps what was read."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def ask(engine: Engine, prompt: list[int], **limits: float) -> list[int]:
     return [step.token for step in engine.complete(request)]
 
 
-def test_the_text_so_far_is_returned_in_time(plain, words, monkeypatch):
+def test_the_answer_so_far_is_returned_within_the_time_limit(plain, words, monkeypatch):
     unlimited = ask(plain, words(20))
     ask(plain, [5])
     slow = Slow(plain, monkeypatch)
@@ -53,7 +53,7 @@ def test_the_text_so_far_is_returned_in_time(plain, words, monkeypatch):
     assert slow.now - began <= 0.0305
 
 
-def test_a_first_token_that_cannot_be_had_in_time_is_not_waited_for(plain, words, monkeypatch):
+def test_a_prefill_that_exceeds_the_time_limit_is_interrupted(plain, words, monkeypatch):
     slow = Slow(plain, monkeypatch)
     began = slow.now
     assert ask(plain, words(100), time_limit_ms=50) == []
@@ -62,7 +62,7 @@ def test_a_first_token_that_cannot_be_had_in_time_is_not_waited_for(plain, words
     assert plain.cached_tokens == words(48), "and what was read is there for the next request"
 
 
-def test_asking_again_goes_on_where_the_time_ended(plain, words, uncached, monkeypatch):
+def test_a_repeated_request_continues_after_the_time_limit(plain, words, uncached, monkeypatch):
     slow = Slow(plain, monkeypatch)
     answers = [ask(plain, words(100), time_limit_ms=50) for _ in range(3)]
     assert answers[:2] == [[], []]
@@ -71,7 +71,7 @@ def test_asking_again_goes_on_where_the_time_ended(plain, words, uncached, monke
     assert sum(slow.calls) == 100 + 29
 
 
-def test_an_answer_cut_by_time_is_completed_from_its_own_text_in_one_call(tiny_model, words, uncached):
+def test_an_answer_cut_by_the_time_limit_is_checked_as_a_draft_in_one_call(tiny_model, words, uncached):
     request = Request(prompt=words(20), max_tokens=12, ignore_stop_tokens=True)
     expected = [step.token for step in uncached(request)]
     with Engine.open(tiny_model, threads=1, options=EngineOptions(drafts=True)) as engine:
@@ -83,7 +83,7 @@ def test_an_answer_cut_by_time_is_completed_from_its_own_text_in_one_call(tiny_m
         assert engine.last.decode_calls <= 1
 
 
-def test_however_short_the_time_asking_again_gets_on(plain, words, monkeypatch):
+def test_repeated_requests_make_progress_with_any_time_limit(plain, words, monkeypatch):
     Slow(plain, monkeypatch)
     asked = 0
     while not (answer := ask(plain, words(100), time_limit_ms=0.001)):
@@ -92,7 +92,7 @@ def test_however_short_the_time_asking_again_gets_on(plain, words, monkeypatch):
     assert len(answer) == 1
 
 
-def test_a_draft_that_would_take_too_long_is_left_out(tiny_model, words, monkeypatch):
+def test_a_draft_that_would_exceed_the_time_limit_is_left_out(tiny_model, words, monkeypatch):
     with Engine.open(tiny_model, threads=1, options=EngineOptions(contexts=1, drafts=True)) as engine:
         engine._policy.choose_length = lambda source: 8
         slow = Slow(engine, monkeypatch)
@@ -101,7 +101,7 @@ def test_a_draft_that_would_take_too_long_is_left_out(tiny_model, words, monkeyp
         assert slow.now - began <= 0.035 + 1e-9
 
 
-def test_no_time_is_no_request():
+def test_a_time_limit_of_zero_is_refused():
     with pytest.raises(EngineError, match="time_limit_ms is 0, but must be above 0"):
         Request(prompt=[1], time_limit_ms=0)
 

@@ -1,4 +1,4 @@
-"""When an answer ends, what it reports, and who may ask."""
+"""The end of an answer, its report, and requests from several threads."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LONG = b"import os, sys; print(os.sep)"
 
 
 def stop_at(call: int):
-    """A stop callback that says yes from that call on (the first is 1), and counts its calls."""
+    """Return a stop callback that returns True from that call on (the first is 1) and counts its calls."""
 
     def stop() -> bool:
         stop.calls += 1
@@ -68,7 +68,7 @@ def test_a_prompt_that_fills_the_context_is_refused(engine, words):
         ({"prompt": [1], "top_p": 0.0}, "top_p is 0"),
     ],
 )
-def test_senseless_requests_are_refused(arguments, message):
+def test_invalid_requests_are_refused(arguments, message):
     with pytest.raises(EngineError, match=message):
         Request(**arguments)
 
@@ -130,7 +130,7 @@ def test_another_thread_waits_for_its_turn(engine, words):
     assert others == tokens
 
 
-def test_a_closed_engine_says_so(engine, words):
+def test_a_closed_engine_refuses_requests(engine, words):
     running = engine.complete(Request(prompt=words(10), forced=LONG))
     next(running)
     engine.close()
@@ -139,7 +139,7 @@ def test_a_closed_engine_says_so(engine, words):
         next(engine.complete(Request(prompt=words(3))))
 
 
-def test_an_error_of_the_runtime_is_one_sentence_and_the_engine_serves_on(
+def test_an_error_of_onnxruntime_is_one_sentence_and_the_next_request_is_answered(
     engine, uncached, words, monkeypatch
 ):
     request = Request(prompt=words(20), forced=LONG, max_tokens=5)

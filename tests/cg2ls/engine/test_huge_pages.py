@@ -79,13 +79,13 @@ def test_memory_in_use_moves_keeps_its_contents_and_hardly_grows():
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux moves memory to huge pages when asked")
-def test_it_does_not_hold_an_opening_up(memory, monkeypatch):
+def test_moving_pages_stops_at_its_time_limit(memory, monkeypatch):
     monkeypatch.setattr(huge_pages, "MAX_MOVE_S", -1.0)
     assert use_huge_pages() <= HUGE_PAGE_BYTES
 
 
 @pytest.mark.parametrize("setting", ["always madvise [never]\n", None])
-def test_where_the_system_has_none_nothing_is_done(monkeypatch, tmp_path, setting):
+def test_a_system_without_huge_pages_is_left_unchanged(monkeypatch, tmp_path, setting):
     if setting:
         (tmp_path / "enabled").write_text(setting)
     monkeypatch.setattr(huge_pages, "SETTING_FILE", tmp_path / "enabled")
@@ -108,7 +108,7 @@ def test_only_whole_huge_pages_of_private_memory_that_belongs_to_no_file_are_mov
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells which pages are in memory")
-def test_memory_that_is_mostly_unused_is_left_alone():
+def test_mostly_unused_memory_is_not_moved():
     with mmap.mmap(-1, SIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as unused:
         address = ctypes.addressof(ctypes.c_char.from_buffer(unused))
         for place in range(0, SIZE, 2 * mmap.PAGESIZE):

@@ -1,4 +1,4 @@
-"""Calls that keep everything in a device's memory give what calls on numpy's memory give."""
+"""Calls with device memory give the results of calls with numpy's memory."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_answers_are_the_same_wherever_the_inputs_lie(on_device, uncached, words
         assert answer == [step.token for step in uncached(request)]
 
 
-def test_what_is_kept_for_decoding_does_not_grow_with_the_lengths_of_prompts(engine, on_device, words):
+def test_bindings_kept_for_decoding_do_not_grow_with_prompt_lengths(engine, on_device, words):
     for opened in (engine, on_device):
         for count in range(1, 60):
             list(opened.complete(Request(prompt=words(count)[::-1], max_tokens=3, ignore_stop_tokens=True)))
@@ -48,21 +48,21 @@ def test_what_is_kept_for_decoding_does_not_grow_with_the_lengths_of_prompts(eng
 
 
 @given(st.integers(1, 200), st.data(), st.booleans())
-def test_in_pairs_no_call_has_an_odd_number_of_tokens_or_of_logits(count, data, logits):
+def test_padded_calls_have_even_numbers_of_tokens_and_logits(count, data, logits):
     rows = data.draw(st.integers(1, count))
     shape = CallShape.of(count, rows, RowPadding(tokens=True, logits=logits))
     assert (shape.count, shape.rows) == (count + count % 2, rows + (rows % 2 if logits else 0))
-    assert shape.first + shape.skipped == count - rows, "what was asked for begins where it should"
+    assert shape.first + shape.skipped == count - rows, "the requested logits begin at the right token"
     assert 0 <= shape.first <= shape.first + shape.rows <= shape.count
     assert shape.skipped in ((0, 1) if logits else (0,))
 
 
-def test_a_decoded_token_is_one_of_two_whose_logits_may_be_alone():
+def test_a_decoded_token_is_padded_to_two_and_its_logits_only_if_required():
     assert CallShape.of(1, 1, EVEN_ROWS) == CallShape(2, 0, 2)
     assert CallShape.of(1, 1, RowPadding(tokens=True, logits=False)) == CallShape(2, 0, 1)
 
 
-def test_out_of_pairs_a_call_is_what_was_asked_for():
+def test_without_padding_a_call_has_the_requested_shape():
     assert CallShape.of(7, 3, ANY_ROWS) == CallShape(7, 4, 3)
 
 

@@ -1,4 +1,4 @@
-"""What is cached never changes an answer (float32 weights), only its cost."""
+"""The cache never changes an answer (float32 weights), only its cost."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_typing_trace_is_answered_as_without_a_cache(shared, uncached, edits, 
 
 @settings(max_examples=15, deadline=None, derandomize=True)
 @given(stop_after=st.lists(st.integers(0, 9), min_size=1, max_size=4), chunk=st.integers(1, 8))
-def test_cancelled_requests_leave_a_cache_that_answers_rightly(shared, uncached, words, stop_after, chunk):
+def test_cancelled_requests_leave_a_valid_cache(shared, uncached, words, stop_after, chunk):
     shared.prefill_chunk = chunk
     for position, allowed in enumerate(stop_after):
         left = iter([False] * allowed)

@@ -1,4 +1,4 @@
-"""Several documents share a few contexts: the longest common prefix is found, the oldest makes room."""
+"""Several documents share a few contexts, chosen by longest common prefix and last use."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ def two(tiny_model):
         yield engine
 
 
-def test_going_back_to_a_document_finds_it_read(two):
+def test_returning_to_a_document_reuses_its_context(two):
     reused(two, text(1))
     reused(two, text(2))
     assert reused(two, [*text(1), 7]) == 40
     assert reused(two, [*text(2), 7]) == 40
 
 
-def test_the_document_unused_for_longest_makes_room(two):
+def test_the_least_recently_used_context_is_replaced(two):
     for seed in (1, 2, 1, 3):
         reused(two, text(seed))
     assert reused(two, [*text(1), 7]) == 40, "2 was older than 1"
     assert reused(two, [*text(2), 7]) == 0
 
 
-def test_typing_on_stays_in_its_context(two):
+def test_typing_continues_in_the_same_context(two):
     reused(two, text(1))
     reused(two, text(2))
     for typed in range(1, 20):
@@ -62,7 +62,7 @@ edits = st.lists(
 
 @settings(max_examples=20, deadline=None, derandomize=True)
 @given(edits=edits)
-def test_whatever_is_asked_in_whatever_order_the_answers_are_those_of_no_cache(tiny_model, uncached, edits):
+def test_answers_to_any_order_of_requests_are_those_without_a_cache(tiny_model, uncached, edits):
     with Engine.open(tiny_model, threads=1, options=EngineOptions(contexts=3)) as engine:
         for document, kept, typed in edits:
             prompt = (text(0, 10) + text(document, 60))[: kept + 1] + text(100 + typed, typed)
@@ -92,7 +92,7 @@ def test_a_limit_with_no_room_for_one_context_is_refused_with_the_number_it_woul
         Engine.open(tiny_model, threads=1, options=EngineOptions(memory_mb=0.01))
 
 
-def test_a_context_that_cannot_be_made_is_done_without(two, monkeypatch):
+def test_a_context_without_memory_is_not_made_and_requests_are_answered(two, monkeypatch):
     reused(two, text(1))
 
     def full() -> None:
@@ -111,6 +111,6 @@ def test_the_size_of_a_context_is_what_its_buffers_take(two):
 
 
 @pytest.mark.parametrize("options", [{"contexts": 0}, {"memory_mb": 0.0}, {"idle_s": -1.0}])
-def test_senseless_options_are_refused(options):
+def test_invalid_options_are_refused(options):
     with pytest.raises(EngineError, match=next(iter(options))):
         EngineOptions(**options)

@@ -1,4 +1,4 @@
-"""What happens to an open model: a provider dies, nobody asks for a while, its files change."""
+"""Lifetime of an open model: a provider fails, no request comes for a while, the files change."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from cg2ls.engine import Engine, EngineError, EngineOptions, Request, model_mana
 from cg2ls.models.folder.description import ModelFolderError
 
 
-class Mortal:
-    """A session that dies in its n-th run, and stays dead."""
+class FailingSession:
+    """Session that fails from its n-th run on."""
 
     def __init__(self, session: object, runs: int) -> None:
         self._session = session
@@ -37,40 +37,40 @@ class Mortal:
 
 
 @pytest.fixture
-def mortal(tiny_model, monkeypatch):
-    """Opens an engine on a provider that is to die after some runs, and counts openings."""
+def failing(tiny_model, monkeypatch):
+    """Open engines on a provider that fails after some runs, and record the opened providers."""
     really = model_runner.open_session
     opened: list[str] = []
-    sessions: list[Mortal] = []
+    sessions: list[FailingSession] = []
 
     def open_session(folder: Path, model: object, *, provider: str, **more: object):
         opened.append(provider)
         found = really(folder, model, provider="cpu", **more)
         if provider == "cpu":
             return found
-        sessions.append(Mortal(found.session, 10**9))
+        sessions.append(FailingSession(found.session, 10**9))
         return replace(found, session=sessions[-1], provider="openvino", reason="requested")
 
     monkeypatch.setattr(model_runner, "open_session", open_session)
-    told: list[str] = []
+    events: list[str] = []
 
     def launch(runs: int) -> Engine:
         engine = Engine.open(
             tiny_model,
             provider="openvino",
             threads=1,
-            on_event=told.append,
+            on_event=events.append,
             options=EngineOptions(drafts=False),
         )
         sessions[-1].left = runs
         return engine
 
-    return launch, told, opened
+    return launch, events, opened
 
 
 @pytest.mark.parametrize("runs", [0, 1, 2, 5])
-def test_a_provider_that_dies_is_replaced_in_the_middle_of_the_answer(mortal, words, uncached, runs):
-    launch, told, opened = mortal
+def test_a_failed_provider_is_replaced_during_the_answer(failing, words, uncached, runs):
+    launch, events, opened = failing
     engine = launch(runs)
     request = Request(prompt=words(150), max_tokens=10, temperature=1.0, ignore_stop_tokens=True, seed=4)
     steps = list(engine.complete(request))
@@ -78,31 +78,31 @@ def test_a_provider_that_dies_is_replaced_in_the_middle_of_the_answer(mortal, wo
     assert opened == ["openvino", "cpu"]
     assert engine.provider == "cpu"
     assert "openvino failed while it ran" in engine.provider_reason
-    assert len(told) == 1
-    assert "continues on the CPU" in told[0]
-    assert "CUDA failure 719" in told[0]
+    assert len(events) == 1
+    assert "continues on the CPU" in events[0]
+    assert "CUDA failure 719" in events[0]
 
 
-def test_it_is_replaced_once_for_all(mortal, words):
-    launch, told, opened = mortal
+def test_a_failed_provider_stays_replaced(failing, words):
+    launch, events, opened = failing
     engine = launch(1)
     for count in (30, 40):
         assert list(engine.complete(Request(prompt=words(count), max_tokens=3, ignore_stop_tokens=True)))
     engine.unload()
     assert list(engine.complete(Request(prompt=words(30), max_tokens=3, ignore_stop_tokens=True)))
     assert opened == ["openvino", "cpu", "cpu"]
-    assert len(told) == 1
+    assert len(events) == 1
 
 
-def test_candidates_survive_it_too(mortal, words, engine):
-    launch, _, _ = mortal
+def test_candidates_are_complete_after_a_provider_failed(failing, words, engine):
+    launch, _, _ = failing
     request = Request(prompt=words(30), max_tokens=6, temperature=1.0)
     expected = [[step.token for step in answer] for answer in engine.candidates(request, 3)]
-    dying = launch(3)
-    assert [[step.token for step in answer] for answer in dying.candidates(request, 3)] == expected
+    engine_to_fail = launch(3)
+    assert [[step.token for step in answer] for answer in engine_to_fail.candidates(request, 3)] == expected
 
 
-def test_where_the_processor_fails_there_is_nothing_to_fall_back_to(engine, words, monkeypatch):
+def test_a_failure_on_the_cpu_is_an_error(engine, words, monkeypatch):
     calls = engine._manager.runner.contexts.newest._binding
 
     def broken(*_: object) -> None:
@@ -115,7 +115,7 @@ def test_where_the_processor_fails_there_is_nothing_to_fall_back_to(engine, word
     assert list(engine.complete(Request(prompt=words(30), max_tokens=2, ignore_stop_tokens=True)))
 
 
-def test_an_unloaded_model_comes_back_with_the_next_request(engine, words):
+def test_an_unloaded_model_is_loaded_by_the_next_request(engine, words):
     request = Request(prompt=words(30), max_tokens=4, ignore_stop_tokens=True)
     before = list(engine.complete(request))
     engine.unload()
@@ -219,7 +219,7 @@ print(low, high, resident_mb(os.getpid()))
 """
 
 
-def test_unloading_gives_the_memory_back_to_the_system():
+def test_unloading_returns_the_memory_to_the_system():
     default = Path(__file__).parents[3] / "cg2ls" / "default"
     done = subprocess.run(
         [sys.executable, "-c", MEASURED, default], capture_output=True, text=True, check=True, env=os.environ

@@ -1,4 +1,4 @@
-"""Whether logits depend on what shares a call is measured on the model, not believed."""
+"""Whether logits depend on the other tokens of a call is measured on the model."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_a_model_whose_rows_are_independent_gives_the_same_bits(tiny_checkpoint,
         assert engine.measure_divergence(words(60)) == Divergence(0.0, 0, 16)
 
 
-def test_single_tokens_are_told_from_pairs(tiny_model, words, monkeypatch):
+def test_single_tokens_give_other_bits_than_pairs(tiny_model, words, monkeypatch):
     monkeypatch.setattr("cg2ls.engine.model_runner.choose_row_padding", lambda *_: ANY_ROWS)
     with Engine.open(Path(tiny_model), threads=1) as engine:
         found = engine.measure_divergence(words(60))
@@ -33,7 +33,7 @@ def test_single_tokens_are_told_from_pairs(tiny_model, words, monkeypatch):
     ids=["float", "int8"],
 )
 @pytest.mark.parametrize("exact", [True, False])
-def test_what_an_int8_model_adds_up_in_integers_is_read_alone_if_that_gives_the_same_bits(
+def test_an_int8_model_runs_single_rows_where_they_give_the_same_bits(
     tiny_checkpoint, tmp_path, words, monkeypatch, kv, alone, exact
 ):
     convert(tiny_checkpoint, tmp_path / "model", precision="int8", kv=kv, name="m")
@@ -48,7 +48,7 @@ def test_what_an_int8_model_adds_up_in_integers_is_read_alone_if_that_gives_the_
     assert padding == alone if exact else padding == EVEN_ROWS
 
 
-def test_the_engine_serves_on_afterwards(engine, words, uncached):
+def test_requests_are_answered_after_the_measurement(engine, words, uncached):
     from cg2ls.engine import Request
 
     engine.measure_divergence(words(60))

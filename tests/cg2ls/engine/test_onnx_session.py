@@ -1,4 +1,4 @@
-"""Opening a model: what is checked, what is said when it fails, and that nothing is printed."""
+"""Opening a model: checks, messages of failures, silent streams, the number of threads."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_nothing_but_the_answer_touches_the_streams(tiny_model):
     ("error", "says"),
     [(ModuleNotFoundError("x"), "is not installed"), (ImportError("libfoo.so"), r"does not load \(libfoo")],
 )
-def test_a_missing_onnxruntime_is_one_line_with_the_mend(tiny_model, monkeypatch, error, says):
+def test_a_missing_onnxruntime_is_one_line_with_the_remedy(tiny_model, monkeypatch, error, says):
     def fail(name: str) -> None:
         raise error
 
@@ -88,7 +88,7 @@ def test_cuda_is_taken_where_it_opens(tiny_model, monkeypatch):
     assert open_half(tiny_model, "auto").provider == "cuda"
 
 
-def test_a_graph_that_cuda_cannot_record_is_launched_call_by_call_and_that_is_said(tiny_model, monkeypatch):
+def test_a_graph_that_cuda_cannot_record_is_launched_and_the_reason_says_so(tiny_model, monkeypatch):
     fake_runtime(monkeypatch, {f"{CUDA[0]} recorded": [], CUDA[0]: CUDA})
     opened = open_half(tiny_model, "cuda", cuda_graph=True)
     assert (opened.provider, opened.cuda_graph) == ("cuda", False)
@@ -98,14 +98,14 @@ def test_a_graph_that_cuda_cannot_record_is_launched_call_by_call_and_that_is_sa
 
 
 @pytest.mark.parametrize(("got", "why"), [([], "no device"), (CPU, "could not start it")])
-def test_the_processor_takes_over_where_cuda_does_not_open_and_says_why(tiny_model, monkeypatch, got, why):
+def test_the_cpu_is_used_where_cuda_does_not_open_and_the_reason_says_why(tiny_model, monkeypatch, got, why):
     fake_runtime(monkeypatch, {CUDA[0]: got, CPU[0]: CPU})
     opened = open_half(tiny_model, "auto")
     assert opened.provider == "cpu"
     assert why in opened.reason
 
 
-def test_a_provider_that_was_asked_for_is_not_replaced(tiny_model, monkeypatch):
+def test_a_requested_provider_is_not_replaced(tiny_model, monkeypatch):
     fake_runtime(monkeypatch, {CUDA[0]: [], CPU[0]: CPU})
     with pytest.raises(EngineError, match=r"could not be opened \(cuda: no device"):
         open_half(tiny_model, "cuda")
@@ -146,7 +146,7 @@ def test_a_graph_the_runtime_rejects_is_one_sentence(tiny_model, tmp_path, monke
         Engine.open(tmp_path, threads=1, verify=False)
 
 
-def test_a_changed_file_is_refused_unless_not_looked_for(tiny_model, tmp_path):
+def test_a_changed_file_is_refused_unless_verification_is_off(tiny_model, tmp_path):
     for path in tiny_model.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
     weights = bytearray((tmp_path / "model.onnx.data").read_bytes())
@@ -176,7 +176,7 @@ def test_a_model_json_of_other_layers_is_refused_at_once(tiny_model, tmp_path):
         Engine.open(folder)
 
 
-def test_a_context_there_is_no_memory_for_is_one_sentence(tiny_model, monkeypatch):
+def test_too_little_memory_for_a_context_is_one_sentence(tiny_model, monkeypatch):
     def full(*_: object, **__: object) -> None:
         raise MemoryError("std::bad_alloc")
 
@@ -261,7 +261,7 @@ def test_efficiency_cores_do_not_count(tmp_path, file, numbers, fast):
     assert onnx_session.find_fast_cpus(speeds(tmp_path, file, *numbers), tmp_path) == fast
 
 
-def test_where_the_kernel_says_nothing_every_cpu_is_fast(tmp_path):
+def test_without_kernel_data_every_cpu_is_fast(tmp_path):
     assert onnx_session.find_fast_cpus({0, 3}, tmp_path) == {0, 3}
 
 

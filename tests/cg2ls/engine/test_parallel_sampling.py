@@ -55,7 +55,7 @@ def test_an_answer_that_is_complete_ends_alone(engine, words):
     assert tokens(answers) == [single[0][:1], single[1][:3], single[2]]
 
 
-def test_stopping_returns_what_there_is(engine, words):
+def test_stopping_returns_the_answers_so_far(engine, words):
     left = iter([False] * 4)
     answers = engine.candidates(
         Request(prompt=words(30), max_tokens=8, temperature=2.0, ignore_stop_tokens=True),
@@ -66,14 +66,16 @@ def test_stopping_returns_what_there_is(engine, words):
     assert engine.last.ended == "cancelled"
 
 
-def test_where_a_cache_cannot_be_copied_they_follow_one_another(engine, words, monkeypatch):
+def test_candidates_are_decoded_one_by_one_where_a_cache_cannot_be_copied(engine, words, monkeypatch):
     request = Request(prompt=words(30), max_tokens=6, temperature=1.5)
     expected = tokens(engine.candidates(request, 3))
     monkeypatch.setattr(ParallelSampling, "_is_batched", False)
     assert tokens(engine.candidates(request, 3)) == expected
 
 
-def test_too_many_for_the_memory_is_one_sentence_and_the_engine_serves_on(engine, words, monkeypatch):
+def test_too_many_candidates_for_the_memory_is_one_sentence_and_the_next_request_is_answered(
+    engine, words, monkeypatch
+):
     def full(*_: object, **__: object) -> None:
         raise MemoryError("std::bad_alloc")
 
@@ -85,6 +87,6 @@ def test_too_many_for_the_memory_is_one_sentence_and_the_engine_serves_on(engine
     assert len(engine.candidates(request, 2)) == 2
 
 
-def test_none_are_not_asked_for(engine):
+def test_zero_candidates_are_refused(engine):
     with pytest.raises(EngineError, match="number of candidates is 0"):
         engine.candidates(Request(prompt=[1]), 0)

@@ -29,14 +29,14 @@ def test_candidates(wanted, offered, kv_dtype, tried):
 
 
 @pytest.mark.parametrize("name", [name for name in PROVIDERS if name != "cpu"])
-def test_every_provider_of_the_table_can_be_asked_for_and_its_package_is_named_where_it_lacks(name):
+def test_every_provider_can_be_requested_and_a_missing_package_is_named(name):
     provider = PROVIDERS[name]
     assert [found.name for found in list_candidates(name, [provider.onnxruntime, CPU], "float32")] == [name]
     with pytest.raises(EngineError, match=re.escape(f"pip install '{provider.package}'")):
         list_candidates(name, [CPU], "float32")
 
 
-def test_auto_passes_over_what_nobody_measured():
+def test_auto_skips_unmeasured_providers():
     offered = [provider.onnxruntime for provider in PROVIDERS.values()]
     assert [found.name for found in list_candidates("auto", offered, "float16")] == ["cuda", "cpu"]
 

@@ -1,4 +1,4 @@
-"""A prior takes part in every choice, and is asked about the answer so far."""
+"""A prior takes part in every choice and is called with the answer so far."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def log_softmax(logits: Scores) -> Scores:
 
 
 class Only:
-    """Knows the answer: nearly all mass on one token after the other, the model's opinion on the rest."""
+    """Prior with most of the mass on the tokens of a known answer."""
 
     def __init__(self, answer: Sequence[int], sure: float = 0.9) -> None:
         self.answer = answer
@@ -73,7 +73,7 @@ def test_a_prior_without_numbers_is_an_error(engine, words):
 
 
 class Failing(Only):
-    """Raises, or answers nonsense, once so many tokens are there."""
+    """Prior that raises or returns invalid results after a number of tokens."""
 
     def __init__(self, answer: Sequence[int], after: int, how: str) -> None:
         super().__init__(answer)
@@ -100,7 +100,7 @@ WAYS = ["raises", "no numbers", "no distribution", "nothing", "draft raises", "d
 
 @pytest.mark.parametrize("after", [0, 3])
 @pytest.mark.parametrize("how", WAYS)
-def test_a_guarded_prior_that_fails_is_left_out_of_the_rest_of_the_answer(engine, words, how, after):
+def test_a_failed_guarded_prior_is_ignored_for_the_rest_of_the_answer(engine, words, how, after):
     written = engine.tokenizer.encode("the prior's own words")[:5]
     prior = Failing(written, after, how)
     guarded = GuardedPrior(prior, engine.tokenizer.special.vocab_size)
@@ -112,7 +112,7 @@ def test_a_guarded_prior_that_fails_is_left_out_of_the_rest_of_the_answer(engine
 
 
 @pytest.mark.parametrize("after", [0, 1, 4])
-def test_an_engine_answers_as_ever_after_a_prior_that_raised_inside_its_loop(engine, words, uncached, after):
+def test_the_next_answer_is_right_after_a_prior_raised_in_the_decode_loop(engine, words, uncached, after):
     request = Request(prompt=words(40), max_tokens=12)
     prior = Failing(engine.tokenizer.encode("the prior's own words"), after, "raises")
     with pytest.raises(KeyError):
@@ -123,7 +123,7 @@ def test_an_engine_answers_as_ever_after_a_prior_that_raised_inside_its_loop(eng
     assert list(engine.complete(request)) == uncached(request)
 
 
-def test_a_question_of_the_callers_that_raises_leaves_the_engine_as_it_was(engine, words, uncached):
+def test_the_next_answer_is_right_after_a_callback_raised(engine, words, uncached):
     def fails(_: object) -> bool:
         raise KeyError("a rule's")
 

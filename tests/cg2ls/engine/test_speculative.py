@@ -1,4 +1,4 @@
-"""Drafts save calls of the graph and never change an answer, whatever they say."""
+"""Drafts save calls of the graph and never change an answer."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def pair(request, tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactor
     forced=st.sampled_from([b"", b"wid", b"heigh"]),
     chunk=st.sampled_from([3, 16, 128]),
 )
-def test_an_answer_is_that_of_one_call_a_token_to_the_last_bit_where_it_is_quantized(
+def test_a_drafted_answer_is_that_of_one_call_per_token_to_the_last_bit_if_quantized(
     pair, cut, drafted, right, wrong, temperature, forced, chunk
 ):
     pair.always(drafted)
@@ -83,7 +83,7 @@ def test_an_answer_is_that_of_one_call_a_token_to_the_last_bit_where_it_is_quant
     pair.agree(steps, expected)
 
 
-def test_a_right_guess_is_read_in_one_call(pair):
+def test_a_right_draft_hint_is_confirmed_in_one_call(pair):
     pair.always(24)
     request = Request(prompt=pair.tokens, max_tokens=9, ignore_stop_tokens=True)
     expected = pair.from_nothing(request)
@@ -95,7 +95,7 @@ def test_a_right_guess_is_read_in_one_call(pair):
     assert pair.drafting.last.accepted == 8
 
 
-def test_nothing_that_was_wrongly_drafted_stays_cached(pair):
+def test_wrong_drafts_do_not_stay_cached(pair):
     pair.always(6)
     prompt = pair.tokens[:20]
     request = Request(prompt=prompt, max_tokens=5, draft_hint=[1, 2, 3, 4, 5, 6], ignore_stop_tokens=True)
@@ -103,7 +103,7 @@ def test_nothing_that_was_wrongly_drafted_stays_cached(pair):
     assert pair.drafting.cached_tokens == prompt + answer[:-1]
 
 
-def test_an_abandoned_draft_leaves_a_cache_that_answers_rightly(pair):
+def test_an_abandoned_draft_leaves_a_valid_cache(pair):
     pair.always(8)
     request = Request(prompt=pair.tokens, max_tokens=8, ignore_stop_tokens=True)
     expected = pair.from_nothing(request)
@@ -170,7 +170,7 @@ def test_prompt_lookup_agrees_with_a_plain_search():
     check()
 
 
-def test_a_guess_is_silent_once_the_answer_left_it():
+def test_a_draft_hint_gives_nothing_after_the_answer_differed():
     hint = DraftHint([1, 2, 3, 4])
     assert hint.draft([], 3) == [1, 2, 3]
     assert hint.draft([1, 2], 3) == [3, 4]
@@ -219,5 +219,5 @@ def test_where_a_longer_call_costs_as_much_as_single_ones_nothing_is_drafted():
     assert not Drafter([Scripted()], DraftLengthPolicy(measured(8.0))).draft([], 24)
 
 
-def test_no_more_is_drafted_than_is_of_use():
+def test_a_draft_is_not_longer_than_the_room_left():
     assert len(Drafter([Scripted()], DraftLengthPolicy(measured(1.1))).draft([], 2)) == 2
