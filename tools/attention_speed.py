@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cg2_training.model.allocator import keep_freed_memory
 from cg2_training.model.attention import causal_attention
+from cg2_training.run.hardware import keep_freed_memory
 from cg2ls.table import aligned
 
 SHAPES = ((4, 8, 1024, 64), (8, 8, 1024, 64), (16, 4, 512, 64), (1, 12, 2048, 64), (8, 4, 256, 32))

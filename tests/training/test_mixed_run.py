@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from cg2_training.data.shard_set import ShardSet
-from cg2_training.data.shards import TokenShard
-from cg2_training.run.plot import read_log
+from cg2_training.data.shards import ShardSet, TokenShard
+from cg2_training.run.progress import read_log
 from cg2_training.run.recipe import Recipe
 from cg2_training.trainer import Trainer
 

@@ -12,8 +12,7 @@ import torch
 from cg2_training.data.batches import MixedStream, RowStream, row_stream
 from cg2_training.data.loader import step_tensors
 from cg2_training.data.mixture import SourceMix
-from cg2_training.data.shard_set import ShardSet
-from cg2_training.data.shards import TokenShard, tokenize_corpus
+from cg2_training.data.shards import ShardSet, TokenShard, tokenize_corpus
 from cg2_training.errors import TrainingError
 from cg2_training.objective import ObjectiveConfig
 from cg2ls.models.codegen2 import CodeTokenizer

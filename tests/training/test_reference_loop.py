@@ -22,7 +22,7 @@ from cg2_training.data.batches import Batch, RowStream
 from cg2_training.data.shards import TokenShard
 from cg2_training.evaluate.losses import Evaluation, evaluate
 from cg2_training.model.codegen import CodeGen
-from cg2_training.run.plot import read_log
+from cg2_training.run.progress import read_log
 from cg2_training.run.recipe import Recipe
 from cg2_training.trainer import Trainer
 

@@ -17,7 +17,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from cg2_training.data.shards import TokenShard
 from cg2_training.errors import TrainingError
 from cg2_training.evaluate.losses import Evaluation
-from cg2_training.run.plot import read_log
+from cg2_training.run.progress import read_log
 from cg2_training.run.recipe import Recipe
 from cg2_training.run.state import saved_states
 from cg2_training.trainer import Trainer

@@ -15,26 +15,27 @@ from torch import Tensor
 
 from cg2_training.data.batches import Rows, RowStream, row_stream
 from cg2_training.data.loader import StepTensors, step_tensors
-from cg2_training.data.shard_set import ShardSet
-from cg2_training.data.shards import TokenShard
+from cg2_training.data.shards import ShardSet, TokenShard
 from cg2_training.errors import TrainingError
 from cg2_training.evaluate.losses import Evaluation, evaluate
 from cg2_training.export.checkpoint import export_checkpoint
-from cg2_training.model.allocator import keep_freed_memory
 from cg2_training.model.codegen import CodeGen, load_model, model_losses, region_mask
-from cg2_training.model.flops import flops_per_token, nominal_peak
-from cg2_training.model.precision import choose_precision
 from cg2_training.objective import IGNORED
 from cg2_training.optim.optimizer import MasterOptimizer, lr_scale
 from cg2_training.optim.sharded_optimizer import ShardedOptimizer
 from cg2_training.run.distributed import join, shard
-from cg2_training.run.plot import plot_losses
-from cg2_training.run.progress import Progress, Speed, open_progress
+from cg2_training.run.hardware import (
+    Threads,
+    choose_precision,
+    choose_threads,
+    flops_per_token,
+    keep_freed_memory,
+    nominal_peak,
+)
+from cg2_training.run.progress import Progress, Speed, open_progress, plot_losses
 from cg2_training.run.recipe import Recipe
 from cg2_training.run.resume import check_inputs, inputs_of, noted_threads
-from cg2_training.run.run_file import write_run
-from cg2_training.run.state import load_state, save_state
-from cg2_training.run.threads import Threads, choose_threads
+from cg2_training.run.state import load_state, save_state, write_run
 from cg2ls.models.codegen2 import Checkpoint
 
 Watch = Callable[[int, Evaluation], bool]

@@ -16,12 +16,12 @@ import pytest
 
 from cg2_training.adapt import adapt as adapt_module
 from cg2_training.adapt.adapt import AdaptOptions, NotBetterError, adapt
-from cg2_training.adapt.timing import KINDS, TRAINING_COST
-from cg2_training.adapt.workplace import Workplace
+from cg2_training.adapt.inputs import Workplace
+from cg2_training.adapt.recipe import KINDS, TRAINING_COST
 from cg2_training.data.loader import StepTensors
 from cg2_training.errors import TrainingError
 from cg2_training.evaluate.losses import Evaluation
-from cg2_training.run.plot import read_log
+from cg2_training.run.progress import read_log
 from cg2_training.run.recipe import Recipe
 from cg2_training.run.state import saved_states
 from cg2_training.trainer import Trainer

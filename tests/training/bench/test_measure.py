@@ -13,7 +13,7 @@ from cg2_training.bench import measure as bench
 from cg2_training.bench.measure import measure
 from cg2_training.data.shards import TokenShard
 from cg2_training.errors import TrainingError
-from cg2_training.model.flops import flops_per_token
+from cg2_training.run.hardware import flops_per_token
 from cg2_training.run.recipe import Recipe
 
 

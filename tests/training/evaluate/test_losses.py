@@ -13,11 +13,9 @@ import pytest
 from cg2_quantize import convert
 from cg2_quantize.checkpoint.synthetic import write_random_checkpoint
 from cg2_training.data.batches import Batch
-from cg2_training.data.shard_set import ShardSet
-from cg2_training.data.shards import TokenShard, tokenize_corpus
+from cg2_training.data.shards import ShardSet, TokenShard, tokenize_corpus
 from cg2_training.errors import TrainingError
-from cg2_training.evaluate.evaluation_target import open_subject
-from cg2_training.evaluate.folder_losses import cross_entropy
+from cg2_training.evaluate.evaluation_target import cross_entropy, open_subject
 from cg2_training.evaluate.losses import Score, evaluate, evaluate_table
 from cg2_training.objective import IGNORED, ObjectiveConfig
 from cg2ls.models.codegen2 import CodeGenConfig, CodeTokenizer

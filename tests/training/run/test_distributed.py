@@ -12,7 +12,7 @@ import pytest
 
 from cg2_training.data.shards import TokenShard
 from cg2_training.run.distributed import join
-from cg2_training.run.plot import read_log
+from cg2_training.run.progress import read_log
 from cg2_training.run.recipe import Recipe
 from cg2_training.run.state import saved_states
 from cg2_training.trainer import Trainer

@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cg2_training.data.shard_set import ShardSet
-from cg2_training.data.shards import TokenShard
+from cg2_training.data.shards import ShardSet, TokenShard
 from cg2_training.errors import TrainingError
-from cg2_training.run.plot import read_log
+from cg2_training.run.progress import read_log
 from cg2_training.run.recipe import Recipe
 from cg2_training.run.resume import changes, check_inputs, inputs_of
 from cg2_training.run.state import META, saved_states
@@ -170,8 +169,8 @@ def test_a_run_goes_on_with_the_threads_it_had(
     run = trained(recipe)
     assert json.loads((saved_states(run)[-1] / META).read_text())["threads"] == 1
     recipe["run"]["threads"] = 0
-    monkeypatch.setattr("cg2_training.run.threads.PROCESSORS", 7)
-    monkeypatch.setattr("cg2_training.run.threads._load", lambda: 0.0)
+    monkeypatch.setattr("cg2_training.run.hardware.PROCESSORS", 7)
+    monkeypatch.setattr("cg2_training.run.hardware._load", lambda: 0.0)
     again = Trainer(Recipe.from_dict(recipe), shard, shard, run)
     assert again.threads.count == 1
     assert "as before" in str(again.threads)

@@ -14,11 +14,9 @@ from typing import Any
 import torch
 
 from cg2_quantize.convert import convert
-from cg2_training.adapt.gather import SUFFIXES, SourceFile, gather, hold_out
-from cg2_training.adapt.recipe import adapt_recipe
+from cg2_training.adapt.inputs import SUFFIXES, SourceFile, Workplace, gather, hold_out, prepare
+from cg2_training.adapt.recipe import MEASURED_SHARE, Clock, Pacer, adapt_recipe, settled_sizes
 from cg2_training.adapt.stopping import EarlyStopping, score
-from cg2_training.adapt.timing import MEASURED_SHARE, Clock, Pacer, settled_sizes
-from cg2_training.adapt.workplace import Workplace, prepare
 from cg2_training.data.batches import RowStream
 from cg2_training.errors import TrainingError
 from cg2_training.evaluate.evaluation_target import open_subject
@@ -27,9 +25,9 @@ from cg2_training.export.checkpoint import export_checkpoint
 from cg2_training.model.codegen import load_model, model_losses
 from cg2_training.objective import ObjectiveConfig
 from cg2_training.run.distributed import join
-from cg2_training.run.plot import read_log
+from cg2_training.run.hardware import choose_threads
+from cg2_training.run.progress import read_log
 from cg2_training.run.recipe import Recipe
-from cg2_training.run.threads import choose_threads
 from cg2_training.trainer import Trainer
 from cg2ls.files import check_replaceable, replacing_folder, write_atomically
 from cg2ls.models.folder.description import DESCRIPTION, Language, ModelDescription

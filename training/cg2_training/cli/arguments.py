@@ -1,9 +1,10 @@
-"""Types of command-line arguments that refuse zero and nonsense in one line."""
+"""Command-line arguments that several commands share, and types that refuse zero and nonsense in one line."""
 
 from __future__ import annotations
 
 import argparse
 import math
+from pathlib import Path
 
 
 def count(text: str) -> int:
@@ -55,3 +56,20 @@ def _number(text: str) -> float:
         return float(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"must be a number, not {text!r}") from None
+
+
+SHARDS = "a token shard, or a folder with one for each source, which the recipe's [data] mixes"
+
+
+def add_recipe_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the recipe, what overrides it, and the shard to train on."""
+    parser.add_argument("recipe", type=Path, help="a recipe file (TOML)")
+    parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="SECTION.KEY=VALUE")
+    parser.add_argument("--seed", type=index, help="same as --set run.seed=N")
+    parser.add_argument("--train", type=Path, required=True, metavar="FOLDER", help=SHARDS)
+
+
+def recipe_overrides(arguments: argparse.Namespace) -> list[str]:
+    """What the command line changes in the recipe."""
+    seed = [] if arguments.seed is None else [f"run.seed={arguments.seed}"]
+    return [*arguments.overrides, *seed]

@@ -41,8 +41,7 @@ def add_bench(parser: argparse.ArgumentParser) -> None:
 
 def run_bench(arguments: argparse.Namespace) -> int:
     """Measures and prints."""
-    from cg2_training.bench.material import bench_recipe, make_shard
-    from cg2_training.bench.measure import measure
+    from cg2_training.bench.measure import bench_recipe, make_shard, measure
 
     recipe = bench_recipe(
         arguments.shape,

@@ -77,7 +77,7 @@ def _with_memory(arguments: argparse.Namespace) -> int:
 
 
 def _heldout(arguments: argparse.Namespace) -> int:
-    from cg2_training.data.shard_set import ShardSet
+    from cg2_training.data.shards import ShardSet
     from cg2_training.evaluate.evaluation_target import open_subject
     from cg2_training.evaluate.losses import Score, evaluate, evaluate_table, rounded
     from cg2_training.objective import INFILLS, ObjectiveConfig

@@ -10,8 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cg2_training.data.mixture import Schedule, SourceMix, mixes_for
-from cg2_training.data.shard_set import ShardSet
-from cg2_training.data.shards import TokenShard
+from cg2_training.data.shards import ShardSet, TokenShard
 from cg2_training.errors import TrainingError
 from cg2_training.objective import IGNORED, ObjectiveConfig, Row, causal_row, corrupt_row, labels_of
 from cg2ls.models.codegen2 import CodeTokenizer, SpecialTokens

@@ -5,9 +5,14 @@ from __future__ import annotations
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
+
 from cg2_training.errors import TrainingError
 from cg2_training.evaluate.losses import TokenLosses
+from cg2_training.objective import IGNORED
 from cg2ls.models.codegen2 import Checkpoint, CodeTokenizer
+from cg2ls.models.folder import ModelDescription
 
 
 def open_subject(path: Path, tokenizer: CodeTokenizer) -> tuple[TokenLosses, int]:
@@ -24,11 +29,58 @@ def open_subject(path: Path, tokenizer: CodeTokenizer) -> tuple[TokenLosses, int
             f"{path} has another tokenizer than the held-out shard; tokenize the text with its own."
         )
     if (path / "model.json").exists():
-        from cg2_training.evaluate.folder_losses import folder_losses
-        from cg2ls.models.folder import ModelDescription
-
         return folder_losses(path), ModelDescription.read(path).context_length
     from cg2_training.model.codegen import load_model, model_losses
 
     checkpoint = Checkpoint.open(path)
     return partial(model_losses, load_model(checkpoint)), checkpoint.config.n_positions
+
+
+CHUNK = 64
+"""Tokens of one call: the engine's size, since dynamic quantization depends on what shares a call."""
+
+
+def folder_losses(folder: Path) -> TokenLosses:
+    """Losses of a model folder's graph on the CPU, teacher-forced in chunks.
+
+    Raises:
+        ModelFolderError: it is not a model folder.
+        EngineError: onnxruntime cannot run it.
+    """
+    from cg2ls.engine.onnx_session import open_session
+    from cg2ls.engine.threads import default_threads
+
+    model = ModelDescription.read(folder)
+    session = open_session(folder, model, provider="cpu", threads=default_threads()).session
+    shape = model.architecture
+    cache = (1, shape.n_head, model.context_length, shape.head_dim)
+    names = [f"{layer}.{part}" for layer in range(shape.n_layer) for part in ("key", "value")]
+    outputs = ["logits", *(f"present.{name}" for name in names)]
+
+    def row_losses(tokens: npt.NDArray[np.int64], labels: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+        past = {f"past_key_values.{name}": np.zeros(cache, np.float32) for name in names}
+        losses = np.zeros(len(tokens), np.float32)
+        for start in range(0, len(tokens), CHUNK):
+            chunk = tokens[start : start + CHUNK]
+            end = start + len(chunk)
+            feeds = {
+                "input_ids": chunk[None],
+                "seqlens_k": np.array([end - 1], np.int32),
+                "total_sequence_length": np.array(end, np.int32),
+                "logits_positions": np.arange(len(chunk), dtype=np.int64),
+            }
+            logits, *present = session.run(outputs, feeds | past)
+            past = {f"past_key_values.{name}": value for name, value in zip(names, present, strict=True)}
+            losses[start:end] = cross_entropy(logits[0], labels[start:end])
+        return losses
+
+    return lambda batch: np.stack([row_losses(*row) for row in zip(batch.tokens, batch.labels, strict=True)])
+
+
+def cross_entropy(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+    """Nats of labels [time] under logits [time, vocab]; zero where IGNORED."""
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    normalizer = np.log(np.exp(shifted).sum(axis=-1))
+    kept = np.where(labels == IGNORED, 0, labels)
+    losses = normalizer - np.take_along_axis(shifted, kept[:, None], axis=-1)[:, 0]
+    return np.where(labels == IGNORED, np.float32(0), losses).astype(np.float32)

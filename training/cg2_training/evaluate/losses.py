@@ -12,8 +12,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from cg2_training.data.batches import Batch, RowStream
-from cg2_training.data.shard_set import ShardSet
-from cg2_training.data.shards import TokenShard
+from cg2_training.data.shards import ShardSet, TokenShard
 from cg2_training.errors import TrainingError
 from cg2_training.objective import IGNORED, INFILLS, ObjectiveConfig
 from cg2ls.models.codegen2 import CodeTokenizer, SpecialTokens

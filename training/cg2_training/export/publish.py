@@ -7,16 +7,16 @@ import shutil
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 from cg2_quantize.convert import convert
-from cg2_training.data.shard_set import ShardSet
+from cg2_training.data.shards import ShardSet
 from cg2_training.errors import TrainingError
 from cg2_training.evaluate.evaluation_target import open_subject
 from cg2_training.evaluate.losses import Evaluation, evaluate
-from cg2_training.export.model_card import render_card
 from cg2_training.run.recipe import Recipe
-from cg2_training.run.run_file import read_run
+from cg2_training.run.state import read_run
 from cg2ls.files import check_replaceable, replacing_folder
 from cg2ls.models.folder.description import DESCRIPTION, Language, ModelDescription
 from cg2ls.models.folder.facts import Facts
@@ -99,3 +99,115 @@ def _corpus_report(corpus: Path) -> dict[str, Any]:
             f"{corpus} has no readable corpus.json ({error}); name a folder of corpus build."
         ) from None
     return report
+
+
+CARD = """\
+# {name}
+
+A CodeGen2 model ({parameters:,} parameters, {precision}, {size:.1f} MB) for {language}, trained from scratch by
+this project's own commands. It completes lines and short blocks; it is small, and wrong often.
+
+| | |
+| --- | --- |
+| shape | {n_layer} layers x {n_embd}, {n_head} heads, context {context_length} tokens, vocabulary {vocab_size} |
+| objective | causal LM and file-level span corruption, {infill:.0%} of the rows corrupted |
+| corpus | {train_files:,} files, {train_mb:.0f} MB of text; manifest SHA-256 `{manifest_sha256}` |
+| seen | {steps:,} steps of {rows} rows: {tokens:,} tokens |
+| seed | {seed} |
+| held out | {heldout} |
+| licence | {license} (each source's own licence stands in the manifest) |
+
+Held-out loss, {eval_rows} rows of each kind:
+
+| | float32 | as shipped ({precision}) |
+| --- | --- | --- |
+| bits per byte, continuation | {float_bpb:.3f} | {bpb:.3f} |
+| nats per token, infill answers | {float_infill:.3f} | {infill_nats:.3f} |
+
+![Training loss and held-out bits per byte](loss.png)
+
+## Commands
+
+{commands}
+
+The recipe as it was run, overrides of the file included:
+
+{recipe}
+"""
+
+BUILT = """\
+    cg2-train corpus build training/manifests/{manifest} -o runs/corpus
+    cg2-train tokenizer runs/corpus/train.jsonl -o runs/tokenizer.json --vocab-size {vocab_size} --masks {masks}
+    cg2-train tokenize runs/corpus/train.jsonl --tokenizer runs/tokenizer.json -o runs/train
+    cg2-train tokenize runs/corpus/heldout.jsonl --tokenizer runs/tokenizer.json -o runs/heldout
+    cg2-train pretrain training/recipes/{name}.toml --train runs/train --heldout runs/heldout --run runs/{name}
+    cg2-train export runs/{name} --heldout runs/heldout --corpus runs/corpus -o cg2ls/default --format {precision}"""
+
+COLLECTED = """\
+    cg2-train corpus collect SOURCES -o runs/corpus
+    cg2-train tokenizer runs/corpus -o runs/tokenizer.json --vocab-size {vocab_size} --masks {masks}
+    cg2-train tokenize runs/corpus --tokenizer runs/tokenizer.json -o runs/shards
+    cg2-train pretrain RECIPE --train runs/shards/train --heldout runs/shards/heldout --run runs/{name}
+    cg2-train export runs/{name} --heldout runs/shards/heldout --corpus runs/corpus \\
+      -o models/{name} --format {precision}"""
+
+
+def render_card(
+    recipe: Recipe,
+    step: int,
+    corpus: dict[str, Any],
+    measured: Evaluation,
+    shipped: Evaluation,
+    folder: Path,
+) -> str:
+    """The card as Markdown.
+
+    Args:
+        recipe: what was trained.
+        step: steps done.
+        corpus: the corpus build's report.
+        measured: the float32 checkpoint's held-out loss.
+        shipped: the model folder's.
+        folder: the model folder.
+    """
+    model = ModelDescription.read(folder)
+    collected = "benchmarks" in corpus
+    held_out = [name for name, source in corpus["sources"].items() if source["split"] == "heldout"]
+    if collected:
+        held_out = [f"{corpus['files']['heldout']:,} documents of the same sources"]
+    commands = (COLLECTED if collected else BUILT).format(
+        manifest=corpus["manifest"],
+        name=recipe.name,
+        vocab_size=recipe.model.vocab_size,
+        masks=recipe.model.n_masks,
+        precision=model.precision,
+    )
+    return CARD.format(
+        name=recipe.name,
+        commands=commands,
+        parameters=recipe.model.config().n_parameters,
+        precision=model.precision,
+        size=sum(path.stat().st_size for path in folder.iterdir()) / 1e6,
+        language=", ".join(model.languages).capitalize(),
+        n_layer=recipe.model.n_layer,
+        n_embd=recipe.model.n_embd,
+        n_head=recipe.model.n_head,
+        context_length=recipe.model.context_length,
+        vocab_size=recipe.model.vocab_size,
+        infill=recipe.objective.infill_share,
+        train_files=corpus["files"]["train"],
+        train_mb=corpus["bytes"]["train"] / 1e6,
+        manifest_sha256=corpus["manifest_sha256"],
+        steps=step,
+        rows=recipe.run.rows_per_step,
+        tokens=step * recipe.run.rows_per_step * recipe.model.context_length,
+        seed=recipe.run.seed,
+        heldout=", ".join(held_out),
+        license=model.license,
+        eval_rows=measured.rows,
+        float_bpb=measured.bits_per_byte,
+        bpb=shipped.bits_per_byte,
+        float_infill=measured.infill_nats,
+        infill_nats=shipped.infill_nats,
+        recipe=indent(recipe.to_toml(), "    "),
+    )

@@ -6,8 +6,7 @@ itself; the share of masked text is drawn anew for each part and span lengths ar
 between characters and spans that end at a line are this project's choice, as is whatever is an option.
 """
 
-from cg2_training.objective.config import IGNORED, INFILLS, ObjectiveConfig
-from cg2_training.objective.labels import labels_of
+from cg2_training.objective.config import IGNORED, INFILLS, ObjectiveConfig, labels_of
 from cg2_training.objective.layout import corrupt
 from cg2_training.objective.rows import Row, causal_row, corrupt_row
 from cg2_training.objective.spans import choose_spans

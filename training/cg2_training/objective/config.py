@@ -1,8 +1,13 @@
-"""What the training objective can be told."""
+"""Options of the training objective, and which labels bear loss."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from cg2ls.models.codegen2 import SpecialTokens
 
 IGNORED = -100
 """Label of a position that bears no loss."""
@@ -88,3 +93,18 @@ class ObjectiveConfig:
             if getattr(self, name) and self.infill != "span_corruption":
                 return f"objective.{name} needs infill = 'span_corruption', not {self.infill!r}."
         return ""
+
+
+IntArray = npt.NDArray[np.integer]
+
+
+def labels_of(tokens: IntArray, special: SpecialTokens) -> IntArray:
+    """Next-token labels of ids [..., time + 1], int64 [..., time].
+
+    No loss falls on `<mask_N>`, on `<sep>` and on the `<|endoftext|>` before it: where a mask stands is
+    chance, and the server writes all three itself.
+    """
+    labels = tokens[..., 1:].astype(np.int64)
+    before_sep = np.zeros(labels.shape, dtype=bool)
+    before_sep[..., :-1] = labels[..., 1:] == special.sep
+    return np.where((labels >= special.first_mask_id) | (labels == special.sep) | before_sep, IGNORED, labels)

@@ -10,9 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from cg2_training.objective.config import ObjectiveConfig
-from cg2_training.objective.lengths import IntArray, draw_lengths
-
-Span = tuple[int, int]
+from cg2_training.objective.placement import IntArray, Span, covering_spans
+from cg2_training.objective.syntax import syntax_spans
 
 CHARS_PER_TOKEN = 3
 """About what code has; UL2 states its lengths in tokens."""
@@ -51,16 +50,12 @@ def _drawn(text: str, config: ObjectiveConfig, rng: np.random.Generator, masks: 
         return psm_span(len(text), rng)
     if config.infill == "ul2":
         return ul2_spans(len(text), masks, rng)
-    if config.syntax_share and rng.random() < config.syntax_share:
-        from cg2_training.objective.syntax import syntax_spans
-
-        if spans := syntax_spans(text, config, rng):
-            return spans
-    if config.dense_share and rng.random() < config.dense_share:
-        from cg2_training.objective.dense import dense_spans
-
-        if spans := dense_spans(text, config, rng, masks=masks):
-            return spans
+    is_syntax = config.syntax_share > 0 and rng.random() < config.syntax_share
+    if is_syntax and (spans := syntax_spans(text, config, rng)):
+        return spans
+    is_dense = config.dense_share > 0 and rng.random() < config.dense_share
+    if is_dense and (spans := dense_spans(text, config, rng, masks=masks)):
+        return spans
     spans = uniform_spans(len(text), config, rng, masks=masks)
     if config.early_start_share:
         spans = _from_line_starts(text, spans, config, rng)
@@ -70,27 +65,7 @@ def _drawn(text: str, config: ObjectiveConfig, rng: np.random.Generator, masks: 
 def uniform_spans(size: int, config: ObjectiveConfig, rng: np.random.Generator, *, masks: int) -> list[Span]:
     """Spans of uniform lengths that cover a share of the text which is drawn first."""
     share = rng.uniform(config.min_mask_ratio, config.max_mask_ratio)
-    return _covering(share, size, config.max_span_chars, min(config.max_spans, masks), rng)
-
-
-def _covering(share: float, size: int, longest: int, max_spans: int, rng: np.random.Generator) -> list[Span]:
-    """Spans of uniform lengths that cover this share of `size` characters, and at least one of them."""
-    total = min(size - 1, max(1, round(share * size)))
-    gaps = size - total + 1
-    return place(draw_lengths(total, longest, min(max_spans, gaps), rng).tolist(), size, rng)
-
-
-def place(lengths: Sequence[int], size: int, rng: np.random.Generator) -> list[Span]:
-    """Spans of these lengths in a text of `size` characters; the unmasked rest is spread over the gaps uniformly."""
-    inner_gaps = len(lengths) - 1
-    free = size - sum(lengths) - inner_gaps
-    cuts = np.sort(rng.integers(0, free + 1, size=len(lengths)))
-    spans, before = [], 0
-    for number, (cut, length) in enumerate(zip(cuts.tolist(), lengths, strict=True)):
-        start = cut + before + number
-        spans.append((start, start + length))
-        before += length
-    return spans
+    return covering_spans(share, size, config.max_span_chars, min(config.max_spans, masks), rng)
 
 
 def psm_span(size: int, rng: np.random.Generator) -> list[Span]:
@@ -108,7 +83,7 @@ def ul2_spans(size: int, masks: int, rng: np.random.Generator) -> list[Span]:
     if chosen == len(UL2_DENOISERS):
         return [(int(rng.integers(1, size)), size)]
     share, tokens = UL2_DENOISERS[chosen]
-    return _covering(share, size, 2 * tokens * CHARS_PER_TOKEN - 1, masks, rng)
+    return covering_spans(share, size, 2 * tokens * CHARS_PER_TOKEN - 1, masks, rng)
 
 
 def _to_line_ends(
@@ -160,3 +135,35 @@ def _from_token_starts(
         drawn.append((start, end))
         limit = end
     return drawn
+
+
+def dense_spans(text: str, config: ObjectiveConfig, rng: np.random.Generator, *, masks: int) -> list[Span]:
+    """Spans on random lines, at most one a line and none on neighbouring lines, which could touch.
+
+    Their share of the text is what their number and lengths make it, never above `max_mask_ratio`.
+    """
+    lines = _lines(text)[int(rng.integers(2)) :: 2]
+    lines = [(start, end) for start, end in lines if text[start:end].strip()]
+    rng.shuffle(lines)
+    room = config.max_mask_ratio * len(text)
+    spans: list[Span] = []
+    for first, last in lines[: min(config.max_spans, masks)]:
+        # Nobody is asked to complete indentation.
+        first += len(text[first:last]) - len(text[first:last].lstrip())
+        start = int(rng.integers(first, last))
+        end = min(last, start + int(rng.integers(1, config.dense_span_chars + 1)))
+        if rng.random() < config.line_end_share:
+            end = last
+        if (room := room - (end - start)) < 0:
+            break
+        spans.append((start, end))
+    return sorted(spans)
+
+
+def _lines(text: str) -> list[Span]:
+    """Character ranges of the lines, newlines not included."""
+    found, start = [], 0
+    for line in text.split("\n"):
+        found.append((start, start + len(line)))
+        start += len(line) + 1
+    return found

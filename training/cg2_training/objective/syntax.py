@@ -10,7 +10,7 @@ import numpy as np
 
 from cg2_training.errors import TrainingError
 from cg2_training.objective.config import ObjectiveConfig
-from cg2_training.objective.spans import Span
+from cg2_training.objective.placement import Span
 
 
 def syntax_spans(text: str, config: ObjectiveConfig, rng: np.random.Generator) -> list[Span]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,13 @@ import torch
 
 from cg2_training.cli.arguments import amount, index, seconds
 from cg2_training.corpus.dedup import exact_key
-from cg2_training.data.shard_set import ShardSet
-from cg2_training.data.shards import TokenShard, read_documents, tokenize_corpus
+from cg2_training.data.shards import ShardSet, TokenShard, read_documents, tokenize_corpus
 from cg2_training.errors import TrainingError
-from cg2_training.model.flops import flops_per_token, nominal_peak
 from cg2_training.remote.installed_packages import Added, installed_documents, report_of
 from cg2_training.remote.upload import leave
+from cg2_training.run.hardware import flops_per_token, nominal_peak
+from cg2_training.run.progress import read_log
 from cg2_training.run.recipe import Recipe
-from cg2_training.run.run_length import of_length, steps_that_fit
 from cg2_training.trainer import Trainer
 from cg2ls.commandline import Parser, run_command
 from cg2ls.files import write_atomically
@@ -224,3 +224,20 @@ def _report(trainer: Trainer, ledger: Ledger) -> dict[str, Any]:
         "heldout": trainer.evaluate().to_dict(),
         "added": ledger.added or [],
     }
+
+
+SPARE = 0.92
+"""Share of the time left that is planned for: evaluations and saves come on top, and a machine may get slower."""
+
+
+def steps_that_fit(trainer: Trainer, seconds: float) -> int:
+    """Steps that the time left suffices for, those done included, at the speed of the last ones."""
+    speed = read_log(trainer.run / "log.jsonl")[-1]["tokens_per_s"]
+    tokens_per_step = trainer.recipe.run.rows_per_step * trainer.recipe.model.context_length
+    more = math.floor(SPARE * max(0.0, seconds) * speed / tokens_per_step)
+    return int(trainer.done + max(1, more))
+
+
+def of_length(recipe: Recipe, steps: int) -> Recipe:
+    """The recipe for so many steps. What a "wsd" schedule did before its decay stays right."""
+    return replace(recipe, run=replace(recipe.run, steps=steps))

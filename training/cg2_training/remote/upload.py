@@ -16,7 +16,7 @@ from torch import Tensor
 from cg2_training.errors import TrainingError
 from cg2_training.export.checkpoint import export_checkpoint
 from cg2_training.run.recipe import Recipe
-from cg2_training.run.run_file import RUN, write_run
+from cg2_training.run.state import RUN, write_run
 from cg2ls.files import replacing_folder, sha256_of, write_atomically
 from cg2ls.models.codegen2 import CodeTokenizer
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from cg2_training.model.flops import NOMINAL_PEAKS, flops_per_token
+from cg2_training.run.hardware import NOMINAL_PEAKS, flops_per_token
 from cg2_training.run.recipe import Recipe
 
 GIB = 1 << 30

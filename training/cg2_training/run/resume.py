@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cg2_training.data.shard_set import ShardSet
-from cg2_training.data.shards import TokenShard
+from cg2_training.data.shards import ShardSet, TokenShard
 from cg2_training.errors import TrainingError
 from cg2_training.run.recipe import Recipe
 from cg2_training.run.state import META, saved_states

@@ -19,6 +19,8 @@ from torch import Tensor
 
 from cg2_training.errors import TrainingError
 from cg2_training.run.distributed import Ranks
+from cg2_training.run.recipe import Recipe
+from cg2ls.files import write_atomically
 
 KEPT = 2
 """States kept; older ones are removed after a new one is whole."""
@@ -155,3 +157,31 @@ def _first_failure(problem: Any) -> str:
     """What went wrong in the first process that failed, in one line."""
     failure, _ = next(iter(problem.failures.values()))
     return str(failure).splitlines()[0]
+
+
+RUN = "run.json"
+
+
+def write_run(run: Path, step: int, recipe: Recipe) -> None:
+    """Notes the step that the checkpoint is of, and the recipe it was trained by."""
+    write_atomically(run / RUN, json.dumps({"step": step, "recipe": recipe.to_dict()}, indent=2) + "\n")
+
+
+def read_run(run: Path) -> tuple[int, Recipe]:
+    """Step and recipe of a run's checkpoint.
+
+    Raises:
+        TrainingError: the folder holds no checkpoint of a run, or its file is damaged.
+    """
+    path = run / RUN
+    try:
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        return int(raw["step"]), Recipe.from_dict(raw["recipe"], str(path))
+    except FileNotFoundError:
+        raise TrainingError(
+            f"{run} holds no checkpoint of a run; train first with cg2-train pretrain."
+        ) from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise TrainingError(
+            f"{path} is damaged ({error}); the same pretrain command writes it again."
+        ) from None

@@ -16,7 +16,7 @@ from cg2_training.errors import TrainingError
 from cg2_training.evaluate.evaluation_target import open_subject
 from cg2_training.remote.pack import Pack, pack_run
 from cg2_training.remote.upload import bring_home
-from cg2_training.run.run_file import read_run
+from cg2_training.run.state import read_run
 from cg2ls.models.codegen2 import CodeTokenizer
 
 

@@ -8,8 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cg2_training.adapt.recipe import LEARNING_RATE, ROWS, rhythm
-from cg2_training.adapt.timing import KINDS, MIN_ROWS, Pacer, Sizes, settled_sizes, sizes_for
+from cg2_training.adapt.recipe import (
+    KINDS,
+    LEARNING_RATE,
+    MIN_ROWS,
+    ROWS,
+    Pacer,
+    Sizes,
+    rhythm,
+    settled_sizes,
+    sizes_for,
+)
 from cg2_training.objective import ObjectiveConfig
 from cg2_training.optim.optimizer import lr_scale
 from cg2_training.run.recipe import ModelSection, OptimizerSection, Recipe, RunSection

@@ -1,7 +1,7 @@
 """The Hugging Face Trainer on CodeGenForCausalLM, at the same shape, rows and precision.
 
-A process of its own, run as `python -m cg2_training.bench.rival`. It trains a turn's steps whenever a line comes in
-on standard input, and answers with their seconds as a JSON line.
+A process of its own, run as `python -m cg2_training.bench.hf_trainer`. It trains a turn's steps whenever a line comes
+in on standard input, and answers with their seconds as a JSON line.
 """
 
 from __future__ import annotations

@@ -1,13 +1,15 @@
-"""How long the spans of one part are: uniform lengths whose sum is given."""
+"""Random spans of one part: uniform lengths whose sum is given, placed uniformly."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 IntArray = npt.NDArray[np.int64]
+Span = tuple[int, int]
 
 SWEEPS = 8
 """Redraws of every length in a pair with another one; two lengths are exact after the first."""
@@ -46,3 +48,25 @@ def draw_lengths(total: int, longest: int, max_spans: int, rng: np.random.Genera
         lengths[one] = rng.integers(np.maximum(1, sums - longest), np.minimum(longest, sums - 1) + 1)
         lengths[other] = sums - lengths[one]
     return lengths
+
+
+def covering_spans(
+    share: float, size: int, longest: int, max_spans: int, rng: np.random.Generator
+) -> list[Span]:
+    """Spans of uniform lengths that cover this share of `size` characters, and at least one of them."""
+    total = min(size - 1, max(1, round(share * size)))
+    gaps = size - total + 1
+    return place_spans(draw_lengths(total, longest, min(max_spans, gaps), rng).tolist(), size, rng)
+
+
+def place_spans(lengths: Sequence[int], size: int, rng: np.random.Generator) -> list[Span]:
+    """Spans of these lengths in a text of `size` characters; the unmasked rest is spread over the gaps uniformly."""
+    inner_gaps = len(lengths) - 1
+    free = size - sum(lengths) - inner_gaps
+    cuts = np.sort(rng.integers(0, free + 1, size=len(lengths)))
+    spans, before = [], 0
+    for number, (cut, length) in enumerate(zip(cuts.tolist(), lengths, strict=True)):
+        start = cut + before + number
+        spans.append((start, start + length))
+        before += length
+    return spans

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cg2_training.adapt.gather import SourceFile, gather, hold_out
+from cg2_training.adapt.inputs import SourceFile, gather, hold_out
 from cg2_training.errors import TrainingError
 
 texts = st.text("ab\n", min_size=1, max_size=60)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cg2_training.objective.lengths import draw_lengths
+from cg2_training.objective.placement import draw_lengths
 
 
 @given(st.integers(1, 5000), st.integers(1, 2000), st.integers(1, 900), st.integers(0, 1000))

@@ -1,0 +1,182 @@
+"""The commands `cg2-train plan`, `pretrain` and `export`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cg2_training.cli.arguments import add_recipe_options, amount, count, recipe_overrides, share
+
+if TYPE_CHECKING:
+    from cg2_training.run.recipe import Recipe
+
+GPUS = ("H100", "H200", "A100", "L40S", "4090")
+
+PLAN_EXAMPLE = """\
+example:
+  cg2-train plan training/recipes/codegen2-1b.toml --gpu H100 --gpus 8
+The figures are estimates; the page docs/training.md says from which formulas.
+"""
+
+
+def add_plan(parser: argparse.ArgumentParser) -> None:
+    """Adds the command's arguments."""
+    parser.epilog = PLAN_EXAMPLE
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("recipe", type=Path)
+    parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="SECTION.KEY=VALUE")
+    parser.add_argument("--gpu", choices=GPUS, default="H100")
+    parser.add_argument("--gpus", type=count, default=1)
+    parser.add_argument(
+        "--mfu", type=share, default=0.40, help="share of peak to assume (default: %(default)s)"
+    )
+    parser.add_argument("--train", type=Path, metavar="FOLDER", help="token shards, to count epochs")
+    parser.add_argument("--json", action="store_true")
+    parser.set_defaults(run_command=_run_plan)
+
+
+def _run_plan(arguments: argparse.Namespace) -> int:
+    """Prints the plan; the exit status is 1 if it has warnings."""
+    from cg2_training.errors import TrainingError
+    from cg2_training.run.plan import make_plan
+    from cg2_training.run.recipe import Recipe
+
+    if arguments.gpus < 1 or not 0 < arguments.mfu <= 1:
+        raise TrainingError("--gpus must be at least 1 and --mfu between 0 and 1.")
+    recipe = Recipe.load(arguments.recipe, arguments.overrides)
+    plan = make_plan(
+        recipe,
+        gpu=arguments.gpu,
+        gpus=arguments.gpus,
+        mfu=arguments.mfu,
+        epochs=_epochs(recipe, arguments.train) if arguments.train else None,
+    )
+    if arguments.json:
+        print(json.dumps(plan.to_dict(), indent=2))
+        return 1 if plan.warnings else 0
+    print(f"{plan.parameters / 1e6:,.1f}M parameters, {_amount(plan.tokens)} tokens, {plan.flops:.2e} FLOP")
+    print(
+        f"  memory of each {arguments.gpu}: {plan.total_gib:.1f} of {plan.gpu_gib} GiB"
+        f" (weights {plan.weights_gib:.1f}, gradients {plan.gradients_gib:.1f},"
+        f" optimizer {plan.optimizer_gib:.1f}, activations {plan.activations_gib:.1f})"
+    )
+    print(
+        f"  at {arguments.mfu:.0%} of the data sheet's peak: {plan.tokens_per_s:,.0f} tokens/s,"
+        f" {plan.hours:,.1f} hours on {arguments.gpus} x {arguments.gpu}"
+    )
+    if plan.epochs:
+        told = ", ".join(f"{name} {times:.2f} times" for name, times in plan.epochs.items())
+        print(f"  reads {told}")
+    for warning in plan.warnings:
+        print(f"  warning: {warning}")
+    return 1 if plan.warnings else 0
+
+
+def _epochs(recipe: Recipe, train: Path) -> dict[str, float]:
+    """How often the run reads each source."""
+    from cg2_training.data.batches import row_stream
+    from cg2_training.data.shards import ShardSet
+
+    run = recipe.run
+    stream = row_stream(
+        ShardSet.open(train), recipe.model.context_length, recipe.objective, run.seed, data=recipe.data
+    )
+    return stream.epochs(run.steps * run.rows_per_step)
+
+
+def _amount(tokens: float) -> str:
+    """Billions, or millions where there are fewer."""
+    return f"{tokens / 1e9:,.2f}B" if tokens >= 1e9 else f"{tokens / 1e6:,.2f}M"
+
+
+def add_pretrain(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments of `pretrain`."""
+    add_recipe_options(parser)
+    parser.add_argument(
+        "--heldout", type=Path, required=True, metavar="FOLDER", help="token shards to evaluate on, likewise"
+    )
+    parser.add_argument(
+        "--run", type=Path, required=True, metavar="FOLDER", help="states, log, checkpoint, picture"
+    )
+    parser.add_argument(
+        "--from",
+        type=Path,
+        dest="start",
+        metavar="CHECKPOINT",
+        help="weights to go on from; the recipe's warm-up warms the learning rate up again",
+    )
+    parser.add_argument(
+        "--minutes", type=amount, metavar="N", help="stop after this time; the same command goes on"
+    )
+    parser.add_argument(
+        "--accept-changes",
+        action="store_true",
+        help="go on with a run although its recipe, seed or tokens are others than before",
+    )
+    parser.set_defaults(run_command=_run_pretrain)
+
+
+def _run_pretrain(arguments: argparse.Namespace) -> int:
+    from cg2_training.data.shards import ShardSet
+    from cg2_training.run.recipe import Recipe
+    from cg2_training.trainer import Trainer
+    from cg2ls.models.codegen2 import Checkpoint
+
+    recipe = Recipe.load(arguments.recipe, recipe_overrides(arguments))
+    trainer = Trainer(
+        recipe,
+        ShardSet.open(arguments.train),
+        ShardSet.open(arguments.heldout),
+        arguments.run,
+        start=Checkpoint.open(arguments.start) if arguments.start else None,
+        accept_changes=arguments.accept_changes,
+    )
+    if trainer.ranks.first:
+        for told in (trainer.precision, trainer.threads, *trainer.changes):
+            print(told, file=sys.stderr)
+    trainer.fit(deadline=time.monotonic() + 60 * arguments.minutes if arguments.minutes else math.inf)
+    print(
+        f"{arguments.run / 'checkpoint'}: {trainer.model.config.n_parameters:,} parameters, {trainer.done} steps"
+    )
+    return 0
+
+
+def add_export(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments of `export`."""
+    parser.add_argument("run", type=Path, help="the folder of a pretraining run")
+    parser.add_argument(
+        "--heldout", type=Path, required=True, metavar="FOLDER", help="token shard to measure on"
+    )
+    parser.add_argument(
+        "--corpus", type=Path, required=True, metavar="FOLDER", help="the built corpus, for the card"
+    )
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--format", choices=("int8", "int4", "fp32"), default="int8")
+    parser.add_argument(
+        "--language", default="python", help="what the corpus is written in (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--license", default="Apache-2.0", help="SPDX id of the weights (default: %(default)s)"
+    )
+    parser.set_defaults(run_command=_run_export)
+
+
+def _run_export(arguments: argparse.Namespace) -> int:
+    from cg2_training.export.publish import publish
+
+    card = publish(
+        arguments.run,
+        arguments.heldout,
+        arguments.corpus,
+        arguments.output,
+        precision=arguments.format,
+        language=arguments.language,
+        license_id=arguments.license,
+    )
+    print(card)
+    return 0
