@@ -13,7 +13,7 @@ from cg2_training.data.shards import TokenShard, read_documents, tokenize_corpus
 from cg2_training.data.tokenizer import train_tokenizer
 from cg2ls.models.codegen2 import CodeTokenizer
 
-MODULES = (
+STDLIB_MODULES = (
     "abc",
     "bisect",
     "calendar",
@@ -34,7 +34,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     library = Path(sysconfig.get_paths()["stdlib"])
     path = tmp_path_factory.mktemp("corpus") / "train.jsonl"
     with path.open("w", encoding="utf-8") as lines:
-        for module in MODULES:
+        for module in STDLIB_MODULES:
             lines.write(json.dumps({"text": (library / f"{module}.py").read_text("utf-8")}) + "\n")
     return path
 

@@ -12,7 +12,7 @@ import pytest
 from cg2_training.cli.main import main
 from cg2_training.run.recipe import Recipe
 from cg2ls.engine import Engine, Request
-from tests.training.conftest import MODULES
+from tests.training.conftest import STDLIB_MODULES
 
 
 def test_a_folder_becomes_a_model(
@@ -24,7 +24,7 @@ def test_a_folder_becomes_a_model(
     monkeypatch.chdir(tmp_path)
     library = Path(sysconfig.get_paths()["stdlib"])
     Path("project").mkdir()
-    for module in MODULES:
+    for module in STDLIB_MODULES:
         shutil.copy(library / f"{module}.py", "project")
     recipe["model"] |= {"n_embd": 64, "rotary_dim": 16, "vocab_size": 640}
     Path("toy.toml").write_text(Recipe.from_dict(recipe).to_toml())

@@ -23,7 +23,7 @@ def mixture(recipe: dict[str, Any]) -> Recipe:
 
 def trained(recipe: Recipe, shards: ShardSet, run: Path, stop_after: int = 0) -> Trainer:
     trainer = Trainer(recipe, shards, shards, run)
-    trainer.fit(progress=False, watch=lambda step, _: step != stop_after)
+    trainer.fit(progress=False, should_continue=lambda step, _: step != stop_after)
     return trainer
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from cg2_training.data.batches import MixedStream, RowStream, row_stream
-from cg2_training.data.loader import step_tensors
+from cg2_training.data.loader import load_batches
 from cg2_training.data.mixture import SourceMix
 from cg2_training.data.shards import ShardSet, TokenShard, tokenize_corpus
 from cg2_training.errors import TrainingError
@@ -55,7 +55,7 @@ def test_rows_come_from_the_source_they_are_said_to(shards: ShardSet) -> None:
 def test_workers_and_ranks_change_nothing(shards: ShardSet, workers: int) -> None:
     whole = [mixed(shards).batch(step, 4) for step in range(6)]
     shares = [
-        list(step_tensors(mixed(shards), 4, range(6), workers=workers, rank=rank, world=2)) for rank in (0, 1)
+        list(load_batches(mixed(shards), 4, range(6), workers=workers, rank=rank, world=2)) for rank in (0, 1)
     ]
     for step, batch in enumerate(whole):
         together = torch.cat([shares[rank][step].tokens for rank in (0, 1)])
@@ -63,8 +63,8 @@ def test_workers_and_ranks_change_nothing(shards: ShardSet, workers: int) -> Non
 
 
 def test_a_run_that_goes_on_sees_the_rows_it_would_have_seen(shards: ShardSet) -> None:
-    through = [batch.tokens for batch in step_tensors(mixed(shards), 3, range(9), workers=0)]
-    resumed = [batch.tokens for batch in step_tensors(mixed(shards), 3, range(4, 9), workers=0)]
+    through = [batch.tokens for batch in load_batches(mixed(shards), 3, range(9), workers=0)]
+    resumed = [batch.tokens for batch in load_batches(mixed(shards), 3, range(4, 9), workers=0)]
     assert all(map(torch.equal, through[4:], resumed))
 
 
@@ -91,7 +91,7 @@ def test_more_steps_than_the_mixture_has_rows_are_refused_before_the_first(shard
     stream = row_stream(shards, 64, CONFIG, 5, data=once)
     assert stream.limit
     with pytest.raises(TrainingError, match=f"used up after {stream.limit}; raise the epochs"):
-        next(step_tensors(stream, 4, range(10_000), workers=0))
+        next(load_batches(stream, 4, range(10_000), workers=0))
 
 
 def test_a_source_too_small_for_two_rows_is_named(shards: ShardSet) -> None:

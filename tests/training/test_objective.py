@@ -14,16 +14,16 @@ from cg2_training.errors import TrainingError
 from cg2_training.objective import (
     IGNORED,
     ObjectiveConfig,
-    causal_row,
     choose_spans,
     corrupt,
     corrupt_row,
-    labels_of,
+    make_causal_row,
+    make_labels,
 )
 from cg2ls.models.codegen2 import CodeTokenizer
 
 CONFIG = ObjectiveConfig(max_span_chars=50, max_spans=6)
-KINDS = {
+ROW_KINDS = {
     "span corruption": CONFIG,
     "PSM": replace(CONFIG, infill="psm"),
     "UL2": replace(CONFIG, infill="ul2"),
@@ -31,7 +31,7 @@ KINDS = {
     "early starts": replace(CONFIG, early_start_share=1.0),
     "fragments": replace(CONFIG, fragment_share=1.0),
 }
-kinds = st.sampled_from(sorted(KINDS)).map(KINDS.__getitem__)
+kinds = st.sampled_from(sorted(ROW_KINDS)).map(ROW_KINDS.__getitem__)
 texts = st.text(st.sampled_from(list("ab (\n\té🦊<>_1x")), max_size=300)
 
 
@@ -118,14 +118,14 @@ def test_no_loss_falls_on_what_the_server_writes(tokenizer: CodeTokenizer) -> No
     tokens = np.array(
         [65, special.mask(1), 66, special.end_of_text, special.sep, special.mask(1), 67, special.eom, 68]
     )
-    bearing = [int(label) for label in labels_of(tokens, special) if label != IGNORED]
+    bearing = [int(label) for label in make_labels(tokens, special) if label != IGNORED]
     assert bearing == [66, 67, special.eom, 68]
 
 
 def test_the_end_of_a_document_bears_loss(tokenizer: CodeTokenizer) -> None:
     special = tokenizer.special
     tokens = np.array([65, 66, special.end_of_text, 67])
-    assert labels_of(tokens, special).tolist() == [66, special.end_of_text, 67]
+    assert make_labels(tokens, special).tolist() == [66, special.end_of_text, 67]
 
 
 def test_psm_masks_what_lies_between_two_uniform_cuts() -> None:
@@ -218,7 +218,7 @@ def test_a_prefix_lm_marks_each_part_s_prompt(tokenizer: CodeTokenizer) -> None:
     assert corrupted.regions[first + 1] == 0
     assert corrupted.regions[second] == 2
 
-    causal = causal_row(row, special.end_of_text, np.random.default_rng(3))
+    causal = make_causal_row(row, special.end_of_text, np.random.default_rng(3))
     assert causal.tokens == row
     assert set(causal.regions) == {0, 1, 2}
-    assert causal_row(row, special.end_of_text).regions == [0] * len(row)
+    assert make_causal_row(row, special.end_of_text).regions == [0] * len(row)

@@ -176,7 +176,7 @@ def test_a_watch_can_end_the_run(recipe: dict[str, Any], shard: TokenShard, tmp_
         assert evaluation.bits_per_byte > 0
         return False
 
-    run.fit(progress=False, watch=watch)
+    run.fit(progress=False, should_continue=watch)
     assert seen == [6]
     assert [state.name for state in saved_states(tmp_path)] == ["00000005", "00000006"]
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from cg2_training.data.batches import Rows, RowStream, row_stream
-from cg2_training.data.loader import StepTensors, step_tensors
+from cg2_training.data.batches import RowStream, TrainingRows, row_stream
+from cg2_training.data.loader import StepTensors, load_batches
 from cg2_training.data.shards import ShardSet, TokenShard
 from cg2_training.errors import TrainingError
 from cg2_training.evaluate.losses import Evaluation, evaluate
@@ -23,7 +23,7 @@ from cg2_training.model.codegen import CodeGen, load_model, model_losses, region
 from cg2_training.objective import IGNORED
 from cg2_training.optim.optimizer import MasterOptimizer, lr_scale
 from cg2_training.optim.sharded_optimizer import ShardedOptimizer
-from cg2_training.run.distributed import join, shard
+from cg2_training.run.distributed import join_processes, shard_model
 from cg2_training.run.hardware import (
     Threads,
     choose_precision,
@@ -32,21 +32,21 @@ from cg2_training.run.hardware import (
     keep_freed_memory,
     nominal_peak,
 )
-from cg2_training.run.progress import Progress, Speed, open_progress, plot_losses
+from cg2_training.run.progress import RunProgress, TrainingSpeed, open_progress, plot_losses
 from cg2_training.run.recipe import Recipe
-from cg2_training.run.resume import check_inputs, inputs_of, noted_threads
+from cg2_training.run.resume import check_inputs, describe_inputs, saved_threads
 from cg2_training.run.state import load_state, save_state, write_run
 from cg2ls.models.codegen2 import Checkpoint
 
-Watch = Callable[[int, Evaluation], bool]
+ShouldContinue = Callable[[int, Evaluation], bool]
 """Told the step and its evaluation; whether to train on."""
 
-Pace = Callable[[Recipe, int, float], Recipe]
+AdjustLength = Callable[[Recipe, int, float], Recipe]
 """Told the recipe, the steps done and the seconds of a step; gives back the recipe of the length that fits."""
 
 
-def train_on(_step: int, _evaluation: Evaluation) -> bool:
-    """The watch of a run that ends at its recipe's last step."""
+def always_continue(_step: int, _evaluation: Evaluation) -> bool:
+    """Return the watch of a run that ends at its recipe's last step."""
     return True
 
 
@@ -71,7 +71,7 @@ class Trainer:
         accept_changes: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Builds everything and resumes from the newest state of `run`.
+        """Build everything and resumes from the newest state of `run`.
 
         Args:
             recipe: what to do.
@@ -92,15 +92,15 @@ class Trainer:
             )
         self.recipe, self.train, self.heldout, self.run = recipe, train, heldout, run
         self.clock = clock
-        self.inputs = inputs_of(recipe, train, heldout)
+        self.inputs = describe_inputs(recipe, train, heldout)
         self.changes = check_inputs(run, self.inputs, accept_changes=accept_changes)
         _check_heldout(ShardSet.of(heldout), recipe)
-        self.ranks = join()
+        self.ranks = join_processes()
         self.device = self.ranks.device
         self.threads = Threads(torch.get_num_threads(), "PyTorch's choice")
         if self.device.type == "cpu":
             keep_freed_memory()
-            self.threads = choose_threads(recipe.run.threads, noted_threads(run))
+            self.threads = choose_threads(recipe.run.threads, saved_threads(run))
             torch.set_num_threads(self.threads.count)
         if recipe.run.rows_per_step % self.ranks.world:
             raise TrainingError(
@@ -117,7 +117,7 @@ class Trainer:
                 raise TrainingError("run.int4_share is for one process; set it to 0 for several.")
             for block in self.model.transformer.h if compiled else ():
                 block.compile()
-            shard(self.model, self.model.transformer.h, self.ranks, dtype)
+            shard_model(self.model, self.model.transformer.h, self.ranks, dtype)
             self.optimizer = ShardedOptimizer(self.model, recipe.optimizer)
         else:
             self.optimizer = MasterOptimizer(
@@ -156,32 +156,32 @@ class Trainer:
         *,
         progress: bool = True,
         deadline: float = math.inf,
-        watch: Watch = train_on,
-        pace: Pace | None = None,
+        should_continue: ShouldContinue = always_continue,
+        adjust_length: AdjustLength | None = None,
     ) -> None:
-        """Trains to the recipe's last step, saving, evaluating and logging on the way.
+        """Train to the recipe's last step, saving, evaluating and logging on the way.
 
         Args:
             progress: whether to draw a progress bar.
             deadline: value of the clock after which no step begins; the state is saved then.
-            watch: asked after every evaluation whether to train on; the state is saved if not.
-            pace: asked after every step how long the run is to be, of a run of one process.
+            should_continue: asked after every evaluation whether to train on; the state is saved if not.
+            adjust_length: asked after every step how long the run is to be, of a run of one process.
 
         Raises:
             TrainingError: the loss is no longer finite; the last saved state is intact.
         """
         run = self.recipe.run
-        speed = Speed(run.rows_per_step * self.recipe.model.context_length, self.clock)
+        speed = TrainingSpeed(run.rows_per_step * self.recipe.model.context_length, self.clock)
         peak, flops = nominal_peak(self.device), flops_per_token(self.model.config)
-        with self._progress(progress) as told:
+        with self._progress(progress) as progress_log:
             for batch in self.batches(speed):
                 self._round_when_due()
                 scale = lr_scale(self.done, run.steps, self.recipe.optimizer)
                 loss, norm = self.step(batch, scale)
                 self.done += 1
                 speed.step_ended()
-                if pace:
-                    self.recipe = pace(self.recipe, self.done, speed.step_s)
+                if adjust_length:
+                    self.recipe = adjust_length(self.recipe, self.done, speed.step_s)
                     run = self.recipe.run
                 entry: dict[str, object] = {
                     "step": self.done,
@@ -199,32 +199,32 @@ class Trainer:
                     evaluation = self.evaluate()
                     speed.paused(self.clock() - began)
                     entry["heldout"] = evaluation.to_dict(digits=5)
-                    going &= not self.ranks.first or watch(self.done, evaluation)
-                if told:
-                    told.step(entry)
+                    going &= not self.ranks.first or should_continue(self.done, evaluation)
+                if progress_log:
+                    progress_log.step(entry)
                 going = self.ranks.agree(going)
                 if self.done % run.save_every == 0 or not going:
                     self.save()
                 if not going:
                     return
 
-    def _progress(self, shown: bool) -> AbstractContextManager[Progress | None]:
+    def _progress(self, shown: bool) -> AbstractContextManager[RunProgress | None]:
         """Where the run is told of; None in all processes but the first."""
         if not self.ranks.first:
             return nullcontext()
         return open_progress(self.run, self.recipe.name, self.done, self.recipe.run.steps, shown=shown)
 
-    def rows(self) -> Rows:
-        """The rows that the run trains on, by number."""
+    def rows(self) -> TrainingRows:
+        """Return the rows that the run trains on, by number."""
         recipe = self.recipe
         return row_stream(
             self.train, recipe.model.context_length, recipe.objective, recipe.run.seed, data=recipe.data
         )
 
-    def batches(self, speed: Speed) -> Iterator[StepTensors]:
-        """The batches from the step that comes next, to the recipe's last; `speed` is told of waits."""
+    def batches(self, speed: TrainingSpeed) -> Iterator[StepTensors]:
+        """Return the batches from the step that comes next, to the recipe's last; `speed` is told of waits."""
         run = self.recipe.run
-        batches = step_tensors(
+        batches = load_batches(
             self.rows(),
             run.rows_per_step,
             range(self.done, run.steps),
@@ -240,7 +240,7 @@ class Trainer:
             mark = self.clock()
 
     def step(self, batch: StepTensors, scale: float) -> tuple[float, float]:
-        """Trains on one batch; gives back its mean loss in nats per label and the gradient's norm."""
+        """Train on one batch; gives back its mean loss in nats per label and the gradient's norm."""
         tokens, labels, regions = (part.to(self.device, non_blocking=True) for part in batch)
         # FSDP averages gradients over the processes, so each one's loss counts for as many.
         world = self.ranks.world
@@ -262,7 +262,7 @@ class Trainer:
         return loss, norm
 
     def _round_when_due(self) -> None:
-        """Lets the model compute with rounded matrices in the recipe's last share of the steps."""
+        """Let the model compute with rounded matrices in the recipe's last share of the steps."""
         run = self.recipe.run
         if run.int4_share and isinstance(self.optimizer, MasterOptimizer):
             self.optimizer.round_weights(self.done >= round(run.steps * (1 - run.int4_share)))
@@ -279,7 +279,7 @@ class Trainer:
         )
 
     def save(self) -> None:
-        """Saves the state, the checkpoint in the Hugging Face layout and the picture of the losses."""
+        """Save the state, the checkpoint in the Hugging Face layout and the picture of the losses."""
         save_state(
             self.run,
             self.done,
@@ -300,7 +300,7 @@ class Trainer:
 
 
 def _initial(recipe: Recipe, start: Checkpoint | None) -> CodeGen:
-    """The model before its first step, float32."""
+    """Return the model before its first step, float32."""
     if start is None:
         model = CodeGen(recipe.model.config())
         model.init_weights(torch.Generator().manual_seed(recipe.run.seed))
@@ -313,7 +313,7 @@ def _initial(recipe: Recipe, start: Checkpoint | None) -> CodeGen:
 
 
 def _check_heldout(heldout: ShardSet, recipe: Recipe) -> None:
-    """Makes sure before the first step that there is something to evaluate on after the last."""
+    """Make sure before the first step that there is something to evaluate on after the last."""
     context = recipe.model.context_length
     for name, tokens in heldout.shards.items():
         try:

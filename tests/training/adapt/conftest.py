@@ -13,7 +13,7 @@ from cg2_training.data.tokenizer import train_tokenizer
 from cg2ls.models.codegen2 import CodeGenConfig
 from cg2ls.models.folder.facts import Facts
 
-MODULES = ("abc", "bisect", "calendar", "cmd", "colorsys", "copy", "fnmatch", "glob", "heapq", "shlex")
+STDLIB_MODULES = ("abc", "bisect", "calendar", "cmd", "colorsys", "copy", "fnmatch", "glob", "heapq", "shlex")
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +22,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("repository") / "My Project"
     library = Path(sysconfig.get_paths()["stdlib"])
     (folder / "package").mkdir(parents=True)
-    for module in MODULES:
+    for module in STDLIB_MODULES:
         (folder / "package" / f"{module}.py").write_bytes((library / f"{module}.py").read_bytes())
     (folder / "package" / "copy_of_glob.py").write_bytes((library / "glob.py").read_bytes())
     (folder / "package" / "empty.py").write_text("\n")

@@ -16,8 +16,8 @@ import pytest
 
 from cg2_training.adapt import adapt as adapt_module
 from cg2_training.adapt.adapt import AdaptOptions, NotBetterError, adapt
-from cg2_training.adapt.inputs import Workplace
-from cg2_training.adapt.recipe import KINDS, TRAINING_COST
+from cg2_training.adapt.inputs import AdaptInputs
+from cg2_training.adapt.recipe import ROW_KINDS, TRAINING_COST
 from cg2_training.data.loader import StepTensors
 from cg2_training.errors import TrainingError
 from cg2_training.evaluate.losses import Evaluation
@@ -130,17 +130,17 @@ class Machine:
             return step(trainer, batch, scale)
 
         def timed_evaluate(trainer: Trainer) -> Evaluation:
-            self.work(KINDS * trainer.recipe.run.evaluate_rows)
+            self.work(ROW_KINDS * trainer.recipe.run.evaluate_rows)
             return replace(evaluate(trainer), causal_nats=-self.now)
 
-        def timed_measure(folder: Path, place: Workplace, recipe: Recipe, rows: int) -> Evaluation:
-            self.work(KINDS * rows)
+        def timed_measure(folder: Path, place: AdaptInputs, recipe: Recipe, rows: int) -> Evaluation:
+            self.work(ROW_KINDS * rows)
             return replace(measure(folder, place, recipe, rows), causal_nats=-self.now)
 
         monkeypatch.setattr(Trainer, "step", timed_step)
         monkeypatch.setattr(Trainer, "evaluate", timed_evaluate)
         monkeypatch.setattr(adapt_module, "_measure", timed_measure)
-        monkeypatch.setattr(adapt_module, "row_seconds", lambda *_: self.row_s)
+        monkeypatch.setattr(adapt_module, "measure_row_seconds", lambda *_: self.row_s)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cg2_training.adapt.inputs import SourceFile, gather, hold_out
+from cg2_training.adapt.inputs import SourceFile, collect_files, hold_out
 from cg2_training.errors import TrainingError
 
 texts = st.text("ab\n", min_size=1, max_size=60)
@@ -18,7 +18,7 @@ repositories = st.dictionaries(
 
 
 def test_ignored_secret_empty_and_repeated_files_are_left_alone(repository: Path) -> None:
-    found = gather([repository], (".py",))
+    found = collect_files([repository], (".py",))
     names = {Path(file.path).name for file in found.files}
     assert "bisect.py" in names
     assert not names & {"made.py", "keys.py", "empty.py"}
@@ -27,12 +27,12 @@ def test_ignored_secret_empty_and_repeated_files_are_left_alone(repository: Path
 
 
 def test_only_the_wanted_names_are_read(repository: Path) -> None:
-    assert [file.path for file in gather([repository], (".md",)).files] == ["notes.md"]
+    assert [file.path for file in collect_files([repository], (".md",)).files] == ["notes.md"]
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="nowhere is not a folder"):
-        gather([tmp_path / "nowhere"], (".py",))
+        collect_files([tmp_path / "nowhere"], (".py",))
 
 
 @given(repositories)

@@ -9,15 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cg2_training.adapt.recipe import (
-    KINDS,
     LEARNING_RATE,
     MIN_ROWS,
-    ROWS,
+    ROW_KINDS,
+    ROWS_PER_STEP,
     Pacer,
     Sizes,
-    rhythm,
-    settled_sizes,
-    sizes_for,
+    choose_sizes,
+    evaluation_interval,
+    load_or_choose_sizes,
 )
 from cg2_training.objective import ObjectiveConfig
 from cg2_training.optim.optimizer import lr_scale
@@ -35,19 +35,19 @@ def recipe_of(steps: int) -> Recipe:
         optimizer=OptimizerSection(
             lr=LEARNING_RATE, schedule="wsd", warmup_steps=min(20, steps // 5), decay_share=0.7
         ),
-        run=RunSection(steps=steps, rows_per_step=8, evaluate_every=rhythm(steps)),
+        run=RunSection(steps=steps, rows_per_step=8, evaluate_every=evaluation_interval(steps)),
         objective=ObjectiveConfig(),
     )
 
 
 def test_a_fast_machine_gets_the_full_sizes() -> None:
-    assert sizes_for(0.01, 10) == Sizes()
-    assert Sizes().rows_per_step == ROWS
+    assert choose_sizes(0.01, 10) == Sizes()
+    assert Sizes().rows_per_step == ROWS_PER_STEP
 
 
 @given(st.floats(1e-6, 100), st.floats(0.1, 600))
 def test_sizes_are_at_least_one_and_never_grow_with_slowness(row_s: float, minutes: float) -> None:
-    sizes, slower = sizes_for(row_s, minutes), sizes_for(2 * row_s, minutes)
+    sizes, slower = choose_sizes(row_s, minutes), choose_sizes(2 * row_s, minutes)
     for name in ("rows_per_step", "evaluate_rows", "measure_rows"):
         assert (
             (1 if name == "rows_per_step" else MIN_ROWS)
@@ -55,12 +55,12 @@ def test_sizes_are_at_least_one_and_never_grow_with_slowness(row_s: float, minut
             <= getattr(sizes, name)
             <= getattr(Sizes(), name)
         )
-    assert sizes.measure_rows == MIN_ROWS or 2 * KINDS * sizes.measure_rows * row_s <= 60 * minutes * 0.5
+    assert sizes.measure_rows == MIN_ROWS or 2 * ROW_KINDS * sizes.measure_rows * row_s <= 60 * minutes * 0.5
 
 
 def test_sizes_stay_what_the_first_call_settled_on(tmp_path: Path) -> None:
-    first = settled_sizes(tmp_path / "sizes.json", lambda: 5.0, 1)
-    assert settled_sizes(tmp_path / "sizes.json", lambda: 0.001, 1) == first != Sizes()
+    first = load_or_choose_sizes(tmp_path / "sizes.json", lambda: 5.0, 1)
+    assert load_or_choose_sizes(tmp_path / "sizes.json", lambda: 0.001, 1) == first != Sizes()
 
 
 @given(

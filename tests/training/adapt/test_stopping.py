@@ -12,7 +12,7 @@ def evaluation(nats: float) -> Evaluation:
 
 def run(scores: list[float]) -> tuple[EarlyStopping, list[int], int]:
     kept: list[int] = []
-    stopping = EarlyStopping(best=3.0, keep=lambda: kept.append(stopping.best_step))
+    stopping = EarlyStopping(best=3.0, on_best=lambda: kept.append(stopping.best_step))
     for step, score in enumerate(scores, start=1):
         if not stopping(step, evaluation(score)):
             return stopping, kept, step
@@ -42,7 +42,7 @@ def test_a_resumed_run_knows_what_was() -> None:
         for step, score in [(2, 2.9), (4, 2.95), (6, 2.5), (8, 2.6)]
     ]
     kept: list[int] = []
-    stopping = EarlyStopping(best=3.0, keep=lambda: kept.append(1))
-    stopping.recall([{"step": 1, "loss": 1.0}, *entries], done=4)
+    stopping = EarlyStopping(best=3.0, on_best=lambda: kept.append(1))
+    stopping.replay_log([{"step": 1, "loss": 1.0}, *entries], done=4)
     assert (stopping.best, stopping.best_step, stopping.failures) == (2.9, 2, 1)
     assert not kept, "the weights of that step are there already"

@@ -47,8 +47,8 @@ def test_ratios_are_medians_over_the_rounds_not_ratios_of_medians(
         yield lambda: next(theirs)
 
     monkeypatch.setattr(bench._Ours, "__call__", turn)
-    monkeypatch.setattr(bench, "_rival", rival)
-    monkeypatch.setattr(bench, "matmul_peak", lambda *_: next(peaks))
+    monkeypatch.setattr(bench, "_hf_trainer", rival)
+    monkeypatch.setattr(bench, "measure_matmul_peak", lambda *_: next(peaks))
     parsed = Recipe.from_dict(recipe)
     found = measure(parsed, shard, tmp_path, turn=2, rounds=3, rival=True)
     tokens = 2 * parsed.run.rows_per_step * parsed.model.context_length

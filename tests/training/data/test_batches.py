@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cg2_training.data.batches import RowStream, answer_positions
+from cg2_training.data.batches import RowStream, find_answers
 from cg2_training.data.shards import TokenShard
 from cg2_training.errors import TrainingError
 from cg2_training.objective import IGNORED, ObjectiveConfig
@@ -31,9 +31,11 @@ def test_another_seed_gives_another_order(shard: TokenShard) -> None:
 
 def test_an_epoch_shows_every_row_once(shard: TokenShard) -> None:
     rows = stream(shard)
-    starts = {tuple(rows.source(number).tolist()) for number in range(rows.rows_per_epoch)}
+    starts = {tuple(rows.source_tokens(number).tolist()) for number in range(rows.rows_per_epoch)}
     assert len(starts) == rows.rows_per_epoch
-    assert tuple(rows.source(rows.rows_per_epoch).tolist()) not in starts, "the next epoch is cut elsewhere"
+    assert tuple(rows.source_tokens(rows.rows_per_epoch).tolist()) not in starts, (
+        "the next epoch is cut elsewhere"
+    )
 
 
 def test_labels_are_the_next_tokens(shard: TokenShard) -> None:
@@ -56,7 +58,7 @@ def test_answers_of_all_parts_are_marked_without_the_end_behind_them(shard: Toke
     row = np.array(
         [[65, end, 65, mask, end, sep, mask, 66, eom, end, 65, mask, end, sep, mask, 67, eom, end, 65, -1]]
     )
-    marked = answer_positions(row, special)[0]
+    marked = find_answers(row, special)[0]
     assert row[0][marked].tolist() == [mask, 66, eom, mask, 67, eom]
 
 

@@ -34,7 +34,7 @@ def test_a_document_longer_than_the_context_is_read_row_by_row(
     shard = tokenize_corpus(tmp_path / "c.jsonl", tokenizer, tmp_path / "shard", progress=False)
     stream = RowStream(shard, 64, ObjectiveConfig(infill_share=0), seed=3)
     rows = sorted(
-        (stream.source(n).tolist() for n in range(stream.rows_per_epoch)), key=text_order(shard.tokens)
+        (stream.source_tokens(n).tolist() for n in range(stream.rows_per_epoch)), key=text_order(shard.tokens)
     )
     together = [token for row in rows for token in row[:-1]]
     whole = shard.tokens.tolist()

@@ -15,7 +15,7 @@ from cg2_quantize.checkpoint.synthetic import write_random_checkpoint
 from cg2_training.data.batches import Batch
 from cg2_training.data.shards import ShardSet, TokenShard, tokenize_corpus
 from cg2_training.errors import TrainingError
-from cg2_training.evaluate.evaluation_target import cross_entropy, open_subject
+from cg2_training.evaluate.evaluation_target import cross_entropy, open_evaluation_target
 from cg2_training.evaluate.losses import Score, evaluate, evaluate_table
 from cg2_training.objective import IGNORED, ObjectiveConfig
 from cg2ls.models.codegen2 import CodeGenConfig, CodeTokenizer
@@ -152,7 +152,7 @@ def test_a_checkpoint_and_its_model_folder_cost_the_same(
     convert(checkpoint, tmp_path / "folder", precision="fp32")
     results = []
     for subject in (checkpoint, tmp_path / "folder"):
-        losses, context = open_subject(subject, heldout.tokenizer)
+        losses, context = open_evaluation_target(subject, heldout.tokenizer)
         assert context == 128
         results.append(evaluate(losses, heldout, context, rows=4, objective=OBJECTIVE))
     one, other = (result.to_dict() for result in results)
@@ -162,9 +162,9 @@ def test_a_checkpoint_and_its_model_folder_cost_the_same(
 
 def test_another_tokenizer_is_refused(checkpoint: Path, shard: TokenShard) -> None:
     with pytest.raises(TrainingError, match="another tokenizer"):
-        open_subject(checkpoint, shard.tokenizer)
+        open_evaluation_target(checkpoint, shard.tokenizer)
 
 
 def test_a_missing_subject_is_named(shard: TokenShard, tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="not a folder"):
-        open_subject(tmp_path / "none", shard.tokenizer)
+        open_evaluation_target(tmp_path / "none", shard.tokenizer)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from cg2_training.model import attention
-from cg2_training.model.attention import BLOCK, causal_attention
+from cg2_training.model.attention import QUERY_BLOCK, causal_attention
 
 
 def parts(heads: int, time: int, width: int, dtype: torch.dtype = torch.float32) -> list[Tensor]:
@@ -56,7 +56,9 @@ def kept(monkeypatch):
 @settings(max_examples=20, deadline=None, derandomize=True)
 @given(
     heads=st.integers(1, 3),
-    time=st.one_of(st.integers(1, 3 * BLOCK), st.sampled_from([BLOCK - 1, BLOCK, BLOCK + 1])),
+    time=st.one_of(
+        st.integers(1, 3 * QUERY_BLOCK), st.sampled_from([QUERY_BLOCK - 1, QUERY_BLOCK, QUERY_BLOCK + 1])
+    ),
     width=st.sampled_from([4, 16, 64]),
 )
 def test_values_and_gradients_are_those_of_pytorch(heads: int, time: int, width: int) -> None:
@@ -90,9 +92,9 @@ def test_its_gradients_follow_the_registration_rules_of_pytorch() -> None:
 
 
 def test_no_query_sees_what_comes_behind_it() -> None:
-    query, key, value = parts(1, 2 * BLOCK + 5, 8)
+    query, key, value = parts(1, 2 * QUERY_BLOCK + 5, 8)
     before = ours(query, key, value).detach()
-    for at in (1, BLOCK, 2 * BLOCK + 3):
+    for at in (1, QUERY_BLOCK, 2 * QUERY_BLOCK + 3):
         later_key, later_value = key.detach().clone(), value.detach().clone()
         later_key[:, :, at:] += 9
         later_value[:, :, at:] -= 9
@@ -111,7 +113,7 @@ def test_weights_are_kept_only_for_gradients_in_float32_and_within_the_memory_fo
     ours(*parts(2, 200, 16, torch.bfloat16))
     assert len(kept) == 1
     needed = attention._kept(2 * 2, 200) * 4
-    monkeypatch.setattr(attention, "KEPT_BYTES", 6 * needed)
+    monkeypatch.setattr(attention, "MAX_KEPT_BYTES", 6 * needed)
     causal_attention(*given_parts, layers=6)
     assert len(kept) == 2
     causal_attention(*given_parts, layers=7)

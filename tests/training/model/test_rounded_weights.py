@@ -12,7 +12,7 @@ import torch
 from cg2_quantize.formats.rounding import restore_blocks, round_blocks
 from cg2_training.data.shards import TokenShard
 from cg2_training.errors import TrainingError
-from cg2_training.model.rounded_weights import round_int4, rounded
+from cg2_training.model.rounded_weights import round_int4, round_matrix
 from cg2_training.run.recipe import Recipe
 from cg2_training.trainer import Trainer
 from cg2ls.models.codegen2 import Checkpoint
@@ -40,7 +40,7 @@ def test_blocks_of_one_sign_and_of_zeros_have_a_zero_too() -> None:
     assert torch.allclose(exported(ours), ours, atol=1e-6)
 
 
-def test_the_gain_of_the_norm_before_is_in_what_is_rounded() -> None:
+def test_the_gain_of_the_norm_before_is_in_what_is_round_matrix() -> None:
     generator = torch.Generator().manual_seed(2)
     gain = torch.rand(64, generator=generator) + 0.5
     gain[3] = 1e-4
@@ -50,10 +50,10 @@ def test_the_gain_of_the_norm_before_is_in_what_is_rounded() -> None:
     masters["transformer.h.0.ln_1.weight"] = gain
     moved = torch.where(gain < 0.01, 1.0, gain)
     for name in list(names)[:2]:
-        ours = rounded(name, masters) * moved
+        ours = round_matrix(name, masters) * moved
         assert torch.allclose(exported(ours), ours, atol=1e-5)
     plain = "transformer.h.0.attn.out_proj.weight"
-    assert torch.equal(rounded(plain, masters), round_int4(masters[plain]))
+    assert torch.equal(round_matrix(plain, masters), round_int4(masters[plain]))
 
 
 def test_the_last_share_of_a_run_computes_with_rounded_matrices(

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from cg2_training.data.batches import RowStream
-from cg2_training.data.row_stats import row_stats
+from cg2_training.data.row_stats import collect_row_stats
 from cg2_training.data.shards import TokenShard
 from cg2_training.objective import ObjectiveConfig, choose_spans
 from tests.training.objective.recipes import RECIPES
@@ -61,7 +61,7 @@ def test_shares_and_lengths_are_the_recipe_s(part: tuple[ObjectiveConfig, int], 
 def test_rows_realise_what_the_recipe_says(name: str, shard_of: Callable[..., TokenShard]) -> None:
     recipe = RECIPES[name]
     objective = replace(recipe.objective, infill_share=1.0)
-    stats = row_stats(RowStream(shard_of(recipe), recipe.model.context_length, objective, 3), 0, 60)
+    stats = collect_row_stats(RowStream(shard_of(recipe), recipe.model.context_length, objective, 3), 0, 60)
     assert stats.cut == 0
     assert stats.infill_rows == stats.rows == 60
     assert np.mean(stats.ratios) == pytest.approx(0.275, abs=0.05)

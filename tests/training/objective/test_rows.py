@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from cg2_training.data.batches import RowStream
 from cg2_training.data.shards import TokenShard
-from cg2_training.objective import ObjectiveConfig, corrupt_row, labels_of
+from cg2_training.objective import ObjectiveConfig, corrupt_row, make_labels
 from cg2ls.models.codegen2 import CodeTokenizer, SpecialTokens
 from tests.training.objective.recipes import RECIPES
 
@@ -33,9 +33,11 @@ OBJECTIVES = {
     "dense token starts": ObjectiveConfig(token_start_share=0.5, dense_share=0.5, early_start_share=0.5),
 }
 LIBRARY = Path(sysconfig.get_paths()["stdlib"])
-MODULES = [(LIBRARY / f"{name}.py").read_text("utf-8") for name in ("heapq", "shlex", "this", "keyword")]
+STDLIB_MODULES = [
+    (LIBRARY / f"{name}.py").read_text("utf-8") for name in ("heapq", "shlex", "this", "keyword")
+]
 ODD = ["", "x", "é🦊" * 300, "\n" * 400, "<mask_1><eom><sep>" * 40, "a" * 3000, "    " * 500]
-texts = st.lists(st.sampled_from([*MODULES, *ODD]), min_size=1, max_size=6)
+texts = st.lists(st.sampled_from([*STDLIB_MODULES, *ODD]), min_size=1, max_size=6)
 
 
 def check(tokens: list[int], special: SpecialTokens) -> int:
@@ -81,7 +83,7 @@ def test_every_mask_has_its_answer_and_every_answer_ends(
 
 def test_a_row_with_room_for_marks_is_corrupted(tokenizers: dict[int, CodeTokenizer]) -> None:
     for tokenizer in tokenizers.values():
-        packed = tokenizer.encode(MODULES[0])[:300]
+        packed = tokenizer.encode(STDLIB_MODULES[0])[:300]
         for objective in OBJECTIVES.values():
             row = corrupt_row(packed, tokenizer, objective, np.random.default_rng(2), max_tokens=300)
             assert check(row.tokens, tokenizer.special) == 1
@@ -95,7 +97,7 @@ def test_a_recipe_s_rows_are_full_and_whole(name: str, shard_of: Callable[..., T
     stream = RowStream(shard, recipe.model.context_length, replace(recipe.objective, infill_share=1.0), 1)
     lengths = []
     for number in range(12):
-        tokens = stream.parts(number).tokens
+        tokens = stream.make_row(number).tokens
         check(tokens, shard.tokenizer.special)
         lengths.append(len(tokens))
     assert max(lengths) <= recipe.model.context_length + 1
@@ -105,9 +107,9 @@ def test_a_recipe_s_rows_are_full_and_whole(name: str, shard_of: Callable[..., T
 def test_the_end_behind_the_last_answer_bears_loss(tokenizers: dict[int, CodeTokenizer]) -> None:
     tokenizer = tokenizers[min(tokenizers)]
     special = tokenizer.special
-    packed = tokenizer.encode(MODULES[0])[:200]
+    packed = tokenizer.encode(STDLIB_MODULES[0])[:200]
     tokens = np.array(
         corrupt_row(packed, tokenizer, ObjectiveConfig(), np.random.default_rng(2), max_tokens=201).tokens
     )
     assert list(tokens[-2:]) == [special.eom, special.end_of_text]
-    assert list(labels_of(tokens, special)[-2:]) == [special.eom, special.end_of_text]
+    assert list(make_labels(tokens, special)[-2:]) == [special.eom, special.end_of_text]

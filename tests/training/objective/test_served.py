@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cg2_training.data.batches import RowStream
-from cg2_training.data.row_stats import row_stats
+from cg2_training.data.row_stats import collect_row_stats
 from cg2_training.data.shards import TokenShard
 from cg2_training.objective import ObjectiveConfig, choose_spans
 from cg2_training.objective.rows import token_starts
@@ -81,7 +81,9 @@ def test_dense_rows_have_several_times_the_middle_starts(
     starts = {}
     for dense in (0.0, 1.0):
         objective = replace(recipe.objective, infill_share=1.0, dense_share=dense)
-        stats = row_stats(RowStream(shard_of(recipe), recipe.model.context_length, objective, 3), 0, 40)
+        stats = collect_row_stats(
+            RowStream(shard_of(recipe), recipe.model.context_length, objective, 3), 0, 40
+        )
         starts[dense] = stats.to_dict()["middle_starts_per_1000_labels"]
         assert stats.cut == 0
         if dense:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import pytest
 import torch
 
-from cg2_training.optim.muon import Muon, orthogonalized
+from cg2_training.optim.muon import Muon, orthogonalize
 
 
 @pytest.mark.parametrize("shape", [(32, 32), (48, 16), (16, 64)])
 def test_an_orthogonalized_matrix_has_singular_values_near_one(shape: tuple[int, int]) -> None:
     matrix = torch.randn(shape, generator=torch.Generator().manual_seed(0))
-    values = torch.linalg.svdvals(orthogonalized(matrix))
+    values = torch.linalg.svdvals(orthogonalize(matrix))
     assert 0.5 < float(values.min()) <= float(values.max()) < 1.3
     left, _, right = torch.linalg.svd(matrix, full_matrices=False)
     nearest = left @ right
-    cosine = (orthogonalized(matrix) * nearest).sum() / orthogonalized(matrix).norm() / nearest.norm()
+    cosine = (orthogonalize(matrix) * nearest).sum() / orthogonalize(matrix).norm() / nearest.norm()
     assert float(cosine) > 0.95
 
 

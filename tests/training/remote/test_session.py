@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from cg2_training.errors import TrainingError
-from cg2_training.evaluate.evaluation_target import open_subject
+from cg2_training.evaluate.evaluation_target import open_evaluation_target
 from cg2_training.remote.pack import Pack, pack_run
-from cg2_training.remote.upload import bring_home
+from cg2_training.remote.upload import collect_uploads
 from cg2_training.run.state import read_run
 from cg2ls.models.codegen2 import CodeTokenizer
 
@@ -70,11 +70,11 @@ def test_pieces_arrive_in_two_calls_and_two_legs_train_one_run(
     assert done["heldout"]["bits_per_byte"] < 5
     assert done["steps"] <= done["planned_steps"] == report["planned_steps"]
 
-    brought = bring_home([machine / "out"], tokenizer, tmp_path / "run")
+    brought = collect_uploads([machine / "out"], tokenizer, tmp_path / "run")
     assert brought["steps"] == done["steps"]
     step, recipe = read_run(tmp_path / "run")
     assert (step, recipe.model.context_length) == (done["steps"], 64)
-    losses, context = open_subject(tmp_path / "run" / "checkpoint", tokenizer)
+    losses, context = open_evaluation_target(tmp_path / "run" / "checkpoint", tokenizer)
     assert callable(losses)
     assert context == 64
 

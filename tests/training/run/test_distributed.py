@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from cg2_training.data.shards import TokenShard
-from cg2_training.run.distributed import join
+from cg2_training.run.distributed import join_processes
 from cg2_training.run.progress import read_log
 from cg2_training.run.recipe import Recipe
 from cg2_training.run.state import saved_states
@@ -79,7 +79,7 @@ def test_two_processes_train_as_one_and_any_number_goes_on_after_a_stop(
 
 
 def test_without_torchrun_there_is_one_process() -> None:
-    ranks = join()
+    ranks = join_processes()
     assert (ranks.rank, ranks.world, ranks.first) == (0, 1, True)
     assert ranks.agree(True)
     assert not ranks.agree(False)

@@ -16,7 +16,7 @@ from cg2_training.run.hardware import (
     choose_precision,
     choose_threads,
     flops_per_token,
-    matmul_peak,
+    measure_matmul_peak,
     nominal_peak,
 )
 from cg2_training.run.progress import read_log
@@ -42,7 +42,7 @@ def test_a_profiler_counts_the_same(recwarn: pytest.WarningsRecorder, monkeypatc
     from cg2_training.model import attention
     from cg2_training.model.codegen import CodeGen
 
-    monkeypatch.setattr(attention, "KEPT_BYTES", 0)  # the counter knows PyTorch's own attention only
+    monkeypatch.setattr(attention, "MAX_KEPT_BYTES", 0)  # the counter knows PyTorch's own attention only
 
     model = CodeGen(CONFIG)
     tokens = torch.zeros(1, CONFIG.n_positions, dtype=torch.int64)
@@ -55,7 +55,7 @@ def test_a_profiler_counts_the_same(recwarn: pytest.WarningsRecorder, monkeypatc
 
 
 def test_the_measured_peak_is_plausible() -> None:
-    assert 1e9 < matmul_peak(torch.device("cpu"), torch.float32, rounds=1) < 1e15
+    assert 1e9 < measure_matmul_peak(torch.device("cpu"), torch.float32, rounds=1) < 1e15
 
 
 def test_a_processor_has_no_data_sheet_figure() -> None:
@@ -110,7 +110,7 @@ def test_threads_are_as_many_as_idle_cores(
     monkeypatch: pytest.MonkeyPatch, cores: int, load: float, threads: int
 ) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr("cg2_training.run.hardware.PROCESSORS", cores)
+    monkeypatch.setattr("cg2_training.run.hardware.DEFAULT_THREADS", cores)
     monkeypatch.setattr("cg2_training.run.hardware._load", lambda: load)
     chosen = choose_threads(0, 0)
     assert chosen.count == threads
@@ -119,7 +119,7 @@ def test_threads_are_as_many_as_idle_cores(
 
 
 def test_what_was_said_counts_more_than_the_load(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cg2_training.run.hardware.PROCESSORS", 4)
+    monkeypatch.setattr("cg2_training.run.hardware.DEFAULT_THREADS", 4)
     monkeypatch.setattr("cg2_training.run.hardware._load", lambda: 100.0)
     assert str(choose_threads(3, 2)) == "3 threads: run.threads"
     assert choose_threads(0, 2).count == 2

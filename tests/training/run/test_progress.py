@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from cg2_training.run.progress import Speed, open_progress, plot_losses
+from cg2_training.run.progress import TrainingSpeed, open_progress, plot_losses
 
 
 def test_an_evaluation_between_two_steps_makes_no_step_slower() -> None:
     clock = [100.0]
-    speed = Speed(1000, lambda: clock[0])
+    speed = TrainingSpeed(1000, lambda: clock[0])
     for pause in (0.0, 0.0, 7.0, 0.0, 30.0, 0.0):
         clock[0] += 2.0
         speed.waited(0.5)
@@ -26,7 +26,7 @@ def test_an_evaluation_between_two_steps_makes_no_step_slower() -> None:
 
 def test_the_first_step_does_not_count_once_there_are_others() -> None:
     clock = [100.0]
-    speed = Speed(1000, lambda: clock[0])
+    speed = TrainingSpeed(1000, lambda: clock[0])
     for seconds in (60.0, 2.0, 2.0):
         clock[0] += seconds
         speed.waited(0.0)

@@ -15,8 +15,8 @@ from cg2_training.data.shards import ShardSet, TokenShard
 from cg2_training.errors import TrainingError
 from cg2_training.run.progress import read_log
 from cg2_training.run.recipe import Recipe
-from cg2_training.run.resume import changes, check_inputs, inputs_of
-from cg2_training.run.state import META, saved_states
+from cg2_training.run.resume import changes, check_inputs, describe_inputs
+from cg2_training.run.state import META_FILE, saved_states
 from cg2_training.trainer import Trainer
 
 Raw = dict[str, Any]
@@ -46,8 +46,8 @@ def with_value(raw: Raw, name: str, value: object) -> Recipe:
 )
 def test_a_changed_setting_is_named(recipe: Raw, shard: TokenShard, name: str, value: object) -> None:
     recipe["model"] |= {"n_embd": 64, "rotary_dim": 16}
-    before = inputs_of(Recipe.from_dict(recipe), shard, shard)
-    now = inputs_of(with_value(recipe, name, value), shard, shard)
+    before = describe_inputs(Recipe.from_dict(recipe), shard, shard)
+    now = describe_inputs(with_value(recipe, name, value), shard, shard)
     (found,) = changes(before, now)
     assert found.startswith(f"{name} was ")
     assert found.endswith(f" and is {value!r}")
@@ -65,24 +65,24 @@ def test_a_changed_setting_is_named(recipe: Raw, shard: TokenShard, name: str, v
     ],
 )
 def test_what_decides_no_step_may_change(recipe: Raw, shard: TokenShard, name: str, value: object) -> None:
-    before = inputs_of(Recipe.from_dict(recipe), shard, shard)
-    assert changes(before, inputs_of(with_value(recipe, name, value), shard, shard)) == []
+    before = describe_inputs(Recipe.from_dict(recipe), shard, shard)
+    assert changes(before, describe_inputs(with_value(recipe, name, value), shard, shard)) == []
 
 
 def test_other_tokens_are_named(recipe: Raw, shard: TokenShard) -> None:
     toy = Recipe.from_dict(recipe)
     other = dataclasses.replace(shard, tokens=np.array(shard.tokens)[::-1].copy())
-    before = inputs_of(toy, shard, shard)
-    assert changes(before, inputs_of(toy, other, shard)) == ["the --train tokens are others"]
-    assert changes(before, inputs_of(toy, shard, other)) == ["the --heldout tokens are others"]
+    before = describe_inputs(toy, shard, shard)
+    assert changes(before, describe_inputs(toy, other, shard)) == ["the --train tokens are others"]
+    assert changes(before, describe_inputs(toy, shard, other)) == ["the --heldout tokens are others"]
     two = ShardSet({"all": shard, "more": shard})
-    assert changes(before, inputs_of(toy, two, shard)) == ["the --train tokens are others"]
+    assert changes(before, describe_inputs(toy, two, shard)) == ["the --train tokens are others"]
 
 
 def test_a_mixture_that_changes_is_named(recipe: Raw, shard: TokenShard) -> None:
     def mixed(weight: float) -> Raw:
         data = {"code": {"weight": weight}, "text": {"weight": 1.0}}
-        return inputs_of(Recipe.from_dict(recipe | {"data": data}), shard, shard)
+        return describe_inputs(Recipe.from_dict(recipe | {"data": data}), shard, shard)
 
     (found,) = changes(mixed(1.0), mixed(2.0))
     assert found.startswith("data.code was ")
@@ -94,8 +94,8 @@ def test_a_state_from_before_this_was_noted_is_compared_by_its_recipe(
     state = tmp_path / "states" / "00000001"
     state.mkdir(parents=True)
     toy = Recipe.from_dict(recipe)
-    (state / META).write_text(json.dumps({"step": 1, "world": 1, "recipe": toy.to_dict()}))
-    accepted = check_inputs(tmp_path, inputs_of(toy, shard, shard), accept_changes=True)
+    (state / META_FILE).write_text(json.dumps({"step": 1, "world": 1, "recipe": toy.to_dict()}))
+    accepted = check_inputs(tmp_path, describe_inputs(toy, shard, shard), accept_changes=True)
     assert accepted == ["rows are made in a newer way"]
 
 
@@ -116,7 +116,7 @@ def trained(shard: TokenShard, tmp_path_factory: pytest.TempPathFactory) -> Call
             return recipe
 
         with pytest.raises(KilledError):
-            trainer.fit(progress=False, pace=kill)
+            trainer.fit(progress=False, adjust_length=kill)
         return run
 
     return make
@@ -167,9 +167,9 @@ def test_a_run_goes_on_with_the_threads_it_had(
     recipe: Raw, shard: TokenShard, trained: Callable[[Raw], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = trained(recipe)
-    assert json.loads((saved_states(run)[-1] / META).read_text())["threads"] == 1
+    assert json.loads((saved_states(run)[-1] / META_FILE).read_text())["threads"] == 1
     recipe["run"]["threads"] = 0
-    monkeypatch.setattr("cg2_training.run.hardware.PROCESSORS", 7)
+    monkeypatch.setattr("cg2_training.run.hardware.DEFAULT_THREADS", 7)
     monkeypatch.setattr("cg2_training.run.hardware._load", lambda: 0.0)
     again = Trainer(Recipe.from_dict(recipe), shard, shard, run)
     assert again.threads.count == 1

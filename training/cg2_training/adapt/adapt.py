@@ -14,17 +14,24 @@ from typing import Any
 import torch
 
 from cg2_quantize.convert import convert
-from cg2_training.adapt.inputs import SUFFIXES, SourceFile, Workplace, gather, hold_out, prepare
-from cg2_training.adapt.recipe import MEASURED_SHARE, Clock, Pacer, adapt_recipe, settled_sizes
-from cg2_training.adapt.stopping import EarlyStopping, score
+from cg2_training.adapt.inputs import (
+    SUFFIXES,
+    AdaptInputs,
+    SourceFile,
+    collect_files,
+    hold_out,
+    prepare_inputs,
+)
+from cg2_training.adapt.recipe import MEASURED_SHARE, Clock, Pacer, load_or_choose_sizes, make_adapt_recipe
+from cg2_training.adapt.stopping import EarlyStopping, stopping_score
 from cg2_training.data.batches import RowStream
 from cg2_training.errors import TrainingError
-from cg2_training.evaluate.evaluation_target import open_subject
+from cg2_training.evaluate.evaluation_target import open_evaluation_target
 from cg2_training.evaluate.losses import Evaluation, evaluate
 from cg2_training.export.checkpoint import export_checkpoint
 from cg2_training.model.codegen import load_model, model_losses
 from cg2_training.objective import ObjectiveConfig
-from cg2_training.run.distributed import join
+from cg2_training.run.distributed import join_processes
 from cg2_training.run.hardware import choose_threads
 from cg2_training.run.progress import read_log
 from cg2_training.run.recipe import Recipe
@@ -33,9 +40,9 @@ from cg2ls.files import check_replaceable, replacing_folder, write_atomically
 from cg2ls.models.folder.description import DESCRIPTION, Language, ModelDescription
 from cg2ls.models.folder.facts import Facts
 
-LEAST_FILES = 4
+MIN_FILES = 4
 
-PRIVATE = "LicenseRef-private"
+PRIVATE_LICENSE = "LicenseRef-private"
 """SPDX licence of weights that hold what their owner's files taught them."""
 
 
@@ -113,7 +120,7 @@ def adapt(
     options: AdaptOptions,
     clock: Clock = time.monotonic,
 ) -> AdaptReport:
-    """Continues a model on the files of a repository and exports it if held-out files say that it helped.
+    """Continue a model on the files of a repository and exports it if held-out files say that it helped.
 
     A call that was killed goes on where it stopped when it is made again with the same arguments.
 
@@ -133,13 +140,13 @@ def adapt(
     """
     began = clock()
     check_replaceable(out, DESCRIPTION)
-    found = gather(folders, SUFFIXES.get(options.language, (f".{options.language}",)))
+    found = collect_files(folders, SUFFIXES.get(options.language, (f".{options.language}",)))
     train, heldout = _split(found.files, options)
-    place = prepare(run, base, train, heldout, repr((name, options)))
-    sizes = settled_sizes(
-        place.run / "sizes.json", lambda: row_seconds(place, options, clock), options.minutes
+    place = prepare_inputs(run, base, train, heldout, repr((name, options)))
+    sizes = load_or_choose_sizes(
+        place.run / "sizes.json", lambda: measure_row_seconds(place, options, clock), options.minutes
     )
-    recipe = adapt_recipe(
+    recipe = make_adapt_recipe(
         name,
         place.start.config,
         place.train.tokenizer,
@@ -170,9 +177,9 @@ def adapt(
 
 
 def _split(files: Sequence[SourceFile], options: AdaptOptions) -> tuple[list[SourceFile], list[SourceFile]]:
-    if len(files) < LEAST_FILES:
+    if len(files) < MIN_FILES:
         raise TrainingError(
-            f"only {len(files)} {options.language} files can be read there, but {LEAST_FILES} are needed at least;"
+            f"only {len(files)} {options.language} files can be read there, but {MIN_FILES} are needed at least;"
             " name a larger folder, or several."
         )
     train, heldout = hold_out(files, options.share)
@@ -181,10 +188,10 @@ def _split(files: Sequence[SourceFile], options: AdaptOptions) -> tuple[list[Sou
     return train, heldout
 
 
-def row_seconds(place: Workplace, options: AdaptOptions, clock: Clock) -> float:
+def measure_row_seconds(place: AdaptInputs, options: AdaptOptions, clock: Clock) -> float:
     """Seconds in which this machine scores one row; the first of two tries also loads what is needed."""
     torch.set_num_threads(choose_threads(options.threads, 0).count)
-    model = load_model(place.start).to(join().device)
+    model = load_model(place.start).to(join_processes().device)
     stream = RowStream(place.train, place.start.config.n_positions, ObjectiveConfig(), options.seed)
     for number in range(2):
         began = clock()
@@ -192,22 +199,24 @@ def row_seconds(place: Workplace, options: AdaptOptions, clock: Clock) -> float:
     return clock() - began
 
 
-def _train(place: Workplace, recipe: Recipe, options: AdaptOptions, deadline: float, clock: Clock) -> int:
-    """Trains; leaves the best weights in `place.best` and gives back their step."""
+def _train(place: AdaptInputs, recipe: Recipe, options: AdaptOptions, deadline: float, clock: Clock) -> int:
+    """Train; leaves the best weights in `place.best` and gives back their step."""
     trainer = Trainer(recipe, place.train, place.heldout, place.run, start=place.start, clock=clock)
     if options.progress:
         print(trainer.threads, file=sys.stderr)
 
-    def keep() -> None:
+    def export_best() -> None:
         export_checkpoint(place.best, recipe, trainer.optimizer.weights(), trainer.train.tokenizer)
 
     best, seconds = _first_score(place, trainer)
-    stopping = EarlyStopping(best=best, keep=keep)
+    stopping = EarlyStopping(best=best, on_best=export_best)
     if trainer.done:
-        stopping.recall(read_log(place.run / "log.jsonl"), trainer.done)
-    if stopping.going and trainer.done < trainer.recipe.run.steps:
+        stopping.replay_log(read_log(place.run / "log.jsonl"), trainer.done)
+    if stopping.should_continue and trainer.done < trainer.recipe.run.steps:
         pacer = Pacer(recipe, deadline, seconds, clock)
-        trainer.fit(progress=options.progress, deadline=deadline, watch=stopping, pace=pacer)
+        trainer.fit(
+            progress=options.progress, deadline=deadline, should_continue=stopping, adjust_length=pacer
+        )
     if not stopping.best_step:
         raise NotBetterError(
             "what the other files teach does not make the model better on the held-out ones"
@@ -216,40 +225,42 @@ def _train(place: Workplace, recipe: Recipe, options: AdaptOptions, deadline: fl
     return stopping.best_step
 
 
-def _first_score(place: Workplace, trainer: Trainer) -> tuple[float, float]:
+def _first_score(place: AdaptInputs, trainer: Trainer) -> tuple[float, float]:
     """Score of the weights before the first step, and the seconds it took; remembered for a call that goes on later."""
     file = place.run / "first.json"
     if not file.exists():
         began = trainer.clock()
-        found = score(trainer.evaluate())
+        found = stopping_score(trainer.evaluate())
         write_atomically(file, json.dumps([found, trainer.clock() - began]))
     found, seconds = json.loads(file.read_text(encoding="utf-8"))
     return float(found), float(seconds)
 
 
 def _describe(checkpoint: Path, base: Path, name: str, step: int) -> None:
-    """Puts beside the weights what is known of the model they came from, under the new name."""
+    """Put beside the weights what is known of the model they came from, under the new name."""
     model = ModelDescription.read(base)
     source = replace(model.source, checkpoint=f"{model.name}, adapted", revision=f"step-{step}")
-    replace(Facts.of_model(model), name=name, license=PRIVATE, source=source, quality={}).write(checkpoint)
+    replace(Facts.of_model(model), name=name, license=PRIVATE_LICENSE, source=source, quality={}).write(
+        checkpoint
+    )
 
 
-def _measure(folder: Path, place: Workplace, recipe: Recipe, rows: int) -> Evaluation:
-    losses, context = open_subject(folder, place.heldout.tokenizer)
+def _measure(folder: Path, place: AdaptInputs, recipe: Recipe, rows: int) -> Evaluation:
+    losses, context = open_evaluation_target(folder, place.heldout.tokenizer)
     return evaluate(losses, place.heldout, context, rows, recipe.objective)
 
 
 def _export(
-    place: Workplace, recipe: Recipe, out: Path, before: Evaluation, options: AdaptOptions, rows: int
+    place: AdaptInputs, recipe: Recipe, out: Path, before: Evaluation, options: AdaptOptions, rows: int
 ) -> Evaluation:
-    """Quantizes the best weights, measures them, and puts the folder in its place if they are better."""
+    """Quantize the best weights, measures them, and puts the folder in its place if they are better."""
     folder = place.run / "folder"
     convert(place.best, folder, precision=options.precision, force=True, untrained=True)  # measured below
     after = _measure(folder, place, recipe, rows)
-    if score(after) >= score(before):
+    if stopping_score(after) >= stopping_score(before):
         raise NotBetterError(
             "quantized, the adapted model is no better on the held-out files"
-            f" ({score(before):.3f} nats per token before, {score(after):.3f} after); nothing was exported."
+            f" ({stopping_score(before):.3f} nats per token before, {stopping_score(after):.3f} after); nothing was exported."
         )
     model = ModelDescription.read(folder)
     language = {options.language: Language(bits_per_byte=round(after.bits_per_byte, 4))}

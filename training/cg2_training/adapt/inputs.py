@@ -19,12 +19,12 @@ from cg2ls.models.codegen2 import Checkpoint, CodeTokenizer
 from cg2ls.models.folder.description import TOKENIZER, ModelDescription
 from cg2ls.workspace import RefusedError, Workspace
 
-MARK = "adapt.json"
+MARKER_FILE = "adapt.json"
 """Says what the folder was made from; without it the folder is not ours to clear."""
 
 
 @dataclass(frozen=True)
-class Workplace:
+class AdaptInputs:
     """An adaptation's inputs, ready to train on.
 
     Attributes:
@@ -45,10 +45,10 @@ class Workplace:
         return self.run / "best"
 
 
-def prepare(
+def prepare_inputs(
     run: Path, base: Path, train: Sequence[SourceFile], heldout: Sequence[SourceFile], settings: str
-) -> Workplace:
-    """Prepares the folder, or takes it as it is when it was made from the very same things.
+) -> AdaptInputs:
+    """Prepare the folder, or takes it as it is when it was made from the very same things.
 
     Args:
         run: the folder; one made from something else is cleared.
@@ -65,7 +65,7 @@ def prepare(
     if _mark_of(run) != mark:
         shutil.rmtree(run, ignore_errors=True)
         run.mkdir(parents=True)
-        write_atomically(run / MARK, json.dumps(mark) + "\n")
+        write_atomically(run / MARKER_FILE, json.dumps(mark) + "\n")
     if not (run / "base" / "config.json").exists():
         dequantize(base, run / "base")
     tokenizer = CodeTokenizer.load(base / TOKENIZER)
@@ -73,7 +73,7 @@ def prepare(
     for part, files in (("train", train), ("heldout", heldout)):
         write_corpus(run / f"{part}.jsonl", files)
         shards.append(tokenize_corpus(run / f"{part}.jsonl", tokenizer, run / part, progress=False))
-    return Workplace(run, Checkpoint.open(run / "base"), *shards)
+    return AdaptInputs(run, Checkpoint.open(run / "base"), *shards)
 
 
 def _mark_of(run: Path) -> object:
@@ -81,7 +81,7 @@ def _mark_of(run: Path) -> object:
     if not run.exists() or not any(run.iterdir()):
         return None
     try:
-        mark: object = json.loads((run / MARK).read_text(encoding="utf-8"))
+        mark: object = json.loads((run / MARKER_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         raise TrainingError(
             f"{run} holds something else than an adaptation; name another --run folder."
@@ -119,7 +119,7 @@ class SourceFile:
 
 
 @dataclass
-class Gathered:
+class CollectedFiles:
     """What a search for files found.
 
     Attributes:
@@ -131,8 +131,8 @@ class Gathered:
     refused: Counter[str] = field(default_factory=Counter)
 
 
-def gather(folders: Iterable[Path], suffixes: Collection[str]) -> Gathered:
-    """Reads the source files of some folders that the workspace's rules allow, copies and near copies once.
+def collect_files(folders: Iterable[Path], suffixes: Collection[str]) -> CollectedFiles:
+    """Read the source files of some folders that the workspace's rules allow, copies and near copies once.
 
     Near copies must go before the files are split: a copy of a held-out file among those trained on would
     make any model look better than it is.
@@ -144,7 +144,7 @@ def gather(folders: Iterable[Path], suffixes: Collection[str]) -> Gathered:
     Raises:
         TrainingError: a folder does not exist.
     """
-    found, seen = Gathered(), SeenTexts()
+    found, seen = CollectedFiles(), SeenTexts()
     for folder in folders:
         if not folder.is_dir():
             raise TrainingError(f"{folder} is not a folder; name a repository to adapt to.")
@@ -169,7 +169,7 @@ def gather(folders: Iterable[Path], suffixes: Collection[str]) -> Gathered:
 
 
 def hold_out(files: Sequence[SourceFile], share: float) -> tuple[list[SourceFile], list[SourceFile]]:
-    """Splits files into those to train on and those held out, about `share` of the characters.
+    """Split files into those to train on and those held out, about `share` of the characters.
 
     A digest of the path decides, so that a file stays on its side as the repository grows around it.
     """
@@ -184,7 +184,7 @@ def hold_out(files: Sequence[SourceFile], share: float) -> tuple[list[SourceFile
 
 
 def write_corpus(path: Path, files: Iterable[SourceFile]) -> None:
-    """Writes files as a JSON-lines corpus."""
+    """Write files as a JSON-lines corpus."""
     with path.open("w", encoding="utf-8") as lines:
         for file in files:
             lines.write(json.dumps({"text": file.text, "path": file.path}) + "\n")

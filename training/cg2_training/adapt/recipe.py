@@ -13,40 +13,40 @@ from cg2_training.run.recipe import ModelSection, OptimizerSection, Recipe, RunS
 from cg2ls.files import write_atomically
 from cg2ls.models.codegen2 import CodeGenConfig, CodeTokenizer
 
-ROWS = 8
+ROWS_PER_STEP = 8
 """Rows of a step: small steps, since a repository has few."""
 
-WORTH_COMPILING = 300_000
+MIN_COMPILED_TOKENS = 300_000
 """Tokens to train on from which compiling the model first pays (it takes half a minute)."""
 
-EVALUATIONS = 8
+EVALUATIONS_PER_RUN = 8
 """Evaluations of a run that is not stopped early."""
 
-EVALUATED_ROWS = 16
+MAX_EVALUATED_ROWS = 16
 """Held-out rows of each kind that a run is judged by on its way; what came of it is judged by all."""
 
 LEARNING_RATE = 5e-4
 """Peak, warmed up again from zero (Gupta et al. 2023, arXiv 2308.04014)."""
 
 
-def rhythm(steps: int) -> int:
+def evaluation_interval(steps: int) -> int:
     """Steps between evaluations of a run of so many."""
-    return max(1, steps // EVALUATIONS)
+    return max(1, steps // EVALUATIONS_PER_RUN)
 
 
-def shortened(recipe: Recipe, steps: int, before: Recipe, min_every: int) -> Recipe:
-    """The recipe for fewer steps, warmed up faster.
+def shorten_recipe(recipe: Recipe, steps: int, before: Recipe, min_every: int) -> Recipe:
+    """Return the recipe for fewer steps, warmed up faster.
 
     Args:
         recipe: of the full length.
         steps: how many there are to be.
-        before: the one that was followed so far; evaluations keep its rhythm unless there would be far more of them
+        before: the one that was followed so far; evaluations keep its evaluation_interval unless there would be far more of them
             than meant, or far fewer.
         min_every: fewest steps between two evaluations.
     """
     every = before.run.evaluate_every
-    if not EVALUATIONS / 2 <= steps / every <= 2 * EVALUATIONS:
-        every = rhythm(steps)
+    if not EVALUATIONS_PER_RUN / 2 <= steps / every <= 2 * EVALUATIONS_PER_RUN:
+        every = evaluation_interval(steps)
     every = max(every, min_every)
     return replace(
         recipe,
@@ -55,7 +55,7 @@ def shortened(recipe: Recipe, steps: int, before: Recipe, min_every: int) -> Rec
     )
 
 
-def adapt_recipe(
+def make_adapt_recipe(
     name: str,
     config: CodeGenConfig,
     tokenizer: CodeTokenizer,
@@ -63,11 +63,11 @@ def adapt_recipe(
     tokens: int,
     epochs: float,
     seed: int,
-    rows: int = ROWS,
-    evaluate_rows: int = EVALUATED_ROWS,
+    rows: int = ROWS_PER_STEP,
+    evaluate_rows: int = MAX_EVALUATED_ROWS,
     threads: int = 0,
 ) -> Recipe:
-    """The recipe for a repository of so many tokens.
+    """Return the recipe for a repository of so many tokens.
 
     Args:
         name: of the new model.
@@ -81,7 +81,7 @@ def adapt_recipe(
         threads: that compute; 0 leaves the choice.
     """
     steps = max(10, round(epochs * tokens / (rows * config.n_positions)))
-    every = rhythm(steps)
+    every = evaluation_interval(steps)
     return Recipe(
         name=name,
         model=ModelSection(
@@ -110,14 +110,14 @@ def adapt_recipe(
             evaluate_rows=evaluate_rows,
             loaders=0,
             threads=threads,
-            compile=epochs * tokens > WORTH_COMPILING and shutil.which("c++") is not None,
+            compile=epochs * tokens > MIN_COMPILED_TOKENS and shutil.which("c++") is not None,
         ),
     )
 
 
 Clock = Callable[[], float]
 
-MEASURED_ROWS = 256
+MAX_MEASURED_ROWS = 256
 """Most held-out rows of each kind that the final figures come from."""
 
 MEASURED_SHARE = 0.2
@@ -126,7 +126,7 @@ MEASURED_SHARE = 0.2
 EVALUATED_SHARE = 0.25
 """Of the minutes, for the evaluations on the way."""
 
-KINDS = 2
+ROW_KINDS = 2
 """Held-out rows are scored as continuation and as infill."""
 
 TRAINING_COST = 3
@@ -138,10 +138,10 @@ MIN_STEPS = 24
 MIN_ROWS = 2
 """Held-out rows below which a score says nothing."""
 
-SPARE = 0.92
+PLANNED_TIME_SHARE = 0.92
 """Share of the time left that is planned for: saving comes on top, and a machine may get slower."""
 
-BELIEVED = 2
+MIN_MEASURED_STEPS = 2
 """Steps of a call before its speed is believed; the first may compile the model."""
 
 
@@ -155,32 +155,32 @@ class Sizes:
         measure_rows: held-out rows of each kind, for the final figures.
     """
 
-    rows_per_step: int = ROWS
-    evaluate_rows: int = EVALUATED_ROWS
-    measure_rows: int = MEASURED_ROWS
+    rows_per_step: int = ROWS_PER_STEP
+    evaluate_rows: int = MAX_EVALUATED_ROWS
+    measure_rows: int = MAX_MEASURED_ROWS
 
 
-def sizes_for(row_s: float, minutes: float) -> Sizes:
-    """The sizes for a machine that scores a row in `row_s` seconds and has so many minutes."""
+def choose_sizes(row_s: float, minutes: float) -> Sizes:
+    """Return the sizes for a machine that scores a row in `row_s` seconds and has so many minutes."""
     seconds = 60 * minutes
     training = seconds * (1 - MEASURED_SHARE - EVALUATED_SHARE)
-    rows = ROWS
+    rows = ROWS_PER_STEP
     while rows > 1 and MIN_STEPS * rows * TRAINING_COST * row_s > training:
         rows //= 2
-    on_the_way = seconds * EVALUATED_SHARE / (KINDS * (EVALUATIONS + 1))
-    in_the_end = seconds * MEASURED_SHARE / (KINDS * 2)
-    evaluated = _that_fit(on_the_way, row_s, EVALUATED_ROWS)
-    return Sizes(rows, evaluated, max(evaluated, _that_fit(in_the_end, row_s, MEASURED_ROWS)))
+    on_the_way = seconds * EVALUATED_SHARE / (ROW_KINDS * (EVALUATIONS_PER_RUN + 1))
+    in_the_end = seconds * MEASURED_SHARE / (ROW_KINDS * 2)
+    evaluated = _rows_that_fit(on_the_way, row_s, MAX_EVALUATED_ROWS)
+    return Sizes(rows, evaluated, max(evaluated, _rows_that_fit(in_the_end, row_s, MAX_MEASURED_ROWS)))
 
 
-def _that_fit(seconds: float, row_s: float, most: int) -> int:
+def _rows_that_fit(seconds: float, row_s: float, most: int) -> int:
     return max(MIN_ROWS, min(most, int(seconds / max(row_s, 1e-9))))
 
 
-def settled_sizes(file: Path, measure: Callable[[], float], minutes: float) -> Sizes:
-    """The sizes that a call before this one settled on, else those for what `measure` says that a row takes."""
+def load_or_choose_sizes(file: Path, measure: Callable[[], float], minutes: float) -> Sizes:
+    """Return the sizes that a call before this one settled on, else those for what `measure` says that a row takes."""
     if not file.exists():
-        write_atomically(file, json.dumps(asdict(sizes_for(measure(), minutes))))
+        write_atomically(file, json.dumps(asdict(choose_sizes(measure(), minutes))))
     return Sizes(**json.loads(file.read_text(encoding="utf-8")))
 
 
@@ -191,7 +191,7 @@ class Pacer:
     """
 
     def __init__(self, recipe: Recipe, deadline: float, evaluation_s: float, clock: Clock) -> None:
-        """Prepares.
+        """Prepare.
 
         Args:
             recipe: of the length that nothing but time may shorten.
@@ -203,14 +203,14 @@ class Pacer:
         self._calls = 0
 
     def __call__(self, recipe: Recipe, done: int, step_s: float) -> Recipe:
-        """The recipe to go on by after `done` steps, of `step_s` seconds each."""
+        """Return the recipe to go on by after `done` steps, of `step_s` seconds each."""
         self._calls += 1
         left = self._deadline - self._clock() - self._evaluation_s
         # Between two evaluations so many steps that these take three quarters of the time.
         min_every = max(1, math.ceil(3 * self._evaluation_s / max(step_s, 1e-9)))
         cost = step_s + self._evaluation_s / max(recipe.run.evaluate_every, min_every)
-        if self._calls < BELIEVED and left > cost:
+        if self._calls < MIN_MEASURED_STEPS and left > cost:
             return recipe
-        more = max(0, math.floor(SPARE * left / cost)) if left > 0 else 0
+        more = max(0, math.floor(PLANNED_TIME_SHARE * left / cost)) if left > 0 else 0
         steps = min(self._recipe.run.steps, done + more)
-        return recipe if steps == recipe.run.steps else shortened(self._recipe, steps, recipe, min_every)
+        return recipe if steps == recipe.run.steps else shorten_recipe(self._recipe, steps, recipe, min_every)

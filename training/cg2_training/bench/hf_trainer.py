@@ -27,7 +27,7 @@ from cg2_training.data.shards import TokenShard
 from cg2_training.run.recipe import Recipe
 
 
-class Rows(Dataset[dict[str, torch.Tensor]]):
+class HFRows(Dataset[dict[str, torch.Tensor]]):
     """The stream's rows as the Trainer wants them; labels are shifted inside of the model."""
 
     def __init__(self, stream: RowStream, count: int) -> None:
@@ -49,14 +49,14 @@ class Turns(TrainerCallback):  # type: ignore[misc]
         self.began = 0.0
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
-        """Begins a turn."""
+        """Begin a turn."""
         if state.global_step % self.steps == 0:
             if not sys.stdin.readline():
                 control.should_training_stop = True
             self.began = time.perf_counter()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
-        """Ends a turn."""
+        """End a turn."""
         if state.global_step % self.steps == 0:
             if torch.cuda.is_available():
                 torch.cuda.synchronize()
@@ -64,7 +64,7 @@ class Turns(TrainerCallback):  # type: ignore[misc]
 
 
 def main() -> None:
-    """Trains turn by turn; the settings are a JSON argument."""
+    """Train turn by turn; the settings are a JSON argument."""
     settings = json.loads(sys.argv[1])
     recipe = Recipe.from_dict(settings["recipe"])
     if recipe.run.threads:
@@ -96,7 +96,7 @@ def main() -> None:
             disable_tqdm=True,
             dataloader_num_workers=run.loaders,
         ),
-        train_dataset=Rows(stream, run.rows_per_step * run.steps),
+        train_dataset=HFRows(stream, run.rows_per_step * run.steps),
         callbacks=[Turns(settings["turn"])],
     )
     trainer.train()

@@ -19,12 +19,12 @@ import torch
 from cg2_training.data.shards import TokenShard, read_documents, tokenize_corpus
 from cg2_training.data.tokenizer import train_tokenizer
 from cg2_training.errors import TrainingError
-from cg2_training.run.hardware import flops_per_token, matmul_peak, nominal_peak
-from cg2_training.run.progress import Speed
+from cg2_training.run.hardware import flops_per_token, measure_matmul_peak, nominal_peak
+from cg2_training.run.progress import TrainingSpeed
 from cg2_training.run.recipe import ModelSection, OptimizerSection, Recipe, RunSection
 from cg2_training.trainer import Trainer
 
-MODULES = 60
+STDLIB_MODULES = 60
 """Modules of the standard library, about a million characters."""
 
 SHAPES = {
@@ -36,10 +36,10 @@ SHAPES = {
 """Layers, width, heads, context and vocabulary by name; the last is CodeGen-350M's."""
 
 
-def bench_recipe(
+def make_bench_recipe(
     shape: str, *, rows: int, rows_per_pass: int, steps: int, loaders: int, threads: int
 ) -> Recipe:
-    """A recipe of one of `SHAPES` that only serves to be timed: AdamW, the default objective."""
+    """Return a recipe of one of `SHAPES` that only serves to be timed: AdamW, the default objective."""
     n_layer, n_embd, n_head, context, vocabulary = SHAPES[shape]
     return Recipe(
         name=f"bench-{shape}",
@@ -59,10 +59,10 @@ def bench_recipe(
     )
 
 
-def make_shard(folder: Path, vocab_size: int) -> TokenShard:
-    """Tokenizes standard library modules with a tokenizer of the wanted size, most of whose ids stay unused."""
+def make_bench_shard(folder: Path, vocab_size: int) -> TokenShard:
+    """Tokenize standard library modules with a tokenizer of the wanted size, most of whose ids stay unused."""
     library = Path(sysconfig.get_paths()["stdlib"])
-    modules = sorted(library.glob("*.py"), key=lambda path: path.name)[:MODULES]
+    modules = sorted(library.glob("*.py"), key=lambda path: path.name)[:STDLIB_MODULES]
     corpus = folder / "corpus.jsonl"
     corpus.write_text(
         "".join(json.dumps({"text": path.read_text("utf-8")}) + "\n" for path in modules), encoding="utf-8"
@@ -76,7 +76,7 @@ Turn = Callable[[], float]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measured:
+class BenchResult:
     """What a bench found.
 
     Attributes:
@@ -118,8 +118,8 @@ class Measured:
 
 def measure(
     recipe: Recipe, shard: TokenShard, folder: Path, *, turn: int, rounds: int, rival: bool
-) -> Measured:
-    """Times turns of a few steps, ours and the rival's one after the other.
+) -> BenchResult:
+    """Time turns of a few steps, ours and the rival's one after the other.
 
     Args:
         recipe: what to train; its number of steps is not used.
@@ -138,18 +138,18 @@ def measure(
     device, dtype = ours.trainer.device, ours.trainer.precision.dtype
     bf16 = dtype is torch.bfloat16
     mine, theirs, peaks = [], [], []
-    with _rival(recipe, shard, folder / "rival", turn, bf16) if rival else _nobody() as rivals:
+    with _hf_trainer(recipe, shard, folder / "rival", turn, bf16) if rival else _no_hf_trainer() as rivals:
         for counts in (False, *[True] * rounds):
-            seconds, peak = (ours(), rivals()), matmul_peak(device, dtype)
+            seconds, peak = (ours(), rivals()), measure_matmul_peak(device, dtype)
             if counts:
                 mine.append(tokens / seconds[0])
                 theirs.append(tokens / seconds[1])
                 peaks.append(peak)
             else:
-                ours.forget()
+                ours.reset()
     flops = flops_per_token(recipe.model.config())
     nominal = nominal_peak(device)
-    return Measured(
+    return BenchResult(
         tokens_per_s=median(mine),
         hf_tokens_per_s=median(theirs) if rival else None,
         ratio_vs_hf=median(a / b for a, b in zip(mine, theirs, strict=True)) if rival else None,
@@ -172,11 +172,13 @@ class _Ours:
     def __init__(self, recipe: Recipe, shard: TokenShard, run: Path, turn: int) -> None:
         self.trainer = Trainer(recipe, shard, shard, run)
         self.turn = turn
-        self.forget()
-        self._batches = self.trainer.batches(Speed(recipe.run.rows_per_step * recipe.model.context_length))
+        self.reset()
+        self._batches = self.trainer.batches(
+            TrainingSpeed(recipe.run.rows_per_step * recipe.model.context_length)
+        )
 
-    def forget(self) -> None:
-        """Begins to count."""
+    def reset(self) -> None:
+        """Begin to count."""
         self.steps, self.seconds, self.waited = 0, 0.0, 0.0
 
     def __call__(self) -> float:
@@ -201,12 +203,12 @@ class _Ours:
 
 
 @contextmanager
-def _nobody() -> Iterator[Turn]:
+def _no_hf_trainer() -> Iterator[Turn]:
     yield lambda: 1.0
 
 
 @contextmanager
-def _rival(recipe: Recipe, shard: TokenShard, folder: Path, turn: int, bf16: bool) -> Iterator[Turn]:
+def _hf_trainer(recipe: Recipe, shard: TokenShard, folder: Path, turn: int, bf16: bool) -> Iterator[Turn]:
     filename: str = shard.tokens.filename  # type: ignore[attr-defined]
     settings = {
         "recipe": recipe.to_dict(),

@@ -18,7 +18,7 @@ A tenth of the files is held out and decides whether it helped; a model that is 
 
 
 def add_adapt(parser: argparse.ArgumentParser) -> None:
-    """Adds the command's arguments."""
+    """Add the command's arguments."""
     parser.epilog = EXAMPLE
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument(
@@ -57,14 +57,14 @@ def add_adapt(parser: argparse.ArgumentParser) -> None:
 
 
 def run_adapt(arguments: argparse.Namespace) -> int:
-    """Adapts, adds the model to the store and chooses it for its language."""
+    """Adapt, adds the model to the store and chooses it for its language."""
     from cg2_training.adapt.adapt import AdaptOptions, adapt
     from cg2ls.models.folder import locations
     from cg2ls.models.folder.choice import DEFAULT_NAME, note_lasting
     from cg2ls.models.folder.store import ModelStore
 
     store = ModelStore()
-    name = arguments.name or default_name(arguments.paths[0])
+    name = arguments.name or make_default_name(arguments.paths[0])
     run = arguments.run or locations.models_folder().parent / "adapt" / name
     report = adapt(
         arguments.paths,
@@ -104,7 +104,7 @@ def run_adapt(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def default_name(folder: Path) -> str:
-    """A model's name for a repository's folder."""
+def make_default_name(folder: Path) -> str:
+    """Return a model's name for a repository's folder."""
     plain = re.sub(r"[^A-Za-z0-9._-]+", "-", folder.resolve().name).strip("-.")
     return f"{plain or 'repository'}-adapted"

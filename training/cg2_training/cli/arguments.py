@@ -8,17 +8,17 @@ from pathlib import Path
 
 
 def count(text: str) -> int:
-    """A whole number of at least 1."""
+    """Return a whole number of at least 1."""
     return _whole(text, 1)
 
 
 def index(text: str) -> int:
-    """A whole number of at least 0."""
+    """Return a whole number of at least 0."""
     return _whole(text, 0)
 
 
 def amount(text: str) -> float:
-    """A finite number above 0."""
+    """Return a finite number above 0."""
     value = _number(text)
     if not 0 < value < math.inf:
         raise argparse.ArgumentTypeError(f"must be above 0, not {text}")
@@ -26,7 +26,7 @@ def amount(text: str) -> float:
 
 
 def seconds(text: str) -> float:
-    """A finite number of at least 0."""
+    """Return a finite number of at least 0."""
     value = _number(text)
     if not 0 <= value < math.inf:
         raise argparse.ArgumentTypeError(f"must be at least 0, not {text}")
@@ -34,7 +34,7 @@ def seconds(text: str) -> float:
 
 
 def share(text: str) -> float:
-    """A number between 0 and 1, neither of them included."""
+    """Return a number between 0 and 1, neither of them included."""
     value = _number(text)
     if not 0 < value < 1:
         raise argparse.ArgumentTypeError(f"must be between 0 and 1, not {text}")
@@ -62,7 +62,7 @@ SHARDS = "a token shard, or a folder with one for each source, which the recipe'
 
 
 def add_recipe_options(parser: argparse.ArgumentParser) -> None:
-    """Adds the recipe, what overrides it, and the shard to train on."""
+    """Add the recipe, what overrides it, and the shard to train on."""
     parser.add_argument("recipe", type=Path, help="a recipe file (TOML)")
     parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="SECTION.KEY=VALUE")
     parser.add_argument("--seed", type=index, help="same as --set run.seed=N")

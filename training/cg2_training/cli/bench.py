@@ -18,7 +18,7 @@ example, the shape that the documentation's figures are of:
 
 
 def add_bench(parser: argparse.ArgumentParser) -> None:
-    """Adds the command's arguments."""
+    """Add the command's arguments."""
     parser.epilog = EXAMPLE
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--shape", choices=("10m", "42m", "125m", "350m"), default="42m")
@@ -40,10 +40,10 @@ def add_bench(parser: argparse.ArgumentParser) -> None:
 
 
 def run_bench(arguments: argparse.Namespace) -> int:
-    """Measures and prints."""
-    from cg2_training.bench.measure import bench_recipe, make_shard, measure
+    """Measure and prints."""
+    from cg2_training.bench.measure import make_bench_recipe, make_bench_shard, measure
 
-    recipe = bench_recipe(
+    recipe = make_bench_recipe(
         arguments.shape,
         rows=arguments.rows,
         rows_per_pass=arguments.rows_per_pass,
@@ -52,7 +52,7 @@ def run_bench(arguments: argparse.Namespace) -> int:
         threads=arguments.threads,
     )
     with tempfile.TemporaryDirectory() as scratch:
-        shard = make_shard(Path(scratch), recipe.model.vocab_size)
+        shard = make_bench_shard(Path(scratch), recipe.model.vocab_size)
         found = measure(
             recipe,
             shard,

@@ -23,7 +23,7 @@ STATS_ROWS = 512
 
 
 def add_show_batch(parser: argparse.ArgumentParser) -> None:
-    """Adds the command's arguments."""
+    """Add the command's arguments."""
     add_recipe_options(parser)
     parser.add_argument("--step", type=index, default=0, help="whose rows come first (default: %(default)s)")
     parser.add_argument(
@@ -43,7 +43,7 @@ def add_show_batch(parser: argparse.ArgumentParser) -> None:
 
 def _run_show(arguments: argparse.Namespace) -> int:
     from cg2_training.data.batches import row_stream
-    from cg2_training.data.row_stats import row_stats
+    from cg2_training.data.row_stats import collect_row_stats
     from cg2_training.data.shards import ShardSet
     from cg2_training.errors import TrainingError
     from cg2_training.run.recipe import Recipe
@@ -60,8 +60,8 @@ def _run_show(arguments: argparse.Namespace) -> int:
     if stream.limit is not None:
         rows = min(rows, max(0, stream.limit - first))
     if arguments.stats:
-        stats = row_stats(stream, first, rows)
-        print(json.dumps(stats.to_dict(), indent=2) if arguments.json else described(stats))
+        stats = collect_row_stats(stream, first, rows)
+        print(json.dumps(stats.to_dict(), indent=2) if arguments.json else format_stats(stats))
         return 0
     for number in range(first, first + rows):
         print(f"--- row {number} {stream.origin(number)}".rstrip())
@@ -72,8 +72,8 @@ def _run_show(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def described(stats: RowStats) -> str:
-    """The statistics as tables."""
+def format_stats(stats: RowStats) -> str:
+    """Return the statistics as tables."""
     from cg2ls.table import aligned
 
     table = stats.to_dict()
@@ -98,7 +98,7 @@ def described(stats: RowStats) -> str:
 
 
 def render_row(row: npt.NDArray[np.int64], tokenizer: CodeTokenizer) -> str:
-    """A row's tokens decoded, special tokens spelled out, padding left away."""
+    """Return a row's tokens decoded, special tokens spelled out, padding left away."""
     special = tokenizer.special
     names = {special.end_of_text: "<|endoftext|>", special.sep: "<sep>", special.eom: "<eom>"}
     names |= {special.mask(number): f"<mask_{number}>" for number in range(1, special.n_masks + 1)}
@@ -117,7 +117,7 @@ CORPUS = "a corpus file, one JSON document a line, or the folder of corpus colle
 
 
 def add_tokenizer(parser: argparse.ArgumentParser) -> None:
-    """Adds the arguments of `tokenizer`."""
+    """Add the arguments of `tokenizer`."""
     parser.add_argument("corpus", type=Path, help=CORPUS)
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
     parser.add_argument(
@@ -152,7 +152,7 @@ def _run_tokenizer(arguments: argparse.Namespace) -> int:
 
 
 def add_tokenize(parser: argparse.ArgumentParser) -> None:
-    """Adds the arguments of `tokenize`."""
+    """Add the arguments of `tokenize`."""
     parser.add_argument("corpus", type=Path, help=CORPUS)
     parser.add_argument("--tokenizer", type=Path, required=True, metavar="FILE")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")

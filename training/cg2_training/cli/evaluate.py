@@ -19,7 +19,7 @@ example:
 
 
 def add_evaluate(parser: argparse.ArgumentParser) -> None:
-    """Adds the command's arguments."""
+    """Add the command's arguments."""
     parser.epilog = EXAMPLE
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("model", type=Path, help="a checkpoint or a model folder")
@@ -78,24 +78,24 @@ def _with_memory(arguments: argparse.Namespace) -> int:
 
 def _heldout(arguments: argparse.Namespace) -> int:
     from cg2_training.data.shards import ShardSet
-    from cg2_training.evaluate.evaluation_target import open_subject
-    from cg2_training.evaluate.losses import Score, evaluate, evaluate_table, rounded
+    from cg2_training.evaluate.evaluation_target import open_evaluation_target
+    from cg2_training.evaluate.losses import Score, evaluate, evaluate_table, scores_to_dict
     from cg2_training.objective import INFILLS, ObjectiveConfig
     from cg2_training.run.recipe import Recipe
     from cg2ls.table import aligned
 
     objective = Recipe.load(arguments.recipe).objective if arguments.recipe else ObjectiveConfig()
     heldout = ShardSet.open(arguments.heldout)
-    losses, context = open_subject(arguments.model, heldout.tokenizer)
+    losses, context = open_evaluation_target(arguments.model, heldout.tokenizer)
     work = (losses, heldout, context, arguments.rows, objective)
     if arguments.objective:
         sources: Mapping[str, Mapping[str, Score]] = evaluate_table(
             *work, tuple(dict.fromkeys(arguments.objective))
         )
-        report = {"sources": rounded(sources)}
+        report = {"sources": scores_to_dict(sources)}
     else:
         result = evaluate(*work)
-        sources, report = result.sources, result.to_dict() | {"sources": rounded(result.sources)}
+        sources, report = result.sources, result.to_dict() | {"sources": scores_to_dict(result.sources)}
     if arguments.json:
         print(json.dumps(report, indent=2))
         return 0

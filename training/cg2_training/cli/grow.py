@@ -20,7 +20,7 @@ The grown model's logits are the source's until it is trained on.
 
 
 def add_grow(parser: argparse.ArgumentParser) -> None:
-    """Adds the command's arguments."""
+    """Add the command's arguments."""
     parser.epilog = EXAMPLE
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("source", type=Path, help="a checkpoint or a model folder")
@@ -34,7 +34,7 @@ def add_grow(parser: argparse.ArgumentParser) -> None:
 
 
 def run_grow(arguments: argparse.Namespace) -> int:
-    """Grows and says what came of it."""
+    """Grow and says what came of it."""
     from cg2_training.model.grow import grow
     from cg2ls.models.codegen2 import Checkpoint
 
@@ -60,7 +60,7 @@ def run_grow(arguments: argparse.Namespace) -> int:
 
 
 def _checkpoint_of(source: Path, scratch: Path) -> Path:
-    """The checkpoint itself, or the one that a model folder holds."""
+    """Return the checkpoint itself, or the one that a model folder holds."""
     if not (source / "model.json").is_file():
         return source
     from cg2_quantize.checkpoint.dequantize import dequantize

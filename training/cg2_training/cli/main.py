@@ -29,7 +29,7 @@ example, from packages to a checkpoint:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command; returns the exit code."""
+    """Run one command; returns the exit code."""
 
     def work() -> int:
         arguments = _parser().parse_args(argv)

@@ -25,7 +25,7 @@ The figures are estimates; the page docs/training.md says from which formulas.
 
 
 def add_plan(parser: argparse.ArgumentParser) -> None:
-    """Adds the command's arguments."""
+    """Add the command's arguments."""
     parser.epilog = PLAN_EXAMPLE
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("recipe", type=Path)
@@ -41,7 +41,7 @@ def add_plan(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_plan(arguments: argparse.Namespace) -> int:
-    """Prints the plan; the exit status is 1 if it has warnings."""
+    """Print the plan; the exit status is 1 if it has warnings."""
     from cg2_training.errors import TrainingError
     from cg2_training.run.plan import make_plan
     from cg2_training.run.recipe import Recipe
@@ -95,7 +95,7 @@ def _amount(tokens: float) -> str:
 
 
 def add_pretrain(parser: argparse.ArgumentParser) -> None:
-    """Adds the arguments of `pretrain`."""
+    """Add the arguments of `pretrain`."""
     add_recipe_options(parser)
     parser.add_argument(
         "--heldout", type=Path, required=True, metavar="FOLDER", help="token shards to evaluate on, likewise"
@@ -147,7 +147,7 @@ def _run_pretrain(arguments: argparse.Namespace) -> int:
 
 
 def add_export(parser: argparse.ArgumentParser) -> None:
-    """Adds the arguments of `export`."""
+    """Add the arguments of `export`."""
     parser.add_argument("run", type=Path, help="the folder of a pretraining run")
     parser.add_argument(
         "--heldout", type=Path, required=True, metavar="FOLDER", help="token shard to measure on"

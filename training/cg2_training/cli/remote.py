@@ -18,7 +18,7 @@ and here again, with what it left:
 
 
 def add_pack(parser: argparse.ArgumentParser) -> None:
-    """Adds the arguments of `pack`."""
+    """Add the arguments of `pack`."""
     parser.epilog = PACK_EXAMPLE
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("recipe", type=Path)
@@ -30,7 +30,7 @@ def add_pack(parser: argparse.ArgumentParser) -> None:
 
 
 def run_pack(arguments: argparse.Namespace) -> int:
-    """Packs a run."""
+    """Pack a run."""
     from cg2_training.remote.pack import pack_run
 
     pack = pack_run(
@@ -48,7 +48,7 @@ def run_pack(arguments: argparse.Namespace) -> int:
 
 
 def add_unpack(parser: argparse.ArgumentParser) -> None:
-    """Adds the arguments of `unpack`."""
+    """Add the arguments of `unpack`."""
     parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER", help="what the legs left")
     parser.add_argument(
         "--tokenizer", type=Path, required=True, metavar="FILE", help="the one that was packed"
@@ -58,11 +58,11 @@ def add_unpack(parser: argparse.ArgumentParser) -> None:
 
 
 def run_unpack(arguments: argparse.Namespace) -> int:
-    """Makes a run's folder of what came home."""
-    from cg2_training.remote.upload import bring_home
+    """Make a run's folder of what came home."""
+    from cg2_training.remote.upload import collect_uploads
     from cg2ls.models.codegen2 import CodeTokenizer
 
-    report = bring_home(arguments.folders, CodeTokenizer.load(arguments.tokenizer), arguments.output)
+    report = collect_uploads(arguments.folders, CodeTokenizer.load(arguments.tokenizer), arguments.output)
     print(
         f"{arguments.output}: {report['parameters']:,} parameters, {report['tokens_seen']:,} tokens seen"
         f" ({report['epochs']} epochs), {report['heldout']['bits_per_byte']:.4f} bits per byte held out"

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from cg2_training.data.mixture import Schedule, SourceMix, mixes_for
+from cg2_training.data.mixture import Schedule, SourceMix, resolve_mixes
 from cg2_training.data.shards import ShardSet, TokenShard
 from cg2_training.errors import TrainingError
-from cg2_training.objective import IGNORED, ObjectiveConfig, Row, causal_row, corrupt_row, labels_of
+from cg2_training.objective import IGNORED, ObjectiveConfig, Row, corrupt_row, make_causal_row, make_labels
 from cg2ls.models.codegen2 import CodeTokenizer, SpecialTokens
 
 IntArray = npt.NDArray[np.int64]
@@ -36,7 +36,7 @@ class Batch:
     regions: IntArray
 
 
-class Rows(ABC):
+class TrainingRows(ABC):
     """Training rows by number.
 
     Attributes:
@@ -52,11 +52,11 @@ class Rows(ABC):
         self.tokenizer, self.context, self.objective = tokenizer, context, objective
 
     @abstractmethod
-    def parts(self, number: int) -> Row:
+    def make_row(self, number: int) -> Row:
         """Row `number` with its prompts marked, of at most `context + 1` tokens."""
 
     def origin(self, _number: int) -> str:
-        """The source of row `number`; "" where there is one alone."""
+        """Return the source of row `number`; "" where there is one alone."""
         return ""
 
     @abstractmethod
@@ -65,7 +65,7 @@ class Rows(ABC):
 
     def row(self, number: int) -> IntArray:
         """Row `number` as trained on: int64 [context + 1], -1 where it is padding."""
-        return self._padded(self.parts(number).tokens, -1)
+        return self._padded(self.make_row(number).tokens, -1)
 
     def _padded(self, values: list[int], padding: int) -> IntArray:
         row = np.full(self.context + 1, padding, dtype=np.int64)
@@ -73,15 +73,15 @@ class Rows(ABC):
         return row
 
     def batch(self, step: int, rows: int) -> Batch:
-        """The batch of one step (counted from 0)."""
+        """Return the batch of one step (counted from 0)."""
         return self.rows(step * rows, rows)
 
     def rows(self, first: int, count: int) -> Batch:
         """Rows `first` to `first + count - 1` as a batch."""
-        rows = [self.parts(first + i) for i in range(count)]
+        rows = [self.make_row(first + i) for i in range(count)]
         table = np.stack([self._padded(row.tokens, -1) for row in rows])
         special = self.tokenizer.special
-        labels = labels_of(table, special).astype(np.int64)
+        labels = make_labels(table, special).astype(np.int64)
         labels[table[:, 1:] < 0] = IGNORED
         regions = np.zeros_like(labels)
         if self.objective.prefix_lm:
@@ -89,10 +89,10 @@ class Rows(ABC):
             labels[marked[:, 1:] > 0] = IGNORED
             regions = marked[:, :-1]
         tokens = np.where(table < 0, special.end_of_text, table)[:, :-1]
-        return Batch(tokens, labels, answer_positions(table, special)[:, 1:], regions)
+        return Batch(tokens, labels, find_answers(table, special)[:, 1:], regions)
 
 
-class RowStream(Rows):
+class RowStream(TrainingRows):
     """Rows of `context + 1` tokens of a shard, in an order that a seed decides.
 
     Every epoch cuts the shard at another offset and permutes the rows anew.
@@ -112,8 +112,8 @@ class RowStream(Rows):
         """How often the shard has been read after so many rows."""
         return {"the data": rows / self.rows_per_epoch}
 
-    def source(self, number: int) -> npt.NDArray[np.unsignedinteger]:
-        """The uncorrupted tokens [context + 1] of row `number`."""
+    def source_tokens(self, number: int) -> npt.NDArray[np.unsignedinteger]:
+        """Return the uncorrupted tokens [context + 1] of row `number`."""
         epoch, index = divmod(number, self.rows_per_epoch)
         if self._permutation[0] != epoch:
             rng = np.random.default_rng([self.seed, 1, epoch])
@@ -122,19 +122,19 @@ class RowStream(Rows):
         start = offset + int(self._permutation[1][index]) * self.context
         return self.shard.tokens[start : start + self.context + 1]
 
-    def parts(self, number: int) -> Row:
+    def make_row(self, number: int) -> Row:
         """Row `number` with its prompts marked, of at most `context + 1` tokens."""
         rng = np.random.default_rng([self.seed, 3, number])
-        source = self.source(number)
+        source = self.source_tokens(number)
         if rng.random() < self.objective.infill_share:
             return corrupt_row(
                 source.tolist(), self.tokenizer, self.objective, rng, max_tokens=self.context + 1
             )
         prefixes = rng if self.objective.prefix_lm else None
-        return causal_row(source.tolist(), self.tokenizer.special.end_of_text, prefixes)
+        return make_causal_row(source.tolist(), self.tokenizer.special.end_of_text, prefixes)
 
 
-class MixedStream(Rows):
+class MixedStream(TrainingRows):
     """Rows of several sources, interleaved by weight; each source's own order is a `RowStream`'s.
 
     A source's seed comes from its name, so that its rows stay the same when another source is added.
@@ -148,7 +148,7 @@ class MixedStream(Rows):
         objective: ObjectiveConfig,
         seed: int,
     ) -> None:
-        """Makes the streams of the sources that `mixes` names.
+        """Make the streams of the sources that `mixes` names.
 
         Raises:
             TrainingError: a source is too small for two rows.
@@ -156,24 +156,25 @@ class MixedStream(Rows):
         self.names = list(mixes)
         super().__init__(shards[self.names[0]].tokenizer, context, objective)
         self.streams = [
-            _named(name, shards[name], context, objective, _seed_of(name, seed)) for name in self.names
+            _named_stream(name, shards[name], context, objective, _source_seed(name, seed))
+            for name in self.names
         ]
         self.rows_per_epoch = [stream.rows_per_epoch for stream in self.streams]
         self.schedule = Schedule(list(mixes.values()), self.rows_per_epoch, seed)
         self.limit = self.schedule.limit
 
     def origin(self, _number: int) -> str:
-        """The source of row `number`."""
-        return self.names[self.schedule.place(_number)[0]]
+        """Return the source of row `number`."""
+        return self.names[self.schedule.locate(_number)[0]]
 
-    def parts(self, number: int) -> Row:
+    def make_row(self, number: int) -> Row:
         """Row `number` with its prompts marked, of at most `context + 1` tokens."""
-        source, index = self.schedule.place(number)
-        return self.streams[source].parts(index)
+        source, index = self.schedule.locate(number)
+        return self.streams[source].make_row(index)
 
     def epochs(self, rows: int) -> dict[str, float]:
         """How often each source has been read after so many rows."""
-        given = self.schedule.given(rows) / np.array(self.rows_per_epoch)
+        given = self.schedule.count_rows(rows) / np.array(self.rows_per_epoch)
         return dict(zip(self.names, given.tolist(), strict=True))
 
 
@@ -183,38 +184,40 @@ def row_stream(
     objective: ObjectiveConfig,
     seed: int,
     data: Mapping[str, SourceMix] | None = None,
-) -> Rows:
-    """The rows of a shard, or of a mixture of shards.
+) -> TrainingRows:
+    """Return the rows of a shard, or of a mixture of shards.
 
     Args:
         tokens: what to train on.
         context: tokens of a row.
         objective: how rows are corrupted.
         seed: decides the order and every corruption.
-        data: weight and epochs of each source, see `mixes_for`.
+        data: weight and epochs of each source, see `resolve_mixes`.
 
     Raises:
         TrainingError: a source is too small, or `data` does not fit the sources.
     """
     shards = ShardSet.of(tokens).shards
-    mixes = mixes_for(data or {}, {name: len(shard.tokens) for name, shard in shards.items()})
+    mixes = resolve_mixes(data or {}, {name: len(shard.tokens) for name, shard in shards.items()})
     if len(shards) == 1 and not data:
         return RowStream(next(iter(shards.values())), context, objective, seed)
     return MixedStream(shards, mixes, context, objective, seed)
 
 
-def _named(name: str, shard: TokenShard, context: int, objective: ObjectiveConfig, seed: int) -> RowStream:
+def _named_stream(
+    name: str, shard: TokenShard, context: int, objective: ObjectiveConfig, seed: int
+) -> RowStream:
     try:
         return RowStream(shard, context, objective, seed)
     except TrainingError as error:
         raise TrainingError(f"source {name}: {error}") from None
 
 
-def _seed_of(name: str, seed: int) -> int:
+def _source_seed(name: str, seed: int) -> int:
     return int(np.random.SeedSequence([seed, *name.encode()]).generate_state(1)[0])
 
 
-def answer_positions(table: IntArray, special: SpecialTokens) -> npt.NDArray[np.bool_]:
+def find_answers(table: IntArray, special: SpecialTokens) -> npt.NDArray[np.bool_]:
     """Where a token of [rows, time] is part of an infill answer: between `<sep>` and the part's end."""
     times = np.arange(table.shape[1])
 

@@ -13,7 +13,7 @@ SPLITS = ("train", "heldout")
 
 
 def files_of(folder: Path, split: str) -> dict[str, Path]:
-    """The corpus file of each source that has the split."""
+    """Return the corpus file of each source that has the split."""
     return {path.parent.name: path for path in sorted(folder.glob(f"*/{split}.jsonl"))}
 
 
@@ -39,7 +39,7 @@ def interleaved(corpus: Path) -> Iterator[str]:
 def tokenize_folder(
     corpus: Path, tokenizer: CodeTokenizer, out: Path, *, progress: bool = True
 ) -> dict[Path, TokenShard]:
-    """Tokenizes every source of a corpus folder into `out`/train/SOURCE and `out`/heldout/SOURCE.
+    """Tokenize every source of a corpus folder into `out`/train/SOURCE and `out`/heldout/SOURCE.
 
     Returns:
         The shards by folder; none for a split that no source has.

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from cg2_training.data.batches import Rows
+from cg2_training.data.batches import TrainingRows
 from cg2_training.errors import TrainingError
 
-AHEAD = 4
+PREFETCHED_BATCHES = 4
 """Batches that each worker keeps ready."""
 
 
@@ -32,7 +32,7 @@ class StepTensors(NamedTuple):
 
 
 class _Steps(Dataset[StepTensors]):
-    def __init__(self, stream: Rows, rows: int, rank: int, world: int) -> None:
+    def __init__(self, stream: TrainingRows, rows: int, rank: int, world: int) -> None:
         self.stream, self.rows = stream, rows
         self.share = rows // world
         self.first = rank * self.share
@@ -43,8 +43,8 @@ class _Steps(Dataset[StepTensors]):
         return StepTensors(*map(torch.from_numpy, (batch.tokens, batch.labels, regions)))
 
 
-def step_tensors(
-    stream: Rows,
+def load_batches(
+    stream: TrainingRows,
     rows: int,
     steps: range,
     *,
@@ -53,7 +53,7 @@ def step_tensors(
     world: int = 1,
     pin: bool = False,
 ) -> Iterator[StepTensors]:
-    """The batches of the steps, in their order, or one process's share of them.
+    """Return the batches of the steps, in their order, or one process's share of them.
 
     Which worker or process makes a row changes nothing in it: it depends on the seed and its number alone.
 
@@ -79,7 +79,7 @@ def step_tensors(
         batch_size=None,
         sampler=steps,
         num_workers=workers,
-        prefetch_factor=AHEAD if workers else None,
+        prefetch_factor=PREFETCHED_BATCHES if workers else None,
         worker_init_fn=_single_threaded,
         pin_memory=pin,
     )

@@ -18,7 +18,7 @@ from cg2_training.errors import TrainingError
 
 IntArray = npt.NDArray[np.int64]
 
-BLOCK = 1024
+BLOCK_ROWS = 1024
 """Rows after which the shares of the sources are exact; the finest share is one row of it."""
 
 
@@ -59,7 +59,7 @@ class Schedule:
     """
 
     def __init__(self, mixes: Sequence[SourceMix], rows_per_epoch: Sequence[int], seed: int) -> None:
-        """Lays out the phases.
+        """Lay out the phases.
 
         Args:
             mixes: weight and most epochs of each source, at least one weight above 0.
@@ -78,8 +78,8 @@ class Schedule:
         self._firsts = [phase.first for phase in self._phases]
         self._order: tuple[int, IntArray, IntArray] = (-1, np.empty(0, np.int64), np.empty(0, np.int64))
 
-    def place(self, number: int) -> tuple[int, int]:
-        """The source of row `number`, and how many rows that source gave before.
+    def locate(self, number: int) -> tuple[int, int]:
+        """Return the source of row `number`, and how many rows that source gave before.
 
         Raises:
             TrainingError: every source was used up before.
@@ -88,14 +88,14 @@ class Schedule:
             raise TrainingError(
                 f"the mixture is used up after {self.limit} rows; raise the epochs in [data] or lower run.steps."
             )
-        block, position = divmod(number, BLOCK)
+        block, position = divmod(number, BLOCK_ROWS)
         if self._order[0] != block:
             self._order = (block, *self._block(block))
         return int(self._order[1][position]), int(self._order[2][position])
 
-    def given(self, rows: int) -> IntArray:
+    def count_rows(self, rows: int) -> IntArray:
         """Rows of each source among the first `rows`, int64 [sources]."""
-        block, position = divmod(rows if self.limit is None else min(rows, self.limit), BLOCK)
+        block, position = divmod(rows if self.limit is None else min(rows, self.limit), BLOCK_ROWS)
         phase = self._phase(block)
         whole = phase.start + (block - phase.first) * phase.quotas
         return whole + np.bincount(self._block(block)[0][:position], minlength=len(phase.quotas))
@@ -118,14 +118,14 @@ class Schedule:
 def _phases(
     weights: npt.NDArray[np.float64], left: npt.NDArray[np.float64]
 ) -> tuple[list[_Phase], int | None]:
-    """The phases for sources with `left` rows to give, and the rows of all of them, None if endless."""
+    """Return the phases for sources with `left` rows to give, and the rows of all of them, None if endless."""
     phases: list[_Phase] = []
     start, block = np.zeros(len(weights), np.int64), 0
     while True:
         quotas = apportion(np.where(left > 0, weights, 0.0), left)
         phases.append(_Phase(block, start, quotas))
-        if quotas.sum() < BLOCK:
-            return phases, block * BLOCK + int(quotas.sum())
+        if quotas.sum() < BLOCK_ROWS:
+            return phases, block * BLOCK_ROWS + int(quotas.sum())
         used = quotas > 0
         whole = np.min(np.floor(left[used] / quotas[used]))
         if np.isinf(whole):
@@ -134,17 +134,17 @@ def _phases(
 
 
 def apportion(weights: npt.NDArray[np.float64], most: npt.NDArray[np.float64]) -> IntArray:
-    """Divides a block's rows by weight, largest remainders first, none above its source's `most`.
+    """Divide a block's rows by weight, largest remainders first, none above its source's `most`.
 
     Args:
         weights: of the sources, at least 0.
         most: rows that each source has; may be infinite.
 
     Returns:
-        int64 [sources], BLOCK in all, or fewer where the sources have no more.
+        int64 [sources], BLOCK_ROWS in all, or fewer where the sources have no more.
     """
     quotas = np.zeros(len(weights), np.int64)
-    while (rest := BLOCK - int(quotas.sum())) > 0:
+    while (rest := BLOCK_ROWS - int(quotas.sum())) > 0:
         open_ = (weights > 0) & (quotas < most)
         if not open_.any():
             break
@@ -160,8 +160,8 @@ def apportion(weights: npt.NDArray[np.float64], most: npt.NDArray[np.float64]) -
     return quotas
 
 
-def mixes_for(recipe: Mapping[str, SourceMix], tokens: Mapping[str, int]) -> dict[str, SourceMix]:
-    """The weights of the sources that there are.
+def resolve_mixes(recipe: Mapping[str, SourceMix], tokens: Mapping[str, int]) -> dict[str, SourceMix]:
+    """Return the weights of the sources that there are.
 
     Args:
         recipe: what the recipe says; where it says nothing, every source counts by its tokens.

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from cg2_training.data.batches import Rows
-from cg2_training.objective import IGNORED, labels_of
+from cg2_training.data.batches import TrainingRows
+from cg2_training.objective import IGNORED, make_labels
 from cg2ls.models.codegen2 import CodeTokenizer
 
 
@@ -45,7 +45,7 @@ class RowStats:
         return sum(map(len, self.lengths.values()))
 
     def add(self, row: Iterable[int], tokenizer: CodeTokenizer) -> None:
-        """Counts one row of token ids; negative ones are padding."""
+        """Count one row of token ids; negative ones are padding."""
         special = tokenizer.special
         tokens = [int(token) for token in row if token >= 0]
         self.rows += 1
@@ -53,7 +53,7 @@ class RowStats:
         if special.sep not in tokens:
             return
         self.infill_rows += 1
-        self.infill_labels += int((labels_of(np.array(tokens), special) != IGNORED).sum())
+        self.infill_labels += int((make_labels(np.array(tokens), special) != IGNORED).sum())
         begin, whole = 0, True
         while special.sep in tokens[begin:]:
             sep = tokens.index(special.sep, begin)
@@ -66,7 +66,7 @@ class RowStats:
         self.cut += not whole
 
     def _part(self, prompt: list[int], answers: list[int], tokenizer: CodeTokenizer) -> bool:
-        """Counts a part; returns whether every mask has its answer."""
+        """Count a part; returns whether every mask has its answer."""
         special = tokenizer.special
         asked = [token for token in prompt if token >= special.first_mask_id]
         given: list[int] = []
@@ -108,9 +108,9 @@ class RowStats:
         }
 
 
-def row_stats(stream: Rows, first: int, count: int) -> RowStats:
-    """Counts rows `first` to `first + count - 1`."""
+def collect_row_stats(stream: TrainingRows, first: int, count: int) -> RowStats:
+    """Count rows `first` to `first + count - 1`."""
     stats = RowStats()
     for number in range(first, first + count):
-        stats.add(stream.parts(number).tokens, stream.tokenizer)
+        stats.add(stream.make_row(number).tokens, stream.tokenizer)
     return stats

@@ -17,13 +17,13 @@ from cg2_training.errors import TrainingError
 from cg2ls.files import replacing_folder, sha256_of
 from cg2ls.models.codegen2 import CodeTokenizer
 
-BATCH = 512
+BATCH_DOCUMENTS = 512
 """Documents tokenized at once."""
 
-SAMPLES, SAMPLED = 64, 1024
+DIGEST_SAMPLES, DIGEST_SAMPLE_TOKENS = 64, 1024
 """Places of a shard that its digest looks at, and tokens at each."""
 
-SHARD = "shard.json"
+SHARD_FILE = "shard.json"
 """The file that makes a folder a token shard."""
 
 
@@ -45,22 +45,24 @@ class TokenShard:
 
     @property
     def digest(self) -> str:
-        """Tells this shard from others: by the corpus's digest, the length and a sample of the tokens."""
+        """Tell this shard from others: by the corpus's digest, the length and a sample of the tokens."""
         found = hashlib.sha256(f"{self.corpus_sha256} {len(self.tokens)}".encode())
-        starts = np.linspace(0, max(0, len(self.tokens) - SAMPLED), SAMPLES).astype(np.int64)
+        starts = np.linspace(0, max(0, len(self.tokens) - DIGEST_SAMPLE_TOKENS), DIGEST_SAMPLES).astype(
+            np.int64
+        )
         for start in starts.tolist():
-            found.update(self.tokens[start : start + SAMPLED].astype(np.uint32).tobytes())
+            found.update(self.tokens[start : start + DIGEST_SAMPLE_TOKENS].astype(np.uint32).tobytes())
         return found.hexdigest()
 
     @classmethod
     def open(cls, folder: Path) -> TokenShard:
-        """Maps a folder written by `tokenize_corpus`.
+        """Map a folder written by `tokenize_corpus`.
 
         Raises:
             TrainingError: a file is missing or has another length than recorded.
         """
         try:
-            meta = json.loads((folder / SHARD).read_text(encoding="utf-8"))
+            meta = json.loads((folder / SHARD_FILE).read_text(encoding="utf-8"))
             tokens = np.memmap(folder / "tokens.bin", dtype=meta["dtype"], mode="r")
         except (OSError, ValueError, KeyError) as error:
             raise TrainingError(
@@ -100,7 +102,7 @@ def read_documents(path: Path) -> Iterator[str]:
 def tokenize_corpus(
     corpus: Path, tokenizer: CodeTokenizer, out: Path, *, progress: bool = True
 ) -> TokenShard:
-    """Tokenizes a JSON-lines corpus, in its order, into a shard folder.
+    """Tokenize a JSON-lines corpus, in its order, into a shard folder.
 
     Raises:
         TrainingError: the corpus is missing, damaged or empty, or the disk is full.
@@ -119,13 +121,13 @@ def _tokenize(corpus: Path, tokenizer: CodeTokenizer, out: Path, progress: bool)
     total_bytes = count = 0
     documents = read_documents(corpus)
     with (
-        replacing_folder(out, proof=SHARD) as new,
+        replacing_folder(out, proof=SHARD_FILE) as new,
         tqdm(unit="B", unit_scale=True, disable=not progress, desc=corpus.name) as bar,
     ):
         if progress and corpus.exists():
             bar.total = corpus.stat().st_size
         with (new / "tokens.bin").open("wb") as file:
-            while texts := list(islice(documents, BATCH)):
+            while texts := list(islice(documents, BATCH_DOCUMENTS)):
                 for tokens in tokenizer.encode_batch(texts):
                     file.write(np.array([*tokens, tokenizer.special.end_of_text], dtype=dtype).tobytes())
                     count += len(tokens) + 1
@@ -140,12 +142,12 @@ def _tokenize(corpus: Path, tokenizer: CodeTokenizer, out: Path, progress: bool)
             "bytes": total_bytes,
             "corpus_sha256": sha256_of(corpus),
         }
-        (new / SHARD).write_text(json.dumps(meta, indent=2) + "\n")
+        (new / SHARD_FILE).write_text(json.dumps(meta, indent=2) + "\n")
         (new / "tokenizer.json").write_text(tokenizer.to_json(), encoding="utf-8")
     return TokenShard.open(out)
 
 
-ALL = "all"
+SINGLE_SOURCE = "all"
 """Name of the source where there is one shard and no folder to name it after."""
 
 
@@ -161,7 +163,7 @@ class ShardSet:
 
     @classmethod
     def open(cls, folder: Path) -> ShardSet:
-        """Maps a shard, or a folder with one shard for each source.
+        """Map a shard, or a folder with one shard for each source.
 
         Raises:
             TrainingError: it is neither, a shard is damaged, or two have different tokenizers.
@@ -171,9 +173,9 @@ class ShardSet:
                 f"{folder} does not exist; make it with cg2-train tokenize. A corpus that holds nothing out gives no"
                 " shard to measure on: collect it with a greater --heldout."
             )
-        if (folder / SHARD).exists() or not folder.is_dir():
+        if (folder / SHARD_FILE).exists() or not folder.is_dir():
             return cls.of(TokenShard.open(folder))
-        inside = sorted(path.parent for path in folder.glob(f"*/{SHARD}"))
+        inside = sorted(path.parent for path in folder.glob(f"*/{SHARD_FILE}"))
         if not inside:
             raise TrainingError(
                 f"{folder} is no token shard and holds none; make one with cg2-train tokenize."
@@ -189,8 +191,8 @@ class ShardSet:
 
     @classmethod
     def of(cls, tokens: TokenShard | ShardSet) -> ShardSet:
-        """The same tokens as a set, whichever of the two they are."""
-        return tokens if isinstance(tokens, ShardSet) else cls({ALL: tokens})
+        """Return the same tokens as a set, whichever of the two they are."""
+        return tokens if isinstance(tokens, ShardSet) else cls({SINGLE_SOURCE: tokens})
 
     @property
     def tokenizer(self) -> CodeTokenizer:

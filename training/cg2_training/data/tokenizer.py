@@ -13,7 +13,7 @@ from cg2ls.models.codegen2.special_tokens import END_OF_TEXT, EOM, SEP, SPACE_RU
 
 
 def train_tokenizer(texts: Iterable[str], vocab_size: int, n_masks: int) -> CodeTokenizer:
-    """Learns merges from texts and lays the vocabulary out as CodeGen2 does.
+    """Learn merges from texts and lays the vocabulary out as CodeGen2 does.
 
     The order of ids is: learned tokens, `<|endoftext|>`, padding (`<dummy_K>`, when the texts yield too few
     merges), runs of blanks, runs of tabs, `<sep>`, `<eom>`, `<mask_n>` down to `<mask_1>`.

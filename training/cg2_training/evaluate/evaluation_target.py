@@ -15,7 +15,7 @@ from cg2ls.models.codegen2 import Checkpoint, CodeTokenizer
 from cg2ls.models.folder import ModelDescription
 
 
-def open_subject(path: Path, tokenizer: CodeTokenizer) -> tuple[TokenLosses, int]:
+def open_evaluation_target(path: Path, tokenizer: CodeTokenizer) -> tuple[TokenLosses, int]:
     """Losses of a checkpoint or model folder, and its context length in tokens.
 
     Raises:
@@ -36,7 +36,7 @@ def open_subject(path: Path, tokenizer: CodeTokenizer) -> tuple[TokenLosses, int
     return partial(model_losses, load_model(checkpoint)), checkpoint.config.n_positions
 
 
-CHUNK = 64
+CHUNK_TOKENS = 64
 """Tokens of one call: the engine's size, since dynamic quantization depends on what shares a call."""
 
 
@@ -47,8 +47,9 @@ def folder_losses(folder: Path) -> TokenLosses:
         ModelFolderError: it is not a model folder.
         EngineError: onnxruntime cannot run it.
     """
-    from cg2ls.engine.onnx_session import open_session
     from cg2ls.engine.threads import default_threads
+
+    from cg2ls.engine.onnx_session import open_session
 
     model = ModelDescription.read(folder)
     session = open_session(folder, model, provider="cpu", threads=default_threads()).session
@@ -60,8 +61,8 @@ def folder_losses(folder: Path) -> TokenLosses:
     def row_losses(tokens: npt.NDArray[np.int64], labels: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
         past = {f"past_key_values.{name}": np.zeros(cache, np.float32) for name in names}
         losses = np.zeros(len(tokens), np.float32)
-        for start in range(0, len(tokens), CHUNK):
-            chunk = tokens[start : start + CHUNK]
+        for start in range(0, len(tokens), CHUNK_TOKENS):
+            chunk = tokens[start : start + CHUNK_TOKENS]
             end = start + len(chunk)
             feeds = {
                 "input_ids": chunk[None],

@@ -18,7 +18,7 @@ from cg2_training.objective import IGNORED, INFILLS, ObjectiveConfig
 from cg2ls.models.codegen2 import CodeTokenizer, SpecialTokens
 
 EVALUATION_SEED = 7
-ROWS = 8
+ROWS_PER_PASS = 8
 """Rows of one forward pass."""
 
 CAUSAL = "causal"
@@ -124,11 +124,11 @@ class Evaluation:
         if self.places:
             table["places"] = {name: round(nats, digits) for name, nats in self.places.items()}
         if len(self.sources) > 1:
-            table["sources"] = rounded(self.sources, digits)
+            table["sources"] = scores_to_dict(self.sources, digits)
         return table
 
 
-def rounded(table: Mapping[str, Mapping[str, Score]], digits: int = 17) -> dict[str, Any]:
+def scores_to_dict(table: Mapping[str, Mapping[str, Score]], digits: int = 17) -> dict[str, Any]:
     """Scores by source and objective as nested tables of numbers."""
     return {
         source: {objective: score.to_dict(digits) for objective, score in scores.items()}
@@ -145,7 +145,7 @@ def evaluate(
     *,
     progress: bool = False,
 ) -> Evaluation:
-    """Evaluates continuation and a recipe's own infill, on the first rows of a fixed order of each source.
+    """Evaluate continuation and a recipe's own infill, on the first rows of a fixed order of each source.
 
     Args:
         losses: what is evaluated.
@@ -198,13 +198,14 @@ def evaluate_table(
             raise TrainingError(f"{name!r} is no objective to evaluate; choose from {', '.join(OBJECTIVES)}.")
     return {
         source: {
-            name: score(losses, shard, context, rows, objective, name, progress=progress) for name in names
+            name: score_rows(losses, shard, context, rows, objective, name, progress=progress)
+            for name in names
         }
         for source, shard in ShardSet.of(heldout).shards.items()
     }
 
 
-def score(
+def score_rows(
     losses: TokenLosses,
     shard: TokenShard,
     context: int,
@@ -228,7 +229,7 @@ def score(
     stream = RowStream(shard, context, _only(objective, name), EVALUATION_SEED)
     rows = min(rows, stream.rows_per_epoch)
     total = Score(rows=rows)
-    steps = math.ceil(rows / ROWS)
+    steps = math.ceil(rows / ROWS_PER_PASS)
     for batch in tqdm(_batches(stream, rows), total=steps, desc=f"evaluate {name}", disable=not progress):
         counted = batch.labels != IGNORED
         if name in INFILLS:
@@ -238,7 +239,7 @@ def score(
         nats = losses(batch)
         found = _summed(nats, batch, counted, shard.tokenizer)
         if name in INFILLS:
-            places = places_of(batch, shard.tokenizer.special)
+            places = group_by_place(batch, shard.tokenizer.special)
             by_place = {
                 place: _summed(nats, batch, counted & there, shard.tokenizer)
                 for place, there in places.items()
@@ -251,7 +252,7 @@ def score(
 def _summed(
     nats: npt.NDArray[np.float32], batch: Batch, counted: npt.NDArray[np.bool_], tokenizer: CodeTokenizer
 ) -> Score:
-    """The score of the labels that count."""
+    """Return the score of the labels that count."""
     targets = batch.labels[counted]
     return Score(
         float((nats * counted).sum(dtype=np.float64)),
@@ -260,7 +261,7 @@ def _summed(
     )
 
 
-def places_of(batch: Batch, special: SpecialTokens) -> dict[str, npt.NDArray[np.bool_]]:
+def group_by_place(batch: Batch, special: SpecialTokens) -> dict[str, npt.NDArray[np.bool_]]:
     """Where in its middle each answer's label stands, bool [rows, context] by name of the place."""
     times = np.arange(batch.tokens.shape[1])
     masks = np.where(batch.tokens >= special.first_mask_id, times, -1)
@@ -275,7 +276,7 @@ def places_of(batch: Batch, special: SpecialTokens) -> dict[str, npt.NDArray[np.
 
 
 def _only(objective: ObjectiveConfig, name: str) -> ObjectiveConfig:
-    """The objective with rows of one kind alone."""
+    """Return the objective with rows of one kind alone."""
     if name in INFILLS:
         syntax = objective.syntax_share if name == "span_corruption" else 0.0
         return replace(objective, infill_share=1.0, infill=name, syntax_share=syntax)
@@ -283,5 +284,5 @@ def _only(objective: ObjectiveConfig, name: str) -> ObjectiveConfig:
 
 
 def _batches(stream: RowStream, rows: int) -> Iterator[Batch]:
-    for first in range(0, rows, ROWS):
-        yield stream.rows(first, min(ROWS, rows - first))
+    for first in range(0, rows, ROWS_PER_PASS):
+        yield stream.rows(first, min(ROWS_PER_PASS, rows - first))

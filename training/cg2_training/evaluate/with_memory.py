@@ -21,7 +21,7 @@ from cg2ls.workspace.languages import LANGUAGES
 
 
 @dataclass(frozen=True)
-class Measured:
+class MeanInterval:
     """A mean over tokens.
 
     Attributes:
@@ -36,7 +36,7 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class InRepositories:
+class MemoryEvaluation:
     """Tokens of whole repositories, judged in front of the true text, under the prompt completion makes.
 
     Attributes:
@@ -48,16 +48,16 @@ class InRepositories:
     """
 
     tokens: int
-    bits_alone: Measured
-    bits_with_memory: Measured
-    accuracy_alone: Measured
-    accuracy_with_memory: Measured
+    bits_alone: MeanInterval
+    bits_with_memory: MeanInterval
+    accuracy_alone: MeanInterval
+    accuracy_with_memory: MeanInterval
 
 
 def evaluate_with_memory(
     model: Path, repositories: Sequence[Path], *, places: int = 400, seed: int = 0
-) -> InRepositories:
-    """Judges the tokens behind places of real files, each repository with a memory of its own.
+) -> MemoryEvaluation:
+    """Judge the tokens behind places of real files, each repository with a memory of its own.
 
     A file's text on disk never counts for itself, and copies of a file are left out.
 
@@ -82,14 +82,14 @@ def evaluate_with_memory(
             found = summary(learn(engine, memories, sample(sources, places, seed)))
         finally:
             memories.close()
-    return InRepositories(
+    return MemoryEvaluation(
         tokens=found["tokens"],
-        bits_alone=_measured(found["bits_per_token_of_the_model"]),
-        bits_with_memory=_measured(found["bits_per_token"]),
-        accuracy_alone=_measured(found["next_token_accuracy_of_the_model"]),
-        accuracy_with_memory=_measured(found["next_token_accuracy"]),
+        bits_alone=_interval(found["bits_per_token_of_the_model"]),
+        bits_with_memory=_interval(found["bits_per_token"]),
+        accuracy_alone=_interval(found["next_token_accuracy_of_the_model"]),
+        accuracy_with_memory=_interval(found["next_token_accuracy"]),
     )
 
 
-def _measured(share: dict[str, Any]) -> Measured:
-    return Measured(share["mean"], *share["spread"])
+def _interval(share: dict[str, Any]) -> MeanInterval:
+    return MeanInterval(share["mean"], *share["spread"])

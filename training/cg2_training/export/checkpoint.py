@@ -16,7 +16,7 @@ from cg2ls.models.folder.facts import Facts
 def export_checkpoint(
     folder: Path, recipe: Recipe, weights: Mapping[str, Tensor], tokenizer: CodeTokenizer
 ) -> None:
-    """Writes weights as a float32 checkpoint, and beside them what only training knows."""
+    """Write weights as a float32 checkpoint, and beside them what only training knows."""
     write_checkpoint(
         folder,
         recipe.model.config(),
@@ -24,10 +24,10 @@ def export_checkpoint(
         tokenizer.to_json(),
         end_of_text_id=tokenizer.special.end_of_text,
     )
-    facts_of(recipe).write(folder)
+    make_facts(recipe).write(folder)
 
 
-def facts_of(recipe: Recipe) -> Facts:
+def make_facts(recipe: Recipe) -> Facts:
     """How the recipe's weights may be prompted.
 
     Every piece of a corrupted row is tokenized by itself, so an answer may be begun anywhere; how far is

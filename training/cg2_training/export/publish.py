@@ -13,7 +13,7 @@ from typing import Any
 from cg2_quantize.convert import convert
 from cg2_training.data.shards import ShardSet
 from cg2_training.errors import TrainingError
-from cg2_training.evaluate.evaluation_target import open_subject
+from cg2_training.evaluate.evaluation_target import open_evaluation_target
 from cg2_training.evaluate.losses import Evaluation, evaluate
 from cg2_training.run.recipe import Recipe
 from cg2_training.run.state import read_run
@@ -21,14 +21,14 @@ from cg2ls.files import check_replaceable, replacing_folder
 from cg2ls.models.folder.description import DESCRIPTION, Language, ModelDescription
 from cg2ls.models.folder.facts import Facts
 
-TOKENS = 1 << 17
+MAX_EVALUATION_TOKENS = 1 << 17
 """Most held-out tokens of each kind, in rows of the context's length; a fixed order decides which."""
 
 
 def publish(
     run: Path, heldout: Path, corpus: Path, out: Path, *, precision: str, language: str, license_id: str
 ) -> str:
-    """Converts a run's checkpoint, measures it before and after, and writes the model card beside it.
+    """Convert a run's checkpoint, measures it before and after, and writes the model card beside it.
 
     Args:
         run: folder of a pretraining run.
@@ -78,8 +78,10 @@ def publish(
 
 
 def _measure(subject: Path, shards: ShardSet, recipe: Recipe) -> Evaluation:
-    losses, context = open_subject(subject, shards.tokenizer)
-    return evaluate(losses, shards, context, max(1, TOKENS // context), recipe.objective, progress=True)
+    losses, context = open_evaluation_target(subject, shards.tokenizer)
+    return evaluate(
+        losses, shards, context, max(1, MAX_EVALUATION_TOKENS // context), recipe.objective, progress=True
+    )
 
 
 def _quality(measured: Evaluation, shipped: Evaluation) -> dict[str, float]:
@@ -160,7 +162,7 @@ def render_card(
     shipped: Evaluation,
     folder: Path,
 ) -> str:
-    """The card as Markdown.
+    """Return the card as Markdown.
 
     Args:
         recipe: what was trained.

@@ -13,10 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-BLOCK = 96
+QUERY_BLOCK = 96
 """Queries of a block. What comes behind a block's last query is never computed; 64 to 160 were equally fast."""
 
-KEPT_BYTES = 1 << 30
+MAX_KEPT_BYTES = 1 << 30
 """Most memory that a pass's attention weights may take, over all layers."""
 
 
@@ -43,7 +43,7 @@ def _is_kept(query: Tensor, layers: int) -> bool:
     if query.device.type != "cpu" or query.dtype != torch.float32 or not query.requires_grad:
         return False
     batch, heads, time, _ = query.shape
-    return layers * _kept(batch * heads, time) * query.element_size() <= KEPT_BYTES
+    return layers * _kept(batch * heads, time) * query.element_size() <= MAX_KEPT_BYTES
 
 
 def _kept(heads: int, time: int) -> int:
@@ -52,11 +52,11 @@ def _kept(heads: int, time: int) -> int:
 
 
 def _blocks(time: int) -> list[tuple[int, int]]:
-    return [(start, min(start + BLOCK, time)) for start in range(0, time, BLOCK)]
+    return [(start, min(start + QUERY_BLOCK, time)) for start in range(0, time, QUERY_BLOCK)]
 
 
 def _views(weights: Tensor, heads: int, time: int) -> list[Tensor]:
-    """The blocks' weights, [heads, queries, keys] each, in the memory that holds them one behind the other."""
+    """Return the blocks' weights, [heads, queries, keys] each, in the memory that holds them one behind the other."""
     views, at = [], 0
     for start, end in _blocks(time):
         size = heads * (end - start) * end
@@ -72,7 +72,7 @@ def _blockwise(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tenso
     out = torch.empty_like(query, memory_format=torch.contiguous_format)
     weights = query.new_empty(_kept(heads, time))
     scaled = query / math.sqrt(width)
-    hidden = query.new_full((BLOCK, BLOCK), -math.inf).triu(1)
+    hidden = query.new_full((QUERY_BLOCK, QUERY_BLOCK), -math.inf).triu(1)
     for (start, end), block in zip(_blocks(time), _views(weights, heads, time), strict=True):
         torch.bmm(scaled[:, start:end], key[:, :end].mT, out=block)
         block[:, :, start:] += hidden[: end - start, : end - start]
@@ -99,7 +99,7 @@ def _gradient(
     of_query = torch.empty_like(query, memory_format=torch.contiguous_format)
     of_key, of_value = (torch.zeros_like(of_query) for _ in range(2))
     scaled = query / math.sqrt(width)
-    space = query.new_empty(heads * BLOCK * time)
+    space = query.new_empty(heads * QUERY_BLOCK * time)
     for (start, end), block in zip(_blocks(time), _views(weights, heads, time), strict=True):
         rows = of_out[:, start:end]
         of_block = space[: block.numel()].view(block.shape)

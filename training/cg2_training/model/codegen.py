@@ -24,7 +24,7 @@ GELU_SLOPE = 2 * math.sqrt(2 / math.pi)
 GELU_CUBE = 0.044715
 
 
-def rotary_tables(config: CodeGenConfig, device: torch.device | None = None) -> tuple[Tensor, Tensor]:
+def make_rotary_tables(config: CodeGenConfig, device: torch.device | None = None) -> tuple[Tensor, Tensor]:
     """Cosine and signed sine by position and channel pair, float32 [n_positions, 1, 1 and 2, head_dim / 2].
 
     RoPE of Su et al. 2021, frequencies base^(-2i / rotary_dim). The channels from rotary_dim on turn by an angle of
@@ -38,7 +38,7 @@ def rotary_tables(config: CodeGenConfig, device: torch.device | None = None) -> 
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotates the channel pairs of x [batch, time, heads, head_dim] by the tables' first `time` rows.
+    """Rotate the channel pairs of x [batch, time, heads, head_dim] by the tables' first `time` rows.
 
     A pair is a channel of a head's first half and the one at its place in the second. (a, b) becomes
     (a cos - b sin, b cos + a sin): the halves times cos, plus the halves exchanged times (-sin, sin). The gradient is
@@ -50,7 +50,7 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 
 
 def linear(layer: nn.Linear, x: Tensor) -> Tensor:
-    """The layer's product, and then its bias, which a compiler adds where the product is read next."""
+    """Return the layer's product, and then its bias, which a compiler adds where the product is read next."""
     return F.linear(x, layer.weight) + layer.bias
 
 
@@ -61,7 +61,7 @@ def gelu(x: Tensor) -> Tensor:
     return weighted.to(x.dtype)
 
 
-class Attention(nn.Module):
+class CodeGenAttention(nn.Module):
     """Multi-head attention whose fused projection is laid out in `qkv_groups` groups of query, value, key."""
 
     def __init__(self, config: CodeGenConfig) -> None:
@@ -71,7 +71,7 @@ class Attention(nn.Module):
         self.out_proj = nn.Linear(config.n_embd, config.n_embd, bias=False)
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor | None) -> Tensor:
-        """Attends over x [batch, time, n_embd]; `mask` as in `CodeGen.forward`."""
+        """Attend over x [batch, time, n_embd]; `mask` as in `CodeGen.forward`."""
         batch, time, width = x.shape
         parts = F.linear(x, self._by_part()).view(batch, time, 3, self.config.n_head, self.config.head_dim)
         query, key, value = parts.unbind(2)
@@ -84,7 +84,7 @@ class Attention(nn.Module):
         return self.out_proj(attended.transpose(1, 2).reshape(batch, time, width))  # type: ignore[no-any-return]
 
     def _by_part(self) -> Tensor:
-        """The projection's rows: all queries, all keys, all values, those that turn together half a head apart.
+        """Return the projection's rows: all queries, all keys, all values, those that turn together half a head apart.
 
         GPT-J's pairs are neighbours, which processors and GPUs read one by one. Queries and keys may change the order
         of their channels alike, since only their products count.
@@ -107,7 +107,7 @@ class MLP(nn.Module):
         self.fc_out = nn.Linear(config.n_inner, config.n_embd)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Maps x [batch, time, n_embd] to the same shape."""
+        """Map x [batch, time, n_embd] to the same shape."""
         return linear(self.fc_out, gelu(linear(self.fc_in, x)))
 
 
@@ -117,11 +117,11 @@ class Block(nn.Module):
     def __init__(self, config: CodeGenConfig) -> None:
         super().__init__()
         self.ln_1 = nn.LayerNorm(config.n_embd, eps=config.layer_norm_epsilon)
-        self.attn = Attention(config)
+        self.attn = CodeGenAttention(config)
         self.mlp = MLP(config)
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor | None) -> Tensor:
-        """Maps x [batch, time, n_embd] to the same shape."""
+        """Map x [batch, time, n_embd] to the same shape."""
         normed = self.ln_1(x)
         return x + self.attn(normed, cos, sin, mask) + self.mlp(normed)  # type: ignore[no-any-return]
 
@@ -147,7 +147,7 @@ class CodeGen(nn.Module):
         self.config = config
         self.transformer = Transformer(config)
         self.lm_head = nn.Linear(config.n_embd, config.vocab_size)
-        cos, sin = rotary_tables(config)
+        cos, sin = make_rotary_tables(config)
         self.register_buffer("cos", cos, persistent=False)
         self.register_buffer("sin", sin, persistent=False)
 
@@ -208,7 +208,7 @@ def model_losses(model: CodeGen, batch: Batch) -> npt.NDArray[np.float32]:
 
 
 def load_model(checkpoint: Checkpoint) -> CodeGen:
-    """A checkpoint's model, float32, for inference.
+    """Return a checkpoint's model, float32, for inference.
 
     Raises:
         TrainingError: it is CodeGen2.5's, whose network is another.

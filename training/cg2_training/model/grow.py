@@ -23,11 +23,11 @@ from cg2ls.models.folder.facts import Facts
 
 Float32 = npt.NDArray[np.float32]
 
-SEED = 1234
+GROW_SEED = 1234
 
 BLOCK = re.compile(r"transformer\.h\.(\d+)\.(.+)")
 
-INTO_RESIDUAL = ("attn.out_proj.weight", "mlp.fc_out.weight", "mlp.fc_out.bias")
+RESIDUAL_OUTPUTS = ("attn.out_proj.weight", "mlp.fc_out.weight", "mlp.fc_out.bias")
 """A block's tensors without which it adds nothing to the residual."""
 
 
@@ -40,7 +40,7 @@ def grow(
     context: int | None = None,
     name: str = "",
 ) -> CodeGenConfig:
-    """Writes a larger checkpoint whose logits are the source's, up to the last bits of float32.
+    """Write a larger checkpoint whose logits are the source's, up to the last bits of float32.
 
     Args:
         source: what to begin with.
@@ -56,8 +56,8 @@ def grow(
     Raises:
         TrainingError: the new shape cannot hold the old model's function.
     """
-    config = grown_config(source.config, n_layer=n_layer, n_embd=n_embd, context=context)
-    rng = np.random.default_rng(SEED)
+    config = grow_config(source.config, n_layer=n_layer, n_embd=n_embd, context=context)
+    rng = np.random.default_rng(GROW_SEED)
     tokenizer = CodeTokenizer.load(source.tokenizer_path)
     facts = Facts.read(source.folder)
     write_checkpoint(
@@ -72,10 +72,10 @@ def grow(
     return config
 
 
-def grown_config(
+def grow_config(
     config: CodeGenConfig, *, n_layer: int | None, n_embd: int | None, context: int | None
 ) -> CodeGenConfig:
-    """The shape of the larger model: heads keep their size, so there are more of them.
+    """Return the shape of the larger model: heads keep their size, so there are more of them.
 
     Raises:
         TrainingError: a number is below the old one, or the width no multiple of it.
@@ -108,14 +108,14 @@ def grown_config(
 def _grown_tensors(
     source: Checkpoint, config: CodeGenConfig, rng: np.random.Generator
 ) -> Iterator[tuple[str, Float32]]:
-    """Every tensor of the larger model by its published name."""
+    """Return every tensor of the larger model by its published name."""
     times = config.n_embd // source.config.n_embd
     origins = block_origins(source.config.n_layer, config.n_layer)
     for layer, (origin, new) in enumerate(origins):
         for name in source.names():
             if (match := BLOCK.fullmatch(name)) and int(match[1]) == origin:
                 tensor = widen(match[2], source.tensor(name), times, source.config.qkv_groups, rng)
-                silent = new and match[2] in INTO_RESIDUAL
+                silent = new and match[2] in RESIDUAL_OUTPUTS
                 yield f"transformer.h.{layer}.{match[2]}", np.zeros_like(tensor) if silent else tensor
     for name in source.names():
         if not BLOCK.fullmatch(name):
@@ -156,12 +156,12 @@ def widen(name: str, tensor: Float32, times: int, groups: int, rng: np.random.Ge
 
 
 def _copied(matrix: npt.NDArray[np.floating], times: int, rng: np.random.Generator) -> Float32:
-    """Every output copied, and in each copy the inputs' weights divided anew."""
+    """Return every output copied, and in each copy the inputs' weights divided anew."""
     return _shared(np.tile(matrix, (times, 1)), times, rng)
 
 
 def _shared(matrix: npt.NDArray[np.floating], times: int, rng: np.random.Generator) -> Float32:
-    """A matrix for copied inputs [outputs, times * inputs]: each weight divided among the copies of its input.
+    """Return a matrix for copied inputs [outputs, times * inputs]: each weight divided among the copies of its input.
 
     The parts are equal but for noise that sums to zero, as large as gives the weights the spread that
     initialization has at the new width (variance over `times`).

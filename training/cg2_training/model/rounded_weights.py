@@ -16,12 +16,12 @@ from cg2ls.models.int4 import BLOCK_SIZE, MIN_MOVED_GAIN_SHARE
 
 LEVELS = 15
 
-BEHIND_NORM = ("attn.qkv_proj.weight", "mlp.fc_in.weight")
+NORM_FED_MATRICES = ("attn.qkv_proj.weight", "mlp.fc_in.weight")
 """Matrices that are rounded with their norm's gain in them, since the gain moves there at export."""
 
 
 def round_int4(matrix: Tensor) -> Tensor:
-    """The nearest matrix whose blocks have 16 evenly spaced values, zero among them.
+    """Return the nearest matrix whose blocks have 16 evenly spaced values, zero among them.
 
     Args:
         matrix: float32 [outputs, inputs], inputs a multiple of `BLOCK_SIZE`.
@@ -35,15 +35,15 @@ def round_int4(matrix: Tensor) -> Tensor:
     return (levels * scale).view_as(matrix)
 
 
-def rounded(name: str, masters: Mapping[str, Tensor]) -> Tensor:
-    """A matrix of a block, float32, as it will compute when it has been exported to int4.
+def round_matrix(name: str, masters: Mapping[str, Tensor]) -> Tensor:
+    """Return a matrix of a block, float32, as it will compute when it has been exported to int4.
 
     Args:
         name: of the matrix.
         masters: all weights by name.
     """
     matrix = masters[name]
-    if not name.endswith(BEHIND_NORM):
+    if not name.endswith(NORM_FED_MATRICES):
         return round_int4(matrix)
     block = name.rsplit(".", 3)[0]
     gain = masters[f"{block}.ln_1.weight"].abs()

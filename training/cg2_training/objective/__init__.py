@@ -6,9 +6,9 @@ itself; the share of masked text is drawn anew for each part and span lengths ar
 between characters and spans that end at a line are this project's choice, as is whatever is an option.
 """
 
-from cg2_training.objective.config import IGNORED, INFILLS, ObjectiveConfig, labels_of
+from cg2_training.objective.config import IGNORED, INFILLS, ObjectiveConfig, make_labels
 from cg2_training.objective.layout import corrupt
-from cg2_training.objective.rows import Row, causal_row, corrupt_row
+from cg2_training.objective.rows import Row, corrupt_row, make_causal_row
 from cg2_training.objective.spans import choose_spans
 
 __all__ = [
@@ -16,9 +16,9 @@ __all__ = [
     "INFILLS",
     "ObjectiveConfig",
     "Row",
-    "causal_row",
     "choose_spans",
     "corrupt",
     "corrupt_row",
-    "labels_of",
+    "make_causal_row",
+    "make_labels",
 ]

@@ -98,7 +98,7 @@ class ObjectiveConfig:
 IntArray = npt.NDArray[np.integer]
 
 
-def labels_of(tokens: IntArray, special: SpecialTokens) -> IntArray:
+def make_labels(tokens: IntArray, special: SpecialTokens) -> IntArray:
     """Next-token labels of ids [..., time + 1], int64 [..., time].
 
     No loss falls on `<mask_N>`, on `<sep>` and on the `<|endoftext|>` before it: where a mask stands is

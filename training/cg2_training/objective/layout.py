@@ -11,18 +11,18 @@ import numpy as np
 from cg2_training.objective.placement import Span
 from cg2ls.models.codegen2 import CodeTokenizer, SpecialTokens
 
-FRAME = 3
+FRAME_TOKENS = 3
 """Tokens of a corrupted part beside its text and its spans: `<|endoftext|>`, `<sep>`, `<|endoftext|>`."""
 
-PER_SPAN = 3
+TOKENS_PER_SPAN = 3
 """Tokens that each span adds: its mask, twice, and `<eom>`."""
 
-MOST_CUTS = 3
+MAX_CUTS = 3
 """Of a piece that is cut into fragments."""
 
 
 @dataclass
-class Part:
+class CorruptedPart:
     """One part, its pieces tokenized each by itself, since spans are cut between characters.
 
     Attributes:
@@ -34,11 +34,11 @@ class Part:
     masked: list[list[int]]
 
     def __len__(self) -> int:
-        """How many tokens `laid_out` returns."""
-        return sum(map(len, self.kept + self.masked)) + FRAME + PER_SPAN * len(self.masked)
+        """How many tokens `lay_out` returns."""
+        return sum(map(len, self.kept + self.masked)) + FRAME_TOKENS + TOKENS_PER_SPAN * len(self.masked)
 
     def shorten(self, tokens: int) -> bool:
-        """Takes so many tokens away from the text's end, or its beginning; returns whether there are so many."""
+        """Take so many tokens away from the text's end, or its beginning; returns whether there are so many."""
         if len(self.kept[-1]) >= tokens:
             self.kept[-1] = self.kept[-1][: len(self.kept[-1]) - tokens]
         elif len(self.kept[0]) >= tokens:
@@ -47,8 +47,8 @@ class Part:
             return False
         return True
 
-    def laid_out(self, special: SpecialTokens) -> list[int]:
-        """The masked text, then every span as an answer.
+    def lay_out(self, special: SpecialTokens) -> list[int]:
+        """Return the masked text, then every span as an answer.
 
             kept <mask_1> kept <mask_2> kept <|endoftext|><sep><mask_1> span <eom><mask_2> span <eom><|endoftext|>
 
@@ -69,8 +69,8 @@ def cut_part(
     *,
     fragment_share: float = 0.0,
     rng: np.random.Generator | None = None,
-) -> Part:
-    """Cuts a text at its spans and tokenizes the pieces.
+) -> CorruptedPart:
+    """Cut a text at its spans and tokenizes the pieces.
 
     Args:
         text: the part.
@@ -82,7 +82,7 @@ def cut_part(
     bounds = [0, *(edge for span in spans for edge in span), len(text)]
     pieces = [text[a:b] for a, b in pairwise(bounds)]
     encoded = _encode(pieces, tokenizer, fragment_share, rng)
-    return Part(encoded[0::2], encoded[1::2])
+    return CorruptedPart(encoded[0::2], encoded[1::2])
 
 
 def corrupt(
@@ -93,9 +93,9 @@ def corrupt(
     fragment_share: float = 0.0,
     rng: np.random.Generator | None = None,
 ) -> list[int]:
-    """Tokens of one part as `Part.laid_out` orders them; arguments as of `cut_part`."""
+    """Tokens of one part as `CorruptedPart.lay_out` orders them; arguments as of `cut_part`."""
     part = cut_part(text, spans, tokenizer, fragment_share=fragment_share, rng=rng)
-    return part.laid_out(tokenizer.special)
+    return part.lay_out(tokenizer.special)
 
 
 def _encode(
@@ -104,14 +104,14 @@ def _encode(
     if not fragment_share:
         return tokenizer.encode_batch(list(pieces))
     assert rng is not None
-    fragments = [fragments_of(piece, fragment_share, rng) for piece in pieces]
+    fragments = [cut_fragments(piece, fragment_share, rng) for piece in pieces]
     encoded = iter(tokenizer.encode_batch([fragment for piece in fragments for fragment in piece]))
     return [[token for _ in piece for token in next(encoded)] for piece in fragments]
 
 
-def fragments_of(piece: str, share: float, rng: np.random.Generator) -> list[str]:
-    """The piece whole, or with chance `share` cut at 1 to `MOST_CUTS` uniform points."""
+def cut_fragments(piece: str, share: float, rng: np.random.Generator) -> list[str]:
+    """Return the piece whole, or with chance `share` cut at 1 to `MAX_CUTS` uniform points."""
     if len(piece) < 2 or rng.random() >= share:
         return [piece]
-    cuts = sorted({int(cut) for cut in rng.integers(1, len(piece), size=rng.integers(1, MOST_CUTS + 1))})
+    cuts = sorted({int(cut) for cut in rng.integers(1, len(piece), size=rng.integers(1, MAX_CUTS + 1))})
     return [piece[a:b] for a, b in pairwise([0, *cuts, len(piece)])]

@@ -11,12 +11,12 @@ import numpy.typing as npt
 IntArray = npt.NDArray[np.int64]
 Span = tuple[int, int]
 
-SWEEPS = 8
+GIBBS_SWEEPS = 8
 """Redraws of every length in a pair with another one; two lengths are exact after the first."""
 
 
 def draw_lengths(total: int, longest: int, max_spans: int, rng: np.random.Generator) -> IntArray:
-    """Draws independent uniform lengths from 1 to `longest`, on the condition that they sum to `total`.
+    """Draw independent uniform lengths from 1 to `longest`, on the condition that they sum to `total`.
 
     The number of spans is what makes their mean that of the uniform distribution, rounded up or down by chance.
     No length depends on its place among the others.
@@ -41,7 +41,7 @@ def draw_lengths(total: int, longest: int, max_spans: int, rng: np.random.Genera
     lengths = rng.permutation(lengths)
     half = count // 2
     # Gibbs sampling: the sum of a pair stays, and how it is divided is uniform among the ways that are allowed.
-    for _ in range(SWEEPS if half else 0):
+    for _ in range(GIBBS_SWEEPS if half else 0):
         order = rng.permutation(count)
         one, other = order[:half], order[half : 2 * half]
         sums = lengths[one] + lengths[other]
@@ -50,7 +50,7 @@ def draw_lengths(total: int, longest: int, max_spans: int, rng: np.random.Genera
     return lengths
 
 
-def covering_spans(
+def draw_covering_spans(
     share: float, size: int, longest: int, max_spans: int, rng: np.random.Generator
 ) -> list[Span]:
     """Spans of uniform lengths that cover this share of `size` characters, and at least one of them."""

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from cg2_training.objective.config import ObjectiveConfig
-from cg2_training.objective.layout import FRAME, PER_SPAN, cut_part
+from cg2_training.objective.layout import FRAME_TOKENS, TOKENS_PER_SPAN, cut_part
 from cg2_training.objective.placement import IntArray
 from cg2_training.objective.spans import choose_spans
 from cg2ls.models.codegen2 import CodeTokenizer
 
-TRIMMED = 16
+TRIM_DIVISOR = 16
 """A part is shortened after it is tokenized by at most this fraction; beyond, its spans are drawn for less text."""
 
 
@@ -31,7 +31,7 @@ class Row:
     regions: list[int] = field(default_factory=list)
 
     def add(self, tokens: Sequence[int], prompt: int) -> None:
-        """Appends a part whose first `prompt` tokens are its prompt."""
+        """Append a part whose first `prompt` tokens are its prompt."""
         number = max(self.regions, default=0) + 1
         self.tokens += tokens
         self.regions += [number] * prompt + [0] * (len(tokens) - prompt)
@@ -45,7 +45,7 @@ def corrupt_row(
     *,
     max_tokens: int,
 ) -> Row:
-    """Corrupts each document part of a packed row by itself, so that the whole fits in `max_tokens`.
+    """Corrupt each document part of a packed row by itself, so that the whole fits in `max_tokens`.
 
     Marks and cuts make a part longer than its text was. What does not fit is text at the end of the row, never an
     answer. Parts end at `<|endoftext|>`, which the corrupted form replaces by its own.
@@ -72,12 +72,12 @@ def corrupt_row(
 def _corrupted(
     part: Sequence[int], tokenizer: CodeTokenizer, config: ObjectiveConfig, seed: int, room: int
 ) -> list[int]:
-    """A part corrupted in at most `room` tokens; empty where that leaves too little to mask.
+    """Return a part corrupted in at most `room` tokens; empty where that leaves too little to mask.
 
     A few tokens too many are taken off the text around the spans. Otherwise the same numbers are drawn for a shorter
     text, so that what is masked does not depend on how much fits.
     """
-    kept = min(len(part), room - FRAME - PER_SPAN)
+    kept = min(len(part), room - FRAME_TOKENS - TOKENS_PER_SPAN)
     while kept > 0:
         rng = np.random.default_rng(seed)
         text = tokenizer.decode_bytes(part[:kept]).decode("utf-8", errors="ignore")
@@ -85,13 +85,13 @@ def _corrupted(
         spans = choose_spans(text, config, rng, masks=tokenizer.special.n_masks, boundaries=boundaries)
         if not spans:
             return []
-        size = kept + FRAME + PER_SPAN * len(spans)
-        if size - room <= kept // TRIMMED:
+        size = kept + FRAME_TOKENS + TOKENS_PER_SPAN * len(spans)
+        if size - room <= kept // TRIM_DIVISOR:
             made = cut_part(text, spans, tokenizer, fragment_share=config.fragment_share, rng=rng)
             size = len(made)
             excess = size - room
-            if excess <= 0 or (excess <= kept // TRIMMED and made.shorten(excess)):
-                return made.laid_out(tokenizer.special)
+            if excess <= 0 or (excess <= kept // TRIM_DIVISOR and made.shorten(excess)):
+                return made.lay_out(tokenizer.special)
         kept = min(kept - 1, kept * room // size)
     return []
 
@@ -111,8 +111,8 @@ def token_starts(tokens: Sequence[int], text: str, tokenizer: CodeTokenizer) -> 
     return at
 
 
-def causal_row(row: Sequence[int], end_of_text: int, rng: np.random.Generator | None = None) -> Row:
-    """A row as it is; given `rng`, a uniform beginning of every part is its prompt, as a prefix LM is trained."""
+def make_causal_row(row: Sequence[int], end_of_text: int, rng: np.random.Generator | None = None) -> Row:
+    """Return a row as it is; given `rng`, a uniform beginning of every part is its prompt, as a prefix LM is trained."""
     out = Row()
     for part, ended in _parts(row, end_of_text):
         out.add([*part, *ended], 0 if rng is None else int(rng.integers(0, len(part) + 1)))

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from cg2_training.objective.config import ObjectiveConfig
-from cg2_training.objective.placement import IntArray, Span, covering_spans
-from cg2_training.objective.syntax import syntax_spans
+from cg2_training.objective.placement import IntArray, Span, draw_covering_spans
+from cg2_training.objective.syntax import draw_syntax_spans
 
 CHARS_PER_TOKEN = 3
 """About what code has; UL2 states its lengths in tokens."""
@@ -28,7 +28,7 @@ def choose_spans(
     masks: int,
     boundaries: IntArray | None = None,
 ) -> list[Span]:
-    """Chooses the spans of one part of a row; none where the text is too short.
+    """Choose the spans of one part of a row; none where the text is too short.
 
     Args:
         text: the part.
@@ -47,34 +47,36 @@ def choose_spans(
 
 def _drawn(text: str, config: ObjectiveConfig, rng: np.random.Generator, masks: int) -> list[Span]:
     if config.infill == "psm":
-        return psm_span(len(text), rng)
+        return draw_psm_span(len(text), rng)
     if config.infill == "ul2":
-        return ul2_spans(len(text), masks, rng)
+        return draw_ul2_spans(len(text), masks, rng)
     is_syntax = config.syntax_share > 0 and rng.random() < config.syntax_share
-    if is_syntax and (spans := syntax_spans(text, config, rng)):
+    if is_syntax and (spans := draw_syntax_spans(text, config, rng)):
         return spans
     is_dense = config.dense_share > 0 and rng.random() < config.dense_share
-    if is_dense and (spans := dense_spans(text, config, rng, masks=masks)):
+    if is_dense and (spans := draw_dense_spans(text, config, rng, masks=masks)):
         return spans
-    spans = uniform_spans(len(text), config, rng, masks=masks)
+    spans = draw_uniform_spans(len(text), config, rng, masks=masks)
     if config.early_start_share:
         spans = _from_line_starts(text, spans, config, rng)
     return _to_line_ends(text, spans, config, rng)
 
 
-def uniform_spans(size: int, config: ObjectiveConfig, rng: np.random.Generator, *, masks: int) -> list[Span]:
+def draw_uniform_spans(
+    size: int, config: ObjectiveConfig, rng: np.random.Generator, *, masks: int
+) -> list[Span]:
     """Spans of uniform lengths that cover a share of the text which is drawn first."""
     share = rng.uniform(config.min_mask_ratio, config.max_mask_ratio)
-    return covering_spans(share, size, config.max_span_chars, min(config.max_spans, masks), rng)
+    return draw_covering_spans(share, size, config.max_span_chars, min(config.max_spans, masks), rng)
 
 
-def psm_span(size: int, rng: np.random.Generator) -> list[Span]:
-    """The one span between two uniform cuts; none if they fall together."""
+def draw_psm_span(size: int, rng: np.random.Generator) -> list[Span]:
+    """Return the one span between two uniform cuts; none if they fall together."""
     start, end = sorted(int(cut) for cut in rng.integers(0, size + 1, size=2))
     return [(start, end)] if start < end else []
 
 
-def ul2_spans(size: int, masks: int, rng: np.random.Generator) -> list[Span]:
+def draw_ul2_spans(size: int, masks: int, rng: np.random.Generator) -> list[Span]:
     """Spans of one of UL2's denoisers, each as likely: R, the two X, or S, which masks all behind a uniform cut.
 
     A denoiser has as many spans as its share needs; where the vocabulary has fewer masks, spans are longer.
@@ -83,13 +85,13 @@ def ul2_spans(size: int, masks: int, rng: np.random.Generator) -> list[Span]:
     if chosen == len(UL2_DENOISERS):
         return [(int(rng.integers(1, size)), size)]
     share, tokens = UL2_DENOISERS[chosen]
-    return covering_spans(share, size, 2 * tokens * CHARS_PER_TOKEN - 1, masks, rng)
+    return draw_covering_spans(share, size, 2 * tokens * CHARS_PER_TOKEN - 1, masks, rng)
 
 
 def _to_line_ends(
     text: str, spans: Sequence[Span], config: ObjectiveConfig, rng: np.random.Generator
 ) -> list[Span]:
-    """Moves the ends of some spans to just behind the nearest newline, where the next span leaves room.
+    """Move the ends of some spans to just behind the nearest newline, where the next span leaves room.
 
     The nearest, before or behind, so that the share masked stays what was drawn.
     """
@@ -107,7 +109,7 @@ def _to_line_ends(
 def _from_line_starts(
     text: str, spans: Sequence[Span], config: ObjectiveConfig, rng: np.random.Generator
 ) -> list[Span]:
-    """Moves some spans back, so that they begin with their first line or the one before, where there is room."""
+    """Move some spans back, so that they begin with their first line or the one before, where there is room."""
     limits = [-1] + [end for _, end in spans[:-1]]
     drawn = []
     for (start, end), limit in zip(spans, limits, strict=True):
@@ -124,7 +126,7 @@ def _from_line_starts(
 def _from_token_starts(
     spans: Sequence[Span], boundaries: IntArray, config: ObjectiveConfig, rng: np.random.Generator
 ) -> list[Span]:
-    """Moves the starts of some spans to the nearest token boundary, before or behind, where there is room."""
+    """Move the starts of some spans to the nearest token boundary, before or behind, where there is room."""
     drawn: list[Span] = []
     limit = -1
     for start, end in spans:
@@ -137,7 +139,9 @@ def _from_token_starts(
     return drawn
 
 
-def dense_spans(text: str, config: ObjectiveConfig, rng: np.random.Generator, *, masks: int) -> list[Span]:
+def draw_dense_spans(
+    text: str, config: ObjectiveConfig, rng: np.random.Generator, *, masks: int
+) -> list[Span]:
     """Spans on random lines, at most one a line and none on neighbouring lines, which could touch.
 
     Their share of the text is what their number and lengths make it, never above `max_mask_ratio`.

@@ -13,7 +13,7 @@ from cg2_training.objective.config import ObjectiveConfig
 from cg2_training.objective.placement import Span
 
 
-def syntax_spans(text: str, config: ObjectiveConfig, rng: np.random.Generator) -> list[Span]:
+def draw_syntax_spans(text: str, config: ObjectiveConfig, rng: np.random.Generator) -> list[Span]:
     """Nodes drawn at random as long as one fits in what is left of the drawn share of the text.
 
     A node is the likelier the more characters it has, since a random span of characters would lie in it the more

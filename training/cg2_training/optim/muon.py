@@ -15,11 +15,11 @@ QUINTIC = (3.4445, -4.7750, 2.0315)
 
 ITERATIONS = 5
 
-LEAST_NORM = 1e-7
+MIN_NORM = 1e-7
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum, orthogonalized (Jordan et al. 2024), scaled to AdamW's update size (Liu et al. 2025, 2502.16982)."""
+    """Momentum, orthogonalize (Jordan et al. 2024), scaled to AdamW's update size (Liu et al. 2025, 2502.16982)."""
 
     def __init__(
         self,
@@ -30,7 +30,7 @@ class Muon(torch.optim.Optimizer):
         dtype: torch.dtype,
         momentum: float = 0.95,
     ) -> None:
-        """Prepares.
+        """Prepare.
 
         Args:
             matrices: parameters [outputs, inputs].
@@ -55,17 +55,17 @@ class Muon(torch.optim.Optimizer):
                 if not state:
                     state["momentum_buffer"] = torch.zeros_like(matrix.grad)
                 mean = state["momentum_buffer"].lerp_(matrix.grad, 1 - momentum)
-                update = orthogonalized(matrix.grad.lerp(mean, momentum).to(self.dtype))
+                update = orthogonalize(matrix.grad.lerp(mean, momentum).to(self.dtype))
                 matrix.mul_(1 - lr * group["weight_decay"])
                 matrix.add_(update.to(matrix.dtype), alpha=-lr * 0.2 * max(matrix.shape) ** 0.5)
 
 
-def orthogonalized(matrix: Tensor) -> Tensor:
-    """A matrix with about the same singular vectors and singular values near one, by Newton-Schulz."""
+def orthogonalize(matrix: Tensor) -> Tensor:
+    """Return a matrix with about the same singular vectors and singular values near one, by Newton-Schulz."""
     if matrix.shape[0] > matrix.shape[1]:
-        return orthogonalized(matrix.T).T
+        return orthogonalize(matrix.T).T
     a, b, c = QUINTIC
-    found: Tensor = matrix / matrix.norm().clamp_min(LEAST_NORM)
+    found: Tensor = matrix / matrix.norm().clamp_min(MIN_NORM)
     for _ in range(ITERATIONS):
         gram = found @ found.T
         found = torch.addmm(found, torch.addmm(gram, gram, gram, beta=b, alpha=c), found, beta=a)

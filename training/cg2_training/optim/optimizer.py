@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from cg2_training.errors import TrainingError
-from cg2_training.model.rounded_weights import rounded
+from cg2_training.model.rounded_weights import round_matrix
 from cg2_training.optim.muon import Muon
 from cg2_training.run.recipe import OptimizerSection
 from cg2ls.privacy import hub_kernels_refused
@@ -44,7 +44,7 @@ class MasterOptimizer:
     def __init__(
         self, model: nn.Module, config: OptimizerSection, dtype: torch.dtype, *, may_round: bool = False
     ) -> None:
-        """Prepares.
+        """Prepare.
 
         Args:
             model: float32.
@@ -70,7 +70,7 @@ class MasterOptimizer:
             {"params": matrices, "weight_decay": config.weight_decay},
             {"params": vectors, "weight_decay": 0.0},
         ]
-        self.optimizers: list[torch.optim.Optimizer] = [adamw(groups, config)]
+        self.optimizers: list[torch.optim.Optimizer] = [make_adamw(groups, config)]
         if use_muon:
             muon = [p for p, h in zip(self.master, hidden, strict=True) if h]
             self.optimizers.append(Muon(muon, config.muon_lr, weight_decay=config.weight_decay, dtype=dtype))
@@ -95,7 +95,7 @@ class MasterOptimizer:
 
     @torch.no_grad()
     def _take_gradients(self) -> None:
-        """Gives the masters the model's gradients, in float32, and clears them there."""
+        """Give the masters the model's gradients, in float32, and clears them there."""
         given = [working.grad for working in self.working if working.grad is not None]
         assert len(given) == len(self.working)
         if given[0].dtype != torch.float32:
@@ -106,14 +106,14 @@ class MasterOptimizer:
             master.grad, working.grad = gradient, None
 
     def round_weights(self, wanted: bool) -> None:
-        """Whether the model is to compute with rounded matrices from now on (see `model.rounded_weights`)."""
+        """Tell whether the model is to compute with rounded matrices from now on (see `model.rounded_weights`)."""
         if wanted != self.rounding:
             self.rounding = wanted
             self.publish()
 
     @torch.no_grad()
     def publish(self) -> None:
-        """Copies the master weights into the model, rounded if that was asked for."""
+        """Copy the master weights into the model, rounded if that was asked for."""
         targets: list[Tensor] = []
         sources: list[Tensor] = []
         for (_, computed), working in zip(self._computed(), self.working, strict=True):
@@ -125,7 +125,7 @@ class MasterOptimizer:
 
     @torch.no_grad()
     def weights(self) -> dict[str, Tensor]:
-        """The weights by name, float32 on the processor: the masters, rounded where the model computes so."""
+        """Return the weights by name, float32 on the processor: the masters, rounded where the model computes so."""
         return {name: computed.cpu() for name, computed in self._computed()}
 
     def _computed(self) -> Iterator[tuple[str, Tensor]]:
@@ -133,7 +133,7 @@ class MasterOptimizer:
         masters = dict(zip(self.names, self.master, strict=True))
         for name, master in masters.items():
             rounds = self.rounding and is_hidden_matrix(name, master)
-            yield name, rounded(name, masters) if rounds else master
+            yield name, round_matrix(name, masters) if rounds else master
 
     def named_state(self) -> Iterator[tuple[str, Tensor]]:
         """Master weights and moments by name, for saving."""
@@ -144,13 +144,13 @@ class MasterOptimizer:
                     shared = key.startswith("qmap")  # one table of bitsandbytes for all parameters
                     yield f"{key}.{name}", value.clone() if shared else torch.as_tensor(value)
 
-    def room_for(self, _name: str, shape: torch.Size, dtype: torch.dtype) -> Tensor:
-        """A tensor to read a saved one into."""
+    def allocate(self, _name: str, shape: torch.Size, dtype: torch.dtype) -> Tensor:
+        """Return a tensor to read a saved one into."""
         return torch.zeros(shape, dtype=dtype)
 
     @torch.no_grad()
     def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """Restores what `named_state` gave, and the model from it."""
+        """Restore what `named_state` gave, and the model from it."""
         owners: dict[int, torch.optim.Optimizer] = {}
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
@@ -169,7 +169,7 @@ class MasterOptimizer:
         self.publish()
 
 
-def adamw(groups: list[dict[str, Any]], config: OptimizerSection) -> torch.optim.Optimizer:
+def make_adamw(groups: list[dict[str, Any]], config: OptimizerSection) -> torch.optim.Optimizer:
     """AdamW with moments in 32 bits, or in 8 (Dettmers et al. 2022, arXiv 2110.02861) where memory is short."""
     betas = (config.beta1, config.beta2)
     if config.name != "adamw8bit":
@@ -186,5 +186,5 @@ def adamw(groups: list[dict[str, Any]], config: OptimizerSection) -> torch.optim
 
 
 def is_hidden_matrix(name: str, parameter: Tensor) -> bool:
-    """Whether Muon is meant for this parameter: a matrix that is neither embedding nor head."""
+    """Tell whether Muon is meant for this parameter: a matrix that is neither embedding nor head."""
     return parameter.ndim == 2 and "wte" not in name and "lm_head" not in name

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
 from cg2_training.errors import TrainingError
-from cg2_training.optim.optimizer import adamw
+from cg2_training.optim.optimizer import make_adamw
 from cg2_training.run.recipe import OptimizerSection
 
 MOMENTS = ("exp_avg", "exp_avg_sq")
@@ -28,7 +28,7 @@ class ShardedOptimizer:
         self.named = dict(model.named_parameters())
         matrices = [parameter for parameter in self.named.values() if parameter.ndim > 1]
         vectors = [parameter for parameter in self.named.values() if parameter.ndim <= 1]
-        self.optimizer = adamw(
+        self.optimizer = make_adamw(
             [
                 {"params": matrices, "weight_decay": config.weight_decay},
                 {"params": vectors, "weight_decay": 0.0},
@@ -50,7 +50,7 @@ class ShardedOptimizer:
         return norm
 
     def weights(self) -> dict[str, Tensor]:
-        """All weights, float32, gathered on the processor; every process has to ask at the same time."""
+        """Return all weights, float32, gathered on the processor; every process has to ask at the same time."""
         return {name: _whole(parameter.detach()).cpu() for name, parameter in self.named.items()}
 
     def named_state(self) -> Iterator[tuple[str, Tensor]]:
@@ -60,8 +60,8 @@ class ShardedOptimizer:
             for key, value in self.optimizer.state.get(parameter, {}).items():
                 yield f"{key}.{name}", torch.as_tensor(value)
 
-    def room_for(self, name: str, shape: torch.Size, dtype: torch.dtype) -> Tensor:
-        """A tensor to read a saved one into: this process's part where it is divided."""
+    def allocate(self, name: str, shape: torch.Size, dtype: torch.dtype) -> Tensor:
+        """Return a tensor to read a saved one into: this process's part where it is divided."""
         key, _, owner = name.partition(".")
         if key in ("master", *MOMENTS) and self.named[owner].shape == shape:
             return torch.zeros_like(self.named[owner].detach())
@@ -69,7 +69,7 @@ class ShardedOptimizer:
 
     @torch.no_grad()
     def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """Restores what `named_state` gave."""
+        """Restore what `named_state` gave."""
         for name, parameter in self.named.items():
             parameter.copy_(state[f"master.{name}"])
             if f"step.{name}" in state:

@@ -12,13 +12,13 @@ import tarfile
 from pathlib import Path
 from typing import Any, BinaryIO
 
-INDEX = "pack.json"
+INDEX_FILE = "pack.json"
 """Names, sizes and digests of the pieces, in their order."""
 
 CHUNK = 1 << 20
 
 
-class Joined:
+class JoinedFiles:
     """Files one after the other, as one to read from."""
 
     def __init__(self, paths: list[Path]) -> None:
@@ -46,12 +46,12 @@ def sha256_of(path: Path) -> str:
 
 
 def take_pieces(here: Path, work: Path) -> list[str]:
-    """Copies the pieces that are here to `work`/pieces, and gives back the names of those still missing.
+    """Copy the pieces that are here to `work`/pieces, and gives back the names of those still missing.
 
     Raises:
         SystemExit: a piece is damaged.
     """
-    index: dict[str, Any] = json.loads((here / INDEX).read_text(encoding="utf-8"))
+    index: dict[str, Any] = json.loads((here / INDEX_FILE).read_text(encoding="utf-8"))
     kept = work / "pieces"
     kept.mkdir(parents=True, exist_ok=True)
     missing = []
@@ -68,13 +68,13 @@ def take_pieces(here: Path, work: Path) -> list[str]:
 
 
 def unpack(work: Path, names: list[str]) -> Path:
-    """Unpacks the pieces into `work`/pack, once, and gives back that folder."""
+    """Unpack the pieces into `work`/pack, once, and gives back that folder."""
     folder = work / "pack"
     if folder.exists():
         return folder
     new = work / "pack.part"
     shutil.rmtree(new, ignore_errors=True)
-    joined: Any = Joined([work / "pieces" / name for name in names])
+    joined: Any = JoinedFiles([work / "pieces" / name for name in names])
     with tarfile.open(fileobj=joined, mode="r|xz") as archive:
         archive.extractall(new, filter="data")
     new.rename(folder)
@@ -82,10 +82,10 @@ def unpack(work: Path, names: list[str]) -> Path:
 
 
 def main(arguments: list[str]) -> int:
-    """Takes pieces, and runs a leg when all are there; the arguments are those of `cg2_training.remote.session`."""
+    """Take pieces, and runs a leg when all are there; the arguments are those of `cg2_training.remote.session`."""
     here = Path(__file__).resolve().parent
     work = Path(arguments[arguments.index("--work") + 1] if "--work" in arguments else "lease-work").resolve()
-    index = json.loads((here / INDEX).read_text(encoding="utf-8"))
+    index = json.loads((here / INDEX_FILE).read_text(encoding="utf-8"))
     if missing := take_pieces(here, work):
         print(f"lease: waiting for {len(missing)} of {len(index['pieces'])} pieces: {', '.join(missing)}")
         return 0

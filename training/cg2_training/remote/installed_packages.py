@@ -19,7 +19,7 @@ from cg2_training.corpus.rules.quality import is_excluded
 EXCLUDED = ("*/_vendor/*", "*/vendor/*", "*/vendored/*", "*/third_party/*", "*/extern/*", "*/externals/*")
 """Copies of other projects' code, which have licences of their own."""
 
-MOST_BYTES = 40_000_000
+MAX_PACKAGE_BYTES = 40_000_000
 """Of one package, so that none dominates."""
 
 
@@ -33,7 +33,7 @@ class Added:
     bytes: int = 0
 
 
-def installed_documents(
+def read_installed_documents(
     names: Iterable[str] | None, known: set[bytes], held_out: Iterable[str], added: list[Added]
 ) -> Iterator[str]:
     """Clean texts of installed packages that repeat nothing that is known.
@@ -48,13 +48,13 @@ def installed_documents(
     barred = {_plain(name) for name in held_out}
     for distribution in tqdm(sorted(distributions(), key=_name), desc="installed", unit="package"):
         name = _plain(_name(distribution))
-        licence = licence_of(distribution)
+        licence = permitted_licence(distribution)
         if licence is None or name in barred or (chosen is not None and name not in chosen):
             continue
         entry = Added(f"{name}=={distribution.version}", licence)
         for text in _texts(distribution, licence):
             key = exact_key(text)
-            if key in known or entry.bytes > MOST_BYTES:
+            if key in known or entry.bytes > MAX_PACKAGE_BYTES:
                 continue
             known.add(key)
             entry.files += 1
@@ -64,7 +64,7 @@ def installed_documents(
             added.append(entry)
 
 
-def licence_of(distribution: Distribution) -> str | None:
+def permitted_licence(distribution: Distribution) -> str | None:
     """SPDX expression of a distribution's licence if it is on the permissive list, else None."""
     metadata: Any = distribution.metadata
     texts = [

@@ -22,7 +22,7 @@ from cg2ls.models.codegen2 import CodeTokenizer
 PACKAGES = ("cg2_training", "cg2ls")
 """What training needs of this project's code."""
 
-SCRIPT = "lease.py"
+SCRIPT_FILE = "lease.py"
 """The script to run on the borrowed machine."""
 
 
@@ -74,7 +74,7 @@ def pack_run(
     piece_mb: float = 30.0,
     progress: bool = True,
 ) -> Pack:
-    """Packs what a borrowed machine needs to train a recipe.
+    """Pack what a borrowed machine needs to train a recipe.
 
     Args:
         recipe_file: the recipe.
@@ -97,7 +97,7 @@ def pack_run(
         if not path.is_file():
             raise TrainingError(f"{path} is missing; build the corpus with cg2-train corpus build.")
     text_bytes = files["train.jsonl"].stat().st_size + files["heldout.jsonl"].stat().st_size
-    with replacing_folder(out, proof=bootstrap.INDEX) as new:
+    with replacing_folder(out, proof=bootstrap.INDEX_FILE) as new:
         pieces: Any = _Pieces(new, int(piece_mb * 1e6))
         total = sum(path.stat().st_size for path in files.values())
         with (
@@ -108,13 +108,13 @@ def pack_run(
                 archive.add(path, name, filter=_anonymous)
                 bar.update(path.stat().st_size)
         pieces.close()
-        shutil.copyfile(bootstrap.__file__, new / SCRIPT)
+        shutil.copyfile(bootstrap.__file__, new / SCRIPT_FILE)
         entries: list[dict[str, Any]] = [
             {"name": name, "bytes": (new / name).stat().st_size, "sha256": bootstrap.sha256_of(new / name)}
             for name in pieces.names
         ]
         index = {"recipe": recipe.to_dict(), "pieces": entries}
-        (new / bootstrap.INDEX).write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
+        (new / bootstrap.INDEX_FILE).write_text(json.dumps(index, indent=1) + "\n", encoding="utf-8")
     return Pack(out, tuple(pieces.names), sum(entry["bytes"] for entry in entries), text_bytes)
 
 
@@ -134,7 +134,7 @@ def _files(recipe: Path, corpus: Path, tokenizer: Path) -> Iterator[tuple[str, P
 
 
 def _anonymous(entry: tarfile.TarInfo) -> tarfile.TarInfo:
-    """The same entry for everybody: the pack's bytes depend on its content alone."""
+    """Return the same entry for everybody: the pack's bytes depend on its content alone."""
     entry.uid = entry.gid = entry.mtime = 0
     entry.uname = entry.gname = ""
     entry.mode = 0o644

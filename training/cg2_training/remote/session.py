@@ -17,8 +17,8 @@ from cg2_training.cli.arguments import amount, index, seconds
 from cg2_training.corpus.dedup import exact_key
 from cg2_training.data.shards import ShardSet, TokenShard, read_documents, tokenize_corpus
 from cg2_training.errors import TrainingError
-from cg2_training.remote.installed_packages import Added, installed_documents, report_of
-from cg2_training.remote.upload import leave
+from cg2_training.remote.installed_packages import Added, read_installed_documents, report_of
+from cg2_training.remote.upload import write_upload
 from cg2_training.run.hardware import flops_per_token, nominal_peak
 from cg2_training.run.progress import read_log
 from cg2_training.run.recipe import Recipe
@@ -27,18 +27,18 @@ from cg2ls.commandline import Parser, run_command
 from cg2ls.files import write_atomically
 from cg2ls.models.codegen2 import CodeTokenizer
 
-LEDGER = "lease.json"
+STATE_FILE = "lease.json"
 """What the legs before this one did."""
 
-UNKNOWN = 10**7
+UNSETTLED_STEPS = 10**7
 """Steps of a run whose length is not settled yet; so far the rate is constant anyway."""
 
-LEAST_STEPS = 3
+MIN_MEASURED_STEPS = 3
 """Steps before the speed is believed: compiling can take longer than the time for measuring."""
 
 
 @dataclass
-class Ledger:
+class SessionState:
     """What is known from leg to leg.
 
     Attributes:
@@ -52,20 +52,20 @@ class Ledger:
     added: list[dict[str, Any]] | None = None
 
     @classmethod
-    def read(cls, work: Path) -> Ledger:
-        """The ledger of a work folder; an empty one where there is none."""
+    def read(cls, work: Path) -> SessionState:
+        """Return the ledger of a work folder; an empty one where there is none."""
         try:
-            return cls(**json.loads((work / LEDGER).read_text(encoding="utf-8")))
+            return cls(**json.loads((work / STATE_FILE).read_text(encoding="utf-8")))
         except FileNotFoundError:
             return cls()
 
     def write(self, work: Path) -> None:
-        """Writes the ledger atomically."""
-        write_atomically(work / LEDGER, json.dumps(asdict(self)))
+        """Write the ledger atomically."""
+        write_atomically(work / STATE_FILE, json.dumps(asdict(self)))
 
 
 def main(argv: Sequence[str]) -> int:
-    """Runs a leg; returns the exit code."""
+    """Run a leg; returns the exit code."""
     return run_command(
         "lease",
         lambda: _run(_parser().parse_args(argv)),
@@ -111,12 +111,12 @@ def _parser() -> argparse.ArgumentParser:
 def _run(arguments: argparse.Namespace) -> int:
     began = time.monotonic()
     work, pack = arguments.work.resolve(), arguments.work.resolve() / "pack"
-    ledger = Ledger.read(work)
+    ledger = SessionState.read(work)
     tokenizer = CodeTokenizer.load(pack / "tokenizer.json")
     shards = _shards(work, pack, tokenizer, arguments.installed, ledger)
     recipe = Recipe.load(pack / "recipe.toml", arguments.overrides)
     trainer = Trainer(
-        of_length(recipe, ledger.steps or UNKNOWN),
+        with_steps(recipe, ledger.steps or UNSETTLED_STEPS),
         *shards,
         work / "run",
         accept_changes=arguments.accept_changes,
@@ -127,16 +127,16 @@ def _run(arguments: argparse.Namespace) -> int:
     report = _report(trainer, ledger)
     weights = trainer.optimizer.weights()
     extra = {name: (work / "run" / name).read_bytes() for name in ("loss.png", "log.jsonl")}
-    left = leave(arguments.out, weights, report, extra, portion=arguments.portion)
+    files = write_upload(arguments.out, weights, report, extra, portion=arguments.portion)
     print(
         json.dumps({key: value for key, value in report.items() if key not in ("recipe", "added")}, indent=1)
     )
-    print(f"left in {arguments.out}: {', '.join(left) or 'nothing, there is no such portion'}")
+    print(f"left in {arguments.out}: {', '.join(files) or 'nothing, there is no such portion'}")
     return 0
 
 
 def _shards(
-    work: Path, pack: Path, tokenizer: CodeTokenizer, installed: list[str] | None, ledger: Ledger
+    work: Path, pack: Path, tokenizer: CodeTokenizer, installed: list[str] | None, ledger: SessionState
 ) -> tuple[TokenShard, TokenShard]:
     """Tokens to train on and tokens held out, made by the first leg."""
     train, heldout = work / "train", work / "heldout"
@@ -153,7 +153,7 @@ def _shards(
 
 
 def _with_installed(pack: Path, corpus: Path, names: list[str]) -> list[dict[str, Any]]:
-    """Writes the packed corpus and behind it the installed packages; reports what was added."""
+    """Write the packed corpus and behind it the installed packages; reports what was added."""
     known = {
         exact_key(text) for name in ("heldout", "train") for text in read_documents(pack / f"{name}.jsonl")
     }
@@ -163,15 +163,20 @@ def _with_installed(pack: Path, corpus: Path, names: list[str]) -> list[dict[str
     with corpus.open("w", encoding="utf-8") as lines:
         for text in read_documents(pack / "train.jsonl"):
             lines.write(json.dumps({"text": text}) + "\n")
-        for text in installed_documents(names or None, known, held_out, added):
+        for text in read_installed_documents(names or None, known, held_out, added):
             lines.write(json.dumps({"text": text}) + "\n")
     return report_of(added)
 
 
 def _train(
-    trainer: Trainer, recipe: Recipe, ledger: Ledger, work: Path, end: float, arguments: argparse.Namespace
+    trainer: Trainer,
+    recipe: Recipe,
+    ledger: SessionState,
+    work: Path,
+    end: float,
+    arguments: argparse.Namespace,
 ) -> None:
-    """Trains to the end of the leg or of the budget, whichever is first; settles the run's length on the way.
+    """Train to the end of the leg or of the budget, whichever is first; settles the run's length on the way.
 
     Raises:
         TrainingError: the recipe's schedule needs to know the length from the start.
@@ -189,19 +194,19 @@ def _train(
 
     if ledger.steps is None:
         until(min(end, time.monotonic() + arguments.calibrate))
-        while trainer.done < LEAST_STEPS and time.monotonic() < end:
+        while trainer.done < MIN_MEASURED_STEPS and time.monotonic() < end:
             until(time.monotonic())
         left = 60 * arguments.budget - ledger.trained_s
         if arguments.last:
             left = min(left, end - time.monotonic())
-        ledger.steps = steps_that_fit(trainer, left)
+        ledger.steps = count_steps_that_fit(trainer, left)
         ledger.write(work)
-        trainer.recipe = of_length(recipe, ledger.steps)
+        trainer.recipe = with_steps(recipe, ledger.steps)
     if trainer.done < ledger.steps and time.monotonic() < end and ledger.trained_s < 60 * arguments.budget:
         until(end)
 
 
-def _report(trainer: Trainer, ledger: Ledger) -> dict[str, Any]:
+def _report(trainer: Trainer, ledger: SessionState) -> dict[str, Any]:
     """What the run has come to so far."""
     recipe, config = trainer.recipe, trainer.model.config
     seen = trainer.done * recipe.run.rows_per_step * config.n_positions
@@ -226,18 +231,18 @@ def _report(trainer: Trainer, ledger: Ledger) -> dict[str, Any]:
     }
 
 
-SPARE = 0.92
+PLANNED_TIME_SHARE = 0.92
 """Share of the time left that is planned for: evaluations and saves come on top, and a machine may get slower."""
 
 
-def steps_that_fit(trainer: Trainer, seconds: float) -> int:
+def count_steps_that_fit(trainer: Trainer, seconds: float) -> int:
     """Steps that the time left suffices for, those done included, at the speed of the last ones."""
     speed = read_log(trainer.run / "log.jsonl")[-1]["tokens_per_s"]
     tokens_per_step = trainer.recipe.run.rows_per_step * trainer.recipe.model.context_length
-    more = math.floor(SPARE * max(0.0, seconds) * speed / tokens_per_step)
+    more = math.floor(PLANNED_TIME_SHARE * max(0.0, seconds) * speed / tokens_per_step)
     return int(trainer.done + max(1, more))
 
 
-def of_length(recipe: Recipe, steps: int) -> Recipe:
-    """The recipe for so many steps. What a "wsd" schedule did before its decay stays right."""
+def with_steps(recipe: Recipe, steps: int) -> Recipe:
+    """Return the recipe for so many steps. What a "wsd" schedule did before its decay stays right."""
     return replace(recipe, run=replace(recipe.run, steps=steps))

@@ -16,19 +16,19 @@ from torch import Tensor
 from cg2_training.errors import TrainingError
 from cg2_training.export.checkpoint import export_checkpoint
 from cg2_training.run.recipe import Recipe
-from cg2_training.run.state import RUN, write_run
+from cg2_training.run.state import RUN_FILE, write_run
 from cg2ls.files import replacing_folder, sha256_of, write_atomically
 from cg2ls.models.codegen2 import CodeTokenizer
 
-FILE_BYTES = 15_500_000
-FILES = 8
-PORTION_BYTES = 58_000_000
+MAX_FILE_BYTES = 15_500_000
+MAX_FILES = 8
+MAX_PORTION_BYTES = 58_000_000
 """Of one portion: what may be carried home at a time, with a little room."""
 
-REPORT = "report.json"
+REPORT_FILE = "report.json"
 
 
-def leave(
+def write_upload(
     out: Path,
     weights: dict[str, Tensor],
     report: dict[str, Any],
@@ -36,7 +36,7 @@ def leave(
     *,
     portion: int = 0,
 ) -> list[str]:
-    """Writes a portion of a leg's results.
+    """Write a portion of a leg's results.
 
     The first portion holds the report, and the weights as far as there is room; later ones hold the rest.
     The small files in `extra` come last.
@@ -52,7 +52,7 @@ def leave(
         Names of the files of this portion; none when there is no such portion.
     """
     packed = save({name: tensor.bfloat16().cpu().contiguous() for name, tensor in weights.items()})
-    parts = [packed[start : start + FILE_BYTES] for start in range(0, len(packed), FILE_BYTES)]
+    parts = [packed[start : start + MAX_FILE_BYTES] for start in range(0, len(packed), MAX_FILE_BYTES)]
     files = {f"weights-{number:02d}": part for number, part in enumerate(parts)} | extra
     portions = _portions(files)
     if portion >= len(portions):
@@ -63,7 +63,7 @@ def leave(
     index = {"weights": [name for name in files if name.startswith("weights-")], "portions": len(portions)}
     digests = {name: sha256_of(out / name) for name in portions[portion]}
     write_atomically(
-        out / (REPORT if not portion else f"report-{portion}.json"),
+        out / (REPORT_FILE if not portion else f"report-{portion}.json"),
         json.dumps(report | index | {"sha256": digests}, indent=1),
     )
     return portions[portion]
@@ -73,7 +73,7 @@ def _portions(files: dict[str, bytes]) -> list[list[str]]:
     portions: list[list[str]] = []
     size = 0
     for name, data in files.items():
-        if not portions or len(portions[-1]) == FILES - 1 or size + len(data) > PORTION_BYTES:
+        if not portions or len(portions[-1]) == MAX_FILES - 1 or size + len(data) > MAX_PORTION_BYTES:
             portions.append([])
             size = 0
         portions[-1].append(name)
@@ -81,8 +81,8 @@ def _portions(files: dict[str, bytes]) -> list[list[str]]:
     return portions
 
 
-def bring_home(folders: Sequence[Path], tokenizer: CodeTokenizer, run: Path) -> dict[str, Any]:
-    """Makes a run's folder of what legs left: checkpoint/, run.json and whatever else came along.
+def collect_uploads(folders: Sequence[Path], tokenizer: CodeTokenizer, run: Path) -> dict[str, Any]:
+    """Make a run's folder of what legs left: checkpoint/, run.json and whatever else came along.
 
     Args:
         folders: of the portions, in any order.
@@ -94,9 +94,11 @@ def bring_home(folders: Sequence[Path], tokenizer: CodeTokenizer, run: Path) -> 
         OutputError: `run` holds something that is no run.
     """
     found = {path.name: path for folder in folders for path in folder.iterdir()}
-    if REPORT not in found:
-        raise TrainingError(f"none of the folders holds {REPORT}; name the folder of the first portion too.")
-    report: dict[str, Any] = json.loads(found[REPORT].read_text(encoding="utf-8"))
+    if REPORT_FILE not in found:
+        raise TrainingError(
+            f"none of the folders holds {REPORT_FILE}; name the folder of the first portion too."
+        )
+    report: dict[str, Any] = json.loads(found[REPORT_FILE].read_text(encoding="utf-8"))
     for name, path in found.items():
         if name.startswith("report"):
             for part, digest in json.loads(path.read_text(encoding="utf-8"))["sha256"].items():
@@ -109,7 +111,7 @@ def bring_home(folders: Sequence[Path], tokenizer: CodeTokenizer, run: Path) -> 
         )
     weights = load(b"".join(found[name].read_bytes() for name in report["weights"]))
     recipe = Recipe.from_dict(report["recipe"])
-    with replacing_folder(run, proof=RUN) as new:
+    with replacing_folder(run, proof=RUN_FILE) as new:
         export_checkpoint(new / "checkpoint", recipe, weights, tokenizer)
         for name, path in found.items():
             if not name.startswith("weights-"):

@@ -32,7 +32,7 @@ class Ranks:
         return self.rank == 0
 
     def agree(self, flag: bool) -> bool:
-        """The first process's answer, for all."""
+        """Return the first process's answer, for all."""
         if self.world == 1:
             return flag
         answer = torch.tensor([flag], dtype=torch.int64, device=self.device)
@@ -40,19 +40,19 @@ class Ranks:
         return bool(answer.item())
 
     def total(self, value: Tensor) -> Tensor:
-        """The sum of a tensor over all processes."""
+        """Return the sum of a tensor over all processes."""
         if self.world > 1:
             dist.all_reduce(value)
         return value
 
     def wait(self) -> None:
-        """Returns when all processes have come here."""
+        """Return when all processes have come here."""
         if self.world > 1:
             dist.barrier()
 
 
-def join() -> Ranks:
-    """Joins the other processes, by torchrun's environment; alone where there is none.
+def join_processes() -> Ranks:
+    """Join the other processes, by torchrun's environment; alone where there is none.
 
     NCCL connects GPUs and gloo processors, over one machine or several.
 
@@ -76,8 +76,8 @@ def join() -> Ranks:
     return Ranks(rank, world, device)
 
 
-def shard(model: nn.Module, blocks: nn.ModuleList, ranks: Ranks, dtype: torch.dtype) -> None:
-    """Divides a model's float32 weights among the processes (FSDP2), block by block.
+def shard_model(model: nn.Module, blocks: nn.ModuleList, ranks: Ranks, dtype: torch.dtype) -> None:
+    """Divide a model's float32 weights among the processes (FSDP2), block by block.
 
     Each block's weights are gathered in `dtype` when it computes; gradients are summed in float32.
     """

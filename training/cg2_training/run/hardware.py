@@ -36,7 +36,7 @@ def nominal_peak(device: torch.device) -> float | None:
     return next((peak for part, peak in NOMINAL_PEAKS.items() if part in name), None)
 
 
-def matmul_peak(device: torch.device, dtype: torch.dtype, *, rounds: int = 5) -> float:
+def measure_matmul_peak(device: torch.device, dtype: torch.dtype, *, rounds: int = 5) -> float:
     """Measured FLOP/s of a large square matrix product, the median of some rounds."""
     size = 8192 if device.type == "cuda" else 1024
     left = torch.randn(size, size, device=device).to(dtype)
@@ -58,12 +58,12 @@ def _settle(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-NATIVE = {"amx_bf16": "AMX", "avx512_bf16": "AVX-512", "bf16": "Arm"}
+BFLOAT16_FEATURES = {"amx_bf16": "AMX", "avx512_bf16": "AVX-512", "bf16": "Arm"}
 """PyTorch's names of the processor features that multiply bfloat16, and whose instructions they are."""
 
 
 @dataclass(frozen=True)
-class Precision:
+class ComputePrecision:
     """What weights, gradients and activations are kept in; the optimizer's copy is float32 either way.
 
     Attributes:
@@ -83,8 +83,8 @@ class Precision:
         return f"computing in {self.name}: {self.reason}"
 
 
-def choose_precision(asked: str, device: torch.device) -> Precision:
-    """The precision for a device, by its features alone, so that a resumed run computes as before.
+def choose_precision(asked: str, device: torch.device) -> ComputePrecision:
+    """Return the precision for a device, by its features alone, so that a resumed run computes as before.
 
     Without the instructions, bfloat16 is emulated, and several times slower than float32.
 
@@ -94,24 +94,24 @@ def choose_precision(asked: str, device: torch.device) -> Precision:
     """
     native, reason = _native_bfloat16(device)
     if asked == "auto":
-        return Precision(torch.bfloat16 if native else torch.float32, reason)
+        return ComputePrecision(torch.bfloat16 if native else torch.float32, reason)
     slow = f", though {reason}" if asked == "bfloat16" and not native else ""
-    return Precision(getattr(torch, asked), f"run.precision says so{slow}")
+    return ComputePrecision(getattr(torch, asked), f"run.precision says so{slow}")
 
 
 def _native_bfloat16(device: torch.device) -> tuple[bool, str]:
-    """Whether a device multiplies bfloat16 itself, and a half-sentence that says so."""
+    """Tell whether a device multiplies bfloat16 itself, and a half-sentence that says so."""
     if device.type == "cuda":
         native = torch.cuda.is_bf16_supported(including_emulation=False)
         return native, f"this GPU has {'' if native else 'no '}bfloat16 arithmetic"
     features = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-    found = next((maker for feature, maker in NATIVE.items() if features.get(feature)), None)
+    found = next((maker for feature, maker in BFLOAT16_FEATURES.items() if features.get(feature)), None)
     if found is None:
         return False, "this processor has no bfloat16 instructions"
     return True, f"this processor has {found} bfloat16 instructions"
 
 
-PROCESSORS = torch.get_num_threads()
+DEFAULT_THREADS = torch.get_num_threads()
 """PyTorch's own choice, before anything was set: the cores that this process may use, or OMP_NUM_THREADS."""
 
 
@@ -123,12 +123,12 @@ class Threads:
     why: str
 
     def __str__(self) -> str:
-        """A line to print."""
+        """Return a line to print."""
         return f"{self.count} thread{'s' * (self.count > 1)}: {self.why}"
 
 
 def choose_threads(wanted: int, noted: int) -> Threads:
-    """Chooses the threads of a run.
+    """Choose the threads of a run.
 
     More threads than idle cores wait for one another at every product, which is slower by far than one thread alone.
 
@@ -141,11 +141,11 @@ def choose_threads(wanted: int, noted: int) -> Threads:
     if noted:
         return Threads(noted, "as before; run.threads sets another number")
     if "OMP_NUM_THREADS" in os.environ:
-        return Threads(PROCESSORS, "OMP_NUM_THREADS")
+        return Threads(DEFAULT_THREADS, "OMP_NUM_THREADS")
     busy = _load()
-    idle = max(1, min(PROCESSORS, round(PROCESSORS - busy)))
-    told = f"{PROCESSORS} cores, a load of {busy:.1f}"
-    return Threads(idle, told + ("; run.threads sets another number" if idle < PROCESSORS else ""))
+    idle = max(1, min(DEFAULT_THREADS, round(DEFAULT_THREADS - busy)))
+    told = f"{DEFAULT_THREADS} cores, a load of {busy:.1f}"
+    return Threads(idle, told + ("; run.threads sets another number" if idle < DEFAULT_THREADS else ""))
 
 
 def _load() -> float:
@@ -163,7 +163,7 @@ NEVER = -1
 
 
 def keep_freed_memory() -> bool:
-    """Lets this process keep what it frees.
+    """Let this process keep what it frees.
 
     Returns:
         False where the C library is not glibc; nothing changes there.

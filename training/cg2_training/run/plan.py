@@ -20,15 +20,15 @@ ASSUMED_MFU = 0.40
 STATE_BYTES = {"adamw": 8.0, "adamw8bit": 2.1, "muon": 4.0}
 """Of the optimizer, per parameter; Muon keeps one moment of the hidden matrices, which are most."""
 
-MOST_EPOCHS = 4
+MAX_USEFUL_EPOCHS = 4
 """Repeating data helps little beyond (Muennighoff et al. 2023, arXiv 2305.16264)."""
 
-SPARE = 0.9
+USABLE_MEMORY_SHARE = 0.9
 """Share of a GPU's memory that a plan may fill; the rest is fragmentation and the libraries' own."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class RunPlan:
     """An estimate for one recipe.
 
     Attributes:
@@ -73,8 +73,8 @@ def make_plan(
     gpus: int,
     mfu: float = ASSUMED_MFU,
     epochs: Mapping[str, float] | None = None,
-) -> Plan:
-    """Estimates memory, speed and time.
+) -> RunPlan:
+    """Estimate memory, speed and time.
 
     Weights, gradients and moments are divided among the GPUs (FSDP2); activations are each GPU's own.
 
@@ -95,7 +95,7 @@ def make_plan(
     flops = tokens * flops_per_token(config)
     speed = gpus * mfu * NOMINAL_PEAKS[gpu] / flops_per_token(config)
     total = weights + gradients + moments + activations
-    return Plan(
+    return RunPlan(
         parameters=count,
         tokens=tokens,
         flops=flops,
@@ -126,9 +126,9 @@ def _warnings(
     recipe: Recipe, total: float, room: float, gpus: int, tokens: int, epochs: Mapping[str, float]
 ) -> list[str]:
     found = []
-    if total > SPARE * room:
+    if total > USABLE_MEMORY_SHARE * room:
         found.append(
-            f"{total:.1f} GiB are needed on each GPU, but {SPARE * room:.1f} of its {room} can be counted on:"
+            f"{total:.1f} GiB are needed on each GPU, but {USABLE_MEMORY_SHARE * room:.1f} of its {room} can be counted on:"
             " take more GPUs, or lower run.rows_per_pass."
         )
     if recipe.run.rows_per_step % gpus:
@@ -137,10 +137,10 @@ def _warnings(
             " make it a multiple."
         )
     found += [
-        f"the run reads {name} {times:.1f} times; beyond {MOST_EPOCHS} epochs more repetition hardly helps: take more"
+        f"the run reads {name} {times:.1f} times; beyond {MAX_USEFUL_EPOCHS} epochs more repetition hardly helps: take more"
         " data, fewer steps or, in a mixture, a smaller weight."
         for name, times in epochs.items()
-        if times > MOST_EPOCHS
+        if times > MAX_USEFUL_EPOCHS
     ]
     ratio = tokens / recipe.model.config().n_parameters
     if ratio < 20:

@@ -1,4 +1,4 @@
-"""Progress of a run: a line in the terminal, a JSON-lines log, TensorBoard's files and the loss curve."""
+"""RunProgress of a run: a line in the terminal, a JSON-lines log, TensorBoard's files and the loss curve."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from cg2ls.files import write_atomically
 
-SMOOTHING = 50
+SMOOTHED_STEPS = 50
 """Steps averaged for the drawn training loss."""
 
 
@@ -34,7 +34,7 @@ def read_log(path: Path) -> list[dict[str, Any]]:
 
 
 def plot_losses(log: Path, picture: Path, title: str) -> None:
-    """Draws training loss and held-out bits per byte of a log into a PNG."""
+    """Draw training loss and held-out bits per byte of a log into a PNG."""
     entries = read_log(log)
     if not entries:
         return
@@ -45,7 +45,7 @@ def plot_losses(log: Path, picture: Path, title: str) -> None:
         from matplotlib import pyplot as plt
     steps = np.array([entry["step"] for entry in entries])
     losses = np.array([entry["loss"] for entry in entries])
-    window = min(SMOOTHING, len(losses))
+    window = min(SMOOTHED_STEPS, len(losses))
     smooth = np.convolve(losses, np.ones(window) / window, mode="valid")
     figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
     axes.plot(steps, losses, color="0.85", linewidth=0.5)
@@ -70,7 +70,7 @@ def plot_losses(log: Path, picture: Path, title: str) -> None:
 
 @contextmanager
 def _own_fonts(room: Path) -> Iterator[None]:
-    """Has matplotlib start with the fonts it carries, and leave nothing behind.
+    """Have matplotlib start with the fonts it carries, and leave nothing behind.
 
     By itself it lists the system's fonts in the user's folders, with a program that keeps a cache of its own.
     """
@@ -88,11 +88,11 @@ def _own_fonts(room: Path) -> Iterator[None]:
                     os.environ[name] = value
 
 
-WINDOW = 20
+SPEED_WINDOW_STEPS = 20
 """Steps over which speed is averaged."""
 
 
-class Speed:
+class TrainingSpeed:
     """Tokens per second and the share of the time spent waiting for data, over the last steps.
 
     The first step, which may compile the model, counts only until there is a second.
@@ -101,15 +101,15 @@ class Speed:
     def __init__(self, tokens_per_step: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._tokens, self._clock = tokens_per_step, clock
         self._warm = False
-        self._ends: deque[float] = deque([clock()], maxlen=WINDOW + 1)
-        self._waits: deque[float] = deque(maxlen=WINDOW)
+        self._ends: deque[float] = deque([clock()], maxlen=SPEED_WINDOW_STEPS + 1)
+        self._waits: deque[float] = deque(maxlen=SPEED_WINDOW_STEPS)
 
     def waited(self, seconds: float) -> None:
-        """Notes how long the step that begins now waited for its batch."""
+        """Note how long the step that begins now waited for its batch."""
         self._waits.append(seconds)
 
     def step_ended(self) -> None:
-        """Notes the end of a step."""
+        """Note the end of a step."""
         self._ends.append(self._clock())
         if not self._warm and len(self._ends) == 3:
             self._warm = True
@@ -117,8 +117,8 @@ class Speed:
             self._waits.popleft()
 
     def paused(self, seconds: float) -> None:
-        """Leaves time out that went into something else between two steps, such as an evaluation."""
-        self._ends = deque((end + seconds for end in self._ends), maxlen=WINDOW + 1)
+        """Leave time out that went into something else between two steps, such as an evaluation."""
+        self._ends = deque((end + seconds for end in self._ends), maxlen=SPEED_WINDOW_STEPS + 1)
 
     @property
     def elapsed(self) -> float:
@@ -145,17 +145,17 @@ class Board(Protocol):
     """The one method of TensorBoard's writers that is used."""
 
     def add_scalar(self, tag: str, scalar_value: float, global_step: int) -> object:
-        """Notes one number of one step."""
+        """Note one number of one step."""
 
 
-class Progress:
+class RunProgress:
     """One run's outputs; made by `open_progress`."""
 
     def __init__(self, bar: tqdm[Any], log: TextIO, board: Board | None) -> None:
         self._bar, self._log, self._board = bar, log, board
 
     def step(self, entry: Mapping[str, Any]) -> None:
-        """Takes the numbers of one step: `step`, `loss`, `tokens_per_s` and what else there is."""
+        """Take the numbers of one step: `step`, `loss`, `tokens_per_s` and what else there is."""
         self._log.write(json.dumps(entry) + "\n")
         share = f", {entry['mfu']:.0%} MFU" if "mfu" in entry else ""
         self._bar.update()
@@ -168,8 +168,8 @@ class Progress:
 
 
 @contextmanager
-def open_progress(run: Path, name: str, done: int, steps: int, *, shown: bool) -> Iterator[Progress]:
-    """Appends to `run`/log.jsonl and, where tensorboardX is installed, to `run`/tensorboard.
+def open_progress(run: Path, name: str, done: int, steps: int, *, shown: bool) -> Iterator[RunProgress]:
+    """Append to `run`/log.jsonl and, where tensorboardX is installed, to `run`/tensorboard.
 
     What a run that was killed had told of steps after its last state is taken back, since they are made again.
 
@@ -188,11 +188,11 @@ def open_progress(run: Path, name: str, done: int, steps: int, *, shown: bool) -
         (run / "log.jsonl").open("a", encoding="utf-8", buffering=1) as log,
         _board(run / "tensorboard", done) as board,
     ):
-        yield Progress(bar, log, board)
+        yield RunProgress(bar, log, board)
 
 
 def _forget_after(log: Path, done: int) -> None:
-    """Keeps the entries of steps up to `done`, each once."""
+    """Keep the entries of steps up to `done`, each once."""
     if log.exists():
         kept = [entry for entry in read_log(log) if entry["step"] <= done]
         write_atomically(log, "".join(json.dumps(entry) + "\n" for entry in kept))

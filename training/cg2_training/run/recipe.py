@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from cg2_training.data.mixture import SourceMix
 from cg2_training.errors import TrainingError
 from cg2_training.objective import ObjectiveConfig
-from cg2_training.run.recipe_bounds import bounds_problem
+from cg2_training.run.recipe_bounds import find_bounds_problem
 from cg2ls.models.codegen2 import CodeGenConfig
 from cg2ls.models.int4 import BLOCK_SIZE
 
@@ -39,7 +39,7 @@ class ModelSection:
     qkv_groups: int = 4
 
     def config(self) -> CodeGenConfig:
-        """The architecture, MLP four times as wide as the residual."""
+        """Return the architecture, MLP four times as wide as the residual."""
         return CodeGenConfig(
             n_layer=self.n_layer,
             n_embd=self.n_embd,
@@ -91,7 +91,7 @@ class OptimizerSection:
 
 @dataclass(frozen=True, kw_only=True)
 class RunSection:
-    """Length and rhythm of a run.
+    """Length and evaluation_interval of a run.
 
     Attributes:
         steps: optimizer steps in all.
@@ -141,7 +141,7 @@ class Recipe:
 
     @classmethod
     def load(cls, path: Path, overrides: Sequence[str] = ()) -> Recipe:
-        """Reads a recipe file and applies overrides of the form `section.key=value`.
+        """Read a recipe file and applies overrides of the form `section.key=value`.
 
         Raises:
             TrainingError: the file is missing or damaged; a key is unknown, missing or contradictory.
@@ -158,7 +158,7 @@ class Recipe:
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any], origin: str = "recipe") -> Recipe:
-        """Builds a recipe from parsed TOML; see `load` for errors."""
+        """Build a recipe from parsed TOML; see `load` for errors."""
         sections = {
             "model": ModelSection,
             "run": RunSection,
@@ -179,11 +179,11 @@ class Recipe:
         return recipe
 
     def to_dict(self) -> dict[str, Any]:
-        """The inverse of `from_dict`."""
+        """Return the inverse of `from_dict`."""
         return dataclasses.asdict(self)
 
     def to_toml(self) -> str:
-        """The recipe as the file that `load` reads."""
+        """Return the recipe as the file that `load` reads."""
         raw = self.to_dict()
         lines = [f"name = {json.dumps(raw.pop('name'))}"]
         data = {f"data.{json.dumps(source)}": values for source, values in raw.pop("data").items()}
@@ -192,7 +192,7 @@ class Recipe:
         return "\n".join(lines)
 
     def _check(self, origin: str) -> None:
-        if problem := bounds_problem(self.to_dict()):
+        if problem := find_bounds_problem(self.to_dict()):
             raise TrainingError(f"{origin}: {problem}")
         self.model.config()
         if self.optimizer.name not in OPTIMIZERS:

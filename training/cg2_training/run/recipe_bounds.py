@@ -46,8 +46,8 @@ MIN_CONTEXT = 16
 """Tokens of a row below which there is nothing to learn from it."""
 
 
-def bounds_problem(recipe: Mapping[str, Any]) -> str:
-    """The first number out of bounds, in a sentence; "" if there is none.
+def find_bounds_problem(recipe: Mapping[str, Any]) -> str:
+    """Return the first number out of bounds, in a sentence; "" if there is none.
 
     Args:
         recipe: its sections as tables.

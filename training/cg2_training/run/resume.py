@@ -10,12 +10,12 @@ from typing import Any
 from cg2_training.data.shards import ShardSet, TokenShard
 from cg2_training.errors import TrainingError
 from cg2_training.run.recipe import Recipe
-from cg2_training.run.state import META, saved_states
+from cg2_training.run.state import META_FILE, saved_states
 
 ROWS_VERSION = 2
 """How rows are made of text, of which the recipe says nothing; 1 cut off rows that were too long."""
 
-HARMLESS = (
+UNCHECKED_SETTINGS = (
     "name",
     "run.steps",
     "run.save_every",
@@ -32,7 +32,9 @@ HARMLESS = (
 """
 
 
-def inputs_of(recipe: Recipe, train: TokenShard | ShardSet, heldout: TokenShard | ShardSet) -> dict[str, Any]:
+def describe_inputs(
+    recipe: Recipe, train: TokenShard | ShardSet, heldout: TokenShard | ShardSet
+) -> dict[str, Any]:
     """What decides a run's steps and their scores, as JSON."""
     return {
         "recipe": recipe.to_dict(),
@@ -43,13 +45,13 @@ def inputs_of(recipe: Recipe, train: TokenShard | ShardSet, heldout: TokenShard 
 
 
 def saved_inputs(run: Path) -> dict[str, Any]:
-    """`inputs_of` the newest state; as much of it as the version that saved it noted.
+    """`describe_inputs` the newest state; as much of it as the version that saved it noted.
 
     A state that cannot be read gives an empty table: reading its weights names what is wrong with it.
     """
     states = saved_states(run)
     try:
-        meta = json.loads((states[-1] / META).read_text(encoding="utf-8")) if states else {}
+        meta = json.loads((states[-1] / META_FILE).read_text(encoding="utf-8")) if states else {}
     except (OSError, ValueError):
         return {}
     if not isinstance(meta, dict) or not isinstance(meta.get("recipe"), dict):
@@ -57,13 +59,13 @@ def saved_inputs(run: Path) -> dict[str, Any]:
     return {"rows_version": 1, "train": None, "heldout": None} | meta
 
 
-def noted_threads(run: Path) -> int:
+def saved_threads(run: Path) -> int:
     """Threads that the newest state was computed with; 0 if that is not known."""
     return int(saved_inputs(run).get("threads", 0))
 
 
 def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Every input that is another than before, in words; none where nothing is known of before."""
+    """Return every input that is another than before, in words; none where nothing is known of before."""
     if not before:
         return []
     old, new = _recipe_values(before["recipe"]), _recipe_values(now["recipe"])
@@ -71,7 +73,7 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     found = [
         f"{name} was {old[name]!r} and is {new[name]!r}"
         for name in new
-        if name in old and old[name] != new[name] and name not in HARMLESS
+        if name in old and old[name] != new[name] and name not in UNCHECKED_SETTINGS
     ]
     found += [f"[{name}] is new" for name in _sources(now) - _sources(before) if _sources(before)]
     found += [f"[{name}] is gone" for name in _sources(before) - _sources(now)]
@@ -84,11 +86,11 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
 
 def check_inputs(run: Path, now: Mapping[str, Any], *, accept_changes: bool) -> list[str]:
-    """Compares a run's inputs with those of its newest state.
+    """Compare a run's inputs with those of its newest state.
 
     Args:
         run: the run's folder.
-        now: `inputs_of` this call.
+        now: `describe_inputs` this call.
         accept_changes: whether to go on all the same.
 
     Returns:
@@ -107,7 +109,7 @@ def check_inputs(run: Path, now: Mapping[str, Any], *, accept_changes: bool) -> 
 
 
 def _recipe_values(recipe: Mapping[str, Any]) -> dict[str, Any]:
-    """The recipe's settings without the model's shape, which is checked with the weights."""
+    """Return the recipe's settings without the model's shape, which is checked with the weights."""
     values: dict[str, Any] = {}
     for section, table in recipe.items():
         if section == "model":

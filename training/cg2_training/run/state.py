@@ -22,10 +22,10 @@ from cg2_training.run.distributed import Ranks
 from cg2_training.run.recipe import Recipe
 from cg2ls.files import write_atomically
 
-KEPT = 2
+KEPT_STATES = 2
 """States kept; older ones are removed after a new one is whole."""
 
-META = "meta.json"
+META_FILE = "meta.json"
 
 
 class Saveable(Protocol):
@@ -34,15 +34,15 @@ class Saveable(Protocol):
     def named_state(self) -> Iterator[tuple[str, Tensor]]:
         """Weights and moments, this process's part of them."""
 
-    def room_for(self, name: str, shape: torch.Size, dtype: torch.dtype) -> Tensor:
-        """A tensor to read this process's part of a saved one into."""
+    def allocate(self, name: str, shape: torch.Size, dtype: torch.dtype) -> Tensor:
+        """Return a tensor to read this process's part of a saved one into."""
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """Restores them."""
+        """Restore them."""
 
 
 def save_state(run: Path, step: int, optimizer: Saveable, meta: dict[str, Any], ranks: Ranks) -> Path:
-    """Writes `run/states/STEP`, one file a process, and removes old states.
+    """Write `run/states/STEP`, one file a process, and removes old states.
 
     Args:
         run: the run's folder, which all processes see.
@@ -65,10 +65,10 @@ def save_state(run: Path, step: int, optimizer: Saveable, meta: dict[str, Any], 
         ranks.wait()
         if ranks.first:
             raw = json.dumps({"step": step, "world": ranks.world, **meta}, indent=2) + "\n"
-            (part / META).write_text(raw, encoding="utf-8")
+            (part / META_FILE).write_text(raw, encoding="utf-8")
             shutil.rmtree(folder, ignore_errors=True)
             part.rename(folder)
-            for old in saved_states(run)[:-KEPT]:
+            for old in saved_states(run)[:-KEPT_STATES]:
                 shutil.rmtree(old)
         ranks.wait()
     except (OSError, SafetensorError) as error:
@@ -96,13 +96,13 @@ def _write(part: Path, optimizer: Saveable, ranks: Ranks) -> None:
 
 def saved_states(run: Path) -> list[Path]:
     """Complete states of a run, oldest first."""
-    return sorted(path.parent for path in (run / "states").glob(f"[0-9]*/{META}"))
+    return sorted(path.parent for path in (run / "states").glob(f"[0-9]*/{META_FILE}"))
 
 
 def load_state(
     run: Path, optimizer: Saveable, model: dict[str, Any], ranks: Ranks, *, optimizer_name: str
 ) -> int:
-    """Restores the newest state and returns the steps done; 0 when there is none.
+    """Restore the newest state and returns the steps done; 0 when there is none.
 
     Moments of another optimizer than `optimizer_name` are left behind.
 
@@ -114,7 +114,7 @@ def load_state(
         return 0
     newest = states[-1]
     try:
-        meta = json.loads((newest / META).read_text(encoding="utf-8"))
+        meta = json.loads((newest / META_FILE).read_text(encoding="utf-8"))
         if meta["model"] != model:
             raise TrainingError(
                 f"{newest} was saved with another [model] section; choose another --run folder."
@@ -134,7 +134,7 @@ def load_state(
 
 
 def _read(folder: Path, optimizer: Saveable, ranks: Ranks) -> dict[str, Tensor]:
-    """A state's tensors, divided as this process's optimizer wants them."""
+    """Return a state's tensors, divided as this process's optimizer wants them."""
     from torch.distributed.checkpoint.api import CheckpointException
     from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageReader
     from torch.distributed.checkpoint.metadata import TensorStorageMetadata
@@ -142,7 +142,7 @@ def _read(folder: Path, optimizer: Saveable, ranks: Ranks) -> dict[str, Tensor]:
 
     reader = HuggingFaceStorageReader(str(folder))
     state = {
-        name: optimizer.room_for(name, saved.size, saved.properties.dtype)
+        name: optimizer.allocate(name, saved.size, saved.properties.dtype)
         for name, saved in reader.read_metadata().state_dict_metadata.items()
         if isinstance(saved, TensorStorageMetadata)
     }
@@ -159,12 +159,12 @@ def _first_failure(problem: Any) -> str:
     return str(failure).splitlines()[0]
 
 
-RUN = "run.json"
+RUN_FILE = "run.json"
 
 
 def write_run(run: Path, step: int, recipe: Recipe) -> None:
-    """Notes the step that the checkpoint is of, and the recipe it was trained by."""
-    write_atomically(run / RUN, json.dumps({"step": step, "recipe": recipe.to_dict()}, indent=2) + "\n")
+    """Note the step that the checkpoint is of, and the recipe it was trained by."""
+    write_atomically(run / RUN_FILE, json.dumps({"step": step, "recipe": recipe.to_dict()}, indent=2) + "\n")
 
 
 def read_run(run: Path) -> tuple[int, Recipe]:
@@ -173,7 +173,7 @@ def read_run(run: Path) -> tuple[int, Recipe]:
     Raises:
         TrainingError: the folder holds no checkpoint of a run, or its file is damaged.
     """
-    path = run / RUN
+    path = run / RUN_FILE
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
         return int(raw["step"]), Recipe.from_dict(raw["recipe"], str(path))
