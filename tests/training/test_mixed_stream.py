@@ -55,7 +55,7 @@ def test_rows_come_from_the_source_they_are_said_to(shards: ShardSet) -> None:
 def test_workers_and_ranks_change_nothing(shards: ShardSet, workers: int) -> None:
     whole = [mixed(shards).batch(step, 4) for step in range(6)]
     shares = [
-        list(load_batches(mixed(shards), 4, range(6), workers=workers, rank=rank, world=2)) for rank in (0, 1)
+        list(load_batches(mixed(shards), 4, range(6), workers=workers, process=(rank, 2))) for rank in (0, 1)
     ]
     for step, batch in enumerate(whole):
         together = torch.cat([shares[rank][step].tokens for rank in (0, 1)])
@@ -90,7 +90,7 @@ def test_more_steps_than_the_mixture_has_rows_are_refused_before_the_first(shard
     once = {name: SourceMix(weight=1, epochs=1) for name in shards.shards}
     stream = row_stream(shards, 64, CONFIG, 5, data=once)
     assert stream.limit
-    with pytest.raises(TrainingError, match=f"used up after {stream.limit}; raise the epochs"):
+    with pytest.raises(TrainingError, match=f"exhausted after {stream.limit}; raise the epochs"):
         next(load_batches(stream, 4, range(10_000), workers=0))
 
 
@@ -112,7 +112,7 @@ def test_shards_of_two_tokenizers_are_refused(folder: Path, shards: ShardSet, tm
 
 
 def test_a_folder_without_shards_is_named(tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match="is no token shard and holds none"):
+    with pytest.raises(TrainingError, match="is not a token shard and contains none"):
         ShardSet.open(tmp_path)
 
 

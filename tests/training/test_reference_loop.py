@@ -20,7 +20,7 @@ from transformers import CodeGenForCausalLM
 
 from cg2_training.data.batches import Batch, RowStream
 from cg2_training.data.shards import TokenShard
-from cg2_training.evaluate.losses import Evaluation, evaluate
+from cg2_training.evaluate.losses import Evaluation, EvaluationOptions, evaluate
 from cg2_training.model.codegen import CodeGen
 from cg2_training.run.progress import read_log
 from cg2_training.run.recipe import Recipe
@@ -79,7 +79,7 @@ def heldout(model: CodeGenForCausalLM, recipe: Recipe, shard: TokenShard) -> Eva
         labels = torch.from_numpy(batch.labels)
         return F.cross_entropy(logits.mT, labels, ignore_index=-100, reduction="none").numpy()
 
-    return evaluate(losses, shard, recipe.model.context_length, 32, recipe.objective)
+    return evaluate(losses, shard, EvaluationOptions(recipe.model.context_length, 32, recipe.objective))
 
 
 @pytest.mark.slow

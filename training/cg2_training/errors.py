@@ -4,4 +4,4 @@ from cg2ls.errors import Cg2Error
 
 
 class TrainingError(Cg2Error):
-    """A recipe, corpus or run that cannot be used, and what to do about it."""
+    """Recipe, corpus or run that cannot be used; the message names the remedy."""

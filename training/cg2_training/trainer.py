@@ -1,4 +1,4 @@
-"""The training loop: one process, resumable at any moment."""
+"""Training loop, resumable at any step."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cg2_training.data.batches import RowStream, TrainingRows, row_stream
 from cg2_training.data.loader import StepTensors, load_batches
 from cg2_training.data.shards import ShardSet, TokenShard
 from cg2_training.errors import TrainingError
-from cg2_training.evaluate.losses import Evaluation, evaluate
+from cg2_training.evaluate.losses import Evaluation, EvaluationOptions, evaluate
 from cg2_training.export.checkpoint import export_checkpoint
 from cg2_training.model.codegen import CodeGen, load_model, model_losses, region_mask
 from cg2_training.objective import IGNORED
@@ -39,25 +39,25 @@ from cg2_training.run.state import load_state, save_state, write_run
 from cg2ls.models.codegen2 import Checkpoint
 
 ShouldContinue = Callable[[int, Evaluation], bool]
-"""Told the step and its evaluation; whether to train on."""
+"""Callback that gets the step and its evaluation, and tells whether to continue."""
 
 AdjustLength = Callable[[Recipe, int, float], Recipe]
-"""Told the recipe, the steps done and the seconds of a step; gives back the recipe of the length that fits."""
+"""Callback that gets the recipe, the steps done and the seconds of a step, and returns the recipe to continue with."""
 
 
 def always_continue(_step: int, _evaluation: Evaluation) -> bool:
-    """Return the watch of a run that ends at its recipe's last step."""
+    """Continue up to the recipe's last step."""
     return True
 
 
 class Trainer:
-    """A run: model, optimizer, data and the folder that holds its states, log and pictures.
+    """Training run: model, optimizer, data, and the folder of its states, log and loss curve.
 
     Attributes:
-        done: steps done, those before a resume included.
-        precision: what it computes in, and why.
-        threads: how many compute, and why so many.
-        changes: inputs that are others than before a resume, in words; there are some only if that was accepted.
+        done: steps done, including those before a resume.
+        precision: dtype of the computation, with its reason.
+        threads: number of CPU threads, with its reason.
+        changes: descriptions of accepted changes to the inputs since the last state.
     """
 
     def __init__(
@@ -71,24 +71,25 @@ class Trainer:
         accept_changes: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Build everything and resumes from the newest state of `run`.
+        """Build all parts and resume from the newest state of `run`.
 
         Args:
-            recipe: what to do.
-            train: tokens to train on, by source where there are several.
-            heldout: tokens to evaluate on, likewise.
+            recipe: settings of the run.
+            train: tokens to train on; a set if there are several sources.
+            heldout: tokens to evaluate on; a set if there are several sources.
             run: folder of the run.
-            start: weights to begin with where `run` has no state yet; random ones if None.
-            accept_changes: whether to go on from a state that other inputs led to.
-            clock: seconds, for speeds and deadlines.
+            start: initial weights if `run` has no state yet; None for random weights.
+            accept_changes: whether to resume a state that had other inputs.
+            clock: clock in seconds, for speeds and deadlines.
 
         Raises:
-            TrainingError: the shards or the checkpoint do not fit the recipe, or the saved state does not.
+            TrainingError: the shards, the checkpoint or the saved state do not fit the recipe.
         """
         vocabulary = train.tokenizer.special.vocab_size
         if vocabulary != recipe.model.vocab_size:
             raise TrainingError(
-                f"the shard's tokenizer has {vocabulary} tokens, but the recipe says {recipe.model.vocab_size}."
+                f"the shard's tokenizer has {vocabulary} tokens, but the recipe says {recipe.model.vocab_size};"
+                " make model.vocab_size equal."
             )
         self.recipe, self.train, self.heldout, self.run = recipe, train, heldout, run
         self.clock = clock
@@ -97,7 +98,7 @@ class Trainer:
         _check_heldout(ShardSet.of(heldout), recipe)
         self.ranks = join_processes()
         self.device = self.ranks.device
-        self.threads = Threads(torch.get_num_threads(), "PyTorch's choice")
+        self.threads = Threads(torch.get_num_threads(), "PyTorch's default")
         if self.device.type == "cpu":
             keep_freed_memory()
             self.threads = choose_threads(recipe.run.threads, saved_threads(run))
@@ -114,7 +115,7 @@ class Trainer:
         self.optimizer: MasterOptimizer | ShardedOptimizer
         if self.ranks.world > 1:
             if recipe.run.int4_share:
-                raise TrainingError("run.int4_share is for one process; set it to 0 for several.")
+                raise TrainingError("run.int4_share supports only one process; set it to 0 for several.")
             for block in self.model.transformer.h if compiled else ():
                 block.compile()
             shard_model(self.model, self.model.transformer.h, self.ranks, dtype)
@@ -128,22 +129,22 @@ class Trainer:
         self.done = load_state(
             run, self.optimizer, asdict(recipe.model), self.ranks, optimizer_name=recipe.optimizer.name
         )
-        self._round_when_due()
-        whole = compiled and self.ranks.world == 1
-        self.loss = torch.compile(self._loss) if whole else self._loss
+        self._update_rounding()
+        compile_loss = compiled and self.ranks.world == 1
+        self.loss = torch.compile(self._loss) if compile_loss else self._loss
 
     def _loss(self, tokens: Tensor, labels: Tensor, regions: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
-        """Objective with z-loss, and the plain cross entropy, of ids and labels [rows, context].
+        """Compute the objective with z-loss, and the plain cross entropy, of ids and labels [rows, context].
 
-        Both are sums over the labels, divided by `count`, the labels of the whole step. `regions` is of
-        `StepTensors`.
+        Both are sums over the labels divided by `count`, the number of labels in the whole step. See `StepTensors` for
+        `regions`.
         """
         mask = region_mask(regions) if regions.shape[1] else None
         logits = self.model(tokens, mask).float().flatten(0, 1)
         flat = labels.flatten()
         counted = flat != IGNORED
-        # One normalizer for both terms; and a mask, not an index, picks the labels' logits, since the gradient of
-        # an index is a scatter into as many zeros as there are logits.
+        # One normalizer serves both terms. A mask instead of an index selects the labels' logits, since the gradient
+        # of an index is a scatter into as many zeros as there are logits.
         normalizer = torch.logsumexp(logits, dim=-1)
         is_label = torch.arange(logits.shape[-1], device=logits.device) == flat[:, None]
         picked = torch.where(is_label, logits, 0.0).sum(-1)
@@ -159,27 +160,27 @@ class Trainer:
         should_continue: ShouldContinue = always_continue,
         adjust_length: AdjustLength | None = None,
     ) -> None:
-        """Train to the recipe's last step, saving, evaluating and logging on the way.
+        """Train to the recipe's last step; save, evaluate and log at the recipe's intervals.
 
         Args:
-            progress: whether to draw a progress bar.
-            deadline: value of the clock after which no step begins; the state is saved then.
-            should_continue: asked after every evaluation whether to train on; the state is saved if not.
-            adjust_length: asked after every step how long the run is to be, of a run of one process.
+            progress: whether to show a progress bar.
+            deadline: clock value after which no step begins and the state is saved.
+            should_continue: called after every evaluation; if False, the state is saved and training ends.
+            adjust_length: called after every step to set the length of the run; for one process only.
 
         Raises:
-            TrainingError: the loss is no longer finite; the last saved state is intact.
+            TrainingError: the loss is not finite; the last saved state is intact.
         """
         run = self.recipe.run
         speed = TrainingSpeed(run.rows_per_step * self.recipe.model.context_length, self.clock)
         peak, flops = nominal_peak(self.device), flops_per_token(self.model.config)
         with self._progress(progress) as progress_log:
             for batch in self.batches(speed):
-                self._round_when_due()
+                self._update_rounding()
                 scale = lr_scale(self.done, run.steps, self.recipe.optimizer)
                 loss, norm = self.step(batch, scale)
                 self.done += 1
-                speed.step_ended()
+                speed.on_step_end()
                 if adjust_length:
                     self.recipe = adjust_length(self.recipe, self.done, speed.step_s)
                     run = self.recipe.run
@@ -193,56 +194,55 @@ class Trainer:
                 }
                 if peak:
                     entry["mfu"] = round(speed.tokens_per_s * flops / (peak * self.ranks.world), 4)
-                going = self.done < run.steps and self.clock() < deadline
+                is_running = self.done < run.steps and self.clock() < deadline
                 if self.done % run.evaluate_every == 0 or self.done >= run.steps:
                     began = self.clock()
                     evaluation = self.evaluate()
-                    speed.paused(self.clock() - began)
+                    speed.on_pause(self.clock() - began)
                     entry["heldout"] = evaluation.to_dict(digits=5)
-                    going &= not self.ranks.first or should_continue(self.done, evaluation)
+                    is_running &= not self.ranks.first or should_continue(self.done, evaluation)
                 if progress_log:
                     progress_log.step(entry)
-                going = self.ranks.agree(going)
-                if self.done % run.save_every == 0 or not going:
+                is_running = self.ranks.agree(is_running)
+                if self.done % run.save_every == 0 or not is_running:
                     self.save()
-                if not going:
+                if not is_running:
                     return
 
     def _progress(self, shown: bool) -> AbstractContextManager[RunProgress | None]:
-        """Where the run is told of; None in all processes but the first."""
+        """Open the progress output; None in all processes but the first."""
         if not self.ranks.first:
             return nullcontext()
         return open_progress(self.run, self.recipe.name, self.done, self.recipe.run.steps, shown=shown)
 
     def rows(self) -> TrainingRows:
-        """Return the rows that the run trains on, by number."""
+        """Return the run's training rows, by number."""
         recipe = self.recipe
         return row_stream(
             self.train, recipe.model.context_length, recipe.objective, recipe.run.seed, data=recipe.data
         )
 
     def batches(self, speed: TrainingSpeed) -> Iterator[StepTensors]:
-        """Return the batches from the step that comes next, to the recipe's last; `speed` is told of waits."""
+        """Yield the batches from the next step to the recipe's last; report waits to `speed`."""
         run = self.recipe.run
         batches = load_batches(
             self.rows(),
             run.rows_per_step,
             range(self.done, run.steps),
             workers=run.loaders,
-            rank=self.ranks.rank,
-            world=self.ranks.world,
+            process=(self.ranks.rank, self.ranks.world),
             pin=self.device.type == "cuda",
         )
         mark = self.clock()
         for batch in batches:
-            speed.waited(self.clock() - mark)
+            speed.on_batch(self.clock() - mark)
             yield batch
             mark = self.clock()
 
     def step(self, batch: StepTensors, scale: float) -> tuple[float, float]:
-        """Train on one batch; gives back its mean loss in nats per label and the gradient's norm."""
+        """Train on one batch; return its mean loss in nats per label and the gradient norm."""
         tokens, labels, regions = (part.to(self.device, non_blocking=True) for part in batch)
-        # FSDP averages gradients over the processes, so each one's loss counts for as many.
+        # FSDP averages gradients over the processes, so each process multiplies its loss by their number.
         world = self.ranks.world
         count = self.ranks.total((labels != IGNORED).sum()).clamp_min(1).float() / world
         rows = self.recipe.run.rows_per_pass or len(tokens)
@@ -256,30 +256,28 @@ class Trainer:
         loss = float(self.ranks.total(total)) / world
         if not math.isfinite(loss) or not math.isfinite(norm):
             raise TrainingError(
-                f"step {self.done}: the loss is {loss} and the gradient norm {norm}; lower optimizer.lr and start"
-                f" again, which resumes from the last saved state in {self.run / 'states'}."
+                f"step {self.done}: the loss is {loss} and the gradient norm {norm}; lower optimizer.lr and run the"
+                f" same command, which resumes from the last saved state in {self.run / 'states'}."
             )
         return loss, norm
 
-    def _round_when_due(self) -> None:
-        """Let the model compute with rounded matrices in the recipe's last share of the steps."""
+    def _update_rounding(self) -> None:
+        """Use rounded matrices in the last share of the steps, as the recipe says."""
         run = self.recipe.run
         if run.int4_share and isinstance(self.optimizer, MasterOptimizer):
             self.optimizer.round_weights(self.done >= round(run.steps * (1 - run.int4_share)))
 
     def evaluate(self) -> Evaluation:
-        """Held-out loss of the weights that the model computes with."""
+        """Evaluate the model's current weights on held-out rows."""
         recipe = self.recipe
         return evaluate(
             partial(model_losses, self.model),
             self.heldout,
-            recipe.model.context_length,
-            recipe.run.evaluate_rows,
-            recipe.objective,
+            EvaluationOptions(recipe.model.context_length, recipe.run.evaluate_rows, recipe.objective),
         )
 
     def save(self) -> None:
-        """Save the state, the checkpoint in the Hugging Face layout and the picture of the losses."""
+        """Save the state, the checkpoint in the Hugging Face layout and the loss curve."""
         save_state(
             self.run,
             self.done,

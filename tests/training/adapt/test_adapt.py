@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from cg2_training.adapt import adapt as adapt_module
-from cg2_training.adapt.adapt import AdaptOptions, NotBetterError, adapt
+from cg2_training.adapt.adapt import AdaptPaths, NotBetterError, adapt
 from cg2_training.adapt.inputs import AdaptInputs
-from cg2_training.adapt.recipe import ROW_KINDS, TRAINING_COST
+from cg2_training.adapt.recipe import ROW_KINDS, TRAINING_COST, AdaptOptions
 from cg2_training.data.loader import StepTensors
 from cg2_training.errors import TrainingError
 from cg2_training.evaluate.losses import Evaluation
@@ -31,12 +31,16 @@ from cg2ls.models.folder.verify import verify_folder
 OPTIONS = AdaptOptions(share=0.2, epochs=2.0, precision="fp32", threads=1, progress=False)
 
 
+def paths(repository: Path, base: Path, folder: Path) -> AdaptPaths:
+    return AdaptPaths(folders=[repository], base=base, out=folder / "out", run=folder / "run")
+
+
 @pytest.fixture(scope="module")
 def adapted(
     repository: Path, base: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Path, dict[str, object]]:
     folder = tmp_path_factory.mktemp("adapted")
-    report = adapt([repository], base, folder / "out", name="mine", run=folder / "run", options=OPTIONS)
+    report = adapt(paths(repository, base, folder), name="mine", options=OPTIONS)
     return folder / "out", report.to_dict()
 
 
@@ -65,21 +69,21 @@ def test_a_model_that_did_not_get_better_is_not_exported(
 ) -> None:
     monkeypatch.setattr("cg2_training.adapt.recipe.LEARNING_RATE", 0.0)
     with pytest.raises(NotBetterError, match="nothing was exported"):
-        adapt([repository], base, tmp_path / "out", name="mine", run=tmp_path / "run", options=OPTIONS)
+        adapt(paths(repository, base, tmp_path), name="mine", options=OPTIONS)
     assert not (tmp_path / "out").exists()
 
 
 def test_too_few_files_are_refused(base: Path, tmp_path: Path) -> None:
     (tmp_path / "one.py").write_text("x = 1\n" * 10)
     with pytest.raises(TrainingError, match="only 1 python files"):
-        adapt([tmp_path], base, tmp_path / "out", name="mine", run=tmp_path / "run", options=OPTIONS)
+        adapt(paths(tmp_path, base, tmp_path), name="mine", options=OPTIONS)
 
 
 def test_a_folder_that_is_something_else_is_not_cleared(repository: Path, base: Path, tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "thesis.txt").write_text("precious")
     with pytest.raises(TrainingError, match="holds something else"):
-        adapt([repository], base, tmp_path / "out", name="mine", run=tmp_path / "run", options=OPTIONS)
+        adapt(paths(repository, base, tmp_path), name="mine", options=OPTIONS)
     assert (tmp_path / "run" / "thesis.txt").exists()
 
 
@@ -160,11 +164,8 @@ def test_a_slow_machine_keeps_the_minutes_and_lowers_its_learning_rate(
     # Later weights count as better, so that each of these few steps leads to a model.
     monkeypatch.setattr("cg2_training.trainer.plot_losses", lambda *_: None)
     report = adapt(
-        [repository],
-        base,
-        tmp_path / "out",
+        paths(repository, base, tmp_path),
         name="mine",
-        run=tmp_path / "run",
         options=replace(OPTIONS, epochs=25.0, minutes=minutes),
         clock=machine.clock,
     )

@@ -103,7 +103,7 @@ def test_the_seed_decides_the_order_but_not_the_shares() -> None:
 def test_a_row_after_the_end_is_named() -> None:
     schedule = Schedule([SourceMix(weight=1, epochs=2)], [30], seed=1)
     assert schedule.locate(59) == (0, 59)
-    with pytest.raises(TrainingError, match="used up after 60 rows; raise the epochs"):
+    with pytest.raises(TrainingError, match="exhausted after 60 rows; raise the epochs"):
         schedule.locate(60)
 
 

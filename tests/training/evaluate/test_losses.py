@@ -16,7 +16,7 @@ from cg2_training.data.batches import Batch
 from cg2_training.data.shards import ShardSet, TokenShard, tokenize_corpus
 from cg2_training.errors import TrainingError
 from cg2_training.evaluate.evaluation_target import cross_entropy, open_evaluation_target
-from cg2_training.evaluate.losses import Score, evaluate, evaluate_table
+from cg2_training.evaluate.losses import EvaluationOptions, Score, evaluate, evaluate_table
 from cg2_training.objective import IGNORED, ObjectiveConfig
 from cg2ls.models.codegen2 import CodeGenConfig, CodeTokenizer
 
@@ -32,7 +32,7 @@ def uniform(batch: Batch) -> npt.NDArray[np.float32]:
 
 
 def test_a_uniform_model_costs_the_logarithm_of_the_vocabulary(shard: TokenShard) -> None:
-    result = evaluate(uniform, shard, context=64, rows=10_000, objective=OBJECTIVE)
+    result = evaluate(uniform, shard, EvaluationOptions(64, 10_000, OBJECTIVE))
     assert result.causal_nats == pytest.approx(math.log(640), rel=1e-6)
     assert result.infill_nats == pytest.approx(math.log(640), rel=1e-6)
     bytes_per_token = math.log2(640) / result.bits_per_byte
@@ -46,9 +46,7 @@ def test_every_row_counts_once(shard: TokenShard) -> None:
         seen.extend(row.tobytes() for row in batch.tokens)
         return uniform(batch)
 
-    result = evaluate(
-        spy, shard, context=64, rows=11, objective=dataclasses.replace(OBJECTIVE, infill_share=1.0)
-    )
+    result = evaluate(spy, shard, EvaluationOptions(64, 11, dataclasses.replace(OBJECTIVE, infill_share=1.0)))
     assert result.rows == 11
     assert len(seen) == 22
     assert len(set(seen)) == 22
@@ -56,7 +54,7 @@ def test_every_row_counts_once(shard: TokenShard) -> None:
 
 def test_every_source_and_objective_has_a_score_of_its_own(shard: TokenShard) -> None:
     heldout = ShardSet({"code": shard, "text": shard})
-    table = evaluate_table(uniform, heldout, 64, rows=20, objective=OBJECTIVE)
+    table = evaluate_table(uniform, heldout, EvaluationOptions(64, 20, OBJECTIVE))
     assert list(table) == ["code", "text"]
     for scores in table.values():
         assert list(scores) == ["causal", "continuation", "span_corruption", "psm", "ul2"]
@@ -76,7 +74,7 @@ def test_a_prefix_lm_is_scored_on_the_labels_of_a_causal_model(shard: TokenShard
             return uniform(batch)
 
         objective = dataclasses.replace(OBJECTIVE, prefix_lm=prefix_lm)
-        return evaluate_table(spy, shard, 64, 20, objective, (name,))["all"][name]
+        return evaluate_table(spy, shard, EvaluationOptions(64, 20, objective), (name,))["all"][name]
 
     assert score_of(True) == score_of(False)
     assert not any(batch.regions.any() for batch in seen[False]), "a causal model sees no prompt whole"
@@ -102,7 +100,7 @@ def test_an_infill_score_tells_the_places_of_a_middle_apart(shard: TokenShard) -
                     losses[row, time] = 5
         return losses
 
-    result = evaluate(by_place, shard, 64, 40, dataclasses.replace(OBJECTIVE, max_spans=3))
+    result = evaluate(by_place, shard, EvaluationOptions(64, 40, dataclasses.replace(OBJECTIVE, max_spans=3)))
     assert result.places == {"first": 1, "2 to 4": 2, "5 and on": 3, "eom": 5}
     assert result.to_dict(digits=3)["places"]["eom"] == 5
     infill = result.sources["all"]["span_corruption"]
@@ -112,13 +110,15 @@ def test_an_infill_score_tells_the_places_of_a_middle_apart(shard: TokenShard) -
 
 
 def test_continuation_counts_what_stands_behind_a_cut(shard: TokenShard) -> None:
-    scores = evaluate_table(uniform, shard, 64, 200, OBJECTIVE, ("causal", "continuation"))["all"]
+    scores = evaluate_table(
+        uniform, shard, EvaluationOptions(64, 200, OBJECTIVE), ("causal", "continuation")
+    )["all"]
     assert 0.35 < scores["continuation"].tokens / scores["causal"].tokens < 0.65
 
 
 def test_an_evaluation_over_sources_weighs_them_by_their_bytes(shard: TokenShard) -> None:
-    alone = evaluate(uniform, shard, 64, rows=20, objective=OBJECTIVE)
-    both = evaluate(uniform, ShardSet({"a": shard, "b": shard}), 64, rows=20, objective=OBJECTIVE)
+    alone = evaluate(uniform, shard, EvaluationOptions(64, 20, OBJECTIVE))
+    both = evaluate(uniform, ShardSet({"a": shard, "b": shard}), EvaluationOptions(64, 20, OBJECTIVE))
     assert both.bits_per_byte == pytest.approx(alone.bits_per_byte)
     assert both.rows == 2 * alone.rows
     assert "sources" not in alone.to_dict()
@@ -126,8 +126,8 @@ def test_an_evaluation_over_sources_weighs_them_by_their_bytes(shard: TokenShard
 
 
 def test_an_unknown_objective_is_named(shard: TokenShard) -> None:
-    with pytest.raises(TrainingError, match="'pms' is no objective to evaluate; choose from causal"):
-        evaluate_table(uniform, shard, 64, 4, OBJECTIVE, ("pms",))
+    with pytest.raises(TrainingError, match="'pms' is not an objective; choose from causal"):
+        evaluate_table(uniform, shard, EvaluationOptions(64, 4, OBJECTIVE), ("pms",))
 
 
 def test_cross_entropy_of_known_logits() -> None:
@@ -154,7 +154,7 @@ def test_a_checkpoint_and_its_model_folder_cost_the_same(
     for subject in (checkpoint, tmp_path / "folder"):
         losses, context = open_evaluation_target(subject, heldout.tokenizer)
         assert context == 128
-        results.append(evaluate(losses, heldout, context, rows=4, objective=OBJECTIVE))
+        results.append(evaluate(losses, heldout, EvaluationOptions(context, 4, OBJECTIVE)))
     one, other = (result.to_dict() for result in results)
     assert one.pop("places") == pytest.approx(other.pop("places"), rel=1e-4)
     assert one == pytest.approx(other, rel=1e-4)

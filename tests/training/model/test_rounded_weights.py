@@ -66,7 +66,7 @@ def test_the_last_share_of_a_run_computes_with_rounded_matrices(
     step = trainer.step
 
     def watched(*arguments: Any) -> tuple[float, float]:
-        kinds.append(np.unique(weight.detach().numpy()[0, :BLOCK_SIZE]).size)  # type: ignore[operator, union-attr]
+        kinds.append(np.unique(weight.detach().float().numpy()[0, :BLOCK_SIZE]).size)  # type: ignore[operator, union-attr]
         return step(*arguments)
 
     trainer.step = watched  # type: ignore[method-assign]

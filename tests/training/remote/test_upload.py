@@ -1,4 +1,4 @@
-"""What a leg leaves fits what may be carried, and comes back as it was."""
+"""Uploads of a session fit the limits, and give the same weights."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 from cg2_training.errors import TrainingError
 from cg2_training.export.checkpoint import make_facts
 from cg2_training.model.codegen import CodeGen
-from cg2_training.remote import upload as leaving
+from cg2_training.remote import upload
 from cg2_training.remote.upload import collect_uploads, write_upload
 from cg2_training.run.recipe import Recipe
 from cg2ls.models.codegen2 import Checkpoint, CodeTokenizer
@@ -20,8 +20,8 @@ from cg2ls.models.codegen2 import Checkpoint, CodeTokenizer
 
 @pytest.fixture
 def small_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leaving, "MAX_FILE_BYTES", 20_000)
-    monkeypatch.setattr(leaving, "MAX_PORTION_BYTES", 50_000)
+    monkeypatch.setattr(upload, "MAX_FILE_BYTES", 20_000)
+    monkeypatch.setattr(upload, "MAX_PORTION_BYTES", 50_000)
 
 
 @pytest.fixture

@@ -16,10 +16,10 @@ def test_an_evaluation_between_two_steps_makes_no_step_slower() -> None:
     speed = TrainingSpeed(1000, lambda: clock[0])
     for pause in (0.0, 0.0, 7.0, 0.0, 30.0, 0.0):
         clock[0] += 2.0
-        speed.waited(0.5)
-        speed.step_ended()
+        speed.on_batch(0.5)
+        speed.on_step_end()
         clock[0] += pause
-        speed.paused(pause)
+        speed.on_pause(pause)
     assert speed.tokens_per_s == pytest.approx(500)
     assert speed.wait_share == pytest.approx(0.25)
 
@@ -29,8 +29,8 @@ def test_the_first_step_does_not_count_once_there_are_others() -> None:
     speed = TrainingSpeed(1000, lambda: clock[0])
     for seconds in (60.0, 2.0, 2.0):
         clock[0] += seconds
-        speed.waited(0.0)
-        speed.step_ended()
+        speed.on_batch(0.0)
+        speed.on_step_end()
     assert speed.tokens_per_s == pytest.approx(500)
     assert speed.step_s == pytest.approx(2.0)
 

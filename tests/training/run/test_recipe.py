@@ -47,12 +47,12 @@ def test_what_is_written_is_read_back(recipe: dict[str, Any]) -> None:
         ("model", {"n_head": 3}, "not divisible|cannot be split"),
         ("run", {"steps": "many"}, "steps must be int"),
         ("run", {"steps": True}, "steps must be int"),
-        ("run", {"steps": 2}, "warm-up"),
+        ("run", {"steps": 2}, "warmup_steps is .*, but must be below run.steps"),
         ("optimizer", {"name": "sgd"}, "choose adamw, adamw8bit, muon"),
         ("optimizer", {"schedule": "step"}, "choose cosine or wsd"),
         ("run", {"precision": "int8"}, "choose auto, bfloat16, float32"),
         ("objective", {"min_mask_ratio": 0.9}, "mask ratios"),
-        ("objective", {"max_spans": 99}, "more than 20 masks"),
+        ("objective", {"max_spans": 99}, "max_spans is 99, but model.n_masks is only 20"),
     ],
 )
 def test_a_wrong_value_is_named(
@@ -104,7 +104,7 @@ def test_a_mixture_is_written_and_read_back(recipe: dict[str, Any], tmp_path: Pa
 @pytest.mark.parametrize(
     ("data", "says"),
     [
-        ({"code": 0.5}, r"\[data\] has a table for each source"),
+        ({"code": 0.5}, r"\[data\] needs a table for each source"),
         ({"code": {"weigth": 1}}, r"\[data.code\]: unknown key 'weigth'"),
         ({"code": {}}, r"\[data.code\]: missing .*weight"),
         ({"code": {"weight": -1}}, "weight and epochs must be at least 0"),

@@ -15,7 +15,7 @@ from cg2_training.data.shards import ShardSet, TokenShard
 from cg2_training.errors import TrainingError
 from cg2_training.run.progress import read_log
 from cg2_training.run.recipe import Recipe
-from cg2_training.run.resume import changes, check_inputs, describe_inputs
+from cg2_training.run.resume import check_inputs, describe_inputs, list_changes
 from cg2_training.run.state import META_FILE, saved_states
 from cg2_training.trainer import Trainer
 
@@ -48,10 +48,10 @@ def test_a_changed_setting_is_named(recipe: Raw, shard: TokenShard, name: str, v
     recipe["model"] |= {"n_embd": 64, "rotary_dim": 16}
     before = describe_inputs(Recipe.from_dict(recipe), shard, shard)
     now = describe_inputs(with_value(recipe, name, value), shard, shard)
-    (found,) = changes(before, now)
+    (found,) = list_changes(before, now)
     assert found.startswith(f"{name} was ")
     assert found.endswith(f" and is {value!r}")
-    assert changes(before, before) == []
+    assert list_changes(before, before) == []
 
 
 @pytest.mark.parametrize(
@@ -66,17 +66,17 @@ def test_a_changed_setting_is_named(recipe: Raw, shard: TokenShard, name: str, v
 )
 def test_what_decides_no_step_may_change(recipe: Raw, shard: TokenShard, name: str, value: object) -> None:
     before = describe_inputs(Recipe.from_dict(recipe), shard, shard)
-    assert changes(before, describe_inputs(with_value(recipe, name, value), shard, shard)) == []
+    assert list_changes(before, describe_inputs(with_value(recipe, name, value), shard, shard)) == []
 
 
 def test_other_tokens_are_named(recipe: Raw, shard: TokenShard) -> None:
     toy = Recipe.from_dict(recipe)
     other = dataclasses.replace(shard, tokens=np.array(shard.tokens)[::-1].copy())
     before = describe_inputs(toy, shard, shard)
-    assert changes(before, describe_inputs(toy, other, shard)) == ["the --train tokens are others"]
-    assert changes(before, describe_inputs(toy, shard, other)) == ["the --heldout tokens are others"]
+    assert list_changes(before, describe_inputs(toy, other, shard)) == ["the --train tokens are different"]
+    assert list_changes(before, describe_inputs(toy, shard, other)) == ["the --heldout tokens are different"]
     two = ShardSet({"all": shard, "more": shard})
-    assert changes(before, describe_inputs(toy, two, shard)) == ["the --train tokens are others"]
+    assert list_changes(before, describe_inputs(toy, two, shard)) == ["the --train tokens are different"]
 
 
 def test_a_mixture_that_changes_is_named(recipe: Raw, shard: TokenShard) -> None:
@@ -84,7 +84,7 @@ def test_a_mixture_that_changes_is_named(recipe: Raw, shard: TokenShard) -> None
         data = {"code": {"weight": weight}, "text": {"weight": 1.0}}
         return describe_inputs(Recipe.from_dict(recipe | {"data": data}), shard, shard)
 
-    (found,) = changes(mixed(1.0), mixed(2.0))
+    (found,) = list_changes(mixed(1.0), mixed(2.0))
     assert found.startswith("data.code was ")
 
 
@@ -130,8 +130,8 @@ def test_a_run_with_other_inputs_is_refused_in_one_sentence(
     with pytest.raises(TrainingError) as refused:
         Trainer(Recipe.from_dict(recipe), shard, shard, run)
     assert str(refused.value) == (
-        f"{run} cannot go on as it was: run.seed was 1234 and is 5; objective.max_spans was 3 and is 2; go on all the"
-        " same with --accept-changes, or choose another --run folder."
+        f"{run} cannot be resumed, since its inputs changed: run.seed was 1234 and is 5; objective.max_spans was 3 and"
+        " is 2; accept this with --accept-changes, or choose another --run folder."
     )
 
 

@@ -1,1 +1,1 @@
-"""Continuing a model on a person's own repository."""
+"""Adaptation: continued training of a model on a user's repository."""

@@ -1,4 +1,4 @@
-"""From a repository and a model to a model that knows the repository, if it does turn out to know it better."""
+"""Adaptation of a model to a repository, exported only if held-out files improve."""
 
 from __future__ import annotations
 
@@ -22,12 +22,19 @@ from cg2_training.adapt.inputs import (
     hold_out,
     prepare_inputs,
 )
-from cg2_training.adapt.recipe import MEASURED_SHARE, Clock, Pacer, load_or_choose_sizes, make_adapt_recipe
+from cg2_training.adapt.recipe import (
+    MEASURED_SHARE,
+    AdaptOptions,
+    Clock,
+    Pacer,
+    load_or_choose_sizes,
+    make_adapt_recipe,
+)
 from cg2_training.adapt.stopping import EarlyStopping, stopping_score
 from cg2_training.data.batches import RowStream
 from cg2_training.errors import TrainingError
 from cg2_training.evaluate.evaluation_target import open_evaluation_target
-from cg2_training.evaluate.losses import Evaluation, evaluate
+from cg2_training.evaluate.losses import Evaluation, EvaluationOptions, evaluate
 from cg2_training.export.checkpoint import export_checkpoint
 from cg2_training.model.codegen import load_model, model_losses
 from cg2_training.objective import ObjectiveConfig
@@ -43,55 +50,47 @@ from cg2ls.models.folder.facts import Facts
 MIN_FILES = 4
 
 PRIVATE_LICENSE = "LicenseRef-private"
-"""SPDX licence of weights that hold what their owner's files taught them."""
+"""SPDX licence id of weights trained on a user's private files."""
 
 
 class NotBetterError(TrainingError):
-    """The adapted weights are no better on the held-out files; nothing was exported."""
+    """Adapted weights that are no better on the held-out files; nothing was exported."""
 
     exit_code = 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class AdaptOptions:
-    """How to adapt.
+class AdaptPaths:
+    """Inputs and outputs of an adaptation.
 
     Attributes:
-        language: LSP id; its files are read, and the model is measured on it.
-        share: of the text that is held out.
-        epochs: how often each file is seen if nothing stops the run.
-        minutes: most time in all, about: what is left after the final figures goes into training.
-        precision: of the model folder.
-        seed: of the order and the corruptions.
-        threads: that compute; 0 leaves the choice.
-        progress: whether to draw progress bars.
+        folders: repositories.
+        base: model folder to start from.
+        out: model folder to write.
+        run: folder for intermediate files; it can be deleted afterwards.
     """
 
-    language: str = "python"
-    share: float = 0.1
-    epochs: float = 3.0
-    minutes: float = 10.0
-    precision: str = "int8"
-    seed: int = 1234
-    threads: int = 0
-    progress: bool = True
+    folders: Sequence[Path]
+    base: Path
+    out: Path
+    run: Path
 
 
 @dataclass(frozen=True, kw_only=True)
 class AdaptReport:
-    """What came of it; both evaluations are of model folders as they are used, on the held-out files.
+    """Result of an adaptation; both evaluations use model folders and the held-out files.
 
     Attributes:
-        name: of the new model.
-        folder: of the new model.
-        files: trained on.
-        heldout_files: measured on.
-        tokens: in the files trained on.
-        refused: files left alone, by reason.
-        steps: that the kept weights took.
-        minutes: of the whole adaptation.
-        before: the model that was adapted.
-        after: the new one.
+        name: name of the new model.
+        folder: folder of the new model.
+        files: number of training files.
+        heldout_files: number of held-out files.
+        tokens: tokens in the training files.
+        refused: number of excluded files by reason.
+        steps: steps of the kept weights.
+        minutes: duration of the whole adaptation.
+        before: evaluation of the base model.
+        after: evaluation of the new model.
     """
 
     name: str
@@ -106,68 +105,55 @@ class AdaptReport:
     after: Evaluation
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the report for JSON."""
         return asdict(self) | {"folder": str(self.folder)}
 
 
 def adapt(
-    folders: Sequence[Path],
-    base: Path,
-    out: Path,
-    *,
-    name: str,
-    run: Path,
-    options: AdaptOptions,
-    clock: Clock = time.monotonic,
+    paths: AdaptPaths, *, name: str, options: AdaptOptions, clock: Clock = time.monotonic
 ) -> AdaptReport:
-    """Continue a model on the files of a repository and exports it if held-out files say that it helped.
+    """Continue training a model on a repository's files, and export it if the held-out loss falls.
 
-    A call that was killed goes on where it stopped when it is made again with the same arguments.
+    A killed call resumes if it is repeated with the same arguments.
 
     Args:
-        folders: repositories.
-        base: the model folder to go on from.
-        out: the model folder to make.
-        name: of the new model.
-        run: folder to work in; can be deleted afterwards.
-        options: how.
-        clock: seconds.
+        paths: repositories, base model and folders to write.
+        name: name of the new model.
+        options: options of the adaptation.
+        clock: clock in seconds.
 
     Raises:
-        NotBetterError: held-out loss did not fall, in training or after quantization; `out` is not written.
-        TrainingError: there is too little to train on, or `run` is something else.
-        Cg2Error: the model or the output folder is not one.
+        NotBetterError: held-out loss did not fall in training or after quantization; `paths.out` is not written.
+        TrainingError: there is too little text to train on, or `paths.run` is another kind of folder.
+        Cg2Error: `paths.base` or `paths.out` is not a model folder.
     """
     began = clock()
-    check_replaceable(out, DESCRIPTION)
-    found = collect_files(folders, SUFFIXES.get(options.language, (f".{options.language}",)))
+    check_replaceable(paths.out, DESCRIPTION)
+    found = collect_files(paths.folders, SUFFIXES.get(options.language, (f".{options.language}",)))
     train, heldout = _split(found.files, options)
-    place = prepare_inputs(run, base, train, heldout, repr((name, options)))
+    inputs = prepare_inputs(paths.run, paths.base, train, heldout, repr((name, options)))
     sizes = load_or_choose_sizes(
-        place.run / "sizes.json", lambda: measure_row_seconds(place, options, clock), options.minutes
+        inputs.run / "sizes.json", lambda: measure_row_seconds(inputs, options, clock), options.minutes
     )
     recipe = make_adapt_recipe(
         name,
-        place.start.config,
-        place.train.tokenizer,
-        tokens=len(place.train.tokens),
-        epochs=options.epochs,
-        seed=options.seed,
-        rows=sizes.rows_per_step,
-        evaluate_rows=sizes.evaluate_rows,
-        threads=options.threads,
+        inputs.start.config,
+        inputs.train.tokenizer,
+        options,
+        sizes,
+        tokens=len(inputs.train.tokens),
     )
     deadline = began + 60 * options.minutes * (1 - MEASURED_SHARE)
-    steps = _train(place, recipe, options, deadline, clock)
-    _describe(place.best, base, name, steps)
-    before = _measure(base, place, recipe, sizes.measure_rows)
-    after = _export(place, recipe, out, before, options, sizes.measure_rows)
+    steps = _train(inputs, recipe, options, deadline, clock)
+    _describe(inputs.best, paths.base, name, steps)
+    before = _measure(paths.base, inputs, recipe, sizes.measure_rows)
+    after = _export(inputs, recipe, paths.out, before, options, sizes.measure_rows)
     return AdaptReport(
         name=name,
-        folder=out,
+        folder=paths.out,
         files=len(train),
         heldout_files=len(heldout),
-        tokens=len(place.train.tokens),
+        tokens=len(inputs.train.tokens),
         refused=dict(sorted(found.refused.items())),
         steps=steps,
         minutes=round((clock() - began) / 60, 2),
@@ -179,39 +165,41 @@ def adapt(
 def _split(files: Sequence[SourceFile], options: AdaptOptions) -> tuple[list[SourceFile], list[SourceFile]]:
     if len(files) < MIN_FILES:
         raise TrainingError(
-            f"only {len(files)} {options.language} files can be read there, but {MIN_FILES} are needed at least;"
-            " name a larger folder, or several."
+            f"only {len(files)} {options.language} files can be read, but at least {MIN_FILES} are needed;"
+            " name a larger folder or several folders."
         )
     train, heldout = hold_out(files, options.share)
     if not heldout or not train:
-        raise TrainingError("one file is nearly all of the text, so none can be held out; name more folders.")
+        raise TrainingError(
+            "one file has nearly all of the text, so none can be held out; name more folders."
+        )
     return train, heldout
 
 
-def measure_row_seconds(place: AdaptInputs, options: AdaptOptions, clock: Clock) -> float:
-    """Seconds in which this machine scores one row; the first of two tries also loads what is needed."""
+def measure_row_seconds(inputs: AdaptInputs, options: AdaptOptions, clock: Clock) -> float:
+    """Measure the seconds for scoring one row, after one row of warm-up."""
     torch.set_num_threads(choose_threads(options.threads, 0).count)
-    model = load_model(place.start).to(join_processes().device)
-    stream = RowStream(place.train, place.start.config.n_positions, ObjectiveConfig(), options.seed)
+    model = load_model(inputs.start).to(join_processes().device)
+    stream = RowStream(inputs.train, inputs.start.config.n_positions, ObjectiveConfig(), options.seed)
     for number in range(2):
         began = clock()
         model_losses(model, stream.rows(number, 1))
     return clock() - began
 
 
-def _train(place: AdaptInputs, recipe: Recipe, options: AdaptOptions, deadline: float, clock: Clock) -> int:
-    """Train; leaves the best weights in `place.best` and gives back their step."""
-    trainer = Trainer(recipe, place.train, place.heldout, place.run, start=place.start, clock=clock)
+def _train(inputs: AdaptInputs, recipe: Recipe, options: AdaptOptions, deadline: float, clock: Clock) -> int:
+    """Train; keep the best weights in `inputs.best` and return their step."""
+    trainer = Trainer(recipe, inputs.train, inputs.heldout, inputs.run, start=inputs.start, clock=clock)
     if options.progress:
         print(trainer.threads, file=sys.stderr)
 
     def export_best() -> None:
-        export_checkpoint(place.best, recipe, trainer.optimizer.weights(), trainer.train.tokenizer)
+        export_checkpoint(inputs.best, recipe, trainer.optimizer.weights(), trainer.train.tokenizer)
 
-    best, seconds = _first_score(place, trainer)
+    best, seconds = _first_score(inputs, trainer)
     stopping = EarlyStopping(best=best, on_best=export_best)
     if trainer.done:
-        stopping.replay_log(read_log(place.run / "log.jsonl"), trainer.done)
+        stopping.replay_log(read_log(inputs.run / "log.jsonl"), trainer.done)
     if stopping.should_continue and trainer.done < trainer.recipe.run.steps:
         pacer = Pacer(recipe, deadline, seconds, clock)
         trainer.fit(
@@ -219,25 +207,25 @@ def _train(place: AdaptInputs, recipe: Recipe, options: AdaptOptions, deadline: 
         )
     if not stopping.best_step:
         raise NotBetterError(
-            "what the other files teach does not make the model better on the held-out ones"
-            f" ({stopping.best:.3f} nats per token before, no less afterwards); nothing was exported."
+            "training on the other files does not improve the model on the held-out ones"
+            f" ({stopping.best:.3f} nats per token before, not less afterwards); nothing was exported."
         )
     return stopping.best_step
 
 
-def _first_score(place: AdaptInputs, trainer: Trainer) -> tuple[float, float]:
-    """Score of the weights before the first step, and the seconds it took; remembered for a call that goes on later."""
-    file = place.run / "first.json"
+def _first_score(inputs: AdaptInputs, trainer: Trainer) -> tuple[float, float]:
+    """Return the initial weights' score and its seconds; both are saved for a call that resumes."""
+    file = inputs.run / "first.json"
     if not file.exists():
         began = trainer.clock()
-        found = stopping_score(trainer.evaluate())
-        write_atomically(file, json.dumps([found, trainer.clock() - began]))
-    found, seconds = json.loads(file.read_text(encoding="utf-8"))
-    return float(found), float(seconds)
+        first = stopping_score(trainer.evaluate())
+        write_atomically(file, json.dumps([first, trainer.clock() - began]))
+    first, seconds = json.loads(file.read_text(encoding="utf-8"))
+    return float(first), float(seconds)
 
 
 def _describe(checkpoint: Path, base: Path, name: str, step: int) -> None:
-    """Put beside the weights what is known of the model they came from, under the new name."""
+    """Write the base model's facts next to the weights, under the new name."""
     model = ModelDescription.read(base)
     source = replace(model.source, checkpoint=f"{model.name}, adapted", revision=f"step-{step}")
     replace(Facts.of_model(model), name=name, license=PRIVATE_LICENSE, source=source, quality={}).write(
@@ -245,22 +233,23 @@ def _describe(checkpoint: Path, base: Path, name: str, step: int) -> None:
     )
 
 
-def _measure(folder: Path, place: AdaptInputs, recipe: Recipe, rows: int) -> Evaluation:
-    losses, context = open_evaluation_target(folder, place.heldout.tokenizer)
-    return evaluate(losses, place.heldout, context, rows, recipe.objective)
+def _measure(folder: Path, inputs: AdaptInputs, recipe: Recipe, rows: int) -> Evaluation:
+    losses, context = open_evaluation_target(folder, inputs.heldout.tokenizer)
+    return evaluate(losses, inputs.heldout, EvaluationOptions(context, rows, recipe.objective))
 
 
 def _export(
-    place: AdaptInputs, recipe: Recipe, out: Path, before: Evaluation, options: AdaptOptions, rows: int
+    inputs: AdaptInputs, recipe: Recipe, out: Path, before: Evaluation, options: AdaptOptions, rows: int
 ) -> Evaluation:
-    """Quantize the best weights, measures them, and puts the folder in its place if they are better."""
-    folder = place.run / "folder"
-    convert(place.best, folder, precision=options.precision, force=True, untrained=True)  # measured below
-    after = _measure(folder, place, recipe, rows)
+    """Quantize the best weights, measure them, and move the folder to `out` if they are better."""
+    folder = inputs.run / "folder"
+    convert(inputs.best, folder, precision=options.precision, force=True, untrained=True)  # measured below
+    after = _measure(folder, inputs, recipe, rows)
     if stopping_score(after) >= stopping_score(before):
         raise NotBetterError(
-            "quantized, the adapted model is no better on the held-out files"
-            f" ({stopping_score(before):.3f} nats per token before, {stopping_score(after):.3f} after); nothing was exported."
+            "after quantization, the adapted model is no better on the held-out files"
+            f" ({stopping_score(before):.3f} nats per token before, {stopping_score(after):.3f} after);"
+            " nothing was exported."
         )
     model = ModelDescription.read(folder)
     language = {options.language: Language(bits_per_byte=round(after.bits_per_byte, 4))}

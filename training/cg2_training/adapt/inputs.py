@@ -1,4 +1,4 @@
-"""Inputs of an adaptation: a repository's files, split and tokenized, in a folder that a repeated call finds again."""
+"""Inputs of an adaptation: a repository's files, split and tokenized, in a folder that a repeated call reuses."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from cg2ls.models.folder.description import TOKENIZER, ModelDescription
 from cg2ls.workspace import RefusedError, Workspace
 
 MARKER_FILE = "adapt.json"
-"""Says what the folder was made from; without it the folder is not ours to clear."""
+"""File that says what the folder was made from; a folder without it is never cleared."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,10 @@ class AdaptInputs:
     """An adaptation's inputs, ready to train on.
 
     Attributes:
-        run: the folder.
-        start: weights to go on from, float32.
+        run: folder of the adaptation.
+        start: float32 weights to start from.
         train: tokens to train on.
-        heldout: tokens held out.
+        heldout: held-out tokens.
     """
 
     run: Path
@@ -41,31 +41,31 @@ class AdaptInputs:
 
     @property
     def best(self) -> Path:
-        """Where the best weights so far are kept."""
+        """Folder of the best weights so far."""
         return self.run / "best"
 
 
 def prepare_inputs(
     run: Path, base: Path, train: Sequence[SourceFile], heldout: Sequence[SourceFile], settings: str
 ) -> AdaptInputs:
-    """Prepare the folder, or takes it as it is when it was made from the very same things.
+    """Prepare the folder, or reuse one that was made from the same inputs.
 
     Args:
-        run: the folder; one made from something else is cleared.
-        base: the model folder to go on from.
+        run: folder of the adaptation; an adaptation of other inputs is cleared.
+        base: model folder to start from.
         train: files to train on.
-        heldout: files held out.
-        settings: whatever else decides the run.
+        heldout: held-out files.
+        settings: text of all other settings that affect the run.
 
     Raises:
-        TrainingError: the folder holds something else.
+        TrainingError: the folder contains something else.
         Cg2Error: the model folder is damaged.
     """
-    mark = {"made_from": _fingerprint(base, train, heldout, settings)}
-    if _mark_of(run) != mark:
+    marker = {"made_from": _fingerprint(base, train, heldout, settings)}
+    if _read_marker(run) != marker:
         shutil.rmtree(run, ignore_errors=True)
         run.mkdir(parents=True)
-        write_atomically(run / MARKER_FILE, json.dumps(mark) + "\n")
+        write_atomically(run / MARKER_FILE, json.dumps(marker) + "\n")
     if not (run / "base" / "config.json").exists():
         dequantize(base, run / "base")
     tokenizer = CodeTokenizer.load(base / TOKENIZER)
@@ -76,17 +76,17 @@ def prepare_inputs(
     return AdaptInputs(run, Checkpoint.open(run / "base"), *shards)
 
 
-def _mark_of(run: Path) -> object:
-    """What the folder was made from; None if it is empty or not there."""
+def _read_marker(run: Path) -> object:
+    """Read what the folder was made from; None if it is empty or missing."""
     if not run.exists() or not any(run.iterdir()):
         return None
     try:
-        mark: object = json.loads((run / MARKER_FILE).read_text(encoding="utf-8"))
+        marker: object = json.loads((run / MARKER_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         raise TrainingError(
             f"{run} holds something else than an adaptation; name another --run folder."
         ) from None
-    return mark
+    return marker
 
 
 def _fingerprint(
@@ -107,12 +107,12 @@ SUFFIXES = {
     "javascript": (".js", ".mjs", ".cjs", ".jsx"),
     "typescript": (".ts", ".tsx"),
 }
-"""File names by LSP language id, for the languages that models are trained on here."""
+"""File suffixes by LSP language id, for the languages that models are trained on here."""
 
 
 @dataclass(frozen=True)
 class SourceFile:
-    """One file: its path relative to the folder that was named, and its text."""
+    """Source file: its path relative to the named folder, and its text."""
 
     path: str
     text: str
@@ -120,11 +120,11 @@ class SourceFile:
 
 @dataclass
 class CollectedFiles:
-    """What a search for files found.
+    """Result of a search for files.
 
     Attributes:
-        files: by path, each text once.
-        refused: files left alone, by reason.
+        files: files in the order found, each text once.
+        refused: number of excluded files by reason.
     """
 
     files: list[SourceFile] = field(default_factory=list)
@@ -132,52 +132,52 @@ class CollectedFiles:
 
 
 def collect_files(folders: Iterable[Path], suffixes: Collection[str]) -> CollectedFiles:
-    """Read the source files of some folders that the workspace's rules allow, copies and near copies once.
+    """Read the source files of folders that the workspace's rules allow, without copies and near copies.
 
-    Near copies must go before the files are split: a copy of a held-out file among those trained on would
-    make any model look better than it is.
+    Near copies are removed before the split: a copy of a held-out file among the training files would improve the score
+    of any model.
 
     Args:
         folders: repositories, or folders in them.
-        suffixes: ends of the names of files that are wanted.
+        suffixes: suffixes of the file names to read.
 
     Raises:
         TrainingError: a folder does not exist.
     """
-    found, seen = CollectedFiles(), SeenTexts()
+    collected, seen = CollectedFiles(), SeenTexts()
     for folder in folders:
         if not folder.is_dir():
             raise TrainingError(f"{folder} is not a folder; name a repository to adapt to.")
         workspace = Workspace(folder)
         wanted = workspace.walk(
             lambda name: name.endswith(tuple(suffixes)),
-            lambda refusal: found.refused.update([refusal.reason]),
+            lambda refusal: collected.refused.update([refusal.reason]),
         )
         for path in wanted:
             try:
                 text = workspace.read(path)
-            except RefusedError as refused:
-                found.refused[refused.refusal.reason] += 1
+            except RefusedError as error:
+                collected.refused[error.refusal.reason] += 1
                 continue
             if not text.strip():
-                found.refused["empty"] += 1
+                collected.refused["empty"] += 1
             elif repeats := seen.repeats(exact_key(text), signature(text)):
-                found.refused[repeats] += 1
+                collected.refused[repeats] += 1
             else:
-                found.files.append(SourceFile(path.relative_to(workspace.root).as_posix(), text))
-    return found
+                collected.files.append(SourceFile(path.relative_to(workspace.root).as_posix(), text))
+    return collected
 
 
 def hold_out(files: Sequence[SourceFile], share: float) -> tuple[list[SourceFile], list[SourceFile]]:
-    """Split files into those to train on and those held out, about `share` of the characters.
+    """Split files into training files and held-out files, the latter with about `share` of the characters.
 
-    A digest of the path decides, so that a file stays on its side as the repository grows around it.
+    A digest of the path decides, so that a file stays on its side when the repository grows.
     """
     by_digest = sorted(files, key=lambda file: hashlib.sha256(file.path.encode()).digest())
-    wanted = share * sum(len(file.text) for file in files)
+    max_chars = share * sum(len(file.text) for file in files)
     heldout: list[SourceFile] = []
     for file in by_digest:
-        if sum(len(one.text) for one in heldout) + len(file.text) / 2 <= wanted:
+        if sum(len(one.text) for one in heldout) + len(file.text) / 2 <= max_chars:
             heldout.append(file)
     chosen = {file.path for file in heldout}
     return [file for file in by_digest if file.path not in chosen], heldout

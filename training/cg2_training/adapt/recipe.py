@@ -1,4 +1,4 @@
-"""How a model is continued on a repository: gently, and no longer than it pays and the time allows."""
+"""Recipe of an adaptation: a low learning rate, and a length and sizes that fit the given time."""
 
 from __future__ import annotations
 
@@ -14,35 +14,60 @@ from cg2ls.files import write_atomically
 from cg2ls.models.codegen2 import CodeGenConfig, CodeTokenizer
 
 ROWS_PER_STEP = 8
-"""Rows of a step: small steps, since a repository has few."""
+"""Rows of a step; steps are small, since a repository has few rows."""
 
 MIN_COMPILED_TOKENS = 300_000
-"""Tokens to train on from which compiling the model first pays (it takes half a minute)."""
+"""Minimum training tokens for which compiling the model saves time (it takes half a minute)."""
 
 EVALUATIONS_PER_RUN = 8
 """Evaluations of a run that is not stopped early."""
 
 MAX_EVALUATED_ROWS = 16
-"""Held-out rows of each kind that a run is judged by on its way; what came of it is judged by all."""
+"""Maximum held-out rows of each kind for evaluations during training; the final figures use more."""
 
 LEARNING_RATE = 5e-4
-"""Peak, warmed up again from zero (Gupta et al. 2023, arXiv 2308.04014)."""
+"""Peak learning rate, after a new warm-up from zero (Gupta et al. 2023, arXiv 2308.04014)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdaptOptions:
+    """Options of an adaptation.
+
+    Attributes:
+        language: LSP id of the files to read and measure on.
+        share: share of the text to hold out.
+        epochs: passes over the files if nothing stops the run early.
+        minutes: approximate maximum of the total time; the time not needed for the final figures is for training.
+        precision: precision of the model folder.
+        seed: seed of the order and the corruptions.
+        threads: CPU threads; 0 chooses them automatically.
+        progress: whether to show progress bars.
+    """
+
+    language: str = "python"
+    share: float = 0.1
+    epochs: float = 3.0
+    minutes: float = 10.0
+    precision: str = "int8"
+    seed: int = 1234
+    threads: int = 0
+    progress: bool = True
 
 
 def evaluation_interval(steps: int) -> int:
-    """Steps between evaluations of a run of so many."""
+    """Return the steps between the evaluations of a run with this many steps."""
     return max(1, steps // EVALUATIONS_PER_RUN)
 
 
 def shorten_recipe(recipe: Recipe, steps: int, before: Recipe, min_every: int) -> Recipe:
-    """Return the recipe for fewer steps, warmed up faster.
+    """Return the recipe for fewer steps, with a shorter warm-up.
 
     Args:
-        recipe: of the full length.
-        steps: how many there are to be.
-        before: the one that was followed so far; evaluations keep its evaluation_interval unless there would be far more of them
-            than meant, or far fewer.
-        min_every: fewest steps between two evaluations.
+        recipe: recipe of the full length.
+        steps: new number of steps.
+        before: current recipe; its evaluation interval is kept unless the number of evaluations would be far from
+            `EVALUATIONS_PER_RUN`.
+        min_every: minimum steps between two evaluations.
     """
     every = before.run.evaluate_every
     if not EVALUATIONS_PER_RUN / 2 <= steps / every <= 2 * EVALUATIONS_PER_RUN:
@@ -59,28 +84,22 @@ def make_adapt_recipe(
     name: str,
     config: CodeGenConfig,
     tokenizer: CodeTokenizer,
+    options: AdaptOptions,
+    sizes: Sizes,
     *,
     tokens: int,
-    epochs: float,
-    seed: int,
-    rows: int = ROWS_PER_STEP,
-    evaluate_rows: int = MAX_EVALUATED_ROWS,
-    threads: int = 0,
 ) -> Recipe:
-    """Return the recipe for a repository of so many tokens.
+    """Make the recipe for a repository.
 
     Args:
-        name: of the new model.
-        config: of the model to go on from.
-        tokenizer: of the same.
-        tokens: in the files to train on.
-        epochs: how often each is seen if nothing stops the run.
-        seed: of the order and the corruptions.
-        rows: of a step.
-        evaluate_rows: held-out rows of each kind.
-        threads: that compute; 0 leaves the choice.
+        name: name of the new model.
+        config: architecture of the base model.
+        tokenizer: tokenizer of the base model.
+        options: options of the adaptation.
+        sizes: rows of a step and of an evaluation.
+        tokens: tokens in the training files.
     """
-    steps = max(10, round(epochs * tokens / (rows * config.n_positions)))
+    steps = max(10, round(options.epochs * tokens / (sizes.rows_per_step * config.n_positions)))
     every = evaluation_interval(steps)
     return Recipe(
         name=name,
@@ -103,14 +122,14 @@ def make_adapt_recipe(
         ),
         run=RunSection(
             steps=steps,
-            rows_per_step=rows,
-            seed=seed,
+            rows_per_step=sizes.rows_per_step,
+            seed=options.seed,
             save_every=every,
             evaluate_every=every,
-            evaluate_rows=evaluate_rows,
+            evaluate_rows=sizes.evaluate_rows,
             loaders=0,
-            threads=threads,
-            compile=epochs * tokens > MIN_COMPILED_TOKENS and shutil.which("c++") is not None,
+            threads=options.threads,
+            compile=options.epochs * tokens > MIN_COMPILED_TOKENS and shutil.which("c++") is not None,
         ),
     )
 
@@ -118,41 +137,41 @@ def make_adapt_recipe(
 Clock = Callable[[], float]
 
 MAX_MEASURED_ROWS = 256
-"""Most held-out rows of each kind that the final figures come from."""
+"""Maximum held-out rows of each kind for the final figures."""
 
 MEASURED_SHARE = 0.2
-"""Of the minutes, for the final figures of both models and for quantizing."""
+"""Share of the minutes for the final figures of both models and for quantizing."""
 
 EVALUATED_SHARE = 0.25
-"""Of the minutes, for the evaluations on the way."""
+"""Share of the minutes for evaluations during training."""
 
 ROW_KINDS = 2
-"""Held-out rows are scored as continuation and as infill."""
+"""Kinds of held-out rows: causal and infill."""
 
 TRAINING_COST = 3
-"""Seconds of training on a row over those of scoring it, about: the backward pass costs two forward passes."""
+"""Approximate time of training on a row over that of scoring it: the backward pass costs two forward passes."""
 
 MIN_STEPS = 24
-"""Steps that a run should have, so that the learning rate can rise and fall; rows of a step are fewer otherwise."""
+"""Minimum steps of a run, so that the learning rate can rise and fall; fewer rows per step make this possible."""
 
 MIN_ROWS = 2
-"""Held-out rows below which a score says nothing."""
+"""Minimum held-out rows for a meaningful score."""
 
 PLANNED_TIME_SHARE = 0.92
-"""Share of the time left that is planned for: saving comes on top, and a machine may get slower."""
+"""Share of the remaining time that is planned; saving needs time too, and a machine may slow down."""
 
 MIN_MEASURED_STEPS = 2
-"""Steps of a call before its speed is believed; the first may compile the model."""
+"""Steps of a call before its speed is used; the first may compile the model."""
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """What the speed of a machine decides.
+    """Sizes that depend on the speed of the machine.
 
     Attributes:
         rows_per_step: rows of a step.
-        evaluate_rows: held-out rows of each kind, on the way.
-        measure_rows: held-out rows of each kind, for the final figures.
+        evaluate_rows: held-out rows of each kind during training.
+        measure_rows: held-out rows of each kind for the final figures.
     """
 
     rows_per_step: int = ROWS_PER_STEP
@@ -161,52 +180,52 @@ class Sizes:
 
 
 def choose_sizes(row_s: float, minutes: float) -> Sizes:
-    """Return the sizes for a machine that scores a row in `row_s` seconds and has so many minutes."""
+    """Choose the sizes for a machine that scores a row in `row_s` seconds, within the given minutes."""
     seconds = 60 * minutes
     training = seconds * (1 - MEASURED_SHARE - EVALUATED_SHARE)
     rows = ROWS_PER_STEP
     while rows > 1 and MIN_STEPS * rows * TRAINING_COST * row_s > training:
         rows //= 2
-    on_the_way = seconds * EVALUATED_SHARE / (ROW_KINDS * (EVALUATIONS_PER_RUN + 1))
-    in_the_end = seconds * MEASURED_SHARE / (ROW_KINDS * 2)
-    evaluated = _rows_that_fit(on_the_way, row_s, MAX_EVALUATED_ROWS)
-    return Sizes(rows, evaluated, max(evaluated, _rows_that_fit(in_the_end, row_s, MAX_MEASURED_ROWS)))
+    evaluation_s = seconds * EVALUATED_SHARE / (ROW_KINDS * (EVALUATIONS_PER_RUN + 1))
+    measuring_s = seconds * MEASURED_SHARE / (ROW_KINDS * 2)
+    evaluated = _rows_that_fit(evaluation_s, row_s, MAX_EVALUATED_ROWS)
+    return Sizes(rows, evaluated, max(evaluated, _rows_that_fit(measuring_s, row_s, MAX_MEASURED_ROWS)))
 
 
-def _rows_that_fit(seconds: float, row_s: float, most: int) -> int:
-    return max(MIN_ROWS, min(most, int(seconds / max(row_s, 1e-9))))
+def _rows_that_fit(seconds: float, row_s: float, max_rows: int) -> int:
+    return max(MIN_ROWS, min(max_rows, int(seconds / max(row_s, 1e-9))))
 
 
 def load_or_choose_sizes(file: Path, measure: Callable[[], float], minutes: float) -> Sizes:
-    """Return the sizes that a call before this one settled on, else those for what `measure` says that a row takes."""
+    """Load the sizes saved by an earlier call, or choose them from the seconds of a row and save them."""
     if not file.exists():
         write_atomically(file, json.dumps(asdict(choose_sizes(measure(), minutes))))
     return Sizes(**json.loads(file.read_text(encoding="utf-8")))
 
 
 class Pacer:
-    """Says after every step how long the run is to be, so that it ends in time with its learning rate low.
+    """Callback after every step that fits the run's length, so that it ends in time with a low learning rate.
 
-    Where the recipe's own length fits, it stays, and what the run computes does not depend on the clock.
+    If the recipe's own length fits, it stays, and the run's results do not depend on the clock.
     """
 
     def __init__(self, recipe: Recipe, deadline: float, evaluation_s: float, clock: Clock) -> None:
         """Prepare.
 
         Args:
-            recipe: of the length that nothing but time may shorten.
-            deadline: value of `clock` at which training has to be over.
+            recipe: recipe of the full length.
+            deadline: value of `clock` at which training must be finished.
             evaluation_s: seconds of an evaluation.
-            clock: seconds.
+            clock: clock in seconds.
         """
         self._recipe, self._deadline, self._evaluation_s, self._clock = recipe, deadline, evaluation_s, clock
         self._calls = 0
 
     def __call__(self, recipe: Recipe, done: int, step_s: float) -> Recipe:
-        """Return the recipe to go on by after `done` steps, of `step_s` seconds each."""
+        """Return the recipe to continue with after `done` steps of `step_s` seconds each."""
         self._calls += 1
         left = self._deadline - self._clock() - self._evaluation_s
-        # Between two evaluations so many steps that these take three quarters of the time.
+        # Enough steps between two evaluations that the steps take three quarters of the time.
         min_every = max(1, math.ceil(3 * self._evaluation_s / max(step_s, 1e-9)))
         cost = step_s + self._evaluation_s / max(recipe.run.evaluate_every, min_every)
         if self._calls < MIN_MEASURED_STEPS and left > cost:

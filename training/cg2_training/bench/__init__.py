@@ -1,1 +1,1 @@
-"""How fast the trainer is, beside the Hugging Face Trainer and beside what the machine can do."""
+"""Benchmark of the trainer against the Hugging Face Trainer and the machine's peak."""

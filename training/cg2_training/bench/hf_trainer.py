@@ -1,7 +1,7 @@
-"""The Hugging Face Trainer on CodeGenForCausalLM, at the same shape, rows and precision.
+"""The Hugging Face Trainer on CodeGenForCausalLM, with the same shape, rows and precision.
 
-A process of its own, run as `python -m cg2_training.bench.hf_trainer`. It trains a turn's steps whenever a line comes
-in on standard input, and answers with their seconds as a JSON line.
+It runs in a separate process, as `python -m cg2_training.bench.hf_trainer`. For each line on standard input it trains
+the steps of one turn, and prints their seconds as a JSON line.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from cg2_training.run.recipe import Recipe
 
 
 class HFRows(Dataset[dict[str, torch.Tensor]]):
-    """The stream's rows as the Trainer wants them; labels are shifted inside of the model."""
+    """Rows of a stream in the Trainer's format; the model shifts the labels."""
 
     def __init__(self, stream: RowStream, count: int) -> None:
         self.stream, self.count = stream, count
@@ -42,21 +42,21 @@ class HFRows(Dataset[dict[str, torch.Tensor]]):
 
 
 class Turns(TrainerCallback):  # type: ignore[misc]
-    """Waits for a line before every turn, and tells how long the turn before it took."""
+    """Callback that waits for a line before every turn, and prints the seconds of each turn."""
 
     def __init__(self, steps: int) -> None:
         self.steps = steps
         self.began = 0.0
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
-        """Begin a turn."""
+        """Wait for the line that starts a turn."""
         if state.global_step % self.steps == 0:
             if not sys.stdin.readline():
                 control.should_training_stop = True
             self.began = time.perf_counter()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:  # noqa: ARG002
-        """End a turn."""
+        """Print the seconds of a turn."""
         if state.global_step % self.steps == 0:
             if torch.cuda.is_available():
                 torch.cuda.synchronize()

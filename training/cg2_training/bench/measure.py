@@ -1,4 +1,4 @@
-"""Training speed of this trainer and of the Hugging Face Trainer, in turns."""
+"""Training speed of this trainer and of the Hugging Face Trainer, measured in turns."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from cg2_training.run.recipe import ModelSection, OptimizerSection, Recipe, RunS
 from cg2_training.trainer import Trainer
 
 STDLIB_MODULES = 60
-"""Modules of the standard library, about a million characters."""
+"""Modules of the standard library to train on, about a million characters."""
 
 SHAPES = {
     "10m": (6, 256, 4, 512, 8192),
@@ -33,13 +33,13 @@ SHAPES = {
     "125m": (12, 768, 12, 2048, 50304),
     "350m": (20, 1024, 16, 2048, 51200),
 }
-"""Layers, width, heads, context and vocabulary by name; the last is CodeGen-350M's."""
+"""Layers, width, heads, context and vocabulary by name; the last shape is that of CodeGen-350M."""
 
 
 def make_bench_recipe(
     shape: str, *, rows: int, rows_per_pass: int, steps: int, loaders: int, threads: int
 ) -> Recipe:
-    """Return a recipe of one of `SHAPES` that only serves to be timed: AdamW, the default objective."""
+    """Return a recipe of one of `SHAPES` for timing: AdamW, the default objective."""
     n_layer, n_embd, n_head, context, vocabulary = SHAPES[shape]
     return Recipe(
         name=f"bench-{shape}",
@@ -60,7 +60,7 @@ def make_bench_recipe(
 
 
 def make_bench_shard(folder: Path, vocab_size: int) -> TokenShard:
-    """Tokenize standard library modules with a tokenizer of the wanted size, most of whose ids stay unused."""
+    """Tokenize modules of the standard library with a tokenizer of the given size, most of whose ids stay unused."""
     library = Path(sysconfig.get_paths()["stdlib"])
     modules = sorted(library.glob("*.py"), key=lambda path: path.name)[:STDLIB_MODULES]
     corpus = folder / "corpus.jsonl"
@@ -72,29 +72,29 @@ def make_bench_shard(folder: Path, vocab_size: int) -> TokenShard:
 
 
 Turn = Callable[[], float]
-"""Trains one turn's steps; gives back their seconds."""
+"""Callable that trains the steps of one turn and returns their seconds."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class BenchResult:
-    """What a bench found.
+    """Result of a benchmark.
 
     Attributes:
-        tokens_per_s: ours, the median over the rounds.
-        hf_tokens_per_s: the Hugging Face Trainer's; None if it was left out.
-        ratio_vs_hf: median over the rounds of ours over theirs.
-        mfu: our FLOP/s over the data sheet's; None where that is not known.
-        matmul_peak_share: our FLOP/s over those of a large matrix product, measured after each turn; the median.
-        matmul_peak: FLOP/s of that product, in the precision that ours multiplies in.
-        loader_wait_share: of our time, spent waiting for batches. Loaders work on in the rival's turns, so it says
-            little without `batch_share`.
-        batch_share: seconds in which one process makes a batch, over those of a step; the loaders keep up as long
-            as it is below their number.
-        flops_per_token: by the formula in `flops`.
-        parameters: of the model.
-        device: what it ran on.
-        dtype: precision of our matrix products.
-        rounds: of each, after one that does not count.
+        tokens_per_s: speed of this trainer, median over the rounds.
+        hf_tokens_per_s: speed of the Hugging Face Trainer; None if it was excluded.
+        ratio_vs_hf: median over the rounds of this trainer's speed over the Hugging Face Trainer's.
+        mfu: FLOP/s over the data sheet's; None if that is unknown.
+        matmul_peak_share: median of FLOP/s over that of a large matrix product, which is measured after each turn.
+        matmul_peak: FLOP/s of that product, in the trainer's precision.
+        loader_wait_share: share of the trainer's time spent waiting for batches. Loaders also work during the other
+            trainer's turns, so `batch_share` is needed too.
+        batch_share: seconds in which one process makes a batch, over those of a step; the loaders are fast enough if it
+            is below their number.
+        flops_per_token: training FLOPs of one token, by `hardware.flops_per_token`.
+        parameters: parameters of the model.
+        device: name of the device.
+        dtype: precision of the matrix products.
+        rounds: measured turns of each trainer, after one that is not counted.
     """
 
     tokens_per_s: float
@@ -112,52 +112,52 @@ class BenchResult:
     rounds: int
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the result for JSON."""
         return asdict(self)
 
 
 def measure(
-    recipe: Recipe, shard: TokenShard, folder: Path, *, turn: int, rounds: int, rival: bool
+    recipe: Recipe, shard: TokenShard, folder: Path, *, turn: int, rounds: int, with_hf: bool
 ) -> BenchResult:
-    """Time turns of a few steps, ours and the rival's one after the other.
+    """Time turns of a few steps of this trainer and of the Hugging Face Trainer, one after the other.
 
     Args:
-        recipe: what to train; its number of steps is not used.
-        shard: tokens; its folder is what the rival opens.
-        folder: an empty one for the runs.
+        recipe: recipe to train; its number of steps is not used.
+        shard: tokens; the Hugging Face Trainer opens the same folder.
+        folder: an empty folder for the runs.
         turn: steps of a turn.
-        rounds: turns that count.
-        rival: whether to time the Hugging Face Trainer too.
+        rounds: number of measured turns.
+        with_hf: whether to time the Hugging Face Trainer too.
 
     Raises:
-        TrainingError: the rival could not be run.
+        TrainingError: the Hugging Face Trainer could not be run.
     """
     recipe = replace(recipe, run=replace(recipe.run, steps=turn * (rounds + 1) + 1))
     tokens = turn * recipe.run.rows_per_step * recipe.model.context_length
-    ours = _Ours(recipe, shard, folder / "ours", turn)
+    ours = _OwnTurns(recipe, shard, folder / "ours", turn)
     device, dtype = ours.trainer.device, ours.trainer.precision.dtype
     bf16 = dtype is torch.bfloat16
-    mine, theirs, peaks = [], [], []
-    with _hf_trainer(recipe, shard, folder / "rival", turn, bf16) if rival else _no_hf_trainer() as rivals:
-        for counts in (False, *[True] * rounds):
-            seconds, peak = (ours(), rivals()), measure_matmul_peak(device, dtype)
-            if counts:
-                mine.append(tokens / seconds[0])
-                theirs.append(tokens / seconds[1])
+    own_speeds, hf_speeds, peaks = [], [], []
+    with _hf_trainer(recipe, shard, folder / "hf", turn, bf16) if with_hf else _no_hf_trainer() as hf_turn:
+        for is_measured in (False, *[True] * rounds):
+            seconds, peak = (ours(), hf_turn()), measure_matmul_peak(device, dtype)
+            if is_measured:
+                own_speeds.append(tokens / seconds[0])
+                hf_speeds.append(tokens / seconds[1])
                 peaks.append(peak)
             else:
                 ours.reset()
     flops = flops_per_token(recipe.model.config())
     nominal = nominal_peak(device)
     return BenchResult(
-        tokens_per_s=median(mine),
-        hf_tokens_per_s=median(theirs) if rival else None,
-        ratio_vs_hf=median(a / b for a, b in zip(mine, theirs, strict=True)) if rival else None,
-        mfu=median(mine) * flops / nominal if nominal else None,
-        matmul_peak_share=median(speed * flops / peak for speed, peak in zip(mine, peaks, strict=True)),
+        tokens_per_s=median(own_speeds),
+        hf_tokens_per_s=median(hf_speeds) if with_hf else None,
+        ratio_vs_hf=median(a / b for a, b in zip(own_speeds, hf_speeds, strict=True)) if with_hf else None,
+        mfu=median(own_speeds) * flops / nominal if nominal else None,
+        matmul_peak_share=median(speed * flops / peak for speed, peak in zip(own_speeds, peaks, strict=True)),
         matmul_peak=median(peaks),
         loader_wait_share=ours.waited / ours.seconds,
-        batch_share=ours.seconds_of_a_batch() * ours.steps / ours.seconds,
+        batch_share=ours.measure_batch_seconds() * ours.steps / ours.seconds,
         flops_per_token=flops,
         parameters=ours.trainer.model.config.n_parameters,
         device=torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
@@ -166,8 +166,8 @@ def measure(
     )
 
 
-class _Ours:
-    """Turns of our trainer, and what they took in all: `steps`, `seconds`, `waited` seconds for batches."""
+class _OwnTurns:
+    """Turns of this trainer, with total `steps`, `seconds`, and seconds `waited` for batches."""
 
     def __init__(self, recipe: Recipe, shard: TokenShard, run: Path, turn: int) -> None:
         self.trainer = Trainer(recipe, shard, shard, run)
@@ -178,7 +178,7 @@ class _Ours:
         )
 
     def reset(self) -> None:
-        """Begin to count."""
+        """Reset the totals."""
         self.steps, self.seconds, self.waited = 0, 0.0, 0.0
 
     def __call__(self) -> float:
@@ -194,8 +194,8 @@ class _Ours:
         self.steps, self.seconds = self.steps + self.turn, self.seconds + seconds
         return seconds
 
-    def seconds_of_a_batch(self) -> float:
-        """What one process needs to make a step's batch."""
+    def measure_batch_seconds(self) -> float:
+        """Measure the seconds in which one process makes a step's batch."""
         rows = self.trainer.rows()
         began = time.perf_counter()
         rows.rows(0, self.trainer.recipe.run.rows_per_step)
@@ -223,23 +223,23 @@ def _hf_trainer(recipe: Recipe, shard: TokenShard, folder: Path, turn: int, bf16
         assert process.stdin
         assert process.stdout
         assert process.stderr
-        orders, answers, complaints = process.stdin, process.stdout, process.stderr
+        requests, replies, errors = process.stdin, process.stdout, process.stderr
 
         def one_turn() -> float:
             with suppress(BrokenPipeError):
-                print("go", file=orders, flush=True)
-            answer = answers.readline()
-            if not answer:
-                last = complaints.read().strip().splitlines()[-1:] or ["it ended without a word"]
+                print("go", file=requests, flush=True)
+            reply = replies.readline()
+            if not reply:
+                last = errors.read().strip().splitlines()[-1:] or ["it ended without a message"]
                 raise TrainingError(
-                    f"the Hugging Face Trainer could not be run ({last[0]}); it needs: pip install transformers"
-                    " accelerate, or leave it out with --alone."
+                    f"the Hugging Face Trainer could not be run ({last[0]}); install it with: pip install transformers"
+                    " accelerate, or exclude it with --alone."
                 )
-            return float(json.loads(answer))
+            return float(json.loads(reply))
 
         try:
             yield one_turn
         finally:
             process.kill()
             with suppress(BrokenPipeError):
-                orders.close()
+                requests.close()

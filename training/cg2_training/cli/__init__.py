@@ -1,1 +1,1 @@
-"""The commands of `cg2-train`."""
+"""Command line of `cg2-train`: parsing and printing only."""

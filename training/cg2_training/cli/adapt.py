@@ -1,4 +1,4 @@
-"""The command `cg2-train adapt`."""
+"""Command `cg2-train adapt`."""
 
 from __future__ import annotations
 
@@ -10,55 +10,63 @@ from pathlib import Path
 from cg2_training.cli.arguments import amount, index, share
 
 EXAMPLE = """\
-example: teach the shipped model your repository, and use the result in Python files:
+example: adapt the shipped model to your repository, and use the result in Python files:
   cg2-train adapt ~/src/project
-A tenth of the files is held out and decides whether it helped; a model that is no better is not exported
-(exit status 3). `cg2ls models use default --language python` goes back.
+A tenth of the text is held out. A model that is no better on it is not exported (exit status 3).
+To return to the shipped model: cg2ls models use default --language python
 """
 
 
 def add_adapt(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments."""
+    """Add the arguments of `adapt`."""
     parser.epilog = EXAMPLE
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument(
         "paths", type=Path, nargs="+", metavar="PATH", help="repositories, or folders in them"
     )
     parser.add_argument(
-        "--from", dest="base", metavar="MODEL", help="to begin with (default: the shipped one)"
+        "--from", dest="base", metavar="MODEL", help="model to start from (default: the shipped one)"
     )
-    parser.add_argument("--name", help="of the new model (default: the first folder's name, adapted)")
-    parser.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="also put the model folder there")
+    parser.add_argument(
+        "--name", help="name of the new model (default: the first folder's name and -adapted)"
+    )
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="FOLDER", help="also write the model folder here"
+    )
     parser.add_argument(
         "--language", default="python", help="LSP id of the files to read (default: %(default)s)"
     )
     parser.add_argument(
-        "--share", type=share, default=0.1, help="of the text to hold out (default: %(default)s)"
+        "--share", type=share, default=0.1, help="share of the text to hold out (default: %(default)s)"
     )
     parser.add_argument(
-        "--epochs", type=amount, default=3.0, help="most passes over the files (default: %(default)s)"
+        "--epochs", type=amount, default=3.0, help="maximum passes over the files (default: %(default)s)"
     )
     parser.add_argument(
-        "--minutes", type=amount, default=10.0, help="most time in all, about (default: %(default)s)"
+        "--minutes",
+        type=amount,
+        default=10.0,
+        help="approximate maximum of the total time (default: %(default)s)",
     )
     parser.add_argument(
-        "--threads", type=index, default=0, help="0 for as many as there are idle cores (default)"
+        "--threads", type=index, default=0, help="CPU threads; 0 for the number of idle cores (default)"
     )
     parser.add_argument("--format", choices=("int8", "int4", "fp32"), default="int8")
     parser.add_argument("--seed", type=index, default=1234)
     parser.add_argument(
-        "--run", type=Path, metavar="FOLDER", help="folder to work in (default: in the cache)"
+        "--run", type=Path, metavar="FOLDER", help="folder for intermediate files (default: in the cache)"
     )
     parser.add_argument(
-        "--no-use", action="store_true", help="add the model, but leave the choice of models alone"
+        "--no-use", action="store_true", help="add the model without choosing it for the language"
     )
     parser.add_argument("--json", action="store_true")
     parser.set_defaults(run_command=run_adapt)
 
 
 def run_adapt(arguments: argparse.Namespace) -> int:
-    """Adapt, adds the model to the store and chooses it for its language."""
-    from cg2_training.adapt.adapt import AdaptOptions, adapt
+    """Adapt a model, add it to the store and choose it for its language."""
+    from cg2_training.adapt.adapt import AdaptPaths, adapt
+    from cg2_training.adapt.recipe import AdaptOptions
     from cg2ls.models.folder import locations
     from cg2ls.models.folder.choice import DEFAULT_NAME, note_lasting
     from cg2ls.models.folder.store import ModelStore
@@ -67,11 +75,13 @@ def run_adapt(arguments: argparse.Namespace) -> int:
     name = arguments.name or make_default_name(arguments.paths[0])
     run = arguments.run or locations.models_folder().parent / "adapt" / name
     report = adapt(
-        arguments.paths,
-        store.locate(arguments.base or DEFAULT_NAME),
-        arguments.output or run / "result",
+        AdaptPaths(
+            folders=arguments.paths,
+            base=store.locate(arguments.base or DEFAULT_NAME),
+            out=arguments.output or run / "result",
+            run=run,
+        ),
         name=name,
-        run=run,
         options=AdaptOptions(
             language=arguments.language,
             share=arguments.share,
@@ -91,7 +101,7 @@ def run_adapt(arguments: argparse.Namespace) -> int:
         return 0
     print(
         f"{report.files} files ({report.tokens:,} tokens), {report.heldout_files} held out;"
-        f" best after {report.steps} steps, {report.minutes:.1f} minutes in all"
+        f" best weights after {report.steps} steps; {report.minutes:.1f} minutes in total"
     )
     for label, before, after in (
         ("bits per byte", report.before.bits_per_byte, report.after.bits_per_byte),
@@ -105,6 +115,6 @@ def run_adapt(arguments: argparse.Namespace) -> int:
 
 
 def make_default_name(folder: Path) -> str:
-    """Return a model's name for a repository's folder."""
+    """Return the name of the model for a repository's folder."""
     plain = re.sub(r"[^A-Za-z0-9._-]+", "-", folder.resolve().name).strip("-.")
     return f"{plain or 'repository'}-adapted"

@@ -1,4 +1,4 @@
-"""The command `cg2-train bench`."""
+"""Command `cg2-train bench`."""
 
 from __future__ import annotations
 
@@ -10,37 +10,37 @@ from pathlib import Path
 from cg2_training.cli.arguments import count, index
 
 EXAMPLE = """\
-example, the shape that the documentation's figures are of:
+example, with the shape of the documentation's figures:
   cg2-train bench --shape 42m --rows 4
-`matmul_peak_share` is the share of what a large matrix product reaches on this machine, measured in the same run;
-`mfu` is the share of the data sheet's figure, on GPUs whose figure is known.
+`matmul_peak_share` is the share of the FLOP/s of a large matrix product, measured in the same run; `mfu` is the share
+of the data sheet's FLOP/s, for known GPUs.
 """
 
 
 def add_bench(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments."""
+    """Add the arguments of `bench`."""
     parser.epilog = EXAMPLE
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--shape", choices=("10m", "42m", "125m", "350m"), default="42m")
     parser.add_argument("--rows", type=count, default=4, help="rows of a step (default: %(default)s)")
-    parser.add_argument("--rows-per-pass", type=index, default=0, help="0 for all at once (default)")
+    parser.add_argument(
+        "--rows-per-pass", type=index, default=0, help="rows of one pass; 0 for all at once (default)"
+    )
     parser.add_argument("--turn", type=count, default=3, help="steps of a turn (default: %(default)s)")
     parser.add_argument(
-        "--rounds", type=count, default=5, help="turns of each that count (default: %(default)s)"
+        "--rounds", type=count, default=5, help="measured turns of each trainer (default: %(default)s)"
     )
     parser.add_argument(
-        "--loaders", type=index, default=1, help="processes that make batches (default: %(default)s)"
+        "--loaders", type=index, default=1, help="worker processes that make batches (default: %(default)s)"
     )
-    parser.add_argument(
-        "--threads", type=index, default=0, help="CPU threads; 0 for PyTorch's choice (default)"
-    )
-    parser.add_argument("--alone", action="store_true", help="leave the Hugging Face Trainer out")
+    parser.add_argument("--threads", type=index, default=0, help="CPU threads; 0 for automatic (default)")
+    parser.add_argument("--alone", action="store_true", help="exclude the Hugging Face Trainer")
     parser.add_argument("--json", action="store_true")
     parser.set_defaults(run_command=run_bench)
 
 
 def run_bench(arguments: argparse.Namespace) -> int:
-    """Measure and prints."""
+    """Measure the training speed and print it."""
     from cg2_training.bench.measure import make_bench_recipe, make_bench_shard, measure
 
     recipe = make_bench_recipe(
@@ -53,30 +53,30 @@ def run_bench(arguments: argparse.Namespace) -> int:
     )
     with tempfile.TemporaryDirectory() as scratch:
         shard = make_bench_shard(Path(scratch), recipe.model.vocab_size)
-        found = measure(
+        result = measure(
             recipe,
             shard,
             Path(scratch),
             turn=arguments.turn,
             rounds=arguments.rounds,
-            rival=not arguments.alone,
+            with_hf=not arguments.alone,
         )
     if arguments.json:
-        print(json.dumps(found.to_dict(), indent=2))
+        print(json.dumps(result.to_dict(), indent=2))
         return 0
-    print(f"{found.parameters / 1e6:.1f}M parameters, {found.dtype} on {found.device}")
+    print(f"{result.parameters / 1e6:.1f}M parameters, {result.dtype} on {result.device}")
     print(
-        f"  ours          {found.tokens_per_s:10,.0f} tokens/s, waiting for data {found.loader_wait_share:.1%},"
-        f" a batch is made in {found.batch_share:.1%} of a step"
+        f"  ours          {result.tokens_per_s:10,.0f} tokens/s, waiting for data {result.loader_wait_share:.1%},"
+        f" a batch is made in {result.batch_share:.1%} of a step"
     )
-    if found.hf_tokens_per_s:
+    if result.hf_tokens_per_s:
         print(
-            f"  Hugging Face  {found.hf_tokens_per_s:10,.0f} tokens/s: ours is {found.ratio_vs_hf:.2f} x as fast"
+            f"  Hugging Face  {result.hf_tokens_per_s:10,.0f} tokens/s: ours is {result.ratio_vs_hf:.2f} x as fast"
         )
     print(
-        f"  {found.matmul_peak_share:.1%} of the measured {found.dtype} matmul peak"
-        f" ({found.matmul_peak / 1e12:.3f} TFLOP/s)"
+        f"  {result.matmul_peak_share:.1%} of the measured {result.dtype} matmul peak"
+        f" ({result.matmul_peak / 1e12:.3f} TFLOP/s)"
     )
-    if found.mfu:
-        print(f"  {found.mfu:.1%} MFU by the data sheet")
+    if result.mfu:
+        print(f"  {result.mfu:.1%} MFU by the data sheet")
     return 0

@@ -19,13 +19,15 @@ if TYPE_CHECKING:
     from cg2ls.models.codegen2 import CodeTokenizer
 
 STATS_ROWS = 512
-"""Rows that statistics are of unless told otherwise."""
+"""Default number of rows for statistics."""
 
 
 def add_show_batch(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments."""
+    """Add the arguments of `show-batch`."""
     add_recipe_options(parser)
-    parser.add_argument("--step", type=index, default=0, help="whose rows come first (default: %(default)s)")
+    parser.add_argument(
+        "--step", type=index, default=0, help="step whose rows come first (default: %(default)s)"
+    )
     parser.add_argument(
         "--stats",
         action="store_true",
@@ -35,9 +37,9 @@ def add_show_batch(parser: argparse.ArgumentParser) -> None:
         "--rows",
         type=count,
         metavar="N",
-        help=f"rows to look at (default: one step's; with --stats {STATS_ROWS})",
+        help=f"number of rows (default: those of one step; with --stats {STATS_ROWS})",
     )
-    parser.add_argument("--json", action="store_true", help="with --stats: print JSON")
+    parser.add_argument("--json", action="store_true", help="print JSON; needs --stats")
     parser.set_defaults(run_command=_run_show)
 
 
@@ -49,7 +51,7 @@ def _run_show(arguments: argparse.Namespace) -> int:
     from cg2_training.run.recipe import Recipe
 
     if arguments.json and not arguments.stats:
-        raise TrainingError("--json needs --stats; rows are printed as text.")
+        raise TrainingError("--json needs --stats, since rows are printed as text; add --stats.")
     recipe = Recipe.load(arguments.recipe, recipe_overrides(arguments))
     shards = ShardSet.open(arguments.train)
     stream = row_stream(
@@ -67,13 +69,13 @@ def _run_show(arguments: argparse.Namespace) -> int:
         print(f"--- row {number} {stream.origin(number)}".rstrip())
         print(render_row(stream.row(number), shards.tokenizer))
     epochs = stream.epochs(recipe.run.steps * recipe.run.rows_per_step)
-    told = ", ".join(f"{name} {times:.2f}" for name, times in epochs.items())
-    print(f"--- epochs in {recipe.run.steps:,} steps: {told}")
+    epochs_text = ", ".join(f"{name} {times:.2f}" for name, times in epochs.items())
+    print(f"--- epochs in {recipe.run.steps:,} steps: {epochs_text}")
     return 0
 
 
 def format_stats(stats: RowStats) -> str:
-    """Return the statistics as tables."""
+    """Format the statistics as tables."""
     from cg2ls.table import aligned
 
     table = stats.to_dict()
@@ -98,7 +100,7 @@ def format_stats(stats: RowStats) -> str:
 
 
 def render_row(row: npt.NDArray[np.int64], tokenizer: CodeTokenizer) -> str:
-    """Return a row's tokens decoded, special tokens spelled out, padding left away."""
+    """Decode a row's tokens, with special tokens as text and without padding."""
     special = tokenizer.special
     names = {special.end_of_text: "<|endoftext|>", special.sep: "<sep>", special.eom: "<eom>"}
     names |= {special.mask(number): f"<mask_{number}>" for number in range(1, special.n_masks + 1)}
@@ -113,21 +115,24 @@ def render_row(row: npt.NDArray[np.int64], tokenizer: CodeTokenizer) -> str:
     return "".join([*parts, tokenizer.decode(text)])
 
 
-CORPUS = "a corpus file, one JSON document a line, or the folder of corpus collect"
+CORPUS_HELP = "a corpus file with one JSON document per line, or a folder of corpus collect"
 
 
 def add_tokenizer(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `tokenizer`."""
-    parser.add_argument("corpus", type=Path, help=CORPUS)
+    parser.add_argument("corpus", type=Path, help=CORPUS_HELP)
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
     parser.add_argument(
-        "--vocab-size", type=count, default=8192, help="the whole vocabulary (default: %(default)s)"
+        "--vocab-size", type=count, default=8192, help="size of the whole vocabulary (default: %(default)s)"
     )
     parser.add_argument(
-        "--masks", type=count, default=100, help="how many <mask_N> tokens (default: %(default)s)"
+        "--masks", type=count, default=100, help="number of <mask_N> tokens (default: %(default)s)"
     )
     parser.add_argument(
-        "--documents", type=count, default=8000, help="documents to learn from (default: %(default)s)"
+        "--documents",
+        type=count,
+        default=8000,
+        help="number of documents to learn from (default: %(default)s)",
     )
     parser.set_defaults(run_command=_run_tokenizer)
 
@@ -146,14 +151,14 @@ def _run_tokenizer(arguments: argparse.Namespace) -> int:
     print(f"{arguments.output}: {arguments.vocab_size} tokens")
     if sample:
         print(
-            f"{len(sample.encode()) / len(tokenizer.encode(sample)):.2f} bytes per token on documents not learned from"
+            f"{len(sample.encode()) / len(tokenizer.encode(sample)):.2f} bytes per token on other documents"
         )
     return 0
 
 
 def add_tokenize(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `tokenize`."""
-    parser.add_argument("corpus", type=Path, help=CORPUS)
+    parser.add_argument("corpus", type=Path, help=CORPUS_HELP)
     parser.add_argument("--tokenizer", type=Path, required=True, metavar="FILE")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
     parser.set_defaults(run_command=_run_tokenize)
@@ -169,8 +174,8 @@ def _run_tokenize(arguments: argparse.Namespace) -> int:
         made = tokenize_folder(arguments.corpus, tokenizer, arguments.output)
         if not files_of(arguments.corpus, "heldout"):
             print(
-                f"cg2-train: {arguments.corpus} holds nothing out, so pretrain could not measure; collect it again"
-                " with a greater --heldout.",
+                f"cg2-train: {arguments.corpus} has no held-out documents, which pretrain needs; collect it again"
+                " with a larger --heldout.",
                 file=sys.stderr,
             )
     else:

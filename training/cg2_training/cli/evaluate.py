@@ -1,4 +1,4 @@
-"""`cg2-train evaluate`: held-out loss, by source and by objective; and what memory adds in whole repositories."""
+"""Command `cg2-train evaluate`: held-out loss by source and objective, and scores with memory in repositories."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ example:
 
 
 def add_evaluate(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments."""
+    """Add the arguments of `evaluate`."""
     parser.epilog = EXAMPLE
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("model", type=Path, help="a checkpoint or a model folder")
@@ -30,18 +30,21 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
         type=Path,
         nargs="+",
         metavar="REPOSITORY",
-        help="judge a model folder token by token in whole repositories, alone and with their memory",
+        help="score a model folder token by token in whole repositories, alone and with memory",
     )
     parser.add_argument(
-        "--places", type=count, default=400, help="with --memory: places of files (default: %(default)s)"
+        "--places",
+        type=count,
+        default=400,
+        help="with --memory: number of sampled positions (default: %(default)s)",
     )
-    parser.add_argument("--recipe", type=Path, help="whose [objective] makes the infill rows")
+    parser.add_argument("--recipe", type=Path, help="recipe whose [objective] makes the infill rows")
     parser.add_argument(
         "--objective",
         action="append",
         metavar="NAME",
-        help="causal, continuation, span_corruption, psm or ul2; may be repeated (default: causal and the"
-        " recipe's own infill)",
+        help="causal, continuation, span_corruption, psm or ul2; can be repeated (default: causal and the"
+        " recipe's infill)",
     )
     parser.add_argument(
         "--rows", type=count, default=256, help="rows of each kind and source (default: %(default)s)"
@@ -51,14 +54,14 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    return _heldout(arguments) if arguments.heldout else _with_memory(arguments)
+    return _evaluate_heldout(arguments) if arguments.heldout else _evaluate_memory(arguments)
 
 
-def _with_memory(arguments: argparse.Namespace) -> int:
+def _evaluate_memory(arguments: argparse.Namespace) -> int:
     from cg2_training.evaluate.with_memory import evaluate_with_memory
     from cg2ls.table import aligned
 
-    print(f"cg2-train: reading at {arguments.places} places ...", file=sys.stderr, flush=True)
+    print(f"cg2-train: reading at {arguments.places} positions ...", file=sys.stderr, flush=True)
     found = evaluate_with_memory(arguments.model, arguments.memory, places=arguments.places)
     if arguments.json:
         print(json.dumps(asdict(found), indent=2))
@@ -76,10 +79,16 @@ def _with_memory(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _heldout(arguments: argparse.Namespace) -> int:
+def _evaluate_heldout(arguments: argparse.Namespace) -> int:
     from cg2_training.data.shards import ShardSet
     from cg2_training.evaluate.evaluation_target import open_evaluation_target
-    from cg2_training.evaluate.losses import Score, evaluate, evaluate_table, scores_to_dict
+    from cg2_training.evaluate.losses import (
+        EvaluationOptions,
+        Score,
+        evaluate,
+        evaluate_table,
+        scores_to_dict,
+    )
     from cg2_training.objective import INFILLS, ObjectiveConfig
     from cg2_training.run.recipe import Recipe
     from cg2ls.table import aligned
@@ -87,14 +96,14 @@ def _heldout(arguments: argparse.Namespace) -> int:
     objective = Recipe.load(arguments.recipe).objective if arguments.recipe else ObjectiveConfig()
     heldout = ShardSet.open(arguments.heldout)
     losses, context = open_evaluation_target(arguments.model, heldout.tokenizer)
-    work = (losses, heldout, context, arguments.rows, objective)
+    options = EvaluationOptions(context, arguments.rows, objective)
     if arguments.objective:
         sources: Mapping[str, Mapping[str, Score]] = evaluate_table(
-            *work, tuple(dict.fromkeys(arguments.objective))
+            losses, heldout, options, tuple(dict.fromkeys(arguments.objective))
         )
         report = {"sources": scores_to_dict(sources)}
     else:
-        result = evaluate(*work)
+        result = evaluate(losses, heldout, options)
         sources, report = result.sources, result.to_dict() | {"sources": scores_to_dict(result.sources)}
     if arguments.json:
         print(json.dumps(report, indent=2))
@@ -107,5 +116,5 @@ def _heldout(arguments: argparse.Namespace) -> int:
     head = ["source", "objective", "bits per byte", "nats per token", "rows"]
     print(aligned([head, *rows], right=(2, 3, 4)))
     if any(name in INFILLS for scores in sources.values() for name in scores):
-        print("An infill objective counts the tokens of answers alone.")
+        print("An infill objective counts only the tokens of answers.")
     return 0

@@ -29,15 +29,15 @@ example, from packages to a checkpoint:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns the exit code."""
+    """Run one command; return the exit code."""
 
-    def work() -> int:
+    def run() -> int:
         arguments = _parser().parse_args(argv)
         return int(arguments.run_command(arguments))
 
     return run_command(
         "cg2-train",
-        work,
+        run,
         install="torch matplotlib rensa tqdm onnx onnxruntime",
         interrupted="interrupted; the same command resumes.",
     )
@@ -46,26 +46,32 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="cg2-train",
-        description="Trains CodeGen2 models: corpus, tokenizer, pretraining, checkpoint.",
+        description="Train CodeGen2 models: corpus, tokenizer, pretraining, evaluation and export.",
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    add_corpus(commands.add_parser("corpus", help="make a corpus of packages, folders, repositories, dumps"))
-    add_tokenizer(commands.add_parser("tokenizer", help="train a byte-level BPE tokenizer on code"))
-    add_tokenize(commands.add_parser("tokenize", help="turn a corpus file into a token shard"))
-    add_plan(commands.add_parser("plan", help="what a recipe will need, before anything is spent"))
-    add_pretrain(commands.add_parser("pretrain", help="train a model; the same command resumes"))
-    add_grow(commands.add_parser("grow", help="a larger model that computes the same, to train on"))
-    add_evaluate(commands.add_parser("evaluate", help="held-out loss of a checkpoint or a model folder"))
-    add_export(
-        commands.add_parser("export", help="turn a run into a measured model folder with a model card")
+    add_corpus(
+        commands.add_parser("corpus", help="make a corpus from packages, folders, repositories and dumps")
     )
-    add_adapt(commands.add_parser("adapt", help="teach a model your own repository, if that helps"))
-    add_pack(commands.add_parser("pack", help="pack a run for a borrowed machine without a network"))
-    add_unpack(commands.add_parser("unpack", help="make a run of what a borrowed machine left"))
-    add_bench(commands.add_parser("bench", help="training speed, beside the Hugging Face Trainer's"))
-    add_show_batch(commands.add_parser("show-batch", help="print the rows of a step as text, or in numbers"))
+    add_tokenizer(commands.add_parser("tokenizer", help="train a byte-level BPE tokenizer on code"))
+    add_tokenize(commands.add_parser("tokenize", help="tokenize a corpus into token shards"))
+    add_plan(commands.add_parser("plan", help="estimate the memory, speed and time that a recipe needs"))
+    add_pretrain(commands.add_parser("pretrain", help="train a model; run the same command to resume"))
+    add_grow(commands.add_parser("grow", help="make a larger model that computes the same function"))
+    add_evaluate(
+        commands.add_parser("evaluate", help="measure the held-out loss of a checkpoint or a model folder")
+    )
+    add_export(
+        commands.add_parser("export", help="export a run as a measured model folder with a model card")
+    )
+    add_adapt(commands.add_parser("adapt", help="adapt a model to your repository, if that improves it"))
+    add_pack(commands.add_parser("pack", help="pack a run for a remote machine without network"))
+    add_unpack(commands.add_parser("unpack", help="make a run from the uploads of a remote machine"))
+    add_bench(commands.add_parser("bench", help="compare the training speed with the Hugging Face Trainer"))
+    add_show_batch(
+        commands.add_parser("show-batch", help="print the training rows of a step, or their statistics")
+    )
     return parser
 
 

@@ -20,12 +20,12 @@ GPUS = ("H100", "H200", "A100", "L40S", "4090")
 PLAN_EXAMPLE = """\
 example:
   cg2-train plan training/recipes/codegen2-1b.toml --gpu H100 --gpus 8
-The figures are estimates; the page docs/training.md says from which formulas.
+The figures are estimates; docs/training.md has the formulas.
 """
 
 
 def add_plan(parser: argparse.ArgumentParser) -> None:
-    """Add the command's arguments."""
+    """Add the arguments of `plan`."""
     parser.epilog = PLAN_EXAMPLE
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("recipe", type=Path)
@@ -33,21 +33,21 @@ def add_plan(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--gpu", choices=GPUS, default="H100")
     parser.add_argument("--gpus", type=count, default=1)
     parser.add_argument(
-        "--mfu", type=share, default=0.40, help="share of peak to assume (default: %(default)s)"
+        "--mfu", type=share, default=0.40, help="assumed share of the peak FLOP/s (default: %(default)s)"
     )
-    parser.add_argument("--train", type=Path, metavar="FOLDER", help="token shards, to count epochs")
+    parser.add_argument("--train", type=Path, metavar="FOLDER", help="token shards, for counting epochs")
     parser.add_argument("--json", action="store_true")
     parser.set_defaults(run_command=_run_plan)
 
 
 def _run_plan(arguments: argparse.Namespace) -> int:
-    """Print the plan; the exit status is 1 if it has warnings."""
+    """Print the plan; return 1 if it has warnings."""
     from cg2_training.errors import TrainingError
     from cg2_training.run.plan import make_plan
     from cg2_training.run.recipe import Recipe
 
     if arguments.gpus < 1 or not 0 < arguments.mfu <= 1:
-        raise TrainingError("--gpus must be at least 1 and --mfu between 0 and 1.")
+        raise TrainingError("--gpus must be at least 1, and --mfu must be between 0 and 1.")
     recipe = Recipe.load(arguments.recipe, arguments.overrides)
     plan = make_plan(
         recipe,
@@ -59,7 +59,9 @@ def _run_plan(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(plan.to_dict(), indent=2))
         return 1 if plan.warnings else 0
-    print(f"{plan.parameters / 1e6:,.1f}M parameters, {_amount(plan.tokens)} tokens, {plan.flops:.2e} FLOP")
+    print(
+        f"{plan.parameters / 1e6:,.1f}M parameters, {_format_amount(plan.tokens)} tokens, {plan.flops:.2e} FLOP"
+    )
     print(
         f"  memory of each {arguments.gpu}: {plan.total_gib:.1f} of {plan.gpu_gib} GiB"
         f" (weights {plan.weights_gib:.1f}, gradients {plan.gradients_gib:.1f},"
@@ -70,15 +72,15 @@ def _run_plan(arguments: argparse.Namespace) -> int:
         f" {plan.hours:,.1f} hours on {arguments.gpus} x {arguments.gpu}"
     )
     if plan.epochs:
-        told = ", ".join(f"{name} {times:.2f} times" for name, times in plan.epochs.items())
-        print(f"  reads {told}")
+        reads = ", ".join(f"{name} {times:.2f} times" for name, times in plan.epochs.items())
+        print(f"  reads {reads}")
     for warning in plan.warnings:
         print(f"  warning: {warning}")
     return 1 if plan.warnings else 0
 
 
 def _epochs(recipe: Recipe, train: Path) -> dict[str, float]:
-    """How often the run reads each source."""
+    """Return how often the run reads each source."""
     from cg2_training.data.batches import row_stream
     from cg2_training.data.shards import ShardSet
 
@@ -89,8 +91,8 @@ def _epochs(recipe: Recipe, train: Path) -> dict[str, float]:
     return stream.epochs(run.steps * run.rows_per_step)
 
 
-def _amount(tokens: float) -> str:
-    """Billions, or millions where there are fewer."""
+def _format_amount(tokens: float) -> str:
+    """Format a number in billions, or in millions if it is smaller."""
     return f"{tokens / 1e9:,.2f}B" if tokens >= 1e9 else f"{tokens / 1e6:,.2f}M"
 
 
@@ -98,25 +100,29 @@ def add_pretrain(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `pretrain`."""
     add_recipe_options(parser)
     parser.add_argument(
-        "--heldout", type=Path, required=True, metavar="FOLDER", help="token shards to evaluate on, likewise"
+        "--heldout", type=Path, required=True, metavar="FOLDER", help="token shards to evaluate on"
     )
     parser.add_argument(
-        "--run", type=Path, required=True, metavar="FOLDER", help="states, log, checkpoint, picture"
+        "--run",
+        type=Path,
+        required=True,
+        metavar="FOLDER",
+        help="folder for states, log, checkpoint and loss curve",
     )
     parser.add_argument(
         "--from",
         type=Path,
         dest="start",
         metavar="CHECKPOINT",
-        help="weights to go on from; the recipe's warm-up warms the learning rate up again",
+        help="initial weights; the learning rate warms up again as in the recipe",
     )
     parser.add_argument(
-        "--minutes", type=amount, metavar="N", help="stop after this time; the same command goes on"
+        "--minutes", type=amount, metavar="N", help="stop after this time; run the same command to resume"
     )
     parser.add_argument(
         "--accept-changes",
         action="store_true",
-        help="go on with a run although its recipe, seed or tokens are others than before",
+        help="resume although the recipe, seed or tokens changed",
     )
     parser.set_defaults(run_command=_run_pretrain)
 
@@ -137,8 +143,8 @@ def _run_pretrain(arguments: argparse.Namespace) -> int:
         accept_changes=arguments.accept_changes,
     )
     if trainer.ranks.first:
-        for told in (trainer.precision, trainer.threads, *trainer.changes):
-            print(told, file=sys.stderr)
+        for notice in (trainer.precision, trainer.threads, *trainer.changes):
+            print(notice, file=sys.stderr)
     trainer.fit(deadline=time.monotonic() + 60 * arguments.minutes if arguments.minutes else math.inf)
     print(
         f"{arguments.run / 'checkpoint'}: {trainer.model.config.n_parameters:,} parameters, {trainer.done} steps"
@@ -148,17 +154,21 @@ def _run_pretrain(arguments: argparse.Namespace) -> int:
 
 def add_export(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `export`."""
-    parser.add_argument("run", type=Path, help="the folder of a pretraining run")
+    parser.add_argument("run", type=Path, help="folder of a pretraining run")
     parser.add_argument(
-        "--heldout", type=Path, required=True, metavar="FOLDER", help="token shard to measure on"
+        "--heldout", type=Path, required=True, metavar="FOLDER", help="token shards to measure on"
     )
     parser.add_argument(
-        "--corpus", type=Path, required=True, metavar="FOLDER", help="the built corpus, for the card"
+        "--corpus",
+        type=Path,
+        required=True,
+        metavar="FOLDER",
+        help="folder of the corpus, for the model card",
     )
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
     parser.add_argument("--format", choices=("int8", "int4", "fp32"), default="int8")
     parser.add_argument(
-        "--language", default="python", help="what the corpus is written in (default: %(default)s)"
+        "--language", default="python", help="language of the corpus, as an LSP id (default: %(default)s)"
     )
     parser.add_argument(
         "--license", default="Apache-2.0", help="SPDX id of the weights (default: %(default)s)"
@@ -167,16 +177,14 @@ def add_export(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_export(arguments: argparse.Namespace) -> int:
-    from cg2_training.export.publish import publish
+    from cg2_training.export.publish import PublishOptions, publish
 
     card = publish(
         arguments.run,
         arguments.heldout,
         arguments.corpus,
         arguments.output,
-        precision=arguments.format,
-        language=arguments.language,
-        license_id=arguments.license,
+        PublishOptions(precision=arguments.format, language=arguments.language, license_id=arguments.license),
     )
     print(card)
     return 0

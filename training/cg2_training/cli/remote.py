@@ -1,4 +1,4 @@
-"""The commands `cg2-train pack` and `cg2-train unpack`."""
+"""Commands `cg2-train pack` and `cg2-train unpack`."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from pathlib import Path
 from cg2_training.cli.arguments import amount
 
 PACK_EXAMPLE = """\
-example, half an hour on a machine that has PyTorch, one GPU and no network:
+example, half an hour on a remote machine with PyTorch, one GPU and no network:
   cg2-train pack training/recipes/python-27m.toml --corpus runs/corpus --tokenizer runs/tokenizer.json -o runs/pack
-there, with as many pieces beside lease.py as can be sent at a time, until all have come and again for each leg:
-  python3 lease.py --work leased --out "$OUT" --leg 9 --budget 18 --installed
-and here again, with what it left:
-  cg2-train unpack home/ --tokenizer runs/tokenizer.json -o runs/leased
+on the remote machine, with remote_session.py, pack.json and some pieces in one folder; repeat until all pieces have
+arrived, and then once for each session:
+  python3 remote_session.py --work remote --out "$OUT" --session 9 --budget 18 --installed
+on this machine, with the uploads in uploads/:
+  cg2-train unpack uploads/ --tokenizer runs/tokenizer.json -o runs/remote
 """
 
 
@@ -22,10 +23,12 @@ def add_pack(parser: argparse.ArgumentParser) -> None:
     parser.epilog = PACK_EXAMPLE
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("recipe", type=Path)
-    parser.add_argument("--corpus", type=Path, required=True, metavar="FOLDER", help="made by corpus build")
+    parser.add_argument("--corpus", type=Path, required=True, metavar="FOLDER", help="folder of corpus build")
     parser.add_argument("--tokenizer", type=Path, required=True, metavar="FILE")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
-    parser.add_argument("--piece-mb", type=amount, default=30.0, help="largest piece (default: %(default)s)")
+    parser.add_argument(
+        "--piece-mb", type=amount, default=30.0, help="maximum size of a piece (default: %(default)s)"
+    )
     parser.set_defaults(run_command=run_pack)
 
 
@@ -49,16 +52,14 @@ def run_pack(arguments: argparse.Namespace) -> int:
 
 def add_unpack(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `unpack`."""
-    parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER", help="what the legs left")
-    parser.add_argument(
-        "--tokenizer", type=Path, required=True, metavar="FILE", help="the one that was packed"
-    )
+    parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER", help="uploads of the sessions")
+    parser.add_argument("--tokenizer", type=Path, required=True, metavar="FILE", help="the packed tokenizer")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="RUN")
     parser.set_defaults(run_command=run_unpack)
 
 
 def run_unpack(arguments: argparse.Namespace) -> int:
-    """Make a run's folder of what came home."""
+    """Make a run's folder from uploads."""
     from cg2_training.remote.upload import collect_uploads
     from cg2ls.models.codegen2 import CodeTokenizer
 

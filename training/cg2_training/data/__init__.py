@@ -1,1 +1,1 @@
-"""Token shards, mixtures and batches."""
+"""Training data: tokenizer, token shards, mixtures, rows and batches."""

@@ -1,4 +1,4 @@
-"""From token shards to training rows: any step's batch is a function of the seed and the step alone."""
+"""Training rows from token shards; the batch of a step depends only on the seed and the step."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class Batch:
 
     Attributes:
         tokens: int64 [rows, context].
-        labels: int64 [rows, context], IGNORED where no loss falls.
+        labels: int64 [rows, context], IGNORED where there is no loss.
         answers: bool [rows, context], True where the label belongs to an infill answer.
-        regions: int64 [rows, context], for each token the number of the prompt it may see whole, from 1; 0
-            where attention is causal, as it is everywhere unless the objective is a prefix LM's.
+        regions: int64 [rows, context], number of the prompt in which the token has bidirectional attention, from 1;
+            0 where attention is causal. Only a prefix LM has regions.
     """
 
     tokens: IntArray
@@ -40,10 +40,10 @@ class TrainingRows(ABC):
     """Training rows by number.
 
     Attributes:
-        tokenizer: of all rows.
+        tokenizer: tokenizer of all rows.
         context: tokens of a row.
-        objective: how rows are corrupted.
-        limit: how many rows there are; None where they never end.
+        objective: options for corrupting rows.
+        limit: number of rows; None if unlimited.
     """
 
     limit: int | None = None
@@ -53,18 +53,18 @@ class TrainingRows(ABC):
 
     @abstractmethod
     def make_row(self, number: int) -> Row:
-        """Row `number` with its prompts marked, of at most `context + 1` tokens."""
+        """Make row `number`, of at most `context + 1` tokens, with its prompts marked."""
 
-    def origin(self, _number: int) -> str:
-        """Return the source of row `number`; "" where there is one alone."""
+    def origin(self, number: int) -> str:  # noqa: ARG002
+        """Return the source of row `number`; "" if there is only one source."""
         return ""
 
     @abstractmethod
     def epochs(self, rows: int) -> dict[str, float]:
-        """How often each source has been read after so many rows."""
+        """Return how often each source has been read after this many rows."""
 
     def row(self, number: int) -> IntArray:
-        """Row `number` as trained on: int64 [context + 1], -1 where it is padding."""
+        """Return row `number` as int64 [context + 1], -1 at padding."""
         return self._padded(self.make_row(number).tokens, -1)
 
     def _padded(self, values: list[int], padding: int) -> IntArray:
@@ -77,7 +77,7 @@ class TrainingRows(ABC):
         return self.rows(step * rows, rows)
 
     def rows(self, first: int, count: int) -> Batch:
-        """Rows `first` to `first + count - 1` as a batch."""
+        """Return rows `first` to `first + count - 1` as a batch."""
         rows = [self.make_row(first + i) for i in range(count)]
         table = np.stack([self._padded(row.tokens, -1) for row in rows])
         special = self.tokenizer.special
@@ -93,9 +93,9 @@ class TrainingRows(ABC):
 
 
 class RowStream(TrainingRows):
-    """Rows of `context + 1` tokens of a shard, in an order that a seed decides.
+    """Rows of `context + 1` tokens of a shard, in an order that the seed decides.
 
-    Every epoch cuts the shard at another offset and permutes the rows anew.
+    Every epoch cuts the shard at a new offset and uses a new permutation of the rows.
     """
 
     def __init__(self, shard: TokenShard, context: int, objective: ObjectiveConfig, seed: int) -> None:
@@ -109,7 +109,7 @@ class RowStream(TrainingRows):
         self._permutation: tuple[int, npt.NDArray[np.int64]] = (-1, np.empty(0, np.int64))
 
     def epochs(self, rows: int) -> dict[str, float]:
-        """How often the shard has been read after so many rows."""
+        """Return how often the shard has been read after this many rows."""
         return {"the data": rows / self.rows_per_epoch}
 
     def source_tokens(self, number: int) -> npt.NDArray[np.unsignedinteger]:
@@ -123,7 +123,7 @@ class RowStream(TrainingRows):
         return self.shard.tokens[start : start + self.context + 1]
 
     def make_row(self, number: int) -> Row:
-        """Row `number` with its prompts marked, of at most `context + 1` tokens."""
+        """Make row `number`, of at most `context + 1` tokens, with its prompts marked."""
         rng = np.random.default_rng([self.seed, 3, number])
         source = self.source_tokens(number)
         if rng.random() < self.objective.infill_share:
@@ -135,9 +135,9 @@ class RowStream(TrainingRows):
 
 
 class MixedStream(TrainingRows):
-    """Rows of several sources, interleaved by weight; each source's own order is a `RowStream`'s.
+    """Rows of several sources, interleaved by weight; each source's order is that of its `RowStream`.
 
-    A source's seed comes from its name, so that its rows stay the same when another source is added.
+    A source's seed depends on its name, so that its rows stay the same when another source is added.
     """
 
     def __init__(
@@ -148,7 +148,7 @@ class MixedStream(TrainingRows):
         objective: ObjectiveConfig,
         seed: int,
     ) -> None:
-        """Make the streams of the sources that `mixes` names.
+        """Make the streams of the sources in `mixes`.
 
         Raises:
             TrainingError: a source is too small for two rows.
@@ -163,19 +163,19 @@ class MixedStream(TrainingRows):
         self.schedule = Schedule(list(mixes.values()), self.rows_per_epoch, seed)
         self.limit = self.schedule.limit
 
-    def origin(self, _number: int) -> str:
+    def origin(self, number: int) -> str:
         """Return the source of row `number`."""
-        return self.names[self.schedule.locate(_number)[0]]
+        return self.names[self.schedule.locate(number)[0]]
 
     def make_row(self, number: int) -> Row:
-        """Row `number` with its prompts marked, of at most `context + 1` tokens."""
+        """Make row `number`, of at most `context + 1` tokens, with its prompts marked."""
         source, index = self.schedule.locate(number)
         return self.streams[source].make_row(index)
 
     def epochs(self, rows: int) -> dict[str, float]:
-        """How often each source has been read after so many rows."""
-        given = self.schedule.count_rows(rows) / np.array(self.rows_per_epoch)
-        return dict(zip(self.names, given.tolist(), strict=True))
+        """Return how often each source has been read after this many rows."""
+        read = self.schedule.count_rows(rows) / np.array(self.rows_per_epoch)
+        return dict(zip(self.names, read.tolist(), strict=True))
 
 
 def row_stream(
@@ -188,11 +188,11 @@ def row_stream(
     """Return the rows of a shard, or of a mixture of shards.
 
     Args:
-        tokens: what to train on.
+        tokens: tokens to train on.
         context: tokens of a row.
-        objective: how rows are corrupted.
-        seed: decides the order and every corruption.
-        data: weight and epochs of each source, see `resolve_mixes`.
+        objective: options for corrupting rows.
+        seed: seed of the order and of every corruption.
+        data: weight and epochs of each source; see `resolve_mixes`.
 
     Raises:
         TrainingError: a source is too small, or `data` does not fit the sources.
@@ -218,11 +218,11 @@ def _source_seed(name: str, seed: int) -> int:
 
 
 def find_answers(table: IntArray, special: SpecialTokens) -> npt.NDArray[np.bool_]:
-    """Where a token of [rows, time] is part of an infill answer: between `<sep>` and the part's end."""
+    """Return a mask of the tokens [rows, time] in infill answers: those between `<sep>` and the part's end."""
     times = np.arange(table.shape[1])
 
-    def last(token: int) -> IntArray:
+    def last_position(token: int) -> IntArray:
         return np.maximum.accumulate(np.where(table == token, times, -1), axis=1)
 
-    begun = last(special.sep)
-    return (begun >= 0) & (times > begun) & (last(special.end_of_text) < begun) & (table >= 0)
+    begun = last_position(special.sep)
+    return (begun >= 0) & (times > begun) & (last_position(special.end_of_text) < begun) & (table >= 0)

@@ -1,4 +1,4 @@
-"""The folder that `cg2-train corpus collect` leaves, as training reads it: a file for each source and split."""
+"""Corpus folder written by `cg2-train corpus collect`: a file for each source and split."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def files_of(folder: Path, split: str) -> dict[str, Path]:
 
 
 def interleaved(corpus: Path) -> Iterator[str]:
-    """Training documents of a corpus file, or of a corpus folder's sources in turn.
+    """Yield the training documents of a corpus file, or of a corpus folder's sources in turn.
 
     Raises:
         TrainingError: there is no such corpus, or a line is damaged.
@@ -26,7 +26,7 @@ def interleaved(corpus: Path) -> Iterator[str]:
     if not corpus.is_dir():
         yield from read_documents(corpus)
         return
-    streams = [read_documents(path) for path in _some(corpus, "train").values()]
+    streams = [read_documents(path) for path in _require_files(corpus, "train").values()]
     while streams:
         for stream in list(streams):
             text = next(stream, None)
@@ -42,13 +42,13 @@ def tokenize_folder(
     """Tokenize every source of a corpus folder into `out`/train/SOURCE and `out`/heldout/SOURCE.
 
     Returns:
-        The shards by folder; none for a split that no source has.
+        The shards by folder; a split that no source has gives none.
 
     Raises:
-        TrainingError: the folder is no corpus, or a file is damaged or empty.
-        OutputError: something that is no shard lies where one is to be.
+        TrainingError: the folder is not a corpus, or a file is damaged or empty.
+        OutputError: a destination exists and is not a shard.
     """
-    _some(corpus, "train")
+    _require_files(corpus, "train")
     return {
         out / split / source: tokenize_corpus(path, tokenizer, out / split / source, progress=progress)
         for split in SPLITS
@@ -56,11 +56,11 @@ def tokenize_folder(
     }
 
 
-def _some(corpus: Path, split: str) -> dict[str, Path]:
+def _require_files(corpus: Path, split: str) -> dict[str, Path]:
     files = files_of(corpus, split)
     if not files:
         raise TrainingError(
-            f"{corpus} is no folder of cg2-train corpus collect: it has no SOURCE/{split}.jsonl; name a file, or make"
-            " one with it."
+            f"{corpus} is not a folder of cg2-train corpus collect: it has no SOURCE/{split}.jsonl; name a corpus"
+            " file, or make the folder with that command."
         )
     return files

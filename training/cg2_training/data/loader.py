@@ -1,4 +1,4 @@
-"""Batches made ahead of time, in processes of their own, in the order of their steps."""
+"""Loader that prepares batches in worker processes, in the order of the steps."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from cg2_training.data.batches import TrainingRows
 from cg2_training.errors import TrainingError
 
 PREFETCHED_BATCHES = 4
-"""Batches that each worker keeps ready."""
+"""Batches that each worker prepares ahead."""
 
 
 class StepTensors(NamedTuple):
-    """What one step trains on.
+    """Tensors of one training step.
 
     Attributes:
         tokens: int64 [rows, context].
-        labels: int64 [rows, context], IGNORED where no loss falls.
+        labels: int64 [rows, context], IGNORED where there is no loss.
         regions: int64 [rows, context] for a prefix LM, see `Batch`; [rows, 0] for a causal one.
     """
 
@@ -49,33 +49,31 @@ def load_batches(
     steps: range,
     *,
     workers: int,
-    rank: int = 0,
-    world: int = 1,
+    process: tuple[int, int] = (0, 1),
     pin: bool = False,
 ) -> Iterator[StepTensors]:
-    """Return the batches of the steps, in their order, or one process's share of them.
+    """Yield the batches of the steps in order, or one process's share of them.
 
-    Which worker or process makes a row changes nothing in it: it depends on the seed and its number alone.
+    A row depends only on the seed and its number, not on the worker or process that makes it.
 
     Args:
-        stream: where rows come from.
-        rows: rows of one step, a multiple of `world`.
-        steps: which steps.
-        workers: processes that work ahead; 0 makes each batch when it is asked for.
-        rank: which share to make.
-        world: shares of a step.
-        pin: put batches into page-locked memory, from which a GPU copies faster.
+        stream: source of the rows.
+        rows: rows of one step, a multiple of the number of processes.
+        steps: numbers of the steps.
+        workers: number of worker processes; 0 makes each batch on demand.
+        process: number of this process and number of processes that share a step.
+        pin: whether to use page-locked memory, from which a GPU copies faster.
 
     Raises:
         TrainingError: the stream ends before the last step.
     """
     if stream.limit is not None and steps.stop * rows > stream.limit:
         raise TrainingError(
-            f"{steps.stop} steps need {steps.stop * rows} rows, but the mixture is used up after {stream.limit};"
+            f"{steps.stop} steps need {steps.stop * rows} rows, but the mixture is exhausted after {stream.limit};"
             " raise the epochs in [data] or lower run.steps."
         )
     loader = DataLoader(
-        _Steps(stream, rows, rank, world),
+        _Steps(stream, rows, *process),
         batch_size=None,
         sampler=steps,
         num_workers=workers,
@@ -87,6 +85,6 @@ def load_batches(
 
 
 def _single_threaded(_worker: int) -> None:
-    """Workers are the parallelism; threads of the tokenizer in each would only get in one another's way."""
+    """Limit a worker to one thread: the workers are parallel already, and more threads would compete."""
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     torch.set_num_threads(1)

@@ -1,4 +1,4 @@
-"""What the rows of a recipe teach, in numbers."""
+"""Statistics of a recipe's training rows."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ class RowStats:
     """Counts over training rows.
 
     Attributes:
-        rows: looked at.
-        infill_rows: of these, with at least one corrupted part.
+        rows: number of rows.
+        infill_rows: rows with at least one corrupted part.
         parts: corrupted parts.
         cut: infill rows in which a mask has no answer that ends with `<eom>`.
-        tokens: of all rows, without padding.
-        infill_labels: that bear loss in infill rows.
-        ratios: share of characters masked, of each part.
+        tokens: tokens of all rows, without padding.
+        infill_labels: labels with loss in infill rows.
+        ratios: masked share of the characters of each part.
         lengths: characters of middles by the number of their mask, from 1.
-        single_line: middles without a newline but at their end.
+        single_line: middles without a newline except at their end.
     """
 
     rows: int = 0
@@ -41,11 +41,11 @@ class RowStats:
 
     @property
     def middles(self) -> int:
-        """How many middles there are."""
+        """Number of middles."""
         return sum(map(len, self.lengths.values()))
 
     def add(self, row: Iterable[int], tokenizer: CodeTokenizer) -> None:
-        """Count one row of token ids; negative ones are padding."""
+        """Count one row of token ids; negative ids are padding."""
         special = tokenizer.special
         tokens = [int(token) for token in row if token >= 0]
         self.rows += 1
@@ -57,7 +57,7 @@ class RowStats:
         begin, whole = 0, True
         while special.sep in tokens[begin:]:
             sep = tokens.index(special.sep, begin)
-            # A causal part may stand before; it ends with `<|endoftext|>` as the prompt does.
+            # A causal part may come before; it ends with `<|endoftext|>`, as the prompt does.
             ends = [i for i in range(begin, sep - 1) if tokens[i] == special.end_of_text]
             prompt = tokens[(ends[-1] + 1 if ends else begin) : sep - 1]
             end = next((i for i in range(sep, len(tokens)) if tokens[i] == special.end_of_text), len(tokens))
@@ -66,7 +66,7 @@ class RowStats:
         self.cut += not whole
 
     def _part(self, prompt: list[int], answers: list[int], tokenizer: CodeTokenizer) -> bool:
-        """Count a part; returns whether every mask has its answer."""
+        """Count a part; tell whether every mask has its answer."""
         special = tokenizer.special
         asked = [token for token in prompt if token >= special.first_mask_id]
         given: list[int] = []
@@ -84,7 +84,7 @@ class RowStats:
         return asked == given and not answers
 
     def to_dict(self) -> dict[str, Any]:
-        """As `cg2-train show-batch --stats --json` prints it."""
+        """Return the statistics as `cg2-train show-batch --stats --json` prints them."""
         ratios = np.array(self.ratios or [0.0])
         return {
             "rows": self.rows,

@@ -1,4 +1,7 @@
-"""Tokenized corpora: memory-mapped arrays of ids, and sets of them under the names of their sources."""
+"""Token shards: tokenized corpora as memory-mapped arrays of ids, and sets of shards by source.
+
+`<|endoftext|>` separates the documents.
+"""
 
 from __future__ import annotations
 
@@ -18,24 +21,24 @@ from cg2ls.files import replacing_folder, sha256_of
 from cg2ls.models.codegen2 import CodeTokenizer
 
 BATCH_DOCUMENTS = 512
-"""Documents tokenized at once."""
+"""Documents tokenized in one call."""
 
 DIGEST_SAMPLES, DIGEST_SAMPLE_TOKENS = 64, 1024
-"""Places of a shard that its digest looks at, and tokens at each."""
+"""Positions of a shard that its digest covers, and tokens at each."""
 
 SHARD_FILE = "shard.json"
-"""The file that makes a folder a token shard."""
+"""File that marks a folder as a token shard."""
 
 
 @dataclass(frozen=True)
 class TokenShard:
-    """A tokenized split of a corpus.
+    """Tokenized split of a corpus.
 
     Attributes:
         tokens: ids, uint16 or uint32 [n], memory-mapped.
-        tokenizer: what made them.
-        bytes: UTF-8 bytes of the text behind them, separators not counted.
-        corpus_sha256: of the file that was tokenized; "" where that is not known.
+        tokenizer: tokenizer that made them.
+        bytes: UTF-8 bytes of their text, without separators.
+        corpus_sha256: digest of the tokenized file; "" if unknown.
     """
 
     tokens: npt.NDArray[np.unsignedinteger]
@@ -45,7 +48,7 @@ class TokenShard:
 
     @property
     def digest(self) -> str:
-        """Tell this shard from others: by the corpus's digest, the length and a sample of the tokens."""
+        """Tell this shard from others, by the corpus's digest, the length and a sample of the tokens."""
         found = hashlib.sha256(f"{self.corpus_sha256} {len(self.tokens)}".encode())
         starts = np.linspace(0, max(0, len(self.tokens) - DIGEST_SAMPLE_TOKENS), DIGEST_SAMPLES).astype(
             np.int64
@@ -59,7 +62,7 @@ class TokenShard:
         """Map a folder written by `tokenize_corpus`.
 
         Raises:
-            TrainingError: a file is missing or has another length than recorded.
+            TrainingError: a file is missing, or its length differs from the recorded one.
         """
         try:
             meta = json.loads((folder / SHARD_FILE).read_text(encoding="utf-8"))
@@ -81,7 +84,7 @@ class TokenShard:
 
 
 def read_documents(path: Path) -> Iterator[str]:
-    """Texts of a JSON-lines corpus file.
+    """Yield the texts of a JSON-lines corpus file.
 
     Raises:
         TrainingError: the file is missing, or a line is not a document.
@@ -106,13 +109,13 @@ def tokenize_corpus(
 
     Raises:
         TrainingError: the corpus is missing, damaged or empty, or the disk is full.
-        OutputError: `out` holds something that is no shard.
+        OutputError: `out` exists and is not a shard.
     """
     try:
         return _tokenize(corpus, tokenizer, out, progress)
     except OSError as error:
         raise TrainingError(
-            f"cannot write the shard {out} ({error.strerror or error}); make room and run the same command again."
+            f"cannot write the shard {out} ({error.strerror or error}); free some space and run the same command again."
         ) from error
 
 
@@ -135,7 +138,7 @@ def _tokenize(corpus: Path, tokenizer: CodeTokenizer, out: Path, progress: bool)
                 total_bytes += size
                 bar.update(size)
         if not count:
-            raise TrainingError(f"{corpus} holds no documents; there is nothing to train on.")
+            raise TrainingError(f"{corpus} has no documents to train on; name another corpus.")
         meta = {
             "dtype": dtype.name,
             "tokens": count,
@@ -148,7 +151,7 @@ def _tokenize(corpus: Path, tokenizer: CodeTokenizer, out: Path, progress: bool)
 
 
 SINGLE_SOURCE = "all"
-"""Name of the source where there is one shard and no folder to name it after."""
+"""Source name of a single shard, which has no folder to be named after."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +159,7 @@ class ShardSet:
     """Token shards made by one tokenizer.
 
     Attributes:
-        shards: by source, in the order of the names.
+        shards: shards by source, sorted by name.
     """
 
     shards: Mapping[str, TokenShard]
@@ -166,40 +169,41 @@ class ShardSet:
         """Map a shard, or a folder with one shard for each source.
 
         Raises:
-            TrainingError: it is neither, a shard is damaged, or two have different tokenizers.
+            TrainingError: it is neither, a shard is damaged, or two shards have different tokenizers.
         """
         if not folder.exists():
             raise TrainingError(
-                f"{folder} does not exist; make it with cg2-train tokenize. A corpus that holds nothing out gives no"
-                " shard to measure on: collect it with a greater --heldout."
+                f"{folder} does not exist; make it with cg2-train tokenize. A corpus without held-out documents"
+                " gives no shard to measure on; collect it with a larger --heldout."
             )
         if (folder / SHARD_FILE).exists() or not folder.is_dir():
             return cls.of(TokenShard.open(folder))
         inside = sorted(path.parent for path in folder.glob(f"*/{SHARD_FILE}"))
         if not inside:
             raise TrainingError(
-                f"{folder} is no token shard and holds none; make one with cg2-train tokenize."
+                f"{folder} is not a token shard and contains none; make one with cg2-train tokenize."
             )
         shards = {path.name: TokenShard.open(path) for path in inside}
         first, *others = shards.values()
         for name, shard in zip(list(shards)[1:], others, strict=True):
             if shard.tokenizer.to_json() != first.tokenizer.to_json():
                 raise TrainingError(
-                    f"{folder / name} was made with another tokenizer than {inside[0]}; tokenize both with the same."
+                    f"{folder / name} was made with another tokenizer than {inside[0]};"
+                    " tokenize both with one tokenizer."
                 )
         return cls(shards)
 
     @classmethod
     def of(cls, tokens: TokenShard | ShardSet) -> ShardSet:
-        """Return the same tokens as a set, whichever of the two they are."""
+        """Return a shard or a set as a set."""
         return tokens if isinstance(tokens, ShardSet) else cls({SINGLE_SOURCE: tokens})
 
     @property
     def tokenizer(self) -> CodeTokenizer:
-        """What made all of the shards."""
+        """Tokenizer that made all shards."""
         return next(iter(self.shards.values())).tokenizer
 
     @property
     def size(self) -> int:
-        """Tokens in all."""
+        """Total number of tokens."""
         return sum(len(shard.tokens) for shard in self.shards.values())

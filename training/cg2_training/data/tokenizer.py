@@ -1,4 +1,4 @@
-"""Trains a byte-level BPE tokenizer on code, with CodeGen2's added tokens at the end of the vocabulary."""
+"""Training of a byte-level BPE tokenizer, with CodeGen2's added tokens at the end of the vocabulary."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from cg2ls.models.codegen2.special_tokens import END_OF_TEXT, EOM, SEP, SPACE_RU
 
 
 def train_tokenizer(texts: Iterable[str], vocab_size: int, n_masks: int) -> CodeTokenizer:
-    """Learn merges from texts and lays the vocabulary out as CodeGen2 does.
+    """Learn merges from texts and lay out the vocabulary as CodeGen2 does.
 
     The order of ids is: learned tokens, `<|endoftext|>`, padding (`<dummy_K>`, when the texts yield too few
     merges), runs of blanks, runs of tabs, `<sep>`, `<eom>`, `<mask_n>` down to `<mask_1>`.
 
     Args:
-        texts: documents.
+        texts: documents to learn from.
         vocab_size: size of the whole vocabulary.
-        n_masks: how many `<mask_N>` tokens.
+        n_masks: number of `<mask_N>` tokens.
 
     Raises:
-        TrainingError: the vocabulary has no room for bytes and added tokens.
+        TrainingError: the vocabulary is too small for the bytes and added tokens.
     """
     tail = [*SPACE_RUNS, *TAB_RUNS, SEP, EOM, *(f"<mask_{n}>" for n in range(n_masks, 0, -1))]
     learned = vocab_size - len(tail) - 1
     if learned < 256:
         raise TrainingError(
             f"a vocabulary of {vocab_size} has no room for 256 bytes and {len(tail) + 1} added tokens;"
-            " choose a larger one."
+            " choose a larger vocabulary."
         )
     vocabulary, merges = _learn(texts, learned)
     vocabulary[END_OF_TEXT] = len(vocabulary)
@@ -46,7 +46,7 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int, n_masks: int) -> Code
 
 
 def padding_problem(tokenizer: CodeTokenizer) -> str:
-    """What to tell of a vocabulary that the texts did not fill; "" if few tokens are padding.
+    """Return a notice about a vocabulary that the texts did not fill; "" if few tokens are padding.
 
     Raises:
         TrainingError: most tokens are padding.
@@ -59,12 +59,12 @@ def padding_problem(tokenizer: CodeTokenizer) -> str:
             f" text, or choose --vocab-size {size - padding}."
         )
     if padding > size // 20:
-        return f"{padding:,} of {size:,} tokens are padding, since the corpus yields no more; more text fills them."
+        return f"{padding:,} of {size:,} tokens are padding, since the corpus yields no more; add text to use them."
     return ""
 
 
 def _learn(texts: Iterable[str], size: int) -> tuple[dict[str, int], list[tuple[str, str]]]:
-    """Vocabulary (at most `size` entries) and merges; whitespace runs are kept out of the merges."""
+    """Return a vocabulary of at most `size` entries and its merges, which exclude runs of whitespace."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [

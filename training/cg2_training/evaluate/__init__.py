@@ -1,1 +1,1 @@
-"""Held-out losses."""
+"""Evaluation: held-out losses, and accuracy with memory in whole repositories."""

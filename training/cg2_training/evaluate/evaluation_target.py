@@ -1,4 +1,4 @@
-"""What can be evaluated: a checkpoint through PyTorch, a model folder through ONNX Runtime."""
+"""Targets of an evaluation: a checkpoint through PyTorch, a model folder through ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from cg2ls.models.folder import ModelDescription
 
 
 def open_evaluation_target(path: Path, tokenizer: CodeTokenizer) -> tuple[TokenLosses, int]:
-    """Losses of a checkpoint or model folder, and its context length in tokens.
+    """Open a checkpoint or model folder; return its losses and its context length in tokens.
 
     Raises:
-        TrainingError: neither, or its tokenizer is not the one the held-out text was tokenized with.
-        Cg2Error: it is damaged.
+        TrainingError: the folder is neither, or its tokenizer differs from that of the held-out text.
+        Cg2Error: the folder is damaged.
     """
     if not path.is_dir():
         raise TrainingError(f"{path} is not a folder; name a checkpoint or a model folder.")
     if CodeTokenizer.load(path / "tokenizer.json").to_json() != tokenizer.to_json():
         raise TrainingError(
-            f"{path} has another tokenizer than the held-out shard; tokenize the text with its own."
+            f"{path} has another tokenizer than the held-out shard; tokenize the held-out text with its tokenizer."
         )
     if (path / "model.json").exists():
         return folder_losses(path), ModelDescription.read(path).context_length
@@ -37,14 +37,14 @@ def open_evaluation_target(path: Path, tokenizer: CodeTokenizer) -> tuple[TokenL
 
 
 CHUNK_TOKENS = 64
-"""Tokens of one call: the engine's size, since dynamic quantization depends on what shares a call."""
+"""Tokens of one call, as in the engine: the result of dynamic quantization depends on the call's tokens."""
 
 
 def folder_losses(folder: Path) -> TokenLosses:
-    """Losses of a model folder's graph on the CPU, teacher-forced in chunks.
+    """Return the losses of a model folder's graph on the CPU, teacher-forced in chunks.
 
     Raises:
-        ModelFolderError: it is not a model folder.
+        ModelFolderError: `folder` is not a model folder.
         EngineError: onnxruntime cannot run it.
     """
     from cg2ls.engine.threads import default_threads
@@ -79,7 +79,7 @@ def folder_losses(folder: Path) -> TokenLosses:
 
 
 def cross_entropy(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-    """Nats of labels [time] under logits [time, vocab]; zero where IGNORED."""
+    """Compute the nats of labels [time] under logits [time, vocab]; zero where IGNORED."""
     shifted = logits - logits.max(axis=-1, keepdims=True)
     normalizer = np.log(np.exp(shifted).sum(axis=-1))
     kept = np.where(labels == IGNORED, 0, labels)

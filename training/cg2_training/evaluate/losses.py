@@ -1,4 +1,4 @@
-"""Held-out loss by source and by objective: bits per byte, and nats per token."""
+"""Held-out loss by source and by objective, in bits per byte and nats per token."""
 
 from __future__ import annotations
 
@@ -24,10 +24,30 @@ ROWS_PER_PASS = 8
 CAUSAL = "causal"
 CONTINUATION = "continuation"
 OBJECTIVES = (CAUSAL, CONTINUATION, *INFILLS)
-"""What can be scored: every token of plain text; the tokens behind a uniform cut of each document, what stands
-before it being seen whole by a prefix LM; and the answers of each way to make infill rows.
+"""Objectives that can be scored.
 
-Labels depend on the name alone, so that scores of a prefix LM and of a causal model compare."""
+"causal" scores every token of plain text. "continuation" scores the tokens after a uniform cut of each document; a
+prefix LM has bidirectional attention before the cut. The others score the answers of each kind of infill rows. Labels
+depend only on the name, so that scores of a prefix LM and of a causal model are comparable.
+"""
+
+
+@dataclass(frozen=True)
+class EvaluationOptions:
+    """Held-out rows to evaluate on.
+
+    Attributes:
+        context: tokens of a row.
+        rows: rows of each kind and source; fewer if a source has fewer.
+        objective: options for infill rows; `infill_share` is not used.
+        progress: whether to show progress bars.
+    """
+
+    context: int
+    rows: int
+    objective: ObjectiveConfig
+    progress: bool = False
+
 
 TokenLosses = Callable[[Batch], npt.NDArray[np.float32]]
 """Cross entropy of every label in nats, float32 [rows, context]; zero where the label is IGNORED."""
@@ -35,15 +55,15 @@ TokenLosses = Callable[[Batch], npt.NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class Score:
-    """What predicting some tokens cost.
+    """Summed loss of some tokens.
 
     Attributes:
-        nats: cross entropy, summed.
-        tokens: that were predicted.
-        bytes: of text in them; marks such as `<eom>` have none.
-        rows: that they stood in.
-        places: of an infill objective, the same by place in the middle: its first token, the 2nd to 4th, those
-            behind, and `<eom>`.
+        nats: sum of the cross entropy.
+        tokens: number of predicted tokens.
+        bytes: bytes of their text; special tokens such as `<eom>` have none.
+        rows: rows that contain them.
+        places: for an infill objective, the score by position in the middle: first token, 2nd to 4th, later ones and
+            `<eom>`.
     """
 
     nats: float = 0.0
@@ -54,16 +74,16 @@ class Score:
 
     @property
     def bits_per_byte(self) -> float:
-        """Comparable between tokenizers."""
+        """Bits per byte, comparable between tokenizers."""
         return self.nats / math.log(2) / max(1, self.bytes)
 
     @property
     def nats_per_token(self) -> float:
-        """Comparable between models with one tokenizer."""
+        """Nats per token, comparable between models with the same tokenizer."""
         return self.nats / max(1, self.tokens)
 
     def __add__(self, other: Score) -> Score:
-        """Both together."""
+        """Return the score of the tokens of both."""
         return Score(
             self.nats + other.nats,
             self.tokens + other.tokens,
@@ -76,7 +96,7 @@ class Score:
         )
 
     def to_dict(self, digits: int = 17) -> dict[str, Any]:
-        """As `cg2-train evaluate --json` prints it, numbers rounded."""
+        """Return rounded numbers, as `cg2-train evaluate --json` prints them."""
         table: dict[str, Any] = {
             "bits_per_byte": round(self.bits_per_byte, digits),
             "nats_per_token": round(self.nats_per_token, digits),
@@ -89,7 +109,7 @@ class Score:
         return table
 
     def nats_by_place(self, digits: int = 17) -> dict[str, float]:
-        """Nats per token at each place of a middle."""
+        """Return the nats per token at each position of a middle."""
         return {name: round(score.nats_per_token, digits) for name, score in self.places.items()}
 
 
@@ -98,12 +118,12 @@ class Evaluation:
     """Result of an evaluation.
 
     Attributes:
-        bits_per_byte: causal, over all bytes of the held-out rows.
+        bits_per_byte: causal loss over all bytes of the held-out rows.
         causal_nats: mean causal loss per token.
         infill_nats: mean loss per token inside infill answers.
         rows: held-out rows of each kind.
-        sources: the scores by source, then by objective.
-        places: nats per token by place in a middle, see `Score`.
+        sources: scores by source, then by objective.
+        places: nats per token by position in a middle; see `Score`.
     """
 
     bits_per_byte: float
@@ -114,7 +134,7 @@ class Evaluation:
     places: Mapping[str, float] = field(default_factory=dict)
 
     def to_dict(self, digits: int = 17) -> dict[str, Any]:
-        """For logs and `--json`, numbers rounded; sources only where there are several."""
+        """Return rounded numbers for logs and `--json`; sources are included if there are several."""
         table: dict[str, Any] = {
             "bits_per_byte": round(self.bits_per_byte, digits),
             "causal_nats": round(self.causal_nats, digits),
@@ -129,34 +149,24 @@ class Evaluation:
 
 
 def scores_to_dict(table: Mapping[str, Mapping[str, Score]], digits: int = 17) -> dict[str, Any]:
-    """Scores by source and objective as nested tables of numbers."""
+    """Convert scores by source and objective to nested tables of numbers."""
     return {
         source: {objective: score.to_dict(digits) for objective, score in scores.items()}
         for source, scores in table.items()
     }
 
 
-def evaluate(
-    losses: TokenLosses,
-    heldout: TokenShard | ShardSet,
-    context: int,
-    rows: int,
-    objective: ObjectiveConfig,
-    *,
-    progress: bool = False,
-) -> Evaluation:
-    """Evaluate continuation and a recipe's own infill, on the first rows of a fixed order of each source.
+def evaluate(losses: TokenLosses, heldout: TokenShard | ShardSet, options: EvaluationOptions) -> Evaluation:
+    """Evaluate the causal loss and the recipe's infill loss, on the first rows of a fixed order of each source.
 
     Args:
-        losses: what is evaluated.
-        heldout: held-out tokens, by source where there are several.
-        context: tokens of a row.
-        rows: rows of each kind and source; fewer where a source has fewer.
-        objective: how infill rows are made; `infill_share` is not used.
-        progress: whether to draw progress bars.
+        losses: losses of the model to evaluate.
+        heldout: held-out tokens; a set if there are several sources.
+        options: rows to evaluate on.
     """
+    objective = options.objective
     names = (CAUSAL, objective.infill, *([CONTINUATION] if objective.prefix_lm else []))
-    table = evaluate_table(losses, heldout, context, rows, objective, names, progress=progress)
+    table = evaluate_table(losses, heldout, options, names)
     causal = sum((scores[CAUSAL] for scores in table.values()), Score())
     infill = sum((scores[objective.infill] for scores in table.values()), Score())
     return Evaluation(
@@ -172,76 +182,56 @@ def evaluate(
 def evaluate_table(
     losses: TokenLosses,
     heldout: TokenShard | ShardSet,
-    context: int,
-    rows: int,
-    objective: ObjectiveConfig,
+    options: EvaluationOptions,
     names: tuple[str, ...] = OBJECTIVES,
-    *,
-    progress: bool = False,
 ) -> dict[str, dict[str, Score]]:
-    """Scores by source and by objective; arguments as of `evaluate`.
+    """Return the scores by source and by objective.
 
     Args:
-        losses: what is evaluated.
+        losses: losses of the model to evaluate.
         heldout: held-out tokens.
-        context: tokens of a row.
-        rows: rows of each objective and source.
-        objective: span lengths, ratios and the like.
-        names: which of OBJECTIVES.
-        progress: whether to draw progress bars.
+        options: rows to evaluate on.
+        names: names from OBJECTIVES.
 
     Raises:
         TrainingError: an objective is unknown, or a source is too small for two rows.
     """
     for name in names:
         if name not in OBJECTIVES:
-            raise TrainingError(f"{name!r} is no objective to evaluate; choose from {', '.join(OBJECTIVES)}.")
+            raise TrainingError(f"{name!r} is not an objective; choose from {', '.join(OBJECTIVES)}.")
     return {
-        source: {
-            name: score_rows(losses, shard, context, rows, objective, name, progress=progress)
-            for name in names
-        }
+        source: {name: score_rows(losses, shard, options, name) for name in names}
         for source, shard in ShardSet.of(heldout).shards.items()
     }
 
 
-def score_rows(
-    losses: TokenLosses,
-    shard: TokenShard,
-    context: int,
-    rows: int,
-    objective: ObjectiveConfig,
-    name: str,
-    *,
-    progress: bool = False,
-) -> Score:
-    """What the first rows of a shard cost.
+def score_rows(losses: TokenLosses, shard: TokenShard, options: EvaluationOptions, name: str) -> Score:
+    """Score the first rows of a shard.
 
     Args:
-        losses: what is evaluated.
+        losses: losses of the model to evaluate.
         shard: held-out tokens.
-        context: tokens of a row.
-        rows: fewer where the shard has fewer.
-        objective: span lengths, ratios and the like.
-        name: which of OBJECTIVES.
-        progress: whether to draw a progress bar.
+        options: rows to evaluate on; fewer if the shard has fewer.
+        name: name from OBJECTIVES.
     """
-    stream = RowStream(shard, context, _only(objective, name), EVALUATION_SEED)
-    rows = min(rows, stream.rows_per_epoch)
+    stream = RowStream(shard, options.context, _single_kind(options.objective, name), EVALUATION_SEED)
+    rows = min(options.rows, stream.rows_per_epoch)
     total = Score(rows=rows)
     steps = math.ceil(rows / ROWS_PER_PASS)
-    for batch in tqdm(_batches(stream, rows), total=steps, desc=f"evaluate {name}", disable=not progress):
+    for batch in tqdm(
+        _batches(stream, rows), total=steps, desc=f"evaluate {name}", disable=not options.progress
+    ):
         counted = batch.labels != IGNORED
         if name in INFILLS:
             counted &= batch.answers
-        if not objective.prefix_lm:
+        if not options.objective.prefix_lm:
             batch = replace(batch, regions=np.zeros_like(batch.regions))
         nats = losses(batch)
-        found = _summed(nats, batch, counted, shard.tokenizer)
+        found = _sum_score(nats, batch, counted, shard.tokenizer)
         if name in INFILLS:
             places = group_by_place(batch, shard.tokenizer.special)
             by_place = {
-                place: _summed(nats, batch, counted & there, shard.tokenizer)
+                place: _sum_score(nats, batch, counted & there, shard.tokenizer)
                 for place, there in places.items()
             }
             found = replace(found, places=by_place)
@@ -249,10 +239,10 @@ def score_rows(
     return total
 
 
-def _summed(
+def _sum_score(
     nats: npt.NDArray[np.float32], batch: Batch, counted: npt.NDArray[np.bool_], tokenizer: CodeTokenizer
 ) -> Score:
-    """Return the score of the labels that count."""
+    """Return the score of the counted labels."""
     targets = batch.labels[counted]
     return Score(
         float((nats * counted).sum(dtype=np.float64)),
@@ -262,21 +252,21 @@ def _summed(
 
 
 def group_by_place(batch: Batch, special: SpecialTokens) -> dict[str, npt.NDArray[np.bool_]]:
-    """Where in its middle each answer's label stands, bool [rows, context] by name of the place."""
+    """Return masks of the labels by position in their middle, bool [rows, context] by name of the position."""
     times = np.arange(batch.tokens.shape[1])
     masks = np.where(batch.tokens >= special.first_mask_id, times, -1)
-    place = times - np.maximum.accumulate(masks, axis=1)
+    position = times - np.maximum.accumulate(masks, axis=1)
     ends = batch.labels == special.eom
     return {
-        "first": (place == 0) & ~ends,
-        "2 to 4": (place >= 1) & (place <= 3) & ~ends,
-        "5 and on": (place >= 4) & ~ends,
+        "first": (position == 0) & ~ends,
+        "2 to 4": (position >= 1) & (position <= 3) & ~ends,
+        "5 and on": (position >= 4) & ~ends,
         "eom": ends,
     }
 
 
-def _only(objective: ObjectiveConfig, name: str) -> ObjectiveConfig:
-    """Return the objective with rows of one kind alone."""
+def _single_kind(objective: ObjectiveConfig, name: str) -> ObjectiveConfig:
+    """Return the objective with rows of one kind only."""
     if name in INFILLS:
         syntax = objective.syntax_share if name == "span_corruption" else 0.0
         return replace(objective, infill_share=1.0, infill=name, syntax_share=syntax)

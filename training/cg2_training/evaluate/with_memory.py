@@ -1,7 +1,6 @@
-"""What a model is worth in an open repository: bits per token and next-token accuracy, alone and with memory.
+"""Evaluation of a model in whole repositories: bits per token and next-token accuracy, alone and with memory.
 
-A larger model knows more, and memory then adds less; only both together are what a user has. So a checkpoint is
-compared by this, too, before it is shipped.
+Memory adds less to a larger model, and users have both together. So checkpoints are also compared with memory.
 """
 
 from __future__ import annotations
@@ -22,12 +21,12 @@ from cg2ls.workspace.languages import LANGUAGES
 
 @dataclass(frozen=True)
 class MeanInterval:
-    """A mean over tokens.
+    """Mean over tokens with its 95 % interval.
 
     Attributes:
-        mean: of all tokens.
-        low: lower end of its 95 % interval, files drawn anew.
-        high: upper end.
+        mean: mean over all tokens.
+        low: lower end of the interval, by bootstrap over files.
+        high: upper end of the interval.
     """
 
     mean: float
@@ -37,14 +36,14 @@ class MeanInterval:
 
 @dataclass(frozen=True)
 class MemoryEvaluation:
-    """Tokens of whole repositories, judged in front of the true text, under the prompt completion makes.
+    """Scores of tokens of whole repositories, teacher-forced with the prompts of the completion server.
 
     Attributes:
-        tokens: how many were judged.
+        tokens: number of scored tokens.
         bits_alone: bits per token of the model.
-        bits_with_memory: the same after memory has voted.
-        accuracy_alone: share of tokens that the model finds likeliest.
-        accuracy_with_memory: the same after memory has voted.
+        bits_with_memory: bits per token of model and memory.
+        accuracy_alone: share of tokens that the model ranks first.
+        accuracy_with_memory: share of tokens that model and memory rank first.
     """
 
     tokens: int
@@ -57,23 +56,23 @@ class MemoryEvaluation:
 def evaluate_with_memory(
     model: Path, repositories: Sequence[Path], *, places: int = 400, seed: int = 0
 ) -> MemoryEvaluation:
-    """Judge the tokens behind places of real files, each repository with a memory of its own.
+    """Score the tokens after sampled positions of real files; each repository has its own memory.
 
-    A file's text on disk never counts for itself, and copies of a file are left out.
+    Memory never uses a file's own text, and copies of a file are excluded.
 
     Args:
         model: a model folder.
-        repositories: folders, best of code that the model was not trained on.
-        places: places drawn, in turns from all repositories.
-        seed: of the places.
+        repositories: folders, preferably with code that the model was not trained on.
+        places: number of sampled positions, in turns from all repositories.
+        seed: seed of the sample.
 
     Raises:
-        TrainingError: `model` is no model folder.
-        Cg2Error: it cannot be opened, or there is nothing to read.
+        TrainingError: `model` is not a model folder.
+        Cg2Error: the model cannot be opened, or the repositories have no readable files.
     """
     if not (model / "model.json").is_file():
         raise TrainingError(
-            f"{model} is no model folder, and memory works on what the server opens; convert it with cg2-quantize."
+            f"{model} is not a model folder, which memory needs; convert it with cg2-quantize."
         )
     with Engine.open(model) as engine:
         sources = collect(repositories, LANGUAGES, set(engine.model.languages))

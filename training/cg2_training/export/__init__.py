@@ -1,1 +1,1 @@
-"""From a training state to a checkpoint and a model folder."""
+"""Export of a training state as a checkpoint and as a model folder."""

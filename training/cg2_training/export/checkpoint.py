@@ -1,4 +1,4 @@
-"""From a training state to a checkpoint in the Hugging Face layout."""
+"""Export of weights as a checkpoint in the Hugging Face layout."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cg2ls.models.folder.facts import Facts
 def export_checkpoint(
     folder: Path, recipe: Recipe, weights: Mapping[str, Tensor], tokenizer: CodeTokenizer
 ) -> None:
-    """Write weights as a float32 checkpoint, and beside them what only training knows."""
+    """Write weights as a float32 checkpoint, together with the facts that only training knows."""
     write_checkpoint(
         folder,
         recipe.model.config(),
@@ -28,10 +28,10 @@ def export_checkpoint(
 
 
 def make_facts(recipe: Recipe) -> Facts:
-    """How the recipe's weights may be prompted.
+    """Return the ways in which the recipe's weights can be prompted.
 
-    Every piece of a corrupted row is tokenized by itself, so an answer may be begun anywhere; how far is
-    bounded by the longest span that was masked (about three characters a token).
+    Every piece of a corrupted row is tokenized separately, so an answer may start anywhere. The longest masked span
+    (about three characters per token) limits the distance.
     """
     corrupted = recipe.objective.infill_share > 0
     return Facts(

@@ -1,11 +1,11 @@
-"""From a run to a model folder with its measurements and a model card."""
+"""Export of a run as a model folder, with its measurements and a model card."""
 
 from __future__ import annotations
 
 import json
 import shutil
 import tempfile
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from textwrap import indent
 from typing import Any
@@ -14,7 +14,7 @@ from cg2_quantize.convert import convert
 from cg2_training.data.shards import ShardSet
 from cg2_training.errors import TrainingError
 from cg2_training.evaluate.evaluation_target import open_evaluation_target
-from cg2_training.evaluate.losses import Evaluation, evaluate
+from cg2_training.evaluate.losses import Evaluation, EvaluationOptions, evaluate
 from cg2_training.run.recipe import Recipe
 from cg2_training.run.state import read_run
 from cg2ls.files import check_replaceable, replacing_folder
@@ -22,36 +22,47 @@ from cg2ls.models.folder.description import DESCRIPTION, Language, ModelDescript
 from cg2ls.models.folder.facts import Facts
 
 MAX_EVALUATION_TOKENS = 1 << 17
-"""Most held-out tokens of each kind, in rows of the context's length; a fixed order decides which."""
+"""Maximum held-out tokens of each kind, in rows of the context length and in a fixed order."""
 
 
-def publish(
-    run: Path, heldout: Path, corpus: Path, out: Path, *, precision: str, language: str, license_id: str
-) -> str:
-    """Convert a run's checkpoint, measures it before and after, and writes the model card beside it.
+@dataclass(frozen=True, kw_only=True)
+class PublishOptions:
+    """Properties of a published model.
+
+    Attributes:
+        precision: precision of the model folder; see `cg2_quantize.convert`.
+        language: language of the corpus, as an LSP id.
+        license_id: SPDX id of the weights' licence.
+    """
+
+    precision: str
+    language: str
+    license_id: str
+
+
+def publish(run: Path, heldout: Path, corpus: Path, out: Path, options: PublishOptions) -> str:
+    """Convert a run's checkpoint, measure it before and after, and add a model card.
 
     Args:
         run: folder of a pretraining run.
         heldout: token shards to measure on.
         corpus: folder of the built corpus, whose corpus.json the card quotes.
-        out: the model folder; one that is there is replaced.
-        precision: see `cg2_quantize.convert`.
-        language: what the corpus is written in.
-        license_id: SPDX id of the weights.
+        out: model folder to write; an existing one is replaced.
+        options: properties of the model.
 
     Returns:
         The model card.
 
     Raises:
-        TrainingError: the run has no saved state, or the corpus no report.
-        OutputError: `out` holds something that is no model folder.
+        TrainingError: the run has no saved state, or the corpus has no report.
+        OutputError: `out` exists and is not a model folder.
     """
     check_replaceable(out, DESCRIPTION)
     step, recipe = read_run(run)
     if recipe.objective.prefix_lm:
         raise TrainingError(
-            f"{run} was trained with objective.prefix_lm, but the server's attention is causal, so its weights"
-            " cannot be exported; evaluate its checkpoint instead."
+            f"{run} was trained with objective.prefix_lm, so its weights cannot be exported: the server's attention"
+            " is causal. Evaluate its checkpoint instead."
         )
     report = _corpus_report(corpus)
     shards = ShardSet.open(heldout)
@@ -62,11 +73,13 @@ def publish(
         source = replace(facts.source, checkpoint=recipe.name, revision=f"step-{step}")
         replace(facts, source=source).write(checkpoint)
         folder = Path(scratch) / "folder"
-        convert(checkpoint, folder, precision=precision, license=license_id, untrained=True)  # measured above
+        convert(
+            checkpoint, folder, precision=options.precision, license=options.license_id, untrained=True
+        )  # measured below
         shipped = _measure(folder, shards, recipe)
         replace(
             ModelDescription.read(folder),
-            languages={language: Language(bits_per_byte=round(shipped.bits_per_byte, 4))},
+            languages={options.language: Language(bits_per_byte=round(shipped.bits_per_byte, 4))},
             quality=_quality(measured, shipped),
         ).write(folder)
         card = render_card(recipe, step, report, measured, shipped, folder)
@@ -77,11 +90,10 @@ def publish(
     return card
 
 
-def _measure(subject: Path, shards: ShardSet, recipe: Recipe) -> Evaluation:
-    losses, context = open_evaluation_target(subject, shards.tokenizer)
-    return evaluate(
-        losses, shards, context, max(1, MAX_EVALUATION_TOKENS // context), recipe.objective, progress=True
-    )
+def _measure(target: Path, shards: ShardSet, recipe: Recipe) -> Evaluation:
+    losses, context = open_evaluation_target(target, shards.tokenizer)
+    rows = max(1, MAX_EVALUATION_TOKENS // context)
+    return evaluate(losses, shards, EvaluationOptions(context, rows, recipe.objective, progress=True))
 
 
 def _quality(measured: Evaluation, shipped: Evaluation) -> dict[str, float]:
@@ -98,7 +110,7 @@ def _corpus_report(corpus: Path) -> dict[str, Any]:
         report: dict[str, Any] = json.loads((corpus / "corpus.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise TrainingError(
-            f"{corpus} has no readable corpus.json ({error}); name a folder of corpus build."
+            f"{corpus} has no readable corpus.json ({error}); name a folder of cg2-train corpus."
         ) from None
     return report
 
@@ -107,7 +119,7 @@ CARD = """\
 # {name}
 
 A CodeGen2 model ({parameters:,} parameters, {precision}, {size:.1f} MB) for {language}, trained from scratch by
-this project's own commands. It completes lines and short blocks; it is small, and wrong often.
+this project's own commands. It completes lines and short blocks. It is small and often wrong.
 
 | | |
 | --- | --- |
@@ -117,7 +129,7 @@ this project's own commands. It completes lines and short blocks; it is small, a
 | seen | {steps:,} steps of {rows} rows: {tokens:,} tokens |
 | seed | {seed} |
 | held out | {heldout} |
-| licence | {license} (each source's own licence stands in the manifest) |
+| licence | {license} (the manifest names the licence of each source) |
 
 Held-out loss, {eval_rows} rows of each kind:
 
@@ -132,7 +144,7 @@ Held-out loss, {eval_rows} rows of each kind:
 
 {commands}
 
-The recipe as it was run, overrides of the file included:
+The recipe of the run, including overrides of the file:
 
 {recipe}
 """
@@ -162,14 +174,14 @@ def render_card(
     shipped: Evaluation,
     folder: Path,
 ) -> str:
-    """Return the card as Markdown.
+    """Render the model card as Markdown.
 
     Args:
-        recipe: what was trained.
+        recipe: recipe of the run.
         step: steps done.
-        corpus: the corpus build's report.
-        measured: the float32 checkpoint's held-out loss.
-        shipped: the model folder's.
+        corpus: report of the corpus.
+        measured: held-out loss of the float32 checkpoint.
+        shipped: held-out loss of the model folder.
         folder: the model folder.
     """
     model = ModelDescription.read(folder)

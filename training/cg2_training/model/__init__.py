@@ -1,1 +1,1 @@
-"""CodeGen2 in PyTorch."""
+"""CodeGen2 in PyTorch, its growth and its rounding for int4."""

@@ -1,7 +1,7 @@
 """Causal attention, and a faster form of it for float32 on processors.
 
-PyTorch's own keeps no attention weights and computes them again for the gradient, block by block. Where memory allows,
-keeping them and leaving the products to its matrix library takes 0.8 of the time, forward and backward together
+PyTorch's attention keeps no attention weights and recomputes them for the gradient, block by block. Where memory
+allows, keeping them and using the matrix library for the products takes 0.8 of the time, forward and backward together
 (`cg2-train bench`, docs/training.md).
 """
 
@@ -14,40 +14,40 @@ import torch.nn.functional as F
 from torch import Tensor
 
 QUERY_BLOCK = 96
-"""Queries of a block. What comes behind a block's last query is never computed; 64 to 160 were equally fast."""
+"""Queries of a block. Keys after a block's last query are never computed; 64 to 160 were equally fast."""
 
 MAX_KEPT_BYTES = 1 << 30
-"""Most memory that a pass's attention weights may take, over all layers."""
+"""Maximum memory of a pass's attention weights, over all layers."""
 
 
 def causal_attention(query: Tensor, key: Tensor, value: Tensor, *, layers: int) -> Tensor:
-    """softmax(Q K^T / sqrt(head_dim)) V, each query over the keys up to its own place.
+    """Compute softmax(Q K^T / sqrt(head_dim)) V, each query over the keys up to its own position.
 
     Args:
         query: [batch, heads, time, head_dim].
-        key: likewise.
-        value: likewise.
-        layers: of the model, which all keep as much.
+        key: same shape.
+        value: same shape.
+        layers: number of layers of the model, which all keep the same amount.
 
     Returns:
         [batch, heads, time, head_dim].
     """
-    if _is_kept(query, layers):
+    if _should_keep_weights(query, layers):
         parts = (part.reshape(-1, *part.shape[2:]) for part in (query, key, value))
         out: Tensor = _blockwise(*parts)[0]
         return out.view(query.shape)
     return F.scaled_dot_product_attention(query, key, value, is_causal=True)
 
 
-def _is_kept(query: Tensor, layers: int) -> bool:
+def _should_keep_weights(query: Tensor, layers: int) -> bool:
     if query.device.type != "cpu" or query.dtype != torch.float32 or not query.requires_grad:
         return False
     batch, heads, time, _ = query.shape
-    return layers * _kept(batch * heads, time) * query.element_size() <= MAX_KEPT_BYTES
+    return layers * _kept_weights(batch * heads, time) * query.element_size() <= MAX_KEPT_BYTES
 
 
-def _kept(heads: int, time: int) -> int:
-    """How many weights are kept."""
+def _kept_weights(heads: int, time: int) -> int:
+    """Return the number of kept attention weights."""
     return heads * sum((end - start) * end for start, end in _blocks(time))
 
 
@@ -56,7 +56,7 @@ def _blocks(time: int) -> list[tuple[int, int]]:
 
 
 def _views(weights: Tensor, heads: int, time: int) -> list[Tensor]:
-    """Return the blocks' weights, [heads, queries, keys] each, in the memory that holds them one behind the other."""
+    """Return views [heads, queries, keys] of the blocks' weights, which lie one after the other in memory."""
     views, at = [], 0
     for start, end in _blocks(time):
         size = heads * (end - start) * end
@@ -67,10 +67,10 @@ def _views(weights: Tensor, heads: int, time: int) -> list[Tensor]:
 
 @torch.library.custom_op("cg2_training::blockwise_attention", mutates_args=())
 def _blockwise(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
-    """Attention of [heads, time, head_dim], and its weights."""
+    """Compute attention of [heads, time, head_dim]; also return its weights."""
     heads, time, width = query.shape
     out = torch.empty_like(query, memory_format=torch.contiguous_format)
-    weights = query.new_empty(_kept(heads, time))
+    weights = query.new_empty(_kept_weights(heads, time))
     scaled = query / math.sqrt(width)
     hidden = query.new_full((QUERY_BLOCK, QUERY_BLOCK), -math.inf).triu(1)
     for (start, end), block in zip(_blocks(time), _views(weights, heads, time), strict=True):
@@ -84,14 +84,16 @@ def _blockwise(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tenso
 @_blockwise.register_fake
 def _(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ARG001
     heads, time, _ = query.shape
-    return torch.empty_like(query, memory_format=torch.contiguous_format), query.new_empty(_kept(heads, time))
+    return torch.empty_like(query, memory_format=torch.contiguous_format), query.new_empty(
+        _kept_weights(heads, time)
+    )
 
 
 @torch.library.custom_op("cg2_training::blockwise_attention_gradient", mutates_args=())
 def _gradient(
     of_out: Tensor, query: Tensor, key: Tensor, value: Tensor, weights: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients of query, key and value.
+    """Compute the gradients of query, key and value.
 
     With P the weights and S the scores: dV = P^T dO, dS = P (dO V^T - rowsum(dO V^T P)), dQ = dS K, dK = dS^T Q.
     """
@@ -123,7 +125,7 @@ def _(
     return made[0], made[1], made[2]
 
 
-def _keep(
+def _save_for_backward(
     ctx: torch.autograd.function.FunctionCtx, inputs: tuple[Tensor, ...], output: tuple[Tensor, ...]
 ) -> None:
     ctx.save_for_backward(*inputs, output[1])
@@ -133,4 +135,4 @@ def _backward(ctx: torch.autograd.function.FunctionCtx, of_out: Tensor, _: Tenso
     return tuple(_gradient(of_out, *ctx.saved_tensors))  # type: ignore[attr-defined]
 
 
-_blockwise.register_autograd(_backward, setup_context=_keep)
+_blockwise.register_autograd(_backward, setup_context=_save_for_backward)

@@ -1,6 +1,6 @@
-"""CodeGen2 in PyTorch: parallel attention + MLP blocks, partial interleaved rotary, grouped qkv layout.
+"""CodeGen2 in PyTorch: parallel attention and MLP blocks, partial interleaved rotary embedding, grouped qkv layout.
 
-Parameter names are those of the published checkpoints, so a state dict needs no mapping.
+Parameters have the names of the published checkpoints, so a state dict needs no mapping.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ GELU_CUBE = 0.044715
 
 
 def make_rotary_tables(config: CodeGenConfig, device: torch.device | None = None) -> tuple[Tensor, Tensor]:
-    """Cosine and signed sine by position and channel pair, float32 [n_positions, 1, 1 and 2, head_dim / 2].
+    """Make tables of cosine and signed sine, float32 [n_positions, 1, 1 and 2, head_dim / 2].
 
-    RoPE of Su et al. 2021, frequencies base^(-2i / rotary_dim). The channels from rotary_dim on turn by an angle of
-    zero, so that a head need not be taken apart.
+    The tables are indexed by position and channel pair (RoPE, Su et al. 2021; frequencies base^(-2i / rotary_dim)).
+    Channels from rotary_dim on turn by an angle of zero, so that a head need not be split.
     """
     pairs = torch.arange(0, config.rotary_dim, 2, device=device, dtype=torch.float32)
     frequencies = ROTARY_BASE ** (-pairs / config.rotary_dim)
@@ -40,9 +40,9 @@ def make_rotary_tables(config: CodeGenConfig, device: torch.device | None = None
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """Rotate the channel pairs of x [batch, time, heads, head_dim] by the tables' first `time` rows.
 
-    A pair is a channel of a head's first half and the one at its place in the second. (a, b) becomes
-    (a cos - b sin, b cos + a sin): the halves times cos, plus the halves exchanged times (-sin, sin). The gradient is
-    of the same form, so a compiler makes one pass over memory of either.
+    A pair is a channel of a head's first half and the one at the same index of the second half. (a, b) becomes
+    (a cos - b sin, b cos + a sin): the halves times cos, plus the exchanged halves times (-sin, sin). The gradient has
+    the same form, so a compiler makes one pass over memory for each.
     """
     halves = x.float().view(*x.shape[:-1], 2, -1)
     turned: Tensor = halves * cos + halves.flip(-2) * sin
@@ -50,12 +50,12 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 
 
 def linear(layer: nn.Linear, x: Tensor) -> Tensor:
-    """Return the layer's product, and then its bias, which a compiler adds where the product is read next."""
+    """Apply a linear layer; the separate bias lets a compiler add it where the product is read next."""
     return F.linear(x, layer.weight) + layer.bias
 
 
 def gelu(x: Tensor) -> Tensor:
-    """GELU in its tanh form (Hendrycks & Gimpel 2016), by (1 + tanh u) / 2 = sigmoid(2 u): fewer operations."""
+    """Compute the tanh form of GELU (Hendrycks & Gimpel 2016) as (1 + tanh u) / 2 = sigmoid(2 u)."""
     wide = x.float()
     weighted: Tensor = wide * torch.sigmoid(wide * (GELU_SLOPE + GELU_SLOPE * GELU_CUBE * wide.square()))
     return weighted.to(x.dtype)
@@ -84,10 +84,10 @@ class CodeGenAttention(nn.Module):
         return self.out_proj(attended.transpose(1, 2).reshape(batch, time, width))  # type: ignore[no-any-return]
 
     def _by_part(self) -> Tensor:
-        """Return the projection's rows: all queries, all keys, all values, those that turn together half a head apart.
+        """Return the projection's rows: all queries, all keys, all values, with rotary pairs half a head apart.
 
-        GPT-J's pairs are neighbours, which processors and GPUs read one by one. Queries and keys may change the order
-        of their channels alike, since only their products count.
+        GPT-J's pairs are adjacent channels, which processors and GPUs read one by one. Queries and keys may share any
+        order of channels, since only their products matter.
         """
         width, groups, head_dim = self.config.n_embd, self.config.qkv_groups, self.config.head_dim
         query, value, key = self.qkv_proj.weight.view(groups, 3, -1, width).unbind(1)
@@ -112,7 +112,7 @@ class MLP(nn.Module):
 
 
 class Block(nn.Module):
-    """GPT-J's parallel block: one layer norm feeds attention and MLP, both are added to the residual."""
+    """GPT-J's parallel block: one layer norm feeds attention and MLP, and both are added to the residual."""
 
     def __init__(self, config: CodeGenConfig) -> None:
         super().__init__()
@@ -152,7 +152,7 @@ class CodeGen(nn.Module):
         self.register_buffer("sin", sin, persistent=False)
 
     def init_weights(self, generator: torch.Generator) -> None:
-        """Normal(0, 0.02) weights, zero biases; projections into the residual are scaled by 1/sqrt(2 n_layer)."""
+        """Set weights to Normal(0, 0.02) and biases to zero; residual projections are scaled by 1/sqrt(2 n_layer)."""
         residual = 0.02 / math.sqrt(2 * self.config.n_layer)
         for name, parameter in self.named_parameters():
             if parameter.ndim == 2:
@@ -162,7 +162,7 @@ class CodeGen(nn.Module):
                 nn.init.constant_(parameter, 1.0 if ".ln_" in name and name.endswith("weight") else 0.0)
 
     def hidden(self, tokens: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Final hidden states [batch, time, n_embd] of token ids [batch, time]; see `forward` for `mask`."""
+        """Return final hidden states [batch, time, n_embd] of token ids [batch, time]; see `forward` for `mask`."""
         time = tokens.shape[1]
         cos, sin = self.cos[:time].float(), self.sin[:time].float()
         x = self.transformer.wte(tokens)
@@ -171,21 +171,21 @@ class CodeGen(nn.Module):
         return self.transformer.ln_f(x)  # type: ignore[no-any-return]
 
     def forward(self, tokens: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Logits [batch, time, vocab_size].
+        """Return logits [batch, time, vocab_size].
 
         Args:
             tokens: ids [batch, time], time <= n_positions.
-            mask: True where a query (row) may see a key (column), broadcastable to
-                [batch, heads, time, time]; None is the causal mask. See `region_mask`.
+            mask: True where a query (row) may attend to a key (column), broadcastable to [batch, heads, time, time];
+                None is the causal mask. See `make_region_mask`.
         """
         return linear(self.lm_head, self.hidden(tokens, mask))
 
 
 def region_mask(regions: Tensor) -> Tensor:
-    """Mask in which each prompt sees itself whole and the rest is causal (prefix LM, Raffel et al. 2020).
+    """Make a mask with bidirectional attention within each prompt, causal elsewhere (prefix LM, Raffel et al. 2020).
 
     Args:
-        regions: int [batch, time], the number of the prompt that a token belongs to, from 1; 0 outside.
+        regions: int [batch, time], number of the prompt that a token belongs to, from 1; 0 outside prompts.
 
     Returns:
         bool [batch, 1, time, time].
@@ -198,7 +198,7 @@ def region_mask(regions: Tensor) -> Tensor:
 
 @torch.no_grad()
 def model_losses(model: CodeGen, batch: Batch) -> npt.NDArray[np.float32]:
-    """Cross entropy of every label of a batch; see `evaluate.TokenLosses`."""
+    """Compute the cross entropy of every label of a batch; see `evaluate.TokenLosses`."""
     device = model.lm_head.weight.device
     mask = region_mask(torch.from_numpy(batch.regions).to(device)) if batch.regions.any() else None
     logits = model(torch.from_numpy(batch.tokens).to(device), mask).float().flatten(0, 1)
@@ -208,15 +208,15 @@ def model_losses(model: CodeGen, batch: Batch) -> npt.NDArray[np.float32]:
 
 
 def load_model(checkpoint: Checkpoint) -> CodeGen:
-    """Return a checkpoint's model, float32, for inference.
+    """Load a checkpoint's float32 model for inference.
 
     Raises:
-        TrainingError: it is CodeGen2.5's, whose network is another.
+        TrainingError: the checkpoint is CodeGen2.5, which is a different network.
     """
     if checkpoint.config.family != CODEGEN2:
         raise TrainingError(
             f"{checkpoint.folder} is a CodeGen2.5 checkpoint, which can be converted but not trained here;"
-            " choose a CodeGen2 one."
+            " choose a CodeGen2 checkpoint."
         )
     model = CodeGen(checkpoint.config)
     model.load_state_dict({name: torch.from_numpy(checkpoint.tensor(name)) for name in checkpoint.names()})

@@ -1,8 +1,8 @@
-"""Matrices rounded in training as int4 will round them: the network learns to live with it (Jacob et al. 2018).
+"""Quantization-aware training: matrices rounded in training as int4 will round them (Jacob et al. 2018).
 
-The float32 masters stay as they are; the working copies that compute are rounded, and the gradient at the rounded
-weight is taken for the master's (the straight-through estimator, Bengio et al. 2013). A run's checkpoint has the
-rounded matrices, on whose values the export's own search for ranges then lands again.
+The float32 master weights do not change. The working copies are rounded, and the gradient at the rounded weight is used
+for the master (straight-through estimator, Bengio et al. 2013). A run's checkpoint has the rounded matrices; the
+export's search for ranges finds the same values again.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from cg2ls.models.int4 import BLOCK_SIZE, MIN_MOVED_GAIN_SHARE
 LEVELS = 15
 
 NORM_FED_MATRICES = ("attn.qkv_proj.weight", "mlp.fc_in.weight")
-"""Matrices that are rounded with their norm's gain in them, since the gain moves there at export."""
+"""Matrices rounded together with their norm's gain, since the export moves the gain into them."""
 
 
 def round_int4(matrix: Tensor) -> Tensor:
-    """Return the nearest matrix whose blocks have 16 evenly spaced values, zero among them.
+    """Round a matrix to the nearest one whose blocks have 16 evenly spaced values, including zero.
 
     Args:
         matrix: float32 [outputs, inputs], inputs a multiple of `BLOCK_SIZE`.
@@ -36,11 +36,11 @@ def round_int4(matrix: Tensor) -> Tensor:
 
 
 def round_matrix(name: str, masters: Mapping[str, Tensor]) -> Tensor:
-    """Return a matrix of a block, float32, as it will compute when it has been exported to int4.
+    """Return a block's float32 matrix with the values that it will have in an int4 export.
 
     Args:
-        name: of the matrix.
-        masters: all weights by name.
+        name: name of the matrix.
+        masters: all master weights by name.
     """
     matrix = masters[name]
     if not name.endswith(NORM_FED_MATRICES):

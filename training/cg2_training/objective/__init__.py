@@ -1,9 +1,9 @@
 """The training objective: causal LM and file-level span corruption, mixed per row.
 
-Recipe of the CodeGen2 paper (arXiv 2305.02309) as far as it is known: a row is left alone or corrupted with
-equal chance; a row that holds several documents is split at their boundaries and each part is corrupted by
-itself; the share of masked text is drawn anew for each part and span lengths are uniform. The ranges, cuts
-between characters and spans that end at a line are this project's choice, as is whatever is an option.
+This follows the CodeGen2 paper (arXiv 2305.02309) as far as its recipe is known. A row is causal or corrupted with
+equal probability. A row that holds several documents is split at their boundaries, and each part is corrupted
+separately. The masked share is drawn for each part, and span lengths are uniform. This project chose the ranges,
+cuts between characters, spans that end at a line end, and everything that is an option.
 """
 
 from cg2_training.objective.config import IGNORED, INFILLS, ObjectiveConfig, make_labels

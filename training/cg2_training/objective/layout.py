@@ -1,4 +1,4 @@
-"""From text and spans to the tokens of one part of a row."""
+"""Layout of text and spans as the tokens of one part of a row."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from cg2_training.objective.placement import Span
 from cg2ls.models.codegen2 import CodeTokenizer, SpecialTokens
 
 FRAME_TOKENS = 3
-"""Tokens of a corrupted part beside its text and its spans: `<|endoftext|>`, `<sep>`, `<|endoftext|>`."""
+"""Tokens of a corrupted part in addition to its text and spans: `<|endoftext|>`, `<sep>`, `<|endoftext|>`."""
 
 TOKENS_PER_SPAN = 3
 """Tokens that each span adds: its mask, twice, and `<eom>`."""
 
 MAX_CUTS = 3
-"""Of a piece that is cut into fragments."""
+"""Maximum number of cuts in a piece that is cut into fragments."""
 
 
 @dataclass
 class CorruptedPart:
-    """One part, its pieces tokenized each by itself, since spans are cut between characters.
+    """One part of a row, with each piece tokenized separately, since spans are cut between characters.
 
     Attributes:
-        kept: tokens before, between and behind the spans.
-        masked: tokens of the spans, one fewer than of `kept`.
+        kept: tokens before, between and after the spans.
+        masked: tokens of the spans; one entry fewer than `kept`.
     """
 
     kept: list[list[int]]
     masked: list[list[int]]
 
     def __len__(self) -> int:
-        """How many tokens `lay_out` returns."""
+        """Return the number of tokens of `lay_out`."""
         return sum(map(len, self.kept + self.masked)) + FRAME_TOKENS + TOKENS_PER_SPAN * len(self.masked)
 
     def shorten(self, tokens: int) -> bool:
-        """Take so many tokens away from the text's end, or its beginning; returns whether there are so many."""
+        """Remove tokens from the text's end or beginning; tell whether there are that many."""
         if len(self.kept[-1]) >= tokens:
             self.kept[-1] = self.kept[-1][: len(self.kept[-1]) - tokens]
         elif len(self.kept[0]) >= tokens:
@@ -48,16 +48,16 @@ class CorruptedPart:
         return True
 
     def lay_out(self, special: SpecialTokens) -> list[int]:
-        """Return the masked text, then every span as an answer.
+        """Return the masked text, followed by every span as an answer.
 
             kept <mask_1> kept <mask_2> kept <|endoftext|><sep><mask_1> span <eom><mask_2> span <eom><|endoftext|>
 
-        The last `<|endoftext|>` is what the published models write behind an answer.
+        The published models write the last `<|endoftext|>` after an answer.
         """
         prompt = list(self.kept[0])
         answers: list[int] = []
-        for number, (span, behind) in enumerate(zip(self.masked, self.kept[1:], strict=True), start=1):
-            prompt += [special.mask(number), *behind]
+        for number, (span, following) in enumerate(zip(self.masked, self.kept[1:], strict=True), start=1):
+            prompt += [special.mask(number), *following]
             answers += [special.mask(number), *span, special.eom]
         return [*prompt, special.end_of_text, special.sep, *answers, special.end_of_text]
 
@@ -70,14 +70,14 @@ def cut_part(
     fragment_share: float = 0.0,
     rng: np.random.Generator | None = None,
 ) -> CorruptedPart:
-    """Cut a text at its spans and tokenizes the pieces.
+    """Cut a text at its spans and tokenize the pieces.
 
     Args:
-        text: the part.
-        spans: what is masked.
-        tokenizer: of the model.
-        fragment_share: chance that a piece is cut further before it is tokenized.
-        rng: decides where; needed for a `fragment_share` above 0.
+        text: text of the part.
+        spans: character ranges to mask.
+        tokenizer: tokenizer of the model.
+        fragment_share: probability that a piece is cut further before it is tokenized.
+        rng: random generator for these cuts; needed if `fragment_share` is above 0.
     """
     bounds = [0, *(edge for span in spans for edge in span), len(text)]
     pieces = [text[a:b] for a, b in pairwise(bounds)]
@@ -93,7 +93,7 @@ def corrupt(
     fragment_share: float = 0.0,
     rng: np.random.Generator | None = None,
 ) -> list[int]:
-    """Tokens of one part as `CorruptedPart.lay_out` orders them; arguments as of `cut_part`."""
+    """Return the tokens of one part in the order of `CorruptedPart.lay_out`; see `cut_part` for the arguments."""
     part = cut_part(text, spans, tokenizer, fragment_share=fragment_share, rng=rng)
     return part.lay_out(tokenizer.special)
 
@@ -110,7 +110,7 @@ def _encode(
 
 
 def cut_fragments(piece: str, share: float, rng: np.random.Generator) -> list[str]:
-    """Return the piece whole, or with chance `share` cut at 1 to `MAX_CUTS` uniform points."""
+    """Return the whole piece or, with probability `share`, its fragments between 1 to `MAX_CUTS` uniform cuts."""
     if len(piece) < 2 or rng.random() >= share:
         return [piece]
     cuts = sorted({int(cut) for cut in rng.integers(1, len(piece), size=rng.integers(1, MAX_CUTS + 1))})

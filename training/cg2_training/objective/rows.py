@@ -1,4 +1,4 @@
-"""From the tokens of a packed row to the tokens that are trained on."""
+"""Training rows made from packed rows of tokens."""
 
 from __future__ import annotations
 
@@ -14,17 +14,16 @@ from cg2_training.objective.spans import choose_spans
 from cg2ls.models.codegen2 import CodeTokenizer
 
 TRIM_DIVISOR = 16
-"""A part is shortened after it is tokenized by at most this fraction; beyond, its spans are drawn for less text."""
+"""A tokenized part is shortened by at most this fraction; beyond it, spans are drawn again for less text."""
 
 
 @dataclass
 class Row:
-    """Tokens of a row and which of them belong to a prompt.
+    """Tokens of a row, with the prompt that each belongs to.
 
     Attributes:
         tokens: ids.
-        regions: for each token the number of the prompt it belongs to, counted from 1; 0 outside of prompts.
-            Only a prefix LM asks for them.
+        regions: number of each token's prompt, counted from 1; 0 outside prompts. Only a prefix LM uses it.
     """
 
     tokens: list[int] = field(default_factory=list)
@@ -45,39 +44,39 @@ def corrupt_row(
     *,
     max_tokens: int,
 ) -> Row:
-    """Corrupt each document part of a packed row by itself, so that the whole fits in `max_tokens`.
+    """Corrupt each document part of a packed row separately, so that the result fits into `max_tokens`.
 
-    Marks and cuts make a part longer than its text was. What does not fit is text at the end of the row, never an
-    answer. Parts end at `<|endoftext|>`, which the corrupted form replaces by its own.
+    Special tokens and cuts make a part longer than its text. Text at the end of the row is dropped if it does not fit,
+    but never an answer. Parts end at `<|endoftext|>`, which the corrupted form replaces with its own.
 
     Args:
-        row: the packed tokens.
-        tokenizer: of the model.
-        config: what is masked.
-        rng: decides.
-        max_tokens: most tokens of the row that is made.
+        row: packed tokens.
+        tokenizer: tokenizer of the model.
+        config: options of the objective.
+        rng: random generator.
+        max_tokens: maximum number of tokens in the result.
     """
     special = tokenizer.special
     out = Row()
     for part, ended in _parts(row, special.end_of_text):
-        room = max_tokens - len(out.tokens)
+        remaining = max_tokens - len(out.tokens)
         seed = int(rng.integers(1 << 62))
-        if tokens := _corrupted(part, tokenizer, config, seed, room):
+        if tokens := _corrupt_part(part, tokenizer, config, seed, remaining):
             out.add(tokens, tokens.index(special.sep) + 1)
         elif part:
-            out.add([*part, *ended][:room], 0)
+            out.add([*part, *ended][:remaining], 0)
     return out
 
 
-def _corrupted(
-    part: Sequence[int], tokenizer: CodeTokenizer, config: ObjectiveConfig, seed: int, room: int
+def _corrupt_part(
+    part: Sequence[int], tokenizer: CodeTokenizer, config: ObjectiveConfig, seed: int, max_tokens: int
 ) -> list[int]:
-    """Return a part corrupted in at most `room` tokens; empty where that leaves too little to mask.
+    """Corrupt a part in at most `max_tokens` tokens; return an empty list if too little text is left to mask.
 
-    A few tokens too many are taken off the text around the spans. Otherwise the same numbers are drawn for a shorter
-    text, so that what is masked does not depend on how much fits.
+    A small excess of tokens is removed from the text around the spans. For a larger excess, the same random numbers are
+    drawn for a shorter text. So the masked share does not depend on the available space.
     """
-    kept = min(len(part), room - FRAME_TOKENS - TOKENS_PER_SPAN)
+    kept = min(len(part), max_tokens - FRAME_TOKENS - TOKENS_PER_SPAN)
     while kept > 0:
         rng = np.random.default_rng(seed)
         text = tokenizer.decode_bytes(part[:kept]).decode("utf-8", errors="ignore")
@@ -86,18 +85,18 @@ def _corrupted(
         if not spans:
             return []
         size = kept + FRAME_TOKENS + TOKENS_PER_SPAN * len(spans)
-        if size - room <= kept // TRIM_DIVISOR:
+        if size - max_tokens <= kept // TRIM_DIVISOR:
             made = cut_part(text, spans, tokenizer, fragment_share=config.fragment_share, rng=rng)
             size = len(made)
-            excess = size - room
+            excess = size - max_tokens
             if excess <= 0 or (excess <= kept // TRIM_DIVISOR and made.shorten(excess)):
                 return made.lay_out(tokenizer.special)
-        kept = min(kept - 1, kept * room // size)
+        kept = min(kept - 1, kept * max_tokens // size)
     return []
 
 
 def token_starts(tokens: Sequence[int], text: str, tokenizer: CodeTokenizer) -> IntArray | None:
-    """Characters of the text at which its tokens begin; None where the text lost incomplete characters."""
+    """Return the character offsets of the text's tokens; None if the text lost incomplete characters."""
     table = tokenizer.token_bytes
     ends = np.cumsum([len(table[token]) for token in tokens])
     starts = np.concatenate([[0], ends[:-1]])
@@ -112,7 +111,7 @@ def token_starts(tokens: Sequence[int], text: str, tokenizer: CodeTokenizer) -> 
 
 
 def make_causal_row(row: Sequence[int], end_of_text: int, rng: np.random.Generator | None = None) -> Row:
-    """Return a row as it is; given `rng`, a uniform beginning of every part is its prompt, as a prefix LM is trained."""
+    """Return a row unchanged; with `rng`, a uniform beginning of every part becomes its prompt (prefix LM)."""
     out = Row()
     for part, ended in _parts(row, end_of_text):
         out.add([*part, *ended], 0 if rng is None else int(rng.integers(0, len(part) + 1)))
@@ -120,7 +119,7 @@ def make_causal_row(row: Sequence[int], end_of_text: int, rng: np.random.Generat
 
 
 def _parts(row: Sequence[int], end_of_text: int) -> Iterator[tuple[list[int], list[int]]]:
-    """What stands between the ends of documents, each with its end; the last has none and may be empty."""
+    """Yield the text between document ends, each with its end token; the last has none and may be empty."""
     part: list[int] = []
     for token in row:
         if token == end_of_text:

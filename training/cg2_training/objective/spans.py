@@ -1,4 +1,4 @@
-"""Which characters of a text are masked.
+"""Choice of the characters of a text to mask.
 
 Spans are disjoint, ordered, non-empty ranges of characters, and neighbours never touch.
 """
@@ -14,10 +14,10 @@ from cg2_training.objective.placement import IntArray, Span, draw_covering_spans
 from cg2_training.objective.syntax import draw_syntax_spans
 
 CHARS_PER_TOKEN = 3
-"""About what code has; UL2 states its lengths in tokens."""
+"""Approximate value for code; UL2 states its lengths in tokens."""
 
 UL2_DENOISERS = ((0.15, 3), (0.15, 32), (0.5, 3))
-"""Share masked and mean span in tokens: R, and the two extremes X (Tay et al. 2022, table 1, for short inputs)."""
+"""Masked share and mean span in tokens: R, and the two extremes X (Tay et al. 2022, table 1, for short inputs)."""
 
 
 def choose_spans(
@@ -28,24 +28,24 @@ def choose_spans(
     masks: int,
     boundaries: IntArray | None = None,
 ) -> list[Span]:
-    """Choose the spans of one part of a row; none where the text is too short.
+    """Choose the spans of one part of a row; the list is empty if the text is too short.
 
     Args:
-        text: the part.
-        config: what is masked.
-        rng: decides.
-        masks: how many masks the vocabulary has.
-        boundaries: characters at which the text's tokens begin, in order; needed for `token_start_share`.
+        text: text of the part.
+        config: options of the objective.
+        rng: random generator.
+        masks: number of masks in the vocabulary.
+        boundaries: sorted character offsets of the text's tokens; needed for `token_start_share`.
     """
     if len(text) < 2:
         return []
-    spans = _drawn(text, config, rng, masks)
+    spans = _draw_spans(text, config, rng, masks)
     if config.token_start_share and boundaries is not None:
-        spans = _from_token_starts(spans, boundaries, config, rng)
+        spans = _move_starts_to_tokens(spans, boundaries, config, rng)
     return spans
 
 
-def _drawn(text: str, config: ObjectiveConfig, rng: np.random.Generator, masks: int) -> list[Span]:
+def _draw_spans(text: str, config: ObjectiveConfig, rng: np.random.Generator, masks: int) -> list[Span]:
     if config.infill == "psm":
         return draw_psm_span(len(text), rng)
     if config.infill == "ul2":
@@ -58,28 +58,29 @@ def _drawn(text: str, config: ObjectiveConfig, rng: np.random.Generator, masks: 
         return spans
     spans = draw_uniform_spans(len(text), config, rng, masks=masks)
     if config.early_start_share:
-        spans = _from_line_starts(text, spans, config, rng)
-    return _to_line_ends(text, spans, config, rng)
+        spans = _move_starts_to_lines(text, spans, config, rng)
+    return _move_ends_to_lines(text, spans, config, rng)
 
 
 def draw_uniform_spans(
     size: int, config: ObjectiveConfig, rng: np.random.Generator, *, masks: int
 ) -> list[Span]:
-    """Spans of uniform lengths that cover a share of the text which is drawn first."""
+    """Draw a share of the text, then spans of uniform lengths that cover it."""
     share = rng.uniform(config.min_mask_ratio, config.max_mask_ratio)
     return draw_covering_spans(share, size, config.max_span_chars, min(config.max_spans, masks), rng)
 
 
 def draw_psm_span(size: int, rng: np.random.Generator) -> list[Span]:
-    """Return the one span between two uniform cuts; none if they fall together."""
+    """Draw the one span between two uniform cuts; return no span if they coincide."""
     start, end = sorted(int(cut) for cut in rng.integers(0, size + 1, size=2))
     return [(start, end)] if start < end else []
 
 
 def draw_ul2_spans(size: int, masks: int, rng: np.random.Generator) -> list[Span]:
-    """Spans of one of UL2's denoisers, each as likely: R, the two X, or S, which masks all behind a uniform cut.
+    """Draw the spans of one of UL2's denoisers with equal probability: R, the two X, or S.
 
-    A denoiser has as many spans as its share needs; where the vocabulary has fewer masks, spans are longer.
+    S masks all text after a uniform cut. A denoiser has as many spans as its share needs; if the vocabulary has too few
+    masks, the spans are longer.
     """
     chosen = int(rng.integers(len(UL2_DENOISERS) + 1))
     if chosen == len(UL2_DENOISERS):
@@ -88,28 +89,28 @@ def draw_ul2_spans(size: int, masks: int, rng: np.random.Generator) -> list[Span
     return draw_covering_spans(share, size, 2 * tokens * CHARS_PER_TOKEN - 1, masks, rng)
 
 
-def _to_line_ends(
+def _move_ends_to_lines(
     text: str, spans: Sequence[Span], config: ObjectiveConfig, rng: np.random.Generator
 ) -> list[Span]:
-    """Move the ends of some spans to just behind the nearest newline, where the next span leaves room.
+    """Move the ends of some spans to just after the nearest newline, where the next span allows it.
 
-    The nearest, before or behind, so that the share masked stays what was drawn.
+    The nearest newline may be before or after the drawn end, so that the expected masked share does not change.
     """
     limits = [start for start, _ in spans[1:]] + [len(text) + 1]
     drawn = []
     for (start, end), limit in zip(spans, limits, strict=True):
         if rng.random() < config.line_end_share:
-            behind, before = text.find("\n", end - 1) + 1, text.rfind("\n", start, end - 1) + 1
-            ends = [at for at in (behind, before) if start < at < limit]
+            after, before = text.find("\n", end - 1) + 1, text.rfind("\n", start, end - 1) + 1
+            ends = [at for at in (after, before) if start < at < limit]
             end = min(ends, key=lambda at: abs(at - end), default=end)
         drawn.append((start, end))
     return drawn
 
 
-def _from_line_starts(
+def _move_starts_to_lines(
     text: str, spans: Sequence[Span], config: ObjectiveConfig, rng: np.random.Generator
 ) -> list[Span]:
-    """Move some spans back, so that they begin with their first line or the one before, where there is room."""
+    """Move some spans back to the start of their first line or of the line before, where there is space."""
     limits = [-1] + [end for _, end in spans[:-1]]
     drawn = []
     for (start, end), limit in zip(spans, limits, strict=True):
@@ -123,16 +124,16 @@ def _from_line_starts(
     return drawn
 
 
-def _from_token_starts(
+def _move_starts_to_tokens(
     spans: Sequence[Span], boundaries: IntArray, config: ObjectiveConfig, rng: np.random.Generator
 ) -> list[Span]:
-    """Move the starts of some spans to the nearest token boundary, before or behind, where there is room."""
+    """Move the starts of some spans to the nearest token boundary, before or after, where there is space."""
     drawn: list[Span] = []
     limit = -1
     for start, end in spans:
         if rng.random() < config.token_start_share:
-            behind = int(np.searchsorted(boundaries, start))
-            near = [int(at) for at in boundaries[max(0, behind - 1) : behind + 1] if limit < at < end]
+            after = int(np.searchsorted(boundaries, start))
+            near = [int(at) for at in boundaries[max(0, after - 1) : after + 1] if limit < at < end]
             start = min(near, key=lambda at: abs(at - start), default=start)
         drawn.append((start, end))
         limit = end
@@ -142,30 +143,31 @@ def _from_token_starts(
 def draw_dense_spans(
     text: str, config: ObjectiveConfig, rng: np.random.Generator, *, masks: int
 ) -> list[Span]:
-    """Spans on random lines, at most one a line and none on neighbouring lines, which could touch.
+    """Draw short spans within lines, as an editor requests them.
 
-    Their share of the text is what their number and lengths make it, never above `max_mask_ratio`.
+    A line has at most one span; adjacent lines, where spans could touch, never both have one. The number and lengths of
+    the spans decide the masked share, which never exceeds `max_mask_ratio`.
     """
     lines = _lines(text)[int(rng.integers(2)) :: 2]
     lines = [(start, end) for start, end in lines if text[start:end].strip()]
     rng.shuffle(lines)
-    room = config.max_mask_ratio * len(text)
+    remaining = config.max_mask_ratio * len(text)
     spans: list[Span] = []
     for first, last in lines[: min(config.max_spans, masks)]:
-        # Nobody is asked to complete indentation.
+        # Indentation is never requested alone.
         first += len(text[first:last]) - len(text[first:last].lstrip())
         start = int(rng.integers(first, last))
         end = min(last, start + int(rng.integers(1, config.dense_span_chars + 1)))
         if rng.random() < config.line_end_share:
             end = last
-        if (room := room - (end - start)) < 0:
+        if (remaining := remaining - (end - start)) < 0:
             break
         spans.append((start, end))
     return sorted(spans)
 
 
 def _lines(text: str) -> list[Span]:
-    """Character ranges of the lines, newlines not included."""
+    """Return the character ranges of the lines, without newlines."""
     found, start = [], 0
     for line in text.split("\n"):
         found.append((start, start + len(line)))

@@ -14,32 +14,34 @@ from cg2_training.objective.placement import Span
 
 
 def draw_syntax_spans(text: str, config: ObjectiveConfig, rng: np.random.Generator) -> list[Span]:
-    """Nodes drawn at random as long as one fits in what is left of the drawn share of the text.
+    """Draw random nodes until none fits into the rest of the drawn share of the text.
 
-    A node is the likelier the more characters it has, since a random span of characters would lie in it the more
-    often too. Text that a row cuts off still has a tree, with errors where it was cut.
+    The probability of a node is proportional to its characters, as for a random span of characters. Text that a row
+    cuts off still has a tree, with errors at the cut.
 
     Raises:
         TrainingError: the grammar is not installed.
     """
-    room = rng.uniform(config.min_mask_ratio, config.max_mask_ratio) * len(text)
+    remaining = rng.uniform(config.min_mask_ratio, config.max_mask_ratio) * len(text)
     nodes = [
         (start, end)
         for start, end in _nodes(text, config.syntax_language)
-        if end - start <= min(room, config.max_span_chars)
+        if end - start <= min(remaining, config.max_span_chars)
     ]
     chosen: list[Span] = []
     while nodes and len(chosen) < config.max_spans:
         sizes = np.array([end - start for start, end in nodes], dtype=np.float64)
         start, end = nodes[int(rng.choice(len(nodes), p=sizes / sizes.sum()))]
         chosen.append((start, end))
-        room -= end - start
-        nodes = [(one, other) for one, other in nodes if (other < start or one > end) and other - one <= room]
+        remaining -= end - start
+        nodes = [
+            (one, other) for one, other in nodes if (other < start or one > end) and other - one <= remaining
+        ]
     return sorted(chosen)
 
 
 def _nodes(text: str, language: str) -> list[Span]:
-    """Character ranges of the named nodes without the root, each range once."""
+    """Return the character ranges of the named nodes except the root, each range once."""
     data = text.encode()
     at = _character_offsets(text)
     ranges: set[Span] = set()
@@ -53,7 +55,7 @@ def _nodes(text: str, language: str) -> list[Span]:
 
 
 def _character_offsets(text: str) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """For each byte of the UTF-8 text, and its end, the character it lies in."""
+    """Map each byte offset of the UTF-8 text, its end included, to a character offset."""
     if text.isascii():
         return np.arange(len(text) + 1)
     widths = [len(character.encode()) for character in text]
@@ -65,9 +67,9 @@ def _parser(language: str) -> Any:
     try:
         tree_sitter = importlib.import_module("tree_sitter")
         grammar = importlib.import_module(f"tree_sitter_{language}")
-    except ModuleNotFoundError as missing:
+    except ModuleNotFoundError as error:
         raise TrainingError(
-            f"objective.syntax_share needs the grammar of {language}: pip install tree-sitter"
-            f" tree-sitter-{language} ({missing.name} is not installed)."
+            f"objective.syntax_share needs the grammar of {language}; install it with: pip install tree-sitter"
+            f" tree-sitter-{language} ({error.name} is not installed)."
         ) from None
     return tree_sitter.Parser(tree_sitter.Language(grammar.language()))

@@ -1,1 +1,1 @@
-"""Optimizers."""
+"""Optimizers and the learning-rate schedule."""

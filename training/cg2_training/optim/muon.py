@@ -1,6 +1,7 @@
-"""Muon in the precision that the hardware is fast in; PyTorch's own always orthogonalizes in bfloat16.
+"""Muon in the precision that is fast on the hardware.
 
-Without bfloat16 instructions that took longer than the rest of a step.
+PyTorch's Muon always orthogonalizes in bfloat16. Without bfloat16 instructions that took longer than the rest of a
+step.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor
 
 QUINTIC = (3.4445, -4.7750, 2.0315)
-"""Coefficients of the Newton-Schulz iteration (Jordan et al. 2024): steep at zero, near one further on."""
+"""Coefficients of the Newton-Schulz iteration (Jordan et al. 2024): steep at zero, near one elsewhere."""
 
 ITERATIONS = 5
 
@@ -19,7 +20,7 @@ MIN_NORM = 1e-7
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum, orthogonalize (Jordan et al. 2024), scaled to AdamW's update size (Liu et al. 2025, 2502.16982)."""
+    """Orthogonalized momentum (Jordan et al. 2024), scaled to AdamW's update size (Liu et al. 2025, 2502.16982)."""
 
     def __init__(
         self,
@@ -34,17 +35,17 @@ class Muon(torch.optim.Optimizer):
 
         Args:
             matrices: parameters [outputs, inputs].
-            lr: learning rate, in the scale of AdamW's.
-            weight_decay: decoupled.
-            dtype: what the orthogonalization multiplies in.
-            momentum: share of the past in the running mean of the gradients, with Nesterov's look ahead.
+            lr: learning rate, on AdamW's scale.
+            weight_decay: decoupled weight decay.
+            dtype: dtype of the orthogonalization's products.
+            momentum: weight of the past in the running mean of the gradients, with Nesterov's look-ahead.
         """
         super().__init__(matrices, {"lr": lr, "weight_decay": weight_decay, "momentum": momentum})
         self.dtype = dtype
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
-        """One update of every matrix that has a gradient."""
+        """Update every matrix that has a gradient."""
         assert closure is None
         for group in self.param_groups:
             momentum, lr = group["momentum"], group["lr"]
@@ -61,12 +62,12 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonalize(matrix: Tensor) -> Tensor:
-    """Return a matrix with about the same singular vectors and singular values near one, by Newton-Schulz."""
+    """Return a matrix with nearly the same singular vectors and singular values near one (Newton-Schulz)."""
     if matrix.shape[0] > matrix.shape[1]:
         return orthogonalize(matrix.T).T
     a, b, c = QUINTIC
-    found: Tensor = matrix / matrix.norm().clamp_min(MIN_NORM)
+    result: Tensor = matrix / matrix.norm().clamp_min(MIN_NORM)
     for _ in range(ITERATIONS):
-        gram = found @ found.T
-        found = torch.addmm(found, torch.addmm(gram, gram, gram, beta=b, alpha=c), found, beta=a)
-    return found
+        gram = result @ result.T
+        result = torch.addmm(result, torch.addmm(gram, gram, gram, beta=b, alpha=c), result, beta=a)
+    return result

@@ -17,11 +17,11 @@ from cg2ls.privacy import hub_kernels_refused
 
 
 def lr_scale(step: int, steps: int, config: OptimizerSection) -> float:
-    """Learning rate over its peak at a step (counted from 0) of `steps`.
+    """Return the learning rate over its peak at a step (counted from 0) of `steps`.
 
-    Linear warm-up, then a cosine with a constant tail or a constant with a linear decay ("wsd", Hu et al. 2024,
-    arXiv 2404.06395), both ending at `final_lr_ratio`. Where a decay begins before the warm-up is over, the lower rate
-    of the two counts.
+    After a linear warm-up comes a cosine with a constant tail, or a constant with a linear decay ("wsd", Hu et al.
+    2024, arXiv 2404.06395). Both end at `final_lr_ratio`. If the decay begins before the warm-up ends, the lower of the
+    two rates is used.
     """
     warm = min(1.0, (step + 1) / max(1, config.warmup_steps))
     low = config.final_lr_ratio
@@ -35,10 +35,10 @@ def lr_scale(step: int, steps: int, config: OptimizerSection) -> float:
 
 
 class MasterOptimizer:
-    """Optimizes a model's parameters in float32: copies of them where the model computes with others.
+    """Optimizer of float32 master weights: the model's parameters, or copies if the model computes in another dtype.
 
     Attributes:
-        rounding: whether the model computes with hidden matrices rounded as int4 rounds them.
+        rounding: whether the model computes with hidden matrices rounded as in int4.
     """
 
     def __init__(
@@ -47,16 +47,16 @@ class MasterOptimizer:
         """Prepare.
 
         Args:
-            model: float32.
-            config: which optimizer, and its settings.
-            dtype: what Muon multiplies in.
-            may_round: whether `round_weights` will be asked for.
+            model: float32 model.
+            config: optimizer and its settings.
+            dtype: dtype of Muon's products.
+            may_round: whether `round_weights` may be called.
         """
         self.config = config
         self.rounding = False
         self.names = [name for name, _ in model.named_parameters()]
         self.working = [parameter for _, parameter in model.named_parameters()]
-        # Of a float32 model these are the parameters themselves, and publishing them is no work.
+        # For a float32 model these are the parameters themselves, and publishing them costs nothing.
         self.master = [parameter.detach().float() for parameter in self.working]
         if may_round:
             self.master = [master.clone() for master in self.master]
@@ -77,9 +77,9 @@ class MasterOptimizer:
         self.peaks = [config.lr, config.muon_lr]
 
     def step(self, scale: float) -> float:
-        """One update at `scale` times the peak learning rate; returns the gradient norm before clipping.
+        """Update once at `scale` times the peak learning rate; return the gradient norm before clipping.
 
-        Gradients are taken from the model and cleared. Nothing is changed if the norm is not finite.
+        The model's gradients are cleared. A norm that is not finite changes nothing.
         """
         self._take_gradients()
         norm = float(nn.utils.clip_grad_norm_(self.master, self.config.clip))
@@ -95,25 +95,25 @@ class MasterOptimizer:
 
     @torch.no_grad()
     def _take_gradients(self) -> None:
-        """Give the masters the model's gradients, in float32, and clears them there."""
-        given = [working.grad for working in self.working if working.grad is not None]
-        assert len(given) == len(self.working)
-        if given[0].dtype != torch.float32:
-            rounded = given
-            given = [torch.empty_like(master) for master in self.master]
-            torch._foreach_copy_(given, rounded)
-        for master, working, gradient in zip(self.master, self.working, given, strict=True):
+        """Move the model's gradients to the master weights, in float32."""
+        gradients = [working.grad for working in self.working if working.grad is not None]
+        assert len(gradients) == len(self.working)
+        if gradients[0].dtype != torch.float32:
+            low_precision = gradients
+            gradients = [torch.empty_like(master) for master in self.master]
+            torch._foreach_copy_(gradients, low_precision)
+        for master, working, gradient in zip(self.master, self.working, gradients, strict=True):
             master.grad, working.grad = gradient, None
 
     def round_weights(self, wanted: bool) -> None:
-        """Tell whether the model is to compute with rounded matrices from now on (see `model.rounded_weights`)."""
+        """Turn rounded matrices in the model on or off (see `model.rounded_weights`)."""
         if wanted != self.rounding:
             self.rounding = wanted
             self.publish()
 
     @torch.no_grad()
     def publish(self) -> None:
-        """Copy the master weights into the model, rounded if that was asked for."""
+        """Copy the master weights into the model, rounded if rounding is on."""
         targets: list[Tensor] = []
         sources: list[Tensor] = []
         for (_, computed), working in zip(self._computed(), self.working, strict=True):
@@ -125,32 +125,32 @@ class MasterOptimizer:
 
     @torch.no_grad()
     def weights(self) -> dict[str, Tensor]:
-        """Return the weights by name, float32 on the processor: the masters, rounded where the model computes so."""
+        """Return float32 weights on the CPU by name: the masters, rounded where the model's are."""
         return {name: computed.cpu() for name, computed in self._computed()}
 
     def _computed(self) -> Iterator[tuple[str, Tensor]]:
-        """What the model computes with, by name: the masters themselves, or what they are rounded to."""
+        """Yield the weights that the model computes with, by name: the masters or their rounded values."""
         masters = dict(zip(self.names, self.master, strict=True))
         for name, master in masters.items():
             rounds = self.rounding and is_hidden_matrix(name, master)
             yield name, round_matrix(name, masters) if rounds else master
 
     def named_state(self) -> Iterator[tuple[str, Tensor]]:
-        """Master weights and moments by name, for saving."""
+        """Yield master weights and moments by name, for saving."""
         for name, master in zip(self.names, self.master, strict=True):
             yield f"master.{name}", master
             for optimizer in self.optimizers:
                 for key, value in optimizer.state.get(master, {}).items():
-                    shared = key.startswith("qmap")  # one table of bitsandbytes for all parameters
+                    shared = key.startswith("qmap")  # bitsandbytes has one table for all parameters
                     yield f"{key}.{name}", value.clone() if shared else torch.as_tensor(value)
 
     def allocate(self, _name: str, shape: torch.Size, dtype: torch.dtype) -> Tensor:
-        """Return a tensor to read a saved one into."""
+        """Allocate a tensor to read a saved one into."""
         return torch.zeros(shape, dtype=dtype)
 
     @torch.no_grad()
     def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """Restore what `named_state` gave, and the model from it."""
+        """Restore the state of `named_state`, and the model's weights from it."""
         owners: dict[int, torch.optim.Optimizer] = {}
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
@@ -162,7 +162,7 @@ class MasterOptimizer:
                 for key, tensor in ((full.removesuffix(f".{name}"), tensor) for full, tensor in state.items())
                 if "." not in key and key != "master"
             }
-            if "state1" in moments:  # bitsandbytes counts steps in a plain number
+            if "state1" in moments:  # bitsandbytes keeps the step count as a plain number
                 moments["step"] = int(moments["step"])
             if moments:
                 owners[id(master)].state[master] = moments
@@ -170,7 +170,7 @@ class MasterOptimizer:
 
 
 def make_adamw(groups: list[dict[str, Any]], config: OptimizerSection) -> torch.optim.Optimizer:
-    """AdamW with moments in 32 bits, or in 8 (Dettmers et al. 2022, arXiv 2110.02861) where memory is short."""
+    """Create AdamW with 32-bit moments, or with 8-bit ones (Dettmers et al. 2022, arXiv 2110.02861)."""
     betas = (config.beta1, config.beta2)
     if config.name != "adamw8bit":
         return torch.optim.AdamW(groups, lr=config.lr, betas=betas, fused=True)
@@ -186,5 +186,5 @@ def make_adamw(groups: list[dict[str, Any]], config: OptimizerSection) -> torch.
 
 
 def is_hidden_matrix(name: str, parameter: Tensor) -> bool:
-    """Tell whether Muon is meant for this parameter: a matrix that is neither embedding nor head."""
+    """Tell whether Muon applies to a parameter: a matrix that is neither embedding nor head."""
     return parameter.ndim == 2 and "wte" not in name and "lm_head" not in name

@@ -1,4 +1,4 @@
-"""AdamW over weights that are divided among processes."""
+"""AdamW over weights sharded among processes."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 class ShardedOptimizer:
-    """What `MasterOptimizer` is for one process; the float32 weights are the model's own, in shards."""
+    """Counterpart of `MasterOptimizer` for several processes; the float32 weights are the model's own shards."""
 
     def __init__(self, model: nn.Module, config: OptimizerSection) -> None:
         if config.name != "adamw":
             raise TrainingError(
-                f"optimizer.name is {config.name!r}, but several processes can train with adamw only."
+                f"optimizer.name is {config.name!r}, but several processes support only adamw; choose it."
             )
         self.config = config
         self.named = dict(model.named_parameters())
@@ -37,11 +37,11 @@ class ShardedOptimizer:
         )
 
     def step(self, scale: float) -> float:
-        """One update at `scale` times the peak learning rate; returns the gradient norm before clipping.
+        """Update once at `scale` times the peak learning rate; return the gradient norm before clipping.
 
-        Nothing is changed if the norm is not finite.
+        A norm that is not finite changes nothing.
         """
-        norm = float(_whole(nn.utils.clip_grad_norm_(self.named.values(), self.config.clip)))
+        norm = float(_gather(nn.utils.clip_grad_norm_(self.named.values(), self.config.clip)))
         if math.isfinite(norm):
             for group in self.optimizer.param_groups:
                 group["lr"] = self.config.lr * scale
@@ -50,18 +50,18 @@ class ShardedOptimizer:
         return norm
 
     def weights(self) -> dict[str, Tensor]:
-        """Return all weights, float32, gathered on the processor; every process has to ask at the same time."""
-        return {name: _whole(parameter.detach()).cpu() for name, parameter in self.named.items()}
+        """Gather all float32 weights on the CPU; every process must call this at the same time."""
+        return {name: _gather(parameter.detach()).cpu() for name, parameter in self.named.items()}
 
     def named_state(self) -> Iterator[tuple[str, Tensor]]:
-        """Weights and moments by name, each process's part of them as a DTensor, for saving."""
+        """Yield weights and moments by name, for saving; each is this process's part, as a DTensor."""
         for name, parameter in self.named.items():
             yield f"master.{name}", parameter.detach()
             for key, value in self.optimizer.state.get(parameter, {}).items():
                 yield f"{key}.{name}", torch.as_tensor(value)
 
     def allocate(self, name: str, shape: torch.Size, dtype: torch.dtype) -> Tensor:
-        """Return a tensor to read a saved one into: this process's part where it is divided."""
+        """Allocate a tensor to read a saved one into: this process's part of a sharded one."""
         key, _, owner = name.partition(".")
         if key in ("master", *MOMENTS) and self.named[owner].shape == shape:
             return torch.zeros_like(self.named[owner].detach())
@@ -69,7 +69,7 @@ class ShardedOptimizer:
 
     @torch.no_grad()
     def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """Restore what `named_state` gave."""
+        """Restore the state of `named_state`."""
         for name, parameter in self.named.items():
             parameter.copy_(state[f"master.{name}"])
             if f"step.{name}" in state:
@@ -78,5 +78,5 @@ class ShardedOptimizer:
                 }
 
 
-def _whole(tensor: Tensor) -> Tensor:
+def _gather(tensor: Tensor) -> Tensor:
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor

@@ -1,1 +1,1 @@
-"""Training on a borrowed machine: everything is packed here, runs there in legs, and comes back in small files."""
+"""Training on a remote machine without network: pack a run here, train it there in sessions, and collect uploads."""

@@ -1,7 +1,7 @@
-"""Starts a leg on the borrowed machine; packed as `lease.py`, needs nothing but Python.
+"""Start of a session on the remote machine; packed as `remote_session.py`, it needs only Python.
 
-Pieces may arrive a few at a time. Every call takes those that lie beside this script, checks them, and goes on as
-soon as all of them have come.
+Pieces may arrive a few at a time. Every call takes those in this script's folder, checks them, and starts the session
+once all have arrived.
 """
 
 import hashlib
@@ -13,23 +13,25 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 INDEX_FILE = "pack.json"
-"""Names, sizes and digests of the pieces, in their order."""
+"""File with the names, sizes and digests of the pieces, in order."""
 
-CHUNK = 1 << 20
+DEFAULT_WORK = "remote-work"
+OLD_DEFAULT_WORK = "lease-work"
+"""Default work folder of older packs, used if it exists."""
 
 
 class JoinedFiles:
-    """Files one after the other, as one to read from."""
+    """Several files, read one after the other like one file."""
 
     def __init__(self, paths: list[Path]) -> None:
-        self._left = iter(paths)
+        self._remaining = iter(paths)
         self._file: BinaryIO | None = None
 
     def read(self, size: int) -> bytes:
-        """At most `size` bytes; none at the end of the last file."""
+        """Read at most `size` bytes; no bytes mean the end of the last file."""
         while True:
             if self._file is None:
-                path = next(self._left, None)
+                path = next(self._remaining, None)
                 if path is None:
                     return b""
                 self._file = path.open("rb")
@@ -40,13 +42,13 @@ class JoinedFiles:
 
 
 def sha256_of(path: Path) -> str:
-    """Hex SHA-256 of a file."""
+    """Return the hex SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def take_pieces(here: Path, work: Path) -> list[str]:
-    """Copy the pieces that are here to `work`/pieces, and gives back the names of those still missing.
+    """Copy the pieces that have arrived to `work`/pieces; return the names of the missing ones.
 
     Raises:
         SystemExit: a piece is damaged.
@@ -59,7 +61,7 @@ def take_pieces(here: Path, work: Path) -> list[str]:
         there, arrived = kept / piece["name"], here / piece["name"]
         if not there.exists() and arrived.exists():
             if sha256_of(arrived) != piece["sha256"]:
-                raise SystemExit(f"lease: {arrived} is damaged; send it again.")
+                raise SystemExit(f"remote-session: {arrived} is damaged; send it again.")
             shutil.copyfile(arrived, there.with_suffix(".part"))
             there.with_suffix(".part").rename(there)
         if not there.exists():
@@ -68,7 +70,7 @@ def take_pieces(here: Path, work: Path) -> list[str]:
 
 
 def unpack(work: Path, names: list[str]) -> Path:
-    """Unpack the pieces into `work`/pack, once, and gives back that folder."""
+    """Unpack the pieces once into `work`/pack, and return that folder."""
     folder = work / "pack"
     if folder.exists():
         return folder
@@ -81,19 +83,32 @@ def unpack(work: Path, names: list[str]) -> Path:
     return folder
 
 
+def find_work_folder(arguments: list[str]) -> Path:
+    """Return the folder that `--work` names, or the default one."""
+    for number, argument in enumerate(arguments):
+        if argument == "--work" and number + 1 < len(arguments):
+            return Path(arguments[number + 1]).resolve()
+        if argument.startswith("--work="):
+            return Path(argument.removeprefix("--work=")).resolve()
+    old = Path(OLD_DEFAULT_WORK)
+    return (old if old.is_dir() else Path(DEFAULT_WORK)).resolve()
+
+
 def main(arguments: list[str]) -> int:
-    """Take pieces, and runs a leg when all are there; the arguments are those of `cg2_training.remote.session`."""
+    """Take pieces, and run a session once all are there; `cg2_training.remote.session` has the arguments."""
     here = Path(__file__).resolve().parent
-    work = Path(arguments[arguments.index("--work") + 1] if "--work" in arguments else "lease-work").resolve()
+    work = find_work_folder(arguments)
     index = json.loads((here / INDEX_FILE).read_text(encoding="utf-8"))
     if missing := take_pieces(here, work):
-        print(f"lease: waiting for {len(missing)} of {len(index['pieces'])} pieces: {', '.join(missing)}")
+        print(
+            f"remote-session: waiting for {len(missing)} of {len(index['pieces'])} pieces: {', '.join(missing)}"
+        )
         return 0
     folder = unpack(work, [piece["name"] for piece in index["pieces"]])
     sys.path.insert(0, str(folder / "code"))
-    from cg2_training.remote.session import main as run_leg
+    from cg2_training.remote.session import main as run_session
 
-    return run_leg(arguments)
+    return run_session([*arguments, "--work", str(work)])
 
 
 if __name__ == "__main__":

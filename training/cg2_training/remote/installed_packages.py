@@ -1,4 +1,4 @@
-"""Python files of the packages installed on this machine, where their licence allows training on them."""
+"""Python files of the packages installed on this machine whose licence allows training."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from cg2_training.corpus.licences import declared_licence, is_allowed
 from cg2_training.corpus.rules.quality import is_excluded
 
 EXCLUDED = ("*/_vendor/*", "*/vendor/*", "*/vendored/*", "*/third_party/*", "*/extern/*", "*/externals/*")
-"""Copies of other projects' code, which have licences of their own."""
+"""Folders with copies of other projects' code, which have their own licences."""
 
 MAX_PACKAGE_BYTES = 40_000_000
-"""Of one package, so that none dominates."""
+"""Maximum text of one package in bytes, so that none dominates."""
 
 
 @dataclass
 class Added:
-    """One installed package that was added: its licence, and the files and UTF-8 bytes kept of it."""
+    """Added package: its name and version, its licence, and its number of kept files and UTF-8 bytes."""
 
     label: str
     licence: str
@@ -36,20 +36,20 @@ class Added:
 def read_installed_documents(
     names: Iterable[str] | None, known: set[bytes], held_out: Iterable[str], added: list[Added]
 ) -> Iterator[str]:
-    """Clean texts of installed packages that repeat nothing that is known.
+    """Yield clean texts of installed packages that are not known yet.
 
     Args:
-        names: packages to read; None for all of them.
-        known: `exact_key` of every text that is in the corpus already, held out ones included; grows.
+        names: packages to read; None for all.
+        known: `exact_key` of every text in the corpus, including held-out texts; new texts are added.
         held_out: packages that must not be trained on.
-        added: gets an entry for each package that gave something.
+        added: list that gets an entry for each package with new texts.
     """
-    chosen = None if names is None else {_plain(name) for name in names}
-    barred = {_plain(name) for name in held_out}
+    chosen = None if names is None else {_normalize(name) for name in names}
+    excluded_names = {_normalize(name) for name in held_out}
     for distribution in tqdm(sorted(distributions(), key=_name), desc="installed", unit="package"):
-        name = _plain(_name(distribution))
+        name = _normalize(_name(distribution))
         licence = permitted_licence(distribution)
-        if licence is None or name in barred or (chosen is not None and name not in chosen):
+        if licence is None or name in excluded_names or (chosen is not None and name not in chosen):
             continue
         entry = Added(f"{name}=={distribution.version}", licence)
         for text in _texts(distribution, licence):
@@ -65,7 +65,7 @@ def read_installed_documents(
 
 
 def permitted_licence(distribution: Distribution) -> str | None:
-    """SPDX expression of a distribution's licence if it is on the permissive list, else None."""
+    """Return the SPDX expression of a distribution's licence if it is permissive, else None."""
     metadata: Any = distribution.metadata
     texts = [
         path
@@ -74,14 +74,14 @@ def permitted_licence(distribution: Distribution) -> str | None:
     ]
     try:
         text = Path(str(texts[0].locate())).read_text("utf-8", "replace") if texts else ""
-        said = declared_licence(metadata, text)
+        =licence == declared_licence(metadata, text)
     except (LicenceError, OSError):
         return None
-    return said if said is not None and is_allowed(said) else None
+    return licence if licence is not None and is_allowed(licence) else None
 
 
 def report_of(added: Iterable[Added]) -> list[dict[str, Any]]:
-    """For JSON."""
+    """Return the added packages for JSON."""
     return [asdict(entry) for entry in added]
 
 
@@ -102,5 +102,5 @@ def _name(distribution: Distribution) -> str:
     return str(distribution.metadata["Name"] or "")
 
 
-def _plain(name: str) -> str:
+def _normalize(name: str) -> str:
     return name.lower().replace("_", "-").replace(".", "-")

@@ -1,4 +1,4 @@
-"""Packing a run: code, recipe, tokenizer and text, in pieces small enough to send."""
+"""Packing of a run: code, recipe, tokenizer and text, in pieces small enough to send."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from cg2ls.files import replacing_folder
 from cg2ls.models.codegen2 import CodeTokenizer
 
 PACKAGES = ("cg2_training", "cg2ls")
-"""What training needs of this project's code."""
+"""Packages of this project that training needs."""
 
-SCRIPT_FILE = "lease.py"
-"""The script to run on the borrowed machine."""
+SCRIPT_FILES = ("remote_session.py", "lease.py")
+"""Script to run on the remote machine, and its old name."""
 
 
 @dataclass(frozen=True)
 class Pack:
-    """A packed run: its folder, its pieces in their order, their bytes, and the bytes of text inside."""
+    """Packed run: its folder, its pieces in order, their bytes, and the bytes of its text."""
 
     folder: Path
     pieces: tuple[str, ...]
@@ -37,25 +37,25 @@ class Pack:
 
 
 class _Pieces:
-    """A file that goes on in the next piece when one is full."""
+    """Writable file that is split into pieces of limited size."""
 
-    def __init__(self, folder: Path, limit: int) -> None:
-        self.folder, self.limit = folder, limit
+    def __init__(self, folder: Path, max_bytes: int) -> None:
+        self.folder, self.max_bytes = folder, max_bytes
         self.names: list[str] = []
         self._file: BinaryIO | None = None
 
     def write(self, data: bytes) -> int:
-        left = memoryview(data)
-        while left:
-            if self._file is None or self._file.tell() >= self.limit:
-                self._next()
+        remaining = memoryview(data)
+        while remaining:
+            if self._file is None or self._file.tell() >= self.max_bytes:
+                self._open_next()
             assert self._file
-            room = self.limit - self._file.tell()
-            self._file.write(left[:room])
-            left = left[room:]
+            space = self.max_bytes - self._file.tell()
+            self._file.write(remaining[:space])
+            remaining = remaining[space:]
         return len(data)
 
-    def _next(self) -> None:
+    def _open_next(self) -> None:
         self.close()
         self.names.append(f"piece-{len(self.names):03d}")
         self._file = (self.folder / self.names[-1]).open("wb")
@@ -74,24 +74,26 @@ def pack_run(
     piece_mb: float = 30.0,
     progress: bool = True,
 ) -> Pack:
-    """Pack what a borrowed machine needs to train a recipe.
+    """Pack everything that a remote machine needs to train a recipe.
 
     Args:
-        recipe_file: the recipe.
+        recipe_file: file of the recipe.
         corpus: folder with `train.jsonl`, `heldout.jsonl` and `corpus.json`.
-        tokenizer: the tokenizer's file.
-        out: the folder to make.
-        piece_mb: largest piece, in millions of bytes.
-        progress: whether to draw a progress bar.
+        tokenizer: file of the tokenizer.
+        out: folder to write.
+        piece_mb: maximum size of a piece in millions of bytes.
+        progress: whether to show a progress bar.
 
     Raises:
         TrainingError: a file is missing, or the tokenizer does not fit the recipe.
-        OutputError: `out` holds something that is no pack.
+        OutputError: `out` exists and is not a pack.
     """
     recipe = Recipe.load(recipe_file)
     size = CodeTokenizer.load(tokenizer).special.vocab_size
     if size != recipe.model.vocab_size:
-        raise TrainingError(f"{tokenizer} has {size} tokens, but the recipe says {recipe.model.vocab_size}.")
+        raise TrainingError(
+            f"{tokenizer} has {size} tokens, but the recipe says {recipe.model.vocab_size}; make them equal."
+        )
     files = dict(_files(recipe_file, corpus, tokenizer))
     for path in files.values():
         if not path.is_file():
@@ -105,10 +107,11 @@ def pack_run(
             tarfile.open(fileobj=pieces, mode="w|xz") as archive,
         ):
             for name, path in files.items():
-                archive.add(path, name, filter=_anonymous)
+                archive.add(path, name, filter=_remove_identity)
                 bar.update(path.stat().st_size)
         pieces.close()
-        shutil.copyfile(bootstrap.__file__, new / SCRIPT_FILE)
+        for script in SCRIPT_FILES:
+            shutil.copyfile(bootstrap.__file__, new / script)
         entries: list[dict[str, Any]] = [
             {"name": name, "bytes": (new / name).stat().st_size, "sha256": bootstrap.sha256_of(new / name)}
             for name in pieces.names
@@ -119,7 +122,7 @@ def pack_run(
 
 
 def _files(recipe: Path, corpus: Path, tokenizer: Path) -> Iterator[tuple[str, Path]]:
-    """Names in the archive and the files behind them, the large ones last."""
+    """Yield names in the archive and their files, the large ones last."""
     for package in PACKAGES:
         spec = importlib.util.find_spec(package)
         assert spec
@@ -133,8 +136,8 @@ def _files(recipe: Path, corpus: Path, tokenizer: Path) -> Iterator[tuple[str, P
         yield name, corpus / name
 
 
-def _anonymous(entry: tarfile.TarInfo) -> tarfile.TarInfo:
-    """Return the same entry for everybody: the pack's bytes depend on its content alone."""
+def _remove_identity(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+    """Remove owner and time from an entry, so that the pack's bytes depend only on its content."""
     entry.uid = entry.gid = entry.mtime = 0
     entry.uname = entry.gname = ""
     entry.mode = 0o644

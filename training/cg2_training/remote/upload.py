@@ -1,6 +1,6 @@
-"""What a leg leaves to be carried home: weights in bfloat16 and a report, in files small enough to send.
+"""Uploads of a session: weights in bfloat16 and a report, in files small enough to send.
 
-Weights are not compressed: that saves a quarter of the bytes and costs tens of seconds of the borrowed machine.
+Weights are not compressed: compression saves a quarter of the bytes and takes tens of seconds on the remote machine.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from cg2ls.models.codegen2 import CodeTokenizer
 MAX_FILE_BYTES = 15_500_000
 MAX_FILES = 8
 MAX_PORTION_BYTES = 58_000_000
-"""Of one portion: what may be carried home at a time, with a little room."""
+"""Maximum size of one portion, a little below what can be sent at a time."""
 
 REPORT_FILE = "report.json"
 
@@ -36,25 +36,25 @@ def write_upload(
     *,
     portion: int = 0,
 ) -> list[str]:
-    """Write a portion of a leg's results.
+    """Write one portion of a session's results.
 
-    The first portion holds the report, and the weights as far as there is room; later ones hold the rest.
-    The small files in `extra` come last.
+    The first portion has the report and as much of the weights as fits; later portions have the rest. The small files
+    in `extra` come last.
 
     Args:
         out: an empty folder.
         weights: parameters by name.
-        report: goes into report.json, with the names and digests of all files.
+        report: content of report.json, to which the names and digests of the files are added.
         extra: other files by name.
-        portion: which one to write, from 0.
+        portion: number of the portion to write, from 0.
 
     Returns:
-        Names of the files of this portion; none when there is no such portion.
+        Names of the files of this portion; empty if there is no such portion.
     """
     packed = save({name: tensor.bfloat16().cpu().contiguous() for name, tensor in weights.items()})
     parts = [packed[start : start + MAX_FILE_BYTES] for start in range(0, len(packed), MAX_FILE_BYTES)]
     files = {f"weights-{number:02d}": part for number, part in enumerate(parts)} | extra
-    portions = _portions(files)
+    portions = _split_into_portions(files)
     if portion >= len(portions):
         return []
     out.mkdir(parents=True, exist_ok=True)
@@ -69,7 +69,7 @@ def write_upload(
     return portions[portion]
 
 
-def _portions(files: dict[str, bytes]) -> list[list[str]]:
+def _split_into_portions(files: dict[str, bytes]) -> list[list[str]]:
     portions: list[list[str]] = []
     size = 0
     for name, data in files.items():
@@ -82,21 +82,24 @@ def _portions(files: dict[str, bytes]) -> list[list[str]]:
 
 
 def collect_uploads(folders: Sequence[Path], tokenizer: CodeTokenizer, run: Path) -> dict[str, Any]:
-    """Make a run's folder of what legs left: checkpoint/, run.json and whatever else came along.
+    """Make a run's folder from uploaded portions: checkpoint/, run.json and all other files.
 
     Args:
-        folders: of the portions, in any order.
-        tokenizer: the one that was packed.
-        run: the folder to make.
+        folders: folders of the portions, in any order.
+        tokenizer: the packed tokenizer.
+        run: folder to write.
+
+    Returns:
+        The report of the session.
 
     Raises:
         TrainingError: a file is missing or damaged.
-        OutputError: `run` holds something that is no run.
+        OutputError: `run` exists and is not a run.
     """
     found = {path.name: path for folder in folders for path in folder.iterdir()}
     if REPORT_FILE not in found:
         raise TrainingError(
-            f"none of the folders holds {REPORT_FILE}; name the folder of the first portion too."
+            f"none of the folders contains {REPORT_FILE}; name the folder of the first portion too."
         )
     report: dict[str, Any] = json.loads(found[REPORT_FILE].read_text(encoding="utf-8"))
     for name, path in found.items():

@@ -1,1 +1,1 @@
-"""What a training run needs beside the loop: recipe, state, progress, plan."""
+"""Parts of a training run around the loop: recipe, plan, hardware, processes, state and progress."""

@@ -1,4 +1,4 @@
-"""Processes that train one model together, as `torchrun` starts them."""
+"""Processes that train one model together, started by `torchrun`."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from cg2_training.errors import TrainingError
 
 @dataclass(frozen=True)
 class Ranks:
-    """One process's place among those that train together.
+    """Rank of one process among those that train together.
 
     Attributes:
         rank: number of this process, from 0.
-        world: how many there are.
-        device: what this process computes on.
+        world: number of processes.
+        device: device of this process.
     """
 
     rank: int
@@ -28,16 +28,16 @@ class Ranks:
 
     @property
     def first(self) -> bool:
-        """Whether this process writes what all have in common."""
+        """Whether this process writes the shared files."""
         return self.rank == 0
 
     def agree(self, flag: bool) -> bool:
-        """Return the first process's answer, for all."""
+        """Return the first process's flag in all processes."""
         if self.world == 1:
             return flag
-        answer = torch.tensor([flag], dtype=torch.int64, device=self.device)
-        dist.broadcast(answer, src=0)
-        return bool(answer.item())
+        shared = torch.tensor([flag], dtype=torch.int64, device=self.device)
+        dist.broadcast(shared, src=0)
+        return bool(shared.item())
 
     def total(self, value: Tensor) -> Tensor:
         """Return the sum of a tensor over all processes."""
@@ -46,15 +46,15 @@ class Ranks:
         return value
 
     def wait(self) -> None:
-        """Return when all processes have come here."""
+        """Wait until all processes have called this."""
         if self.world > 1:
             dist.barrier()
 
 
 def join_processes() -> Ranks:
-    """Join the other processes, by torchrun's environment; alone where there is none.
+    """Join the other processes of torchrun's environment; without it, there is one process.
 
-    NCCL connects GPUs and gloo processors, over one machine or several.
+    NCCL connects GPUs, and gloo CPUs, on one machine or several.
 
     Raises:
         TrainingError: there are more processes than GPUs on this machine.
@@ -68,7 +68,7 @@ def join_processes() -> Ranks:
         torch.cuda.set_device(device)
     else:
         raise TrainingError(
-            f"process {local} of this machine has no GPU, there are {torch.cuda.device_count()};"
+            f"process {local} of this machine has no GPU, since there are {torch.cuda.device_count()};"
             " give torchrun that number as --nproc-per-node."
         )
     if world > 1 and not dist.is_initialized():
@@ -77,7 +77,7 @@ def join_processes() -> Ranks:
 
 
 def shard_model(model: nn.Module, blocks: nn.ModuleList, ranks: Ranks, dtype: torch.dtype) -> None:
-    """Divide a model's float32 weights among the processes (FSDP2), block by block.
+    """Shard a model's float32 weights among the processes (FSDP2), block by block.
 
     Each block's weights are gathered in `dtype` when it computes; gradients are summed in float32.
     """

@@ -1,4 +1,4 @@
-"""What the hardware offers a run: arithmetic speed, precision, threads and memory."""
+"""Hardware of a run: arithmetic speed, precision, threads and memory."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ import torch
 from cg2ls.models.codegen2 import CodeGenConfig
 
 NOMINAL_PEAKS = {"H100": 989e12, "H200": 989e12, "A100": 312e12, "L40S": 362e12, "4090": 165e12}
-"""Dense bf16 FLOP/s by the makers' data sheets, by a part of the device's name."""
+"""Dense bf16 FLOP/s of the vendors' data sheets, by a part of the device's name."""
 
 
 def flops_per_token(config: CodeGenConfig) -> float:
-    """Training FLOPs of one token: 6 N + 12 L d T (PaLM, Chowdhery et al. 2022, appendix B).
+    """Return the training FLOPs of one token: 6 N + 12 L d T.
 
-    N counts the weights that are multiplied: the blocks' matrices and the head, not the embedding, which is
-    looked up. Attention is counted whole, as PaLM does, though the causal half of it is skipped.
+    The formula is that of PaLM (Chowdhery et al. 2022, appendix B). N counts the multiplied weights: the
+    blocks' matrices and the head, but not the embedding, which is a lookup. Attention counts in full, as in PaLM,
+    although causal attention skips half of it.
     """
     blocks = config.n_layer * (4 * config.n_embd**2 + 2 * config.n_embd * config.n_inner)
     matrices = blocks + config.n_embd * config.vocab_size
@@ -29,7 +30,7 @@ def flops_per_token(config: CodeGenConfig) -> float:
 
 
 def nominal_peak(device: torch.device) -> float | None:
-    """Data-sheet bf16 FLOP/s of a GPU; None for a CPU or a GPU that is not in the table."""
+    """Return the data-sheet bf16 FLOP/s of a GPU; None for a CPU or a GPU outside the table."""
     if device.type != "cuda":
         return None
     name = torch.cuda.get_device_name(device)
@@ -37,38 +38,38 @@ def nominal_peak(device: torch.device) -> float | None:
 
 
 def measure_matmul_peak(device: torch.device, dtype: torch.dtype, *, rounds: int = 5) -> float:
-    """Measured FLOP/s of a large square matrix product, the median of some rounds."""
+    """Measure the FLOP/s of a large square matrix product; return the median of the rounds."""
     size = 8192 if device.type == "cuda" else 1024
     left = torch.randn(size, size, device=device).to(dtype)
     right = torch.randn(size, size, device=device).to(dtype)
     left @ right
     seconds = []
     for _ in range(rounds):
-        _settle(device)
+        _synchronize(device)
         began = time.perf_counter()
         for _ in range(4):
             left @ right
-        _settle(device)
+        _synchronize(device)
         seconds.append((time.perf_counter() - began) / 4)
     return 2.0 * size**3 / median(seconds)
 
 
-def _settle(device: torch.device) -> None:
+def _synchronize(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
 
 BFLOAT16_FEATURES = {"amx_bf16": "AMX", "avx512_bf16": "AVX-512", "bf16": "Arm"}
-"""PyTorch's names of the processor features that multiply bfloat16, and whose instructions they are."""
+"""Processor features that multiply bfloat16, as PyTorch names them, and the names of their instruction sets."""
 
 
 @dataclass(frozen=True)
 class ComputePrecision:
-    """What weights, gradients and activations are kept in; the optimizer's copy is float32 either way.
+    """Dtype of weights, gradients and activations; the optimizer's copy is always float32.
 
     Attributes:
         dtype: bfloat16 or float32.
-        reason: why, in half a sentence.
+        reason: reason for the choice, as a clause.
     """
 
     dtype: torch.dtype
@@ -76,31 +77,31 @@ class ComputePrecision:
 
     @property
     def name(self) -> str:
-        """The word a recipe uses for it."""
+        """Name of the dtype in a recipe."""
         return str(self.dtype).removeprefix("torch.")
 
     def __str__(self) -> str:
         return f"computing in {self.name}: {self.reason}"
 
 
-def choose_precision(asked: str, device: torch.device) -> ComputePrecision:
-    """Return the precision for a device, by its features alone, so that a resumed run computes as before.
+def choose_precision(requested: str, device: torch.device) -> ComputePrecision:
+    """Choose the precision by the device's features alone, so that a resumed run computes as before.
 
-    Without the instructions, bfloat16 is emulated, and several times slower than float32.
+    Without bfloat16 instructions, bfloat16 is emulated and several times slower than float32.
 
     Args:
-        asked: "auto", "bfloat16" or "float32".
-        device: what will compute.
+        requested: "auto", "bfloat16" or "float32".
+        device: device that will compute.
     """
     native, reason = _native_bfloat16(device)
-    if asked == "auto":
+    if requested == "auto":
         return ComputePrecision(torch.bfloat16 if native else torch.float32, reason)
-    slow = f", though {reason}" if asked == "bfloat16" and not native else ""
-    return ComputePrecision(getattr(torch, asked), f"run.precision says so{slow}")
+    slow = f", though {reason}" if requested == "bfloat16" and not native else ""
+    return ComputePrecision(getattr(torch, requested), f"set by run.precision{slow}")
 
 
 def _native_bfloat16(device: torch.device) -> tuple[bool, str]:
-    """Tell whether a device multiplies bfloat16 itself, and a half-sentence that says so."""
+    """Tell whether a device multiplies bfloat16 natively, with a clause that says so."""
     if device.type == "cuda":
         native = torch.cuda.is_bf16_supported(including_emulation=False)
         return native, f"this GPU has {'' if native else 'no '}bfloat16 arithmetic"
@@ -112,44 +113,44 @@ def _native_bfloat16(device: torch.device) -> tuple[bool, str]:
 
 
 DEFAULT_THREADS = torch.get_num_threads()
-"""PyTorch's own choice, before anything was set: the cores that this process may use, or OMP_NUM_THREADS."""
+"""PyTorch's default: the cores that this process may use, or OMP_NUM_THREADS."""
 
 
 @dataclass(frozen=True)
 class Threads:
-    """A number of threads, and where it comes from."""
+    """Number of threads, and the reason for it."""
 
     count: int
-    why: str
+    reason: str
 
     def __str__(self) -> str:
         """Return a line to print."""
-        return f"{self.count} thread{'s' * (self.count > 1)}: {self.why}"
+        return f"{self.count} thread{'s' * (self.count > 1)}: {self.reason}"
 
 
-def choose_threads(wanted: int, noted: int) -> Threads:
-    """Choose the threads of a run.
+def choose_threads(wanted: int, saved: int) -> Threads:
+    """Choose the number of threads of a run.
 
-    More threads than idle cores wait for one another at every product, which is slower by far than one thread alone.
+    More threads than idle cores wait for each other at every product, which is much slower than a single thread.
 
     Args:
-        wanted: what the recipe says; 0 if it leaves the choice.
-        noted: what a run that goes on had before, since sums come out to the bit only with the same; 0 if unknown.
+        wanted: number in the recipe; 0 for automatic.
+        saved: number of a resumed run, since sums are bit-identical only with the same number; 0 if unknown.
     """
     if wanted:
         return Threads(wanted, "run.threads")
-    if noted:
-        return Threads(noted, "as before; run.threads sets another number")
+    if saved:
+        return Threads(saved, "as before; set run.threads to change it")
     if "OMP_NUM_THREADS" in os.environ:
         return Threads(DEFAULT_THREADS, "OMP_NUM_THREADS")
     busy = _load()
     idle = max(1, min(DEFAULT_THREADS, round(DEFAULT_THREADS - busy)))
-    told = f"{DEFAULT_THREADS} cores, a load of {busy:.1f}"
-    return Threads(idle, told + ("; run.threads sets another number" if idle < DEFAULT_THREADS else ""))
+    reason = f"{DEFAULT_THREADS} cores, a load of {busy:.1f}"
+    return Threads(idle, reason + ("; set run.threads to change it" if idle < DEFAULT_THREADS else ""))
 
 
 def _load() -> float:
-    """Processes that ran or waited for a core in the last minute; 0 where the system does not say."""
+    """Return the number of running or waiting processes in the last minute; 0 if unknown."""
     try:
         return os.getloadavg()[0]
     except (OSError, AttributeError):
@@ -157,16 +158,20 @@ def _load() -> float:
 
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
-"""As malloc.h has them; see mallopt(3)."""
+"""Values of malloc.h; see mallopt(3)."""
 
 NEVER = -1
 
 
 def keep_freed_memory() -> bool:
-    """Let this process keep what it frees.
+    """Let this process keep the memory that it frees.
+
+    On a CPU, PyTorch requests every activation from the C library. glibc maps blocks of 32 MB and more for each request
+    and returns them to the system at once. So each step pays for every page of its activations: a tenth of a step
+    (docs/training.md). Here the heap is never trimmed; it reaches its size in a few steps and then has the blocks.
 
     Returns:
-        False where the C library is not glibc; nothing changes there.
+        False, with nothing changed, if the C library is not glibc.
     """
     if sys.platform != "linux":
         return False

@@ -1,4 +1,4 @@
-"""What a run will need, before anything is spent on it."""
+"""Estimate of the memory, speed and time that a run needs."""
 
 from __future__ import annotations
 
@@ -12,39 +12,39 @@ from cg2_training.run.recipe import Recipe
 GIB = 1 << 30
 
 GPU_GIB = {"H100": 80, "H200": 141, "A100": 80, "L40S": 48, "4090": 24}
-"""Memory by GPU, of the larger version where there are two."""
+"""Memory by GPU; of two versions, the larger one."""
 
 ASSUMED_MFU = 0.40
-"""Share of the data sheet's FLOP/s that lean trainers of such models reach (docs/training.md names some)."""
+"""Share of the data sheet's FLOP/s that efficient trainers of such models reach (see docs/training.md)."""
 
 STATE_BYTES = {"adamw": 8.0, "adamw8bit": 2.1, "muon": 4.0}
-"""Of the optimizer, per parameter; Muon keeps one moment of the hidden matrices, which are most."""
+"""Bytes of the optimizer's state per parameter; Muon keeps one moment of the hidden matrices."""
 
 MAX_USEFUL_EPOCHS = 4
-"""Repeating data helps little beyond (Muennighoff et al. 2023, arXiv 2305.16264)."""
+"""More repetition of the data helps little (Muennighoff et al. 2023, arXiv 2305.16264)."""
 
 USABLE_MEMORY_SHARE = 0.9
-"""Share of a GPU's memory that a plan may fill; the rest is fragmentation and the libraries' own."""
+"""Share of a GPU's memory that a plan may fill; fragmentation and libraries take the rest."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunPlan:
-    """An estimate for one recipe.
+    """Estimate for one recipe.
 
     Attributes:
-        parameters: of the model.
-        tokens: seen in the whole run.
-        flops: of the whole run, by the formula in `flops`.
-        weights_gib: per GPU: working and master weights.
-        gradients_gib: per GPU.
-        optimizer_gib: per GPU: moments.
-        activations_gib: per GPU, of one pass.
-        total_gib: per GPU.
+        parameters: parameters of the model.
+        tokens: tokens seen in the whole run.
+        flops: FLOPs of the whole run, by `hardware.flops_per_token`.
+        weights_gib: working and master weights per GPU.
+        gradients_gib: gradients per GPU.
+        optimizer_gib: moments per GPU.
+        activations_gib: activations of one pass per GPU.
+        total_gib: sum per GPU.
         gpu_gib: memory of one GPU.
-        tokens_per_s: of all GPUs together, at `ASSUMED_MFU` or what was given.
-        hours: of the whole run.
-        epochs: how often each source is read; empty where the data is not known.
-        warnings: what is wrong with it, each a sentence.
+        tokens_per_s: speed of all GPUs together, at the assumed MFU.
+        hours: duration of the whole run.
+        epochs: how often each source is read; empty if the data is unknown.
+        warnings: problems of the plan, each as a sentence.
     """
 
     parameters: int
@@ -62,7 +62,7 @@ class RunPlan:
     warnings: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the plan for JSON."""
         return asdict(self)
 
 
@@ -76,14 +76,14 @@ def make_plan(
 ) -> RunPlan:
     """Estimate memory, speed and time.
 
-    Weights, gradients and moments are divided among the GPUs (FSDP2); activations are each GPU's own.
+    Weights, gradients and moments are sharded among the GPUs (FSDP2); activations are not.
 
     Args:
-        recipe: what to run.
+        recipe: recipe to run.
         gpu: a name in `GPU_GIB`.
-        gpus: how many.
-        mfu: share of the data sheet's FLOP/s to assume.
-        epochs: how often the run reads each source; None if not known.
+        gpus: number of GPUs.
+        mfu: assumed share of the data sheet's FLOP/s.
+        epochs: how often the run reads each source; None if unknown.
     """
     config, run = recipe.model.config(), recipe.run
     count = config.n_parameters
@@ -113,23 +113,24 @@ def make_plan(
 
 
 def _activation_bytes(recipe: Recipe) -> float:
-    """Bytes kept per token for the backward pass, in bfloat16 with a fused attention.
+    """Return the bytes kept per token for the backward pass, in bfloat16 with fused attention.
 
     A block keeps its input, the normed input, query, key, value, the attention's output, and the MLP's hidden layer
-    before and after its activation: 14 widths. The head keeps logits in bfloat16 and float32 and their gradient.
+    before and after its activation: 14 widths. The head keeps logits in bfloat16 and float32, and their gradient.
     """
     model = recipe.model
     return 2 * 14 * model.n_embd * model.n_layer + model.vocab_size * (2 + 4 + 4)
 
 
 def _warnings(
-    recipe: Recipe, total: float, room: float, gpus: int, tokens: int, epochs: Mapping[str, float]
+    recipe: Recipe, total: float, gpu_gib: float, gpus: int, tokens: int, epochs: Mapping[str, float]
 ) -> list[str]:
     found = []
-    if total > USABLE_MEMORY_SHARE * room:
+    usable = USABLE_MEMORY_SHARE * gpu_gib
+    if total > usable:
         found.append(
-            f"{total:.1f} GiB are needed on each GPU, but {USABLE_MEMORY_SHARE * room:.1f} of its {room} can be counted on:"
-            " take more GPUs, or lower run.rows_per_pass."
+            f"{total:.1f} GiB are needed on each GPU, but {usable:.1f} of its {gpu_gib} can be used;"
+            " use more GPUs, or lower run.rows_per_pass."
         )
     if recipe.run.rows_per_step % gpus:
         found.append(
@@ -137,15 +138,15 @@ def _warnings(
             " make it a multiple."
         )
     found += [
-        f"the run reads {name} {times:.1f} times; beyond {MAX_USEFUL_EPOCHS} epochs more repetition hardly helps: take more"
-        " data, fewer steps or, in a mixture, a smaller weight."
+        f"the run reads {name} {times:.1f} times; more than {MAX_USEFUL_EPOCHS} epochs hardly help;"
+        " use more data, fewer steps or, in a mixture, a smaller weight."
         for name, times in epochs.items()
         if times > MAX_USEFUL_EPOCHS
     ]
     ratio = tokens / recipe.model.config().n_parameters
     if ratio < 20:
         found.append(
-            f"{ratio:.1f} tokens per parameter is less than the 20 at which compute is spent best"
-            " (Hoffmann et al. 2022): a smaller model would come out better."
+            f"{ratio:.1f} tokens per parameter is less than the compute-optimal 20 (Hoffmann et al. 2022);"
+            " a smaller model would be better."
         )
     return found

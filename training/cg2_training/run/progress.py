@@ -1,4 +1,4 @@
-"""RunProgress of a run: a line in the terminal, a JSON-lines log, TensorBoard's files and the loss curve."""
+"""Progress of a run: terminal line, JSON-lines log, TensorBoard files and loss curve."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from tqdm import tqdm
 from cg2ls.files import write_atomically
 
 SMOOTHED_STEPS = 50
-"""Steps averaged for the drawn training loss."""
+"""Steps averaged in the plotted training loss."""
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:
-    """Entries of a run's log, one per step; of a step repeated after a resume the last counts."""
+    """Read a run's log, one entry per step; the last entry of a repeated step is used."""
     entries: dict[int, dict[str, Any]] = {}
     for line in path.read_text(encoding="utf-8").splitlines():
         try:
@@ -34,11 +34,11 @@ def read_log(path: Path) -> list[dict[str, Any]]:
 
 
 def plot_losses(log: Path, picture: Path, title: str) -> None:
-    """Draw training loss and held-out bits per byte of a log into a PNG."""
+    """Plot training loss and held-out bits per byte of a log as a PNG."""
     entries = read_log(log)
     if not entries:
         return
-    with _own_fonts(picture.parent):
+    with _use_own_fonts(picture.parent):
         import matplotlib as mpl
 
         mpl.use("Agg")
@@ -69,13 +69,13 @@ def plot_losses(log: Path, picture: Path, title: str) -> None:
 
 
 @contextmanager
-def _own_fonts(room: Path) -> Iterator[None]:
-    """Have matplotlib start with the fonts it carries, and leave nothing behind.
+def _use_own_fonts(folder: Path) -> Iterator[None]:
+    """Let matplotlib start with its own fonts only, and leave no files.
 
-    By itself it lists the system's fonts in the user's folders, with a program that keeps a cache of its own.
+    By default it lists the system's fonts in the user's folders, with a program that keeps its own cache.
     """
     before = {name: os.environ.get(name) for name in ("MPLCONFIGDIR", "FONTCONFIG_FILE")}
-    with TemporaryDirectory(prefix=".matplotlib-", dir=room.resolve()) as scratch:
+    with TemporaryDirectory(prefix=".matplotlib-", dir=folder.resolve()) as scratch:
         no_fonts = Path(scratch) / "fonts.conf"
         no_fonts.write_text("<fontconfig/>", encoding="utf-8")
         os.environ.update(MPLCONFIGDIR=scratch, FONTCONFIG_FILE=str(no_fonts))
@@ -93,9 +93,9 @@ SPEED_WINDOW_STEPS = 20
 
 
 class TrainingSpeed:
-    """Tokens per second and the share of the time spent waiting for data, over the last steps.
+    """Tokens per second and the share of time spent waiting for data, over the last steps.
 
-    The first step, which may compile the model, counts only until there is a second.
+    The first step may compile the model, so it counts only until the second step ends.
     """
 
     def __init__(self, tokens_per_step: int, clock: Callable[[], float] = time.monotonic) -> None:
@@ -104,25 +104,25 @@ class TrainingSpeed:
         self._ends: deque[float] = deque([clock()], maxlen=SPEED_WINDOW_STEPS + 1)
         self._waits: deque[float] = deque(maxlen=SPEED_WINDOW_STEPS)
 
-    def waited(self, seconds: float) -> None:
-        """Note how long the step that begins now waited for its batch."""
+    def on_batch(self, seconds: float) -> None:
+        """Record how long the next step waited for its batch."""
         self._waits.append(seconds)
 
-    def step_ended(self) -> None:
-        """Note the end of a step."""
+    def on_step_end(self) -> None:
+        """Record the end of a step."""
         self._ends.append(self._clock())
         if not self._warm and len(self._ends) == 3:
             self._warm = True
             self._ends.popleft()
             self._waits.popleft()
 
-    def paused(self, seconds: float) -> None:
-        """Leave time out that went into something else between two steps, such as an evaluation."""
+    def on_pause(self, seconds: float) -> None:
+        """Exclude time spent on something else between two steps, such as an evaluation."""
         self._ends = deque((end + seconds for end in self._ends), maxlen=SPEED_WINDOW_STEPS + 1)
 
     @property
     def elapsed(self) -> float:
-        """Seconds of the steps that are averaged."""
+        """Seconds of the averaged steps."""
         return max(1e-9, self._ends[-1] - self._ends[0])
 
     @property
@@ -137,25 +137,25 @@ class TrainingSpeed:
 
     @property
     def wait_share(self) -> float:
-        """Seconds waited for batches over all seconds."""
+        """Share of the time spent waiting for batches."""
         return sum(self._waits) / self.elapsed
 
 
 class Board(Protocol):
-    """The one method of TensorBoard's writers that is used."""
+    """The method of TensorBoard's writers that is used here."""
 
     def add_scalar(self, tag: str, scalar_value: float, global_step: int) -> object:
-        """Note one number of one step."""
+        """Write one number of one step."""
 
 
 class RunProgress:
-    """One run's outputs; made by `open_progress`."""
+    """Outputs of one run; made by `open_progress`."""
 
     def __init__(self, bar: tqdm[Any], log: TextIO, board: Board | None) -> None:
         self._bar, self._log, self._board = bar, log, board
 
     def step(self, entry: Mapping[str, Any]) -> None:
-        """Take the numbers of one step: `step`, `loss`, `tokens_per_s` and what else there is."""
+        """Write the numbers of one step: `step`, `loss`, `tokens_per_s` and others."""
         self._log.write(json.dumps(entry) + "\n")
         share = f", {entry['mfu']:.0%} MFU" if "mfu" in entry else ""
         self._bar.update()
@@ -163,43 +163,43 @@ class RunProgress:
             f"loss {entry['loss']:.3f}, {entry['tokens_per_s']:,.0f} tok/s{share}", refresh=False
         )
         if self._board:
-            for name, value in _flat(entry):
+            for name, value in _flatten(entry):
                 self._board.add_scalar(name, value, entry["step"])
 
 
 @contextmanager
 def open_progress(run: Path, name: str, done: int, steps: int, *, shown: bool) -> Iterator[RunProgress]:
-    """Append to `run`/log.jsonl and, where tensorboardX is installed, to `run`/tensorboard.
+    """Append to `run`/log.jsonl and, if tensorboardX is installed, to `run`/tensorboard.
 
-    What a run that was killed had told of steps after its last state is taken back, since they are made again.
+    Entries of steps after the last saved state are removed, since a resumed run repeats these steps.
 
     Args:
-        run: folder of the run, made if need be.
-        name: of the run, beside the bar.
+        run: folder of the run, created if missing.
+        name: name of the run, shown with the bar.
         done: steps done before.
-        steps: steps in all.
-        shown: whether to draw the bar.
+        steps: total number of steps.
+        shown: whether to show the bar.
     """
     run.mkdir(parents=True, exist_ok=True)
-    _forget_after(run / "log.jsonl", done)
+    _drop_entries_after(run / "log.jsonl", done)
     bar = tqdm(total=steps, initial=done, unit="step", disable=not shown, desc=name)
     with (
         bar,
         (run / "log.jsonl").open("a", encoding="utf-8", buffering=1) as log,
-        _board(run / "tensorboard", done) as board,
+        _open_board(run / "tensorboard", done) as board,
     ):
         yield RunProgress(bar, log, board)
 
 
-def _forget_after(log: Path, done: int) -> None:
+def _drop_entries_after(log: Path, done: int) -> None:
     """Keep the entries of steps up to `done`, each once."""
     if log.exists():
         kept = [entry for entry in read_log(log) if entry["step"] <= done]
         write_atomically(log, "".join(json.dumps(entry) + "\n" for entry in kept))
 
 
-def _board(folder: Path, done: int) -> AbstractContextManager[Board | None]:
-    """TensorBoard's writer; nothing on a machine that has only what the trainer cannot do without."""
+def _open_board(folder: Path, done: int) -> AbstractContextManager[Board | None]:
+    """Open TensorBoard's writer; return an empty context if tensorboardX is not installed."""
     try:
         from tensorboardX import SummaryWriter
     except ModuleNotFoundError:
@@ -208,9 +208,9 @@ def _board(folder: Path, done: int) -> AbstractContextManager[Board | None]:
     return writer
 
 
-def _flat(entry: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
+def _flatten(entry: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, float]]:
     for name, value in entry.items():
         if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{name}/")
+            yield from _flatten(value, f"{prefix}{name}/")
         elif name != "step":
             yield f"{prefix}{name}", value

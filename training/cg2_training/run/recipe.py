@@ -1,4 +1,4 @@
-"""A training recipe: one TOML file, overridable on the command line."""
+"""Training recipe: one TOML file that command-line options can override."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class ModelSection:
     qkv_groups: int = 4
 
     def config(self) -> CodeGenConfig:
-        """Return the architecture, MLP four times as wide as the residual."""
+        """Return the architecture; the MLP is four times as wide as the residual."""
         return CodeGenConfig(
             n_layer=self.n_layer,
             n_embd=self.n_embd,
@@ -57,21 +57,21 @@ class OptimizerSection:
     """Optimizer and learning-rate schedule.
 
     Attributes:
-        name: "adamw", "adamw8bit" (its moments in 8 bits, by bitsandbytes), or "muon" (Muon for the hidden
-            matrices, AdamW for the rest).
+        name: "adamw", "adamw8bit" (8-bit moments, by bitsandbytes) or "muon" (Muon for the hidden matrices, AdamW for
+            the rest).
         lr: peak learning rate of AdamW.
-        muon_lr: peak learning rate of Muon, in the scale that matches AdamW's update size.
+        muon_lr: peak learning rate of Muon, on the scale of AdamW's update size.
         schedule: "cosine" (warm-up, cosine to `final_lr_ratio`) or "wsd" (warm-up, constant, linear decay over
             the last `decay_share` of the steps).
         warmup_steps: steps of linear warm-up.
-        final_lr_ratio: last learning rate over the peak.
-        tail_share: share of the steps, at the end, that a cosine leaves at the last learning rate.
+        final_lr_ratio: final learning rate over the peak.
+        tail_share: share of the steps, at the end, in which a cosine schedule stays at the final learning rate.
         decay_share: see `schedule`.
-        weight_decay: decoupled, on matrices only.
+        weight_decay: decoupled weight decay, on matrices only.
         beta1: AdamW's first-moment decay.
         beta2: AdamW's second-moment decay.
-        clip: greatest gradient norm.
-        z_loss: weight of logsumexp^2, which keeps logits from drifting (as in the authors' trainer).
+        clip: maximum gradient norm.
+        z_loss: weight of logsumexp^2, which limits the drift of logits (as in the authors' trainer).
     """
 
     name: str = "adamw"
@@ -91,23 +91,23 @@ class OptimizerSection:
 
 @dataclass(frozen=True, kw_only=True)
 class RunSection:
-    """Length and evaluation_interval of a run.
+    """Length of a run, its intervals and its use of the machine.
 
     Attributes:
-        steps: optimizer steps in all.
+        steps: total number of optimizer steps.
         rows_per_step: rows of `context_length` tokens in one step.
-        seed: decides initial weights, order of the data and every corruption.
+        seed: seed of the initial weights, the order of the data and every corruption.
         save_every: steps between saved states.
         evaluate_every: steps between evaluations on held-out rows.
         evaluate_rows: held-out rows of each kind.
-        rows_per_pass: rows of one forward and backward pass; gradients of the passes of a step are summed.
-            0 takes a step's rows in one pass.
-        loaders: processes that make batches ahead of time; 0 makes each one when it is needed.
-        compile: use torch.compile.
-        threads: CPU threads; 0 leaves PyTorch's choice.
-        precision: what is multiplied in: "bfloat16", "float32", or "auto" for bfloat16 where the hardware has it.
-        int4_share: share of the steps, at the end, that compute with the blocks' matrices rounded as int4 will
-            round them, so that the export loses less (see `cg2_training.model.rounded_weights`).
+        rows_per_pass: rows of one forward and backward pass; a step sums the gradients of its passes. 0 means one pass
+            for each step.
+        loaders: worker processes that prepare batches; 0 makes each batch on demand.
+        compile: whether to use torch.compile.
+        threads: CPU threads; 0 chooses them automatically.
+        precision: dtype of the products: "bfloat16", "float32", or "auto" for bfloat16 if the hardware supports it.
+        int4_share: share of the steps, at the end, that compute with the blocks' matrices rounded as in int4, so that
+            the export loses less (see `cg2_training.model.rounded_weights`).
     """
 
     steps: int
@@ -126,10 +126,10 @@ class RunSection:
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """Everything that decides a run, apart from the corpus and the machine.
+    """All settings of a run, except the corpus and the machine.
 
     Attributes:
-        data: weight and epochs of each source of the corpus; empty where every token counts the same.
+        data: weight and epochs of each source of the corpus; empty if all tokens have the same weight.
     """
 
     name: str
@@ -141,7 +141,7 @@ class Recipe:
 
     @classmethod
     def load(cls, path: Path, overrides: Sequence[str] = ()) -> Recipe:
-        """Read a recipe file and applies overrides of the form `section.key=value`.
+        """Read a recipe file and apply overrides of the form `section.key=value`.
 
         Raises:
             TrainingError: the file is missing or damaged; a key is unknown, missing or contradictory.
@@ -149,9 +149,9 @@ class Recipe:
         try:
             raw = tomllib.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            raise TrainingError(f"the recipe {path} does not exist.") from None
+            raise TrainingError(f"the recipe {path} does not exist; name an existing file.") from None
         except (OSError, ValueError) as error:
-            raise TrainingError(f"the recipe {path} cannot be read ({error}).") from None
+            raise TrainingError(f"the recipe {path} cannot be read ({error}); correct the file.") from None
         for override in overrides:
             _apply(raw, override)
         return cls.from_dict(raw, str(path))
@@ -179,11 +179,11 @@ class Recipe:
         return recipe
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the inverse of `from_dict`."""
+        """Return the recipe as the tables that `from_dict` reads."""
         return dataclasses.asdict(self)
 
     def to_toml(self) -> str:
-        """Return the recipe as the file that `load` reads."""
+        """Return the recipe as the TOML text that `load` reads."""
         raw = self.to_dict()
         lines = [f"name = {json.dumps(raw.pop('name'))}"]
         data = {f"data.{json.dumps(source)}": values for source, values in raw.pop("data").items()}
@@ -214,20 +214,22 @@ class Recipe:
             )
         if self.optimizer.warmup_steps >= self.run.steps:
             raise TrainingError(
-                f"{origin}: {self.optimizer.warmup_steps} warm-up steps leave none of {self.run.steps}."
+                f"{origin}: optimizer.warmup_steps is {self.optimizer.warmup_steps}, but must be below"
+                f" run.steps ({self.run.steps})."
             )
-        if problem := self.objective.problem():
+        if problem := self.objective.find_problem():
             raise TrainingError(f"{origin}: {problem}")
         if self.objective.infill == "span_corruption" and self.objective.max_spans > self.model.n_masks:
             raise TrainingError(
-                f"{origin}: {self.objective.max_spans} spans need more than {self.model.n_masks} masks."
+                f"{origin}: objective.max_spans is {self.objective.max_spans}, but model.n_masks is only"
+                f" {self.model.n_masks}; lower max_spans."
             )
 
 
 def _data(raw: Any, origin: str) -> dict[str, SourceMix]:
     if not isinstance(raw, Mapping) or not all(isinstance(table, Mapping) for table in raw.values()):
         raise TrainingError(
-            f"{origin}: [data] has a table for each source, such as [data.code] weight = 1.0."
+            f"{origin}: [data] needs a table for each source, such as [data.code] with weight = 1.0."
         )
     mixes = {name: _section(SourceMix, table, f"{origin}: [data.{name}]") for name, table in raw.items()}
     for name, mix in mixes.items():
@@ -264,5 +266,5 @@ def _apply(raw: dict[str, Any], override: str) -> None:
     for section in sections:
         table = table.setdefault(section, {})
         if not isinstance(table, dict):
-            raise TrainingError(f"override {override!r}: {section} is no section.")
+            raise TrainingError(f"override {override!r}: {section} is not a section.")
     table[name] = parsed

@@ -1,4 +1,4 @@
-"""What the numbers of a recipe may be."""
+"""Allowed ranges of the numbers in a recipe."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ MOMENTUMS = ("optimizer.beta1", "optimizer.beta2")
 """Numbers from 0 to below 1."""
 
 MIN_CONTEXT = 16
-"""Tokens of a row below which there is nothing to learn from it."""
+"""Minimum length of a training row in tokens."""
 
 
 def find_bounds_problem(recipe: Mapping[str, Any]) -> str:
-    """Return the first number out of bounds, in a sentence; "" if there is none.
+    """Return a sentence about the first number out of bounds; "" if there is none.
 
     Args:
-        recipe: its sections as tables.
+        recipe: sections of the recipe as tables.
     """
     values = {
         f"{section}.{key}": value
@@ -70,7 +70,7 @@ def find_bounds_problem(recipe: Mapping[str, Any]) -> str:
             return f"{name} is {values[name]}, but must be at least 0."
     for name in SHARES:
         if not 0 <= values[name] <= 1:
-            return f"{name} is {values[name]}, but is a share from 0 to 1."
+            return f"{name} is {values[name]}, but must be from 0 to 1."
     for name in MOMENTUMS:
         if not 0 <= values[name] < 1:
             return f"{name} is {values[name]}, but must be from 0 to below 1."

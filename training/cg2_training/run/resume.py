@@ -1,4 +1,4 @@
-"""Whether a run that goes on is still the run that it was."""
+"""Check that a resumed run has the inputs that it had before."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cg2_training.run.recipe import Recipe
 from cg2_training.run.state import META_FILE, saved_states
 
 ROWS_VERSION = 2
-"""How rows are made of text, of which the recipe says nothing; 1 cut off rows that were too long."""
+"""Version of the way rows are made from text, which is not in the recipe; 1 cut off rows that were too long."""
 
 UNCHECKED_SETTINGS = (
     "name",
@@ -26,16 +26,16 @@ UNCHECKED_SETTINGS = (
     "run.compile",
     "run.rows_per_pass",
 )
-"""What may change from one call to the next: it decides neither the rows nor what a step computes from them.
+"""Settings that may change between calls: they affect neither the rows nor what a step computes from them.
 
-`run.steps` is among them, since going on for longer is what it is for.
+`run.steps` may change, so that a run can be extended.
 """
 
 
 def describe_inputs(
     recipe: Recipe, train: TokenShard | ShardSet, heldout: TokenShard | ShardSet
 ) -> dict[str, Any]:
-    """What decides a run's steps and their scores, as JSON."""
+    """Return what decides a run's steps and scores, for JSON."""
     return {
         "recipe": recipe.to_dict(),
         "rows_version": ROWS_VERSION,
@@ -45,9 +45,9 @@ def describe_inputs(
 
 
 def saved_inputs(run: Path) -> dict[str, Any]:
-    """`describe_inputs` the newest state; as much of it as the version that saved it noted.
+    """Read the inputs of the newest state; older versions saved only a part of them.
 
-    A state that cannot be read gives an empty table: reading its weights names what is wrong with it.
+    An unreadable state gives an empty table; reading its weights reports the fault.
     """
     states = saved_states(run)
     try:
@@ -60,16 +60,16 @@ def saved_inputs(run: Path) -> dict[str, Any]:
 
 
 def saved_threads(run: Path) -> int:
-    """Threads that the newest state was computed with; 0 if that is not known."""
+    """Return the number of threads of the newest state; 0 if unknown."""
     return int(saved_inputs(run).get("threads", 0))
 
 
-def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Return every input that is another than before, in words; none where nothing is known of before."""
+def list_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Return a description of every changed input; an empty list if the earlier inputs are unknown."""
     if not before:
         return []
     old, new = _recipe_values(before["recipe"]), _recipe_values(now["recipe"])
-    # A setting that a state does not know had its default's meaning, whatever that is called today.
+    # A setting missing in an old state had the meaning of its default, so it did not change.
     found = [
         f"{name} was {old[name]!r} and is {new[name]!r}"
         for name in new
@@ -78,10 +78,10 @@ def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     found += [f"[{name}] is new" for name in _sources(now) - _sources(before) if _sources(before)]
     found += [f"[{name}] is gone" for name in _sources(before) - _sources(now)]
     if before["rows_version"] != now["rows_version"] and now["recipe"]["objective"]["infill_share"]:
-        found.append("rows are made in a newer way")
+        found.append("rows are made by a newer version")
     for part in ("train", "heldout"):
         if before[part] is not None and before[part] != now[part]:
-            found.append(f"the --{part} tokens are others")
+            found.append(f"the --{part} tokens are different")
     return found
 
 
@@ -90,26 +90,26 @@ def check_inputs(run: Path, now: Mapping[str, Any], *, accept_changes: bool) -> 
 
     Args:
         run: the run's folder.
-        now: `describe_inputs` this call.
-        accept_changes: whether to go on all the same.
+        now: result of `describe_inputs` for this call.
+        accept_changes: whether to continue despite changes.
 
     Returns:
-        The changes, where they were accepted.
+        The accepted changes.
 
     Raises:
-        TrainingError: something changed that decides what the run computes.
+        TrainingError: a change would alter what the run computes.
     """
-    found = changes(saved_inputs(run), now)
+    found = list_changes(saved_inputs(run), now)
     if found and not accept_changes:
         raise TrainingError(
-            f"{run} cannot go on as it was: {'; '.join(found)}; go on all the same with --accept-changes, or choose"
-            " another --run folder."
+            f"{run} cannot be resumed, since its inputs changed: {'; '.join(found)}; accept this with"
+            " --accept-changes, or choose another --run folder."
         )
     return found
 
 
 def _recipe_values(recipe: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the recipe's settings without the model's shape, which is checked with the weights."""
+    """Return the recipe's settings except the model's shape, which is checked with the weights."""
     values: dict[str, Any] = {}
     for section, table in recipe.items():
         if section == "model":

@@ -1,7 +1,7 @@
-"""Saved training states: a folder per state, whole or absent, the newest few kept.
+"""Saved training states, and the description of the checkpoint in a run's folder.
 
-All files are safetensors: one of a single process, and of several processes one each, which know what part of a
-tensor they hold (torch.distributed.checkpoint), so that any number of processes can go on from any state.
+A state is a folder that is complete or absent; the newest few are kept. All files are safetensors. Each process writes
+one, which records its part of each tensor (torch.distributed.checkpoint), so that any number of processes can resume.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from cg2_training.run.recipe import Recipe
 from cg2ls.files import write_atomically
 
 KEPT_STATES = 2
-"""States kept; older ones are removed after a new one is whole."""
+"""Number of kept states; older ones are removed once a new one is complete."""
 
 META_FILE = "meta.json"
 
@@ -32,27 +32,27 @@ class Saveable(Protocol):
     """An optimizer whose weights and moments can be saved by name."""
 
     def named_state(self) -> Iterator[tuple[str, Tensor]]:
-        """Weights and moments, this process's part of them."""
+        """Yield this process's part of the weights and moments by name."""
 
     def allocate(self, name: str, shape: torch.Size, dtype: torch.dtype) -> Tensor:
-        """Return a tensor to read this process's part of a saved one into."""
+        """Allocate a tensor to read this process's part of a saved one into."""
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """Restore them."""
+        """Restore weights and moments."""
 
 
 def save_state(run: Path, step: int, optimizer: Saveable, meta: dict[str, Any], ranks: Ranks) -> Path:
-    """Write `run/states/STEP`, one file a process, and removes old states.
+    """Write `run/states/STEP`, one file per process, and remove old states.
 
     Args:
-        run: the run's folder, which all processes see.
+        run: the run's folder, shared by all processes.
         step: steps done.
         optimizer: weights and moments.
-        meta: what must match on resuming, as JSON.
-        ranks: who saves together.
+        meta: inputs that must match on resuming, for JSON.
+        ranks: processes that save together.
 
     Raises:
-        TrainingError: the disk took it only in part; the states before it are intact.
+        TrainingError: the state could not be written; earlier states are intact.
     """
     folder = run / "states" / f"{step:08d}"
     part = folder.with_name(f".{folder.name}.part")
@@ -74,7 +74,7 @@ def save_state(run: Path, step: int, optimizer: Saveable, meta: dict[str, Any], 
     except (OSError, SafetensorError) as error:
         shutil.rmtree(part, ignore_errors=True)
         raise TrainingError(
-            f"{folder} could not be saved ({error}); make room, and the same command goes on from the state before."
+            f"{folder} could not be saved ({error}); free some space and run the same command to resume."
         ) from None
     return folder
 
@@ -90,21 +90,21 @@ def _write(part: Path, optimizer: Saveable, ranks: Ranks) -> None:
 
     try:
         save(state, storage_writer=HuggingFaceStorageWriter(str(part), save_distributed=True))
-    except CheckpointException as error:  # no Exception, and many lines long
+    except CheckpointException as error:  # not a subclass of Exception, and many lines long
         raise OSError(_first_failure(error)) from None
 
 
 def saved_states(run: Path) -> list[Path]:
-    """Complete states of a run, oldest first."""
+    """List the complete states of a run, oldest first."""
     return sorted(path.parent for path in (run / "states").glob(f"[0-9]*/{META_FILE}"))
 
 
 def load_state(
     run: Path, optimizer: Saveable, model: dict[str, Any], ranks: Ranks, *, optimizer_name: str
 ) -> int:
-    """Restore the newest state and returns the steps done; 0 when there is none.
+    """Restore the newest state and return the steps done; 0 if there is no state.
 
-    Moments of another optimizer than `optimizer_name` are left behind.
+    Moments of an optimizer other than `optimizer_name` are ignored.
 
     Raises:
         TrainingError: the state is damaged, or belongs to a model of another shape.
@@ -121,20 +121,20 @@ def load_state(
             )
         found = len(list(newest.glob("*.safetensors")))
         if found != meta["world"]:
-            raise ValueError(f"{found} of its {meta['world']} files are there")
+            raise ValueError(f"{found} of its {meta['world']} files exist")
         state = _read(newest, optimizer, ranks)
         if meta.get("recipe", {}).get("optimizer", {}).get("name", optimizer_name) != optimizer_name:
             state = {name: tensor for name, tensor in state.items() if name.startswith("master.")}
         optimizer.load_state(state)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise TrainingError(
-            f"{newest} is damaged ({error}); remove it to resume from the state before."
+            f"{newest} is damaged ({error}); remove it to resume from the previous state."
         ) from None
     return int(meta["step"])
 
 
 def _read(folder: Path, optimizer: Saveable, ranks: Ranks) -> dict[str, Tensor]:
-    """Return a state's tensors, divided as this process's optimizer wants them."""
+    """Read a state's tensors, in the parts that this process's optimizer needs."""
     from torch.distributed.checkpoint.api import CheckpointException
     from torch.distributed.checkpoint.hf_storage import HuggingFaceStorageReader
     from torch.distributed.checkpoint.metadata import TensorStorageMetadata
@@ -154,7 +154,7 @@ def _read(folder: Path, optimizer: Saveable, ranks: Ranks) -> dict[str, Tensor]:
 
 
 def _first_failure(problem: Any) -> str:
-    """What went wrong in the first process that failed, in one line."""
+    """Return the first line of the first process's failure."""
     failure, _ = next(iter(problem.failures.values()))
     return str(failure).splitlines()[0]
 
@@ -163,15 +163,15 @@ RUN_FILE = "run.json"
 
 
 def write_run(run: Path, step: int, recipe: Recipe) -> None:
-    """Note the step that the checkpoint is of, and the recipe it was trained by."""
+    """Write the step and the recipe of the checkpoint to run.json."""
     write_atomically(run / RUN_FILE, json.dumps({"step": step, "recipe": recipe.to_dict()}, indent=2) + "\n")
 
 
 def read_run(run: Path) -> tuple[int, Recipe]:
-    """Step and recipe of a run's checkpoint.
+    """Read the step and recipe of a run's checkpoint from run.json.
 
     Raises:
-        TrainingError: the folder holds no checkpoint of a run, or its file is damaged.
+        TrainingError: the folder has no checkpoint of a run, or its run.json is damaged.
     """
     path = run / RUN_FILE
     try:
@@ -179,9 +179,9 @@ def read_run(run: Path) -> tuple[int, Recipe]:
         return int(raw["step"]), Recipe.from_dict(raw["recipe"], str(path))
     except FileNotFoundError:
         raise TrainingError(
-            f"{run} holds no checkpoint of a run; train first with cg2-train pretrain."
+            f"{run} contains no checkpoint of a run; train one with cg2-train pretrain."
         ) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise TrainingError(
-            f"{path} is damaged ({error}); the same pretrain command writes it again."
+            f"{path} is damaged ({error}); run the same pretrain command to write it again."
         ) from None
