@@ -109,29 +109,30 @@ class Trainer:
                 " evenly; make it a multiple."
             )
         torch.set_float32_matmul_precision("high")
-        self.model = _initial(recipe, start).to(self.device)
+        self.model = _make_model(recipe, start).to(self.device)
         self.precision = choose_precision(recipe.run.precision, self.device)
-        dtype, compiled = self.precision.dtype, recipe.run.compile
-        self.optimizer: MasterOptimizer | ShardedOptimizer
-        if self.ranks.world > 1:
-            if recipe.run.int4_share:
-                raise TrainingError("run.int4_share supports only one process; set it to 0 for several.")
-            for block in self.model.transformer.h if compiled else ():
-                block.compile()
-            shard_model(self.model, self.model.transformer.h, self.ranks, dtype)
-            self.optimizer = ShardedOptimizer(self.model, recipe.optimizer)
-        else:
-            self.optimizer = MasterOptimizer(
-                self.model, recipe.optimizer, dtype, may_round=recipe.run.int4_share > 0
-            )
-            for parameter in self.model.parameters():
-                parameter.data = parameter.data.to(dtype)
+        self.optimizer = self._make_optimizer()
         self.done = load_state(
             run, self.optimizer, asdict(recipe.model), self.ranks, optimizer_name=recipe.optimizer.name
         )
         self._update_rounding()
-        compile_loss = compiled and self.ranks.world == 1
+        compile_loss = recipe.run.compile and self.ranks.world == 1
         self.loss = torch.compile(self._loss) if compile_loss else self._loss
+
+    def _make_optimizer(self) -> MasterOptimizer | ShardedOptimizer:
+        """Create the optimizer, and give the model the dtype or the shards that it computes with."""
+        run, dtype = self.recipe.run, self.precision.dtype
+        if self.ranks.world > 1:
+            if run.int4_share:
+                raise TrainingError("run.int4_share supports only one process; set it to 0 for several.")
+            for block in self.model.transformer.h if run.compile else ():
+                block.compile()
+            shard_model(self.model, self.model.transformer.h, self.ranks, dtype)
+            return ShardedOptimizer(self.model, self.recipe.optimizer)
+        optimizer = MasterOptimizer(self.model, self.recipe.optimizer, dtype, may_round=run.int4_share > 0)
+        for parameter in self.model.parameters():
+            parameter.data = parameter.data.to(dtype)
+        return optimizer
 
     def _loss(self, tokens: Tensor, labels: Tensor, regions: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
         """Compute the objective with z-loss, and the plain cross entropy, of ids and labels [rows, context].
@@ -297,7 +298,7 @@ class Trainer:
             plot_losses(self.run / "log.jsonl", self.run / "loss.png", self.recipe.name)
 
 
-def _initial(recipe: Recipe, start: Checkpoint | None) -> CodeGen:
+def _make_model(recipe: Recipe, start: Checkpoint | None) -> CodeGen:
     """Return the model before its first step, float32."""
     if start is None:
         model = CodeGen(recipe.model.config())

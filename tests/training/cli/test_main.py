@@ -94,7 +94,7 @@ def test_an_empty_corpus_is_named(tmp_path: Path, corpus: Path, capsys: pytest.C
     assert (
         main(["tokenize", str(tmp_path / "empty.jsonl"), "--tokenizer", str(tokenizer), "-o", str(out)]) == 1
     )
-    assert "holds no documents" in capsys.readouterr().err
+    assert "has no documents to train on" in capsys.readouterr().err
     assert not out.exists()
 
 

@@ -180,7 +180,7 @@ def test_shards_are_made_for_each_source_and_split(
         "shards/train/project",
         "shards/heldout/project",
     ]
-    with pytest.raises(TrainingError, match="is no folder of cg2-train corpus collect"):
+    with pytest.raises(TrainingError, match="is not a folder of cg2-train corpus collect"):
         tokenize_folder(folder, tokenizer, tmp_path / "none", progress=False)
 
 

@@ -64,7 +64,7 @@ def test_tokenize_says_that_nothing_is_held_out(
     corpus = collected(5, 0.0)
     command = ["tokenize", str(corpus), "--tokenizer", str(tmp_path / "t.json"), "-o", str(tmp_path / "out")]
     assert main(command) == 0
-    assert "holds nothing out, so pretrain could not measure" in capsys.readouterr().err
+    assert "has no held-out documents, which pretrain needs" in capsys.readouterr().err
 
 
 def test_a_missing_held_out_shard_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -72,7 +72,7 @@ def test_a_missing_held_out_shard_is_named(tmp_path: Path, capsys: pytest.Captur
     assert main(command) == 1
     told = capsys.readouterr().err
     assert "does not exist" in told
-    assert "greater --heldout" in told
+    assert "larger --heldout" in told
 
 
 def test_mostly_padding_is_refused_and_some_is_told() -> None:

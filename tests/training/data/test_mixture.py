@@ -115,10 +115,10 @@ def test_without_a_word_from_the_recipe_every_token_counts_the_same() -> None:
 @pytest.mark.parametrize(
     ("recipe", "says"),
     [
-        ({"cod": SourceMix(weight=1)}, "names the source 'cod', but there are only: code, text"),
+        ({"cod": SourceMix(weight=1)}, "names the source 'cod', but the sources are: code, text"),
         (
             {"code": SourceMix(weight=1)},
-            "does not name the source 'text'; give it a weight, 0 to leave it out",
+            "does not name the source 'text'; give it a weight, or 0 to exclude it",
         ),
         ({"code": SourceMix(weight=0), "text": SourceMix(weight=0)}, "has the weight 0"),
     ],

@@ -120,9 +120,9 @@ def test_a_model_folder_grows_by_the_command(
 @pytest.mark.parametrize(
     ("shape", "says"),
     [
-        ({"n_layer": 2}, "--n-layer 2 is less than the 3 there are"),
-        ({"context": 32}, "--context 32 is less than the 64"),
-        ({"n_embd": 96}, "--n-embd 96 is no multiple of 64.*take 128"),
+        ({"n_layer": 2}, "--n-layer 2 is less than the current 3"),
+        ({"context": 32}, "--context 32 is less than the current 64"),
+        ({"n_embd": 96}, "--n-embd 96 is not a multiple of 64.*choose 128"),
     ],
 )
 def test_what_cannot_hold_the_model_is_refused(

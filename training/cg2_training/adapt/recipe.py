@@ -28,6 +28,35 @@ MAX_EVALUATED_ROWS = 16
 LEARNING_RATE = 5e-4
 """Peak learning rate, after a new warm-up from zero (Gupta et al. 2023, arXiv 2308.04014)."""
 
+Clock = Callable[[], float]
+
+MAX_MEASURED_ROWS = 256
+"""Maximum held-out rows of each kind for the final figures."""
+
+MEASURED_SHARE = 0.2
+"""Share of the minutes for the final figures of both models and for quantizing."""
+
+EVALUATED_SHARE = 0.25
+"""Share of the minutes for evaluations during training."""
+
+ROW_KINDS = 2
+"""Kinds of held-out rows: causal and infill."""
+
+TRAINING_COST = 3
+"""Approximate time of training on a row over that of scoring it: the backward pass costs two forward passes."""
+
+MIN_STEPS = 24
+"""Minimum steps of a run, so that the learning rate can rise and fall; fewer rows per step make this possible."""
+
+MIN_ROWS = 2
+"""Minimum held-out rows for a meaningful score."""
+
+PLANNED_TIME_SHARE = 0.92
+"""Share of the remaining time that is planned; saving needs time too, and a machine may slow down."""
+
+MIN_MEASURED_STEPS = 2
+"""Steps of a call before its speed is used; the first may compile the model."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class AdaptOptions:
@@ -52,6 +81,21 @@ class AdaptOptions:
     seed: int = 1234
     threads: int = 0
     progress: bool = True
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Sizes that depend on the speed of the machine.
+
+    Attributes:
+        rows_per_step: rows of a step.
+        evaluate_rows: held-out rows of each kind during training.
+        measure_rows: held-out rows of each kind for the final figures.
+    """
+
+    rows_per_step: int = ROWS_PER_STEP
+    evaluate_rows: int = MAX_EVALUATED_ROWS
+    measure_rows: int = MAX_MEASURED_ROWS
 
 
 def evaluation_interval(steps: int) -> int:
@@ -134,51 +178,6 @@ def make_adapt_recipe(
     )
 
 
-Clock = Callable[[], float]
-
-MAX_MEASURED_ROWS = 256
-"""Maximum held-out rows of each kind for the final figures."""
-
-MEASURED_SHARE = 0.2
-"""Share of the minutes for the final figures of both models and for quantizing."""
-
-EVALUATED_SHARE = 0.25
-"""Share of the minutes for evaluations during training."""
-
-ROW_KINDS = 2
-"""Kinds of held-out rows: causal and infill."""
-
-TRAINING_COST = 3
-"""Approximate time of training on a row over that of scoring it: the backward pass costs two forward passes."""
-
-MIN_STEPS = 24
-"""Minimum steps of a run, so that the learning rate can rise and fall; fewer rows per step make this possible."""
-
-MIN_ROWS = 2
-"""Minimum held-out rows for a meaningful score."""
-
-PLANNED_TIME_SHARE = 0.92
-"""Share of the remaining time that is planned; saving needs time too, and a machine may slow down."""
-
-MIN_MEASURED_STEPS = 2
-"""Steps of a call before its speed is used; the first may compile the model."""
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """Sizes that depend on the speed of the machine.
-
-    Attributes:
-        rows_per_step: rows of a step.
-        evaluate_rows: held-out rows of each kind during training.
-        measure_rows: held-out rows of each kind for the final figures.
-    """
-
-    rows_per_step: int = ROWS_PER_STEP
-    evaluate_rows: int = MAX_EVALUATED_ROWS
-    measure_rows: int = MAX_MEASURED_ROWS
-
-
 def choose_sizes(row_s: float, minutes: float) -> Sizes:
     """Choose the sizes for a machine that scores a row in `row_s` seconds, within the given minutes."""
     seconds = 60 * minutes
@@ -210,7 +209,7 @@ class Pacer:
     """
 
     def __init__(self, recipe: Recipe, deadline: float, evaluation_s: float, clock: Clock) -> None:
-        """Prepare.
+        """Set the limits.
 
         Args:
             recipe: recipe of the full length.

@@ -58,7 +58,7 @@ def corrupt_row(
     """
     special = tokenizer.special
     out = Row()
-    for part, ended in _parts(row, special.end_of_text):
+    for part, ended in _split_parts(row, special.end_of_text):
         remaining = max_tokens - len(out.tokens)
         seed = int(rng.integers(1 << 62))
         if tokens := _corrupt_part(part, tokenizer, config, seed, remaining):
@@ -113,12 +113,12 @@ def token_starts(tokens: Sequence[int], text: str, tokenizer: CodeTokenizer) -> 
 def make_causal_row(row: Sequence[int], end_of_text: int, rng: np.random.Generator | None = None) -> Row:
     """Return a row unchanged; with `rng`, a uniform beginning of every part becomes its prompt (prefix LM)."""
     out = Row()
-    for part, ended in _parts(row, end_of_text):
+    for part, ended in _split_parts(row, end_of_text):
         out.add([*part, *ended], 0 if rng is None else int(rng.integers(0, len(part) + 1)))
     return out
 
 
-def _parts(row: Sequence[int], end_of_text: int) -> Iterator[tuple[list[int], list[int]]]:
+def _split_parts(row: Sequence[int], end_of_text: int) -> Iterator[tuple[list[int], list[int]]]:
     """Yield the text between document ends, each with its end token; the last has none and may be empty."""
     part: list[int] = []
     for token in row:

@@ -148,7 +148,7 @@ def draw_dense_spans(
     A line has at most one span; adjacent lines, where spans could touch, never both have one. The number and lengths of
     the spans decide the masked share, which never exceeds `max_mask_ratio`.
     """
-    lines = _lines(text)[int(rng.integers(2)) :: 2]
+    lines = _line_ranges(text)[int(rng.integers(2)) :: 2]
     lines = [(start, end) for start, end in lines if text[start:end].strip()]
     rng.shuffle(lines)
     remaining = config.max_mask_ratio * len(text)
@@ -166,7 +166,7 @@ def draw_dense_spans(
     return sorted(spans)
 
 
-def _lines(text: str) -> list[Span]:
+def _line_ranges(text: str) -> list[Span]:
     """Return the character ranges of the lines, without newlines."""
     found, start = [], 0
     for line in text.split("\n"):

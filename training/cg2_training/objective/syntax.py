@@ -25,7 +25,7 @@ def draw_syntax_spans(text: str, config: ObjectiveConfig, rng: np.random.Generat
     remaining = rng.uniform(config.min_mask_ratio, config.max_mask_ratio) * len(text)
     nodes = [
         (start, end)
-        for start, end in _nodes(text, config.syntax_language)
+        for start, end in _node_ranges(text, config.syntax_language)
         if end - start <= min(remaining, config.max_span_chars)
     ]
     chosen: list[Span] = []
@@ -40,12 +40,12 @@ def draw_syntax_spans(text: str, config: ObjectiveConfig, rng: np.random.Generat
     return sorted(chosen)
 
 
-def _nodes(text: str, language: str) -> list[Span]:
+def _node_ranges(text: str, language: str) -> list[Span]:
     """Return the character ranges of the named nodes except the root, each range once."""
     data = text.encode()
     at = _character_offsets(text)
     ranges: set[Span] = set()
-    stack = list(_parser(language).parse(data).root_node.children)
+    stack = list(_load_parser(language).parse(data).root_node.children)
     while stack:
         node = stack.pop()
         if node.is_named and node.end_byte > node.start_byte:
@@ -63,7 +63,7 @@ def _character_offsets(text: str) -> np.ndarray[Any, np.dtype[np.int64]]:
 
 
 @cache
-def _parser(language: str) -> Any:
+def _load_parser(language: str) -> Any:
     try:
         tree_sitter = importlib.import_module("tree_sitter")
         grammar = importlib.import_module(f"tree_sitter_{language}")

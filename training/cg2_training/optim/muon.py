@@ -31,7 +31,7 @@ class Muon(torch.optim.Optimizer):
         dtype: torch.dtype,
         momentum: float = 0.95,
     ) -> None:
-        """Prepare.
+        """Create the optimizer.
 
         Args:
             matrices: parameters [outputs, inputs].

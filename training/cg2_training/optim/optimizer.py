@@ -44,7 +44,7 @@ class MasterOptimizer:
     def __init__(
         self, model: nn.Module, config: OptimizerSection, dtype: torch.dtype, *, may_round: bool = False
     ) -> None:
-        """Prepare.
+        """Create the optimizer.
 
         Args:
             model: float32 model.

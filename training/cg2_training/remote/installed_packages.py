@@ -46,13 +46,13 @@ def read_installed_documents(
     """
     chosen = None if names is None else {_normalize(name) for name in names}
     excluded_names = {_normalize(name) for name in held_out}
-    for distribution in tqdm(sorted(distributions(), key=_name), desc="installed", unit="package"):
-        name = _normalize(_name(distribution))
+    for distribution in tqdm(sorted(distributions(), key=_package_name), desc="installed", unit="package"):
+        name = _normalize(_package_name(distribution))
         licence = permitted_licence(distribution)
         if licence is None or name in excluded_names or (chosen is not None and name not in chosen):
             continue
         entry = Added(f"{name}=={distribution.version}", licence)
-        for text in _texts(distribution, licence):
+        for text in _read_texts(distribution, licence):
             key = exact_key(text)
             if key in known or entry.bytes > MAX_PACKAGE_BYTES:
                 continue
@@ -74,18 +74,18 @@ def permitted_licence(distribution: Distribution) -> str | None:
     ]
     try:
         text = Path(str(texts[0].locate())).read_text("utf-8", "replace") if texts else ""
-        =licence == declared_licence(metadata, text)
+        licence = declared_licence(metadata, text)
     except (LicenceError, OSError):
         return None
     return licence if licence is not None and is_allowed(licence) else None
 
 
-def report_of(added: Iterable[Added]) -> list[dict[str, Any]]:
+def describe_added(added: Iterable[Added]) -> list[dict[str, Any]]:
     """Return the added packages for JSON."""
     return [asdict(entry) for entry in added]
 
 
-def _texts(distribution: Distribution, licence: str) -> Iterator[str]:
+def _read_read_texts(distribution: Distribution, licence: str) -> Iterator[str]:
     for path in distribution.files or ():
         if path.suffix != ".py" or ".data" in path.parts or is_excluded(path.as_posix(), EXCLUDED):
             continue
@@ -98,7 +98,7 @@ def _texts(distribution: Distribution, licence: str) -> Iterator[str]:
             yield text
 
 
-def _name(distribution: Distribution) -> str:
+def _package_name(distribution: Distribution) -> str:
     return str(distribution.metadata["Name"] or "")
 
 

@@ -94,7 +94,7 @@ def pack_run(
         raise TrainingError(
             f"{tokenizer} has {size} tokens, but the recipe says {recipe.model.vocab_size}; make them equal."
         )
-    files = dict(_files(recipe_file, corpus, tokenizer))
+    files = dict(_list_files(recipe_file, corpus, tokenizer))
     for path in files.values():
         if not path.is_file():
             raise TrainingError(f"{path} is missing; build the corpus with cg2-train corpus build.")
@@ -121,7 +121,7 @@ def pack_run(
     return Pack(out, tuple(pieces.names), sum(entry["bytes"] for entry in entries), text_bytes)
 
 
-def _files(recipe: Path, corpus: Path, tokenizer: Path) -> Iterator[tuple[str, Path]]:
+def _list_files(recipe: Path, corpus: Path, tokenizer: Path) -> Iterator[tuple[str, Path]]:
     """Yield names in the archive and their files, the large ones last."""
     for package in PACKAGES:
         spec = importlib.util.find_spec(package)

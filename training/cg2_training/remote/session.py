@@ -17,7 +17,7 @@ from cg2_training.cli.arguments import amount, index, seconds
 from cg2_training.corpus.dedup import exact_key
 from cg2_training.data.shards import ShardSet, TokenShard, read_documents, tokenize_corpus
 from cg2_training.errors import TrainingError
-from cg2_training.remote.installed_packages import Added, read_installed_documents, report_of
+from cg2_training.remote.installed_packages import Added, describe_added, read_installed_documents
 from cg2_training.remote.upload import write_upload
 from cg2_training.run.hardware import flops_per_token, nominal_peak
 from cg2_training.run.progress import read_log
@@ -37,6 +37,10 @@ UNSETTLED_STEPS = 10**7
 """Placeholder for the steps of a run until its length is known; until then the learning rate is constant."""
 
 SESSION_MINUTES = 9.0
+"""Default time of a session."""
+
+PLANNED_TIME_SHARE = 0.92
+"""Share of the remaining time that is planned; evaluations and saves need time, and a machine may slow down."""
 
 MIN_MEASURED_STEPS = 3
 """Minimum steps before the speed is used: compilation can take longer than the time for measuring."""
@@ -159,7 +163,7 @@ def _run(arguments: argparse.Namespace) -> int:
     work, pack = arguments.work, arguments.work / "pack"
     state = SessionState.read(work)
     tokenizer = CodeTokenizer.load(pack / "tokenizer.json")
-    shards = _shards(work, pack, tokenizer, arguments.installed, state)
+    shards = _open_shards(work, pack, tokenizer, arguments.installed, state)
     recipe = Recipe.load(pack / "recipe.toml", arguments.overrides)
     trainer = Trainer(
         with_steps(recipe, state.steps or UNSETTLED_STEPS),
@@ -170,7 +174,7 @@ def _run(arguments: argparse.Namespace) -> int:
     if not arguments.portion:
         end = began + 60 * arguments.session - arguments.reserve
         _train(trainer, recipe, state, work, end, arguments)
-    report = _report(trainer, state)
+    report = _make_report(trainer, state)
     weights = trainer.optimizer.weights()
     extra = {name: (work / "run" / name).read_bytes() for name in ("loss.png", "log.jsonl")}
     files = write_upload(arguments.out, weights, report, extra, portion=arguments.portion)
@@ -181,7 +185,7 @@ def _run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _shards(
+def _open_shards(
     work: Path, pack: Path, tokenizer: CodeTokenizer, installed: list[str] | None, state: SessionState
 ) -> tuple[TokenShard, TokenShard]:
     """Open the tokens to train on and the held-out tokens; the first session makes them."""
@@ -192,13 +196,13 @@ def _shards(
         corpus = pack / "train.jsonl"
         if installed is not None:
             corpus = work / "train.jsonl"
-            state.added = _with_installed(pack, corpus, installed)
+            state.added = _write_with_installed(pack, corpus, installed)
             state.write(work)
         tokenize_corpus(corpus, tokenizer, train)
     return TokenShard.open(train), TokenShard.open(heldout)
 
 
-def _with_installed(pack: Path, corpus: Path, names: list[str]) -> list[dict[str, Any]]:
+def _write_with_installed(pack: Path, corpus: Path, names: list[str]) -> list[dict[str, Any]]:
     """Write the packed corpus followed by the installed packages; return the added packages."""
     known = {
         exact_key(text) for name in ("heldout", "train") for text in read_documents(pack / f"{name}.jsonl")
@@ -211,7 +215,7 @@ def _with_installed(pack: Path, corpus: Path, names: list[str]) -> list[dict[str
             lines.write(json.dumps({"text": text}) + "\n")
         for text in read_installed_documents(names or None, known, held_out, added):
             lines.write(json.dumps({"text": text}) + "\n")
-    return report_of(added)
+    return describe_added(added)
 
 
 def _train(
@@ -252,7 +256,7 @@ def _train(
         train_until(end)
 
 
-def _report(trainer: Trainer, state: SessionState) -> dict[str, Any]:
+def _make_report(trainer: Trainer, state: SessionState) -> dict[str, Any]:
     """Return the report of the run so far."""
     recipe, config = trainer.recipe, trainer.model.config
     seen = trainer.done * recipe.run.rows_per_step * config.n_positions
@@ -275,10 +279,6 @@ def _report(trainer: Trainer, state: SessionState) -> dict[str, Any]:
         "heldout": trainer.evaluate().to_dict(),
         "added": state.added or [],
     }
-
-
-PLANNED_TIME_SHARE = 0.92
-"""Share of the remaining time that is planned; evaluations and saves need time, and a machine may slow down."""
 
 
 def count_steps_that_fit(trainer: Trainer, seconds: float) -> int:

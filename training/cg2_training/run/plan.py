@@ -107,7 +107,7 @@ def make_plan(
         gpu_gib=GPU_GIB[gpu],
         tokens_per_s=speed,
         hours=tokens / speed / 3600,
-        warnings=tuple(_warnings(recipe, total, GPU_GIB[gpu], gpus, tokens, epochs or {})),
+        warnings=tuple(_find_warnings(recipe, total, GPU_GIB[gpu], gpus, tokens, epochs or {})),
         epochs=dict(epochs or {}),
     )
 
@@ -122,7 +122,7 @@ def _activation_bytes(recipe: Recipe) -> float:
     return 2 * 14 * model.n_embd * model.n_layer + model.vocab_size * (2 + 4 + 4)
 
 
-def _warnings(
+def _find_warnings(
     recipe: Recipe, total: float, gpu_gib: float, gpus: int, tokens: int, epochs: Mapping[str, float]
 ) -> list[str]:
     found = []

@@ -153,7 +153,7 @@ class Recipe:
         except (OSError, ValueError) as error:
             raise TrainingError(f"the recipe {path} cannot be read ({error}); correct the file.") from None
         for override in overrides:
-            _apply(raw, override)
+            _apply_override(raw, override)
         return cls.from_dict(raw, str(path))
 
     @classmethod
@@ -171,9 +171,10 @@ class Recipe:
                 f"{origin}: unknown section {sorted(unknown)[0]!r}; known are {', '.join([*sections, 'data'])}."
             )
         built: dict[str, Any] = {
-            key: _section(kind, raw.get(key, {}), f"{origin}: [{key}]") for key, kind in sections.items()
+            key: _parse_section(kind, raw.get(key, {}), f"{origin}: [{key}]")
+            for key, kind in sections.items()
         }
-        data = _data(raw.get("data", {}), origin)
+        data = _parse_data(raw.get("data", {}), origin)
         recipe = cls(name=str(raw.get("name", "unnamed")), **built, data=data)
         recipe._check(origin)
         return recipe
@@ -226,19 +227,21 @@ class Recipe:
             )
 
 
-def _data(raw: Any, origin: str) -> dict[str, SourceMix]:
+def _parse_data(raw: Any, origin: str) -> dict[str, SourceMix]:
     if not isinstance(raw, Mapping) or not all(isinstance(table, Mapping) for table in raw.values()):
         raise TrainingError(
             f"{origin}: [data] needs a table for each source, such as [data.code] with weight = 1.0."
         )
-    mixes = {name: _section(SourceMix, table, f"{origin}: [data.{name}]") for name, table in raw.items()}
+    mixes = {
+        name: _parse_section(SourceMix, table, f"{origin}: [data.{name}]") for name, table in raw.items()
+    }
     for name, mix in mixes.items():
         if not (0 <= mix.weight < math.inf and 0 <= mix.epochs < math.inf):
             raise TrainingError(f"{origin}: [data.{name}]: weight and epochs must be at least 0.")
     return mixes
 
 
-def _section(kind: type[T], raw: Mapping[str, Any], where: str) -> T:
+def _parse_section(kind: type[T], raw: Mapping[str, Any], where: str) -> T:
     types = {f.name: f.type for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
     for key, value in raw.items():
         if key not in types:
@@ -253,7 +256,7 @@ def _section(kind: type[T], raw: Mapping[str, Any], where: str) -> T:
         raise TrainingError(f"{where}: missing {missing}.") from None
 
 
-def _apply(raw: dict[str, Any], override: str) -> None:
+def _apply_override(raw: dict[str, Any], override: str) -> None:
     key, separator, value = override.partition("=")
     *sections, name = key.split(".")
     if not separator or not all(sections) or not sections:

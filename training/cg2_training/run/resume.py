@@ -75,8 +75,10 @@ def list_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]
         for name in new
         if name in old and old[name] != new[name] and name not in UNCHECKED_SETTINGS
     ]
-    found += [f"[{name}] is new" for name in _sources(now) - _sources(before) if _sources(before)]
-    found += [f"[{name}] is gone" for name in _sources(before) - _sources(now)]
+    found += [
+        f"[{name}] is new" for name in _source_names(now) - _source_names(before) if _source_names(before)
+    ]
+    found += [f"[{name}] is gone" for name in _source_names(before) - _source_names(now)]
     if before["rows_version"] != now["rows_version"] and now["recipe"]["objective"]["infill_share"]:
         found.append("rows are made by a newer version")
     for part in ("train", "heldout"):
@@ -119,5 +121,5 @@ def _recipe_values(recipe: Mapping[str, Any]) -> dict[str, Any]:
     return values
 
 
-def _sources(inputs: Mapping[str, Any]) -> set[str]:
+def _source_names(inputs: Mapping[str, Any]) -> set[str]:
     return {f"data.{name}" for name in inputs["recipe"].get("data", {})}
