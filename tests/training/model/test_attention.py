@@ -112,7 +112,7 @@ def test_weights_are_kept_only_for_gradients_in_float32_and_within_the_memory_fo
     ours(*(part.detach() for part in given_parts))
     ours(*parts(2, 200, 16, torch.bfloat16))
     assert len(kept) == 1
-    needed = attention._kept(2 * 2, 200) * 4
+    needed = attention._kept_weights(2 * 2, 200) * 4
     monkeypatch.setattr(attention, "MAX_KEPT_BYTES", 6 * needed)
     causal_attention(*given_parts, layers=6)
     assert len(kept) == 2

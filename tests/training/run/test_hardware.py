@@ -83,7 +83,7 @@ def test_the_processor_decides(monkeypatch: pytest.MonkeyPatch, features: dict[s
 
 def test_a_recipe_decides_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cpu.get_capabilities", lambda: {"avx512_bf16": True})
-    assert str(choose_precision("float32", CPU)) == "computing in float32: run.precision says so"
+    assert str(choose_precision("float32", CPU)) == "computing in float32: set by run.precision"
     monkeypatch.setattr("torch.cpu.get_capabilities", dict)
     assert str(choose_precision("bfloat16", CPU)).endswith(
         "though this processor has no bfloat16 instructions"

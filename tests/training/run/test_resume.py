@@ -96,7 +96,7 @@ def test_a_state_from_before_this_was_noted_is_compared_by_its_recipe(
     toy = Recipe.from_dict(recipe)
     (state / META_FILE).write_text(json.dumps({"step": 1, "world": 1, "recipe": toy.to_dict()}))
     accepted = check_inputs(tmp_path, describe_inputs(toy, shard, shard), accept_changes=True)
-    assert accepted == ["rows are made in a newer way"]
+    assert accepted == ["rows are made by a newer version"]
 
 
 @pytest.fixture(scope="module")
