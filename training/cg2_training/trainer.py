@@ -19,7 +19,7 @@ from cg2_training.data.shards import ShardSet, TokenShard
 from cg2_training.errors import TrainingError
 from cg2_training.evaluate.losses import Evaluation, EvaluationOptions, evaluate
 from cg2_training.export.checkpoint import export_checkpoint
-from cg2_training.model.codegen import CodeGen, load_model, model_losses, region_mask
+from cg2_training.model.codegen import CodeGen, load_model, make_region_mask, model_losses
 from cg2_training.objective import IGNORED
 from cg2_training.optim.optimizer import MasterOptimizer, lr_scale
 from cg2_training.optim.sharded_optimizer import ShardedOptimizer
@@ -140,7 +140,7 @@ class Trainer:
         Both are sums over the labels divided by `count`, the number of labels in the whole step. See `StepTensors` for
         `regions`.
         """
-        mask = region_mask(regions) if regions.shape[1] else None
+        mask = make_region_mask(regions) if regions.shape[1] else None
         logits = self.model(tokens, mask).float().flatten(0, 1)
         flat = labels.flatten()
         counted = flat != IGNORED

@@ -13,7 +13,7 @@ from transformers import CodeGenForCausalLM
 
 from cg2_quantize.checkpoint.synthetic import write_random_checkpoint
 from cg2_training.errors import TrainingError
-from cg2_training.model.codegen import CodeGen, load_model, region_mask
+from cg2_training.model.codegen import CodeGen, load_model, make_region_mask
 from cg2ls.models.codegen2 import Checkpoint, CodeGenConfig
 from cg2ls.models.codegen2.config import CODEGEN25
 from cg2ls.models.codegen2.tensor_layout import regroup_qkv
@@ -88,14 +88,14 @@ def test_a_prefix_sees_itself_whole_and_the_rest_is_causal(model: CodeGen, token
     regions = torch.zeros_like(tokens)
     regions[0, :10] = 1
     regions[1, :30] = 1
-    mask = region_mask(regions)
+    mask = make_region_mask(regions)
     changed = tokens.clone()
     changed[:, 20] = (changed[:, 20] + 1) % CONFIG.vocab_size
     with torch.no_grad():
         before, after = model(tokens, mask), model(changed, mask)
     assert torch.equal(before[0, :20], after[0, :20]), "position 20 lies behind the first row's prefix"
     assert not torch.equal(before[1, :20], after[1, :20]), "and inside the second row's"
-    none = region_mask(torch.zeros_like(tokens))
+    none = make_region_mask(torch.zeros_like(tokens))
     assert torch.allclose(model(tokens, none), model(tokens), atol=1e-5)
 
 
@@ -105,7 +105,7 @@ def test_prompts_of_two_documents_do_not_see_each_other(model: CodeGen, tokens: 
     changed = tokens.clone()
     changed[:, 25] = (changed[:, 25] + 1) % CONFIG.vocab_size
     with torch.no_grad():
-        before, after = model(tokens, region_mask(regions)), model(changed, region_mask(regions))
+        before, after = model(tokens, make_region_mask(regions)), model(changed, make_region_mask(regions))
     assert torch.equal(before[:, :20], after[:, :20]), "what is left of the second prompt cannot see it"
     assert not torch.equal(before[:, 20:25], after[:, 20:25])
 

@@ -51,15 +51,25 @@ def add_adapt(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--threads", type=index, default=0, help="CPU threads; 0 for the number of idle cores (default)"
     )
-    parser.add_argument("--format", choices=("int8", "int4", "fp32"), default="int8")
-    parser.add_argument("--seed", type=index, default=1234)
+    parser.add_argument(
+        "--format",
+        choices=("int8", "int4", "fp32"),
+        default="int8",
+        help="format of the model folder (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--seed",
+        type=index,
+        default=1234,
+        help="seed of the order and the corruptions (default: %(default)s)",
+    )
     parser.add_argument(
         "--run", type=Path, metavar="FOLDER", help="folder for intermediate files (default: in the cache)"
     )
     parser.add_argument(
         "--no-use", action="store_true", help="add the model without choosing it for the language"
     )
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run_command=run_adapt)
 
 

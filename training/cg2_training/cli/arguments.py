@@ -64,7 +64,14 @@ SHARDS_HELP = "a token shard, or a folder with one for each source, mixed by the
 def add_recipe_options(parser: argparse.ArgumentParser) -> None:
     """Add the recipe, its overrides, and the shards to train on."""
     parser.add_argument("recipe", type=Path, help="a recipe file (TOML)")
-    parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="SECTION.KEY=VALUE")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        dest="overrides",
+        metavar="SECTION.KEY=VALUE",
+        help="override of the recipe; can be repeated",
+    )
     parser.add_argument("--seed", type=index, help="same as --set run.seed=N")
     parser.add_argument("--train", type=Path, required=True, metavar="FOLDER", help=SHARDS_HELP)
 

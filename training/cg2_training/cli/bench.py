@@ -21,7 +21,12 @@ def add_bench(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `bench`."""
     parser.epilog = EXAMPLE
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("--shape", choices=("10m", "42m", "125m", "350m"), default="42m")
+    parser.add_argument(
+        "--shape",
+        choices=("10m", "42m", "125m", "350m"),
+        default="42m",
+        help="shape of the model (default: %(default)s)",
+    )
     parser.add_argument("--rows", type=count, default=4, help="rows of a step (default: %(default)s)")
     parser.add_argument(
         "--rows-per-pass", type=index, default=0, help="rows of one pass; 0 for all at once (default)"
@@ -35,7 +40,7 @@ def add_bench(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--threads", type=index, default=0, help="CPU threads; 0 for automatic (default)")
     parser.add_argument("--alone", action="store_true", help="exclude the Hugging Face Trainer")
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run_command=run_bench)
 
 

@@ -121,7 +121,7 @@ CORPUS_HELP = "a corpus file with one JSON document per line, or a folder of cor
 def add_tokenizer(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `tokenizer`."""
     parser.add_argument("corpus", type=Path, help=CORPUS_HELP)
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="file to write")
     parser.add_argument(
         "--vocab-size", type=count, default=8192, help="size of the whole vocabulary (default: %(default)s)"
     )
@@ -159,8 +159,8 @@ def _run_tokenizer(arguments: argparse.Namespace) -> int:
 def add_tokenize(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `tokenize`."""
     parser.add_argument("corpus", type=Path, help=CORPUS_HELP)
-    parser.add_argument("--tokenizer", type=Path, required=True, metavar="FILE")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--tokenizer", type=Path, required=True, metavar="FILE", help="file of the tokenizer")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="folder to write")
     parser.set_defaults(run_command=_run_tokenize)
 
 

@@ -49,7 +49,7 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rows", type=count, default=256, help="rows of each kind and source (default: %(default)s)"
     )
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run_command=_run)
 
 

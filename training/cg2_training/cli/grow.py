@@ -24,7 +24,9 @@ def add_grow(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EXAMPLE
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("source", type=Path, help="a checkpoint or a model folder")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="CHECKPOINT")
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="CHECKPOINT", help="checkpoint to write"
+    )
     parser.add_argument("--n-layer", type=count, metavar="N", help="number of blocks (default: unchanged)")
     parser.add_argument(
         "--n-embd", type=count, metavar="D", help="width, a multiple of the source's (default: unchanged)"
@@ -35,7 +37,7 @@ def add_grow(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--name", default="", help="name of the new model (default: the old name and the shape)"
     )
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run_command=run_grow)
 
 

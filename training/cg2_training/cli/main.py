@@ -22,7 +22,7 @@ example, from packages to a checkpoint:
   cg2-train tokenizer runs/corpus/train.jsonl -o runs/tokenizer.json --vocab-size 8192
   cg2-train tokenize runs/corpus/train.jsonl --tokenizer runs/tokenizer.json -o runs/train
   cg2-train tokenize runs/corpus/heldout.jsonl --tokenizer runs/tokenizer.json -o runs/heldout
-  cg2-train pretrain training/recipes/python-small.toml --train runs/train --heldout runs/heldout \
+  cg2-train pretrain training/recipes/python-small.toml --train runs/train --heldout runs/heldout \\
     --run runs/python-small
   cg2-train export runs/python-small --heldout runs/heldout --corpus runs/corpus -o models/python-small
 """

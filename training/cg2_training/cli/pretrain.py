@@ -28,15 +28,22 @@ def add_plan(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `plan`."""
     parser.epilog = PLAN_EXAMPLE
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("recipe", type=Path)
-    parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="SECTION.KEY=VALUE")
-    parser.add_argument("--gpu", choices=GPUS, default="H100")
-    parser.add_argument("--gpus", type=count, default=1)
+    parser.add_argument("recipe", type=Path, help="a recipe file (TOML)")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        dest="overrides",
+        metavar="SECTION.KEY=VALUE",
+        help="override of the recipe; can be repeated",
+    )
+    parser.add_argument("--gpu", choices=GPUS, default="H100", help="kind of the GPUs (default: %(default)s)")
+    parser.add_argument("--gpus", type=count, default=1, help="number of GPUs (default: %(default)s)")
     parser.add_argument(
         "--mfu", type=share, default=0.40, help="assumed share of the peak FLOP/s (default: %(default)s)"
     )
     parser.add_argument("--train", type=Path, metavar="FOLDER", help="token shards, for counting epochs")
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run_command=_run_plan)
 
 
@@ -165,8 +172,13 @@ def add_export(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="folder of the corpus, for the model card",
     )
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
-    parser.add_argument("--format", choices=("int8", "int4", "fp32"), default="int8")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="folder to write")
+    parser.add_argument(
+        "--format",
+        choices=("int8", "int4", "fp32"),
+        default="int8",
+        help="format of the model folder (default: %(default)s)",
+    )
     parser.add_argument(
         "--language", default="python", help="language of the corpus, as an LSP id (default: %(default)s)"
     )

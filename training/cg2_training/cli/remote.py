@@ -22,10 +22,10 @@ def add_pack(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `pack`."""
     parser.epilog = PACK_EXAMPLE
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("recipe", type=Path)
+    parser.add_argument("recipe", type=Path, help="a recipe file (TOML)")
     parser.add_argument("--corpus", type=Path, required=True, metavar="FOLDER", help="folder of corpus build")
-    parser.add_argument("--tokenizer", type=Path, required=True, metavar="FILE")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--tokenizer", type=Path, required=True, metavar="FILE", help="file of the tokenizer")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="folder to write")
     parser.add_argument(
         "--piece-mb", type=amount, default=30.0, help="maximum size of a piece (default: %(default)s)"
     )
@@ -54,7 +54,7 @@ def add_unpack(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `unpack`."""
     parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER", help="uploads of the sessions")
     parser.add_argument("--tokenizer", type=Path, required=True, metavar="FILE", help="the packed tokenizer")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="RUN")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="RUN", help="run to write")
     parser.set_defaults(run_command=run_unpack)
 
 

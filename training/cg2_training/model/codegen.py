@@ -181,7 +181,7 @@ class CodeGen(nn.Module):
         return linear(self.lm_head, self.hidden(tokens, mask))
 
 
-def region_mask(regions: Tensor) -> Tensor:
+def make_region_mask(regions: Tensor) -> Tensor:
     """Make a mask with bidirectional attention within each prompt, causal elsewhere (prefix LM, Raffel et al. 2020).
 
     Args:
@@ -200,7 +200,7 @@ def region_mask(regions: Tensor) -> Tensor:
 def model_losses(model: CodeGen, batch: Batch) -> npt.NDArray[np.float32]:
     """Compute the cross entropy of every label of a batch; see `evaluate.TokenLosses`."""
     device = model.lm_head.weight.device
-    mask = region_mask(torch.from_numpy(batch.regions).to(device)) if batch.regions.any() else None
+    mask = make_region_mask(torch.from_numpy(batch.regions).to(device)) if batch.regions.any() else None
     logits = model(torch.from_numpy(batch.tokens).to(device), mask).float().flatten(0, 1)
     labels = torch.from_numpy(batch.labels).to(device).flatten()
     losses = F.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="none")

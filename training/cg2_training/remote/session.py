@@ -143,7 +143,14 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="resume although the recipe changed since the last session",
     )
-    parser.add_argument("--set", action="append", default=[], dest="overrides", metavar="SECTION.KEY=VALUE")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        dest="overrides",
+        metavar="SECTION.KEY=VALUE",
+        help="override of the recipe; can be repeated",
+    )
     return parser
 
 
