@@ -157,13 +157,13 @@ def test_a_deadline_ends_a_leg_with_its_state_saved_and_the_next_leg_changes_not
     recipe: dict[str, Any], shard: TokenShard, tmp_path: Path
 ) -> None:
     trainer(recipe, shard, tmp_path / "whole").fit(progress=False)
-    legs = 0
-    while (leg := trainer(recipe, shard, tmp_path / "legs")).done < 12:
-        leg.fit(progress=False, deadline=time.monotonic())
-        legs += 1
-        assert legs <= 12
-    assert legs == 12, "a leg whose time is over still makes one step, so that legs always end"
-    whole, again = final_state(tmp_path / "whole"), final_state(tmp_path / "legs")
+    parts = 0
+    while (part := trainer(recipe, shard, tmp_path / "parts")).done < 12:
+        part.fit(progress=False, deadline=time.monotonic())
+        parts += 1
+        assert parts <= 12
+    assert parts == 12, "a part whose time is over still makes one step, so that parts always end"
+    whole, again = final_state(tmp_path / "whole"), final_state(tmp_path / "parts")
     assert all(torch.equal(whole[name], again[name]) for name in whole)
 
 
@@ -207,7 +207,9 @@ def test_a_run_can_go_on_from_a_checkpoint(recipe: dict[str, Any], shard: TokenS
         Trainer(Recipe.from_dict(recipe), shard, shard, tmp_path / "third", start=start)
 
 
-def test_the_board_gets_what_the_log_gets(recipe: dict[str, Any], shard: TokenShard, tmp_path: Path) -> None:
+def test_tensorboard_gets_the_numbers_of_the_log(
+    recipe: dict[str, Any], shard: TokenShard, tmp_path: Path
+) -> None:
     trainer(recipe, shard, tmp_path).fit(progress=False)
     (events,) = (tmp_path / "tensorboard").iterdir()
     written = events.read_bytes()
@@ -257,7 +259,7 @@ def test_a_full_disk_is_named_and_the_states_before_are_intact(
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU, and this machine has none")
 @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
-def test_a_run_on_a_gpu_goes_on_where_it_stopped(
+def test_a_run_on_a_gpu_resumes_where_it_stopped(
     recipe: dict[str, Any], shard: TokenShard, tmp_path: Path, optimizer: str
 ) -> None:
     recipe["optimizer"] |= {"name": optimizer, "schedule": "wsd"}

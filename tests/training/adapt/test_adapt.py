@@ -54,7 +54,7 @@ def test_the_held_out_files_are_predicted_better(adapted: tuple[Path, dict[str, 
     assert report["refused"] == {"ignored": 1, "secret content": 1, "empty": 1, "exact duplicate": 1}
 
 
-def test_the_model_folder_says_what_it_is(adapted: tuple[Path, dict[str, object]], base: Path) -> None:
+def test_the_model_folder_describes_its_model(adapted: tuple[Path, dict[str, object]], base: Path) -> None:
     folder, report = adapted
     model = verify_folder(folder)
     assert (model.name, model.license) == ("mine", "LicenseRef-private")
@@ -87,7 +87,7 @@ def test_a_folder_that_is_something_else_is_not_cleared(repository: Path, base: 
     assert (tmp_path / "run" / "thesis.txt").exists()
 
 
-def test_a_killed_call_goes_on_and_ends_as_an_undisturbed_one(
+def test_a_killed_call_resumes_with_the_same_result(
     repository: Path, base: Path, adapted: tuple[Path, dict[str, object]], tmp_path: Path
 ) -> None:
     command = [sys.executable, "-m", "cg2_training.cli.main", "adapt", str(repository), "--from", str(base)]

@@ -17,7 +17,7 @@ repositories = st.dictionaries(
 ).map(lambda files: [SourceFile(path, text) for path, text in files.items()])
 
 
-def test_ignored_secret_empty_and_repeated_files_are_left_alone(repository: Path) -> None:
+def test_ignored_secret_empty_and_repeated_files_are_excluded(repository: Path) -> None:
     found = collect_files([repository], (".py",))
     names = {Path(file.path).name for file in found.files}
     assert "bisect.py" in names

@@ -58,7 +58,7 @@ def test_sizes_are_at_least_one_and_never_grow_with_slowness(row_s: float, minut
     assert sizes.measure_rows == MIN_ROWS or 2 * ROW_KINDS * sizes.measure_rows * row_s <= 60 * minutes * 0.5
 
 
-def test_sizes_stay_what_the_first_call_settled_on(tmp_path: Path) -> None:
+def test_sizes_of_the_first_call_are_kept(tmp_path: Path) -> None:
     first = load_or_choose_sizes(tmp_path / "sizes.json", lambda: 5.0, 1)
     assert load_or_choose_sizes(tmp_path / "sizes.json", lambda: 0.001, 1) == first != Sizes()
 
@@ -91,7 +91,7 @@ def test_a_run_ends_in_time_and_low(
         assert scale < 0.6, "the learning rate has come down"
 
 
-def test_a_length_that_fits_is_left_alone() -> None:
+def test_a_length_that_fits_is_not_changed() -> None:
     recipe = recipe_of(100)
     pacer = Pacer(recipe, 10_000.0, 1.0, lambda: 5.0)
     assert all(pacer(recipe, done, 1.0) is recipe for done in range(1, 101))

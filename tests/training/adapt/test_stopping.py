@@ -36,7 +36,7 @@ def test_weights_no_better_than_those_before_are_never_kept() -> None:
     assert (kept, ended, stopping.best_step) == ([], PATIENCE, 0)
 
 
-def test_a_resumed_run_knows_what_was() -> None:
+def test_a_resumed_run_replays_its_log() -> None:
     entries = [
         {"step": step, "loss": 1.0, "heldout": vars(evaluation(score))}
         for step, score in [(2, 2.9), (4, 2.95), (6, 2.5), (8, 2.6)]

@@ -62,7 +62,7 @@ def test_workers_and_ranks_change_nothing(shards: ShardSet, workers: int) -> Non
         assert torch.equal(together, torch.from_numpy(batch.tokens))
 
 
-def test_a_run_that_goes_on_sees_the_rows_it_would_have_seen(shards: ShardSet) -> None:
+def test_a_resumed_run_sees_the_same_rows(shards: ShardSet) -> None:
     through = [batch.tokens for batch in load_batches(mixed(shards), 3, range(9), workers=0)]
     resumed = [batch.tokens for batch in load_batches(mixed(shards), 3, range(4, 9), workers=0)]
     assert all(map(torch.equal, through[4:], resumed))

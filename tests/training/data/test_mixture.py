@@ -82,7 +82,7 @@ def test_equal_weights_are_equal_parts_of_every_block() -> None:
         assert schedule.count_rows(blocks * BLOCK_ROWS).tolist() == [blocks * BLOCK_ROWS // 2] * 2
 
 
-def test_what_a_used_up_source_would_have_given_falls_to_the_others() -> None:
+def test_other_sources_replace_an_exhausted_one() -> None:
     mixes = [SourceMix(weight=1, epochs=1), SourceMix(weight=1), SourceMix(weight=2)]
     schedule = Schedule(mixes, [100, 1000, 1000], seed=1)
     counts = schedule.count_rows(100 * BLOCK_ROWS)
@@ -128,6 +128,6 @@ def test_weights_that_do_not_fit_the_sources_are_named(recipe: dict[str, SourceM
         resolve_mixes(recipe, {"code": 900, "text": 100})
 
 
-def test_a_source_without_weight_is_left_out() -> None:
+def test_a_source_without_weight_is_excluded() -> None:
     recipe = {"code": SourceMix(weight=1), "text": SourceMix(weight=0)}
     assert list(resolve_mixes(recipe, {"code": 900, "text": 100})) == ["code"]

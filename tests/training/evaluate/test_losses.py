@@ -52,7 +52,7 @@ def test_every_row_counts_once(shard: TokenShard) -> None:
     assert len(set(seen)) == 22
 
 
-def test_every_source_and_objective_has_a_score_of_its_own(shard: TokenShard) -> None:
+def test_every_source_and_objective_has_its_own_score(shard: TokenShard) -> None:
     heldout = ShardSet({"code": shard, "text": shard})
     table = evaluate_table(uniform, heldout, EvaluationOptions(64, 20, OBJECTIVE))
     assert list(table) == ["code", "text"]
@@ -109,7 +109,7 @@ def test_an_infill_score_tells_the_places_of_a_middle_apart(shard: TokenShard) -
     assert not result.sources["all"]["causal"].places
 
 
-def test_continuation_counts_what_stands_behind_a_cut(shard: TokenShard) -> None:
+def test_continuation_counts_the_tokens_after_a_cut(shard: TokenShard) -> None:
     scores = evaluate_table(
         uniform, shard, EvaluationOptions(64, 200, OBJECTIVE), ("causal", "continuation")
     )["all"]

@@ -91,7 +91,7 @@ def test_its_gradients_follow_the_registration_rules_of_pytorch() -> None:
     torch.library.opcheck(attention._blockwise, (query, key, value))
 
 
-def test_no_query_sees_what_comes_behind_it() -> None:
+def test_no_query_attends_to_later_keys() -> None:
     query, key, value = parts(1, 2 * QUERY_BLOCK + 5, 8)
     before = ours(query, key, value).detach()
     for at in (1, QUERY_BLOCK, 2 * QUERY_BLOCK + 3):

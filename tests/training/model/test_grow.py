@@ -73,7 +73,7 @@ def test_every_layout_of_the_fused_projection_grows(tmp_path: Path, groups: int)
     assert float((logits(Checkpoint.open(tmp_path / "grown")) - logits(source)).abs().max()) < 1e-5
 
 
-def test_new_blocks_are_spread_evenly_and_follow_what_they_copy() -> None:
+def test_new_blocks_are_spread_evenly_after_their_sources() -> None:
     assert block_origins(2, 5) == [(0, False), (0, True), (0, True), (1, False), (1, True)]
     assert block_origins(3, 3) == [(0, False), (1, False), (2, False)]
     for old, new in ((6, 8), (6, 12), (1, 4), (5, 7)):
@@ -125,7 +125,7 @@ def test_a_model_folder_grows_by_the_command(
         ({"n_embd": 96}, "--n-embd 96 is not a multiple of 64.*choose 128"),
     ],
 )
-def test_what_cannot_hold_the_model_is_refused(
+def test_a_shape_that_cannot_contain_the_model_is_refused(
     source: Checkpoint, tmp_path: Path, shape: dict[str, int], says: str
 ) -> None:
     with pytest.raises(TrainingError, match=says):

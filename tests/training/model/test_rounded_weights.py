@@ -40,7 +40,7 @@ def test_blocks_of_one_sign_and_of_zeros_have_a_zero_too() -> None:
     assert torch.allclose(exported(ours), ours, atol=1e-6)
 
 
-def test_the_gain_of_the_norm_before_is_in_what_is_round_matrix() -> None:
+def test_rounding_includes_the_gain_of_the_norm_before() -> None:
     generator = torch.Generator().manual_seed(2)
     gain = torch.rand(64, generator=generator) + 0.5
     gain[3] = 1e-4

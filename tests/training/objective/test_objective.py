@@ -113,7 +113,7 @@ def test_parts_of_a_row_are_corrupted_by_themselves(tokenizer: CodeTokenizer) ->
     assert begin == len(tokens)
 
 
-def test_no_loss_falls_on_what_the_server_writes(tokenizer: CodeTokenizer) -> None:
+def test_tokens_written_by_the_server_have_no_loss(tokenizer: CodeTokenizer) -> None:
     special = tokenizer.special
     tokens = np.array(
         [65, special.mask(1), 66, special.end_of_text, special.sep, special.mask(1), 67, special.eom, 68]
@@ -128,7 +128,7 @@ def test_the_end_of_a_document_bears_loss(tokenizer: CodeTokenizer) -> None:
     assert make_labels(tokens, special).tolist() == [66, special.end_of_text, 67]
 
 
-def test_psm_masks_what_lies_between_two_uniform_cuts() -> None:
+def test_psm_masks_the_text_between_two_uniform_cuts() -> None:
     config = ObjectiveConfig(infill="psm")
     spans = [choose_spans("x" * 99, config, np.random.default_rng(seed), masks=899) for seed in range(4000)]
     single = [span for (span,) in filter(None, spans)]

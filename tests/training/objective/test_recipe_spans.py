@@ -58,7 +58,9 @@ def test_shares_and_lengths_are_the_recipe_s(part: tuple[ObjectiveConfig, int], 
 
 
 @pytest.mark.parametrize("name", ["codegen2-1b", "python-125m", "python-27m", "python-small"])
-def test_rows_realise_what_the_recipe_says(name: str, shard_of: Callable[..., TokenShard]) -> None:
+def test_rows_have_the_shares_and_lengths_of_the_recipe(
+    name: str, shard_of: Callable[..., TokenShard]
+) -> None:
     recipe = RECIPES[name]
     objective = replace(recipe.objective, infill_share=1.0)
     stats = collect_row_stats(RowStream(shard_of(recipe), recipe.model.context_length, objective, 3), 0, 60)

@@ -58,7 +58,7 @@ def losses(run: Path) -> list[float]:
 
 
 @pytest.mark.slow
-def test_two_processes_train_as_one_and_any_number_goes_on_after_a_stop(
+def test_two_processes_train_as_one_and_any_number_resumes(
     recipe: dict[str, Any], shard: TokenShard, tmp_path: Path
 ) -> None:
     recipe["run"]["precision"] = "float32"
@@ -68,8 +68,8 @@ def test_two_processes_train_as_one_and_any_number_goes_on_after_a_stop(
     alone.fit(progress=False)
 
     for processes, more in ((2, ("--minutes", "0.0001")), (1, ("--minutes", "0.0001")), (2, ())):
-        leg = torchrun(processes, path, shard, tmp_path / "two", *more)
-        assert leg.returncode == 0, leg.stderr
+        part = torchrun(processes, path, shard, tmp_path / "two", *more)
+        assert part.returncode == 0, part.stderr
         state = saved_states(tmp_path / "two")[-1]
         assert len(list(state.glob("*.safetensors"))) == processes
     assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), rel=1e-3)

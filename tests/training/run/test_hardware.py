@@ -118,7 +118,7 @@ def test_threads_are_as_many_as_idle_cores(
     assert ("run.threads" in str(chosen)) == (threads < cores)
 
 
-def test_what_was_said_counts_more_than_the_load(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_explicit_numbers_override_the_load(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cg2_training.run.hardware.DEFAULT_THREADS", 4)
     monkeypatch.setattr("cg2_training.run.hardware._load", lambda: 100.0)
     assert str(choose_threads(3, 2)) == "3 threads: run.threads"

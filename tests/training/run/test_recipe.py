@@ -35,7 +35,7 @@ def test_overrides_win(tmp_path: Path) -> None:
     assert (recipe.run.seed, recipe.optimizer.name, recipe.model.n_layer) == (7, "adamw", 3)
 
 
-def test_what_is_written_is_read_back(recipe: dict[str, Any]) -> None:
+def test_a_written_recipe_is_read_back(recipe: dict[str, Any]) -> None:
     loaded = Recipe.from_dict(recipe)
     assert Recipe.from_dict(loaded.to_dict()) == loaded
 

@@ -64,7 +64,9 @@ def test_a_changed_setting_is_named(recipe: Raw, shard: TokenShard, name: str, v
         ("run.loaders", 3),
     ],
 )
-def test_what_decides_no_step_may_change(recipe: Raw, shard: TokenShard, name: str, value: object) -> None:
+def test_settings_that_affect_no_step_may_change(
+    recipe: Raw, shard: TokenShard, name: str, value: object
+) -> None:
     before = describe_inputs(Recipe.from_dict(recipe), shard, shard)
     assert list_changes(before, describe_inputs(with_value(recipe, name, value), shard, shard)) == []
 
@@ -136,7 +138,7 @@ def test_a_run_with_other_inputs_is_refused_in_one_sentence(
 
 
 @pytest.mark.parametrize("other", ["muon", "adamw8bit"])
-def test_a_run_goes_on_with_another_optimizer_if_told(
+def test_a_run_resumes_with_another_optimizer_if_accepted(
     recipe: Raw, shard: TokenShard, trained: Callable[[Raw], Path], other: str
 ) -> None:
     run = trained(recipe)
@@ -163,7 +165,7 @@ def test_the_log_holds_every_step_once_after_a_kill(
     assert steps == list(range(1, 13))
 
 
-def test_a_run_goes_on_with_the_threads_it_had(
+def test_a_run_resumes_with_its_number_of_threads(
     recipe: Raw, shard: TokenShard, trained: Callable[[Raw], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = trained(recipe)

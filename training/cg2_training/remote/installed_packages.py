@@ -85,7 +85,7 @@ def describe_added(added: Iterable[Added]) -> list[dict[str, Any]]:
     return [asdict(entry) for entry in added]
 
 
-def _read_read_texts(distribution: Distribution, licence: str) -> Iterator[str]:
+def _read_texts(distribution: Distribution, licence: str) -> Iterator[str]:
     for path in distribution.files or ():
         if path.suffix != ".py" or ".data" in path.parts or is_excluded(path.as_posix(), EXCLUDED):
             continue
