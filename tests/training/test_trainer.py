@@ -153,7 +153,7 @@ def test_a_tokenizer_of_another_size_is_refused(
         trainer(recipe, shard, tmp_path)
 
 
-def test_a_deadline_ends_a_leg_with_its_state_saved_and_the_next_leg_changes_nothing(
+def test_a_deadline_saves_the_state_and_resuming_changes_nothing(
     recipe: dict[str, Any], shard: TokenShard, tmp_path: Path
 ) -> None:
     trainer(recipe, shard, tmp_path / "whole").fit(progress=False)
@@ -167,7 +167,7 @@ def test_a_deadline_ends_a_leg_with_its_state_saved_and_the_next_leg_changes_not
     assert all(torch.equal(whole[name], again[name]) for name in whole)
 
 
-def test_a_watch_can_end_the_run(recipe: dict[str, Any], shard: TokenShard, tmp_path: Path) -> None:
+def test_should_continue_can_end_the_run(recipe: dict[str, Any], shard: TokenShard, tmp_path: Path) -> None:
     run = trainer(recipe, shard, tmp_path)
     seen: list[int] = []
 
