@@ -129,8 +129,8 @@ def adapt(
     """
     began = clock()
     check_replaceable(paths.out, DESCRIPTION)
-    found = collect_files(paths.folders, SUFFIXES.get(options.language, (f".{options.language}",)))
-    train, heldout = _split(found.files, options)
+    collected = collect_files(paths.folders, SUFFIXES.get(options.language, (f".{options.language}",)))
+    train, heldout = _split(collected.files, options)
     inputs = prepare_inputs(paths.run, paths.base, train, heldout, repr((name, options)))
     sizes = load_or_choose_sizes(
         inputs.run / "sizes.json", lambda: measure_row_seconds(inputs, options, clock), options.minutes
@@ -154,7 +154,7 @@ def adapt(
         files=len(train),
         heldout_files=len(heldout),
         tokens=len(inputs.train.tokens),
-        refused=dict(sorted(found.refused.items())),
+        refused=dict(sorted(collected.refused.items())),
         steps=steps,
         minutes=round((clock() - began) / 60, 2),
         before=before,

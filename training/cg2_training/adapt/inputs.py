@@ -149,11 +149,11 @@ def collect_files(folders: Iterable[Path], suffixes: Collection[str]) -> Collect
         if not folder.is_dir():
             raise TrainingError(f"{folder} is not a folder; name a repository to adapt to.")
         workspace = Workspace(folder)
-        wanted = workspace.walk(
+        paths = workspace.walk(
             lambda name: name.endswith(tuple(suffixes)),
             lambda refusal: collected.refused.update([refusal.reason]),
         )
-        for path in wanted:
+        for path in paths:
             try:
                 text = workspace.read(path)
             except RefusedError as error:

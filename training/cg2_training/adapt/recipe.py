@@ -223,12 +223,12 @@ class Pacer:
     def __call__(self, recipe: Recipe, done: int, step_s: float) -> Recipe:
         """Return the recipe to continue with after `done` steps of `step_s` seconds each."""
         self._calls += 1
-        left = self._deadline - self._clock() - self._evaluation_s
+        seconds_left = self._deadline - self._clock() - self._evaluation_s
         # Enough steps between two evaluations that the steps take three quarters of the time.
         min_every = max(1, math.ceil(3 * self._evaluation_s / max(step_s, 1e-9)))
         cost = step_s + self._evaluation_s / max(recipe.run.evaluate_every, min_every)
-        if self._calls < MIN_MEASURED_STEPS and left > cost:
+        if self._calls < MIN_MEASURED_STEPS and seconds_left > cost:
             return recipe
-        more = max(0, math.floor(PLANNED_TIME_SHARE * left / cost)) if left > 0 else 0
+        more = max(0, math.floor(PLANNED_TIME_SHARE * seconds_left / cost)) if seconds_left > 0 else 0
         steps = min(self._recipe.run.steps, done + more)
         return recipe if steps == recipe.run.steps else shorten_recipe(self._recipe, steps, recipe, min_every)

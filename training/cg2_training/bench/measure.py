@@ -134,19 +134,19 @@ def measure(
     """
     recipe = replace(recipe, run=replace(recipe.run, steps=turn * (rounds + 1) + 1))
     tokens = turn * recipe.run.rows_per_step * recipe.model.context_length
-    ours = _OwnTurns(recipe, shard, folder / "ours", turn)
-    device, dtype = ours.trainer.device, ours.trainer.precision.dtype
+    own_turn = _OwnTurns(recipe, shard, folder / "ours", turn)
+    device, dtype = own_turn.trainer.device, own_turn.trainer.precision.dtype
     bf16 = dtype is torch.bfloat16
     own_speeds, hf_speeds, peaks = [], [], []
     with _hf_trainer(recipe, shard, folder / "hf", turn, bf16) if with_hf else _no_hf_trainer() as hf_turn:
         for is_measured in (False, *[True] * rounds):
-            seconds, peak = (ours(), hf_turn()), measure_matmul_peak(device, dtype)
+            seconds, peak = (own_turn(), hf_turn()), measure_matmul_peak(device, dtype)
             if is_measured:
                 own_speeds.append(tokens / seconds[0])
                 hf_speeds.append(tokens / seconds[1])
                 peaks.append(peak)
             else:
-                ours.reset()
+                own_turn.reset()
     flops = flops_per_token(recipe.model.config())
     nominal = nominal_peak(device)
     return BenchResult(
@@ -156,12 +156,12 @@ def measure(
         mfu=median(own_speeds) * flops / nominal if nominal else None,
         matmul_peak_share=median(speed * flops / peak for speed, peak in zip(own_speeds, peaks, strict=True)),
         matmul_peak=median(peaks),
-        loader_wait_share=ours.waited / ours.seconds,
-        batch_share=ours.measure_batch_seconds() * ours.steps / ours.seconds,
+        loader_wait_share=own_turn.waited / own_turn.seconds,
+        batch_share=own_turn.measure_batch_seconds() * own_turn.steps / own_turn.seconds,
         flops_per_token=flops,
-        parameters=ours.trainer.model.config.n_parameters,
+        parameters=own_turn.trainer.model.config.n_parameters,
         device=torch.cuda.get_device_name() if device.type == "cuda" else "cpu",
-        dtype=ours.trainer.precision.name,
+        dtype=own_turn.trainer.precision.name,
         rounds=rounds,
     )
 
@@ -184,9 +184,9 @@ class _OwnTurns:
     def __call__(self) -> float:
         began = time.perf_counter()
         for _ in range(self.turn):
-            asked = time.perf_counter()
+            requested_at = time.perf_counter()
             batch = next(self._batches)
-            self.waited += time.perf_counter() - asked
+            self.waited += time.perf_counter() - requested_at
             self.trainer.step(batch, scale=0.1)
         if self.trainer.device.type == "cuda":
             torch.cuda.synchronize()

@@ -171,7 +171,7 @@ def _run_tokenize(arguments: argparse.Namespace) -> int:
 
     tokenizer = CodeTokenizer.load(arguments.tokenizer)
     if arguments.corpus.is_dir():
-        made = tokenize_folder(arguments.corpus, tokenizer, arguments.output)
+        shards = tokenize_folder(arguments.corpus, tokenizer, arguments.output)
         if not files_of(arguments.corpus, "heldout"):
             print(
                 f"cg2-train: {arguments.corpus} has no held-out documents, which pretrain needs; collect it again"
@@ -179,7 +179,7 @@ def _run_tokenize(arguments: argparse.Namespace) -> int:
                 file=sys.stderr,
             )
     else:
-        made = {arguments.output: tokenize_corpus(arguments.corpus, tokenizer, arguments.output)}
-    for path, shard in made.items():
+        shards = {arguments.output: tokenize_corpus(arguments.corpus, tokenizer, arguments.output)}
+    for path, shard in shards.items():
         print(f"{path}: {len(shard.tokens):,} tokens, {shard.bytes:,} bytes")
     return 0

@@ -62,20 +62,20 @@ def _evaluate_memory(arguments: argparse.Namespace) -> int:
     from cg2ls.table import aligned
 
     print(f"cg2-train: reading at {arguments.places} positions ...", file=sys.stderr, flush=True)
-    found = evaluate_with_memory(arguments.model, arguments.memory, places=arguments.places)
+    result = evaluate_with_memory(arguments.model, arguments.memory, places=arguments.places)
     if arguments.json:
-        print(json.dumps(asdict(found), indent=2))
+        print(json.dumps(asdict(result), indent=2))
         return 0
     rows = [
         [name, f"{one.mean:.3f}", f"{one.low:.3f} to {one.high:.3f}"]
         for name, one in (
-            ("bits per token, model alone", found.bits_alone),
-            ("bits per token, with memory", found.bits_with_memory),
-            ("next-token accuracy, model alone", found.accuracy_alone),
-            ("next-token accuracy, with memory", found.accuracy_with_memory),
+            ("bits per token, model alone", result.bits_alone),
+            ("bits per token, with memory", result.bits_with_memory),
+            ("next-token accuracy, model alone", result.accuracy_alone),
+            ("next-token accuracy, with memory", result.accuracy_with_memory),
         )
     ]
-    print(aligned([[f"{found.tokens} tokens", "mean", "95 % interval"], *rows], right=(1,)))
+    print(aligned([[f"{result.tokens} tokens", "mean", "95 % interval"], *rows], right=(1,)))
     return 0
 
 

@@ -68,13 +68,13 @@ class Schedule:
         """
         self._seed = seed
         weights = np.array([mix.weight for mix in mixes], np.float64)
-        left = np.array(
+        remaining = np.array(
             [
                 max(1, int(mix.epochs * rows)) if mix.epochs else np.inf
                 for mix, rows in zip(mixes, rows_per_epoch, strict=True)
             ]
         )
-        self._phases, self.limit = _phases(weights, left)
+        self._phases, self.limit = _phases(weights, remaining)
         self._firsts = [phase.first for phase in self._phases]
         self._order: tuple[int, IntArray, IntArray] = (-1, np.empty(0, np.int64), np.empty(0, np.int64))
 
@@ -97,8 +97,8 @@ class Schedule:
         """Count the rows of each source among the first `rows`, int64 [sources]."""
         block, position = divmod(rows if self.limit is None else min(rows, self.limit), BLOCK_ROWS)
         phase = self._phase(block)
-        whole = phase.start + (block - phase.first) * phase.quotas
-        return whole + np.bincount(self._block(block)[0][:position], minlength=len(phase.quotas))
+        whole_blocks = phase.start + (block - phase.first) * phase.quotas
+        return whole_blocks + np.bincount(self._block(block)[0][:position], minlength=len(phase.quotas))
 
     def _phase(self, block: int) -> _Phase:
         return self._phases[bisect_right(self._firsts, block) - 1]
@@ -110,27 +110,31 @@ class Schedule:
         order = np.random.default_rng([self._seed, 4, block]).permutation(sources)
         numbers = np.empty_like(order)
         for source, before in enumerate(phase.start + (block - phase.first) * phase.quotas):
-            mine = order == source
-            numbers[mine] = before + np.arange(int(mine.sum()))
+            is_source = order == source
+            numbers[is_source] = before + np.arange(int(is_source.sum()))
         return order, numbers
 
 
 def _phases(
-    weights: npt.NDArray[np.float64], left: npt.NDArray[np.float64]
+    weights: npt.NDArray[np.float64], remaining: npt.NDArray[np.float64]
 ) -> tuple[list[_Phase], int | None]:
     """Return the phases for sources with `left` rows, and the total number of rows, None if unlimited."""
     phases: list[_Phase] = []
     start, block = np.zeros(len(weights), np.int64), 0
     while True:
-        quotas = apportion(np.where(left > 0, weights, 0.0), left)
+        quotas = apportion(np.where(remaining > 0, weights, 0.0), remaining)
         phases.append(_Phase(block, start, quotas))
         if quotas.sum() < BLOCK_ROWS:
             return phases, block * BLOCK_ROWS + int(quotas.sum())
         used = quotas > 0
-        whole = np.min(np.floor(left[used] / quotas[used]))
-        if np.isinf(whole):
+        whole_blocks = np.min(np.floor(remaining[used] / quotas[used]))
+        if np.isinf(whole_blocks):
             return phases, None
-        start, left, block = start + int(whole) * quotas, left - whole * quotas, block + int(whole)
+        start, remaining, block = (
+            start + int(whole_blocks) * quotas,
+            remaining - whole_blocks * quotas,
+            block + int(whole_blocks),
+        )
 
 
 def apportion(weights: npt.NDArray[np.float64], max_rows: npt.NDArray[np.float64]) -> IntArray:

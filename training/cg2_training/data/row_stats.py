@@ -54,34 +54,34 @@ class RowStats:
             return
         self.infill_rows += 1
         self.infill_labels += int((make_labels(np.array(tokens), special) != IGNORED).sum())
-        begin, whole = 0, True
+        begin, is_complete = 0, True
         while special.sep in tokens[begin:]:
             sep = tokens.index(special.sep, begin)
             # A causal part may come before; it ends with `<|endoftext|>`, as the prompt does.
             ends = [i for i in range(begin, sep - 1) if tokens[i] == special.end_of_text]
             prompt = tokens[(ends[-1] + 1 if ends else begin) : sep - 1]
             end = next((i for i in range(sep, len(tokens)) if tokens[i] == special.end_of_text), len(tokens))
-            whole &= self._part(prompt, tokens[sep + 1 : end], tokenizer)
+            is_complete &= self._part(prompt, tokens[sep + 1 : end], tokenizer)
             begin = end + 1
-        self.cut += not whole
+        self.cut += not is_complete
 
     def _part(self, prompt: list[int], answers: list[int], tokenizer: CodeTokenizer) -> bool:
         """Count a part; tell whether every mask has its answer."""
         special = tokenizer.special
-        asked = [token for token in prompt if token >= special.first_mask_id]
-        given: list[int] = []
+        prompt_masks = [token for token in prompt if token >= special.first_mask_id]
+        answered_masks: list[int] = []
         masked = 0
         while answers and special.eom in answers:
             end = answers.index(special.eom)
             middle = tokenizer.decode(answers[1:end])
-            given.append(answers[0])
-            self.lengths.setdefault(len(given), []).append(len(middle))
+            answered_masks.append(answers[0])
+            self.lengths.setdefault(len(answered_masks), []).append(len(middle))
             self.single_line += "\n" not in middle[:-1]
             masked += len(middle)
             answers = answers[end + 1 :]
         self.parts += 1
         self.ratios.append(masked / max(1, masked + len(tokenizer.decode(prompt))))
-        return asked == given and not answers
+        return prompt_masks == answered_masks and not answers
 
     def to_dict(self) -> dict[str, Any]:
         """Return the statistics as `cg2-train show-batch --stats --json` prints them."""

@@ -49,13 +49,13 @@ class TokenShard:
     @property
     def digest(self) -> str:
         """Tell this shard from others, by the corpus's digest, the length and a sample of the tokens."""
-        found = hashlib.sha256(f"{self.corpus_sha256} {len(self.tokens)}".encode())
+        digest = hashlib.sha256(f"{self.corpus_sha256} {len(self.tokens)}".encode())
         starts = np.linspace(0, max(0, len(self.tokens) - DIGEST_SAMPLE_TOKENS), DIGEST_SAMPLES).astype(
             np.int64
         )
         for start in starts.tolist():
-            found.update(self.tokens[start : start + DIGEST_SAMPLE_TOKENS].astype(np.uint32).tobytes())
-        return found.hexdigest()
+            digest.update(self.tokens[start : start + DIGEST_SAMPLE_TOKENS].astype(np.uint32).tobytes())
+        return digest.hexdigest()
 
     @classmethod
     def open(cls, folder: Path) -> TokenShard:

@@ -82,6 +82,6 @@ def cross_entropy(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]
     """Compute the nats of labels [time] under logits [time, vocab]; zero where IGNORED."""
     shifted = logits - logits.max(axis=-1, keepdims=True)
     normalizer = np.log(np.exp(shifted).sum(axis=-1))
-    kept = np.where(labels == IGNORED, 0, labels)
-    losses = normalizer - np.take_along_axis(shifted, kept[:, None], axis=-1)[:, 0]
+    safe_labels = np.where(labels == IGNORED, 0, labels)
+    losses = normalizer - np.take_along_axis(shifted, safe_labels[:, None], axis=-1)[:, 0]
     return np.where(labels == IGNORED, np.float32(0), losses).astype(np.float32)

@@ -227,15 +227,15 @@ def score_rows(losses: TokenLosses, shard: TokenShard, options: EvaluationOption
         if not options.objective.prefix_lm:
             batch = replace(batch, regions=np.zeros_like(batch.regions))
         nats = losses(batch)
-        found = _sum_score(nats, batch, counted, shard.tokenizer)
+        batch_score = _sum_score(nats, batch, counted, shard.tokenizer)
         if name in INFILLS:
             places = group_by_place(batch, shard.tokenizer.special)
             by_place = {
-                place: _sum_score(nats, batch, counted & there, shard.tokenizer)
-                for place, there in places.items()
+                place: _sum_score(nats, batch, counted & at_place, shard.tokenizer)
+                for place, at_place in places.items()
             }
-            found = replace(found, places=by_place)
-        total += found
+            batch_score = replace(batch_score, places=by_place)
+        total += batch_score
     return total
 
 

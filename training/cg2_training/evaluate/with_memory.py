@@ -78,15 +78,15 @@ def evaluate_with_memory(
         sources = collect(repositories, LANGUAGES, set(engine.model.languages))
         memories = ReplayMemory(repositories, sources, engine.tokenizer, "on")
         try:
-            found = summary(learn(engine, memories, sample(sources, places, seed)))
+            result = summary(learn(engine, memories, sample(sources, places, seed)))
         finally:
             memories.close()
     return MemoryEvaluation(
-        tokens=found["tokens"],
-        bits_alone=_interval(found["bits_per_token_of_the_model"]),
-        bits_with_memory=_interval(found["bits_per_token"]),
-        accuracy_alone=_interval(found["next_token_accuracy_of_the_model"]),
-        accuracy_with_memory=_interval(found["next_token_accuracy"]),
+        tokens=result["tokens"],
+        bits_alone=_interval(result["bits_per_token_of_the_model"]),
+        bits_with_memory=_interval(result["bits_per_token"]),
+        accuracy_alone=_interval(result["next_token_accuracy_of_the_model"]),
+        accuracy_with_memory=_interval(result["next_token_accuracy"]),
     )
 
 

@@ -121,8 +121,8 @@ def _(
     value: Tensor,  # noqa: ARG001
     weights: Tensor,  # noqa: ARG001
 ) -> tuple[Tensor, Tensor, Tensor]:
-    made = [torch.empty_like(query, memory_format=torch.contiguous_format) for _ in range(3)]
-    return made[0], made[1], made[2]
+    gradients = [torch.empty_like(query, memory_format=torch.contiguous_format) for _ in range(3)]
+    return gradients[0], gradients[1], gradients[2]
 
 
 def _save_for_backward(

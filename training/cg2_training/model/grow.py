@@ -80,16 +80,16 @@ def grow_config(
     Raises:
         TrainingError: a number is below the old one, or the width is not a multiple of the old one.
     """
-    given = {"n_layer": n_layer, "n_embd": n_embd, "n_positions": context}
-    wanted = {key: value for key, value in given.items() if value is not None}
-    for key, value in wanted.items():
+    options = {"n_layer": n_layer, "n_embd": n_embd, "n_positions": context}
+    new_shape = {key: value for key, value in options.items() if value is not None}
+    for key, value in new_shape.items():
         if value < getattr(config, key):
             option = {"n_layer": "--n-layer", "n_embd": "--n-embd", "n_positions": "--context"}[key]
             raise TrainingError(
                 f"{option} {value} is less than the current {getattr(config, key)};"
                 " choose at least that, since a model can only grow."
             )
-    width = wanted.get("n_embd", config.n_embd)
+    width = new_shape.get("n_embd", config.n_embd)
     times, rest = divmod(width, config.n_embd)
     if rest:
         raise TrainingError(
@@ -98,8 +98,8 @@ def grow_config(
         )
     return replace(
         config,
-        n_layer=wanted.get("n_layer", config.n_layer),
-        n_positions=wanted.get("n_positions", config.n_positions),
+        n_layer=new_shape.get("n_layer", config.n_layer),
+        n_positions=new_shape.get("n_positions", config.n_positions),
         n_embd=width,
         n_head=times * config.n_head,
         n_inner=times * config.n_inner,

@@ -76,22 +76,22 @@ def _corrupt_part(
     A small excess of tokens is removed from the text around the spans. For a larger excess, the same random numbers are
     drawn for a shorter text. So the masked share does not depend on the available space.
     """
-    kept = min(len(part), max_tokens - FRAME_TOKENS - TOKENS_PER_SPAN)
-    while kept > 0:
+    kept_tokens = min(len(part), max_tokens - FRAME_TOKENS - TOKENS_PER_SPAN)
+    while kept_tokens > 0:
         rng = np.random.default_rng(seed)
-        text = tokenizer.decode_bytes(part[:kept]).decode("utf-8", errors="ignore")
-        boundaries = token_starts(part[:kept], text, tokenizer) if config.token_start_share else None
+        text = tokenizer.decode_bytes(part[:kept_tokens]).decode("utf-8", errors="ignore")
+        boundaries = token_starts(part[:kept_tokens], text, tokenizer) if config.token_start_share else None
         spans = choose_spans(text, config, rng, masks=tokenizer.special.n_masks, boundaries=boundaries)
         if not spans:
             return []
-        size = kept + FRAME_TOKENS + TOKENS_PER_SPAN * len(spans)
-        if size - max_tokens <= kept // TRIM_DIVISOR:
-            made = cut_part(text, spans, tokenizer, fragment_share=config.fragment_share, rng=rng)
-            size = len(made)
+        size = kept_tokens + FRAME_TOKENS + TOKENS_PER_SPAN * len(spans)
+        if size - max_tokens <= kept_tokens // TRIM_DIVISOR:
+            corrupted = cut_part(text, spans, tokenizer, fragment_share=config.fragment_share, rng=rng)
+            size = len(corrupted)
             excess = size - max_tokens
-            if excess <= 0 or (excess <= kept // TRIM_DIVISOR and made.shorten(excess)):
-                return made.lay_out(tokenizer.special)
-        kept = min(kept - 1, kept * max_tokens // size)
+            if excess <= 0 or (excess <= kept_tokens // TRIM_DIVISOR and corrupted.shorten(excess)):
+                return corrupted.lay_out(tokenizer.special)
+        kept_tokens = min(kept_tokens - 1, kept_tokens * max_tokens // size)
     return []
 
 

@@ -117,8 +117,8 @@ def _move_starts_to_lines(
         if rng.random() < config.early_start_share:
             begin = text.rfind("\n", 0, start) + 1
             earlier = text.rfind("\n", 0, max(0, begin - 1)) + 1
-            wanted = earlier if rng.random() < 0.5 else begin
-            moved = next((at for at in (wanted, begin) if limit < at), start)
+            target = earlier if rng.random() < 0.5 else begin
+            moved = next((at for at in (target, begin) if limit < at), start)
             start, end = moved, end - (start - moved)
         drawn.append((start, end))
     return drawn
@@ -168,8 +168,8 @@ def draw_dense_spans(
 
 def _line_ranges(text: str) -> list[Span]:
     """Return the character ranges of the lines, without newlines."""
-    found, start = [], 0
+    ranges, start = [], 0
     for line in text.split("\n"):
-        found.append((start, start + len(line)))
+        ranges.append((start, start + len(line)))
         start += len(line) + 1
-    return found
+    return ranges

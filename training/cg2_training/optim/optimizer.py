@@ -30,8 +30,8 @@ def lr_scale(step: int, steps: int, config: OptimizerSection) -> float:
         done = max(0, step - config.warmup_steps) / max(1, annealed)
         return min(warm, low + (1 - low) * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
     decay_steps = max(1, round(steps * config.decay_share))
-    left = max(0, steps - step)
-    return min(warm, low + (1 - low) * min(1.0, left / decay_steps))
+    remaining_steps = max(0, steps - step)
+    return min(warm, low + (1 - low) * min(1.0, remaining_steps / decay_steps))
 
 
 class MasterOptimizer:
@@ -105,10 +105,10 @@ class MasterOptimizer:
         for master, working, gradient in zip(self.master, self.working, gradients, strict=True):
             master.grad, working.grad = gradient, None
 
-    def round_weights(self, wanted: bool) -> None:
+    def round_weights(self, enabled: bool) -> None:
         """Turn rounded matrices in the model on or off (see `model.rounded_weights`)."""
-        if wanted != self.rounding:
-            self.rounding = wanted
+        if enabled != self.rounding:
+            self.rounding = enabled
             self.publish()
 
     @torch.no_grad()

@@ -47,24 +47,24 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def take_pieces(here: Path, work: Path) -> list[str]:
+def take_pieces(source_folder: Path, work: Path) -> list[str]:
     """Copy the pieces that have arrived to `work`/pieces; return the names of the missing ones.
 
     Raises:
         SystemExit: a piece is damaged.
     """
-    index: dict[str, Any] = json.loads((here / INDEX_FILE).read_text(encoding="utf-8"))
-    kept = work / "pieces"
-    kept.mkdir(parents=True, exist_ok=True)
+    index: dict[str, Any] = json.loads((source_folder / INDEX_FILE).read_text(encoding="utf-8"))
+    store = work / "pieces"
+    store.mkdir(parents=True, exist_ok=True)
     missing = []
     for piece in index["pieces"]:
-        there, arrived = kept / piece["name"], here / piece["name"]
-        if not there.exists() and arrived.exists():
+        stored, arrived = store / piece["name"], source_folder / piece["name"]
+        if not stored.exists() and arrived.exists():
             if sha256_of(arrived) != piece["sha256"]:
                 raise SystemExit(f"remote-session: {arrived} is damaged; send it again.")
-            shutil.copyfile(arrived, there.with_suffix(".part"))
-            there.with_suffix(".part").rename(there)
-        if not there.exists():
+            shutil.copyfile(arrived, stored.with_suffix(".part"))
+            stored.with_suffix(".part").rename(stored)
+        if not stored.exists():
             missing.append(piece["name"])
     return missing
 
@@ -96,10 +96,10 @@ def find_work_folder(arguments: list[str]) -> Path:
 
 def main(arguments: list[str]) -> int:
     """Take pieces, and run a session once all are there; `cg2_training.remote.session` has the arguments."""
-    here = Path(__file__).resolve().parent
+    source_folder = Path(__file__).resolve().parent
     work = find_work_folder(arguments)
-    index = json.loads((here / INDEX_FILE).read_text(encoding="utf-8"))
-    if missing := take_pieces(here, work):
+    index = json.loads((source_folder / INDEX_FILE).read_text(encoding="utf-8"))
+    if missing := take_pieces(source_folder, work):
         print(
             f"remote-session: waiting for {len(missing)} of {len(index['pieces'])} pieces: {', '.join(missing)}"
         )

@@ -96,27 +96,27 @@ def collect_uploads(folders: Sequence[Path], tokenizer: CodeTokenizer, run: Path
         TrainingError: a file is missing or damaged.
         OutputError: `run` exists and is not a run.
     """
-    found = {path.name: path for folder in folders for path in folder.iterdir()}
-    if REPORT_FILE not in found:
+    uploads = {path.name: path for folder in folders for path in folder.iterdir()}
+    if REPORT_FILE not in uploads:
         raise TrainingError(
             f"none of the folders contains {REPORT_FILE}; name the folder of the first portion too."
         )
-    report: dict[str, Any] = json.loads(found[REPORT_FILE].read_text(encoding="utf-8"))
-    for name, path in found.items():
+    report: dict[str, Any] = json.loads(uploads[REPORT_FILE].read_text(encoding="utf-8"))
+    for name, path in uploads.items():
         if name.startswith("report"):
             for part, digest in json.loads(path.read_text(encoding="utf-8"))["sha256"].items():
-                if part not in found or sha256_of(found[part]) != digest:
+                if part not in uploads or sha256_of(uploads[part]) != digest:
                     raise TrainingError(f"{part} is missing or damaged; fetch that portion again.")
-    missing = [name for name in report["weights"] if name not in found]
+    missing = [name for name in report["weights"] if name not in uploads]
     if missing:
         raise TrainingError(
             f"{missing[0]} is missing; name the folders of all {report['portions']} portions."
         )
-    weights = load(b"".join(found[name].read_bytes() for name in report["weights"]))
+    weights = load(b"".join(uploads[name].read_bytes() for name in report["weights"]))
     recipe = Recipe.from_dict(report["recipe"])
     with replacing_folder(run, proof=RUN_FILE) as new:
         export_checkpoint(new / "checkpoint", recipe, weights, tokenizer)
-        for name, path in found.items():
+        for name, path in uploads.items():
             if not name.startswith("weights-"):
                 (new / name).write_bytes(path.read_bytes())
         write_run(new, report["steps"], recipe)

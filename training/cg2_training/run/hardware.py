@@ -40,15 +40,15 @@ def nominal_peak(device: torch.device) -> float | None:
 def measure_matmul_peak(device: torch.device, dtype: torch.dtype, *, rounds: int = 5) -> float:
     """Measure the FLOP/s of a large square matrix product; return the median of the rounds."""
     size = 8192 if device.type == "cuda" else 1024
-    left = torch.randn(size, size, device=device).to(dtype)
-    right = torch.randn(size, size, device=device).to(dtype)
-    left @ right
+    a = torch.randn(size, size, device=device).to(dtype)
+    b = torch.randn(size, size, device=device).to(dtype)
+    a @ b
     seconds = []
     for _ in range(rounds):
         _synchronize(device)
         began = time.perf_counter()
         for _ in range(4):
-            left @ right
+            a @ b
         _synchronize(device)
         seconds.append((time.perf_counter() - began) / 4)
     return 2.0 * size**3 / median(seconds)
@@ -106,10 +106,12 @@ def _native_bfloat16(device: torch.device) -> tuple[bool, str]:
         native = torch.cuda.is_bf16_supported(including_emulation=False)
         return native, f"this GPU has {'' if native else 'no '}bfloat16 arithmetic"
     features = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-    found = next((maker for feature, maker in BFLOAT16_FEATURES.items() if features.get(feature)), None)
-    if found is None:
+    instructions = next(
+        (maker for feature, maker in BFLOAT16_FEATURES.items() if features.get(feature)), None
+    )
+    if instructions is None:
         return False, "this processor has no bfloat16 instructions"
-    return True, f"this processor has {found} bfloat16 instructions"
+    return True, f"this processor has {instructions} bfloat16 instructions"
 
 
 DEFAULT_THREADS = torch.get_num_threads()
@@ -128,17 +130,17 @@ class Threads:
         return f"{self.count} thread{'s' * (self.count > 1)}: {self.reason}"
 
 
-def choose_threads(wanted: int, saved: int) -> Threads:
+def choose_threads(requested: int, saved: int) -> Threads:
     """Choose the number of threads of a run.
 
     More threads than idle cores wait for each other at every product, which is much slower than a single thread.
 
     Args:
-        wanted: number in the recipe; 0 for automatic.
+        requested: number in the recipe; 0 for automatic.
         saved: number of a resumed run, since sums are bit-identical only with the same number; 0 if unknown.
     """
-    if wanted:
-        return Threads(wanted, "run.threads")
+    if requested:
+        return Threads(requested, "run.threads")
     if saved:
         return Threads(saved, "as before; set run.threads to change it")
     if "OMP_NUM_THREADS" in os.environ:

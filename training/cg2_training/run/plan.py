@@ -125,19 +125,19 @@ def _activation_bytes(recipe: Recipe) -> float:
 def _find_warnings(
     recipe: Recipe, total: float, gpu_gib: float, gpus: int, tokens: int, epochs: Mapping[str, float]
 ) -> list[str]:
-    found = []
+    warnings = []
     usable = USABLE_MEMORY_SHARE * gpu_gib
     if total > usable:
-        found.append(
+        warnings.append(
             f"{total:.1f} GiB are needed on each GPU, but {usable:.1f} of its {gpu_gib} can be used;"
             " use more GPUs, or lower run.rows_per_pass."
         )
     if recipe.run.rows_per_step % gpus:
-        found.append(
+        warnings.append(
             f"run.rows_per_step is {recipe.run.rows_per_step}, which {gpus} GPUs cannot share evenly;"
             " make it a multiple."
         )
-    found += [
+    warnings += [
         f"the run reads {name} {times:.1f} times; more than {MAX_USEFUL_EPOCHS} epochs hardly help;"
         " use more data, fewer steps or, in a mixture, a smaller weight."
         for name, times in epochs.items()
@@ -145,8 +145,8 @@ def _find_warnings(
     ]
     ratio = tokens / recipe.model.config().n_parameters
     if ratio < 20:
-        found.append(
+        warnings.append(
             f"{ratio:.1f} tokens per parameter is less than the compute-optimal 20 (Hoffmann et al. 2022);"
             " a smaller model would be better."
         )
-    return found
+    return warnings

@@ -70,21 +70,21 @@ def list_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]
         return []
     old, new = _recipe_values(before["recipe"]), _recipe_values(now["recipe"])
     # A setting missing in an old state had the meaning of its default, so it did not change.
-    found = [
+    differences = [
         f"{name} was {old[name]!r} and is {new[name]!r}"
         for name in new
         if name in old and old[name] != new[name] and name not in UNCHECKED_SETTINGS
     ]
-    found += [
+    differences += [
         f"[{name}] is new" for name in _source_names(now) - _source_names(before) if _source_names(before)
     ]
-    found += [f"[{name}] is gone" for name in _source_names(before) - _source_names(now)]
+    differences += [f"[{name}] is gone" for name in _source_names(before) - _source_names(now)]
     if before["rows_version"] != now["rows_version"] and now["recipe"]["objective"]["infill_share"]:
-        found.append("rows are made by a newer version")
+        differences.append("rows are made by a newer version")
     for part in ("train", "heldout"):
         if before[part] is not None and before[part] != now[part]:
-            found.append(f"the --{part} tokens are different")
-    return found
+            differences.append(f"the --{part} tokens are different")
+    return differences
 
 
 def check_inputs(run: Path, now: Mapping[str, Any], *, accept_changes: bool) -> list[str]:
@@ -101,13 +101,13 @@ def check_inputs(run: Path, now: Mapping[str, Any], *, accept_changes: bool) -> 
     Raises:
         TrainingError: a change would alter what the run computes.
     """
-    found = list_changes(saved_inputs(run), now)
-    if found and not accept_changes:
+    differences = list_changes(saved_inputs(run), now)
+    if differences and not accept_changes:
         raise TrainingError(
-            f"{run} cannot be resumed, since its inputs changed: {'; '.join(found)}; accept this with"
+            f"{run} cannot be resumed, since its inputs changed: {'; '.join(differences)}; accept this with"
             " --accept-changes, or choose another --run folder."
         )
-    return found
+    return differences
 
 
 def _recipe_values(recipe: Mapping[str, Any]) -> dict[str, Any]:

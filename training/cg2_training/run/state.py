@@ -119,9 +119,9 @@ def load_state(
             raise TrainingError(
                 f"{newest} was saved with another [model] section; choose another --run folder."
             )
-        found = len(list(newest.glob("*.safetensors")))
-        if found != meta["world"]:
-            raise ValueError(f"{found} of its {meta['world']} files exist")
+        n_files = len(list(newest.glob("*.safetensors")))
+        if n_files != meta["world"]:
+            raise ValueError(f"{n_files} of its {meta['world']} files exist")
         state = _read(newest, optimizer, ranks)
         if meta.get("recipe", {}).get("optimizer", {}).get("name", optimizer_name) != optimizer_name:
             state = {name: tensor for name, tensor in state.items() if name.startswith("master.")}
