@@ -13,6 +13,7 @@ from cg2_training.evaluate.losses import TokenLosses
 from cg2_training.objective import IGNORED
 from cg2ls.models.codegen2 import Checkpoint, CodeTokenizer
 from cg2ls.models.folder import ModelDescription
+from cg2ls.models.graph_io import LOGITS, all_past_names, all_present_names, call_feeds
 
 
 def open_evaluation_target(path: Path, tokenizer: CodeTokenizer) -> tuple[TokenLosses, int]:
@@ -47,31 +48,23 @@ def folder_losses(folder: Path) -> TokenLosses:
         ModelFolderError: `folder` is not a model folder.
         EngineError: onnxruntime cannot run it.
     """
-    from cg2ls.engine.threads import default_threads
-
-    from cg2ls.engine.onnx_session import open_session
+    from cg2ls.engine.onnx_session import default_threads, open_session
 
     model = ModelDescription.read(folder)
     session = open_session(folder, model, provider="cpu", threads=default_threads()).session
     shape = model.architecture
     cache = (1, shape.n_head, model.context_length, shape.head_dim)
-    names = [f"{layer}.{part}" for layer in range(shape.n_layer) for part in ("key", "value")]
-    outputs = ["logits", *(f"present.{name}" for name in names)]
+    past_names = all_past_names(shape.n_layer)
+    outputs = [LOGITS, *all_present_names(shape.n_layer)]
 
     def row_losses(tokens: npt.NDArray[np.int64], labels: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-        past = {f"past_key_values.{name}": np.zeros(cache, np.float32) for name in names}
+        past = {name: np.zeros(cache, np.float32) for name in past_names}
         losses = np.zeros(len(tokens), np.float32)
         for start in range(0, len(tokens), CHUNK_TOKENS):
             chunk = tokens[start : start + CHUNK_TOKENS]
             end = start + len(chunk)
-            feeds = {
-                "input_ids": chunk[None],
-                "seqlens_k": np.array([end - 1], np.int32),
-                "total_sequence_length": np.array(end, np.int32),
-                "logits_positions": np.arange(len(chunk), dtype=np.int64),
-            }
-            logits, *present = session.run(outputs, feeds | past)
-            past = {f"past_key_values.{name}": value for name, value in zip(names, present, strict=True)}
+            logits, *present = session.run(outputs, call_feeds(chunk, end) | past)
+            past = dict(zip(past_names, present, strict=True))
             losses[start:end] = cross_entropy(logits[0], labels[start:end])
         return losses
 
