@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import zip_longest
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -114,6 +115,27 @@ class RequestTimer:
         self._resumed = None
 
 
+@dataclass(frozen=True)
+class AnswerLimits:
+    """Limits of one answer.
+
+    Attributes:
+        max_tokens: maximum length of the answer, at least 1.
+        deadline: time limit of the answer.
+        costs: expected duration of calls.
+        should_stop: whether the request was cancelled.
+    """
+
+    max_tokens: int
+    deadline: Deadline
+    costs: CallCosts
+    should_stop: Callable[[], bool]
+
+    def has_time(self, count: int) -> bool:
+        """Return whether a call of this number of tokens would end before the deadline."""
+        return self.deadline.allows(self.costs.seconds(count))
+
+
 class DecodeLoop:
     """Decode loop of one answer.
 
@@ -123,11 +145,8 @@ class DecodeLoop:
         sequence: the prompt and the answer in a context.
         sampler: chooses the tokens and holds those that were chosen.
         drafter: proposes tokens; None for no drafts.
-        deadline: time limit of the answer.
-        costs: expected duration of calls.
+        limits: length, time and cancellation.
         timer: records the times.
-        max_tokens: maximum length of the answer, at least 1.
-        stop: whether the request was cancelled.
     """
 
     def __init__(
@@ -136,20 +155,14 @@ class DecodeLoop:
         sampler: TokenSampler,
         drafter: Drafter | None,
         *,
-        deadline: Deadline,
-        costs: CallCosts,
+        limits: AnswerLimits,
         timer: RequestTimer,
-        max_tokens: int,
-        stop: Callable[[], bool],
     ) -> None:
         self._sequence = sequence
         self._sampler = sampler
         self._drafter = drafter
-        self._deadline = deadline
-        self._costs = costs
+        self._limits = limits
         self._timer = timer
-        self._max_tokens = max_tokens
-        self._stop = stop
         self._called = False
 
     def steps(self) -> Iterator[Step]:
@@ -169,9 +182,9 @@ class DecodeLoop:
             while (yield from self._take(logits, draft)):
                 self._sequence.truncate_answer(len(generated) - 1)
                 draft = self._draft()
-                if not self._in_time(1 + len(draft)):
+                if not self._limits.has_time(1 + len(draft)):
                     draft = ()
-                    if not self._in_time(1):
+                    if not self._limits.has_time(1):
                         self._timer.ended = "time"
                         return
                 before = self._sequence.runtime_s
@@ -209,7 +222,7 @@ class DecodeLoop:
 
     def _draft(self) -> Sequence[int]:
         generated = self._sampler.generated
-        room = self._max_tokens - len(generated) - 1
+        room = self._limits.max_tokens - len(generated) - 1
         return self._drafter.draft(generated, room) if self._drafter and room > 0 else ()
 
     def _note(self, drafted: int, accepted: int, *, mistaken: bool) -> None:
@@ -220,22 +233,19 @@ class DecodeLoop:
 
     def _may_read(self, count: int) -> bool:
         """Return whether another call may read. The first call always may, so a repeated request makes progress."""
-        if self._stop():
+        if self._limits.should_stop():
             self._timer.ended = "cancelled"
             return False
-        if self._called and not self._in_time(count):
+        if self._called and not self._limits.has_time(count):
             self._timer.ended = "time"
             return False
         self._called = True
         return True
 
-    def _in_time(self, count: int) -> bool:
-        return self._deadline.allows(self._costs.seconds(count))
-
     def _ends(self) -> bool:
-        if len(self._sampler.generated) == self._max_tokens:
+        if len(self._sampler.generated) == self._limits.max_tokens:
             self._timer.ended = "length"
-        elif self._stop():
+        elif self._limits.should_stop():
             self._timer.ended = "cancelled"
         else:
             return False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cg2ls.engine.decoding import Deadline, DecodeLoop, RequestTimer
+from cg2ls.engine.decoding import AnswerLimits, Deadline, DecodeLoop, RequestTimer
 from cg2ls.engine.model_loader import load_model
 from cg2ls.engine.model_manager import ModelManager
 from cg2ls.engine.model_runner import Divergence, measure_divergence
@@ -205,11 +205,10 @@ class Engine:
                         prepared.new_sequence(runner),
                         sampler,
                         prepared.new_drafter(self._policy, self._manager.draft) if self.drafts else None,
-                        deadline=deadline,
-                        costs=runner.costs,
+                        limits=AnswerLimits(
+                            prepared.max_tokens, deadline, runner.costs, self._or_closed(stop)
+                        ),
                         timer=timer,
-                        max_tokens=prepared.max_tokens,
-                        stop=self._or_closed(stop),
                     )
                     try:
                         yield from answer.steps()

@@ -10,11 +10,10 @@ import numpy as np
 from cg2ls.models.graph_io import INPUT_IDS, LOGITS, LOGITS_POSITIONS, SEQLENS_K, TOTAL_SEQUENCE_LENGTH
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
 
     from cg2ls.engine.kv_cache import KVBuffers
+    from cg2ls.engine.onnx_session import OpenSession
 
 MAX_LOGIT_ROWS = 26
 """Maximum logits of one call: those after the last token and after each token of a draft."""
@@ -111,16 +110,16 @@ class CpuBinding:
     Decoding keeps one binding per shape, so a token needs no allocation and no new binding.
 
     Args:
-        ort: the onnxruntime module.
-        session: a session of a model folder's graph.
+        opened: an open session of a model folder's graph.
         buffers: keys and values in CPU memory.
         vocab_size: columns of the logits.
         padding: see `CallShape.of`.
     """
 
     def __init__(
-        self, ort: Any, session: Any, buffers: KVBuffers, vocab_size: int, *, padding: RowPadding
+        self, opened: OpenSession, buffers: KVBuffers, vocab_size: int, *, padding: RowPadding
     ) -> None:
+        ort, session = opened.ort, opened.session
         self._session = session
         self._padding = padding
         self._buffers = buffers
@@ -177,37 +176,34 @@ class DeviceBinding:
     Bound numpy memory does not work here: ONNX Runtime copies it to the device when it is bound, not when the
     session runs.
 
+    With `OpenSession.cuda_graph`, calls of decoding are recorded once and then replayed. A recorded call always gets
+    the full context length as its total, since a recorded scalar never changes; `seqlens_k` gives the real length.
+
     Args:
-        ort: the onnxruntime module.
-        session: a session of a model folder's graph.
+        opened: an open session of a model folder's graph.
         buffers: keys and values in the device's memory.
         vocab_size: columns of the logits.
         padding: see `CallShape.of`.
         memory: ONNX Runtime's name of that memory.
-        graph_ids: ids for calls that are recorded once and then replayed, which are those of decoding; None to
-            launch every call. A recorded call always gets the full context length as its total, since a
-            recorded scalar never changes; `seqlens_k` gives the real length.
     """
 
     def __init__(
         self,
-        ort: Any,
-        session: Any,
+        opened: OpenSession,
         buffers: KVBuffers,
         vocab_size: int,
         *,
         padding: RowPadding,
         memory: str,
-        graph_ids: Iterator[int] | None,
     ) -> None:
         self._padding = padding
-        self._ort = ort
-        self._session = session
+        self._ort = opened.ort
+        self._session = opened.session
         self._buffers = buffers
         self._vocab = vocab_size
         self._memory = memory
-        self._graph_ids = graph_ids
-        self._dtype = logits_dtype(session)
+        self._graph_ids = opened.graph_ids if opened.cuda_graph else None
+        self._dtype = logits_dtype(opened.session)
         self._total: NDArray[np.int32] = np.zeros((), dtype=np.int32)
         self._seqlens = self._on_device(np.zeros(1, dtype=np.int32))
         self._decoding: dict[CallShape, _DeviceCall] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cg2ls.engine.call_costs import CallCosts
@@ -47,15 +47,15 @@ def load_model(
     def open_runner(where: str) -> ModelRunner:
         if measured:
             _checked(folder, verify=verify)
-        runner = ModelRunner.open(
+        opened = ModelRunner.open(
             folder,
             model,
             provider=where,
             threads=threads or default_threads(),
             contexts=memory.contexts,
             cuda_graph=options.cuda_graph,
-            costs=costs,
         )
+        runner = replace(opened, costs=costs)  # measurements outlive the session
         if not measured:
             runner.calibrate(whole=drafts)
             measured.append(True)

@@ -62,7 +62,6 @@ class ModelRunner:
         threads: int,
         contexts: int = 1,
         cuda_graph: bool = False,
-        costs: CallCosts | None = None,
     ) -> ModelRunner:
         """Open a verified model folder.
 
@@ -73,7 +72,6 @@ class ModelRunner:
             threads: threads inside one operator.
             contexts: maximum number of contexts.
             cuda_graph: see `EngineOptions`.
-            costs: earlier measurements of the calls; None for none.
 
         Raises:
             EngineError: the model cannot be opened, or the memory is not sufficient for a context.
@@ -83,7 +81,7 @@ class ModelRunner:
             use_huge_pages()
         padding = choose_row_padding(model, opened)
         made = KVCachePool(lambda: new_context(model, opened, padding=padding), contexts)
-        return cls(model=model, opened=opened, contexts=made, costs=costs or CallCosts())
+        return cls(model=model, opened=opened, contexts=made, costs=CallCosts())
 
     def calibrate(self, *, whole: bool) -> None:
         """Measure the cost of calls; this also triggers the one-time work of a session's first call.
@@ -159,16 +157,8 @@ def _new_binding(
     vocab = model.architecture.vocab_size
     memory = PROVIDERS[opened.provider].memory
     if memory == "cpu":
-        return CpuBinding(opened.ort, opened.session, buffers, vocab, padding=padding)
-    return DeviceBinding(
-        opened.ort,
-        opened.session,
-        buffers,
-        vocab,
-        padding=padding,
-        memory=memory,
-        graph_ids=opened.graph_ids if opened.cuda_graph else None,
-    )
+        return CpuBinding(opened, buffers, vocab, padding=padding)
+    return DeviceBinding(opened, buffers, vocab, padding=padding, memory=memory)
 
 
 COMPARED_TOKENS = 16

@@ -68,7 +68,7 @@ def readable(path: Path) -> Iterator[Path]:
     try:
         yield path
     except OSError as error:
-        raise ModelFolderError(f"{path} cannot be read ({error.strerror}); see to its permissions.") from None
+        raise ModelFolderError(f"{path} cannot be read ({error.strerror}); check its permissions.") from None
 
 
 def check_integrity(folder: Path, model: ModelDescription) -> None:

@@ -15,18 +15,11 @@ from cg2ls.engine.io_binding import ANY_ROWS, EVEN_ROWS, CallShape, DeviceBindin
 def on_device(tiny_model, monkeypatch):
     """An engine whose inputs and outputs lie in a device's memory, which here is the processor's."""
 
-    def calls(model, opened, buffers, *, padding):
-        return DeviceBinding(
-            opened.ort,
-            opened.session,
-            buffers,
-            model.architecture.vocab_size,
-            padding=padding,
-            memory="cpu",
-            graph_ids=None,
-        )
+    def new_binding(model, opened, buffers, *, padding):
+        vocab = model.architecture.vocab_size
+        return DeviceBinding(opened, buffers, vocab, padding=padding, memory="cpu")
 
-    monkeypatch.setattr(model_runner, "_new_binding", calls)
+    monkeypatch.setattr(model_runner, "_new_binding", new_binding)
     with Engine.open(tiny_model, threads=1, options=EngineOptions(drafts=True)) as engine:
         yield engine
 
