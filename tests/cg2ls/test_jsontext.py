@@ -19,7 +19,7 @@ VALUES = st.recursive(LEAVES, lambda v: st.lists(v) | st.dictionaries(st.text(),
 
 
 @given(VALUES)
-def test_a_written_recipe_is_read_back(value: Any) -> None:
+def test_what_is_written_is_read_back(value: Any) -> None:
     assert json_value(json_text(value)) == value
 
 

@@ -26,7 +26,7 @@ def copy(tiny_checkpoint: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(tiny_checkpoint, tmp_path / "copy"))
 
 
-def test_a_written_recipe_is_read_back(copy: Path, tmp_path: Path) -> None:
+def test_what_is_written_is_read_back(copy: Path, tmp_path: Path) -> None:
     first = Checkpoint.open(copy)
     tensors = {name: first.tensor(name) for name in first.names()}
     write_checkpoint(
