@@ -12,7 +12,7 @@ from cg2ls.completion.types import Timed
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from cg2ls.completion.confidence import Gate
+    from cg2ls.completion.confidence_gate import Gate
     from cg2ls.completion.postprocess.pipeline import Postprocessor
     from cg2ls.completion.types import CompletionEngine
     from cg2ls.engine.request import Request, Step

@@ -22,7 +22,7 @@ class CompletionOptions:
         unknown_languages: whether to complete in languages that the model was not trained on.
         comments: whether to complete in comments and strings of documentation while someone types.
         min_confidence: least probability, 0 to 1, that something must have to be shown while someone types; None
-            for the measured thresholds (`cg2ls.completion.confidence`).
+            for the measured thresholds (`cg2ls.completion.confidence_gate`).
         line_tokens: most tokens generated for the rest of one line.
         block_tokens: most tokens generated for several lines.
         context_tokens: tokens of the prompt for text of other files; 0 for none.

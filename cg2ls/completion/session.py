@@ -9,7 +9,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from cg2ls.completion.alternatives import Other, others
-from cg2ls.completion.confidence import LEAST_CONFIDENCE, LEAST_WITH_PRIOR, Gate
+from cg2ls.completion.confidence_gate import LEAST_CONFIDENCE, LEAST_WITH_PRIOR, Gate
 from cg2ls.completion.faults import Faults
 from cg2ls.completion.generate import generate
 from cg2ls.completion.options import CompletionOptions

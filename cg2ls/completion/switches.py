@@ -9,7 +9,7 @@ TYPED_THROUGH = "typed_through"
 """Answering from an earlier suggestion that the user types on; without it the model runs at every key."""
 
 CONFIDENCE = "confidence"
-"""The gate of `cg2ls.completion.confidence`, which looks at numbers and is no rule about text."""
+"""The gate of `cg2ls.completion.confidence_gate`, which looks at numbers and is no rule about text."""
 
 SWITCHES: frozenset[str] = frozenset(
     [CONFIDENCE]

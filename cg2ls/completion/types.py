@@ -79,7 +79,7 @@ class Completion:
         tokens: tokens generated, those that trimming cut off included.
         latency_ms: wall time from the call to the answer, in milliseconds.
         reason: why `text` is what it is.
-        confidence: estimated probability of what the model wrote (`cg2ls.completion.confidence`), 0 to 1.
+        confidence: estimated probability of what the model wrote (`cg2ls.completion.confidence_gate`), 0 to 1.
         source: where it came from.
         suppression: why nothing was looked for, where `reason` is "silent".
         rules: names of the rules that changed the model's answer, in their order; the gate's, if it ended it, is last.

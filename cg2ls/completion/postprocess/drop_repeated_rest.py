@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cg2ls.completion.postprocess.rule import Rule
-from cg2ls.completion.syntax.brackets import CLOSERS, unbalanced
+from cg2ls.completion.syntax.unclosed import CLOSERS, unbalanced
 
 if TYPE_CHECKING:
     from cg2ls.completion.postprocess.rule import Candidate, RuleContext

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cg2ls.completion.syntax.brackets import CLOSERS, OPENERS, unbalanced
+from cg2ls.completion.syntax.unclosed import CLOSERS, OPENERS, unbalanced
 from cg2ls.completion.syntax.languages import language_of
 from cg2ls.completion.syntax.strings import open_string
 

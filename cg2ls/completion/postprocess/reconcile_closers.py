@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cg2ls.completion.postprocess.rule import Rule
-from cg2ls.completion.syntax.brackets import CLOSERS, QUOTES, unbalanced
+from cg2ls.completion.syntax.unclosed import CLOSERS, QUOTES, unbalanced
 
 if TYPE_CHECKING:
     from cg2ls.completion.postprocess.rule import Candidate, RuleContext

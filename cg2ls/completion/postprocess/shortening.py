@@ -7,7 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from cg2ls.completion.postprocess.open_ends import open_ends
-from cg2ls.completion.syntax.brackets import OPENERS, unbalanced
+from cg2ls.completion.syntax.unclosed import OPENERS, unbalanced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cg2ls.completion.indentation_width import indentation
 from cg2ls.completion.postprocess.rule import Rule
-from cg2ls.completion.syntax.brackets import CLOSERS, unbalanced
+from cg2ls.completion.syntax.unclosed import CLOSERS, unbalanced
 from cg2ls.completion.syntax.languages import language_of
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cg2ls.completion.indentation_width import indentation
 from cg2ls.completion.postprocess.rule import Rule
-from cg2ls.completion.syntax.brackets import CLOSERS, OPENERS
+from cg2ls.completion.syntax.unclosed import CLOSERS, OPENERS
 
 if TYPE_CHECKING:
     from cg2ls.completion.postprocess.rule import Candidate, RuleContext

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cg2ls.completion.postprocess.reconcile_closers import reconcile
-from cg2ls.completion.syntax.brackets import CLOSERS, QUOTES, unbalanced
+from cg2ls.completion.syntax.unclosed import CLOSERS, QUOTES, unbalanced
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cg2ls.completion import CompletionOptions, DocumentSession
-from cg2ls.completion.confidence import LEAST_CONFIDENCE
+from cg2ls.completion.confidence_gate import LEAST_CONFIDENCE
 
 
 def at(session, art: str, **more):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cg2ls.completion.confidence import LEAST_CONFIDENCE, Gate
+from cg2ls.completion.confidence_gate import LEAST_CONFIDENCE, Gate
 from cg2ls.engine.request import Step
 
 TOKENS = st.lists(st.tuples(st.binary(max_size=4), st.floats(-20, 0)), max_size=12)

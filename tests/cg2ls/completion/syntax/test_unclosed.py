@@ -1,6 +1,6 @@
 import pytest
 
-from cg2ls.completion.syntax.brackets import unbalanced
+from cg2ls.completion.syntax.unclosed import unbalanced
 
 
 @pytest.mark.parametrize(
