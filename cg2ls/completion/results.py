@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from cg2ls.completion.types import Completion, Reason
 
 if TYPE_CHECKING:
-    from cg2ls.completion.alternatives import Other
     from cg2ls.completion.confidence_gate import Gate
+    from cg2ls.completion.generate import Other
     from cg2ls.completion.postprocess.pipeline import Processed
     from cg2ls.completion.reuse.typed_through import Rest
     from cg2ls.completion.trigger.suppression import Suppression

@@ -8,10 +8,9 @@ from functools import cached_property, partial
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from cg2ls.completion.alternatives import Other, others
 from cg2ls.completion.confidence_gate import LEAST_CONFIDENCE, LEAST_WITH_PRIOR, Gate
 from cg2ls.completion.faults import Faults
-from cg2ls.completion.generate import generate
+from cg2ls.completion.generate import Other, generate, others
 from cg2ls.completion.options import CompletionOptions
 from cg2ls.completion.postprocess import RuleContext
 from cg2ls.completion.postprocess.pipeline import Postprocessor

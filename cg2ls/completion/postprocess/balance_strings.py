@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from cg2ls.completion.postprocess.rule import Rule
 from cg2ls.completion.syntax.languages import language_of
-from cg2ls.completion.syntax.strings import open_string
+from cg2ls.completion.syntax.unclosed import open_string
 
 if TYPE_CHECKING:
     from cg2ls.completion.postprocess.rule import Candidate, RuleContext
-    from cg2ls.completion.syntax.strings import OpenString
+    from cg2ls.completion.syntax.unclosed import OpenString
 
 QUOTES = ('"""', "'''", "`")
 """What begins a string of several lines."""

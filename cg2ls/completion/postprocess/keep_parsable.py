@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 from cg2ls.completion.postprocess.rule import Rule
 from cg2ls.completion.postprocess.shortening import shorten, sound_region
-from cg2ls.completion.syntax.steps import ParserSteps
+from cg2ls.completion.syntax.trees import ParserSteps
 
 if TYPE_CHECKING:
     from cg2ls.completion.postprocess.rule import Candidate, RuleContext
 
 MAX_STEPS = 1200
-"""Reports of tree-sitter that judging one answer may take (`cg2ls.completion.syntax.steps`)."""
+"""Reports of tree-sitter that judging one answer may take (`cg2ls.completion.syntax.trees`)."""
 
 
 def apply(draft: Candidate, at: RuleContext) -> Candidate:

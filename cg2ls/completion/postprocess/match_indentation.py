@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from cg2ls.completion.indentation_width import TAB_WIDTH
 from cg2ls.completion.postprocess.rule import Rule
+from cg2ls.completion.syntax.region import TAB_WIDTH
 
 if TYPE_CHECKING:
     from cg2ls.completion.postprocess.rule import Candidate, RuleContext

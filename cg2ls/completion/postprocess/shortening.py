@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from cg2ls.completion.postprocess.open_ends import open_ends
-from cg2ls.completion.syntax.unclosed import OPENERS, unbalanced
+from cg2ls.completion.syntax.languages import language_of
+from cg2ls.completion.syntax.unclosed import CLOSERS, OPENERS, open_string, unbalanced
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     Parses = Callable[[str], bool]
     """Whether code is known to have no error."""
+
 
 MAX_TRIES = 8
 """Shorter beginnings of an answer that are tried; code with errors parses slowly."""
@@ -108,3 +110,47 @@ def _shorter(text: str) -> Iterator[str]:
     for end in reversed(ends):
         if 0 < end < len(lines[first]):
             yield head + lines[first][:end]
+
+
+@dataclass(frozen=True)
+class OpenEnds:
+    """What closes a text at a cursor.
+
+    Attributes:
+        closers: of all that is open at the text's end, the innermost first.
+        own: those of them whose other halves stand in the text itself.
+    """
+
+    closers: str = ""
+    own: str = ""
+
+
+def open_ends(region: Region, text: str, replace_length: int, language: str, *, by_model: bool) -> OpenEnds:
+    """Finds what is open at the end of a text at the cursor, in its line and in the text's.
+
+    A string that the text began itself is a half one, unless the model ended the answer in it.
+
+    Args:
+        region: around the cursor.
+        text: at the cursor.
+        replace_length: characters right of the cursor that it takes the place of.
+        language: LSP id of the document's language.
+        by_model: whether the model ended the text.
+    """
+    begin = len(region.line_before)
+    written = region.line_before + text
+    line = written + region.line_after[replace_length:]
+    string = open_string(written, language_of(language))
+    closers: list[tuple[int, str]] = []
+    if (
+        string
+        and (by_model or string.offset < begin)
+        and string.quote not in region.line_after[replace_length:]
+    ):
+        closers.append((string.offset, string.quote))
+        line = line[: string.offset]
+    ends = [at for at in unbalanced(line).open if at < len(written)]
+    closers += [(at, CLOSERS[OPENERS.index(line[at])]) for at in reversed(ends)]
+    return OpenEnds(
+        "".join(closer for _, closer in closers), "".join(closer for at, closer in closers if at >= begin)
+    )

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from cg2ls.completion.indentation_width import indentation
 from cg2ls.completion.postprocess.rule import Rule
-from cg2ls.completion.syntax.unclosed import CLOSERS, unbalanced
 from cg2ls.completion.syntax.languages import language_of
+from cg2ls.completion.syntax.region import indentation
+from cg2ls.completion.syntax.unclosed import CLOSERS, unbalanced
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cg2ls.completion.indentation_width import indentation
 from cg2ls.completion.postprocess.rule import Rule
+from cg2ls.completion.syntax.region import indentation
 from cg2ls.completion.syntax.unclosed import CLOSERS, OPENERS
 
 if TYPE_CHECKING:

@@ -12,8 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from cg2ls.completion.syntax.languages import language_of
-from cg2ls.completion.syntax.steps import ParserSteps
-from cg2ls.completion.syntax.trees import Trees
+from cg2ls.completion.syntax.trees import ParserSteps, Trees
 
 if TYPE_CHECKING:
     from tree_sitter import Language

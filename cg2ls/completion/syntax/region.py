@@ -10,10 +10,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from cg2ls.completion.indentation_width import indentation
-
 if TYPE_CHECKING:
     from cg2ls.completion.prompt.cursor import Cursor
+
 
 REACH = 60
 """Lines above the cursor's line, and below it, that a region holds at most."""
@@ -142,3 +141,13 @@ def _lines_below(text: str, line_end: int) -> list[str]:
         end = len(text) if found < 0 else found
         lines += 1
     return text[line_end + 1 : end].split("\n") if lines else []
+
+
+TAB_WIDTH = 4
+"""Columns a tab counts for when indentation is compared."""
+
+
+def indentation(line: str) -> int:
+    """Width of a line's leading blanks, in columns."""
+    expanded = line.expandtabs(TAB_WIDTH)
+    return len(expanded) - len(expanded.lstrip())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from cg2ls.completion.indentation_width import indentation
+from cg2ls.completion.syntax.region import indentation
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,9 +16,9 @@ from cg2ls.completion.generate import MAX_BYTES
 from cg2ls.completion.postprocess.cut_repetition import _UNIT, _cut_repeated_pieces, cut_loops
 from cg2ls.completion.prompt.cursor import MAX_LINE_CHARS, Cursor
 from cg2ls.completion.syntax import grammar_of
-from cg2ls.completion.syntax.unclosed import unbalanced
 from cg2ls.completion.syntax.region import LONGEST, region_of
-from cg2ls.completion.syntax.steps import MAX_STEPS, ParserSteps
+from cg2ls.completion.syntax.trees import MAX_STEPS, ParserSteps
+from cg2ls.completion.syntax.unclosed import unbalanced
 from cg2ls.engine.request import Timing
 
 SIZE = 100_000

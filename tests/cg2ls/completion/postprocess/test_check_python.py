@@ -4,9 +4,7 @@ import sys
 import pytest
 
 from cg2ls.completion.postprocess import check_python
-from cg2ls.completion.postprocess.check_python import RULE
-from cg2ls.completion.syntax import python
-from cg2ls.completion.syntax.python import MAX_CHARS, MAX_LINE_CHARS, python_accepts
+from cg2ls.completion.postprocess.check_python import MAX_CHARS, MAX_LINE_CHARS, RULE, python_accepts
 
 TABLE = [
     ("what Python takes stays", "x = ‸\n", "f(1)", "f(1)"),
@@ -87,7 +85,7 @@ def test_code_that_is_too_large_is_never_compiled(monkeypatch):
     def forbidden(*_: object, **__: object) -> None:
         raise AssertionError("compiled")
 
-    monkeypatch.setattr(python, "compile", forbidden, raising=False)
+    monkeypatch.setattr(check_python, "compile", forbidden, raising=False)
     for code in ("x = 1\n" * MAX_CHARS, "y" * (MAX_LINE_CHARS + 1), "lambda: " * 101 + "1"):
         assert not python_accepts(code)
 
@@ -118,6 +116,7 @@ def test_python_reads_so_many_characters_at_most(passes, monkeypatch):
 
 
 def test_warnings_about_what_was_not_written_yet_are_not_shown():
-    code = "from cg2ls.completion.syntax.python import python_accepts as a; print(a(r\"x = '\\d' is 1\"))"
+    module = "cg2ls.completion.postprocess.check_python"
+    code = f"from {module} import python_accepts as a; print(a(r\"x = '\\d' is 1\"))"
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True)
     assert (done.stdout.strip(), done.stderr) == ("True", "")

@@ -1,6 +1,6 @@
 import pytest
 
-from cg2ls.completion.syntax.unclosed import unbalanced
+from cg2ls.completion.syntax.unclosed import open_string, unbalanced
 
 
 @pytest.mark.parametrize(
@@ -18,3 +18,27 @@ from cg2ls.completion.syntax.unclosed import unbalanced
 def test_unbalanced(code, opened, unopened):
     found = unbalanced(code)
     assert (found.open, found.unopened) == (opened, unopened)
+
+
+@pytest.mark.parametrize(
+    ("code", "language", "found"),
+    [
+        ("x = 'a", "python", (4, "'")),
+        ("x = 'a'", "python", None),
+        ("x = 'a\n", "python", None),
+        ('"""a\nb', "python", (0, '"""')),
+        ('"""a\nb"""', "python", None),
+        ('"""a "b" \'c', "python", (0, '"""')),
+        (r'"\"', "python", (0, '"')),
+        ("# it's", "python", None),
+        ("# it's\n'", "python", (7, "'")),
+        ("'#'", "python", None),
+        ('x = ""', "python", None),
+        ("`a\nb", "javascript", (0, "`")),
+        ("// it's", "javascript", None),
+        ('"""a', "javascript", (2, '"')),
+    ],
+)
+def test_the_open_string(code, language, found):
+    string = open_string(code, language)
+    assert (string and (string.offset, string.quote)) == found
