@@ -1,4 +1,4 @@
-"""The one place that lays a prompt out."""
+"""Lay out the parts of a prompt; no other module knows their order."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from typing import TYPE_CHECKING
 from cg2ls.models.codegen2.infill import anchored_prompt
 
 if TYPE_CHECKING:
-    from cg2ls.completion.prompt.anchor import Placed
+    from cg2ls.completion.prompt.anchor import PlacedAnchor
     from cg2ls.models.codegen2.special_tokens import SpecialTokens
     from cg2ls.models.folder.description import Infill
 
 SPAN_CORRUPTION = "span_corruption"
 
 
-def layout(placed: Placed, special: SpecialTokens, infill: Infill) -> list[int]:
-    """Token ids to give to the engine.
+def lay_out_prompt(placed: PlacedAnchor, special: SpecialTokens, infill: Infill) -> list[int]:
+    """Return the token ids of the prompt.
 
-    A model trained to fill in gets the infill prompt even where nothing follows the cursor: `<eom>` is then
-    how it says that it is done. A model that only continues text gets the text up to the cursor.
+    A model trained to fill in gets the infill prompt even if nothing follows the cursor, because it then ends its
+    answers with `<eom>`. A model that only continues text gets the text up to the cursor.
 
     Args:
         placed: the anchor, the window and the known text.
         special: ids of the model's special tokens.
-        infill: what the model was trained to fill in.
+        infill: how the model was trained to fill in.
     """
     anchor = placed.anchor
     if SPAN_CORRUPTION in infill.objectives:

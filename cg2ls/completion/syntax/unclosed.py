@@ -1,4 +1,4 @@
-"""Brackets that a piece of code leaves open, and closers it opens nothing for."""
+"""Find brackets and strings that a piece of code leaves open."""
 
 from __future__ import annotations
 
@@ -10,31 +10,37 @@ CLOSERS = ")]}"
 QUOTES = "\"'`"
 
 _MARK = re.compile(r"""\\[\\"'`\n]|["'`()\[\]{}\n]""")
-"""What matters in code: an escaped quote, backslash or line end is one mark. No mark is longer than two characters,
-so the time to find all of them is proportional to the code's length."""
+"""Characters that matter for brackets; an escaped quote, backslash or line end is one mark.
+
+No mark is longer than two characters, so the search takes time proportional to the length of the code.
+"""
+
+_PYTHON_MARK = re.compile(r"""\\.|\"{3}|'{3}|["'#\n]""", re.DOTALL)
+_OTHER_MARK = re.compile(r"""\\.|//|["'`\n]""", re.DOTALL)
+"""Characters that begin or end strings and comments; no mark is longer than three characters."""
 
 
 @dataclass(frozen=True)
 class Brackets:
-    """What one piece of code leaves unbalanced.
+    """Unbalanced brackets of one piece of code.
 
     Attributes:
         open: offsets of openers that nothing closes.
-        unopened: offsets of closers that nothing opened.
+        unopened: offsets of closers that nothing opens.
     """
 
     open: tuple[int, ...]
     unopened: tuple[int, ...]
 
 
-def unbalanced(code: str) -> Brackets:
-    """Scans code, stepping over strings that end on the line they begin on.
+def find_unbalanced(code: str) -> Brackets:
+    """Find the unbalanced brackets of code, outside of strings that end on the line they begin on.
 
-    A quote without a partner on its line is a character like others: an apostrophe, or half a string. The
-    kinds of brackets are not told apart, since half-typed code mixes them up anyway.
+    A quote without a partner on its line is an ordinary character: an apostrophe, or half a string. All kinds of
+    brackets count as equal, because incomplete code often mixes them up.
     """
     marks = [(found.start(), found.group()) for found in _MARK.finditer(code)]
-    partners = _partners(marks)
+    partners = _find_partners(marks)
     open_at: list[int] = []
     unopened: list[int] = []
     number = 0
@@ -51,8 +57,8 @@ def unbalanced(code: str) -> Brackets:
     return Brackets(tuple(open_at), tuple(unopened))
 
 
-def _partners(marks: list[tuple[int, str]]) -> dict[int, int]:
-    """For the number of each quote's mark, the number of the next one of its kind on its line."""
+def _find_partners(marks: list[tuple[int, str]]) -> dict[int, int]:
+    """Map the number of each quote's mark to the number of the next quote of its kind on its line."""
     found: dict[int, int] = {}
     following: dict[str, int] = {}
     for number in range(len(marks) - 1, -1, -1):
@@ -66,19 +72,13 @@ def _partners(marks: list[tuple[int, str]]) -> dict[int, int]:
     return found
 
 
-_PYTHON = re.compile(r"""\\.|\"{3}|'{3}|["'#\n]""", re.DOTALL)
-_OTHERS = re.compile(r"""\\.|//|["'`\n]""", re.DOTALL)
-"""What begins or ends strings and comments. No mark is longer than three characters, so the time to find all of them is
-proportional to the code's length."""
-
-
 @dataclass(frozen=True)
 class OpenString:
     """A string that nothing ends.
 
     Attributes:
-        offset: of its first quote.
-        quote: what would end it.
+        offset: offset of its first quote.
+        quote: the quotes that would end it.
     """
 
     offset: int
@@ -86,30 +86,30 @@ class OpenString:
 
     @property
     def may_have_lines(self) -> bool:
-        """Whether it may go on in the next line."""
+        """Whether it may continue on the next line."""
         return len(self.quote) == 3 or self.quote == "`"
 
 
-def open_string(code: str, language: str) -> OpenString | None:
-    """The string that is open at the end of code; None if there is none.
+def find_open_string(code: str, language: str) -> OpenString | None:
+    """Return the string that is open at the end of code; None if there is none.
 
     Args:
-        code: that begins outside of strings and comments.
+        code: code that begins outside of strings and comments.
         language: LSP id of its language.
     """
     found: OpenString | None = None
     in_comment = False
-    for mark in (_PYTHON if language == "python" else _OTHERS).finditer(code):
-        text = mark.group()
-        if text == "\n":
+    for match in (_PYTHON_MARK if language == "python" else _OTHER_MARK).finditer(code):
+        mark = match.group()
+        if mark == "\n":
             in_comment = False
             found = found if found and found.may_have_lines else None
-        elif in_comment or text.startswith("\\"):
+        elif in_comment or mark.startswith("\\"):
             continue
-        elif found:  # three quotes in a string of one quote end it and are an empty string besides
-            found = None if text.startswith(found.quote) else found
-        elif text in ("#", "//"):
+        elif found:  # three quotes inside a string of one quote end it, and then are an empty string
+            found = None if mark.startswith(found.quote) else found
+        elif mark in ("#", "//"):
             in_comment = True
         else:
-            found = OpenString(mark.start(), text)
+            found = OpenString(match.start(), mark)
     return found

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import pytest
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
-from cg2ls.completion.postprocess import Candidate, Rule, RuleContext
+from cg2ls.completion.postprocess.rule import Candidate, Rule, RuleContext
 from cg2ls.completion.prompt.cursor import Cursor
-from cg2ls.completion.trigger.extent import extent
+from cg2ls.completion.trigger.extent import choose_extent
 from cg2ls.engine.request import Request, Step
 from cg2ls.models.codegen2.tokenizer import CodeTokenizer
 from cg2ls.models.folder.description import Architecture, Infill, ModelDescription
@@ -126,14 +126,15 @@ def passes() -> Passes:
         answer: str,
         *,
         ended: bool = True,
-        by_model: bool = False,
+        ended_by_model: bool = False,
         language: str = "",
         **more,
     ) -> Candidate:
         cursor = Cursor.at(art.replace("‸", ""), art.index("‸"))
-        more.setdefault("extent", extent(cursor, language))
+        more.setdefault("extent", choose_extent(cursor, language))
         return rule.apply(
-            Candidate(answer, ended, by_model=by_model), RuleContext(cursor=cursor, language=language, **more)
+            Candidate(answer, ended, ended_by_model=ended_by_model),
+            RuleContext(cursor=cursor, language=language, **more),
         )
 
     return apply

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from cg2ls.completion import CompletionOptions, DocumentSession
+from cg2ls.completion import CompletionOptions, DocumentSession, Retrieval
 from cg2ls.completion import session as sessions
-from cg2ls.completion.faults import EngineFailedError, answers_of
+from cg2ls.completion.faults import EngineFailedError, sample_engine
 from cg2ls.completion.postprocess import pipeline
 from cg2ls.engine.kv_context import RunError
 from cg2ls.engine.request import EngineError, Request, RequestError, Step
@@ -49,7 +49,7 @@ def test_a_rule_that_raises_is_the_rules(scripted, monkeypatch):
 def test_a_prior_and_a_context_that_raise_are_left_out_and_named(scripted):
     engine = scripted("b\n")
     options = CompletionOptions(context_tokens=64)
-    found = DocumentSession(engine, "python", options, fails, fails).complete("a = ", 4)
+    found = DocumentSession(engine, "python", options).complete("a = ", 4, retrieval=Retrieval(fails, fails))
     assert found.text == "b"
     assert sorted(fault.hook for fault in found.faults) == ["context", "prior"]
     assert all(isinstance(fault.error, KeyError) for fault in found.faults)
@@ -57,7 +57,7 @@ def test_a_prior_and_a_context_that_raise_are_left_out_and_named(scripted):
 
 
 def test_a_grammar_that_cannot_be_loaded_is_as_one_that_there_is_not(scripted, monkeypatch):
-    monkeypatch.setattr(sessions, "grammar_of", fails)
+    monkeypatch.setattr(sessions, "load_grammar", fails)
     found = DocumentSession(scripted("b\n"), "python").complete("a = ", 4)
     assert (found.text, [fault.hook for fault in found.faults]) == ("b", ["grammar"])
 
@@ -76,5 +76,5 @@ def test_a_question_between_the_tokens_of_several_answers_may_raise_its_own(scri
 
     engine.candidates = candidates
     with pytest.raises(KeyError):
-        answers_of(engine, Request(prompt=[1]), 2, lambda: False, fails)
+        sample_engine(engine, Request(prompt=[1]), 2, lambda: False, fails)
     assert asked == [(True, True)] * 3, "the answers end"

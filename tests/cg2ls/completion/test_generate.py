@@ -46,8 +46,8 @@ def shown(found):
 TEXT = "total = \n"
 
 
-def ask(session, count=3, text=TEXT, mode="invoked"):
-    return shown(session.complete(text, text.index("\n"), mode, count=count))
+def ask(session, count=3, text=TEXT, trigger="invoked"):
+    return shown(session.complete(text, text.index("\n"), trigger, count=count))
 
 
 def test_the_first_is_the_likeliest_and_the_others_follow_by_how_likely_they_are(choose):
@@ -85,7 +85,7 @@ def test_they_are_sampled(choose):
 
 def test_who_types_is_given_one_and_nothing_is_sampled(choose):
     engine, session = choose("price", "cost")
-    assert ask(session, count=1, mode="automatic") == ["price"]
+    assert ask(session, count=1, trigger="automatic") == ["price"]
     assert engine.asked == 0
 
 
@@ -113,4 +113,4 @@ def test_a_cancelled_request_keeps_nothing(choose):
     engine.candidates = lambda *_: stopped.append(True) or []
     found = session.complete(TEXT, TEXT.index("\n"), "invoked", lambda: bool(stopped), count=3)
     assert found.reason == "stopped"
-    assert session.known(TEXT, TEXT.index("\n")) is None
+    assert session.find_known(TEXT, TEXT.index("\n")) is None

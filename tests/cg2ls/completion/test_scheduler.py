@@ -151,7 +151,7 @@ def test_what_asyncio_would_not_hand_on_is_an_error_too_and_the_thread_lives_on(
             await asyncio.wait_for(scheduler.run("a", fails), 20)
         assert await scheduler.run("a", lambda _: "after") == "after"
         told: asyncio.Future[Exception] = asyncio.get_running_loop().create_future()
-        scheduler.when_idle(fails, told.set_result)
+        scheduler.run_when_idle(fails, told.set_result)
         assert isinstance(await asyncio.wait_for(told, 20), WorkError)
         scheduler.close()
 
@@ -224,7 +224,7 @@ def test_idle_work_ends_as_soon_as_anything_else_is_wanted(by):
         scheduler = Scheduler()
         idle, wanted = Work(), Work("wanted")
         wanted.go_on.set()
-        scheduler.when_idle(idle)
+        scheduler.run_when_idle(idle)
         await begun(idle)
         if by == "a key":
             scheduler.interrupt()
@@ -241,11 +241,11 @@ def test_idle_work_does_not_begin_while_a_request_is_under_way_or_after_the_end(
         busy, idle = Work(), Work()
         task = asyncio.create_task(scheduler.run("a", busy))
         await begun(busy)
-        scheduler.when_idle(idle)
+        scheduler.run_when_idle(idle)
         busy.go_on.set()
         assert await task == "done"
         scheduler.close()
-        scheduler.when_idle(idle)
+        scheduler.run_when_idle(idle)
         assert not idle.started.is_set()
 
     asyncio.run(scene())

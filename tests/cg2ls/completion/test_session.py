@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from cg2ls.completion import CompletionOptions, DocumentSession
-from cg2ls.completion.confidence_gate import LEAST_CONFIDENCE
+from cg2ls.completion import CompletionOptions, DocumentSession, Retrieval
+from cg2ls.completion.confidence_gate import MIN_CONFIDENCE
+from cg2ls.completion.options import OptionsError
+from cg2ls.completion.session import DISABLEABLE_RULES, resolve_disabled_rules
 
 
 def at(session, art: str, **more):
@@ -64,7 +66,7 @@ def test_a_model_that_only_continues_gets_the_text_alone(scripted):
     engine = scripted("lue", objectives=("causal",))
     at(engine, "a = 1\nreturn va‸\nb = 2\n")
     assert engine.prompt == "a = 1\nreturn"
-    at(engine, "‸\nb = 2\n", mode="invoked")
+    at(engine, "‸\nb = 2\n", trigger="invoked")
     assert engine.prompt == "|"
 
 
@@ -112,7 +114,7 @@ def test_max_lines_bounds_a_block(scripted):
 def test_an_invoked_block_may_have_single_blank_lines(scripted):
     answer = "a\n\n    b\n\n\n    c\n"
     assert at(scripted(answer), "if x:\n    ‸").text == "a"
-    assert at(scripted(answer), "if x:\n    ‸", mode="invoked").text == "a\n\n    b"
+    assert at(scripted(answer), "if x:\n    ‸", trigger="invoked").text == "a\n\n    b"
 
 
 def test_characters_that_are_split_between_tokens_arrive_whole(scripted):
@@ -151,19 +153,33 @@ def test_a_silence_runs_no_model_and_says_why(scripted):
 def test_rules_can_be_switched_off_and_those_that_cut_are_named(scripted):
     art, answer = "x = ‸", "1<eom>2\n"
     found = at(scripted(answer), art)
-    assert (found.text, found.rules) == ("1", ("marks",))
-    found = at(scripted(answer), art, options=CompletionOptions(disabled_rules=frozenset({"marks"})))
-    assert (found.text, found.rules) == ("1<eom>2", ("extent",))
+    assert (found.text, found.rules) == ("1", ("strip_special_tokens",))
+    for name in ("strip_special_tokens", "marks"):
+        found = at(scripted(answer), art, options=CompletionOptions(disabled_rules=frozenset({name})))
+        assert (found.text, found.rules) == ("1<eom>2", ("limit_lines",))
+
+
+def test_an_unknown_rule_is_one_sentence(scripted):
+    options = CompletionOptions(disabled_rules=frozenset({"mark"}))
+    with pytest.raises(
+        OptionsError, match=r"'mark', but no rule has this name; the rules are .*strip_special"
+    ):
+        DocumentSession(scripted(""), "python", options)
+
+
+def test_every_rule_suppression_gate_and_reuse_can_be_disabled():
+    assert resolve_disabled_rules(DISABLEABLE_RULES) == DISABLEABLE_RULES
+    assert {"off", "confidence", "typed_through", "check_python"} < DISABLEABLE_RULES
 
 
 def test_what_the_model_is_not_sure_of_is_not_shown_unasked_and_not_even_finished(scripted):
     engine = scripted("abcdefgh\n", logprob=-0.9)
     found = at(engine, "x =‸")
     assert (found.text, found.reason) == ("", "unsure")
-    assert found.confidence < LEAST_CONFIDENCE
+    assert found.confidence < MIN_CONFIDENCE
     assert found.rules[-1] == "confidence"
     assert engine.generated < 8
-    assert at(scripted("abcdefgh\n", logprob=-0.9), "x =‸", mode="invoked").text == "abcdefgh"
+    assert at(scripted("abcdefgh\n", logprob=-0.9), "x =‸", trigger="invoked").text == "abcdefgh"
     for options in (
         CompletionOptions(min_confidence=0),
         CompletionOptions(disabled_rules=frozenset({"confidence"})),
@@ -180,8 +196,8 @@ def test_where_memory_takes_part_more_sureness_is_asked_for(scripted):
         (None, CompletionOptions(min_confidence=0.3), ""),
     ):
         engine = scripted(answer, logprob=-0.6)
-        session = DocumentSession(engine, "python", options, lambda text, offset, prior=prior: prior)
-        assert at(session, art).text == shown
+        retrieval = Retrieval(lambda text, offset, prior=prior: prior)
+        assert at(DocumentSession(engine, "python", options), art, retrieval=retrieval).text == shown
 
 
 def test_of_a_block_the_lines_that_are_sure_enough_are_shown(scripted):

@@ -7,12 +7,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cg2ls.completion import CompletionOptions, DocumentSession
-from cg2ls.completion.postprocess import RuleContext
 from cg2ls.completion.postprocess.pipeline import Postprocessor
+from cg2ls.completion.postprocess.rule import RuleContext
 from cg2ls.completion.prompt.cursor import Cursor
-from cg2ls.completion.syntax import grammar_of
-from cg2ls.completion.syntax.kind import kind_at
-from cg2ls.completion.trigger.extent import extent
+from cg2ls.completion.syntax.grammar import load_grammar
+from cg2ls.completion.syntax.kind import find_kind
+from cg2ls.completion.trigger.extent import choose_extent
 
 COUNTING = ", ".join(["'b': 2", *(f"'c': {number}" for number in range(3, 20))])
 NOT_FOUND = 'return jsonify({"error": "not found"}), 404'
@@ -123,14 +123,14 @@ def test_what_python_accepted_it_accepts_with_what_is_shown(statements, number, 
     tail = "".join(f"\n{line}" for line in lines[number:])
     assert compiles(head + tail)
     cursor = Cursor(head + tail, len(head))
-    grammar = grammar_of("python")
+    grammar = load_grammar("python")
     context = RuleContext(
         cursor=cursor,
-        extent=extent(cursor, "python", lambda: kind_at(cursor, grammar)),
+        extent=choose_extent(cursor, "python", lambda: find_kind(cursor, grammar)),
         trigger="invoked" if invoked else "automatic",
         language="python",
         grammar=grammar,
     )
-    shown = Postprocessor(context=context).shape("\n".join(answer), ended=True).text
+    shown = Postprocessor(context=context).process("\n".join(answer), ended=True).text
     if not compiles(head + shown + tail):
         assert shown.endswith((":", ",", "[", "(")) or "try:" in shown

@@ -32,7 +32,7 @@ def test_following_line_skips_blank_ones_and_may_be_missing():
 
 
 @pytest.mark.parametrize(
-    ("art", "mid_line", "suffix"),
+    ("art", "is_mid_line", "suffix"),
     [
         ("f(‸)\nnext", False, "next"),
         ('f("‸"):  \nnext', False, "next"),
@@ -41,7 +41,7 @@ def test_following_line_skips_blank_ones_and_may_be_missing():
         ("x = ‸ + 1\nnext", True, " + 1\nnext"),
     ],
 )
-def test_the_suffix_begins_behind_closers_but_before_code(art, mid_line, suffix):
+def test_the_suffix_begins_behind_closers_but_before_code(art, is_mid_line, suffix):
     cursor = at(art)
-    assert cursor.mid_line is mid_line
+    assert cursor.is_mid_line is is_mid_line
     assert cursor.text[cursor.suffix_start :] == suffix

@@ -1,7 +1,7 @@
 import pytest
 
 from cg2ls.completion.prompt.cursor import Cursor
-from cg2ls.completion.prompt.window import STEP_LINES, SUFFIX_LINES, choose_start, suffix_text
+from cg2ls.completion.prompt.window import MAX_SUFFIX_LINES, STEP_LINES, choose_start, cut_suffix
 
 
 def lines(count: int, width: int = 9) -> str:
@@ -36,12 +36,12 @@ def test_a_line_too_long_for_the_room_is_cut(encode):
 
 def test_the_suffix_is_whole_lines_and_not_many():
     text = lines(500)
-    suffix = suffix_text(Cursor(text, 9), 100_000)
-    assert suffix == text[10 : 10 * (SUFFIX_LINES + 1)]
-    short = suffix_text(Cursor(text, 9), 10)
+    suffix = cut_suffix(Cursor(text, 9), 100_000)
+    assert suffix == text[10 : 10 * (MAX_SUFFIX_LINES + 1)]
+    short = cut_suffix(Cursor(text, 9), 10)
     assert short.endswith("\n")
     assert len(short) <= 80
 
 
 def test_blanks_are_no_suffix():
-    assert suffix_text(Cursor("x\n\n  \n", 1), 100) == ""
+    assert cut_suffix(Cursor("x\n\n  \n", 1), 100) == ""

@@ -19,7 +19,7 @@ def cursor_at(art: str) -> Cursor:
 
 def cache_of(art: str, text: str, replace_length: int = 0, trigger: str = "automatic") -> TypedThrough:
     cache = TypedThrough()
-    cache.add(Suggestion.made(cursor_at(art), text, replace_length, trigger, -1.0))
+    cache.add(Suggestion.at(cursor_at(art), text, replace_length, trigger, -1.0))
     return cache
 
 
@@ -83,7 +83,7 @@ def test_accepting_the_rest_gives_what_accepting_at_once_would(before, after, te
     cursor = Cursor.at(before + after, len(before))
     replace_length = data.draw(st.integers(0, len(cursor.line_after)))
     cache = TypedThrough()
-    cache.add(Suggestion.made(cursor, text, replace_length, "automatic", -1.0))
+    cache.add(Suggestion.at(cursor, text, replace_length, "automatic", -1.0))
     typed = text[: data.draw(st.integers(0, len(text)))]
     now = Cursor.at(before + typed + after, len(before + typed))
     found = cache.find(now, "automatic")
@@ -102,7 +102,7 @@ def test_with_an_editor_that_closes_brackets_too(text, data):
     """Types the suggestion as such an editor takes it: closers are put in, and stepped over."""
     session_text, offset = "x = \nnext\n", 4
     cache = TypedThrough()
-    cache.add(Suggestion.made(Cursor.at(session_text, offset), text, 0, "automatic", -1.0))
+    cache.add(Suggestion.at(Cursor.at(session_text, offset), text, 0, "automatic", -1.0))
     for char in text[: data.draw(st.integers(0, len(text) - 1))]:
         if session_text[offset : offset + 1] == char and char in ')]}"':
             offset += 1

@@ -1,6 +1,6 @@
 import pytest
 
-from cg2ls.completion.syntax.unclosed import open_string, unbalanced
+from cg2ls.completion.syntax.unclosed import find_open_string, find_unbalanced
 
 
 @pytest.mark.parametrize(
@@ -16,7 +16,7 @@ from cg2ls.completion.syntax.unclosed import open_string, unbalanced
     ],
 )
 def test_unbalanced(code, opened, unopened):
-    found = unbalanced(code)
+    found = find_unbalanced(code)
     assert (found.open, found.unopened) == (opened, unopened)
 
 
@@ -40,5 +40,5 @@ def test_unbalanced(code, opened, unopened):
     ],
 )
 def test_the_open_string(code, language, found):
-    string = open_string(code, language)
+    string = find_open_string(code, language)
     assert (string and (string.offset, string.quote)) == found
