@@ -1,4 +1,4 @@
-"""Cursor art, and an engine whose answers a test writes down, over a tokenizer with one token a byte."""
+"""Cursor art, and an engine with scripted answers over a tokenizer with one token per byte."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def byte_tokenizer() -> CodeTokenizer:
 
 @dataclass
 class ScriptedEngine:
-    """Writes what `answers` says, one byte a step, and keeps what it was asked."""
+    """An engine that writes `answer`, one byte per step, and keeps its requests."""
 
     tokenizer: CodeTokenizer
     model: ModelDescription
@@ -43,7 +43,7 @@ class ScriptedEngine:
 
     @property
     def prompt(self) -> str:
-        """The last prompt in words, special tokens as |."""
+        """The last prompt as text, with | for special tokens."""
         special = self.tokenizer.special
         return "".join(
             "|" if special.is_stop(token) else self.tokenizer.decode([token])
@@ -94,7 +94,7 @@ def encode() -> Callable[[str], list[int]]:
 
 @pytest.fixture
 def scripted() -> Scripted:
-    """Makes an engine that answers with the given text."""
+    """Return a function that makes an engine with a given answer."""
     tokenizer = byte_tokenizer()
 
     def make(
@@ -118,7 +118,7 @@ Passes = Callable[..., Candidate]
 
 @pytest.fixture(scope="session")
 def passes() -> Passes:
-    """What one rule by itself lets pass of an answer at the ‸ of a piece of cursor art."""
+    """Return a function that applies one rule to an answer at the ‸ of cursor art."""
 
     def apply(
         rule: Rule,

@@ -1,4 +1,4 @@
-"""What a request costs is bounded, whatever the text looks like: work is counted, never timed."""
+"""The cost of a request is limited for every text; work is counted, never timed."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ MAX_REQUEST_STEPS = 30 * MAX_PARSER_STEPS
 
 @dataclass
 class Work:
-    """What was done for one request.
+    """Work done for one request.
 
     Attributes:
         lines: of Python that ran.
@@ -84,7 +84,7 @@ class Work:
 
 
 class CountedParser:
-    """Tree-sitter's parser, which counts what it does."""
+    """Tree-sitter's parser, which counts its work."""
 
     def __init__(self, parser: tree_sitter.Parser, work: Work) -> None:
         self._parser, self._work = parser, work
@@ -108,7 +108,7 @@ class CountedParser:
 
 
 def work_of(engine, text, offset, mode, monkeypatch, *, language="python") -> Work:
-    """What completing costs, all of it counted."""
+    """Complete, and return the work that it took."""
     work = Work()
     make, encode = tree_sitter.Parser, engine.tokenizer.encode
 
@@ -182,7 +182,7 @@ def test_a_line_that_just_fits_is_whole(count):
     assert not Cursor(text, len("above\n")).is_cut
 
 
-def test_closers_that_go_on_out_of_sight_are_code():
+def test_closers_beyond_the_kept_part_of_the_line_count_as_code():
     cursor = Cursor("f(" + ")" * 10_000, 2)
     assert cursor.is_mid_line
 
@@ -194,7 +194,7 @@ def test_a_long_line_above_and_below_is_left_out_of_the_region():
 
 
 @pytest.mark.parametrize("unit", ["(", "a[b(c{", "class A:", "if x: ", "'\"", "lambda:", "f'{"])
-def test_a_parse_that_takes_too_many_steps_is_given_up_and_the_parser_goes_on(unit):
+def test_a_parse_with_too_many_steps_is_stopped_and_the_parser_stays_usable(unit):
     grammar = load_grammar("python")
     steps = ParserSteps(5)
     assert not grammar.parses(unit * 3000, steps)
@@ -210,7 +210,7 @@ def test_ordinary_code_is_far_below_the_limit_of_steps():
     assert steps.left > MAX_PARSER_STEPS / 4
 
 
-def test_where_nothing_can_be_told_it_is_code():
+def test_code_that_takes_too_many_steps_has_no_node_types():
     grammar = load_grammar("python")
     assert grammar.node_types_at("a[b(c{" * 7000, 10) == []
 
@@ -218,7 +218,7 @@ def test_where_nothing_can_be_told_it_is_code():
 @settings(max_examples=200, deadline=None)
 @given(st.text(st.sampled_from(list("()[]{}'\"`\\\na")), max_size=60))
 def test_marks_are_found_in_time_proportional_to_the_code(code):
-    """Each mark is visited twice at most, so brackets found are at most as many as there are."""
+    """Each mark is visited at most twice, so at most as many brackets are found as there are."""
     found = find_unbalanced(code)
     places = sorted((*found.open, *found.unopened))
     assert len(set(places)) == len(places) <= sum(char in "()[]{}" for char in code)
@@ -226,7 +226,7 @@ def test_marks_are_found_in_time_proportional_to_the_code(code):
     assert all(code[at] in ")]}" for at in found.unopened)
 
 
-def test_a_ruler_of_any_length_is_no_loop_and_is_stepped_over_at_once():
+def test_a_ruler_of_any_length_is_no_repetition_and_is_skipped_at_once():
     lines = Counter()
 
     def trace(frame, event, _):
@@ -243,12 +243,12 @@ def test_a_ruler_of_any_length_is_no_loop_and_is_stepped_over_at_once():
     assert lines["_cut_repeated_pieces"] < 20
 
 
-def test_a_loop_after_a_ruler_is_still_cut():
+def test_a_repetition_after_a_ruler_is_cut():
     assert cut_repetitions("--------ab.ab.ab.ab.ab.") == "--------ab."
 
 
 @given(st.text(st.sampled_from(list("-a ,\n")), max_size=120))
-def test_stepping_over_rulers_changes_no_cut(text):
+def test_skipping_rulers_changes_no_cut(text):
     cut = next(
         (
             text[: found.start() + len(unit)]
@@ -270,7 +270,7 @@ def test_an_answer_of_endless_tokens_ends(scripted):
 
 
 @pytest.mark.parametrize(("spent", "left"), [(0.0, 500.0), (0.2, 300.0), (9.0, 1.0)])
-def test_what_the_text_cost_is_taken_from_the_models_time(scripted, monkeypatch, spent, left):
+def test_time_spent_before_the_model_runs_reduces_its_time_limit(scripted, monkeypatch, spent, left):
     engine = scripted("a\n")
     now = iter([0.0])
     monkeypatch.setattr("cg2ls.completion.session.perf_counter", lambda: next(now, spent))
@@ -278,7 +278,7 @@ def test_what_the_text_cost_is_taken_from_the_models_time(scripted, monkeypatch,
     assert engine.requests[0].total_ms == pytest.approx(left)
 
 
-def test_without_a_limit_there_is_none(scripted):
+def test_without_max_ms_the_request_has_no_time_limit(scripted):
     engine = scripted("a\n")
     DocumentSession(engine, "", CompletionOptions(max_ms=None)).complete("x = ", 4, "invoked")
     assert engine.requests[0].total_ms is None
@@ -287,7 +287,7 @@ def test_without_a_limit_there_is_none(scripted):
 @pytest.mark.parametrize(
     ("ended", "shown"), [("time", "a = 1"), ("context full", "a = 1"), ("stop token", "a = 1\n    b = 2")]
 )
-def test_what_the_engine_cut_short_loses_its_last_line(scripted, ended, shown):
+def test_an_answer_cut_short_by_the_engine_loses_its_last_line(scripted, ended, shown):
     engine = scripted("a = 1\n    b = 2")
     engine.last = Timing(ended=ended)
     found = DocumentSession(engine, "python").complete("if x:\n    ", 10, "invoked")

@@ -1,4 +1,4 @@
-"""How sure is sure enough."""
+"""The confidence of answers, and the gate."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_the_confidence_of_an_answer(forced, steps, confidence):
 
 
 @given(TOKENS, st.binary(max_size=5), st.floats(0, 1))
-def test_what_is_unsure_stays_so_and_what_was_sure_before_it_is_known(steps, forced, least):
+def test_confidence_never_rises_and_sure_bytes_never_shrink(steps, forced, least):
     gates = [taken(steps[:count], forced, least) for count in range(len(steps) + 1)]
     for earlier, later in pairwise(gates):
         assert later.confidence <= earlier.confidence
@@ -50,5 +50,5 @@ def test_what_is_unsure_stays_so_and_what_was_sure_before_it_is_known(steps, for
 
 
 @given(TOKENS)
-def test_a_threshold_of_none_lets_everything_pass(steps):
+def test_a_threshold_of_zero_accepts_everything(steps):
     assert taken(steps, least=0.0).is_sure

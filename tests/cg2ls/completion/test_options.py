@@ -12,6 +12,6 @@ from cg2ls.completion.options import OptionsError
         ({"max_lines": -1}, "max_lines is -1"),
     ],
 )
-def test_a_value_that_makes_no_sense_is_one_sentence(values, says):
+def test_an_invalid_value_raises_one_sentence(values, says):
     with pytest.raises(OptionsError, match=says):
         CompletionOptions(**values)

@@ -1,4 +1,4 @@
-"""docs/completion.md says what the code says."""
+"""docs/completion.md lists the rules and suppressions of the code."""
 
 import re
 from pathlib import Path

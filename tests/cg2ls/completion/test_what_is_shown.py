@@ -1,4 +1,4 @@
-"""What a request shows where all rules act together: a row for each way in which an answer may be wrong."""
+"""What a request shows with all rules together: one row per way in which an answer may be wrong."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ TABLE = [
 
 
 @pytest.mark.parametrize(("art", "answer", "becomes"), TABLE)
-def test_what_the_document_becomes(scripted, art, answer, becomes):
+def test_accepting_the_shown_text_gives_the_expected_document(scripted, art, answer, becomes):
     text, offset = art.replace("‸", ""), art.index("‸")
     session = DocumentSession(scripted(answer, anchor_max_tokens=20), "python", CompletionOptions())
     shown = session.complete(text, offset, "invoked")
@@ -116,8 +116,8 @@ ANSWERED = [
 )
 @example(["x = 1", "x = 1"], 1, "", ["    y = f(x)"], True)
 @example([], 0, "", ["    y = f(x)"], True)
-def test_what_python_accepted_it_accepts_with_what_is_shown(statements, number, blanks, answer, invoked):
-    """But for a header or a bracket at the end, whose next line is still to come."""
+def test_code_that_compiled_compiles_with_the_shown_text(statements, number, blanks, answer, invoked):
+    """A header or a bracket at the end is an exception, since the next line may complete it."""
     lines = "\n".join(statements).split("\n")
     head = "".join(f"{line}\n" for line in lines[:number]) + blanks
     tail = "".join(f"\n{line}" for line in lines[number:])

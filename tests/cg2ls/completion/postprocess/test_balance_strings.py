@@ -34,7 +34,7 @@ def test_a_string_that_an_answer_begins_is_ended(passes, art, answer, shown):
 @pytest.mark.parametrize(
     ("answer", "shown"), [("`a ${b}", "`a ${b}`"), ("'a", "'a"), ("`a` + `b`", "`a` + `b`"), ('"""', '"""')]
 )
-def test_in_javascript_it_is_the_backtick(passes, answer, shown):
+def test_in_javascript_backticks_are_ended(passes, answer, shown):
     assert (
         passes(RULE, "const x = ‸\n", answer, language="javascript", grammar=load_grammar("javascript")).text
         == shown

@@ -1,4 +1,4 @@
-"""Loops end after their first round."""
+"""Repetitions end after their first piece."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ def test_a_loop_is_cut(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", NO_LOOPS)
-def test_what_only_looks_alike_stays(text: str) -> None:
+def test_similar_text_stays(text: str) -> None:
     assert cut_repetitions(text) == text
 
 
 @given(st.text(st.sampled_from(list("ab. \n=(")), max_size=120))
-def test_the_result_begins_the_text_and_is_settled(text: str) -> None:
+def test_the_result_is_a_prefix_and_does_not_change_again(text: str) -> None:
     cut = cut_repetitions(text)
     assert text.startswith(cut)
     assert cut_repetitions(cut) == cut

@@ -45,7 +45,7 @@ def test_in_languages_with_braces(passes, art, answer, shown):
     assert draft.text == shown
 
 
-def test_what_the_model_ended_with_open_brackets_is_closed(passes):
+def test_brackets_left_open_by_an_ended_answer_are_closed(passes):
     art = "for n in ns:\n    result.‸\nreturn result\n"
     grammar = load_grammar("python")
     assert passes(RULE, art, "append(n", grammar=grammar, ended_by_model=True).text == "append(n)"

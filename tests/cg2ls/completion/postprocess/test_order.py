@@ -1,4 +1,4 @@
-"""The rules together: names, order and what holds for any text."""
+"""All rules together: their names, their order and what holds for any text."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_names_are_unique_verbs_and_the_names_of_their_files():
 
 
 @given(CODE, CODE, CODE, st.booleans())
-def test_bounds_only_cut_and_are_settled(before, after, answer, ended):
+def test_bounds_only_cut_and_do_not_change_their_result(before, after, answer, ended):
     cursor = Cursor.at(before + after, len(before))
     context = RuleContext(cursor=cursor, extent=choose_extent(cursor, "python"))
     for rule in BOUNDS:
@@ -31,7 +31,7 @@ def test_bounds_only_cut_and_are_settled(before, after, answer, ended):
 
 
 @given(CODE, CODE, CODE, CODE)
-def test_a_complete_answer_stays_what_it_is_whatever_follows(before, after, answer, more):
+def test_a_complete_answer_stays_complete_with_more_text(before, after, answer, more):
     cursor = Cursor.at(before + after, len(before))
     postprocessor = Postprocessor(context=RuleContext(cursor=cursor, extent=choose_extent(cursor, "python")))
     if postprocessor.is_complete(answer):
@@ -39,7 +39,7 @@ def test_a_complete_answer_stays_what_it_is_whatever_follows(before, after, answ
 
 
 @given(CODE, CODE, CODE)
-def test_what_is_shown_holds_no_carriage_return_and_covers_one_line_at_most(before, after, answer):
+def test_shown_text_has_no_carriage_return_and_replaces_at_most_one_line(before, after, answer):
     cursor = Cursor.at(before + after, len(before))
     postprocessor = Postprocessor(context=RuleContext(cursor=cursor, extent=choose_extent(cursor, "python")))
     processed = postprocessor.process(answer, ended=True)

@@ -1,4 +1,4 @@
-"""When the anchor stays, so that typing costs only what was typed, and when it moves."""
+"""When the anchor stays, so that only typed tokens are new, and when it moves."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_an_anchor_is_set_some_lines_above_the_cursor(encode):
     assert placed.forced == " va"
 
 
-def test_it_is_set_at_the_lines_start_where_the_line_above_is_long(encode):
+def test_it_is_set_at_the_start_of_the_line_if_the_line_above_is_long(encode):
     text = ABOVE + "y" * 50 + "\nx = va"
     placed = place_anchor(Cursor(text, len(text)), None, BUDGET, encode)
     assert placed.known_tokens == tuple(encode("x ="))
@@ -37,7 +37,7 @@ def test_it_may_be_set_at_the_documents_start(encode):
     assert placed.known_tokens == tuple(encode("a\n"))
 
 
-def test_it_stays_while_someone_types(encode):
+def test_it_stays_while_the_user_types(encode):
     first = place_anchor(typed("x"), None, BUDGET, encode).anchor
     for line in ("x ", "x =", "x = f(", "x = f(a)", "x = f(a)\n    y"):
         assert place_anchor(typed(line), first, BUDGET, encode).anchor is first
@@ -80,7 +80,7 @@ def test_a_line_too_long_to_be_known_has_its_anchor_at_the_last_boundary(encode)
     assert placed.anchor.prefix.endswith("a,")
 
 
-def test_no_known_part_is_the_published_prompt(encode):
+def test_without_a_known_part_the_prompt_is_the_published_one(encode):
     budget = Budget(answer=100, known=0, suffix=200, text=1000)
     placed = place_anchor(typed("x = va"), None, budget, encode)
     assert (placed.known_tokens, placed.forced) == ((), " va")
@@ -95,7 +95,7 @@ def test_prefix_and_suffix_stay_within_their_budget(encode):
     assert 340 <= len(anchor.prefix_tokens) <= BUDGET.text - len(anchor.suffix_tokens)
 
 
-def test_the_header_stands_before_a_documents_beginning_only(encode):
+def test_the_header_comes_only_before_the_beginning_of_a_document(encode):
     header = "<|python|>"
     anchor = place_anchor(typed("x"), None, BUDGET, encode, header).anchor
     assert anchor.prefix_tokens[: len(header)] == tuple(encode(header))

@@ -11,7 +11,7 @@ def test_the_parts_fit_in_the_context(context):
     assert budget.text > budget.suffix >= budget.known >= 0
 
 
-def test_the_suffix_has_a_quarter_at_most():
+def test_the_suffix_takes_at_most_a_quarter():
     budget = Budget.share(1024, answer_tokens=128, anchor_max_tokens=64)
     assert budget.suffix <= 1024 / 4
     assert budget.known == 64

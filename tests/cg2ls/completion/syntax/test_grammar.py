@@ -1,4 +1,4 @@
-"""Grammars are there, without a network, and only once they are needed."""
+"""Grammars load without a network, and only when they are needed."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_a_language_without_a_grammar_has_none(language):
     assert load_grammar(language) is None
 
 
-def test_a_wheel_that_is_not_installed_is_no_error(monkeypatch):
+def test_a_wheel_that_is_not_installed_means_no_grammar(monkeypatch):
     monkeypatch.setitem(WHEELS, "python", WHEELS["python"].__class__("tree_sitter_not_there"))
     assert load_grammar("python") is None
 

@@ -22,6 +22,6 @@ from cg2ls.completion.syntax.kind import find_kind
         ("a‸\n", "plaintext", "code"),
     ],
 )
-def test_what_the_cursor_stands_in(art, language, kind):
+def test_the_kind_of_text_at_the_cursor(art, language, kind):
     cursor = Cursor.at(art.replace("‸", ""), art.index("‸"))
     assert find_kind(cursor, load_grammar(language)) == kind

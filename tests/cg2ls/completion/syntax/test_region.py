@@ -1,4 +1,4 @@
-"""What is parsed: enough, cut between definitions, and not more in a long file."""
+"""The region that is parsed is cut between definitions and limited in a long file."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_a_short_document_is_its_own_region(before, after):
     assert region.with_text("x") == before + "x" + after
 
 
-def test_a_long_document_is_cut_where_something_begins():
+def test_a_long_document_is_cut_where_a_definition_begins():
     functions = "".join(f"def f{number}():\n    return {number}\n\n\n" for number in range(400))
     middle = functions.index("return 200") + len("return ")
     region = find_region(Cursor.at(functions, middle))
@@ -34,7 +34,7 @@ def test_a_long_document_is_cut_where_something_begins():
     assert region.below.rstrip().split("\n")[-1].startswith("    return")
 
 
-def test_inside_of_a_large_class_it_is_cut_between_methods():
+def test_a_large_class_is_cut_between_methods():
     methods = "".join(f"    def f{number}(self):\n        return {number}\n\n" for number in range(400))
     text = f"class A:\n{methods}\n\nx = 1\n"
     region = find_region(Cursor.at(text, text.index("return 200")))
@@ -42,7 +42,7 @@ def test_inside_of_a_large_class_it_is_cut_between_methods():
     assert "x = 1" not in region.below
 
 
-def test_the_line_can_be_left_out():
+def test_the_cursors_line_can_be_replaced_by_a_filler():
     region = find_region(at("if a:\n    b = ‸\n    c\n"))
     assert region.without_line("pass") == "if a:\n    pass\n    c\n"
     assert not region.holds_deeper_line_below
@@ -55,7 +55,7 @@ def test_the_closest_piece_is_a_function():
     assert closest.with_text("") == "def f200():\n    return 200\n\n"
 
 
-def test_what_only_goes_on_is_no_piece_of_its_own():
+def test_continuations_belong_to_their_statement():
     text = "a = 1\nif a:\n    b\nelse:\n    c = ‸\nd = 2\n"
     assert find_region(at(text)).closest.with_text("") == "if a:\n    b\nelse:\n    c = "
 
@@ -64,7 +64,7 @@ def test_what_only_goes_on_is_no_piece_of_its_own():
     st.text(st.sampled_from(list("ab \n(")), max_size=80),
     st.text(st.sampled_from(list("ab \n(")), max_size=80),
 )
-def test_the_closest_piece_is_a_piece_of_the_region(before, after):
+def test_the_closest_piece_is_part_of_the_region(before, after):
     region = find_region(Cursor.at(before + after, len(before)))
     assert region.above.endswith(region.closest.above)
     assert region.below.startswith(region.closest.below)

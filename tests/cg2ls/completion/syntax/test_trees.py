@@ -1,4 +1,4 @@
-"""Parsing from an earlier tree says what parsing anew says."""
+"""Parsing from an earlier tree gives the result of parsing from scratch."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def parser(language):
 @pytest.mark.parametrize(("language", "code"), [("python", PYTHON), ("javascript", JAVASCRIPT)])
 @settings(max_examples=150, deadline=None)
 @given(data=st.data())
-def test_every_version_is_as_sound_as_if_it_were_parsed_anew(language, code, data):
+def test_incremental_parsing_gives_the_result_of_parsing_from_scratch(language, code, data):
     trees, anew = Trees(parser(language)), parser(language)
     assert trees.parses(code.encode())
     for _ in range(data.draw(st.integers(1, 6))):
@@ -85,7 +85,7 @@ def test_every_version_is_as_sound_as_if_it_were_parsed_anew(language, code, dat
             code = edited
 
 
-def test_code_without_anything_in_common_is_parsed_too():
+def test_code_without_common_parts_is_parsed():
     trees = Trees(parser("python"))
     assert trees.parses(PYTHON.encode())
     assert trees.parses(b"")
@@ -94,7 +94,7 @@ def test_code_without_anything_in_common_is_parsed_too():
     assert trees.parses(b"y = 1\n")
 
 
-def test_nothing_is_kept_of_versions_that_are_over():
+def test_earlier_versions_take_no_memory():
     trees = Trees(parser("python"))
     trees.parses(PYTHON.encode())
     tracemalloc.start()

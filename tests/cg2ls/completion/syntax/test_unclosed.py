@@ -15,7 +15,7 @@ from cg2ls.completion.syntax.unclosed import find_open_string, find_unbalanced
         (r"'\')' )", (), (6,)),
     ],
 )
-def test_unbalanced(code, opened, unopened):
+def test_unbalanced_brackets_are_found(code, opened, unopened):
     found = find_unbalanced(code)
     assert (found.open, found.unopened) == (opened, unopened)
 
@@ -39,6 +39,6 @@ def test_unbalanced(code, opened, unopened):
         ('"""a', "javascript", (2, '"')),
     ],
 )
-def test_the_open_string(code, language, found):
+def test_open_strings_are_found(code, language, found):
     string = find_open_string(code, language)
     assert (string and (string.offset, string.quote)) == found

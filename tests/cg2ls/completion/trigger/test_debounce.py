@@ -28,12 +28,12 @@ def test_slow_answers_wait_for_a_pause():
     assert typed(0.1, 2.0).compute_wait() < typed(0.2, 2.0).compute_wait()
 
 
-def test_before_anything_was_measured_there_is_no_wait():
+def test_there_is_no_wait_before_the_first_answer():
     assert Debounce().compute_wait() == 0
     assert typed(0.2, None).compute_wait() == 0
 
 
-def test_a_pause_is_no_debounce():
+def test_a_pause_does_not_change_the_wait():
     debounce = typed(0.1, 2.0)
     before = debounce.compute_wait()
     debounce.record_key(1000.0)
@@ -41,7 +41,7 @@ def test_a_pause_is_no_debounce():
 
 
 @given(NUMBERS, NUMBERS)
-def test_it_is_never_anything_but_a_wait(keys, answers):
+def test_the_wait_is_always_a_number_within_the_limit(keys, answers):
     debounce = Debounce()
     for now in keys:
         debounce.record_key(now)

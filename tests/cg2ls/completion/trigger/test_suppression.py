@@ -1,4 +1,4 @@
-"""When nothing is shown, and why: one row a case."""
+"""When nothing is shown, and why: one row per case."""
 
 from dataclasses import replace
 
@@ -64,7 +64,7 @@ def test_silence(art, language, trigger, options, name):
         assert find_suppression(replace(asked, options=off)) is None
 
 
-def test_a_model_that_does_not_say_its_languages_answers_in_every_one():
+def test_a_model_without_a_list_of_languages_answers_in_all():
     cursor = Cursor.at("x = ", 4)
     assert (
         find_suppression(
