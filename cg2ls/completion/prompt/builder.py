@@ -6,17 +6,21 @@ from typing import TYPE_CHECKING
 
 from cg2ls.completion.prompt.anchor import place_anchor
 from cg2ls.completion.prompt.budget import HEALING_TOKENS, Budget
-from cg2ls.completion.prompt.layout import lay_out_prompt
 from cg2ls.engine.prior import GuardedPrior
 from cg2ls.engine.request import Request
+from cg2ls.models.codegen2.infill import anchored_prompt
 
 if TYPE_CHECKING:
     from cg2ls.completion.faults import Faults
     from cg2ls.completion.options import CompletionOptions
-    from cg2ls.completion.prompt.anchor import Anchor
+    from cg2ls.completion.prompt.anchor import Anchor, PlacedAnchor
     from cg2ls.completion.prompt.cursor import Cursor
     from cg2ls.completion.trigger.extent import Extent
     from cg2ls.completion.types import CompletionEngine, Retrieval
+    from cg2ls.models.codegen2.special_tokens import SpecialTokens
+    from cg2ls.models.folder.description import Infill
+
+SPAN_CORRUPTION = "span_corruption"
 
 
 class PromptBuilder:
@@ -82,3 +86,20 @@ class PromptBuilder:
         """Return the prior for an answer that begins at `start`, guarded so that it cannot fail in the engine."""
         prior = retrieval.prior_of(text, start) if retrieval.prior_of else None
         return None if prior is None else GuardedPrior(prior, self._engine.tokenizer.special.vocab_size)
+
+
+def lay_out_prompt(placed: PlacedAnchor, special: SpecialTokens, infill: Infill) -> list[int]:
+    """Return the token ids of the prompt; no other function knows the order of its parts.
+
+    A model trained to fill in gets the infill prompt even if nothing follows the cursor, because it then ends its
+    answers with `<eom>`. A model that only continues text gets the text up to the cursor.
+
+    Args:
+        placed: the anchor, the window and the known text.
+        special: ids of the model's special tokens.
+        infill: how the model was trained to fill in.
+    """
+    anchor = placed.anchor
+    if SPAN_CORRUPTION in infill.objectives:
+        return anchored_prompt(anchor.prefix_tokens, anchor.suffix_tokens, placed.known_tokens, special)
+    return [*anchor.prefix_tokens, *placed.known_tokens] or [special.end_of_text]
