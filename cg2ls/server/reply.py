@@ -95,7 +95,7 @@ async def reply(
     if off := off_here(server, uri, language, mode):
         server.board.look_at(uri)
         if mode == "invoked" and off.name == LEFT_ALONE:
-            raise AnswerError(off.says)
+            raise AnswerError(off.message)
         return nothing
     model = server.model_of(language, uri)
     engine = model.engine

@@ -47,13 +47,13 @@ class Suppression:
 
     Attributes:
         name: name in options, logs and measurements.
-        says: the reason as a sentence for users.
+        message: the reason as a sentence for users.
         holds: returns whether the reason applies to a request.
         invoked_too: whether it also applies if the user asked.
     """
 
     name: str
-    says: str
+    message: str
     holds: Callable[[TriggerContext], bool]
     invoked_too: bool = False
 

@@ -15,7 +15,7 @@ def test_the_page_lists_every_rule_and_suppression_in_its_order():
         r"^\| `(\w+)`( \(by hand too\))? \| ([^`].*?) \|$", PAGE.read_text("utf-8"), re.MULTILINE
     )
     wanted = [
-        (suppression.name, " (by hand too)" if suppression.invoked_too else "", suppression.says)
+        (suppression.name, " (by hand too)" if suppression.invoked_too else "", suppression.message)
         for suppression in SUPPRESSIONS
     ]
     assert rows == wanted + [(rule.name, "", rule.summary) for rule in RULES]

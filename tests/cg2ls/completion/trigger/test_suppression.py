@@ -59,7 +59,7 @@ def test_silence(art, language, trigger, options, name):
     found = find_suppression(asked)
     assert (found and found.name) == name
     if found is not None:
-        assert found.says.endswith(".")
+        assert found.message.endswith(".")
         off = replace(options, disabled_rules=frozenset({name}))
         assert find_suppression(replace(asked, options=off)) is None
 
