@@ -36,7 +36,7 @@ class Completion:
         suppression: why the request was suppressed, if `reason` is "silent".
         rules: names of the rules that changed the model's answer, in order of application. The confidence gate
             comes last if it ended the answer.
-        others: alternatives to choose from, if several were requested.
+        alternatives: further completions to choose from, if several were requested.
         faults: optional parts that failed and were left out.
     """
 
@@ -50,7 +50,7 @@ class Completion:
     source: Source = "model"
     suppression: Suppression | None = None
     rules: tuple[str, ...] = ()
-    others: tuple[Completion, ...] = ()
+    alternatives: tuple[Completion, ...] = ()
     faults: tuple[Fault, ...] = ()
 
 
@@ -134,5 +134,5 @@ def complete_suppressed(offset: int, suppression: Suppression, began: float) -> 
 
 def join_alternatives(found: Sequence[Completion]) -> Completion:
     """Return the first completion with text, with the others as its alternatives; the first if none has text."""
-    first, *others = [completion for completion in found if completion.text] or found[:1]
-    return replace(first, others=tuple(others)) if others else first
+    first, *alternatives = [completion for completion in found if completion.text] or found[:1]
+    return replace(first, alternatives=tuple(alternatives)) if alternatives else first

@@ -40,7 +40,7 @@ def choose(scripted):
 
 
 def shown(found):
-    return [found.text, *(each.text for each in found.others)]
+    return [found.text, *(each.text for each in found.alternatives)]
 
 
 TEXT = "total = \n"
