@@ -174,6 +174,7 @@ class _Replay:
     def options(self) -> CompletionOptions:
         """The defaults, but for what the arguments say."""
         from cg2ls.completion import CompletionOptions
+        from cg2ls.completion.session import resolve_disabled_rules
 
         given = {
             name: value
@@ -181,7 +182,9 @@ class _Replay:
             if (value := getattr(self.arguments, name)) is not None
         }
         return CompletionOptions(
-            disabled_rules=self.arguments.without, context_tokens=self.arguments.context_tokens, **given
+            disabled_rules=resolve_disabled_rules(self.arguments.without),
+            context_tokens=self.arguments.context_tokens,
+            **given,
         )
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cg2ls.completion import CompletionOptions
-from cg2ls.completion.switches import CONFIDENCE, TYPED_THROUGH
+from cg2ls.completion.confidence_gate import CONFIDENCE
+from cg2ls.completion.reuse.typed_through import TYPED_THROUGH
 from cg2ls.engine import Engine
 from cg2ls.evaluation.latency.trace import Typist
 from cg2ls.evaluation.quality.headless_editor import Editor

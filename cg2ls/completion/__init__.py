@@ -1,7 +1,8 @@
-"""Editor text to prompt, and the model's answer to the text an editor shows."""
+"""Complete documents: from the editor's text to a prompt, and from the model's answer to the text to show."""
 
 from cg2ls.completion.options import CompletionOptions
+from cg2ls.completion.results import Completion
 from cg2ls.completion.session import DocumentSession
-from cg2ls.completion.types import Completion, CompletionEngine, Trigger
+from cg2ls.completion.types import CompletionEngine, Retrieval, Trigger
 
-__all__ = ["Completion", "CompletionEngine", "CompletionOptions", "DocumentSession", "Trigger"]
+__all__ = ["Completion", "CompletionEngine", "CompletionOptions", "DocumentSession", "Retrieval", "Trigger"]

@@ -1,4 +1,4 @@
-"""Whose exception it is: the engine's own, or that of something an answer can do without."""
+"""Exceptions of one answer: failures of the engine, and faults of parts that an answer can do without."""
 
 from __future__ import annotations
 
@@ -6,61 +6,52 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
+from cg2ls.completion.types import Fault
 from cg2ls.engine.request import EngineError, Request, RequestError, Step
 
 if TYPE_CHECKING:
-    from cg2ls.completion.types import CompletionEngine, Sampling
+    from cg2ls.completion.types import CompletionEngine, SupportsSampling
 
 T = TypeVar("T")
 
 
 class EngineFailedError(EngineError):
-    """The engine raised something while it answered a request that it should have been able to serve.
+    """The engine raised an exception for a request that it should have been able to serve.
 
-    Nothing but the engine raises this: neither what it is asked with nor what reads its answer.
+    Only the engine causes this error. Exceptions of its callbacks or of the code that reads the answer do not.
 
     Attributes:
-        cause: what it raised.
+        cause: the exception that the engine raised.
     """
 
     def __init__(self, cause: Exception) -> None:
-        said = (
+        message = (
             str(cause) if isinstance(cause, EngineError) else f"The engine failed ({type(cause).__name__})."
         )
-        super().__init__(said)
+        super().__init__(message)
         self.cause = cause
-
-
-@dataclass(frozen=True)
-class Fault:
-    """Something that failed and was left out of one answer.
-
-    Attributes:
-        hook: what it was, such as "prior".
-        error: what it raised.
-    """
-
-    hook: str
-    error: Exception
 
 
 @dataclass
 class Faults:
-    """What failed while one answer was made.
+    """Faults that happened during one call.
 
     Attributes:
-        found: in the order in which it happened.
+        found: the faults in the order in which they happened.
     """
 
     found: list[Fault] = field(default_factory=list)
 
-    def without(self, hook: str, ask: Callable[[], T], otherwise: T) -> T:
-        """Asks something that an answer can do without.
+    def guard(self, hook: str, ask: Callable[[], T], fallback: T) -> T:
+        """Call an optional part of an answer; note what it raises and return the fallback instead.
 
         Args:
-            hook: its name.
-            ask: what may raise.
-            otherwise: what holds then.
+            hook: name of the part.
+            ask: calls the part.
+            fallback: the result if the part raises.
+
+        Raises:
+            EngineFailedError: the engine failed; an answer needs it.
         """
         try:
             return ask()
@@ -68,27 +59,27 @@ class Faults:
             raise
         except Exception as error:
             self.note(hook, error)
-            return otherwise
+            return fallback
 
     def note(self, hook: str, error: Exception | None) -> None:
-        """Keeps what something raised, if it did."""
+        """Add a fault, if there was an error."""
         if error is not None:
             self.found.append(Fault(hook, error))
 
     def take(self) -> list[Fault]:
-        """What was found since the last time."""
+        """Return the faults since the last call, and forget them."""
         found, self.found = self.found, []
         return found
 
 
-def steps_of(
+def run_engine(
     engine: CompletionEngine, request: Request, stop: Callable[[], bool]
 ) -> Generator[Step, None, None]:
-    """The steps of an answer.
+    """Yield the steps of one answer.
 
     Raises:
         RequestError: the engine cannot serve this request.
-        EngineFailedError: it failed.
+        EngineFailedError: the engine failed.
     """
     try:
         yield from engine.complete(request, stop)
@@ -98,29 +89,31 @@ def steps_of(
         raise EngineFailedError(error) from error
 
 
-def answers_of(
-    engine: Sampling,
+def sample_engine(
+    engine: SupportsSampling,
     request: Request,
     count: int,
     stop: Callable[[], bool],
     is_complete: Callable[[Sequence[Step]], bool],
 ) -> list[list[Step]]:
-    """The steps of several answers.
+    """Return the steps of several sampled answers.
 
     Args:
         engine: the open model.
         request: what to complete.
-        count: how many answers.
-        stop: whether the request was cancelled.
-        is_complete: whether an answer needs no further step; what it raises ends all answers and is raised here.
+        count: number of answers.
+        stop: returns whether the request was cancelled.
+        is_complete: returns whether an answer needs no further step. If it raises, all answers end and the
+            exception is raised here.
 
     Raises:
         RequestError: the engine cannot serve this request.
-        EngineFailedError: it failed.
+        EngineFailedError: the engine failed.
     """
     raised: list[Exception] = []
 
-    def ends(steps: Sequence[Step]) -> bool:
+    # An exception of `is_complete` must not look like a failure of the engine that calls it.
+    def is_answer_complete(steps: Sequence[Step]) -> bool:
         try:
             return bool(raised) or is_complete(steps)
         except Exception as error:
@@ -128,7 +121,7 @@ def answers_of(
             return True
 
     try:
-        answers = engine.candidates(request, count, lambda: bool(raised) or stop(), ends)
+        answers = engine.candidates(request, count, lambda: bool(raised) or stop(), is_answer_complete)
     except RequestError:
         raise
     except Exception as error:

@@ -1,15 +1,14 @@
-"""What can be set about completion."""
+"""Options of completion."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cg2ls.completion.switches import SWITCHES
 from cg2ls.errors import Cg2Error
 
 
 class OptionsError(Cg2Error):
-    """An option with a value that makes no sense."""
+    """An option has an invalid value."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,17 +17,18 @@ class CompletionOptions:
 
     Attributes:
         enable: whether to complete at all.
-        automatic: whether to complete while someone types; requests of the user are always answered.
+        automatic: whether to complete while the user types; requests of the user are always answered.
         unknown_languages: whether to complete in languages that the model was not trained on.
-        comments: whether to complete in comments and strings of documentation while someone types.
-        min_confidence: least probability, 0 to 1, that something must have to be shown while someone types; None
-            for the measured thresholds (`cg2ls.completion.confidence`).
-        line_tokens: most tokens generated for the rest of one line.
-        block_tokens: most tokens generated for several lines.
+        comments: whether to complete in comments and documentation strings while the user types.
+        min_confidence: minimum probability, 0 to 1, of text that is shown while the user types; None for the
+            measured thresholds (`cg2ls.completion.confidence_gate`).
+        line_tokens: maximum number of tokens generated for the rest of one line.
+        block_tokens: maximum number of tokens generated for several lines.
         context_tokens: tokens of the prompt for text of other files; 0 for none.
-        max_lines: most lines shown; None for as many as the block has.
-        max_ms: most time for an answer, after which what is there is shown; None for no limit.
-        disabled_rules: names of rules and silences (docs/completion.md) that are left out.
+        max_lines: maximum number of lines shown; None for as many as the block has.
+        max_ms: maximum time for an answer in milliseconds, after which the text so far is shown; None for no limit.
+        disabled_rules: names of rules and suppressions to leave out (docs/completion.md); former names are
+            accepted. A session checks them (`cg2ls.completion.session.resolve_disabled_rules`).
     """
 
     enable: bool = True
@@ -54,8 +54,3 @@ class CompletionOptions:
             raise OptionsError(f"context_tokens is {self.context_tokens}, but must be at least 0.")
         if self.min_confidence is not None and not 0 <= self.min_confidence <= 1:
             raise OptionsError(f"min_confidence is {self.min_confidence}, but must be from 0 to 1.")
-        if unknown := sorted(self.disabled_rules - SWITCHES):
-            raise OptionsError(
-                f"disabled_rules names {unknown[0]!r}, which is no rule; the rules are"
-                f" {', '.join(sorted(SWITCHES))}."
-            )

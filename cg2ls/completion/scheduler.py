@@ -1,4 +1,4 @@
-"""Which request runs: the newest of each document, one at a time."""
+"""Run one request at a time, and only the newest of each document."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 Stop = Callable[[], bool]
-"""Whether the work was cancelled or superseded."""
+"""Returns whether the work was cancelled or superseded."""
 
 
 class WorkError(Exception):
-    """Work raised something that is no error; that is its cause."""
+    """Work raised an exception that is not an error, or that asyncio would misunderstand; it is the cause."""
 
 
 @dataclass(eq=False)
-class _Job:
-    """One request under way."""
+class _RunningRequest:
+    """A request from its start to its end."""
 
     superseded: asyncio.Future[None]
     stop: threading.Event = field(default_factory=threading.Event)
@@ -34,99 +34,99 @@ class _Job:
 
 
 class Scheduler:
-    """Runs work in one thread; a newer request of a document takes the place of its older one.
+    """A thread for decoding; a newer request of a document replaces its older one.
 
-    All methods are called from the event loop's thread.
+    All methods must be called from the event loop's thread.
     """
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="decode")
-        self._newest: dict[str, _Job] = {}
+        self._newest: dict[str, _RunningRequest] = {}
         self._idle: threading.Event | None = None
         self._closed = False
 
     async def run(self, document: str, work: Callable[[Stop], T], *, wait: float = 0.0) -> T | None:
-        """Runs `work` in the decoding thread.
+        """Run a request in the decoding thread.
 
         Args:
-            document: what the request is about; its older request, if any, ends with None at once.
-            work: the request; it asks the callback it gets, often, whether to stop.
-            wait: seconds before it begins, in which it may be superseded.
+            document: document of the request; its older request, if any, ends with None at once.
+            work: the request; it must often call the function that it receives, and stop if that returns True.
+            wait: seconds before it begins; it may be superseded meanwhile.
 
         Returns:
-            What `work` returned; None if a newer request came for the same document.
+            The result of `work`; None if a newer request came for the same document.
 
         Raises:
-            asyncio.CancelledError: the caller was cancelled; `work` is told to stop.
-            WorkError: `work` raised something that is no `Exception`, or means something else here.
-            Exception: what `work` raised.
+            asyncio.CancelledError: the caller was cancelled; `work` stops soon.
+            WorkError: `work` raised something that is not an `Exception`, or that asyncio would misunderstand.
+            Exception: `work` raised it.
         """
-        job = _Job(asyncio.get_running_loop().create_future())
+        request = _RunningRequest(asyncio.get_running_loop().create_future())
         if older := self._newest.get(document):
             older.supersede()
-        self._newest[document] = job
+        self._newest[document] = request
         self.interrupt()
         try:
             if wait > 0:
-                await asyncio.wait([job.superseded], timeout=wait)
-            return None if job.superseded.done() else await self._decode(job, work)
+                await asyncio.wait([request.superseded], timeout=wait)
+            return None if request.superseded.done() else await self._decode(request, work)
         finally:
-            if self._newest.get(document) is job:
+            if self._newest.get(document) is request:
                 del self._newest[document]
 
-    async def _decode(self, job: _Job, work: Callable[[Stop], T]) -> T | None:
-        answer = asyncio.wrap_future(self._pool.submit(_unless_stopped, job.stop, work))
+    async def _decode(self, request: _RunningRequest, work: Callable[[Stop], T]) -> T | None:
+        answer = asyncio.wrap_future(self._pool.submit(_run_unless_stopped, request.stop, work))
         try:
-            await _first(answer, job.superseded)
-            if job.superseded.done():
+            await _wait_for_first(answer, request.superseded)
+            if request.superseded.done():
                 answer.add_done_callback(_forget)
                 return None
             return answer.result()
         except asyncio.CancelledError:
-            job.stop.set()
+            request.stop.set()
             answer.add_done_callback(_forget)
             raise
 
-    def when_idle(
-        self, work: Callable[[Stop], object], failed: Callable[[Exception], object] = lambda _: None
+    def run_when_idle(
+        self, work: Callable[[Stop], object], on_error: Callable[[Exception], object] = lambda _: None
     ) -> None:
-        """Runs `work` in the decoding thread if nothing else is under way, until anything is.
+        """Run work in the decoding thread if there is no request, until there is one.
 
         Args:
-            work: it asks the callback it gets, often, whether to stop.
-            failed: gets what `work` raised, in the event loop's thread.
+            work: it must often call the function that it receives, and stop if that returns True.
+            on_error: called with the exception of `work`, in the event loop's thread.
         """
         if not self._newest and not self._closed:
             self.interrupt()
             self._idle = threading.Event()
-            done = asyncio.wrap_future(self._pool.submit(_unless_stopped, self._idle, work))
-            done.add_done_callback(partial(_tell_error, failed))
+            done = asyncio.wrap_future(self._pool.submit(_run_unless_stopped, self._idle, work))
+            done.add_done_callback(partial(_report_error, on_error))
 
     def interrupt(self) -> None:
-        """Ends work that was begun because nothing else was under way."""
+        """Stop the work that runs because there was no request."""
         if self._idle is not None:
             self._idle.set()
             self._idle = None
 
     def supersede(self, document: str) -> None:
-        """Ends the document's request, if one is under way, with None."""
-        if job := self._newest.get(document):
-            job.supersede()
+        """End the document's running request, if any, with None."""
+        if request := self._newest.get(document):
+            request.supersede()
 
     def close(self) -> None:
-        """Tells all work to stop; nothing may be run afterwards."""
+        """Stop all work; nothing may be run afterwards."""
         self._closed = True
         self.interrupt()
-        for job in self._newest.values():
-            job.stop.set()
+        for request in self._newest.values():
+            request.stop.set()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _unless_stopped(stop: threading.Event, work: Callable[[Stop], T]) -> T | None:
-    """Runs work, and turns what would end the event loop, or never reach it, into an error like others.
+def _run_unless_stopped(stop: threading.Event, work: Callable[[Stop], T]) -> T | None:
+    """Run work, and raise `WorkError` for exceptions that asyncio does not hand on as errors.
 
-    asyncio lets SystemExit and KeyboardInterrupt out of the loop, takes CancelledError for the caller's own, and
-    does not take StopIteration at all, so that a request would wait for ever.
+    asyncio lets SystemExit and KeyboardInterrupt end the loop, and takes CancelledError for the caller's own. It
+    rejects StopIteration, so the request would wait forever.
     """
     if stop.is_set():
         return None
@@ -138,18 +138,18 @@ def _unless_stopped(stop: threading.Event, work: Callable[[Stop], T]) -> T | Non
         raise WorkError(f"{type(error).__name__} in the decoding thread") from error
 
 
-async def _first(*futures: asyncio.Future[Any]) -> None:
-    """Waits for any of the futures, without cancelling them if the wait is."""
+async def _wait_for_first(*futures: asyncio.Future[Any]) -> None:
+    """Wait for any of the futures; if the wait is cancelled, the futures are not."""
     await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
 
 
-def _tell_error(failed: Callable[[Exception], object], done: asyncio.Future[Any]) -> None:
-    """Hands an error on, if there is one."""
+def _report_error(on_error: Callable[[Exception], object], done: asyncio.Future[Any]) -> None:
+    """Call `on_error` with the error of the work, if there is one."""
     if not done.cancelled() and isinstance(error := done.exception(), Exception):
-        failed(error)
+        on_error(error)
 
 
 def _forget(answer: asyncio.Future[Any]) -> None:
-    """Takes note of an error nobody waits for any more, so that asyncio does not report it."""
+    """Retrieve an error that nobody waits for any more, so that asyncio does not report it."""
     if not answer.cancelled():
         answer.exception()

@@ -1,84 +1,128 @@
-"""One document's completions, from the first key to the last; no LSP, no threads."""
+"""Completions of one document: trigger, prompt, generate, postprocess, reuse. Free of LSP and of threads."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from cg2ls.completion.alternatives import Other, others
-from cg2ls.completion.confidence import LEAST_CONFIDENCE, LEAST_WITH_PRIOR, Gate
+from cg2ls.completion.confidence_gate import (
+    CONFIDENCE,
+    MIN_CONFIDENCE,
+    MIN_CONFIDENCE_WITH_PRIOR,
+    ConfidenceGate,
+)
 from cg2ls.completion.faults import Faults
-from cg2ls.completion.generate import generate
+from cg2ls.completion.generate import generate, sample_alternatives
 from cg2ls.completion.options import CompletionOptions
-from cg2ls.completion.postprocess import RuleContext
-from cg2ls.completion.postprocess.pipeline import Postprocessor
-from cg2ls.completion.prompt.anchor import Anchor, place
-from cg2ls.completion.prompt.budget import HEALING, Budget
+from cg2ls.completion.postprocess.pipeline import BOUNDS, FINISH, Postprocessor
+from cg2ls.completion.postprocess.rule import RuleContext
+from cg2ls.completion.postprocess.rule_names import resolve_rule_names
+from cg2ls.completion.prompt.builder import PromptBuilder
 from cg2ls.completion.prompt.cursor import Cursor
-from cg2ls.completion.prompt.layout import layout
-from cg2ls.completion.results import alternative, first_shown, reason_of, rest_of_suggestion, suppressed
-from cg2ls.completion.reuse.speculation import accepted_states
-from cg2ls.completion.reuse.typed_through import Suggestion, TypedThrough
-from cg2ls.completion.switches import CONFIDENCE, TYPED_THROUGH
-from cg2ls.completion.syntax import grammar_of
-from cg2ls.completion.syntax.kind import kind_at
-from cg2ls.completion.trigger.extent import Extent, extent
-from cg2ls.completion.trigger.suppression import Asked, suppression
-from cg2ls.completion.types import Completion, CompletionEngine, Reason, Trigger
-from cg2ls.engine.request import GuardedPrior, Prior, Request, never
+from cg2ls.completion.results import (
+    complete_alternative,
+    complete_generated,
+    complete_remaining,
+    complete_suppressed,
+    join_alternatives,
+)
+from cg2ls.completion.reuse.speculation import predict_cursors
+from cg2ls.completion.reuse.typed_through import TYPED_THROUGH, Suggestion, TypedThrough
+from cg2ls.completion.syntax.grammar import load_grammar
+from cg2ls.completion.syntax.kind import find_kind
+from cg2ls.completion.trigger.extent import choose_extent
+from cg2ls.completion.trigger.suppression import SUPPRESSIONS, TriggerContext, find_suppression
+from cg2ls.completion.types import NO_RETRIEVAL
+from cg2ls.engine.request import GuardedPrior, never
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
-    from cg2ls.completion.faults import Fault
-    from cg2ls.completion.reuse.typed_through import Rest
-    from cg2ls.completion.syntax import Grammar
+    from cg2ls.completion.generate import Alternative
+    from cg2ls.completion.postprocess.pipeline import Processed
+    from cg2ls.completion.results import Completion
+    from cg2ls.completion.reuse.typed_through import RemainingSuggestion
+    from cg2ls.completion.syntax.grammar import Grammar
+    from cg2ls.completion.trigger.extent import Extent
     from cg2ls.completion.trigger.suppression import Suppression
+    from cg2ls.completion.types import CompletionEngine, Fault, Retrieval, Trigger
+    from cg2ls.engine.request import Request
 
 DEFAULTS = CompletionOptions()
 
-MIN_LEFT_MS = 1.0
-"""An engine takes no limit of 0."""
+MIN_REMAINING_MS = 1.0
+"""Engines accept no time limit of 0."""
 
-PriorOf = Callable[[str, int], Prior | None]
-"""What else is known about the answer at a place of a text."""
+DISABLEABLE_RULES = frozenset(
+    {
+        *(suppression.name for suppression in SUPPRESSIONS),
+        *(rule.name for rule in (*BOUNDS, *FINISH)),
+        CONFIDENCE,
+        TYPED_THROUGH,
+    }
+)
+"""Names that `CompletionOptions.disabled_rules` may contain; former names of rules are accepted too."""
 
-ContextOf = Callable[[str, int, int], str]
-"""What other files say about a place of a text, in so many tokens."""
+
+def resolve_disabled_rules(names: Iterable[str]) -> frozenset[str]:
+    """Return the current names of what `CompletionOptions.disabled_rules` leaves out.
+
+    Raises:
+        OptionsError: a name is unknown.
+    """
+    return resolve_rule_names(names, DISABLEABLE_RULES)
+
+
+@dataclass
+class _Call:
+    """One call of a session.
+
+    Attributes:
+        cursor: the place to complete at.
+        offset: offset of the cursor in the document, with the document's own line ends.
+        trigger: who asked.
+        stop: returns whether the request was cancelled.
+        count: number of completions to choose from.
+        retrieval: sources of information from other files.
+        began: start of the call, on the clock of `perf_counter`.
+        faults: optional parts that failed.
+    """
+
+    cursor: Cursor
+    offset: int
+    trigger: Trigger = "automatic"
+    stop: Callable[[], bool] = never
+    count: int = 1
+    retrieval: Retrieval = NO_RETRIEVAL
+    began: float = field(default_factory=lambda: perf_counter())
+    faults: Faults = field(default_factory=Faults)
 
 
 class DocumentSession:
-    r"""What completing one document keeps from one call to the next.
+    """State of one document that is kept from one call to the next.
 
-    Calls must not overlap, but for `known`. A document whose language, options or model change needs a new session.
+    Calls must not overlap; only `find_known` may run during another call. If the document's language, the options
+    or the model change, a new session is needed.
 
     Args:
         engine: the open model.
         language: LSP id of the document's language, "" if unknown.
         options: what the user set.
-        prior_of: gives what else is known about an answer, by the document's text and where in it the answer
-            begins, line ends `\n`; None for a model that is alone.
-        context_of: gives what stands in front of the document's own text in a prompt, by the same and by the
-            tokens there are for it; asked only if the options have any.
+
+    Raises:
+        OptionsError: `disabled_rules` contains an unknown name.
     """
 
     def __init__(
-        self,
-        engine: CompletionEngine,
-        language: str = "",
-        options: CompletionOptions = DEFAULTS,
-        prior_of: PriorOf | None = None,
-        context_of: ContextOf | None = None,
+        self, engine: CompletionEngine, language: str = "", options: CompletionOptions = DEFAULTS
     ) -> None:
         self.engine = engine
-        self.prior_of = prior_of
-        self.context_of = context_of
         self.language = language
         self.options = options
-        self._anchor: Anchor | None = None
+        self._disabled_rules = resolve_disabled_rules(options.disabled_rules)
+        self._prompts = PromptBuilder(engine, options)
         self._typed_through = TypedThrough()
         self._grammar_faults = Faults()
 
@@ -86,221 +130,214 @@ class DocumentSession:
         self,
         text: str,
         offset: int,
-        mode: Trigger = "automatic",
+        trigger: Trigger = "automatic",
         stop: Callable[[], bool] = never,
         *,
         count: int = 1,
+        retrieval: Retrieval = NO_RETRIEVAL,
     ) -> Completion:
-        """Completes the document at a cursor.
+        """Complete the document at a cursor.
 
-        Generating ends as soon as nothing more could be shown. What only adds to an answer is left out where it
-        fails (prior, context, earlier suggestions, further candidates, a grammar that cannot be loaded), and stands
-        in the answer's `faults`. Where a parser, a rule or the tokenizer fails there is no answer: they decide what
-        may be shown.
+        Generation ends as soon as nothing more could be shown. Optional parts that fail are left out and listed in
+        the result's `faults`: prior, context, earlier suggestions, alternatives, and a grammar that cannot be
+        loaded. Parsers, rules and the tokenizer decide what may be shown, so if one of them fails there is no
+        answer.
 
         Args:
             text: the whole document, with any line ends.
             offset: of the cursor, in code points, 0 to `len(text)`.
-            mode: whether the editor asked or the user did.
-            stop: whether the request was cancelled, asked before every run of the model.
-            count: how many completions to choose from are wanted; there may be fewer.
+            trigger: who asked.
+            stop: returns whether the request was cancelled; called before every run of the model.
+            count: number of completions to choose from; there may be fewer.
+            retrieval: sources of information from other files.
 
         Raises:
             ValueError: the offset is outside of the text.
             RequestError: the engine cannot serve this request.
-            EngineFailedError: it failed.
-            Exception: what a grammar, a rule or the tokenizer raised.
+            EngineFailedError: the engine failed.
+            Exception: a grammar, a rule or the tokenizer raised it.
         """
         if not 0 <= offset <= len(text):
             raise ValueError(f"offset {offset} is outside of a text of {len(text)} characters")
         began = perf_counter()
-        cursor, faults = Cursor.at(text, offset), Faults()
-        found = self._known(cursor, offset, mode, began, faults, count)
-        found = found or self._run(cursor, offset, mode, stop, began, faults, count)
-        faults.found += self._grammar_faults.take()
-        return replace(found, faults=tuple(faults.found)) if faults.found else found
+        call = _Call(Cursor.at(text, offset), offset, trigger, stop, count, retrieval, began)
+        completion = self._complete_without_model(call) or self._complete_with_model(call)
+        faults = (*call.faults.found, *self._grammar_faults.take())
+        return replace(completion, faults=faults) if faults else completion
 
-    def known(self, text: str, offset: int, mode: Trigger = "automatic") -> Completion | None:
-        """What `complete` would give without running the model; None if it would run."""
-        return self._known(Cursor.at(text, offset), offset, mode, perf_counter(), Faults())
+    def _complete_without_model(self, call: _Call) -> Completion | None:
+        """Return the rest of an earlier suggestion, or the reason to show nothing; None if the model must run."""
+        remaining = call.faults.guard(TYPED_THROUGH, lambda: self._find_remaining(call), None)
+        if remaining:
+            return join_alternatives(
+                [complete_remaining(call.offset, each, call.began) for each in remaining]
+            )
+        suppression = self.find_suppression(call.cursor, call.trigger)
+        return complete_suppressed(call.offset, suppression, call.began) if suppression else None
+
+    def _complete_with_model(self, call: _Call) -> Completion:
+        """Run the model for a call, and return and remember what may be shown."""
+        # 1. Trigger: the text may be one line or a block.
+        extent = self._choose_extent(call.cursor)
+        postprocessor = self._make_postprocessor(call, extent)
+
+        # 2. Prompt: the window around the cursor, an anchor in it, and what is known from elsewhere.
+        hint = call.faults.guard(TYPED_THROUGH, lambda: self._typed_through.find_draft_hint(call.cursor), "")
+        request = self._prompts.build(call.cursor, extent, hint, call.retrieval, call.faults)
+
+        # 3. Generate: until the rules or the confidence gate have seen enough.
+        gate = ConfidenceGate(request.forced, self._min_confidence(call.trigger, request))
+        answer = generate(self.engine, self._limit_time(request, call), postprocessor, gate, call.stop)
+
+        # 4. Postprocess: the rules decide what is shown.
+        if gate.is_sure:
+            processed = postprocessor.process(
+                answer.text, ended=answer.ended, ended_by_model=answer.ended_by_model
+            )
+        else:
+            processed = postprocessor.process(answer.sure_lines(gate.sure_bytes), ended=True)
+        alternatives = self._sample_alternatives(call, request, postprocessor, processed)
+        if isinstance(request.prior, GuardedPrior):
+            call.faults.note("prior", request.prior.failure)
+        first = complete_generated(call.offset, answer, processed, gate, call.began, is_stopped=call.stop())
+        if first.reason == "stopped":
+            return first
+
+        # 5. Reuse: the next keys may continue what is shown.
+        found = [first, *(complete_alternative(each, first, call.offset) for each in alternatives)]
+        call.faults.guard(TYPED_THROUGH, lambda: self._remember(found, call), None)
+        return join_alternatives(found)
+
+    def find_known(self, text: str, offset: int, trigger: Trigger = "automatic") -> Completion | None:
+        """Return what `complete` would return without running the model; None if the model would run."""
+        return self._complete_without_model(_Call(Cursor.at(text, offset), offset, trigger))
 
     def speculate(
-        self, text: str, offset: int, shown: Completion, stop: Callable[[], bool] = never
+        self,
+        text: str,
+        offset: int,
+        shown: Completion,
+        stop: Callable[[], bool] = never,
+        *,
+        retrieval: Retrieval = NO_RETRIEVAL,
     ) -> Sequence[Fault]:
-        """Works out what comes after a completion, as if it had been accepted, so that it is known then.
+        """Prepare the completion after `shown`, as if it had been accepted, so that it is known by then.
 
-        If that is nothing, what comes after Enter is worked out too.
+        If that completion is empty, prepare the one after Enter too.
 
         Args:
-            text: the document that the completion was made for.
+            text: the document that `shown` was made for.
             offset: of the cursor in it.
-            shown: the completion.
-            stop: whether anybody wants something; asked before every run of the model.
+            shown: the completion that is displayed.
+            stop: returns whether there is a request; called before every run of the model.
+            retrieval: sources of information from other files.
 
         Returns:
-            What failed and was left out.
+            Optional parts that failed and were left out.
 
         Raises:
             Exception: as `complete`.
         """
-        cursor, anchor, faults = Cursor.at(text, offset), self._anchor, Faults()
+        cursor, anchor, faults = Cursor.at(text, offset), self._prompts.anchor, Faults()
         replace_length = shown.replace_end_offset - offset
         try:
-            for accepted in accepted_states(cursor, shown.text, replace_length, self.language):
-                if stop() or self.suppression(accepted, "automatic"):
+            for accepted in predict_cursors(cursor, shown.text, replace_length, self.language):
+                if stop() or self.find_suppression(accepted, "automatic"):
                     break
-                if self._run(accepted, accepted.offset, "automatic", stop, perf_counter(), faults).text:
+                call = _Call(accepted, accepted.offset, stop=stop, retrieval=retrieval, faults=faults)
+                if self._complete_with_model(call).text:
                     break
         finally:
-            self._anchor = anchor
+            self._prompts.anchor = anchor
         return faults.found
 
-    def _known(
-        self, cursor: Cursor, offset: int, mode: Trigger, began: float, faults: Faults, count: int = 1
-    ) -> Completion | None:
-        if rests := faults.without(TYPED_THROUGH, lambda: self._rests(cursor, mode, count), None):
-            return first_shown([rest_of_suggestion(offset, rest, began) for rest in rests])
-        if reason := self.suppression(cursor, mode):
-            return suppressed(offset, reason, began)
-        return None
+    # Trigger
 
-    def _rests(self, cursor: Cursor, mode: Trigger, count: int) -> list[Rest] | None:
-        """What is left of earlier suggestions, at most so many."""
-        if TYPED_THROUGH in self.options.disabled_rules:
-            return None
-        if count > 1:
-            return self._typed_through.find_all(cursor, mode)[:count]
-        rest = self._typed_through.find(cursor, mode)
-        return [rest] if rest else []
-
-    def suppression(self, cursor: Cursor, mode: Trigger) -> Suppression | None:
-        """Why nothing is looked for at this cursor; None if something is."""
-        known = self.engine.model.languages
-        return suppression(
-            Asked(
+    def find_suppression(self, cursor: Cursor, trigger: Trigger) -> Suppression | None:
+        """Return the reason to show nothing at a cursor; None if there is none."""
+        return find_suppression(
+            TriggerContext(
                 cursor=cursor,
                 language=self.language,
-                known=known,
-                trigger=mode,
+                known_languages=self.engine.model.languages,
+                trigger=trigger,
                 options=self.options,
-                kind=lambda: kind_at(cursor, self._grammar),
+                kind_of=lambda: find_kind(cursor, self._grammar),
             )
         )
 
-    def _run(
-        self,
-        cursor: Cursor,
-        offset: int,
-        mode: Trigger,
-        stop: Callable[[], bool],
-        began: float,
-        faults: Faults,
-        count: int = 1,
-    ) -> Completion:
-        reach = self._extent(cursor)
+    def _choose_extent(self, cursor: Cursor) -> Extent:
+        if self.options.max_lines == 1 and cursor.line_before.strip():
+            return "line"
+        return choose_extent(cursor, self.language, lambda: find_kind(cursor, self._grammar))
+
+    @cached_property
+    def _grammar(self) -> Grammar | None:
+        """Parser for the language; None if there is none or it cannot be loaded."""
+        return self._grammar_faults.guard("grammar", lambda: load_grammar(self.language), None)
+
+    # Generate
+
+    def _min_confidence(self, trigger: Trigger, request: Request) -> float:
+        if trigger == "invoked" or CONFIDENCE in self._disabled_rules:
+            return 0.0
+        if self.options.min_confidence is not None:
+            return self.options.min_confidence
+        return MIN_CONFIDENCE if request.prior is None else MIN_CONFIDENCE_WITH_PRIOR
+
+    def _limit_time(self, request: Request, call: _Call) -> Request:
+        """Return the request with the time that remains; the engine always makes its first call."""
+        max_ms = self.options.max_ms
+        if max_ms is None:
+            return replace(request, time_limit_ms=None)
+        elapsed_ms = (perf_counter() - call.began) * 1000
+        return replace(request, time_limit_ms=max(MIN_REMAINING_MS, max_ms - elapsed_ms))
+
+    # Postprocess
+
+    def _make_postprocessor(self, call: _Call, extent: Extent) -> Postprocessor:
         context = RuleContext(
-            cursor=cursor,
-            extent=reach,
-            trigger=mode,
+            cursor=call.cursor,
+            extent=extent,
+            trigger=call.trigger,
             language=self.language,
             max_lines=self.options.max_lines,
             grammar=self._grammar,
         )
-        postprocessor = Postprocessor(context=context, disabled=self.options.disabled_rules)
-        request = self._request(cursor, reach, faults)
-        gate = Gate(request.forced, self._least_confidence(mode, request))
-        request = replace(request, time_limit_ms=self._left_ms(began))
-        answer = generate(self.engine, request, postprocessor, gate, stop)
-        request = replace(request, time_limit_ms=self._left_ms(began))
-        if gate.sure:
-            processed = postprocessor.shape(answer.text, ended=answer.ended, by_model=answer.by_model)
-        else:
-            processed = postprocessor.shape(answer.sure_lines(gate.sure_bytes), ended=True)
-        more: list[Other] = []
-        if count > 1 and not stop():
-            sample = partial(others, self.engine, request, postprocessor, processed.text, count - 1, stop)
-            more = faults.without("candidates", sample, [])
-        if isinstance(request.prior, GuardedPrior):
-            faults.note("prior", request.prior.failure)
-        reason: Reason = "stopped" if stop() else reason_of(processed, gate)
-        shown = processed.text if reason == "shown" else ""
-        first = Completion(
-            text=shown,
-            replace_end_offset=offset + processed.replace_length if shown else offset,
-            logprob=answer.logprob_of(shown),
-            tokens=len(answer.steps),
-            latency_ms=(perf_counter() - began) * 1000,
-            reason=reason,
-            confidence=gate.confidence,
-            rules=processed.rules if gate.sure else (*processed.rules, CONFIDENCE),
+        return Postprocessor(context=context, disabled=self._disabled_rules)
+
+    def _sample_alternatives(
+        self, call: _Call, request: Request, postprocessor: Postprocessor, processed: Processed
+    ) -> list[Alternative]:
+        if call.count < 2 or call.stop():
+            return []
+        request = self._limit_time(request, call)
+        sample = partial(
+            sample_alternatives,
+            self.engine,
+            request,
+            postprocessor,
+            processed.text,
+            call.count - 1,
+            call.stop,
         )
-        if reason == "stopped":
-            return first
-        found = [first, *(alternative(other, first, offset) for other in more)]
-        faults.without(TYPED_THROUGH, lambda: self._remember(found, cursor, offset, mode), None)
-        return first_shown(found)
+        return call.faults.guard("candidates", sample, [])
 
-    def _remember(self, found: Sequence[Completion], cursor: Cursor, offset: int, mode: Trigger) -> None:
-        """Keeps what was found for whoever goes on typing it."""
-        for each in reversed(found):
-            replace_length = each.replace_end_offset - offset
-            self._typed_through.add(Suggestion.made(cursor, each.text, replace_length, mode, each.logprob))
+    # Reuse
 
-    def _left_ms(self, began: float) -> float | None:
-        """What is left of the time for an answer; the engine's first call is always in time."""
-        most = self.options.max_ms
-        return None if most is None else max(MIN_LEFT_MS, most - (perf_counter() - began) * 1000)
+    def _find_remaining(self, call: _Call) -> list[RemainingSuggestion] | None:
+        """Return what remains of earlier suggestions, at most as many as are requested."""
+        if TYPED_THROUGH in self._disabled_rules:
+            return None
+        if call.count > 1:
+            return self._typed_through.find_all(call.cursor, call.trigger)[: call.count]
+        remaining = self._typed_through.find(call.cursor, call.trigger)
+        return [remaining] if remaining else []
 
-    def _least_confidence(self, mode: Trigger, request: Request) -> float:
-        if mode == "invoked" or CONFIDENCE in self.options.disabled_rules:
-            return 0.0
-        if self.options.min_confidence is not None:
-            return self.options.min_confidence
-        return LEAST_CONFIDENCE if request.prior is None else LEAST_WITH_PRIOR
-
-    @cached_property
-    def _grammar(self) -> Grammar | None:
-        """The parser for the language; one that cannot be loaded is as one that there is not."""
-        return self._grammar_faults.without("grammar", lambda: grammar_of(self.language), None)
-
-    def _extent(self, cursor: Cursor) -> Extent:
-        if self.options.max_lines == 1 and cursor.line_before.strip():
-            return "line"
-        return extent(cursor, self.language, lambda: kind_at(cursor, self._grammar))
-
-    def _request(self, cursor: Cursor, reach: Extent, faults: Faults) -> Request:
-        engine, options = self.engine, self.options
-        model = engine.model
-        budget = Budget.of(
-            engine.context_length,
-            answer_tokens=max(options.line_tokens, options.block_tokens),
-            anchor_max_tokens=model.infill.anchor_max_tokens,
-            context_tokens=options.context_tokens if self.context_of else 0,
-        )
-        placed = place(
-            cursor,
-            self._anchor,
-            budget,
-            engine.tokenizer.encode,
-            model.document_header,
-            lambda: faults.without("context", lambda: self._context(cursor, budget), ""),
-        )
-        self._anchor = placed.anchor
-        wanted = options.line_tokens if reach == "line" else options.block_tokens
-        guess = faults.without(TYPED_THROUGH, lambda: self._typed_through.guess(cursor), "")
-        return Request(
-            prompt=layout(placed, engine.tokenizer.special, model.infill),
-            forced=placed.forced.encode("utf-8"),
-            draft_hint=engine.tokenizer.encode(placed.forced + guess) if guess else (),
-            prior=faults.without("prior", lambda: self._prior(cursor, placed.forced), None),
-            max_tokens=min(wanted + (HEALING if placed.forced else 0), budget.answer),
-        )
-
-    def _context(self, cursor: Cursor, budget: Budget) -> str:
-        """What stands in front of the document's own text."""
-        return self.context_of(cursor.text, cursor.offset, budget.front) if self.context_of else ""
-
-    def _prior(self, cursor: Cursor, forced: str) -> Prior | None:
-        """What else is known about the answer, guarded so that it cannot fail inside the engine."""
-        prior = self.prior_of(cursor.text, cursor.offset - len(forced)) if self.prior_of else None
-        return None if prior is None else GuardedPrior(prior, self.engine.tokenizer.special.vocab_size)
+    def _remember(self, found: Sequence[Completion], call: _Call) -> None:
+        """Keep completions so that the user can go on typing them."""
+        for completion in reversed(found):
+            replace_length = completion.replace_end_offset - call.offset
+            self._typed_through.add(
+                Suggestion.at(call.cursor, completion.text, replace_length, call.trigger, completion.logprob)
+            )

@@ -1,28 +1,65 @@
-"""What completion needs of an engine, and what it gives back."""
+"""Types that several stages of completion share."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
-    from cg2ls.completion.faults import Fault
-    from cg2ls.completion.trigger.suppression import Suppression
-    from cg2ls.engine.request import Request, Step, Timing
+    from cg2ls.engine.request import Prior, Request, Step, Timing
     from cg2ls.models.codegen2.tokenizer import CodeTokenizer
     from cg2ls.models.folder.description import ModelDescription
 
 Trigger = Literal["automatic", "invoked"]
-"""Whether the editor asked while the user was typing, or the user did."""
+"""Who asked for a completion: the editor while the user types, or the user."""
 
 Reason = Literal["shown", "empty", "stopped", "silent", "unsure"]
-"""Why a completion is what it is: text to show, nothing worth showing, cancelled on the way, not asked for, or
-nothing the model is sure enough of."""
+"""Outcome of a request: text to show, nothing worth showing, cancelled, suppressed, or below the confidence
+threshold."""
 
 Source = Literal["model", "typed_through"]
-"""Where a completion came from: the model ran, or it is the rest of an earlier one."""
+"""Origin of a completion: the model ran, or an earlier suggestion goes on."""
+
+PriorOf = Callable[[str, int], "Prior | None"]
+"""Returns the prior for an answer that begins at an offset of a text; None for no prior."""
+
+ContextOf = Callable[[str, int, int], str]
+"""Returns text of other files for a cursor: takes the document's text, the offset and the maximum number of tokens."""
+
+
+@dataclass(frozen=True)
+class Retrieval:
+    r"""Sources of information from other files, for one call.
+
+    Both receive the document's text with `\n` line ends.
+
+    Attributes:
+        prior_of: returns what else is known about the answer; None to use the model alone.
+        context_of: returns text to put before the document's own in the prompt. It is called only if the options
+            reserve tokens for it.
+    """
+
+    prior_of: PriorOf | None = None
+    context_of: ContextOf | None = None
+
+
+NO_RETRIEVAL = Retrieval()
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Optional part of an answer that failed and was left out.
+
+    Attributes:
+        hook: name of the part, such as "prior".
+        error: the exception that it raised.
+    """
+
+    hook: str
+    error: Exception
 
 
 class CompletionEngine(Protocol):
@@ -30,23 +67,23 @@ class CompletionEngine(Protocol):
 
     @property
     def model(self) -> ModelDescription:
-        """What the open model is."""
+        """Description of the open model."""
 
     @property
     def tokenizer(self) -> CodeTokenizer:
-        """Its tokenizer."""
+        """Tokenizer of the open model."""
 
     @property
     def context_length(self) -> int:
-        """Tokens of prompt and answer together."""
+        """Maximum number of tokens of prompt and answer together."""
 
     def complete(self, request: Request, stop: Callable[[], bool]) -> Iterator[Step]:
-        """Generates an answer to the prompt, one step at a time."""
+        """Generate an answer to the prompt, one step at a time."""
 
 
 @runtime_checkable
-class Sampling(Protocol):
-    """An engine that gives several answers to one prompt."""
+class SupportsSampling(Protocol):
+    """An engine that generates several answers to one prompt."""
 
     def candidates(
         self,
@@ -55,47 +92,13 @@ class Sampling(Protocol):
         stop: Callable[[], bool],
         is_complete: Callable[[Sequence[Step]], bool],
     ) -> list[list[Step]]:
-        """As `cg2ls.engine.Engine.candidates`."""
+        """Sample answers; see `cg2ls.engine.Engine.candidates`."""
 
 
 @runtime_checkable
-class Timed(Protocol):
-    """An engine that says how its last answer ended."""
+class SupportsTiming(Protocol):
+    """An engine that reports how its last answer ended."""
 
     @property
     def last(self) -> Timing:
-        """What the last request cost."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Completion:
-    r"""What to show at one cursor.
-
-    Attributes:
-        text: the text to insert, with `\n` line ends; empty where there is nothing to show.
-        replace_end_offset: end of the document's text that `text` takes the place of, in code points; the
-            cursor itself unless closers right of it are part of `text`.
-        logprob: the model's log-probability, in nats, of the tokens that `text` came from.
-        tokens: tokens generated, those that trimming cut off included.
-        latency_ms: wall time from the call to the answer, in milliseconds.
-        reason: why `text` is what it is.
-        confidence: estimated probability of what the model wrote (`cg2ls.completion.confidence`), 0 to 1.
-        source: where it came from.
-        suppression: why nothing was looked for, where `reason` is "silent".
-        rules: names of the rules that changed the model's answer, in their order; the gate's, if it ended it, is last.
-        others: further ones to choose from, where several were asked for.
-        faults: what failed and was left out of it.
-    """
-
-    text: str
-    replace_end_offset: int
-    logprob: float
-    tokens: int
-    latency_ms: float
-    reason: Reason
-    confidence: float = 0.0
-    source: Source = "model"
-    suppression: Suppression | None = None
-    rules: tuple[str, ...] = ()
-    others: tuple[Completion, ...] = ()
-    faults: tuple[Fault, ...] = ()
+        """Times and costs of the last request."""

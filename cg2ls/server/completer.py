@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams
 
-from cg2ls.completion import Completion, CompletionOptions, DocumentSession, Trigger
+from cg2ls.completion import Completion, CompletionOptions, DocumentSession, Retrieval, Trigger
 from cg2ls.completion.faults import EngineFailedError
 from cg2ls.server.documents import NotOpenError, PositionError, Snapshot
 from cg2ls.server.engine_recovery import engine_failed
@@ -113,20 +113,27 @@ async def complete(
         server.tell_not_ready(model)
         return None
     session = _session(server, place.snapshot, engine)
-    session.prior_of = failures.without(
-        "memory", uri, lambda: server.memory.prior_of(place.snapshot, engine), None
-    )
-    session.context_of = failures.without(
-        "context", uri, lambda: server.prompt_context.context_of(place.snapshot, place.offset, engine), None
+    retrieval = Retrieval(
+        failures.without("memory", uri, lambda: server.memory.prior_of(place.snapshot, engine), None),
+        failures.without(
+            "context",
+            uri,
+            lambda: server.prompt_context.context_of(place.snapshot, place.offset, engine),
+            None,
+        ),
     )
     options = server.options_of(uri, place.snapshot.language)
     wait = failures.without("rhythm", uri, lambda: _wait(server.debounce, options, mode), 0.0)
-    completion = session.known(*place.text_and_offset(), mode) if count == 1 else None
+    completion = session.find_known(*place.text_and_offset(), mode) if count == 1 else None
     if completion is not None:
         server.scheduler.supersede(uri)
     else:
         completion = await server.scheduler.run(
-            uri, lambda stop: session.complete(*place.text_and_offset(), mode, stop, count=count), wait=wait
+            uri,
+            lambda stop: session.complete(
+                *place.text_and_offset(), mode, stop, count=count, retrieval=retrieval
+            ),
+            wait=wait,
         )
     if completion is None:
         return None
@@ -134,28 +141,33 @@ async def complete(
         failures.left_out(uri, fault.hook, fault.error)
     if completion.source == "model" and completion.tokens:
         seconds = completion.latency_ms / 1000
-        failures.without("rhythm", uri, lambda: server.debounce.answered(seconds), None)
+        failures.without("rhythm", uri, lambda: server.debounce.record_answer(seconds), None)
     if completion.text and options.speculate and failures.may_speculate(uri):
-        _speculate_later(server, model, session, place, completion)
+        _speculate_later(server, model, session, place, completion, retrieval)
     return completion
 
 
 def _wait(debounce: Debounce, options: Options, mode: Trigger) -> float:
     """Notes a key; seconds to wait before the model runs, and who asks by hand waits for nothing else."""
-    debounce.key(monotonic())
+    debounce.record_key(monotonic())
     if mode == "invoked":
         return 0.0
-    return debounce.wait() if options.delay_ms is None else options.delay_ms / 1000
+    return debounce.compute_wait() if options.delay_ms is None else options.delay_ms / 1000
 
 
 def _speculate_later(
-    server: Server, model: Model, session: DocumentSession, place: Place, shown: Completion
+    server: Server,
+    model: Model,
+    session: DocumentSession,
+    place: Place,
+    shown: Completion,
+    retrieval: Retrieval,
 ) -> None:
     """Works out what comes after what is shown, once nothing was asked for a moment."""
     uri = place.snapshot.uri
 
     def work(stop: Callable[[], bool]) -> None:
-        for fault in session.speculate(*place.text_and_offset(), shown=shown, stop=stop):
+        for fault in session.speculate(*place.text_and_offset(), shown, stop, retrieval=retrieval):
             server.failures.left_out(uri, fault.hook, fault.error)
 
     def failed(error: Exception) -> None:
@@ -165,7 +177,7 @@ def _speculate_later(
             server.failures.speculation_lost(uri, error)
 
     def begin() -> None:
-        server.scheduler.when_idle(work, failed)
+        server.scheduler.run_when_idle(work, failed)
 
     asyncio.get_running_loop().call_later(IDLE_SECONDS, begin)
 

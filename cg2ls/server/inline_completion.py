@@ -51,7 +51,7 @@ def answer(place: Place, completion: Completion) -> types.InlineCompletionList:
 
     An empty list tells the client to hide what it shows; null would tell it to leave that alone.
     """
-    found = (completion, *completion.others) if completion.text else ()
+    found = (completion, *completion.alternatives) if completion.text else ()
     return types.InlineCompletionList(items=[_item(place, each) for each in found])
 
 

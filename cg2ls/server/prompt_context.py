@@ -18,7 +18,7 @@ from cg2ls.workspace.languages import language_of_name
 
 if TYPE_CHECKING:
     from cg2ls.completion import CompletionEngine
-    from cg2ls.completion.session import ContextOf
+    from cg2ls.completion.types import ContextOf
     from cg2ls.server.app import Server
     from cg2ls.server.documents import Snapshot
 

@@ -95,7 +95,7 @@ async def reply(
     if off := off_here(server, uri, language, mode):
         server.board.look_at(uri)
         if mode == "invoked" and off.name == LEFT_ALONE:
-            raise AnswerError(off.says)
+            raise AnswerError(off.message)
         return nothing
     model = server.model_of(language, uri)
     engine = model.engine
@@ -125,7 +125,7 @@ def _count(server: Server, place: Place, model: Model, completion: Completion) -
     language = place.snapshot.language
     server.usage.answered(language, model.name, server.board.latency_ms or 0.0)
     if completion.text and place.selected is None:
-        others = tuple(other.text for other in completion.others)
+        others = tuple(other.text for other in completion.alternatives)
         shown = Shown(place.position, completion.text, language, model.name, others)
         server.usage.shown(place.snapshot.uri, shown)
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cg2ls.completion import CompletionEngine
-    from cg2ls.completion.session import PriorOf
+    from cg2ls.completion.types import PriorOf
     from cg2ls.engine.request import Prior
     from cg2ls.retrieval.memory.read_workspace import Progress
     from cg2ls.server.app import Server

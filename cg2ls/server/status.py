@@ -89,7 +89,7 @@ def status_of(server: Server, uri: str = "") -> Status:
 def _state(server: Server, uri: str, language: str) -> tuple[State, str, str]:
     model = server.model_of(language, uri, load=False)
     if off := off_here(server, uri, language):
-        return "off", off.says, off.name
+        return "off", off.message, off.name
     if model.state == "failed":
         return "failed", model.problem, ""
     if model.state == "loading":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cg2ls.completion.prompt.cursor import Cursor
-from cg2ls.completion.trigger.suppression import Asked, Suppression, suppression
+from cg2ls.completion.trigger.suppression import Suppression, TriggerContext, find_suppression
 from cg2ls.server.completer import completion_options
 from cg2ls.server.uris import is_left_alone
 
@@ -47,11 +47,11 @@ def off_here(server: Server, uri: str, language: str, trigger: Trigger = "automa
     if alone := server.failures.left_alone(uri, options):
         return alone
     engine = server.model_of(language, uri, load=False).engine
-    return suppression(
-        Asked(
+    return find_suppression(
+        TriggerContext(
             cursor=SOMEWHERE,
             language=language,
-            known=engine.model.languages if engine else (),
+            known_languages=engine.model.languages if engine else (),
             trigger=trigger,
             options=completion_options(options),
         )

@@ -1,55 +1,57 @@
-"""A string that the answer begins is ended in it."""
+"""End strings that the answer begins."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from cg2ls.completion.postprocess.rule import Rule
-from cg2ls.completion.syntax.languages import language_of
-from cg2ls.completion.syntax.strings import open_string
+from cg2ls.completion.syntax.languages import normalize_language
+from cg2ls.completion.syntax.unclosed import find_open_string
 
 if TYPE_CHECKING:
     from cg2ls.completion.postprocess.rule import Candidate, RuleContext
-    from cg2ls.completion.syntax.strings import OpenString
+    from cg2ls.completion.syntax.unclosed import OpenString
 
 QUOTES = ('"""', "'''", "`")
-"""What begins a string of several lines."""
+"""Quotes of strings that may have several lines."""
 
 
-def apply(draft: Candidate, at: RuleContext) -> Candidate:
-    """Ends a string of several lines that the text begins and leaves open, or drops it if nothing is written in it.
+def apply(candidate: Candidate, context: RuleContext) -> Candidate:
+    """End a string of several lines that the text begins and leaves open, or drop it if it is blank.
 
-    Another rule ended the answer in it: at a blank line of a docstring, or at the line's end.
+    Such a string is left open if another rule cut the answer, at a blank line of a docstring or at the line's end.
     """
-    if not any(quote in draft.text for quote in QUOTES) or at.cursor.mid_line:
-        return draft
-    region = at.region
-    if region is None or at.grammar is None:
-        return draft
+    if not any(quote in candidate.text for quote in QUOTES) or context.cursor.is_mid_line:
+        return candidate
+    region = context.region
+    if region is None or context.grammar is None:
+        return candidate
     before = region.above + region.line_before
-    language = language_of(at.language)
-    found = open_string(before + draft.text, language)
+    language = normalize_language(context.language)
+    found = find_open_string(before + candidate.text, language)
     if found is None or not found.may_have_lines or found.offset < len(before):
-        return draft
+        return candidate
     begin = found.offset - len(before)
-    if not draft.text[begin + len(found.quote) :].strip():
-        balanced = draft.until(draft.text[:begin].rstrip())
+    if not candidate.text[begin + len(found.quote) :].strip():
+        balanced = candidate.until(candidate.text[:begin].rstrip())
     elif found.quote in region.line_after:
-        return draft
+        return candidate
     else:
-        text = draft.text.rstrip()
-        balanced = draft.with_text(text + _end(before + text, found))
-    # the quotes may have ended a string that began out of sight
-    is_sound = at.grammar.parses(region.with_text(balanced.text, balanced.replace_length))
-    return balanced if is_sound else draft
+        text = candidate.text.rstrip()
+        balanced = candidate.with_text(text + _end(before + text, found))
+    # the quotes may have ended a string that begins before the region
+    is_sound = context.grammar.parses(region.with_text(balanced.text, balanced.replace_length))
+    return balanced if is_sound else candidate
 
 
 def _end(code: str, string: OpenString) -> str:
-    """What ends a string: its quotes, on a line of their own where it is a docstring of several lines."""
+    """Return the end of a string: its quotes, on a separate line if it is a docstring of several lines."""
     begin = code.rfind("\n", 0, string.offset) + 1
     blanks = code[begin : string.offset]
     is_block = not blanks.strip() and len(string.quote) == 3 and "\n" in code[string.offset :]
     return f"\n{blanks}{string.quote}" if is_block else string.quote
 
 
-RULE = Rule("balance_strings", "a docstring or other string of several lines that it begins is ended", apply)
+RULE = Rule(
+    "balance_strings", "ends a docstring or other string of several lines that the answer begins", apply
+)

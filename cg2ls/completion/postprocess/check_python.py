@@ -1,15 +1,16 @@
-"""Python code that Python accepts is still accepted with what is shown."""
+"""Shorten or drop what Python itself does not accept; tree-sitter's grammar accepts more."""
 
 from __future__ import annotations
 
+import ast
 import re
-from functools import partial
+import warnings
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from cg2ls.completion.postprocess.rule import Rule
-from cg2ls.completion.postprocess.shortening import shorten, sound_region
-from cg2ls.completion.syntax.languages import language_of
-from cg2ls.completion.syntax.python import python_accepts, python_accepts_again
+from cg2ls.completion.postprocess.shortening import find_sound_region, shorten
+from cg2ls.completion.syntax.languages import normalize_language
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,33 +18,34 @@ if TYPE_CHECKING:
     from cg2ls.completion.postprocess.rule import Candidate, RuleContext
     from cg2ls.completion.syntax.region import Region
 
+
 MAX_COMPILED_CHARS = 200_000
-"""Characters that Python reads to judge one answer; what was not judged by then is not shown."""
+"""Characters that Python reads to judge one answer; what is not judged by then is not shown."""
 
 _HEADER = re.compile(r"\s*(?:async|case|class|def|elif|else|except|finally|for|if|match|try|while|with)\b")
-"""Beginnings of a line that has a block below."""
+"""Beginnings of a line with a block below it."""
 
-_BOUND = re.compile(r"\s*(?:return|yield|break|continue|nonlocal|global|async|await|from)\b")
-"""Beginnings of a line that make sense in some places only."""
+_PLACE_DEPENDENT = re.compile(r"\s*(?:return|yield|break|continue|nonlocal|global|async|await|from)\b")
+"""Beginnings of a line that are valid in certain places only."""
 
 
-def apply(draft: Candidate, at: RuleContext) -> Candidate:
-    """Shortens what Python does not accept to its longest beginning that it does.
+def apply(candidate: Candidate, context: RuleContext) -> Candidate:
+    """Shorten what Python does not accept to its longest beginning that it accepts.
 
-    A header or a comment at the answer's end counts as having a body below, and a `try` as having its end: the next
-    line is theirs. Nothing is changed where Python does not accept the code without the cursor's line, as in code for
-    another version of Python or in a notebook's magic.
+    The next line may continue the answer. So a header or a comment at its end counts as having a body, and a `try` as
+    having its end. Nothing is changed if Python does not accept the code without the cursor's line. Code for another
+    version of Python and a notebook's magic are examples.
     """
-    if language_of(at.language) != "python" or not draft.text.strip():
-        return draft
-    in_block = at.region is not None and at.region.margin > 0
-    # without a typed header, nothing on this line makes code below it right that is too deep
-    fillers = ("if 1:", "pass") if _HEADER.match(at.cursor.line_before) else ("pass", "pass")
-    region = sound_region(at, fillers, partial(python_accepts_again, in_block=in_block))
+    if normalize_language(context.language) != "python" or not candidate.text.strip():
+        return candidate
+    in_block = context.region is not None and context.region.margin > 0
+    # without a typed header, nothing on this line can make code below it valid that is indented too deep
+    fillers = ("if 1:", "pass") if _HEADER.match(context.cursor.line_before) else ("pass", "pass")
+    region = find_sound_region(context, fillers, partial(python_accepts_again, in_block=in_block))
     if region is None:
-        return draft
-    # a `return` that somebody typed outside of a function is not the answer's fault
-    as_whole = not _BOUND.match(at.cursor.line_before)
+        return candidate
+    # a `return` that the user typed outside of a function is not the answer's fault
+    as_whole = not _PLACE_DEPENDENT.match(context.cursor.line_before)
     left = MAX_COMPILED_CHARS
 
     def accepts(code: str) -> bool:
@@ -51,11 +53,11 @@ def apply(draft: Candidate, at: RuleContext) -> Candidate:
         left -= len(code)
         return left >= 0 and python_accepts(code, in_block=in_block, as_whole=as_whole)
 
-    return shorten(draft, at, region, accepts, _endings)
+    return shorten(candidate, context, region, accepts, _endings)
 
 
 def _endings(region: Region, text: str) -> Iterator[str]:
-    """What the next lines may be: more of the block, the body of a header, the ends of `try`s."""
+    """Yield what the next lines may be: more of the block, the body of a header, the ends of `try`s."""
     lines = (region.line_before + text).split("\n")
     blanks = _blanks(lines[-1])
     bodies = [f"\n{blanks}pass", f"\n{blanks}    pass"]
@@ -72,6 +74,47 @@ def _blanks(line: str) -> str:
 
 RULE = Rule(
     "check_python",
-    "what Python does not accept is shortened or dropped, if it accepted the code before",
+    "shortens or drops what Python does not accept, if it accepted the code before",
     apply,
 )
+
+
+MAX_CHARS = 20_000
+MAX_LINE_CHARS = 2000
+MAX_LAMBDAS = 100
+"""Larger code is not compiled: for some nested code, Python takes time in the square of the length."""
+
+FILE_NAME = "<cg2ls suggestion>"
+"""File name of the compiled code, by which its warnings are recognised."""
+
+MAX_REMEMBERED = 8
+"""Number of pieces of code for which the result is kept."""
+
+warnings.filterwarnings("ignore", module="<cg2ls suggestion>")
+
+
+def python_accepts(code: str, *, in_block: bool = False, as_whole: bool = True) -> bool:
+    """Return whether Python accepts code; False for code that is too large to compile.
+
+    Args:
+        code: lines of a file.
+        in_block: whether the lines come from an indented block.
+        as_whole: whether a `return` outside of a function and the like count as errors; never in lines of a block.
+    """
+    lines = code.splitlines()
+    if len(code) > MAX_CHARS or max(map(len, lines), default=0) > MAX_LINE_CHARS:
+        return False
+    if code.count("lambda") > MAX_LAMBDAS:
+        return False
+    flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT if as_whole and not in_block else ast.PyCF_ONLY_AST
+    if in_block:
+        code = f"if 1:\n{code}"
+    try:
+        compile(code, FILE_NAME, "exec", flags=flags, dont_inherit=True)
+    except (SyntaxError, ValueError, OverflowError, RecursionError, MemoryError):
+        return False
+    return True
+
+
+python_accepts_again = lru_cache(maxsize=MAX_REMEMBERED)(python_accepts)
+"""`python_accepts`, for code that is checked at every key."""

@@ -1,4 +1,4 @@
-"""What stands below already is not written again."""
+"""Cut off lines that follow the cursor already."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ if TYPE_CHECKING:
     from cg2ls.completion.postprocess.rule import Candidate, RuleContext
 
 
-def apply(draft: Candidate, at: RuleContext) -> Candidate:
-    """Ends before a line that stands right below the cursor already, blank lines between them skipped."""
-    following = at.cursor.following_line
-    if not following or at.cursor.mid_line:
-        return draft
-    lines = draft.text.split("\n")
-    for number in range(len(lines) if draft.ended else len(lines) - 1):
-        line = (at.cursor.line_before + lines[0] if number == 0 else lines[number]).rstrip()
+def apply(candidate: Candidate, context: RuleContext) -> Candidate:
+    """Cut before a line that equals the next line that is not blank."""
+    following = context.cursor.following_line
+    if not following or context.cursor.is_mid_line:
+        return candidate
+    lines = candidate.text.split("\n")
+    for number in range(len(lines) if candidate.ended else len(lines) - 1):
+        line = (context.cursor.line_before + lines[0] if number == 0 else lines[number]).rstrip()
         if line == following:
-            return draft.until("\n".join(lines[:number]))
-    return draft
+            return candidate.until("\n".join(lines[:number]))
+    return candidate
 
 
-RULE = Rule("repeated_below", "ends before a line that stands right below the cursor already", apply)
+RULE = Rule("drop_repeated_below", "ends before a line that already follows the cursor", apply)

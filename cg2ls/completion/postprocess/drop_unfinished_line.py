@@ -1,4 +1,4 @@
-"""A block that ran out of tokens loses the line it was writing."""
+"""Drop the last line of a block that ran out of tokens."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     from cg2ls.completion.postprocess.rule import Candidate, RuleContext
 
 
-def apply(draft: Candidate, at: RuleContext) -> Candidate:
-    """Drops the last of several lines if nothing ended it."""
-    if draft.ended or at.extent == "line":
-        return draft
-    return draft.until(draft.text.rpartition("\n")[0] or draft.text)
+def apply(candidate: Candidate, context: RuleContext) -> Candidate:
+    """Drop the last of several lines if nothing ended it."""
+    if candidate.ended or context.extent == "line":
+        return candidate
+    return candidate.until(candidate.text.rpartition("\n")[0] or candidate.text)
 
 
-RULE = Rule("unfinished_line", "a block that ran out of tokens loses its last line", apply)
+RULE = Rule("drop_unfinished_line", "drops the last line of a block that ran out of tokens", apply)

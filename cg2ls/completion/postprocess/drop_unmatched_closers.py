@@ -1,33 +1,33 @@
-"""Closers that close nothing are dropped."""
+"""Drop closers that close nothing."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from cg2ls.completion.postprocess.rule import Rule
-from cg2ls.completion.syntax.brackets import CLOSERS, unbalanced
+from cg2ls.completion.syntax.unclosed import CLOSERS, find_unbalanced
 
 if TYPE_CHECKING:
     from cg2ls.completion.postprocess.rule import Candidate, RuleContext
 
-LOOK_BACK = 2000
-"""Characters before the cursor in which open brackets are looked for."""
+MAX_SEARCH_CHARS = 2000
+"""Characters before the cursor that are searched for open brackets."""
 
 
-def apply(draft: Candidate, at: RuleContext) -> Candidate:
-    """Drops closers from the text's end that nothing before it opened."""
-    cursor = at.cursor
+def apply(candidate: Candidate, context: RuleContext) -> Candidate:
+    """Drop closers at the end of the text that nothing before them opened."""
+    cursor = context.cursor
     if cursor.line_after.strip():
-        return draft
-    text = draft.text
-    unopened = unbalanced(text).unopened
+        return candidate
+    text = candidate.text
+    unopened = find_unbalanced(text).unopened
     if not unopened:
-        return draft
-    before = cursor.text[max(0, cursor.offset - LOOK_BACK) : cursor.offset]
-    spare = unopened[len(unbalanced(before).open) :]
+        return candidate
+    before = cursor.text[max(0, cursor.offset - MAX_SEARCH_CHARS) : cursor.offset]
+    spare = unopened[len(find_unbalanced(before).open) :]
     if spare and not text[spare[0] :].strip("".join(CLOSERS) + " \t\n,;"):
-        return draft.until(text[: spare[0]])
-    return draft
+        return candidate.until(text[: spare[0]])
+    return candidate
 
 
-RULE = Rule("unopened", "drops closers from the end that close nothing", apply)
+RULE = Rule("drop_unmatched_closers", "drops closers at the end that close nothing", apply)

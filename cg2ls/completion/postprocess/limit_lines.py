@@ -1,4 +1,4 @@
-"""As many lines as are wanted at this cursor."""
+"""Limit the number of lines to the extent of the completion."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ if TYPE_CHECKING:
     from cg2ls.completion.postprocess.rule import Candidate, RuleContext
 
 
-def apply(draft: Candidate, at: RuleContext) -> Candidate:
-    """Ends at the first line end, or in a block after the most lines.
+def apply(candidate: Candidate, context: RuleContext) -> Candidate:
+    """Cut at the first line end, or a block after the maximum number of lines.
 
-    The end of the line that the text begins on does not count.
+    The end of the line on which the text begins does not count.
     """
-    if at.extent == "line":
-        return draft.until(draft.text.partition("\n")[0])
-    if at.max_lines is None:
-        return draft
-    skipped = draft.text.startswith("\n")
-    return draft.until("\n".join(draft.text.split("\n")[: at.max_lines + skipped]))
+    if context.extent == "line":
+        return candidate.until(candidate.text.partition("\n")[0])
+    if context.max_lines is None:
+        return candidate
+    skipped = candidate.text.startswith("\n")
+    return candidate.until("\n".join(candidate.text.split("\n")[: context.max_lines + skipped]))
 
 
-RULE = Rule("extent", "ends at the line's end, or in a block after `max_lines`", apply)
+RULE = Rule("limit_lines", "ends at the end of the line, or a block after `max_lines`", apply)

@@ -1,4 +1,4 @@
-r"""Line ends are `\n`, whatever the model writes; editors convert them to the document's."""
+r"""Convert all line ends to `\n`; editors convert them to those of the document."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from cg2ls.completion.postprocess.rule import Candidate, RuleContext
 
 
-def apply(draft: Candidate, _: RuleContext) -> Candidate:
-    r"""Turns `\r\n` and `\r` into `\n`."""
-    return draft.with_text(draft.text.replace("\r\n", "\n").replace("\r", "\n"))
+def apply(candidate: Candidate, _: RuleContext) -> Candidate:
+    r"""Convert `\r\n` and `\r` to `\n`."""
+    return candidate.with_text(candidate.text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
-RULE = Rule("line_ends", "carriage returns never reach the document", apply)
+RULE = Rule("normalize_line_ends", "converts carriage returns to line feeds", apply)

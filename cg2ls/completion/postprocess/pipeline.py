@@ -1,26 +1,80 @@
-"""From the model's answer to the text to show: the rules in their order."""
+"""The rules in the order in which they are applied, and how an answer passes through them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cg2ls.completion.postprocess import ALWAYS, BOUNDS, FINISH, Candidate, RuleContext
+from cg2ls.completion.postprocess import (
+    balance_strings,
+    check_python,
+    cut_repetition,
+    drop_repeated_above,
+    drop_repeated_below,
+    drop_repeated_rest,
+    drop_unfinished_line,
+    drop_unmatched_closers,
+    keep_parsable,
+    limit_lines,
+    match_indentation,
+    normalize_line_ends,
+    reconcile_closers,
+    skip_rest_of_word,
+    stop_after_jump,
+    stop_at_blank_line,
+    stop_at_dedent,
+    stop_at_repeated_key,
+    stop_counting,
+    strip_special_tokens,
+)
+from cg2ls.completion.postprocess.rule import Candidate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from cg2ls.completion.postprocess import Rule
+    from cg2ls.completion.postprocess.rule import Rule, RuleContext
+
+ALWAYS: tuple[Rule, ...] = (normalize_line_ends.RULE,)
+"""Applied first, also during generation; these cannot be disabled."""
+
+BOUNDS: tuple[Rule, ...] = (
+    strip_special_tokens.RULE,
+    cut_repetition.RULE,
+    stop_counting.RULE,
+    stop_at_repeated_key.RULE,
+    limit_lines.RULE,
+    stop_at_dedent.RULE,
+    stop_at_blank_line.RULE,
+    stop_after_jump.RULE,
+    drop_repeated_above.RULE,
+    drop_repeated_below.RULE,
+    drop_repeated_rest.RULE,
+)
+"""Find the end of an answer. Text that follows cannot change it, so generation ends as soon as one of these cuts."""
+
+FINISH: tuple[Rule, ...] = (
+    drop_unfinished_line.RULE,
+    match_indentation.RULE,
+    balance_strings.RULE,
+    skip_rest_of_word.RULE,
+    reconcile_closers.RULE,
+    drop_unmatched_closers.RULE,
+    keep_parsable.RULE,
+    check_python.RULE,
+)
+"""Applied once, to the answer that the bounds left."""
+
+RULES = ALWAYS + BOUNDS + FINISH
 
 
 @dataclass(frozen=True)
 class Processed:
-    """What is left to show.
+    """Text to show after postprocessing.
 
     Attributes:
-        text: to insert at the cursor; empty for nothing.
-        replace_length: characters right of the cursor that it takes the place of.
-        rules: names of the rules that changed the answer, in their order.
+        text: text to insert at the cursor; empty for nothing.
+        replace_length: number of characters after the cursor that it replaces.
+        rules: names of the rules that changed the answer, in order.
     """
 
     text: str
@@ -30,46 +84,46 @@ class Processed:
 
 @dataclass(frozen=True, kw_only=True)
 class Postprocessor:
-    """Cuts answers for one place.
+    """The rules for answers at one cursor.
 
     Attributes:
-        context: the place.
-        disabled: names of the rules not to apply.
+        context: what the rules know about the cursor.
+        disabled: current names of the rules to leave out.
     """
 
     context: RuleContext
     disabled: frozenset[str] = frozenset()
 
     def is_complete(self, text: str) -> bool:
-        """Whether more text could not change what is shown, so that generating can end.
+        """Return whether more text could not change what is shown, so that generation can end.
 
         Args:
             text: the answer so far.
         """
-        draft, _ = self._apply(ALWAYS, Candidate(text, ended=False))
-        bounded, _ = self._apply(BOUNDS, draft)
-        return bounded.text != draft.text
+        candidate, _ = self._apply(ALWAYS, Candidate(text, ended=False))
+        bounded, _ = self._apply(BOUNDS, candidate)
+        return bounded.text != candidate.text
 
-    def shape(self, text: str, *, ended: bool, by_model: bool = False) -> Processed:
-        """What to show of an answer.
+    def process(self, text: str, *, ended: bool, ended_by_model: bool = False) -> Processed:
+        """Return the text to show of an answer.
 
         Args:
             text: the answer.
-            ended: whether the model ended it, or `is_complete` did; False where it ran out of tokens.
-            by_model: whether the model did.
+            ended: whether the model ended it or `is_complete` held; False if it ran out of tokens.
+            ended_by_model: whether the model ended it.
         """
-        draft, _ = self._apply(ALWAYS, Candidate(text, ended, by_model=by_model))
-        draft, used = self._apply(BOUNDS + FINISH, draft)
-        shown = draft.text if self.context.cursor.mid_line else draft.text.rstrip()
-        return Processed(shown, draft.replace_length, used) if shown.strip() else Processed("", 0, used)
+        candidate, _ = self._apply(ALWAYS, Candidate(text, ended, ended_by_model=ended_by_model))
+        candidate, used = self._apply(BOUNDS + FINISH, candidate)
+        shown = candidate.text if self.context.cursor.is_mid_line else candidate.text.rstrip()
+        return Processed(shown, candidate.replace_length, used) if shown.strip() else Processed("", 0, used)
 
-    def _apply(self, rules: Iterable[Rule], draft: Candidate) -> tuple[Candidate, tuple[str, ...]]:
+    def _apply(self, rules: Iterable[Rule], candidate: Candidate) -> tuple[Candidate, tuple[str, ...]]:
         used: list[str] = []
         for rule in rules:
             if rule.name in self.disabled:
                 continue
-            passed = rule.apply(draft, self.context)
-            if passed != draft:
+            passed = rule.apply(candidate, self.context)
+            if passed != candidate:
                 used.append(rule.name)
-            draft = passed
-        return draft, tuple(used)
+            candidate = passed
+        return candidate, tuple(used)

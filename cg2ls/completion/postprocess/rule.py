@@ -1,4 +1,4 @@
-"""What a rule is: it takes an answer and the place it is for, and lets a part of it pass."""
+"""A rule: a pure function that returns the part of an answer that may be shown at a place."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from cg2ls.completion.syntax.region import region_of
+from cg2ls.completion.syntax.region import find_region
 
 if TYPE_CHECKING:
     from cg2ls.completion.prompt.cursor import Cursor
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class RuleContext:
-    """What rules may know of the place an answer is for.
+    """What rules know about the place of an answer.
 
     Attributes:
-        cursor: where the text is to be inserted.
-        extent: whether it may have several lines.
-        trigger: who asked.
+        cursor: place at which the text is inserted.
+        extent: whether the text may have several lines.
+        trigger: who asked for it.
         language: LSP id of the document's language, "" if unknown.
-        max_lines: most lines to show; None for no bound.
-        grammar: a parser for the language; None if there is none.
+        max_lines: maximum number of lines to show; None for no limit.
+        grammar: parser for the language; None if there is none.
     """
 
     cursor: Cursor
@@ -39,32 +39,32 @@ class RuleContext:
 
     @cached_property
     def region(self) -> Region | None:
-        """The code around the cursor; None in a line that is too long to parse."""
-        return region_of(self.cursor)
+        """Code around the cursor; None in a line that is too long to parse."""
+        return find_region(self.cursor)
 
 
 @dataclass(frozen=True)
 class Candidate:
-    r"""An answer on its way to the screen. Line ends are `\n`.
+    r"""An answer on its way through the rules. Line ends are `\n`.
 
     Attributes:
-        text: to insert at the cursor.
-        ended: whether the text is whole; False while the model is writing, or where it ran out of tokens.
-        replace_length: characters right of the cursor that the text takes the place of.
-        by_model: whether the model ended it where it ends now.
+        text: text to insert at the cursor.
+        ended: whether the text is whole; False during generation, or if it ran out of tokens.
+        replace_length: number of characters after the cursor that the text replaces.
+        ended_by_model: whether the model ended the text at its present end.
     """
 
     text: str
     ended: bool = True
     replace_length: int = 0
-    by_model: bool = False
+    ended_by_model: bool = False
 
     def until(self, text: str) -> Candidate:
-        """The draft, ended by a rule that lets only its beginning `text` pass."""
+        """Return the candidate cut to its beginning `text`, as ended by a rule."""
         return self if text == self.text else Candidate(text, True, self.replace_length)
 
     def with_text(self, text: str) -> Candidate:
-        """The same draft with another text."""
+        """Return the same candidate with another text."""
         return replace(self, text=text)
 
 
@@ -73,14 +73,14 @@ Apply = Callable[[Candidate, RuleContext], Candidate]
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule.
+    """A rule with its name.
 
     Attributes:
-        name: what options and measurements call it.
-        says: what it does, in half a sentence.
-        apply: the rule itself, a pure function.
+        name: name in options and reports; the name of the rule's file.
+        summary: what the rule does, as a phrase.
+        apply: the pure function.
     """
 
     name: str
-    says: str
+    summary: str
     apply: Apply

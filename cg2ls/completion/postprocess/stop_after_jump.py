@@ -1,14 +1,14 @@
-"""Nothing follows a jump in its block."""
+"""End the answer after a jump, since code after it in its block never runs."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
 
-from cg2ls.completion.indentation_width import indentation
 from cg2ls.completion.postprocess.rule import Rule
-from cg2ls.completion.syntax.brackets import CLOSERS, unbalanced
-from cg2ls.completion.syntax.languages import language_of
+from cg2ls.completion.syntax.languages import normalize_language
+from cg2ls.completion.syntax.region import measure_indentation
+from cg2ls.completion.syntax.unclosed import CLOSERS, find_unbalanced
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,26 +22,26 @@ JUMPS = {
         re.compile(r"(?:return|throw|break|continue)\b.*;$"),
     ),
 }
-"""Statements after which nothing runs, by language; where they end with a semicolon, only if it stands there."""
+"""Statements after which nothing runs, by language; those with a semicolon count only together with it."""
 
 MAY_FOLLOW = {"python": ("yield",)}
-"""First words that make sense there all the same: a `yield` turns its function into a generator."""
-MAY_FOLLOW_ELSEWHERE = ("case", "default", "function", "async", "class", "}")
+"""First words that are valid there nevertheless: a `yield` turns its function into a generator."""
+MAY_FOLLOW_BY_DEFAULT = ("case", "default", "function", "async", "class", "}")
 
 _CONTINUED = ("\\", ",", "(", "[", "{")
 _UNBRACED = re.compile(r"(?:\)|\belse)$")
 
 
-def apply(draft: Candidate, at: RuleContext) -> Candidate:
-    """Ends before code that could never run: as deep as a `return`, `raise`, `break` or `continue` right above it."""
-    language = language_of(at.language)
+def apply(candidate: Candidate, context: RuleContext) -> Candidate:
+    """Cut before code that never runs: as deep as a `return`, `raise`, `break` or `continue` directly above."""
+    language = normalize_language(context.language)
     jump = JUMPS.get(language)
-    cursor = at.cursor
-    if jump is None or at.extent != "block" or cursor.line_before.strip():
-        return draft
-    lines = draft.text.split("\n")
+    cursor = context.cursor
+    if jump is None or context.extent != "block" or cursor.line_before.strip():
+        return candidate
+    lines = candidate.text.split("\n")
     lines[0] = cursor.line_before + lines[0]
-    count = len(lines) if draft.ended else len(lines) - 1
+    count = len(lines) if candidate.ended else len(lines) - 1
     for number, line in enumerate(lines):
         if not line.strip():
             continue
@@ -49,15 +49,15 @@ def apply(draft: Candidate, at: RuleContext) -> Candidate:
         if not _may_follow(line.strip(), language, is_whole=is_whole) and _is_dead(
             line, [*cursor.written_above, *filter(str.strip, lines[:number])], jump, language
         ):
-            return draft.until("\n".join(draft.text.split("\n")[:number]))
-    return draft
+            return candidate.until("\n".join(candidate.text.split("\n")[:number]))
+    return candidate
 
 
 def _may_follow(line: str, language: str, *, is_whole: bool) -> bool:
-    """Whether a line, of which more may come, makes sense after a jump."""
+    """Return whether a line, which may be incomplete, is valid after a jump."""
     if line[0] in CLOSERS:
         return True
-    words = MAY_FOLLOW.get(language, MAY_FOLLOW_ELSEWHERE)
+    words = MAY_FOLLOW.get(language, MAY_FOLLOW_BY_DEFAULT)
     first = re.match(r"\w*", line)
     assert first
     if first.group() == line and not is_whole:
@@ -66,16 +66,18 @@ def _may_follow(line: str, language: str, *, is_whole: bool) -> bool:
 
 
 def _is_dead(line: str, written: Sequence[str], jump: re.Pattern[str], language: str) -> bool:
-    """Whether a line stands as deep as the jump that the nearest lines above it make up."""
-    deep = indentation(line)
+    """Return whether the nearest lines above a line are a jump at the same depth."""
+    depth = measure_indentation(line)
     for number in range(len(written) - 1, -1, -1):
         other = written[number]
-        if indentation(other) > deep or (indentation(other) == deep and other.lstrip()[0] in CLOSERS):
+        if measure_indentation(other) > depth or (
+            measure_indentation(other) == depth and other.lstrip()[0] in CLOSERS
+        ):
             continue
-        if indentation(other) < deep or not jump.match(other.strip()):
+        if measure_indentation(other) < depth or not jump.match(other.strip()):
             return False
         statement = "\n".join(written[number:])
-        if unbalanced(statement).open or statement.rstrip().endswith(_CONTINUED):
+        if find_unbalanced(statement).open or statement.rstrip().endswith(_CONTINUED):
             return False
         before = written[number - 1].rstrip() if number else ""
         return language == "python" or not _UNBRACED.search(before)
@@ -83,5 +85,5 @@ def _is_dead(line: str, written: Sequence[str], jump: re.Pattern[str], language:
 
 
 RULE = Rule(
-    "stop_after_jump", "ends before code that a `return` or another jump above it lets never run", apply
+    "stop_after_jump", "ends before code that never runs because of a `return` or another jump above", apply
 )

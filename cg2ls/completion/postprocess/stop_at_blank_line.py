@@ -1,4 +1,4 @@
-"""A block ends at a blank line; one that was asked for at two."""
+"""End a block at a blank line, or at two if the user asked for it."""
 
 from __future__ import annotations
 
@@ -8,24 +8,25 @@ from cg2ls.completion.postprocess.rule import Rule
 
 if TYPE_CHECKING:
     from cg2ls.completion.postprocess.rule import Candidate, RuleContext
+    from cg2ls.completion.types import Trigger
 
-ALLOWED = {"automatic": 0, "invoked": 1}
-"""Blank lines in a row that may stand inside a block, by who asked for it."""
+MAX_BLANK_LINES: dict[Trigger, int] = {"automatic": 0, "invoked": 1}
+"""Number of consecutive blank lines allowed inside a block, by who asked for it."""
 
 
-def apply(draft: Candidate, at: RuleContext) -> Candidate:
-    """Ends before the first run of too many blank lines that follows something written.
+def apply(candidate: Candidate, context: RuleContext) -> Candidate:
+    """Cut before the first run of too many blank lines after a line that is not blank.
 
-    A blank line counts once it is ended.
+    A blank line counts only after its line end.
     """
-    lines = draft.text.split("\n")
+    lines = candidate.text.split("\n")
     written = last = 0
     for number, line in enumerate(lines[:-1]):
         if line.strip():
             written, last = written + 1, number
-        elif written and number - last > ALLOWED[at.trigger]:
-            return draft.until("\n".join(lines[: last + 1]))
-    return draft
+        elif written and number - last > MAX_BLANK_LINES[context.trigger]:
+            return candidate.until("\n".join(lines[: last + 1]))
+    return candidate
 
 
-RULE = Rule("blank_lines", "a block ends at a blank line, or at two if the user asked for it", apply)
+RULE = Rule("stop_at_blank_line", "ends a block at a blank line, or at two if the user asked for it", apply)

@@ -1,4 +1,4 @@
-"""A dictionary has each key once."""
+"""End the answer before a repeated key of a dictionary."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ _BRACKET_OR_COMMA = re.compile(r"[()\[\]{},]")
 _BRACKET = re.compile(r"[()\[\]{}]")
 
 
-def apply(draft: Candidate, at: RuleContext) -> Candidate:
-    """Ends before an entry whose key, a string, an entry of the same dictionary has already.
+def apply(candidate: Candidate, context: RuleContext) -> Candidate:
+    """Cut before an entry whose key, a string, already occurs in the same dictionary.
 
-    Entries belong together as long as nothing with a bracket stands between them, those right above included.
+    Entries belong to the same dictionary if there is no bracket between them, including those directly above.
     """
-    keys = _keys_above(at.cursor.written_above)
-    end, typed = 0, _BRACKET_OR_COMMA.split(at.cursor.line_before)[-1]
-    for part in _CUT.split(draft.text):
+    keys = _find_keys_above(context.cursor.written_above)
+    end, typed = 0, _BRACKET_OR_COMMA.split(context.cursor.line_before)[-1]
+    for part in _CUT.split(candidate.text):
         entry = _ENTRY.match(part if end else typed + part)
         if entry and entry.group(1) in keys:
-            return draft.until(draft.text[:end].rstrip())
+            return candidate.until(candidate.text[:end].rstrip())
         if _BRACKET.search(part):
             keys.clear()
         elif entry:
             keys.add(entry.group(1))
         end += len(part)
-    return draft
+    return candidate
 
 
-def _keys_above(lines: Iterable[str]) -> set[str]:
-    """Keys of the entries in the nearest lines, up to one with anything else in it."""
+def _find_keys_above(lines: Iterable[str]) -> set[str]:
+    """Return the keys of the entries in the nearest lines, up to a line that is not an entry."""
     keys: set[str] = set()
     for line in reversed(tuple(lines)):
         entry = _ENTRY.match(line)
@@ -48,4 +48,4 @@ def _keys_above(lines: Iterable[str]) -> set[str]:
     return keys
 
 
-RULE = Rule("stop_at_repeated_key", "ends before a dictionary's entry whose key is there already", apply)
+RULE = Rule("stop_at_repeated_key", "ends before an entry of a dictionary whose key already exists", apply)

@@ -1,4 +1,4 @@
-"""Special tokens are never shown."""
+"""Never show special tokens."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from cg2ls.completion.postprocess.rule import Rule
 if TYPE_CHECKING:
     from cg2ls.completion.postprocess.rule import Candidate, RuleContext
 
-_MARK = re.compile(r"<\|[\w+#.-]+\|>|<eom>|<sep>|<mask_\d+>|<dummy_\d+>|\ufffd|\x00")
+_SPECIAL = re.compile(r"<\|[\w+#.-]+\|>|<eom>|<sep>|<mask_\d+>|<dummy_\d+>|\ufffd|\x00")
 
 
-def apply(draft: Candidate, _: RuleContext) -> Candidate:
-    """Ends where another document would begin, or where bytes are no text."""
-    found = _MARK.search(draft.text)
-    return draft.until(draft.text[: found.start()]) if found else draft
+def apply(candidate: Candidate, _: RuleContext) -> Candidate:
+    """Cut where another document would begin, or at bytes that are not text."""
+    found = _SPECIAL.search(candidate.text)
+    return candidate.until(candidate.text[: found.start()]) if found else candidate
 
 
-RULE = Rule("marks", "ends at a special token and at bytes that are no text", apply)
+RULE = Rule("strip_special_tokens", "ends at a special token and at bytes that are not text", apply)

@@ -1,8 +1,8 @@
-"""The anchor: where the answer's known part begins.
+"""The anchor: where the known part of the answer begins.
 
-It stays where it is while someone types, so that only the typed tokens are new to the engine's cache (EFIM,
-Guo et al. 2025, arXiv 2505.21889; see `cg2ls.models.codegen2.special_tokens`). It moves when the cursor jumps, the text
-around it changes, or the known part grows longer than the model was trained to continue.
+It stays the same while the user types, so that only the typed tokens are new to the engine's cache (EFIM, Guo et al.
+2025, arXiv 2505.21889; see `cg2ls.models.codegen2.special_tokens`). It moves if the cursor jumps, the text around it
+changes, or the known part grows longer than the model was trained to continue.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 
 from cg2ls.completion.prompt.token_healing import Healed, heal
 from cg2ls.completion.prompt.window import (
-    CHARACTERS_PER_TOKEN,
-    LEAST,
+    CHARS_PER_TOKEN,
+    MIN_FILL_SHARE,
     Encode,
     choose_start,
-    keeps_start,
-    suffix_text,
+    cut_suffix,
+    may_keep_start,
 )
 
 if TYPE_CHECKING:
@@ -27,23 +27,28 @@ if TYPE_CHECKING:
     from cg2ls.completion.prompt.cursor import Cursor
 
 
-REACH = 0.75
-"""Share of the known part that the lines above the cursor may take when the anchor is set; the rest is for
-typing. Small models go on from text that they have just read better than from text in front of the suffix
-(docs/replay.md has the measurement)."""
+MAX_KNOWN_SHARE = 0.75
+"""Share of the known part that the lines above the cursor may take when the anchor is set; the rest is for typing.
+
+Small models continue text that they have just read better than text before the suffix (docs/replay.md has the
+measurement).
+"""
+
+Known = tuple[tuple[int, ...], Healed]
+"""Tokens from the anchor to the last token boundary before the cursor, and the text split there."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Anchor:
-    """One place of the anchor and what the prompt has on both sides.
+    """One place of the anchor, with the prompt's text on both sides.
 
     Attributes:
         start: offset of the window's start.
         position: offset of the anchor.
-        prefix: the text between them.
-        prefix_tokens: its tokens, with those of other files in front, and the model's document header if the
-            window begins the document.
-        suffix: text behind the cursor's line.
+        prefix: text from the window's start to the anchor.
+        prefix_tokens: its tokens, after those of other files. If the window begins the document, the model's
+            document header comes between them.
+        suffix: text after the cursor's line.
         suffix_tokens: its tokens.
     """
 
@@ -56,12 +61,12 @@ class Anchor:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Placed:
-    """An anchor with the cursor somewhere behind it.
+class PlacedAnchor:
+    """An anchor for a cursor after it.
 
     Attributes:
         anchor: the anchor.
-        known_tokens: tokens between the anchor and the cursor, backed up to a boundary.
+        known_tokens: tokens between the anchor and the last token boundary before the cursor.
         forced: text between that boundary and the cursor.
     """
 
@@ -70,35 +75,35 @@ class Placed:
     forced: str
 
 
-def place(
+def place_anchor(
     cursor: Cursor,
     previous: Anchor | None,
     budget: Budget,
     encode: Encode,
     header: str = "",
-    front: Callable[[], str] = str,
-) -> Placed:
-    """The anchor for this cursor: the previous one if it still holds.
+    find_context: Callable[[], str] = str,
+) -> PlacedAnchor:
+    """Return the anchor for a cursor: the previous one if it still fits.
 
     Args:
-        cursor: where to complete.
+        cursor: place to complete at.
         previous: the document's last anchor.
-        budget: tokens there are.
+        budget: numbers of tokens available.
         encode: the tokenizer.
-        header: what the model's documents began with in training.
-        front: gives what stands in front of the window, whole lines of other files; asked if the anchor moves.
+        header: text that the model's documents began with in training.
+        find_context: returns whole lines of other files to put before the window; called if the anchor moves.
     """
-    suffix = suffix_text(cursor, budget.suffix)
-    if previous and _holds(previous, cursor, suffix):
-        known = _known(cursor, previous.position, budget, encode)
+    suffix = cut_suffix(cursor, budget.suffix)
+    if previous and _still_fits(previous, cursor, suffix):
+        known = _encode_known(cursor, previous.position, budget, encode)
         if known is not None:
-            return Placed(anchor=previous, known_tokens=known[0], forced=known[1].forced)
-    moved = _move(cursor, previous, suffix, budget, encode, header)
-    tokens = tuple(encode(front())[: budget.front]) if budget.front else ()
+            return PlacedAnchor(anchor=previous, known_tokens=known[0], forced=known[1].forced)
+    moved = _move_anchor(cursor, previous, suffix, budget, encode, header)
+    tokens = tuple(encode(find_context())[: budget.context]) if budget.context else ()
     return replace(moved, anchor=replace(moved.anchor, prefix_tokens=tokens + moved.anchor.prefix_tokens))
 
 
-def _holds(anchor: Anchor, cursor: Cursor, suffix: str) -> bool:
+def _still_fits(anchor: Anchor, cursor: Cursor, suffix: str) -> bool:
     return (
         anchor.position <= cursor.offset
         and anchor.suffix == suffix
@@ -106,27 +111,25 @@ def _holds(anchor: Anchor, cursor: Cursor, suffix: str) -> bool:
     )
 
 
-def _known(
-    cursor: Cursor, position: int, budget: Budget, encode: Encode
-) -> tuple[tuple[int, ...], Healed] | None:
-    """Tokens from `position` to the cursor; None if there are too many."""
-    if cursor.offset - position > _most_characters(budget):
+def _encode_known(cursor: Cursor, position: int, budget: Budget, encode: Encode) -> Known | None:
+    """Return the known part from `position` to the cursor; None if it has too many tokens."""
+    if cursor.offset - position > _max_known_chars(budget):
         return None
     healed = heal(cursor.text[position : cursor.offset])
     tokens = tuple(encode(healed.kept)) if healed.kept else ()
     return (tokens, healed) if len(tokens) <= budget.known else None
 
 
-def _move(
+def _move_anchor(
     cursor: Cursor, previous: Anchor | None, suffix: str, budget: Budget, encode: Encode, header: str
-) -> Placed:
-    """A new anchor, some lines above the cursor."""
-    position, known = _behind_lines(cursor, budget, encode)
-    same_suffix = previous is not None and previous.suffix == suffix
+) -> PlacedAnchor:
+    """Return a new anchor some lines above the cursor."""
+    position, known = _choose_position(cursor, budget, encode)
+    is_same_suffix = previous is not None and previous.suffix == suffix
     suffix_tokens = (
-        previous.suffix_tokens if previous and same_suffix else tuple(encode(suffix)[: budget.suffix])
+        previous.suffix_tokens if previous and is_same_suffix else tuple(encode(suffix)[: budget.suffix])
     )
-    start, prefix_tokens = _prefix(
+    start, prefix_tokens = _encode_prefix(
         cursor.text, position, previous, budget.text - len(suffix_tokens), encode, header
     )
     anchor = Anchor(
@@ -137,61 +140,59 @@ def _move(
         suffix=suffix,
         suffix_tokens=suffix_tokens,
     )
-    return Placed(anchor=anchor, known_tokens=known[0], forced=known[1].forced)
+    return PlacedAnchor(anchor=anchor, known_tokens=known[0], forced=known[1].forced)
 
 
-def _behind_lines(
-    cursor: Cursor, budget: Budget, encode: Encode
-) -> tuple[int, tuple[tuple[int, ...], Healed]]:
-    """The earliest start of a line that leaves `REACH` of the known part, and the tokens from there on.
+def _choose_position(cursor: Cursor, budget: Budget, encode: Encode) -> tuple[int, Known]:
+    """Return the earliest line start from which the known part takes `MAX_KNOWN_SHARE`, and that part.
 
-    It is the start of the cursor's line, if not even the line above fits, and the cursor if its own does not.
+    If not even the line above fits, it is the start of the cursor's line; if that line does not fit, the cursor.
     """
     position = cursor.line_start
-    known = _known(cursor, position, budget, encode)
+    known = _encode_known(cursor, position, budget, encode)
     if known is None:
         healed = heal(cursor.line_before)
         return cursor.offset - len(healed.forced), ((), healed)
-    starts = _line_starts(cursor.text, position, cursor.offset - _most_characters(budget))
+    starts = _line_starts(cursor.text, position, cursor.offset - _max_known_chars(budget))
     low, high = 0, len(starts)
     while low < high:  # the first `low` lines above fit; those from `high` on do not
         middle = (low + high) // 2
-        longer = _known(cursor, starts[middle], budget, encode)
-        if longer is None or len(longer[0]) > budget.known * REACH:
+        longer = _encode_known(cursor, starts[middle], budget, encode)
+        if longer is None or len(longer[0]) > budget.known * MAX_KNOWN_SHARE:
             high = middle
         else:
             low, position, known = middle + 1, starts[middle], longer
     return position, known
 
 
-def _line_starts(text: str, end: int, least: int) -> list[int]:
-    """Starts of the lines above the one that begins at `end`, none before `least`, the nearest first."""
-    least = max(0, least)
+def _line_starts(text: str, end: int, min_offset: int) -> list[int]:
+    """Return the starts of the lines before `end`, from `min_offset` on, the nearest first."""
+    min_offset = max(0, min_offset)
     starts: list[int] = []
-    while end > least:
-        end = text.rfind("\n", least, end - 1) + 1
-        if not end and least:  # the line begins before `least`
+    while end > min_offset:
+        end = text.rfind("\n", min_offset, end - 1) + 1
+        if not end and min_offset:  # the line begins before `min_offset`
             break
         starts.append(end)
     return starts
 
 
-def _most_characters(budget: Budget) -> int:
-    """More characters than the known part's tokens ever have."""
-    return (budget.known + 1) * CHARACTERS_PER_TOKEN * 2
+def _max_known_chars(budget: Budget) -> int:
+    """Return a number of characters that the tokens of the known part never exceed."""
+    return (budget.known + 1) * CHARS_PER_TOKEN * 2
 
 
-def _prefix(
-    text: str, position: int, previous: Anchor | None, room: int, encode: Encode, header: str
+def _encode_prefix(
+    text: str, position: int, previous: Anchor | None, max_tokens: int, encode: Encode, header: str
 ) -> tuple[int, tuple[int, ...]]:
-    """The window's start and the tokens from there to the anchor; the previous start if it serves."""
-    if previous and keeps_start(text, previous.start, position, room):
-        tokens = _encoded(text, previous.start, position, encode, header)
-        if len(tokens) <= room and (previous.start == 0 or len(tokens) >= room * LEAST):
+    """Return the window's start and the tokens from there to the anchor; the previous start if it still fits."""
+    if previous and may_keep_start(text, previous.start, position, max_tokens):
+        tokens = _encode_window(text, previous.start, position, encode, header)
+        if len(tokens) <= max_tokens and (previous.start == 0 or len(tokens) >= max_tokens * MIN_FILL_SHARE):
             return previous.start, tokens
-    start = choose_start(text, position, room, encode)
-    return start, _encoded(text, start, position, encode, header)[-room:]
+    start = choose_start(text, position, max_tokens, encode)
+    return start, _encode_window(text, start, position, encode, header)[-max_tokens:]
 
 
-def _encoded(text: str, start: int, end: int, encode: Encode, header: str) -> tuple[int, ...]:
+def _encode_window(text: str, start: int, end: int, encode: Encode, header: str) -> tuple[int, ...]:
     return tuple(encode((header if start == 0 else "") + text[start:end]))

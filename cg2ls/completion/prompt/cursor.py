@@ -1,4 +1,4 @@
-"""A document as seen from the place someone types at."""
+"""A document as seen from the cursor."""
 
 from __future__ import annotations
 
@@ -6,29 +6,29 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 
-CLOSERS = re.compile(r"""[\s)\]}"'`,;:]*""")
-"""What editors put right of the cursor by themselves, and the punctuation that ends a line behind it."""
+CLOSERS_PATTERN = re.compile(r"""[\s)\]}"'`,;:]*""")
+"""Closers that editors insert after the cursor, and the punctuation that ends a line after them."""
 
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 MAX_LINE_CHARS = 4096
-"""Characters of the cursor's line that count on each side of the cursor; the rest of a longer line is cut off."""
+"""Maximum number of characters of the cursor's line before and after the cursor; the rest is cut off."""
 
 NEAR_CHARS = 4096
-"""Characters above and below the cursor's line in which written lines are looked for."""
+"""Characters above and below the cursor's line that are searched for lines that are not blank."""
 
 
 @dataclass(frozen=True)
 class Cursor:
     r"""A text and an offset in it. Line ends are `\n` only.
 
-    However long the line is, properties return at most `MAX_LINE_CHARS` of it before and after the cursor, so that
-    no work at the cursor grows with it.
+    Properties return at most `MAX_LINE_CHARS` of the line before and after the cursor. So the work does not grow with
+    the length of the line.
 
     Attributes:
         text: the whole document.
-        offset: of the cursor, in code points.
+        offset: offset of the cursor, in code points.
     """
 
     text: str
@@ -36,13 +36,13 @@ class Cursor:
 
     @classmethod
     def at(cls, text: str, offset: int) -> Cursor:
-        r"""The cursor in a document with any line ends; `\r\n` and `\r` become the `\n` models know.
+        r"""Return the cursor in a document with any line ends; `\r\n` and `\r` become `\n`.
 
-        Halves of a surrogate pair, which an editor may send and no encoding knows, become U+FFFD.
+        Lone surrogates, which an editor may send but no encoding accepts, become U+FFFD.
 
         Args:
             text: the document as the editor has it.
-            offset: of the cursor in it, in code points. Between `\r` and `\n` counts as before both.
+            offset: of the cursor in it, in code points; between `\r` and `\n` it counts as before both.
         """
         if not text.isascii():
             text = _SURROGATE.sub("\ufffd", text)
@@ -56,51 +56,51 @@ class Cursor:
 
     @cached_property
     def line_start(self) -> int:
-        """Offset of the first character of the cursor's line, or of the part of it that counts."""
-        least = max(0, self.offset - MAX_LINE_CHARS)
-        found = self.text.rfind("\n", least, self.offset)
-        return least if found < 0 else found + 1
+        """Offset of the first character of the cursor's line, or of its part that is kept."""
+        min_offset = max(0, self.offset - MAX_LINE_CHARS)
+        found = self.text.rfind("\n", min_offset, self.offset)
+        return min_offset if found < 0 else found + 1
 
     @cached_property
     def line_end(self) -> int:
-        """Offset after the last character of the cursor's line that counts, its line end not counted."""
-        most = min(len(self.text), self.offset + MAX_LINE_CHARS)
-        end = self.text.find("\n", self.offset, most)
-        return most if end < 0 else end
+        """Offset after the last kept character of the cursor's line, without the line end."""
+        max_offset = min(len(self.text), self.offset + MAX_LINE_CHARS)
+        end = self.text.find("\n", self.offset, max_offset)
+        return max_offset if end < 0 else end
 
     @property
     def is_cut_before(self) -> bool:
-        """Whether the line goes on before the part that counts."""
+        """Whether the beginning of the line is cut off."""
         return self.line_start > 0 and self.text[self.line_start - 1] != "\n"
 
     @property
     def is_cut_after(self) -> bool:
-        """Whether the line goes on after the part that counts."""
+        """Whether the end of the line is cut off."""
         return self.line_end < len(self.text) and self.text[self.line_end] != "\n"
 
     @property
     def is_cut(self) -> bool:
-        """Whether a part of the line does not count."""
+        """Whether a part of the line is cut off."""
         return self.is_cut_before or self.is_cut_after
 
     @property
     def line_before(self) -> str:
-        """The cursor's line up to the cursor."""
+        """Text of the cursor's line before the cursor."""
         return self.text[self.line_start : self.offset]
 
     @property
     def line_after(self) -> str:
-        """The cursor's line from the cursor on, without its line end."""
+        """Text of the cursor's line after the cursor, without the line end."""
         return self.text[self.offset : self.line_end]
 
     @cached_property
-    def mid_line(self) -> bool:
-        """Whether more than closers and blanks stands right of the cursor."""
-        return self.is_cut_after or CLOSERS.fullmatch(self.line_after) is None
+    def is_mid_line(self) -> bool:
+        """Whether anything but closers and blanks follows the cursor on its line."""
+        return self.is_cut_after or CLOSERS_PATTERN.fullmatch(self.line_after) is None
 
     @cached_property
     def following_line(self) -> str:
-        """The next line with anything on it; "" if there is none near."""
+        """The next line that is not blank; "" if there is none near."""
         if self.is_cut_after:
             return ""
         start = self.line_end + 1
@@ -114,7 +114,7 @@ class Cursor:
 
     @cached_property
     def written_above(self) -> tuple[str, ...]:
-        """The lines near above that have anything on them, without blanks at their ends; the last is the nearest."""
+        """The lines above that are near and not blank, without trailing blanks; the last one is the nearest."""
         if self.is_cut_before:
             return ()
         start = max(0, self.line_start - NEAR_CHARS)
@@ -125,9 +125,9 @@ class Cursor:
 
     @property
     def suffix_start(self) -> int:
-        """Where the suffix begins: at the next line, or at the cursor if code follows on this one.
+        """Offset of the suffix: the next line, or the cursor if code follows on its line.
 
-        Editors write closers right of the cursor and take them away again; a suffix that begins behind them
-        stays the same, and so does the prompt.
+        Editors insert closers after the cursor and remove them again. A suffix that begins after them stays the
+        same, and so does the prompt.
         """
-        return self.offset if self.mid_line else min(self.line_end + 1, len(self.text))
+        return self.offset if self.is_mid_line else min(self.line_end + 1, len(self.text))

@@ -1,7 +1,7 @@
-"""Which part of a document the model reads.
+"""Choose the part of a document that the model reads.
 
-The window's start and its suffix stay put while someone types: whatever moves them makes the engine read
-text again that it has in its cache.
+The window's start and its suffix stay the same while the user types. If they move, the engine must read text again that
+it had in its cache.
 """
 
 from __future__ import annotations
@@ -15,84 +15,83 @@ if TYPE_CHECKING:
 Encode = Callable[[str], list[int]]
 
 STEP_LINES = 32
-"""The window's start moves by this many lines, where lines are short enough for that."""
+"""The window's start moves by this number of lines, unless lines are too long for that."""
 
-FINER_STEPS = (8, 1)
-"""Steps for long lines, with which a start on the grid above would leave most of the window empty."""
+FINER_STEPS_LINES = (8, 1)
+"""Steps for long lines; with the step above, most of the window would stay empty."""
 
-FILL = 0.75
-"""Share of the room that a newly chosen window takes, so that it need not move soon."""
+FILL_SHARE = 0.75
+"""Share of the available tokens that a newly chosen window takes, so that it does not have to move soon."""
 
-LEAST = 0.375
-"""A window that takes less of the room than this is chosen anew, or on a finer grid."""
+MIN_FILL_SHARE = 0.375
+"""A window that takes a smaller share of the tokens is chosen again, or with a finer step."""
 
-SUFFIX_LINES = 64
-"""Most lines of the suffix."""
+MAX_SUFFIX_LINES = 64
 
-CHARACTERS_PER_TOKEN = 8
-"""More than any tokenizer averages over code; bounds what is tokenized at all."""
+CHARS_PER_TOKEN = 8
+"""More than the average of any tokenizer on code; it limits how much text is tokenized."""
 
 
-def suffix_text(cursor: Cursor, room: int) -> str:
-    """Text behind the cursor, in whole lines; "" if only blanks follow.
+def cut_suffix(cursor: Cursor, max_tokens: int) -> str:
+    """Return the text after the cursor, in whole lines; "" if only blanks follow.
 
     Args:
-        cursor: the place to complete at.
-        room: tokens there are for it.
+        cursor: place to complete at.
+        max_tokens: number of tokens available for the text.
     """
     start = cursor.suffix_start
-    text = cursor.text[start : start + room * CHARACTERS_PER_TOKEN]
-    cut = start + len(text) < len(cursor.text)
+    text = cursor.text[start : start + max_tokens * CHARS_PER_TOKEN]
+    is_cut = start + len(text) < len(cursor.text)
     lines = text.split("\n")
-    if len(lines) > SUFFIX_LINES:
-        text = "\n".join(lines[:SUFFIX_LINES]) + "\n"
-    elif cut and len(lines) > 1:
+    if len(lines) > MAX_SUFFIX_LINES:
+        text = "\n".join(lines[:MAX_SUFFIX_LINES]) + "\n"
+    elif is_cut and len(lines) > 1:
         text = "\n".join(lines[:-1]) + "\n"
     return text if text.strip() else ""
 
 
-def keeps_start(text: str, start: int, end: int, room: int) -> bool:
-    """Whether a window that begins at `start` may still reach to `end` without counting its tokens."""
-    return start <= end <= start + room * CHARACTERS_PER_TOKEN and (start == 0 or text[start - 1] == "\n")
+def may_keep_start(text: str, start: int, end: int, max_tokens: int) -> bool:
+    """Return whether a window from `start` may still reach to `end`, before its tokens are counted."""
+    return start <= end <= start + max_tokens * CHARS_PER_TOKEN and (start == 0 or text[start - 1] == "\n")
 
 
-def choose_start(text: str, end: int, room: int, encode: Encode) -> int:
-    """Start of a window over the text that ends at `end`.
+def choose_start(text: str, end: int, max_tokens: int, encode: Encode) -> int:
+    """Choose the start of a window over the text that ends at `end`.
 
-    The start is the earliest line on a grid of `STEP_LINES` with which the window takes `FILL` of the room.
-    With lines too long for that grid a finer one is taken, and a line too long for the room is cut.
+    The start is the earliest line on a grid of `STEP_LINES` with which the window takes at most `FILL_SHARE` of the
+    tokens. If lines are too long for this grid, a finer one is used. A line too long for the window is cut.
 
     Args:
         text: the whole document.
-        end: the window's end, the start of a line or a place in one.
-        room: tokens there are.
+        end: end of the window, at the start of a line or inside one.
+        max_tokens: number of tokens available.
         encode: the tokenizer.
 
     Returns:
         An offset, 0 if the whole text before `end` fits.
     """
-    target = int(room * FILL)
+    target = int(max_tokens * FILL_SHARE)
     starts = _line_starts(text, end, target, encode)
     if starts and starts[-1][0] == 0:
         return 0
     first_line = text.count("\n", 0, starts[0][0]) if starts else 0
-    for step in (STEP_LINES, *FINER_STEPS):
+    for step in (STEP_LINES, *FINER_STEPS_LINES):
         on_grid = [entry for back, entry in enumerate(starts) if (first_line - back) % step == 0]
-        if on_grid and (on_grid[-1][1] >= room * LEAST or step == 1):
+        if on_grid and (on_grid[-1][1] >= max_tokens * MIN_FILL_SHARE or step == 1):
             return on_grid[-1][0]
     return max(0, end - target)
 
 
-def _line_starts(text: str, end: int, most: int, encode: Encode) -> Sequence[tuple[int, int]]:
-    """Line starts backwards from `end` with the tokens between them and `end`, up to `most` tokens."""
+def _line_starts(text: str, end: int, max_tokens: int, encode: Encode) -> Sequence[tuple[int, int]]:
+    """Return line starts backwards from `end`, each with the number of tokens from there to `end`."""
     found: list[tuple[int, int]] = []
     tokens, line_end = 0, end
     while line_end > 0 or not found:
         start = text.rfind("\n", 0, max(line_end - 1, 0)) + 1
-        if line_end - start > most * CHARACTERS_PER_TOKEN:
+        if line_end - start > max_tokens * CHARS_PER_TOKEN:
             break
         tokens += len(encode(text[start:line_end]))
-        if tokens > most:
+        if tokens > max_tokens:
             break
         found.append((start, tokens))
         line_end = start

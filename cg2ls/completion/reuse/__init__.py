@@ -1,1 +1,1 @@
-"""Answer from earlier suggestions, and prepare the next one."""
+"""Reuse earlier suggestions while the user types, and prepare the next one."""

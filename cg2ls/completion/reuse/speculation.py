@@ -1,4 +1,4 @@
-"""What the document may look like next: the completion accepted, and Enter after it."""
+"""Predict what the document looks like next: with the completion accepted, and with Enter after it."""
 
 from __future__ import annotations
 
@@ -10,28 +10,32 @@ from cg2ls.completion.trigger.extent import opens_block
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+INDENTATION_SEARCH_CHARS = 20_000
+"""Characters of the document's beginning that are searched for tabs."""
 
-def accepted_states(cursor: Cursor, text: str, replace_length: int, language: str) -> Iterator[Cursor]:
-    """The cursor after accepting a text, then after Enter if that makes a new line at the line's end.
+
+def predict_cursors(cursor: Cursor, text: str, replace_length: int, language: str) -> Iterator[Cursor]:
+    """Yield the cursor after the text is accepted, then after Enter if nothing follows on the line.
 
     Args:
-        cursor: where the text is shown.
-        text: what is shown.
-        replace_length: characters right of the cursor that it takes the place of.
+        cursor: place where the text is shown.
+        text: text that is shown.
+        replace_length: number of characters after the cursor that it replaces.
         language: LSP id of the document's language.
     """
-    left = cursor.text[: cursor.offset] + text
-    accepted = Cursor(left + cursor.text[cursor.offset + replace_length :], len(left))
+    before = cursor.text[: cursor.offset] + text
+    accepted = Cursor(before + cursor.text[cursor.offset + replace_length :], len(before))
     yield accepted
     if not accepted.line_after.strip():
-        enter = "\n" + _indentation_below(accepted.line_before, accepted.text, language)
-        left = accepted.text[: accepted.offset] + enter
-        yield Cursor(left + accepted.text[accepted.line_end :], len(left))
+        enter = "\n" + _predict_indentation(accepted.line_before, accepted.text, language)
+        before = accepted.text[: accepted.offset] + enter
+        yield Cursor(before + accepted.text[accepted.line_end :], len(before))
 
 
-def _indentation_below(line: str, text: str, language: str) -> str:
-    """Blanks that editors begin the line below this one with."""
+def _predict_indentation(line: str, text: str, language: str) -> str:
+    """Return the indentation that editors insert on the line after this one."""
     blanks = line[: len(line) - len(line.lstrip())]
     if not opens_block(line.rstrip(), language):
         return blanks
-    return blanks + ("\t" if blanks.startswith("\t") or "\n\t" in text[:20_000] else "    ")
+    uses_tabs = blanks.startswith("\t") or "\n\t" in text[:INDENTATION_SEARCH_CHARS]
+    return blanks + ("\t" if uses_tabs else "    ")

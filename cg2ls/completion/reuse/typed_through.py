@@ -1,8 +1,8 @@
-"""Suggestions that the user goes on typing, answered without the model.
+"""Suggestions that the user continues to type, answered without the model.
 
-What a key, accept-word, accept-line or backspace leaves of a shown suggestion is known already. Editors change
-the text right of the cursor too: they put in the closer of a bracket or quote that was typed, and step over it
-when it is typed. Accepting the rest gives the same document as accepting the whole suggestion would have.
+After a key, accept-word, accept-line or backspace, the remaining part of a suggestion is known. Editors also change the
+text after the cursor: they insert the closer of a typed bracket or quote, and step over it when the user types it.
+Accepting the remaining part gives the same document as accepting the whole suggestion would have given.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cg2ls.completion.postprocess.reconcile_closers import reconcile
-from cg2ls.completion.syntax.brackets import CLOSERS, QUOTES, unbalanced
+from cg2ls.completion.syntax.unclosed import CLOSERS, QUOTES, find_unbalanced
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,15 +20,18 @@ if TYPE_CHECKING:
     from cg2ls.completion.prompt.cursor import Cursor
     from cg2ls.completion.types import Trigger
 
-LOOK = 1024
-"""Characters on both sides of the cursor that must be what they were."""
+TYPED_THROUGH = "typed_through"
+"""Name in `disabled_rules`; without it the model runs at every key."""
 
-ENTRIES = 16
-"""Suggestions kept of one document: those of the last places that one may come back to."""
+MATCH_WINDOW_CHARS = 1024
+"""Characters on both sides of the cursor that must be unchanged."""
 
-LEAST_GUESS = 2
-MAX_GUESS = 64
-"""Characters typed, at least and at most, that must stand in a suggestion to guess on from there."""
+MAX_SUGGESTIONS = 16
+"""Suggestions kept per document: those of the last places, to which the user may return."""
+
+MIN_HINT_CHARS = 2
+MAX_HINT_CHARS = 64
+"""Range of the number of typed characters that must occur in a suggestion for the rest to become a draft hint."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,10 +41,10 @@ class Suggestion:
     Attributes:
         offset: of the cursor.
         length: of the document.
-        before: up to `LOOK` characters left of the cursor.
-        after: up to `LOOK` characters right of it.
+        before: up to `MATCH_WINDOW_CHARS` characters before the cursor.
+        after: up to `MATCH_WINDOW_CHARS` characters after it.
         text: the suggestion; empty if there was nothing to show.
-        replace_length: characters right of the cursor that it takes the place of.
+        replace_length: number of characters after the cursor that it replaces.
         trigger: who asked for it.
         logprob: as in `Completion`.
     """
@@ -56,39 +59,39 @@ class Suggestion:
     logprob: float
 
     @classmethod
-    def made(
+    def at(
         cls, cursor: Cursor, text: str, replace_length: int, trigger: Trigger, logprob: float
     ) -> Suggestion:
-        """A suggestion for a cursor."""
+        """Return the suggestion of a text at a cursor."""
         offset = cursor.offset
         return cls(
             offset=offset,
             length=len(cursor.text),
-            before=cursor.text[max(0, offset - LOOK) : offset],
-            after=cursor.text[offset : offset + LOOK],
+            before=cursor.text[max(0, offset - MATCH_WINDOW_CHARS) : offset],
+            after=cursor.text[offset : offset + MATCH_WINDOW_CHARS],
             text=text,
             replace_length=replace_length,
             trigger=trigger,
             logprob=logprob,
         )
 
-    def typed(self, cursor: Cursor) -> str | None:
-        """What was typed since at its place; None if the cursor is elsewhere."""
+    def find_typed(self, cursor: Cursor) -> str | None:
+        """Return the text typed since then at the suggestion's place; None if the cursor is elsewhere."""
         text, offset = cursor.text, self.offset
-        if not offset <= cursor.offset <= offset + 2 * LOOK:
+        if not offset <= cursor.offset <= offset + 2 * MATCH_WINDOW_CHARS:
             return None
-        if text[max(0, offset - LOOK) : offset] != self.before:
+        if text[max(0, offset - MATCH_WINDOW_CHARS) : offset] != self.before:
             return None
         return text[offset : cursor.offset]
 
 
 @dataclass(frozen=True)
-class Rest:
-    """What is left of a suggestion.
+class RemainingSuggestion:
+    """The part of a suggestion that is not typed yet.
 
     Attributes:
-        text: to show; empty if the suggestion itself was.
-        replace_length: characters right of the cursor that it takes the place of.
+        text: text to show; empty if the suggestion itself was empty.
+        replace_length: number of characters after the cursor that it replaces.
         logprob: that of the whole suggestion.
     """
 
@@ -98,97 +101,104 @@ class Rest:
 
 
 class TypedThrough:
-    """The last suggestions of one document; `find` may be called while another thread adds one."""
+    """The last suggestions of one document; `find` may run while another thread adds one."""
 
     def __init__(self) -> None:
-        self._entries: deque[Suggestion] = deque(maxlen=ENTRIES)
+        self._suggestions: deque[Suggestion] = deque(maxlen=MAX_SUGGESTIONS)
 
     def add(self, suggestion: Suggestion) -> None:
-        """Keeps a suggestion; the newest goes before older ones."""
-        self._entries.appendleft(suggestion)
+        """Add a suggestion; newer ones come before older ones."""
+        self._suggestions.appendleft(suggestion)
 
-    def find(self, cursor: Cursor, trigger: Trigger) -> Rest | None:
-        """What is left of a suggestion that the text at the cursor follows; None if there is none.
+    def find(self, cursor: Cursor, trigger: Trigger) -> RemainingSuggestion | None:
+        """Return what remains of the newest suggestion that the text at the cursor follows; None if there is none.
 
-        What the user asked for answers automatic requests too, but not the other way round: who asks wants
-        more than is there.
+        Suggestions that the user asked for also answer automatic requests. The reverse does not hold: a user who
+        asks wants more than what is already shown.
         """
-        return next(self._all(cursor, trigger), None)
+        return next(self._find_all(cursor, trigger), None)
 
-    def find_all(self, cursor: Cursor, trigger: Trigger) -> list[Rest]:
-        """What is left of every such suggestion, no text twice; the first is what `find` gives."""
-        found: dict[str, Rest] = {}
-        for rest in self._all(cursor, trigger):
-            found.setdefault(rest.text, rest)
+    def find_all(self, cursor: Cursor, trigger: Trigger) -> list[RemainingSuggestion]:
+        """Return what remains of every such suggestion, each text once; the first one is that of `find`."""
+        found: dict[str, RemainingSuggestion] = {}
+        for remaining in self._find_all(cursor, trigger):
+            found.setdefault(remaining.text, remaining)
         return list(found.values())
 
-    def _all(self, cursor: Cursor, trigger: Trigger) -> Iterator[Rest]:
-        for entry in tuple(self._entries):
-            if trigger in ("automatic", entry.trigger) and (found := _rest(entry, cursor)):
+    def _find_all(self, cursor: Cursor, trigger: Trigger) -> Iterator[RemainingSuggestion]:
+        for suggestion in tuple(self._suggestions):
+            if trigger in ("automatic", suggestion.trigger) and (
+                found := _find_remaining(suggestion, cursor)
+            ):
                 yield found
 
-    def guess(self, cursor: Cursor) -> str:
-        """What probably comes next where a suggestion does not quite fit any more; "" if nothing is known."""
-        for entry in self._entries:
-            typed = entry.typed(cursor)
-            if typed is None or not entry.text:
+    def find_draft_hint(self, cursor: Cursor) -> str:
+        """Return the text that probably follows, from a suggestion that no longer fits exactly; "" if unknown."""
+        for suggestion in self._suggestions:
+            typed = suggestion.find_typed(cursor)
+            if typed is None or not suggestion.text:
                 continue
-            if entry.text.startswith(typed):
-                return entry.text[len(typed) :]
-            for start in range(max(0, len(typed) - MAX_GUESS), len(typed) - LEAST_GUESS + 1):
-                at = entry.text.find(typed[start:])
+            if suggestion.text.startswith(typed):
+                return suggestion.text[len(typed) :]
+            for start in range(max(0, len(typed) - MAX_HINT_CHARS), len(typed) - MIN_HINT_CHARS + 1):
+                at = suggestion.text.find(typed[start:])
                 if at >= 0:
-                    return entry.text[at + len(typed) - start :]
+                    return suggestion.text[at + len(typed) - start :]
         return ""
 
 
-def _rest(entry: Suggestion, cursor: Cursor) -> Rest | None:
-    typed = entry.typed(cursor)
-    if typed is None or not entry.text.startswith(typed):
+def _find_remaining(suggestion: Suggestion, cursor: Cursor) -> RemainingSuggestion | None:
+    typed = suggestion.find_typed(cursor)
+    if typed is None or not suggestion.text.startswith(typed):
         return None
-    rest = entry.text[len(typed) :]
+    rest = suggestion.text[len(typed) :]
     if typed and not rest.strip():
         return None
-    grown = len(cursor.text) - entry.length - len(typed)
-    if grown < 0:
-        return _stepped_over(entry, cursor, typed, rest, -grown)
-    closed = cursor.text[cursor.offset : cursor.offset + grown]
-    if not _continues(cursor, grown, entry.after) or not _put_in_by_editor(closed, typed):
+    growth = len(cursor.text) - suggestion.length - len(typed)
+    if growth < 0:
+        return _remaining_after_step_over(suggestion, cursor, typed, rest, -growth)
+    inserted = cursor.text[cursor.offset : cursor.offset + growth]
+    if not _is_unchanged(cursor, growth, suggestion.after) or not _may_be_inserted(inserted, typed):
         return None
-    if not closed:
-        return Rest(rest, entry.replace_length, entry.logprob)
-    return _closed(rest, closed, entry)
+    if not inserted:
+        return RemainingSuggestion(rest, suggestion.replace_length, suggestion.logprob)
+    return _remaining_before_closers(rest, inserted, suggestion)
 
 
-def _continues(cursor: Cursor, skipped: int, after: str) -> bool:
-    """Whether the text right of the cursor, some characters on, is what it was."""
+def _is_unchanged(cursor: Cursor, skipped: int, after: str) -> bool:
+    """Return whether the text after the cursor, without some skipped characters, is still the same."""
     start = cursor.offset + skipped
     return cursor.text[start : start + len(after)] == after
 
 
-def _put_in_by_editor(closed: str, typed: str) -> bool:
-    """Whether these characters are closers of what was typed."""
-    return len(closed) <= len(typed) and all(char in CLOSERS or char in QUOTES for char in closed)
+def _may_be_inserted(inserted: str, typed: str) -> bool:
+    """Return whether an editor may have inserted these characters as closers of the typed ones."""
+    return len(inserted) <= len(typed) and all(char in CLOSERS or char in QUOTES for char in inserted)
 
 
-def _stepped_over(entry: Suggestion, cursor: Cursor, typed: str, rest: str, count: int) -> Rest | None:
-    """Closers that the suggestion covers were typed, and the editor stepped over them."""
-    stepped = entry.after[:count]
-    if count > entry.replace_length or not _continues(cursor, 0, entry.after[count:]):
+def _remaining_after_step_over(
+    suggestion: Suggestion, cursor: Cursor, typed: str, rest: str, count: int
+) -> RemainingSuggestion | None:
+    """Return what remains if the user typed closers that the suggestion replaces, and the editor stepped over them."""
+    stepped = suggestion.after[:count]
+    if count > suggestion.replace_length or not _is_unchanged(cursor, 0, suggestion.after[count:]):
         return None
-    if len(entry.after) < LOOK and cursor.offset + len(entry.after) - count != len(cursor.text):
+    is_whole = len(suggestion.after) < MATCH_WINDOW_CHARS
+    if is_whole and cursor.offset + len(suggestion.after) - count != len(cursor.text):
         return None
-    return Rest(rest, entry.replace_length - count, entry.logprob) if stepped in typed else None
+    if stepped not in typed:
+        return None
+    return RemainingSuggestion(rest, suggestion.replace_length - count, suggestion.logprob)
 
 
-def _closed(rest: str, closed: str, entry: Suggestion) -> Rest | None:
-    """The rest where the editor has put closers in."""
-    if "\n" not in rest and not entry.replace_length:
-        text, replace_length = reconcile(rest, closed)
-        return Rest(text, replace_length, entry.logprob) if text.strip() else None
-    first = rest.partition("\n")[0]
-    brackets = sum(char in CLOSERS for char in closed)
-    quotes = [char for char in closed if char in QUOTES]
-    if len(unbalanced(rest).unopened) < brackets or any(quote not in first for quote in quotes):
+def _remaining_before_closers(rest: str, inserted: str, suggestion: Suggestion) -> RemainingSuggestion | None:
+    """Return what remains if the editor inserted closers after the cursor."""
+    if "\n" not in rest and not suggestion.replace_length:
+        text, replace_length = reconcile(rest, inserted)
+        return RemainingSuggestion(text, replace_length, suggestion.logprob) if text.strip() else None
+    first_line = rest.partition("\n")[0]
+    brackets = sum(char in CLOSERS for char in inserted)
+    quotes = [char for char in inserted if char in QUOTES]
+    if len(find_unbalanced(rest).unopened) < brackets or any(quote not in first_line for quote in quotes):
         return None
-    return Rest(rest, len(closed) + entry.replace_length, entry.logprob)
+    return RemainingSuggestion(rest, len(inserted) + suggestion.replace_length, suggestion.logprob)

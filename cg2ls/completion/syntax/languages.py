@@ -1,4 +1,4 @@
-"""Languages by their LSP ids, dialects taken together."""
+"""Normalize LSP language ids; dialects count as their language."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ DIALECTS = {
     "typescriptreact": "typescript",
     "zsh": "shellscript",
 }
-"""Ids that editors use for what a model or a grammar knows by another one."""
+"""Maps ids of editors to the ids that models and grammars use."""
 
 
-def language_of(identifier: str) -> str:
-    """The language that an LSP id is a dialect or another spelling of."""
+def normalize_language(identifier: str) -> str:
+    """Return the language of an LSP id that may be a dialect or another spelling."""
     lower = identifier.lower()
     return DIALECTS.get(lower, lower)
 
 
 def same_language(one: str, other: str) -> bool:
-    """Whether two LSP ids mean the same language."""
-    return language_of(one) == language_of(other)
+    """Return whether two LSP ids mean the same language."""
+    return normalize_language(one) == normalize_language(other)

@@ -1,7 +1,7 @@
-"""The piece of a document around the cursor that is parsed, so that a file's length does not matter.
+"""The piece of a document around the cursor that is parsed, whatever the length of the file.
 
-It runs between lines at the margin, where code that somebody formatted has its definitions. What is cut wrongly, as
-inside of a long string, does not parse without the suggestion either, and then nothing is concluded from it.
+It begins and ends at lines without indentation, where formatted code has its definitions. A piece that is cut at a
+wrong place, such as inside a long string, does not parse without the suggestion either. Then no conclusion is drawn.
 """
 
 from __future__ import annotations
@@ -10,31 +10,39 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from cg2ls.completion.indentation_width import indentation
-
 if TYPE_CHECKING:
     from cg2ls.completion.prompt.cursor import Cursor
 
-REACH = 60
-"""Lines above the cursor's line, and below it, that a region holds at most."""
 
-LONGEST = 20_000
-"""Characters on each side of the cursor's line that a region holds at most."""
+MAX_REGION_LINES = 60
+"""Maximum number of lines of a region above the cursor's line, and below it."""
 
-CONTINUES = ("else", "elif", "except", "finally", "catch", "then", "and ", "or ", "end")
-NO_BEGINNING = tuple(")]}#/*'\"`")
+MAX_REGION_CHARS = 20_000
+"""Maximum number of characters of a region on each side of the cursor's line."""
+
+TAB_COLUMNS = 4
+"""Columns that a tab counts for when indentation is compared."""
+
+CONTINUATIONS = ("else", "elif", "except", "finally", "catch", "then", "and ", "or ", "end")
+NON_BEGINNINGS = tuple(")]}#/*'\"`")
+
+
+def measure_indentation(line: str) -> int:
+    """Return the width of a line's leading blanks, in columns."""
+    expanded = line.expandtabs(TAB_COLUMNS)
+    return len(expanded) - len(expanded.lstrip())
 
 
 @dataclass(frozen=True)
 class Region:
-    """A piece of a document.
+    """A piece of a document around the cursor.
 
     Attributes:
         above: whole lines above the cursor's line.
-        line_before: the cursor's line up to the cursor.
-        line_after: the cursor's line from the cursor on.
-        below: whole lines below the cursor's line, the end of that line in front.
-        margin: how deep the lines are indented that something of its own may begin on.
+        line_before: text of the cursor's line before the cursor.
+        line_after: text of the cursor's line after the cursor.
+        below: whole lines below the cursor's line, beginning with the end of that line.
+        margin: indentation of the lines on which a definition or statement may begin.
     """
 
     above: str
@@ -44,87 +52,95 @@ class Region:
     margin: int = 0
 
     def with_text(self, text: str, replace_length: int = 0) -> str:
-        """The region with a text inserted at the cursor, `replace_length` characters right of it replaced."""
+        """Return the region with a text in place of `replace_length` characters after the cursor."""
         return self.above + self.line_before + text + self.line_after[replace_length:] + self.below
 
     def without_line(self, filler: str) -> str:
-        """The region with a filler, as deep as the cursor's line, in that line's place."""
+        """Return the region with a filler, at the same indentation, in place of the cursor's line."""
         blanks = self.line_before[: len(self.line_before) - len(self.line_before.lstrip())]
         return f"{self.above}{blanks if filler else ''}{filler}{self.below}"
 
     @cached_property
     def closest(self) -> Region:
-        """The piece around the cursor's line that begins and ends where something of its own does: a function."""
+        """The definition or statement around the cursor's line, such as a function."""
         above, below = self.above.split("\n")[:-1], self.below.split("\n")[1:]
         lines = range(len(above) - 1, -1, -1)
-        first = next((number for number in lines if _begins(above[number], self.margin)), 0)
-        last = next((number for number, line in enumerate(below) if _begins(line, self.margin)), len(below))
-        return replace(self, above=_ended(above[first:]), below=_begun(below[:last]))
+        first = next((number for number in lines if _may_begin(above[number], self.margin)), 0)
+        last = next(
+            (number for number, line in enumerate(below) if _may_begin(line, self.margin)), len(below)
+        )
+        return replace(self, above=_join_above(above[first:]), below=_join_below(below[:last]))
 
     @property
     def holds_deeper_line_below(self) -> bool:
-        """Whether the next line with anything on it is indented deeper than the cursor's."""
+        """Whether the next line that is not blank is indented deeper than the cursor's."""
         following = next((line for line in self.below.split("\n") if line.strip()), "")
-        return bool(following) and indentation(following) > indentation(self.line_before + "x")
+        return bool(following) and measure_indentation(following) > measure_indentation(
+            self.line_before + "x"
+        )
 
 
-def region_of(cursor: Cursor) -> Region | None:
-    """The region around a cursor; None in a line so long that a part of it does not count."""
+def find_region(cursor: Cursor) -> Region | None:
+    """Return the region around a cursor; None in a line that is too long to parse."""
     if cursor.is_cut:
         return None
     text = cursor.text
     above = _lines_above(text, cursor.line_start)
     below = _lines_below(text, cursor.line_end)
     margin = 0
-    if len(above) == REACH and not any(_begins(line, 0) for line in above):
-        margin = min((indentation(line) for line in above if line.strip()), default=0)
-    if len(above) == REACH:
-        first = next((number for number, line in enumerate(above) if _begins(line, margin)), len(above))
+    if len(above) == MAX_REGION_LINES and not any(_may_begin(line, 0) for line in above):
+        margin = min((measure_indentation(line) for line in above if line.strip()), default=0)
+    if len(above) == MAX_REGION_LINES:
+        first = next((number for number, line in enumerate(above) if _may_begin(line, margin)), len(above))
         above = above[first:]
-    below = _until_less(below, margin)
-    if len(below) == REACH:
-        last = next((number for number in range(len(below) - 1, 0, -1) if _begins(below[number], margin)), 0)
+    below = _cut_at_dedent(below, margin)
+    if len(below) == MAX_REGION_LINES:
+        last = next(
+            (number for number in range(len(below) - 1, 0, -1) if _may_begin(below[number], margin)), 0
+        )
         below = below[: last or None]
     return Region(
-        above=_ended(above),
+        above=_join_above(above),
         line_before=cursor.line_before,
         line_after=cursor.line_after,
-        below=_begun(below),
+        below=_join_below(below),
         margin=margin,
     )
 
 
-def _ended(lines: list[str]) -> str:
+def _join_above(lines: list[str]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _begun(lines: list[str]) -> str:
+def _join_below(lines: list[str]) -> str:
     return "".join(f"\n{line}" for line in lines)
 
 
-def _begins(line: str, margin: int) -> bool:
-    """Whether something of its own may begin on a line that is indented so deep."""
+def _may_begin(line: str, margin: int) -> bool:
+    """Return whether a definition or statement may begin on a line, at the indentation `margin`."""
     stripped = line.lstrip()
     return (
-        bool(stripped) and indentation(line) == margin and not stripped.startswith(CONTINUES + NO_BEGINNING)
+        bool(stripped)
+        and measure_indentation(line) == margin
+        and not stripped.startswith(CONTINUATIONS + NON_BEGINNINGS)
     )
 
 
-def _until_less(lines: list[str], margin: int) -> list[str]:
-    """The lines before the first one that is indented less."""
+def _cut_at_dedent(lines: list[str], margin: int) -> list[str]:
+    """Return the lines before the first one that is indented less."""
     for number, line in enumerate(lines):
-        if line.strip() and indentation(line) < margin:
+        if line.strip() and measure_indentation(line) < margin:
             return lines[:number]
     return lines
 
 
 def _lines_above(text: str, line_start: int) -> list[str]:
-    """Lines that end before an offset, the start of a line; the last one is the nearest."""
+    """Return the lines before an offset, the start of a line; the last one is the nearest."""
     start, lines = line_start, 0
-    while start > 0 and lines < REACH:
-        least = max(0, line_start - LONGEST)
-        above = text.rfind("\n", least, max(least, start - 1)) + 1
-        if not above and least:  # the line reaches out of the region
+    while start > 0 and lines < MAX_REGION_LINES:
+        min_offset = max(0, line_start - MAX_REGION_CHARS)
+        above = text.rfind("\n", min_offset, max(min_offset, start - 1)) + 1
+        if not above and min_offset:  # the line begins before the region
             break
         start = above
         lines += 1
@@ -132,12 +148,12 @@ def _lines_above(text: str, line_start: int) -> list[str]:
 
 
 def _lines_below(text: str, line_end: int) -> list[str]:
-    """Lines that begin behind an offset, the end of a line."""
+    """Return the lines after an offset, the end of a line."""
     end, lines = line_end, 0
-    most = line_end + LONGEST
-    while end < len(text) and lines < REACH:
-        found = text.find("\n", end + 1, most)
-        if found < 0 and most < len(text):  # the line reaches out of the region
+    max_offset = line_end + MAX_REGION_CHARS
+    while end < len(text) and lines < MAX_REGION_LINES:
+        found = text.find("\n", end + 1, max_offset)
+        if found < 0 and max_offset < len(text):  # the line ends after the region
             break
         end = len(text) if found < 0 else found
         lines += 1

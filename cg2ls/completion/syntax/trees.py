@@ -1,8 +1,9 @@
-"""Parsing what differs little from what was parsed before.
+"""Parse code incrementally, with a limit on the work.
 
-Around a cursor the same piece of a document is parsed at every key and with every answer. Tree-sitter takes the tree of
-an earlier version and parses only what an edit touched (Wagner, "Practical Algorithms for Incremental Software
-Development Environments", 1998).
+Around a cursor, the same piece of a document is parsed at every key and with every answer. Tree-sitter takes the tree
+of an earlier version and parses only what an edit touched (Wagner, "Practical Algorithms for Incremental Software
+Development Environments", 1998). It parses code without errors in time proportional to its length. Code with errors can
+take the square of that, so the number of steps is limited.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from cg2ls.completion.syntax.steps import ParserSteps
 from cg2ls.difference import difference
 
 if TYPE_CHECKING:
@@ -18,18 +18,51 @@ if TYPE_CHECKING:
 
     from tree_sitter import Parser, Point, Tree
 
+READ_BYTES = 4096
+"""Bytes given to the parser at once."""
 
-CHUNK = 4096
-"""Bytes that the parser is given at once."""
+MAX_PARSER_STEPS = 400
+"""Progress reports of tree-sitter, one per hundred operations, that one piece of code may take.
+
+The largest region of ordinary code takes about 100.
+"""
+
+
+class ParserSteps:
+    """Number of steps that one or several parses may take together.
+
+    Args:
+        max_steps: the number of steps.
+
+    Attributes:
+        left: steps that remain; below 0 once a parse was stopped.
+    """
+
+    def __init__(self, max_steps: int = MAX_PARSER_STEPS) -> None:
+        self.left = max_steps
+
+    @property
+    def are_used_up(self) -> bool:
+        """Whether a parse was stopped, so that its result means nothing."""
+        return self.left < 0
+
+    def spend(self, _: int, __: bool) -> bool:
+        """Count one step; tree-sitter's progress callback.
+
+        Returns:
+            Whether to stop.
+        """
+        self.left -= 1
+        return self.left < 0
 
 
 class Trees:
-    """Parses versions of one piece of code, each from the tree of the last one that had no error.
+    """Parser of the versions of one piece of code, each from the tree of the last version without errors.
 
-    May be called from several threads.
+    It may be used from several threads.
 
     Args:
-        parser: of tree-sitter, used by nobody else.
+        parser: of tree-sitter, for this object alone.
     """
 
     def __init__(self, parser: Parser) -> None:
@@ -38,39 +71,39 @@ class Trees:
         self._code = b""
         self._tree: Tree | None = None
 
-    def sound(self, code: bytes, steps: ParserSteps | None = None) -> bool:
-        """Whether code is known to have no error; False if parsing it would take too many steps."""
-        tree = self.tree(code, steps)
+    def parses(self, code: bytes, steps: ParserSteps | None = None) -> bool:
+        """Return whether code is known to have no error; False if parsing it would take too many steps."""
+        tree = self.parse(code, steps)
         return tree is not None and not tree.root_node.has_error
 
-    def tree(self, code: bytes, steps: ParserSteps | None = None) -> Tree | None:
-        """The tree of code that may have errors; None if parsing it would take too many steps.
+    def parse(self, code: bytes, steps: ParserSteps | None = None) -> Tree | None:
+        """Return the tree of code that may have errors; None if parsing it would take too many steps.
 
         Args:
-            code: as UTF-8.
-            steps: what parsing may cost; by default as much as one piece of code may.
+            code: the code in UTF-8.
+            steps: limit of the work; by default that of one piece of code.
         """
         spend = (steps or ParserSteps()).spend
         with self._lock:
-            tree = self._parsed(code, self._earlier(code), spend)
+            tree = self._parse_from(self._edit_last_tree(code), code, spend)
             if tree is not None and not tree.root_node.has_error:
                 self._code, self._tree = code, tree
             return tree
 
-    def _parsed(self, code: bytes, old: Tree | None, spend: Callable[[int, bool], bool]) -> Tree | None:
+    def _parse_from(self, old: Tree | None, code: bytes, spend: Callable[[int, bool], bool]) -> Tree | None:
         def read(start: int, _: Point) -> bytes:
-            return code[start : start + CHUNK]
+            return code[start : start + READ_BYTES]
 
         try:
             if old is None:
                 return self._parser.parse(read, encoding="utf8", progress_callback=spend)
             return self._parser.parse(read, old, encoding="utf8", progress_callback=spend)
-        except ValueError:  # tree-sitter's word for being stopped
+        except ValueError:  # tree-sitter raises it when it is stopped
             self._parser.reset()
             return None
 
-    def _earlier(self, code: bytes) -> Tree | None:
-        """The last sound tree, told what is different now."""
+    def _edit_last_tree(self, code: bytes) -> Tree | None:
+        """Return the last tree without errors, edited to the positions of the new code."""
         if self._tree is None:
             return None
         old, tree = self._code, self._tree.copy()
@@ -79,13 +112,13 @@ class Trees:
             start_byte=start,
             old_end_byte=old_end,
             new_end_byte=new_end,
-            start_point=_point(old, start),
-            old_end_point=_point(old, old_end),
-            new_end_point=_point(code, new_end),
+            start_point=_find_point(old, start),
+            old_end_point=_find_point(old, old_end),
+            new_end_point=_find_point(code, new_end),
         )
         return tree
 
 
-def _point(code: bytes, offset: int) -> Point | tuple[int, int]:
-    """Row and column of a byte."""
+def _find_point(code: bytes, offset: int) -> Point | tuple[int, int]:
+    """Return the row and column of a byte."""
     return code.count(b"\n", 0, offset), offset - code.rfind(b"\n", 0, offset) - 1

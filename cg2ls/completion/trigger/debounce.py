@@ -1,8 +1,9 @@
-"""How long to wait after a key before the model runs, so that it runs where someone pauses.
+"""Choose how long to wait after a key before the model runs, so that it runs when the user pauses.
 
-Where answers come faster than keys there is nothing to wait for. Where they do not, each would be thrown away by the
-next key; the wait is then a little longer than the gaps between keys. Tabby's agent scales such gaps too, and waits not
-at all once no answer is measured, since its mean of none is not a number; here every number has a value from the start.
+If answers arrive faster than keys, waiting is useless. If they do not, the next key would make each answer obsolete;
+then the wait is a little longer than the gaps between keys. Tabby's agent also scales such gaps, but it does not wait
+before its first measured answer: its mean of no values is not a number. Here every value is defined from the
+start.
 """
 
 from __future__ import annotations
@@ -10,46 +11,45 @@ from __future__ import annotations
 from collections import deque
 from statistics import median
 
-GAPS = 20
-ANSWERS = 10
-"""Keys and answers that are looked back on."""
+MAX_GAPS = 20
+MAX_ANSWERS = 10
+"""Numbers of the latest keys and answers that count."""
 
-FIRST_GAP = 0.16
-SHORTEST_GAP, LONGEST_GAP = 0.05, 0.5
-"""Seconds between keys: before any were seen, and what counts as typing."""
+INITIAL_GAP_S = 0.16
+MIN_GAP_S, MAX_GAP_S = 0.05, 0.5
+"""Gaps between keys: the assumption before the first one, and the range that counts as typing."""
 
-PATIENCE = 1.25
-"""The wait in gaps between keys."""
+WAIT_PER_GAP = 1.25
+"""Length of the wait, as a multiple of the gap between keys."""
 
-FAST_ENOUGH = 0.5
-"""An answer that takes this share of a gap needs no wait."""
+MAX_ANSWER_PER_GAP = 0.5
+"""An answer that takes at most this share of a gap needs no wait."""
 
-LONGEST_WAIT = 0.4
-"""Seconds."""
+MAX_WAIT_S = 0.4
 
 
 class Debounce:
-    """One user's keys and one model's answers, in seconds."""
+    """Gaps between one user's keys and times of one model's answers, in seconds."""
 
     def __init__(self) -> None:
         self._last: float | None = None
-        self._gaps: deque[float] = deque([FIRST_GAP], maxlen=GAPS)
-        self._answers: deque[float] = deque(maxlen=ANSWERS)
+        self._gaps: deque[float] = deque([INITIAL_GAP_S], maxlen=MAX_GAPS)
+        self._answers: deque[float] = deque(maxlen=MAX_ANSWERS)
 
-    def key(self, now: float) -> None:
-        """Notes a key, by any clock; pauses do not count."""
-        if self._last is not None and SHORTEST_GAP <= now - self._last <= LONGEST_GAP:
+    def record_key(self, now: float) -> None:
+        """Record a key at a time of any clock; pauses do not count."""
+        if self._last is not None and MIN_GAP_S <= now - self._last <= MAX_GAP_S:
             self._gaps.append(now - self._last)
         self._last = now
 
-    def answered(self, seconds: float) -> None:
-        """Notes how long the model took for an answer."""
+    def record_answer(self, seconds: float) -> None:
+        """Record how long the model took to answer."""
         if 0 <= seconds < float("inf"):
             self._answers.append(seconds)
 
-    def wait(self) -> float:
-        """Seconds to wait after a key."""
+    def compute_wait(self) -> float:
+        """Return the seconds to wait after a key."""
         gap = median(self._gaps)
-        if not self._answers or median(self._answers) <= FAST_ENOUGH * gap:
+        if not self._answers or median(self._answers) <= MAX_ANSWER_PER_GAP * gap:
             return 0.0
-        return min(LONGEST_WAIT, PATIENCE * gap)
+        return min(MAX_WAIT_S, WAIT_PER_GAP * gap)

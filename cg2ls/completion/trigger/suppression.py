@@ -1,4 +1,4 @@
-"""When to be silent, each time for a reason that can be shown."""
+"""Reasons to show nothing, each with a sentence for the user."""
 
 from __future__ import annotations
 
@@ -14,107 +14,105 @@ if TYPE_CHECKING:
     from cg2ls.completion.syntax.kind import Kind
     from cg2ls.completion.types import Trigger
 
-LONGEST_LINE = 2000
-"""Characters of a line in front of the cursor; longer ones are data or minified code."""
+MAX_LINE_BEFORE_CHARS = 2000
+"""Characters of the line before the cursor; longer lines are data or minified code."""
 
 STATEMENT_ENDS = (";", "});", "};")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
-    """One request, as far as silence depends on it.
+class TriggerContext:
+    """What suppressions know about a request.
 
     Attributes:
-        cursor: where it asks for a completion.
+        cursor: place to complete at.
         language: LSP id of the document's language, "" if unknown.
-        known: the languages the model was trained on, empty where nobody wrote them down.
+        known_languages: languages that the model was trained on; empty if the model does not list them.
         trigger: who asked.
         options: what the user set.
-        kind: tells what the cursor stands in; asked only where that matters.
+        kind_of: returns the kind of text at the cursor; called only if it matters.
     """
 
     cursor: Cursor
     language: str
-    known: Collection[str]
+    known_languages: Collection[str]
     trigger: Trigger
     options: CompletionOptions
-    kind: Callable[[], Kind] = lambda: "code"
+    kind_of: Callable[[], Kind] = lambda: "code"
 
 
 @dataclass(frozen=True)
 class Suppression:
-    """One reason for not answering.
+    """A reason not to answer.
 
     Attributes:
-        name: what options, logs and measurements call it.
-        says: the reason, a sentence for users.
-        holds: whether it is one for a request.
-        invoked_too: whether it holds even if the user asked.
+        name: name in options, logs and measurements.
+        message: the reason as a sentence for users.
+        holds: returns whether the reason applies to a request.
+        invoked_too: whether it also applies if the user asked.
     """
 
     name: str
-    says: str
-    holds: Callable[[Asked], bool]
+    message: str
+    holds: Callable[[TriggerContext], bool]
     invoked_too: bool = False
 
 
-def _unknown_language(asked: Asked) -> bool:
-    if asked.options.unknown_languages or not asked.known or not asked.language:
+def _is_unknown_language(context: TriggerContext) -> bool:
+    if context.options.unknown_languages or not context.known_languages or not context.language:
         return False
-    return not any(same_language(asked.language, language) for language in asked.known)
+    return not any(same_language(context.language, language) for language in context.known_languages)
 
 
-def _empty_document(asked: Asked) -> bool:
-    return not asked.cursor.text.strip(" \t\n\r\f\v\ufeff")
+def _is_empty_document(context: TriggerContext) -> bool:
+    return not context.cursor.text.strip(" \t\n\r\f\v\ufeff")
 
 
-def _before_word(asked: Asked) -> bool:
-    after = asked.cursor.line_after[:1]
+def _is_before_word(context: TriggerContext) -> bool:
+    after = context.cursor.line_after[:1]
     return after.isalnum() or after == "_"
 
 
-def _after_statement(asked: Asked) -> bool:
-    cursor = asked.cursor
+def _is_after_statement(context: TriggerContext) -> bool:
+    cursor = context.cursor
     return not cursor.line_after.strip() and cursor.line_before.rstrip().endswith(STATEMENT_ENDS)
 
 
-def _long_line(asked: Asked) -> bool:
-    return asked.cursor.offset - asked.cursor.line_start > LONGEST_LINE
+def _is_long_line(context: TriggerContext) -> bool:
+    return context.cursor.offset - context.cursor.line_start > MAX_LINE_BEFORE_CHARS
 
 
 SUPPRESSIONS: tuple[Suppression, ...] = (
-    Suppression("off", "Completion is switched off here.", lambda asked: not asked.options.enable, True),
+    Suppression("off", "Completion is switched off here.", lambda context: not context.options.enable, True),
     Suppression(
         "only_on_request",
         "The option `automatic` is false, so only requests of the user are answered.",
-        lambda asked: not asked.options.automatic,
+        lambda context: not context.options.automatic,
     ),
     Suppression(
         "unknown_language",
         "The model was not trained on this language; the option `unknownLanguages` overrides this.",
-        _unknown_language,
+        _is_unknown_language,
         invoked_too=True,
     ),
-    Suppression(
-        "empty_document", "There is nothing in the document to go on from.", _empty_document, invoked_too=True
-    ),
-    Suppression("before_word", "A word stands right of the cursor.", _before_word),
-    Suppression("after_statement", "The statement is ended by a semicolon.", _after_statement),
+    Suppression("empty_document", "The document is empty.", _is_empty_document, invoked_too=True),
+    Suppression("before_word", "A word follows the cursor.", _is_before_word),
+    Suppression("after_statement", "The statement is ended by a semicolon.", _is_after_statement),
     Suppression(
         "in_comment",
-        "The cursor stands in a comment or in documentation, and the option `comments` is false.",
-        lambda asked: not asked.options.comments and asked.kind() in ("comment", "documentation"),
+        "The cursor is in a comment or in documentation, and the option `comments` is false.",
+        lambda context: not context.options.comments and context.kind_of() in ("comment", "documentation"),
     ),
-    Suppression("long_line", f"The line is longer than {LONGEST_LINE} characters.", _long_line),
+    Suppression("long_line", f"The line is longer than {MAX_LINE_BEFORE_CHARS} characters.", _is_long_line),
 )
-"""The reasons in the order in which they are looked for."""
+"""The reasons in the order in which they are checked."""
 
 
-def suppression(asked: Asked) -> Suppression | None:
-    """The first reason for not answering that holds; None if there is none."""
-    for reason in SUPPRESSIONS:
-        if asked.trigger == "invoked" and not reason.invoked_too:
+def find_suppression(context: TriggerContext) -> Suppression | None:
+    """Return the first reason not to answer; None if there is none."""
+    for suppression in SUPPRESSIONS:
+        if context.trigger == "invoked" and not suppression.invoked_too:
             continue
-        if reason.name not in asked.options.disabled_rules and reason.holds(asked):
-            return reason
+        if suppression.name not in context.options.disabled_rules and suppression.holds(context):
+            return suppression
     return None

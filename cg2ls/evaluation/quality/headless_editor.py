@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from cg2ls.completion import CompletionOptions, DocumentSession
+from cg2ls.completion import CompletionOptions, DocumentSession, Retrieval
 from cg2ls.evaluation.latency.observed_engine import Cost, TimedEngine, WatchedEngine
 
 if TYPE_CHECKING:
     from cg2ls.completion import Completion
-    from cg2ls.completion.session import PriorOf
-    from cg2ls.completion.types import Reason
+    from cg2ls.completion.types import PriorOf, Reason
     from cg2ls.evaluation.quality.replay_contexts import ReplayContexts
     from cg2ls.evaluation.quality.replay_memory import ReplayMemory
     from cg2ls.evaluation.quality.sources import Source
@@ -84,8 +83,10 @@ class Editor:
     def ask(self, source: Source, text: str, offset: int) -> Answer:
         """The answer at a place of a document."""
         session = self._session(source)
+        context_of = self._contexts.of(source) if self._contexts else None
+        retrieval = Retrieval(self._prior_of(source), context_of)
         began = perf_counter()
-        found = session.complete(text, offset)
+        found = session.complete(text, offset, retrieval=retrieval)
         if found.faults:  # a measurement of less than was asked for is none
             raise found.faults[0].error
         line_ms = 1e3 * (perf_counter() - began)
@@ -107,14 +108,7 @@ class Editor:
 
     def _session(self, source: Source) -> DocumentSession:
         session = self._sessions.pop(source.name, None)
-        contexts = self._contexts
-        session = session or DocumentSession(
-            self._watched,
-            source.language,
-            self._options,
-            self._prior_of(source),
-            contexts.of(source) if contexts else None,
-        )
+        session = session or DocumentSession(self._watched, source.language, self._options)
         self._sessions[source.name] = session
         if len(self._sessions) > OPEN_DOCUMENTS:
             self._sessions.popitem(last=False)

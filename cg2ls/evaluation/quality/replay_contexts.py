@@ -13,7 +13,7 @@ from cg2ls.retrieval.context import PromptContext, SnippetIndex
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cg2ls.completion.session import ContextOf
+    from cg2ls.completion.types import ContextOf
     from cg2ls.evaluation.quality.sources import Source
     from cg2ls.models.codegen2.tokenizer import CodeTokenizer
 

@@ -6,6 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from cg2ls.completion.postprocess.rule_names import FORMER_NAMES
 from cg2ls.evaluation.quality.judge import judge
 from cg2ls.evaluation.quality.quality import SHARES
 from cg2ls.evaluation.quality.spread import spread
@@ -38,11 +39,15 @@ class Effects:
     without: dict[str, dict[int, Judged]]
 
     def to_json(self) -> Json:
-        """By rule: the share of positions it changed, and each share with it and without it.
+        """Return, by rule, the share of positions it changed, and each share with it and without it.
 
-        `difference` is with less without, with its 95 % interval.
+        Keys are former names of the rules (`rule_names`); `rule` is the current one. `difference` is the 95 % interval
+        of the share with the rule minus the share without it.
         """
-        return {name: self._rule(changed) for name, changed in sorted(self.without.items())}
+        return {
+            key: {"rule": name} | self._rule(self.without[name])
+            for key, name in sorted((FORMER_NAMES.get(name, name), name) for name in self.without)
+        }
 
     def _rule(self, changed: dict[int, Judged]) -> Json:
         off = [changed.get(number, judged) for number, judged in enumerate(self.judged)]

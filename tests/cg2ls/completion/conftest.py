@@ -1,4 +1,4 @@
-"""Cursor art, and an engine whose answers a test writes down, over a tokenizer with one token a byte."""
+"""Cursor art, and an engine with scripted answers over a tokenizer with one token per byte."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import pytest
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
-from cg2ls.completion.postprocess import Candidate, Rule, RuleContext
+from cg2ls.completion.postprocess.rule import Candidate, Rule, RuleContext
 from cg2ls.completion.prompt.cursor import Cursor
-from cg2ls.completion.trigger.extent import extent
+from cg2ls.completion.trigger.extent import choose_extent
 from cg2ls.engine.request import Request, Step
 from cg2ls.models.codegen2.tokenizer import CodeTokenizer
 from cg2ls.models.folder.description import Architecture, Infill, ModelDescription
@@ -28,7 +28,7 @@ def byte_tokenizer() -> CodeTokenizer:
 
 @dataclass
 class ScriptedEngine:
-    """Writes what `answers` says, one byte a step, and keeps what it was asked."""
+    """An engine that writes `answer`, one byte per step, and keeps its requests."""
 
     tokenizer: CodeTokenizer
     model: ModelDescription
@@ -43,7 +43,7 @@ class ScriptedEngine:
 
     @property
     def prompt(self) -> str:
-        """The last prompt in words, special tokens as |."""
+        """The last prompt as text, with | for special tokens."""
         special = self.tokenizer.special
         return "".join(
             "|" if special.is_stop(token) else self.tokenizer.decode([token])
@@ -94,7 +94,7 @@ def encode() -> Callable[[str], list[int]]:
 
 @pytest.fixture
 def scripted() -> Scripted:
-    """Makes an engine that answers with the given text."""
+    """Return a function that makes an engine with a given answer."""
     tokenizer = byte_tokenizer()
 
     def make(
@@ -118,7 +118,7 @@ Passes = Callable[..., Candidate]
 
 @pytest.fixture(scope="session")
 def passes() -> Passes:
-    """What one rule by itself lets pass of an answer at the ‸ of a piece of cursor art."""
+    """Return a function that applies one rule to an answer at the ‸ of cursor art."""
 
     def apply(
         rule: Rule,
@@ -126,14 +126,15 @@ def passes() -> Passes:
         answer: str,
         *,
         ended: bool = True,
-        by_model: bool = False,
+        ended_by_model: bool = False,
         language: str = "",
         **more,
     ) -> Candidate:
         cursor = Cursor.at(art.replace("‸", ""), art.index("‸"))
-        more.setdefault("extent", extent(cursor, language))
+        more.setdefault("extent", choose_extent(cursor, language))
         return rule.apply(
-            Candidate(answer, ended, by_model=by_model), RuleContext(cursor=cursor, language=language, **more)
+            Candidate(answer, ended, ended_by_model=ended_by_model),
+            RuleContext(cursor=cursor, language=language, **more),
         )
 
     return apply

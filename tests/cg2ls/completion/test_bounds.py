@@ -1,4 +1,4 @@
-"""What a request costs is bounded, whatever the text looks like: work is counted, never timed."""
+"""The cost of a request is limited for every text; work is counted, never timed."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cg2ls.completion import CompletionOptions, DocumentSession
-from cg2ls.completion.generate import MAX_BYTES
-from cg2ls.completion.postprocess.cut_repetition import _UNIT, _cut_repeated_pieces, cut_loops
+from cg2ls.completion.generate import MAX_ANSWER_BYTES
+from cg2ls.completion.postprocess.cut_repetition import _UNIT, _cut_repeated_pieces, cut_repetitions
 from cg2ls.completion.prompt.cursor import MAX_LINE_CHARS, Cursor
-from cg2ls.completion.syntax import grammar_of
-from cg2ls.completion.syntax.brackets import unbalanced
-from cg2ls.completion.syntax.region import LONGEST, region_of
-from cg2ls.completion.syntax.steps import MAX_STEPS, ParserSteps
+from cg2ls.completion.syntax.grammar import load_grammar
+from cg2ls.completion.syntax.region import MAX_REGION_CHARS, find_region
+from cg2ls.completion.syntax.trees import MAX_PARSER_STEPS, ParserSteps
+from cg2ls.completion.syntax.unclosed import find_unbalanced
 from cg2ls.engine.request import Timing
 
 SIZE = 100_000
@@ -59,13 +59,13 @@ ANSWERS = ["alpha, beta)\n", "((((((((((((((((", '"""' * 20, "-" * 400, "a = 1\n
 MAX_LINES = 800_000
 MAX_ENCODED = 120_000
 MAX_PARSED = 40
-MAX_PARSED_BYTES = 40 * 4 * (2 * LONGEST + 2 * MAX_LINE_CHARS + MAX_BYTES)
-MAX_PARSER_STEPS = 30 * MAX_STEPS
+MAX_PARSED_BYTES = 40 * 4 * (2 * MAX_REGION_CHARS + 2 * MAX_LINE_CHARS + MAX_ANSWER_BYTES)
+MAX_REQUEST_STEPS = 30 * MAX_PARSER_STEPS
 
 
 @dataclass
 class Work:
-    """What was done for one request.
+    """Work done for one request.
 
     Attributes:
         lines: of Python that ran.
@@ -84,7 +84,7 @@ class Work:
 
 
 class CountedParser:
-    """Tree-sitter's parser, which counts what it does."""
+    """Tree-sitter's parser, which counts its work."""
 
     def __init__(self, parser: tree_sitter.Parser, work: Work) -> None:
         self._parser, self._work = parser, work
@@ -108,7 +108,7 @@ class CountedParser:
 
 
 def work_of(engine, text, offset, mode, monkeypatch, *, language="python") -> Work:
-    """What completing costs, all of it counted."""
+    """Complete, and return the work that it took."""
     work = Work()
     make, encode = tree_sitter.Parser, engine.tokenizer.encode
 
@@ -149,7 +149,7 @@ def test_no_text_costs_more_than_the_limits(scripted, monkeypatch, name, place):
         assert work.encoded < MAX_ENCODED
         assert work.parses < MAX_PARSED
         assert work.parsed < MAX_PARSED_BYTES
-        assert work.steps < MAX_PARSER_STEPS
+        assert work.steps < MAX_REQUEST_STEPS
 
 
 @pytest.mark.parametrize("name", ["one line", "brackets", "blanks", "empty lines", "one block", "quotes"])
@@ -168,9 +168,9 @@ def test_a_million_columns_are_cut_at_the_cursor():
     cursor = Cursor(text, 500_000)
     assert len(cursor.line_before) == len(cursor.line_after) == MAX_LINE_CHARS
     assert cursor.is_cut
-    assert cursor.mid_line
+    assert cursor.is_mid_line
     assert cursor.suffix_start == cursor.offset
-    assert region_of(cursor) is None
+    assert find_region(cursor) is None
 
 
 @pytest.mark.parametrize("count", [MAX_LINE_CHARS - 1, MAX_LINE_CHARS])
@@ -182,20 +182,20 @@ def test_a_line_that_just_fits_is_whole(count):
     assert not Cursor(text, len("above\n")).is_cut
 
 
-def test_closers_that_go_on_out_of_sight_are_code():
+def test_closers_beyond_the_kept_part_of_the_line_count_as_code():
     cursor = Cursor("f(" + ")" * 10_000, 2)
-    assert cursor.mid_line
+    assert cursor.is_mid_line
 
 
 def test_a_long_line_above_and_below_is_left_out_of_the_region():
     text = "x" * 30_000 + "\na = 1\nb = \nc = 3\n" + "y" * 30_000
-    region = region_of(Cursor(text, text.index("b = ") + 4))
+    region = find_region(Cursor(text, text.index("b = ") + 4))
     assert region.with_text("2") == "a = 1\nb = 2\nc = 3"
 
 
 @pytest.mark.parametrize("unit", ["(", "a[b(c{", "class A:", "if x: ", "'\"", "lambda:", "f'{"])
-def test_a_parse_that_takes_too_many_steps_is_given_up_and_the_parser_goes_on(unit):
-    grammar = grammar_of("python")
+def test_a_parse_with_too_many_steps_is_stopped_and_the_parser_stays_usable(unit):
+    grammar = load_grammar("python")
     steps = ParserSteps(5)
     assert not grammar.parses(unit * 3000, steps)
     assert steps.are_used_up
@@ -206,27 +206,27 @@ def test_a_parse_that_takes_too_many_steps_is_given_up_and_the_parser_goes_on(un
 def test_ordinary_code_is_far_below_the_limit_of_steps():
     steps = ParserSteps()
     row = "    {'name': 'value', 'number': [1, 2, 3], 'other': call(a, b)},\n"
-    assert grammar_of("python").parses("TABLE = [\n" + row * 120 + "]\n", steps)
-    assert steps.left > MAX_STEPS / 4
+    assert load_grammar("python").parses("TABLE = [\n" + row * 120 + "]\n", steps)
+    assert steps.left > MAX_PARSER_STEPS / 4
 
 
-def test_where_nothing_can_be_told_it_is_code():
-    grammar = grammar_of("python")
-    assert grammar.kinds_at("a[b(c{" * 7000, 10) == []
+def test_code_that_takes_too_many_steps_has_no_node_types():
+    grammar = load_grammar("python")
+    assert grammar.node_types_at("a[b(c{" * 7000, 10) == []
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.text(st.sampled_from(list("()[]{}'\"`\\\na")), max_size=60))
 def test_marks_are_found_in_time_proportional_to_the_code(code):
-    """Each mark is visited twice at most, so brackets found are at most as many as there are."""
-    found = unbalanced(code)
+    """Each mark is visited at most twice, so at most as many brackets are found as there are."""
+    found = find_unbalanced(code)
     places = sorted((*found.open, *found.unopened))
     assert len(set(places)) == len(places) <= sum(char in "()[]{}" for char in code)
     assert all(code[at] in "([{" for at in found.open)
     assert all(code[at] in ")]}" for at in found.unopened)
 
 
-def test_a_ruler_of_any_length_is_no_loop_and_is_stepped_over_at_once():
+def test_a_ruler_of_any_length_is_no_repetition_and_is_skipped_at_once():
     lines = Counter()
 
     def trace(frame, event, _):
@@ -237,18 +237,18 @@ def test_a_ruler_of_any_length_is_no_loop_and_is_stepped_over_at_once():
     before = sys.gettrace()
     sys.settrace(trace)
     try:
-        assert cut_loops("# " + "-" * MAX_BYTES) == "# " + "-" * MAX_BYTES
+        assert cut_repetitions("# " + "-" * MAX_ANSWER_BYTES) == "# " + "-" * MAX_ANSWER_BYTES
     finally:
         sys.settrace(before)
     assert lines["_cut_repeated_pieces"] < 20
 
 
-def test_a_loop_after_a_ruler_is_still_cut():
-    assert cut_loops("--------ab.ab.ab.ab.ab.") == "--------ab."
+def test_a_repetition_after_a_ruler_is_cut():
+    assert cut_repetitions("--------ab.ab.ab.ab.ab.") == "--------ab."
 
 
 @given(st.text(st.sampled_from(list("-a ,\n")), max_size=120))
-def test_stepping_over_rulers_changes_no_cut(text):
+def test_skipping_rulers_changes_no_cut(text):
     cut = next(
         (
             text[: found.start() + len(unit)]
@@ -261,16 +261,16 @@ def test_stepping_over_rulers_changes_no_cut(text):
 
 
 def test_an_answer_of_endless_tokens_ends(scripted):
-    engine = scripted("- " + "=+" * MAX_BYTES)
+    engine = scripted("- " + "=+" * MAX_ANSWER_BYTES)
     session = DocumentSession(
         engine, "", CompletionOptions(disabled_rules=frozenset({"loops"}), line_tokens=9999)
     )
     session.complete("x", 1, "invoked")
-    assert engine.generated <= MAX_BYTES
+    assert engine.generated <= MAX_ANSWER_BYTES
 
 
 @pytest.mark.parametrize(("spent", "left"), [(0.0, 500.0), (0.2, 300.0), (9.0, 1.0)])
-def test_what_the_text_cost_is_taken_from_the_models_time(scripted, monkeypatch, spent, left):
+def test_time_spent_before_the_model_runs_reduces_its_time_limit(scripted, monkeypatch, spent, left):
     engine = scripted("a\n")
     now = iter([0.0])
     monkeypatch.setattr("cg2ls.completion.session.perf_counter", lambda: next(now, spent))
@@ -278,7 +278,7 @@ def test_what_the_text_cost_is_taken_from_the_models_time(scripted, monkeypatch,
     assert engine.requests[0].time_limit_ms == pytest.approx(left)
 
 
-def test_without_a_limit_there_is_none(scripted):
+def test_without_max_ms_the_request_has_no_time_limit(scripted):
     engine = scripted("a\n")
     DocumentSession(engine, "", CompletionOptions(max_ms=None)).complete("x = ", 4, "invoked")
     assert engine.requests[0].time_limit_ms is None
@@ -287,7 +287,7 @@ def test_without_a_limit_there_is_none(scripted):
 @pytest.mark.parametrize(
     ("ended", "shown"), [("time", "a = 1"), ("context full", "a = 1"), ("stop token", "a = 1\n    b = 2")]
 )
-def test_what_the_engine_cut_short_loses_its_last_line(scripted, ended, shown):
+def test_an_answer_cut_short_by_the_engine_loses_its_last_line(scripted, ended, shown):
     engine = scripted("a = 1\n    b = 2")
     engine.last = Timing(ended=ended)
     found = DocumentSession(engine, "python").complete("if x:\n    ", 10, "invoked")
@@ -304,4 +304,4 @@ def test_other_languages_cost_no_more(scripted, monkeypatch, name, language):
     assert work.lines < MAX_LINES
     assert work.encoded < MAX_ENCODED
     assert work.parses < 2 * MAX_PARSED
-    assert work.steps < MAX_PARSER_STEPS
+    assert work.steps < MAX_REQUEST_STEPS

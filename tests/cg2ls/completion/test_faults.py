@@ -1,12 +1,12 @@
-"""Whose exception it is."""
+"""Which exceptions are engine failures, and which are faults of optional parts."""
 
 from __future__ import annotations
 
 import pytest
 
-from cg2ls.completion import CompletionOptions, DocumentSession
+from cg2ls.completion import CompletionOptions, DocumentSession, Retrieval
 from cg2ls.completion import session as sessions
-from cg2ls.completion.faults import EngineFailedError, answers_of
+from cg2ls.completion.faults import EngineFailedError, sample_engine
 from cg2ls.completion.postprocess import pipeline
 from cg2ls.engine.request import EngineError, Request, RequestError, RunError, Step
 
@@ -25,7 +25,7 @@ def failing(engine, error: Exception):
 
 
 @pytest.mark.parametrize("error", [RunError("no"), EngineError("closed"), RuntimeError("x"), MemoryError()])
-def test_what_the_engine_raises_is_its_own_failure_with_its_cause(scripted, error):
+def test_an_exception_of_the_engine_is_its_failure_and_keeps_the_cause(scripted, error):
     with pytest.raises(EngineFailedError) as caught:
         DocumentSession(failing(scripted(), error), "python").complete("a = ", 4)
     assert caught.value.cause is error
@@ -34,12 +34,12 @@ def test_what_the_engine_raises_is_its_own_failure_with_its_cause(scripted, erro
     )
 
 
-def test_a_request_that_the_engine_cannot_serve_is_no_failure_of_it(scripted):
+def test_a_request_that_the_engine_cannot_serve_is_not_an_engine_failure(scripted):
     with pytest.raises(RequestError, match="too long"):
         DocumentSession(failing(scripted(), RequestError("too long")), "python").complete("a = ", 4)
 
 
-def test_a_rule_that_raises_is_the_rules(scripted, monkeypatch):
+def test_an_exception_of_a_rule_is_not_an_engine_failure(scripted, monkeypatch):
     monkeypatch.setattr(pipeline.Postprocessor, "is_complete", fails)
     with pytest.raises(KeyError):
         DocumentSession(scripted("b\n"), "python").complete("a = ", 4)
@@ -48,24 +48,24 @@ def test_a_rule_that_raises_is_the_rules(scripted, monkeypatch):
 def test_a_prior_and_a_context_that_raise_are_left_out_and_named(scripted):
     engine = scripted("b\n")
     options = CompletionOptions(context_tokens=64)
-    found = DocumentSession(engine, "python", options, fails, fails).complete("a = ", 4)
+    found = DocumentSession(engine, "python", options).complete("a = ", 4, retrieval=Retrieval(fails, fails))
     assert found.text == "b"
     assert sorted(fault.hook for fault in found.faults) == ["context", "prior"]
     assert all(isinstance(fault.error, KeyError) for fault in found.faults)
     assert engine.requests[-1].prior is None
 
 
-def test_a_grammar_that_cannot_be_loaded_is_as_one_that_there_is_not(scripted, monkeypatch):
-    monkeypatch.setattr(sessions, "grammar_of", fails)
+def test_a_grammar_that_cannot_be_loaded_is_left_out(scripted, monkeypatch):
+    monkeypatch.setattr(sessions, "load_grammar", fails)
     found = DocumentSession(scripted("b\n"), "python").complete("a = ", 4)
     assert (found.text, [fault.hook for fault in found.faults]) == ("b", ["grammar"])
 
 
-def test_an_answer_without_faults_names_none(scripted):
+def test_an_answer_without_faults_lists_none(scripted):
     assert DocumentSession(scripted("b\n"), "python").complete("a = ", 4).faults == ()
 
 
-def test_a_question_between_the_tokens_of_several_answers_may_raise_its_own(scripted):
+def test_an_exception_of_is_complete_is_not_an_engine_failure(scripted):
     engine = scripted()
     asked = []
 
@@ -75,5 +75,5 @@ def test_a_question_between_the_tokens_of_several_answers_may_raise_its_own(scri
 
     engine.candidates = candidates
     with pytest.raises(KeyError):
-        answers_of(engine, Request(prompt=[1]), 2, lambda: False, fails)
+        sample_engine(engine, Request(prompt=[1]), 2, lambda: False, fails)
     assert asked == [(True, True)] * 3, "the answers end"

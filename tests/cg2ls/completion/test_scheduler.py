@@ -1,4 +1,4 @@
-"""Races, decided by hand: work goes on only when the test says so."""
+"""Races with a fixed order: work continues only when the test lets it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from concurrent.futures import CancelledError
 
 
 class Work:
-    """Runs until it is told to go on or to stop."""
+    """Work that runs until the test lets it finish or stops it."""
 
     def __init__(self, answer: str = "done") -> None:
         self.started, self.go_on, self.stopped = threading.Event(), threading.Event(), False
@@ -36,7 +36,7 @@ async def begun(work: Work) -> None:
     assert await asyncio.to_thread(work.started.wait, 300)
 
 
-def test_work_is_answered():
+def test_work_returns_its_result():
     async def scene() -> None:
         scheduler = Scheduler()
         work = Work()
@@ -78,7 +78,7 @@ def test_documents_do_not_supersede_each_other():
     asyncio.run(scene())
 
 
-def test_superseded_work_that_waits_its_turn_never_runs():
+def test_superseded_work_in_the_queue_never_runs():
     async def scene() -> None:
         scheduler = Scheduler()
         running, waiting, newest = Work(), Work(), Work()
@@ -141,7 +141,7 @@ def test_errors_reach_the_caller_unless_superseded():
     ],
     ids=lambda raised: f"{type(raised).__module__}.{type(raised).__name__}",
 )
-def test_what_asyncio_would_not_hand_on_is_an_error_too_and_the_thread_lives_on(raised):
+def test_exceptions_that_asyncio_misunderstands_become_errors_and_the_thread_survives(raised):
     def fails(stop: Callable[[], bool]) -> str:
         raise raised
 
@@ -151,14 +151,14 @@ def test_what_asyncio_would_not_hand_on_is_an_error_too_and_the_thread_lives_on(
             await asyncio.wait_for(scheduler.run("a", fails), 20)
         assert await scheduler.run("a", lambda _: "after") == "after"
         told: asyncio.Future[Exception] = asyncio.get_running_loop().create_future()
-        scheduler.when_idle(fails, told.set_result)
+        scheduler.run_when_idle(fails, told.set_result)
         assert isinstance(await asyncio.wait_for(told, 20), WorkError)
         scheduler.close()
 
     asyncio.run(scene())
 
 
-def test_an_error_after_a_cancellation_is_nobodys():
+def test_an_error_after_a_cancellation_is_not_reported():
     told: list[object] = []
 
     async def scene() -> None:
@@ -219,12 +219,12 @@ def test_a_wait_can_be_cancelled():
 
 
 @pytest.mark.parametrize("by", ["a request", "a key"])
-def test_idle_work_ends_as_soon_as_anything_else_is_wanted(by):
+def test_idle_work_ends_at_the_next_request(by):
     async def scene() -> None:
         scheduler = Scheduler()
         idle, wanted = Work(), Work("wanted")
         wanted.go_on.set()
-        scheduler.when_idle(idle)
+        scheduler.run_when_idle(idle)
         await begun(idle)
         if by == "a key":
             scheduler.interrupt()
@@ -235,17 +235,17 @@ def test_idle_work_ends_as_soon_as_anything_else_is_wanted(by):
     asyncio.run(scene())
 
 
-def test_idle_work_does_not_begin_while_a_request_is_under_way_or_after_the_end():
+def test_idle_work_does_not_begin_during_a_request_or_after_close():
     async def scene() -> None:
         scheduler = Scheduler()
         busy, idle = Work(), Work()
         task = asyncio.create_task(scheduler.run("a", busy))
         await begun(busy)
-        scheduler.when_idle(idle)
+        scheduler.run_when_idle(idle)
         busy.go_on.set()
         assert await task == "done"
         scheduler.close()
-        scheduler.when_idle(idle)
+        scheduler.run_when_idle(idle)
         assert not idle.started.is_set()
 
     asyncio.run(scene())

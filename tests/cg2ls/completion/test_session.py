@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from cg2ls.completion import CompletionOptions, DocumentSession
-from cg2ls.completion.confidence import LEAST_CONFIDENCE
+from cg2ls.completion import CompletionOptions, DocumentSession, Retrieval
+from cg2ls.completion.confidence_gate import MIN_CONFIDENCE
+from cg2ls.completion.options import OptionsError
+from cg2ls.completion.session import DISABLEABLE_RULES, resolve_disabled_rules
 
 
 def at(session, art: str, **more):
-    """Completes where the art has a ‸; `session` may be an engine."""
+    """Complete at the ‸ of cursor art; `session` may be an engine."""
     if not isinstance(session, DocumentSession):
         session = DocumentSession(session, "python", more.pop("options", CompletionOptions()))
     return session.complete(art.replace("‸", ""), art.index("‸"), **more)
@@ -31,14 +33,14 @@ def at(session, art: str, **more):
         ("x = ‸", "1<|endoftext|>more", "1"),
     ],
 )
-def test_what_is_shown(scripted, art, answer, shown):
+def test_an_answer_is_shown_up_to_its_end(scripted, art, answer, shown):
     found = at(scripted(answer), art)
     assert found.text == shown
     assert found.reason == ("shown" if shown else "empty")
 
 
 @pytest.mark.parametrize(
-    ("art", "answer", "most"),
+    ("art", "answer", "max_tokens"),
     [
         ("x = ‸", "1\ny = 2\n" * 9, 4),
         ("if x:\n    ‸", "a\n\n" + "    b\n" * 9, 4),
@@ -46,11 +48,11 @@ def test_what_is_shown(scripted, art, answer, shown):
         ("x = ‸ + b\n", "a + b * c\n", 8),
     ],
 )
-def test_nothing_is_generated_past_what_is_shown(scripted, art, answer, most):
+def test_nothing_is_generated_past_what_is_shown(scripted, art, answer, max_tokens):
     engine = scripted(answer)
     found = at(engine, art)
     assert found.text
-    assert engine.generated == found.tokens <= most
+    assert engine.generated == found.tokens <= max_tokens
 
 
 def test_the_prompt_is_the_anchored_infill_prompt(scripted):
@@ -60,11 +62,11 @@ def test_the_prompt_is_the_anchored_infill_prompt(scripted):
     assert engine.requests[0].forced == b" va"
 
 
-def test_a_model_that_only_continues_gets_the_text_alone(scripted):
+def test_a_causal_model_gets_only_the_text_before_the_cursor(scripted):
     engine = scripted("lue", objectives=("causal",))
     at(engine, "a = 1\nreturn va‸\nb = 2\n")
     assert engine.prompt == "a = 1\nreturn"
-    at(engine, "‸\nb = 2\n", mode="invoked")
+    at(engine, "‸\nb = 2\n", trigger="invoked")
     assert engine.prompt == "|"
 
 
@@ -78,7 +80,7 @@ def test_typing_only_appends_to_the_prompt(scripted):
         assert list(later.prompt[: len(earlier.prompt)]) == list(earlier.prompt)
 
 
-def test_text_over_a_closer_takes_its_place(scripted):
+def test_text_that_contains_a_closer_replaces_it(scripted):
     found = at(scripted("self, x):\n"), "def f(‸)\n")
     assert found.text == "self, x):"
     assert found.replace_end_offset == len("def f()")
@@ -104,7 +106,7 @@ def test_an_answer_cut_short_loses_its_unfinished_line(scripted):
     assert found.text == "a = 1\n    b = 2"
 
 
-def test_max_lines_bounds_a_block(scripted):
+def test_max_lines_limits_a_block(scripted):
     engine = scripted("a\n    b\n    c\n    d\n")
     assert at(engine, "if x:\n    ‸", options=CompletionOptions(max_lines=2)).text == "a\n    b"
 
@@ -112,7 +114,7 @@ def test_max_lines_bounds_a_block(scripted):
 def test_an_invoked_block_may_have_single_blank_lines(scripted):
     answer = "a\n\n    b\n\n\n    c\n"
     assert at(scripted(answer), "if x:\n    ‸").text == "a"
-    assert at(scripted(answer), "if x:\n    ‸", mode="invoked").text == "a\n\n    b"
+    assert at(scripted(answer), "if x:\n    ‸", trigger="invoked").text == "a\n\n    b"
 
 
 def test_characters_that_are_split_between_tokens_arrive_whole(scripted):
@@ -135,12 +137,12 @@ def test_small_contexts_are_never_overfilled(scripted, context):
 
 
 @pytest.mark.parametrize("offset", [-1, 4])
-def test_an_offset_outside_of_the_text_is_a_programming_error(scripted, offset):
+def test_an_offset_outside_of_the_text_raises_value_error(scripted, offset):
     with pytest.raises(ValueError, match="outside"):
         DocumentSession(scripted()).complete("abc", offset)
 
 
-def test_a_silence_runs_no_model_and_says_why(scripted):
+def test_a_suppressed_request_runs_no_model_and_names_the_reason(scripted):
     engine = scripted("x")
     found = at(engine, "a = 1;‸\n")
     assert (found.text, found.reason, found.source) == ("", "silent", "model")
@@ -148,22 +150,36 @@ def test_a_silence_runs_no_model_and_says_why(scripted):
     assert not engine.requests
 
 
-def test_rules_can_be_switched_off_and_those_that_cut_are_named(scripted):
+def test_rules_can_be_disabled_and_those_that_cut_are_named(scripted):
     art, answer = "x = ‸", "1<eom>2\n"
     found = at(scripted(answer), art)
-    assert (found.text, found.rules) == ("1", ("marks",))
-    found = at(scripted(answer), art, options=CompletionOptions(disabled_rules=frozenset({"marks"})))
-    assert (found.text, found.rules) == ("1<eom>2", ("extent",))
+    assert (found.text, found.rules) == ("1", ("strip_special_tokens",))
+    for name in ("strip_special_tokens", "marks"):
+        found = at(scripted(answer), art, options=CompletionOptions(disabled_rules=frozenset({name})))
+        assert (found.text, found.rules) == ("1<eom>2", ("limit_lines",))
+
+
+def test_an_unknown_rule_raises_one_sentence(scripted):
+    options = CompletionOptions(disabled_rules=frozenset({"mark"}))
+    with pytest.raises(
+        OptionsError, match=r"'mark', but no rule has this name; the rules are .*strip_special"
+    ):
+        DocumentSession(scripted(""), "python", options)
+
+
+def test_every_rule_suppression_gate_and_reuse_can_be_disabled():
+    assert resolve_disabled_rules(DISABLEABLE_RULES) == DISABLEABLE_RULES
+    assert {"off", "confidence", "typed_through", "check_python"} < DISABLEABLE_RULES
 
 
 def test_what_the_model_is_not_sure_of_is_not_shown_unasked_and_not_even_finished(scripted):
     engine = scripted("abcdefgh\n", logprob=-0.9)
     found = at(engine, "x =‸")
     assert (found.text, found.reason) == ("", "unsure")
-    assert found.confidence < LEAST_CONFIDENCE
+    assert found.confidence < MIN_CONFIDENCE
     assert found.rules[-1] == "confidence"
     assert engine.generated < 8
-    assert at(scripted("abcdefgh\n", logprob=-0.9), "x =‸", mode="invoked").text == "abcdefgh"
+    assert at(scripted("abcdefgh\n", logprob=-0.9), "x =‸", trigger="invoked").text == "abcdefgh"
     for options in (
         CompletionOptions(min_confidence=0),
         CompletionOptions(disabled_rules=frozenset({"confidence"})),
@@ -171,7 +187,7 @@ def test_what_the_model_is_not_sure_of_is_not_shown_unasked_and_not_even_finishe
         assert at(scripted("abcdefgh\n", logprob=-0.9), "x =‸", options=options).text == "abcdefgh"
 
 
-def test_where_memory_takes_part_more_sureness_is_asked_for(scripted):
+def test_a_prior_raises_the_confidence_threshold(scripted):
     art, answer = "x =‸", "ab\n"  # its confidence is 0.22
     for prior, options, shown in (
         (None, CompletionOptions(), "ab"),
@@ -180,10 +196,10 @@ def test_where_memory_takes_part_more_sureness_is_asked_for(scripted):
         (None, CompletionOptions(min_confidence=0.3), ""),
     ):
         engine = scripted(answer, logprob=-0.6)
-        session = DocumentSession(engine, "python", options, lambda text, offset, prior=prior: prior)
-        assert at(session, art).text == shown
+        retrieval = Retrieval(lambda text, offset, prior=prior: prior)
+        assert at(DocumentSession(engine, "python", options), art, retrieval=retrieval).text == shown
 
 
-def test_of_a_block_the_lines_that_are_sure_enough_are_shown(scripted):
+def test_the_sure_lines_of_a_block_are_shown(scripted):
     found = at(scripted("a = 1\n    b = 2\n    c = 3\n", logprob=-0.1), "def f():\n    ‸")
     assert (found.text, found.reason) == ("a = 1\n    b = 2", "shown")

@@ -1,4 +1,4 @@
-"""What a request shows where all rules act together: a row for each way in which an answer may be wrong."""
+"""What a request shows with all rules together: one row per way in which an answer may be wrong."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cg2ls.completion import CompletionOptions, DocumentSession
-from cg2ls.completion.postprocess import RuleContext
 from cg2ls.completion.postprocess.pipeline import Postprocessor
+from cg2ls.completion.postprocess.rule import RuleContext
 from cg2ls.completion.prompt.cursor import Cursor
-from cg2ls.completion.syntax import grammar_of
-from cg2ls.completion.syntax.kind import kind_at
-from cg2ls.completion.trigger.extent import extent
+from cg2ls.completion.syntax.grammar import load_grammar
+from cg2ls.completion.syntax.kind import find_kind
+from cg2ls.completion.trigger.extent import choose_extent
 
 COUNTING = ", ".join(["'b': 2", *(f"'c': {number}" for number in range(3, 20))])
 NOT_FOUND = 'return jsonify({"error": "not found"}), 404'
@@ -59,7 +59,7 @@ TABLE = [
 
 
 @pytest.mark.parametrize(("art", "answer", "becomes"), TABLE)
-def test_what_the_document_becomes(scripted, art, answer, becomes):
+def test_accepting_the_shown_text_gives_the_expected_document(scripted, art, answer, becomes):
     text, offset = art.replace("‸", ""), art.index("‸")
     session = DocumentSession(scripted(answer, anchor_max_tokens=20), "python", CompletionOptions())
     shown = session.complete(text, offset, "invoked")
@@ -116,21 +116,21 @@ ANSWERED = [
 )
 @example(["x = 1", "x = 1"], 1, "", ["    y = f(x)"], True)
 @example([], 0, "", ["    y = f(x)"], True)
-def test_what_python_accepted_it_accepts_with_what_is_shown(statements, number, blanks, answer, invoked):
-    """But for a header or a bracket at the end, whose next line is still to come."""
+def test_code_that_compiled_compiles_with_the_shown_text(statements, number, blanks, answer, invoked):
+    """A header or a bracket at the end is an exception, since the next line may complete it."""
     lines = "\n".join(statements).split("\n")
     head = "".join(f"{line}\n" for line in lines[:number]) + blanks
     tail = "".join(f"\n{line}" for line in lines[number:])
     assert compiles(head + tail)
     cursor = Cursor(head + tail, len(head))
-    grammar = grammar_of("python")
+    grammar = load_grammar("python")
     context = RuleContext(
         cursor=cursor,
-        extent=extent(cursor, "python", lambda: kind_at(cursor, grammar)),
+        extent=choose_extent(cursor, "python", lambda: find_kind(cursor, grammar)),
         trigger="invoked" if invoked else "automatic",
         language="python",
         grammar=grammar,
     )
-    shown = Postprocessor(context=context).shape("\n".join(answer), ended=True).text
+    shown = Postprocessor(context=context).process("\n".join(answer), ended=True).text
     if not compiles(head + shown + tail):
         assert shown.endswith((":", ",", "[", "(")) or "try:" in shown

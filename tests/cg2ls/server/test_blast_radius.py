@@ -15,7 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cg2ls.completion import session as sessions
-from cg2ls.completion.postprocess import RULES, pipeline
+from cg2ls.completion.postprocess import pipeline
+from cg2ls.completion.postprocess.pipeline import RULES
 from cg2ls.completion.reuse.typed_through import TypedThrough
 from cg2ls.engine.request import RequestError, RunError
 from cg2ls.server import completer, completion_menu, inline_completion, reply, status, usage
@@ -97,21 +98,21 @@ def install(client: Client, switch: Switch, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(server.memory, "prior_of", switch.around("memory", prior_of))
     patch.setattr(server.prompt_context, "context_of", switch.around("context", context_of))
     for name, owner, attribute in (
-        ("load grammar", sessions, "grammar_of"),
-        ("find", TypedThrough, "_all"),
-        ("guess", TypedThrough, "guess"),
+        ("load grammar", sessions, "load_grammar"),
+        ("find", TypedThrough, "_find_all"),
+        ("guess", TypedThrough, "find_draft_hint"),
         ("add", TypedThrough, "add"),
         ("count answered", server.usage, "answered"),
         ("count shown", server.usage, "shown"),
         ("today", usage, "this_day"),
-        ("rhythm", server.debounce, "key"),
+        ("rhythm", server.debounce, "record_key"),
         ("board", server.board, "_wanted"),
         ("status", status, "_state"),
         ("note", reply.log, "debug"),
         ("settings", server.settings, "of"),
-        ("silences", sessions, "silence"),
-        ("kind", sessions, "kind_at"),
-        ("extent", sessions, "extent"),
+        ("silences", sessions, "find_suppression"),
+        ("kind", sessions, "find_kind"),
+        ("extent", sessions, "choose_extent"),
         ("snapshot", Documents, "snapshot"),
         ("item", inline_completion, "_item"),
         ("item", completion_menu, "_item"),
@@ -253,7 +254,7 @@ def test_whatever_raises_in_whatever_order_every_request_is_answered_and_nothing
 def test_a_document_that_failed_twice_is_left_alone_until_it_is_edited(tiny_model, patch):
     async def scene() -> None:
         async with conversation(tiny_model) as client:
-            switch = Switch(on="closers")
+            switch = Switch(on="reconcile_closers")
             client.open(BAD, TEXT)
             client.open(GOOD, TEXT)
             install(client, switch, patch)
@@ -282,7 +283,7 @@ def test_a_document_that_failed_twice_is_left_alone_until_it_is_edited(tiny_mode
 def test_other_options_or_a_restart_try_a_document_again(tiny_model, patch):
     async def scene() -> None:
         async with conversation(tiny_model) as client:
-            switch = Switch(on="closers")
+            switch = Switch(on="reconcile_closers")
             client.open(BAD, TEXT)
             install(client, switch, patch)
             for _ in range(2):
@@ -301,7 +302,7 @@ def test_other_options_or_a_restart_try_a_document_again(tiny_model, patch):
 def test_a_cause_is_logged_once_for_a_document_however_often_it_is_met(tiny_model, patch, caplog):
     async def scene() -> None:
         async with conversation(tiny_model) as client:
-            switch = Switch(on="closers")
+            switch = Switch(on="reconcile_closers")
             client.open(BAD, TEXT)
             install(client, switch, patch)
             for number in range(20):
@@ -355,7 +356,7 @@ def test_cells_of_a_notebook_fail_by_themselves(tiny_model, patch):
             client.notify(
                 "notebookDocument/didOpen", {"notebookDocument": notebook, "cellTextDocuments": items}
             )
-            switch.on = "closers"
+            switch.on = "reconcile_closers"
             for _ in range(2):
                 assert (await client.inline(cells[0]))["result"]["items"] == []
             assert (await client.status(cells[0]))["cause"] == "left_alone"
@@ -396,7 +397,7 @@ def test_speculation_that_fails_is_told_once_and_not_tried_again_before_an_edit(
         async with conversation(tiny_model, speculate=True) as client:
             patch.setattr(completer, "IDLE_SECONDS", 0.0)
             switch = Switch(on="speculation")
-            switch.on_attribute(patch, "speculation", sessions, "accepted_states")
+            switch.on_attribute(patch, "speculation", sessions, "predict_cursors")
             client.open(BAD, TEXT)
             for _ in range(3):
                 assert shown(await client.inline(BAD)) == [ANSWER]
@@ -421,7 +422,7 @@ def test_further_candidates_that_fail_leave_the_first(tiny_model, patch):
         async with conversation(tiny_model, candidates=3) as client:
             client.open(GOOD, TEXT)
             switch = Switch()
-            switch.on_attribute(patch, "candidates", sessions, "others")
+            switch.on_attribute(patch, "candidates", sessions, "sample_alternatives")
             assert shown(await client.inline(GOOD, invoked=True)) == [ANSWER, "other_value"]
             switch.on = "candidates"
             client.change(GOOD, "b = \n")

@@ -1,7 +1,7 @@
 import pytest
 
 from cg2ls.completion.postprocess.balance_strings import RULE
-from cg2ls.completion.syntax import grammar_of
+from cg2ls.completion.syntax.grammar import load_grammar
 
 HEAD = "def f(x):\n    "
 
@@ -28,14 +28,14 @@ HEAD = "def f(x):\n    "
     ],
 )
 def test_a_string_that_an_answer_begins_is_ended(passes, art, answer, shown):
-    assert passes(RULE, art, answer, language="python", grammar=grammar_of("python")).text == shown
+    assert passes(RULE, art, answer, language="python", grammar=load_grammar("python")).text == shown
 
 
 @pytest.mark.parametrize(
     ("answer", "shown"), [("`a ${b}", "`a ${b}`"), ("'a", "'a"), ("`a` + `b`", "`a` + `b`"), ('"""', '"""')]
 )
-def test_in_javascript_it_is_the_backtick(passes, answer, shown):
+def test_in_javascript_backticks_are_ended(passes, answer, shown):
     assert (
-        passes(RULE, "const x = ‸\n", answer, language="javascript", grammar=grammar_of("javascript")).text
+        passes(RULE, "const x = ‸\n", answer, language="javascript", grammar=load_grammar("javascript")).text
         == shown
     )

@@ -4,9 +4,7 @@ import sys
 import pytest
 
 from cg2ls.completion.postprocess import check_python
-from cg2ls.completion.postprocess.check_python import RULE
-from cg2ls.completion.syntax import python
-from cg2ls.completion.syntax.python import MAX_CHARS, MAX_LINE_CHARS, python_accepts
+from cg2ls.completion.postprocess.check_python import MAX_CHARS, MAX_LINE_CHARS, RULE, python_accepts
 
 TABLE = [
     ("what Python takes stays", "x = ‸\n", "f(1)", "f(1)"),
@@ -44,11 +42,11 @@ TABLE = [
 @pytest.mark.parametrize(
     ("art", "answer", "shown"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE]
 )
-def test_what_python_accepted_it_still_does(passes, art, answer, shown):
+def test_text_that_python_does_not_accept_is_shortened(passes, art, answer, shown):
     assert passes(RULE, art, answer, language="python").text == shown
 
 
-def test_inside_of_a_long_function_only_what_stands_there_is_judged(passes):
+def test_in_a_long_function_only_its_own_code_is_judged(passes):
     body = "".join(f"        x{number} = {number}\n" for number in range(200))
     art = f"class A:\n    def f(self):\n{body}        ‸\n{body}"
     assert passes(RULE, art, "return x1", language="python").text == "return x1"
@@ -87,12 +85,12 @@ def test_code_that_is_too_large_is_never_compiled(monkeypatch):
     def forbidden(*_: object, **__: object) -> None:
         raise AssertionError("compiled")
 
-    monkeypatch.setattr(python, "compile", forbidden, raising=False)
+    monkeypatch.setattr(check_python, "compile", forbidden, raising=False)
     for code in ("x = 1\n" * MAX_CHARS, "y" * (MAX_LINE_CHARS + 1), "lambda: " * 101 + "1"):
         assert not python_accepts(code)
 
 
-def test_python_is_asked_a_few_times_at_most(passes, monkeypatch):
+def test_python_compiles_only_a_few_times(passes, monkeypatch):
     asked = []
 
     def count(code, **more):
@@ -104,7 +102,7 @@ def test_python_is_asked_a_few_times_at_most(passes, monkeypatch):
     assert 0 < len(asked) <= 1 + 4 + 8 * 4
 
 
-def test_python_reads_so_many_characters_at_most(passes, monkeypatch):
+def test_python_reads_a_limited_number_of_characters(passes, monkeypatch):
     read = []
 
     def count(code, **more):
@@ -117,7 +115,8 @@ def test_python_reads_so_many_characters_at_most(passes, monkeypatch):
     assert 100_000 < sum(read) <= check_python.MAX_COMPILED_CHARS
 
 
-def test_warnings_about_what_was_not_written_yet_are_not_shown():
-    code = "from cg2ls.completion.syntax.python import python_accepts as a; print(a(r\"x = '\\d' is 1\"))"
+def test_warnings_about_suggested_code_are_not_shown():
+    module = "cg2ls.completion.postprocess.check_python"
+    code = f"from {module} import python_accepts as a; print(a(r\"x = '\\d' is 1\"))"
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True)
     assert (done.stdout.strip(), done.stderr) == ("True", "")

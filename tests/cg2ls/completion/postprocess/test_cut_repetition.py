@@ -1,4 +1,4 @@
-"""Loops end after their first round."""
+"""Repetitions end after their first piece."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cg2ls.completion.postprocess.cut_repetition import cut_loops
+from cg2ls.completion.postprocess.cut_repetition import cut_repetitions
 
 LOOPS = {
     '"test_test_test_test_test': '"test_',
@@ -32,16 +32,16 @@ NO_LOOPS = [
 
 @pytest.mark.parametrize("text", LOOPS)
 def test_a_loop_is_cut(text: str) -> None:
-    assert cut_loops(text) == LOOPS[text]
+    assert cut_repetitions(text) == LOOPS[text]
 
 
 @pytest.mark.parametrize("text", NO_LOOPS)
-def test_what_only_looks_alike_stays(text: str) -> None:
-    assert cut_loops(text) == text
+def test_similar_text_stays(text: str) -> None:
+    assert cut_repetitions(text) == text
 
 
 @given(st.text(st.sampled_from(list("ab. \n=(")), max_size=120))
-def test_the_result_begins_the_text_and_is_settled(text: str) -> None:
-    cut = cut_loops(text)
+def test_the_result_is_a_prefix_and_does_not_change_again(text: str) -> None:
+    cut = cut_repetitions(text)
     assert text.startswith(cut)
-    assert cut_loops(cut) == cut
+    assert cut_repetitions(cut) == cut

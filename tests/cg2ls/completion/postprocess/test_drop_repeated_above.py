@@ -23,5 +23,5 @@ from cg2ls.completion.postprocess.drop_repeated_above import RULE
         ("f(\n    g(a),\n    g(‸)\n)\n", "a),", True, "a),"),
     ],
 )
-def test_what_stands_right_above_is_not_written_again(passes, art, answer, ended, shown):
+def test_an_answer_that_repeats_the_lines_above_is_dropped(passes, art, answer, ended, shown):
     assert passes(RULE, art, answer, ended=ended).text == shown

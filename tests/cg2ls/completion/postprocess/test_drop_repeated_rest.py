@@ -16,5 +16,5 @@ from cg2ls.completion.postprocess.drop_repeated_rest import RULE
         ("f(‸)", "a)", True, "a)"),
     ],
 )
-def test_what_stands_right_of_the_cursor_is_not_written_again(passes, art, answer, ended, shown):
+def test_code_after_the_cursor_is_not_repeated(passes, art, answer, ended, shown):
     assert passes(RULE, art, answer, ended=ended).text == shown

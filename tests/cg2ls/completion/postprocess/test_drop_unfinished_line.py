@@ -13,5 +13,5 @@ from cg2ls.completion.postprocess.drop_unfinished_line import RULE
         ("x = ‸", "a, ", False, "a, "),
     ],
 )
-def test_a_line_that_tokens_did_not_suffice_for_is_dropped(passes, art, answer, ended, shown):
+def test_a_line_that_ran_out_of_tokens_is_dropped(passes, art, answer, ended, shown):
     assert passes(RULE, art, answer, ended=ended).text == shown

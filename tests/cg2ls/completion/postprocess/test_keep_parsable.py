@@ -1,7 +1,7 @@
 import pytest
 
 from cg2ls.completion.postprocess.keep_parsable import RULE
-from cg2ls.completion.syntax import grammar_of
+from cg2ls.completion.syntax.grammar import load_grammar
 
 PYTHON = [
     ("what parses stays", "x = ‸\n", "f(1)", "f(1)"),
@@ -27,7 +27,7 @@ PYTHON = [
     ("art", "answer", "shown"), [row[1:] for row in PYTHON], ids=[row[0] for row in PYTHON]
 )
 def test_code_that_parsed_still_does(passes, art, answer, shown):
-    assert passes(RULE, art, answer, language="python", grammar=grammar_of("python")).text == shown
+    assert passes(RULE, art, answer, language="python", grammar=load_grammar("python")).text == shown
 
 
 JAVASCRIPT = [
@@ -41,14 +41,14 @@ JAVASCRIPT = [
 
 @pytest.mark.parametrize(("art", "answer", "shown"), JAVASCRIPT)
 def test_in_languages_with_braces(passes, art, answer, shown):
-    draft = passes(RULE, art, answer, language="javascript", grammar=grammar_of("javascript"))
+    draft = passes(RULE, art, answer, language="javascript", grammar=load_grammar("javascript"))
     assert draft.text == shown
 
 
-def test_what_the_model_ended_with_open_brackets_is_closed(passes):
+def test_brackets_left_open_by_an_ended_answer_are_closed(passes):
     art = "for n in ns:\n    result.‸\nreturn result\n"
-    grammar = grammar_of("python")
-    assert passes(RULE, art, "append(n", grammar=grammar, by_model=True).text == "append(n)"
+    grammar = load_grammar("python")
+    assert passes(RULE, art, "append(n", grammar=grammar, ended_by_model=True).text == "append(n)"
     assert passes(RULE, art, "append(n", grammar=grammar).text == "append(n"
 
 
@@ -58,4 +58,4 @@ def test_without_a_grammar_nothing_is_judged(passes):
 
 def test_a_long_file_costs_no_more(passes):
     lines = "".join(f"def f{number}():\n    return {number}\n\n\n" for number in range(5000))
-    assert passes(RULE, f"{lines}x = ‸\n{lines}", "f(1) 2", grammar=grammar_of("python")).text == "f(1)"
+    assert passes(RULE, f"{lines}x = ‸\n{lines}", "f(1) 2", grammar=load_grammar("python")).text == "f(1)"

@@ -4,7 +4,7 @@ from cg2ls.completion.postprocess.limit_lines import RULE
 
 
 @pytest.mark.parametrize(
-    ("art", "answer", "most", "shown"),
+    ("art", "answer", "max_lines", "shown"),
     [
         ("x = ‸", "a\nb", None, "a"),
         ("x = ‸", "\nb", None, ""),
@@ -14,5 +14,5 @@ from cg2ls.completion.postprocess.limit_lines import RULE
         ("    ‸", "a\nb", None, "a\nb"),
     ],
 )
-def test_as_many_lines_as_are_wanted(passes, art, answer, most, shown):
-    assert passes(RULE, art, answer, max_lines=most).text == shown
+def test_text_ends_after_the_maximum_number_of_lines(passes, art, answer, max_lines, shown):
+    assert passes(RULE, art, answer, max_lines=max_lines).text == shown

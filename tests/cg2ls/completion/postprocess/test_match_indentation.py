@@ -24,5 +24,5 @@ from cg2ls.completion.postprocess.match_indentation import RULE
         ("\ta\n    b‸\n", "\n\tc", "\n\tc"),
     ],
 )
-def test_lines_begin_as_those_around(passes, art, answer, shown):
+def test_lines_are_indented_as_the_lines_around(passes, art, answer, shown):
     assert passes(RULE, art, answer).text == shown

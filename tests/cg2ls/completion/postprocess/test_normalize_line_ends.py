@@ -6,5 +6,5 @@ from cg2ls.completion.postprocess.normalize_line_ends import RULE
 @pytest.mark.parametrize(
     ("answer", "shown"), [("a\r\nb\r\n", "a\nb\n"), ("a\rb", "a\nb"), ("a\nb", "a\nb"), ("a\r", "a\n")]
 )
-def test_carriage_returns_never_reach_the_document(passes, answer, shown):
+def test_carriage_returns_become_line_feeds(passes, answer, shown):
     assert passes(RULE, "‸", answer).text == shown

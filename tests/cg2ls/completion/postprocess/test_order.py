@@ -1,66 +1,48 @@
-"""The rules together: names, order and what holds for any text."""
+"""All rules together: their names, their order and what holds for any text."""
 
 from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cg2ls.completion.postprocess import BOUNDS, RULES, Candidate, RuleContext
-from cg2ls.completion.postprocess.pipeline import Postprocessor
+from cg2ls.completion.postprocess.pipeline import BOUNDS, RULES, Postprocessor
+from cg2ls.completion.postprocess.rule import Candidate, RuleContext
 from cg2ls.completion.prompt.cursor import Cursor
-from cg2ls.completion.trigger.extent import extent
+from cg2ls.completion.trigger.extent import choose_extent
 
 CODE = st.text(st.sampled_from(list("ab ():\n\r\t\"'=,<|>.")), max_size=60)
 
 
-FILES = {
-    "line_ends": "normalize_line_ends",
-    "marks": "strip_special_tokens",
-    "loops": "cut_repetition",
-    "extent": "limit_lines",
-    "dedent": "stop_at_dedent",
-    "blank_lines": "stop_at_blank_line",
-    "repeated_below": "drop_repeated_below",
-    "rest_of_line": "drop_repeated_rest",
-    "unfinished_line": "drop_unfinished_line",
-    "indentation": "match_indentation",
-    "closers": "reconcile_closers",
-    "unopened": "drop_unmatched_closers",
-    "parses": "keep_parsable",
-    "drop_repeat_above": "drop_repeated_above",
-}
-
-
-def test_names_are_unique_and_the_files():
+def test_names_are_unique_verbs_and_the_names_of_their_files():
     names = [rule.name for rule in RULES]
     assert len(set(names)) == len(names)
     for rule in RULES:
-        assert rule.apply.__module__ == f"cg2ls.completion.postprocess.{FILES.get(rule.name, rule.name)}"
+        assert rule.apply.__module__ == f"cg2ls.completion.postprocess.{rule.name}"
 
 
 @given(CODE, CODE, CODE, st.booleans())
-def test_bounds_only_cut_and_are_settled(before, after, answer, ended):
+def test_bounds_only_cut_and_do_not_change_their_result(before, after, answer, ended):
     cursor = Cursor.at(before + after, len(before))
-    context = RuleContext(cursor=cursor, extent=extent(cursor, "python"))
+    context = RuleContext(cursor=cursor, extent=choose_extent(cursor, "python"))
     for rule in BOUNDS:
         passed = rule.apply(Candidate(answer, ended), context)
         assert answer.startswith(passed.text)
-        assert rule.apply(passed, context).text == passed.text or rule.name == "rest_of_line"
+        assert rule.apply(passed, context).text == passed.text or rule.name == "drop_repeated_rest"
 
 
 @given(CODE, CODE, CODE, CODE)
-def test_a_complete_answer_stays_what_it_is_whatever_follows(before, after, answer, more):
+def test_a_complete_answer_stays_complete_with_more_text(before, after, answer, more):
     cursor = Cursor.at(before + after, len(before))
-    postprocessor = Postprocessor(context=RuleContext(cursor=cursor, extent=extent(cursor, "python")))
+    postprocessor = Postprocessor(context=RuleContext(cursor=cursor, extent=choose_extent(cursor, "python")))
     if postprocessor.is_complete(answer):
         assert postprocessor.is_complete(answer + more)
 
 
 @given(CODE, CODE, CODE)
-def test_what_is_shown_holds_no_carriage_return_and_covers_one_line_at_most(before, after, answer):
+def test_shown_text_has_no_carriage_return_and_replaces_at_most_one_line(before, after, answer):
     cursor = Cursor.at(before + after, len(before))
-    postprocessor = Postprocessor(context=RuleContext(cursor=cursor, extent=extent(cursor, "python")))
-    processed = postprocessor.shape(answer, ended=True)
+    postprocessor = Postprocessor(context=RuleContext(cursor=cursor, extent=choose_extent(cursor, "python")))
+    processed = postprocessor.process(answer, ended=True)
     assert "\r" not in processed.text
     assert processed.replace_length <= len(cursor.line_after)
     assert processed.text.strip() or not processed.text

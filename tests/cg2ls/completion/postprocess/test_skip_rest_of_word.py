@@ -20,7 +20,7 @@ NOTHING_NEW = [
 
 
 @pytest.mark.parametrize(("art", "answer"), NOTHING_NEW)
-def test_the_rest_of_a_word_is_not_written_again(passes, art, answer):
+def test_text_that_only_repeats_the_rest_of_a_word_is_dropped(passes, art, answer):
     found = passes(RULE, art, answer, trigger="invoked")
     assert (found.text, found.replace_length) == ("", 0)
 
@@ -36,7 +36,7 @@ def test_the_rest_of_a_word_is_not_written_again(passes, art, answer):
         ("def g(a, r‸ecursive, dironly):\n", "ecursive=False, dironly):", "ecursive=False", 8),
     ],
 )
-def test_what_goes_on_behind_the_word_takes_its_place(passes, art, answer, text, replace_length):
+def test_text_that_continues_after_the_word_replaces_its_rest(passes, art, answer, text, replace_length):
     found = passes(RULE, art, answer, trigger="invoked")
     assert (found.text, found.replace_length) == (text, replace_length)
 
@@ -51,6 +51,6 @@ def test_what_goes_on_behind_the_word_takes_its_place(passes, art, answer, text,
         ("x = compu‸(order)\n", "te_total"),
     ],
 )
-def test_what_is_put_into_a_word_or_elsewhere_stays(passes, art, answer):
+def test_text_inserted_into_a_word_or_elsewhere_stays(passes, art, answer):
     found = passes(RULE, art, answer, trigger="invoked")
     assert (found.text, found.replace_length) == (answer, 0)

@@ -41,7 +41,7 @@ def test_nothing_follows_a_jump_in_its_block(passes, art, answer, shown):
 
 
 @pytest.mark.parametrize(("art", "answer"), ALIVE)
-def test_what_runs_stays(passes, art, answer):
+def test_code_that_runs_stays(passes, art, answer):
     extent = "line" if '"""' in art else "block"
     assert passes(RULE, art, answer, language="python", extent=extent).text == answer
 
@@ -78,5 +78,5 @@ def test_other_languages_are_left_alone(passes):
         ("x", False, ""),
     ],
 )
-def test_a_word_that_is_being_written_may_still_become_one_that_makes_sense(passes, answer, ended, shown):
+def test_an_incomplete_word_may_still_become_a_valid_one(passes, answer, ended, shown):
     assert passes(RULE, "    return\n    ‸\n", answer, language="python", ended=ended).text == shown

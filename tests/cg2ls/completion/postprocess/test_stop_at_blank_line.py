@@ -14,5 +14,5 @@ from cg2ls.completion.postprocess.stop_at_blank_line import RULE
         ("invoked", "a\n\nb\n\n\nc", "a\n\nb"),
     ],
 )
-def test_a_blank_line_ends_a_block_once_it_is_ended(passes, trigger, answer, shown):
+def test_a_blank_line_ends_a_block_after_its_line_end(passes, trigger, answer, shown):
     assert passes(RULE, "    ‸", answer, trigger=trigger).text == shown

@@ -20,5 +20,5 @@ from cg2ls.completion.postprocess.stop_at_dedent import RULE
         ("    ‸", "a\n\n    b", "a\n\n    b"),
     ],
 )
-def test_a_block_ends_where_its_indentation_does(passes, art, answer, shown):
+def test_a_block_ends_at_a_dedent(passes, art, answer, shown):
     assert passes(RULE, art, answer).text == shown

@@ -13,7 +13,7 @@ from cg2ls.completion.postprocess.stop_at_repeated_key import RULE
         ('x = {\n    "a": 1,\n    ‸\n}\n', '"b": 3,\n    "b": 4', '"b": 3,'),
     ],
 )
-def test_a_key_stands_once(passes, art, answer, shown):
+def test_an_answer_ends_before_a_repeated_key(passes, art, answer, shown):
     assert passes(RULE, art, answer).text == shown
 
 
@@ -29,5 +29,5 @@ def test_a_key_stands_once(passes, art, answer, shown):
         ("f('a', ‸)\n", "'a', 'a'"),
     ],
 )
-def test_what_is_no_second_entry_stays(passes, art, answer):
+def test_entries_with_new_keys_stay(passes, art, answer):
     assert passes(RULE, art, answer).text == answer

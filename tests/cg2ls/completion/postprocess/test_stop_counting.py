@@ -24,7 +24,7 @@ RUNAWAY = ", ".join(["'b': 2", *(f"'c': {number}" for number in range(3, 20))])
         ("".join(f"{100 - 10 * number}, " for number in range(10)), "100,"),
     ],
 )
-def test_an_answer_that_runs_away_counting_ends(passes, answer, shown):
+def test_an_answer_that_only_counts_ends(passes, answer, shown):
     assert passes(RULE, "x = {‸\n", answer).text == shown
 
 
@@ -42,7 +42,7 @@ def test_an_answer_that_runs_away_counting_ends(passes, answer, shown):
         "'a': 1, 'a': x, ",
     ],
 )
-def test_what_only_counts_a_little_stays(passes, answer):
+def test_short_counts_stay(passes, answer):
     assert passes(RULE, "x = {‸\n", answer).text == answer
 
 
@@ -50,7 +50,7 @@ def test_what_only_counts_a_little_stays(passes, answer):
     st.text(st.sampled_from(list("0123,'a:\n [)")), max_size=80),
     st.text(st.sampled_from("01,\n"), max_size=9),
 )
-def test_the_result_begins_the_answer_and_more_text_does_not_change_it(passes, answer, more):
+def test_the_result_is_a_prefix_and_more_text_does_not_change_it(passes, answer, more):
     shown = passes(RULE, "‸", answer, ended=False).text
     assert answer.startswith(shown)
     assert passes(RULE, "‸", shown).text == shown
@@ -58,7 +58,7 @@ def test_the_result_begins_the_answer_and_more_text_does_not_change_it(passes, a
         assert passes(RULE, "‸", answer + more, ended=False).text == shown
 
 
-def test_a_row_of_as_many_as_may_be_stays(passes):
+def test_a_row_of_the_maximum_length_stays(passes):
     row = "".join(f"{number}, " for number in range(MAX_COUNTED))
     assert passes(RULE, "x = [‸", row).text == row
     assert passes(RULE, "x = [‸", f"{row}{MAX_COUNTED}, ").text == "0,"

@@ -4,7 +4,7 @@ from cg2ls.completion.prompt.cursor import Cursor
 
 
 def at(art: str) -> Cursor:
-    """The cursor where the art has a ‸."""
+    """Return the cursor at the ‸ of cursor art."""
     return Cursor.at(art.replace("‸", ""), art.index("‸"))
 
 
@@ -15,24 +15,24 @@ def test_the_line_is_split_at_the_cursor():
 
 
 @pytest.mark.parametrize("end", ["\r\n", "\r", "\n"])
-def test_every_line_end_is_the_one_that_models_know(end):
+def test_line_ends_become_line_feeds(end):
     cursor = at(f"one{end}tw‸o{end}three")
     assert cursor.text == "one\ntwo\nthree"
     assert cursor.line_before == "tw"
 
 
-def test_between_the_halves_of_a_line_end_is_before_it():
+def test_between_carriage_return_and_line_feed_counts_as_before_both():
     cursor = Cursor.at("one\r\ntwo", 4)
     assert (cursor.text, cursor.offset) == ("one\ntwo", 3)
 
 
-def test_following_line_skips_blank_ones_and_may_be_missing():
+def test_following_line_skips_blank_lines_and_may_be_missing():
     assert at("a‸\n\n  \n  b  \nc").following_line == "  b"
     assert at("a‸\n \n").following_line == ""
 
 
 @pytest.mark.parametrize(
-    ("art", "mid_line", "suffix"),
+    ("art", "is_mid_line", "suffix"),
     [
         ("f(‸)\nnext", False, "next"),
         ('f("‸"):  \nnext', False, "next"),
@@ -41,7 +41,7 @@ def test_following_line_skips_blank_ones_and_may_be_missing():
         ("x = ‸ + 1\nnext", True, " + 1\nnext"),
     ],
 )
-def test_the_suffix_begins_behind_closers_but_before_code(art, mid_line, suffix):
+def test_the_suffix_begins_after_closers_but_before_code(art, is_mid_line, suffix):
     cursor = at(art)
-    assert cursor.mid_line is mid_line
+    assert cursor.is_mid_line is is_mid_line
     assert cursor.text[cursor.suffix_start :] == suffix

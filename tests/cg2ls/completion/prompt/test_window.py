@@ -1,7 +1,7 @@
 import pytest
 
 from cg2ls.completion.prompt.cursor import Cursor
-from cg2ls.completion.prompt.window import STEP_LINES, SUFFIX_LINES, choose_start, suffix_text
+from cg2ls.completion.prompt.window import MAX_SUFFIX_LINES, STEP_LINES, choose_start, cut_suffix
 
 
 def lines(count: int, width: int = 9) -> str:
@@ -21,27 +21,27 @@ def test_the_start_is_on_the_grid(encode, end_line):
     assert 375 <= end_line * 10 - start <= 750
 
 
-def test_lines_too_long_for_the_grid_take_a_finer_one(encode):
+def test_lines_too_long_for_the_grid_use_a_finer_one(encode):
     text = lines(40, width=199)
     start = choose_start(text, 39 * 200, 1000, encode)
     assert start % 200 == 0
     assert 375 <= 39 * 200 - start <= 750
 
 
-def test_a_line_too_long_for_the_room_is_cut(encode):
+def test_a_line_too_long_for_the_window_is_cut(encode):
     text = "x" * 50_000 + "\n"
     start = choose_start(text, len(text), 1000, encode)
     assert 0 < len(text) - start <= 1000
 
 
-def test_the_suffix_is_whole_lines_and_not_many():
+def test_the_suffix_is_a_limited_number_of_whole_lines():
     text = lines(500)
-    suffix = suffix_text(Cursor(text, 9), 100_000)
-    assert suffix == text[10 : 10 * (SUFFIX_LINES + 1)]
-    short = suffix_text(Cursor(text, 9), 10)
+    suffix = cut_suffix(Cursor(text, 9), 100_000)
+    assert suffix == text[10 : 10 * (MAX_SUFFIX_LINES + 1)]
+    short = cut_suffix(Cursor(text, 9), 10)
     assert short.endswith("\n")
     assert len(short) <= 80
 
 
-def test_blanks_are_no_suffix():
-    assert suffix_text(Cursor("x\n\n  \n", 1), 100) == ""
+def test_blanks_are_not_a_suffix():
+    assert cut_suffix(Cursor("x\n\n  \n", 1), 100) == ""

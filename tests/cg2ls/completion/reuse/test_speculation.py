@@ -1,4 +1,4 @@
-"""The next completion, worked out before anybody asks for it."""
+"""The next completion is prepared before it is requested."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from cg2ls.completion import DocumentSession
 from cg2ls.completion.prompt.cursor import Cursor
-from cg2ls.completion.reuse.speculation import accepted_states
+from cg2ls.completion.reuse.speculation import predict_cursors
 
 
 @pytest.mark.parametrize(
@@ -21,16 +21,16 @@ from cg2ls.completion.reuse.speculation import accepted_states
         ("\tif ‸\n", "a:", 0, ["\tif a:‸\n", "\tif a:\n\t\t‸\n"]),
     ],
 )
-def test_what_the_document_may_look_like_next(art, text, replace_length, states):
+def test_accepting_and_enter_are_predicted(art, text, replace_length, states):
     cursor = Cursor.at(art.replace("‸", ""), art.index("‸"))
     found = [
         f"{state.text[: state.offset]}‸{state.text[state.offset :]}"
-        for state in accepted_states(cursor, text, replace_length, "python")
+        for state in predict_cursors(cursor, text, replace_length, "python")
     ]
     assert found == states
 
 
-def test_what_comes_after_an_accepted_completion_is_there_at_once(scripted):
+def test_the_completion_after_an_accepted_one_is_known(scripted):
     engine = scripted("1\n")
     session = DocumentSession(engine, "python")
     shown = session.complete("x = \n", 4)
@@ -43,22 +43,22 @@ def test_what_comes_after_an_accepted_completion_is_there_at_once(scripted):
     assert len(engine.requests) == ran
 
 
-def test_it_stops_when_told_to_and_leaves_no_trace(scripted):
+def test_speculation_stops_on_request_and_keeps_the_anchor(scripted):
     engine = scripted("1\n")
     session = DocumentSession(engine, "python")
     shown = session.complete("x = \n", 4)
     session.speculate("x = \n", 4, shown, stop=lambda: True)
     assert len(engine.requests) == 1
-    anchor = session._anchor
+    anchor = session._prompts.anchor
     session.speculate("x = \n", 4, shown)
-    assert session._anchor is anchor
+    assert session._prompts.anchor is anchor
 
 
-def test_what_is_known_is_told_without_running_the_model(scripted):
+def test_known_completions_are_found_without_running_the_model(scripted):
     engine = scripted("foo()\n")
     session = DocumentSession(engine, "python")
-    assert session.known("x = \n", 4) is None
+    assert session.find_known("x = \n", 4) is None
     session.complete("x = \n", 4)
-    assert session.known("x = f\n", 5).text == "oo()"
-    assert session.known("x = 1;\n", 6).reason == "silent"
+    assert session.find_known("x = f\n", 5).text == "oo()"
+    assert session.find_known("x = 1;\n", 6).reason == "silent"
     assert len(engine.requests) == 1

@@ -1,4 +1,4 @@
-"""A suggestion that is typed on needs no model, and leads to the same document."""
+"""Typing on of a suggestion needs no model and leads to the same document."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def cursor_at(art: str) -> Cursor:
 
 def cache_of(art: str, text: str, replace_length: int = 0, trigger: str = "automatic") -> TypedThrough:
     cache = TypedThrough()
-    cache.add(Suggestion.made(cursor_at(art), text, replace_length, trigger, -1.0))
+    cache.add(Suggestion.at(cursor_at(art), text, replace_length, trigger, -1.0))
     return cache
 
 
@@ -50,7 +50,9 @@ def accepted(cursor: Cursor, text: str, replace_length: int) -> str:
         ("x = 1‸\n", "", 0, "x = 1‸\n", "", 0),
     ],
 )
-def test_what_is_left(made_at, text, replace_length, asked_at, rest, covers_then):
+def test_typed_prefix_returns_remaining_suggestion(
+    made_at, text, replace_length, asked_at, rest, covers_then
+):
     found = cache_of(made_at, text, replace_length).find(cursor_at(asked_at), "automatic")
     assert found is not None
     assert (found.text, found.replace_length) == (rest, covers_then)
@@ -69,11 +71,11 @@ def test_what_is_left(made_at, text, replace_length, asked_at, rest, covers_then
         ("x = ‸\n", "f(\n    a", "x = f(‸)\n"),
     ],
 )
-def test_what_does_not_fit_is_asked_anew(made_at, text, asked_at):
+def test_text_that_differs_from_the_suggestion_returns_nothing(made_at, text, asked_at):
     assert cache_of(made_at, text).find(cursor_at(asked_at), "automatic") is None
 
 
-def test_who_asks_by_hand_gets_more_than_what_came_by_itself():
+def test_automatic_suggestions_do_not_answer_requests_by_hand():
     assert cache_of("x = ‸", "a", trigger="automatic").find(cursor_at("x = ‸"), "invoked") is None
     assert cache_of("x = ‸", "a", trigger="invoked").find(cursor_at("x = ‸"), "automatic") is not None
 
@@ -83,7 +85,7 @@ def test_accepting_the_rest_gives_what_accepting_at_once_would(before, after, te
     cursor = Cursor.at(before + after, len(before))
     replace_length = data.draw(st.integers(0, len(cursor.line_after)))
     cache = TypedThrough()
-    cache.add(Suggestion.made(cursor, text, replace_length, "automatic", -1.0))
+    cache.add(Suggestion.at(cursor, text, replace_length, "automatic", -1.0))
     typed = text[: data.draw(st.integers(0, len(text)))]
     now = Cursor.at(before + typed + after, len(before + typed))
     found = cache.find(now, "automatic")
@@ -98,11 +100,11 @@ CLOSED = {"(": ")", "[": "]", "{": "}", '"': '"'}
 
 
 @given(st.sampled_from(['f(a, "b")', "[x, (y)]", '{"a": [1]}', "g(h(i)) + j[0]", 'f("a", [b])']), st.data())
-def test_with_an_editor_that_closes_brackets_too(text, data):
-    """Types the suggestion as such an editor takes it: closers are put in, and stepped over."""
+def test_accepting_the_remaining_part_works_with_an_editor_that_closes_brackets(text, data):
+    """Type the suggestion in an editor that inserts closers and steps over them."""
     session_text, offset = "x = \nnext\n", 4
     cache = TypedThrough()
-    cache.add(Suggestion.made(Cursor.at(session_text, offset), text, 0, "automatic", -1.0))
+    cache.add(Suggestion.at(Cursor.at(session_text, offset), text, 0, "automatic", -1.0))
     for char in text[: data.draw(st.integers(0, len(text) - 1))]:
         if session_text[offset : offset + 1] == char and char in ')]}"':
             offset += 1
@@ -128,7 +130,7 @@ def test_typing_on_and_back_runs_the_model_once(scripted):
     assert len(engine.requests) == 1
 
 
-def test_a_silence_does_not_take_away_what_is_shown(scripted):
+def test_a_suppression_does_not_remove_a_shown_suggestion(scripted):
     session = DocumentSession(scripted("\n  a();\n  b();\n}\n"), "javascript")
     session.complete("f() {\n", 5)
     found = session.complete("f() {\n  a();\n", 12)
@@ -142,7 +144,7 @@ def test_offsets_of_the_rest_count_the_documents_own_line_ends(scripted):
     assert (found.text, found.replace_end_offset, found.source) == ("):", 7, "typed_through")
 
 
-def test_the_rest_of_what_fits_no_more_is_the_engines_guess(scripted):
+def test_the_rest_of_a_suggestion_that_no_longer_fits_is_a_draft_hint(scripted):
     engine = scripted("foo(alpha, beta)\n")
     session = DocumentSession(engine, "python")
     session.complete("x = \n", 4)

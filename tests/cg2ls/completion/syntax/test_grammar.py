@@ -1,4 +1,4 @@
-"""Grammars are there, without a network, and only once they are needed."""
+"""Grammars load without a network, and only when they are needed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from cg2ls.completion.syntax.grammar import WHEELS, grammar_of
+from cg2ls.completion.syntax.grammar import WHEELS, load_grammar
 
 WHOLE = {
     "c": "int f(int a) { return a; }\n",
@@ -34,10 +34,10 @@ import cg2ls.server.app
 def forbidden(*_, **__):
     raise AssertionError("a socket was opened")
 socket.socket = socket.create_connection = forbidden
-from cg2ls.completion.syntax.grammar import WHEELS, grammar_of
+from cg2ls.completion.syntax.grammar import WHEELS, load_grammar
 assert not any(name.startswith("tree_sitter") for name in sys.modules)
 for language in WHEELS:
-    assert grammar_of(language).parses("")
+    assert load_grammar(language).parses("")
 assert "tree_sitter_python" in sys.modules
 """
 
@@ -49,7 +49,7 @@ def test_every_grammar_parses_with_sockets_forbidden_and_is_imported_late():
 
 @pytest.mark.parametrize("language", WHEELS)
 def test_whole_code_parses_and_broken_code_does_not(language):
-    grammar = grammar_of(language)
+    grammar = load_grammar(language)
     assert grammar.parses(WHOLE[language])
     assert not grammar.parses(WHOLE[language] + "f(((\n")
 
@@ -64,17 +64,17 @@ def test_whole_code_parses_and_broken_code_does_not(language):
     ],
 )
 def test_dialects_and_pieces_of_classes(language, code):
-    assert grammar_of(language).parses(code)
+    assert load_grammar(language).parses(code)
 
 
 @pytest.mark.parametrize("language", ["", "plaintext", "markdown"])
 def test_a_language_without_a_grammar_has_none(language):
-    assert grammar_of(language) is None
+    assert load_grammar(language) is None
 
 
-def test_a_wheel_that_is_not_installed_is_no_error(monkeypatch):
+def test_a_wheel_that_is_not_installed_means_no_grammar(monkeypatch):
     monkeypatch.setitem(WHEELS, "python", WHEELS["python"].__class__("tree_sitter_not_there"))
-    assert grammar_of("python") is None
+    assert load_grammar("python") is None
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_a_wheel_that_is_not_installed_is_no_error(monkeypatch):
         ("x = ab‸\n", "identifier"),
     ],
 )
-def test_kinds_at(code, kind):
-    kinds = grammar_of("python").kinds_at(code.replace("‸", ""), code.index("‸"))
+def test_node_types_at(code, kind):
+    kinds = load_grammar("python").node_types_at(code.replace("‸", ""), code.index("‸"))
     assert kind in kinds
     assert kinds[-1] == "module"

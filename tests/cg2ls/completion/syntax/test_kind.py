@@ -1,8 +1,8 @@
 import pytest
 
 from cg2ls.completion.prompt.cursor import Cursor
-from cg2ls.completion.syntax import grammar_of
-from cg2ls.completion.syntax.kind import kind_at
+from cg2ls.completion.syntax.grammar import load_grammar
+from cg2ls.completion.syntax.kind import find_kind
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,6 @@ from cg2ls.completion.syntax.kind import kind_at
         ("a‸\n", "plaintext", "code"),
     ],
 )
-def test_what_the_cursor_stands_in(art, language, kind):
+def test_the_kind_of_text_at_the_cursor(art, language, kind):
     cursor = Cursor.at(art.replace("‸", ""), art.index("‸"))
-    assert kind_at(cursor, grammar_of(language)) == kind
+    assert find_kind(cursor, load_grammar(language)) == kind

@@ -1,4 +1,4 @@
-"""What is parsed: enough, cut between definitions, and not more in a long file."""
+"""The region that is parsed is cut between definitions and limited in a long file."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cg2ls.completion.prompt.cursor import Cursor
-from cg2ls.completion.syntax.region import REACH, region_of
+from cg2ls.completion.syntax.region import MAX_REGION_LINES, find_region
 
 
 def at(art: str) -> Cursor:
@@ -18,53 +18,53 @@ def at(art: str) -> Cursor:
     st.text(st.sampled_from(list("ab \n(")), max_size=80),
 )
 def test_a_short_document_is_its_own_region(before, after):
-    region = region_of(Cursor.at(before + after, len(before)))
+    region = find_region(Cursor.at(before + after, len(before)))
     assert region.with_text("") == before + after
     assert region.with_text("x") == before + "x" + after
 
 
-def test_a_long_document_is_cut_where_something_begins():
+def test_a_long_document_is_cut_where_a_definition_begins():
     functions = "".join(f"def f{number}():\n    return {number}\n\n\n" for number in range(400))
     middle = functions.index("return 200") + len("return ")
-    region = region_of(Cursor.at(functions, middle))
+    region = find_region(Cursor.at(functions, middle))
     assert region.above.startswith("def f")
     assert region.line_before == "    return "
-    assert region.above.count("\n") <= REACH
-    assert region.below.count("\n") <= REACH
+    assert region.above.count("\n") <= MAX_REGION_LINES
+    assert region.below.count("\n") <= MAX_REGION_LINES
     assert region.below.rstrip().split("\n")[-1].startswith("    return")
 
 
-def test_inside_of_a_large_class_it_is_cut_between_methods():
+def test_a_large_class_is_cut_between_methods():
     methods = "".join(f"    def f{number}(self):\n        return {number}\n\n" for number in range(400))
     text = f"class A:\n{methods}\n\nx = 1\n"
-    region = region_of(Cursor.at(text, text.index("return 200")))
+    region = find_region(Cursor.at(text, text.index("return 200")))
     assert region.above.startswith("    def f")
     assert "x = 1" not in region.below
 
 
-def test_the_line_can_be_left_out():
-    region = region_of(at("if a:\n    b = ‸\n    c\n"))
+def test_the_cursors_line_can_be_replaced_by_a_filler():
+    region = find_region(at("if a:\n    b = ‸\n    c\n"))
     assert region.without_line("pass") == "if a:\n    pass\n    c\n"
     assert not region.holds_deeper_line_below
-    assert region_of(at("if a‸\n\n    b\n")).holds_deeper_line_below
+    assert find_region(at("if a‸\n\n    b\n")).holds_deeper_line_below
 
 
 def test_the_closest_piece_is_a_function():
     functions = "".join(f"def f{number}():\n    return {number}\n\n\n" for number in range(400))
-    closest = region_of(Cursor.at(functions, functions.index("200\n"))).closest
+    closest = find_region(Cursor.at(functions, functions.index("200\n"))).closest
     assert closest.with_text("") == "def f200():\n    return 200\n\n"
 
 
-def test_what_only_goes_on_is_no_piece_of_its_own():
+def test_continuations_belong_to_their_statement():
     text = "a = 1\nif a:\n    b\nelse:\n    c = ‸\nd = 2\n"
-    assert region_of(at(text)).closest.with_text("") == "if a:\n    b\nelse:\n    c = "
+    assert find_region(at(text)).closest.with_text("") == "if a:\n    b\nelse:\n    c = "
 
 
 @given(
     st.text(st.sampled_from(list("ab \n(")), max_size=80),
     st.text(st.sampled_from(list("ab \n(")), max_size=80),
 )
-def test_the_closest_piece_is_a_piece_of_the_region(before, after):
-    region = region_of(Cursor.at(before + after, len(before)))
+def test_the_closest_piece_is_part_of_the_region(before, after):
+    region = find_region(Cursor.at(before + after, len(before)))
     assert region.above.endswith(region.closest.above)
     assert region.below.startswith(region.closest.below)

@@ -1,4 +1,4 @@
-"""Parsing from an earlier tree says what parsing anew says."""
+"""Parsing from an earlier tree gives the result of parsing from scratch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tree_sitter import Parser
 
-from cg2ls.completion.syntax.grammar import WHEELS, _language
+from cg2ls.completion.syntax.grammar import WHEELS, _load_language
 from cg2ls.completion.syntax.trees import Trees
 
 PYTHON = '''class Café:
@@ -65,43 +65,43 @@ PIECES = [
 
 def parser(language):
     wheel = WHEELS[language]
-    return Parser(_language(wheel.module, wheel.function))
+    return Parser(_load_language(wheel.module, wheel.function))
 
 
 @pytest.mark.parametrize(("language", "code"), [("python", PYTHON), ("javascript", JAVASCRIPT)])
 @settings(max_examples=150, deadline=None)
 @given(data=st.data())
-def test_every_version_is_as_sound_as_if_it_were_parsed_anew(language, code, data):
+def test_incremental_parsing_gives_the_result_of_parsing_from_scratch(language, code, data):
     trees, anew = Trees(parser(language)), parser(language)
-    assert trees.sound(code.encode())
+    assert trees.parses(code.encode())
     for _ in range(data.draw(st.integers(1, 6))):
         start = data.draw(st.integers(0, len(code)))
         end = min(len(code), start + data.draw(st.sampled_from([0, 0, 0, 1, 5, 40])))
         edited = code[:start] + data.draw(st.sampled_from(PIECES)) + code[end:]
         whole = anew.parse(edited.encode()).root_node
-        assert trees.sound(edited.encode()) is not whole.has_error
-        assert str(trees.tree(edited.encode()).root_node) == str(whole) or whole.has_error
+        assert trees.parses(edited.encode()) is not whole.has_error
+        assert str(trees.parse(edited.encode()).root_node) == str(whole) or whole.has_error
         if data.draw(st.booleans()):
             code = edited
 
 
-def test_code_without_anything_in_common_is_parsed_too():
+def test_code_without_common_parts_is_parsed():
     trees = Trees(parser("python"))
-    assert trees.sound(PYTHON.encode())
-    assert trees.sound(b"")
-    assert trees.sound(b"y = 1\n")
-    assert not trees.sound(b"y = (\n")
-    assert trees.sound(b"y = 1\n")
+    assert trees.parses(PYTHON.encode())
+    assert trees.parses(b"")
+    assert trees.parses(b"y = 1\n")
+    assert not trees.parses(b"y = (\n")
+    assert trees.parses(b"y = 1\n")
 
 
-def test_nothing_is_kept_of_versions_that_are_over():
+def test_earlier_versions_take_no_memory():
     trees = Trees(parser("python"))
-    trees.sound(PYTHON.encode())
+    trees.parses(PYTHON.encode())
     tracemalloc.start()
     try:
         for number in range(600):
-            trees.sound(f"{PYTHON}x = {number}\n".encode())
-            trees.sound(f"{PYTHON}x = (\n{number}".encode())
+            trees.parses(f"{PYTHON}x = {number}\n".encode())
+            trees.parses(f"{PYTHON}x = (\n{number}".encode())
             if number == 100:
                 before = tracemalloc.get_traced_memory()[0]
         assert tracemalloc.get_traced_memory()[0] - before < 50_000

@@ -1,9 +1,9 @@
 import pytest
 
 from cg2ls.completion.prompt.cursor import Cursor
-from cg2ls.completion.syntax import grammar_of
-from cg2ls.completion.syntax.kind import kind_at
-from cg2ls.completion.trigger.extent import extent
+from cg2ls.completion.syntax.grammar import load_grammar
+from cg2ls.completion.syntax.kind import find_kind
+from cg2ls.completion.trigger.extent import choose_extent
 
 
 @pytest.mark.parametrize(
@@ -29,4 +29,4 @@ from cg2ls.completion.trigger.extent import extent
 )
 def test_extent(art, language, expected):
     cursor = Cursor.at(art.replace("‸", ""), art.index("‸"))
-    assert extent(cursor, language, lambda: kind_at(cursor, grammar_of(language))) == expected
+    assert choose_extent(cursor, language, lambda: find_kind(cursor, load_grammar(language))) == expected

@@ -1,4 +1,4 @@
-"""When nothing is shown, and why: one row a case."""
+"""When nothing is shown, and why: one row per case."""
 
 from dataclasses import replace
 
@@ -6,9 +6,9 @@ import pytest
 
 from cg2ls.completion import CompletionOptions
 from cg2ls.completion.prompt.cursor import Cursor
-from cg2ls.completion.syntax import grammar_of
-from cg2ls.completion.syntax.kind import kind_at
-from cg2ls.completion.trigger.suppression import LONGEST_LINE, Asked, suppression
+from cg2ls.completion.syntax.grammar import load_grammar
+from cg2ls.completion.syntax.kind import find_kind
+from cg2ls.completion.trigger.suppression import MAX_LINE_BEFORE_CHARS, TriggerContext, find_suppression
 
 DEFAULTS = CompletionOptions()
 OFF = CompletionOptions(enable=False)
@@ -40,7 +40,7 @@ TABLE = [
     ("x = 'abc ‸'\n", "python", "automatic", QUIET, None),
     ("# abc ‸\n", "python", "automatic", DEFAULTS, None),
     ("# abc ‸\n", "python", "invoked", QUIET, None),
-    ("x" * (LONGEST_LINE + 1) + "‸", "python", "automatic", DEFAULTS, "long_line"),
+    ("x" * (MAX_LINE_BEFORE_CHARS + 1) + "‸", "python", "automatic", DEFAULTS, "long_line"),
 ]
 
 
@@ -48,25 +48,29 @@ TABLE = [
 def test_silence(art, language, trigger, options, name):
     cursor = Cursor.at(art.replace("‸", ""), art.index("‸"))
     known = ("python", "javascript")
-    asked = Asked(
+    asked = TriggerContext(
         cursor=cursor,
         language=language,
-        known=known,
+        known_languages=known,
         trigger=trigger,
         options=options,
-        kind=lambda: kind_at(cursor, grammar_of(language)),
+        kind_of=lambda: find_kind(cursor, load_grammar(language)),
     )
-    found = suppression(asked)
+    found = find_suppression(asked)
     assert (found and found.name) == name
     if found is not None:
-        assert found.says.endswith(".")
+        assert found.message.endswith(".")
         off = replace(options, disabled_rules=frozenset({name}))
-        assert suppression(replace(asked, options=off)) is None
+        assert find_suppression(replace(asked, options=off)) is None
 
 
-def test_a_model_that_does_not_say_its_languages_answers_in_every_one():
+def test_a_model_without_a_list_of_languages_answers_in_all():
     cursor = Cursor.at("x = ", 4)
     assert (
-        suppression(Asked(cursor=cursor, language="c", known=(), trigger="automatic", options=DEFAULTS))
+        find_suppression(
+            TriggerContext(
+                cursor=cursor, language="c", known_languages=(), trigger="automatic", options=DEFAULTS
+            )
+        )
         is None
     )

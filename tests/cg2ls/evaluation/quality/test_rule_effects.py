@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from cg2ls.completion import CompletionOptions
-from cg2ls.completion.switches import SWITCHES
+from cg2ls.completion.postprocess.rule_names import CURRENT_NAMES
+from cg2ls.completion.session import DISABLEABLE_RULES
 from cg2ls.evaluation.quality.headless_editor import Editor
 from cg2ls.evaluation.quality.judge import judge
 from cg2ls.evaluation.quality.positions import sample
@@ -25,7 +26,7 @@ def found(tiny_engine, shop):
 def test_the_numbers_are_those_of_two_settings(found, tiny_engine, shop):
     """Asking everywhere without a rule gives what `effects` says, which asks only where it changed something."""
     assert found.without
-    for name in SWITCHES - {"typed_through", "parses"}:
+    for name in DISABLEABLE_RULES - {"typed_through", "keep_parsable"}:
         editor = Editor(tiny_engine, replace(OPTIONS, disabled_rules=OPTIONS.disabled_rules | {name}))
         for number, position in enumerate(sample([shop], 40)):
             answer = ask_first(editor, position)
@@ -35,8 +36,11 @@ def test_the_numbers_are_those_of_two_settings(found, tiny_engine, shop):
 
 def test_shares_with_and_without(found):
     report = found.to_json()
-    assert report.keys() == found.without.keys() <= SWITCHES
-    for name, rule in report.items():
+    assert found.without.keys() <= DISABLEABLE_RULES
+    assert {CURRENT_NAMES.get(key, key) for key in report} == found.without.keys()
+    for key, rule in report.items():
+        name = CURRENT_NAMES.get(key, key)
+        assert rule["rule"] == name
         assert rule["changed"] == pytest.approx(len(found.without[name]) / 40, abs=1e-4)
         wrong = rule["shown_wrong"]
         low, high = wrong["difference"]

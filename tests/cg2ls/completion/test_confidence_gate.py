@@ -1,4 +1,4 @@
-"""How sure is sure enough."""
+"""The confidence of answers, and the gate."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cg2ls.completion.confidence import LEAST_CONFIDENCE, Gate
+from cg2ls.completion.confidence_gate import MIN_CONFIDENCE, ConfidenceGate
 from cg2ls.engine.request import Step
 
 TOKENS = st.lists(st.tuples(st.binary(max_size=4), st.floats(-20, 0)), max_size=12)
 
 
-def taken(steps, forced=b"", least=LEAST_CONFIDENCE):
-    gate = Gate(forced, least)
+def taken(steps, forced=b"", least=MIN_CONFIDENCE):
+    gate = ConfidenceGate(forced, least)
     for data, logprob in steps:
         gate.take(Step(0, data, logprob))
     return gate
@@ -41,14 +41,14 @@ def test_the_confidence_of_an_answer(forced, steps, confidence):
 
 
 @given(TOKENS, st.binary(max_size=5), st.floats(0, 1))
-def test_what_is_unsure_stays_so_and_what_was_sure_before_it_is_known(steps, forced, least):
+def test_confidence_never_rises_and_sure_bytes_never_shrink(steps, forced, least):
     gates = [taken(steps[:count], forced, least) for count in range(len(steps) + 1)]
     for earlier, later in pairwise(gates):
         assert later.confidence <= earlier.confidence
-        assert not later.sure or earlier.sure or not earlier._bytes
+        assert not later.is_sure or earlier.is_sure or not earlier._length
         assert later.sure_bytes >= earlier.sure_bytes
 
 
 @given(TOKENS)
-def test_a_threshold_of_none_lets_everything_pass(steps):
-    assert taken(steps, least=0.0).sure
+def test_a_threshold_of_zero_accepts_everything(steps):
+    assert taken(steps, least=0.0).is_sure

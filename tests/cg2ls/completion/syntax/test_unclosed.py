@@ -1,6 +1,23 @@
 import pytest
 
-from cg2ls.completion.syntax.strings import open_string
+from cg2ls.completion.syntax.unclosed import find_open_string, find_unbalanced
+
+
+@pytest.mark.parametrize(
+    ("code", "opened", "unopened"),
+    [
+        ("f(a, [b])", (), ()),
+        ("f(a, [", (1, 5), ()),
+        ("a)]", (), (1, 2)),
+        ("')' (", (4,), ()),
+        ("don't (", (6,), ()),
+        ("'a\n(", (3,), ()),
+        (r"'\')' )", (), (6,)),
+    ],
+)
+def test_unbalanced_brackets_are_found(code, opened, unopened):
+    found = find_unbalanced(code)
+    assert (found.open, found.unopened) == (opened, unopened)
 
 
 @pytest.mark.parametrize(
@@ -22,6 +39,6 @@ from cg2ls.completion.syntax.strings import open_string
         ('"""a', "javascript", (2, '"')),
     ],
 )
-def test_the_open_string(code, language, found):
-    string = open_string(code, language)
+def test_open_strings_are_found(code, language, found):
+    string = find_open_string(code, language)
     assert (string and (string.offset, string.quote)) == found

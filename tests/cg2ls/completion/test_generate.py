@@ -1,4 +1,4 @@
-"""Several completions of one place."""
+"""Several completions at one cursor."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cg2ls.engine.request import Step
 
 @dataclass
 class Choosing:
-    """An engine that writes one answer, and others when several are asked for."""
+    """An engine that writes one answer, and others if several are requested."""
 
     scripted: object
     answers: list[str]
@@ -40,42 +40,42 @@ def choose(scripted):
 
 
 def shown(found):
-    return [found.text, *(each.text for each in found.others)]
+    return [found.text, *(each.text for each in found.alternatives)]
 
 
 TEXT = "total = \n"
 
 
-def ask(session, count=3, text=TEXT, mode="invoked"):
-    return shown(session.complete(text, text.index("\n"), mode, count=count))
+def ask(session, count=3, text=TEXT, trigger="invoked"):
+    return shown(session.complete(text, text.index("\n"), trigger, count=count))
 
 
-def test_the_first_is_the_likeliest_and_the_others_follow_by_how_likely_they_are(choose):
+def test_alternatives_are_ordered_by_likelihood(choose):
     _, session = choose("price", "cost", "sum(prices)")
     assert ask(session) == ["price", "cost", "sum(prices)"]
 
 
-def test_none_is_there_twice_and_none_is_empty(choose):
+def test_alternatives_are_distinct_and_not_empty(choose):
     _, session = choose("a + b", "a + b", "a  +  b", "", "c", "c")
     assert ask(session) == ["a + b", "c"]
 
 
-def test_a_mere_beginning_of_another_is_left_out(choose):
+def test_the_beginning_of_another_alternative_is_left_out(choose):
     _, session = choose("sum(a)", "su", "cost + 1", "cost")
     assert ask(session, 5) == ["sum(a)", "cost + 1"]
 
 
-def test_all_pass_the_same_rules(choose):
+def test_alternatives_pass_the_same_rules(choose):
     _, session = choose("f(a)", "f(b)\nmore", "g(c))\n", "= = d\n")
     assert ask(session, 5) == ["f(a)", "f(b)", "g(c)"]
 
 
-def test_where_the_likeliest_is_nothing_another_takes_its_place(choose):
+def test_an_empty_first_answer_is_replaced_by_an_alternative(choose):
     _, session = choose("", "cost")
     assert ask(session) == ["cost"]
 
 
-def test_they_are_sampled(choose):
+def test_alternatives_are_sampled_from_the_same_prompt(choose):
     engine, session = choose("price", "cost")
     ask(session)
     assert engine.request.temperature > 0
@@ -83,13 +83,13 @@ def test_they_are_sampled(choose):
     assert engine.count > 2
 
 
-def test_who_types_is_given_one_and_nothing_is_sampled(choose):
+def test_typing_samples_no_alternatives(choose):
     engine, session = choose("price", "cost")
-    assert ask(session, count=1, mode="automatic") == ["price"]
+    assert ask(session, count=1, trigger="automatic") == ["price"]
     assert engine.asked == 0
 
 
-def test_any_of_them_may_be_typed_on_without_the_model(choose):
+def test_each_alternative_can_be_typed_on_without_the_model(choose):
     engine, session = choose("price", "cost + 1")
     ask(session)
     text = "total = cost\n"
@@ -97,13 +97,13 @@ def test_any_of_them_may_be_typed_on_without_the_model(choose):
     assert len(engine.requests) == 1
 
 
-def test_asked_again_they_are_there_without_the_model(choose):
+def test_a_repeated_request_needs_no_model(choose):
     engine, session = choose("price", "cost")
     assert ask(session) == ask(session) == ["price", "cost"]
     assert (len(engine.requests), engine.asked) == (1, 1)
 
 
-def test_an_engine_that_cannot_sample_gives_one(scripted):
+def test_an_engine_without_sampling_gives_no_alternatives(scripted):
     assert ask(DocumentSession(scripted("price"), "python")) == ["price"]
 
 
@@ -113,4 +113,4 @@ def test_a_cancelled_request_keeps_nothing(choose):
     engine.candidates = lambda *_: stopped.append(True) or []
     found = session.complete(TEXT, TEXT.index("\n"), "invoked", lambda: bool(stopped), count=3)
     assert found.reason == "stopped"
-    assert session.known(TEXT, TEXT.index("\n")) is None
+    assert session.find_known(TEXT, TEXT.index("\n")) is None

@@ -1,0 +1,83 @@
+"""Estimate how likely an answer is right, and end answers that are not sure enough to be shown automatically.
+
+The probability that a line is the one the user wants is estimated from the log-probabilities of its tokens, in nats,
+including the line end:
+
+    confidence = 1 / (1 + exp(-(BIAS + SCALE * sum)))
+
+A first token that contains typed characters of a word is left out of the sum. The model did not see these characters,
+so their share of the log-probability says nothing about the rest. Other gates use the first token or the mean of all
+tokens (IntelliCode's logs show two thresholds of that kind); docs/completion.md compares them.
+
+With a prior (the workspace's memory) the log-probabilities are those after mixing. Their meaning stays the same: text
+shown with a confidence of 0.5 is right about half of the time, with or without a prior. But a prior moves far more
+lines to middle confidences, so at the same threshold more wrong lines would be shown. Therefore the threshold with a
+prior is higher, chosen so that no more places show wrong text than without one (docs/memory.md has the measurement).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cg2ls.engine.request import Step
+
+CONFIDENCE = "confidence"
+"""Name of the gate in `disabled_rules` and in results."""
+
+CONFIDENCE_SCALE = 1.4
+CONFIDENCE_BIAS = 1.25
+"""Fitted on 2,714 places in Python files with the shipped model (docs/completion.md)."""
+
+MIN_CONFIDENCE = 0.1
+"""Measured threshold: text with a lower confidence is nearly always wrong."""
+
+MIN_CONFIDENCE_WITH_PRIOR = 0.35
+"""Measured threshold if there is a prior."""
+
+
+class ConfidenceGate:
+    """Running confidence of an answer, and the part of the answer that is sure enough.
+
+    Args:
+        forced: bytes that the answer must begin with because they were typed already.
+        min_confidence: threshold; 0 accepts everything.
+
+    Attributes:
+        is_sure: whether the confidence has reached the threshold after every token so far.
+        sure_bytes: length of the sure part of the answer, without the forced bytes.
+    """
+
+    def __init__(self, forced: bytes, min_confidence: float) -> None:
+        self._forced = forced
+        self._min_confidence = min_confidence
+        self._logprob_sum = 0.0
+        self._length = 0
+        self.sure_bytes = 0
+        self.is_sure = True
+
+    @property
+    def confidence(self) -> float:
+        """Confidence of all tokens so far."""
+        exponent = -(CONFIDENCE_BIAS + CONFIDENCE_SCALE * self._logprob_sum)
+        return 1 / (1 + math.exp(min(700.0, exponent)))
+
+    def take(self, step: Step) -> bool:
+        """Add the next token.
+
+        Returns:
+            Whether the answer is still sure enough. Once it is not, it never is again.
+        """
+        if not self._contains_typed_bytes(step):
+            self._logprob_sum += step.logprob
+        self._length += len(step.data)
+        self.is_sure = self.is_sure and self.confidence >= self._min_confidence
+        if self.is_sure:
+            self.sure_bytes = max(0, self._length - len(self._forced))
+        return self.is_sure
+
+    def _contains_typed_bytes(self, step: Step) -> bool:
+        """Return whether a token contains typed bytes other than the blank before a word."""
+        remaining = self._forced[self._length :]
+        return bool(remaining.strip()) or (bool(remaining) and not step.data.strip())
