@@ -17,20 +17,16 @@ from cg2ls.completion.scheduler import Scheduler
 from cg2ls.completion.trigger.debounce import Debounce
 from cg2ls.server import (
     commands,
-    configuration,
-    copilot_messages,
     inline_completion,
     lifecycle,
     logs,
-    notebook_sync,
     repository_memory,
     status,
     sync,
 )
 from cg2ls.server.documents import Documents
 from cg2ls.server.failures import AnswerError, Failures
-from cg2ls.server.model_loading import begin_loading
-from cg2ls.server.models import Model, Models, Opener, open_folder
+from cg2ls.server.models import Model, Models, Opener, begin_loading, open_folder
 from cg2ls.server.prompt_context import PromptContextProvider
 from cg2ls.server.protocol import Protocol
 from cg2ls.server.repository_memory import RepositoryMemory
@@ -78,7 +74,7 @@ class Server(LanguageServer):
             "cg2ls",
             __version__,
             text_document_sync_kind=types.TextDocumentSyncKind.Incremental,
-            notebook_document_sync=notebook_sync.SYNC,
+            notebook_document_sync=sync.SYNC,
             protocol_cls=Protocol,
         )
         self.settings = settings
@@ -98,20 +94,12 @@ class Server(LanguageServer):
         self.memory = RepositoryMemory(self)
         self.prompt_context = PromptContextProvider(self)
         self.wants_status = self.wants_copilot_status = False
-        for feature in (
-            *(
-                lifecycle,
-                configuration,
-                sync,
-                notebook_sync,
-                inline_completion,
-                status,
-                commands,
-                copilot_messages,
-            ),
-            repository_memory,
+        for register in (
+            *(lifecycle.register, lifecycle.register_configuration, sync.register, sync.register_notebooks),
+            *(inline_completion.register, status.register, commands.register, status.register_copilot),
+            repository_memory.register,
         ):
-            feature.register(self)
+            register(self)
 
     def run(self, over: Callable[[Server], None]) -> int:
         """Serves one client over a transport of `cg2ls.server.transport` until it leaves.

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
-from cg2ls.server.completer import Place, place_of
-from cg2ls.server.reply import contain, reply
+from cg2ls.server.completer import Place, contain, place_of, reply
 
 if TYPE_CHECKING:
     from cg2ls.completion import Completion

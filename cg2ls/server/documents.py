@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from lsprotocol import types
 
 from cg2ls.errors import Cg2Error
 from cg2ls.server.lines import Lines, join_surrogates, split_lines
 from cg2ls.server.notebooks import Notebooks
-from cg2ls.server.positions import Encoding, index_in, units
 from cg2ls.server.received import Change, DocumentId, DocumentItem, UnreadableChange
 
 if TYPE_CHECKING:
@@ -260,3 +259,35 @@ class Documents:
         if uri not in self._open:
             raise NotOpenError(f"{uri} is not open; send textDocument/didOpen first.")
         return self._open[uri]
+
+
+Encoding = Literal["utf-8", "utf-16", "utf-32"]
+
+
+def units(text: str, encoding: Encoding) -> int:
+    """Length of a text in code units."""
+    if encoding == "utf-32" or text.isascii():
+        return len(text)
+    if encoding == "utf-8":
+        return len(text.encode("utf-8", errors="surrogatepass"))
+    return len(text) + sum(char > "\uffff" for char in text)
+
+
+def index_in(line: str, character: int, encoding: Encoding) -> int:
+    """Index of the character at a column; columns past the line's end are its end.
+
+    A column inside a character is the character's beginning.
+
+    Args:
+        line: without its line end.
+        character: the column, in code units.
+        encoding: what the code units are.
+    """
+    if encoding == "utf-32" or line.isascii():
+        return min(character, len(line))
+    passed = 0
+    for index, char in enumerate(line):
+        passed += units(char, encoding)
+        if passed > character:
+            return index
+    return len(line)

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
+import threading
+import uuid
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, cast, runtime_checkable
+
+from lsprotocol import types
 
 from cg2ls.errors import Cg2Error
+from cg2ls.server.failures import options_of
 
 if TYPE_CHECKING:
     from cg2ls.completion import CompletionEngine
+    from cg2ls.server.app import Server
     from cg2ls.server.options import Options
 
 log = logging.getLogger(__name__)
@@ -175,3 +183,148 @@ def open_folder(folder: Path, options: Options, tell: Callable[[str], None]) -> 
 def rests(engine: CompletionEngine) -> bool:
     """Whether an open engine gave its memory back until the next request."""
     return not getattr(engine, "loaded", True)
+
+
+T = TypeVar("T")
+
+
+def begin_loading(server: Server, model: Model) -> None:
+    """Starts opening a model that nobody has asked for before; does nothing for others."""
+    if model.state == "waiting":
+        model.state = "loading"
+        server.in_background(_load(server, model))
+
+
+async def _load(server: Server, model: Model) -> None:
+    """Opens a model in a thread, while the server goes on answering.
+
+    The client sees progress if it can show it, and one message if the model cannot be opened.
+    """
+    if model.folder is None:
+        _failed(server, model, model.problem)
+        return
+    server.board.changed()
+    progress = asyncio.create_task(_begin_progress(server))
+    try:
+        engine = await _in_thread(server.open_model, model.folder, server.settings.of(), _teller(server))
+    except Cg2Error as error:
+        _failed(server, model, str(error))
+    except Exception as error:
+        log.exception("The model could not be opened")
+        _failed(
+            server, model, f"The model could not be opened ({error}); `cg2ls doctor` looks for the cause."
+        )
+    else:
+        if not model.wanted:  # another was chosen meanwhile
+            return
+        model.ready(engine)
+        server.memory.prepare()
+        server.log_message(types.MessageType.Info, f"{engine.model.name} is ready.")
+    finally:
+        server.board.changed()
+        server.in_background(_end_progress(server, progress, model.state))
+
+
+async def _in_thread(work: Callable[..., T], *arguments: Any) -> T:
+    """Runs work in a thread that does not keep the process alive: who leaves does not wait for a model."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[T] = loop.create_future()
+
+    def settle(result: T | None, wrong: Exception | None) -> None:
+        if done.cancelled():
+            return
+        if wrong is None:
+            done.set_result(cast("T", result))
+        else:
+            done.set_exception(wrong)
+
+    def run() -> None:
+        result, wrong = None, None
+        try:
+            result = work(*arguments)
+        except Exception as raised:
+            wrong = raised
+        with contextlib.suppress(RuntimeError):  # the loop was closed: the server has left
+            loop.call_soon_threadsafe(settle, result, wrong)
+
+    threading.Thread(target=run, name="load", daemon=True).start()
+    return await done
+
+
+def _teller(server: Server) -> Callable[[str], None]:
+    """Takes what an engine says, in its own thread, to the client's log."""
+    loop = asyncio.get_running_loop()
+
+    def say(sentence: str) -> None:
+        server.log_message(types.MessageType.Warning, sentence)
+        server.board.changed()
+
+    def tell(sentence: str) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop was closed: the server has left
+            loop.call_soon_threadsafe(say, sentence)
+
+    return tell
+
+
+def _failed(server: Server, model: Model, problem: str) -> None:
+    model.failed(problem)
+    message = types.ShowMessageParams(types.MessageType.Error, f"cg2ls: {problem}")
+    server.window_show_message(message)
+    server.board.changed()
+
+
+async def _end_progress(server: Server, progress: asyncio.Task[str | None], message: str) -> None:
+    """Ends progress that the client may still have to agree to; the model does not wait for that."""
+    token = await progress
+    if token is not None:
+        server.work_done_progress.end(token, types.WorkDoneProgressEnd(message=message))
+
+
+async def _begin_progress(server: Server) -> str | None:
+    """A progress token the client took, with the work begun; None if it shows no progress."""
+    window = server.client_capabilities.window
+    if window is None or not window.work_done_progress:
+        return None
+    token = f"cg2ls-{uuid.uuid4()}"
+    try:
+        await server.work_done_progress.create_async(token)
+    except Exception:  # the client refused, or does not answer; loading goes on without
+        return None
+    server.work_done_progress.begin(token, types.WorkDoneProgressBegin(title="cg2ls: loading the model"))
+    return token
+
+
+MAX_IN_A_ROW = 2
+"""Times an engine is opened anew before it has answered anything; one document may not cost the others theirs."""
+
+
+def engine_failed(server: Server, model: Model, engine: CompletionEngine, uri: str, error: Exception) -> None:
+    """An engine raised something; it is closed and opened again.
+
+    It stays closed where it broke for two documents, or too often for one, since its last answer.
+
+    Args:
+        server: whose model it is.
+        model: the engine's.
+        engine: that was asked.
+        uri: of the document it was asked for.
+        error: what it raised. Messages name its kind and not its text, which may hold code.
+    """
+    if model.engine is not engine:  # it was closed meanwhile, perhaps for another request's report
+        log.info("%s ended a request when it was closed (%s).", model.name, type(error).__name__)
+        return
+    log.error("%s failed (%s)", model.name, type(error).__name__, exc_info=error)
+    server.failures.count(uri, error, options_of(server, uri))
+    server.sessions.clear()
+    model.broken_by.append(uri)
+    model.closed()
+    if len(set(model.broken_by)) > 1 or len(model.broken_by) > MAX_IN_A_ROW:
+        problem = f"{model.name} failed again ({type(error).__name__}); `cg2ls doctor` looks for the cause."
+        model.failed(problem)
+        server.window_show_message(types.ShowMessageParams(types.MessageType.Error, f"cg2ls: {problem}"))
+    else:
+        server.log_message(
+            types.MessageType.Error, f"{model.name} failed ({type(error).__name__}) and is opened again."
+        )
+        begin_loading(server, model)
+    server.board.changed()

@@ -7,8 +7,10 @@ one field here; `cg2ls.server.settings` finds out which value holds in which doc
 from __future__ import annotations
 
 from dataclasses import MISSING, dataclass, fields
-from functools import cache
+from functools import cache, lru_cache
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+
+from cg2ls.completion import CompletionOptions
 
 Scope = Literal["document", "server"]
 """Whether a language or a folder may have a value of its own."""
@@ -228,3 +230,19 @@ def camel(name: str) -> str:
     """`max_lines` as `maxLines`."""
     first, *rest = name.split("_")
     return first + "".join(part.capitalize() for part in rest)
+
+
+@lru_cache
+def completion_options(options: Options) -> CompletionOptions:
+    """What completion needs of the options that hold in a document."""
+    return CompletionOptions(
+        enable=options.enable,
+        automatic=options.automatic,
+        line_tokens=options.line_tokens,
+        block_tokens=options.block_tokens,
+        max_lines=options.max_lines or None,
+        unknown_languages=options.unknown_languages,
+        comments=options.comments,
+        context_tokens=options.context_tokens,
+        min_confidence=options.min_confidence,
+    )

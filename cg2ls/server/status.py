@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from lsprotocol import types
 
+from cg2ls.completion.prompt.cursor import Cursor
+from cg2ls.completion.trigger.suppression import Asked, Suppression, suppression
 from cg2ls.server.failures import cause_of
 from cg2ls.server.models import rests
-from cg2ls.server.suppressed_documents import off_here
+from cg2ls.server.options import completion_options
+from cg2ls.server.uris import is_left_alone
 
 if TYPE_CHECKING:
+    from cg2ls.completion import Trigger
     from cg2ls.server.app import Server
 
 METHOD = "cg2ls/status"
@@ -183,3 +187,73 @@ def wants_status(capabilities: types.ClientCapabilities) -> bool:
 def member(raw: Any, name: str) -> Any:
     """A member of an object of unknown shape; None if it is no object or has none."""
     return raw.get(name) if isinstance(raw, dict) else getattr(raw, name, None)
+
+
+DID_FOCUS = "textDocument/didFocus"
+DID_SHOW = "textDocument/didShowCompletion"
+DID_PARTLY_ACCEPT = "textDocument/didPartiallyAcceptCompletion"
+
+
+def register_copilot(server: Server) -> None:
+    """Registers the handlers."""
+
+    def focused(params: Any) -> None:
+        uri = member(member(params, "textDocument"), "uri") or member(params, "uri")
+        server.board.look_at(uri if isinstance(uri, str) else "")
+
+    def noted(_: Any) -> None:
+        """Nothing to do: edits tell."""
+
+    server.feature(DID_FOCUS)(focused)
+    server.feature(DID_SHOW)(noted)
+    server.feature(DID_PARTLY_ACCEPT)(noted)
+
+
+def is_copilot_client(initialization_options: Any) -> bool:
+    """Whether a client was made for Copilot's server, whose status notification it then knows."""
+    return member(initialization_options, "editorPluginInfo") is not None
+
+
+PAUSED = Suppression("paused", "Completion is paused; resume it to go on.", lambda _: False, invoked_too=True)
+
+EXCLUDED = Suppression("excluded", "The settings leave this file alone.", lambda _: False, invoked_too=True)
+
+UNKNOWN_TEXT = Suppression(
+    "unknown_text",
+    "The text of this document is unknown until the editor sends all of it or opens it again.",
+    lambda _: False,
+    invoked_too=True,
+)
+
+SOMEWHERE = Cursor.at("x", 1)
+"""A cursor at which nothing is against completing; the reasons left are those of the whole document."""
+
+
+def off_here(server: Server, uri: str, language: str, trigger: Trigger = "automatic") -> Suppression | None:
+    """Why nothing is completed anywhere in a document, None if something may be.
+
+    Args:
+        server: with its options and models.
+        uri: of the document, "" for any.
+        language: its LSP id, "" for any.
+        trigger: who asks.
+    """
+    if server.paused:
+        return PAUSED
+    if not server.documents.is_known(uri):
+        return UNKNOWN_TEXT
+    options = server.options_of(uri, language)
+    if is_left_alone(uri, server.settings.roots, options.exclude):
+        return EXCLUDED
+    if alone := server.failures.left_alone(uri, options):
+        return alone
+    engine = server.model_of(language, uri, load=False).engine
+    return suppression(
+        Asked(
+            cursor=SOMEWHERE,
+            language=language,
+            known=engine.model.languages if engine else (),
+            trigger=trigger,
+            options=completion_options(options),
+        )
+    )

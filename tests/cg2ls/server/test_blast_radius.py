@@ -19,7 +19,7 @@ from cg2ls.completion.postprocess import RULES, pipeline
 from cg2ls.completion.reuse.typed_through import TypedThrough
 from cg2ls.engine.kv_context import RunError
 from cg2ls.engine.request import RequestError
-from cg2ls.server import completer, completion_menu, inline_completion, reply, status, usage
+from cg2ls.server import completer, completion_menu, inline_completion, status, usage
 from cg2ls.server.documents import Documents
 from tests.cg2ls.server.in_process import ANSWER, Client, conversation, shown
 
@@ -108,9 +108,9 @@ def install(client: Client, switch: Switch, patch: pytest.MonkeyPatch) -> None:
         ("rhythm", server.debounce, "key"),
         ("board", server.board, "_wanted"),
         ("status", status, "_state"),
-        ("note", reply.log, "debug"),
+        ("note", completer.log, "debug"),
         ("settings", server.settings, "of"),
-        ("silences", sessions, "silence"),
+        ("silences", sessions, "suppression"),
         ("kind", sessions, "kind_at"),
         ("extent", sessions, "extent"),
         ("snapshot", Documents, "snapshot"),
@@ -488,9 +488,9 @@ def test_a_late_word_of_a_closed_engine_does_not_close_the_one_that_took_its_pla
             client.open(GOOD, TEXT)
             server = client.server
             (model,) = server.models.open()
-            reply.engine_failed(server, model, client.engines[0], BAD, RunError("no"))
+            completer.engine_failed(server, model, client.engines[0], BAD, RunError("no"))
             await client.ready()
-            reply.engine_failed(server, model, client.engines[0], GOOD, RunError("closed"))
+            completer.engine_failed(server, model, client.engines[0], GOOD, RunError("closed"))
             assert model.state == "ready"
             assert client.opened_models == 2
 

@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lsprotocol import types
 
-from cg2ls.server.documents import Documents, NotOpenError, PositionError
+from cg2ls.server.documents import Documents, NotOpenError, PositionError, index_in, units
 from cg2ls.server.lines import BLOCK, Lines, split_lines, with_newlines
-from cg2ls.server.positions import index_in, units
 
 URI = "file:///a"
 ENCODINGS = ["utf-8", "utf-16", "utf-32"]
