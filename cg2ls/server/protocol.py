@@ -55,7 +55,7 @@ class NoAnswerError(Exception):
     """The client did not answer a request of the server in time."""
 
 
-class Protocol(LanguageServerProtocol):
+class ServerProtocol(LanguageServerProtocol):
     """The language server protocol over pygls, whose message loop is `cg2ls.server.transport`.
 
     Every request is answered: one that cannot be read, or comes before `initialize` or after `shutdown`, with an

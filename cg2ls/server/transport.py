@@ -16,7 +16,7 @@ from cg2ls.server.framing import Frames
 from cg2ls.system import has_unix_sockets, is_private, when_asked_to_end
 
 if TYPE_CHECKING:
-    from cg2ls.server.app import Server
+    from cg2ls.server.protocol import ServerProtocol
 
 CHUNK = 1 << 20
 """Bytes read at once."""
@@ -59,16 +59,16 @@ class StreamWriter:
             self._stream.flush()
 
 
-def over_streams(server: Server, stdin: BinaryIO, stdout: BinaryIO) -> None:
+def over_streams(protocol: ServerProtocol, stdin: BinaryIO, stdout: BinaryIO) -> None:
     """Serves the client at the other end of two streams until it leaves."""
 
     async def serve() -> None:
-        await _converse(server, _reader(stdin.fileno()), StreamWriter(stdout))
+        await _converse(protocol, _reader(stdin.fileno()), StreamWriter(stdout))
 
     asyncio.run(serve())
 
 
-def over_unix_socket(server: Server, path: Path) -> None:
+def over_unix_socket(protocol: ServerProtocol, path: Path) -> None:
     """Serves the first client that connects to a socket only this user can reach.
 
     Raises:
@@ -88,16 +88,18 @@ def over_unix_socket(server: Server, path: Path) -> None:
         raise ListenError("This system has no Unix sockets; listen with --tcp instead.")
     _check_private(path)
     try:
-        asyncio.run(_first_client(server, listen, lambda _: str(path), lambda: path.unlink(missing_ok=True)))
+        asyncio.run(
+            _first_client(protocol, listen, lambda _: str(path), lambda: path.unlink(missing_ok=True))
+        )
     except OSError as error:
         raise ListenError(f"{path} cannot be listened on ({error.strerror or error}).") from None
 
 
-def over_tcp(server: Server, port: int, token: str = "") -> None:
+def over_tcp(protocol: ServerProtocol, port: int, token: str = "") -> None:
     """Serves the first client that connects to a port of this machine, which any of its users may be.
 
     Args:
-        server: to serve with.
+        protocol: handles the messages.
         port: 0 for any that is free; it is said on stderr.
         token: a word the client must send as `initializationOptions.token`; "" for none.
 
@@ -108,10 +110,10 @@ def over_tcp(server: Server, port: int, token: str = "") -> None:
     async def listen(serve: Callable[..., Awaitable[None]]) -> asyncio.Server:
         return await asyncio.start_server(serve, LOOPBACK, port)
 
-    server.protocol.token = token
+    protocol.token = token
     try:
         asyncio.run(
-            _first_client(server, listen, lambda made: f"{LOOPBACK}:{made.sockets[0].getsockname()[1]}")
+            _first_client(protocol, listen, lambda made: f"{LOOPBACK}:{made.sockets[0].getsockname()[1]}")
         )
     except (OSError, OverflowError) as error:
         raise ListenError(
@@ -119,9 +121,8 @@ def over_tcp(server: Server, port: int, token: str = "") -> None:
         ) from None
 
 
-async def _converse(server: Server, read: Read, writer: Writer) -> None:
+async def _converse(protocol: ServerProtocol, read: Read, writer: Writer) -> None:
     """Hands the client's messages to the server until either leaves."""
-    protocol = server.protocol
     protocol.set_writer(writer)
     frames = Frames()
     main = asyncio.current_task()
@@ -156,7 +157,7 @@ def _reader(file: int) -> Read:
 
 
 async def _first_client(
-    server: Server,
+    protocol: ServerProtocol,
     listen: Callable[[Callable[..., Awaitable[None]]], Awaitable[asyncio.Server]],
     name: Callable[[asyncio.Server], str],
     forget: Callable[[], object] = lambda: None,
@@ -184,7 +185,7 @@ async def _first_client(
             return await reader.read(CHUNK)
         return b""
 
-    await _converse(server, read, writer)
+    await _converse(protocol, read, writer)
 
 
 def _check_private(path: Path) -> None:

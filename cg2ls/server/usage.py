@@ -1,4 +1,10 @@
-"""What this server's client asked, got and accepted, on its way to the file of counts."""
+"""Counts of what was requested, shown and accepted, until they are written to the file of counts.
+
+No client reports what was accepted, so it is inferred from the edits that follow a completion. Editors insert the
+whole text at once, or its next word or line. A user who types it inserts a character or two at a time. So text that
+appears where a completion was shown, and equals it, counts as accepted if one change brought the whole rest, or at
+least `MIN_PART_CHARS` characters up to the end of a word or line.
+"""
 
 from __future__ import annotations
 
@@ -13,60 +19,63 @@ from cg2ls.models.folder.locations import warn_once
 from cg2ls.server.stats import Counts, Key, StatsError, StatsFile, stats_file, this_day
 
 if TYPE_CHECKING:
-    from cg2ls.server.app import Server
     from cg2ls.server.documents import Document
+    from cg2ls.server.failures import Failures
+    from cg2ls.server.settings import Settings
 
 SAVE_AFTER_S = 60.0
-"""What is lost at most when the process is killed."""
+"""Seconds of counts that are lost at most when the process is killed."""
 
 
 class Usage:
-    """Follows completions from request to acceptance. With the option `stats` off it does nothing.
+    """Counts of completions from request to acceptance; nothing is counted with the option `stats` off.
 
-    What fails here costs counts, and neither a document nor the session.
+    An error here costs counts, and neither a document nor the session.
 
     Args:
-        server: whose options say whether to count.
+        settings: whether to count.
+        failures: where errors are recorded.
     """
 
-    def __init__(self, server: Server) -> None:
-        self._server = server
+    def __init__(self, settings: Settings, failures: Failures) -> None:
+        self._settings = settings
+        self._failures = failures
         self._shown: dict[str, Shown] = {}
         self._new: dict[Key, Counts] = {}
         self._saving: asyncio.TimerHandle | None = None
 
     def answered(self, language: str, model: str, latency_ms: float) -> None:
-        """A request was answered."""
-        if self._counting():
+        """Count an answered request."""
+        if self._is_counting():
             self._counts(language, model).answered(latency_ms)
 
     def failed(self, language: str, model: str) -> None:
-        """Something went wrong with a request."""
-        if self._counting():
+        """Count a failed request."""
+        if self._is_counting():
             self._counts(language, model).failed += 1
 
     def shown(self, uri: str, shown: Shown) -> None:
-        """A completion went to the client; the rest of the one before is the same one."""
+        """Count a completion that went to the client; the rest of the previous one is not a new one."""
         before = self._shown.get(uri)
         self._shown[uri] = shown
         if before is not None and before.is_continued_by(shown.text):
             shown.parts = before.parts
-        elif self._counting():
+        elif self._is_counting():
             self._counts(shown.language, shown.model).shown += 1
 
     def edited(self, document: Document, changes: Sequence[types.TextDocumentContentChangeEvent]) -> None:
-        """A document was edited."""
+        """Follow an edit of a document."""
         uri = document.uri
-        if uri in self._shown and not self._server.failures.without(
+        if uri in self._shown and not self._failures.without(
             "counting", uri, lambda: self._follow(document, changes), otherwise=False
         ):
             self.forget(uri)
 
     def _follow(self, document: Document, changes: Sequence[types.TextDocumentContentChangeEvent]) -> bool:
-        """Follows an edit; whether the completion may still be there."""
+        """Follow an edit; return whether the completion may still be shown."""
         shown = self._shown[document.uri]
         taken, stays = shown.edited(changes, document.text_from)
-        if taken is not None and self._counting():
+        if taken is not None and self._is_counting():
             counts = self._counts(shown.language, shown.model)
             counts.saved_characters += taken.characters
             counts.accepted += taken.whole
@@ -74,11 +83,11 @@ class Usage:
         return stays
 
     def forget(self, uri: str) -> None:
-        """A document was closed."""
+        """Forget the completion shown in a document."""
         self._shown.pop(uri, None)
 
     def save(self) -> None:
-        """Writes what was counted since; a file that cannot be written costs the counts, not the session."""
+        """Write the new counts; a file that cannot be written costs the counts, not the session."""
         if self._saving is not None:
             self._saving.cancel()
             self._saving = None
@@ -89,10 +98,10 @@ class Usage:
             except StatsError as error:
                 warn_once(str(error))
             except Exception as error:
-                self._server.failures.left_out("", "counting", error)
+                self._failures.left_out("", "counting", error)
 
-    def _counting(self) -> bool:
-        return self._server.settings.of().stats
+    def _is_counting(self) -> bool:
+        return self._settings.of().stats
 
     def _counts(self, language: str, model: str) -> Counts:
         if self._saving is None:
@@ -101,8 +110,8 @@ class Usage:
         return self._new.setdefault(key, Counts())
 
 
-LEAST_PART = 3
-"""Characters; a client that reports fast typing late may well send two keys in one change."""
+MIN_PART_CHARS = 3
+"""Characters of an accepted part; a client that reports fast typing late may send two keys in one change."""
 
 TextFrom = Callable[[types.Position, int], str]
 """The document's text from a position on, of at most so many characters."""
@@ -197,7 +206,7 @@ class Shown:
 
     def _taken(self, came: int) -> Taken | None:
         whole = not self.rest
-        if not (came > 1 if whole else came >= LEAST_PART and self._ends_part()):
+        if not (came > 1 if whole else came >= MIN_PART_CHARS and self._ends_part()):
             return None
         return Taken(came, whole, self.parts == 0)
 

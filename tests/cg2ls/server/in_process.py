@@ -100,7 +100,7 @@ class Client:
 
     async def ready(self) -> None:
         """The model is open."""
-        while not (self.server.models.open() and not self.server.models.loading()):
+        while not (self.server.models.open_models() and not self.server.models.is_loading()):
             await asyncio.sleep(0.001)
 
     def open(self, uri: str, text: str, language: str | None = "python") -> None:
