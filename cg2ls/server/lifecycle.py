@@ -211,4 +211,4 @@ def section_of(raw: Any) -> Any:
 
 def _engine_options(options: Options) -> tuple[object, ...]:
     """Return the options that an engine is opened with; models are opened again when these change."""
-    return options.provider, options.threads, options.memory_mb, options.unload_after_minutes
+    return options.provider, options.threads, options.max_memory_mb, options.unload_after_minutes

@@ -314,7 +314,7 @@ def open_folder(folder: Path, options: Options, tell: Callable[[str], None]) -> 
     from cg2ls.engine.options import EngineOptions
 
     idle_s = options.unload_after_minutes * 60 or None
-    kept = EngineOptions(memory_mb=options.memory_mb, idle_s=idle_s)
+    kept = EngineOptions(memory_mb=options.max_memory_mb, idle_s=idle_s)
     return Engine.open(
         folder, provider=options.provider, threads=options.threads or None, options=kept, tell=tell
     )

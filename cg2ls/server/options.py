@@ -62,13 +62,13 @@ class Options:
             patterns=True,
         ),
     ] = ()
-    memory: Annotated[
+    repository_memory: Annotated[
         bool,
         About(
             doc="Let the workspace's own text take part: names and phrases of its files and of open documents."
         ),
     ] = True
-    memory_dependencies: Annotated[
+    repository_memory_dependencies: Annotated[
         bool,
         About(
             doc="Let installed packages take part too: the workspace's virtual environment (Python), or what its"
@@ -126,7 +126,7 @@ class Options:
         int,
         About(doc="Threads inside one operator; 0 for one per fast core.", scope="server", least=0, most=256),
     ] = 0
-    memory_mb: Annotated[
+    max_memory_mb: Annotated[
         int | None,
         About(
             doc="Most memory a model and what it has read may take, in MB; null for no limit.",

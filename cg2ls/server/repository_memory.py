@@ -94,12 +94,14 @@ class RepositoryMemory:
         """Return what gives a document's answers their prior; None where options or place leave it without memory."""
         options = self._settings.of(document.uri, document.language)
         path = path_of(document.uri)
-        if not (options.enable and options.memory) or path is None:
+        if not (options.enable and options.repository_memory) or path is None:
             return None
         if len(document.text) > MAX_DOCUMENT_CHARS:
             return None
         root = root_of(path, self._settings.roots)
-        packages = options.memory_dependencies and root is not None and _knows(engine, document.language)
+        packages = (
+            options.repository_memory_dependencies and root is not None and _knows(engine, document.language)
+        )
         folder = root or path.parent
         rules = self._settings.reading_rules(folder, document.language)
         key = folder, document.language, rules, packages, id(engine)
@@ -131,7 +133,7 @@ class RepositoryMemory:
             other = _name(memory, path)
             inside = other != name and not Path(other).is_absolute()
             options = self._settings.of(document.uri, document.language)
-            takes_part = inside and options.enable and options.memory
+            takes_part = inside and options.enable and options.repository_memory
             if not takes_part or self._is_private(document, options.exclude):
                 continue
             texts[other] = self._text(document)

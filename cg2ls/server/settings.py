@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path, PurePath
 from typing import Any
 
+from cg2ls.renamed import NEW_OPTIONS
 from cg2ls.server.options import Entry, Options, table
 from cg2ls.server.uris import folder_named, named_path
 from cg2ls.workspace import ReadingRules, unreadable_pattern
@@ -132,7 +133,9 @@ class Settings:
         inside: list[tuple[str, tuple[str, ...]]] = []
         for name in sorted(names):
             options = self._merged(Place(root.real / name / FILE), language)
-            inside.append((name, options.exclude if options.enable and options.memory else EVERYTHING))
+            inside.append(
+                (name, options.exclude if options.enable and options.repository_memory else EVERYTHING)
+            )
         return ReadingRules(exclude=everywhere, folders=tuple(inside))
 
     def _forget(self) -> None:
@@ -222,7 +225,10 @@ def _group(raw: Mapping[str, Any], group: str, problems: list[str]) -> dict[str,
 def _values(raw: Mapping[str, Any], inside: str, problems: list[str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in raw.items():
-        entry = table().get(name)
+        if name in NEW_OPTIONS and raw.get(NEW_OPTIONS[name]) is not None:
+            problems.extend(_differing(name, raw, inside))
+            continue
+        entry = table().get(NEW_OPTIONS.get(name, name))
         if entry is None:
             problems.extend(_misspelt(name, inside))
         elif inside and entry.about.scope == "server":
@@ -242,11 +248,24 @@ def _values(raw: Mapping[str, Any], inside: str, problems: list[str]) -> dict[st
     return found
 
 
+def _differing(old: str, raw: Mapping[str, Any], inside: str) -> list[str]:
+    """Return a sentence where an option is given under both of its names, with different values."""
+    new = NEW_OPTIONS[old]
+    if raw[old] is None or raw[old] == raw[new]:
+        return []
+    sentence = (
+        f"The options `{inside}{new}` and `{inside}{old}` are one option and differ; `{inside}{new}` is used."
+    )
+    return [f"{sentence} Remove `{inside}{old}`, its old name."]
+
+
 def _misspelt(name: str, inside: str) -> list[str]:
     if not inside and name in (LANGUAGES, FOLDERS):
         return []
-    close = get_close_matches(name, table(), n=1, cutoff=0.8)
-    return [f"`{inside}{name}` is not an option; did you mean `{close[0]}`?"] if close else []
+    close = get_close_matches(name, [*table(), *NEW_OPTIONS], n=1, cutoff=0.8)
+    return [
+        f"`{inside}{name}` is not an option; did you mean `{NEW_OPTIONS.get(each, each)}`?" for each in close
+    ]
 
 
 def _wrong(value: Any, entry: Entry) -> str | None:

@@ -59,7 +59,7 @@ class Client:
         self._ids = count(1)
         self._frames = Frames()
         self._versions = count(2)
-        flags = {"memory": False, "delay_ms": 0, "speculate": False, **options}
+        flags = {"repository_memory": False, "delay_ms": 0, "speculate": False, **options}
         self.server = Server(Settings(flags | {"model": str(folder)}), self._open)
         self.server.protocol.set_writer(self)
 

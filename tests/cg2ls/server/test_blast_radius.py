@@ -520,7 +520,7 @@ def test_a_home_that_cannot_be_found_while_answering(tiny_model, monkeypatch, ca
         raise RuntimeError("Could not determine home directory.")
 
     async def scene() -> None:
-        async with conversation(tiny_model, memory=True, context_tokens=64) as client:
+        async with conversation(tiny_model, repository_memory=True, context_tokens=64) as client:
             client.open(BAD, TEXT)
             client.open(GOOD, TEXT)
             monkeypatch.setattr(Path, "home", nowhere)
@@ -562,7 +562,7 @@ def test_a_workspace_that_memory_cannot_read_is_left_out_and_the_client_hears_of
         raise KeyError("the user's own code")
 
     async def scene() -> None:
-        async with conversation(tiny_model, memory=True) as client:
+        async with conversation(tiny_model, repository_memory=True) as client:
             patch.setattr("cg2ls.retrieval.memory.Memory.refresh", fails)
             client.server.settings.move_to([tmp_path.as_uri()])
             client.open((tmp_path / "a.py").as_uri(), TEXT)
