@@ -101,7 +101,7 @@ def _doc(entry: Entry) -> str:
 
 
 def _kind(entry: Entry) -> str:
-    low, high = entry.about.least, entry.about.most
+    low, high = entry.about.min_value, entry.about.max_value
     span = f", {low:g} to {high:g}" if high is not None else f", at least {low:g}" if low is not None else ""
     return entry.type_name + span
 
@@ -117,7 +117,11 @@ def settings() -> dict[str, Any]:
             "markdownDescription": entry.about.doc,
             "scope": "language-overridable" if entry.about.scope == "document" else "window",
         }
-        more = {"minimum": entry.about.least, "maximum": entry.about.most, "enum": list(entry.values) or None}
+        more = {
+            "minimum": entry.about.min_value,
+            "maximum": entry.about.max_value,
+            "enum": list(entry.values) or None,
+        }
         found[f"cg2ls.{entry.name}"] |= {key: value for key, value in more.items() if value is not None}
         if entry.kind is list:
             found[f"cg2ls.{entry.name}"]["items"] = {"type": "string"}

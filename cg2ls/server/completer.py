@@ -77,7 +77,7 @@ class Place:
 
 @dataclass(eq=False, kw_only=True)
 class Completer:
-    """Completes open documents; an error while one is answered concerns that request alone.
+    """Completion of open documents; an error in one request affects that request alone.
 
     Attributes:
         documents: the open documents.

@@ -48,7 +48,7 @@ class Model:
 
     Attributes:
         folder: the model's folder; None where it could not be found.
-        problem: why the model cannot answer; "" while nothing is known to be wrong.
+        problem: why the model cannot answer; "" if no reason is known.
         state: whether the model can answer; "waiting" until it is requested.
         engine: the open model, in the state "ready" only.
         name: as in model.json; the folder's name until the model is open.
@@ -164,7 +164,7 @@ class Models:
 
 @dataclass(eq=False, kw_only=True)
 class ModelLoader:
-    """Opens the models that documents need, in the background, and opens them again where they failed.
+    """Loader of the models that documents need; it runs in the background and reopens failed models.
 
     Attributes:
         settings: options of documents and of the server.
@@ -194,7 +194,7 @@ class ModelLoader:
         Args:
             language: LSP id of the document's language.
             uri: URI of the document.
-            load: whether to begin to open the model where nobody asked for it before.
+            load: whether to begin to open a model that was never requested.
         """
         model = self.models.find(language, self.settings.of(uri, language).model)
         if load:
@@ -202,7 +202,7 @@ class ModelLoader:
         return model
 
     def begin_loading(self, model: Model) -> None:
-        """Begin to open a model that nobody has asked for before; do nothing for others."""
+        """Begin to open a model that was never requested; do nothing for others."""
         if model.state == "waiting":
             model.state = "loading"
             self.tasks.start(self._load(model))
@@ -243,7 +243,7 @@ class ModelLoader:
         self.on_change()
 
     async def _load(self, model: Model) -> None:
-        """Open a model in a thread, while the server goes on answering.
+        """Open a model in a thread, while the server continues to answer.
 
         The client sees progress if it can show it, and one message if the model cannot be opened.
         """

@@ -1,4 +1,4 @@
-"""The file of counts in the user's state folder: by day, language and model, and no text of theirs."""
+"""The file of counts in the user's state folder: by day, language and model, without any of the user's text."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ Key = tuple[str, str, str]
 
 
 class StatsError(Cg2Error):
-    """Counts that cannot be read or written."""
+    """Error of counts that cannot be read or written."""
 
 
 def this_day() -> date:
-    """Today, where the user is."""
+    """Return today's date in the user's time zone."""
     return datetime.now().astimezone().date()
 
 
 def stats_file() -> Path:
-    """Where the counts of this user lie.
+    """Return the file of this user's counts.
 
     Raises:
         StatsError: this user has no folder.
@@ -55,7 +55,7 @@ class StatsFile:
         self.path = path
 
     def read(self) -> dict[Key, Counts]:
-        """Everything counted; nothing if there is no file.
+        """Return all counts; none if there is no file.
 
         Raises:
             StatsError: the file is damaged or cannot be read.
@@ -68,12 +68,12 @@ class StatsFile:
         except OSError as error:
             raise StatsError(f"{self.path} cannot be read ({error.strerror}).") from None
         except (ValueError, TypeError, LookupError, RecursionError):
-            raise StatsError(f"{self.path} is damaged; begin anew with `cg2ls stats clear`.") from None
+            raise StatsError(f"{self.path} is damaged; start again with `cg2ls stats clear`.") from None
 
     def add(self, new: Mapping[Key, Counts]) -> None:
-        """Adds counts and keeps the last days that have any. A damaged file is put aside as `stats.json.damaged`.
+        """Add counts and keep the last days that have any; a damaged file is renamed to `stats.json.damaged`.
 
-        Days are counted, not compared with today: a clock that was wrong once must not cost what was counted before.
+        Days are counted, not compared with today: a clock that was wrong once must not lose earlier counts.
 
         Raises:
             StatsError: the file cannot be written.
@@ -90,7 +90,7 @@ class StatsFile:
             self._write({key: counts for key, counts in found.items() if key[0] in kept})
 
     def clear(self) -> None:
-        """Forgets everything.
+        """Remove all counts.
 
         Raises:
             StatsError: the file cannot be removed.
@@ -109,8 +109,8 @@ class StatsFile:
     def _locked(self) -> Iterator[None]:
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            beside = self.path.with_name(self.path.name + ".lock")
-            handle = os.open(beside, os.O_RDWR | os.O_CREAT, 0o600)
+            lock_file = self.path.with_name(self.path.name + ".lock")
+            handle = os.open(lock_file, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise StatsError(f"{self.path} cannot be written ({error.strerror}).") from None
         try:
@@ -133,7 +133,7 @@ def _entries(raw: Any) -> Iterator[tuple[Key, Counts]]:
 def report(
     found: Mapping[Key, Counts], *, days: int | None = None, today: date | None = None
 ) -> dict[str, Any]:
-    """Sums for people: over all, by language, by model, by day.
+    """Return sums for people: total, by language, by model, by day.
 
     Args:
         found: what was counted.
@@ -174,7 +174,7 @@ class Counts:
         accepted: of these, accepted in whole, or to the last part.
         partly_accepted: of these, those a part of which was accepted, and perhaps the rest later.
         saved_characters: that were accepted rather than typed.
-        failed: requests that something went wrong with; they are not among the answered ones.
+        failed: requests that failed; they are not among the answered ones.
         latency: requests by class of `BOUNDS_MS`, from request to answer.
     """
 
@@ -187,18 +187,18 @@ class Counts:
     latency: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS_MS) + 1))
 
     def answered(self, latency_ms: float) -> None:
-        """One request was answered."""
+        """Count an answered request."""
         self.requests += 1
         self.latency[bisect_left(BOUNDS_MS, latency_ms)] += 1
 
     def add(self, other: Counts) -> None:
-        """Takes other sums in."""
+        """Add other sums."""
         for name in PLAIN:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.latency = [ours + its for ours, its in zip(self.latency, other.latency, strict=True)]
 
     def percentile_ms(self, share: float) -> float | None:
-        """Latency that this share of the requests did not exceed, as the upper end of its class.
+        """Return the latency that this share of the requests did not exceed, as the upper end of its class.
 
         None without a request; the last bound for any latency above it.
         """
@@ -212,12 +212,12 @@ class Counts:
         return float(BOUNDS_MS[-1])
 
     def to_json(self) -> dict[str, Any]:
-        """As the file has them."""
+        """Return the object of the file."""
         return {name: getattr(self, name) for name in PLAIN} | {"latency": self.latency}
 
     @classmethod
     def from_json(cls, raw: Any) -> Counts:
-        """From the file.
+        """Read an object of the file.
 
         Raises:
             ValueError: it is damaged.
@@ -233,7 +233,7 @@ class Counts:
         return cls(**dict(zip(PLAIN, plain, strict=True)), latency=list(latency))
 
     def report(self) -> dict[str, Any]:
-        """As `cg2ls stats --json` and editors show them."""
+        """Return the object that `cg2ls stats --json` and editors show."""
         said: dict[str, Any] = {name: getattr(self, name) for name in PLAIN}
         said["acceptance"] = round(self.accepted / self.shown, 3) if self.shown else None
         said["latency_ms"] = {

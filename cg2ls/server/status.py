@@ -153,7 +153,7 @@ class Status:
 
 
 class StatusBoard:
-    """Sends the status to clients that show one, whenever it changes.
+    """The status, sent to clients that show one whenever it changes.
 
     Args:
         client: gets the status.

@@ -46,7 +46,7 @@ NOTEBOOKS = types.NotebookDocumentSyncOptions(
 
 @dataclass(eq=False, kw_only=True)
 class DocumentSync:
-    """Applies what the client says about documents, and informs whoever keeps something about them.
+    """The open documents, kept equal to the client's, and notification of the services that depend on them.
 
     Attributes:
         client: hears of documents whose text is unknown.

@@ -18,8 +18,8 @@ from cg2ls.system import has_unix_sockets, is_private, when_asked_to_end
 if TYPE_CHECKING:
     from cg2ls.server.protocol import ServerProtocol
 
-CHUNK = 1 << 20
-"""Bytes read at once."""
+CHUNK_BYTES = 1 << 20
+"""Size of one read."""
 
 LOOPBACK = "127.0.0.1"
 
@@ -28,39 +28,39 @@ Read = Callable[[], Awaitable[bytes]]
 
 
 class ListenError(Cg2Error):
-    """A socket that cannot be listened on, or not safely."""
+    """Error of a socket that cannot be listened on, or not safely."""
 
 
 class Writer(Protocol):
     """Where messages to the client go."""
 
     def write(self, data: bytes) -> None:
-        """Writes a message."""
+        """Write a message."""
 
     def close(self) -> None:
-        """Ends the connection."""
+        """End the connection."""
 
 
 class StreamWriter:
-    """A writer that outlives its reader: what a client that has gone does not read is no error."""
+    """Writer that ignores errors of a client that has disconnected."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
 
     def write(self, data: bytes) -> None:
-        """Writes and flushes."""
+        """Write and flush."""
         with contextlib.suppress(OSError, ValueError):
             self._stream.write(data)
             self._stream.flush()
 
     def close(self) -> None:
-        """Flushes; the stream is the process's own."""
+        """Flush; the stream stays open, since it is the process's own."""
         with contextlib.suppress(OSError, ValueError):
             self._stream.flush()
 
 
 def over_streams(protocol: ServerProtocol, stdin: BinaryIO, stdout: BinaryIO) -> None:
-    """Serves the client at the other end of two streams until it leaves."""
+    """Serve the client at the other end of two streams until it leaves."""
 
     async def serve() -> None:
         await _converse(protocol, _reader(stdin.fileno()), StreamWriter(stdout))
@@ -69,7 +69,7 @@ def over_streams(protocol: ServerProtocol, stdin: BinaryIO, stdout: BinaryIO) ->
 
 
 def over_unix_socket(protocol: ServerProtocol, path: Path) -> None:
-    """Serves the first client that connects to a socket only this user can reach.
+    """Serve the first client that connects to a socket that only this user can reach.
 
     Raises:
         ListenError: others can reach the folder, or something else is there.
@@ -96,11 +96,11 @@ def over_unix_socket(protocol: ServerProtocol, path: Path) -> None:
 
 
 def over_tcp(protocol: ServerProtocol, port: int, token: str = "") -> None:
-    """Serves the first client that connects to a port of this machine, which any of its users may be.
+    """Serve the first client that connects to a port of this machine, open to all of its users.
 
     Args:
         protocol: handles the messages.
-        port: 0 for any that is free; it is said on stderr.
+        port: the port, 0 for any free one; it is printed on stderr.
         token: a word the client must send as `initializationOptions.token`; "" for none.
 
     Raises:
@@ -122,7 +122,7 @@ def over_tcp(protocol: ServerProtocol, port: int, token: str = "") -> None:
 
 
 async def _converse(protocol: ServerProtocol, read: Read, writer: Writer) -> None:
-    """Hands the client's messages to the server until either leaves."""
+    """Pass the client's messages to the server until either leaves."""
     protocol.set_writer(writer)
     frames = Frames()
     main = asyncio.current_task()
@@ -138,7 +138,7 @@ async def _converse(protocol: ServerProtocol, read: Read, writer: Writer) -> Non
 
 
 def _reader(file: int) -> Read:
-    """Reads a file in a thread that does not keep the process alive."""
+    """Read a file in a thread that does not keep the process alive."""
     loop = asyncio.get_running_loop()
     chunks: asyncio.Queue[bytes] = asyncio.Queue()
 
@@ -146,10 +146,10 @@ def _reader(file: int) -> Read:
         data = b"any"
         while data:
             try:
-                data = os.read(file, CHUNK)
+                data = os.read(file, CHUNK_BYTES)
             except OSError:
                 data = b""
-            with contextlib.suppress(RuntimeError):  # the loop was closed: the server has left
+            with contextlib.suppress(RuntimeError):  # the loop was closed: the server has ended
                 loop.call_soon_threadsafe(chunks.put_nowait, data)
 
     threading.Thread(target=read_all, name="stdin", daemon=True).start()
@@ -162,7 +162,7 @@ async def _first_client(
     name: Callable[[asyncio.Server], str],
     forget: Callable[[], object] = lambda: None,
 ) -> None:
-    """Listens, says so on stderr, stops listening with the first client, and serves it."""
+    """Listen until the first client connects, and serve it."""
     arrived: asyncio.Future[tuple[asyncio.StreamReader, asyncio.StreamWriter]]
     arrived = asyncio.get_running_loop().create_future()
 
@@ -182,14 +182,14 @@ async def _first_client(
 
     async def read() -> bytes:
         with contextlib.suppress(ConnectionError):
-            return await reader.read(CHUNK)
+            return await reader.read(CHUNK_BYTES)
         return b""
 
     await _converse(protocol, read, writer)
 
 
 def _check_private(path: Path) -> None:
-    """Makes the socket's folder if it is missing, and refuses one that others can enter."""
+    """Make the socket's folder if it is missing, and refuse one that others can enter."""
     folder = path.parent
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -203,7 +203,7 @@ def _check_private(path: Path) -> None:
 
 
 async def _answers(path: Path) -> bool:
-    """Whether a server listens on a socket."""
+    """Return whether a server listens on a socket."""
     try:
         _, writer = await asyncio.open_unix_connection(path)
     except OSError:

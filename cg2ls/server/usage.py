@@ -114,12 +114,12 @@ MIN_PART_CHARS = 3
 """Characters of an accepted part; a client that reports fast typing late may send two keys in one change."""
 
 TextFrom = Callable[[types.Position, int], str]
-"""The document's text from a position on, of at most so many characters."""
+"""Returns the document's text from a position on, at most a number of characters."""
 
 
 @dataclass(frozen=True)
 class Taken:
-    """What one edit took over of a completion: how many characters, whether these were the last, or the first."""
+    """The part of a completion that one edit accepted: its characters, and whether it was the last or first."""
 
     characters: int
     whole: bool
@@ -128,16 +128,16 @@ class Taken:
 
 @dataclass
 class Shown:
-    """One completion a client may be showing.
+    """One completion that a client may be showing.
 
     Attributes:
         position: where its text begins in the document.
-        text: of it.
+        text: the text.
         language: LSP id of the document's language.
         model: name of the model it came from.
-        others: texts that can be chosen in its place.
-        progress: characters of it that stand in the document.
-        parts: times a part of it was accepted.
+        others: alternatives that the user can choose.
+        progress: number of its characters that are in the document.
+        parts: number of times that a part was accepted.
     """
 
     position: types.Position
@@ -150,24 +150,24 @@ class Shown:
 
     @property
     def rest(self) -> str:
-        """What is left of it."""
+        """Return the part that is not in the document yet."""
         return self.text[self.progress :]
 
     def is_continued_by(self, text: str) -> bool:
-        """Whether another answer is the same completion, shown again after a part of it was typed."""
+        """Return whether another answer is the same completion, shown again after a part of it was typed."""
         return bool(self.rest) and (self.rest.startswith(text) or text.startswith(self.rest))
 
     def edited(
         self, changes: Sequence[types.TextDocumentContentChangeEvent], text_from: TextFrom
     ) -> tuple[Taken | None, bool]:
-        """Follows an edit.
+        """Follow an edit.
 
         Args:
-            changes: of one notification, already applied.
-            text_from: of the document after them.
+            changes: the changes of one notification, already applied.
+            text_from: returns the document's text after them.
 
         Returns:
-            What was taken over, None if nothing; and whether the completion may still be there.
+            The accepted part, None if nothing; and whether the completion may still be shown.
         """
         inserted = 0
         for change in changes:
@@ -190,15 +190,15 @@ class Shown:
         return taken, bool(self.rest)
 
     def _choose(self, text_from: TextFrom) -> None:
-        """Becomes the one of which most stands in the document, itself if another has no more."""
+        """Switch to the alternative of which most is in the document."""
         texts = (self.text, *self.others)
         self.text = max(texts, key=lambda text: replace(self, text=text)._standing(text_from))
         self.others = tuple(text for text in texts if text != self.text)
 
     def _standing(self, text_from: TextFrom) -> int:
-        """How many characters of it stand in the document, line ends of either kind being the same.
+        """Return how many of its characters are in the document; all line ends are equal.
 
-        What stood there before, as a line end or a closer, may be among them.
+        Text that was there before, such as a line end or a closer, may be among them.
         """
         stands = text_from(self.position, len(self.text) + self.text.count("\n")).replace("\r\n", "\n")
         pairs = enumerate(zip(stands, self.text, strict=False))

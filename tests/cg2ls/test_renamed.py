@@ -48,10 +48,9 @@ def test_two_values_under_both_names_of_an_option_are_named(renamed):
     for raw in ({renamed.old: other, renamed.new: value}, {renamed.new: value, renamed.old: other}):
         found, problems = values_of(raw, renamed.new)
         assert found == value
-        assert problems == [
-            f"The options `{renamed.new}` and `{renamed.old}` are one option and differ; `{renamed.new}` is used."
-            + f" Remove `{renamed.old}`, its old name."
-        ]
+        old, new = renamed.old, renamed.new
+        sentence = f"The options `{new}` and `{old}` are one option and differ; `{new}` is used."
+        assert problems == [f"{sentence} Remove `{old}`, its old name."]
 
 
 @pytest.mark.parametrize("renamed", OPTIONS, ids=lambda each: each.old)

@@ -2,7 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { isGivenByOldName } from "../../src/renamed";
 
-const set = (...names: string[]) => (name: string) => names.includes(name);
+const set =
+  (...names: string[]) =>
+  (name: string) =>
+    names.includes(name);
 
 test("a default is not sent beside what the user set under the old name", () => {
   assert.equal(isGivenByOldName("repositoryMemory", set("memory")), true);
