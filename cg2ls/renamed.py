@@ -1,4 +1,4 @@
-"""Old names of options and flags, which stay valid beside the new ones."""
+"""Old names of options and flags, which stay valid."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from cg2ls.renamed import NEW_OPTIONS, OLD_OPTIONS
 from cg2ls.server.options import table
 
 if TYPE_CHECKING:
-    from cg2ls.server.options import Entry
+    from cg2ls.server.options import OptionEntry
 
 PAGE = Path(__file__).parents[1] / "docs" / "options.md"
 
@@ -86,7 +86,7 @@ def page() -> str:
     )
 
 
-def _rows(entries: list[Entry]) -> str:
+def _rows(entries: list[OptionEntry]) -> str:
     lines = ["| option | type | default | |", "|---|---|---|---|"]
     lines += [
         f"| `{entry.name}` | {_kind(entry)} | `{json.dumps(entry.default)}` | {_doc(entry)} |"
@@ -95,12 +95,12 @@ def _rows(entries: list[Entry]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _doc(entry: Entry) -> str:
+def _doc(entry: OptionEntry) -> str:
     old = OLD_OPTIONS.get(entry.name)
     return entry.about.doc + (f" Formerly `{old}`." if old else "")
 
 
-def _kind(entry: Entry) -> str:
+def _kind(entry: OptionEntry) -> str:
     low, high = entry.about.min_value, entry.about.max_value
     span = f", {low:g} to {high:g}" if high is not None else f", at least {low:g}" if low is not None else ""
     return entry.type_name + span

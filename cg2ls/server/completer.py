@@ -50,7 +50,7 @@ class NoModelError(JsonRpcException):
 
 
 @dataclass(frozen=True)
-class Place:
+class CompletionPlace:
     """Where a request asks for a completion.
 
     Attributes:
@@ -112,7 +112,7 @@ class Completer:
         document: types.TextDocumentIdentifier,
         position: types.Position,
         selected: types.SelectedCompletionInfo | None = None,
-    ) -> Place:
+    ) -> CompletionPlace:
         """Take the snapshot that a request is answered from.
 
         Raises:
@@ -121,7 +121,7 @@ class Completer:
         try:
             snapshot = self.documents.snapshot(document.uri)
             offset = snapshot.offset(position)
-            place = Place(snapshot, snapshot.position(position.line, offset), offset, selected)
+            place = CompletionPlace(snapshot, snapshot.position(position.line, offset), offset, selected)
             if selected:
                 snapshot.offset(selected.range.start)
                 snapshot.offset(selected.range.end)
@@ -129,7 +129,7 @@ class Completer:
             raise JsonRpcInvalidParams(str(error)) from None
         return place
 
-    def candidate_count(self, place: Place) -> int:
+    def candidate_count(self, place: CompletionPlace) -> int:
         """Return how many completions the user wants to choose from."""
         return self.settings.of(place.snapshot.uri, place.snapshot.language).candidates
 
@@ -167,9 +167,9 @@ class Completer:
 
     async def reply(
         self,
-        place: Place,
+        place: CompletionPlace,
         trigger: Trigger,
-        to_answer: Callable[[Place, Completion], Answer],
+        to_answer: Callable[[CompletionPlace, Completion], Answer],
         nothing: Answer,
         *,
         count: int = 1,
@@ -223,7 +223,7 @@ class Completer:
         return answer
 
     async def complete(
-        self, model: Model, place: Place, trigger: Trigger, count: int = 1
+        self, model: Model, place: CompletionPlace, trigger: Trigger, count: int = 1
     ) -> Completion | None:
         """Complete at a place, in the decoding thread where the model has to run.
 
@@ -299,7 +299,7 @@ class Completer:
         return session
 
     def _speculate_later(
-        self, model: Model, session: DocumentSession, place: Place, shown: Completion
+        self, model: Model, session: DocumentSession, place: CompletionPlace, shown: Completion
     ) -> None:
         """Compute what comes after the shown completion, once no request came for a moment."""
         uri = place.snapshot.uri
@@ -319,7 +319,7 @@ class Completer:
 
         asyncio.get_running_loop().call_later(IDLE_SECONDS, begin)
 
-    def _count(self, place: Place, model: Model, completion: Completion) -> None:
+    def _count(self, place: CompletionPlace, model: Model, completion: Completion) -> None:
         language = place.snapshot.language
         self.usage.answered(language, model.name, self.board.latency_ms or 0.0)
         if completion.text and place.selected is None:

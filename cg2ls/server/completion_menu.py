@@ -10,7 +10,7 @@ from lsprotocol import types
 if TYPE_CHECKING:
     from cg2ls.completion import Completion
     from cg2ls.server.client import Feature
-    from cg2ls.server.completer import Completer, Place
+    from cg2ls.server.completer import Completer, CompletionPlace
 
 _WORD = re.compile(r"\w*\Z")
 
@@ -35,7 +35,7 @@ def register(feature: Feature, completer: Completer) -> None:
     feature(types.TEXT_DOCUMENT_COMPLETION, types.CompletionOptions())(completion)
 
 
-def to_list(place: Place, completion: Completion) -> types.CompletionList:
+def to_list(place: CompletionPlace, completion: Completion) -> types.CompletionList:
     """Return a list of one item, or of none.
 
     Menus filter by the word before the cursor, so the item replaces that word with itself and the completion.
@@ -45,7 +45,7 @@ def to_list(place: Place, completion: Completion) -> types.CompletionList:
     return types.CompletionList(is_incomplete=True, items=items)
 
 
-def _item(place: Place, completion: Completion) -> types.CompletionItem:
+def _item(place: CompletionPlace, completion: Completion) -> types.CompletionItem:
     snapshot, line = place.snapshot, place.position.line
     line_start = snapshot.offset(types.Position(line, 0))
     found = _WORD.search(snapshot.lines[line][: place.offset - line_start])

@@ -9,7 +9,7 @@ from lsprotocol import types
 if TYPE_CHECKING:
     from cg2ls.completion import Completion
     from cg2ls.server.client import Feature
-    from cg2ls.server.completer import Completer, Place
+    from cg2ls.server.completer import Completer, CompletionPlace
 
 
 def register(feature: Feature, completer: Completer) -> None:
@@ -38,13 +38,13 @@ def register(feature: Feature, completer: Completer) -> None:
     feature(types.TEXT_DOCUMENT_INLINE_COMPLETION, types.InlineCompletionOptions())(inline_completion)
 
 
-def to_list(place: Place, completion: Completion) -> types.InlineCompletionList:
+def to_list(place: CompletionPlace, completion: Completion) -> types.InlineCompletionList:
     """Return the client's list: the completion and its alternatives, or nothing."""
     found = (completion, *completion.others) if completion.text else ()
     return types.InlineCompletionList(items=[_item(place, each) for each in found])
 
 
-def _item(place: Place, completion: Completion) -> types.InlineCompletionItem:
+def _item(place: CompletionPlace, completion: Completion) -> types.InlineCompletionItem:
     _, offset = place.text_and_offset()
     replaced = completion.replace_end_offset - offset
     if place.selected is None:

@@ -174,7 +174,7 @@ class Options:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class OptionEntry:
     """One row of the table.
 
     Attributes:
@@ -204,14 +204,14 @@ class Entry:
 
 
 @cache
-def table() -> dict[str, Entry]:
+def table() -> dict[str, OptionEntry]:
     """Return every option by its name in messages, in the table's order."""
     hints = get_type_hints(Options, include_extras=True)
     entries = (_entry(each.name, hints[each.name], each.default) for each in fields(Options))
     return {entry.name: entry for entry in entries}
 
 
-def _entry(field: str, hint: Any, default: Any) -> Entry:
+def _entry(field: str, hint: Any, default: Any) -> OptionEntry:
     assert default is not MISSING
     kind, about = get_args(hint)
     nullable = type(None) in get_args(kind)
@@ -222,7 +222,7 @@ def _entry(field: str, hint: Any, default: Any) -> Entry:
         kind = str
     elif get_origin(kind) is tuple:
         kind, default = list, list(default)
-    return Entry(
+    return OptionEntry(
         field=field,
         name=camel(field),
         kind=kind,

@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from cg2ls.renamed import NEW_OPTIONS
-from cg2ls.server.options import Entry, Options, table
+from cg2ls.server.options import OptionEntry, Options, table
 from cg2ls.server.uris import folder_named, named_path
 from cg2ls.workspace import ReadingRules, unreadable_pattern
 from cg2ls.workspace.paths import Place, innermost
@@ -268,7 +268,7 @@ def _misspelt(name: str, inside: str) -> list[str]:
     ]
 
 
-def _expected(value: Any, entry: Entry) -> str | None:
+def _expected(value: Any, entry: OptionEntry) -> str | None:
     """Return what the value must be, if it is not."""
     if entry.values:
         return None if value in entry.values else f"one of {', '.join(entry.values)}"
@@ -281,7 +281,7 @@ def _expected(value: Any, entry: Entry) -> str | None:
     return None if isinstance(value, entry.kind) else words[entry.kind]
 
 
-def _expected_number(value: Any, entry: Entry) -> str | None:
+def _expected_number(value: Any, entry: OptionEntry) -> str | None:
     about, whole = entry.about, entry.kind is int
     said = "a whole number" if whole else "a number"
     if about.min_value is not None:
