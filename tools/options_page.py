@@ -11,10 +11,11 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cg2ls.renamed import NEW_OPTIONS, OLD_OPTIONS
 from cg2ls.server.options import table
 
 if TYPE_CHECKING:
-    from cg2ls.server.options import Entry
+    from cg2ls.server.options import OptionEntry
 
 PAGE = Path(__file__).parents[1] / "docs" / "options.md"
 
@@ -36,7 +37,8 @@ Where options come from, the first that says something wins:
 
 A change takes effect at once, without a restart. A value that makes no sense is named in one message and its
 default is used; the others hold. A name that resembles an option but is none is named too. `null` stands for "not
-set".
+set". An old name ("formerly") is accepted too; where both names have different values, one message says so and the
+new name's value is used.
 """
 
 TAIL = """\
@@ -44,7 +46,7 @@ TAIL = """\
 
 `languages` and `folders` hold options of their own, by LSP language id and by folder. Folders are absolute, begin
 with `~`, or are relative to each workspace folder. A folder goes before a language: what is off in a folder is off.
-Where `enable` or `memory` is off in a folder, nothing in it is read for other files either.
+Where `enable` or `repositoryMemory` is off in a folder, nothing in it is read for other files either.
 
 `exclude` and `folders` hold for every spelling of a path: through links to a file, its folder or the workspace, with
 `..`, in other capitals where the file system ignores case, in another Unicode normalization, and in every form of a URI
@@ -60,7 +62,7 @@ link is about what the link leads to as well. Two names of one file that no link
   },
   "folders": {
     "vendor": {"enable": false},
-    "~/secret": {"enable": false, "memory": false}
+    "~/secret": {"enable": false, "repositoryMemory": false}
   }
 }
 ```
@@ -84,17 +86,22 @@ def page() -> str:
     )
 
 
-def _rows(entries: list[Entry]) -> str:
+def _rows(entries: list[OptionEntry]) -> str:
     lines = ["| option | type | default | |", "|---|---|---|---|"]
     lines += [
-        f"| `{entry.name}` | {_kind(entry)} | `{json.dumps(entry.default)}` | {entry.about.doc} |"
+        f"| `{entry.name}` | {_kind(entry)} | `{json.dumps(entry.default)}` | {_doc(entry)} |"
         for entry in entries
     ]
     return "\n".join(lines) + "\n"
 
 
-def _kind(entry: Entry) -> str:
-    low, high = entry.about.least, entry.about.most
+def _doc(entry: OptionEntry) -> str:
+    old = OLD_OPTIONS.get(entry.name)
+    return entry.about.doc + (f" Formerly `{old}`." if old else "")
+
+
+def _kind(entry: OptionEntry) -> str:
+    low, high = entry.about.min_value, entry.about.max_value
     span = f", {low:g} to {high:g}" if high is not None else f", at least {low:g}" if low is not None else ""
     return entry.type_name + span
 
@@ -110,10 +117,22 @@ def settings() -> dict[str, Any]:
             "markdownDescription": entry.about.doc,
             "scope": "language-overridable" if entry.about.scope == "document" else "window",
         }
-        more = {"minimum": entry.about.least, "maximum": entry.about.most, "enum": list(entry.values) or None}
+        more = {
+            "minimum": entry.about.min_value,
+            "maximum": entry.about.max_value,
+            "enum": list(entry.values) or None,
+        }
         found[f"cg2ls.{entry.name}"] |= {key: value for key, value in more.items() if value is not None}
         if entry.kind is list:
             found[f"cg2ls.{entry.name}"]["items"] = {"type": "string"}
+    for old, new in NEW_OPTIONS.items():
+        kinds = found[f"cg2ls.{new}"]["type"]
+        found[f"cg2ls.{old}"] = found[f"cg2ls.{new}"] | {
+            "type": kinds if isinstance(kinds, list) else [kinds, "null"],
+            "default": None,
+            "markdownDescription": f"Old name of `#cg2ls.{new}#`.",
+            "markdownDeprecationMessage": f"This setting was renamed: use `#cg2ls.{new}#`.",
+        }
     for group, by in (("languages", "language id"), ("folders", "folder")):
         found[f"cg2ls.{group}"] = {
             "type": "object",

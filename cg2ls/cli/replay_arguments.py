@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from cg2ls.renamed import add_renamed_argument
+
 EPILOG = """\
 examples:
   cg2ls replay src                          the model in use: its speed and its quality on these files
@@ -107,8 +109,10 @@ def _add_ways_of_asking(made: argparse.ArgumentParser) -> None:
         metavar="NAMES",
         help="rules that are left out, with commas",
     )
-    asked.add_argument(
-        "--memory",
+    add_renamed_argument(
+        asked,
+        "--repository-memory",
+        dest="memory",
         choices=("on", "off", "file"),
         default="on",
         help="repository memory: all files, none, or the document alone (default: on)",

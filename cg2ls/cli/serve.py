@@ -15,7 +15,7 @@ from cg2ls.system import expand_home
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cg2ls.server.app import Server
+    from cg2ls.server.protocol import ServerProtocol
 
 TOKEN_VARIABLE = "CG2LS_TOKEN"  # noqa: S105
 """Environment variable with the word an editor must know that connects over TCP."""
@@ -84,13 +84,15 @@ def run(arguments: argparse.Namespace) -> int:
     configure(arguments.log_file)
     server = Server(Settings({"model": arguments.model}))
     status = server.run(_transport(arguments))
-    if server.models.loading():  # a library's thread that still loads a model would outlive what it works on
+    if (
+        server.models.is_loading()
+    ):  # a library's thread that still loads a model would outlive what it works on
         logging.shutdown()
         os._exit(status)
     return status
 
 
-def _transport(arguments: argparse.Namespace) -> Callable[[Server], None]:
+def _transport(arguments: argparse.Namespace) -> Callable[[ServerProtocol], None]:
     from cg2ls.server import transport
 
     if arguments.unix is not None:
@@ -99,15 +101,17 @@ def _transport(arguments: argparse.Namespace) -> Callable[[Server], None]:
             raise NoHomeError(
                 f"{arguments.unix} is in no home folder, since there is none; give the full path."
             )
-        return lambda server: transport.over_unix_socket(server, path)
+        return lambda protocol: transport.over_unix_socket(protocol, path)
     if arguments.tcp is not None:
-        return lambda server: transport.over_tcp(server, arguments.tcp, os.environ.get(TOKEN_VARIABLE, ""))
+        return lambda protocol: transport.over_tcp(
+            protocol, arguments.tcp, os.environ.get(TOKEN_VARIABLE, "")
+        )
     if sys.stdin is None or sys.stdout is None:
         raise NoStreamsError("The language server needs stdin and stdout; let an editor start it.")
     if sys.stdin.isatty():
         print("cg2ls: waiting for an editor on stdin; Ctrl+C ends it.", file=sys.stderr)
     streams = sys.stdin.buffer, protocol_output()
-    return lambda server: transport.over_streams(server, *streams)
+    return lambda protocol: transport.over_streams(protocol, *streams)
 
 
 def protocol_output() -> BinaryIO:

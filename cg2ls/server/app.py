@@ -1,198 +1,191 @@
-"""The server's state and the wiring of its handlers."""
+"""The server: its services, and the wiring of its handlers. No other module imports this one."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 
 from cg2ls import __version__
-from cg2ls.completion import DocumentSession
-from cg2ls.completion.scheduler import Scheduler
-from cg2ls.completion.trigger.debounce import Debounce
 from cg2ls.server import (
     commands,
-    configuration,
-    copilot_messages,
+    completion_menu,
     inline_completion,
     lifecycle,
-    logs,
-    notebook_sync,
     repository_memory,
     status,
     sync,
 )
+from cg2ls.server.background import BackgroundTasks
+from cg2ls.server.client import LanguageClient
+from cg2ls.server.completer import Completer
 from cg2ls.server.documents import Documents
 from cg2ls.server.failures import AnswerError, Failures
-from cg2ls.server.model_loading import begin_loading
-from cg2ls.server.models import Model, Models, Opener, open_folder
+from cg2ls.server.models import ModelLoader, Models, Opener, open_folder
 from cg2ls.server.prompt_context import PromptContextProvider
-from cg2ls.server.protocol import Protocol
+from cg2ls.server.protocol import ServerProtocol
 from cg2ls.server.repository_memory import RepositoryMemory
-from cg2ls.server.settings import Settings
-from cg2ls.server.status import StatusBoard
+from cg2ls.server.status import StatusBoard, SuppressedDocuments
 from cg2ls.server.usage import Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Callable
 
-    from cg2ls.server.options import Options
+    from cg2ls.server.settings import Settings
 
 log = logging.getLogger(__name__)
 
 SWITCH_S = 0.0005
-"""Seconds a thread computes until another may: a key waits so long for work in the background, not Python's 5 ms."""
+"""Seconds a thread computes until another may: background work delays a key by this, not by Python's 5 ms."""
 
 
 class Server(LanguageServer):
-    """One client's language server.
+    """Language server of one client.
+
+    Args:
+        settings: which options are in force where.
+        open_model: opens a model folder.
 
     Attributes:
-        settings: which options hold where.
-        open_model: opens a model folder.
+        settings: which options are in force where.
         documents: what the client has open.
-        sessions: what completing each open document keeps, by URI; used in the decoding thread.
-        models: the models and their states.
-        background: work that no request waits for.
-        scheduler: runs completions.
-        debounce: of the user's keys and the model's answers.
+        failures: what failed in which document.
+        tasks: work that no request waits for.
+        loader: opens the models; `models` has their states.
+        suppressed: documents in which nothing is completed.
+        board: sends the status to the client.
         usage: counts what was shown and accepted.
-        failures: what went wrong in which document.
-        paused: whether the user asked for silence.
-        board: tells clients the status.
-        memory: what the workspace's own text says.
-        prompt_context: its text in front of the prompt.
-        wants_status: whether the client takes our status notification.
-        wants_copilot_status: whether it takes that of Copilot's server.
+        memory: the prior of the workspace's own text.
+        prompt_context: text of other files for the prompt.
+        completer: completes documents.
+        configuration: puts the client's settings into force.
     """
 
-    protocol: Protocol
+    protocol: ServerProtocol
 
     def __init__(self, settings: Settings, open_model: Opener = open_folder) -> None:
         super().__init__(
             "cg2ls",
             __version__,
             text_document_sync_kind=types.TextDocumentSyncKind.Incremental,
-            notebook_document_sync=notebook_sync.SYNC,
-            protocol_cls=Protocol,
+            notebook_document_sync=sync.NOTEBOOKS,
+            protocol_cls=ServerProtocol,
         )
+        client = LanguageClient(self)
         self.settings = settings
-        self.open_model = open_model
         self.documents = Documents()
-        self.sessions: dict[str, DocumentSession] = {}
+        self.failures = Failures(settings, self.documents)
+        self.tasks = BackgroundTasks(self.failures)
         self.models = Models(settings.flags.get("model"))
-        self._problems_told: set[str] = set()
-        self._run_by = _run_by(settings.of())
-        self.background: set[asyncio.Task[None]] = set()
-        self.scheduler = Scheduler()
-        self.debounce = Debounce()
-        self.usage = Usage(self)
-        self.failures = Failures()
-        self.paused = False
-        self.board = StatusBoard(self)
-        self.memory = RepositoryMemory(self)
-        self.prompt_context = PromptContextProvider(self)
-        self.wants_status = self.wants_copilot_status = False
-        for feature in (
-            *(
-                lifecycle,
-                configuration,
-                sync,
-                notebook_sync,
-                inline_completion,
-                status,
-                commands,
-                copilot_messages,
-            ),
-            repository_memory,
-        ):
-            feature.register(self)
+        self.loader = ModelLoader(
+            settings=settings,
+            open_model=open_model,
+            client=client,
+            failures=self.failures,
+            tasks=self.tasks,
+            models=self.models,
+        )
+        self.suppressed = SuppressedDocuments(self.documents, settings, self.loader, self.failures)
+        self.board = StatusBoard(client, self.documents, self.loader, self.suppressed, self.failures)
+        self.usage = Usage(settings, self.failures)
+        self.memory = RepositoryMemory(
+            settings, self.documents, self.loader, client, self.failures, self.tasks
+        )
+        self.prompt_context = PromptContextProvider(settings, self.failures)
+        self.completer = Completer(
+            documents=self.documents,
+            settings=settings,
+            models=self.loader,
+            suppressed=self.suppressed,
+            memory=self.memory,
+            prompt_context=self.prompt_context,
+            failures=self.failures,
+            usage=self.usage,
+            board=self.board,
+        )
+        self.configuration = lifecycle.Configuration(
+            client, settings, self.documents, self.loader, self.board, self.tasks
+        )
+        # Services that were made before what they report to:
+        self.loader.on_ready = self.memory.prepare
+        self.loader.on_change = self.board.changed
+        # What was answered without the workspace, or by an engine that failed, is computed again.
+        self.memory.on_built = self.loader.on_engine_failed = self.completer.sessions.clear
+        self._register(client)
 
-    def run(self, over: Callable[[Server], None]) -> int:
-        """Serves one client over a transport of `cg2ls.server.transport` until it leaves.
+    def _register(self, client: LanguageClient) -> None:
+        """Register every handler."""
+        document_sync = sync.DocumentSync(
+            client=client,
+            documents=self.documents,
+            settings=self.settings,
+            models=self.loader,
+            completer=self.completer,
+            memory=self.memory,
+            prompt_context=self.prompt_context,
+            failures=self.failures,
+            usage=self.usage,
+            board=self.board,
+        )
+        self.protocol.on_unreadable_message = document_sync.message_lost
+        handshake = lifecycle.Handshake(
+            client=client,
+            configuration=self.configuration,
+            settings=self.settings,
+            documents=self.documents,
+            board=self.board,
+            leave=self.protocol.leave,
+            offer_menu=lambda: completion_menu.register(self.feature, self.completer),
+        )
+        menu = commands.Commands(
+            documents=self.documents,
+            settings=self.settings,
+            configuration=self.configuration,
+            models=self.loader,
+            completer=self.completer,
+            suppressed=self.suppressed,
+            board=self.board,
+            failures=self.failures,
+            usage=self.usage,
+            on_restart=self.restart_models,
+        )
+        lifecycle.register(self.feature, handshake)
+        sync.register(self.feature, document_sync)
+        inline_completion.register(self.feature, self.completer)
+        status.register(self.feature, self.board)
+        commands.register(self.command, menu)
+        repository_memory.register(self.feature, self.memory, self.prompt_context)
+
+    def run(self, serve: Callable[[ServerProtocol], None]) -> int:
+        """Serve one client over a transport of `cg2ls.server.transport` until it leaves.
 
         Returns:
             The exit status LSP asks for: 0 if the client sent `shutdown` first, else 1.
         """
         sys.setswitchinterval(SWITCH_S)
-        over(self)
+        serve(self.protocol)
         self.memory.leave()
         self.prompt_context.leave()
-        self.scheduler.close()
+        self.completer.scheduler.close()
         self.usage.save()
         return 0 if self.protocol.asked_to_shut_down else 1
 
-    def log_message(self, kind: types.MessageType, message: str) -> None:
-        """Writes a line to the client's log."""
-        self.window_log_message(types.LogMessageParams(kind, message))
-
-    def options_of(self, uri: str, language: str) -> Options:
-        """What holds in a document."""
-        return self.settings.of(uri, language)
-
-    def model_of(self, language: str, uri: str = "", *, load: bool = True) -> Model:
-        """The model for a document's language ("" for any) and folder; it begins to load when first asked for."""
-        model = self.models.of(language, self.settings.of(uri, language).model)
-        if load:
-            begin_loading(self, model)
-        return model
-
-    def in_background(self, work: Coroutine[Any, Any, None]) -> None:
-        """Lets work go on that no request waits for."""
-        task = asyncio.get_running_loop().create_task(work)
-        self.background.add(task)
-        task.add_done_callback(self._background_ended)
-
-    def _background_ended(self, task: asyncio.Task[None]) -> None:
-        self.background.discard(task)
-        if not task.cancelled() and isinstance(error := task.exception(), Exception):
-            self.failures.left_out("", "work in the background", error)
-
     def restart_models(self) -> None:
-        """Closes every model and opens anew those that documents want, with what was chosen since."""
+        """Close every model and open those that documents need, with the choices made since."""
         for document in self.documents:
-            self.scheduler.supersede(document.uri)
-        self.sessions.clear()
+            self.completer.scheduler.supersede(document.uri)
+        self.completer.sessions.clear()
         self.memory.forget()
         self.prompt_context.forget()
         self.models.close_all()
-        self.settings_changed([])
-
-    def settings_changed(self, problems: Sequence[str]) -> None:
-        """Puts new settings into force, and says once what is wrong with them."""
-        new = [problem for problem in problems if problem not in self._problems_told]
-        self._problems_told.update(new)
-        for problem in new:
-            self.log_message(types.MessageType.Warning, problem)
-        if new:
-            message = types.ShowMessageParams(types.MessageType.Warning, f"cg2ls: {' '.join(new)}")
-            self.window_show_message(message)
-        everywhere = self.settings.of()
-        if (run_by := _run_by(everywhere)) != self._run_by:
-            self.models.close_all()
-            self._run_by = run_by
-        logs.set_level(everywhere.log_level, quoting=everywhere.log_text)
-        places = [(document.language, document.uri) for document in self.documents]
-        choices = {(language, self.settings.of(uri, language).model) for language, uri in places}
-        self.models.choose_again({("", everywhere.model), *choices})
-        for language, uri in [("", ""), *places]:
-            self.model_of(language, uri)
-        self.board.changed()
-
-    def tell_not_ready(self, model: Model) -> None:
-        """Says once, in the client's log, why completions are missing."""
-        if not model.told:
-            model.told = True
-            why = model.problem or "The model is still loading."
-            self.log_message(types.MessageType.Info, f"No completions yet: {why}")
+        self.configuration.apply([])
 
     def report_server_error(self, error: Exception, _: object) -> None:
-        """Writes what went wrong to the log; clients get an answer, and users no pop-up per message.
+        """Log what went wrong; clients get an answer, and users no pop-up per message.
 
         pygls' own error quotes the text of what was raised, which may hold code.
         """
@@ -201,8 +194,3 @@ class Server(LanguageServer):
             self.failures.left_out("", "a message", raised)
         elif not isinstance(error, AnswerError):  # which was logged with its cause
             log.warning("A message could not be handled: %s", error)
-
-
-def _run_by(options: Options) -> tuple[object, ...]:
-    """What an open model was opened with; it is opened anew when this changes."""
-    return options.provider, options.threads, options.memory_mb, options.unload_after_minutes

@@ -1,32 +1,45 @@
-"""One completion of an open document, for any kind of request that asks for it."""
+"""Completion of an open document, from the snapshot to the answer, for every kind of request."""
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
-from functools import lru_cache
-from time import monotonic
-from typing import TYPE_CHECKING
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from time import monotonic, perf_counter
+from typing import TYPE_CHECKING, TypeVar
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams
 
-from cg2ls.completion import Completion, CompletionOptions, DocumentSession, Retrieval, Trigger
+from cg2ls.completion import Completion, DocumentSession, Retrieval, Trigger
 from cg2ls.completion.faults import EngineFailedError
+from cg2ls.completion.scheduler import Scheduler
+from cg2ls.completion.trigger.debounce import Debounce
 from cg2ls.server.documents import NotOpenError, PositionError, Snapshot
-from cg2ls.server.engine_recovery import engine_failed
+from cg2ls.server.failures import LEFT_ALONE, AnswerError, cause_of
+from cg2ls.server.options import completion_options
+from cg2ls.server.usage import Shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from cg2ls.completion import CompletionEngine
-    from cg2ls.completion.trigger.debounce import Debounce
-    from cg2ls.server.app import Server
-    from cg2ls.server.models import Model
+    from cg2ls.server.documents import Documents
+    from cg2ls.server.failures import Failures
+    from cg2ls.server.models import Model, ModelLoader
     from cg2ls.server.options import Options
+    from cg2ls.server.prompt_context import PromptContextProvider
+    from cg2ls.server.repository_memory import RepositoryMemory
+    from cg2ls.server.settings import Settings
+    from cg2ls.server.status import StatusBoard, SuppressedDocuments
+    from cg2ls.server.usage import Usage
+
+log = logging.getLogger(__name__)
+
+Answer = TypeVar("Answer")
 
 IDLE_SECONDS = 0.15
-"""Without a request for so long, the next completion is worked out ahead: about the gap between two keys."""
+"""Seconds without a request after which the next completion is computed ahead: about the gap between two keys."""
 
 
 class NoModelError(JsonRpcException):
@@ -37,15 +50,14 @@ class NoModelError(JsonRpcException):
 
 
 @dataclass(frozen=True)
-class Place:
+class CompletionPlace:
     """Where a request asks for a completion.
 
     Attributes:
         snapshot: the document at the time of the request.
-        position: of the cursor, a column past the line's end moved back to it.
+        position: position of the cursor; a column past the line's end is moved back to it.
         offset: the same in the document's text.
-        selected: what the client's menu has selected; the completion goes on from there as if it stood in
-            the document already.
+        selected: the entry selected in the client's menu; the completion continues as if it stood in the document.
     """
 
     snapshot: Snapshot
@@ -54,7 +66,7 @@ class Place:
     selected: types.SelectedCompletionInfo | None = None
 
     def text_and_offset(self) -> tuple[str, int]:
-        """The text to complete and the offset to complete it at."""
+        """Return the text to complete and the offset to complete it at."""
         text = self.snapshot.text
         if self.selected is None:
             return text, self.offset
@@ -63,150 +75,275 @@ class Place:
         return text[:start] + self.selected.text + text[end:], start + len(self.selected.text)
 
 
-def place_of(
-    server: Server,
-    document: types.TextDocumentIdentifier,
-    position: types.Position,
-    selected: types.SelectedCompletionInfo | None = None,
-) -> Place:
-    """Takes the snapshot a request is answered from.
+@dataclass(eq=False, kw_only=True)
+class Completer:
+    """Completion of open documents; an error in one request affects that request alone.
 
-    Raises:
-        JsonRpcInvalidParams: the document is not open, or has no such line.
+    Attributes:
+        documents: the open documents.
+        settings: which options are in force where.
+        models: which model answers.
+        suppressed: documents in which nothing is completed.
+        memory: gives the prior of the workspace's own text.
+        prompt_context: gives the text of other files for the prompt.
+        failures: where errors are recorded.
+        usage: counts what is shown.
+        board: shows the status.
+        scheduler: runs completions in the decoding thread.
+        debounce: timing of the user's keys and the model's answers.
+        sessions: the completion state of each open document, by URI; used in the decoding thread.
     """
-    try:
-        snapshot = server.documents.snapshot(document.uri)
-        offset = snapshot.offset(position)
-        place = Place(snapshot, snapshot.position(position.line, offset), offset, selected)
-        if selected:
-            snapshot.offset(selected.range.start)
-            snapshot.offset(selected.range.end)
-    except (NotOpenError, PositionError) as error:
-        raise JsonRpcInvalidParams(str(error)) from None
-    return place
 
+    documents: Documents
+    settings: Settings
+    models: ModelLoader
+    suppressed: SuppressedDocuments
+    memory: RepositoryMemory
+    prompt_context: PromptContextProvider
+    failures: Failures
+    usage: Usage
+    board: StatusBoard
+    scheduler: Scheduler = field(default_factory=Scheduler)
+    debounce: Debounce = field(default_factory=Debounce)
+    sessions: dict[str, DocumentSession] = field(default_factory=dict)
 
-async def complete(
-    server: Server, model: Model, place: Place, mode: Trigger, count: int = 1
-) -> Completion | None:
-    """Completes at a place, in the decoding thread where the model has to run.
+    def find_place(
+        self,
+        document: types.TextDocumentIdentifier,
+        position: types.Position,
+        selected: types.SelectedCompletionInfo | None = None,
+    ) -> CompletionPlace:
+        """Take the snapshot that a request is answered from.
 
-    Args:
-        server: with what it knows of the document and its surroundings; where these fail they are left out.
-        model: to answer with.
-        place: from the request.
-        mode: whether the user asked.
-        count: how many completions to choose from are wanted.
+        Raises:
+            JsonRpcInvalidParams: the document is not open, or has no such line.
+        """
+        try:
+            snapshot = self.documents.snapshot(document.uri)
+            offset = snapshot.offset(position)
+            place = CompletionPlace(snapshot, snapshot.position(position.line, offset), offset, selected)
+            if selected:
+                snapshot.offset(selected.range.start)
+                snapshot.offset(selected.range.end)
+        except (NotOpenError, PositionError) as error:
+            raise JsonRpcInvalidParams(str(error)) from None
+        return place
 
-    Returns:
-        None if a newer request of the document came, or the model is not ready.
+    def candidate_count(self, place: CompletionPlace) -> int:
+        """Return how many completions the user wants to choose from."""
+        return self.settings.of(place.snapshot.uri, place.snapshot.language).candidates
 
-    Raises:
-        NoModelError: the model could not be opened, and the user asked for a completion.
-        EngineFailedError: the engine broke.
-        Exception: something went wrong with this request.
-    """
-    engine, failures, uri = model.engine, server.failures, place.snapshot.uri
-    if engine is None:
-        if model.state == "failed" and mode == "invoked":
-            raise NoModelError(model.problem)
-        server.tell_not_ready(model)
-        return None
-    session = _session(server, place.snapshot, engine)
-    retrieval = Retrieval(
-        failures.without("memory", uri, lambda: server.memory.prior_of(place.snapshot, engine), None),
-        failures.without(
-            "context",
-            uri,
-            lambda: server.prompt_context.context_of(place.snapshot, place.offset, engine),
-            None,
-        ),
-    )
-    options = server.options_of(uri, place.snapshot.language)
-    wait = failures.without("rhythm", uri, lambda: _wait(server.debounce, options, mode), 0.0)
-    completion = session.find_known(*place.text_and_offset(), mode) if count == 1 else None
-    if completion is not None:
-        server.scheduler.supersede(uri)
-    else:
-        completion = await server.scheduler.run(
-            uri,
-            lambda stop: session.complete(
-                *place.text_and_offset(), mode, stop, count=count, retrieval=retrieval
+    async def contain(
+        self, uri: str, answering: Awaitable[Answer | None], nothing: Answer, *, is_reported: bool
+    ) -> Answer | None:
+        """Await the answer to one request; contain every error in it.
+
+        Args:
+            uri: URI of the document.
+            answering: the answer.
+            nothing: the answer where the request failed and the client does not report it.
+            is_reported: whether the user made the request, and sees its error.
+
+        Raises:
+            asyncio.CancelledError: the client cancelled the request.
+            JsonRpcException: there is an error to show to the user.
+        """
+        try:
+            return await answering
+        except (asyncio.CancelledError, JsonRpcException) as ended:
+            if isinstance(ended, AnswerError) and not is_reported:
+                return nothing
+            raise
+        except Exception as error:
+            self.sessions.pop(uri, None)  # its state is unknown now
+            self.failures.lost(uri, error)
+            with contextlib.suppress(Exception):  # what failed may be what this needs
+                language = self.documents.language_of(uri) or ""
+                self.usage.failed(language, self.models.model_of(language, uri, load=False).name)
+            self.board.changed()
+            if not is_reported:
+                return nothing
+            raise AnswerError(f"There is no completion: {cause_of(error)}") from None
+
+    async def reply(
+        self,
+        place: CompletionPlace,
+        trigger: Trigger,
+        to_answer: Callable[[CompletionPlace, Completion], Answer],
+        nothing: Answer,
+        *,
+        count: int = 1,
+    ) -> Answer | None:
+        """Complete at a place, and record the outcome.
+
+        Args:
+            place: where to complete.
+            trigger: whether the user asked.
+            to_answer: makes the client's answer of a completion.
+            nothing: the answer where completion is off.
+            count: how many completions to choose from are wanted.
+
+        Returns:
+            The answer; None, on which the client keeps what it shows, if the request was superseded or no engine
+            can answer.
+
+        Raises:
+            asyncio.CancelledError: the client cancelled the request.
+            JsonRpcException: there is an error to show to the user.
+            Exception: this request failed.
+        """
+        began = perf_counter()
+        uri, language = place.snapshot.uri, place.snapshot.language
+        if off := self.suppressed.find(uri, language, trigger):
+            self.board.look_at(uri)
+            if trigger == "invoked" and off.name == LEFT_ALONE:
+                raise AnswerError(off.message)
+            return nothing
+        model = self.models.model_of(language, uri)
+        engine = model.engine
+        with self.board.request(uri):
+            try:
+                completion = await self.complete(model, place, trigger, count)
+            except EngineFailedError as failed:
+                if engine is not None:
+                    self.models.engine_failed(model, engine, uri, failed.cause)
+                    self.failures.without(
+                        "counting", uri, lambda: self.usage.failed(language, model.name), None
+                    )
+                return None
+        if completion is None:
+            return None
+        answer = to_answer(place, completion)
+        if completion.source == "model" and completion.tokens:
+            model.broken_by.clear()
+        self.failures.answered(uri)
+        self.board.latency_ms = (perf_counter() - began) * 1000
+        self.failures.without("counting", uri, lambda: self._count(place, model, completion), None)
+        self.failures.without("logging", uri, lambda: self._log(completion, trigger), None)
+        return answer
+
+    async def complete(
+        self, model: Model, place: CompletionPlace, trigger: Trigger, count: int = 1
+    ) -> Completion | None:
+        """Complete at a place, in the decoding thread where the model has to run.
+
+        Memory, context and timing are left out where they fail.
+
+        Args:
+            model: the model to answer with.
+            place: where to complete.
+            trigger: whether the user asked.
+            count: how many completions to choose from are wanted.
+
+        Returns:
+            None if a newer request of the document came, or the model is not ready.
+
+        Raises:
+            NoModelError: the model could not be opened, and the user asked for a completion.
+            EngineFailedError: the engine failed.
+            Exception: this request failed.
+        """
+        engine, failures, uri = model.engine, self.failures, place.snapshot.uri
+        if engine is None:
+            if model.state == "failed" and trigger == "invoked":
+                raise NoModelError(model.problem)
+            self.models.report_not_ready(model)
+            return None
+        session = self._session(place.snapshot, engine)
+        retrieval = Retrieval(
+            failures.without("memory", uri, lambda: self.memory.prior_of(place.snapshot, engine), None),
+            failures.without(
+                "context",
+                uri,
+                lambda: self.prompt_context.context_of(place.snapshot, place.offset, engine),
+                None,
             ),
-            wait=wait,
         )
-    if completion is None:
-        return None
-    for fault in completion.faults:
-        failures.left_out(uri, fault.hook, fault.error)
-    if completion.source == "model" and completion.tokens:
-        seconds = completion.latency_ms / 1000
-        failures.without("rhythm", uri, lambda: server.debounce.record_answer(seconds), None)
-    if completion.text and options.speculate and failures.may_speculate(uri):
-        _speculate_later(server, model, session, place, completion, retrieval)
-    return completion
-
-
-def _wait(debounce: Debounce, options: Options, mode: Trigger) -> float:
-    """Notes a key; seconds to wait before the model runs, and who asks by hand waits for nothing else."""
-    debounce.record_key(monotonic())
-    if mode == "invoked":
-        return 0.0
-    return debounce.compute_wait() if options.delay_ms is None else options.delay_ms / 1000
-
-
-def _speculate_later(
-    server: Server,
-    model: Model,
-    session: DocumentSession,
-    place: Place,
-    shown: Completion,
-    retrieval: Retrieval,
-) -> None:
-    """Works out what comes after what is shown, once nothing was asked for a moment."""
-    uri = place.snapshot.uri
-
-    def work(stop: Callable[[], bool]) -> None:
-        for fault in session.speculate(*place.text_and_offset(), shown, stop, retrieval=retrieval):
-            server.failures.left_out(uri, fault.hook, fault.error)
-
-    def failed(error: Exception) -> None:
-        if isinstance(error, EngineFailedError):
-            engine_failed(server, model, session.engine, uri, error.cause)
+        options = self.settings.of(uri, place.snapshot.language)
+        wait = failures.without("rhythm", uri, lambda: self._wait(options, trigger), 0.0)
+        completion = session.find_known(*place.text_and_offset(), trigger) if count == 1 else None
+        if completion is not None:
+            self.scheduler.supersede(uri)
         else:
-            server.failures.speculation_lost(uri, error)
+            completion = await self.scheduler.run(
+                uri,
+                lambda stop: session.complete(
+                    *place.text_and_offset(), trigger, stop, count=count, retrieval=retrieval
+                ),
+                wait=wait,
+            )
+        if completion is None:
+            return None
+        for fault in completion.faults:
+            failures.left_out(uri, fault.hook, fault.error)
+        if completion.source == "model" and completion.tokens:
+            seconds = completion.latency_ms / 1000
+            failures.without("rhythm", uri, lambda: self.debounce.record_answer(seconds), None)
+        if completion.text and options.speculate and failures.may_speculate(uri):
+            self._speculate_later(model, session, place, completion, retrieval)
+        return completion
 
-    def begin() -> None:
-        server.scheduler.run_when_idle(work, failed)
+    def _wait(self, options: Options, trigger: Trigger) -> float:
+        """Note a key; return the seconds to wait before the model runs, none where the user asked."""
+        self.debounce.record_key(monotonic())
+        if trigger == "invoked":
+            return 0.0
+        return self.debounce.compute_wait() if options.delay_ms is None else options.delay_ms / 1000
 
-    asyncio.get_running_loop().call_later(IDLE_SECONDS, begin)
+    def _session(self, document: Snapshot, engine: CompletionEngine) -> DocumentSession:
+        """Return the document's session, a new one if its language, model or options changed."""
+        options = completion_options(self.settings.of(document.uri, document.language))
+        session = self.sessions.get(document.uri)
+        if (
+            session is None
+            or session.engine is not engine
+            or session.language != document.language
+            or session.options != options
+        ):
+            session = self.sessions[document.uri] = DocumentSession(engine, document.language, options)
+        return session
 
+    def _speculate_later(
+        self,
+        model: Model,
+        session: DocumentSession,
+        place: CompletionPlace,
+        shown: Completion,
+        retrieval: Retrieval,
+    ) -> None:
+        """Compute what comes after the shown completion, once no request came for a moment."""
+        uri = place.snapshot.uri
 
-@lru_cache
-def completion_options(options: Options) -> CompletionOptions:
-    """What completion needs of the options that hold in a document."""
-    return CompletionOptions(
-        enable=options.enable,
-        automatic=options.automatic,
-        line_tokens=options.line_tokens,
-        block_tokens=options.block_tokens,
-        max_lines=options.max_lines or None,
-        unknown_languages=options.unknown_languages,
-        comments=options.comments,
-        context_tokens=options.context_tokens,
-        min_confidence=options.min_confidence,
-    )
+        def work(stop: Callable[[], bool]) -> None:
+            for fault in session.speculate(*place.text_and_offset(), shown, stop, retrieval=retrieval):
+                self.failures.left_out(uri, fault.hook, fault.error)
 
+        def failed(error: Exception) -> None:
+            if isinstance(error, EngineFailedError):
+                self.models.engine_failed(model, session.engine, uri, error.cause)
+            else:
+                self.failures.speculation_lost(uri, error)
 
-def _session(server: Server, document: Snapshot, engine: CompletionEngine) -> DocumentSession:
-    """The document's session, a new one if it was opened anew, or its language, model or options changed."""
-    options = completion_options(server.options_of(document.uri, document.language))
-    session = server.sessions.get(document.uri)
-    if (
-        session is None
-        or session.engine is not engine
-        or session.language != document.language
-        or session.options != options
-    ):
-        session = server.sessions[document.uri] = DocumentSession(engine, document.language, options)
-    return session
+        def begin() -> None:
+            self.scheduler.run_when_idle(work, failed)
+
+        asyncio.get_running_loop().call_later(IDLE_SECONDS, begin)
+
+    def _count(self, place: CompletionPlace, model: Model, completion: Completion) -> None:
+        language = place.snapshot.language
+        self.usage.answered(language, model.name, self.board.latency_ms or 0.0)
+        if completion.text and place.selected is None:
+            others = tuple(other.text for other in completion.alternatives)
+            shown = Shown(place.position, completion.text, language, model.name, others)
+            self.usage.shown(place.snapshot.uri, shown)
+
+    def _log(self, completion: Completion, trigger: Trigger) -> None:
+        is_quoted = self.settings.of().log_text
+        log.debug(
+            "%s, %s: %s of %d tokens in %.1f ms",
+            trigger,
+            completion.reason,
+            repr(completion.text) if is_quoted else f"{len(completion.text)} characters",
+            completion.tokens,
+            self.board.latency_ms,
+        )

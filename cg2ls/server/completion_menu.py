@@ -7,48 +7,45 @@ from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
-from cg2ls.server.completer import Place, place_of
-from cg2ls.server.reply import contain, reply
-
 if TYPE_CHECKING:
     from cg2ls.completion import Completion
-    from cg2ls.server.app import Server
+    from cg2ls.server.client import Feature
+    from cg2ls.server.completer import Completer, CompletionPlace
 
 _WORD = re.compile(r"\w*\Z")
 
 
-def register(server: Server) -> None:
-    """Registers the handler."""
+def register(feature: Feature, completer: Completer) -> None:
+    """Register the handler."""
 
     async def completion(params: types.CompletionParams) -> types.CompletionList | None:
         nothing = types.CompletionList(is_incomplete=True, items=[])
         # Clients call every request of a word's letters "invoked", so that an error would come with every key.
-        return await contain(
-            server, params.text_document.uri, answered(params, nothing), nothing, tells=False
-        )
+        answering = answer(params, nothing)
+        return await completer.contain(params.text_document.uri, answering, nothing, is_reported=False)
 
-    async def answered(
+    async def answer(
         params: types.CompletionParams, nothing: types.CompletionList
     ) -> types.CompletionList | None:
-        place = place_of(server, params.text_document, params.position)
+        place = completer.find_place(params.text_document, params.position)
         context = params.context
-        invoked = context is None or context.trigger_kind is types.CompletionTriggerKind.Invoked
-        return await reply(server, place, "invoked" if invoked else "automatic", answer, nothing)
+        is_invoked = context is None or context.trigger_kind is types.CompletionTriggerKind.Invoked
+        return await completer.reply(place, "invoked" if is_invoked else "automatic", to_list, nothing)
 
-    server.feature(types.TEXT_DOCUMENT_COMPLETION, types.CompletionOptions())(completion)
+    feature(types.TEXT_DOCUMENT_COMPLETION, types.CompletionOptions())(completion)
 
 
-def answer(place: Place, completion: Completion) -> types.CompletionList:
-    """The list of one item, or of none.
+def to_list(place: CompletionPlace, completion: Completion) -> types.CompletionList:
+    """Return a list of one item, or of none.
 
-    Menus filter by the word before the cursor, so the item replaces that word with itself and what follows.
-    The list is incomplete: the next key asks again.
+    Menus filter by the word before the cursor, so the item replaces that word with itself and the completion.
+    The list is incomplete: the next key requests a new one.
     """
     items = [_item(place, completion)] if completion.text else []
     return types.CompletionList(is_incomplete=True, items=items)
 
 
-def _item(place: Place, completion: Completion) -> types.CompletionItem:
+def _item(place: CompletionPlace, completion: Completion) -> types.CompletionItem:
     snapshot, line = place.snapshot, place.position.line
     line_start = snapshot.offset(types.Position(line, 0))
     found = _WORD.search(snapshot.lines[line][: place.offset - line_start])

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from lsprotocol import types
 
 from cg2ls.errors import Cg2Error
 from cg2ls.server.lines import Lines, join_surrogates, split_lines
 from cg2ls.server.notebooks import Notebooks
-from cg2ls.server.positions import Encoding, index_in, units
 from cg2ls.server.received import Change, DocumentId, DocumentItem, UnreadableChange
 
 if TYPE_CHECKING:
@@ -19,11 +18,11 @@ if TYPE_CHECKING:
 
 
 class PositionError(Cg2Error):
-    """A position in a document that has no such line."""
+    """Error of a position whose line the document does not have."""
 
 
 class NotOpenError(Cg2Error):
-    """A request about a document that the client did not open."""
+    """Error of a request about a document that the client did not open."""
 
 
 @dataclass(frozen=True)
@@ -31,15 +30,15 @@ class Snapshot:
     """One version of a document, which later edits leave alone.
 
     Attributes:
-        uri: of the document.
-        version: as the client counts; None if it does not say.
+        uri: URI of the document.
+        version: version as the client counts; None if it does not say.
         language: LSP id of its language, "" if unknown.
-        lines: with their ends, at least one.
-        encoding: what columns are counted in.
+        lines: lines with their ends, at least one.
+        encoding: code units that columns are counted in.
         before: text of the cells before, where this is a notebook's cell.
         after: text of the cells after it.
-        is_known: False where the client's text cannot be known; the lines are then empty, and every position
-            is as good as another.
+        is_known: False where the client's text cannot be known; the lines are then empty, and all positions
+            are equal.
     """
 
     uri: str
@@ -53,11 +52,11 @@ class Snapshot:
 
     @cached_property
     def text(self) -> str:
-        r"""The whole document with `\n` line ends, and the cells around it."""
+        r"""Return the whole document with `\n` line ends, and the cells around it."""
         return self.before + self.lines.text + self.after
 
     def offset(self, position: types.Position) -> int:
-        """Offset of a position in `text`, in code points; a column past the line's end is its end.
+        """Return a position's offset in `text`, in code points; a column past the line's end is its end.
 
         Raises:
             PositionError: there is no such line.
@@ -73,7 +72,7 @@ class Snapshot:
         return self._start_of(position.line) + index_in(line, position.character, self.encoding)
 
     def position(self, line: int, offset: int) -> types.Position:
-        """Position of an offset in `text` that lies on the given line."""
+        """Return the position of an offset in `text` that lies on the given line."""
         if not self.is_known:
             return types.Position(line, 0)
         column = offset - self._start_of(line)
@@ -86,7 +85,7 @@ class Snapshot:
 
     @cached_property
     def _starts(self) -> dict[int, int]:
-        """Offsets of lines that were asked for: in a request, one line again and again."""
+        """Return offsets of lines that were looked up: a request looks up one line again and again."""
         return {}
 
 
@@ -94,11 +93,11 @@ class Document:
     """One open document, kept as lines so that an edit touches only the lines it is on.
 
     Attributes:
-        uri: of the document.
-        version: as the client counts; None if it does not say.
+        uri: URI of the document.
+        version: version as the client counts; None if it does not say.
         language: LSP id of its language, "" if unknown.
         is_known: whether the text is the client's; if not, it is empty until the client sends all of it.
-        edits: how many were applied; unlike the version it grows with each.
+        edits: number of edits applied; unlike the version it grows with each edit.
     """
 
     def __init__(self, item: types.TextDocumentItem | DocumentItem, encoding: Encoding) -> None:
@@ -111,7 +110,7 @@ class Document:
         self._lines = Lines.of(item.text or "")
 
     def snapshot(self, before: str = "", after: str = "") -> Snapshot:
-        """The document as it is now, between other cells of its notebook."""
+        """Return the document as it is now, between other cells of its notebook."""
         return Snapshot(
             *(
                 self.uri,
@@ -127,27 +126,27 @@ class Document:
 
     @property
     def text(self) -> str:
-        r"""The whole document, with `\n` line ends."""
+        r"""Return the whole document, with `\n` line ends."""
         return self._lines.text
 
-    def text_from(self, position: types.Position, most: int) -> str:
-        """The text from a position on, of at most so many characters; past the end none."""
+    def text_from(self, position: types.Position, max_chars: int) -> str:
+        """Return at most `max_chars` characters from a position on; none past the end."""
         line, column = self._locate(position)
-        parts, left = [self._lines[line][column:]], most
+        parts, left = [self._lines[line][column:]], max_chars
         while len(parts[-1]) < left and line + 1 < len(self._lines):
             left -= len(parts[-1])
             line += 1
             parts.append(self._lines[line])
-        return "".join(parts)[:most]
+        return "".join(parts)[:max_chars]
 
     def forget_text(self) -> None:
-        """Lets go of a text that is no longer the client's."""
+        """Drop a text that is no longer the client's."""
         self.is_known = False
         self.edits += 1
         self._lines = Lines.of("")
 
     def edit(self, change: Change) -> None:
-        """Applies one change; a range past the document's end ends with the document.
+        """Apply one change; a range past the document's end ends with the document.
 
         After a change that cannot be read the text is unknown until one that brings all of it.
         """
@@ -182,7 +181,7 @@ class Document:
         return line < len(self._lines) and self._lines[line].startswith("\n")
 
     def _locate(self, position: types.Position) -> tuple[int, int]:
-        """Line and index in it; past the end, those of the end."""
+        """Return a position's line and index in it; past the end, those of the end."""
         if position.line >= len(self._lines):
             return len(self._lines) - 1, len(self._lines[len(self._lines) - 1])
         line = self._lines[position.line].rstrip("\r\n")
@@ -198,7 +197,7 @@ class Documents:
         self._open: dict[str, Document] = {}
 
     def open(self, item: types.TextDocumentItem | DocumentItem) -> Document:
-        """Takes a document in, or anew; gives it back."""
+        """Take in a document, again if it is open; return it."""
         document = self._open[item.uri] = Document(item, self.encoding)
         return document
 
@@ -207,7 +206,7 @@ class Documents:
         identifier: types.VersionedTextDocumentIdentifier | DocumentId,
         changes: Sequence[Change],
     ) -> Document:
-        """Applies the changes of one notification in their order; gives the document back.
+        """Apply the changes of one notification in their order; return the document.
 
         Raises:
             NotOpenError: the document is not open.
@@ -219,15 +218,15 @@ class Documents:
         return document
 
     def __iter__(self) -> Iterator[Document]:
-        """The open documents."""
+        """Yield the open documents."""
         return iter(self._open.values())
 
     def is_known(self, uri: str) -> bool:
-        """Whether nothing speaks against the text that the server has of a document."""
+        """Return whether the server's text of a document is the client's, as far as it can know."""
         return uri not in self._open or self._open[uri].is_known
 
     def forget_text(self, uri: str) -> bool:
-        """Lets go of a document's text; whether there was one."""
+        """Drop a document's text; return whether there was one."""
         document = self._open.get(uri)
         if document is None or not document.is_known:
             return False
@@ -235,16 +234,16 @@ class Documents:
         return True
 
     def language_of(self, uri: str) -> str | None:
-        """LSP id of an open document's language; None if it is not open."""
+        """Return the LSP id of an open document's language; None if it is not open."""
         document = self._open.get(uri)
         return document.language if document else None
 
     def close(self, uri: str) -> None:
-        """Forgets a document."""
+        """Forget a document."""
         self._open.pop(uri, None)
 
     def snapshot(self, uri: str) -> Snapshot:
-        """A document as it is now.
+        """Return a document as it is now.
 
         Raises:
             NotOpenError: the document is not open.
@@ -260,3 +259,35 @@ class Documents:
         if uri not in self._open:
             raise NotOpenError(f"{uri} is not open; send textDocument/didOpen first.")
         return self._open[uri]
+
+
+Encoding = Literal["utf-8", "utf-16", "utf-32"]
+
+
+def units(text: str, encoding: Encoding) -> int:
+    """Return the length of a text in code units."""
+    if encoding == "utf-32" or text.isascii():
+        return len(text)
+    if encoding == "utf-8":
+        return len(text.encode("utf-8", errors="surrogatepass"))
+    return len(text) + sum(char > "\uffff" for char in text)
+
+
+def index_in(line: str, character: int, encoding: Encoding) -> int:
+    """Return the index of the character at a column; columns past the line's end are its end.
+
+    A column inside a character is the character's beginning.
+
+    Args:
+        line: the line without its line end.
+        character: the column, in code units.
+        encoding: kind of code units.
+    """
+    if encoding == "utf-32" or line.isascii():
+        return min(character, len(line))
+    passed = 0
+    for index, char in enumerate(line):
+        passed += units(char, encoding)
+        if passed > character:
+            return index
+    return len(line)

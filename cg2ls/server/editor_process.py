@@ -1,4 +1,4 @@
-"""The editor's death: the server leaves, though somebody else may hold its stdin open."""
+"""The end of the editor's process: the server leaves too, even if another process holds its stdin open."""
 
 from __future__ import annotations
 
@@ -14,36 +14,42 @@ from lsprotocol import types
 from cg2ls.other_process import is_running_check
 
 if TYPE_CHECKING:
-    from cg2ls.server.app import Server
+    from cg2ls.server.client import LanguageClient
 
 log = logging.getLogger(__name__)
 
 POLL_S = 3.0
-"""Seconds between two looks."""
+"""Seconds between two checks."""
 
 GRACE_S = 10.0
-"""Seconds the server has to leave in order; a stdout that nobody reads could hold it up for ever."""
+"""Seconds the server has to leave in order; a stdout that nobody reads could block it for ever."""
 
 
-def watch(server: Server, process_id: int) -> None:
-    """Watches the process that `initialize` names, in a thread that does not keep this one alive."""
+def watch(process_id: int, client: LanguageClient, leave: Callable[[], object]) -> None:
+    """Watch the process that `initialize` names, in a thread that does not keep this process alive.
+
+    Args:
+        process_id: id of the editor's process.
+        client: gets a message before the server leaves.
+        leave: lets the server leave in order.
+    """
     loop = asyncio.get_running_loop()
     is_running = is_running_check(process_id)
 
-    def say_and_leave() -> None:
+    def report_and_leave() -> None:
         message = (
             f"The editor's process {process_id} does not run on this system, so the server ends. An editor"
             " outside of this container or machine must send null as processId."
         )
         log.warning("%s", message)
-        server.log_message(types.MessageType.Warning, message)
-        server.protocol.leave()
+        client.log(types.MessageType.Warning, message)
+        leave()
 
-    def leave() -> None:
-        loop.call_soon_threadsafe(say_and_leave)
+    def leave_soon() -> None:
+        loop.call_soon_threadsafe(report_and_leave)
 
     def work() -> None:
-        leave_after(is_running, threading.Event().wait, leave)
+        leave_after(is_running, threading.Event().wait, leave_soon)
 
     threading.Thread(target=work, name="editor", daemon=True).start()
 
@@ -54,11 +60,11 @@ def leave_after(
     leave: Callable[[], object],
     end: Callable[[int], object] = os._exit,
 ) -> None:
-    """Waits for the end of a process, then leaves; ends this process if that takes longer than `GRACE_S`.
+    """Wait for the end of a process, then leave; end this process if that takes longer than `GRACE_S`.
 
     Args:
-        is_running: whether the process runs.
-        wait: waits for so many seconds.
+        is_running: returns whether the process runs.
+        wait: waits for a number of seconds.
         leave: lets the server leave in order.
         end: ends this process with an exit status, at once.
     """
@@ -66,7 +72,7 @@ def leave_after(
         wait(POLL_S)
     try:
         leave()
-    except RuntimeError:  # the loop was closed: the server has left
+    except RuntimeError:  # the loop was closed: the server has ended
         return
     wait(GRACE_S)
     end(1)

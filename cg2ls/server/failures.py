@@ -1,7 +1,7 @@
-"""What fails while one document is answered: it costs that answer or a part of it, and nobody else's.
+"""Failures while one document is answered: each costs that answer or a part of it, and no other document's.
 
-Everything is logged once per document and cause, and counted. A document that failed twice is left alone until it is
-edited, opened anew, or has other options.
+Each cause is logged once per document and counted. A document that failed twice gets no more completions until it is
+edited, opened again, or has other options.
 """
 
 from __future__ import annotations
@@ -20,25 +20,26 @@ from cg2ls.completion.trigger.suppression import Suppression
 from cg2ls.errors import Cg2Error
 
 if TYPE_CHECKING:
-    from cg2ls.server.app import Server
+    from cg2ls.server.documents import Documents
     from cg2ls.server.options import Options
+    from cg2ls.server.settings import Settings
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
 MAX_FAILURES = 2
-"""Failures of a document after which it is left alone."""
+"""Failures of a document in a row after which it gets no more completions."""
 
 LEFT_ALONE = "left_alone"
 """Cause, in the status, of a document that failed so often."""
 
-MAX_KEPT = 1000
+MAX_RECORDS = 1000
 """Documents and causes that are remembered; beyond that the oldest document, or all causes, are forgotten."""
 
 
 class AnswerError(JsonRpcException):
-    """LSP's RequestFailed: a request of the user's that something went wrong with, in a sentence."""
+    """LSP's RequestFailed: a request that the user made failed, with a sentence that says why."""
 
     CODE = types.LSPErrorCodes.RequestFailed.value
     MESSAGE = "The request failed"
@@ -49,9 +50,9 @@ class _Record:
     """A document's failures in a row.
 
     Attributes:
-        count: of them; an edit leaves one, so that one more try decides.
-        cause: the last one, in words.
-        options: that held then; None where they were not known.
+        count: number of failures; an edit leaves one, so that one more try decides.
+        cause: the last failure, as a sentence.
+        options: options in force at that time; None where they were not known.
     """
 
     count: int
@@ -60,50 +61,57 @@ class _Record:
 
 
 class Failures:
-    """The failures of one client's documents. What goes on beside requests may tell of its own from any thread.
+    """The failures of one client's documents. Background work may report failures from any thread.
+
+    Args:
+        settings: which options are in force in a document.
+        documents: the open documents.
 
     Attributes:
-        requests: that were lost since the server began.
+        requests: requests that were lost since the server started.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Settings, documents: Documents) -> None:
+        self._settings = settings
+        self._documents = documents
         self.requests = 0
         self._records: dict[str, _Record] = {}
         self._unspeculated: dict[str, None] = {}
-        self._told: set[tuple[str, str, str]] = set()
-        self._telling = threading.Lock()
+        self._logged: set[tuple[str, str, str]] = set()
+        self._logging = threading.Lock()
 
-    def lost(self, uri: str, error: Exception, options: Options | None) -> None:
-        """A request was lost for the reason of an error.
+    def lost(self, uri: str, error: Exception) -> None:
+        """Count and log a request that was lost because of an error."""
+        self.count(uri, error)
+        self._log(uri, "answering", error, "the request is lost")
 
-        Args:
-            uri: of its document.
-            error: what was raised.
-            options: that hold in the document; None if unknown.
-        """
-        self.count(uri, error, options)
-        self._tell(uri, "answering", error, "the request is lost")
-
-    def count(self, uri: str, error: Exception, options: Options | None) -> None:
-        """Counts a request that was lost for a reason that is logged elsewhere; arguments as for `lost`."""
+    def count(self, uri: str, error: Exception) -> None:
+        """Count a request that was lost because of an error that is logged elsewhere."""
         self.requests += 1
         before = self._records.pop(uri, None)
-        if len(self._records) >= MAX_KEPT:
+        if len(self._records) >= MAX_RECORDS:
             del self._records[next(iter(self._records))]
-        self._records[uri] = _Record(1 + (before.count if before else 0), cause_of(error), options)
+        count = 1 + (before.count if before else 0)
+        self._records[uri] = _Record(count, cause_of(error), self._options_of(uri))
+
+    def _options_of(self, uri: str) -> Options | None:
+        """Return the options in force in a document; None where not even they can be found."""
+        with contextlib.suppress(Exception):
+            return self._settings.of(uri, self._documents.language_of(uri) or "")
+        return None
 
     def left_out(self, uri: str, what: str, error: Exception) -> None:
-        """A part of an answer was left out, or something beside it was not done; "" is no document."""
-        self._tell(uri, what, error, "it is left out")
+        """Log that a part of an answer, or other work, was left out because of an error; "" is no document."""
+        self._log(uri, what, error, "it is left out")
 
     def without(self, what: str, uri: str, ask: Callable[[], T], otherwise: T) -> T:
-        """Does something that answers can do without.
+        """Return the result of optional work, or a default where the work raises.
 
         Args:
-            what: it is, in the log.
-            uri: of the document that is answered, "" for none.
-            ask: what may raise.
-            otherwise: what holds then.
+            what: name of the work in the log.
+            uri: URI of the document that is answered, "" for none.
+            ask: the work.
+            otherwise: the default.
         """
         try:
             return ask()
@@ -112,7 +120,7 @@ class Failures:
             return otherwise
 
     def left_alone(self, uri: str, options: Options) -> Suppression | None:
-        """Why a document is left alone; None if it is not."""
+        """Return why a document gets no completions; None if it may get some."""
         record = self._records.get(uri)
         if record is None or record.count < MAX_FAILURES or record.options not in (None, options):
             return None
@@ -124,68 +132,64 @@ class Failures:
         )
 
     def answered(self, uri: str) -> None:
-        """A request was answered."""
+        """Record that a request was answered."""
         self._records.pop(uri, None)
 
     def edited(self, uri: str) -> None:
-        """A document has another text now."""
+        """Record that a document was edited, so that it is tried again."""
         self._unspeculated.pop(uri, None)
         if record := self._records.get(uri):
             record.count = min(record.count, MAX_FAILURES - 1)
 
     def forget(self, uri: str) -> None:
-        """A document was opened or closed."""
+        """Forget the failures of a document that was opened or closed."""
         self._unspeculated.pop(uri, None)
         self._records.pop(uri, None)
-        with self._telling:
-            self._told = {entry for entry in self._told if entry[0] != uri}
+        with self._logging:
+            self._logged = {entry for entry in self._logged if entry[0] != uri}
 
     def forget_all(self) -> None:
-        """Everything is tried anew."""
+        """Forget all failures, so that everything is tried again."""
         self._unspeculated.clear()
         self._records.clear()
-        with self._telling:
-            self._told.clear()
+        with self._logging:
+            self._logged.clear()
 
     def speculation_lost(self, uri: str, error: Exception) -> None:
-        """Working ahead failed; it is not tried again before an edit."""
+        """Record that speculation failed; it is not tried again before an edit."""
         self._unspeculated[uri] = None
-        self._tell(uri, "speculation", error, "it is left out")
+        self._log(uri, "speculation", error, "it is left out")
 
     def may_speculate(self, uri: str) -> bool:
-        """Whether working ahead in a document makes sense."""
+        """Return whether speculation did not fail since the last edit."""
         return uri not in self._unspeculated
 
-    def _tell(self, uri: str, what: str, error: Exception, end: str) -> None:
+    def _log(self, uri: str, what: str, error: Exception, end: str) -> None:
         entry = uri, what, _place_of(error)
-        with self._telling:
-            if entry in self._told:
+        with self._logging:
+            if entry in self._logged:
                 return
-            if len(self._told) >= MAX_KEPT:
-                self._told.clear()
-            self._told.add(entry)
+            if len(self._logged) >= MAX_RECORDS:
+                self._logged.clear()
+            self._logged.add(entry)
         where = f" in {uri}" if uri else ""
         log.error(
             "%s failed%s (%s); %s.", what.capitalize(), where, type(error).__name__, end, exc_info=error
         )
 
 
-def options_of(server: Server, uri: str) -> Options | None:
-    """The options that hold in a document; None where not even they can be had."""
-    with contextlib.suppress(Exception):
-        return server.options_of(uri, server.documents.language_of(uri) or "")
-    return None
-
-
 def cause_of(error: Exception) -> str:
-    """An error as a sentence; one that was not written for people is named by its kind, since it may quote code."""
+    """Return an error as a sentence.
+
+    An error that was not written for people is named by its type, since its text may quote code.
+    """
     if isinstance(error, Cg2Error):
         return str(error)
     return f"cg2ls made an error ({type(error).__name__}); its log has the place."
 
 
 def _place_of(error: Exception) -> str:
-    """What kind of error it is and where it was raised."""
+    """Return an error's type and where it was raised."""
     place = error.__traceback__
     while place is not None and place.tb_next is not None:
         place = place.tb_next

@@ -1,7 +1,7 @@
-"""Fields of the client's messages, read with tolerance: null, missing, huge, negative or of a near type.
+"""Tolerant readers of message fields: null, missing, huge, negative or of a similar type.
 
-A field that can be left out or defaulted never raises. One without which its message means nothing raises
-`UnreadableError`, whose text names the field and holds nothing that the client wrote.
+A field that can be left out or defaulted never raises. A field that its message needs raises `UnreadableError`,
+whose text names the field and holds nothing that the client wrote.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from lsprotocol import types
 from pygls.uris import to_fs_path
 
 MAX_NUMBER = 2**31 - 1
-"""Largest number of LSP; a larger one is past the end of everything, and so is this one."""
+"""Largest number of LSP; it is past the end of every document, as every larger one is."""
 
 _MAX_DIGITS = 20
 
@@ -24,12 +24,12 @@ class UnreadableError(ValueError):
 
 
 def member(raw: Any, name: str) -> Any:
-    """Returns a member of an object; None if it has none or is no object."""
+    """Return a member of an object; None if it has none or is no object."""
     return raw.get(name) if isinstance(raw, Mapping) else None
 
 
 def items(raw: Any) -> Iterator[Any]:
-    """Yields the elements of a list; of anything else itself, as of a list of one, and of null none."""
+    """Yield the elements of a list; anything else is a list of one, null an empty list."""
     if isinstance(raw, list):
         yield from raw
     elif raw is not None:
@@ -37,14 +37,14 @@ def items(raw: Any) -> Iterator[Any]:
 
 
 def text(raw: Any) -> str | None:
-    """Returns a string; None for anything else, since a number is no text."""
+    """Return a string; None for anything else, since a number is no text."""
     return raw if isinstance(raw, str) else None
 
 
 def whole_number(raw: Any) -> int | None:
-    """Returns a number that is whole, whether it is written as 3, 3.0 or "3"; None for anything else.
+    """Return a whole number, written as 3, 3.0 or "3"; None for anything else.
 
-    True and False are no numbers, though Python has them as such. What is beyond every number is `MAX_NUMBER`.
+    True and False are no numbers, although they are in Python. An infinite number is `MAX_NUMBER`.
     """
     if isinstance(raw, bool):
         return None
@@ -63,17 +63,17 @@ def whole_number(raw: Any) -> int | None:
 
 
 def flag(raw: Any) -> bool:
-    """Returns whether something is set, as most clients' languages see it: an empty object is, 0 and "" are not."""
+    """Return whether a value is set: an empty object is, 0 and "" are not, as in most clients' languages."""
     return raw not in (None, False, 0, "", "false")
 
 
 def uri(raw: Any) -> str | None:
-    """Returns a URI; None for what names no document."""
+    """Return a URI; None for what names no document."""
     return raw if isinstance(raw, str) and raw else None
 
 
 def uri_of(raw: Any, where: str) -> str:
-    """Returns the URI of `{"uri": …}`.
+    """Return the URI of `{"uri": …}`.
 
     Raises:
         UnreadableError: there is none.
@@ -85,7 +85,7 @@ def uri_of(raw: Any, where: str) -> str:
 
 
 def folder_uri(raw: Any) -> str | None:
-    """Returns a URI that can be taken apart; None for others."""
+    """Return a URI that can be taken apart; None for others."""
     found = uri(raw)
     try:
         if found is not None:
@@ -96,12 +96,12 @@ def folder_uri(raw: Any) -> str | None:
 
 
 def version_of(raw: Any) -> int | None:
-    """Returns the version of `{"version": …}`; None if the client does not say."""
+    """Return the version of `{"version": …}`; None if the client does not say."""
     return whole_number(member(raw, "version"))
 
 
 def position(raw: Any, where: str) -> types.Position:
-    """Returns a position with its numbers in LSP's limits.
+    """Return a position with its numbers in LSP's limits.
 
     What is past the end stays past it, and a negative number is the beginning, as clients' own libraries have it.
 
@@ -121,7 +121,7 @@ def position(raw: Any, where: str) -> types.Position:
 
 
 def span(raw: Any, where: str) -> types.Range:
-    """Returns a range whose start is not behind its end, as clients' own libraries turn it.
+    """Return a range whose start is not after its end; a reversed one is turned, as clients' libraries do.
 
     Raises:
         UnreadableError: a position is missing.

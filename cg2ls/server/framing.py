@@ -1,4 +1,4 @@
-"""Messages cut out of a stream of bytes, as LSP's base protocol frames them; no I/O."""
+"""LSP's base protocol: messages cut out of a stream of bytes; no I/O."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-LONGEST_HEADER = 8 * 1024
-LONGEST_MESSAGE = 256 * 1024 * 1024
-"""Bytes; a longer message is passed over without being kept."""
+MAX_HEADER_BYTES = 8 * 1024
+MAX_MESSAGE_BYTES = 256 * 1024 * 1024
+"""A longer message is skipped without being stored."""
 
 _END = re.compile(rb"\r?\n\r?\n")
 _LENGTH = re.compile(rb"(?im)content-length:[ \t]*(\d{1,15})[ \t]*\r?$")
@@ -19,16 +19,16 @@ _LENGTH_ALONE = re.compile(
 
 @dataclass(frozen=True)
 class Damage:
-    """What was passed over, in one sentence."""
+    """Bytes that were skipped, described in one sentence."""
 
     why: str
 
 
 @dataclass
 class Frames:
-    """Takes bytes as they come and gives messages back as soon as they are whole.
+    """Decoder that takes bytes as they arrive and yields messages as soon as they are complete.
 
-    After damage it goes on with the next header that gives a length.
+    After damage it continues at the next header that gives a length.
     """
 
     _buffer: bytearray = field(default_factory=bytearray)
@@ -36,7 +36,7 @@ class Frames:
     _skip: int = 0
 
     def feed(self, data: bytes) -> Iterator[bytes | Damage]:
-        """The bodies of the messages that these bytes complete, and what was damaged between them."""
+        """Yield the bodies of the messages that these bytes complete, and the damage between them."""
         self._buffer += data
         while True:
             if self._skip:
@@ -59,12 +59,12 @@ class Frames:
                 return
 
     def _header(self) -> list[Damage] | None:
-        """Takes a header off the buffer; None if it is not whole yet."""
+        """Take a header off the buffer; return None if it is not complete yet."""
         end = _END.search(self._buffer)
         if end is None:
-            if len(self._buffer) <= LONGEST_HEADER:
+            if len(self._buffer) <= MAX_HEADER_BYTES:
                 return None
-            del self._buffer[: -LONGEST_HEADER // 2]
+            del self._buffer[: -MAX_HEADER_BYTES // 2]
             return [Damage("A header had no end.")]
         header = bytes(self._buffer[: end.start()])
         del self._buffer[: end.end()]
@@ -72,9 +72,9 @@ class Frames:
         if not lengths:
             return [Damage("A header had no Content-Length.")]
         length = int(lengths[-1])
-        if length > LONGEST_MESSAGE:
+        if length > MAX_MESSAGE_BYTES:
             self._skip = length
-            return [Damage(f"A message of {length} bytes is longer than {LONGEST_MESSAGE}.")]
+            return [Damage(f"A message of {length} bytes is longer than {MAX_MESSAGE_BYTES}.")]
         self._body = length
         return (
             [] if _LENGTH_ALONE.fullmatch(header) else [Damage("Bytes before a header belong to no message.")]

@@ -13,21 +13,21 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
 
-BLOCK = 256
-"""Lines kept together; an edit copies so many, a snapshot none."""
+BLOCK_LINES = 256
+"""Lines of a block; an edit copies one block, a snapshot none."""
 
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z")
 
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
-"""JSON can carry half a character, no tokenizer can; its replacement is as long in every encoding."""
+"""JSON can carry half a character, which no tokenizer takes; U+FFFD is as long in every encoding."""
 
 _SURROGATE_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 
 
 def join_surrogates(text: str) -> str:
-    """Makes one character of two halves that stand together, as an editor has it that counts UTF-16.
+    """Join surrogate pairs into characters, as an editor that counts UTF-16 sees them.
 
-    Two changes may bring a half each.
+    Two changes may each insert one half.
     """
     if text.isascii():
         return text
@@ -37,7 +37,7 @@ def join_surrogates(text: str) -> str:
 
 
 def split_lines(text: str) -> list[str]:
-    """Lines with their ends; the last is "" if the text is empty or ends with a line end."""
+    """Return lines with their ends; the last is "" if the text is empty or ends with a line end."""
     lines = _LINE.findall(text)
     if not lines or lines[-1][-1] in "\r\n":
         lines.append("")
@@ -46,7 +46,7 @@ def split_lines(text: str) -> list[str]:
 
 @dataclass(frozen=True, eq=False)
 class _Block:
-    """Some lines, never changed."""
+    """Lines that never change."""
 
     lines: Sequence[str]
 
@@ -64,7 +64,7 @@ class Lines:
 
     @classmethod
     def of(cls, text: str) -> Lines:
-        """Those of a text."""
+        """Return the lines of a text."""
         return cls(_blocks(split_lines(text)))
 
     def __len__(self) -> int:
@@ -75,19 +75,19 @@ class Lines:
             yield from block.lines
 
     def __getitem__(self, line: int) -> str:
-        """A line, counted from 0."""
+        """Return a line, counted from 0."""
         number, within = self._locate(line)
         return self._blocks[number].lines[within]
 
     def replaced(self, first: int, last: int, new: Sequence[str]) -> Lines:
-        """The lines with others in place of those from `first` to before `last`, which is above `first`."""
+        """Return lines in which `new` replaces those from `first` up to but not including `last`."""
         begin, before = self._locate(first)
         end, kept = self._locate(last - 1)
         lines = [*self._blocks[begin].lines[:before], *new, *self._blocks[end].lines[kept + 1 :]]
         return Lines([*self._blocks[:begin], *_blocks(lines), *self._blocks[end + 1 :]])
 
     def start_of(self, line: int) -> int:
-        r"""Offset of a line in `text`."""
+        r"""Return the offset of a line in `text`."""
         number, within = self._locate(line)
         block = self._blocks[number]
         return sum(len(each.text) for each in self._blocks[:number]) + len(
@@ -96,22 +96,22 @@ class Lines:
 
     @cached_property
     def text(self) -> str:
-        r"""The whole text, with `\n` line ends."""
+        r"""Return the whole text, with `\n` line ends."""
         return "".join([block.text for block in self._blocks])
 
     def _locate(self, line: int) -> tuple[int, int]:
-        """Number of the block that holds a line, and the line's place in it."""
+        """Return the number of the block that holds a line, and the line's index in it."""
         number = bisect_right(self._ends, line)
         return number, line - (self._ends[number - 1] if number else 0)
 
 
 def _blocks(lines: Sequence[str]) -> list[_Block]:
-    """Lines in blocks; up to twice as many as usual stay together, so that edits seldom cut."""
-    if len(lines) <= 2 * BLOCK:
+    """Group lines into blocks; up to twice the usual number stay together, so that edits seldom split."""
+    if len(lines) <= 2 * BLOCK_LINES:
         return [_Block(lines)] if lines else []
-    return [_Block(lines[start : start + BLOCK]) for start in range(0, len(lines), BLOCK)]
+    return [_Block(lines[start : start + BLOCK_LINES]) for start in range(0, len(lines), BLOCK_LINES)]
 
 
 def with_newlines(text: str) -> str:
-    r"""A text with `\n` in place of other line ends."""
+    r"""Return a text with `\n` in place of other line ends."""
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text

@@ -1,51 +1,54 @@
-"""Where the server's own log goes: stderr or a file, and the last lines in memory for the editor to show."""
+"""The server's own log: to stderr or a file, and the last lines in memory for the editor to show."""
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
+import queue
 import sys
+import threading
 import traceback
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from cg2ls.errors import Cg2Error
-from cg2ls.server.patient_log import PatientHandler
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 CHATTY = ("pygls", "asyncio")
-"""Loggers whose lower levels hold whole messages, that is, users' code."""
+"""Loggers whose lower levels contain whole messages, that is, users' code."""
 
 LATE_CANCELLATIONS = "pygls.protocol.json_rpc"
-"""Logger that warns of every cancellation that came too late, and typing makes many."""
+"""Logger that warns of every cancellation that came too late; typing makes many."""
 
 KEPT_LINES = 300
 
 
 class LogFileError(Cg2Error):
-    """A log file that cannot be written."""
+    """Error of a log file that cannot be written."""
 
 
 class OneLine(logging.Formatter):
-    """The first line of each message; tracebacks belong in a file that was asked for."""
+    """Formatter of the first line of each message; tracebacks belong in a log file."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line of text."""
+        """Return one line of text."""
         line, _, _ = record.getMessage().partition("\n")
         return f"cg2ls: {record.levelname.lower()}: {line}"
 
 
 class WithoutContent(logging.Filter):
-    """Takes out of records what quotes users' code, unless they asked for that.
+    """Filter that removes quotes of users' code from records, unless the user asked for them.
 
-    Of pygls' records it keeps what they say up to the first argument; of every exception its kind and place.
+    It keeps pygls' records up to the first argument, and of every exception its type and place.
     """
 
     quoting = False
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Keeps the record, perhaps shortened."""
+        """Keep the record, perhaps shortened."""
         if self.quoting:
             return True
         if record.name.partition(".")[0] == "pygls":
@@ -60,7 +63,7 @@ class WithoutContent(logging.Filter):
 def _said(record: logging.LogRecord) -> str:
     try:
         return record.getMessage()
-    except Exception:  # arguments that do not fit must not cost what was going on
+    except Exception:  # arguments that do not fit must not lose the message
         return str(record.msg)
 
 
@@ -72,14 +75,14 @@ def _origin(record: logging.LogRecord) -> str:
 
 
 class Recent(logging.Handler):
-    """Keeps the last lines."""
+    """Handler that keeps the last lines."""
 
     def __init__(self) -> None:
         super().__init__()
         self.lines: deque[str] = deque(maxlen=KEPT_LINES)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keeps one record as a line; one that cannot be formatted is logging's to report."""
+        """Keep one record as a line; `logging` reports one that cannot be formatted."""
         try:
             self.lines.append(self.format(record))
         except Exception:
@@ -95,12 +98,12 @@ class Log:
         self._recent = Recent()
 
     def configure(self, file: Path | None) -> None:
-        """Sends records to a file, or to stderr.
+        """Send records to a file, or to stderr.
 
         Raises:
             LogFileError: the file cannot be opened.
         """
-        # A full disk costs the line, not a traceback; and stderr never gets a record's arguments, perhaps code.
+        # A full disk loses the line without a traceback; and stderr never gets a record's arguments, perhaps code.
         logging.raiseExceptions = False
         handler, form = self._handler(file)
         self.file = None if file is None else file.absolute()
@@ -123,7 +126,7 @@ class Log:
         return handler, logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
 
     def set_level(self, level: str | None, *, quoting: bool) -> None:
-        """How much is said from now on.
+        """Set how much is logged from now on.
 
         Args:
             level: "error", "warning", "info" or "debug"; None for info in a file and warnings on stderr.
@@ -142,7 +145,7 @@ class Log:
             logging.getLogger(LATE_CANCELLATIONS).setLevel(chosen)
 
     def recent(self) -> list[str]:
-        """The last lines, oldest first."""
+        """Return the last lines, oldest first."""
         return list(self._recent.lines)
 
 
@@ -153,5 +156,61 @@ recent = LOG.recent
 
 
 def file_in_use() -> str | None:
-    """Path of the log file; None if the log goes to stderr."""
+    """Return the path of the log file; None if the log goes to stderr."""
     return str(LOG.file) if LOG.file else None
+
+
+MAX_WAITING_LINES = 1000
+"""Lines kept while the stream is not read; later ones are dropped."""
+
+FLUSH_S = 1.0
+"""Seconds for which the end of the process waits until lines are read."""
+
+
+class PatientHandler(logging.Handler):
+    """Handler that writes to a stream in a thread of its own, which does not keep the process alive.
+
+    Args:
+        stream: the stream; lines are lost where it is closed, broken or None.
+    """
+
+    def __init__(self, stream: TextIO | None) -> None:
+        super().__init__()
+        self._stream = stream
+        self._waiting: queue.Queue[str] = queue.Queue(MAX_WAITING_LINES)
+        threading.Thread(target=self._write_all, name="log", daemon=True).start()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Queue a record; drop it where too many wait."""
+        try:
+            line = self.format(record)
+        except Exception:
+            self.handleError(record)
+            return
+        with contextlib.suppress(queue.Full):
+            self._waiting.put_nowait(line + "\n")
+
+    def flush(self) -> None:
+        """Wait until everything is written, for `FLUSH_S` at most."""
+        waiting = self._waiting
+        with waiting.all_tasks_done:
+            waiting.all_tasks_done.wait_for(lambda: not waiting.unfinished_tasks, FLUSH_S)
+
+    def _write_all(self) -> None:
+        while True:
+            line = self._waiting.get()
+            with contextlib.suppress(OSError, ValueError):
+                self._write(line)
+            self._waiting.task_done()
+
+    def _write(self, line: str) -> None:
+        if self._stream is None:
+            return
+        try:
+            file = self._stream.fileno()
+        except (OSError, ValueError):  # a stream without a file, as in tests
+            self._stream.write(line)
+            return
+        left = line.encode("utf-8", errors="backslashreplace")
+        while left:  # without the stream's own lock, which a blocked thread would hold when the process ends
+            left = left[os.write(file, left) :]

@@ -1,8 +1,8 @@
-"""How each message of the client is read: what it needs, and what may be missing.
+"""Readers of the client's messages: what each needs, and what may be missing.
 
-Only the fields named here are looked at, so nothing odd elsewhere keeps a message from being taken. What a
-message needs to mean anything raises `UnreadableError`; of a change of text that cannot be read an
-`UnreadableChange` is left, after which the document's text is unknown.
+Only the fields named here are read, so a message is accepted whatever its other fields are. A missing field that a
+message needs raises `UnreadableError`. A change of text that cannot be read becomes an `UnreadableChange`, after
+which the document's text is unknown.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ from cg2ls.server.received import (
 from cg2ls.workspace.languages import language_of_name
 
 Reader = Callable[[Any], Any]
-"""Makes of a message's `params`, whatever they are, what its handler takes."""
+"""Converts a message's `params`, whatever they are, to the argument of its handler."""
 
 
 def document_item(raw: Any) -> DocumentItem:
-    """Reads a document that is opened; it needs a URI."""
+    """Read a document that is opened; it needs a URI."""
     found = uri_of(raw, "textDocument")
     language = text(member(raw, "languageId"))
     language = language_of_name(found) if language is None else language
@@ -58,7 +58,7 @@ def document_item(raw: Any) -> DocumentItem:
 def document_change(
     raw: Any, document: str = "textDocument", changes: str = "contentChanges"
 ) -> DocumentChange:
-    """Reads the changes of a document; they need its URI."""
+    """Read the changes of a document; they need its URI."""
     identifier = member(raw, document)
     named = DocumentId(uri_of(identifier, document), version_of(identifier))
     listed = member(raw, changes)
@@ -80,7 +80,7 @@ def _change(raw: Any, where: str) -> Change:
 
 
 def _readable(read: Reader, raw: Any) -> Iterator[Any]:
-    """Yields what can be read of a list's elements."""
+    """Yield the elements of a list that can be read."""
     for each in items(raw):
         try:
             yield read(each)
@@ -106,7 +106,7 @@ def _uri(raw: Any) -> str:
 
 
 def _cell(raw: Any) -> types.NotebookCell:
-    """Reads one cell; one without a document keeps its place, for later changes count cells."""
+    """Read one cell; a cell without a document keeps its place, since later changes count cells."""
     document = uri(member(raw, "document")) or ""
     is_prose = whole_number(member(raw, "kind")) == types.NotebookCellKind.Markup.value
     kind = types.NotebookCellKind.Markup if is_prose else types.NotebookCellKind.Code
@@ -155,7 +155,7 @@ def _configuration(raw: Any) -> types.DidChangeConfigurationParams:
 
 
 def _folders(raw: Any) -> list[str]:
-    """Reads workspace folders; a bare URI is one, too."""
+    """Read workspace folders; a bare URI is one, too."""
     found = (folder_uri(member(each, "uri")) or folder_uri(each) for each in items(raw))
     return [each for each in found if each is not None]
 
@@ -173,7 +173,7 @@ def _watched(raw: Any) -> types.DidChangeWatchedFilesParams:
 
 
 def is_id(raw: Any) -> bool:
-    """Returns whether something can name a request: a string or a number."""
+    """Return whether a value can be the id of a request: a string or a number."""
     number = isinstance(raw, (int, float)) and not isinstance(raw, bool)
     return isinstance(raw, str) or (number and raw == raw and abs(raw) != float("inf"))
 
@@ -216,7 +216,7 @@ _ENCODINGS = [each.value for each in types.PositionEncodingKind]
 
 
 def _capabilities(raw: Any) -> types.ClientCapabilities:
-    """Reads the capabilities that the server uses; what is not here it does not know of."""
+    """Read the capabilities that the server uses."""
 
     def dynamic(group: Any, name: str) -> bool:
         return flag(member(member(group, name), "dynamicRegistration"))
@@ -304,7 +304,7 @@ def _status(raw: Any) -> SimpleNamespace:
 
 
 def _anything(raw: Any) -> Any:
-    """Takes what needs nothing, or is looked at by its handler."""
+    """Return parameters that are not needed, or that their handler reads."""
     return raw
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from lsprotocol import types
 
 HASH_COMMENTS = frozenset({"julia", "perl", "python", "r", "ruby", "shellscript"})
-"""LSP ids of languages in which `#` begins a comment; there the cells of prose are read, too."""
+"""LSP ids of languages in which `#` begins a comment; there cells of prose are read, too."""
 
 _MAGIC = re.compile(r"^[%!][^\n]*\n?", re.MULTILINE)
 """Lines for the notebook rather than the language, as `%matplotlib inline` and `!pip install`."""
@@ -17,7 +17,7 @@ _MAGIC = re.compile(r"^[%!][^\n]*\n?", re.MULTILINE)
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell: the URI of its text, and whether that is code or prose."""
+    """One cell: the URI of its text, and whether it is code or prose."""
 
     uri: str
     is_code: bool
@@ -27,7 +27,7 @@ class Notebooks:
     """The open notebooks' cells, in their order.
 
     Args:
-        text_of: language and text of an open cell; None if the client named one it did not open.
+        text_of: returns language and text of an open cell; None if it is not open.
     """
 
     def __init__(self, text_of: Callable[[str], tuple[str, str] | None]) -> None:
@@ -37,13 +37,13 @@ class Notebooks:
         self._unordered: set[str] = set()
 
     def open(self, uri: str, cells: Iterable[types.NotebookCell]) -> None:
-        """Takes a notebook in, or anew."""
+        """Take in a notebook, again if it is open."""
         self.close(uri)
         self._cells[uri] = []
         self.splice(uri, 0, 0, cells)
 
     def splice(self, uri: str, start: int, deleted: int, cells: Iterable[types.NotebookCell]) -> None:
-        """Puts cells where others were; places past the end are the end, a notebook that is not open is none."""
+        """Replace cells; places past the end are the end, and a notebook that is not open is ignored."""
         if uri not in self._cells:
             return
         new = [Cell(cell.document, cell.kind is types.NotebookCellKind.Code) for cell in cells]
@@ -57,17 +57,17 @@ class Notebooks:
         self._notebook_of |= {cell.uri: uri for cell in new}
 
     def forget_order(self, uri: str) -> None:
-        """Lets each cell of a notebook stand alone, as its order is unknown until it is opened anew."""
+        """Separate a notebook's cells, since their order is unknown until it is opened again."""
         for cell in self._cells.get(uri, ()):
             self._notebook_of.pop(cell.uri, None)
         self._unordered.add(uri)
 
     def cells_of(self, uri: str) -> Sequence[str]:
-        """The URIs of a notebook's cells in their order; none of one that is not open."""
+        """Return the URIs of a notebook's cells in their order; none if it is not open."""
         return [cell.uri for cell in self._cells.get(uri, ())]
 
     def close(self, uri: str) -> Sequence[str]:
-        """Forgets a notebook; gives back the URIs of its cells."""
+        """Forget a notebook; return the URIs of its cells."""
         self._unordered.discard(uri)
         gone = [cell.uri for cell in self._cells.pop(uri, [])]
         for cell in gone:
@@ -75,7 +75,7 @@ class Notebooks:
         return gone
 
     def around(self, uri: str, language: str) -> tuple[str, str]:
-        """What stands before and after a cell, in its language; nothing around a document that is no cell."""
+        """Return the text before and after a cell, in its language; "" for a document that is no cell."""
         notebook = self._notebook_of.get(uri)
         if notebook is None:
             return "", ""

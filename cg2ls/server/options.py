@@ -1,14 +1,16 @@
-"""The one table of options: every name, type, default and what it is for.
+"""The table of options: every name, type, default and purpose.
 
 docs/options.md and the editors' settings are generated from it (`python tools/options_page.py`). An option is
-one field here; `cg2ls.server.settings` finds out which value holds in which document.
+one field here; `cg2ls.server.settings` finds which value is in force in which document.
 """
 
 from __future__ import annotations
 
 from dataclasses import MISSING, dataclass, fields
-from functools import cache
+from functools import cache, lru_cache
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+
+from cg2ls.completion import CompletionOptions
 
 Scope = Literal["document", "server"]
 """Whether a language or a folder may have a value of its own."""
@@ -16,156 +18,163 @@ Scope = Literal["document", "server"]
 
 @dataclass(frozen=True, kw_only=True)
 class About:
-    """What people are told of an option, and what its values may be.
+    """Documentation and limits of an option.
 
     Attributes:
-        doc: one or two sentences.
+        doc: one or two sentences for users.
         scope: whether it may differ from document to document.
-        least: smallest value of a number; None for any.
-        most: largest value of a number; None for any.
+        min_value: smallest value of a number; None for any.
+        max_value: largest value of a number; None for any.
         patterns: whether its strings are patterns of .gitignore.
     """
 
     doc: str
     scope: Scope = "document"
-    least: float | None = None
-    most: float | None = None
+    min_value: float | None = None
+    max_value: float | None = None
     patterns: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What holds in one document. In messages each name is in camel case, as in `maxLines`."""
+    """Options in force in one document. In messages each name is in camel case, as in `maxLines`."""
 
     enable: Annotated[bool, About(doc="Offer completions here.")] = True
     model: Annotated[
         str,
         About(
             doc="Model to answer with: a name of `cg2ls models list` or a model folder. Empty for the choice of"
-            " `cg2ls models use`, else the shipped default. The command line's `--model` goes before it."
+            " `cg2ls models use`, else the shipped default. The command line's `--model` has priority."
         ),
     ] = ""
     automatic: Annotated[
-        bool, About(doc="Complete while one types. If false, only requests the user makes are answered.")
+        bool, About(doc="Complete while typing. If false, only explicit requests are answered.")
     ] = True
     unknown_languages: Annotated[
-        bool, About(doc="Complete in languages that the model was not trained on, too.")
+        bool, About(doc="Also complete in languages that the model was not trained on.")
     ] = False
-    comments: Annotated[bool, About(doc="Complete in comments while one types.")] = True
+    comments: Annotated[bool, About(doc="Complete in comments while typing.")] = True
     exclude: Annotated[
         tuple[str, ...],
         About(
-            doc="Files to leave alone, as patterns of .gitignore: nothing is completed in them, and nothing of"
-            " them is read for other files.",
+            doc="Files to exclude, as patterns of .gitignore: nothing is completed in them, and they are not"
+            " read to complete other files.",
             patterns=True,
         ),
     ] = ()
-    memory: Annotated[
+    repository_memory: Annotated[
         bool,
-        About(
-            doc="Let the workspace's own text take part: names and phrases of its files and of open documents."
-        ),
+        About(doc="Use the workspace's own text: names and phrases of its files and of open documents."),
     ] = True
-    memory_dependencies: Annotated[
+    repository_memory_dependencies: Annotated[
         bool,
         About(
-            doc="Let installed packages take part too: the workspace's virtual environment (Python), or what its"
-            " package.json names (JavaScript, TypeScript)."
+            doc="Use installed packages too: those of the workspace's virtual environment (Python) or of its"
+            " package.json (JavaScript, TypeScript)."
         ),
     ] = False
     max_lines: Annotated[
         int,
-        About(doc="Most lines shown at once; 0 for as many as the block has, 1 for no blocks.", least=0),
+        About(
+            doc="Maximum number of lines shown at once; 0 for the whole block, 1 for single lines only.",
+            min_value=0,
+        ),
     ] = 0
     context_tokens: Annotated[
         int,
         About(
-            doc="Tokens of the prompt for text of other files: what is imported, seen lately, or similar; 0 for"
-            " none. It takes room from the document itself, so it is for models with a long context.",
-            least=0,
+            doc="Tokens of the prompt for text of other files: imported, recently seen or similar; 0 for none."
+            " It leaves less of the prompt for the document, so it suits models with a long context.",
+            min_value=0,
         ),
     ] = 0
     candidates: Annotated[
         int,
         About(
-            doc="Completions to choose from, with the editor's next and previous, where the user asks for one;"
-            " while one types it is one.",
-            least=1,
-            most=8,
+            doc="Number of completions to choose from, with the editor's next and previous, on an explicit"
+            " request; while typing there is one.",
+            min_value=1,
+            max_value=8,
         ),
     ] = 3
-    line_tokens: Annotated[int, About(doc="Most tokens generated for the rest of one line.", least=1)] = 48
-    block_tokens: Annotated[int, About(doc="Most tokens generated for several lines.", least=1)] = 128
+    line_tokens: Annotated[
+        int, About(doc="Maximum number of tokens generated for the rest of one line.", min_value=1)
+    ] = 48
+    block_tokens: Annotated[
+        int, About(doc="Maximum number of tokens generated for several lines.", min_value=1)
+    ] = 128
     delay_ms: Annotated[
         int | None,
         About(
-            doc="Milliseconds to wait after a key before the model runs; null to follow the user's rhythm.",
-            least=0,
-            most=5000,
+            doc="Milliseconds to wait after a key before the model runs; null to adapt to the user's typing.",
+            min_value=0,
+            max_value=5000,
         ),
     ] = None
     min_confidence: Annotated[
         float | None,
         About(
-            doc="Least probability, from 0 to 1, a completion must have to be shown while one types; null for"
-            " the measured threshold, 0.1 without memory and 0.35 with it.",
-            least=0,
-            most=1,
+            doc="Minimum probability, from 0 to 1, of a completion that is shown while typing; null for the"
+            " measured threshold, 0.1 without memory and 0.35 with it.",
+            min_value=0,
+            max_value=1,
         ),
     ] = None
     speculate: Annotated[
-        bool, About(doc="Work out, while idle, what comes after the completion that is shown.")
+        bool, About(doc="Compute, while idle, what comes after the completion that is shown.")
     ] = True
     provider: Annotated[
         Literal["auto", "cpu", "cuda", "tensorrt", "directml", "coreml", "openvino"],
-        About(doc="Where models run; `auto` takes a graphics card that works.", scope="server"),
+        About(doc="Where models run; `auto` uses a graphics card if one works.", scope="server"),
     ] = "auto"
     threads: Annotated[
         int,
-        About(doc="Threads inside one operator; 0 for one per fast core.", scope="server", least=0, most=256),
+        About(
+            doc="Number of threads of one operator; 0 for one per fast core.",
+            scope="server",
+            min_value=0,
+            max_value=256,
+        ),
     ] = 0
-    memory_mb: Annotated[
+    max_memory_mb: Annotated[
         int | None,
         About(
-            doc="Most memory a model and what it has read may take, in MB; null for no limit.",
+            doc="Maximum RAM of a model and its caches, in MB; null for no limit.",
             scope="server",
-            least=1,
+            min_value=1,
         ),
     ] = None
     unload_after_minutes: Annotated[
         int,
         About(
-            doc="Minutes without a request after which a model gives its memory back until the next one; 0 for"
-            " never.",
+            doc="Minutes without a request after which a model is unloaded until the next one; 0 for never.",
             scope="server",
-            least=0,
+            min_value=0,
         ),
     ] = 30
     stats: Annotated[
         bool,
         About(
-            doc="Count what was shown and accepted, in a file on this machine that holds no text of yours; see"
+            doc="Count what was shown and accepted, in a file on this machine without any of your text; see"
             " `cg2ls stats`.",
             scope="server",
         ),
     ] = True
     log_level: Annotated[
         Literal["error", "warning", "info", "debug"] | None,
-        About(
-            doc="How much the log says; null for `info` in a file and `warning` on stderr.", scope="server"
-        ),
+        About(doc="How much is logged; null for `info` in a file and `warning` on stderr.", scope="server"),
     ] = None
     log_text: Annotated[
         bool,
         About(
-            doc="Let the log quote your source text, at the level debug; for hunting a defect.",
+            doc="Let the log quote your source text, at the level debug, to find a defect.",
             scope="server",
         ),
     ] = False
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class OptionEntry:
     """One row of the table.
 
     Attributes:
@@ -188,21 +197,21 @@ class Entry:
 
     @property
     def type_name(self) -> str:
-        """The type in words of JSON."""
+        """Return the type in words of JSON."""
         plain = {bool: "boolean", int: "integer", float: "number", str: "string", list: "list of strings"}
         said = " or ".join(f'"{value}"' for value in self.values) or plain[self.kind]
         return f"{said} or null" if self.nullable else said
 
 
 @cache
-def table() -> dict[str, Entry]:
-    """Every option by its name in messages, in the table's order."""
+def table() -> dict[str, OptionEntry]:
+    """Return every option by its name in messages, in the table's order."""
     hints = get_type_hints(Options, include_extras=True)
     entries = (_entry(each.name, hints[each.name], each.default) for each in fields(Options))
     return {entry.name: entry for entry in entries}
 
 
-def _entry(field: str, hint: Any, default: Any) -> Entry:
+def _entry(field: str, hint: Any, default: Any) -> OptionEntry:
     assert default is not MISSING
     kind, about = get_args(hint)
     nullable = type(None) in get_args(kind)
@@ -213,7 +222,7 @@ def _entry(field: str, hint: Any, default: Any) -> Entry:
         kind = str
     elif get_origin(kind) is tuple:
         kind, default = list, list(default)
-    return Entry(
+    return OptionEntry(
         field=field,
         name=camel(field),
         kind=kind,
@@ -225,6 +234,22 @@ def _entry(field: str, hint: Any, default: Any) -> Entry:
 
 
 def camel(name: str) -> str:
-    """`max_lines` as `maxLines`."""
+    """Convert a field's name to camel case: `max_lines` to `maxLines`."""
     first, *rest = name.split("_")
     return first + "".join(part.capitalize() for part in rest)
+
+
+@lru_cache
+def completion_options(options: Options) -> CompletionOptions:
+    """Return the options of completion that are in force in a document."""
+    return CompletionOptions(
+        enable=options.enable,
+        automatic=options.automatic,
+        line_tokens=options.line_tokens,
+        block_tokens=options.block_tokens,
+        max_lines=options.max_lines or None,
+        unknown_languages=options.unknown_languages,
+        comments=options.comments,
+        context_tokens=options.context_tokens,
+        min_confidence=options.min_confidence,
+    )

@@ -1,4 +1,4 @@
-"""Other files' text in front of the prompt, where the option `contextTokens` wants it."""
+"""Text of other files at the start of the prompt, where the option `contextTokens` asks for it."""
 
 from __future__ import annotations
 
@@ -19,27 +19,30 @@ from cg2ls.workspace.languages import language_of_name
 if TYPE_CHECKING:
     from cg2ls.completion import CompletionEngine
     from cg2ls.completion.types import ContextOf
-    from cg2ls.server.app import Server
     from cg2ls.server.documents import Snapshot
+    from cg2ls.server.failures import Failures
+    from cg2ls.server.settings import Settings
 
 log = logging.getLogger(__name__)
 
 STALE_S = 60.0
-"""Files that were saved are read again after so long, all at once."""
+"""Seconds after which saved files are read again, all at once."""
 
 Key = tuple[Path, str, ReadingRules, int]
 """A context's workspace, language, what of it may be read, and engine."""
 
 
 class PromptContextProvider:
-    """The contexts of a server, each made when a document first wants it.
+    """Contexts of the workspaces of open documents, each made when a document first needs it.
 
     Args:
-        server: whose documents and options count.
+        settings: which options are in force where.
+        failures: where errors are recorded.
     """
 
-    def __init__(self, server: Server) -> None:
-        self._server = server
+    def __init__(self, settings: Settings, failures: Failures) -> None:
+        self._settings = settings
+        self._failures = failures
         self._made: dict[Key, tuple[Workspace, PromptContext]] = {}
         self._read_at: dict[Key, float] = {}
         self._background = Background()
@@ -47,21 +50,21 @@ class PromptContextProvider:
         self._here: tuple[Key, Path, str, int] | None = None
 
     def context_of(self, document: Snapshot, offset: int, engine: CompletionEngine) -> ContextOf | None:
-        """What a document's session asks; None where the options or its place leave it without context.
+        """Return what gives a document its context; None where the options or its place leave it without.
 
         Args:
-            document: that is completed.
-            offset: of the cursor in its text.
-            engine: whose tokens count.
+            document: the document to complete.
+            offset: offset of the cursor in its text.
+            engine: counts the tokens.
         """
-        options = self._server.options_of(document.uri, document.language)
+        options = self._settings.of(document.uri, document.language)
         if not options.context_tokens:
             return None
         path = path_of(document.uri)
-        root = root_of(path, self._server.settings.roots) if path else None
+        root = root_of(path, self._settings.roots) if path else None
         if path is None or root is None:
             return None
-        rules = self._server.settings.reading_rules(root, document.language)
+        rules = self._settings.reading_rules(root, document.language)
         key = root, document.language, rules, id(engine)
         if key not in self._made:
             workspace = Workspace(root, rules)
@@ -74,8 +77,8 @@ class PromptContextProvider:
         return lambda text, at, tokens: context.text(name, text, at, tokens)
 
     def file_changed(self, uri: str) -> None:
-        """A file was saved, made or removed."""
-        self._server.failures.without("context", uri, lambda: self._read_again(uri), None)
+        """Read other files again, if they are old, after one was saved, made or removed."""
+        self._failures.without("context", uri, lambda: self._read_again(uri), None)
 
     def _read_again(self, uri: str) -> None:
         path = path_of(uri)
@@ -86,8 +89,8 @@ class PromptContextProvider:
                 self._read(key)
 
     def closed(self, uri: str) -> None:
-        """A document was closed."""
-        self._server.failures.without("context", uri, lambda: self._forget(uri), None)
+        """Forget a document that was closed."""
+        self._failures.without("context", uri, lambda: self._forget(uri), None)
 
     def _forget(self, uri: str) -> None:
         if (path := path_of(uri)) is not None:
@@ -95,16 +98,16 @@ class PromptContextProvider:
                 context.forget(_name(workspace, path))
 
     def forget(self) -> None:
-        """Reads everything anew, as after the models were opened anew."""
+        """Forget every context, so that it is made again, as after the models were opened again."""
         self._made.clear()
         self._here = None
 
     def leave(self) -> None:
-        """Ends what is under way."""
+        """End work that is under way."""
         self._leaving.set()
 
     def _go_to(self, key: Key, path: Path, text: str, offset: int) -> None:
-        """The user is at a place; where another document was left, that place counts as seen lately."""
+        """Note where the user is; the place in the document left before counts as seen lately."""
         left, self._here = self._here, (key, path, text, offset)
         if left is None or left[1] == path or left[0] not in self._made:
             return
@@ -118,13 +121,13 @@ class PromptContextProvider:
 
         def read() -> None:
             context.index = SnippetIndex(_files(workspace, key[1]), self._leaving.is_set)
-            log.debug("%d snippets of %s are at hand.", len(context.index), workspace.root)
+            log.debug("%d snippets of %s are indexed.", len(context.index), workspace.root)
 
-        self._background.do(lambda: self._server.failures.without("context", "", read, None))
+        self._background.do(lambda: self._failures.without("context", "", read, None))
 
 
 def _files(workspace: Workspace, language: str) -> Iterator[tuple[str, str]]:
-    """Names and texts of the files that may be read."""
+    """Yield names and texts of the files that may be read."""
     for path in workspace.walk(lambda name: language_of_name(name) == language):
         try:
             yield path.relative_to(workspace.root).as_posix(), workspace.read(path)
@@ -133,5 +136,5 @@ def _files(workspace: Workspace, language: str) -> Iterator[tuple[str, str]]:
 
 
 def _name(workspace: Workspace, path: Path) -> str:
-    """How a workspace calls one of its documents."""
+    """Return a workspace's name for one of its documents."""
     return workspace.name_of(path) or str(path)

@@ -1,4 +1,4 @@
-"""pygls' protocol, mended where it would leave a client without an answer."""
+"""pygls' protocol, changed so that every request gets an answer."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from cg2ls.server.messages import READERS, is_id
 
 log = logging.getLogger(__name__)
 
-MINE = (
+OWN_METHODS = (
     types.TEXT_DOCUMENT_DID_OPEN,
     types.TEXT_DOCUMENT_DID_CHANGE,
     types.TEXT_DOCUMENT_DID_CLOSE,
@@ -52,15 +52,15 @@ PATIENCE_S = 5.0
 
 
 class NoAnswerError(Exception):
-    """The client did not answer a request of the server in time."""
+    """Error of a request of the server that the client did not answer in time."""
 
 
-class Protocol(LanguageServerProtocol):
-    """The language server protocol over pygls, whose message loop is `cg2ls.server.transport`.
+class ServerProtocol(LanguageServerProtocol):
+    """Language server protocol over pygls; its message loop is `cg2ls.server.transport`.
 
     Every request is answered: one that cannot be read, or comes before `initialize` or after `shutdown`, with an
-    error. What goes wrong inside is an error without the text it went wrong with. No wait for an answer of the
-    client is longer than `patience_s`.
+    error. Errors inside of the server are answered without the text they occurred with. No wait for an answer of
+    the client is longer than `patience_s`.
 
     Attributes:
         left: whether the client sent `exit`, or was sent away.
@@ -79,16 +79,16 @@ class Protocol(LanguageServerProtocol):
         self.on_leave: Callable[[], object] = lambda: None
         self._initialized = False
         self._asked: set[str | int] = set()
-        for method in MINE:
+        for method in OWN_METHODS:
             self.fm.builtin_features.pop(method, None)
 
     @property
     def asked_to_shut_down(self) -> bool:
-        """Whether the client sent `shutdown`."""
+        """Return whether the client sent `shutdown`."""
         return bool(self._shutdown)
 
     def receive(self, frame: bytes | Damage) -> None:
-        """Handles one message, whatever it is."""
+        """Handle one message, valid or not."""
         if isinstance(frame, Damage):
             self._refuse(None, JsonRpcParseError(frame.why))
             return
@@ -107,7 +107,7 @@ class Protocol(LanguageServerProtocol):
             self._handle(raw)
 
     def _refusal(self, raw: Any) -> JsonRpcException | None:
-        """Why something is no message; None if it is one."""
+        """Return why a value is no message; None if it is one."""
         if not isinstance(raw, dict):
             return JsonRpcInvalidRequest("A message must be an object.")
         if raw.get("jsonrpc") != self.VERSION:
@@ -121,7 +121,7 @@ class Protocol(LanguageServerProtocol):
         return None
 
     def _too_early(self, raw: dict[str, Any]) -> bool:
-        """Whether a message had to wait for `initialize`, or is a wrong one; a request is then refused."""
+        """Return whether a message came before `initialize`, or is refused for another reason."""
         method = raw.get("method")
         if method == types.INITIALIZE and self.token and not self._knows_token(raw):
             self._refuse(
@@ -139,7 +139,7 @@ class Protocol(LanguageServerProtocol):
         return True
 
     def _served(self, raw: dict[str, Any]) -> bool:
-        """Whether somebody takes such a message; a request is refused if not."""
+        """Return whether a method has a handler; refuse a request that has none."""
         method = raw.get("method")
         if method in (None, types.CANCEL_REQUEST, *self.fm.builtin_features, *self.fm.features):
             return True
@@ -167,16 +167,16 @@ class Protocol(LanguageServerProtocol):
         except Exception as error:
             log.warning("A message could not be handled.", exc_info=error)
 
-    def _refuse(self, identity: Any, wrong: JsonRpcException) -> None:
-        log.info("A message was refused (%s).", wrong.code)
+    def _refuse(self, identity: Any, refusal: JsonRpcException) -> None:
+        log.info("A message was refused (%s).", refusal.code)
         if identity is None:  # which lsprotocol would leave out
-            error = {"code": wrong.code, "message": wrong.message}
+            error = {"code": refusal.code, "message": refusal.message}
             self._send_data({"jsonrpc": self.VERSION, "id": None, "error": error})
         else:
-            self._send_response(identity, error=wrong.to_response_error())
+            self._send_response(identity, error=refusal.to_response_error())
 
     def structure_message(self, data: dict[str, Any]) -> Any:
-        """Makes an object of a message.
+        """Convert a message to an object.
 
         Raises:
             JsonRpcException: it has the wrong shape; if it was a request, it has been answered.
@@ -198,7 +198,7 @@ class Protocol(LanguageServerProtocol):
         return JsonRPCRequestMessage(id=data["id"], method=method, jsonrpc=self.VERSION, params=params)
 
     def _answer(self, data: dict[str, Any]) -> Any:
-        """Makes an object of an answer to one of the server's requests."""
+        """Convert an answer to one of the server's requests to an object."""
         identity, error = data.get("id"), data.get("error")
         if not is_id(identity) or identity not in self._asked:
             raise JsonRpcInvalidRequest("It answers nothing that was asked.")
@@ -219,7 +219,7 @@ class Protocol(LanguageServerProtocol):
         callback: Callable[[Any], None] | None = None,
         msg_id: str | int | None = None,
     ) -> Future[Any]:
-        """Asks the client; its answer is taken for `patience_s` only where it is waited for."""
+        """Send a request to the client; only `send_request_async` limits the wait for its answer."""
         identity = str(uuid.uuid4()) if msg_id is None else msg_id
         self._asked.add(identity)
         return super().send_request(method, params, callback, identity)
@@ -227,7 +227,7 @@ class Protocol(LanguageServerProtocol):
     async def send_request_async(
         self, method: str, params: Any | None = None, msg_id: str | int | None = None
     ) -> Any:
-        """Asks the client and waits for its answer, for `patience_s` at most.
+        """Send a request to the client and wait for its answer, for `patience_s` at most.
 
         Raises:
             NoAnswerError: there is none in time.
@@ -245,12 +245,12 @@ class Protocol(LanguageServerProtocol):
             self._result_types.pop(identity, None)
 
     def leave(self) -> None:
-        """Ends the message loop without having been asked to."""
+        """End the message loop without a request of the client."""
         self.left = True
         self.on_leave()
 
     def handle_message(self, message: Any) -> None:
-        """Hands a message to its handler."""
+        """Pass a message to its handler."""
         if self._shutdown and hasattr(message, "id") and hasattr(message, "method"):
             late = JsonRpcInvalidRequest("The server is shutting down.")
             self._send_response(message.id, error=late.to_response_error())
@@ -263,12 +263,12 @@ class Protocol(LanguageServerProtocol):
         if error is not None:
             error.data = None
             if error.code == JsonRpcInternalError.CODE:
-                error.message = "Something went wrong inside of cg2ls; its log has the place."
+                error.message = "An error occurred inside of cg2ls; its log says where."
         super()._send_response(msg_id, result, error)
 
     @lsp_method(types.EXIT)
     def lsp_exit(self, *_: object) -> None:  # type: ignore[override]  # nothing to wait for
-        """Ends the message loop; the exit status tells whether `shutdown` came before."""
+        """End the message loop; the exit status says whether `shutdown` came before."""
         self.left = True
 
 
@@ -278,7 +278,7 @@ def _refused_params(method: str, error: Exception) -> str:
 
 
 def _is_notification_with_null_id(raw: Any) -> bool:
-    """Whether a client wrote "no id" as null; LSP has no request with that id."""
+    """Return whether a client wrote "no id" as null; LSP has no request with that id."""
     if not isinstance(raw, dict) or raw.get("id", 0) is not None:
         return False
     method = raw.get("method")
@@ -286,6 +286,6 @@ def _is_notification_with_null_id(raw: Any) -> bool:
 
 
 def _is_notification(method: str) -> bool:
-    """Whether LSP has this method as a notification."""
+    """Return whether LSP has this method as a notification."""
     message, answer, *_ = types.METHOD_TO_TYPES.get(method, (None, None))
     return message is not None and answer is None

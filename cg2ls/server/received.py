@@ -1,4 +1,4 @@
-"""What the client says about documents, where parts of it may be unknown."""
+"""The client's messages about documents, of which parts may be unknown."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ class DocumentItem:
     """A document that was opened.
 
     Attributes:
-        uri: of the document.
-        language_id: as the client has it, else as the file's name tells; "" if neither does.
+        uri: URI of the document.
+        language_id: the client's, else that of the file's extension; "" if both are unknown.
         version: None if the client did not say.
         text: None if the client sent none that can be read.
     """
@@ -30,7 +30,7 @@ class DocumentId:
     """The document that a message is about.
 
     Attributes:
-        uri: of the document.
+        uri: URI of the document.
         version: None if the client did not say.
     """
 
@@ -40,10 +40,10 @@ class DocumentId:
 
 @dataclass(frozen=True)
 class UnreadableChange:
-    """A change of which nobody can tell what it does to the text.
+    """A change of the text that cannot be read.
 
     Attributes:
-        reason: the field that is odd, and how; without any of the text.
+        reason: the unreadable field and what is wrong with it, without any of the text.
     """
 
     reason: str
@@ -71,7 +71,7 @@ class NotebookOpened:
 
 @dataclass(frozen=True)
 class Splice:
-    """Cells that take the place of others in a notebook."""
+    """Cells that replace others in a notebook."""
 
     start: int
     delete_count: int
@@ -83,12 +83,12 @@ class NotebookChange:
     """What happened to a notebook's cells.
 
     Attributes:
-        uri: of the notebook, None if the client did not say.
-        splice: of the order of the cells, None if it stays.
+        uri: URI of the notebook, None if the client did not say.
+        splice: change of the cells' order, None if it stays.
         is_order_known: False if the order changed in a way that cannot be read.
         opened: cells that are new.
         closed: URIs of the cells that are gone.
-        edits: of the cells' texts.
+        edits: changes of the cells' texts.
         are_texts_known: False if any cell may have changed in a way that cannot be read.
     """
 
@@ -111,7 +111,7 @@ class NotebookClosed:
 
 @dataclass(frozen=True)
 class FoldersChanged:
-    """Workspace folders that came and went."""
+    """Workspace folders that were added and removed."""
 
     added: Sequence[str]
     removed: Sequence[str]

@@ -1,4 +1,4 @@
-"""Which value of each option holds in which document."""
+"""Which value of each option is in force in which document."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ from difflib import get_close_matches
 from pathlib import Path, PurePath
 from typing import Any
 
-from cg2ls.server.options import Entry, Options, table
+from cg2ls.renamed import NEW_OPTIONS
+from cg2ls.server.options import OptionEntry, Options, table
 from cg2ls.server.uris import folder_named, named_path
 from cg2ls.workspace import ReadingRules, unreadable_pattern
 from cg2ls.workspace.paths import Place, innermost
 
 LANGUAGES, FOLDERS = "languages", "folders"
-"""The two names that hold options of their own: by LSP language id, and by folder."""
+"""Names of the groups with options of their own: by LSP language id, and by folder."""
 
 EVERYTHING = ("*",)
-"""Patterns that stand for some that cannot be read: nobody knows what those were to keep private."""
+"""Patterns in place of unreadable ones, whose purpose may have been privacy: everything is excluded."""
 
 FILE = "file"
-"""Some file in a folder; that need not be there to ask what holds in it."""
+"""A file name that stands for any file of a folder."""
 
 Values = Mapping[str, Any]
 """Checked values by field of `Options`."""
@@ -28,7 +29,7 @@ Values = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Layer:
-    """What one source says, checked.
+    """Checked values of one source.
 
     Attributes:
         values: for every document.
@@ -42,7 +43,7 @@ class Layer:
 
 
 class Settings:
-    """What the command line, the editor and the user's commands said, latest and most exact first.
+    """Options from the command line, the editor and the user's commands, merged for each document.
 
     In falling precedence: a command of the session (`switchModel`), the command line, the folder, the language,
     the editor's configuration (of the document's workspace folder, else the general one),
@@ -66,21 +67,21 @@ class Settings:
         self._rules: dict[tuple[Path, str], ReadingRules] = {}
 
     def move_to(self, roots: Iterable[str]) -> None:
-        """These are the workspace folders now."""
+        """Set the workspace folders."""
         self.roots = tuple(roots)
         self._forget()
 
     def at_start(self, raw: object) -> list[str]:
-        """Takes `initializationOptions`; gives back one sentence for everything left out."""
+        """Take in `initializationOptions`; return one sentence for every value left out."""
         self._start, problems = read_layer(raw, "initializationOptions")
         self._forget()
         return problems
 
     def from_editor(self, raw: object, scope: str | None = None) -> list[str]:
-        """Takes the editor's configuration, of one workspace folder's URI or the general one.
+        """Take in the editor's configuration, of one workspace folder's URI or the general one.
 
         Returns:
-            One sentence for everything left out.
+            One sentence for every value left out.
         """
         layer, problems = read_layer(raw, "The configuration of cg2ls")
         if scope is None:
@@ -91,7 +92,7 @@ class Settings:
         return problems
 
     def for_session(self, **values: Any) -> None:
-        """Values that hold until the server ends; None takes one back."""
+        """Set values that are in force until the server ends; None removes one."""
         for name, value in values.items():
             self._session.pop(name, None)
             if value is not None:
@@ -99,7 +100,7 @@ class Settings:
         self._forget()
 
     def of(self, uri: str = "", language: str = "") -> Options:
-        """What holds in a document; without one, what holds for the server."""
+        """Return the options in force in a document, or for the server if no document is given."""
         key = uri, language
         if key not in self._known:
             if len(self._known) > 1000:  # documents that were closed long ago
@@ -108,9 +109,9 @@ class Settings:
         return self._known[key]
 
     def reading_rules(self, root: Path, language: str) -> ReadingRules:
-        """Which files of a folder may be read for other files' sake.
+        """Return which files of a folder may be read to complete other files.
 
-        What a folder's own options leave alone is not read, and nothing is where they turn completion or memory off.
+        Files that a folder's own options exclude are not read, and none where they turn completion or memory off.
 
         Args:
             root: of the workspace.
@@ -132,11 +133,13 @@ class Settings:
         inside: list[tuple[str, tuple[str, ...]]] = []
         for name in sorted(names):
             options = self._merged(Place(root.real / name / FILE), language)
-            inside.append((name, options.exclude if options.enable and options.memory else EVERYTHING))
+            inside.append(
+                (name, options.exclude if options.enable and options.repository_memory else EVERYTHING)
+            )
         return ReadingRules(exclude=everywhere, folders=tuple(inside))
 
     def _forget(self) -> None:
-        """Something was said anew."""
+        """Forget results, since a source changed."""
         self._known.clear()
         self._rules.clear()
 
@@ -145,7 +148,7 @@ class Settings:
         return self._merged(None if path is None else Place(path), language)
 
     def _layers(self, place: Place | None) -> tuple[Layer, Layer]:
-        """What holds at a place, the weakest first."""
+        """Return the layers that hold at a place, the weakest first."""
         scoped = None if place is None else self._scope_of(place)
         return self._start, self._editor if scoped is None else self._scoped[scoped]
 
@@ -162,13 +165,13 @@ class Settings:
         return replace(Options(), **(merged | self.flags | self._session))
 
     def _scope_of(self, place: Place) -> str | None:
-        """URI of the innermost workspace folder with a configuration of its own that a document lies in."""
+        """Return the innermost workspace folder of a document that has a configuration of its own."""
         folders = {Place(folder): root for root in self._scoped if (folder := named_path(root)) is not None}
         inside = innermost(place, folders)
         return None if inside is None else folders[inside]
 
     def _folders_of(self, layer: Layer, place: Place | None) -> Iterable[tuple[int, Values]]:
-        """What a layer says of folders that a document lies in, each with how deep it lies there."""
+        """Yield a layer's values for folders that contain a document, each with the document's depth."""
         for name, values in layer.folders.items():
             for folder in self._absolute(name):
                 depth = None if place is None else place.depth_in(Place(folder))
@@ -186,11 +189,11 @@ class Settings:
 
 
 def read_layer(raw: object, where: str) -> tuple[Layer, list[str]]:
-    """Checks one source's object.
+    """Check one source's object.
 
     Returns:
-        What is sound, and one sentence for everything left out. Names that resemble no option are the
-        editor's own and pass without a word.
+        The valid values, and one sentence for every value left out. Names that resemble no option are the
+        editor's own and are ignored.
     """
     if raw is None:
         return Layer(), []
@@ -222,15 +225,18 @@ def _group(raw: Mapping[str, Any], group: str, problems: list[str]) -> dict[str,
 def _values(raw: Mapping[str, Any], inside: str, problems: list[str]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, value in raw.items():
-        entry = table().get(name)
+        if name in NEW_OPTIONS and raw.get(NEW_OPTIONS[name]) is not None:
+            problems.extend(_differing(name, raw, inside))
+            continue
+        entry = table().get(NEW_OPTIONS.get(name, name))
         if entry is None:
             problems.extend(_misspelt(name, inside))
         elif inside and entry.about.scope == "server":
             problems.append(f"The option `{inside}{name}` holds for the whole server; it is left out here.")
         elif value is None:
             continue  # an editor's way of saying "not set"; where null is a value it is the default
-        elif (wrong := _wrong(value, entry)) is not None:
-            problems.append(f"The option `{inside}{name}` must be {wrong}; the default is used.")
+        elif (expected := _expected(value, entry)) is not None:
+            problems.append(f"The option `{inside}{name}` must be {expected}; the default is used.")
         elif entry.about.patterns and (pattern := unreadable_pattern(value)) is not None:
             problems.append(
                 f"The option `{inside}{name}` has the pattern `{pattern}`, which cannot be read; write it as in"
@@ -242,36 +248,49 @@ def _values(raw: Mapping[str, Any], inside: str, problems: list[str]) -> dict[st
     return found
 
 
+def _differing(old: str, raw: Mapping[str, Any], inside: str) -> list[str]:
+    """Return a sentence where an option is given under both of its names, with different values."""
+    new = NEW_OPTIONS[old]
+    if raw[old] is None or raw[old] == raw[new]:
+        return []
+    sentence = (
+        f"The options `{inside}{new}` and `{inside}{old}` are one option and differ; `{inside}{new}` is used."
+    )
+    return [f"{sentence} Remove `{inside}{old}`, its old name."]
+
+
 def _misspelt(name: str, inside: str) -> list[str]:
     if not inside and name in (LANGUAGES, FOLDERS):
         return []
-    close = get_close_matches(name, table(), n=1, cutoff=0.8)
-    return [f"`{inside}{name}` is not an option; did you mean `{close[0]}`?"] if close else []
+    close = get_close_matches(name, [*table(), *NEW_OPTIONS], n=1, cutoff=0.8)
+    return [
+        f"`{inside}{name}` is not an option; did you mean `{NEW_OPTIONS.get(each, each)}`?" for each in close
+    ]
 
 
-def _wrong(value: Any, entry: Entry) -> str | None:
-    """What the value must be, if it is not."""
+def _expected(value: Any, entry: OptionEntry) -> str | None:
+    """Return what the value must be, if it is not."""
     if entry.values:
         return None if value in entry.values else f"one of {', '.join(entry.values)}"
     if entry.kind is list:
         sound = isinstance(value, Sequence) and not isinstance(value, str)
         return None if sound and all(isinstance(each, str) for each in value) else "a list of strings"
     if entry.kind in (int, float):
-        return _wrong_number(value, entry)
+        return _expected_number(value, entry)
     words = {bool: "true or false", str: "a string"}
     return None if isinstance(value, entry.kind) else words[entry.kind]
 
 
-def _wrong_number(value: Any, entry: Entry) -> str | None:
+def _expected_number(value: Any, entry: OptionEntry) -> str | None:
     about, whole = entry.about, entry.kind is int
     said = "a whole number" if whole else "a number"
-    if about.least is not None:
+    if about.min_value is not None:
         said += (
-            f" from {about.least:g} to {about.most:g}"
-            if about.most is not None
-            else f" of at least {about.least:g}"
+            f" from {about.min_value:g} to {about.max_value:g}"
+            if about.max_value is not None
+            else f" of at least {about.min_value:g}"
         )
     if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
         return said
-    low, high = about.least, about.most
+    low, high = about.min_value, about.max_value
     return None if (low is None or value >= low) and (high is None or value <= high) else said

@@ -1,11 +1,13 @@
-"""The file of counts in the user's state folder: by day, language and model, and no text of theirs."""
+"""The file of counts in the user's state folder: by day, language and model, without any of the user's text."""
 
 from __future__ import annotations
 
 import json
 import os
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,6 @@ from typing import Any
 from cg2ls.errors import Cg2Error
 from cg2ls.files import write_atomically
 from cg2ls.models.folder.locations import NoUserFolderError, state_folder
-from cg2ls.server.usage_counts import Counts
 from cg2ls.system import lock
 
 KEPT_DAYS = 365
@@ -23,16 +24,16 @@ Key = tuple[str, str, str]
 
 
 class StatsError(Cg2Error):
-    """Counts that cannot be read or written."""
+    """Error of counts that cannot be read or written."""
 
 
 def this_day() -> date:
-    """Today, where the user is."""
+    """Return today's date in the user's time zone."""
     return datetime.now().astimezone().date()
 
 
 def stats_file() -> Path:
-    """Where the counts of this user lie.
+    """Return the file of this user's counts.
 
     Raises:
         StatsError: this user has no folder.
@@ -54,7 +55,7 @@ class StatsFile:
         self.path = path
 
     def read(self) -> dict[Key, Counts]:
-        """Everything counted; nothing if there is no file.
+        """Return all counts; none if there is no file.
 
         Raises:
             StatsError: the file is damaged or cannot be read.
@@ -67,12 +68,12 @@ class StatsFile:
         except OSError as error:
             raise StatsError(f"{self.path} cannot be read ({error.strerror}).") from None
         except (ValueError, TypeError, LookupError, RecursionError):
-            raise StatsError(f"{self.path} is damaged; begin anew with `cg2ls stats clear`.") from None
+            raise StatsError(f"{self.path} is damaged; start again with `cg2ls stats clear`.") from None
 
     def add(self, new: Mapping[Key, Counts]) -> None:
-        """Adds counts and keeps the last days that have any. A damaged file is put aside as `stats.json.damaged`.
+        """Add counts and keep the last days that have any; a damaged file is renamed to `stats.json.damaged`.
 
-        Days are counted, not compared with today: a clock that was wrong once must not cost what was counted before.
+        Days are counted, not compared with today: a clock that was wrong once must not lose earlier counts.
 
         Raises:
             StatsError: the file cannot be written.
@@ -89,7 +90,7 @@ class StatsFile:
             self._write({key: counts for key, counts in found.items() if key[0] in kept})
 
     def clear(self) -> None:
-        """Forgets everything.
+        """Remove all counts.
 
         Raises:
             StatsError: the file cannot be removed.
@@ -108,8 +109,8 @@ class StatsFile:
     def _locked(self) -> Iterator[None]:
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            beside = self.path.with_name(self.path.name + ".lock")
-            handle = os.open(beside, os.O_RDWR | os.O_CREAT, 0o600)
+            lock_file = self.path.with_name(self.path.name + ".lock")
+            handle = os.open(lock_file, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
             raise StatsError(f"{self.path} cannot be written ({error.strerror}).") from None
         try:
@@ -132,7 +133,7 @@ def _entries(raw: Any) -> Iterator[tuple[Key, Counts]]:
 def report(
     found: Mapping[Key, Counts], *, days: int | None = None, today: date | None = None
 ) -> dict[str, Any]:
-    """Sums for people: over all, by language, by model, by day.
+    """Return sums for people: total, by language, by model, by day.
 
     Args:
         found: what was counted.
@@ -155,3 +156,87 @@ def report(
         "total": total.report(),
         **{name: {each: counts.report() for each, counts in group.items()} for name, group in groups.items()},
     }
+
+
+BOUNDS_MS = (1, 2, 5, 10, 15, 20, 30, 40, 50, 75, 100, 150, 200, 300, 500, 750, 1000, 2000, 5000)
+"""Upper ends of the classes that latencies are counted in; the last class has none."""
+
+PLAIN = ("requests", "shown", "accepted", "partly_accepted", "saved_characters", "failed")
+
+
+@dataclass
+class Counts:
+    """Sums over some time.
+
+    Attributes:
+        requests: answered, with text or without.
+        shown: completions sent to the client, each once however long it stayed.
+        accepted: of these, accepted in whole, or to the last part.
+        partly_accepted: of these, those a part of which was accepted, and perhaps the rest later.
+        saved_characters: that were accepted rather than typed.
+        failed: requests that failed; they are not among the answered ones.
+        latency: requests by class of `BOUNDS_MS`, from request to answer.
+    """
+
+    requests: int = 0
+    shown: int = 0
+    accepted: int = 0
+    partly_accepted: int = 0
+    saved_characters: int = 0
+    failed: int = 0
+    latency: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS_MS) + 1))
+
+    def answered(self, latency_ms: float) -> None:
+        """Count an answered request."""
+        self.requests += 1
+        self.latency[bisect_left(BOUNDS_MS, latency_ms)] += 1
+
+    def add(self, other: Counts) -> None:
+        """Add other sums."""
+        for name in PLAIN:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.latency = [ours + its for ours, its in zip(self.latency, other.latency, strict=True)]
+
+    def percentile_ms(self, share: float) -> float | None:
+        """Return the latency that this share of the requests did not exceed, as the upper end of its class.
+
+        None without a request; the last bound for any latency above it.
+        """
+        left = share * sum(self.latency)
+        if not left:
+            return None
+        for bound, count in zip((*BOUNDS_MS, BOUNDS_MS[-1]), self.latency, strict=True):
+            left -= count
+            if left <= 0:
+                return float(bound)
+        return float(BOUNDS_MS[-1])
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object of the file."""
+        return {name: getattr(self, name) for name in PLAIN} | {"latency": self.latency}
+
+    @classmethod
+    def from_json(cls, raw: Any) -> Counts:
+        """Read an object of the file.
+
+        Raises:
+            ValueError: it is damaged.
+        """
+        if not isinstance(raw, Mapping):
+            raise ValueError("counts must be an object")
+        plain = [raw.get(name, 0) for name in PLAIN]
+        latency = raw.get("latency")
+        if not isinstance(latency, list) or len(latency) != len(BOUNDS_MS) + 1:
+            raise ValueError("latency must be a list of counts")
+        if not all(isinstance(count, int) and count >= 0 for count in (*plain, *latency)):
+            raise ValueError("a count must be a whole number")
+        return cls(**dict(zip(PLAIN, plain, strict=True)), latency=list(latency))
+
+    def report(self) -> dict[str, Any]:
+        """Return the object that `cg2ls stats --json` and editors show."""
+        said: dict[str, Any] = {name: getattr(self, name) for name in PLAIN}
+        said["acceptance"] = round(self.accepted / self.shown, 3) if self.shown else None
+        said["latency_ms"] = {
+            name: self.percentile_ms(share) for name, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
+        }
+        return said

@@ -1,10 +1,11 @@
-"""Keeping the open documents as the client has them."""
+"""Keeping the open documents and notebooks as the client has them."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lsprotocol import types
@@ -13,124 +14,216 @@ from cg2ls.server.documents import NotOpenError
 from cg2ls.server.received import UnreadableChange
 
 if TYPE_CHECKING:
-    from cg2ls.server.app import Server
-    from cg2ls.server.received import DocumentChange, DocumentId, DocumentItem
+    from cg2ls.server.client import Feature, LanguageClient
+    from cg2ls.server.completer import Completer
+    from cg2ls.server.documents import Documents
+    from cg2ls.server.failures import Failures
+    from cg2ls.server.models import ModelLoader
+    from cg2ls.server.prompt_context import PromptContextProvider
+    from cg2ls.server.received import (
+        DocumentChange,
+        DocumentId,
+        DocumentItem,
+        NotebookChange,
+        NotebookClosed,
+        NotebookOpened,
+    )
+    from cg2ls.server.repository_memory import RepositoryMemory
+    from cg2ls.server.settings import Settings
+    from cg2ls.server.status import StatusBoard
+    from cg2ls.server.usage import Usage
 
 log = logging.getLogger(__name__)
 
 DOCUMENTS = "cg2ls/documents"
-"""A request of who looks for a fault: what the server has of every open document."""
+"""A request for fault finding: what the server has of every open document."""
+
+NOTEBOOKS = types.NotebookDocumentSyncOptions(
+    notebook_selector=[types.NotebookDocumentFilterWithNotebook(notebook="*")], save=False
+)
+"""Capability: all notebooks, with all their cells."""
 
 
-def register(server: Server) -> None:
-    """Registers the handlers of open, change and close."""
+@dataclass(eq=False, kw_only=True)
+class DocumentSync:
+    """The open documents, kept equal to the client's, and notification of the services that depend on them.
+
+    Attributes:
+        client: hears of documents whose text is unknown.
+        documents: the open documents.
+        settings: which options are in force.
+        models: opened for the documents' languages.
+        completer: completes documents.
+        memory: reads the documents' workspaces.
+        prompt_context: reads other files for the prompt.
+        failures: of each document.
+        usage: completions shown in each document.
+        board: shows the status of a document.
+    """
+
+    client: LanguageClient
+    documents: Documents
+    settings: Settings
+    models: ModelLoader
+    completer: Completer
+    memory: RepositoryMemory
+    prompt_context: PromptContextProvider
+    failures: Failures
+    usage: Usage
+    board: StatusBoard
+
+    def opened(self, item: DocumentItem) -> None:
+        """Take in a document or a notebook's cell."""
+        document = self.documents.open(item)
+        self.failures.forget(item.uri)
+        self.usage.forget(item.uri)
+        self.completer.sessions.pop(item.uri, None)
+        if not document.is_known:
+            self._report_unknown(item.uri, "it was opened without a text")
+        if self.settings.of(item.uri, item.language_id).enable:
+            self.models.model_of(item.language_id, item.uri)
+        self.memory.prepare()
+        self.board.look_at(item.uri)
+
+    def changed(self, change: DocumentChange) -> None:
+        """Apply the edits of a document or a cell; ignore one that is not open."""
+        self.completer.scheduler.interrupt()
+        uri = change.document.uri
+        was_known = self.documents.is_known(uri)
+        try:
+            document = self.documents.change(change.document, change.changes)
+        except NotOpenError as error:
+            log.warning("%s", error)
+            return
+        unreadable = [each for each in change.changes if isinstance(each, UnreadableChange)]
+        if unreadable:
+            self.usage.forget(uri)
+        else:
+            readable = [each for each in change.changes if not isinstance(each, UnreadableChange)]
+            self.failures.edited(document.uri)
+            self.usage.edited(document, readable)
+        if was_known and not document.is_known:
+            self._report_unknown(uri, unreadable[-1].reason)
+        if was_known != document.is_known:
+            self.board.changed()
+
+    def closed(self, uri: str) -> None:
+        """Forget a document or a cell."""
+        self.completer.scheduler.supersede(uri)
+        self.documents.close(uri)
+        self.prompt_context.closed(uri)
+        self.failures.forget(uri)
+        self.usage.forget(uri)
+        self.completer.sessions.pop(uri, None)
+        if self.board.uri == uri:
+            self.board.look_at("")
+
+    def notebook_opened(self, notebook: NotebookOpened) -> None:
+        """Take in a notebook and its cells."""
+        for item in notebook.documents:
+            self.opened(item)
+        if notebook.uri is not None:
+            self.documents.notebooks.open(notebook.uri, notebook.cells)
+
+    def notebook_changed(self, change: NotebookChange) -> None:
+        """Apply what happened to a notebook's cells."""
+        for item in change.opened:
+            self.opened(item)
+        if change.uri is not None:
+            self._follow_order(change.uri, change)
+        for uri in change.closed:
+            self.closed(uri)
+        for edit in change.edits:
+            self.changed(edit)
+
+    def _follow_order(self, uri: str, change: NotebookChange) -> None:
+        """Put cells where the client has them; where that is unknown, each cell stands alone from now on."""
+        notebooks = self.documents.notebooks
+        if not change.is_order_known:
+            notebooks.forget_order(uri)
+        elif change.splice is not None:
+            notebooks.splice(uri, change.splice.start, change.splice.delete_count, change.splice.cells)
+        if not change.are_texts_known:
+            for cell in notebooks.cells_of(uri):
+                self._lose_text(cell, "a change of its notebook could not be read")
+
+    def notebook_closed(self, notebook: NotebookClosed) -> None:
+        """Forget a notebook and its cells."""
+        cells = self.documents.notebooks.close(notebook.uri) if notebook.uri is not None else ()
+        for uri in {*cells, *notebook.cells}:
+            self.closed(uri)
+
+    def message_lost(self, body: bytes) -> None:
+        """Take note of a message that could not be read; it may have changed the documents that it names."""
+        plain = body.replace(b"\\/", b"/")
+        for document in list(self.documents):
+            if (
+                json.dumps(document.uri)[1:-1].encode() in plain
+                or document.uri.encode("utf-8", "surrogatepass") in plain
+            ):
+                self._lose_text(document.uri, "a message about it was damaged")
+
+    def _lose_text(self, uri: str, reason: str) -> None:
+        """Forget a text that may differ from the client's; ignore a document that is not open."""
+        if self.documents.forget_text(uri):
+            self.usage.forget(uri)
+            self._report_unknown(uri, reason)
+            self.board.changed()
+
+    def _report_unknown(self, uri: str, reason: str) -> None:
+        message = f"The text of {uri} is unknown until it is sent whole or opened again: {reason}."
+        log.warning("%s", message)
+        self.client.log(types.MessageType.Warning, message)
+
+    def describe_all(self) -> list[dict[str, Any]]:
+        """Return what the server has of each open document: lengths and hashes, never a text."""
+        return [self._describe(document.uri) for document in self.documents]
+
+    def _describe(self, uri: str) -> dict[str, Any]:
+        snapshot = self.documents.snapshot(uri)
+        return {
+            "uri": uri,
+            "language": snapshot.language,
+            "version": snapshot.version,
+            "known": snapshot.is_known,
+            "characters": len(snapshot.lines.text),
+            "sha256": _hash(snapshot.lines.text),
+            "before": _hash(snapshot.before),
+            "after": _hash(snapshot.after),
+        }
+
+
+def register(feature: Feature, sync: DocumentSync) -> None:
+    """Register the handlers of open, change and close."""
 
     def did_open(document: DocumentItem) -> None:
-        opened(server, document)
+        sync.opened(document)
 
     def did_change(change: DocumentChange) -> None:
-        changed(server, change)
+        sync.changed(change)
 
     def did_close(document: DocumentId) -> None:
-        closed(server, document.uri)
+        sync.closed(document.uri)
+
+    def notebook_did_open(notebook: NotebookOpened) -> None:
+        sync.notebook_opened(notebook)
+
+    def notebook_did_change(change: NotebookChange) -> None:
+        sync.notebook_changed(change)
+
+    def notebook_did_close(notebook: NotebookClosed) -> None:
+        sync.notebook_closed(notebook)
 
     def documents(_: Any) -> list[dict[str, Any]]:
-        return [_described(server, document.uri) for document in server.documents]
+        return sync.describe_all()
 
-    server.feature(types.TEXT_DOCUMENT_DID_OPEN)(did_open)
-    server.feature(types.TEXT_DOCUMENT_DID_CHANGE)(did_change)
-    server.feature(types.TEXT_DOCUMENT_DID_CLOSE)(did_close)
-    server.feature(DOCUMENTS)(documents)
-    server.protocol.on_unreadable_message = lambda body: _lost(server, body)
-
-
-def opened(server: Server, item: DocumentItem) -> None:
-    """A document or a notebook's cell was opened."""
-    document = server.documents.open(item)
-    server.failures.forget(item.uri)
-    server.usage.forget(item.uri)
-    server.sessions.pop(item.uri, None)
-    if not document.is_known:
-        _tell_unknown(server, item.uri, "it was opened without a text")
-    if server.options_of(item.uri, item.language_id).enable:
-        server.model_of(item.language_id, item.uri)
-    server.memory.prepare()
-    server.board.look_at(item.uri)
-
-
-def changed(server: Server, change: DocumentChange) -> None:
-    """A document or a cell was edited; one that is not open is left alone."""
-    server.scheduler.interrupt()
-    uri = change.document.uri
-    was_known = server.documents.is_known(uri)
-    try:
-        document = server.documents.change(change.document, change.changes)
-    except NotOpenError as error:
-        log.warning("%s", error)
-        return
-    unreadable = [each for each in change.changes if isinstance(each, UnreadableChange)]
-    if unreadable:
-        server.usage.forget(uri)
-    else:
-        readable = [each for each in change.changes if not isinstance(each, UnreadableChange)]
-        server.failures.edited(document.uri)
-        server.usage.edited(document, readable)
-    if was_known and not document.is_known:
-        _tell_unknown(server, uri, unreadable[-1].reason)
-    if was_known != document.is_known:
-        server.board.changed()
-
-
-def closed(server: Server, uri: str) -> None:
-    """A document or a cell was closed."""
-    server.scheduler.supersede(uri)
-    server.documents.close(uri)
-    server.prompt_context.closed(uri)
-    server.failures.forget(uri)
-    server.usage.forget(uri)
-    server.sessions.pop(uri, None)
-    if server.board.uri == uri:
-        server.board.look_at("")
-
-
-def lose_text(server: Server, uri: str, reason: str) -> None:
-    """The client's text of a document can no longer be known; one that is not open is left alone."""
-    if server.documents.forget_text(uri):
-        server.usage.forget(uri)
-        _tell_unknown(server, uri, reason)
-        server.board.changed()
-
-
-def _lost(server: Server, body: bytes) -> None:
-    """A message could not be read at all; it may have changed the documents that it names."""
-    plain = body.replace(b"\\/", b"/")
-    for document in list(server.documents):
-        if (
-            json.dumps(document.uri)[1:-1].encode() in plain
-            or document.uri.encode("utf-8", "surrogatepass") in plain
-        ):
-            lose_text(server, document.uri, "a message about it was damaged")
-
-
-def _tell_unknown(server: Server, uri: str, reason: str) -> None:
-    message = f"The text of {uri} is unknown until it is sent whole or opened again: {reason}."
-    log.warning("%s", message)
-    server.log_message(types.MessageType.Warning, message)
-
-
-def _described(server: Server, uri: str) -> dict[str, Any]:
-    """What the server has of an open document: lengths and hashes, never a text."""
-    snapshot = server.documents.snapshot(uri)
-    return {
-        "uri": uri,
-        "language": snapshot.language,
-        "version": snapshot.version,
-        "known": snapshot.is_known,
-        "characters": len(snapshot.lines.text),
-        "sha256": _hash(snapshot.lines.text),
-        "before": _hash(snapshot.before),
-        "after": _hash(snapshot.after),
-    }
+    feature(types.TEXT_DOCUMENT_DID_OPEN)(did_open)
+    feature(types.TEXT_DOCUMENT_DID_CHANGE)(did_change)
+    feature(types.TEXT_DOCUMENT_DID_CLOSE)(did_close)
+    feature(types.NOTEBOOK_DOCUMENT_DID_OPEN)(notebook_did_open)
+    feature(types.NOTEBOOK_DOCUMENT_DID_CHANGE)(notebook_did_change)
+    feature(types.NOTEBOOK_DOCUMENT_DID_CLOSE)(notebook_did_close)
+    feature(DOCUMENTS)(documents)
 
 
 def _hash(text: str) -> str:

@@ -16,10 +16,10 @@ from cg2ls.server.framing import Frames
 from cg2ls.system import has_unix_sockets, is_private, when_asked_to_end
 
 if TYPE_CHECKING:
-    from cg2ls.server.app import Server
+    from cg2ls.server.protocol import ServerProtocol
 
-CHUNK = 1 << 20
-"""Bytes read at once."""
+CHUNK_BYTES = 1 << 20
+"""Size of one read."""
 
 LOOPBACK = "127.0.0.1"
 
@@ -28,48 +28,48 @@ Read = Callable[[], Awaitable[bytes]]
 
 
 class ListenError(Cg2Error):
-    """A socket that cannot be listened on, or not safely."""
+    """Error of a socket that cannot be listened on, or not safely."""
 
 
 class Writer(Protocol):
     """Where messages to the client go."""
 
     def write(self, data: bytes) -> None:
-        """Writes a message."""
+        """Write a message."""
 
     def close(self) -> None:
-        """Ends the connection."""
+        """End the connection."""
 
 
 class StreamWriter:
-    """A writer that outlives its reader: what a client that has gone does not read is no error."""
+    """Writer that ignores errors of a client that has disconnected."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
 
     def write(self, data: bytes) -> None:
-        """Writes and flushes."""
+        """Write and flush."""
         with contextlib.suppress(OSError, ValueError):
             self._stream.write(data)
             self._stream.flush()
 
     def close(self) -> None:
-        """Flushes; the stream is the process's own."""
+        """Flush; the stream stays open, since it is the process's own."""
         with contextlib.suppress(OSError, ValueError):
             self._stream.flush()
 
 
-def over_streams(server: Server, stdin: BinaryIO, stdout: BinaryIO) -> None:
-    """Serves the client at the other end of two streams until it leaves."""
+def over_streams(protocol: ServerProtocol, stdin: BinaryIO, stdout: BinaryIO) -> None:
+    """Serve the client at the other end of two streams until it leaves."""
 
     async def serve() -> None:
-        await _converse(server, _reader(stdin.fileno()), StreamWriter(stdout))
+        await _converse(protocol, _reader(stdin.fileno()), StreamWriter(stdout))
 
     asyncio.run(serve())
 
 
-def over_unix_socket(server: Server, path: Path) -> None:
-    """Serves the first client that connects to a socket only this user can reach.
+def over_unix_socket(protocol: ServerProtocol, path: Path) -> None:
+    """Serve the first client that connects to a socket that only this user can reach.
 
     Raises:
         ListenError: others can reach the folder, or something else is there.
@@ -88,17 +88,19 @@ def over_unix_socket(server: Server, path: Path) -> None:
         raise ListenError("This system has no Unix sockets; listen with --tcp instead.")
     _check_private(path)
     try:
-        asyncio.run(_first_client(server, listen, lambda _: str(path), lambda: path.unlink(missing_ok=True)))
+        asyncio.run(
+            _first_client(protocol, listen, lambda _: str(path), lambda: path.unlink(missing_ok=True))
+        )
     except OSError as error:
         raise ListenError(f"{path} cannot be listened on ({error.strerror or error}).") from None
 
 
-def over_tcp(server: Server, port: int, token: str = "") -> None:
-    """Serves the first client that connects to a port of this machine, which any of its users may be.
+def over_tcp(protocol: ServerProtocol, port: int, token: str = "") -> None:
+    """Serve the first client that connects to a port of this machine, open to all of its users.
 
     Args:
-        server: to serve with.
-        port: 0 for any that is free; it is said on stderr.
+        protocol: handles the messages.
+        port: the port, 0 for any free one; it is printed on stderr.
         token: a word the client must send as `initializationOptions.token`; "" for none.
 
     Raises:
@@ -108,10 +110,10 @@ def over_tcp(server: Server, port: int, token: str = "") -> None:
     async def listen(serve: Callable[..., Awaitable[None]]) -> asyncio.Server:
         return await asyncio.start_server(serve, LOOPBACK, port)
 
-    server.protocol.token = token
+    protocol.token = token
     try:
         asyncio.run(
-            _first_client(server, listen, lambda made: f"{LOOPBACK}:{made.sockets[0].getsockname()[1]}")
+            _first_client(protocol, listen, lambda made: f"{LOOPBACK}:{made.sockets[0].getsockname()[1]}")
         )
     except (OSError, OverflowError) as error:
         raise ListenError(
@@ -119,9 +121,8 @@ def over_tcp(server: Server, port: int, token: str = "") -> None:
         ) from None
 
 
-async def _converse(server: Server, read: Read, writer: Writer) -> None:
-    """Hands the client's messages to the server until either leaves."""
-    protocol = server.protocol
+async def _converse(protocol: ServerProtocol, read: Read, writer: Writer) -> None:
+    """Pass the client's messages to the server until either leaves."""
     protocol.set_writer(writer)
     frames = Frames()
     main = asyncio.current_task()
@@ -137,7 +138,7 @@ async def _converse(server: Server, read: Read, writer: Writer) -> None:
 
 
 def _reader(file: int) -> Read:
-    """Reads a file in a thread that does not keep the process alive."""
+    """Read a file in a thread that does not keep the process alive."""
     loop = asyncio.get_running_loop()
     chunks: asyncio.Queue[bytes] = asyncio.Queue()
 
@@ -145,10 +146,10 @@ def _reader(file: int) -> Read:
         data = b"any"
         while data:
             try:
-                data = os.read(file, CHUNK)
+                data = os.read(file, CHUNK_BYTES)
             except OSError:
                 data = b""
-            with contextlib.suppress(RuntimeError):  # the loop was closed: the server has left
+            with contextlib.suppress(RuntimeError):  # the loop was closed: the server has ended
                 loop.call_soon_threadsafe(chunks.put_nowait, data)
 
     threading.Thread(target=read_all, name="stdin", daemon=True).start()
@@ -156,12 +157,12 @@ def _reader(file: int) -> Read:
 
 
 async def _first_client(
-    server: Server,
+    protocol: ServerProtocol,
     listen: Callable[[Callable[..., Awaitable[None]]], Awaitable[asyncio.Server]],
     name: Callable[[asyncio.Server], str],
     forget: Callable[[], object] = lambda: None,
 ) -> None:
-    """Listens, says so on stderr, stops listening with the first client, and serves it."""
+    """Listen until the first client connects, and serve it."""
     arrived: asyncio.Future[tuple[asyncio.StreamReader, asyncio.StreamWriter]]
     arrived = asyncio.get_running_loop().create_future()
 
@@ -181,14 +182,14 @@ async def _first_client(
 
     async def read() -> bytes:
         with contextlib.suppress(ConnectionError):
-            return await reader.read(CHUNK)
+            return await reader.read(CHUNK_BYTES)
         return b""
 
-    await _converse(server, read, writer)
+    await _converse(protocol, read, writer)
 
 
 def _check_private(path: Path) -> None:
-    """Makes the socket's folder if it is missing, and refuses one that others can enter."""
+    """Make the socket's folder if it is missing, and refuse one that others can enter."""
     folder = path.parent
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -202,7 +203,7 @@ def _check_private(path: Path) -> None:
 
 
 async def _answers(path: Path) -> bool:
-    """Whether a server listens on a socket."""
+    """Return whether a server listens on a socket."""
     try:
         _, writer = await asyncio.open_unix_connection(path)
     except OSError:

@@ -1,4 +1,4 @@
-"""From a client's URI to a path on this machine, and whether the user wants it left alone."""
+"""Paths of clients' URIs on this machine, and whether the settings exclude them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _THIS_MACHINE = ("", "localhost")
 
 
 def path_of(uri: str) -> Path | None:
-    """The file a URI names; None if it names none, as for a document that was never saved."""
+    """Return the file that a URI names; None if it names none, as for a document that was never saved."""
     scheme = uri.partition(":")[0].lower()
     path = named_path(uri) if scheme in LOCAL_SCHEMES else None
     if not isinstance(path, Path) or not _is_text(str(path)):
@@ -34,7 +34,7 @@ def path_of(uri: str) -> Path | None:
 
 @lru_cache(maxsize=4096)
 def named_path(uri: str) -> PurePath | None:
-    """The path in a URI of whatever scheme, for settings about paths; None if it has none.
+    """Return the path in a URI of any scheme, for settings about paths; None if it has none.
 
     A document that was never saved, or an older version of a file, may have one. It is a path of Windows where it has
     a drive or, in a file's URI, another machine's name.
@@ -55,7 +55,7 @@ def named_path(uri: str) -> PurePath | None:
 
 
 def folder_named(said: str) -> PurePath:
-    """The folder that a setting names: by a URI, from `~`, absolute or relative."""
+    """Return the folder that a setting names: by a URI, from `~`, absolute or relative."""
     if (path := named_path(said)) is not None:
         return path
     if _DRIVE.match(said):
@@ -64,7 +64,7 @@ def folder_named(said: str) -> PurePath:
 
 
 def root_of(path: Path, roots: Iterable[str]) -> Path | None:
-    """The innermost workspace folder a file lies in, without links; None if that is too much to be one repository.
+    """Return the innermost workspace folder of a file, without links; None if it is too large for one repository.
 
     Args:
         path: of the file.
@@ -81,7 +81,7 @@ def root_of(path: Path, roots: Iterable[str]) -> Path | None:
 
 
 def is_left_alone(uri: str, roots: Iterable[str], patterns: tuple[str, ...]) -> bool:
-    """Whether patterns of the user's are about a document, by any spelling of it.
+    """Return whether the user's patterns match a document, by any spelling of its path.
 
     Args:
         uri: of the document.
@@ -104,11 +104,11 @@ def _of_windows(path: str) -> PurePath:
 
 
 def _unescaped(part: str) -> str:
-    """A part of a URI without its %-escapes; bytes that are no UTF-8 become what `os.fsencode` makes bytes of again."""
+    """Return a part of a URI without its %-escapes; other bytes than UTF-8 decode as `os.fsdecode` does."""
     raw = _ESCAPED.sub(lambda escaped: bytes([int(escaped[1], 16)]), part.encode("utf-8", "surrogatepass"))
     return raw.decode("utf-8", "surrogateescape")
 
 
 def _is_text(path: str) -> bool:
-    """Whether a path can stand in a message or a prompt."""
+    """Return whether a path is valid text for a message or a prompt."""
     return "\0" not in path and not any("\ud800" <= character <= "\udfff" for character in path)

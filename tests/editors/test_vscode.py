@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from cg2ls.renamed import OLD_OPTIONS
+
 ROOT = Path(__file__).parents[2]
 EXTENSION = ROOT / "editors" / "vscode"
 MANIFEST = json.loads((EXTENSION / "package.json").read_text("utf-8"))
@@ -27,6 +29,15 @@ def test_every_setting_says_what_it_is_for():
     for name, setting in (OPTIONS | LAUNCH).items():
         assert setting["markdownDescription"].endswith("."), name
         assert "default" in setting, name
+
+
+def test_old_names_of_settings_are_deprecated_and_have_no_value_of_their_own():
+    source = (EXTENSION / "src" / "renamed.ts").read_text("utf-8")
+    assert dict(re.findall(r'^  (\w+): "(\w+)",$', source, re.MULTILINE)) == OLD_OPTIONS
+    for new, old in OLD_OPTIONS.items():
+        setting = OPTIONS[f"cg2ls.{old}"]
+        assert setting["default"] is None, "a default would look like a value that the user set"
+        assert f"`#cg2ls.{new}#`" in setting["markdownDeprecationMessage"]
 
 
 def test_no_setting_of_an_untrusted_folder_counts():

@@ -2,8 +2,9 @@
 
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { type ConfigurationScope, type TextDocument, type Uri, workspace } from "vscode";
+import { type ConfigurationScope, type TextDocument, type Uri, type WorkspaceConfiguration, workspace } from "vscode";
 import type { Runtime } from "./environment";
+import { isGivenByOldName } from "./renamed";
 
 export const SECTION = "cg2ls";
 
@@ -48,13 +49,20 @@ export function serverOptions(scope?: Uri): Record<string, unknown> {
     if (LAUNCH.includes(name) || typeof section[name] === "function") {
       continue;
     }
-    values[name] = section.get(name);
+    if (!isGivenByOldName(name, (each) => isSet(section.inspect(each)))) {
+      values[name] = section.get(name);
+    }
     for (const language of section.inspect(name)?.languageIds ?? []) {
       const own = inLanguage(language, scope).get(name);
       languages[language] = { ...languages[language], [name]: own };
     }
   }
   return { ...values, languages };
+}
+
+function isSet(found: ReturnType<WorkspaceConfiguration["inspect"]>): boolean {
+  const values = [found?.globalValue, found?.workspaceValue, found?.workspaceFolderValue];
+  return values.some((value) => value !== undefined && value !== null);
 }
 
 function inLanguage(languageId: string, uri?: Uri) {

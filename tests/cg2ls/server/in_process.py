@@ -59,7 +59,7 @@ class Client:
         self._ids = count(1)
         self._frames = Frames()
         self._versions = count(2)
-        flags = {"memory": False, "delay_ms": 0, "speculate": False, **options}
+        flags = {"repository_memory": False, "delay_ms": 0, "speculate": False, **options}
         self.server = Server(Settings(flags | {"model": str(folder)}), self._open)
         self.server.protocol.set_writer(self)
 
@@ -100,7 +100,7 @@ class Client:
 
     async def ready(self) -> None:
         """The model is open."""
-        while not (self.server.models.open() and not self.server.models.loading()):
+        while not (self.server.models.open_models() and not self.server.models.is_loading()):
             await asyncio.sleep(0.001)
 
     def open(self, uri: str, text: str, language: str | None = "python") -> None:

@@ -90,7 +90,7 @@ def main() -> int:
         print("opened", file=sys.stderr, flush=True)
         return SlowEngine(lambda what: print(what, file=sys.stderr, flush=True))
 
-    settings = Settings({"memory": False})  # the tokenizer is none a memory could read with
+    settings = Settings({"repository_memory": False})  # the tokenizer is none a memory could read with
     server = Server(settings, opened)
     if len(sys.argv) > 1:
         server.protocol.patience_s = float(sys.argv[1])

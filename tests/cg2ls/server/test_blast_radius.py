@@ -19,7 +19,7 @@ from cg2ls.completion.postprocess import pipeline
 from cg2ls.completion.postprocess.pipeline import RULES
 from cg2ls.completion.reuse.typed_through import TypedThrough
 from cg2ls.engine.request import RequestError, RunError
-from cg2ls.server import completer, completion_menu, inline_completion, reply, status, usage
+from cg2ls.server import completer, completion_menu, inline_completion, status, usage
 from cg2ls.server.documents import Documents
 from tests.cg2ls.server.in_process import ANSWER, Client, conversation, shown
 
@@ -105,10 +105,10 @@ def install(client: Client, switch: Switch, patch: pytest.MonkeyPatch) -> None:
         ("count answered", server.usage, "answered"),
         ("count shown", server.usage, "shown"),
         ("today", usage, "this_day"),
-        ("rhythm", server.debounce, "record_key"),
+        ("rhythm", server.completer.debounce, "record_key"),
         ("board", server.board, "_wanted"),
-        ("status", status, "_state"),
-        ("note", reply.log, "debug"),
+        ("status", server.board, "_state"),
+        ("note", completer.log, "debug"),
         ("settings", server.settings, "of"),
         ("silences", sessions, "find_suppression"),
         ("kind", sessions, "find_kind"),
@@ -129,7 +129,7 @@ def install(client: Client, switch: Switch, patch: pytest.MonkeyPatch) -> None:
 
 def went_on(client: Client) -> None:
     assert client.opened_models == 1, "the engine is not opened again"
-    assert all(model.state == "ready" for model in client.server.models.open())
+    assert all(model.state == "ready" for model in client.server.models.open_models())
 
 
 Ask = Callable[[Client, str], Any]
@@ -327,8 +327,8 @@ def test_a_command_that_fails_says_so_and_nothing_else_stops(tiny_model, patch, 
             client.open(GOOD, TEXT)
             switch = Switch(on="command")
             with pytest.MonkeyPatch.context() as during:
+                during.setattr(client.server.board, "status_of", switch.around("command", print))
                 for owner, attribute in (
-                    ("cg2ls.server.commands", "status_of"),
                     ("cg2ls.server.commands", "report"),
                     ("cg2ls.models.folder.store", "ModelStore"),
                     ("cg2ls.server.logs", "recent"),
@@ -374,7 +374,7 @@ def test_copilots_messages_and_the_status_line_outlive_a_status_that_fails(tiny_
             client.open(GOOD, TEXT)
             switch = Switch()
             install(client, switch, patch)
-            switch.on_attribute(patch, "told", status, "status_of")
+            switch.on_attribute(patch, "told", client.server.board, "status_of")
             for hook in ("board", "told", "status"):
                 switch.on = hook
                 client.notify("textDocument/didFocus", {"textDocument": {"uri": GOOD}})
@@ -487,10 +487,10 @@ def test_a_late_word_of_a_closed_engine_does_not_close_the_one_that_took_its_pla
             client.open(BAD, TEXT)
             client.open(GOOD, TEXT)
             server = client.server
-            (model,) = server.models.open()
-            reply.engine_failed(server, model, client.engines[0], BAD, RunError("no"))
+            (model,) = server.models.open_models()
+            server.loader.engine_failed(model, client.engines[0], BAD, RunError("no"))
             await client.ready()
-            reply.engine_failed(server, model, client.engines[0], GOOD, RunError("closed"))
+            server.loader.engine_failed(model, client.engines[0], GOOD, RunError("closed"))
             assert model.state == "ready"
             assert client.opened_models == 2
 
@@ -520,7 +520,7 @@ def test_a_home_that_cannot_be_found_while_answering(tiny_model, monkeypatch, ca
         raise RuntimeError("Could not determine home directory.")
 
     async def scene() -> None:
-        async with conversation(tiny_model, memory=True, context_tokens=64) as client:
+        async with conversation(tiny_model, repository_memory=True, context_tokens=64) as client:
             client.open(BAD, TEXT)
             client.open(GOOD, TEXT)
             monkeypatch.setattr(Path, "home", nowhere)
@@ -562,11 +562,11 @@ def test_a_workspace_that_memory_cannot_read_is_left_out_and_the_client_hears_of
         raise KeyError("the user's own code")
 
     async def scene() -> None:
-        async with conversation(tiny_model, memory=True) as client:
+        async with conversation(tiny_model, repository_memory=True) as client:
             patch.setattr("cg2ls.retrieval.memory.Memory.refresh", fails)
             client.server.settings.move_to([tmp_path.as_uri()])
             client.open((tmp_path / "a.py").as_uri(), TEXT)
-            while client.server.background:
+            while client.server.tasks:
                 await asyncio.sleep(0.001)
             said = [params["message"] for name, params in client.notifications if name == "window/logMessage"]
             assert f"Memory of {tmp_path} could not be read" in said[-1]
@@ -583,10 +583,10 @@ def test_background_work_that_fails_is_logged_with_its_cause(tiny_model, caplog)
             async def fails() -> None:
                 raise KeyError("x")
 
-            client.server.in_background(fails())
+            client.server.tasks.start(fails())
             await asyncio.sleep(0)
             await asyncio.sleep(0)
-            assert not client.server.background
+            assert not client.server.tasks
 
     asyncio.run(scene())
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == [

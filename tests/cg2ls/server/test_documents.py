@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lsprotocol import types
 
-from cg2ls.server.documents import Documents, NotOpenError, PositionError
-from cg2ls.server.lines import BLOCK, Lines, split_lines, with_newlines
-from cg2ls.server.positions import index_in, units
+from cg2ls.server.documents import Documents, NotOpenError, PositionError, index_in, units
+from cg2ls.server.lines import BLOCK_LINES, Lines, split_lines, with_newlines
 
 URI = "file:///a"
 ENCODINGS = ["utf-8", "utf-16", "utf-32"]
@@ -73,13 +72,15 @@ ENDS = st.sampled_from(["\n", "\r\n", "\r"])
 
 @given(st.data())
 def test_many_lines_are_kept_as_few_are(data):
-    numbers = range(data.draw(st.sampled_from([1, BLOCK - 1, BLOCK, 2 * BLOCK + 1, 5 * BLOCK])))
+    numbers = range(
+        data.draw(st.sampled_from([1, BLOCK_LINES - 1, BLOCK_LINES, 2 * BLOCK_LINES + 1, 5 * BLOCK_LINES]))
+    )
     expected = [f"{number}{data.draw(ENDS) if number % 100 == 0 else chr(10)}" for number in numbers] + [""]
     lines = Lines.of("".join(expected))
     for turn in range(4):
         first = data.draw(st.integers(0, len(expected) - 1))
-        last = data.draw(st.integers(first + 1, min(len(expected), first + 3 * BLOCK)))
-        more = data.draw(st.sampled_from([0, 1, 2, 3 * BLOCK]))
+        last = data.draw(st.integers(first + 1, min(len(expected), first + 3 * BLOCK_LINES)))
+        more = data.draw(st.sampled_from([0, 1, 2, 3 * BLOCK_LINES]))
         new = [f"{turn}\n"] * more + ([""] if last == len(expected) else [])
         lines, expected[first:last] = lines.replaced(first, last, new), new
         assert list(lines) == expected

@@ -73,12 +73,12 @@ def test_a_header_without_an_end_does_not_fill_the_memory():
     found = [each for _ in range(100) for each in frames.feed(b"x" * 1000)]
     assert found
     assert all(isinstance(each, Damage) for each in found)
-    assert len(frames._buffer) <= framing.LONGEST_HEADER
+    assert len(frames._buffer) <= framing.MAX_HEADER_BYTES
     assert list(frames.feed(b"\r\n\r\n" + framed(b"next")))[-1] == b"next"
 
 
 def test_a_message_that_is_too_long_is_passed_over_and_not_kept(monkeypatch):
-    monkeypatch.setattr(framing, "LONGEST_MESSAGE", 10)
+    monkeypatch.setattr(framing, "MAX_MESSAGE_BYTES", 10)
     frames = Frames()
     found = list(frames.feed(b"Content-Length: 1000\r\n\r\n"))
     for _ in range(10):

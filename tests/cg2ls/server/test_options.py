@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from cg2ls.engine.providers import PROVIDERS
+from cg2ls.renamed import NEW_OPTIONS
 from cg2ls.server.options import Options, camel, table
 
 ROOT = Path(__file__).parents[3]
@@ -59,7 +60,7 @@ def test_the_manifest_describes_every_option():
         [sys.executable, str(TOOL), "--settings"], capture_output=True, text=True, check=True
     )
     found = json.loads(done.stdout)
-    assert set(found) == {f"cg2ls.{name}" for name in (*table(), "languages", "folders")}
+    assert set(found) == {f"cg2ls.{name}" for name in (*table(), *NEW_OPTIONS, "languages", "folders")}
     assert found["cg2ls.maxLines"]["minimum"] == 0
     assert found["cg2ls.provider"]["enum"] == list(table()["provider"].values)
     assert found["cg2ls.delayMs"]["type"] == ["integer", "null"]
@@ -73,7 +74,7 @@ def test_every_option_is_read_somewhere():
     code = "".join(
         path.read_text("utf-8")
         for path in (ROOT / "cg2ls" / "server").rglob("*.py")
-        if path.name not in ("options.py", "settings.py")
+        if path.name != "settings.py"
     )
     unread = [field.name for field in fields(Options) if not re.search(rf"\.{field.name}\b", code)]
     assert not unread, "an option that nothing reads is a promise nobody keeps"

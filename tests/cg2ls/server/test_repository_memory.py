@@ -72,7 +72,7 @@ def test_an_answer_from_before_the_workspace_was_read_is_not_kept(start, workspa
 
 def test_without_memory_the_model_does_not_know_it(start, workspace):
     client = start()
-    uri = opened(client, workspace, memory=False)
+    uri = opened(client, workspace, repositoryMemory=False)
     assert "outstanding_balance" not in shown(client, uri)
 
 
@@ -103,7 +103,7 @@ PRIVATE = {
     "exclude": {"exclude": ["/ledger.py"]},
     "a pattern for a link": {"exclude": ["/link.py"]},
     "folders": {"folders": {"ledger.py": {"enable": False}}},
-    "memory off in a folder": {"folders": {"link.py": {"memory": False}}},
+    "memory off in a folder": {"folders": {"link.py": {"repositoryMemory": False}}},
 }
 
 
@@ -121,7 +121,7 @@ def test_a_private_file_takes_no_part_by_any_spelling(start, workspace, root, op
         private = (workspace.parent / spelled / name).as_uri()
         client.open(private, LEDGER)
         items = client.inline(private, 5, 4, trigger=1)
-        assert "memory" in str(options) or not (items and items["items"])
+        assert "repositoryMemory" in str(options) or not (items and items["items"])
     uri = (workspace.parent / spelled / "main.py").as_uri()
     client.open(uri, TEXT + "\n")
     assert "outstanding_balance" not in shown(client, uri)
@@ -160,7 +160,7 @@ def test_installed_packages_take_part_if_that_is_wished(start, workspace):
     (workspace / "ledger.py").rename(place / "ledger.py")
     for wished in (True, False):
         client = start()
-        uri = opened(client, workspace, memoryDependencies=wished)
+        uri = opened(client, workspace, repositoryMemoryDependencies=wished)
         said = client.wait_for("window/logMessage", "Memory of")
         assert ("of installed packages" in said["message"]) == wished
         client.open(uri, TEXT + "\n")

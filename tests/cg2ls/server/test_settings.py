@@ -210,7 +210,7 @@ def test_what_folders_leave_alone_is_not_read_for_other_files(linked):
             "exclude": ["secrets/"],
             "folders": {
                 "link": {"enable": False},
-                "docs": {"memory": False},
+                "docs": {"repositoryMemory": False},
                 "src": {"exclude": ["*.gen.py"]},
                 "/elsewhere": {"enable": False},
             },

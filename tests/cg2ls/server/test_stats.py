@@ -13,8 +13,16 @@ from datetime import date, timedelta
 import pytest
 
 from cg2ls.cli.main import main
-from cg2ls.server.stats import KEPT_DAYS, StatsError, StatsFile, report, stats_file, this_day
-from cg2ls.server.usage_counts import BOUNDS_MS, Counts
+from cg2ls.server.stats import (
+    BOUNDS_MS,
+    KEPT_DAYS,
+    Counts,
+    StatsError,
+    StatsFile,
+    report,
+    stats_file,
+    this_day,
+)
 
 URI = "file:///a.py"
 DAY = date(2026, 5, 4)

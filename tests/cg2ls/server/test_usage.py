@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lsprotocol import types
 
-from cg2ls.server.acceptance import Shown, Taken
 from cg2ls.server.documents import Documents
+from cg2ls.server.usage import Shown, Taken
 
 URI = "file:///a.py"
 TEXT = "width * height\n    return area"
