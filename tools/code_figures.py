@@ -226,7 +226,7 @@ def traced_figures() -> dict[str, object]:
 
 
 def _key_press_files() -> list[str]:
-    from lsp_client import LspClient
+    from cg2ls.evaluation.lsp_client import LspClient
 
     with tempfile.TemporaryDirectory() as folder:
         ran = Path(folder, "ran")

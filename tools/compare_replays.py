@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from cg2ls.evaluation.quality.positions import NOTHING_TO_WRITE
-from cg2ls.evaluation.quality.spread import spread
+from cg2ls.evaluation.statistics import spread
 from cg2ls.table import aligned
 
 PLACE = ("file", "kind", "below", "offset")

@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from lsp_client import LspClient, ServerGoneError
+from cg2ls.evaluation.lsp_client import LspClient, ServerGoneError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

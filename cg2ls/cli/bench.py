@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cg2ls.evaluation.latency.workload import Workload
-    from cg2ls.evaluation.report.statistics import Report
+    from cg2ls.evaluation.latency.engine_speed import Workload
+    from cg2ls.evaluation.report.bench_report import Report
     from cg2ls.models.folder.description import ModelDescription
 
 EPILOG = """\
@@ -84,8 +84,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.server:
         return _measure_server(arguments)
     from cg2ls.engine.threads import default_threads
-    from cg2ls.evaluation.latency.workload import Workload
-    from cg2ls.evaluation.report.bench_table import table
+    from cg2ls.evaluation.latency.engine_speed import Workload
+    from cg2ls.evaluation.report.bench_report import table
     from cg2ls.evaluation.runtimes import other_runtimes
 
     work = Workload(
@@ -124,13 +124,12 @@ def _measure(
     provider: str,
     load: float,
 ) -> Report:
-    from cg2ls.cli.machine import cpu
-    from cg2ls.evaluation.latency.startup import measure_start
-    from cg2ls.evaluation.latency.turns import measure
-    from cg2ls.evaluation.latency.workload import Prompts
-    from cg2ls.evaluation.report.statistics import OURS, Report
+    from cg2ls.evaluation.latency.engine_speed import Prompts, measure
+    from cg2ls.evaluation.latency.server_process import measure_start
+    from cg2ls.evaluation.report.bench_report import OURS, Report
     from cg2ls.evaluation.runtimes import other_runtimes
-    from cg2ls.evaluation.runtimes.worker_client import Remote
+    from cg2ls.evaluation.runtimes.other_runtimes import Remote
+    from cg2ls.machine import cpu
     from cg2ls.models.folder.description import ModelDescription
 
     model = ModelDescription.read(folder)

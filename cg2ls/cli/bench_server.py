@@ -20,7 +20,7 @@ def run_server_bench(folder: Path, *, as_json: bool, memory: bool) -> int:
     Raises:
         BenchError: the server ends or refuses.
     """
-    from cg2ls.evaluation.latency.server_overhead import measure_memory, measure_overhead
+    from cg2ls.evaluation.latency.server_process import measure_memory, measure_overhead
     from cg2ls.table import aligned
 
     time = measure_overhead(folder)

@@ -10,7 +10,6 @@ from dataclasses import asdict, dataclass, field
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from cg2ls.cli.machine import cpu, package_version
 from cg2ls.cli.nvidia import Nvidia, look_for_nvidia
 from cg2ls.completion.syntax.languages import same_language
 from cg2ls.engine import Engine, Request
@@ -18,6 +17,7 @@ from cg2ls.engine.onnx_session import import_onnxruntime
 from cg2ls.engine.providers import usable
 from cg2ls.engine.threads import default_threads, usable_cpus
 from cg2ls.errors import Cg2Error
+from cg2ls.machine import cpu, package_version
 from cg2ls.models.folder import locations
 from cg2ls.models.folder.locate import Located, locate_model
 from cg2ls.privacy import VARIABLES

@@ -195,9 +195,9 @@ def tune(arguments: argparse.Namespace) -> int:
     """Fits the weights to repositories; they are kept only if files that were held out gain."""
     from cg2ls.engine import Engine
     from cg2ls.evaluation.quality.positions import sample
-    from cg2ls.evaluation.quality.replay_memory import ReplayMemory
-    from cg2ls.evaluation.quality.sources import collect
     from cg2ls.evaluation.quality.teacher_forcing import examples, learn
+    from cg2ls.evaluation.simulation.replay_retrieval import ReplayMemory
+    from cg2ls.evaluation.simulation.sources import collect
     from cg2ls.models.folder.locate import locate_model
     from cg2ls.retrieval.memory.tune import tuned
     from cg2ls.workspace.languages import LANGUAGES
@@ -228,7 +228,7 @@ def bench(arguments: argparse.Namespace) -> int:
     found: Json = {"load": round(os.getloadavg()[0], 2), **measured(memory, arguments.tokens)}
     if arguments.keys:
         from cg2ls.engine import Engine
-        from cg2ls.evaluation.latency.background_build import typed_beside_a_build
+        from cg2ls.evaluation.latency.memory_costs import typed_beside_a_build
         from cg2ls.models.folder.locate import locate_model
 
         located = locate_model(flag=arguments.model, language=arguments.language)

@@ -10,7 +10,7 @@ import subprocess
 from contextlib import suppress
 from dataclasses import dataclass
 
-from cg2ls.cli.machine import package_version
+from cg2ls.machine import package_version
 
 ASKING_S = 5
 

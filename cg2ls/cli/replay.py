@@ -16,11 +16,10 @@ if TYPE_CHECKING:
 
     from cg2ls.completion import CompletionOptions
     from cg2ls.engine import Engine
-    from cg2ls.evaluation.latency.soak import Soak
-    from cg2ls.evaluation.latency.typing import Latencies
-    from cg2ls.evaluation.quality.headless_editor import Editor
-    from cg2ls.evaluation.quality.replay_memory import ReplayMemory
-    from cg2ls.evaluation.quality.sources import Source
+    from cg2ls.evaluation.latency.typing import Latencies, Soak
+    from cg2ls.evaluation.simulation.headless_editor import Editor
+    from cg2ls.evaluation.simulation.replay_retrieval import ReplayMemory
+    from cg2ls.evaluation.simulation.sources import Source
     from cg2ls.models.folder.description import Infill, ModelDescription
 
 Json = dict[str, Any]
@@ -40,11 +39,11 @@ def run(arguments: argparse.Namespace) -> int:
     """
     from cg2ls.cli.replay_race import run_race
     from cg2ls.engine import Engine
-    from cg2ls.evaluation.quality.errors import ReplayError
-    from cg2ls.evaluation.quality.replay_memory import ReplayMemory
-    from cg2ls.evaluation.quality.sources import collect
+    from cg2ls.evaluation.errors import ReplayError
     from cg2ls.evaluation.report.picture import picture
     from cg2ls.evaluation.report.replay_table import table
+    from cg2ls.evaluation.simulation.replay_retrieval import ReplayMemory
+    from cg2ls.evaluation.simulation.sources import collect
     from cg2ls.files import write_atomically
     from cg2ls.models.folder.locate import locate_model
     from cg2ls.workspace.languages import LANGUAGES
@@ -86,7 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _chaos(model: Path, arguments: argparse.Namespace) -> int:
     from cg2ls.cli.replay_chaos import chaos_table, run_chaos
-    from cg2ls.evaluation.quality.errors import ReplayError
+    from cg2ls.evaluation.errors import ReplayError
 
     found = run_chaos(model, arguments, _tell)
     report = found.to_json()
@@ -106,15 +105,15 @@ class _Replay:
     memories: ReplayMemory
 
     def latency(self) -> Latencies:
-        from cg2ls.evaluation.latency.trace import Typist
         from cg2ls.evaluation.latency.typing import play
+        from cg2ls.evaluation.simulation.typist import Typist
 
         self.memories.open_all()
         _tell(f"typing {self.arguments.keys} keys")
         return play(self.editor(), Typist(self.sources, self.arguments.seed), self.arguments.keys)
 
     def soak(self) -> Soak:
-        from cg2ls.evaluation.latency.soak import soak
+        from cg2ls.evaluation.latency.typing import soak
 
         self.memories.open_all()
         _tell(f"typing {self.arguments.soak} keys")
@@ -122,8 +121,8 @@ class _Replay:
 
     def quality(self) -> Json:
         from cg2ls.evaluation.quality.positions import sample
-        from cg2ls.evaluation.quality.quality import Quality, judge_all, write_all
-        from cg2ls.evaluation.quality.simulated_user import sample_passages
+        from cg2ls.evaluation.quality.scores import Quality, judge_all, write_all
+        from cg2ls.evaluation.simulation.simulated_user import sample_passages
 
         positions, passages, seed = self.arguments.positions, self.arguments.passages, self.arguments.seed
         found = Quality()
@@ -157,8 +156,8 @@ class _Replay:
 
     def editor(self, options: CompletionOptions | None = None) -> Editor:
         """An editor that asks as the arguments say."""
-        from cg2ls.evaluation.quality.headless_editor import Editor
-        from cg2ls.evaluation.quality.replay_contexts import ReplayContexts
+        from cg2ls.evaluation.simulation.headless_editor import Editor
+        from cg2ls.evaluation.simulation.replay_retrieval import ReplayContexts
 
         return Editor(
             self.engine,
@@ -193,7 +192,7 @@ def _infill(model: ModelDescription, arguments: argparse.Namespace) -> Infill:
 
 
 def _about(engine: Engine, load: float, arguments: argparse.Namespace, sources: list[Source]) -> Json:
-    from cg2ls.cli.machine import cpu
+    from cg2ls.machine import cpu
 
     processor, features = cpu()
     return {

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cg2ls.evaluation.chaos.run import chaos
-from cg2ls.evaluation.chaos.surroundings import Surroundings
-from cg2ls.evaluation.quality.sources import collect
+from cg2ls.evaluation.chaos.sandbox import Surroundings
+from cg2ls.evaluation.simulation.sources import collect
 from cg2ls.models.folder.description import ModelDescription
 from cg2ls.table import aligned
 from cg2ls.workspace.languages import LANGUAGES

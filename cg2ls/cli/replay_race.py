@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any
 from cg2ls.completion import CompletionOptions
 from cg2ls.completion.switches import CONFIDENCE, TYPED_THROUGH
 from cg2ls.engine import Engine
-from cg2ls.evaluation.latency.trace import Typist
-from cg2ls.evaluation.quality.headless_editor import Editor
-from cg2ls.evaluation.quality.scripted_engine import DictatedEngine
+from cg2ls.evaluation.runtimes.scripted_engine import DictatedEngine
 from cg2ls.evaluation.runtimes.trace_race import Race, Speaker, race
+from cg2ls.evaluation.simulation.headless_editor import Editor
+from cg2ls.evaluation.simulation.typist import Typist
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from cg2ls.evaluation.quality.sources import Source
-    from cg2ls.evaluation.runtimes.worker_client import Remote
+    from cg2ls.evaluation.runtimes.other_runtimes import Remote
+    from cg2ls.evaluation.simulation.sources import Source
 
 LINE_TOKENS = 24
 PROMPT_TOKENS = 1024

@@ -8,8 +8,7 @@ from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from cg2ls.evaluation.chaos import odd_messages
-from cg2ls.evaluation.chaos.mirror import Mirror, Open
-from cg2ls.evaluation.chaos.texts import misfit, server_texts
+from cg2ls.evaluation.chaos.documents import Mirror, Open, misfit, server_texts
 
 if TYPE_CHECKING:
     from cg2ls.evaluation.chaos.conversation import Conversation, Id

@@ -11,7 +11,7 @@ from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import IO, TYPE_CHECKING, Any
 
-from cg2ls.evaluation.quality.errors import ReplayError
+from cg2ls.evaluation.errors import ReplayError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cg2ls.evaluation.chaos.conversation import Conversation
-    from cg2ls.evaluation.chaos.mirror import Open
+    from cg2ls.evaluation.chaos.documents import Open
 
 Json = dict[str, Any]
 

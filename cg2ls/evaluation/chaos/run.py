@@ -9,18 +9,18 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import count, islice
 from typing import TYPE_CHECKING, Any
 
-from cg2ls.evaluation.chaos import faults, odd_messages
+from cg2ls.evaluation.chaos import odd_messages, sandbox
 from cg2ls.evaluation.chaos.client import Client
 from cg2ls.evaluation.chaos.conversation import Conversation, LostError
-from cg2ls.evaluation.chaos.mirror import Open
+from cg2ls.evaluation.chaos.documents import Open
 from cg2ls.evaluation.chaos.result import Chaos
-from cg2ls.evaluation.latency.startup import resident_mb
-from cg2ls.evaluation.latency.trace import Key, Typist
-from cg2ls.evaluation.quality.errors import ReplayError
+from cg2ls.evaluation.errors import ReplayError
+from cg2ls.evaluation.latency.server_process import resident_mb
+from cg2ls.evaluation.simulation.typist import Key, Typist
 
 if TYPE_CHECKING:
-    from cg2ls.evaluation.chaos.surroundings import Surroundings
-    from cg2ls.evaluation.quality.sources import Source
+    from cg2ls.evaluation.chaos.sandbox import Surroundings
+    from cg2ls.evaluation.simulation.sources import Source
 
 TYPISTS = 4
 KEYS_IN_A_ROW = (5, 40)
@@ -118,7 +118,7 @@ class _Run:
         self._random = random.Random(f"chaos {seed}")
         self._client = Client(conversation, found, self._random)
         self._deck: list[tuple[str, Callable[[Open], None]]] = []
-        self._lasting: list[tuple[int, faults.Undo]] = []
+        self._lasting: list[tuple[int, sandbox.Undo]] = []
         self._hunting_until = -1
         self._last_event = "the start"
         self._closed: Open
@@ -167,7 +167,7 @@ class _Run:
         for until, undo in [each for each in self._lasting if each[0] <= number]:
             undo()
             self._lasting.remove((until, undo))
-        if number <= self._hunting_until and faults.kill_child(self._conversation.process.pid):
+        if number <= self._hunting_until and sandbox.kill_child(self._conversation.process.pid):
             self._found.events["memory's child killed"] += 1
             self._hunting_until = -1
 
@@ -178,7 +178,7 @@ class _Run:
         self._last_event = name
         try:
             event(document)
-        except faults.ImpossibleError:
+        except sandbox.ImpossibleError:
             name = f"{name}: impossible here"
         self._found.events[name] += 1
 
@@ -186,11 +186,11 @@ class _Run:
         """Every kind of event, the lighter ones more than once, in a random order: so none is left out."""
         kinds: list[tuple[int, str, Callable[[Open], None]]] = [
             (1, "models restarted", self._restart),
-            (1, "disk full", lambda _: self._lasts(faults.fill_disk(self._conversation.process.pid))),
-            (1, "state folder is a file", lambda _: self._lasts(faults.block_state(self._place))),
-            (1, "cache removed", lambda _: faults.remove_cache(self._place)),
-            (1, "model touched", lambda _: faults.touch_model(self._place)),
-            (1, "model replaced by a copy", lambda _: faults.replace_model(self._place)),
+            (1, "disk full", lambda _: self._lasts(sandbox.fill_disk(self._conversation.process.pid))),
+            (1, "state folder is a file", lambda _: self._lasts(sandbox.block_state(self._place))),
+            (1, "cache removed", lambda _: sandbox.remove_cache(self._place)),
+            (1, "model touched", lambda _: sandbox.touch_model(self._place)),
+            (1, "model replaced by a copy", lambda _: sandbox.replace_model(self._place)),
             (1, "counts saved", self._save_counts),
             (2, "document closed", lambda document: self._client.close(document.uri)),
             (2, "document opened again", self._reopen),
@@ -208,7 +208,7 @@ class _Run:
         self._random.shuffle(deck)
         return deck
 
-    def _lasts(self, undo: faults.Undo) -> None:
+    def _lasts(self, undo: sandbox.Undo) -> None:
         self._lasting.append((self._found.keys + self._random.randint(*LASTING), undo))
 
     def _restart(self, _: Open) -> None:

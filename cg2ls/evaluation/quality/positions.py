@@ -6,15 +6,15 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
-from cg2ls.evaluation.quality.partial_file import Draft
-from cg2ls.evaluation.quality.sampling import in_turns
+from cg2ls.evaluation.simulation.sources import in_turns
+from cg2ls.evaluation.simulation.typist import Draft
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Sequence
 
-    from cg2ls.evaluation.quality.passage import Passage
-    from cg2ls.evaluation.quality.sources import Source
+    from cg2ls.evaluation.simulation.passage import Passage
+    from cg2ls.evaluation.simulation.sources import Source
 
 Kind = Literal["line_start", "word_start", "in_word", "after_open", "line_end", "block_end"]
 """Where in a line the cursor stands: behind its indentation; at the start of a later word; one to three

@@ -7,16 +7,16 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from cg2ls.evaluation.quality.judge import judge
-from cg2ls.evaluation.quality.quality import SHARES
-from cg2ls.evaluation.quality.spread import spread
+from cg2ls.evaluation.quality.scores import SHARES
+from cg2ls.evaluation.statistics import spread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from cg2ls.completion import CompletionOptions
-    from cg2ls.evaluation.quality.headless_editor import Answer, Editor
     from cg2ls.evaluation.quality.positions import Position
-    from cg2ls.evaluation.quality.quality import Judged
+    from cg2ls.evaluation.quality.scores import Judged
+    from cg2ls.evaluation.simulation.headless_editor import Answer, Editor
 
 Json = dict[str, Any]
 

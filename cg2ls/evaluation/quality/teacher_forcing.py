@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cg2ls.evaluation.quality.headless_editor import Editor
-from cg2ls.evaluation.quality.spread import spread
+from cg2ls.evaluation.simulation.headless_editor import Editor
+from cg2ls.evaluation.statistics import spread
 from cg2ls.retrieval.memory.evidence import EACH_SIDE
 from cg2ls.retrieval.memory.fit_mixture import Examples
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from cg2ls.engine import Engine, Prior
     from cg2ls.evaluation.quality.positions import Position
-    from cg2ls.evaluation.quality.replay_memory import ReplayMemory
-    from cg2ls.evaluation.quality.sources import Source
+    from cg2ls.evaluation.simulation.replay_retrieval import ReplayMemory
+    from cg2ls.evaluation.simulation.sources import Source
     from cg2ls.retrieval.memory.mixture import Votes
     from cg2ls.retrieval.memory.prior import MemoryPrior
 

@@ -17,10 +17,10 @@ from cg2ls.evaluation.latency.typing import percentiles
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from cg2ls.evaluation.latency.trace import Key
-    from cg2ls.evaluation.quality.headless_editor import Answer, Editor
-    from cg2ls.evaluation.quality.scripted_engine import DictatedEngine
-    from cg2ls.evaluation.runtimes.worker_client import Remote
+    from cg2ls.evaluation.runtimes.other_runtimes import Remote
+    from cg2ls.evaluation.runtimes.scripted_engine import DictatedEngine
+    from cg2ls.evaluation.simulation.headless_editor import Answer, Editor
+    from cg2ls.evaluation.simulation.typist import Key
 
 STRETCH = 20
 """Keys of one turn."""

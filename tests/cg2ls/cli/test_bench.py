@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from cg2ls.cli.main import main
-from cg2ls.evaluation.latency import startup, turns
+from cg2ls.evaluation.latency import engine_speed, server_process
 from cg2ls.evaluation.runtimes import other_runtimes
 
 SMALL = ("--contexts", "8,32", "--decode-tokens", "4", "--rounds", "1", "--threads", "1")
@@ -16,12 +16,12 @@ SMALL = ("--contexts", "8,32", "--decode-tokens", "4", "--rounds", "1", "--threa
 
 @pytest.fixture(autouse=True)
 def _without_rests(monkeypatch):
-    monkeypatch.setattr(turns, "REST_S", 0)
+    monkeypatch.setattr(engine_speed, "REST_S", 0)
 
 
 @pytest.fixture
 def _without_a_server(monkeypatch):
-    monkeypatch.setattr(startup, "measure_start", lambda folder: startup.Start(800.0, 170.0))
+    monkeypatch.setattr(server_process, "measure_start", lambda folder: server_process.Start(800.0, 170.0))
 
 
 def test_json_has_our_speed_start_and_memory(tiny_model, capsys):

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cg2ls.cli import doctor, machine
+from cg2ls import machine
+from cg2ls.cli import doctor
 from cg2ls.cli.nvidia import Nvidia
 from cg2ls.engine import EngineError
 from cg2ls.models.folder.locations import SHIPPED_DEFAULT

@@ -13,6 +13,7 @@ import pytest
 
 import cg2ls
 from cg2ls.cli.main import main
+from cg2ls.evaluation.chaos.sandbox import Surroundings
 from cg2ls.evaluation.runtimes import other_runtimes, trace_race
 
 SOURCES = str(Path(cg2ls.__file__).parent / "engine")
@@ -114,10 +115,10 @@ def test_rules_are_listed(tiny_model, capsys):
 
 def test_a_soak_says_what_it_saw_and_fails_if_it_must(tiny_model, capsys, monkeypatch):
     arguments = ["replay", SOURCES, "--model", str(tiny_model), "--soak", "240", *SMALL]
-    monkeypatch.setattr("cg2ls.evaluation.latency.soak.LATENCY_BOUND", 1000)
+    monkeypatch.setattr("cg2ls.evaluation.latency.typing.LATENCY_BOUND", 1000)
     assert main([*arguments, "--json"]) == 0
     assert len(json.loads(capsys.readouterr().out)["soak"]["resident_mb"]) == 4
-    monkeypatch.setattr("cg2ls.evaluation.latency.soak.MEMORY_BOUND", 0)
+    monkeypatch.setattr("cg2ls.evaluation.latency.typing.MEMORY_BOUND", 0)
     assert main(arguments) == 1
     out, err = capsys.readouterr()
     assert "4th / 2nd" in out
@@ -142,3 +143,50 @@ def test_a_race_against_a_rival(tiny_model, tmp_path, capsys, monkeypatch):
     assert main([*arguments, "--reference-shape", "--picture", str(picture)]) == 0
     assert "times as fast" in capsys.readouterr().out
     assert "typed_through" in "".join(ElementTree.parse(picture).getroot().itertext())
+
+
+FAKE = Path(__file__).parents[1] / "evaluation" / "chaos" / "fake_server.py"
+
+
+@pytest.fixture
+def fake(monkeypatch):
+    """Has a fake server stand for the real one, with this fault."""
+
+    def stand(fault: str) -> None:
+        command = [sys.executable, str(FAKE), fault, "60"]
+        monkeypatch.setattr(Surroundings, "command", lambda _: command)
+        monkeypatch.setattr("cg2ls.evaluation.chaos.conversation.PATIENCE_S", 5.0)
+
+    return stand
+
+
+def test_a_table_and_json_say_what_happened(fake, tiny_model, capsys):
+    fake("none")
+    arguments = ["replay", SOURCES, "--model", str(tiny_model), "--chaos", "200", "--seed", "5"]
+    assert main(arguments) == 0
+    out, err = capsys.readouterr()
+    assert "200 keys, " in out
+    assert "texts diverged" in out
+    assert "180 keys" in err
+    assert main([*arguments, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["chaos"]
+    assert (found["keys"], found["seed"], found["unanswered"]) == (200, 5, [])
+    assert found["documents"] > 3
+    assert found["requests"] == found["answered"]
+
+
+@pytest.mark.parametrize("fault", ["loses", "diverges", "dies"])
+def test_anything_lost_is_exit_status_1(fake, tiny_model, capsys, fault):
+    fake(fault)
+    assert main(["replay", SOURCES, "--model", str(tiny_model), "--chaos", "150"]) == 1
+    out, err = capsys.readouterr()
+    assert "texts diverged" in out
+    assert err.splitlines()[-1].startswith("cg2ls: ")
+
+
+@pytest.mark.slow
+def test_the_real_server_loses_nothing(tiny_model, capsys):
+    assert main(["replay", SOURCES, "--model", str(tiny_model), "--chaos", "80", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["chaos"]
+    assert found["requests"] == found["answered"] > 80
+    assert found["events"]

@@ -200,7 +200,7 @@ MEASURED = """
 import os, sys
 from pathlib import Path
 from types import SimpleNamespace
-from cg2ls.evaluation.latency.startup import resident_mb
+from cg2ls.evaluation.latency.server_process import resident_mb
 from cg2ls.engine import Engine, EngineOptions, Request
 
 engine = Engine.open(Path(sys.argv[1]), threads=1, options=EngineOptions(contexts=2))

@@ -12,7 +12,7 @@ import pytest
 SOAK = """
 import os, random, statistics, sys
 from pathlib import Path
-from cg2ls.evaluation.latency.startup import resident_mb
+from cg2ls.evaluation.latency.server_process import resident_mb
 from cg2ls.engine import Engine, EngineOptions, Guidance, Request
 
 chance = random.Random(0)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cg2ls.engine import Engine
-from cg2ls.evaluation.quality.sources import Source
+from cg2ls.evaluation.simulation.sources import Source
 
 SHOP = '''\
 """A shop that doesn't sell."""

@@ -14,9 +14,9 @@ from typing import Any
 from cg2_training.errors import TrainingError
 from cg2ls.engine import Engine
 from cg2ls.evaluation.quality.positions import sample
-from cg2ls.evaluation.quality.replay_memory import ReplayMemory
-from cg2ls.evaluation.quality.sources import collect
 from cg2ls.evaluation.quality.teacher_forcing import learn, summary
+from cg2ls.evaluation.simulation.replay_retrieval import ReplayMemory
+from cg2ls.evaluation.simulation.sources import collect
 from cg2ls.workspace.languages import LANGUAGES
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from cg2ls.evaluation.chaos.result import Chaos
 from cg2ls.evaluation.chaos.run import chaos
-from cg2ls.evaluation.chaos.surroundings import Surroundings
-from cg2ls.evaluation.quality.sources import Source
+from cg2ls.evaluation.chaos.sandbox import Surroundings
+from cg2ls.evaluation.simulation.sources import Source
 
 Play = Callable[..., Chaos]
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from cg2ls.evaluation.chaos import odd_messages
-from cg2ls.evaluation.chaos.mirror import Open
+from cg2ls.evaluation.chaos.documents import Open
 
 TEXT, NEW = "def f():\n    return 1\n", "def f():\n    return 2\n# é\n"
 KINDS = range(len(odd_messages.edits(Open("", "", ""), "")))

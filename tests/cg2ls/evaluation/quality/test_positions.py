@@ -6,9 +6,9 @@ from collections import Counter
 
 import pytest
 
-from cg2ls.evaluation.quality.errors import ReplayError
+from cg2ls.evaluation.errors import ReplayError
 from cg2ls.evaluation.quality.positions import NOTHING_TO_WRITE, SHARES, sample
-from cg2ls.evaluation.quality.sources import Source
+from cg2ls.evaluation.simulation.sources import Source
 
 
 @pytest.fixture(scope="module")

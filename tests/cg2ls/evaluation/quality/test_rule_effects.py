@@ -8,10 +8,10 @@ import pytest
 
 from cg2ls.completion import CompletionOptions
 from cg2ls.completion.switches import SWITCHES
-from cg2ls.evaluation.quality.headless_editor import Editor
 from cg2ls.evaluation.quality.judge import judge
 from cg2ls.evaluation.quality.positions import sample
 from cg2ls.evaluation.quality.rule_effects import ask_first, effects
+from cg2ls.evaluation.simulation.headless_editor import Editor
 
 OPTIONS = CompletionOptions(line_tokens=12, block_tokens=24, disabled_rules=frozenset({"parses"}))
 """`parses` is bound in time, so its answers are not the same on a busy machine."""

@@ -10,9 +10,9 @@ import pytest
 
 from cg2ls.engine import Engine
 from cg2ls.evaluation.quality.positions import sample
-from cg2ls.evaluation.quality.replay_memory import ReplayMemory
-from cg2ls.evaluation.quality.sources import collect
 from cg2ls.evaluation.quality.teacher_forcing import TokenLesson, examples, learn, summary
+from cg2ls.evaluation.simulation.replay_retrieval import ReplayMemory
+from cg2ls.evaluation.simulation.sources import collect
 from cg2ls.models.folder.locations import SHIPPED_DEFAULT
 from cg2ls.retrieval.memory.fit_mixture import bits_per_token
 from cg2ls.retrieval.memory.mixture import shipped

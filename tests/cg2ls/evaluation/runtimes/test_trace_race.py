@@ -8,11 +8,11 @@ import pytest
 
 from cg2ls.completion import CompletionOptions
 from cg2ls.engine import Engine
-from cg2ls.evaluation.latency.trace import Typist
-from cg2ls.evaluation.quality.headless_editor import Answer, Editor
-from cg2ls.evaluation.quality.scripted_engine import DictatedEngine
+from cg2ls.evaluation.runtimes.other_runtimes import Remote
+from cg2ls.evaluation.runtimes.scripted_engine import DictatedEngine
 from cg2ls.evaluation.runtimes.trace_race import Race, Speaker, race
-from cg2ls.evaluation.runtimes.worker_client import Remote
+from cg2ls.evaluation.simulation.headless_editor import Answer, Editor
+from cg2ls.evaluation.simulation.typist import Typist
 
 SHORT = CompletionOptions(line_tokens=4, block_tokens=4, max_lines=1)
 ALONE = CompletionOptions(
