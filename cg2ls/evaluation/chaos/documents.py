@@ -1,4 +1,4 @@
-"""What the editor has: the text of every open document, and the messages that tell a server of its edits."""
+"""The editor's open documents, and whether the server's texts and answers fit them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cg2ls.difference import difference
-from cg2ls.evaluation.errors import ReplayError
+from cg2ls.evaluation.errors import EvaluationError
 
 if TYPE_CHECKING:
     from cg2ls.evaluation.chaos.conversation import Conversation
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 
 OPEN_DOCUMENTS = 12
-"""Documents kept open; the one typed in longest ago is closed."""
+"""Documents kept open; the least recently edited one is closed."""
 
 
 @dataclass
-class Open:
+class OpenDocument:
     r"""A document that is open in the editor.
 
     Attributes:
-        uri: of the document.
-        language: its LSP id.
-        text: as the editor shows it, line ends `\n`.
-        version: the last one that was sent.
-        offset: of the cursor.
+        uri: the document's URI.
+        language: its LSP language id.
+        text: the text as the editor shows it, line ends `\n`.
+        version: the version that was sent last.
+        offset: the cursor's offset.
     """
 
     uri: str
@@ -39,17 +39,17 @@ class Open:
 
     @property
     def sha256(self) -> str:
-        """Of the text."""
+        """Hash of the text."""
         return hashlib.sha256(self.text.encode()).hexdigest()
 
-    def position(self, offset: int) -> Json:
-        """A position as LSP counts it, in UTF-16 units."""
+    def position_of(self, offset: int) -> Json:
+        """Return an offset as an LSP position, in UTF-16 units."""
         start = self.text.rfind("\n", 0, offset) + 1
         units = len(self.text[start:offset].encode("utf-16-le")) // 2
         return {"line": self.text.count("\n", 0, offset), "character": units}
 
-    def item(self) -> Json:
-        """The document for `textDocument/didOpen`."""
+    def to_item(self) -> Json:
+        """Return the document for `textDocument/didOpen`."""
         return {
             "uri": self.uri,
             "languageId": self.language,
@@ -57,15 +57,15 @@ class Open:
             "text": self.text,
         }
 
-    def edited(self, text: str) -> Json:
-        """Takes a new text; gives the one change that makes it of the old."""
+    def replace_text(self, text: str) -> Json:
+        """Replace the text; return the one change that makes it from the old text."""
         start, old_end, new_end = difference(self.text, text)
-        first, last = self.position(start), self.position(old_end)
+        first, last = self.position_of(start), self.position_of(old_end)
         self.text = text
         return {"range": {"start": first, "end": last}, "text": text[start:new_end]}
 
-    def change(self, *changes: Json) -> Json:
-        """Parameters of `textDocument/didChange` for the next version."""
+    def make_change(self, *changes: Json) -> Json:
+        """Return the parameters of `textDocument/didChange` for the next version."""
         self.version += 1
         return {
             "textDocument": {"uri": self.uri, "version": self.version},
@@ -73,69 +73,69 @@ class Open:
         }
 
 
-class Mirror:
-    """The open documents, the one typed in last at the end."""
+class OpenDocuments:
+    """The open documents, the most recently edited one last."""
 
     def __init__(self) -> None:
-        self.documents: OrderedDict[str, Open] = OrderedDict()
+        self.documents: OrderedDict[str, OpenDocument] = OrderedDict()
 
-    def find(self, uri: str) -> Open | None:
-        """An open document, which is now the last one typed in."""
+    def activate(self, uri: str) -> OpenDocument | None:
+        """Return an open document and note that it was edited last."""
         if uri in self.documents:
             self.documents.move_to_end(uri)
         return self.documents.get(uri)
 
-    def open(self, document: Open) -> None:
-        """Opens a document."""
+    def open(self, document: OpenDocument) -> None:
+        """Open a document."""
         self.documents[document.uri] = document
 
     def close(self, uri: str) -> None:
-        """Closes a document."""
+        """Close a document."""
         self.documents.pop(uri, None)
 
-    def too_many(self) -> str | None:
-        """A document to close now; None if there are few."""
+    def find_surplus(self) -> str | None:
+        """Return the document to close now; None while few are open."""
         return next(iter(self.documents)) if len(self.documents) > OPEN_DOCUMENTS else None
 
 
-DOCUMENTS = "cg2ls/documents"
-"""A request for the hash of every open document's text, as `cg2ls.server.sync` answers it."""
+DOCUMENTS_METHOD = "cg2ls/documents"
+"""Request for the hash of every open document's text, as `cg2ls.server.sync` answers it."""
 
 METHOD_NOT_FOUND = -32601
 
 
 @dataclass(frozen=True)
 class ServerText:
-    """What the server has of a document.
+    """The server's state of one document.
 
     Attributes:
-        known: whether it says that it knows the text.
-        sha256: of the text it has.
+        known: whether the server says that it knows the text.
+        sha256: hash of its text.
     """
 
     known: bool
     sha256: str
 
 
-def server_texts(conversation: Conversation) -> dict[str, ServerText] | None:
-    """What the server has of every document it knows to be open; None from one that does not tell.
+def request_server_texts(conversation: Conversation) -> dict[str, ServerText] | None:
+    """Return the server's state of every open document; None if the server has no such request.
 
     Raises:
-        ReplayError: it answers with something else.
+        EvaluationError: it answers with something else.
     """
-    answer = conversation.call(DOCUMENTS, {})
+    answer = conversation.call(DOCUMENTS_METHOD, {})
     if "error" in answer:
         if answer["error"].get("code") == METHOD_NOT_FOUND:
             return None
-        raise ReplayError(f"The server cannot tell its texts: {answer['error'].get('message')}")
+        raise EvaluationError(f"The server cannot report its texts: {answer['error'].get('message')}")
     return {each["uri"]: ServerText(each["known"], each["sha256"]) for each in answer["result"]}
 
 
-def misfit(document: Open, result: Any) -> str:
-    """What is wrong with an answer to a request at the cursor, for the text as it was then; "" if it fits."""
-    position = document.position(document.offset)
+def describe_misfit(document: OpenDocument, result: Any) -> str:
+    """Return what is wrong with an answer for the text as it was at the request; "" if it fits."""
+    position = document.position_of(document.offset)
     line_end = document.text.find("\n", document.offset)
-    end = document.position(line_end if line_end >= 0 else len(document.text))
+    end = document.position_of(line_end if line_end >= 0 else len(document.text))
     for item in (result or {}).get("items", ()):
         place = item["range"]
         if place["start"] != position:

@@ -1,7 +1,7 @@
-"""What goes wrong around the server: its child dies, the disk is full, folders vanish, the model is touched.
+"""Home, workspace and model of one run, and the faults that happen in them.
 
-All of it happens for real and below the run's own folders. Functions that begin something lasting give back what
-ends it.
+All faults are real and stay below the run's own folders, so nothing of the user's is touched. Functions that start a
+lasting fault return a function that ends it.
 """
 
 from __future__ import annotations
@@ -18,37 +18,37 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from cg2ls.evaluation.simulation.sources import Source
+    from cg2ls.evaluation.simulation.sources import SourceFile
 
 Undo = Callable[[], None]
 
-MEMORYS_CHILD = b"cg2ls.retrieval.memory.index_worker"
+INDEX_WORKER = b"cg2ls.retrieval.memory.index_worker"
 
 
-class ImpossibleError(Exception):
-    """A fault that cannot be had on this system."""
+class UnsupportedFaultError(Exception):
+    """A fault that this system cannot produce."""
 
 
 def kill_child(server: int) -> bool:
-    """Kills a process that reads a workspace for the server; whether there was one."""
+    """Kill a process that reads a workspace for the server; tell whether there was one."""
     for child in _children(server):
         try:
-            if MEMORYS_CHILD in Path(f"/proc/{child}/cmdline").read_bytes():
+            if INDEX_WORKER in Path(f"/proc/{child}/cmdline").read_bytes():
                 os.kill(child, signal.SIGKILL)
                 return True
         except OSError:
-            continue  # it ended meanwhile
+            continue  # it has ended
     return False
 
 
 def fill_disk(server: int) -> Undo:
-    """Lets no file of the server or its children grow, as on a full disk, by RLIMIT_FSIZE; pipes go on.
+    """Let no file of the server or its children grow, as on a full disk, by RLIMIT_FSIZE; pipes still work.
 
     Raises:
-        ImpossibleError: only Linux changes the limits of another process.
+        UnsupportedFaultError: only Linux changes the limits of another process.
     """
     if sys.platform != "linux":
-        raise ImpossibleError
+        raise UnsupportedFaultError
     from resource import RLIMIT_FSIZE, prlimit
 
     try:
@@ -56,24 +56,24 @@ def fill_disk(server: int) -> Undo:
         for process in (server, *_children(server)):
             prlimit(process, RLIMIT_FSIZE, (0, before[1]))
     except OSError:
-        raise ImpossibleError from None
+        raise UnsupportedFaultError from None
 
     def undo() -> None:
         try:
             prlimit(server, RLIMIT_FSIZE, before)
         except ProcessLookupError:
-            return  # that it died is noticed elsewhere
+            return  # its death is reported elsewhere
 
     return undo
 
 
-def remove_cache(place: Surroundings) -> None:
-    """Removes the cache folder with all that is in it."""
+def remove_cache(place: Sandbox) -> None:
+    """Remove the cache folder with all its files."""
     shutil.rmtree(place.cache, ignore_errors=True)
 
 
-def block_state(place: Surroundings) -> Undo:
-    """Puts a file in the state folder's place."""
+def block_state(place: Sandbox) -> Undo:
+    """Replace the state folder by a file."""
     shutil.rmtree(place.state, ignore_errors=True)
     place.state.write_bytes(b"")
 
@@ -84,17 +84,17 @@ def block_state(place: Surroundings) -> Undo:
     return undo
 
 
-def touch_model(place: Surroundings) -> None:
-    """Gives the model's files new times."""
+def touch_model(place: Sandbox) -> None:
+    """Give the model's files new times."""
     for file in place.model.iterdir():
         os.utime(file)
 
 
-def replace_model(place: Surroundings) -> None:
-    """Renames an identical copy of every file of the model over it, as an update of a package does.
+def replace_model(place: Sandbox) -> None:
+    """Rename an identical copy of every model file over it, as an update of a package does.
 
     Raises:
-        ImpossibleError: Windows lets nobody replace a file that is mapped.
+        UnsupportedFaultError: Windows forbids replacing a file that is mapped.
     """
     for file in sorted(place.model.iterdir()):
         copy = file.with_name(f".{file.name}.new")
@@ -103,30 +103,30 @@ def replace_model(place: Surroundings) -> None:
             copy.replace(file)
         except PermissionError:
             copy.unlink()
-            raise ImpossibleError from None
+            raise UnsupportedFaultError from None
 
 
 def _children(process: int) -> list[int]:
-    """Ids of a process's children; none where /proc does not tell."""
+    """Return the ids of a process's children; none where /proc does not list them."""
     found: list[int] = []
     for task in Path(f"/proc/{process}/task").glob("*/children"):
         try:
             found += map(int, task.read_text().split())
         except OSError:
-            continue  # the thread ended meanwhile
+            continue  # the thread has ended
     return found
 
 
-OURS = ("CG2LS_", "XDG_")
-"""Beginnings of the variables that would lead the server to folders of the user."""
+USER_VARIABLES = ("CG2LS_", "XDG_")
+"""Prefixes of the variables that would lead the server to folders of the user."""
 
 
-class Surroundings:
+class Sandbox:
     """Folders below a temporary one.
 
     Args:
-        folder: an empty one.
-        model: folder of the model, which is copied.
+        folder: an empty folder.
+        model: the model's folder, which is copied.
         sources: files of the workspaces, which are written anew.
 
     Attributes:
@@ -137,7 +137,7 @@ class Surroundings:
         roots: the workspaces, one for each repository.
     """
 
-    def __init__(self, folder: Path, model: Path, sources: Sequence[Source]) -> None:
+    def __init__(self, folder: Path, model: Path, sources: Sequence[SourceFile]) -> None:
         self.home = folder / "home"
         self.cache, self.state = self.home / "cache", self.home / "state"
         self.model = folder / "model"
@@ -153,22 +153,22 @@ class Surroundings:
             self._by_uri[path.as_uri()] = path
         self.roots = sorted({self._code / source.repository for source in sources})
 
-    def path_of(self, source: Source) -> Path:
-        """The copy of a file."""
+    def path_of(self, source: SourceFile) -> Path:
+        """Return the copy of a file."""
         return self._code / source.repository / source.path
 
     def path_at(self, uri: str) -> Path:
-        """The copy that a URI names."""
+        """Return the copy that a URI names."""
         return self._by_uri[uri]
 
     def environment(self) -> dict[str, str]:
-        """The server's environment: this process's, with all folders here."""
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
+        """Return the server's environment: this process's, with all folders in the sandbox."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(USER_VARIABLES)}
         own = {"HOME": self.home, "USERPROFILE": self.home, "LOCALAPPDATA": self.home, "APPDATA": self.home}
         for name in ("cache", "state", "config", "data"):
             own[f"XDG_{name.upper()}_HOME"] = self.home / name
         return kept | {name: str(path) for name, path in own.items()}
 
     def command(self) -> list[str]:
-        """Starts the server as an editor does."""
+        """Return the command that starts the server as an editor does."""
         return [sys.executable, "-m", "cg2ls", "--stdio", "--model", str(self.model)]

@@ -1,4 +1,4 @@
-"""Engines taking turns, so that a busy minute of the machine disturbs all of them alike."""
+"""Speed of engines that take turns, so that a busy minute of the machine disturbs all of them alike."""
 
 from __future__ import annotations
 
@@ -8,34 +8,114 @@ from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from cg2ls.evaluation.errors import BenchError
+from cg2ls.evaluation.errors import EvaluationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from cg2ls.evaluation.runtimes.other_runtimes import Remote
+    from cg2ls.evaluation.runtimes.other_runtimes import WorkerClient
     from cg2ls.models.folder.description import ModelDescription
 
+MAIN_CONTEXT_TOKENS = 512
+"""Ratios without a number in their name are taken at this context, or the one nearest to it."""
+
 REST_S = 0.3
-"""Before every turn. Threads of Intel's OpenMP, which CTranslate2 uses, spin for 200 ms after their work
+"""Pause before every turn. Threads of Intel's OpenMP, which CTranslate2 uses, spin for 200 ms after their work
 (KMP_BLOCKTIME) and would take a core from the next engine."""
 
-WARM_TOKENS = 16
-"""Length of the prompt that wakes an engine before its turn; not timed."""
+WARM_UP_TOKENS = 16
+"""Length of the untimed prompt before an engine's turn."""
 
 Samples = defaultdict[int, list[float]]
+"""Values by context in tokens."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workload:
+    """Lengths in tokens, and how often each is measured.
+
+    Attributes:
+        contexts: prompt lengths.
+        decode_tokens: tokens decoded after a prompt, over which the rate is taken.
+        answer_tokens: tokens of the answer to one typed key.
+        rounds: turns of each engine at each context.
+        seed: seed of the prompts.
+    """
+
+    contexts: tuple[int, ...] = (64, 512, 1024)
+    decode_tokens: int = 64
+    answer_tokens: int = 8
+    rounds: int = 7
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("decode_tokens", "answer_tokens", "rounds"):
+            if getattr(self, name) < 1:
+                raise EvaluationError(f"{name} is {getattr(self, name)}, but must be at least 1.")
+        if not self.contexts or min(self.contexts) < 2:
+            raise EvaluationError("contexts needs numbers of tokens, each at least 2.")
+
+    def fit_to(self, context_length: int) -> Workload:
+        """Return the same workload with contexts that leave enough of the model's context to decode.
+
+        Raises:
+            EvaluationError: the model's context cannot hold even the decoded tokens.
+        """
+        max_context = context_length - max(self.decode_tokens, self.answer_tokens) - 2
+        if max_context < 2:
+            raise EvaluationError(
+                f"A context of {context_length} tokens is too short to decode {self.decode_tokens};"
+                " lower --decode-tokens."
+            )
+        return replace(self, contexts=tuple(sorted({min(length, max_context) for length in self.contexts})))
+
+    @property
+    def main_context(self) -> int:
+        """The context of ratios without a number in their name."""
+        return min(self.contexts, key=lambda length: abs(length - MAIN_CONTEXT_TOKENS))
+
+
+class Prompts:
+    """Random prompts of ordinary tokens: their content does not change how long they take.
+
+    No prompt begins with the first token of the prompt before, so that no engine finds it in its cache.
+
+    Args:
+        vocabulary: ids below this are drawn.
+        seed: seed of the prompts.
+    """
+
+    def __init__(self, vocabulary: int, seed: int) -> None:
+        self._random = random.Random(seed)
+        self._vocabulary = vocabulary
+        self._made = 0
+
+    @classmethod
+    def of(cls, model: ModelDescription, seed: int) -> Prompts:
+        """Make prompts of the ids before the end-of-text token: byte-pair tokens, no added token."""
+        return cls(model.tokens.end_of_text or model.architecture.vocab_size, seed)
+
+    def draw_prompt(self, length: int) -> list[int]:
+        """Draw the next prompt of a length."""
+        self._made += 1
+        rest = [self._random.randrange(self._vocabulary) for _ in range(length - 1)]
+        return [self._made % self._vocabulary, *rest]
+
+    def draw_key(self) -> int:
+        """Draw one token, as a typed key adds it."""
+        return self._random.randrange(self._vocabulary)
 
 
 @dataclass
-class Measured:
+class EngineSamples:
     """One engine's samples, one per round, by context in tokens.
 
     Attributes:
-        prefill_ms: reading a prompt that nothing is kept of, until the first token is known.
-        decode_tokens_per_s: tokens after the first, by the time from the first to the last.
-        key_to_answer_ms: reading one token more than a kept prompt, until the answer's last token.
-        outside_ms: of the time per decoded token, what was not spent in the runtime; empty where an engine does
-            not say.
+        prefill_ms: time to read a prompt of which nothing is cached, until the first token is known.
+        decode_tokens_per_s: tokens after the first, divided by the time from the first to the last.
+        key_to_answer_ms: time to read one token more than a cached prompt, until the answer's last token.
+        outside_ms: the part of the time per decoded token that was not spent in the runtime; empty if the engine does
+            not report it.
         first_tokens: the first token after each prompt, in order.
     """
 
@@ -48,140 +128,71 @@ class Measured:
 
 @dataclass(frozen=True)
 class Turn:
-    """What every engine is given at one context in one round."""
+    """Prompts that every engine gets at one context in one round.
 
-    warm: list[int]
+    Attributes:
+        context: the prompts' length.
+        warm_up: an untimed prompt.
+        prompt: the prompt whose prefill and decoding are timed.
+        cached: the prompt that is read before a key is typed.
+        key: the token that the key adds to `cached`.
+    """
+
+    context: int
+    warm_up: list[int]
     prompt: list[int]
-    kept: list[int]
+    cached: list[int]
     key: int
 
     @classmethod
     def draw(cls, prompts: Prompts, context: int) -> Turn:
-        """Prompts of this length."""
-        warm = prompts.take(min(context, WARM_TOKENS))
-        return cls(warm, prompts.take(context), prompts.take(context), prompts.key())
+        """Draw the prompts of a turn."""
+        warm_up = prompts.draw_prompt(min(context, WARM_UP_TOKENS))
+        return cls(
+            context, warm_up, prompts.draw_prompt(context), prompts.draw_prompt(context), prompts.draw_key()
+        )
 
 
-def measure(
-    remotes: Sequence[Remote],
+def measure_engines(
+    workers: Sequence[WorkerClient],
     workload: Workload,
     prompts: Prompts,
     *,
     rest: Callable[[float], None] = time.sleep,
-) -> dict[str, Measured]:
-    """Runs all rounds, after one that is not counted. Who begins changes from round to round.
+) -> dict[str, EngineSamples]:
+    """Run all rounds after one that does not count; another engine begins in each round.
 
     Args:
-        remotes: the engines.
-        workload: fitted to the model.
-        prompts: where prompts come from.
-        rest: waits so many seconds.
+        workers: the engines.
+        workload: the workload, fitted to the model.
+        prompts: the source of prompts.
+        rest: waits a number of seconds.
 
     Raises:
-        BenchError: a worker ended.
+        EvaluationError: a worker ended.
     """
-    measured = {remote.name: Measured() for remote in remotes}
+    found = {worker.name: EngineSamples() for worker in workers}
     for number in range(workload.rounds + 1):
-        begin = number % len(remotes)
-        order = [*remotes[begin:], *remotes[:begin]]
-        into = measured if number else {remote.name: Measured() for remote in remotes}
+        first = number % len(workers)
+        order = [*workers[first:], *workers[:first]]
+        samples = found if number else {worker.name: EngineSamples() for worker in workers}
         for context in workload.contexts:
             turn = Turn.draw(prompts, context)
-            for remote in order:
+            for worker in order:
                 rest(REST_S)
-                take_turn(remote, turn, context, workload, into[remote.name])
-    return measured
+                take_turn(worker, turn, workload, samples[worker.name])
+    return found
 
 
-def take_turn(remote: Remote, turn: Turn, context: int, workload: Workload, into: Measured) -> None:
-    """One engine at one context."""
-    remote.generate(turn.warm, 2)
-    cold = remote.generate(turn.prompt, 1 + workload.decode_tokens)
-    answered = remote.key(turn.kept, turn.key, workload.answer_tokens)
-    first, last = cold["ms"][0], cold["ms"][-1]
-    into.prefill_ms[context].append(first)
-    into.decode_tokens_per_s[context].append(1e3 * workload.decode_tokens / (last - first))
-    into.key_to_answer_ms[context].append(answered["ms"][-1])
+def take_turn(worker: WorkerClient, turn: Turn, workload: Workload, samples: EngineSamples) -> None:
+    """Measure one engine at one context and add its samples."""
+    worker.generate(turn.warm_up, 2)
+    cold = worker.generate(turn.prompt, 1 + workload.decode_tokens)
+    answered = worker.answer_key(turn.cached, turn.key, workload.answer_tokens)
+    first_ms, last_ms = cold["ms"][0], cold["ms"][-1]
+    samples.prefill_ms[turn.context].append(first_ms)
+    samples.decode_tokens_per_s[turn.context].append(1e3 * workload.decode_tokens / (last_ms - first_ms))
+    samples.key_to_answer_ms[turn.context].append(answered["ms"][-1])
     if cold["outside_ms"] is not None:
-        into.outside_ms[context].append(cold["outside_ms"])
-    into.first_tokens.append(cold["tokens"][0])
-
-
-MAIN_CONTEXT = 512
-"""Tokens; ratios without a number in their name are taken at this context, or the one nearest to it."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Workload:
-    """Lengths in tokens, and how often each is measured.
-
-    Attributes:
-        contexts: prompt lengths.
-        decode_tokens: tokens decoded after a prompt, over which the rate is taken.
-        answer_tokens: most tokens of the answer to one typed key.
-        rounds: times each engine gets a turn at each context.
-        seed: of the prompts.
-    """
-
-    contexts: tuple[int, ...] = (64, 512, 1024)
-    decode_tokens: int = 64
-    answer_tokens: int = 8
-    rounds: int = 7
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name in ("decode_tokens", "answer_tokens", "rounds"):
-            if getattr(self, name) < 1:
-                raise BenchError(f"{name} is {getattr(self, name)}, but must be at least 1.")
-        if not self.contexts or min(self.contexts) < 2:
-            raise BenchError("contexts needs numbers of tokens, each at least 2.")
-
-    def fitted(self, context_length: int) -> Workload:
-        """The same workload for a model: contexts that leave no room to decode are shortened.
-
-        Raises:
-            BenchError: the model's context cannot hold even the decoded tokens.
-        """
-        most = context_length - max(self.decode_tokens, self.answer_tokens) - 2
-        if most < 2:
-            raise BenchError(
-                f"A context of {context_length} tokens is too short to decode {self.decode_tokens};"
-                " lower --decode-tokens."
-            )
-        return replace(self, contexts=tuple(sorted({min(length, most) for length in self.contexts})))
-
-    @property
-    def main_context(self) -> int:
-        """The context that unnamed ratios are taken at."""
-        return min(self.contexts, key=lambda length: abs(length - MAIN_CONTEXT))
-
-
-class Prompts:
-    """Random prompts of ordinary tokens: what they say does not change how long they take.
-
-    No prompt begins with the token the one before began with, so that no engine finds it in its cache.
-
-    Args:
-        vocabulary: ids below this are drawn.
-        seed: of the prompts.
-    """
-
-    def __init__(self, vocabulary: int, seed: int) -> None:
-        self._random = random.Random(seed)
-        self._vocabulary = vocabulary
-        self._made = 0
-
-    @classmethod
-    def of(cls, model: ModelDescription, seed: int) -> Prompts:
-        """Prompts of the ids before the end-of-text token: the byte-pair vocabulary, no added token."""
-        return cls(model.tokens.end_of_text or model.architecture.vocab_size, seed)
-
-    def take(self, length: int) -> list[int]:
-        """The next prompt, of this many tokens."""
-        self._made += 1
-        rest = [self._random.randrange(self._vocabulary) for _ in range(length - 1)]
-        return [self._made % self._vocabulary, *rest]
-
-    def key(self) -> int:
-        """One token, as a typed key brings it."""
-        return self._random.randrange(self._vocabulary)
+        samples.outside_ms[turn.context].append(cold["outside_ms"])
+    samples.first_tokens.append(cold["tokens"][0])

@@ -1,7 +1,7 @@
-"""An engine that is told what to say and works as hard as if it had found it out.
+"""Engine that writes a given text at the full cost of generating it.
 
-Random weights of a given shape are as fast as trained ones but say nonsense, of which nobody types a word. So
-their answers are dictated: what a trained model shows at that key. Every logit is computed all the same.
+Random weights of a shape are as fast as trained ones but write nonsense, of which nobody types a word. So their answers
+follow a script: what a trained model shows at that key. Every logit is computed all the same.
 """
 
 from __future__ import annotations
@@ -22,38 +22,38 @@ if TYPE_CHECKING:
     from cg2ls.models.folder.description import ModelDescription
 
 UNLIKELY = -100.0
-"""Log-probability of every token that is not dictated."""
+"""Log-probability of every token that is not in the script."""
 
 
-class Dictation:
-    """A prior that is sure of every token.
+class ScriptedPrior:
+    """Prior that puts all probability on the next token of a script.
 
     Args:
-        tokens: the answer, the token that ends it included.
+        tokens: the answer, including the token that ends it.
     """
 
     def __init__(self, tokens: Sequence[int]) -> None:
         self._tokens = tokens
 
     def mix(self, generated: Sequence[int], logits: NDArray[np.float32]) -> NDArray[np.float32]:
-        """All of the probability on the next dictated token."""
+        """Put all probability on the next token of the script."""
         scores = np.full_like(logits, UNLIKELY)
         scores[self._tokens[min(len(generated), len(self._tokens) - 1)]] = 0.0
         return scores
 
     def draft(self, generated: Sequence[int], most: int) -> Sequence[int]:  # noqa: ARG002 - as Prior has it
-        """Nothing: what is dictated must not be known beforehand."""
+        """Draft nothing: the script must not be known beforehand."""
         return ()
 
 
-class DictatedEngine:
-    """An engine whose answers are dictated.
+class ScriptedEngine:
+    """Engine whose answers follow a script.
 
     Args:
-        engine: does the work.
+        engine: the engine that computes.
 
     Attributes:
-        script: what the next answers say behind the bytes that they must begin with.
+        script: text of the next answers, after the bytes that they must begin with.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -62,12 +62,12 @@ class DictatedEngine:
 
     @property
     def model(self) -> ModelDescription:
-        """What the open model is."""
+        """Description of the open model."""
         return self._engine.model
 
     @property
     def tokenizer(self) -> CodeTokenizer:
-        """Its tokenizer."""
+        """Tokenizer of the model."""
         return self._engine.tokenizer
 
     @property
@@ -77,11 +77,11 @@ class DictatedEngine:
 
     @property
     def last(self) -> Timing:
-        """What the last request cost."""
+        """Cost of the last request."""
         return self._engine.last
 
     def complete(self, request: Request, stop: Callable[[], bool]) -> Iterator[Step]:
-        """Generates the script, one step at a time."""
+        """Generate the script, one step at a time."""
         text = request.forced.decode("utf-8", errors="replace") + self.script
         tokens = [*self.tokenizer.encode(text), self.tokenizer.special.end_of_text]
-        return self._engine.complete(replace(request, prior=Dictation(tokens)), stop)
+        return self._engine.complete(replace(request, prior=ScriptedPrior(tokens)), stop)

@@ -1,4 +1,4 @@
-"""An editor without a window: it asks for a completion at a place, as the server does, and times the answer."""
+"""Editor without a window: it asks for a completion at a place, as the server does, and times the answer."""
 
 from __future__ import annotations
 
@@ -19,54 +19,54 @@ if TYPE_CHECKING:
     from cg2ls.engine import Request, Step
     from cg2ls.engine.request import Timing
     from cg2ls.evaluation.simulation.replay_retrieval import ReplayContexts, ReplayMemory
-    from cg2ls.evaluation.simulation.sources import Source
+    from cg2ls.evaluation.simulation.sources import SourceFile
     from cg2ls.models.codegen2.tokenizer import CodeTokenizer
     from cg2ls.models.folder.description import Infill, ModelDescription
 
-OPEN_DOCUMENTS = 8
-"""Documents an editor keeps open; the one looked at longest ago is closed."""
+MAX_OPEN_DOCUMENTS = 8
+"""Documents an editor keeps open; the least recently used one is closed."""
 
 
 @dataclass(frozen=True)
-class Answer:
-    """One answer.
+class TimedAnswer:
+    """One answer and its time.
 
     Attributes:
-        text: to show; "" for nothing.
-        replace_length: characters right of the cursor that it takes the place of.
-        began: when it was asked for, on `perf_counter`'s clock, in seconds.
-        line_ms: from the request to the answer.
+        text: text to show; "" for nothing.
+        replace_length: characters after the cursor that the text replaces.
+        began: time of the request on `perf_counter`'s clock, in seconds.
+        line_ms: time from the request to the answer.
         cost: what the engine did for it; None if it was not asked.
-        reason: why it is what it is.
-        changed_by: names of the rules that changed what the model wrote, or of the one that silenced it.
+        reason: why the answer is as it is.
+        changed_by: names of the rules that changed the model's text, or of the one that suppressed it.
     """
 
     text: str
     replace_length: int
     began: float
     line_ms: float
-    cost: Cost | None = None
+    cost: RequestCost | None = None
     reason: Reason = "shown"
     changed_by: tuple[str, ...] = ()
 
     @property
     def first_ms(self) -> float:
-        """From the request to the first token with something new in it, or to an answer without any."""
+        """Time from the request to the first token with new text, or to an answer without any."""
         if self.cost is None or self.cost.first_at is None:
             return self.line_ms
         return 1e3 * (self.cost.first_at - self.began)
 
 
-class Editor:
-    """Asks for completions in documents and keeps what belongs to each, until it is closed.
+class HeadlessEditor:
+    """Asks for completions in documents and keeps the session of each until it is closed.
 
     Args:
         engine: the open model.
-        options: how completion is set.
+        options: completion options.
         context_length: tokens of the model's context to use; None for all.
         infill: how to ask the model to fill in, if other than its description says.
-        memories: what the repositories say; None for a model that is alone.
-        contexts: what their files say in front of the prompt; None for nothing.
+        memories: memory of the repositories; None for the model alone.
+        contexts: text of other files before the prompt; None for nothing.
     """
 
     def __init__(
@@ -79,70 +79,72 @@ class Editor:
         memories: ReplayMemory | None = None,
         contexts: ReplayContexts | None = None,
     ) -> None:
-        self._watched = WatchedEngine(engine, context_length=context_length, infill=infill)
+        self._observed = ObservedEngine(engine, context_length=context_length, infill=infill)
         self._memories = memories
         self._contexts = contexts
         self._options = options or CompletionOptions()
         self._sessions: OrderedDict[str, DocumentSession] = OrderedDict()
 
-    def ask(self, source: Source, text: str, offset: int) -> Answer:
-        """The answer at a place of a document."""
+    def ask(self, source: SourceFile, text: str, offset: int) -> TimedAnswer:
+        """Return the answer at a place of a document."""
         session = self._session(source)
         began = perf_counter()
         found = session.complete(text, offset)
         if found.faults:  # a measurement of less than was asked for is none
             raise found.faults[0].error
         line_ms = 1e3 * (perf_counter() - began)
-        cost = self._watched.take_cost()
+        cost = self._observed.take_cost()
         replace_length = found.replace_end_offset - offset
-        return Answer(found.text, replace_length, began, line_ms, cost, found.reason, self._changed_by(found))
+        return TimedAnswer(
+            found.text, replace_length, began, line_ms, cost, found.reason, self._changed_by(found)
+        )
 
     @staticmethod
     def _changed_by(found: Completion) -> tuple[str, ...]:
         return (found.suppression.name,) if found.suppression else found.rules
 
-    def close(self, source: Source) -> None:
-        """Forgets a document."""
+    def close(self, source: SourceFile) -> None:
+        """Close a document."""
         self._sessions.pop(source.name, None)
 
-    def _prior_of(self, source: Source) -> PriorOf | None:
+    def _prior_of(self, source: SourceFile) -> PriorOf | None:
         memories = self._memories
         return (lambda text, offset: memories.prior(source, text, offset)) if memories else None
 
-    def _session(self, source: Source) -> DocumentSession:
+    def _session(self, source: SourceFile) -> DocumentSession:
         session = self._sessions.pop(source.name, None)
         contexts = self._contexts
         session = session or DocumentSession(
-            self._watched,
+            self._observed,
             source.language,
             self._options,
             self._prior_of(source),
             contexts.of(source) if contexts else None,
         )
         self._sessions[source.name] = session
-        if len(self._sessions) > OPEN_DOCUMENTS:
+        if len(self._sessions) > MAX_OPEN_DOCUMENTS:
             self._sessions.popitem(last=False)
         return session
 
 
 class TimedEngine(CompletionEngine, Protocol):
-    """An engine that tells what its last request cost."""
+    """Engine that reports what its last request cost."""
 
     @property
     def last(self) -> Timing:
-        """What the last request cost."""
+        """Cost of the last request."""
 
 
 @dataclass
-class Cost:
-    """What the engine did for one completion.
+class RequestCost:
+    """Work of the engine for one completion.
 
     Attributes:
-        prompt: token ids it was given.
-        reread_tokens: how many of them it had to read, which is at least the last one.
+        prompt: token ids of the prompt.
+        reread_tokens: prompt tokens that it had to read, at least the last one.
         generated: tokens generated.
-        first_at: when it had the first token with something new in it, on `perf_counter`'s clock, in
-            seconds; None if there was none. Tokens that only repeat the typed half of a word say nothing new.
+        first_at: time of the first token with new text on `perf_counter`'s clock, in seconds; None without such a
+            token. Tokens that only repeat the typed half of a word are not new text.
     """
 
     prompt: list[int] = field(default_factory=list)
@@ -151,16 +153,16 @@ class Cost:
     first_at: float | None = None
 
 
-class WatchedEngine:
-    """An engine that notes what its last request cost.
+class ObservedEngine:
+    """Engine that notes what its last request cost.
 
     Args:
-        engine: the real one.
-        context_length: tokens of prompt and answer to use; None for all that the model has.
+        engine: the real engine.
+        context_length: tokens of prompt and answer to use; None for all of the model's.
         infill: how to ask it to fill in, if other than its description says.
 
     Attributes:
-        cost: of the last request; None once it was taken, or where the engine was not asked.
+        cost: cost of the last request; None after it was taken, or if the engine was not asked.
     """
 
     def __init__(
@@ -169,16 +171,16 @@ class WatchedEngine:
         self._engine = engine
         self._model = replace(engine.model, infill=infill or engine.model.infill)
         self._context_length = min(context_length or engine.context_length, engine.context_length)
-        self.cost: Cost | None = None
+        self.cost: RequestCost | None = None
 
     @property
     def model(self) -> ModelDescription:
-        """What the open model is."""
+        """Description of the open model."""
         return self._model
 
     @property
     def tokenizer(self) -> CodeTokenizer:
-        """Its tokenizer."""
+        """Tokenizer of the model."""
         return self._engine.tokenizer
 
     @property
@@ -187,23 +189,23 @@ class WatchedEngine:
         return self._context_length
 
     def complete(self, request: Request, stop: Callable[[], bool]) -> Iterator[Step]:
-        """Generates an answer to the prompt, one step at a time."""
-        return self._watched(request, stop)
+        """Generate an answer to the prompt, one step at a time."""
+        return self._observe(request, stop)
 
-    def take_cost(self) -> Cost | None:
-        """The last request's cost, once."""
+    def take_cost(self) -> RequestCost | None:
+        """Return the last request's cost, once."""
         cost, self.cost = self.cost, None
         return cost
 
-    def _watched(self, request: Request, stop: Callable[[], bool]) -> Generator[Step, None, None]:
-        cost = self.cost = Cost(list(request.prompt))
-        spoken = 0
+    def _observe(self, request: Request, stop: Callable[[], bool]) -> Generator[Step, None, None]:
+        cost = self.cost = RequestCost(list(request.prompt))
+        generated_bytes = 0
         try:
             with closing(_steps(self._engine, request, stop)) as steps:
                 for step in steps:
                     cost.generated += 1
-                    spoken += len(step.data)
-                    if cost.first_at is None and spoken > len(request.forced):
+                    generated_bytes += len(step.data)
+                    if cost.first_at is None and generated_bytes > len(request.forced):
                         cost.first_at = perf_counter()
                     yield step
         finally:

@@ -1,8 +1,8 @@
-r"""One passage of a file while somebody writes it, key by key, in an editor that helps.
+"""One passage of a file while somebody writes it, key by key, in an editor that helps.
 
 The editor closes brackets and quotes at once, types over what it closed, indents new lines and splits a line
-between brackets in three. What is on the screen is therefore not only the text up to the cursor: `left` of it
-stands what was typed, `right` of it what the editor wrote ahead.
+between brackets in three. So the screen shows more than the typed text: `left` of the cursor is the typed text,
+`right` of it is text that the editor inserted ahead.
 """
 
 from __future__ import annotations
@@ -11,27 +11,27 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Stroke = Literal["type", "over", "enter", "indent", "dedent", "move", "delete", "slip", "backspace"]
-"""What a key does: a character; typing over a closer that stands there; Enter; a step of indentation more or
-less; going down to a closer below; deleting what the editor should not have written; a wrong character, and
-taking it back."""
+"""What a key does. `type` types a character, `over` types over an inserted closer, `enter` starts a line. `indent` and
+`dedent` change the indentation by one step, `move` goes down to a closer below. `delete` removes text that the editor
+should not have inserted, `slip` types a wrong character, and `backspace` takes it back."""
 
-DEDENTING = ("return", "raise", "pass", "break", "continue")
+DEDENTING_STATEMENTS = ("return", "raise", "pass", "break", "continue")
 """Statements after which an editor begins the next line one step further left."""
 
 
 @dataclass(frozen=True)
-class Ahead:
-    """Text the editor wrote right of the cursor: a closer, or a line break in front of one.
+class AutoInserted:
+    """Text that the editor inserted after the cursor: a closer, or a line break before one.
 
     Attributes:
-        text: what stands there.
+        text: the inserted text.
         at: the closer's offset in the target; None if the target never closes what was opened.
-        breaks: whether this is the line break, and the closer follows.
+        is_line_break: whether this is the line break, and the closer follows.
     """
 
     text: str
     at: int | None
-    breaks: bool = False
+    is_line_break: bool = False
 
 
 @dataclass
@@ -39,117 +39,117 @@ class Passage:
     r"""A passage that is being written.
 
     Attributes:
-        target: what it will be. Begins with the `\n` of the Enter that begins it.
-        above: the line it is begun behind.
+        target: the finished passage. It begins with the `\n` of the Enter that begins it.
+        line_above: the line before the passage.
         unit: one step of indentation.
-        comment: what begins a comment.
-        done: characters of the target that stand left of the cursor.
+        comment: the start of a comment.
+        done: characters of the target before the cursor.
         indent: indentation of the cursor's line that is not, or not yet, the target's.
-        slip: a wrong character that stands left of the cursor.
-        ahead: what the editor wrote right of the cursor, the nearest first.
+        slip: a wrong character before the cursor.
+        ahead: what the editor inserted after the cursor, the nearest first.
     """
 
     target: str
-    above: str = ""
+    line_above: str = ""
     unit: str = "    "
     comment: str = "#"
     done: int = 0
     indent: str = ""
     slip: str = ""
-    ahead: list[Ahead] = field(default_factory=list)
+    ahead: list[AutoInserted] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         if not self.target.startswith("\n") or self.target.endswith("\n"):
             raise ValueError("a passage begins with a line end and does not end with one")
-        self.pairs = closed_at(self.target, self.comment)
+        self.pairs = find_closers(self.target, self.comment)
 
     @property
     def left(self) -> str:
-        """What stands left of the cursor."""
+        """Text of the passage before the cursor."""
         return self.target[: self.done] + self.indent + self.slip
 
     @property
     def right(self) -> str:
-        """What the editor wrote right of the cursor."""
+        """Text that the editor inserted after the cursor."""
         return "".join(entry.text for entry in self.ahead)
 
     @property
     def line_before(self) -> str:
         """The cursor's line up to the cursor."""
-        return (self.above + self.left).rpartition("\n")[2]
+        return (self.line_above + self.left).rpartition("\n")[2]
 
     @property
     def finished(self) -> bool:
-        """Whether the passage is what it was to be."""
+        """Whether the passage equals its target."""
         return self.done == len(self.target) and not (self.indent or self.slip or self.ahead)
 
-    def step(self) -> Stroke:
-        """Presses the next key towards the target."""
-        stroke = self._stroke()
-        self._settle()
+    def press_next_key(self) -> Stroke:
+        """Press the next key towards the target."""
+        stroke = self._press_key()
+        self._count_indent()
         return stroke
 
-    def slip_with(self, char: str) -> Stroke:
-        """Presses a wrong key; the next step takes it back."""
+    def press_wrong_key(self, char: str) -> Stroke:
+        """Press a wrong key; the next key takes it back."""
         self.slip = char
         return "slip"
 
     def advance(self, offset: int) -> None:
-        """Writes until so much of the target stands left of the cursor."""
+        """Write until this many characters of the target are before the cursor."""
         while self.done < offset:
-            self.step()
+            self.press_next_key()
 
-    def fits(self, text: str, replace_length: int) -> bool:
-        """Whether inserting a text leaves the beginning of the target left of the cursor.
+    def accepts(self, text: str, replace_length: int) -> bool:
+        """Tell whether inserting a text leaves the beginning of the target before the cursor.
 
         Args:
-            text: to be inserted at the cursor.
-            replace_length: characters right of the cursor that it takes the place of.
+            text: text to be inserted at the cursor.
+            replace_length: characters after the cursor that the text replaces.
         """
         reached = self.left + text
         return self.target.startswith(reached) and replace_length == sum(
-            len(entry.text) for entry in self._passed(len(reached))
+            len(entry.text) for entry in self._find_passed(len(reached))
         )
 
     def insert(self, text: str, replace_length: int) -> None:
-        """Inserts a text that fits."""
+        """Insert a text that `accepts` allows."""
         reached = len(self.left) + len(text)
-        assert self.fits(text, replace_length)
-        del self.ahead[: len(self._passed(reached))]
+        assert self.accepts(text, replace_length)
+        del self.ahead[: len(self._find_passed(reached))]
         self.done, self.indent = reached, ""
-        self._settle()
+        self._count_indent()
 
-    def _passed(self, reached: int) -> list[Ahead]:
+    def _find_passed(self, reached: int) -> list[AutoInserted]:
         return [entry for entry in self.ahead if entry.at is not None and entry.at < reached]
 
-    def _stroke(self) -> Stroke:
+    def _press_key(self) -> Stroke:
         if self.slip:
             self.slip = ""
             return "backspace"
-        if self._begins_line and self.indent != (wanted := self._wanted()):
+        if self._begins_line and self.indent != (wanted := self._target_indent()):
             return self._reindent(wanted)
-        if self.ahead and (stroke := self._meets(self.ahead[0])):
+        if self.ahead and (stroke := self._handle_inserted(self.ahead[0])):
             return stroke
         char = self.target[self.done]
         if char == "\n":
             return self._enter()
         in_string = self.ahead and self.ahead[0].text in QUOTES
         if self.done in self.pairs and not in_string:
-            self.ahead.insert(0, Ahead(PARTNERS[char], self.pairs[self.done]))
+            self.ahead.insert(0, AutoInserted(CLOSERS[char], self.pairs[self.done]))
         self.done += 1
         return "type"
 
     @property
     def _begins_line(self) -> bool:
-        """Whether a line that has something on it is to be begun."""
+        """Whether the next character of the target begins a line that is not blank."""
         return 0 < self.done < len(self.target) and (
             self.target[self.done - 1] == "\n" != self.target[self.done]
         )
 
-    def _meets(self, entry: Ahead) -> Stroke | None:
-        """What to do about the text right of the cursor, if it is time to do anything."""
-        over = entry.breaks and not self.indent and self._stands_next(entry)
-        wrong = entry.at is None or (entry.breaks and self.done == entry.at)
+    def _handle_inserted(self, entry: AutoInserted) -> Stroke | None:
+        """Press a key for the inserted text after the cursor; None if it is not time for one."""
+        over = entry.is_line_break and not self.indent and self._is_next(entry)
+        wrong = entry.at is None or (entry.is_line_break and self.done == entry.at)
         if not (over or wrong or self.done == entry.at):
             return None
         del self.ahead[0]
@@ -158,34 +158,34 @@ class Passage:
         self.done += len(entry.text)
         return "move" if over else "over"
 
-    def _stands_next(self, entry: Ahead) -> bool:
+    def _is_next(self, entry: AutoInserted) -> bool:
         return self.target.startswith(entry.text, self.done) and self.done + len(entry.text) == entry.at
 
     def _enter(self) -> Stroke:
         line = self.line_before
-        deep = line[: len(line) - len(line.lstrip())]
+        indent_of_line = line[: len(line) - len(line.lstrip())]
         closer = self.ahead[0] if self.ahead else None
         if (
             closer
-            and not closer.breaks
+            and not closer.is_line_break
             and line
-            and PARTNERS.get(line[-1]) == closer.text
+            and CLOSERS.get(line[-1]) == closer.text
             and line[-1] in "([{"
         ):
-            self.ahead.insert(0, Ahead("\n" + deep, closer.at, breaks=True))
+            self.ahead.insert(0, AutoInserted("\n" + indent_of_line, closer.at, is_line_break=True))
         self.done += 1
-        self.indent = self._indent_after(line.strip(), deep)
+        self.indent = self._indent_after(line.strip(), indent_of_line)
         return "enter"
 
-    def _indent_after(self, line: str, deep: str) -> str:
-        """What the editor indents the line after this one with."""
+    def _indent_after(self, line: str, indent_of_line: str) -> str:
+        """Return the editor's indentation of the line after this one."""
         if line.endswith((":", "(", "[", "{")):
-            return deep + self.unit
-        dedents = line.split(" ", 1)[0].split("(", 1)[0] in DEDENTING
-        return deep.removesuffix(self.unit) if dedents else deep
+            return indent_of_line + self.unit
+        dedents = line.split(" ", 1)[0].split("(", 1)[0] in DEDENTING_STATEMENTS
+        return indent_of_line.removesuffix(self.unit) if dedents else indent_of_line
 
-    def _wanted(self) -> str:
-        """Indentation of the target's line that begins where the cursor is."""
+    def _target_indent(self) -> str:
+        """Return the indentation of the target's line that begins at the cursor."""
         end = self.done
         while end < len(self.target) and self.target[end] in " \t":
             end += 1
@@ -198,30 +198,30 @@ class Passage:
         self.indent = self.indent[: -len(self.unit)]
         return "dedent"
 
-    def _settle(self) -> None:
-        """Counts indentation as written once it is the target's; on a blank line it waits for what follows."""
-        if self._begins_line and self.indent == (wanted := self._wanted()):
+    def _count_indent(self) -> None:
+        """Count indentation as written once it equals the target's; on a blank line it waits for what follows."""
+        if self._begins_line and self.indent == (wanted := self._target_indent()):
             self.done += len(wanted)
             self.indent = ""
 
 
-PARTNERS = {"(": ")", "[": "]", "{": "}", '"': '"', "'": "'"}
-"""What an editor writes behind what is typed."""
+CLOSERS = {"(": ")", "[": "]", "{": "}", '"': '"', "'": "'"}
+"""What an editor inserts after a typed bracket or quote."""
 
 QUOTES = "\"'"
-PREFIXES = frozenset("rRbBuUfF")
-"""Letters that a string may begin with, so that a quote behind them opens it."""
+STRING_PREFIX_CHARS = frozenset("rRbBuUfF")
+"""Letters that a string may begin with, so that a quote after them opens it."""
 
 
-def closed_at(code: str, comment: str = "#") -> dict[int, int | None]:
-    """Offset of what closes each bracket and quote that an editor closes at once.
+def find_closers(code: str, comment: str = "#") -> dict[int, int | None]:
+    """Return the offset of the closer of each bracket and quote that an editor closes at once.
 
-    Brackets are closed everywhere, quotes neither in comments, strings and words nor where three stand in a
-    row: so does Visual Studio Code.
+    Brackets are closed everywhere. Quotes are not closed in comments, strings and words, nor where three are in a row:
+    Visual Studio Code does the same.
 
     Args:
         code: some lines.
-        comment: what begins a comment.
+        comment: the start of a comment.
 
     Returns:
         Offsets by offset; None for what the code never closes, such as a bracket in a string.
@@ -287,16 +287,16 @@ class _Scan:
             self.found[self.position] = None
 
     def _may_open(self) -> bool:
-        """Whether a quote here follows no word, or one that is a string's prefix."""
+        """Tell whether a quote here follows no word, or one that is the prefix of a string."""
         start = self.position
         while start and (self.code[start - 1].isalnum() or self.code[start - 1] == "_"):
             start -= 1
         word = self.code[start : self.position]
-        return len(word) <= 2 and set(word) <= PREFIXES
+        return len(word) <= 2 and set(word) <= STRING_PREFIX_CHARS
 
     def _bracket(self, char: str) -> None:
-        if char in PARTNERS and char not in QUOTES:
+        if char in CLOSERS and char not in QUOTES:
             self.found[self.position] = None
             self.brackets.append(self.position)
-        elif len(self.brackets) > self.floor and PARTNERS[self.code[self.brackets[-1]]] == char:
+        elif len(self.brackets) > self.floor and CLOSERS[self.code[self.brackets[-1]]] == char:
             self.found[self.brackets.pop()] = self.position

@@ -1,7 +1,7 @@
-"""Repository memory for a replay: each repository its own, and nothing that would give the answer away.
+"""Repository memory and context of a replay: each repository has its own, and nothing gives the answer away.
 
-The document's file on disk never counts, only what stands in the replayed buffer. Files that hold the same text
-as another one of their repository are left out altogether.
+A document's file on disk never counts, only the text of the replayed buffer. Files that have the same text as another
+file of their repository are left out.
 """
 
 from __future__ import annotations
@@ -20,30 +20,30 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cg2ls.completion.session import ContextOf
-    from cg2ls.evaluation.simulation.sources import Source
+    from cg2ls.evaluation.simulation.sources import SourceFile
     from cg2ls.models.codegen2.tokenizer import CodeTokenizer
     from cg2ls.retrieval.memory.mixture import Mixture
     from cg2ls.retrieval.memory.prior import MemoryPrior
 
 Scope = Literal["on", "off", "file"]
-"""The whole repository; nothing; what stands in the document itself."""
+"""The whole repository, nothing, or the text of the document itself."""
 
 
 class ReplayMemory:
-    """The memories of all replayed repositories, built when first asked for, in a folder that is removed.
+    """Memories of all replayed repositories, built at first use, in a folder that is removed.
 
     Args:
-        paths: that the sources were found under.
-        sources: all of them.
-        tokenizer: the model's.
+        paths: paths under which the sources were found.
+        sources: all sources.
+        tokenizer: the model's tokenizer.
         scope: what is remembered.
-        mixture: how to weigh what is found; None for the weights of the package.
+        mixture: weights of the votes; None for the shipped ones.
     """
 
     def __init__(
         self,
         paths: Sequence[Path],
-        sources: Sequence[Source],
+        sources: Sequence[SourceFile],
         tokenizer: CodeTokenizer,
         scope: Scope,
         mixture: Mixture | None = None,
@@ -56,8 +56,8 @@ class ReplayMemory:
         self._folder = tempfile.TemporaryDirectory(prefix="cg2ls-replay-")
         self._opened: dict[tuple[str, str], Memory] = {}
 
-    def prior(self, source: Source, text: str, offset: int) -> MemoryPrior | None:
-        """What memory knows at a place of a document."""
+    def prior(self, source: SourceFile, text: str, offset: int) -> MemoryPrior | None:
+        """Return what memory knows at a place of a document."""
         if self._scope == "off":
             return None
         key = source.repository, source.language
@@ -67,12 +67,12 @@ class ReplayMemory:
         return memory.prior(source.path, text, offset)
 
     def open_all(self) -> None:
-        """Builds what would be built when first asked for, as a server does before anyone types."""
+        """Build all memories, as a server does before anyone types."""
         for source in {(source.repository, source.language): source for source in self._sources}.values():
             self.prior(source, "", 0)
 
     def close(self) -> None:
-        """Removes the indexes."""
+        """Remove the indexes."""
         self._folder.cleanup()
 
     def _open(self, repository: str, language: str) -> Memory:
@@ -86,32 +86,32 @@ class ReplayMemory:
         return memory
 
     def _copies(self, repository: str) -> tuple[str, ...]:
-        """Patterns for the files whose text another file has too."""
+        """Return patterns for the files whose text another file has, too."""
         here = [source for source in self._sources if source.repository == repository]
         times = Counter(source.text for source in here)
         return tuple(_exactly(source.path) for source in here if times[source.text] > 1)
 
 
 def _exactly(path: str) -> str:
-    """A pattern of .gitignore for one file."""
+    """Return a pattern of .gitignore for one file."""
     return "/" + "".join(f"\\{char}" if char in "*?[]!#\\ " else char for char in path)
 
 
 class ReplayContexts:
-    """The contexts of all replayed repositories.
+    """Contexts of all replayed repositories.
 
     Args:
         sources: all files.
-        tokenizer: the model's.
+        tokenizer: the model's tokenizer.
     """
 
-    def __init__(self, sources: Sequence[Source], tokenizer: CodeTokenizer) -> None:
+    def __init__(self, sources: Sequence[SourceFile], tokenizer: CodeTokenizer) -> None:
         self._sources = sources
         self._tokenizer = tokenizer
         self._made: dict[tuple[str, str], Context] = {}
 
-    def of(self, source: Source) -> ContextOf:
-        """What a document's session asks."""
+    def of(self, source: SourceFile) -> ContextOf:
+        """Return the function that a document's session asks for context."""
         key = source.repository, source.language
         if key not in self._made:
             here = [each for each in self._sources if (each.repository, each.language) == key]

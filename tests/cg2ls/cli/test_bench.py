@@ -21,7 +21,9 @@ def _without_rests(monkeypatch):
 
 @pytest.fixture
 def _without_a_server(monkeypatch):
-    monkeypatch.setattr(server_process, "measure_start", lambda folder: server_process.Start(800.0, 170.0))
+    monkeypatch.setattr(
+        server_process, "measure_start", lambda folder: server_process.ServerStart(800.0, 170.0)
+    )
 
 
 def test_json_has_our_speed_start_and_memory(tiny_model, capsys):
@@ -52,8 +54,10 @@ def test_a_rival_takes_turns_with_us(tiny_model, tmp_path, capsys, monkeypatch):
     """The rival is our own engine, so that no exporter is needed: the same weights choose the same tokens."""
     twin = [sys.executable, "-m", "cg2ls.evaluation.runtimes.cg2ls_worker", str(tiny_model), "--threads", "1"]
     monkeypatch.setitem(other_runtimes.NEEDS, "optimum", ("json",))
-    monkeypatch.setattr(other_runtimes, "prepare", lambda name, python, folder, room: tmp_path)
-    monkeypatch.setattr(other_runtimes, "start", lambda name, *_: other_runtimes.Remote(name, twin))
+    monkeypatch.setattr(other_runtimes, "prepare_model", lambda name, python, folder, room: tmp_path)
+    monkeypatch.setattr(
+        other_runtimes, "start_worker", lambda name, *_: other_runtimes.WorkerClient(name, twin)
+    )
     assert main(["bench", "--model", str(tiny_model), "--json", "--against", "optimum", *SMALL]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["engines"]["optimum"]["same_first_token"] == 1

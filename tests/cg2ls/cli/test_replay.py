@@ -13,7 +13,7 @@ import pytest
 
 import cg2ls
 from cg2ls.cli.main import main
-from cg2ls.evaluation.chaos.sandbox import Surroundings
+from cg2ls.evaluation.chaos.sandbox import Sandbox
 from cg2ls.evaluation.runtimes import other_runtimes, trace_race
 
 SOURCES = str(Path(cg2ls.__file__).parent / "engine")
@@ -85,7 +85,7 @@ def test_two_runs_are_compared_place_by_place(tiny_model, tmp_path, capsys):
     reports[0].write_text(json.dumps(other))
     done = subprocess.run([sys.executable, tool, *reports], capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert "not the same places" in done.stderr
+    assert "does not have the same places" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -115,10 +115,10 @@ def test_rules_are_listed(tiny_model, capsys):
 
 def test_a_soak_says_what_it_saw_and_fails_if_it_must(tiny_model, capsys, monkeypatch):
     arguments = ["replay", SOURCES, "--model", str(tiny_model), "--soak", "240", *SMALL]
-    monkeypatch.setattr("cg2ls.evaluation.latency.typing.LATENCY_BOUND", 1000)
+    monkeypatch.setattr("cg2ls.evaluation.latency.typing.MAX_LATENCY_RATIO", 1000)
     assert main([*arguments, "--json"]) == 0
     assert len(json.loads(capsys.readouterr().out)["soak"]["resident_mb"]) == 4
-    monkeypatch.setattr("cg2ls.evaluation.latency.typing.MEMORY_BOUND", 0)
+    monkeypatch.setattr("cg2ls.evaluation.latency.typing.MAX_MEMORY_RATIO", 0)
     assert main(arguments) == 1
     out, err = capsys.readouterr()
     assert "4th / 2nd" in out
@@ -130,8 +130,10 @@ def test_a_race_against_a_rival(tiny_model, tmp_path, capsys, monkeypatch):
     twin = [sys.executable, "-m", "cg2ls.evaluation.runtimes.cg2ls_worker", str(tiny_model), "--threads", "1"]
     monkeypatch.setattr(trace_race, "REST_S", 0)
     monkeypatch.setitem(other_runtimes.NEEDS, "optimum", ("json",))
-    monkeypatch.setattr(other_runtimes, "prepare", lambda name, python, folder, room: tmp_path)
-    monkeypatch.setattr(other_runtimes, "start", lambda name, *_: other_runtimes.Remote(name, twin))
+    monkeypatch.setattr(other_runtimes, "prepare_model", lambda name, python, folder, room: tmp_path)
+    monkeypatch.setattr(
+        other_runtimes, "start_worker", lambda name, *_: other_runtimes.WorkerClient(name, twin)
+    )
     monkeypatch.setattr(
         other_runtimes, "make_reference_model", lambda folder: shutil.copytree(tiny_model, folder)
     )
@@ -154,7 +156,7 @@ def fake(monkeypatch):
 
     def stand(fault: str) -> None:
         command = [sys.executable, str(FAKE), fault, "60"]
-        monkeypatch.setattr(Surroundings, "command", lambda _: command)
+        monkeypatch.setattr(Sandbox, "command", lambda _: command)
         monkeypatch.setattr("cg2ls.evaluation.chaos.conversation.PATIENCE_S", 5.0)
 
     return stand

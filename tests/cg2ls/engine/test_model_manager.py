@@ -200,20 +200,20 @@ MEASURED = """
 import os, sys
 from pathlib import Path
 from types import SimpleNamespace
-from cg2ls.evaluation.latency.server_process import resident_mb
+from cg2ls.machine import read_resident_mb
 from cg2ls.engine import Engine, EngineOptions, Request
 
 engine = Engine.open(Path(sys.argv[1]), threads=1, options=EngineOptions(contexts=2))
 def used():
     for first in (1, 2):
         list(engine.complete(Request(prompt=[first] * (engine.context_length - 2), max_tokens=1)))
-    return resident_mb(os.getpid())
+    return read_resident_mb(os.getpid())
 used()
 engine.unload()
-low = resident_mb(os.getpid())
+low = read_resident_mb(os.getpid())
 high = used()
 engine.unload()
-print(low, high, resident_mb(os.getpid()))
+print(low, high, read_resident_mb(os.getpid()))
 """
 
 

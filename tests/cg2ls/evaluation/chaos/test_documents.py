@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cg2ls.evaluation.chaos.documents import OPEN_DOCUMENTS, Mirror, Open, misfit
+from cg2ls.evaluation.chaos.documents import OPEN_DOCUMENTS, OpenDocument, OpenDocuments, describe_misfit
 
 TEXTS = st.text(st.sampled_from("a\n🦉é"), max_size=12)
 
@@ -19,29 +19,29 @@ def offset(text: str, position: dict[str, int]) -> int:
 
 @given(TEXTS, TEXTS)
 def test_a_change_makes_the_new_text_of_the_old(old, new):
-    document = Open("file:///a.py", "python", old)
-    change = document.edited(new)
+    document = OpenDocument("file:///a.py", "python", old)
+    change = document.replace_text(new)
     start, end = (offset(old, change["range"][name]) for name in ("start", "end"))
     assert old[:start] + change["text"] + old[end:] == new == document.text
 
 
 def test_every_change_has_the_next_version():
-    document = Open("file:///a.py", "python", "a")
-    versions = [document.change({"text": "b"})["textDocument"]["version"] for _ in range(2)]
+    document = OpenDocument("file:///a.py", "python", "a")
+    versions = [document.make_change({"text": "b"})["textDocument"]["version"] for _ in range(2)]
     assert versions == [2, 3]
 
 
 def test_the_document_typed_in_longest_ago_is_the_one_to_close():
-    mirror = Mirror()
+    documents = OpenDocuments()
     for number in range(OPEN_DOCUMENTS):
-        mirror.open(Open(f"file:///{number}.py", "python", ""))
-    assert mirror.too_many() is None
-    mirror.find("file:///0.py")
-    mirror.open(Open("file:///more.py", "python", ""))
-    assert mirror.too_many() == "file:///1.py"
+        documents.open(OpenDocument(f"file:///{number}.py", "python", ""))
+    assert documents.find_surplus() is None
+    documents.activate("file:///0.py")
+    documents.open(OpenDocument("file:///more.py", "python", ""))
+    assert documents.find_surplus() == "file:///1.py"
 
 
-DOCUMENT = Open("file:///a.py", "python", "x = 🦉()\ny\n", offset=5)
+DOCUMENT = OpenDocument("file:///a.py", "python", "x = 🦉()\ny\n", offset=5)
 
 
 def answer(start: tuple[int, int], end: tuple[int, int]) -> dict:
@@ -51,7 +51,7 @@ def answer(start: tuple[int, int], end: tuple[int, int]) -> dict:
 
 @pytest.mark.parametrize("result", [None, {"items": []}, answer((0, 6), (0, 6)), answer((0, 6), (0, 8))])
 def test_nothing_and_ranges_within_the_line_fit(result):
-    assert misfit(DOCUMENT, result) == ""
+    assert describe_misfit(DOCUMENT, result) == ""
 
 
 @pytest.mark.parametrize(
@@ -64,4 +64,4 @@ def test_nothing_and_ranges_within_the_line_fit(result):
     ],
 )
 def test_ranges_elsewhere_or_past_the_line_do_not(result, says):
-    assert says in misfit(DOCUMENT, result)
+    assert says in describe_misfit(DOCUMENT, result)

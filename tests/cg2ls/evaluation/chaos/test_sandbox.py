@@ -76,7 +76,7 @@ def test_memorys_child_is_found_and_killed():
     script = "import subprocess, sys; child = subprocess.Popen([sys.executable, '-c', 'input()', '%s'],"
     script += " stdin=subprocess.PIPE); print('started', flush=True); print(child.wait(), flush=True); sys.stdin.read()"
     pipe = subprocess.PIPE
-    script %= sandbox.MEMORYS_CHILD.decode()
+    script %= sandbox.INDEX_WORKER.decode()
     with subprocess.Popen([sys.executable, "-c", script], stdin=pipe, stdout=pipe, text=True) as server:
         assert server.stdout
         assert server.stdout.readline() == "started\n"

@@ -6,12 +6,12 @@ from itertools import pairwise
 
 import pytest
 
-from cg2ls.evaluation.errors import BenchError
-from cg2ls.evaluation.latency.engine_speed import REST_S, Prompts, Workload, measure
+from cg2ls.evaluation.errors import EvaluationError
+from cg2ls.evaluation.latency.engine_speed import REST_S, Prompts, Workload, measure_engines
 
 
 class Fake:
-    """A remote whose first token takes as many ms as its prompt has tokens, and every other `step` ms."""
+    """A worker whose first token takes as many ms as its prompt has tokens, and every other `step` ms."""
 
     def __init__(self, name, step, log):
         self.name = name
@@ -22,7 +22,7 @@ class Fake:
         self._log.append((self.name, tuple(prompt)))
         return self._timed(len(prompt), tokens)
 
-    def key(self, prompt, key, tokens):
+    def answer_key(self, prompt, key, tokens):
         self._log.append((self.name, (*prompt, key)))
         return self._timed(1, tokens)
 
@@ -46,7 +46,7 @@ def rests():
 def measured(log, rests):
     work = Workload(contexts=(8, 32), decode_tokens=10, answer_tokens=4, rounds=3)
     fakes = [Fake("fast", 2, log), Fake("slow", 4, log)]
-    return measure(fakes, work, Prompts(300, 0), rest=rests.append)
+    return measure_engines(fakes, work, Prompts(300, 0), rest=rests.append)
 
 
 def test_the_round_that_warms_up_is_not_counted(measured):
@@ -84,9 +84,9 @@ def test_every_turn_begins_with_a_rest(measured, rests):
 
 
 def test_contexts_leave_room_to_decode():
-    assert Workload(decode_tokens=64).fitted(2048).contexts == (64, 512, 1024)
-    assert Workload(decode_tokens=64).fitted(1024).contexts == (64, 512, 958)
-    assert Workload(decode_tokens=64).fitted(256).contexts == (64, 190)
+    assert Workload(decode_tokens=64).fit_to(2048).contexts == (64, 512, 1024)
+    assert Workload(decode_tokens=64).fit_to(1024).contexts == (64, 512, 958)
+    assert Workload(decode_tokens=64).fit_to(256).contexts == (64, 190)
 
 
 def test_unnamed_ratios_are_taken_nearest_to_512():
@@ -95,20 +95,20 @@ def test_unnamed_ratios_are_taken_nearest_to_512():
 
 
 def test_a_context_without_room_is_an_error():
-    with pytest.raises(BenchError, match="lower --decode-tokens"):
-        Workload(decode_tokens=64).fitted(66)
+    with pytest.raises(EvaluationError, match="lower --decode-tokens"):
+        Workload(decode_tokens=64).fit_to(66)
 
 
 @pytest.mark.parametrize(
     "wrong", [{"rounds": 0}, {"decode_tokens": 0}, {"contexts": ()}, {"contexts": (1, 64)}]
 )
 def test_impossible_numbers_are_named(wrong):
-    with pytest.raises(BenchError, match=next(iter(wrong))):
+    with pytest.raises(EvaluationError, match=next(iter(wrong))):
         Workload(**wrong)
 
 
 def test_prompts_are_ordinary_tokens_and_repeatable():
-    prompts = [Prompts(300, seed=3).take(40) for _ in range(2)]
+    prompts = [Prompts(300, seed=3).draw_prompt(40) for _ in range(2)]
     assert prompts[0] == prompts[1]
     assert len(prompts[0]) == 40
     assert all(0 <= token < 300 for token in prompts[0])
@@ -116,5 +116,5 @@ def test_prompts_are_ordinary_tokens_and_repeatable():
 
 def test_no_prompt_begins_as_the_one_before():
     prompts = Prompts(5, seed=0)
-    firsts = [prompts.take(4)[0] for _ in range(20)]
+    firsts = [prompts.draw_prompt(4)[0] for _ in range(20)]
     assert all(one != next_one for one, next_one in pairwise(firsts))

@@ -8,14 +8,14 @@ import os
 import pytest
 
 from cg2ls.cli.main import main
-from cg2ls.evaluation.errors import BenchError
+from cg2ls.evaluation.errors import EvaluationError
 from cg2ls.evaluation.latency.server_process import (
-    Memory,
-    measure_memory,
+    SessionMemory,
     measure_overhead,
+    measure_session_memory,
     measure_start,
-    resident_mb,
 )
+from cg2ls.machine import read_resident_mb
 from cg2ls.models.folder.locations import SHIPPED_DEFAULT
 
 
@@ -28,7 +28,7 @@ def test_every_key_is_timed_and_compared_with_a_request_that_does_nothing():
 
 
 def test_a_session_is_compared_by_its_second_and_last_quarter():
-    found = measure_memory(SHIPPED_DEFAULT, documents=3, edits=240, lines=50)
+    found = measure_session_memory(SHIPPED_DEFAULT, documents=3, edits=240, lines=50)
     assert found.second_quarter_mb > 10
     assert found.to_json()["ratio"] == pytest.approx(
         found.last_quarter_mb / found.second_quarter_mb, abs=0.01
@@ -36,12 +36,12 @@ def test_a_session_is_compared_by_its_second_and_last_quarter():
 
 
 def test_the_ratio_is_that_of_the_medians():
-    assert Memory(1, 4, 100.0, 103.0).ratio == pytest.approx(1.03)
+    assert SessionMemory(1, 4, 100.0, 103.0).ratio == pytest.approx(1.03)
 
 
 @pytest.mark.slow
 def test_a_long_session_does_not_grow():
-    assert measure_memory(SHIPPED_DEFAULT, documents=50, edits=4000, lines=100).ratio <= 1.03
+    assert measure_session_memory(SHIPPED_DEFAULT, documents=50, edits=4000, lines=100).ratio <= 1.03
 
 
 def test_the_command_prints_it(capsys):
@@ -58,10 +58,10 @@ def test_the_server_gets_ready_and_tells_its_memory(tiny_model):
 
 
 def test_a_model_that_cannot_be_opened_is_an_error(tmp_path):
-    with pytest.raises(BenchError, match="did not get ready"):
+    with pytest.raises(EvaluationError, match="did not get ready"):
         measure_start(tmp_path, starts=1)
 
 
 def test_memory_of_no_process_is_unknown():
-    assert resident_mb(os.getpid()) != 0
-    assert resident_mb(2**22 + 1) is None
+    assert read_resident_mb(os.getpid()) != 0
+    assert read_resident_mb(2**22 + 1) is None

@@ -6,9 +6,10 @@ from collections import defaultdict
 
 import pytest
 
-from cg2ls.evaluation.latency.engine_speed import Measured, Workload
-from cg2ls.evaluation.latency.server_process import Start
-from cg2ls.evaluation.report.bench_report import Report, quartiles, table
+from cg2ls.evaluation.latency.engine_speed import EngineSamples, Workload
+from cg2ls.evaluation.latency.server_process import ServerStart
+from cg2ls.evaluation.report.bench_report import BenchReport, format_bench
+from cg2ls.evaluation.statistics import quartiles
 
 
 def samples(**by_context):
@@ -17,19 +18,19 @@ def samples(**by_context):
 
 @pytest.fixture
 def report():
-    return Report(
+    return BenchReport(
         model={"name": "m", "precision": "int8", "shape": "2 x 64, vocabulary 512", "context_length": 1024},
         machine={"cpu": "a processor", "load_before": 0.1},
         workload=Workload(contexts=(64, 512), rounds=3),
-        measured={
-            "ours": Measured(
+        samples={
+            "ours": EngineSamples(
                 samples(_64=[4, 5, 90], _512=[40, 50, 60]),
                 samples(_64=[600] * 3, _512=[390, 400, 410]),
                 samples(_64=[10] * 3, _512=[12] * 3),
                 samples(_64=[0.1] * 3, _512=[0.2, 0.21, 0.3]),
                 [1, 2, 3, 4],
             ),
-            "ctranslate2": Measured(
+            "ctranslate2": EngineSamples(
                 samples(_64=[8, 10, 11], _512=[40, 40, 41]),
                 samples(_64=[400] * 3, _512=[200, 250, 260]),
                 samples(_64=[20] * 3, _512=[48] * 3),
@@ -38,7 +39,7 @@ def report():
             ),
         },
         versions={"ours": "0.1.0", "ctranslate2": "4.8.5"},
-        start=Start(800.0, 171.5),
+        start=ServerStart(800.0, 171.5),
         threads=2,
     )
 
@@ -56,11 +57,13 @@ def test_time_outside_of_the_runtime_is_ours_alone(report):
     engines = report.to_json()["engines"]
     assert engines["ours"]["outside_runtime_ms_per_token"] == {"64": 0.1, "512": 0.21}
     assert "outside_runtime_ms_per_token" not in engines["ctranslate2"]
-    assert "ours, per decoded token outside of the runtime: 0.10 ms at 64, 0.21 ms at 512" in table(report)
+    assert "ours, per decoded token outside of the runtime: 0.10 ms at 64, 0.21 ms at 512" in format_bench(
+        report
+    )
 
 
 def test_ratios_are_ours_by_theirs_and_at_512_unless_named(report):
-    assert report.ratios() == {
+    assert report.compute_ratios() == {
         "decode_vs_ctranslate2": 1.6,
         "decode_vs_ctranslate2_64": 1.5,
         "decode_vs_ctranslate2_512": 1.6,
@@ -78,7 +81,7 @@ def test_a_rival_says_how_often_it_chose_our_first_token(report):
 
 
 def test_the_table_has_a_row_per_engine_and_per_ratio(report):
-    lines = table(report).splitlines()
+    lines = format_bench(report).splitlines()
     assert "ours                      5.0        50.0" in lines
     assert "ctranslate2              10.0        40.0" in lines
     assert "ours / ctranslate2       0.50        1.25" in lines

@@ -6,14 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cg2ls.evaluation.simulation.passage import PARTNERS, Passage, closed_at
+from cg2ls.evaluation.simulation.passage import CLOSERS, Passage, find_closers
 
 
 def screens(passage: Passage) -> list[tuple[str, str]]:
     """Every key with the screen after it, the cursor as |."""
     found = []
     while not passage.finished:
-        stroke = passage.step()
+        stroke = passage.press_next_key()
         found.append((stroke, f"{passage.left}|{passage.right}"))
         assert len(found) < 20 * len(passage.target) + 20, "it never ends"
     return found
@@ -61,8 +61,8 @@ def test_a_line_break_in_front_of_a_closer_is_taken_out_where_it_is_not_wanted()
 
 
 def test_new_lines_are_indented_and_blank_ones_left_empty():
-    assert screens(Passage("\nx\n\ny", above="def f():"))[0] == ("enter", "\n    |")
-    assert [screen for _, screen in screens(Passage("\n    x\n\n    y", above="def f():"))] == [
+    assert screens(Passage("\nx\n\ny", line_above="def f():"))[0] == ("enter", "\n    |")
+    assert [screen for _, screen in screens(Passage("\n    x\n\n    y", line_above="def f():"))] == [
         "\n    |",
         "\n    x|",
         "\n    x\n    |",
@@ -72,25 +72,29 @@ def test_new_lines_are_indented_and_blank_ones_left_empty():
 
 
 def test_indentation_is_changed_a_step_a_key():
-    assert [stroke for stroke, _ in screens(Passage("\ny", above="        x"))] == [
+    assert [stroke for stroke, _ in screens(Passage("\ny", line_above="        x"))] == [
         "enter",
         "dedent",
         "dedent",
         "type",
     ]
-    assert [stroke for stroke, _ in screens(Passage("\n    y", above="x"))] == ["enter", "indent", "type"]
+    assert [stroke for stroke, _ in screens(Passage("\n    y", line_above="x"))] == [
+        "enter",
+        "indent",
+        "type",
+    ]
 
 
 def test_after_return_an_editor_dedents():
-    assert screens(Passage("\ny", above="    return x"))[0] == ("enter", "\n|")
+    assert screens(Passage("\ny", line_above="    return x"))[0] == ("enter", "\n|")
 
 
 def test_a_slip_is_taken_back():
     passage = Passage("\nab")
     passage.advance(2)
-    assert passage.slip_with("x") == "slip"
+    assert passage.press_wrong_key("x") == "slip"
     assert passage.left == "\nax"
-    assert passage.step() == "backspace"
+    assert passage.press_next_key() == "backspace"
     assert passage.left == "\na"
 
 
@@ -112,13 +116,13 @@ def test_accepting_what_fits_leads_to_the_target_too(data):
         length = data.draw(st.integers(0, 12))
         offer = target[len(passage.left) :][:length] if target.startswith(passage.left) else ""
         replace_length = next(
-            (size for size in range(len(passage.right) + 1) if passage.fits(offer, size)), None
+            (size for size in range(len(passage.right) + 1) if passage.accepts(offer, size)), None
         )
         if offer and replace_length is not None:
             passage.insert(offer, replace_length)
             assert passage.left.startswith(target[: passage.done])
         else:
-            passage.step()
+            passage.press_next_key()
     assert passage.left == target
     assert not passage.right
 
@@ -127,10 +131,10 @@ def test_what_does_not_fit():
     passage = Passage("\nf(a, b)")
     passage.advance(3)
     assert passage.right == ")"
-    assert passage.fits("a, b", 0)
-    assert passage.fits("a, b)", 1)
-    assert not passage.fits("a, b)", 0), "the closer would stand there twice"
-    assert not passage.fits("b", 0)
+    assert passage.accepts("a, b", 0)
+    assert passage.accepts("a, b)", 1)
+    assert not passage.accepts("a, b)", 0), "the closer would stand there twice"
+    assert not passage.accepts("b", 0)
 
 
 def test_a_passage_is_made_of_lines():
@@ -158,17 +162,17 @@ def test_a_passage_is_made_of_lines():
     ],
 )
 def test_pairs(code, found):
-    assert closed_at(code) == found
+    assert find_closers(code) == found
 
 
 def test_comments_are_the_language_s():
-    assert closed_at("// it's 'x", "//") == {}
+    assert find_closers("// it's 'x", "//") == {}
 
 
 @given(st.text(st.sampled_from("()[]{}\"'\\#ab \n"), max_size=60))
 def test_closers_close_their_openers_in_proper_nesting(code):
-    pairs = [(start, end) for start, end in closed_at(code).items() if end is not None]
+    pairs = [(start, end) for start, end in find_closers(code).items() if end is not None]
     for start, end in pairs:
         assert start < end
-        assert code[end] == PARTNERS[code[start]]
+        assert code[end] == CLOSERS[code[start]]
         assert all(not start < other < end < last for other, last in pairs)

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from cg2ls.evaluation.simulation.headless_editor import Answer
-from cg2ls.evaluation.simulation.simulated_user import sample_passages, write
-from cg2ls.evaluation.simulation.sources import Source
-from cg2ls.evaluation.simulation.typist import Draft
+from cg2ls.evaluation.simulation.headless_editor import TimedAnswer
+from cg2ls.evaluation.simulation.simulated_user import sample_passages, write_passage
+from cg2ls.evaluation.simulation.sources import SourceFile
+from cg2ls.evaluation.simulation.typist import PartialFile
 
 
 @dataclass
@@ -17,25 +17,25 @@ class Oracle:
     """Shows the next characters of what will be written, with a wrong end if told so."""
 
     truth: str
-    most: int = 1000
+    max_chars: int = 1000
     tail: str = ""
 
-    def ask(self, source: Source, text: str, offset: int) -> Answer:
+    def ask(self, source: SourceFile, text: str, offset: int) -> TimedAnswer:
         before = text[:offset]
-        rest = self.truth[offset : offset + self.most] if self.truth.startswith(before) else ""
-        return Answer(rest and rest + self.tail, 0, 0.0, 0.0, None)
+        rest = self.truth[offset : offset + self.max_chars] if self.truth.startswith(before) else ""
+        return TimedAnswer(rest and rest + self.tail, 0, 0.0, 0.0, None)
 
 
 def effort_with(code: str, **oracle):
-    source = Source("r", "a.py", "python", "# head\n" + code)
-    draft = Draft.of(source, [range(1, 1 + code.count("\n") + 1)])
-    effort = write(draft, Oracle(source.text, **oracle))
-    assert draft.text == source.text
+    source = SourceFile("r", "a.py", "python", "# head\n" + code)
+    file = PartialFile.of(source, [range(1, 1 + code.count("\n") + 1)])
+    effort = write_passage(file, Oracle(source.text, **oracle))
+    assert file.text == source.text
     return effort
 
 
 def test_alone_every_key_is_pressed():
-    effort = effort_with("abc = de", most=0)
+    effort = effort_with("abc = de", max_chars=0)
     assert effort.alone == effort.keys == 9
     assert (effort.accepted, effort.shown, effort.looks) == (0, 0, 8)
 
@@ -52,20 +52,20 @@ def test_a_right_first_line_is_taken_alone():
 
 
 def test_right_words_are_taken_one_by_one():
-    effort = effort_with("name = other_name", most=9, tail="zzz")
+    effort = effort_with("name = other_name", max_chars=9, tail="zzz")
     assert effort.accepted == 2, "`name` and ` =`; ` ot` is no more than a part of a word"
     assert effort.keys < effort.alone
 
 
 def test_what_saves_next_to_nothing_is_left():
-    effort = effort_with("ab + cd", most=2, tail="?")
+    effort = effort_with("ab + cd", max_chars=2, tail="?")
     assert effort.accepted == 0
     assert effort.useless == effort.shown
 
 
 def test_passages_are_sampled_from_files_with_lines(shop):
-    drafts = sample_passages([shop], 5)
-    assert all(3 - 2 <= draft.passages[0].target.count("\n") <= 8 for draft in drafts)
-    assert sample_passages([shop], 5)[2].text == drafts[2].text
+    files = sample_passages([shop], 5)
+    assert all(3 - 2 <= file.passages[0].target.count("\n") <= 8 for file in files)
+    assert sample_passages([shop], 5)[2].text == files[2].text
     with pytest.raises(Exception, match="No file has"):
-        sample_passages([Source("r", "a.py", "python", "x")], 1)
+        sample_passages([SourceFile("r", "a.py", "python", "x")], 1)

@@ -1,4 +1,4 @@
-"""A replay's report as tables."""
+"""Tables of a replay's report."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ SHARES = (
 Json = Mapping[str, Any]
 
 
-def table(report: Json) -> str:
-    """A heading, latencies, and shares of all, by kind and by repository."""
-    parts = [_heading(report)]
+def format_replay(report: Json) -> str:
+    """Format a heading, latencies, and shares of all, by kind and by repository."""
+    parts = [_format_heading(report)]
     if "keys" in report:
-        parts.append(_latency(report))
+        parts.append(_format_latency(report))
     if "repositories" in report:
-        parts.append(_shares(report))
+        parts.append(_format_shares(report))
     if "rules" in report:
-        parts.append(_rules(report["rules"]))
+        parts.append(_format_rules(report["rules"]))
     if "soak" in report:
-        parts.append(_soak(report["soak"]))
+        parts.append(_format_soak(report["soak"]))
     if "race" in report:
-        parts.append(_race(report["race"]))
+        parts.append(_format_race(report["race"]))
     return "\n\n".join(parts)
 
 
-def _heading(report: Json) -> str:
+def _format_heading(report: Json) -> str:
     model, machine = report["model"], report["machine"]
     return (
         f"{model['name']}: {model['precision']}, context {model['context_length']}\n"
@@ -44,7 +44,7 @@ def _heading(report: Json) -> str:
     )
 
 
-def _latency(report: Json) -> str:
+def _format_latency(report: Json) -> str:
     latency, read = report["latency_ms"], report["reread_tokens"]
     rows = [[f"{report['keys']} keys", "p50", "p95", "p99"]]
     rows += [
@@ -58,16 +58,16 @@ def _latency(report: Json) -> str:
     )
 
 
-def _shares(report: Json) -> str:
+def _format_shares(report: Json) -> str:
     names = [name for name in SHARES if name in report]
-    rows = [["", *names], ["all", *_row(report, names)]]
+    rows = [["", *names], ["all", *_format_row(report, names)]]
     rows.append(["  95 % of draws", *("{:.3f}-{:.3f}".format(*report["spread"][name]) for name in names)])
     for kind in ("kinds", "repositories"):
-        rows += [[name, *_row(shares, names)] for name, shares in report[kind].items()]
+        rows += [[name, *_format_row(shares, names)] for name, shares in report[kind].items()]
     return aligned(rows, right=range(1, len(names) + 1))
 
 
-def _rules(rules: Json) -> str:
+def _format_rules(rules: Json) -> str:
     rows = [
         ["rule", "changed", "exact_line with, without", "shown_wrong with, without", "95 % of the difference"]
     ]
@@ -86,7 +86,7 @@ def _rules(rules: Json) -> str:
     return aligned(rows, right=range(1, 5))
 
 
-def _soak(soak: Json) -> str:
+def _format_soak(soak: Json) -> str:
     rows = [[f"{soak['keys']} keys, {soak['files']} files", "1st quarter", "2nd", "3rd", "4th", "4th / 2nd"]]
     for name, key, ratio in (
         ("most resident memory, MB", "resident_mb", "memory_ratio"),
@@ -96,7 +96,7 @@ def _soak(soak: Json) -> str:
     return aligned(rows, right=range(1, 6))
 
 
-def _race(race: Json) -> str:
+def _format_race(race: Json) -> str:
     prompt, answer = race["prompt_tokens"], race["answer_tokens"]
     rows = [[f"{race['keys']} keys, {race['model']}", "p50 ms", "p95", "p99", "sum"]]
     rows += [
@@ -112,5 +112,30 @@ def _race(race: Json) -> str:
     )
 
 
-def _row(shares: Json, names: list[str]) -> list[str]:
+def _format_row(shares: Json, names: list[str]) -> list[str]:
     return [f"{shares[name]:.3f}" if name in shares else "" for name in names]
+
+
+def format_chaos(found: Json) -> str:
+    """Format the counts of `ChaosResult.to_json` as tables."""
+    compared = str(found["compared"]) if found["compared"] else "none: the server does not report them"
+    rows = [
+        [f"{found['keys']} keys, {found['documents']} documents, seed {found['seed']}", ""],
+        ["requests", str(found["requests"])],
+        ["answered", str(found["answered"])],
+        *([f"  with error {code}", str(times)] for code, times in found["errors"].items()),
+        ["answers that fit the text", str(found["fitted"] - len(found["refused"]))],
+        ["texts compared", compared],
+        ["texts diverged", str(len(found["diverged"]))],
+        *([f"silent: {reason}", str(times)] for reason, times in found["silenced"].items()),
+        *([name, str(times)] for name, times in found["events"].items()),
+    ]
+    parts = [aligned(rows, right=(1,))]
+    if found["resident_mb"]:
+        quarters = ("1st quarter", "2nd", "3rd", "4th")[: len(found["resident_mb"])]
+        table = [
+            ["most resident memory, MB", *quarters],
+            ["", *(f"{each:.1f}" for each in found["resident_mb"])],
+        ]
+        parts.append(aligned(table, right=range(1, 5)))
+    return "\n\n".join(parts)
