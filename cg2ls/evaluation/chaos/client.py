@@ -89,7 +89,7 @@ class ChaosClient:
             self.conversation.receive()
 
     def type(self, uri: str, language: str, text: str, offset: int) -> OpenDocument:
-        """Bring a document to a text and a cursor; open it if need be."""
+        """Set a document's text and cursor; open it if need be."""
         document = self.mirror.activate(uri)
         if document is None:
             document = self.open(OpenDocument(uri, language, text))

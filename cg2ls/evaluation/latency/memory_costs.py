@@ -171,8 +171,8 @@ def time_keys_while_building(engine: Engine, memory: Memory, keys: int) -> dict[
         keys: keys typed in each turn.
 
     Returns:
-        Percentiles of the time from a request to its answer in ms, the number of finished builds, and the processor
-        seconds of the builds while somebody types without a pause (0 on Windows, which does not report it).
+        Percentiles of the time from a request to its answer in ms, and the number of finished builds. Also the
+        processor seconds of the builds while somebody types without a pause (0 on Windows, which does not report it).
     """
     root = memory.workspace.root
     sources = collect_sources([root], LANGUAGES, {memory.language})

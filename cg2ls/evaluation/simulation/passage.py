@@ -84,13 +84,13 @@ class Passage:
         return self.done == len(self.target) and not (self.indent or self.slip or self.ahead)
 
     def press_next_key(self) -> Stroke:
-        """Press the next key towards the target."""
+        """Type the next key towards the target."""
         stroke = self._press_key()
         self._count_indent()
         return stroke
 
     def press_wrong_key(self, char: str) -> Stroke:
-        """Press a wrong key; the next key takes it back."""
+        """Type a wrong key; the next key takes it back."""
         self.slip = char
         return "slip"
 

@@ -50,8 +50,8 @@ def test_a_table_is_printed_without_json(tiny_model, capsys):
 
 
 @pytest.mark.usefixtures("_without_a_server")
-def test_a_rival_takes_turns_with_us(tiny_model, tmp_path, capsys, monkeypatch):
-    """The rival is our own engine, so that no exporter is needed: the same weights choose the same tokens."""
+def test_another_runtime_takes_turns_with_cg2ls(tiny_model, tmp_path, capsys, monkeypatch):
+    """The other runtime is cg2ls itself, so that no exporter is needed: the same weights choose the same tokens."""
     twin = [sys.executable, "-m", "cg2ls.evaluation.runtimes.cg2ls_worker", str(tiny_model), "--threads", "1"]
     monkeypatch.setitem(other_runtimes.NEEDS, "optimum", ("json",))
     monkeypatch.setattr(other_runtimes, "prepare_model", lambda name, python, folder, room: tmp_path)

@@ -125,8 +125,8 @@ def test_a_soak_says_what_it_saw_and_fails_if_it_must(tiny_model, capsys, monkey
     assert "Memory grew" in err
 
 
-def test_a_race_against_a_rival(tiny_model, tmp_path, capsys, monkeypatch):
-    """The rival is our own engine in another process, so that no exporter is needed."""
+def test_a_race_against_another_runtime(tiny_model, tmp_path, capsys, monkeypatch):
+    """The other runtime is cg2ls in another process, so that no exporter is needed."""
     twin = [sys.executable, "-m", "cg2ls.evaluation.runtimes.cg2ls_worker", str(tiny_model), "--threads", "1"]
     monkeypatch.setattr(trace_race, "REST_S", 0)
     monkeypatch.setitem(other_runtimes.NEEDS, "optimum", ("json",))

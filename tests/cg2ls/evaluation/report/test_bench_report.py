@@ -76,7 +76,7 @@ def test_ratios_are_ours_by_theirs_and_at_512_unless_named(report):
     }
 
 
-def test_a_rival_says_how_often_it_chose_our_first_token(report):
+def test_another_runtime_reports_how_often_it_chose_our_first_token(report):
     assert report.to_json()["engines"]["ctranslate2"]["same_first_token"] == 0.75
 
 
