@@ -19,6 +19,12 @@ OPEN_DOCUMENTS = 12
 """Documents kept open; the least recently edited one is closed."""
 
 
+DOCUMENTS_METHOD = "cg2ls/documents"
+"""Request for the hash of every open document's text, as `cg2ls.server.sync` answers it."""
+
+METHOD_NOT_FOUND = -32601
+
+
 @dataclass
 class OpenDocument:
     r"""A document that is open in the editor.
@@ -96,12 +102,6 @@ class OpenDocuments:
     def find_surplus(self) -> str | None:
         """Return the document to close now; None while few are open."""
         return next(iter(self.documents)) if len(self.documents) > OPEN_DOCUMENTS else None
-
-
-DOCUMENTS_METHOD = "cg2ls/documents"
-"""Request for the hash of every open document's text, as `cg2ls.server.sync` answers it."""
-
-METHOD_NOT_FOUND = -32601
 
 
 @dataclass(frozen=True)

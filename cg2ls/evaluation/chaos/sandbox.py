@@ -25,6 +25,10 @@ Undo = Callable[[], None]
 INDEX_WORKER = b"cg2ls.retrieval.memory.index_worker"
 
 
+USER_VARIABLES = ("CG2LS_", "XDG_")
+"""Prefixes of the variables that would lead the server to folders of the user."""
+
+
 class UnsupportedFaultError(Exception):
     """A fault that this system cannot produce."""
 
@@ -115,10 +119,6 @@ def _children(process: int) -> list[int]:
         except OSError:
             continue  # the thread has ended
     return found
-
-
-USER_VARIABLES = ("CG2LS_", "XDG_")
-"""Prefixes of the variables that would lead the server to folders of the user."""
 
 
 class Sandbox:

@@ -46,6 +46,10 @@ EDITS = 300
 TIMED_TOKENS = 2000
 
 
+TURNS = 4
+"""Turns of typing, without a build and with one."""
+
+
 def measure_memory_costs(memory: Memory, tokens: int) -> dict[str, Any]:
     """Measure medians and 95th percentiles over a workspace's own text.
 
@@ -156,10 +160,6 @@ def _time_ms(work: Callable[[], object]) -> float:
     began = perf_counter()
     work()
     return 1e3 * (perf_counter() - began)
-
-
-TURNS = 4
-"""Turns of typing, without a build and with one."""
 
 
 def time_keys_while_building(engine: Engine, memory: Memory, keys: int) -> dict[str, Any]:

@@ -228,9 +228,13 @@ class _Typing:
         self.pid = self._client.process.pid
 
     def __enter__(self) -> _Typing:
-        self._client.initialize()
-        while self.request_nothing()["state"] != "ready":
-            pass
+        try:
+            self._client.initialize()
+            while self.request_nothing()["state"] != "ready":
+                pass
+        except BaseException as error:
+            self.__exit__(type(error), error, None)
+            raise
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:

@@ -19,6 +19,15 @@ DEDENTING_STATEMENTS = ("return", "raise", "pass", "break", "continue")
 """Statements after which an editor begins the next line one step further left."""
 
 
+CLOSERS = {"(": ")", "[": "]", "{": "}", '"': '"', "'": "'"}
+"""What an editor inserts after a typed bracket or quote."""
+
+QUOTES = "\"'"
+
+STRING_PREFIX_CHARS = frozenset("rRbBuUfF")
+"""Letters that a string may begin with, so that a quote after them opens it."""
+
+
 @dataclass(frozen=True)
 class AutoInserted:
     """Text that the editor inserted after the cursor: a closer, or a line break before one.
@@ -203,14 +212,6 @@ class Passage:
         if self._begins_line and self.indent == (wanted := self._target_indent()):
             self.done += len(wanted)
             self.indent = ""
-
-
-CLOSERS = {"(": ")", "[": "]", "{": "}", '"': '"', "'": "'"}
-"""What an editor inserts after a typed bracket or quote."""
-
-QUOTES = "\"'"
-STRING_PREFIX_CHARS = frozenset("rRbBuUfF")
-"""Letters that a string may begin with, so that a quote after them opens it."""
 
 
 def find_closers(code: str, comment: str = "#") -> dict[int, int | None]:

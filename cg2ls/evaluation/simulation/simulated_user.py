@@ -76,11 +76,9 @@ def _without_passage(source: SourceFile, random_source: random.Random) -> Partia
     end = min(begin + random_source.randint(*PASSAGE_LINES), len(lines))
     while end > begin and not lines[end - 1].strip():
         end -= 1
-    return (
-        PartialFile.of(source, [range(begin, end)], ends_with_hole=random_source.random() < 0.5)
-        if begin and end > begin
-        else None
-    )
+    if not begin or end == begin:
+        return None
+    return PartialFile.of(source, [range(begin, end)], ends_with_hole=random_source.random() < 0.5)
 
 
 def write_passage(file: PartialFile, editor: HeadlessEditor) -> Effort:
@@ -111,32 +109,27 @@ def _look(file: PartialFile, passage: Passage, editor: HeadlessEditor, effort: E
     if not answer.text:
         return False
     effort.shown += 1
-    for pieces, replace_length in _find_offer(answer.text, answer.replace_length, passage):
-        for piece in pieces:
-            passage.insert(piece, replace_length)
-        effort.keys += len(pieces)
-        effort.accepted += len(pieces)
-        return True
-    effort.useless += 1
-    return False
+    pieces, replace_length = _find_offer(answer.text, answer.replace_length, passage)
+    for piece in pieces:
+        passage.insert(piece, replace_length)
+    effort.keys += len(pieces)
+    effort.accepted += len(pieces)
+    effort.useless += not pieces
+    return bool(pieces)
 
 
-def _find_offer(text: str, replace_length: int, passage: Passage) -> list[tuple[list[str], int]]:
-    """Return the part of a text that is worth accepting: pieces that cost a key each, and the replaced length."""
+def _find_offer(text: str, replace_length: int, passage: Passage) -> tuple[list[str], int]:
+    """Return what is worth accepting of a text: pieces that cost a key each, and the replaced length."""
     line = text[: len(text) - len(text.lstrip("\n"))] + text.lstrip("\n").partition("\n")[0]
-    offers = []
     if len(text) > 1 and passage.accepts(text, replace_length):
-        offers.append(([text], replace_length))
-    elif len(line) > 1 and line != text and passage.accepts(line, 0):
-        offers.append(([line], 0))
-    else:
-        words: list[str] = []
-        for found in _WORDS.finditer(text):
-            if not passage.accepts(text[: found.end()], 0):
-                break
-            words.append(found.group())
-        while words and len(words[-1]) < 2:
-            words.pop()
-        if sum(map(len, words)) - len(words) >= MIN_SAVED_KEYS:
-            offers.append((words, 0))
-    return offers
+        return [text], replace_length
+    if len(line) > 1 and line != text and passage.accepts(line, 0):
+        return [line], 0
+    words: list[str] = []
+    for match in _WORDS.finditer(text):
+        if not passage.accepts(text[: match.end()], 0):
+            break
+        words.append(match.group())
+    while words and len(words[-1]) < 2:
+        words.pop()
+    return (words, 0) if sum(map(len, words)) - len(words) >= MIN_SAVED_KEYS else ([], 0)

@@ -20,6 +20,12 @@ MAX_LINE_CHARS = 400
 """A file with a longer line is data, generated or minified."""
 
 
+T = TypeVar("T")
+
+DRAWS_PER_FILE = 30
+"""Draws from one file before the next one's turn."""
+
+
 @dataclass(frozen=True)
 class SourceFile:
     r"""A file and its text.
@@ -89,12 +95,6 @@ def _read_written_text(file: Path) -> str | None:
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     written = text.strip() and "\0" not in text and max(map(len, text.split("\n"))) <= MAX_LINE_CHARS
     return text if written else None
-
-
-T = TypeVar("T")
-
-DRAWS_PER_FILE = 30
-"""Draws from one file before the next one's turn."""
 
 
 def draw_in_turns(

@@ -41,6 +41,10 @@ PASSAGE_LINES = (4, 24)
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
+HASH_COMMENT_LANGUAGES = frozenset({"python", "ruby", "shellscript"})
+"""LSP ids of the languages whose comments begin with #."""
+
+
 @dataclass(frozen=True)
 class KeyPress:
     """One key and the document after it.
@@ -157,10 +161,6 @@ def type_again_and_again(sources: Sequence[SourceFile], seed: int) -> Iterator[K
 def _is_long_enough(source: SourceFile) -> bool:
     lines = source.text.split("\n")
     return len(lines) >= 2 * PASSAGE_LINES[0] and sum(bool(line.strip()) for line in lines) > len(lines) / 2
-
-
-HASH_COMMENT_LANGUAGES = frozenset({"python", "ruby", "shellscript"})
-"""LSP ids of the languages whose comments begin with #."""
 
 
 @dataclass
