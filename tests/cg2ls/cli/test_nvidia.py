@@ -79,5 +79,5 @@ def test_the_driver_is_asked(tmp_path, monkeypatch):
 
 
 def test_versions_are_read_and_what_is_no_version_is_none():
-    assert nvidia._version("12.8") == (12, 8)
-    assert nvidia._version("N/A") is None
+    assert nvidia._parse_version("12.8") == (12, 8)
+    assert nvidia._parse_version("N/A") is None
