@@ -18,9 +18,9 @@ from pathlib import Path
 import pytest
 
 from cg2_quantize.checkpoint.synthetic import write_random_checkpoint
+from cg2ls.evaluation.lsp_client import LspClient
 from cg2ls.models.codegen2 import CodeGenConfig
 from cg2ls.privacy import VARIABLES
-from tools.lsp_client import LspClient
 from tools.native_trace import Sights, TracerError, check_tracer, read_log, tracer
 
 ROOT = Path(__file__).parents[1]

@@ -1,4 +1,4 @@
-"""Draws docs/architecture.svg: the packages and who imports whom, read from the code.
+"""Draw docs/architecture.svg: the packages and their imports, read from the code.
 
 python tools/architecture.py [--check]
 """

@@ -1,4 +1,4 @@
-"""Prints figures about the code's shape: cycles, module counts, docstrings, sentence lengths, files per request.
+"""Print figures about the code: cycles, modules, docstrings, sentence lengths, files that run per request.
 
 python tools/code_figures.py [--json] [--no-trace]
 """
@@ -88,7 +88,7 @@ NOT_VERBS = frozenset(
         "false",
     }
 )
-"""First words of docstrings that are certainly no verbs."""
+"""First words of docstrings that are certainly not verbs."""
 
 KEY_PRESS = """
 import atexit, os, sys, threading
@@ -128,7 +128,7 @@ sys.setprofile(None)
 open(os.environ["CG2LS_RAN"], "w").write("\\n".join(sorted(ran)))
 sys.exit(status)
 """
-"""Programs that write down which files' functions ran; read by `_files_run`."""
+"""Programs that record the files whose functions ran; read by `_ours`."""
 
 
 def main() -> int:
@@ -226,7 +226,7 @@ def traced_figures() -> dict[str, object]:
 
 
 def _key_press_files() -> list[str]:
-    from lsp_client import LspClient
+    from cg2ls.evaluation.lsp_client import LspClient
 
     with tempfile.TemporaryDirectory() as folder:
         ran = Path(folder, "ran")

@@ -1,8 +1,10 @@
-"""Compares replays of the same places, place by place, which tells apart what two separate intervals do not.
+"""Print how replays of the same positions differ, position by position, with 95 % intervals.
 
-cg2ls replay REPOSITORIES --keys 0 --passages 0 --json --verdicts --anchor 0 > cursor.json
-cg2ls replay REPOSITORIES --keys 0 --passages 0 --json --verdicts > anchored.json
-python tools/compare_replays.py cursor.json anchored.json
+Differences at the same positions show what two separate intervals do not.
+
+    cg2ls replay REPOSITORIES --keys 0 --passages 0 --json --verdicts --anchor 0 > cursor.json
+    cg2ls replay REPOSITORIES --keys 0 --passages 0 --json --verdicts > anchored.json
+    python tools/compare_replays.py cursor.json anchored.json
 """
 
 from __future__ import annotations
@@ -14,32 +16,32 @@ from pathlib import Path
 from typing import Any
 
 from cg2ls.evaluation.quality.positions import NOTHING_TO_WRITE
-from cg2ls.evaluation.quality.spread import spread
+from cg2ls.evaluation.statistics import bootstrap_interval
 from cg2ls.table import aligned
 
 PLACE = ("file", "kind", "below", "offset")
 
 
 def main() -> int:
-    """Prints shares of the first report, and what the others differ by, each with its 95 % interval."""
+    """Print the shares of the first report, and the difference of each other, with its 95 % interval."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("first", type=Path)
     parser.add_argument("others", type=Path, nargs="+")
     arguments = parser.parse_args()
-    first = verdicts(arguments.first)
-    rows = [["", *SHARES], [arguments.first.stem, *(f"{mean(first, name):.4f}" for name in SHARES)]]
+    first = read_verdicts(arguments.first)
+    rows = [["", *SHARES], [arguments.first.stem, *(f"{compute_share(first, name):.4f}" for name in SHARES)]]
     for path in arguments.others:
-        other = verdicts(path)
-        if [place(one) for one in first] != [place(one) for one in other]:
+        other = read_verdicts(path)
+        if [identify(one) for one in first] != [identify(one) for one in other]:
             print(
-                f"{path} has not the same places as {arguments.first}; give both the same seed.",
+                f"{path} does not have the same places as {arguments.first}; give both the same seed.",
                 file=sys.stderr,
             )
             return 1
-        rows.append([path.stem, *(f"{mean(other, name):.4f}" for name in SHARES)])
-        rows.append(["  differs by", *(difference(first, other, name) for name in SHARES)])
+        rows.append([path.stem, *(f"{compute_share(other, name):.4f}" for name in SHARES)])
+        rows.append(["  differs by", *(format_difference(first, other, name) for name in SHARES)])
     print(f"{len(first)} places")
     print(aligned(rows, right=range(1, len(SHARES) + 1)))
     return 0
@@ -53,33 +55,33 @@ SHARES = {
 }
 
 
-def verdicts(path: Path) -> list[dict[str, Any]]:
-    """The places of a report."""
+def read_verdicts(path: Path) -> list[dict[str, Any]]:
+    """Read the positions of a report."""
     found: list[dict[str, Any]] = json.loads(path.read_text("utf-8"))["verdicts"]
     return found
 
 
-def place(verdict: dict[str, Any]) -> list[Any]:
-    """What tells one place from another."""
+def identify(verdict: dict[str, Any]) -> list[Any]:
+    """Return what identifies a position."""
     return [verdict[key] for key in PLACE]
 
 
-def counts(verdict: dict[str, Any], name: str) -> bool:
-    """Whether a share is taken over this place."""
+def is_counted(verdict: dict[str, Any], name: str) -> bool:
+    """Tell whether a share counts this position."""
     return name in ("shown", "shown_wrong") or verdict["kind"] not in NOTHING_TO_WRITE
 
 
-def mean(found: list[dict[str, Any]], name: str) -> float:
-    """One share of one report."""
-    values = [SHARES[name](one) for one in found if counts(one, name)]
+def compute_share(found: list[dict[str, Any]], name: str) -> float:
+    """Return one share of one report."""
+    values = [SHARES[name](one) for one in found if is_counted(one, name)]
     return sum(values) / len(values)
 
 
-def difference(first: list[dict[str, Any]], other: list[dict[str, Any]], name: str) -> str:
-    """How much higher the other report's share is, with the interval over files drawn anew."""
-    pairs = [(one, two) for one, two in zip(first, other, strict=True) if counts(one, name)]
+def format_difference(first: list[dict[str, Any]], other: list[dict[str, Any]], name: str) -> str:
+    """Format how much higher the other report's share is, with the interval over files drawn anew."""
+    pairs = [(one, two) for one, two in zip(first, other, strict=True) if is_counted(one, name)]
     changes = [SHARES[name](two) - SHARES[name](one) for one, two in pairs]
-    low, high = spread([one["file"] for one, _ in pairs], changes, [1.0] * len(pairs))
+    low, high = bootstrap_interval([one["file"] for one, _ in pairs], changes, [1.0] * len(pairs))
     return f"{sum(changes) / len(changes):+.4f} ({low:+.4f} {high:+.4f})"
 
 

@@ -1,8 +1,8 @@
-"""What completing costs besides the engine: lines of a long file are typed again, an engine that costs nothing answers.
+"""Print what completing costs besides the engine, while lines of a long file are typed again.
 
     python tools/completion_overhead.py FILE...
 
-The files are put together to 20,000 lines. Times are from the document to the text to show: anchor,
+The engine takes no time. The files are joined to 20,000 lines. Times are from the document to the text to show: anchor,
 tokenizer, prompt, rules and parsing.
 """
 
@@ -30,7 +30,7 @@ DEFAULT = Path(__file__).parents[1] / "cg2ls" / "default"
 
 @dataclass
 class Instant:
-    """An engine that knows the rest of the line."""
+    """Engine that knows the rest of the line."""
 
     model: ModelDescription
     tokenizer: CodeTokenizer
@@ -38,13 +38,13 @@ class Instant:
     rest: str = ""
 
     def complete(self, request: Request, _: Callable[[], bool]) -> Iterator[Step]:
-        """Writes the rest of the line."""
+        """Write the rest of the line."""
         yield Step(0, request.forced + self.rest.encode(), -0.01)
         yield Step(0, b"\n", -0.01)
 
 
 def main() -> int:
-    """Prints the median and the 95th percentile in milliseconds."""
+    """Print the median and the 95th percentile in milliseconds."""
     text = "".join(Path(name).read_text("utf-8") for name in sys.argv[1:])
     lines = text.splitlines()
     if not lines:

@@ -1,4 +1,4 @@
-"""What recorded calls and longer chunks are worth on an NVIDIA card.
+"""Print what recorded calls and longer chunks gain on an NVIDIA card.
 
     python tools/cuda_calls.py FOLDER...
 
@@ -17,26 +17,26 @@ from cg2ls.engine import Engine, EngineOptions, Request
 from cg2ls.table import aligned
 
 WAYS = ((False, 128), (True, 128), (True, 512))
-"""Whether decoding replays recorded calls, and prompt tokens a call."""
+"""Whether decoding replays recorded calls, and prompt tokens per call."""
 
 DECODED = 64
 
 
 @dataclass
 class Times:
-    """Milliseconds of every round: to read the prompt, per decoded token, and to answer a key typed behind it."""
+    """Milliseconds of every round: to read the prompt, per decoded token, and to answer a key typed after it."""
 
     prefill: list[float] = field(default_factory=list)
     token: list[float] = field(default_factory=list)
     key: list[float] = field(default_factory=list)
 
     def medians(self) -> list[str]:
-        """Of all rounds but the first, which records."""
+        """Return the medians of all rounds but the first, which records."""
         return [f"{median(taken[1:]):.2f}" for taken in (self.prefill, self.token, self.key)]
 
 
 def main() -> int:
-    """Prints medians, one row for each model and way."""
+    """Print medians, one row for each model and way."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -55,7 +55,7 @@ def main() -> int:
 
 
 def measure(folder: Path, provider: str, rounds: int, *, recorded: bool, chunk: int) -> Times:
-    """Reads prompts of half a context, 512 tokens at most, decodes behind them, and types on."""
+    """Read prompts of half a context, 512 tokens at most, decode after them, and type one more key."""
     chance, times = random.Random(1), Times()
     options = EngineOptions(cuda_graph=recorded, drafts=False)
     with Engine.open(folder, provider=provider, options=options) as engine:

@@ -1,4 +1,4 @@
-"""Plays an editor against the real server: opens a file, types, and shows the ghost text.
+"""Play an editor against the real server: open a file, type, and print the ghost text.
 
 python tools/demo.py [--model NAME_OR_FOLDER]
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from lsp_client import LspClient, ServerGoneError
+from cg2ls.evaluation.lsp_client import LspClient, ServerGoneError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SAMPLE = Path(__file__).parent / "samples" / "inventory.py"
 LANGUAGE = "python"
 CONTEXT_LINES = 3
-LOADING_SECONDS = 120.0
+LOADING_TIMEOUT_S = 120.0
 
 CURSORS = (
     "        return self.price * ",
@@ -32,7 +32,7 @@ CURSORS = (
     "    with path.open(",
     "        print(item.name, ",
 )
-"""Beginnings of lines of the sample, each of which one line has; the rest of the line is deleted."""
+"""Beginnings of lines of the sample, each of exactly one line; the rest of the line is deleted."""
 
 TYPED = "        item.quantity -= quantity"
 """The line that is typed one key at a time."""
@@ -43,11 +43,12 @@ class Editor:
     """One document in one editor.
 
     Attributes:
-        client: the server.
-        uri: of the document.
-        lines: what the editor shows.
-        milliseconds: from each request to its answer.
-        shown: how many answers had text.
+        client: the client of the server.
+        uri: the document's URI.
+        lines: the lines that the editor shows.
+        version: the document's version.
+        milliseconds: time from each request to its answer.
+        shown: number of answers with text.
     """
 
     client: LspClient
@@ -58,7 +59,7 @@ class Editor:
     shown: int = 0
 
     def set_line(self, number: int, text: str) -> None:
-        """Replaces a line, as an edit of that line alone."""
+        """Replace a line, as an edit of that line alone."""
         self.version += 1
         span = {
             "start": {"line": number, "character": 0},
@@ -67,8 +68,8 @@ class Editor:
         self.client.change(self.uri, self.version, {"range": span, "text": text})
         self.lines[number] = text
 
-    def ghost(self, number: int) -> str:
-        """Asks for ghost text at a line's end; "" for none."""
+    def ask_ghost_text(self, number: int) -> str:
+        """Ask for ghost text at a line's end; return "" for none."""
         began = time.perf_counter()
         answer = self.client.inline(self.uri, number, len(self.lines[number]))
         self.milliseconds.append((time.perf_counter() - began) * 1000)
@@ -78,14 +79,14 @@ class Editor:
 
 
 def main() -> int:
-    """Runs the demo; 1 if the server left, could not load its model or completed nothing."""
+    """Run the demo; return 1 if the server left, could not load its model or completed nothing."""
     parser = argparse.ArgumentParser(description="Show completions of a sample file, with their latency.")
     parser.add_argument("--model", metavar="NAME_OR_FOLDER", help="model to answer with")
     arguments = parser.parse_args()
     command = [sys.executable, "-m", "cg2ls", "--stdio"]
     if arguments.model:
         command += ["--model", arguments.model]
-    with LspClient(command, timeout=LOADING_SECONDS) as client:
+    with LspClient(command, timeout=LOADING_TIMEOUT_S) as client:
         try:
             return play(client)
         except ServerGoneError as error:
@@ -94,12 +95,12 @@ def main() -> int:
 
 
 def play(client: LspClient) -> int:
-    """The whole session; gives back the exit status."""
+    """Play the whole session; return the exit status."""
     began = time.perf_counter()
     client.initialize()
     source = SAMPLE.read_text(encoding="utf-8")
     client.open(SAMPLE.as_uri(), source, LANGUAGE)
-    if problem := loading_problem(client):
+    if problem := wait_for_model(client):
         print(f"demo: {problem}", file=sys.stderr)
         return 1
     print(f"server and model ready in {time.perf_counter() - began:.1f} s\n")
@@ -119,8 +120,8 @@ def play(client: LspClient) -> int:
     return 0 if editor.shown and status == 0 else 1
 
 
-def loading_problem(client: LspClient) -> str:
-    """Waits until the model is ready; "" or why it is not going to be."""
+def wait_for_model(client: LspClient) -> str:
+    """Wait until the model is ready; return "" or why it will not be."""
     while True:
         for method, params in client.notifications:
             if method == "window/showMessage":
@@ -131,36 +132,36 @@ def loading_problem(client: LspClient) -> str:
 
 
 def jump(editor: Editor, beginning: str) -> None:
-    """Deletes the rest of one line, shows what is proposed instead, and puts the line back."""
-    number = line_that_begins(editor, beginning)
+    """Delete the rest of one line, print the suggestion, and restore the line."""
+    number = find_line(editor, beginning)
     whole = editor.lines[number]
     editor.set_line(number, beginning)
-    text = editor.ghost(number)
+    text = editor.ask_ghost_text(number)
     for line in editor.lines[max(0, number - CONTEXT_LINES) : number]:
         print(f"    {line}")
-    print(f"  > {beginning}{dim(text)}   [{editor.milliseconds[-1]:.0f} ms]\n")
+    print(f"  > {beginning}{format_ghost_text(text)}   [{editor.milliseconds[-1]:.0f} ms]\n")
     editor.set_line(number, whole)
 
 
 def type_line(editor: Editor) -> None:
-    """Types one line key by key, asking after every key."""
-    number = line_that_begins(editor, TYPED)
+    """Type one line key by key, asking after every key."""
+    number = find_line(editor, TYPED)
     start = len(TYPED) - len(TYPED.lstrip())
     print(f"typing {TYPED.strip()!r}:")
     for line in (TYPED[:end] for end in range(start, len(TYPED) + 1)):
         editor.set_line(number, line)
-        text = editor.ghost(number)
-        print(f"  > {line}{dim(text)}   [{editor.milliseconds[-1]:.0f} ms]")
+        text = editor.ask_ghost_text(number)
+        print(f"  > {line}{format_ghost_text(text)}   [{editor.milliseconds[-1]:.0f} ms]")
 
 
-def line_that_begins(editor: Editor, beginning: str) -> int:
-    """Number of the first line that begins so."""
+def find_line(editor: Editor, beginning: str) -> int:
+    """Return the number of the first line with this beginning."""
     numbers: Iterator[int] = (i for i, line in enumerate(editor.lines) if line.startswith(beginning))
     return next(numbers)
 
 
-def dim(text: str) -> str:
-    """Ghost text as a terminal shows it, or in brackets elsewhere."""
+def format_ghost_text(text: str) -> str:
+    """Format ghost text as a terminal shows it, or in brackets elsewhere."""
     if not text:
         return ""
     text = text.replace("\n", "\n" + " " * len("  > "))

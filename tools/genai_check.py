@@ -1,4 +1,4 @@
-"""Whether onnxruntime-genai gives the engine's tokens for a folder that was converted with --genai.
+"""Print whether onnxruntime-genai gives the engine's tokens for a folder that was converted with --genai.
 
     pip install onnxruntime-genai
     cg2-quantize CHECKPOINT -o FOLDER --genai
@@ -22,17 +22,17 @@ TEXT = "import os\n\n\ndef read(path):\n        # \tπ\n    with open(path) as f
 TOKENS = 32
 
 
-def by_engine(folder: Path) -> tuple[list[int], list[int]]:
-    """Ids of the text, and the engine's tokens behind them."""
+def run_engine(folder: Path) -> tuple[list[int], list[int]]:
+    """Return the text's ids, and the engine's tokens after them."""
     with Engine.open(folder) as engine:
         ids = engine.tokenizer.encode(TEXT)
         request = Request(prompt=ids, max_tokens=TOKENS, ignore_stop_tokens=True)
         return ids, [step.token for step in engine.complete(request)]
 
 
-def by_genai(folder: Path) -> tuple[list[int], list[int]]:
-    """Ids of the text, and onnxruntime-genai's tokens behind them."""
-    import onnxruntime_genai as genai  # behind cg2ls, which turns its telemetry off
+def run_genai(folder: Path) -> tuple[list[int], list[int]]:
+    """Return the text's ids, and onnxruntime-genai's tokens after them."""
+    import onnxruntime_genai as genai  # after cg2ls, which turns its telemetry off
 
     model = genai.Model(str(folder))
     ids = [int(token) for token in genai.Tokenizer(model).encode(TEXT)]
@@ -48,13 +48,13 @@ def by_genai(folder: Path) -> tuple[list[int], list[int]]:
 
 
 def main() -> None:
-    """Compares and prints."""
+    """Compare and print."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder
-    (ids, ours), (their_ids, theirs) = by_engine(folder), by_genai(folder)
+    (ids, ours), (their_ids, theirs) = run_engine(folder), run_genai(folder)
     same = next((at for at, pair in enumerate(zip(ours, theirs, strict=False)) if pair[0] != pair[1]), None)
     found = {"same_ids": ids == their_ids, "tokens": len(theirs)}
     found["same_tokens"] = min(len(ours), len(theirs)) if same is None else same

@@ -1,4 +1,4 @@
-"""Fetches whole repositories that the shipped model was not trained on, to measure with `cg2ls replay`.
+"""Fetch repositories that the shipped model was not trained on, print their folders, and measure with `cg2ls replay`.
 
 python tools/heldout.py runs/heldout
 cg2ls replay runs/heldout/*
@@ -21,7 +21,7 @@ TRAINED_ON = Path(__file__).parents[1] / "training" / "manifests" / "python-perm
 
 
 def main() -> int:
-    """Downloads wheels whose hashes the manifest pins, and unpacks their Python files without running any."""
+    """Download wheels whose hashes the manifest pins, and unpack their Python files without running any."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -37,7 +37,7 @@ def main() -> int:
 
 
 def fetch(folder: Path, cache: Path) -> None:
-    """Writes every package's Python files to a folder language_of_path as the package.
+    """Write every package's Python files to a folder named after the package.
 
     Raises:
         Cg2Error: a package could not be had, or has other bytes than the pinned ones.

@@ -1,10 +1,10 @@
-"""What converting a large checkpoint takes: peak memory of one process and seconds, on shards of zeros.
+"""Print what converting a large checkpoint takes: peak memory of one process and seconds, on shards of zeros.
 
     python tools/large_conversion.py 16B --format int4
     python tools/large_conversion.py 1B --format int8
     python tools/large_conversion.py 350M --format int8 --speed
 
-The shards take no room on disk, the model folder does; both are removed.
+The shards are sparse files; the model folder takes space. Both are removed.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ SHAPES = {
 """Layers, width, heads and qkv groups of CodeGen's 350M and CodeGen2's models."""
 
 
-def shape(name: str) -> CodeGenConfig:
-    """The published shape of that size."""
+def get_shape(name: str) -> CodeGenConfig:
+    """Return the published shape of a size."""
     layers, width, heads, groups = SHAPES[name]
     return CodeGenConfig(
         n_layer=layers,
@@ -47,42 +47,42 @@ def shape(name: str) -> CodeGenConfig:
     )
 
 
-class Watch(threading.Thread):
-    """Notes the most anonymous memory this process ever held, bytes."""
+class MemoryWatch(threading.Thread):
+    """Thread that notes the maximum anonymous memory of this process, in bytes."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
-        self.most = 0
+        self.max_bytes = 0
         self.ended = threading.Event()
 
     def run(self) -> None:
-        """Looks twenty times a second."""
+        """Read the memory twenty times a second."""
         while not self.ended.wait(0.05):
             lines = Path("/proc/self/status").read_text().splitlines()
-            self.most = max(
-                self.most, *(int(line.split()[1]) << 10 for line in lines if line.startswith("RssAnon"))
+            self.max_bytes = max(
+                self.max_bytes, *(int(line.split()[1]) << 10 for line in lines if line.startswith("RssAnon"))
             )
 
 
 def main() -> None:
-    """Converts and prints one JSON object."""
+    """Convert and print one JSON object."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("size", choices=SHAPES)
     parser.add_argument("--format", default="int4")
     parser.add_argument("--layers", type=int, help="fewer blocks: the same memory in less time")
-    parser.add_argument("--speed", action="store_true", help="run the model too")
+    parser.add_argument("--speed", action="store_true", help="also run the model")
     parser.add_argument(
         "--scratch", type=Path, help="where to write (default: the system's temporary folder)"
     )
     options = parser.parse_args()
-    config = shape(options.size)
+    config = get_shape(options.size)
     config = replace(config, n_layer=options.layers or config.n_layer)
     largest = 4 * config.vocab_size * config.n_embd
     with tempfile.TemporaryDirectory(dir=options.scratch, prefix="cg2-large-") as scratch:
         write_sparse_checkpoint(Path(scratch) / "checkpoint", config)
-        watch = Watch()
+        watch = MemoryWatch()
         watch.start()
         began, worked = time.monotonic(), time.process_time()
         report = convert(Path(scratch) / "checkpoint", Path(scratch) / "model", precision=options.format)
@@ -98,7 +98,7 @@ def main() -> None:
                 "bytes": report.bytes,
                 "seconds": round(seconds, 1),
                 "processor_seconds": round(worked, 1),
-                "peak_anonymous_bytes": watch.most,
+                "peak_anonymous_bytes": watch.max_bytes,
                 "bound_bytes": int(1.3 * largest + 2e9),
             }
             | speed

@@ -1,4 +1,4 @@
-"""What a program reaches for outside itself, native code and child processes included: sockets and files, by strace.
+"""Print the sockets and files that a program uses, native code and child processes included, as strace sees them.
 
 python tools/native_trace.py cg2ls complete FILE --at 3:5
 """
@@ -29,7 +29,7 @@ CHANGES = {
 MOVES = {"chdir", "fchdir"}
 SENDS = {"connect", "sendto", "sendmsg", "sendmmsg"}
 HIDES = {"io_uring_setup"}
-"""Calls after which a program may reach for anything without a call that is seen."""
+"""Calls after which a program may use anything without a call that strace sees."""
 
 TRACED = ",".join(["%network", *(f"?{call}" for call in sorted(OPENS | MAKES | CHANGES | MOVES | HIDES))])
 
@@ -43,21 +43,21 @@ PATH = re.compile(rf"(?:(?:AT_FDCWD|\d+)<(?P<folder>(?:[^<>\\]|\\.)*)>, )?(?P<pa
 WRITES = re.compile(r"\bO_(?:WRONLY|RDWR|CREAT|TRUNC|TMPFILE)\b")
 FAMILY = re.compile(r"\bAF_\w+")
 SENT_DATA = re.compile(rf"(?<!sun_path=)(?<!sun_path=@){QUOTED}")
-"""What is sent may read like anything, such as the name of a family."""
+"""Sent data may contain anything, such as the name of an address family."""
 OUTWARD_SOCKET = re.compile(r"^\d+<(?:TCP|UDP|RAW|ICMP|PING|SCTP|NETLINK|PACKET)\w*:")
 
 
 class TracerError(Exception):
-    """The tracer is missing, or may not trace."""
+    """The tracer is missing, or is not allowed to trace."""
 
 
 @dataclass(frozen=True)
 class Sights:
-    """What was seen.
+    """Traced calls.
 
     Attributes:
         sockets: calls that made a socket of another family than AF_UNIX.
-        sent: calls that connected or sent to an address, tried or done; look-ups of names are among them.
+        sent: calls that connected or sent to an address, successfully or not, including look-ups of names.
         hidden: calls after which the tracer may miss things.
         written: paths that were written, made, renamed, removed or changed.
     """
@@ -69,13 +69,13 @@ class Sights:
 
 
 def tracer(log: Path) -> list[str]:
-    """The words in front of a command that is to be traced.
+    """Return the words before a command that is to be traced.
 
     Args:
         log: the file that strace writes.
 
     Raises:
-        TracerError: there is no strace.
+        TracerError: strace is not installed.
     """
     found = shutil.which("strace")
     if found is None:
@@ -96,10 +96,10 @@ def tracer(log: Path) -> list[str]:
 
 
 def check_tracer() -> None:
-    """Traces a program that does nothing.
+    """Trace a program that does nothing.
 
     Raises:
-        TracerError: there is no strace, or this machine does not let it trace.
+        TracerError: strace is not installed, or this machine does not let it trace.
     """
     with tempfile.TemporaryDirectory() as room:
         log = Path(room) / "log"
@@ -110,17 +110,17 @@ def check_tracer() -> None:
 
 
 def read_log(log: Path, folder: Path) -> Sights:
-    """What a log of strace says.
+    """Read a log of strace.
 
     Args:
-        log: written by `tracer`'s command.
-        folder: the working directory the command was started in.
+        log: the log, written by `tracer`'s command.
+        folder: the working directory in which the command was started.
     """
     return read_lines(log.read_text("utf-8", errors="surrogateescape").splitlines(), folder)
 
 
 def read_lines(lines: Iterable[str], folder: Path) -> Sights:
-    """As `read_log`, of the log's lines."""
+    """Read the lines of a log of strace, as `read_log`."""
     sights = Sights()
     folders: dict[str, Path] = {}
     for process, name, call in _calls(lines):
@@ -150,7 +150,7 @@ def read_lines(lines: Iterable[str], folder: Path) -> Sights:
 
 
 def _calls(lines: Iterable[str]) -> Iterator[tuple[str, str, str]]:
-    """Process, name and text of each call; one that is told in two lines is put together, or given without its end."""
+    """Yield process, name and text of each call; a call logged in two lines is joined if it ended."""
     open_calls: dict[str, tuple[str, str]] = {}
     for line in lines:
         found = LINE.fullmatch(line)
@@ -170,18 +170,18 @@ def _calls(lines: Iterable[str]) -> Iterator[tuple[str, str, str]]:
 
 
 def _family(arguments: str) -> str | None:
-    """The family of addresses that a call names."""
+    """Return the address family that a call names."""
     found = FAMILY.search(SENT_DATA.sub("", arguments))
     return found and found[0]
 
 
 def _reaches_out(arguments: str) -> bool:
-    """Whether a connect or send goes anywhere but to the other end of a pair of sockets."""
+    """Tell whether a connect or send goes anywhere but to the other end of a pair of sockets."""
     return _family(arguments) is not None or OUTWARD_SOCKET.match(arguments) is not None
 
 
 def _paths(arguments: str, here: Path) -> Iterator[Path]:
-    """Absolute paths that a call names."""
+    """Yield the absolute paths that a call names."""
     for found in PATH.finditer(arguments):
         folder = here if found["folder"] is None else Path(_text(f'"{found["folder"]}"'))
         yield Path(os.path.normpath(folder / _text(found["path"])))
@@ -192,7 +192,7 @@ def _text(quoted: str) -> str:
 
 
 def main(command: Sequence[str]) -> int:
-    """Runs a command and prints what it reached for; 1 if it opened an internet socket or sent anything."""
+    """Run a command and print what it used; return 1 if it opened an internet socket or sent anything."""
     try:
         check_tracer()
     except TracerError as missing:

@@ -1,4 +1,4 @@
-"""Writes docs/options.md from the table of options, or prints the settings for a VS Code manifest.
+"""Write docs/options.md from the table of options, or print the settings for a VS Code manifest.
 
 python tools/options_page.py            writes docs/options.md
 python tools/options_page.py --settings prints `contributes.configuration.properties` as JSON
@@ -70,7 +70,7 @@ link is about what the link leads to as well. Two names of one file that no link
 
 
 def page() -> str:
-    """The whole page."""
+    """Return the whole page."""
     entries = list(table().values())
     here = _rows([entry for entry in entries if entry.about.scope == "document"])
     everywhere = _rows([entry for entry in entries if entry.about.scope == "server"])
@@ -107,7 +107,7 @@ def _kind(entry: OptionEntry) -> str:
 
 
 def settings() -> dict[str, Any]:
-    """The same as VS Code's manifest describes settings, `cg2ls.` before each name."""
+    """Return the options as VS Code's manifest describes settings, with `cg2ls.` before each name."""
     found: dict[str, Any] = {}
     for entry in table().values():
         kind = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array"}[entry.kind]
@@ -145,7 +145,7 @@ def settings() -> dict[str, Any]:
 
 
 def main() -> None:
-    """Writes or prints."""
+    """Write or print."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

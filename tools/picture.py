@@ -1,4 +1,4 @@
-"""Turns a terminal program's output into an SVG picture.
+"""Turn a terminal program's output into an SVG picture.
 
 script -qec "python tools/demo.py" /dev/null | python tools/picture.py docs/demo.svg "make demo"
 """
@@ -21,13 +21,13 @@ _FONT = re.compile(r"\s*@font-face\s*\{.*?\}", re.DOTALL)
 
 
 def main() -> int:
-    """Reads standard input and writes the picture."""
+    """Read standard input and write the picture."""
     parser = argparse.ArgumentParser(
         description="Turn terminal output on standard input into an SVG picture."
     )
     parser.add_argument("picture", type=Path)
     parser.add_argument("title")
-    parser.add_argument("--lines", type=int, default=60, help="most lines to draw (default: %(default)s)")
+    parser.add_argument("--lines", type=int, default=60, help="maximum lines to draw (default: %(default)s)")
     arguments = parser.parse_args()
     console = Console(record=True, width=WIDTH, file=io.StringIO(), force_terminal=True)
     lines = sys.stdin.read().replace("\r\n", "\n").splitlines()

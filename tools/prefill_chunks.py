@@ -1,4 +1,4 @@
-"""How long a prompt takes to read by how many tokens a call reads, in turns.
+"""Print how long a prompt takes to read, by the number of tokens per call, in turns.
 
     python tools/prefill_chunks.py FOLDER...
 
@@ -19,14 +19,12 @@ CHUNKS = (16, 32, 64, 128, 256, 512, 1024)
 
 
 def main() -> int:
-    """Prints medians in milliseconds, one row per chunk and one column per model."""
+    """Print medians in milliseconds, one row per chunk and one column per model."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folders", nargs="+", type=Path)
-    parser.add_argument(
-        "--tokens", type=int, default=1024, help="of the prompt, as far as the context has room"
-    )
+    parser.add_argument("--tokens", type=int, default=1024, help="prompt length, limited by the context")
     parser.add_argument("--rounds", type=int, default=9)
     arguments = parser.parse_args()
     columns = [measure(folder, arguments.tokens, arguments.rounds) for folder in arguments.folders]
@@ -40,7 +38,7 @@ def main() -> int:
 
 
 def measure(folder: Path, tokens: int, rounds: int) -> tuple[int, dict[int, float]]:
-    """The prompt's length, and by chunk the median milliseconds until its first token."""
+    """Return the prompt's length, and by chunk the median milliseconds until its first token."""
     chance = random.Random(1)
     with Engine.open(folder) as engine:
         count = min(tokens, engine.context_length - 2)

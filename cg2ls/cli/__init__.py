@@ -1,1 +1,1 @@
-"""The command line: one module a command, each with `add_parser`."""
+"""Command line: one module a command, each with `add_parser`."""

@@ -1,4 +1,4 @@
-"""`cg2ls complete`: one completion of a file, on the command line."""
+"""`cg2ls complete`: complete a file at one place and print the text."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class CompleteError(Cg2Error):
 
 
 @dataclass(frozen=True)
-class At:
-    """A place in a file: line and column from 1, the column in code points."""
+class Place:
+    """Place in a file: line and column from 1, the column in code points."""
 
     line: int
     column: int
@@ -28,32 +28,34 @@ class At:
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Adds the command."""
-    made = commands.add_parser("complete", help="complete a file at one place and print the text")
-    made.add_argument("file", type=Path, metavar="FILE")
-    made.add_argument(
+    """Add the command."""
+    parser = commands.add_parser("complete", help="complete a file at one place and print the text")
+    parser.add_argument("file", type=Path, metavar="FILE")
+    parser.add_argument(
         "--at",
-        type=_at,
+        type=parse_place,
         required=True,
         metavar="LINE:COL",
-        help="from 1; COL counts characters, end + 1 is the end",
+        help="from 1; COL counts characters, and the end of a line is its length + 1",
     )
-    made.add_argument("--json", action="store_true", help="print text, latency_ms, tokens and model as JSON")
-    made.add_argument("--model", metavar="NAME_OR_FOLDER", help="model to answer with")
-    made.add_argument("--language", metavar="ID", help="LSP language id; the file's name tells it otherwise")
-    made.add_argument("--max-lines", type=int, metavar="N", help="most lines to print")
-    made.set_defaults(run=run)
+    parser.add_argument(
+        "--json", action="store_true", help="print text, latency_ms, tokens and model as JSON"
+    )
+    parser.add_argument("--model", metavar="NAME_OR_FOLDER", help="model to answer with")
+    parser.add_argument("--language", metavar="ID", help="LSP language id (default: by the file's name)")
+    parser.add_argument("--max-lines", type=int, metavar="N", help="maximum lines to print")
+    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Prints the completion; an empty one is an empty line.
+    """Print the completion; an empty one is an empty line.
 
     Raises:
-        CompleteError: the file is missing or no text, or has no such place.
+        CompleteError: the file is missing or is not text, or has no such place.
         Cg2Error: the model cannot be opened or run.
     """
-    text = read(arguments.file)
-    offset = offset_of(text, arguments.at, arguments.file)
+    text = read_text(arguments.file)
+    offset = find_offset(text, arguments.at, arguments.file)
 
     from cg2ls.completion import CompletionOptions, DocumentSession
     from cg2ls.engine import Engine
@@ -78,11 +80,11 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def read(file: Path) -> str:
-    """Text of a UTF-8 file, its line ends kept.
+def read_text(file: Path) -> str:
+    """Read a UTF-8 file with its line ends.
 
     Raises:
-        CompleteError: it is missing, cannot be read or is not UTF-8.
+        CompleteError: the file is missing, cannot be read or is not UTF-8.
     """
     try:
         return file.read_bytes().decode("utf-8")
@@ -94,8 +96,8 @@ def read(file: Path) -> str:
         raise CompleteError(f"{file} cannot be read ({error.strerror}).") from None
 
 
-def offset_of(text: str, at: At, file: Path) -> int:
-    r"""Offset of a place, in code points; lines end with `\n`, `\r\n` or `\r`.
+def find_offset(text: str, at: Place, file: Path) -> int:
+    r"""Return the offset of a place, in code points; lines end with `\n`, `\r\n` or `\r`.
 
     Raises:
         CompleteError: there is no such line or column.
@@ -112,8 +114,13 @@ def offset_of(text: str, at: At, file: Path) -> int:
     return sum(map(len, lines[: 2 * (at.line - 1)])) + at.column - 1
 
 
-def _at(raw: str) -> At:
+def parse_place(raw: str) -> Place:
+    """Parse `LINE:COL`.
+
+    Raises:
+        ArgumentTypeError: the text has another form.
+    """
     found = re.fullmatch(r"(\d+):(\d+)", raw)
     if not found:
         raise argparse.ArgumentTypeError(f"{raw!r} is not LINE:COL, as in 12:5")
-    return At(int(found[1]), int(found[2]))
+    return Place(int(found[1]), int(found[2]))

@@ -1,4 +1,4 @@
-"""`cg2ls doctor`: whether completion works on this machine, and what to do if not."""
+"""`cg2ls doctor`: check whether completion works on this machine, and report how to fix what does not."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from dataclasses import asdict, dataclass, field
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from cg2ls.cli.machine import cpu, package_version
-from cg2ls.cli.nvidia import Nvidia, look_for_nvidia
+from cg2ls.cli.nvidia import Nvidia, find_nvidia
 from cg2ls.completion.syntax.languages import same_language
 from cg2ls.engine import Engine, Request
 from cg2ls.engine.onnx_session import default_threads, import_onnxruntime, usable_cpus
 from cg2ls.engine.providers import usable_providers
 from cg2ls.errors import Cg2Error
+from cg2ls.machine import find_package_version, read_cpu
 from cg2ls.models.folder import locations
 from cg2ls.models.folder.store import Located, locate_model
 from cg2ls.privacy import VARIABLES
@@ -27,19 +27,19 @@ if TYPE_CHECKING:
 
     from cg2ls.models.folder.description import ModelDescription
 
-PYTHONS = ((3, 11), (3, 15))
-"""From, and below."""
+SUPPORTED_PYTHONS = ((3, 11), (3, 15))
+"""First supported version, and first unsupported one."""
 
-NEEDED = ("lsprotocol", "numpy", "platformdirs", "pygls", "safetensors", "tokenizers")
+REQUIRED_PACKAGES = ("lsprotocol", "numpy", "platformdirs", "pygls", "safetensors", "tokenizers")
 
 
 @dataclass
-class Report:
-    """What was found.
+class DoctorReport:
+    """Findings of the doctor.
 
     Attributes:
         facts: sections of labelled values, in the order they are printed.
-        problems: what prevents completion, each with its mend.
+        problems: what prevents completion, each with its fix.
         notes: what could be better.
     """
 
@@ -49,75 +49,77 @@ class Report:
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Adds `doctor` to the command line."""
-    parser = subparsers.add_parser("doctor", help="check that completion works here, and say what to mend")
+    """Add the command."""
+    parser = subparsers.add_parser("doctor", help="check that completion works here, and report problems")
     parser.add_argument(
-        "--model", metavar="NAME", help="model to try, by name or path (default: the one in use)"
+        "--model", metavar="NAME", help="name or path of the model to try (default: the one in use)"
     )
     parser.add_argument("--language", metavar="L", help="LSP language id to complete in, e.g. python")
     parser.add_argument(
-        "--provider", default="auto", metavar="P", help="auto, or one by name (default: auto)"
+        "--provider", default="auto", metavar="P", help="execution provider: auto or a name (default: auto)"
     )
-    parser.add_argument("--threads", type=int, metavar="N", help="threads (default: one per fast core)")
+    parser.add_argument(
+        "--threads", type=int, metavar="N", help="number of threads (default: one per fast core)"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Prints the report; 1 if something prevents completion."""
-    report = Report()
+    """Print the report; return 1 if something prevents completion."""
+    report = DoctorReport()
     _check_software(report)
     nvidia = _check_machine(report)
     report.facts["folders"] = locations.describe()
-    report.facts["privacy"] = _privacy()
+    report.facts["privacy"] = _describe_privacy()
     _check_model(report, args)
     if report.facts["model"].get("provider", "").startswith("cpu"):
-        report.notes += nvidia.mends()
+        report.notes += nvidia.find_problems()
         if nvidia.cards:
             report.notes.append(
                 "There is an NVIDIA card, but the model runs on the processor; see provider above."
             )
-    print(json.dumps(asdict(report), indent=2) if args.json else _as_text(report, args.language))
+    print(json.dumps(asdict(report), indent=2) if args.json else _format_report(report, args.language))
     return 1 if report.problems else 0
 
 
-def _check_software(report: Report) -> None:
-    found = {name: package_version(name) for name in NEEDED}
+def _check_software(report: DoctorReport) -> None:
+    found = {name: find_package_version(name) for name in REQUIRED_PACKAGES}
     report.facts["software"] = facts = {
-        "cg2ls": package_version("cg2ls") or "not installed as a package",
+        "cg2ls": find_package_version("cg2ls") or "not installed as a package",
         "python": f"{platform.python_version()} ({sys.executable})",
         **{name: version or "missing" for name, version in found.items()},
     }
-    if not PYTHONS[0] <= sys.version_info[:2] < PYTHONS[1]:
+    if not SUPPORTED_PYTHONS[0] <= sys.version_info[:2] < SUPPORTED_PYTHONS[1]:
         report.problems.append("This Python is not supported; use 3.11 to 3.14.")
     for name in [name for name, version in found.items() if version is None]:
         report.problems.append(f"The package {name} is missing; install it with: pip install cg2ls")
-    facts["onnxruntime"] = package_version("onnxruntime", "onnxruntime-gpu") or "missing"
+    facts["onnxruntime"] = find_package_version("onnxruntime", "onnxruntime-gpu") or "missing"
     try:
         facts["providers"] = ", ".join(usable_providers(import_onnxruntime().get_available_providers()))
     except Cg2Error as error:
         report.problems.append(str(error))
 
 
-def _check_machine(report: Report) -> Nvidia:
-    name, features = cpu()
-    nvidia = look_for_nvidia()
+def _check_machine(report: DoctorReport) -> Nvidia:
+    name, features = read_cpu()
+    nvidia = find_nvidia()
     report.facts["machine"] = {
         "system": platform.platform(),
         "processor": name,
         "features": ", ".join(features) or "not known",
         "cpus": f"{len(usable_cpus())} usable, {default_threads()} threads by default",
-        **nvidia.facts(),
+        **nvidia.describe(),
     }
     return nvidia
 
 
-def _privacy() -> dict[str, str]:
-    """What docs/privacy.md promises, as it is in this process."""
-    told = all(os.environ.get(name) == value for name, value in VARIABLES.items())
+def _describe_privacy() -> dict[str, str]:
+    """Return what docs/privacy.md promises, as it is in this process."""
+    is_off = all(os.environ.get(name) == value for name, value in VARIABLES.items())
     return {
         "telemetry": "off, whatever your environment says (ORT_DISABLE_TELEMETRY=1 and others)"
-        if told
+        if is_off
         else "NOT OFF",
         "network": "completion connects to nothing and looks up no name",
         "files": "written in the folders above and where you say, nowhere else",
@@ -125,22 +127,22 @@ def _privacy() -> dict[str, str]:
     }
 
 
-def _check_model(report: Report, args: argparse.Namespace) -> None:
+def _check_model(report: DoctorReport, args: argparse.Namespace) -> None:
     report.facts["model"] = facts = {}
     try:
         located = locate_model(flag=args.model, language=args.language)
         facts["model"] = f"{located.name} ({located.reason})"
         facts["folder"] = str(located.folder)
         model = _try_model(facts, located, args)
-        if suppression := _silence(located, model, args.language):
-            report.problems.append(suppression)
+        if problem := _find_language_problem(located, model, args.language):
+            report.problems.append(problem)
     except Cg2Error as error:
         if str(error) not in report.problems:
             report.problems.append(str(error))
 
 
-def _silence(located: Located, model: ModelDescription, language: str | None) -> str | None:
-    """Why a model that runs shows nothing in a language."""
+def _find_language_problem(located: Located, model: ModelDescription, language: str | None) -> str | None:
+    """Return why a model that runs shows nothing in a language; None if it does."""
     if (
         not language
         or not model.languages
@@ -174,7 +176,7 @@ def _try_model(facts: dict[str, str], located: Located, args: argparse.Namespace
     return model
 
 
-def _as_text(report: Report, language: str | None) -> str:
+def _format_report(report: DoctorReport, language: str | None) -> str:
     lines: list[str] = []
     for section, facts in report.facts.items():
         lines.append(section)

@@ -17,40 +17,40 @@ COMMANDS = {
     "serve": "serve an editor over LSP (what `cg2ls` alone does)",
     "complete": "complete a file at one place and print the text",
     "models": "list, add, choose, verify and remove models",
-    "memory": "see, build, explain, fit and clear what completion remembers of a workspace",
+    "memory": "show, build, explain, fit and clear the memory of a workspace",
     "bench": "measure prefill, decode and key-to-answer times",
     "replay": "measure latency and quality by replaying people who write files",
-    "stats": "what was shown and accepted, counted on this machine",
-    "doctor": "check that completion works here, and say what to mend",
+    "stats": "count of what was shown and accepted on this machine",
+    "doctor": "check that completion works here, and report problems",
 }
-"""Commands with their help. Each is a module of this package, imported only if it is the one to run: the
-server must start at once, and `--help` too."""
+"""Commands with their help. Each is a module of this package, imported only if it runs: the server must start at once,
+and `--help` too."""
 
 STDIO = "--stdio"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs a command; without one, the language server.
+    """Run a command; without one, the language server.
 
     Args:
         argv: arguments without the program's name; None for those of the process.
 
     Returns:
-        The exit status: 0, 1 after an error that is reported on stderr in one line, 2 for wrong arguments.
+        The exit status: 0; 1 after an error, reported on stderr in one line; 2 for wrong arguments.
     """
-    given = normalized(list(sys.argv[1:] if argv is None else argv))
+    given = normalize_arguments(list(sys.argv[1:] if argv is None else argv))
 
     def work() -> int:
-        arguments = parser(given[0]).parse_args(given)
+        arguments = make_parser(given[0]).parse_args(given)
         return int(arguments.run(arguments) or 0)
 
     return run_command("cg2ls", work, install="onnxruntime")
 
 
-def normalized(arguments: list[str]) -> list[str]:
-    """Puts `serve` in front where no command is named, and takes out the `--stdio` that clients append.
+def normalize_arguments(arguments: list[str]) -> list[str]:
+    """Insert `serve` where no command is named, and remove the `--stdio` that clients append.
 
-    The server speaks over stdin and stdout in any case, so `--stdio` says nothing new, wherever it stands.
+    The server uses stdin and stdout anyway, so `--stdio` changes nothing, wherever it is.
     """
     rest = [argument for argument in arguments if argument != STDIO]
     if rest and (rest[0] in ("-h", "--help", "--version") or not rest[0].startswith("-")):
@@ -58,21 +58,21 @@ def normalized(arguments: list[str]) -> list[str]:
     return ["serve", *rest]
 
 
-def parser(command: str) -> argparse.ArgumentParser:
-    """The parser of all commands, with the arguments of one.
+def make_parser(command: str) -> argparse.ArgumentParser:
+    """Make the parser of all commands, with the arguments of one.
 
     Args:
-        command: the one that will run; anything else leaves all without arguments.
+        command: the command that will run; with anything else no command gets arguments.
     """
-    made = Parser(
+    parser = Parser(
         prog="cg2ls",
         description="Code completion on your own machine. Without a command it serves an editor: cg2ls --stdio.",
     )
-    made.add_argument("--version", action="version", version=f"cg2ls {__version__}")
-    commands = made.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    parser.add_argument("--version", action="version", version=f"cg2ls {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name, purpose in COMMANDS.items():
         if name == command:
             importlib.import_module(f"cg2ls.cli.{name}").add_parser(commands)
         else:
             commands.add_parser(name, help=purpose)
-    return made
+    return parser

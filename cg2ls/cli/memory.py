@@ -1,4 +1,4 @@
-"""`cg2ls memory`: what completion remembers of a workspace, why, and how well that helps."""
+"""`cg2ls memory`: show, build, explain, fit, measure and clear the memory of a workspace."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 EPILOG = """\
 examples:
   cg2ls memory build                        read the workspace now, as the server does in the background
-  cg2ls memory status                       what is remembered, and what was left out and why
-  cg2ls memory explain src/a.py --at 12:5   which files vote for which token there, and how strongly
-  cg2ls memory tune                         fit the weights to this repository, if held-out files gain by it
+  cg2ls memory status                       what is remembered, and what was left out
+  cg2ls memory explain src/a.py --at 12:5   files that vote for each token there, and how strongly
+  cg2ls memory tune                         fit the weights to this repository; kept if held-out files gain
   cg2ls memory clear
 """
 
@@ -31,14 +31,14 @@ Json = dict[str, Any]
 
 
 class MemoryCommandError(Cg2Error):
-    """Arguments that memory can do nothing with."""
+    """Arguments that the memory commands cannot use."""
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Adds the command and its own commands."""
-    made = commands.add_parser(
+    """Add the command and its own commands."""
+    parser = commands.add_parser(
         "memory",
-        help="see, build, explain, fit and clear what completion remembers of a workspace",
+        help="show, build, explain, fit and clear the memory of a workspace",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -49,22 +49,28 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     shared.add_argument(
         "--language", default="python", metavar="ID", help="LSP language id (default: python)"
     )
-    shared.add_argument("--model", metavar="NAME_OR_FOLDER", help="model whose tokens count")
-    shared.add_argument("--exclude", action="append", default=[], metavar="PATTERN", help="as in .gitignore")
+    shared.add_argument("--model", metavar="NAME_OR_FOLDER", help="model whose tokenizer is used")
+    shared.add_argument(
+        "--exclude",
+        action="append",
+        default=[],
+        metavar="PATTERN",
+        help="pattern of files to leave out, as in .gitignore",
+    )
     shared.add_argument(
         "--dependencies",
         action="store_true",
-        help="let installed packages take part, as `memoryDependencies` does",
+        help="include installed packages, as `memoryDependencies` does",
     )
     shared.add_argument("--json", action="store_true", help="print JSON")
-    inner = made.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    inner = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name, work, purpose in (
-        ("status", status, "what is remembered, and what was left out"),
-        ("build", build, "bring the index up to date"),
-        ("clear", clear, "remove the index"),
-        ("explain", explain, "which files vote for which token at a place"),
-        ("tune", tune, "fit the weights of the mixture"),
-        ("bench", bench, "measure building, edits and the cost of a token"),
+        ("status", print_status, "show what is remembered, and what was left out"),
+        ("build", build_index, "bring the index up to date"),
+        ("clear", clear_index, "remove the index"),
+        ("explain", explain_votes, "show which files vote for which token at a place"),
+        ("tune", tune_weights, "fit the weights of the votes"),
+        ("bench", measure_costs, "measure the cost of building, of edits and of a token"),
     ):
         command = inner.add_parser(name, help=purpose, parents=[shared])
         command.set_defaults(run=work)
@@ -76,10 +82,12 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
                 "paths", type=Path, nargs="*", metavar="PATH", help="repositories (default: --root)"
             )
             command.add_argument(
-                "--positions", type=int, default=600, metavar="N", help="places to learn from"
+                "--positions", type=int, default=600, metavar="N", help="positions to fit to"
             )
             command.add_argument("--seed", type=int, default=0, metavar="N")
-            command.add_argument("-o", "--output", type=Path, metavar="FILE", help="write the weights there")
+            command.add_argument(
+                "-o", "--output", type=Path, metavar="FILE", help="write the weights to this file"
+            )
         if name == "bench":
             command.add_argument("--tokens", type=int, default=5_000_000, metavar="N", help="tokens to index")
             command.add_argument(
@@ -87,28 +95,28 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
                 type=int,
                 default=0,
                 metavar="N",
-                help="type so many keys too, in turns alone and while an index is built",
+                help="also type this many keys, in turns alone and while an index is built",
             )
 
 
-def status(arguments: argparse.Namespace) -> int:
-    """Prints what lies in the indexes, without reading any file of the workspace."""
+def print_status(arguments: argparse.Namespace) -> int:
+    """Print the content of the indexes, without reading any file of the workspace."""
     arguments.dependencies = True
-    memory = _memory(arguments)
+    memory = _open_memory(arguments)
     found: Json = {
         "root": str(memory.workspace.root),
         "language": memory.language,
         "weights": memory.mixture_origin,
-        **_held(memory.store),
+        **_describe_index(memory.store),
     }
     if memory.installed and memory.packages_store:
-        packages = {"root": str(memory.installed.workspace.root), **_held(memory.packages_store)}
+        packages = {"root": str(memory.installed.workspace.root), **_describe_index(memory.packages_store)}
         found["dependencies"] = packages
     return _print(found, arguments)
 
 
-def _held(store: Store) -> Json:
-    """What lies in one index."""
+def _describe_index(store: Store) -> Json:
+    """Return the facts about one index."""
     from cg2ls.retrieval.memory.store import StoreError
 
     found: Json = {}
@@ -123,13 +131,13 @@ def _held(store: Store) -> Json:
     return found | {"bytes": size, "bytes_per_token": round(size / max(1, index.tokens), 2)}
 
 
-def _place_of(store: Store) -> str:
+def _describe_folder(store: Store) -> str:
     return str(store.folder) if store.has_place else "none"
 
 
-def build(arguments: argparse.Namespace) -> int:
-    """Reads what changed, and prints what was read and what was refused, by reason."""
-    memory = _memory(arguments)
+def build_index(arguments: argparse.Namespace) -> int:
+    """Read what changed; print what was read and what was refused, by reason."""
+    memory = _open_memory(arguments)
     refused: Counter[str] = Counter()
     began = perf_counter()
     memory.refresh(refused=lambda refusal: refused.update([refusal.reason]))
@@ -137,41 +145,41 @@ def build(arguments: argparse.Namespace) -> int:
         "tokens": memory.indexed_tokens,
         "tokens_of_dependencies": memory.installed_tokens,
         "seconds": round(perf_counter() - began, 2),
-        "folder": _place_of(memory.store),
+        "folder": _describe_folder(memory.store),
         "refused": dict(refused),
     }
     return _print(found, arguments)
 
 
-def clear(arguments: argparse.Namespace) -> int:
-    """Removes the index and the fitted weights."""
-    memory = _memory(arguments)
-    found: Json = {"folder": _place_of(memory.store), "removed": memory.store.clear()}
+def clear_index(arguments: argparse.Namespace) -> int:
+    """Remove the index and the fitted weights."""
+    memory = _open_memory(arguments)
+    found: Json = {"folder": _describe_folder(memory.store), "removed": memory.store.clear()}
     if memory.packages_store:
         found["dependencies_removed"] = memory.packages_store.clear()
     return _print(found, arguments)
 
 
-def explain(arguments: argparse.Namespace) -> int:
-    """Prints the votes for the next token at a place, the weightiest first.
+def explain_votes(arguments: argparse.Namespace) -> int:
+    """Print the votes for the next token at a place, the highest weight first.
 
     Raises:
         CompleteError: the file or the place does not exist.
     """
-    from cg2ls.cli.complete import _at, offset_of, read
+    from cg2ls.cli.complete import find_offset, parse_place, read_text
     from cg2ls.completion.prompt.token_healing import heal
     from cg2ls.engine import Engine
     from cg2ls.models.folder.store import locate_model
     from cg2ls.retrieval.memory.explain import explain
 
     try:
-        at = _at(arguments.at)
+        at = parse_place(arguments.at)
     except argparse.ArgumentTypeError as error:
         raise MemoryCommandError(f"--at: {error}.") from None
-    text = read(arguments.file)
-    offset = offset_of(text, at, arguments.file)
+    text = read_text(arguments.file)
+    offset = find_offset(text, at, arguments.file)
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    memory = _memory(arguments)
+    memory = _open_memory(arguments)
     memory.refresh()
     located = locate_model(flag=arguments.model, language=arguments.language)
     with Engine.open(located.folder) as engine:
@@ -191,27 +199,29 @@ def explain(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def tune(arguments: argparse.Namespace) -> int:
-    """Fits the weights to repositories; they are kept only if files that were held out gain."""
+def tune_weights(arguments: argparse.Namespace) -> int:
+    """Fit the weights to repositories; keep them only if held-out files gain."""
     from cg2ls.engine import Engine
-    from cg2ls.evaluation.quality.positions import sample
-    from cg2ls.evaluation.quality.replay_memory import ReplayMemory
-    from cg2ls.evaluation.quality.sources import collect
-    from cg2ls.evaluation.quality.teacher_forcing import examples, learn
+    from cg2ls.evaluation.quality.positions import sample_positions
+    from cg2ls.evaluation.quality.teacher_forcing import make_examples, observe_tokens
+    from cg2ls.evaluation.simulation.replay_retrieval import ReplayMemory
+    from cg2ls.evaluation.simulation.sources import collect_sources
     from cg2ls.models.folder.store import locate_model
     from cg2ls.retrieval.memory.fit_mixture import fit_and_validate
     from cg2ls.workspace.languages import LANGUAGES
 
-    kept = arguments.output or _memory(arguments).store.mixture
-    paths = arguments.paths or [_root(arguments)]
+    kept = arguments.output or _open_memory(arguments).store.mixture
+    paths = arguments.paths or [_find_root(arguments)]
     located = locate_model(flag=arguments.model, language=arguments.language)
     with Engine.open(located.folder) as engine:
-        sources = collect(paths, LANGUAGES, {arguments.language})
+        sources = collect_sources(paths, LANGUAGES, {arguments.language})
         memories = ReplayMemory(paths, sources, engine.tokenizer, "on")
         print(f"cg2ls: asking at {arguments.positions} places ...", file=sys.stderr, flush=True)
-        lessons = learn(engine, memories, sample(sources, arguments.positions, arguments.seed))
+        observations = observe_tokens(
+            engine, memories, sample_positions(sources, arguments.positions, arguments.seed)
+        )
         memories.close()
-    found = fit_and_validate(examples(lessons))
+    found = fit_and_validate(make_examples(observations))
     if found.helps or arguments.output is not None:
         from cg2ls.files import write_atomically
 
@@ -220,41 +230,41 @@ def tune(arguments: argparse.Namespace) -> int:
     return _print(report, arguments)
 
 
-def bench(arguments: argparse.Namespace) -> int:
-    """Measures on the workspace's own text, repeated until there is enough of it."""
-    from cg2ls.evaluation.latency.memory_costs import measured
+def measure_costs(arguments: argparse.Namespace) -> int:
+    """Measure on the workspace's own text, repeated until there is enough of it."""
+    from cg2ls.evaluation.latency.memory_costs import measure_memory_costs
 
-    memory = _memory(arguments)
-    found: Json = {"load": round(os.getloadavg()[0], 2), **measured(memory, arguments.tokens)}
+    memory = _open_memory(arguments)
+    found: Json = {"load": round(os.getloadavg()[0], 2), **measure_memory_costs(memory, arguments.tokens)}
     if arguments.keys:
         from cg2ls.engine import Engine
-        from cg2ls.evaluation.latency.background_build import typed_beside_a_build
+        from cg2ls.evaluation.latency.memory_costs import time_keys_while_building
         from cg2ls.models.folder.store import locate_model
 
         located = locate_model(flag=arguments.model, language=arguments.language)
         with Engine.open(located.folder) as engine:
-            found["key_ms"] = typed_beside_a_build(engine, memory, arguments.keys)
+            found["key_ms"] = time_keys_while_building(engine, memory, arguments.keys)
     return _print(found, arguments)
 
 
-def _root(arguments: argparse.Namespace) -> Path:
-    """The workspace's folder.
+def _find_root(arguments: argparse.Namespace) -> Path:
+    """Return the workspace's folder.
 
     Raises:
-        MemoryCommandError: it is no folder.
+        MemoryCommandError: it is not a folder.
     """
     try:
         root: Path = arguments.root.resolve()
     except (OSError, RuntimeError):  # the working directory was removed; a loop of links
         raise MemoryCommandError(
-            f"{arguments.root} cannot be found from here; name the workspace with --root and its full path."
+            f"{arguments.root} cannot be found from here; give --root the full path of the workspace."
         ) from None
     if not root.is_dir():
         raise MemoryCommandError(f"{arguments.root} is not a folder; name the workspace with --root.")
     return root
 
 
-def _memory(arguments: argparse.Namespace) -> Memory:
+def _open_memory(arguments: argparse.Namespace) -> Memory:
     from cg2ls.models.codegen2.tokenizer import CodeTokenizer
     from cg2ls.models.folder.description import TOKENIZER
     from cg2ls.models.folder.store import locate_model
@@ -262,7 +272,7 @@ def _memory(arguments: argparse.Namespace) -> Memory:
     from cg2ls.retrieval.memory.installed_packages import installed
     from cg2ls.workspace import ReadingRules, Workspace
 
-    root = _root(arguments)
+    root = _find_root(arguments)
     located = locate_model(flag=arguments.model, language=arguments.language)
     tokenizer = CodeTokenizer.load(located.folder / TOKENIZER)
     workspace = Workspace(root, ReadingRules(exclude=tuple(arguments.exclude)))
@@ -276,11 +286,11 @@ def _print(found: Json, arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(found, indent=1))
     else:
-        print(aligned([[name.replace("_", " "), _plain(value)] for name, value in found.items()]))
+        print(aligned([[name.replace("_", " "), _format_value(value)] for name, value in found.items()]))
     return 0
 
 
-def _plain(value: Any) -> str:
+def _format_value(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{name.replace('_', ' ')} {said}" for name, said in value.items()) or "none"
     return str(value)

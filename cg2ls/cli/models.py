@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Adds `models` and its subcommands to the command line."""
+    """Add the command and its subcommands."""
     parser = subparsers.add_parser("models", help="list, add, choose, verify and remove models")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
@@ -26,12 +26,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     listing.add_argument("--json", action="store_true", help="print JSON")
     listing.set_defaults(run=run_list)
 
-    add = commands.add_parser("add", help="copy a model folder to this user's models, after verifying it")
+    add = commands.add_parser("add", help="verify a model folder and copy it to this user's models")
     add.add_argument("folder", type=Path, metavar="FOLDER", help="folder with a model.json")
     add.set_defaults(run=run_add)
 
     use = commands.add_parser(
-        "use", help="choose the model that answers where no flag or editor setting does"
+        "use", help="choose the model for everything that no flag or editor setting decides"
     )
     use.add_argument("name", metavar="NAME", help="name of a model, path of a model folder, or default")
     use.add_argument(
@@ -49,28 +49,30 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def run_list(args: argparse.Namespace) -> int:
-    """Prints a table of the models, or JSON; 1 if there is none."""
+    """Print the models as a table or JSON; return 1 if there is none."""
     models = ModelStore().models()
-    lasting = known_choices()
+    choices = known_choices()
     if args.json:
-        print(json.dumps([_as_json(model, lasting) for model in models], indent=2))
+        print(json.dumps([_describe(model, choices) for model in models], indent=2))
     elif not models:
         print("There are no models; add one with: cg2ls models add FOLDER")
     else:
         head = ("name", "precision", "MB", "context", "languages", "in use for")
-        print(aligned([head, *(_as_row(model, lasting) for model in models)], right={2, 3}))
+        print(aligned([head, *(_format_row(model, choices) for model in models)], right={2, 3}))
     return 0 if models else 1
 
 
 def run_add(args: argparse.Namespace) -> int:
-    """Copies a folder into the store."""
+    """Copy a folder into the store."""
     stored = ModelStore().add(args.folder)
-    print(f"Added {stored.name} ({_megabytes(stored)} MB). Use it with: cg2ls models use {stored.name}")
+    print(
+        f"Added {stored.name} ({_format_megabytes(stored)} MB). Use it with: cg2ls models use {stored.name}"
+    )
     return 0
 
 
 def run_use(args: argparse.Namespace) -> int:
-    """Notes a lasting choice."""
+    """Note a lasting choice."""
     store, file = ModelStore(), choices_file()
     folder = store.locate(args.name)
     model = ModelDescription.read(folder)
@@ -86,7 +88,7 @@ def run_use(args: argparse.Namespace) -> int:
 
 
 def run_verify(args: argparse.Namespace) -> int:
-    """Verifies one model; errors say what is wrong."""
+    """Verify one model; errors name the difference."""
     located = locate_model(flag=args.name)
     model = verify_folder(located.folder)
     print(f"{model.name} is whole and unchanged ({len(model.files)} files in {located.folder}).")
@@ -94,38 +96,38 @@ def run_verify(args: argparse.Namespace) -> int:
 
 
 def run_remove(args: argparse.Namespace) -> int:
-    """Deletes an added model and every lasting choice of it."""
+    """Delete an added model and every lasting choice of it."""
     ModelStore().remove(args.name)
     file = choices_file()
-    lasting = read_lasting(file)
+    choices = read_lasting(file)
     kept = LastingChoices(
-        general=None if lasting.general == args.name else lasting.general,
-        by_language={key: name for key, name in lasting.by_language.items() if name != args.name},
+        general=None if choices.general == args.name else choices.general,
+        by_language={key: name for key, name in choices.by_language.items() if name != args.name},
     )
-    if kept != lasting:
+    if kept != choices:
         write_lasting(file, kept)
     print(f"Removed {args.name}.")
     return 0
 
 
-def _uses(model: StoredModel, lasting: LastingChoices) -> list[str]:
-    """What the model answers for: `all` (where nothing more special is chosen) and language ids."""
+def _list_uses(model: StoredModel, choices: LastingChoices) -> list[str]:
+    """Return what the model answers for: `all` (where no other model is chosen) and language ids."""
     known = {model.name, str(model.folder)}
-    general = lasting.general or "default"
-    languages = sorted(key for key, name in lasting.by_language.items() if name in known)
+    general = choices.general or "default"
+    languages = sorted(key for key, name in choices.by_language.items() if name in known)
     return (["all"] if general in known else []) + languages
 
 
-def _as_row(model: StoredModel, lasting: LastingChoices) -> tuple[str, ...]:
-    uses = ", ".join(_uses(model, lasting))
+def _format_row(model: StoredModel, choices: LastingChoices) -> tuple[str, ...]:
+    uses = ", ".join(_list_uses(model, choices))
     if model.description is None:
         return (model.name, "damaged", "", "", model.problem, uses)
     about = model.description
     languages = ", ".join(about.languages) or "any"
-    return (model.name, about.precision, _megabytes(model), str(about.context_length), languages, uses)
+    return (model.name, about.precision, _format_megabytes(model), str(about.context_length), languages, uses)
 
 
-def _as_json(model: StoredModel, lasting: LastingChoices) -> dict[str, Any]:
+def _describe(model: StoredModel, choices: LastingChoices) -> dict[str, Any]:
     about = model.description
     known: dict[str, Any] = {}
     if about is not None:
@@ -136,7 +138,7 @@ def _as_json(model: StoredModel, lasting: LastingChoices) -> dict[str, Any]:
             "languages": list(about.languages),
             "license": about.license,
         }
-    uses = _uses(model, lasting)
+    uses = _list_uses(model, choices)
     return {
         "name": model.name,
         "folder": str(model.folder),
@@ -145,5 +147,5 @@ def _as_json(model: StoredModel, lasting: LastingChoices) -> dict[str, Any]:
     } | known
 
 
-def _megabytes(model: StoredModel) -> str:
+def _format_megabytes(model: StoredModel) -> str:
     return f"{model.size / 1e6:.1f}"

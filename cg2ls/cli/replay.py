@@ -1,4 +1,4 @@
-"""`cg2ls replay`: people who write real files, played against completion."""
+"""`cg2ls replay`: play people who write real files against completion."""
 
 from __future__ import annotations
 
@@ -6,199 +6,269 @@ import argparse
 import json
 import os
 import sys
-from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cg2ls.cli import replay_arguments
+from cg2ls.renamed import add_renamed_argument
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from cg2ls.completion import CompletionOptions
     from cg2ls.engine import Engine
-    from cg2ls.evaluation.latency.soak import Soak
-    from cg2ls.evaluation.latency.typing import Latencies
-    from cg2ls.evaluation.quality.headless_editor import Editor
-    from cg2ls.evaluation.quality.replay_memory import ReplayMemory
-    from cg2ls.evaluation.quality.sources import Source
-    from cg2ls.models.folder.description import Infill, ModelDescription
+    from cg2ls.evaluation.replay import ReplayOptions
+
+EPILOG = """\
+examples:
+  cg2ls replay src                          the model in use: its speed and its quality on these files
+  cg2ls replay repos/* --json --picture replay.svg
+  cg2ls replay repos/* --keys 0 --anchor 0  quality alone, with everything read anew at the cursor
+  cg2ls replay repos/* --keys 0 --rules     the effect of each rule
+  cg2ls replay repos/* --soak 20000         memory and latency over many keys
+  cg2ls replay repos/* --chaos              a real server in a failing environment: is anything lost?
+  cg2ls replay repos/* --against ctranslate2 --keys 200 [--reference-shape]
+
+Each PATH is a repository. Choose code that the model was not trained on.
+"""
+
+LIMITS = ("line_tokens", "block_tokens", "max_lines", "min_confidence")
+"""Completion options that arguments of the same names set."""
 
 Json = dict[str, Any]
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Adds the command."""
-    replay_arguments.add_parser(commands).set_defaults(run=run)
+    """Add the command."""
+    parser = commands.add_parser(
+        "replay",
+        help="measure latency and quality by replaying people who write files",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=run)
+    parser.add_argument("paths", type=Path, nargs="+", metavar="PATH", help="a repository or a file")
+    parser.add_argument(
+        "--model", metavar="NAME_OR_FOLDER", help="model to measure (default: the one in use)"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--verdicts", action="store_true", help="list every position in the JSON")
+    parser.add_argument("--picture", type=Path, metavar="FILE", help="write an SVG picture")
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="seed of keys and positions (default: 0)"
+    )
+    parser.add_argument(
+        "--threads", type=int, metavar="N", help="threads of the engine (default: as the server)"
+    )
+    parser.add_argument(
+        "--provider", choices=("auto", "cpu", "cuda"), default="cpu", help="execution provider (default: cpu)"
+    )
+    _add_measurements(parser)
+    _add_runtime_arguments(parser)
+    _add_request_arguments(parser)
+
+
+def _add_measurements(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add(
+        "--keys",
+        type=_parse_count,
+        default=1000,
+        metavar="N",
+        help="keys of the typing trace (default: 1000)",
+    )
+    add("--positions", type=_parse_count, default=400, metavar="N", help="positions to judge (default: 400)")
+    add(
+        "--token-places",
+        type=_parse_count,
+        default=0,
+        metavar="N",
+        help="positions to judge token by token after the true text (default: none; needs --json)",
+    )
+    add(
+        "--passages",
+        type=_parse_count,
+        default=40,
+        metavar="N",
+        help="passages that a simulated user writes (default: 40)",
+    )
+    add("--rules", action="store_true", help="also judge the positions without each rule")
+    add(
+        "--soak",
+        type=_parse_count,
+        default=0,
+        metavar="KEYS",
+        help="type this many keys and watch memory and latency",
+    )
+    add(
+        "--chaos",
+        type=_parse_count,
+        nargs="?",
+        const=20_000,
+        default=0,
+        metavar="KEYS",
+        help="only type this many keys (20000) at a real server whose environment fails",
+    )
+
+
+def _add_runtime_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add(
+        "--against",
+        default="",
+        metavar="ENGINES",
+        help="only race ctranslate2 or optimum over the trace",
+    )
+    add(
+        "--reference-shape",
+        action="store_true",
+        help="with --against: random weights of 8 layers x 512, vocabulary 51200, prompts of 1024 tokens, which"
+        " repeat the answers of --model",
+    )
+    add("--reference-python", type=Path, metavar="PATH", help="Python that has cg2ls[reference]")
+    add(
+        "--work",
+        type=Path,
+        metavar="DIR",
+        help="keep and reuse models converted for --against in this folder",
+    )
+
+
+def _add_request_arguments(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group(
+        "how the model is asked, instead of by its description and the defaults"
+    )
+    add = group.add_argument
+    add("--anchor", type=_parse_count, metavar="N", help="maximum tokens from the anchor to the cursor")
+    add("--prefix-only", action="store_true", help="continue the text without what follows the cursor")
+    add("--context", type=int, metavar="N", help="tokens of prompt and answer")
+    add("--line-tokens", type=int, metavar="N", help="maximum tokens of a line")
+    add("--block-tokens", type=int, metavar="N", help="maximum tokens of a block")
+    add("--max-lines", type=int, metavar="N", help="maximum lines shown")
+    add("--min-confidence", type=float, metavar="P", help="minimum probability of what is shown")
+    add(
+        "--without",
+        type=_parse_names,
+        default=frozenset(),
+        metavar="NAMES",
+        help="rules to leave out, separated by commas",
+    )
+    add_renamed_argument(
+        group,
+        "--repository-memory",
+        dest="memory",
+        choices=("on", "off", "file"),
+        default="on",
+        help="repository memory: all files, none, or the document alone (default: on)",
+    )
+    add(
+        "--context-tokens",
+        type=_parse_count,
+        default=0,
+        metavar="N",
+        help="tokens of other files' text before the prompt (default: none)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Replays and prints.
+    """Replay and print.
 
     Raises:
-        Cg2Error: there is nothing to replay, the model cannot be opened or run, or a soak found what must
-            not be.
+        Cg2Error: there is nothing to replay, the model cannot be opened or run, or a soak or a chaos run found a
+            fault.
     """
-    from cg2ls.cli.replay_race import run_race
-    from cg2ls.engine import Engine
-    from cg2ls.evaluation.quality.errors import ReplayError
-    from cg2ls.evaluation.quality.replay_memory import ReplayMemory
-    from cg2ls.evaluation.quality.sources import collect
-    from cg2ls.evaluation.report.picture import picture
-    from cg2ls.evaluation.report.replay_table import table
+    from cg2ls.evaluation.errors import EvaluationError
+    from cg2ls.evaluation.report.picture import draw_picture
+    from cg2ls.evaluation.report.replay_report import format_chaos, format_replay
     from cg2ls.files import write_atomically
     from cg2ls.models.folder.store import locate_model
+
+    folder = locate_model(flag=arguments.model).folder
+    if arguments.chaos:
+        from cg2ls.evaluation.replay import replay_chaos
+
+        chaos = replay_chaos(folder, arguments.paths, arguments.chaos, arguments.seed, _print_step)
+        report, problem = chaos.to_json(), chaos.describe_problems()
+        text = format_chaos(report["chaos"])
+    else:
+        report, curves, problem = _replay(folder, arguments)
+        text = format_replay(report)
+        if arguments.picture:
+            write_atomically(arguments.picture, draw_picture(report, curves))
+    print(json.dumps(report, indent=2) if arguments.json else text)
+    if problem:
+        raise EvaluationError(problem)
+    return 0
+
+
+def _replay(folder: Path, arguments: argparse.Namespace) -> tuple[Json, dict[str, list[float]], str]:
+    """Measure one model; return the report, the times of keys by name, and what a soak found wrong."""
+    from cg2ls.engine import Engine
+    from cg2ls.evaluation.replay import Replay
+    from cg2ls.evaluation.runtimes.other_runtimes import RuntimeOptions
+    from cg2ls.evaluation.runtimes.trace_race import race_runtimes
+    from cg2ls.evaluation.simulation.replay_retrieval import ReplayMemory
+    from cg2ls.evaluation.simulation.sources import collect_sources
     from cg2ls.workspace.languages import LANGUAGES
 
     load = round(os.getloadavg()[0], 2)
-    located = locate_model(flag=arguments.model)
-    if arguments.chaos:
-        return _chaos(located.folder, arguments)
     curves: dict[str, list[float]] = {}
     problem = ""
-    with Engine.open(located.folder, provider=arguments.provider, threads=arguments.threads) as engine:
-        sources = collect(arguments.paths, LANGUAGES, set(engine.model.languages))
+    with Engine.open(folder, provider=arguments.provider, threads=arguments.threads) as engine:
+        sources = collect_sources(arguments.paths, LANGUAGES, set(engine.model.languages))
         memories = ReplayMemory(arguments.paths, sources, engine.tokenizer, arguments.memory)
-        replay = _Replay(engine, arguments, sources, memories)
-        report = _about(engine, load, arguments, sources)
+        replay = Replay(engine, _make_options(arguments), sources, memories, _print_step)
+        report = _describe_run(engine, load, arguments) | {"files": len(sources)}
         if arguments.against or arguments.reference_shape:
-            raced, curves = run_race(engine, located.folder, arguments, sources)
-            report |= raced
+            runtimes = RuntimeOptions(
+                against=arguments.against,
+                reference_shape=arguments.reference_shape,
+                reference_python=arguments.reference_python,
+                work=arguments.work,
+            )
+            found, race = race_runtimes(
+                engine, folder, runtimes, replay.make_typist(), arguments.keys, _print_step
+            )
+            curves = race.times
+            report |= found
         elif arguments.soak:
-            soaked = replay.soak()
-            problem = soaked.problem()
-            report |= soaked.to_json()
+            soak = replay.measure_soak(arguments.soak)
+            problem = soak.describe_problem()
+            report |= soak.to_json()
         else:
             if arguments.keys:
-                latencies = replay.latency()
-                curves = latencies.times
-                report |= latencies.to_json()
-            report |= replay.quality()
+                latency = replay.measure_latency()
+                curves = latency.times
+                report |= latency.to_json()
+            report |= replay.measure_quality()
             if arguments.token_places:
-                report["token_by_token"] = replay.tokens()
+                report["token_by_token"] = replay.measure_tokens()
         memories.close()
-    if arguments.picture:
-        write_atomically(arguments.picture, picture(report, curves))
-    print(json.dumps(report, indent=2) if arguments.json else table(report))
-    if problem:
-        raise ReplayError(problem)
-    return 0
+    return report, curves, problem
 
 
-def _chaos(model: Path, arguments: argparse.Namespace) -> int:
-    from cg2ls.cli.replay_chaos import chaos_table, run_chaos
-    from cg2ls.evaluation.quality.errors import ReplayError
+def _make_options(arguments: argparse.Namespace) -> ReplayOptions:
+    from cg2ls.completion.session import resolve_disabled_rules
+    from cg2ls.evaluation.replay import ReplayOptions
 
-    found = run_chaos(model, arguments, _tell)
-    report = found.to_json()
-    print(json.dumps(report, indent=2) if arguments.json else chaos_table(report["chaos"]))
-    if problem := found.problem():
-        raise ReplayError(problem)
-    return 0
-
-
-@dataclass(frozen=True)
-class _Replay:
-    """What all measurements need, and those of one model alone."""
-
-    engine: Engine
-    arguments: argparse.Namespace
-    sources: list[Source]
-    memories: ReplayMemory
-
-    def latency(self) -> Latencies:
-        from cg2ls.evaluation.latency.trace import Typist
-        from cg2ls.evaluation.latency.typing import play
-
-        self.memories.open_all()
-        _tell(f"typing {self.arguments.keys} keys")
-        return play(self.editor(), Typist(self.sources, self.arguments.seed), self.arguments.keys)
-
-    def soak(self) -> Soak:
-        from cg2ls.evaluation.latency.soak import soak
-
-        self.memories.open_all()
-        _tell(f"typing {self.arguments.soak} keys")
-        return soak(self.editor(), self.sources, self.arguments.soak, self.arguments.seed)
-
-    def quality(self) -> Json:
-        from cg2ls.evaluation.quality.positions import sample
-        from cg2ls.evaluation.quality.quality import Quality, judge_all, write_all
-        from cg2ls.evaluation.quality.simulated_user import sample_passages
-
-        positions, passages, seed = self.arguments.positions, self.arguments.passages, self.arguments.seed
-        found = Quality()
-        if positions:
-            _tell(f"asking at {positions} places")
-            found.judged = judge_all(self.editor(), sample(self.sources, positions, seed))
-        if passages:
-            _tell(f"writing {passages} passages")
-            found.wrote = write_all(self.editor(), sample_passages(self.sources, passages, seed))
-        report = found.to_json() if found.judged or found.wrote else {}
-        if self.arguments.verdicts:
-            report["verdicts"] = found.verdicts()
-        return report | ({"rules": self.rules()} if self.arguments.rules else {})
-
-    def tokens(self) -> Json:
-        """What true tokens cost, with memory and without."""
-        from cg2ls.evaluation.quality.positions import sample
-        from cg2ls.evaluation.quality.teacher_forcing import learn, summary
-
-        _tell(f"reading at {self.arguments.token_places} places")
-        places = sample(self.sources, self.arguments.token_places, self.arguments.seed)
-        return summary(learn(self.engine, self.memories, places))
-
-    def rules(self) -> Json:
-        from cg2ls.evaluation.quality.positions import sample
-        from cg2ls.evaluation.quality.rule_effects import effects
-
-        _tell(f"asking at {self.arguments.positions} places without each rule")
-        positions = sample(self.sources, self.arguments.positions, self.arguments.seed)
-        return effects(positions, self.options(), self.editor).to_json()
-
-    def editor(self, options: CompletionOptions | None = None) -> Editor:
-        """An editor that asks as the arguments say."""
-        from cg2ls.evaluation.quality.headless_editor import Editor
-        from cg2ls.evaluation.quality.replay_contexts import ReplayContexts
-
-        return Editor(
-            self.engine,
-            options or self.options(),
-            context_length=self.arguments.context,
-            infill=_infill(self.engine.model, self.arguments),
-            memories=self.memories,
-            contexts=ReplayContexts(self.sources, self.engine.tokenizer)
-            if self.arguments.context_tokens
-            else None,
-        )
-
-    def options(self) -> CompletionOptions:
-        """The defaults, but for what the arguments say."""
-        from cg2ls.completion import CompletionOptions
-        from cg2ls.completion.session import resolve_disabled_rules
-
-        given = {
-            name: value
-            for name in ("line_tokens", "block_tokens", "max_lines", "min_confidence")
-            if (value := getattr(self.arguments, name)) is not None
-        }
-        return CompletionOptions(
-            disabled_rules=resolve_disabled_rules(self.arguments.without),
-            context_tokens=self.arguments.context_tokens,
-            **given,
-        )
+    given = {name: getattr(arguments, name) for name in LIMITS}
+    return ReplayOptions(
+        keys=arguments.keys,
+        positions=arguments.positions,
+        token_positions=arguments.token_places,
+        passages=arguments.passages,
+        seed=arguments.seed,
+        with_verdicts=arguments.verdicts,
+        with_rules=arguments.rules,
+        context_length=arguments.context,
+        context_tokens=arguments.context_tokens,
+        anchor_tokens=arguments.anchor,
+        prefix_only=arguments.prefix_only,
+        disabled_rules=resolve_disabled_rules(arguments.without),
+        limits={name: value for name, value in given.items() if value is not None},
+    )
 
 
-def _infill(model: ModelDescription, arguments: argparse.Namespace) -> Infill:
-    infill = model.infill
-    if arguments.anchor is not None:
-        infill = replace(infill, anchor_max_tokens=arguments.anchor)
-    return replace(infill, objectives=("causal",)) if arguments.prefix_only else infill
+def _describe_run(engine: Engine, load: float, arguments: argparse.Namespace) -> Json:
+    from cg2ls.machine import read_cpu
 
-
-def _about(engine: Engine, load: float, arguments: argparse.Namespace, sources: list[Source]) -> Json:
-    from cg2ls.cli.machine import cpu
-
-    processor, features = cpu()
+    processor, features = read_cpu()
     return {
         "model": {
             "name": engine.model.name,
@@ -216,9 +286,18 @@ def _about(engine: Engine, load: float, arguments: argparse.Namespace, sources: 
         "memory": arguments.memory,
         "context_tokens": arguments.context_tokens,
         "seed": arguments.seed,
-        "files": len(sources),
     }
 
 
-def _tell(what: str) -> None:
-    print(f"cg2ls: {what} ...", file=sys.stderr, flush=True)
+def _parse_count(raw: str) -> int:
+    if not raw.isdecimal():
+        raise argparse.ArgumentTypeError(f"{raw!r} is not a number of 0 or more")
+    return int(raw)
+
+
+def _parse_names(raw: str) -> frozenset[str]:
+    return frozenset(name.strip() for name in raw.split(",") if name.strip())
+
+
+def _print_step(step: str) -> None:
+    print(f"cg2ls: {step} ...", file=sys.stderr, flush=True)

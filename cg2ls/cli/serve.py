@@ -1,4 +1,4 @@
-"""`cg2ls serve`: the language server on stdin and stdout, or on a socket if that is asked for."""
+"""`cg2ls serve`: serve an editor over stdin and stdout, or over a socket."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from cg2ls.server.protocol import ServerProtocol
 
 TOKEN_VARIABLE = "CG2LS_TOKEN"  # noqa: S105
-"""Environment variable with the word an editor must know that connects over TCP."""
+"""Environment variable with the token that an editor must send when it connects over TCP."""
 
 
 class NoStreamsError(Cg2Error):
-    """A server that was started without stdin or stdout."""
+    """The server was started without stdin or stdout."""
 
 
 class NoHomeError(Cg2Error):
-    """A path that begins with a home folder which is not there."""
+    """A path begins with a home folder that does not exist."""
 
 
 EPILOG = """\
@@ -37,44 +37,44 @@ examples:
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Adds the command."""
-    made = commands.add_parser(
+    """Add the command."""
+    parser = commands.add_parser(
         "serve",
         help="serve an editor over LSP (what `cg2ls` alone does)",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    way = made.add_mutually_exclusive_group()
-    way.add_argument(
-        "--stdio", action="store_true", help="speak over stdin and stdout, as without any of these"
-    )
-    way.add_argument(
+    transport = parser.add_mutually_exclusive_group()
+    transport.add_argument("--stdio", action="store_true", help="use stdin and stdout (the default)")
+    transport.add_argument(
         "--unix",
         type=Path,
         metavar="PATH",
         help="listen on a Unix socket, in a folder of mode 700, for one editor",
     )
-    way.add_argument(
+    transport.add_argument(
         "--tcp",
         type=int,
         metavar="PORT",
         help=f"listen on 127.0.0.1 for one editor (0 for a free port); if {TOKEN_VARIABLE} is set, the editor"
         " must send it as initializationOptions.token",
     )
-    made.add_argument("--model", metavar="NAME_OR_FOLDER", help="model to answer with")
-    made.add_argument("--log-file", type=Path, metavar="FILE", help="write a log there instead of to stderr")
-    made.set_defaults(run=run)
+    parser.add_argument("--model", metavar="NAME_OR_FOLDER", help="model to answer with")
+    parser.add_argument(
+        "--log-file", type=Path, metavar="FILE", help="write the log to this file instead of stderr"
+    )
+    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Serves one editor until it leaves.
+    """Serve one editor until it leaves.
 
     Returns:
         0 if the editor asked the server to shut down before it left, else 1.
 
     Raises:
         LogFileError: the log cannot be written.
-        ListenError: the socket cannot be listened on, or not safely.
+        ListenError: the server cannot listen on the socket, or not safely.
         NoStreamsError: stdin or stdout is closed.
     """
     from cg2ls.server.app import Server
@@ -83,16 +83,14 @@ def run(arguments: argparse.Namespace) -> int:
 
     configure(arguments.log_file)
     server = Server(Settings({"model": arguments.model}))
-    status = server.run(_transport(arguments))
-    if (
-        server.models.is_loading()
-    ):  # a library's thread that still loads a model would outlive what it works on
+    status = server.run(_choose_transport(arguments))
+    if server.models.is_loading():  # a library's thread that still loads a model must not outlive its objects
         logging.shutdown()
         os._exit(status)
     return status
 
 
-def _transport(arguments: argparse.Namespace) -> Callable[[ServerProtocol], None]:
+def _choose_transport(arguments: argparse.Namespace) -> Callable[[ServerProtocol], None]:
     from cg2ls.server import transport
 
     if arguments.unix is not None:
@@ -110,13 +108,13 @@ def _transport(arguments: argparse.Namespace) -> Callable[[ServerProtocol], None
         raise NoStreamsError("The language server needs stdin and stdout; let an editor start it.")
     if sys.stdin.isatty():
         print("cg2ls: waiting for an editor on stdin; Ctrl+C ends it.", file=sys.stderr)
-    streams = sys.stdin.buffer, protocol_output()
+    streams = sys.stdin.buffer, take_protocol_output()
     return lambda protocol: transport.over_streams(protocol, *streams)
 
 
-def protocol_output() -> BinaryIO:
-    """Stdout for the protocol alone: whatever else writes to it reaches stderr from now on."""
+def take_protocol_output() -> BinaryIO:
+    """Return stdout for the protocol alone; all other output to it goes to stderr from now on."""
     sys.stdout.flush()
-    ours = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    protocol = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    return ours
+    return protocol

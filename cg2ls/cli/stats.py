@@ -1,4 +1,4 @@
-"""`cg2ls stats`: what was shown and accepted on this machine."""
+"""`cg2ls stats`: print what was shown and accepted on this machine."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ EPILOG = """\
 examples:
   cg2ls stats --days 7          the last week
   cg2ls stats --json            the same numbers for programs
-  cg2ls stats clear             forget everything
+  cg2ls stats clear             remove all counts
 """
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Adds the command."""
-    made = commands.add_parser(
+    """Add the command."""
+    parser = commands.add_parser(
         "stats",
-        help="what was shown and accepted, counted on this machine",
-        description="Counts by language and model, from a file of yours that holds no text and goes nowhere.",
+        help="count of what was shown and accepted on this machine",
+        description="Counts by language and model, from a file that holds no text and stays on this machine.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    made.add_argument("action", nargs="?", choices=("show", "clear"), default="show")
-    made.add_argument("--days", type=_days, metavar="N", help="only the last N days, today among them")
-    made.add_argument("--json", action="store_true", help="print JSON")
-    made.set_defaults(run=run)
+    parser.add_argument("action", nargs="?", choices=("show", "clear"), default="show")
+    parser.add_argument("--days", type=_parse_days, metavar="N", help="only the last N days, including today")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Prints or clears.
+    """Print or clear the counts.
 
     Raises:
         StatsError: the counts cannot be read or removed.
@@ -48,22 +48,22 @@ def run(arguments: argparse.Namespace) -> int:
     elif not found["total"]["requests"]:
         print(f"Nothing was counted yet; servers count in {file.path} while the option stats is true.")
     else:
-        print(_table(found))
+        print(_format_table(found))
     return 0
 
 
-def _table(found: dict[str, Any]) -> str:
+def _format_table(found: dict[str, Any]) -> str:
     from cg2ls.table import aligned
 
     head = ("", "requests", "shown", "accepted", "in part", "rate", "saved", "p50 ms", "p95 ms")
-    rows = [_row("all", found["total"])]
+    rows = [_format_row("all", found["total"])]
     for group in ("languages", "models"):
         if len(found[group]) > 1 or group == "languages":
-            rows += [_row(name or "(no language)", counts) for name, counts in found[group].items()]
+            rows += [_format_row(name or "(no language)", counts) for name, counts in found[group].items()]
     return aligned([head, *rows], right=range(1, len(head)))
 
 
-def _row(name: str, counts: dict[str, Any]) -> tuple[str, ...]:
+def _format_row(name: str, counts: dict[str, Any]) -> tuple[str, ...]:
     rate = counts["acceptance"]
     latency = [counts["latency_ms"][share] for share in ("p50", "p95")]
     return (
@@ -75,7 +75,7 @@ def _row(name: str, counts: dict[str, Any]) -> tuple[str, ...]:
     )
 
 
-def _days(raw: str) -> int:
+def _parse_days(raw: str) -> int:
     if not raw.isdecimal() or not 1 <= int(raw) <= 100_000:
         raise argparse.ArgumentTypeError(f"{raw!r} is not a number of days")
     return int(raw)

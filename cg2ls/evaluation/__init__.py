@@ -1,1 +1,1 @@
-"""Measure speed and quality, alone and beside other runtimes."""
+"""Measurements of latency, quality and other runtimes, and their reports."""

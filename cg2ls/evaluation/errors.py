@@ -3,5 +3,5 @@
 from cg2ls.errors import Cg2Error
 
 
-class BenchError(Cg2Error):
-    """A measurement that cannot be made as asked."""
+class EvaluationError(Cg2Error):
+    """A measurement that cannot be made as asked, or that found a fault."""

@@ -1,4 +1,4 @@
-"""A language server whose engine takes no time: what is left of a key is the server's own.
+"""Language server whose engine takes no time: the rest of a key's time is the server's own.
 
     python -m cg2ls.evaluation.stub_server MODEL_FOLDER
 
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 ANSWER = b"measured_value + 1\n"
 
 
-class StandIn:
-    """Writes the same answer to every prompt, at once.
+class StubEngine:
+    """Engine that gives the same answer to every prompt, at once.
 
     Args:
-        folder: of the model whose tokenizer and description it has.
+        folder: folder of the model whose tokenizer and description it has.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -39,7 +39,7 @@ class StandIn:
         self.context_length = self.model.context_length
 
     def complete(self, request: Request, stop: Callable[[], bool]) -> Iterator[Step]:
-        """One step for what is forced and one a word."""
+        """Yield one step for the forced bytes and one for each word."""
         if request.forced:
             yield Step(0, request.forced, -0.1)
         for word in ANSWER.split(b" "):
@@ -49,10 +49,12 @@ class StandIn:
 
 
 def main() -> int:
-    """Serves one client over stdin and stdout."""
+    """Serve one client over stdin and stdout."""
     folder = Path(sys.argv[1])
     configure(None)
-    server = Server(Settings({"stats": False, "delay_ms": 0, "speculate": False}), lambda *_: StandIn(folder))
+    server = Server(
+        Settings({"stats": False, "delay_ms": 0, "speculate": False}), lambda *_: StubEngine(folder)
+    )
     return server.run(lambda it: over_streams(it, sys.stdin.buffer, sys.stdout.buffer))
 
 

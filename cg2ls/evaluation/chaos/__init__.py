@@ -1,1 +1,1 @@
-"""Typing over a real server process while its surroundings and its client go wrong, and nothing may be lost."""
+"""Type at a real server process while its environment and its client misbehave, and check that nothing is lost."""

@@ -1,4 +1,4 @@
-"""The editor's side of a run: it keeps documents open at the server, asks, and compares."""
+"""HeadlessEditor side of a chaos run: keep documents open at the server, ask for completions and compare texts."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from cg2ls.evaluation.chaos import odd_messages
-from cg2ls.evaluation.chaos.mirror import Mirror, Open
-from cg2ls.evaluation.chaos.texts import misfit, server_texts
+from cg2ls.evaluation.chaos.documents import (
+    OpenDocument,
+    OpenDocuments,
+    describe_misfit,
+    request_server_texts,
+)
 
 if TYPE_CHECKING:
-    from cg2ls.evaluation.chaos.conversation import Conversation, Id
-    from cg2ls.evaluation.chaos.result import Chaos
+    from cg2ls.evaluation.chaos.conversation import Conversation, RequestId
+    from cg2ls.evaluation.chaos.result import ChaosResult
 
 Json = dict[str, Any]
 
@@ -31,38 +35,39 @@ CAPABILITIES: Json = {
 
 CANCELLED = -32800
 UNKNOWN = re.compile(r"The text of (\S+) is unknown[^:]*: (.+)\.$")
-"""How the server tells the client's log that it lost a text."""
+"""Pattern of the log message by which the server reports that it lost a text."""
 
 
-class Client:
-    """Open documents, equal in the editor and at the server, or known not to be.
+class ChaosClient:
+    """Client whose open documents equal the server's, or are known to differ.
 
     Args:
         conversation: with the server.
         found: where losses are counted.
-        chance: decides how the server's own requests are answered.
+        random_source: decides how the server's own requests are answered.
 
     Attributes:
         mirror: the editor's documents.
-        settings: what the editor answers when it is asked for the configuration.
-        state: of the server as it told last, see `cg2ls.server.status`.
+        settings: the answer to a request for the configuration.
+        state: the server's last reported state, see `cg2ls.server.status`.
+        answers_correctly: whether every request of the server gets a correct answer.
     """
 
-    def __init__(self, conversation: Conversation, found: Chaos, chance: random.Random) -> None:
+    def __init__(self, conversation: Conversation, found: ChaosResult, random_source: random.Random) -> None:
         self.conversation = conversation
-        self.mirror = Mirror()
+        self.mirror = OpenDocuments()
         self.settings: Any = {}
         self.state: Json = {}
         self._found = found
-        self._chance = chance
+        self._random = random_source
         self._reasons: dict[str, str] = {}
-        self._silent: set[tuple[str, str]] = set()
-        self.behaves = True
-        conversation.replies = self._reply
-        conversation.heard = self._heard
+        self._noted_silences: set[tuple[str, str]] = set()
+        self.answers_correctly = True
+        conversation.on_request = self._answer_server
+        conversation.on_notification = self._note_notification
 
-    def begin(self, roots: list[str]) -> None:
-        """The handshake, and waiting for the model."""
+    def initialize(self, roots: list[str]) -> None:
+        """Do the handshake."""
         folders = [{"uri": uri, "name": uri.rpartition("/")[2]} for uri in roots]
         params = {
             "processId": None,
@@ -71,10 +76,10 @@ class Client:
             "workspaceFolders": folders,
         }
         self.conversation.call("initialize", params)
-        self.conversation.tell("initialized", {})
+        self.conversation.notify("initialized", {})
 
     def wait_until_ready(self) -> None:
-        """Waits for a server that is ready to answer in the document typed in last."""
+        """Wait until the server is ready to answer in the document that was edited last."""
         uri = next(reversed(self.mirror.documents), "")
         while True:
             answer = self.conversation.call("cg2ls/status", {"textDocument": {"uri": uri}})
@@ -83,71 +88,73 @@ class Client:
                 return
             self.conversation.receive()
 
-    def type(self, uri: str, language: str, text: str, offset: int) -> Open:
-        """A document is as it is now, the cursor at a place; it is opened if need be."""
-        document = self.mirror.find(uri)
+    def type(self, uri: str, language: str, text: str, offset: int) -> OpenDocument:
+        """Set a document's text and cursor; open it if need be."""
+        document = self.mirror.activate(uri)
         if document is None:
-            document = self.open(Open(uri, language, text))
+            document = self.open(OpenDocument(uri, language, text))
         elif text != document.text:
-            self.conversation.tell("textDocument/didChange", document.change(document.edited(text)))
+            self.conversation.notify(
+                "textDocument/didChange", document.make_change(document.replace_text(text))
+            )
         document.offset = offset
-        if (old := self.mirror.too_many()) is not None:
+        if (old := self.mirror.find_surplus()) is not None:
             self.close(old)
         return document
 
-    def open(self, document: Open) -> Open:
-        """Opens a document, which may be open already."""
+    def open(self, document: OpenDocument) -> OpenDocument:
+        """Open a document, which may be open already."""
         self.mirror.open(document)
-        self.conversation.tell("textDocument/didOpen", {"textDocument": document.item()})
+        self.conversation.notify("textDocument/didOpen", {"textDocument": document.to_item()})
         return document
 
     def close(self, uri: str) -> None:
-        """Closes a document."""
+        """Close a document."""
         self.mirror.close(uri)
-        self.conversation.tell("textDocument/didClose", {"textDocument": {"uri": uri}})
+        self.conversation.notify("textDocument/didClose", {"textDocument": {"uri": uri}})
 
-    def complete(self, document: Open, trigger: int = 2) -> Id:
-        """Asks for ghost text at the cursor without waiting; the answer is checked when it comes."""
+    def complete(self, document: OpenDocument, trigger: int = 2) -> RequestId:
+        """Ask for ghost text at the cursor without waiting; check the answer when it comes."""
         asked = copy(document)
 
         def check(answer: Json) -> None:
             error = answer.get("error")
             if error is None:
                 self._found.fitted += 1
-                wrong = misfit(asked, answer["result"])
+                problem = describe_misfit(asked, answer["result"])
             else:
-                wrong = (
+                problem = (
                     ""
                     if error.get("code") == CANCELLED
                     else f"error {error.get('code')}: {error.get('message')}"
                 )
-            if wrong:
-                self._found.refused.append(f"{asked.uri} version {asked.version}: {wrong}")
+            if problem:
+                self._found.refused.append(f"{asked.uri} version {asked.version}: {problem}")
 
         params = {
             "textDocument": {"uri": document.uri},
-            "position": document.position(document.offset),
+            "position": document.position_of(document.offset),
             "context": {"triggerKind": trigger},
         }
-        return self.conversation.ask(odd_messages.INLINE, params, then=check)
+        return self.conversation.ask(odd_messages.INLINE, params, on_answer=check)
 
     def compare(self, after: str) -> None:
-        """Compares all texts; one that the server lost is sent again, whole or by opening the document anew.
+        """Compare all texts; send a text that the server lost again, whole or by opening the document anew.
 
         Args:
-            after: what was done last, for who looks for the fault.
+            after: the last event, named in reports of a loss.
         """
-        lost = self._lost(after)
+        lost = self._find_lost(after)
         for document in lost:
             self._repair(document)
-        for document in self._lost(f"{after}, and the whole text sent again") if lost else ():
+        for document in self._find_lost(f"{after}, and the whole text sent again") if lost else ():
             self._found.diverged.append(
                 f"{document.uri} at key {self._found.keys}: the server does not take it back"
             )
 
-    def _lost(self, after: str) -> list[Open]:
-        """The documents whose texts the server does not have."""
-        texts = server_texts(self.conversation)
+    def _find_lost(self, after: str) -> list[OpenDocument]:
+        """Return the documents whose texts the server does not have."""
+        texts = request_server_texts(self.conversation)
         lost = []
         for document in self.mirror.documents.values() if texts is not None else ():
             self._found.compared += 1
@@ -161,30 +168,30 @@ class Client:
             elif theirs.known:
                 self._found.diverged.append(f"{where}: the server has another text")
             else:
-                reason = self._reasons.pop(document.uri, "no reason told")
+                reason = self._reasons.pop(document.uri, "no reason given")
                 self._found.silenced[f"text unknown: {reason}"] += 1
         return lost
 
-    def _repair(self, document: Open) -> None:
-        if self._chance.random() < 0.5:
-            self.conversation.tell("textDocument/didChange", document.change({"text": document.text}))
+    def _repair(self, document: OpenDocument) -> None:
+        if self._random.random() < 0.5:
+            self.conversation.notify("textDocument/didChange", document.make_change({"text": document.text}))
         else:
             self.close(document.uri)
             self.open(document)
 
-    def _heard(self, method: str, params: Any) -> None:
+    def _note_notification(self, method: str, params: Any) -> None:
         if method == "cg2ls/status":
             self.state = params
             uri, cause = params.get("uri", ""), params.get("cause", "")
-            if params.get("state") == "off" and (uri, cause) not in self._silent:
-                self._silent.add((uri, cause))
+            if params.get("state") == "off" and (uri, cause) not in self._noted_silences:
+                self._noted_silences.add((uri, cause))
                 self._found.silenced[cause] += 1
         elif method == "window/logMessage" and (told := UNKNOWN.match(params.get("message", ""))):
             self._reasons[told[1]] = told[2]
 
-    def _reply(self, method: str, params: Any) -> Json | None:
-        """Mostly as the protocol has it; now and then wrong, an error, or never."""
-        dice = 1.0 if self.behaves else self._chance.random()
+    def _answer_server(self, method: str, params: Any) -> Json | None:
+        """TimedAnswer correctly most of the time; sometimes wrongly, with an error, or never."""
+        dice = 1.0 if self.answers_correctly else self._random.random()
         if dice < 0.1:
             return None
         if dice < 0.2:

@@ -1,4 +1,4 @@
-"""What odd but living clients send: messages about nothing, and edits whose fields are missing, null or huge."""
+"""Messages of odd but living clients: about unknown things, or with fields that are missing, null or huge."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cg2ls.evaluation.chaos.conversation import Conversation
-    from cg2ls.evaluation.chaos.mirror import Open
+    from cg2ls.evaluation.chaos.documents import OpenDocument
 
 Json = dict[str, Any]
 
-HUGE = 2**32 - 1
-NOWHERE = "file:///nowhere/at/all.py"
+MAX_UINT32 = 2**32 - 1
+UNKNOWN_URI = "file:///nowhere/at/all.py"
 INLINE = "textDocument/inlineCompletion"
 
 
-def requests(document: Open) -> list[tuple[str, Any]]:
-    """Requests that must be answered, be it with an error."""
+def make_requests(document: OpenDocument) -> list[tuple[str, Any]]:
+    """Return requests that must be answered, if only with an error."""
     here = {"uri": document.uri}
     start = {"line": 0, "character": 0}
     context = {"triggerKind": 2}
@@ -26,7 +26,7 @@ def requests(document: Open) -> list[tuple[str, Any]]:
         ("no/suchMethod", None),
         ("no/suchMethod", {"a": [None, {}]}),
         ("initialize", {"processId": None, "rootUri": None, "capabilities": {}}),
-        ("workspace/executeCommand", {"command": "cg2ls.server.status", "arguments": [None, HUGE]}),
+        ("workspace/executeCommand", {"command": "cg2ls.server.status", "arguments": [None, MAX_UINT32]}),
         ("workspace/executeCommand", {"command": "cg2ls.server.stats"}),
         ("workspace/executeCommand", {"command": "no.such.command", "arguments": None}),
         ("workspace/executeCommand", {"command": None}),
@@ -41,13 +41,13 @@ def requests(document: Open) -> list[tuple[str, Any]]:
         (INLINE, {"textDocument": here, "position": None, "context": context}),
         (INLINE, {"textDocument": None, "position": start, "context": context}),
         (INLINE, {"textDocument": {"uri": None}, "position": start, "context": context}),
-        (INLINE, {"textDocument": {"uri": NOWHERE}, "position": start, "context": context}),
+        (INLINE, {"textDocument": {"uri": UNKNOWN_URI}, "position": start, "context": context}),
         (INLINE, {"textDocument": here, "position": start, "context": {"triggerKind": 99}}),
         *(
             (INLINE, {"textDocument": here, "position": position, "context": context})
             for position in (
-                {"line": HUGE, "character": HUGE},
-                {"line": 0, "character": HUGE},
+                {"line": MAX_UINT32, "character": MAX_UINT32},
+                {"line": 0, "character": MAX_UINT32},
                 {"line": -1, "character": -1},
                 {"line": "0", "character": "0"},
                 {"line": 0.0, "character": 0.0},
@@ -58,13 +58,13 @@ def requests(document: Open) -> list[tuple[str, Any]]:
     ]
 
 
-def notifications() -> list[tuple[str, Any]]:
-    """Notifications that change no document."""
-    nowhere = {"uri": NOWHERE}
+def make_notifications() -> list[tuple[str, Any]]:
+    """Return notifications that change no document."""
+    nowhere = {"uri": UNKNOWN_URI}
     return [
         ("no/suchNotification", {"a": None}),
         ("$/noSuchNotification", None),
-        ("$/cancelRequest", {"id": HUGE}),
+        ("$/cancelRequest", {"id": MAX_UINT32}),
         ("$/cancelRequest", {"id": "no such request"}),
         ("$/cancelRequest", {"id": None}),
         ("$/cancelRequest", {}),
@@ -80,84 +80,84 @@ def notifications() -> list[tuple[str, Any]]:
         ("textDocument/didChange", None),
         ("notebookDocument/didOpen", None),
         ("notebookDocument/didChange", {"notebookDocument": None, "change": None}),
-        ("notebookDocument/didClose", {"notebookDocument": {"uri": NOWHERE}, "cellTextDocuments": []}),
+        ("notebookDocument/didClose", {"notebookDocument": {"uri": UNKNOWN_URI}, "cellTextDocuments": []}),
         ("workspace/didChangeWatchedFiles", {"changes": None}),
-        ("workspace/didChangeWatchedFiles", {"changes": [{"uri": NOWHERE, "type": 99}]}),
+        ("workspace/didChangeWatchedFiles", {"changes": [{"uri": UNKNOWN_URI, "type": 99}]}),
         ("workspace/didChangeWorkspaceFolders", {"event": None}),
         ("textDocument/didShowCompletion", {"item": None}),
     ]  # fmt: skip
 
 
-def broken(conversation: Conversation) -> list[Callable[[], None]]:
-    """Messages that are none."""
+def make_broken_messages(conversation: Conversation) -> list[Callable[[], None]]:
+    """Return functions that each send something that is no message."""
     return [
         lambda: conversation.send_bytes(b""),
         lambda: conversation.send_bytes(b"{"),
         lambda: conversation.send_bytes(b"\xff\xfe"),
         lambda: conversation.send_bytes(b"[" * 5000),
-        lambda: conversation.send([]),
-        lambda: conversation.send({"jsonrpc": "2.0"}),
-        lambda: conversation.send({"jsonrpc": "2.0", "id": HUGE, "result": None}),
-        lambda: conversation.send({"jsonrpc": "2.0", "id": "nobody asked", "error": None}),
-        lambda: conversation.send({"jsonrpc": "2.0", "id": None, "method": INLINE, "params": {}}),
+        lambda: conversation.send_message([]),
+        lambda: conversation.send_message({"jsonrpc": "2.0"}),
+        lambda: conversation.send_message({"jsonrpc": "2.0", "id": MAX_UINT32, "result": None}),
+        lambda: conversation.send_message({"jsonrpc": "2.0", "id": "nobody asked", "error": None}),
+        lambda: conversation.send_message({"jsonrpc": "2.0", "id": None, "method": INLINE, "params": {}}),
     ]
 
 
-def edits(document: Open, text: str) -> list[Callable[[], Json]]:
-    """Ways to tell of a new text that are odd, but leave no doubt: each takes it in, and gives the parameters.
+def make_edits(document: OpenDocument, text: str) -> list[Callable[[], Json]]:
+    """Return functions that each take in a new text and return odd but unambiguous parameters for it.
 
-    The last ones leave a doubt: the server may do as they say or declare the text unknown, and nothing else.
+    The last ones are ambiguous: the server may follow them or declare the text unknown, and nothing else.
     """
     before = document.text
 
-    def whole(**more: Any) -> Json:
+    def send_whole(**more: Any) -> Json:
         document.text = text
-        return document.change({"text": text, **more})
+        return document.make_change({"text": text, **more})
 
-    def with_version(version: Any) -> Json:
-        params = document.change(document.edited(text))
+    def change_version(version: Any) -> Json:
+        params = document.make_change(document.replace_text(text))
         return {**params, "textDocument": {"uri": document.uri, **version}}
 
-    def to_the_end(line: int, character: int) -> Json:
+    def cut_after_cursor(line: int, character: int) -> Json:
         offset = document.offset
-        start = document.position(offset)
+        start = document.position_of(offset)
         document.text = before[:offset] + "\n"
-        return document.change(
+        return document.make_change(
             {"range": {"start": start, "end": {"line": line, "character": character}}, "text": "\n"}
         )
 
-    def near_type(convert: Callable[[int], Any]) -> Json:
-        change = document.edited(text)
+    def convert_positions(convert: Callable[[int], Any]) -> Json:
+        change = document.replace_text(text)
         for position in change["range"].values():
             position.update({name: convert(value) for name, value in position.items()})
-        return document.change(change)
+        return document.make_change(change)
 
     return [
-        lambda: whole(),
-        lambda: whole(range=None),
-        lambda: whole(range=None, rangeLength=None),
-        lambda: whole(rangeLength=HUGE),
-        lambda: document.change(document.edited(text) | {"rangeLength": None}),
-        lambda: document.change(document.edited(text) | {"rangeLength": HUGE}),
-        lambda: document.change(document.edited(text) | {"someExtension": [1]}),
-        lambda: with_version({"version": None}),
-        lambda: with_version({}),
-        lambda: with_version({"version": 0}),
-        lambda: with_version({"version": -7}),
-        lambda: with_version({"version": HUGE}),
-        lambda: to_the_end(HUGE, HUGE),
-        lambda: to_the_end(HUGE, 0),
-        lambda: document.change(),
-        lambda: near_type(float),
-        lambda: near_type(str),
-        lambda: document.change(document.edited(text), {"text": None}),
-        lambda: document.change({"range": None}),
-        lambda: {**document.change(), "contentChanges": None},
+        lambda: send_whole(),
+        lambda: send_whole(range=None),
+        lambda: send_whole(range=None, rangeLength=None),
+        lambda: send_whole(rangeLength=MAX_UINT32),
+        lambda: document.make_change(document.replace_text(text) | {"rangeLength": None}),
+        lambda: document.make_change(document.replace_text(text) | {"rangeLength": MAX_UINT32}),
+        lambda: document.make_change(document.replace_text(text) | {"someExtension": [1]}),
+        lambda: change_version({"version": None}),
+        lambda: change_version({}),
+        lambda: change_version({"version": 0}),
+        lambda: change_version({"version": -7}),
+        lambda: change_version({"version": MAX_UINT32}),
+        lambda: cut_after_cursor(MAX_UINT32, MAX_UINT32),
+        lambda: cut_after_cursor(MAX_UINT32, 0),
+        lambda: document.make_change(),
+        lambda: convert_positions(float),
+        lambda: convert_positions(str),
+        lambda: document.make_change(document.replace_text(text), {"text": None}),
+        lambda: document.make_change({"range": None}),
+        lambda: {**document.make_change(), "contentChanges": None},
     ]
 
 
-def settings(number: int) -> Any:
-    """Settings that people try, wrong ones among them; those that would stop completion are not in it."""
+def choose_settings(number: int) -> Any:
+    """Return settings that people try, wrong ones among them; none of them stops completion."""
     choices: list[Any] = [
         {},
         None,

@@ -1,4 +1,4 @@
-"""What a chaos run saw, and what of it must not be."""
+"""Counts of a chaos run, and the losses among them."""
 
 from __future__ import annotations
 
@@ -8,31 +8,31 @@ from typing import Any
 
 Json = dict[str, Any]
 
-TOLD = 3
-"""Losses of one kind that are told in a sentence; the rest are counted."""
+MAX_QUOTED = 3
+"""Losses of one kind that a sentence quotes; the others are counted."""
 
 
 @dataclass
-class Chaos:
+class ChaosResult:
     """The counts of one run.
 
     Attributes:
-        seed: of everything random.
-        keys: pressed.
-        documents: that were written in.
-        requests: sent, odd ones among them.
-        answered: how many of them have an answer.
-        unanswered: methods of the others.
+        seed: the seed of everything random.
+        keys: keys pressed.
+        documents: documents that were edited.
+        requests: requests sent, odd ones among them.
+        answered: requests that have an answer.
+        unanswered: methods of the other requests.
         errors: answers that are errors, by code.
-        compared: texts of the server that were compared with the editor's; 0 from a server that does not tell.
+        compared: comparisons of a text of the server with the editor's; 0 if the server has no such request.
         fitted: answers whose ranges were checked against the text they were asked for.
-        diverged: texts that the server took for known and that were others than the editor's.
-        silenced: how often a document was silent, by reason.
+        diverged: texts that the server took for known and that differed from the editor's.
+        silenced: how often a document became silent, by reason.
         refused: ordinary requests that were answered with an error, and answers that do not fit.
         events: what was done to the server, by kind.
         resident_mb: highest resident memory of the server in each quarter, in 10^6 bytes; empty where the system
-            does not tell.
-        died: how the server was lost, "" if it was not.
+            does not report it.
+        died: how the server was lost; "" if it was not.
     """
 
     seed: int
@@ -51,8 +51,8 @@ class Chaos:
     resident_mb: list[float] = field(default_factory=list)
     died: str = ""
 
-    def problem(self) -> str:
-        """What was lost; "" if nothing was."""
+    def describe_problems(self) -> str:
+        """Return a sentence for each kind of loss; "" if nothing was lost."""
         found = [self.died] if self.died else []
         for what, lost in (
             ("requests have no answer", self.unanswered),
@@ -60,12 +60,12 @@ class Chaos:
             ("answers are wrong", self.refused),
         ):
             if lost:
-                more = ", ..." if len(lost) > TOLD else ""
-                found.append(f"{len(lost)} {what}: {'; '.join(lost[:TOLD])}{more}.")
+                more = ", ..." if len(lost) > MAX_QUOTED else ""
+                found.append(f"{len(lost)} {what}: {'; '.join(lost[:MAX_QUOTED])}{more}.")
         return " ".join(found)
 
     def to_json(self) -> Json:
-        """All of it, under `chaos`."""
+        """Return everything under the key `chaos`."""
         return {
             "chaos": {
                 "seed": self.seed,

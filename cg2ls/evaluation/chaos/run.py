@@ -1,4 +1,4 @@
-"""Many keys over many documents, while at random but seeded times something goes wrong."""
+"""Type many keys in many documents while events from a seeded random source disturb the server."""
 
 from __future__ import annotations
 
@@ -6,72 +6,76 @@ import random
 import signal
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
-from itertools import count, islice
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from cg2ls.evaluation.chaos import faults, odd_messages
-from cg2ls.evaluation.chaos.client import Client
-from cg2ls.evaluation.chaos.conversation import Conversation, LostError
-from cg2ls.evaluation.chaos.mirror import Open
-from cg2ls.evaluation.chaos.result import Chaos
-from cg2ls.evaluation.latency.startup import resident_mb
-from cg2ls.evaluation.latency.trace import Key, Typist
-from cg2ls.evaluation.quality.errors import ReplayError
+from cg2ls.evaluation.chaos import odd_messages, sandbox
+from cg2ls.evaluation.chaos.client import ChaosClient
+from cg2ls.evaluation.chaos.conversation import Conversation, LostServerError
+from cg2ls.evaluation.chaos.documents import OpenDocument
+from cg2ls.evaluation.chaos.result import ChaosResult
+from cg2ls.evaluation.errors import EvaluationError
+from cg2ls.evaluation.simulation.typist import KeyPress, Typist, type_again_and_again
+from cg2ls.machine import read_resident_mb
 
 if TYPE_CHECKING:
-    from cg2ls.evaluation.chaos.surroundings import Surroundings
-    from cg2ls.evaluation.quality.sources import Source
+    from cg2ls.evaluation.chaos.sandbox import Sandbox
+    from cg2ls.evaluation.simulation.sources import SourceFile
 
 TYPISTS = 4
-KEYS_IN_A_ROW = (5, 40)
-"""Keys that one typist presses before it is another's turn."""
+KEYS_PER_TURN = (5, 40)
+"""Keys that one typist presses before another's turn."""
 
 KEYS_PER_EVENT = 10
 KEYS_PER_COMPARISON = 20
-LASTING = (30, 150)
-"""Keys that a full disk and the like last."""
+ANSWER_RATE = 0.85
+"""ShareOfAnswers of requests whose answer is awaited before the next key."""
 
-HUNTED = 400
-"""Keys for which a child that is to be killed is waited for."""
+LASTING_KEYS = (30, 150)
+"""Keys that a full disk and similar faults last."""
 
-LAST_TRIES = 3
-"""Requests in the end, of which one must be answered with a list: the first may find a model that rests."""
+KILL_WINDOW_KEYS = 400
+"""Keys during which the process that is to be killed may appear."""
+
+MAX_LAST_TRIES = 3
+"""Requests at the end, of which one must return a list; the first may find the model unloaded."""
 
 Json = dict[str, Any]
-Tell = Callable[[int], None]
+OnProgress = Callable[[int], None]
 
 
-def chaos(
-    place: Surroundings,
-    sources: Sequence[Source],
+def run_chaos(
+    place: Sandbox,
+    sources: Sequence[SourceFile],
     keys: int,
     *,
     seed: int = 0,
     command: Sequence[str] | None = None,
-    tell: Tell = lambda _: None,
-    patience: float | None = None,
-) -> Chaos:
-    """Types so many keys at a server, through all files again and again if need be.
+    on_progress: OnProgress = lambda _: None,
+    patience_s: float | None = None,
+) -> ChaosResult:
+    """Type keys at a server, through all files again and again if need be.
 
     Args:
-        place: the folders that may be harmed.
+        place: folders that may be harmed.
         sources: files to write.
-        keys: to press.
-        seed: of keys, events and their times.
-        command: starts the server; None for the server itself.
-        tell: told of the keys pressed, one time in a hundred.
-        patience: seconds of silence after which the server counts as lost; None for the usual.
+        keys: number of keys to press.
+        seed: seed of keys, events and their times.
+        command: starts the server; None for the real server.
+        on_progress: receives the number of keys pressed, once in a hundredth of them.
+        patience_s: seconds of silence after which the server counts as lost; None for the default.
 
     Raises:
-        ReplayError: there is nothing to type.
+        EvaluationError: there is nothing to type.
     """
-    found = Chaos(seed)
+    found = ChaosResult(seed)
     conversation = Conversation(
-        command or place.command(), environment=place.environment(), folder=place.home, patience=patience
+        command or place.command(), environment=place.environment(), folder=place.home, patience_s=patience_s
     )
     try:
-        _Run(conversation, place, found, seed).all(islice(keys_of(sources, seed), keys), keys, tell)
-    except LostError as error:
+        trace = islice(type_endlessly(sources, seed), keys)
+        _ChaosRun(conversation, place, found, seed).type_all(trace, keys, on_progress)
+    except LostServerError as error:
         found.died = str(error)
     finally:
         conversation.close()
@@ -81,56 +85,51 @@ def chaos(
     return found
 
 
-def keys_of(sources: Sequence[Source], seed: int) -> Iterator[Key]:
-    """Keys without end, of several typists at once, each with files of its own, so that many documents are open.
+def type_endlessly(sources: Sequence[SourceFile], seed: int) -> Iterator[KeyPress]:
+    """Yield keys of several typists without end, each with files of its own, so that many documents are open.
 
     Raises:
-        ReplayError: no file is long enough to type in.
+        EvaluationError: no file is long enough to type in.
     """
-    chance = random.Random(f"typists {seed}")
+    random_source = random.Random(f"typists {seed}")
     parts = [part for first in range(TYPISTS) if (part := _long_enough(sources[first::TYPISTS]))]
-    typists = [_endless(part, seed) for part in parts or [sources]]
+    typists = [type_again_and_again(part, seed) for part in parts or [sources]]
     while True:
-        yield from islice(chance.choice(typists), chance.randint(*KEYS_IN_A_ROW))
+        yield from islice(random_source.choice(typists), random_source.randint(*KEYS_PER_TURN))
 
 
-def _long_enough(sources: Sequence[Source]) -> Sequence[Source]:
-    """The files, if there is one among them to type in."""
+def _long_enough(sources: Sequence[SourceFile]) -> Sequence[SourceFile]:
+    """Return the files if at least one is long enough to type in, else none."""
     try:
         Typist(sources)
-    except ReplayError:
+    except EvaluationError:
         return ()
     return sources
 
 
-def _endless(sources: Sequence[Source], seed: int) -> Iterator[Key]:
-    for number in count(seed):
-        yield from Typist(sources, number, passages=1)
+class _ChaosRun:
+    """One run: its typists and its events."""
 
-
-class _Run:
-    """One run: who types, and what happens meanwhile."""
-
-    def __init__(self, conversation: Conversation, place: Surroundings, found: Chaos, seed: int) -> None:
+    def __init__(self, conversation: Conversation, place: Sandbox, found: ChaosResult, seed: int) -> None:
         self._conversation = conversation
         self._place = place
         self._found = found
         self._random = random.Random(f"chaos {seed}")
-        self._client = Client(conversation, found, self._random)
-        self._deck: list[tuple[str, Callable[[Open], None]]] = []
-        self._lasting: list[tuple[int, faults.Undo]] = []
-        self._hunting_until = -1
+        self._client = ChaosClient(conversation, found, self._random)
+        self._events: list[tuple[str, Callable[[OpenDocument], None]]] = []
+        self._lasting_faults: list[tuple[int, sandbox.Undo]] = []
+        self._kill_until = -1
         self._last_event = "the start"
-        self._closed: Open
+        self._last_document: OpenDocument
 
-    def all(self, keys: Iterator[Key], most: int, tell: Tell) -> None:
-        """From the handshake to the server's end.
+    def type_all(self, keys: Iterator[KeyPress], max_keys: int, on_progress: OnProgress) -> None:
+        """Run from the handshake to the server's end.
 
         Raises:
-            LostError: the server died or stopped answering on the way.
+            LostServerError: the server died or stopped answering.
         """
         client = self._client
-        client.begin([root.as_uri() for root in self._place.roots])
+        client.initialize([root.as_uri() for root in self._place.roots])
         seen = set()
         quarters: list[list[float]] = [[], [], [], []]
         for number, key in enumerate(keys):
@@ -139,93 +138,97 @@ class _Run:
             document = client.type(uri, key.source.language, key.text, key.offset)
             if number == 0:
                 client.wait_until_ready()
-                client.behaves = False
-            self._closed = document
+                client.answers_correctly = False
+            self._last_document = document
             self._found.keys, self._found.documents = number + 1, len(seen)
-            self._press(document)
-            self._end_what_is_over(number)
+            self._request(document)
+            self._end_lasting_faults(number)
             if self._random.random() < 1 / KEYS_PER_EVENT:
-                self._something_happens(document)
+                self._cause_event(document)
             if number % KEYS_PER_COMPARISON == 0:
                 client.compare(self._last_event)
-                memory = resident_mb(self._conversation.process.pid)
-                quarters[4 * number // most].extend([] if memory is None else [memory])
-            if number % max(1, most // 100) == 0:
-                tell(number)
+                memory = read_resident_mb(self._conversation.process.pid)
+                quarters[4 * number // max_keys].extend([] if memory is None else [memory])
+            if number % max(1, max_keys // 100) == 0:
+                on_progress(number)
         self._found.resident_mb = [max(part) for part in quarters if part]
-        self._end()
+        self._finish()
 
-    def _press(self, document: Open) -> None:
-        """Asks at the cursor; mostly the answer is waited for, as by who types slowly."""
+    def _request(self, document: OpenDocument) -> None:
+        """Ask at the cursor; usually wait for the answer, as a slow typist does."""
         asked = self._client.complete(document, trigger=1 if self._random.random() < 0.03 else 2)
-        if self._random.random() < 0.85:
-            self._conversation.result_of(asked)
+        if self._random.random() < ANSWER_RATE:
+            self._conversation.wait_for_answer(asked)
         else:
             self._conversation.receive_waiting()
 
-    def _end_what_is_over(self, number: int) -> None:
-        for until, undo in [each for each in self._lasting if each[0] <= number]:
+    def _end_lasting_faults(self, number: int) -> None:
+        for until, undo in [each for each in self._lasting_faults if each[0] <= number]:
             undo()
-            self._lasting.remove((until, undo))
-        if number <= self._hunting_until and faults.kill_child(self._conversation.process.pid):
+            self._lasting_faults.remove((until, undo))
+        if number <= self._kill_until and sandbox.kill_child(self._conversation.process.pid):
             self._found.events["memory's child killed"] += 1
-            self._hunting_until = -1
+            self._kill_until = -1
 
-    def _something_happens(self, document: Open) -> None:
-        if not self._deck:
-            self._deck = self._new_deck()
-        name, event = self._deck.pop()
+    def _cause_event(self, document: OpenDocument) -> None:
+        if not self._events:
+            self._events = self._shuffle_events()
+        name, event = self._events.pop()
         self._last_event = name
         try:
             event(document)
-        except faults.ImpossibleError:
+        except sandbox.UnsupportedFaultError:
             name = f"{name}: impossible here"
         self._found.events[name] += 1
 
-    def _new_deck(self) -> list[tuple[str, Callable[[Open], None]]]:
-        """Every kind of event, the lighter ones more than once, in a random order: so none is left out."""
-        kinds: list[tuple[int, str, Callable[[Open], None]]] = [
-            (1, "models restarted", self._restart),
-            (1, "disk full", lambda _: self._lasts(faults.fill_disk(self._conversation.process.pid))),
-            (1, "state folder is a file", lambda _: self._lasts(faults.block_state(self._place))),
-            (1, "cache removed", lambda _: faults.remove_cache(self._place)),
-            (1, "model touched", lambda _: faults.touch_model(self._place)),
-            (1, "model replaced by a copy", lambda _: faults.replace_model(self._place)),
+    def _shuffle_events(self) -> list[tuple[str, Callable[[OpenDocument], None]]]:
+        """Return every kind of event in random order, light ones more than once, so that none is left out."""
+        kinds: list[tuple[int, str, Callable[[OpenDocument], None]]] = [
+            (1, "models restarted", self._restart_models),
+            (
+                1,
+                "disk full",
+                lambda _: self._schedule_undo(sandbox.fill_disk(self._conversation.process.pid)),
+            ),
+            (1, "state folder is a file", lambda _: self._schedule_undo(sandbox.block_state(self._place))),
+            (1, "cache removed", lambda _: sandbox.remove_cache(self._place)),
+            (1, "model touched", lambda _: sandbox.touch_model(self._place)),
+            (1, "model replaced by a copy", lambda _: sandbox.replace_model(self._place)),
             (1, "counts saved", self._save_counts),
             (2, "document closed", lambda document: self._client.close(document.uri)),
-            (2, "document opened again", self._reopen),
-            (1, "document opened oddly", self._open_oddly),
-            (2, "file saved", self._save),
-            (3, "request cancelled", self._cancel),
-            (2, "requests superseded", self._supersede),
-            (3, "configuration changed", self._configure),
-            (5, "odd request", self._odd_request),
-            (4, "odd notification", self._odd_notification),
-            (2, "broken message", lambda _: self._random.choice(odd_messages.broken(self._conversation))()),
-            (6, "odd edit", self._odd_edit),
+            (2, "document opened again", self._reopen_document),
+            (1, "document opened oddly", self._open_odd_document),
+            (2, "file saved", self._save_file),
+            (3, "request cancelled", self._cancel_request),
+            (2, "requests superseded", self._supersede_requests),
+            (3, "configuration changed", self._change_configuration),
+            (5, "odd request", self._send_odd_request),
+            (4, "odd notification", self._send_odd_notification),
+            (2, "broken message", self._send_broken_message),
+            (6, "odd edit", self._send_odd_edit),
         ]
         deck = [(name, event) for times, name, event in kinds for _ in range(times)]
         self._random.shuffle(deck)
         return deck
 
-    def _lasts(self, undo: faults.Undo) -> None:
-        self._lasting.append((self._found.keys + self._random.randint(*LASTING), undo))
+    def _schedule_undo(self, undo: sandbox.Undo) -> None:
+        self._lasting_faults.append((self._found.keys + self._random.randint(*LASTING_KEYS), undo))
 
-    def _restart(self, _: Open) -> None:
-        """Opens the models anew; memory is then read anew too, by a child that is killed once it is there."""
+    def _restart_models(self, _: OpenDocument) -> None:
+        """Restart the models. Memory is then read anew by a child process, which is killed once it runs."""
         self._conversation.ask("workspace/executeCommand", {"command": "cg2ls.server.restart"})
-        self._hunting_until = self._found.keys + HUNTED
+        self._kill_until = self._found.keys + KILL_WINDOW_KEYS
 
-    def _save_counts(self, _: Open) -> None:
+    def _save_counts(self, _: OpenDocument) -> None:
         self._conversation.ask("workspace/executeCommand", {"command": "cg2ls.server.stats"})
 
-    def _reopen(self, document: Open) -> None:
+    def _reopen_document(self, document: OpenDocument) -> None:
         if self._random.random() < 0.5:
             self._client.close(document.uri)
         self._client.open(document)
 
-    def _open_oddly(self, _: Open) -> None:
-        """A document that is nobody's: what becomes of it does not count, what it does to others does."""
+    def _open_odd_document(self, _: OpenDocument) -> None:
+        """Open a document that nobody edits; only its effect on other documents counts."""
         uri = f"file:///odd/{self._random.randrange(4)}.py"
         item = {"uri": uri, "languageId": "python", "version": 1, "text": "def f(x):\n    return "}
         item |= self._random.choice(
@@ -234,77 +237,80 @@ class _Run:
         item = {
             name: value for name, value in item.items() if value is not None or self._random.random() < 0.5
         }
-        self._conversation.tell("textDocument/didOpen", {"textDocument": item})
+        self._conversation.notify("textDocument/didOpen", {"textDocument": item})
         position = {"line": 1, "character": 11}
         for _times in range(3):
             params = {"textDocument": {"uri": uri}, "position": position, "context": {"triggerKind": 2}}
-            self._conversation.result_of(self._conversation.ask(odd_messages.INLINE, params))
-        self._conversation.tell("textDocument/didClose", {"textDocument": {"uri": uri}})
+            self._conversation.wait_for_answer(self._conversation.ask(odd_messages.INLINE, params))
+        self._conversation.notify("textDocument/didClose", {"textDocument": {"uri": uri}})
 
-    def _save(self, document: Open) -> None:
+    def _save_file(self, document: OpenDocument) -> None:
         path = self._place.path_at(document.uri)
         path.write_text(document.text, encoding="utf-8", newline="\n")
-        self._conversation.tell("textDocument/didSave", {"textDocument": {"uri": document.uri}})
+        self._conversation.notify("textDocument/didSave", {"textDocument": {"uri": document.uri}})
 
-    def _cancel(self, document: Open) -> None:
+    def _cancel_request(self, document: OpenDocument) -> None:
         asked = self._client.complete(document)
-        self._conversation.tell("$/cancelRequest", {"id": asked})
+        self._conversation.notify("$/cancelRequest", {"id": asked})
         if self._random.random() < 0.3:
-            self._conversation.tell("$/cancelRequest", {"id": asked})
+            self._conversation.notify("$/cancelRequest", {"id": asked})
 
-    def _supersede(self, document: Open) -> None:
+    def _supersede_requests(self, document: OpenDocument) -> None:
         for _ in range(self._random.randint(2, 6)):
             self._client.complete(document)
 
-    def _configure(self, _: Open) -> None:
-        self._client.settings = odd_messages.settings(self._random.randrange(100))
-        self._conversation.tell("workspace/didChangeConfiguration", {"settings": None})
+    def _change_configuration(self, _: OpenDocument) -> None:
+        self._client.settings = odd_messages.choose_settings(self._random.randrange(100))
+        self._conversation.notify("workspace/didChangeConfiguration", {"settings": None})
 
-    def _odd_request(self, document: Open) -> None:
-        method, params = self._random.choice(odd_messages.requests(document))
+    def _send_odd_request(self, document: OpenDocument) -> None:
+        method, params = self._random.choice(odd_messages.make_requests(document))
         named = self._random.random() < 0.3
         identity = f"odd-{self._conversation.requests}" if named else None
         self._conversation.ask(method, params, identity=identity)
 
-    def _odd_notification(self, _: Open) -> None:
-        self._conversation.tell(*self._random.choice(odd_messages.notifications()))
+    def _send_odd_notification(self, _: OpenDocument) -> None:
+        self._conversation.notify(*self._random.choice(odd_messages.make_notifications()))
 
-    def _odd_edit(self, document: Open) -> None:
+    def _send_broken_message(self, _: OpenDocument) -> None:
+        self._random.choice(odd_messages.make_broken_messages(self._conversation))()
+
+    def _send_odd_edit(self, document: OpenDocument) -> None:
         at = self._random.randint(0, len(document.text))
         text = (
             document.text[:at] + self._random.choice(["é", "🦉\n", "x = 1\n", ""]) + document.text[at + 3 :]
         )
-        edits = odd_messages.edits(document, text)
+        edits = odd_messages.make_edits(document, text)
         which = self._random.randrange(len(edits))
         params = edits[which]()
-        self._conversation.tell("textDocument/didChange", params)
+        self._conversation.notify("textDocument/didChange", params)
         document.offset = min(document.offset, len(document.text))
         self._client.compare(f"odd edit {which}")
 
-    def _end(self) -> None:
-        """Nothing goes wrong any more: everything is answered, all texts are known, and the model answers."""
+    def _finish(self) -> None:
+        """End all faults; everything must be answered, all texts known, and the model must answer."""
         client, conversation = self._client, self._conversation
-        for _, undo in self._lasting:
+        for _, undo in self._lasting_faults:
             undo()
-        client.behaves, client.settings = True, {}
-        conversation.tell("workspace/didChangeConfiguration", {"settings": None})
+        client.answers_correctly, client.settings = True, {}
+        conversation.notify("workspace/didChangeConfiguration", {"settings": None})
         conversation.settle()
         client.compare("the end")
-        document = next(reversed(client.mirror.documents.values()), None) or client.open(self._closed)
+        document = next(reversed(client.mirror.documents.values()), None) or client.open(self._last_document)
         answer: Json = {}
-        for _ in range(LAST_TRIES):
+        for _ in range(MAX_LAST_TRIES):
             client.wait_until_ready()
-            answer = conversation.result_of(client.complete(document, trigger=1))
+            answer = conversation.wait_for_answer(client.complete(document, trigger=1))
             if isinstance(answer.get("result"), dict):
                 break
         else:
-            self._found.refused.append(f"the last request got {answer}; the server says {client.state}")
+            self._found.refused.append(f"the last request got {answer}; the server reports {client.state}")
         conversation.call("shutdown", None)
-        conversation.tell("exit", None)
+        conversation.notify("exit", None)
         try:
-            status = conversation.process.wait(conversation.patience)
+            status = conversation.process.wait(conversation.patience_s)
         except subprocess.TimeoutExpired:
             conversation.process.send_signal(signal.SIGTERM)
-            raise LostError("The server did not leave after `exit`.") from None
+            raise LostServerError("The server did not end after `exit`.") from None
         if status:
-            raise LostError(f"The server left with status {status}.")
+            raise LostServerError(f"The server ended with status {status}.")

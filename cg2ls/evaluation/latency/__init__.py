@@ -1,1 +1,1 @@
-"""Measure time and memory."""
+"""Latency and memory of engine, server, typing and repository memory."""

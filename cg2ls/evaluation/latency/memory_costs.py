@@ -1,8 +1,11 @@
-"""What memory costs: building, an edit in a large file, a token."""
+"""Costs of repository memory: building, an edit in a large file, a token, and keys during a build."""
 
 from __future__ import annotations
 
+import os
 import tempfile
+import threading
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -10,47 +13,61 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cg2ls.engine.sampler import LogSoftmax
+from cg2ls.evaluation.latency.typing import measure_typing
+from cg2ls.evaluation.simulation.headless_editor import HeadlessEditor
+from cg2ls.evaluation.simulation.replay_retrieval import ReplayMemory
+from cg2ls.evaluation.simulation.sources import collect_sources
+from cg2ls.evaluation.simulation.typist import Typist
+from cg2ls.evaluation.statistics import percentiles
+from cg2ls.retrieval.memory import Memory
+from cg2ls.retrieval.memory.background import Background
 from cg2ls.retrieval.memory.evidence import DocumentPart, IndexPart, Part
 from cg2ls.retrieval.memory.index import Index, IndexedFile
+from cg2ls.retrieval.memory.index_process import in_child
 from cg2ls.retrieval.memory.live_document import LiveDocument
 from cg2ls.retrieval.memory.prior import MemoryPrior
-from cg2ls.retrieval.memory.read_workspace import encoded
+from cg2ls.retrieval.memory.read_workspace import StoppedError, encoded
 from cg2ls.retrieval.memory.store import Store
 from cg2ls.workspace import RefusedError
+from cg2ls.workspace.languages import LANGUAGES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
+    from cg2ls.engine import Engine
     from cg2ls.retrieval.memory import Memory
 
-LINES = 20_000
+EDITED_LINES = 20_000
 """Lines of the file that is edited."""
 
 EDITS = 300
-TOKENS = 2000
+TIMED_TOKENS = 2000
 
 
-def measured(memory: Memory, tokens: int) -> dict[str, Any]:
-    """Medians and 95th percentiles over a workspace's own text.
+TURNS = 4
+"""Turns of typing, without a build and with one."""
 
-    `token_ms` is what memory adds to a token: the plain log-softmax that the engine computes without it is taken off.
+
+def measure_memory_costs(memory: Memory, tokens: int) -> dict[str, Any]:
+    """Measure medians and 95th percentiles over a workspace's own text.
+
+    `token_ms` is what memory adds to a token: without the plain log-softmax that the engine computes anyway.
     `view_ms` is what a request pays once for a document that may be edited meanwhile.
 
     Args:
-        memory: of the workspace.
-        tokens: tokens to index; the workspace's files are taken again, shuffled line by line, until there are
-            so many.
+        memory: memory of the workspace.
+        tokens: tokens to index. The workspace's files are repeated, shuffled line by line, until there are this many.
     """
     began = perf_counter()
-    texts = _texts(memory)
+    texts = _read_texts(memory)
     reading = perf_counter() - began
     with tempfile.TemporaryDirectory() as folder:
         began = perf_counter()
         tokens_of = [encoded(memory.encode, text) for text in texts]
         reading_and_encoding = (reading + perf_counter() - began) / sum(map(len, tokens_of))
-        files = _enough(tokens_of, tokens)
+        files = _repeat_to(tokens_of, tokens)
         store = Store(
             memory.workspace.root, memory.language, "bench", memory.separator, Path(folder) / "index"
         )
@@ -59,22 +76,22 @@ def measured(memory: Memory, tokens: int) -> dict[str, Any]:
         index = store.write(noted, files)
         sorting = (perf_counter() - began) / index.tokens
         size = sum(file.stat().st_size for file in store.folder.iterdir())
-        document, edits = _edits(memory, texts)
-        views = [_ms(lambda: document.view(range(20))) for _ in range(EDITS)]
-        costs, plain = _costs(memory, index, document, tokens_of)
+        document, edits = _time_edits(memory, texts)
+        views = [_time_ms(lambda: document.view(range(20))) for _ in range(EDITS)]
+        costs, plain = _time_tokens(memory, index, document, tokens_of)
     without = float(np.median(plain))
     return {
         "tokens": index.tokens,
         "build_s_per_million": round(1e6 * (reading_and_encoding + sorting), 2),
         "bytes_per_token": round(size / index.tokens, 2),
-        "edit_ms": _percentiles(edits),
-        "view_ms": _percentiles(views),
-        "token_ms": _percentiles([cost - without for cost in costs]),
-        "log_softmax_ms": _percentiles(plain),
+        "edit_ms": percentiles(edits, (50, 95, 99)),
+        "view_ms": percentiles(views, (50, 95, 99)),
+        "token_ms": percentiles([cost - without for cost in costs], (50, 95, 99)),
+        "log_softmax_ms": percentiles(plain, (50, 95, 99)),
     }
 
 
-def _texts(memory: Memory) -> list[str]:
+def _read_texts(memory: Memory) -> list[str]:
     texts = []
     for path in memory.workspace.walk(memory.wants):
         try:
@@ -84,8 +101,8 @@ def _texts(memory: Memory) -> list[str]:
     return texts
 
 
-def _enough(files_of: list[NDArray[np.uint16]], tokens: int) -> list[NDArray[np.uint16]]:
-    """The files, and pieces of them in another order each time, so that sorting is not a matter of copies."""
+def _repeat_to(files_of: list[NDArray[np.uint16]], tokens: int) -> list[NDArray[np.uint16]]:
+    """Return the files, and pieces of them in another order each time, so that sorting is not a matter of copies."""
     random = np.random.default_rng(0)
     pieces = [part for each in files_of for part in np.array_split(each, max(1, len(each) // 24))]
     files, count = list(files_of), sum(map(len, files_of))
@@ -96,10 +113,10 @@ def _enough(files_of: list[NDArray[np.uint16]], tokens: int) -> list[NDArray[np.
     return files
 
 
-def _edits(memory: Memory, texts: list[str]) -> tuple[LiveDocument, list[float]]:
-    """A long document after someone typed at a few places of it, and what each key cost, in ms."""
+def _time_edits(memory: Memory, texts: list[str]) -> tuple[LiveDocument, list[float]]:
+    """Edit a long document at a few places; return it and the time of each key, in ms."""
     lines = "\n".join(texts).split("\n")
-    text = "\n".join((lines * (LINES // len(lines) + 1))[:LINES])
+    text = "\n".join((lines * (EDITED_LINES // len(lines) + 1))[:EDITED_LINES])
     document = LiveDocument(memory.encode, memory.separator)
     document.update(text)
     random = np.random.default_rng(0)
@@ -109,14 +126,14 @@ def _edits(memory: Memory, texts: list[str]) -> tuple[LiveDocument, list[float]]
             at = int(random.integers(len(text)))
         text = text[:at] + "print(x)\n"[number % 9] + text[at:]
         at += 1
-        costs.append(_ms(lambda text=text: document.update(text)))  # type: ignore[misc]
+        costs.append(_time_ms(lambda text=text: document.update(text)))  # type: ignore[misc]
     return document, costs
 
 
-def _costs(
+def _time_tokens(
     memory: Memory, index: Index, document: LiveDocument, files: list[NDArray[np.uint16]]
 ) -> tuple[list[float], list[float]]:
-    """What mixing costs at each token of real text, and what the engine does without memory, in ms."""
+    """Return the time of mixing at each token of real text, and of the log-softmax without memory, in ms."""
     parts: list[Part] = [
         DocumentPart(document.view(range(20))),
         IndexPart(index, index.alive([index.files[0].path]), index.sources("")),
@@ -126,7 +143,7 @@ def _costs(
     log_softmax = LogSoftmax(memory.vocabulary)
     costs: list[float] = []
     plain: list[float] = []
-    while len(costs) < TOKENS:
+    while len(costs) < TIMED_TOKENS:
         tokens = files[int(random.integers(len(files)))]
         if len(tokens) < 100:
             continue
@@ -134,16 +151,90 @@ def _costs(
         prior = MemoryPrior(parts, tokens[:start], memory.mixture)
         written = [int(token) for token in tokens[start : start + 50]]
         for length in range(len(written)):
-            costs.append(_ms(lambda length=length: prior.mix(written[:length], logits)))  # type: ignore[misc]  # noqa: B023
-            plain.append(_ms(lambda: log_softmax.at(logits, 0)))
+            costs.append(_time_ms(lambda length=length: prior.mix(written[:length], logits)))  # type: ignore[misc]  # noqa: B023
+            plain.append(_time_ms(lambda: log_softmax.at(logits, 0)))
     return costs, plain
 
 
-def _ms(work: Callable[[], object]) -> float:
+def _time_ms(work: Callable[[], object]) -> float:
     began = perf_counter()
     work()
     return 1e3 * (perf_counter() - began)
 
 
-def _percentiles(values: list[float]) -> dict[str, float]:
-    return {f"p{at}": round(float(np.percentile(values, at)), 3) for at in (50, 95, 99)}
+def time_keys_while_building(engine: Engine, memory: Memory, keys: int) -> dict[str, Any]:
+    """Type the same keys in turns, alone and while the workspace is read again and again.
+
+    Args:
+        engine: the open model.
+        memory: memory of the workspace, read already.
+        keys: keys typed in each turn.
+
+    Returns:
+        Percentiles of the time from a request to its answer in ms, and the number of finished builds. Also the
+        processor seconds of the builds while somebody types without a pause (0 on Windows, which does not report it).
+    """
+    root = memory.workspace.root
+    sources = collect_sources([root], LANGUAGES, {memory.language})
+    memories = ReplayMemory([root], sources, engine.tokenizer, "on")
+    memories.open_all()
+    alone: list[float] = []
+    while_building: list[float] = []
+    with tempfile.TemporaryDirectory() as folder:
+        building, before = _BackgroundBuild(memory, engine, Path(folder)), os.times()
+        for number in range(TURNS):
+            for found, around in ((alone, nullcontext()), (while_building, building.run())):
+                with around:
+                    trace = Typist(sources, number)
+                    found += measure_typing(HeadlessEditor(engine, memories=memories), trace, keys).line_ms
+    memories.close()
+    after = os.times()
+    used = after.children_user + after.children_system - before.children_user - before.children_system
+    return {
+        "alone": percentiles(alone, (50, 95, 99)),
+        "while_building": percentiles(while_building, (50, 95, 99)),
+        "builds": building.builds,
+        "build_cpu_s": round(used, 1),
+    }
+
+
+class _BackgroundBuild:
+    """Build an index from nothing again and again, as the server does, while somebody types."""
+
+    def __init__(self, memory: Memory, engine: Engine, folder: Path) -> None:
+        self._memory = memory
+        self._engine = engine
+        self._folder = folder
+        self._background = Background()
+        self._is_wanted = threading.Event()
+        self.builds = 0
+
+    @contextmanager
+    def run(self) -> Iterator[None]:
+        """Build during the block; abandon what is not finished at its end."""
+        ended = threading.Event()
+        self._is_wanted.set()
+        self._background.do(lambda: self._build_repeatedly(ended))
+        try:
+            yield
+        finally:
+            self._is_wanted.clear()
+            ended.wait()
+
+    def _build_repeatedly(self, ended: threading.Event) -> None:
+        try:
+            while self._is_wanted.is_set():
+                self._build()
+                self.builds += 1
+        except StoppedError:
+            pass
+        finally:
+            ended.set()
+
+    def _build(self) -> None:
+        workspace, language, tokenizer = self._memory.workspace, self._memory.language, self._engine.tokenizer
+        store = Store.of(workspace.root, language, tokenizer, self._folder)
+        store.clear()
+        Memory(workspace, language, tokenizer, store=store, update=in_child).refresh(
+            stop=lambda: not self._is_wanted.is_set()
+        )

@@ -1,38 +1,53 @@
-"""How fast answers come while somebody types."""
+"""Latency of answers while somebody types, and whether latency and memory hold over many keys."""
 
 from __future__ import annotations
 
+import os
+import statistics
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cg2ls.evaluation.quality.errors import ReplayError
+from cg2ls.evaluation.errors import EvaluationError
+from cg2ls.evaluation.simulation.typist import type_again_and_again
+from cg2ls.evaluation.statistics import percentiles
+from cg2ls.machine import read_resident_mb
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from cg2ls.evaluation.latency.trace import Key
-    from cg2ls.evaluation.quality.headless_editor import Answer, Editor
+    from cg2ls.evaluation.simulation.headless_editor import HeadlessEditor, TimedAnswer
+    from cg2ls.evaluation.simulation.sources import SourceFile
+    from cg2ls.evaluation.simulation.typist import KeyPress
 
-WARM_KEYS = 20
+WARM_UP_KEYS = 20
 """Keys before those that count: the first calls of a session allocate."""
+
+MAX_MEMORY_RATIO = 1.03
+"""Limit of resident memory in the last quarter divided by that in the second; the first fills caches."""
+
+MAX_LATENCY_RATIO = 1.25
+"""Limit of the median latency in the last quarter divided by that in the second; machines have busy minutes."""
+
+KEYS_PER_SAMPLE = 50
+"""Keys between two readings of the memory."""
 
 Json = dict[str, Any]
 
 
 @dataclass
-class Latencies:
-    """One trace, key by key, without the keys at which completion keeps silent on purpose.
+class TypingLatency:
+    """Latency of one trace, key by key, without the keys at which completion is silent on purpose.
 
     Attributes:
-        first_ms: from the request to the first new token.
-        line_ms: from the request to the answer.
-        reread_tokens: tokens the engine read before it answered; 0 where it was not asked.
-        gap_ms: until the next key.
+        first_ms: time from the request to the first new token.
+        line_ms: time from the request to the answer.
+        reread_tokens: tokens the engine read before it answered; 0 if it was not asked.
+        gap_ms: time until the next key.
         asked: whether the engine was asked.
-        silent: the keys at which completion keeps silent.
+        silent: number of keys at which completion is silent.
     """
 
     first_ms: list[float] = field(default_factory=list)
@@ -44,11 +59,11 @@ class Latencies:
 
     @property
     def times(self) -> dict[str, list[float]]:
-        """Both times of every key."""
+        """Both times of every key, by name."""
         return {"first token": self.first_ms, "line": self.line_ms}
 
-    def add(self, answer: Answer, gap_ms: float) -> None:
-        """Notes one key's answer."""
+    def add(self, answer: TimedAnswer, gap_ms: float) -> None:
+        """Add the answer to one key."""
         if answer.reason == "silent":
             self.silent += 1
             return
@@ -59,13 +74,13 @@ class Latencies:
         self.asked.append(answer.cost is not None)
 
     def to_json(self) -> Json:
-        """Percentiles; times in milliseconds, from the request to the answer, without any deliberate wait.
+        """Return percentiles of times in milliseconds from request to answer, without any deliberate delay.
 
         Raises:
-            ReplayError: there is nothing to measure.
+            EvaluationError: there is nothing to measure.
         """
         if not self.line_ms:
-            raise ReplayError("Completion kept silent at every key; replay files of a language it knows.")
+            raise EvaluationError("Completion was silent at every key; replay files of a language it knows.")
         in_time = [line < gap for line, gap in zip(self.line_ms, self.gap_ms, strict=True)]
         return {
             "keys": len(self.line_ms) + self.silent,
@@ -81,33 +96,117 @@ class Latencies:
         }
 
 
-def percentiles(values: Sequence[float], which: Sequence[int]) -> dict[str, float]:
-    """Percentiles by name, `p50` and the like, linearly interpolated."""
-    found = np.percentile(np.asarray(values, dtype=np.float64), which)
-    return {f"p{percent}": round(float(value), 3) for percent, value in zip(which, found, strict=True)}
-
-
-def play(
-    editor: Editor,
-    keys: Iterable[Key],
+def measure_typing(
+    editor: HeadlessEditor,
+    keys: Iterable[KeyPress],
     count: int,
     *,
-    warm: int = WARM_KEYS,
-    each: Callable[[Key, Answer], None] = lambda _key, _answer: None,
-) -> Latencies:
-    """Types so many keys and waits for every answer; the gaps are not slept.
+    warm_up: int = WARM_UP_KEYS,
+    on_answer: Callable[[KeyPress, TimedAnswer], None] = lambda _key, _answer: None,
+) -> TypingLatency:
+    """Type keys and wait for every answer; the gaps between keys are skipped.
 
     Args:
         editor: asks for completions.
         keys: the trace.
-        count: keys that count; fewer if the trace ends.
-        warm: keys before them.
-        each: sees every key that counts and its answer.
+        count: number of keys that count; fewer if the trace ends.
+        warm_up: number of keys before them.
+        on_answer: receives every key that counts and its answer.
     """
-    found = Latencies()
-    for number, key in enumerate(islice(keys, warm + count)):
+    found = TypingLatency()
+    for number, key in enumerate(islice(keys, warm_up + count)):
         answer = editor.ask(key.source, key.text, key.offset)
-        if number >= warm:
+        if number >= warm_up:
             found.add(answer, key.gap_ms)
-            each(key, answer)
+            on_answer(key, answer)
     return found
+
+
+@dataclass(frozen=True)
+class SoakResult:
+    """Memory and latency over the quarters of many keys.
+
+    Attributes:
+        keys: keys pressed.
+        files: files that were edited.
+        resident_mb: highest resident memory of each quarter, in 10^6 bytes.
+        line_ms: median latency of each quarter's keys at which the model ran, in milliseconds.
+    """
+
+    keys: int
+    files: int
+    resident_mb: Sequence[float]
+    line_ms: Sequence[float]
+
+    @property
+    def memory_ratio(self) -> float:
+        """Memory of the last quarter divided by that of the second."""
+        return self.resident_mb[3] / self.resident_mb[1]
+
+    @property
+    def latency_ratio(self) -> float:
+        """Latency of the last quarter divided by that of the second."""
+        return self.line_ms[3] / self.line_ms[1]
+
+    def describe_problem(self) -> str:
+        """Return which limit was passed; "" if none was."""
+        if self.memory_ratio > MAX_MEMORY_RATIO:
+            return (
+                f"Memory grew: {self.resident_mb[3]:.1f} MB in the last quarter of {self.keys} keys,"
+                f" {self.resident_mb[1]:.1f} MB in the second ({self.memory_ratio:.3f} times, at most"
+                f" {MAX_MEMORY_RATIO})."
+            )
+        if self.latency_ratio > MAX_LATENCY_RATIO:
+            return (
+                f"Answers got slower: {self.line_ms[3]:.1f} ms in the last quarter of {self.keys} keys,"
+                f" {self.line_ms[1]:.1f} ms in the second ({self.latency_ratio:.2f} times, at most"
+                f" {MAX_LATENCY_RATIO})."
+            )
+        return ""
+
+    def to_json(self) -> Json:
+        """Return everything under the key `soak`."""
+        return {
+            "soak": {
+                "keys": self.keys,
+                "files": self.files,
+                "resident_mb": [round(value, 2) for value in self.resident_mb],
+                "memory_ratio": round(self.memory_ratio, 4),
+                "line_ms": [round(value, 3) for value in self.line_ms],
+                "latency_ratio": round(self.latency_ratio, 4),
+            }
+        }
+
+
+def run_soak(editor: HeadlessEditor, sources: Sequence[SourceFile], keys: int, seed: int = 0) -> SoakResult:
+    """Type keys, through all files again and again if need be, and watch memory and latency.
+
+    Raises:
+        EvaluationError: there are too few keys for quarters, the system does not report the memory, or
+            completion is silent.
+    """
+    quarter = keys // 4
+    if quarter < KEYS_PER_SAMPLE:
+        raise EvaluationError(f"A soak of {keys} keys is too short; it needs at least {4 * KEYS_PER_SAMPLE}.")
+    if read_resident_mb(os.getpid()) is None:
+        raise EvaluationError(
+            "This system does not report a process's resident memory in /proc; a soak needs that."
+        )
+    memory_mb: list[list[float]] = [[], [], [], []]
+    line_ms: list[list[float]] = [[], [], [], []]
+    files = set()
+    for number, key in enumerate(islice(type_again_and_again(sources, seed), 4 * quarter)):
+        answer = editor.ask(key.source, key.text, key.offset)
+        if answer.cost:
+            line_ms[number // quarter].append(answer.line_ms)
+        files.add(key.source.name)
+        if number % KEYS_PER_SAMPLE == KEYS_PER_SAMPLE - 1:
+            memory_mb[number // quarter].append(read_resident_mb(os.getpid()) or 0.0)
+    if not all(line_ms):
+        raise EvaluationError("The model ran at no key of a quarter; replay files of a language it knows.")
+    return SoakResult(
+        4 * quarter,
+        len(files),
+        [max(part) for part in memory_mb],
+        [statistics.median(part) for part in line_ms],
+    )

@@ -1,1 +1,1 @@
-"""Playing people who write real files against the whole of completion: how fast it is, and how right."""
+"""Quality of completion: answers judged at positions and passages of real files."""

@@ -1,4 +1,4 @@
-"""Places in real files at which completion is judged by what people wrote there."""
+"""Positions in real files at which completion is judged by what people wrote there."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
-from cg2ls.evaluation.quality.partial_file import Draft
-from cg2ls.evaluation.quality.sampling import in_turns
+from cg2ls.evaluation.simulation.sources import draw_in_turns
+from cg2ls.evaluation.simulation.typist import PartialFile
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Sequence
 
-    from cg2ls.evaluation.quality.passage import Passage
-    from cg2ls.evaluation.quality.sources import Source
+    from cg2ls.evaluation.simulation.passage import Passage
+    from cg2ls.evaluation.simulation.sources import SourceFile
 
 Kind = Literal["line_start", "word_start", "in_word", "after_open", "line_end", "block_end"]
-"""Where in a line the cursor stands: behind its indentation; at the start of a later word; one to three
-characters into a word; behind a bracket or quote that the editor has just closed; at the end of the finished
-line; on a new line that is indented as the block that has just ended."""
+"""Where in a line the cursor is: after its indentation; at the start of a later word; one to three characters into a
+word; after a bracket or quote that the editor has just closed; at the end of the finished line; on a new line that is
+indented as the block that has just ended."""
 
 SHARES: dict[Kind, int] = {
     "line_start": 3,
@@ -29,18 +29,18 @@ SHARES: dict[Kind, int] = {
     "line_end": 1,
     "block_end": 1,
 }
-"""How often each kind is taken."""
+"""Relative frequency of each kind."""
 
 NOTHING_TO_WRITE: frozenset[Kind] = frozenset({"line_end", "block_end"})
-"""Kinds at which nothing is missing from the cursor's line, so that whatever is shown there is wrong."""
+"""Kinds at which nothing is missing from the cursor's line, so that anything shown there is wrong."""
 
 Below = Literal["line", "block", "nothing"]
 """What is missing below the cursor's line: no more than that line; the rest of its block; everything."""
 
-LEAD = 4
-"""Most lines above the cursor's that are being written too, so that the anchor stands where it would."""
+MAX_LEAD_LINES = 4
+"""Lines above the cursor's that are being written, too, so that the anchor is where it would be."""
 
-LONGEST = 40
+MAX_PASSAGE_LINES = 40
 """Lines of a passage."""
 
 _WORD = re.compile(r"\w+")
@@ -48,83 +48,90 @@ _WORD = re.compile(r"\w+")
 
 @dataclass(frozen=True)
 class Position:
-    """One place.
+    """A position in a file.
 
     Attributes:
         source: the file.
         kind: where in the line.
-        below: what is missing under it.
-        draft: the file without what is being written.
-        passage: what is being written, up to the cursor.
-        began: document and cursor when the passage was begun, as an editor asked there first.
+        below: what is missing below it.
+        file: the file without the passage that is being written.
+        passage: the passage that is being written, up to the cursor.
+        start: document and cursor at the beginning of the passage, where an editor asked first.
     """
 
-    source: Source
+    source: SourceFile
     kind: Kind
     below: Below
-    draft: Draft
+    file: PartialFile
     passage: Passage
-    began: tuple[str, int]
+    start: tuple[str, int]
 
-    def place(self) -> tuple[str, int]:
-        """The document and the cursor's offset in it."""
-        return self.draft.text, self.draft.cursor(self.passage)
+    def get_place(self) -> tuple[str, int]:
+        """Return the document and the cursor's offset in it."""
+        return self.file.text, self.file.get_cursor(self.passage)
 
 
-def sample(sources: Sequence[Source], count: int, seed: int = 0) -> list[Position]:
-    """Places in turns from all repositories, at lines drawn at random.
+def sample_positions(sources: Sequence[SourceFile], count: int, seed: int = 0) -> list[Position]:
+    """Draw positions in turns from all repositories, at random lines.
 
     Raises:
-        ReplayError: no file has such places.
+        EvaluationError: no file has such positions.
     """
 
-    def draw(source: Source, chance: random.Random) -> Callable[[], Position | None]:
-        kind = chance.choices(list(SHARES), list(SHARES.values()))[0]
-        return lambda: _position(source, kind, chance)
+    def draw(source: SourceFile, random_source: random.Random) -> Callable[[], Position | None]:
+        kind = random_source.choices(list(SHARES), list(SHARES.values()))[0]
+        return lambda: _draw_position(source, kind, random_source)
 
-    return in_turns(sources, count, f"positions {seed}", draw)
+    return draw_in_turns(sources, count, f"positions {seed}", draw)
 
 
-def _position(source: Source, kind: Kind, chance: random.Random) -> Position | None:
-    """A place of this kind at a line drawn at random; None if it has none."""
+def _draw_position(source: SourceFile, kind: Kind, random_source: random.Random) -> Position | None:
+    """Draw a position of a kind at a random line; None if the line has none."""
     lines = source.text.split("\n")
-    number = chance.randrange(1, len(lines)) if len(lines) > 1 else 0
+    number = random_source.randrange(1, len(lines)) if len(lines) > 1 else 0
     if not number or not lines[number].strip():
         return None
-    below: Below = chance.choice(get_args(Below))
-    begin = max(1, number - chance.randint(0, LEAD))
-    draft = Draft.of(source, [range(begin, _end(lines, number, below))], ends=below == "nothing")
-    (passage,) = draft.passages
+    below: Below = random_source.choice(get_args(Below))
+    begin = max(1, number - random_source.randint(0, MAX_LEAD_LINES))
+    file = PartialFile.of(
+        source, [range(begin, _find_end(lines, number, below))], ends_with_hole=below == "nothing"
+    )
+    (passage,) = file.passages
     at = 1 + sum(len(line) + 1 for line in lines[begin:number])
-    offset = _offset(lines[number], kind, passage, at, chance)
+    offset = _draw_offset(lines[number], kind, passage, at, random_source)
     if offset is None:
         return None
     passage.advance(1)
-    began = draft.text, draft.cursor(passage)
+    start = file.text, file.get_cursor(passage)
     passage.advance(at + offset)
     if (kind == "block_end") == passage.target.startswith(passage.left):
         return None
-    return Position(source, kind, below, draft, passage, began)
+    return Position(source, kind, below, file, passage, start)
 
 
-def _end(lines: Sequence[str], number: int, below: Below) -> int:
-    """The line behind the passage."""
+def _find_end(lines: Sequence[str], number: int, below: Below) -> int:
+    """Return the line after the passage."""
     end = number + 1
     if below != "line":
-        deep = _depth(lines[number])
-        within = range(end, min(len(lines), number + LONGEST))
+        deep = _measure_indent(lines[number])
+        within = range(end, min(len(lines), number + MAX_PASSAGE_LINES))
         if below == "block":
             within = range(
-                end, next((i for i in within if lines[i].strip() and _depth(lines[i]) < deep), within.stop)
+                end,
+                next(
+                    (i for i in within if lines[i].strip() and _measure_indent(lines[i]) < deep), within.stop
+                ),
             )
         end = max((i + 1 for i in within if lines[i].strip()), default=end)
     return end
 
 
-def _offset(line: str, kind: Kind, passage: Passage, at: int, chance: random.Random) -> int | None:
-    """Characters of the line left of the cursor; None if it has no place of the kind."""
+def _draw_offset(
+    line: str, kind: Kind, passage: Passage, at: int, random_source: random.Random
+) -> int | None:
+    """Draw the length of the line before the cursor; None if it has no position of the kind."""
     written = line.rstrip()
-    deep = _depth(line)
+    deep = _measure_indent(line)
     if kind == "block_end":
         return 0
     if kind == "line_start":
@@ -139,8 +146,8 @@ def _offset(line: str, kind: Kind, passage: Passage, at: int, chance: random.Ran
     else:
         closed = passage.pairs
         offsets = [i + 1 for i in range(len(written)) if closed.get(at + i) is not None]
-    return chance.choice(offsets) if offsets else None
+    return random_source.choice(offsets) if offsets else None
 
 
-def _depth(line: str) -> int:
+def _measure_indent(line: str) -> int:
     return len(line) - len(line.lstrip())

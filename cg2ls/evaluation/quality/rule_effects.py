@@ -1,4 +1,4 @@
-"""What each rule does: answers with it and without it."""
+"""Effect of each rule: answers with it and without it."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from cg2ls.completion.postprocess.rule_names import FORMER_NAMES
 from cg2ls.evaluation.quality.judge import judge
-from cg2ls.evaluation.quality.quality import SHARES
-from cg2ls.evaluation.quality.spread import spread
+from cg2ls.evaluation.quality.scores import SHARES
+from cg2ls.evaluation.statistics import bootstrap_interval
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from cg2ls.completion import CompletionOptions
-    from cg2ls.evaluation.quality.headless_editor import Answer, Editor
     from cg2ls.evaluation.quality.positions import Position
-    from cg2ls.evaluation.quality.quality import Judged
+    from cg2ls.evaluation.quality.scores import JudgedAnswer
+    from cg2ls.evaluation.simulation.headless_editor import HeadlessEditor, TimedAnswer
 
 Json = dict[str, Any]
 
@@ -26,17 +26,16 @@ COMPARED = ("exact_line", "edit_similarity", "shown", "shown_wrong")
 
 
 @dataclass
-class Effects:
-    """Every position's verdict with all rules, and without those that changed its answer.
+class RuleEffects:
+    """Verdicts of every position with all rules, and without each rule that changed its answer.
 
     Attributes:
-        judged: with all rules.
-        without: by rule, and in there by number of the position; positions that the rule did not change
-            are left out.
+        judged: verdicts with all rules.
+        without: verdicts by rule and position number; positions that the rule did not change are left out.
     """
 
-    judged: list[Judged]
-    without: dict[str, dict[int, Judged]]
+    judged: list[JudgedAnswer]
+    without: dict[str, dict[int, JudgedAnswer]]
 
     def to_json(self) -> Json:
         """Return, by rule, the share of positions it changed, and each share with it and without it.
@@ -49,7 +48,7 @@ class Effects:
             for key, name in sorted((FORMER_NAMES.get(name, name), name) for name in self.without)
         }
 
-    def _rule(self, changed: dict[int, Judged]) -> Json:
+    def _rule(self, changed: dict[int, JudgedAnswer]) -> Json:
         off = [changed.get(number, judged) for number, judged in enumerate(self.judged)]
         files = [position.source.name for position, _ in off]
         found: Json = {"changed": round(len(changed) / len(off), 4)}
@@ -59,7 +58,7 @@ class Effects:
             with_it, without = list(map(share.hits, self.judged)), list(map(share.hits, off))
             below = sum(of) or 1
             differences = [one - other for one, other in zip(with_it, without, strict=True)]
-            low, high = spread(files, differences, of)
+            low, high = bootstrap_interval(files, differences, of)
             found[name] = {
                 "on": round(sum(with_it) / below, 4),
                 "off": round(sum(without) / below, 4),
@@ -68,23 +67,23 @@ class Effects:
         return found
 
 
-def effects(
+def measure_rule_effects(
     positions: Iterable[Position],
     options: CompletionOptions,
-    editor_with: Callable[[CompletionOptions], Editor],
-) -> Effects:
-    """Asks at every position, and once more without each rule that says it changed the answer.
+    editor_with: Callable[[CompletionOptions], HeadlessEditor],
+) -> RuleEffects:
+    """Ask at every position, and again without each rule that changed the answer.
 
-    A rule that changes nothing also ends no generation, so without it the answer would be the same. Every
-    answer is the first in its document, so that all are given the same prompt.
+    A rule that changes nothing also ends no generation, so without it the answer would be the same. Every answer is the
+    first in its document, so that all get the same prompt.
 
     Args:
         positions: where to ask.
-        options: how completion is set.
-        editor_with: an editor with other options.
+        options: completion options.
+        editor_with: makes an editor with other options.
     """
     editors = {"": editor_with(options)}
-    found = Effects([], defaultdict(dict))
+    found = RuleEffects([], defaultdict(dict))
     for number, position in enumerate(positions):
         answer = ask_first(editors[""], position)
         found.judged.append((position, judge(position.passage, answer.text, answer.replace_length)))
@@ -99,7 +98,7 @@ def effects(
     return found
 
 
-def ask_first(editor: Editor, position: Position) -> Answer:
-    """The answer at a position of a document that was just opened."""
+def ask_first(editor: HeadlessEditor, position: Position) -> TimedAnswer:
+    """Return the answer at a position of a document that was just opened."""
     editor.close(position.source)
-    return editor.ask(position.source, *position.place())
+    return editor.ask(position.source, *position.get_place())

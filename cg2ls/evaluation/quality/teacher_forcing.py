@@ -1,8 +1,7 @@
-"""What the model and the memory would have said about each token that was really written.
+"""Model's and memory's probabilities of each token that was really written (teacher forcing).
 
-Completion is asked at places of real files exactly as an editor asks, but every token it chooses is the true one
-(teacher forcing). So each token is judged in front of a true text, under the prompt, the healing and the end of
-the answer that a user would have had.
+Completion is asked at positions of real files exactly as an editor asks, but every token it chooses is the true one.
+So each token is judged after a true text. Prompt, token healing and the end of the answer are those of a user.
 """
 
 from __future__ import annotations
@@ -12,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cg2ls.evaluation.quality.headless_editor import Editor
-from cg2ls.evaluation.quality.spread import spread
+from cg2ls.evaluation.simulation.headless_editor import HeadlessEditor
+from cg2ls.evaluation.statistics import bootstrap_interval
 from cg2ls.retrieval.memory.evidence import EACH_SIDE
 from cg2ls.retrieval.memory.fit_mixture import Examples
 
@@ -24,34 +23,34 @@ if TYPE_CHECKING:
 
     from cg2ls.engine import Engine, Prior
     from cg2ls.evaluation.quality.positions import Position
-    from cg2ls.evaluation.quality.replay_memory import ReplayMemory
-    from cg2ls.evaluation.quality.sources import Source
+    from cg2ls.evaluation.simulation.replay_retrieval import ReplayMemory
+    from cg2ls.evaluation.simulation.sources import SourceFile
     from cg2ls.retrieval.memory.mixture import Votes
     from cg2ls.retrieval.memory.prior import MemoryPrior
 
-WIDTH = 8 * EACH_SIDE
-"""Most votes of one token: both sides of the document's two parts and the index's two. In a replay no other
-document is open and nothing is installed."""
+MAX_VOTES = 8 * EACH_SIDE
+"""Maximum votes of one token: both sides of the document's two parts and the index's two. In a replay no other
+document is open and no package is installed."""
 
-FAR = np.float32(-1e4)
+UNLIKELY = np.float32(-1e4)
 """Log-probability of every token that was not written, while the true one is forced."""
 
 
 @dataclass(frozen=True)
-class TokenLesson:
-    """One token.
+class TokenObservation:
+    """One written token.
 
     Attributes:
-        file: the file it stands in.
+        file: the file it is in.
         truth: the token.
         votes: what memory found; None without memory.
-        token_logprobs: the model's log-probabilities of what was voted for, [votes].
-        truth_logprob: the model's of the truth.
-        entropy: of the model's distribution, in nats.
+        token_logprobs: the model's log-probabilities of the voted tokens, [votes].
+        truth_logprob: the model's log-probability of the token.
+        entropy: entropy of the model's distribution, in nats.
         likeliest: the model's highest probability.
-        bits: what the truth costs after mixing.
-        right: whether the truth is the likeliest token after mixing.
-        right_alone: whether it is to the model.
+        bits: cost of the token after mixing.
+        right: whether the token is the likeliest after mixing.
+        right_alone: whether it is the model's likeliest.
     """
 
     file: str
@@ -67,33 +66,33 @@ class TokenLesson:
 
 
 @dataclass
-class _Teacher:
-    """A prior that knows what was written and says nothing else."""
+class _TeacherForcingPrior:
+    """Prior that forces the tokens that were written, and observes each."""
 
     file: str
     truth: Sequence[int]
     end: int
     memory: MemoryPrior | None
-    lessons: list[TokenLesson] = field(default_factory=list)
+    observations: list[TokenObservation] = field(default_factory=list)
 
     def mix(self, generated: Sequence[int], logits: NDArray[np.float32]) -> NDArray[np.float32]:
         at = len(generated)
-        on_the_way = at < len(self.truth) and list(generated) == list(self.truth[:at])
-        if on_the_way and at == len(self.lessons):
-            self.lessons.append(self._lesson(generated, logits))
-        said = np.full_like(logits, FAR)
-        said[self.truth[at] if on_the_way else self.end] = 0
-        return said
+        follows_truth = at < len(self.truth) and list(generated) == list(self.truth[:at])
+        if follows_truth and at == len(self.observations):
+            self.observations.append(self._observe(generated, logits))
+        scores = np.full_like(logits, UNLIKELY)
+        scores[self.truth[at] if follows_truth else self.end] = 0
+        return scores
 
     def draft(self, generated: Sequence[int], most: int) -> Sequence[int]:
         return self.truth[len(generated) : len(generated) + most]
 
-    def _lesson(self, generated: Sequence[int], logits: NDArray[np.float32]) -> TokenLesson:
+    def _observe(self, generated: Sequence[int], logits: NDArray[np.float32]) -> TokenObservation:
         truth = int(self.truth[len(generated)])
         logprobs = logits - np.logaddexp.reduce(logits.astype(np.float64))
         votes = self.memory.evidence(generated).votes if self.memory else None
         mixed = self.memory.mix(generated, logits) if self.memory else logprobs
-        return TokenLesson(
+        return TokenObservation(
             file=self.file,
             truth=truth,
             votes=votes,
@@ -108,76 +107,78 @@ class _Teacher:
 
 
 @dataclass
-class _School:
-    """Stands between completion and memory, and puts a teacher in front of each answer.
+class _TeacherForcingMemory:
+    """Memory that puts a teacher-forcing prior before each answer.
 
     Attributes:
         engine: the open model.
-        memories: of the repositories.
-        rest: what was written behind the cursor of the place that is asked at.
-        cursor: its offset.
-        teacher: of the last answer; None if none was asked for.
+        memories: memories of the repositories.
+        rest: the text that was written after the cursor.
+        cursor: the cursor's offset.
+        last_prior: the prior of the last answer; None if none was asked for.
     """
 
     engine: Engine
     memories: ReplayMemory
     rest: str = ""
     cursor: int = 0
-    teacher: _Teacher | None = None
+    last_prior: _TeacherForcingPrior | None = None
 
-    def prior(self, source: Source, text: str, offset: int) -> Prior | None:
+    def prior(self, source: SourceFile, text: str, offset: int) -> Prior | None:
         tokenizer = self.engine.tokenizer
         truth = tokenizer.encode(text[offset : self.cursor] + self.rest)
         memory = self.memories.prior(source, text, offset)
-        self.teacher = _Teacher(source.name, truth, tokenizer.special.eom, memory)
-        return self.teacher
+        self.last_prior = _TeacherForcingPrior(source.name, truth, tokenizer.special.eom, memory)
+        return self.last_prior
 
 
-def learn(
+def observe_tokens(
     engine: Engine,
     memories: ReplayMemory,
     positions: Sequence[Position],
-    editor: Callable[..., Editor] = Editor,
-) -> list[TokenLesson]:
-    """Lessons at places of real files; at some kinds of place nothing is to be learnt.
+    editor: Callable[..., HeadlessEditor] = HeadlessEditor,
+) -> list[TokenObservation]:
+    """Observe tokens at positions of real files; some kinds of position have nothing to observe.
 
     Args:
         engine: the open model.
-        memories: of the repositories.
+        memories: memories of the repositories.
         positions: where to ask.
-        editor: makes an editor from the engine and what stands for its memories.
+        editor: makes an editor from the engine and its memories.
     """
-    taught: list[TokenLesson] = []
-    school = _School(engine, memories)
-    asking = editor(engine, memories=school)
+    found: list[TokenObservation] = []
+    forcing = _TeacherForcingMemory(engine, memories)
+    forcing_editor = editor(engine, memories=forcing)
     for position in positions:
         passage = position.passage
         if not passage.target.startswith(passage.left):
             continue
-        text, offset = position.place()
-        school.cursor, school.rest = offset, passage.target[len(passage.left) :] + "\n"
-        school.teacher = None
-        asking.ask(position.source, text, offset)
-        asking.close(position.source)
-        if school.teacher is not None:
-            taught += school.teacher.lessons
-    return taught
+        text, offset = position.get_place()
+        forcing.cursor, forcing.rest = offset, passage.target[len(passage.left) :] + "\n"
+        forcing.last_prior = None
+        forcing_editor.ask(position.source, text, offset)
+        forcing_editor.close(position.source)
+        if forcing.last_prior is not None:
+            found += forcing.last_prior.observations
+    return found
 
 
-def examples(lessons: Sequence[TokenLesson]) -> Examples:
-    """Lessons as the fit takes them."""
-    names = {name: number for number, name in enumerate(sorted({lesson.file for lesson in lessons}))}
+def make_examples(observations: Sequence[TokenObservation]) -> Examples:
+    """Convert observations to the examples that the fit takes."""
+    names = {
+        name: number for number, name in enumerate(sorted({observation.file for observation in observations}))
+    }
 
     def padded(values: Callable[[Votes], NDArray[Any]], dtype: type) -> NDArray[Any]:
-        table: NDArray[Any] = np.zeros((len(lessons), WIDTH), dtype)
-        for row, lesson in zip(table, lessons, strict=True):
-            if lesson.votes is not None:
-                row[: len(lesson.votes.tokens)] = values(lesson.votes)
+        table: NDArray[Any] = np.zeros((len(observations), MAX_VOTES), dtype)
+        for row, observation in zip(table, observations, strict=True):
+            if observation.votes is not None:
+                row[: len(observation.votes.tokens)] = values(observation.votes)
         return table
 
-    logprobs = np.zeros((len(lessons), WIDTH))
-    for row, lesson in zip(logprobs, lessons, strict=True):
-        row[: len(lesson.token_logprobs)] = lesson.token_logprobs
+    logprobs = np.zeros((len(observations), MAX_VOTES))
+    for row, observation in zip(logprobs, observations, strict=True):
+        row[: len(observation.token_logprobs)] = observation.token_logprobs
     return Examples(
         tokens=padded(lambda votes: votes.tokens, np.int64),
         lengths=padded(lambda votes: votes.lengths, np.int64),
@@ -185,26 +186,28 @@ def examples(lessons: Sequence[TokenLesson]) -> Examples:
         logprobs=logprobs,
         many=padded(lambda votes: votes.crowd[0][votes.lengths], np.float64),
         kinds=padded(lambda votes: votes.crowd[1][votes.lengths], np.float64),
-        truth=np.array([lesson.truth for lesson in lessons], np.int64),
-        truth_logprob=np.array([lesson.truth_logprob for lesson in lessons]),
-        entropy=np.array([lesson.entropy for lesson in lessons]),
-        likeliest=np.array([lesson.likeliest for lesson in lessons]),
-        file=np.array([names[lesson.file] for lesson in lessons], np.int64),
+        truth=np.array([observation.truth for observation in observations], np.int64),
+        truth_logprob=np.array([observation.truth_logprob for observation in observations]),
+        entropy=np.array([observation.entropy for observation in observations]),
+        likeliest=np.array([observation.likeliest for observation in observations]),
+        file=np.array([names[observation.file] for observation in observations], np.int64),
     )
 
 
-def summary(lessons: Sequence[TokenLesson]) -> dict[str, Any]:
-    """Next-token accuracy and bits per token, with memory and of the model alone, each with its spread."""
-    files = [lesson.file for lesson in lessons]
-    ones = [1.0] * len(lessons)
+def summarize(observations: Sequence[TokenObservation]) -> dict[str, Any]:
+    """Return next-token accuracy and bits per token, with memory and of the model alone, each with its interval."""
+    files = [observation.file for observation in observations]
+    ones = [1.0] * len(observations)
     shares = {
-        "next_token_accuracy": [float(lesson.right) for lesson in lessons],
-        "next_token_accuracy_of_the_model": [float(lesson.right_alone) for lesson in lessons],
-        "bits_per_token": [lesson.bits for lesson in lessons],
-        "bits_per_token_of_the_model": [float(-lesson.truth_logprob / np.log(2)) for lesson in lessons],
+        "next_token_accuracy": [float(observation.right) for observation in observations],
+        "next_token_accuracy_of_the_model": [float(observation.right_alone) for observation in observations],
+        "bits_per_token": [observation.bits for observation in observations],
+        "bits_per_token_of_the_model": [
+            float(-observation.truth_logprob / np.log(2)) for observation in observations
+        ],
     }
-    found: dict[str, Any] = {"tokens": len(lessons)}
+    found: dict[str, Any] = {"tokens": len(observations)}
     for name, values in shares.items():
-        low, high = spread(files, values, ones)
+        low, high = bootstrap_interval(files, values, ones)
         found[name] = {"mean": round(float(np.mean(values)), 4), "spread": [round(low, 4), round(high, 4)]}
     return found

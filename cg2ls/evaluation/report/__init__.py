@@ -1,1 +1,1 @@
-"""Turn measurements into tables and pictures."""
+"""Reports of measurements: tables, JSON and pictures."""

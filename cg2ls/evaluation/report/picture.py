@@ -1,4 +1,4 @@
-"""A report as a picture: an SVG file that loads nothing."""
+"""Picture of a report: an SVG file that loads nothing."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ TICKS_MS = (0.1, 0.3, 1, 3, 10, 30, 100, 300, 1000, 3000)
 SHARES = ("exact_line", "edit_similarity", "saved_characters", "shown_wrong")
 
 
-def picture(report: Json, curves: Mapping[str, Sequence[float]]) -> str:
-    """The whole picture.
+def draw_picture(report: Json, curves: Mapping[str, Sequence[float]]) -> str:
+    """Draw the whole picture.
 
     Args:
-        report: what `--json` prints.
-        curves: times of keys in milliseconds, by what they are; none where no keys were timed.
+        report: the report that `--json` prints.
+        curves: times of keys in milliseconds, by name; none if no keys were timed.
     """
     panels = []
     if curves:
         keys = len(next(iter(curves.values())))
-        panels.append(_latency_panel(curves, f"{keys} keys: share answered within a time"))
+        panels.append(_draw_latencies(curves, f"{keys} keys: share answered within a time"))
     if "repositories" in report:
-        panels.append(_share_panel(report))
+        panels.append(_draw_shares(report))
     height = sum(size for _, size in panels) + 30
     top, body = 30, []
     for panel, size in panels:
         body.append(f'<g transform="translate(0 {top})">{panel}</g>')
         top += size
-    title = _text(WIDTH / 2, 20, report["model"]["name"], anchor="middle", size=15)
+    title = _draw_text(WIDTH / 2, 20, report["model"]["name"], anchor="middle", size=15)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}"'
         f' viewBox="0 0 {WIDTH} {height}" font-family="sans-serif">'
@@ -44,8 +44,8 @@ def picture(report: Json, curves: Mapping[str, Sequence[float]]) -> str:
     )
 
 
-def _latency_panel(curves: Mapping[str, Sequence[float]], title: str) -> tuple[str, int]:
-    """Cumulative shares over a logarithmic axis of milliseconds."""
+def _draw_latencies(curves: Mapping[str, Sequence[float]], title: str) -> tuple[str, int]:
+    """Draw cumulative shares over a logarithmic axis of milliseconds."""
     values = [value for curve in curves.values() for value in curve if value > 0]
     ticks = [tick for tick in TICKS_MS if min(values) / 3 < tick < max(values) * 3]
     low, high = math.log(ticks[0]), math.log(ticks[-1])
@@ -57,14 +57,15 @@ def _latency_panel(curves: Mapping[str, Sequence[float]], title: str) -> tuple[s
     def y(share: float) -> float:
         return TOP + height * (1 - share)
 
-    parts = [_text(LEFT, TOP - 14, title)]
+    parts = [_draw_text(LEFT, TOP - 14, title)]
     parts += [
-        _line(x(t), TOP, x(t), TOP + height) + _text(x(t), TOP + height + 18, f"{t:g} ms", anchor="middle")
+        _draw_line(x(t), TOP, x(t), TOP + height)
+        + _draw_text(x(t), TOP + height + 18, f"{t:g} ms", anchor="middle")
         for t in ticks
     ]
     parts += [
-        _line(LEFT, y(share), LEFT + width, y(share))
-        + _text(LEFT - 8, y(share) + 4, f"{share:.0%}", anchor="end")
+        _draw_line(LEFT, y(share), LEFT + width, y(share))
+        + _draw_text(LEFT - 8, y(share) + 4, f"{share:.0%}", anchor="end")
         for share in (0, 0.5, 0.95, 1)
     ]
     for number, (name, curve) in enumerate(curves.items()):
@@ -73,45 +74,47 @@ def _latency_panel(curves: Mapping[str, Sequence[float]], title: str) -> tuple[s
         )
         colour = COLOURS[number]
         parts.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        parts.append(_text(LEFT + 10, TOP + 18 + 16 * number, name, colour=colour))
+        parts.append(_draw_text(LEFT + 10, TOP + 18 + 16 * number, name, colour=colour))
     return "".join(parts), HEIGHT
 
 
-def _share_panel(report: Json) -> tuple[str, int]:
-    """A bar per share and repository, and one of all with its interval."""
+def _draw_shares(report: Json) -> tuple[str, int]:
+    """Draw a bar per share and repository, and one of all with its interval."""
     names = [*report["repositories"], "all"]
     row = 14
     shares = [name for name in SHARES if name in report]
     height = TOP + len(names) * (row * len(shares) + 8) + BOTTOM
     width = WIDTH - LEFT - RIGHT
     parts = [
-        _text(LEFT + 150 * number, TOP - 14, name.replace("_", " "), colour=COLOURS[number])
+        _draw_text(LEFT + 150 * number, TOP - 14, name.replace("_", " "), colour=COLOURS[number])
         for number, name in enumerate(shares)
     ]
     top = float(TOP)
     for name in names:
         found = report if name == "all" else report["repositories"][name]
-        parts.append(_text(LEFT - 8, top + row * len(shares) / 2 + 4, name, anchor="end"))
+        parts.append(_draw_text(LEFT - 8, top + row * len(shares) / 2 + 4, name, anchor="end"))
         for number, share in enumerate(shares):
             length = width * max(0.0, found.get(share, 0.0))
             parts.append(
                 f'<rect x="{LEFT}" y="{top:.1f}" width="{length:.1f}" height="{row - 3}" fill="{COLOURS[number]}"/>'
             )
-            parts.append(_text(LEFT + length + 22, top + row - 4, f"{found.get(share, 0.0):.3f}", size=10))
+            parts.append(
+                _draw_text(LEFT + length + 22, top + row - 4, f"{found.get(share, 0.0):.3f}", size=10)
+            )
             if name == "all":
                 low, high = (LEFT + width * max(0.0, end) for end in report["spread"][share])
                 middle = top + (row - 3) / 2
-                parts.append(_line(low, middle, high, middle, colour="#333333"))
+                parts.append(_draw_line(low, middle, high, middle, colour="#333333"))
             top += row
         top += 8
     return "".join(parts), height
 
 
-def _line(x1: float, y1: float, x2: float, y2: float, colour: str = "#dddddd") -> str:
+def _draw_line(x1: float, y1: float, x2: float, y2: float, colour: str = "#dddddd") -> str:
     return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{colour}"/>'
 
 
-def _text(
+def _draw_text(
     x: float, y: float, text: str, *, anchor: str = "start", size: int = 12, colour: str = "#333333"
 ) -> str:
     return (

@@ -1,5 +1,5 @@
-"""Measures cg2ls, and other runtimes with the same weights, in turns on one machine.
+"""cg2ls and other runtimes with the same weights, measured in turns on one machine.
 
-Nothing here imports an exporter: other runtimes are workers in a Python of their own (`remote`), made and
-served by `cg2_runtimes`.
+Nothing here imports an exporter: other runtimes are workers in a Python of their own, made and served by
+`cg2_runtimes`.
 """

@@ -1,4 +1,4 @@
-"""cg2ls as a worker: `python -m cg2ls.evaluation.runtimes.cg2ls_worker FOLDER --threads N`."""
+"""Worker of cg2ls: `python -m cg2ls.evaluation.runtimes.cg2ls_worker FOLDER --threads N`."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-class Ours:
-    """The engine as the language server uses it, log-probability of every token included.
+class Cg2lsRuntime:
+    """The engine as the language server uses it, including the log-probability of every token.
 
-    Drafts are off: what they gain depends on what a text says, and the prompts here say nothing.
+    Drafts are off: their gain depends on the text, and the prompts here are random.
     """
 
     outside_ms: float | None = None
@@ -30,7 +30,7 @@ class Ours:
         self._kept: list[int] = []
 
     def generate(self, prompt: Sequence[int], tokens: int, emit: Emit) -> None:
-        """Reads a prompt and generates; of a prompt that begins otherwise than the last, nothing is kept."""
+        """Read a prompt and generate; a prompt with another first token than the last reuses nothing."""
         request = Request(prompt=prompt, max_tokens=tokens, ignore_stop_tokens=True)
         for step in self._engine.complete(request):
             emit(step.token)
@@ -39,17 +39,17 @@ class Ours:
             self.outside_ms = (last.decode_ms - last.decode_runtime_ms) / last.decode_calls
 
     def keep(self, prompt: Sequence[int]) -> None:
-        """Answers a prompt; the engine keeps its keys and values by itself."""
+        """Answer a prompt; the engine caches its keys and values by itself."""
         self._kept = list(prompt)
         self.generate(prompt, 2, lambda _: None)
 
     def answer(self, key: int, tokens: int, emit: Emit) -> None:
-        """Answers the longer prompt."""
+        """Answer the longer prompt."""
         self.generate([*self._kept, key], tokens, emit)
 
 
 def main() -> int:
-    """Serves the process that started this one."""
+    """Serve the parent process."""
     parser = argparse.ArgumentParser(prog="python -m cg2ls.evaluation.runtimes.cg2ls_worker")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--threads", type=int, required=True)
@@ -62,7 +62,7 @@ def main() -> int:
             threads=arguments.threads,
             options=EngineOptions(drafts=False),
         ) as engine:
-            serve_stdio(Ours(engine))
+            serve_stdio(Cg2lsRuntime(engine))
     except Cg2Error as error:
         print(error, file=sys.stderr)
         return 1

@@ -1,83 +1,104 @@
-"""The same trace for our engine and for a rival that keeps nothing from one key to the next, in turns.
+"""One typing trace for cg2ls and for runtimes that cache nothing from one key to the next, in turns.
 
-Ours runs twice: at every key, and answering from the last suggestion where that is being typed. The rival is
-given the prompts of the first and generates as many tokens; laying out prompts and cutting answers costs it
-nothing.
+cg2ls runs twice: asking the model at every key, and also answering from the last suggestion while that is typed. The
+other runtimes get the prompts of the first and generate as many tokens. They spend no time on prompts and rules.
 """
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from cg2ls.evaluation.latency.typing import percentiles
+from cg2ls.completion import CompletionOptions
+from cg2ls.completion.confidence_gate import CONFIDENCE
+from cg2ls.completion.reuse.typed_through import TYPED_THROUGH
+from cg2ls.engine import Engine
+from cg2ls.evaluation.runtimes.other_runtimes import RuntimeOptions, prepare_runtimes
+from cg2ls.evaluation.runtimes.scripted_engine import ScriptedEngine
+from cg2ls.evaluation.simulation.headless_editor import HeadlessEditor
+from cg2ls.evaluation.simulation.typist import Typist
+from cg2ls.evaluation.statistics import percentiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
 
-    from cg2ls.evaluation.latency.trace import Key
-    from cg2ls.evaluation.quality.headless_editor import Answer, Editor
-    from cg2ls.evaluation.quality.scripted_engine import DictatedEngine
-    from cg2ls.evaluation.runtimes.worker_client import Remote
+    from cg2ls.evaluation.runtimes.other_runtimes import WorkerClient
+    from cg2ls.evaluation.simulation.headless_editor import TimedAnswer
+    from cg2ls.evaluation.simulation.typist import KeyPress
 
-STRETCH = 20
-"""Keys of one turn."""
+KEYS_PER_TURN = 20
 
 REST_S = 0.3
-"""Before every turn, so that no thread of the last one still spins."""
+"""Pause before every turn, so that no thread of the last one still spins."""
+
+LINE_TOKENS = 24
+PROMPT_TOKENS = 1024
+REFERENCE_CONTEXT = PROMPT_TOKENS + LINE_TOKENS + 13
+"""Leaves 1024 tokens to the prompt, 256 of them to the suffix: 8 may repeat a typed half of a word, 4 are
+special, and one position stays free (`cg2ls.completion.prompt.budget`)."""
+
+WHOLE_LINES = frozenset({CONFIDENCE})
+"""Rules that are off for every engine: with them most answers would end after a token or two."""
+
+ALONE = WHOLE_LINES | {TYPED_THROUGH}
+REFERENCE_OPTIONS = CompletionOptions(
+    max_lines=1, line_tokens=LINE_TOKENS, block_tokens=LINE_TOKENS, disabled_rules=WHOLE_LINES
+)
 
 Json = dict[str, Any]
 
 
 @dataclass
-class Speaker:
-    """Tells what is said at each key, where the engine's own weights are random.
+class ScriptSource:
+    """Answers of a trained model, which engines with random weights repeat.
 
     Attributes:
-        editor: a trained model's.
-        dictated: the engines that say it.
+        editor: an editor with the trained model.
+        engines: the engines that repeat its answers.
     """
 
-    editor: Editor
-    dictated: Sequence[DictatedEngine]
+    editor: HeadlessEditor
+    engines: Sequence[ScriptedEngine]
 
-    def says(self, key: Key) -> str:
-        """What the trained model shows at this key."""
+    def get_script(self, key: KeyPress) -> str:
+        """Return what the trained model shows at this key."""
         return self.editor.ask(key.source, key.text, key.offset).text
 
-    def dictate(self, text: str) -> None:
-        """Has the engines say this."""
-        for engine in self.dictated:
+    def set_script(self, text: str) -> None:
+        """Make the engines' next answers this text."""
+        for engine in self.engines:
             engine.script = text
 
 
 @dataclass
-class Race:
+class RaceResult:
     """Times of every key, in milliseconds from the request to the answer.
 
     Attributes:
-        alone: ours, the model asked at every key.
-        typed_through: ours, as the server uses it.
-        rivals: by name.
-        prompt_tokens: of every request.
-        answer_tokens: of every request.
+        alone: times of cg2ls with the model asked at every key.
+        typed_through: times of cg2ls as the server uses it.
+        others: times of the other runtimes, by name.
+        prompt_tokens: prompt length of every request.
+        answer_tokens: answer length of every request.
     """
 
     alone: list[float] = field(default_factory=list)
     typed_through: list[float] = field(default_factory=list)
-    rivals: dict[str, list[float]] = field(default_factory=dict)
+    others: dict[str, list[float]] = field(default_factory=dict)
     prompt_tokens: list[int] = field(default_factory=list)
     answer_tokens: list[int] = field(default_factory=list)
 
     @property
     def times(self) -> dict[str, list[float]]:
-        """All times by who was asked."""
-        return {"alone": self.alone, "typed_through": self.typed_through, **self.rivals}
+        """All times, by engine."""
+        return {"alone": self.alone, "typed_through": self.typed_through, **self.others}
 
     def to_json(self) -> Json:
-        """Percentiles, sums, and ratios of the sums: above 1 ours is faster."""
+        """Return percentiles, sums, and ratios of the sums: above 1 cg2ls is faster."""
         times = self.times
         return {
             "race": {
@@ -87,79 +108,149 @@ class Race:
                 "line_ms": {name: percentiles(found, (50, 95, 99)) for name, found in times.items()},
                 "total_ms": {name: round(sum(found), 1) for name, found in times.items()},
                 "ratios": {
-                    f"{mode}_vs_{rival}": round(sum(found) / sum(times[mode]), 3)
-                    for rival, found in self.rivals.items()
+                    f"{mode}_vs_{other}": round(sum(found) / sum(times[mode]), 3)
+                    for other, found in self.others.items()
                     for mode in ("alone", "typed_through")
                 },
             }
         }
 
 
-def race(
-    keys: Iterable[Key],
-    count: int,
-    alone: Editor,
-    typed_through: Editor,
-    remotes: Sequence[Remote],
-    *,
-    speaker: Speaker | None = None,
-    rest: Callable[[float], None] = time.sleep,
-) -> Race:
-    """Runs stretches of the trace in turns; the first is not counted.
+@dataclass(frozen=True)
+class Racers:
+    """Engines of one race.
+
+    Attributes:
+        alone: editor that asks the model at every key.
+        typed_through: editor that may answer from the last suggestion; its engine is another one.
+        workers: the other runtimes' workers.
+        scripts: answers for engines with random weights; None to leave their answers as they are.
+    """
+
+    alone: HeadlessEditor
+    typed_through: HeadlessEditor
+    workers: Sequence[WorkerClient] = ()
+    scripts: ScriptSource | None = None
+
+
+def race_runtimes(
+    engine: Engine,
+    folder: Path,
+    runtimes: RuntimeOptions,
+    trace: Typist,
+    keys: int,
+    on_step: Callable[[str], None],
+) -> tuple[Json, RaceResult]:
+    """Prepare all engines and run the trace.
+
+    Args:
+        engine: the open model; with the reference shape the reference model repeats its answers.
+        folder: the model's folder.
+        runtimes: the other runtimes.
+        trace: the typing trace.
+        keys: number of keys that count.
+        on_step: receives a description of each step.
+
+    Returns:
+        The report for `--json`, and the result.
+
+    Raises:
+        Cg2Error: a runtime or its packages are missing, or an engine fails.
+    """
+    with prepare_runtimes(runtimes, lambda: folder, on_step) as prepared, ExitStack() as stack:
+        workers = prepared.start_workers(stack, engine.threads)
+        own = [
+            stack.enter_context(
+                Engine.open(prepared.folder, provider=engine.provider, threads=engine.threads, verify=False)
+            )
+            for _ in range(2)
+        ]
+        on_step(
+            f"typing {keys} keys for {', '.join(['ours', *(worker.name for worker in workers)])} in turns"
+        )
+        make_racers = _make_reference_racers if runtimes.reference_shape else _make_racers
+        result = run_race(trace, keys, make_racers(own, engine, workers))
+        report = result.to_json()
+        report["race"]["model"] = own[0].model.name
+        report["race"]["versions"] = {worker.name: worker.version for worker in workers}
+        return report, result
+
+
+def _make_racers(own: Sequence[Engine], _: Engine, workers: Sequence[WorkerClient]) -> Racers:
+    """Race the model in use, with its own budgets."""
+    alone, typed_through = (
+        HeadlessEditor(engine, CompletionOptions(disabled_rules=disabled))
+        for engine, disabled in zip(own, (ALONE, WHOLE_LINES), strict=True)
+    )
+    return Racers(alone, typed_through, workers)
+
+
+def _make_reference_racers(own: Sequence[Engine], trained: Engine, workers: Sequence[WorkerClient]) -> Racers:
+    """Race random weights of the reference shape, which repeat the answers of the model in use."""
+    scripted = [ScriptedEngine(engine) for engine in own]
+    infill = replace(own[0].model.infill, objectives=("causal", "span_corruption"))
+    alone_options = replace(REFERENCE_OPTIONS, disabled_rules=ALONE)
+    alone, typed_through = (
+        HeadlessEditor(engine, options, context_length=REFERENCE_CONTEXT, infill=infill)
+        for engine, options in zip(scripted, (alone_options, REFERENCE_OPTIONS), strict=True)
+    )
+    scripts = ScriptSource(HeadlessEditor(trained, alone_options), scripted)
+    return Racers(alone, typed_through, workers, scripts)
+
+
+def run_race(
+    keys: Iterable[KeyPress], count: int, racers: Racers, *, rest: Callable[[float], None] = time.sleep
+) -> RaceResult:
+    """Run turns of the trace; the first turn does not count.
 
     Args:
         keys: the trace.
-        count: keys that count, rounded up to whole stretches.
-        alone: asks the model at every key.
-        typed_through: may answer from the last suggestion. Must have an engine of its own.
-        remotes: the rivals' workers.
-        speaker: dictates the answers of random weights; None to leave them as they are.
-        rest: waits so many seconds.
+        count: number of keys that count, rounded up to whole turns.
+        racers: the engines.
+        rest: waits a number of seconds.
     """
-    found = Race(rivals={remote.name: [] for remote in remotes})
+    names = [worker.name for worker in racers.workers]
+    warm_up, found = (RaceResult(others={name: [] for name in names}) for _ in range(2))
     trace = iter(keys)
-    warm = Race(rivals={remote.name: [] for remote in remotes})
-    _run(list(islice(trace, STRETCH)), alone, typed_through, remotes, warm, speaker, rest)
-    while len(found.alone) < count and (stretch := list(islice(trace, STRETCH))):
-        _run(stretch, alone, typed_through, remotes, found, speaker, rest)
+    _take_turn(list(islice(trace, KEYS_PER_TURN)), racers, warm_up, rest)
+    while len(found.alone) < count and (turn := list(islice(trace, KEYS_PER_TURN))):
+        _take_turn(turn, racers, found, rest)
     return found
 
 
-def _run(
-    stretch: Sequence[Key],
-    alone: Editor,
-    typed_through: Editor,
-    remotes: Sequence[Remote],
-    into: Race,
-    speaker: Speaker | None,
-    rest: Callable[[float], None],
+def _take_turn(
+    turn: Sequence[KeyPress], racers: Racers, into: RaceResult, rest: Callable[[float], None]
 ) -> None:
-    scripts = [speaker.says(key) if speaker else "" for key in stretch]
-    answers, through = (_ours(stretch, scripts, editor, speaker, rest) for editor in (alone, typed_through))
-    asked = [(one, other) for one, other in zip(answers, through, strict=True) if one.cost]
+    scripts = [racers.scripts.get_script(key) if racers.scripts else "" for key in turn]
+    alone, through = (
+        _answer_turn(turn, scripts, editor, racers.scripts, rest)
+        for editor in (racers.alone, racers.typed_through)
+    )
+    asked = [(one, other) for one, other in zip(alone, through, strict=True) if one.cost]
     into.alone += [one.line_ms for one, _ in asked]
     into.typed_through += [other.line_ms for _, other in asked]
     costs = [one.cost for one, _ in asked if one.cost]
     into.prompt_tokens += [len(cost.prompt) for cost in costs]
     into.answer_tokens += [cost.generated for cost in costs]
-    for remote in remotes:
+    for worker in racers.workers:
         rest(REST_S)
-        into.rivals[remote.name] += [
-            remote.generate(cost.prompt, max(1, cost.generated))["ms"][-1] for cost in costs
+        into.others[worker.name] += [
+            worker.generate(cost.prompt, max(1, cost.generated))["ms"][-1] for cost in costs
         ]
 
 
-def _ours(
-    stretch: Sequence[Key],
+def _answer_turn(
+    turn: Sequence[KeyPress],
     scripts: Sequence[str],
-    editor: Editor,
-    speaker: Speaker | None,
+    editor: HeadlessEditor,
+    source: ScriptSource | None,
     rest: Callable[[float], None],
-) -> list[Answer]:
+) -> list[TimedAnswer]:
+    """Ask cg2ls at every key of a turn."""
     rest(REST_S)
     found = []
-    for key, script in zip(stretch, scripts, strict=True):
-        if speaker:
-            speaker.dictate(script)
+    for key, script in zip(turn, scripts, strict=True):
+        if source:
+            source.set_script(script)
         found.append(editor.ask(key.source, key.text, key.offset))
     return found

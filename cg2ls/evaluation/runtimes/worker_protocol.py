@@ -3,10 +3,9 @@
     {"do": "generate", "prompt": [ids], "tokens": n}        → {"ms": [times], "tokens": [ids], "outside_ms": x}
     {"do": "key", "prompt": [ids], "key": id, "tokens": n}  → the same
 
-A reply has when each token was at hand in Python, counted from the request's begin, and where an engine knows it
-the time per decoded token that was not spent in its runtime (else null). A worker's first line is
-`{"ready": version}`. It needs the standard library alone, since it also runs in environments that were made
-for another runtime.
+A reply has the time at which each token was available in Python, counted from the request's start. If the engine
+reports it, it also has the time per decoded token outside the runtime (else null). A worker's first line is
+`{"ready": version}`. It needs the standard library alone, since it also runs in the environments of other runtimes.
 """
 
 from __future__ import annotations
@@ -22,43 +21,43 @@ from typing import Any, Protocol, TextIO
 Json = dict[str, Any]
 
 Emit = Callable[[int], None]
-"""Takes a token at the moment it is known."""
+"""Receives a token at the moment it is known."""
 
 
-class Contestant(Protocol):
-    """One engine with a model. All choose the likeliest token, and go on past tokens that mean the end.
+class RuntimeUnderTest(Protocol):
+    """Engine with a model. All choose the likeliest token, and go on past tokens that mean the end.
 
     Attributes:
-        version: of the engine.
-        outside_ms: milliseconds per token of the last answer, its first left out, that were not spent in the
-            runtime; None where that is not known.
+        version: the engine's version.
+        outside_ms: milliseconds per token of the last answer outside the runtime, without its first token; None if that
+            is not known.
     """
 
     version: str
     outside_ms: float | None
 
     def generate(self, prompt: Sequence[int], tokens: int, emit: Emit) -> None:
-        """Reads a prompt that nothing is kept of and generates exactly so many tokens."""
+        """Read a prompt of which nothing is cached and generate exactly this many tokens."""
         ...
 
     def keep(self, prompt: Sequence[int]) -> None:
-        """Reads a prompt and keeps whatever helps with longer ones; not timed."""
+        """Read a prompt and cache whatever helps with longer ones; not timed."""
         ...
 
     def answer(self, key: int, tokens: int, emit: Emit) -> None:
-        """Generates exactly so many tokens after the kept prompt and one more token."""
+        """Generate exactly this many tokens after the kept prompt and one more token."""
         ...
 
 
-def serve(contestant: Contestant, requests: Iterable[str], replies: TextIO) -> None:
-    """Answers requests until they end."""
-    _send(replies, {"ready": contestant.version})
+def serve(runtime: RuntimeUnderTest, requests: Iterable[str], replies: TextIO) -> None:
+    """Answer requests until they end."""
+    _send(replies, {"ready": runtime.version})
     for line in requests:
-        _send(replies, _reply(contestant, json.loads(line)))
+        _send(replies, _run_request(runtime, json.loads(line)))
 
 
-def _reply(contestant: Contestant, request: Json) -> Json:
-    """Runs one request. Python collects no garbage while the clock runs."""
+def _run_request(runtime: RuntimeUnderTest, request: Json) -> Json:
+    """Run one request; Python collects no garbage meanwhile."""
     tokens: list[int] = []
     times: list[float] = []
 
@@ -67,26 +66,26 @@ def _reply(contestant: Contestant, request: Json) -> Json:
         tokens.append(token)
 
     if request["do"] == "key":
-        contestant.keep(request["prompt"])
+        runtime.keep(request["prompt"])
     gc.collect()
     gc.disable()
     began = perf_counter()
     if request["do"] == "key":
-        contestant.answer(request["key"], request["tokens"], emit)
+        runtime.answer(request["key"], request["tokens"], emit)
     else:
-        contestant.generate(request["prompt"], request["tokens"], emit)
+        runtime.generate(request["prompt"], request["tokens"], emit)
     gc.enable()
     milliseconds = [1e3 * (time - began) for time in times]
-    return {"ms": milliseconds, "tokens": tokens, "outside_ms": contestant.outside_ms}
+    return {"ms": milliseconds, "tokens": tokens, "outside_ms": runtime.outside_ms}
 
 
-def serve_stdio(contestant: Contestant) -> None:
-    """Serves the process that started this one; what libraries print goes to stderr."""
-    serve(contestant, sys.stdin, private_stdout())
+def serve_stdio(runtime: RuntimeUnderTest) -> None:
+    """Serve the parent process; output of libraries goes to stderr."""
+    serve(runtime, sys.stdin, take_stdout())
 
 
-def private_stdout() -> TextIO:
-    """The process's stdout, from which every other writer is turned to stderr."""
+def take_stdout() -> TextIO:
+    """Return the process's stdout; all other output to it goes to stderr."""
     sys.stdout.flush()
     ours = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from cg2ls.cli.main import main
-from cg2ls.evaluation.latency import startup, turns
+from cg2ls.evaluation.latency import engine_speed, server_process
 from cg2ls.evaluation.runtimes import other_runtimes
 
 SMALL = ("--contexts", "8,32", "--decode-tokens", "4", "--rounds", "1", "--threads", "1")
@@ -16,12 +16,14 @@ SMALL = ("--contexts", "8,32", "--decode-tokens", "4", "--rounds", "1", "--threa
 
 @pytest.fixture(autouse=True)
 def _without_rests(monkeypatch):
-    monkeypatch.setattr(turns, "REST_S", 0)
+    monkeypatch.setattr(engine_speed, "REST_S", 0)
 
 
 @pytest.fixture
 def _without_a_server(monkeypatch):
-    monkeypatch.setattr(startup, "measure_start", lambda folder: startup.Start(800.0, 170.0))
+    monkeypatch.setattr(
+        server_process, "measure_start", lambda folder: server_process.ServerStart(800.0, 170.0)
+    )
 
 
 def test_json_has_our_speed_start_and_memory(tiny_model, capsys):
@@ -48,12 +50,14 @@ def test_a_table_is_printed_without_json(tiny_model, capsys):
 
 
 @pytest.mark.usefixtures("_without_a_server")
-def test_a_rival_takes_turns_with_us(tiny_model, tmp_path, capsys, monkeypatch):
-    """The rival is our own engine, so that no exporter is needed: the same weights choose the same tokens."""
+def test_another_runtime_takes_turns_with_cg2ls(tiny_model, tmp_path, capsys, monkeypatch):
+    """The other runtime is cg2ls itself, so that no exporter is needed: the same weights choose the same tokens."""
     twin = [sys.executable, "-m", "cg2ls.evaluation.runtimes.cg2ls_worker", str(tiny_model), "--threads", "1"]
     monkeypatch.setitem(other_runtimes.NEEDS, "optimum", ("json",))
-    monkeypatch.setattr(other_runtimes, "prepare", lambda name, python, folder, room: tmp_path)
-    monkeypatch.setattr(other_runtimes, "start", lambda name, *_: other_runtimes.Remote(name, twin))
+    monkeypatch.setattr(other_runtimes, "prepare_model", lambda name, python, folder, room: tmp_path)
+    monkeypatch.setattr(
+        other_runtimes, "start_worker", lambda name, *_: other_runtimes.WorkerClient(name, twin)
+    )
     assert main(["bench", "--model", str(tiny_model), "--json", "--against", "optimum", *SMALL]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["engines"]["optimum"]["same_first_token"] == 1

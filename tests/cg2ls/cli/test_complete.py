@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from cg2ls.cli.complete import At, CompleteError, offset_of
+from cg2ls.cli.complete import CompleteError, Place, find_offset
 from cg2ls.cli.main import main
 from cg2ls.completion import Completion
 
@@ -80,7 +80,7 @@ def test_language_and_lines_are_passed_on(asked, source):
     ("at", "offset"), [((1, 1), 0), ((1, 2), 1), ((2, 1), 3), ((2, 4), 6), ((3, 5), 11), ((3, 1), 7)]
 )
 def test_offsets_count_characters(at, offset):
-    assert offset_of("a\r\nné😀\nlast", At(*at), Path("x")) == offset
+    assert find_offset("a\r\nné😀\nlast", Place(*at), Path("x")) == offset
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_offsets_count_characters(at, offset):
 )
 def test_places_that_are_not_there_name_the_valid_ones(at, message):
     with pytest.raises(CompleteError, match=message):
-        offset_of("a\r\nné😀\nlast", At(*at), Path("x"))
+        find_offset("a\r\nné😀\nlast", Place(*at), Path("x"))
 
 
 def one_error_line(capsys) -> str:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cg2ls.cli import doctor, machine
+from cg2ls import machine
+from cg2ls.cli import doctor
 from cg2ls.cli.nvidia import Nvidia
 from cg2ls.engine import EngineError
 from cg2ls.models.folder.locations import SHIPPED_DEFAULT
@@ -81,7 +82,7 @@ def test_a_missing_runtime_and_packages_are_problems(tiny_model, monkeypatch, ca
         raise EngineError("onnxruntime is not installed; install it with: pip install onnxruntime")
 
     monkeypatch.setattr(doctor, "import_onnxruntime", missing)
-    monkeypatch.setattr(doctor, "package_version", lambda *names: None)
+    monkeypatch.setattr(doctor, "find_package_version", lambda *names: None)
     assert diagnose("--model", tiny_model) == 1
     out = capsys.readouterr().out
     assert "The package pygls is missing; install it with: pip install cg2ls" in out
@@ -140,13 +141,13 @@ def test_a_model_that_does_not_say_its_languages_works_in_any(tiny_model, capsys
 
 
 def test_an_unsupported_python_is_a_problem(tiny_model, monkeypatch, capsys):
-    monkeypatch.setattr(doctor, "PYTHONS", ((3, 1), (3, 2)))
+    monkeypatch.setattr(doctor, "SUPPORTED_PYTHONS", ((3, 1), (3, 2)))
     assert diagnose("--model", tiny_model) == 1
     assert "use 3.11 to 3.14" in capsys.readouterr().out
 
 
 def test_an_idle_card_is_noted(tiny_model, monkeypatch, capsys):
-    monkeypatch.setattr(doctor, "look_for_nvidia", lambda: Nvidia(cards=("NVIDIA X, 600.1, 8192 MiB",)))
+    monkeypatch.setattr(doctor, "find_nvidia", lambda: Nvidia(cards=("NVIDIA X, 600.1, 8192 MiB",)))
     assert diagnose("--model", tiny_model) == 0
     out = capsys.readouterr().out
     assert "note: There is an NVIDIA card" in out
@@ -158,11 +159,11 @@ CPUINFO = "processor: 0\nmodel name\t: Some CPU @ 3 GHz\nflags\t\t: fpu avx2 avx
 
 def test_the_processor_is_described_from_cpuinfo(tmp_path):
     (tmp_path / "cpuinfo").write_text(CPUINFO)
-    assert machine.cpu(tmp_path / "cpuinfo") == ("Some CPU @ 3 GHz", ["avx2", "avx512f", "avx512_vnni"])
-    assert machine.cpu(tmp_path / "none")[1] == []
+    assert machine.read_cpu(tmp_path / "cpuinfo") == ("Some CPU @ 3 GHz", ["avx2", "avx512f", "avx512_vnni"])
+    assert machine.read_cpu(tmp_path / "none")[1] == []
 
 
 def test_versions_name_the_package_that_was_found():
-    assert machine.package_version("numpy")
-    assert machine.package_version("no-such-package") is None
-    assert machine.package_version("no-such-package", "numpy").endswith("(numpy)")
+    assert machine.find_package_version("numpy")
+    assert machine.find_package_version("no-such-package") is None
+    assert machine.find_package_version("no-such-package", "numpy").endswith("(numpy)")

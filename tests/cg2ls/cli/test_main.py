@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from cg2ls import __version__
-from cg2ls.cli.main import COMMANDS, main, normalized
+from cg2ls.cli.main import COMMANDS, main, normalize_arguments
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ from cg2ls.cli.main import COMMANDS, main, normalized
     ],
 )
 def test_without_a_command_it_serves(given, meant):
-    assert normalized(given) == meant
+    assert normalize_arguments(given) == meant
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cg2ls.cli import nvidia
-from cg2ls.cli.nvidia import Nvidia, look_for_nvidia
+from cg2ls.cli.nvidia import Nvidia, find_nvidia
 
 CARD = "NVIDIA X, 580.1, 8192 MiB"
 FITS = Nvidia(
@@ -23,13 +23,13 @@ def changed(**differences: object) -> Nvidia:
 
 
 def test_without_a_card_there_is_nothing_to_mend():
-    assert Nvidia().mends() == []
-    assert Nvidia().facts() == {"nvidia": "none seen"}
+    assert Nvidia().find_problems() == []
+    assert Nvidia().describe() == {"nvidia": "none seen"}
 
 
 def test_what_fits_needs_no_mend():
-    assert FITS.mends() == []
-    assert FITS.facts() == {
+    assert FITS.find_problems() == []
+    assert FITS.describe() == {
         "nvidia": CARD,
         "compute capability": "9.0",
         "CUDA": "driver runs up to 13.0, onnxruntime needs 13.0",
@@ -50,12 +50,12 @@ def test_what_fits_needs_no_mend():
     ],
 )
 def test_each_misfit_has_its_mend(differences, says):
-    (mend,) = changed(**differences).mends()
+    (mend,) = changed(**differences).find_problems()
     assert says in mend
 
 
 def test_an_older_cuda_of_the_runtime_runs_on_a_newer_driver():
-    assert changed(runtime_cuda=(12, 8), capability=(6, 1)).mends() == []
+    assert changed(runtime_cuda=(12, 8), capability=(6, 1)).find_problems() == []
 
 
 def test_the_driver_is_asked(tmp_path, monkeypatch):
@@ -69,15 +69,15 @@ def test_the_driver_is_asked(tmp_path, monkeypatch):
     )
     tool.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin:/usr/bin")
-    found = look_for_nvidia()
+    found = find_nvidia()
     assert found.cards == (CARD, "NVIDIA Y, 580.1, 8192 MiB")
     assert (found.capability, found.driver_cuda) == ((8, 6), (13, 0))
     tool.write_text("#!/bin/sh\nexit 9\n")
-    assert look_for_nvidia() == Nvidia(), "a driver that does not answer is none"
+    assert find_nvidia() == Nvidia(), "a driver that does not answer is none"
     monkeypatch.setenv("PATH", str(tmp_path / "empty"))
-    assert look_for_nvidia() == Nvidia()
+    assert find_nvidia() == Nvidia()
 
 
 def test_versions_are_read_and_what_is_no_version_is_none():
-    assert nvidia._version("12.8") == (12, 8)
-    assert nvidia._version("N/A") is None
+    assert nvidia._parse_version("12.8") == (12, 8)
+    assert nvidia._parse_version("N/A") is None

@@ -13,6 +13,7 @@ import pytest
 
 import cg2ls
 from cg2ls.cli.main import main
+from cg2ls.evaluation.chaos.sandbox import Sandbox
 from cg2ls.evaluation.runtimes import other_runtimes, trace_race
 
 SOURCES = str(Path(cg2ls.__file__).parent / "engine")
@@ -84,7 +85,7 @@ def test_two_runs_are_compared_place_by_place(tiny_model, tmp_path, capsys):
     reports[0].write_text(json.dumps(other))
     done = subprocess.run([sys.executable, tool, *reports], capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert "not the same places" in done.stderr
+    assert "does not have the same places" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -114,23 +115,25 @@ def test_rules_are_listed(tiny_model, capsys):
 
 def test_a_soak_says_what_it_saw_and_fails_if_it_must(tiny_model, capsys, monkeypatch):
     arguments = ["replay", SOURCES, "--model", str(tiny_model), "--soak", "240", *SMALL]
-    monkeypatch.setattr("cg2ls.evaluation.latency.soak.LATENCY_BOUND", 1000)
+    monkeypatch.setattr("cg2ls.evaluation.latency.typing.MAX_LATENCY_RATIO", 1000)
     assert main([*arguments, "--json"]) == 0
     assert len(json.loads(capsys.readouterr().out)["soak"]["resident_mb"]) == 4
-    monkeypatch.setattr("cg2ls.evaluation.latency.soak.MEMORY_BOUND", 0)
+    monkeypatch.setattr("cg2ls.evaluation.latency.typing.MAX_MEMORY_RATIO", 0)
     assert main(arguments) == 1
     out, err = capsys.readouterr()
     assert "4th / 2nd" in out
     assert "Memory grew" in err
 
 
-def test_a_race_against_a_rival(tiny_model, tmp_path, capsys, monkeypatch):
-    """The rival is our own engine in another process, so that no exporter is needed."""
+def test_a_race_against_another_runtime(tiny_model, tmp_path, capsys, monkeypatch):
+    """The other runtime is cg2ls in another process, so that no exporter is needed."""
     twin = [sys.executable, "-m", "cg2ls.evaluation.runtimes.cg2ls_worker", str(tiny_model), "--threads", "1"]
     monkeypatch.setattr(trace_race, "REST_S", 0)
     monkeypatch.setitem(other_runtimes.NEEDS, "optimum", ("json",))
-    monkeypatch.setattr(other_runtimes, "prepare", lambda name, python, folder, room: tmp_path)
-    monkeypatch.setattr(other_runtimes, "start", lambda name, *_: other_runtimes.Remote(name, twin))
+    monkeypatch.setattr(other_runtimes, "prepare_model", lambda name, python, folder, room: tmp_path)
+    monkeypatch.setattr(
+        other_runtimes, "start_worker", lambda name, *_: other_runtimes.WorkerClient(name, twin)
+    )
     monkeypatch.setattr(
         other_runtimes, "make_reference_model", lambda folder: shutil.copytree(tiny_model, folder)
     )
@@ -142,3 +145,50 @@ def test_a_race_against_a_rival(tiny_model, tmp_path, capsys, monkeypatch):
     assert main([*arguments, "--reference-shape", "--picture", str(picture)]) == 0
     assert "times as fast" in capsys.readouterr().out
     assert "typed_through" in "".join(ElementTree.parse(picture).getroot().itertext())
+
+
+FAKE = Path(__file__).parents[1] / "evaluation" / "chaos" / "fake_server.py"
+
+
+@pytest.fixture
+def fake(monkeypatch):
+    """Has a fake server stand for the real one, with this fault."""
+
+    def stand(fault: str) -> None:
+        command = [sys.executable, str(FAKE), fault, "60"]
+        monkeypatch.setattr(Sandbox, "command", lambda _: command)
+        monkeypatch.setattr("cg2ls.evaluation.chaos.conversation.PATIENCE_S", 5.0)
+
+    return stand
+
+
+def test_a_table_and_json_say_what_happened(fake, tiny_model, capsys):
+    fake("none")
+    arguments = ["replay", SOURCES, "--model", str(tiny_model), "--chaos", "200", "--seed", "5"]
+    assert main(arguments) == 0
+    out, err = capsys.readouterr()
+    assert "200 keys, " in out
+    assert "texts diverged" in out
+    assert "180 keys" in err
+    assert main([*arguments, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["chaos"]
+    assert (found["keys"], found["seed"], found["unanswered"]) == (200, 5, [])
+    assert found["documents"] > 3
+    assert found["requests"] == found["answered"]
+
+
+@pytest.mark.parametrize("fault", ["loses", "diverges", "dies"])
+def test_anything_lost_is_exit_status_1(fake, tiny_model, capsys, fault):
+    fake(fault)
+    assert main(["replay", SOURCES, "--model", str(tiny_model), "--chaos", "150"]) == 1
+    out, err = capsys.readouterr()
+    assert "texts diverged" in out
+    assert err.splitlines()[-1].startswith("cg2ls: ")
+
+
+@pytest.mark.slow
+def test_the_real_server_loses_nothing(tiny_model, capsys):
+    assert main(["replay", SOURCES, "--model", str(tiny_model), "--chaos", "80", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["chaos"]
+    assert found["requests"] == found["answered"] > 80
+    assert found["events"]

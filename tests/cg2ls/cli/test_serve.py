@@ -35,8 +35,8 @@ def test_on_a_terminal_it_says_what_it_waits_for():
 def test_nothing_but_the_protocol_reaches_stdout():
     code = (
         "import sys\n"
-        "from cg2ls.cli.serve import protocol_output\n"
-        "ours = protocol_output(); print('chatter'); sys.stdout.flush(); ours.write(b'message'); ours.flush()"
+        "from cg2ls.cli.serve import take_protocol_output\n"
+        "ours = take_protocol_output(); print('chatter'); sys.stdout.flush(); ours.write(b'message'); ours.flush()"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("message", "chatter\n")

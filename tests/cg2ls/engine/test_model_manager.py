@@ -202,20 +202,20 @@ def test_files_that_changed_while_a_model_was_unloaded_are_noticed(tiny_model, t
 MEASURED = """
 import os, sys
 from pathlib import Path
-from cg2ls.evaluation.latency.startup import resident_mb
+from cg2ls.machine import read_resident_mb
 from cg2ls.engine import Engine, EngineOptions, Request
 
 engine = Engine.open(Path(sys.argv[1]), threads=1, options=EngineOptions(contexts=2))
 def used():
     for first in (1, 2):
         list(engine.complete(Request(prompt=[first] * (engine.context_length - 2), max_tokens=1)))
-    return resident_mb(os.getpid())
+    return read_resident_mb(os.getpid())
 used()
 engine.unload()
-low = resident_mb(os.getpid())
+low = read_resident_mb(os.getpid())
 high = used()
 engine.unload()
-print(low, high, resident_mb(os.getpid()))
+print(low, high, read_resident_mb(os.getpid()))
 """
 
 

@@ -12,7 +12,7 @@ import pytest
 SOAK = """
 import os, random, statistics, sys
 from pathlib import Path
-from cg2ls.evaluation.latency.startup import resident_mb
+from cg2ls.machine import read_resident_mb
 from cg2ls.engine import Engine, EngineOptions, Request
 
 chance = random.Random(0)
@@ -28,7 +28,7 @@ for key in range(int(sys.argv[2])):
     list(engine.complete(request, lambda: next(stop, True)))
     if key % 100 == 2:
         engine.candidates(request, 3)
-    memory.append(resident_mb(os.getpid()))
+    memory.append(read_resident_mb(os.getpid()))
 quarter = len(memory) // 4
 print(statistics.mean(memory[quarter : 2 * quarter]), statistics.mean(memory[-quarter:]))
 """

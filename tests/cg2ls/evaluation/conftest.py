@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cg2ls.engine import Engine
-from cg2ls.evaluation.quality.sources import Source
+from cg2ls.evaluation.simulation.sources import SourceFile
 
 SHOP = '''\
 """A shop that doesn't sell."""
@@ -57,8 +57,8 @@ def open_shop(path):
 
 
 @pytest.fixture(scope="session")
-def shop() -> Source:
-    return Source("shops", "shop.py", "python", SHOP)
+def shop() -> SourceFile:
+    return SourceFile("shops", "shop.py", "python", SHOP)
 
 
 @pytest.fixture(scope="session")

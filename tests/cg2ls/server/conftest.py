@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 
 from cg2_quantize.checkpoint.synthetic import write_random_checkpoint
 from cg2_quantize.convert import convert
+from cg2ls.evaluation import lsp_client
 from cg2ls.models.codegen2 import CodeGenConfig
 
 if TYPE_CHECKING:
@@ -23,21 +23,10 @@ SHAPE = CodeGenConfig(
 )
 
 
-def client_module() -> ModuleType:
-    name = "lsp_client"
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / "lsp_client.py")
-        assert spec is not None
-        assert spec.loader is not None
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
-
-
 @pytest.fixture(scope="session")
 def lsp() -> ModuleType:
-    """The client's module, `tools/lsp_client.py`."""
-    return client_module()
+    """The client's module, `cg2ls/evaluation/lsp_client.py`."""
+    return lsp_client
 
 
 @pytest.fixture(scope="session")
@@ -74,7 +63,7 @@ def slow(start: Start) -> Callable[..., object]:
     def launch(capabilities: dict | None = None, replies: dict | None = None, **more: object) -> object:
         client = start(script=Path(__file__).with_name("slow_server.py"))
         client.replies.update(replies or {})
-        client.initialize(client_module().INLINE | (capabilities or {}), **more)
+        client.initialize(lsp_client.INLINE | (capabilities or {}), **more)
         client.open("file:///a.py", "a = \nb = \n")
         client.wait_for("window/logMessage", "ready")
         return client

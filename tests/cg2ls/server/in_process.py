@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from cg2ls.engine.request import Request, Step
-from cg2ls.evaluation.stub_server import StandIn
+from cg2ls.evaluation.stub_server import StubEngine
 from cg2ls.server.app import Server
 from cg2ls.server.framing import Frames
 from cg2ls.server.settings import Settings
@@ -22,7 +22,7 @@ INLINE = {"textDocument": {"inlineCompletion": {"dynamicRegistration": False}}}
 ANSWER = "measured_value + 1"
 
 
-class Engine(StandIn):
+class Engine(StubEngine):
     """Writes the same answer to every prompt, and asks the request's prior as the real engine does."""
 
     broken: Exception | None = None

@@ -12,10 +12,10 @@ from typing import Any
 
 from cg2_training.errors import TrainingError
 from cg2ls.engine import Engine
-from cg2ls.evaluation.quality.positions import sample
-from cg2ls.evaluation.quality.replay_memory import ReplayMemory
-from cg2ls.evaluation.quality.sources import collect
-from cg2ls.evaluation.quality.teacher_forcing import learn, summary
+from cg2ls.evaluation.quality.positions import sample_positions
+from cg2ls.evaluation.quality.teacher_forcing import observe_tokens, summarize
+from cg2ls.evaluation.simulation.replay_retrieval import ReplayMemory
+from cg2ls.evaluation.simulation.sources import collect_sources
 from cg2ls.workspace.languages import LANGUAGES
 
 
@@ -75,10 +75,10 @@ def evaluate_with_memory(
             f"{model} is not a model folder, which memory needs; convert it with cg2-quantize."
         )
     with Engine.open(model) as engine:
-        sources = collect(repositories, LANGUAGES, set(engine.model.languages))
+        sources = collect_sources(repositories, LANGUAGES, set(engine.model.languages))
         memories = ReplayMemory(repositories, sources, engine.tokenizer, "on")
         try:
-            result = summary(learn(engine, memories, sample(sources, places, seed)))
+            result = summarize(observe_tokens(engine, memories, sample_positions(sources, places, seed)))
         finally:
             memories.close()
     return MemoryEvaluation(

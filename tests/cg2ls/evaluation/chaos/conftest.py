@@ -1,4 +1,4 @@
-"""A place to harm, and a server that does one thing wrong."""
+"""A place to harm, and a server that does one thing problem."""
 
 from __future__ import annotations
 
@@ -8,31 +8,31 @@ from pathlib import Path
 
 import pytest
 
-from cg2ls.evaluation.chaos.result import Chaos
-from cg2ls.evaluation.chaos.run import chaos
-from cg2ls.evaluation.chaos.surroundings import Surroundings
-from cg2ls.evaluation.quality.sources import Source
+from cg2ls.evaluation.chaos.result import ChaosResult
+from cg2ls.evaluation.chaos.run import run_chaos
+from cg2ls.evaluation.chaos.sandbox import Sandbox
+from cg2ls.evaluation.simulation.sources import SourceFile
 
-Play = Callable[..., Chaos]
+Play = Callable[..., ChaosResult]
 
 
 @pytest.fixture
-def place(tmp_path: Path, shop: Source) -> Surroundings:
+def place(tmp_path: Path, shop: SourceFile) -> Sandbox:
     """With a model that nobody opens."""
     (tmp_path / "given").mkdir()
     (tmp_path / "given/model.onnx").write_bytes(b"weights")
     (tmp_path / "run").mkdir()
-    return Surroundings(tmp_path / "run", tmp_path / "given", [shop])
+    return Sandbox(tmp_path / "run", tmp_path / "given", [shop])
 
 
 @pytest.fixture
-def play(place: Surroundings, shop: Source) -> Play:
+def play(place: Sandbox, shop: SourceFile) -> Play:
     """Types at the fake server."""
 
     def played(
-        fault: str, *, when: int = 40, keys: int = 300, seed: int = 0, patience: float = 300.0
-    ) -> Chaos:
+        fault: str, *, when: int = 40, keys: int = 300, seed: int = 0, patience_s: float = 300.0
+    ) -> ChaosResult:
         command = [sys.executable, str(Path(__file__).with_name("fake_server.py")), fault, str(when)]
-        return chaos(place, [shop], keys, seed=seed, command=command, patience=patience)
+        return run_chaos(place, [shop], keys, seed=seed, command=command, patience_s=patience_s)
 
     return played

@@ -7,20 +7,20 @@ import json
 import pytest
 
 from cg2ls.evaluation.chaos import odd_messages
-from cg2ls.evaluation.chaos.mirror import Open
+from cg2ls.evaluation.chaos.documents import OpenDocument
 
 TEXT, NEW = "def f():\n    return 1\n", "def f():\n    return 2\n# é\n"
-KINDS = range(len(odd_messages.edits(Open("", "", ""), "")))
+KINDS = range(len(odd_messages.make_edits(OpenDocument("", "", ""), "")))
 
 
-def document() -> Open:
-    return Open("file:///a.py", "python", TEXT, version=4, offset=9)
+def document() -> OpenDocument:
+    return OpenDocument("file:///a.py", "python", TEXT, version=4, offset=9)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_odd_edit_is_of_its_document_and_leaves_a_text_that_is_meant(kind):
     edited = document()
-    params = odd_messages.edits(edited, NEW)[kind]()
+    params = odd_messages.make_edits(edited, NEW)[kind]()
     assert json.loads(json.dumps(params))["textDocument"]["uri"] == edited.uri
     assert edited.version == 5
     assert edited.text in (TEXT, NEW, TEXT[:9] + "\n")
@@ -30,10 +30,10 @@ def test_an_odd_edit_is_of_its_document_and_leaves_a_text_that_is_meant(kind):
 
 def test_building_the_list_edits_nothing():
     untouched = document()
-    odd_messages.edits(untouched, NEW)
+    odd_messages.make_edits(untouched, NEW)
     assert untouched == document()
 
 
 def test_every_odd_message_can_be_sent():
-    assert json.dumps([odd_messages.requests(document()), odd_messages.notifications()])
-    assert json.dumps([odd_messages.settings(number) for number in range(50)])
+    assert json.dumps([odd_messages.make_requests(document()), odd_messages.make_notifications()])
+    assert json.dumps([odd_messages.choose_settings(number) for number in range(50)])

@@ -7,7 +7,7 @@ import pytest
 
 def test_a_server_that_loses_nothing_is_found_sound(play):
     found = play("none")
-    assert found.problem() == ""
+    assert found.describe_problems() == ""
     assert found.keys == 300
     assert found.requests == found.answered > 300
     assert found.unanswered == []
@@ -23,32 +23,35 @@ def test_a_server_that_loses_nothing_is_found_sound(play):
         ("diverges", "the server has another text"),
         ("forgets", "the server has no such document"),
         ("stubborn", "the server does not take it back"),
-        ("dies", "The server closed its output and ended with status 7. Its last words: a last word"),
+        (
+            "dies",
+            "The server closed its output and ended with status 7. Its last lines on stderr: a last word",
+        ),
         ("lies", "asked at"),
         ("refuses", "error -32603: a fault inside"),
-        ("status", "The server left with status 3"),
+        ("status", "The server ended with status 3"),
     ],
 )
 def test_what_is_lost_is_a_problem(play, fault, says):
-    found = play(fault, patience=5.0 if fault == "loses" else 300.0)
-    assert says in found.problem()
+    found = play(fault, patience_s=5.0 if fault == "loses" else 300.0)
+    assert says in found.describe_problems()
 
 
 def test_a_server_that_hangs_is_lost_after_the_patience(play):
-    found = play("hangs", patience=1.0)
+    found = play("hangs", patience_s=1.0)
     assert "said nothing for 1 seconds" in found.died
     assert found.unanswered == ["textDocument/inlineCompletion"]
 
 
 def test_a_text_that_is_declared_unknown_is_silence_with_a_reason_and_comes_back(play):
     found = play("unknown")
-    assert found.problem() == ""
+    assert found.describe_problems() == ""
     assert found.silenced["text unknown: a test's wish"] == 1
 
 
 def test_without_a_server_that_tells_its_texts_nothing_is_compared(play):
     found = play("untold")
-    assert found.problem() == ""
+    assert found.describe_problems() == ""
     assert found.compared == 0
 
 

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from cg2ls.completion import CompletionOptions
-from cg2ls.evaluation.latency.trace import Typist
-from cg2ls.evaluation.latency.typing import percentiles, play
-from cg2ls.evaluation.quality.errors import ReplayError
-from cg2ls.evaluation.quality.headless_editor import OPEN_DOCUMENTS, Editor
-from cg2ls.evaluation.quality.sources import Source
+from cg2ls.evaluation.errors import EvaluationError
+from cg2ls.evaluation.latency.typing import SoakResult, measure_typing, run_soak
+from cg2ls.evaluation.simulation.headless_editor import (
+    MAX_OPEN_DOCUMENTS,
+    HeadlessEditor,
+    RequestCost,
+    TimedAnswer,
+)
+from cg2ls.evaluation.simulation.sources import SourceFile
+from cg2ls.evaluation.simulation.typist import Typist
+from cg2ls.evaluation.statistics import percentiles
 
 
 def test_every_key_is_timed_and_costs_few_tokens(tiny_engine, shop):
-    editor = Editor(tiny_engine, CompletionOptions(line_tokens=4, block_tokens=4))
-    found = play(editor, Typist([shop]), 60, warm=5)
+    editor = HeadlessEditor(tiny_engine, CompletionOptions(line_tokens=4, block_tokens=4))
+    found = measure_typing(editor, Typist([shop]), 60, warm_up=5)
     report = found.to_json()
     assert report["keys"] == 60
     line, first = report["latency_ms"]["line"], report["latency_ms"]["first_token"]
@@ -28,8 +35,11 @@ def test_a_trace_that_ends_early_counts_what_there_was(tiny_engine, shop):
     keys = list(Typist([shop]))
     assert (
         len(
-            play(
-                Editor(tiny_engine, CompletionOptions(line_tokens=1, block_tokens=1)), keys[:8], 99, warm=3
+            measure_typing(
+                HeadlessEditor(tiny_engine, CompletionOptions(line_tokens=1, block_tokens=1)),
+                keys[:8],
+                99,
+                warm_up=3,
             ).line_ms
         )
         == 5
@@ -40,17 +50,19 @@ def test_the_answers_depend_on_how_the_model_is_asked(tiny_engine, shop):
     """A smaller context is read from the prompt's own length."""
     lengths = []
     for context in (None, 64):
-        answer = Editor(tiny_engine, context_length=context).ask(shop, shop.text, shop.text.index("\n", 600))
+        answer = HeadlessEditor(tiny_engine, context_length=context).ask(
+            shop, shop.text, shop.text.index("\n", 600)
+        )
         assert answer.cost is not None
         lengths.append(len(answer.cost.prompt))
     assert lengths[1] < 64 <= lengths[0]
 
 
 def test_an_editor_closes_documents(tiny_engine, shop):
-    editor = Editor(tiny_engine, CompletionOptions(line_tokens=1, block_tokens=1))
-    for number in range(OPEN_DOCUMENTS + 3):
-        editor.ask(Source("r", str(number), "python", shop.text), shop.text, 100)
-    assert len(editor._sessions) == OPEN_DOCUMENTS
+    editor = HeadlessEditor(tiny_engine, CompletionOptions(line_tokens=1, block_tokens=1))
+    for number in range(MAX_OPEN_DOCUMENTS + 3):
+        editor.ask(SourceFile("r", str(number), "python", shop.text), shop.text, 100)
+    assert len(editor._sessions) == MAX_OPEN_DOCUMENTS
 
 
 def test_percentiles():
@@ -61,13 +73,64 @@ def test_without_typed_through_the_model_runs_at_every_key(tiny_engine, shop):
     short = {"line_tokens": 4, "block_tokens": 4}
     alone = CompletionOptions(**short, disabled_rules=frozenset({"typed_through"}))
     keys = list(Typist([shop]))
-    assert all(play(Editor(tiny_engine, alone), keys, 60).asked)
-    assert not all(play(Editor(tiny_engine, CompletionOptions(**short)), keys, 60).asked)
+    assert all(measure_typing(HeadlessEditor(tiny_engine, alone), keys, 60).asked)
+    assert not all(measure_typing(HeadlessEditor(tiny_engine, CompletionOptions(**short)), keys, 60).asked)
 
 
 def test_silence_is_counted_apart_and_nothing_but_silence_is_an_error(tiny_engine, shop):
-    off = Editor(tiny_engine, CompletionOptions(automatic=False))
-    found = play(off, Typist([shop]), 10)
+    off = HeadlessEditor(tiny_engine, CompletionOptions(automatic=False))
+    found = measure_typing(off, Typist([shop]), 10)
     assert found.silent == 10
-    with pytest.raises(ReplayError, match="silent at every key"):
+    with pytest.raises(EvaluationError, match="silent at every key"):
         found.to_json()
+
+
+def seen(memory=(100.0, 100.0, 100.0, 100.0), times=(9.0, 9.0, 9.0, 9.0)):
+    return SoakResult(400, 3, memory, times)
+
+
+def test_what_grows_in_the_beginning_only_is_no_problem():
+    assert seen(memory=(50, 100, 101, 102.9), times=(30, 10, 11, 12)).describe_problem() == ""
+
+
+def test_what_goes_on_growing_is_one():
+    assert "Memory grew: 104.0 MB" in seen(memory=(90, 100, 102, 104)).describe_problem()
+    assert "Answers got slower: 13.0 ms" in seen(times=(9, 10, 12, 13)).describe_problem()
+
+
+class ModelManager:
+    """Keeps some memory from every key."""
+
+    def __init__(self, kilobytes: int, *, asks: bool = True) -> None:
+        self.kilobytes = kilobytes
+        self.asks = asks
+        self.kept: list[object] = []
+
+    def ask(self, source: object, text: str, offset: int) -> TimedAnswer:
+        if self.kilobytes:
+            self.kept.append(np.ones(self.kilobytes * 128))
+        return TimedAnswer("", 0, 0.0, 1.0, RequestCost() if self.asks else None)
+
+
+def test_a_leak_is_found(shop):
+    """200 KB a key are 60 MB in 300 keys; the process has a few hundred."""
+    assert "Memory grew" in run_soak(ModelManager(200), [shop], 600).describe_problem()
+    assert run_soak(ModelManager(0), [shop], 600).describe_problem() == ""
+
+
+@pytest.mark.slow
+def test_an_editor_does_not_leak(tiny_engine, shop):
+    editor = HeadlessEditor(tiny_engine, CompletionOptions(line_tokens=4, block_tokens=4))
+    found = run_soak(editor, [shop], 4000)
+    assert found.memory_ratio < 1.03
+    assert found.to_json()["soak"]["keys"] == 4000
+
+
+def test_quarters_need_keys(shop):
+    with pytest.raises(EvaluationError, match="too short"):
+        run_soak(ModelManager(0), [shop], 100)
+
+
+def test_silence_cannot_soak(shop):
+    with pytest.raises(EvaluationError, match="ran at no key"):
+        run_soak(ModelManager(0, asks=False), [shop], 400)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+from functools import cache
 
-from cg2ls.evaluation.quality.judge import judge
-from cg2ls.evaluation.quality.passage import Passage
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cg2ls.evaluation.quality.judge import compute_edit_similarity, judge
+from cg2ls.evaluation.simulation.passage import Passage
 
 
 def passage(art: str, above: str = "") -> Passage:
@@ -48,7 +52,32 @@ def test_similarity_is_of_the_rest_of_the_line():
 
 
 def test_a_line_indented_as_the_block_that_ended_is_wrong():
-    made = Passage("\nelse:", above="        f()")
-    made.step()
+    made = Passage("\nelse:", line_above="        f()")
+    made.press_next_key()
     assert made.line_before == "        "
     assert not judge(made, "else:", 0).exact_line
+
+
+def longest_common(one: str, other: str) -> int:
+    @cache
+    def table(i: int, j: int) -> int:
+        if i == len(one) or j == len(other):
+            return 0
+        if one[i] == other[j]:
+            return 1 + table(i + 1, j + 1)
+        return max(table(i + 1, j), table(i, j + 1))
+
+    return table(0, 0)
+
+
+@given(st.text("abc", max_size=12), st.text("abc", max_size=12))
+def test_it_is_twice_the_longest_common_subsequence_by_both_lengths(one, other):
+    expected = 2 * longest_common(one, other) / (len(one) + len(other)) if one or other else 1
+    assert compute_edit_similarity(one, other) == pytest.approx(expected)
+
+
+def test_examples():
+    assert compute_edit_similarity("return x", "return x") == 1
+    assert compute_edit_similarity("abc", "xyz") == 0
+    assert compute_edit_similarity("", "x") == 0
+    assert compute_edit_similarity("ab", "abab") == pytest.approx(4 / 6)

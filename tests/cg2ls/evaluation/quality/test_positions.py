@@ -6,19 +6,19 @@ from collections import Counter
 
 import pytest
 
-from cg2ls.evaluation.quality.errors import ReplayError
-from cg2ls.evaluation.quality.positions import NOTHING_TO_WRITE, SHARES, sample
-from cg2ls.evaluation.quality.sources import Source
+from cg2ls.evaluation.errors import EvaluationError
+from cg2ls.evaluation.quality.positions import NOTHING_TO_WRITE, SHARES, sample_positions
+from cg2ls.evaluation.simulation.sources import SourceFile
 
 
 @pytest.fixture(scope="module")
 def two(shop):
-    return [shop, Source("other", "shop.py", "python", shop.text.replace("shop", "market"))]
+    return [shop, SourceFile("other", "shop.py", "python", shop.text.replace("shop", "market"))]
 
 
 @pytest.fixture(scope="module")
 def positions(two):
-    return sample(two, 300)
+    return sample_positions(two, 300)
 
 
 def test_repositories_take_turns_and_all_kinds_appear(positions):
@@ -28,7 +28,7 @@ def test_repositories_take_turns_and_all_kinds_appear(positions):
 
 def test_the_cursor_stands_where_the_kind_says(positions):
     for position in positions:
-        text, offset = position.place()
+        text, offset = position.get_place()
         line = text[:offset].rpartition("\n")[2]
         rest = position.passage.target[len(position.passage.left) :].partition("\n")[0]
         if position.kind == "line_start":
@@ -52,17 +52,17 @@ def test_the_cursor_stands_where_the_kind_says(positions):
 
 
 def test_writing_on_gives_the_file_back(positions):
-    for position in sample([position.source for position in positions[:2]], 40, seed=1):
+    for position in sample_positions([position.source for position in positions[:2]], 40, seed=1):
         position.passage.advance(len(position.passage.target))
-        assert position.source.text.startswith(position.draft.text[:-1])
+        assert position.source.text.startswith(position.file.text[:-1])
         if position.below != "nothing":
-            assert position.draft.text == position.source.text
+            assert position.file.text == position.source.text
 
 
 def test_a_repository_s_places_do_not_depend_on_the_others(two, positions):
-    alone = sample(two[:1], 30)
+    alone = sample_positions(two[:1], 30)
     together = [position for position in positions if position.source.repository == "shops"]
-    assert [one.place() for one in alone] == [one.place() for one in together[:30]]
+    assert [one.get_place() for one in alone] == [one.get_place() for one in together[:30]]
 
 
 def test_kinds_with_nothing_to_write_are_kinds():
@@ -70,5 +70,5 @@ def test_kinds_with_nothing_to_write_are_kinds():
 
 
 def test_no_place_is_an_error():
-    with pytest.raises(ReplayError, match="No file has"):
-        sample([Source("r", "a.py", "python", "x")], 3)
+    with pytest.raises(EvaluationError, match="No file has"):
+        sample_positions([SourceFile("r", "a.py", "python", "x")], 3)

@@ -9,10 +9,10 @@ import pytest
 from cg2ls.completion import CompletionOptions
 from cg2ls.completion.postprocess.rule_names import CURRENT_NAMES
 from cg2ls.completion.session import DISABLEABLE_RULES
-from cg2ls.evaluation.quality.headless_editor import Editor
 from cg2ls.evaluation.quality.judge import judge
-from cg2ls.evaluation.quality.positions import sample
-from cg2ls.evaluation.quality.rule_effects import ask_first, effects
+from cg2ls.evaluation.quality.positions import sample_positions
+from cg2ls.evaluation.quality.rule_effects import ask_first, measure_rule_effects
+from cg2ls.evaluation.simulation.headless_editor import HeadlessEditor
 
 OPTIONS = CompletionOptions(line_tokens=12, block_tokens=24, disabled_rules=frozenset({"parses"}))
 """`parses` is bound in time, so its answers are not the same on a busy machine."""
@@ -20,15 +20,17 @@ OPTIONS = CompletionOptions(line_tokens=12, block_tokens=24, disabled_rules=froz
 
 @pytest.fixture(scope="module")
 def found(tiny_engine, shop):
-    return effects(sample([shop], 40), OPTIONS, lambda options: Editor(tiny_engine, options))
+    return measure_rule_effects(
+        sample_positions([shop], 40), OPTIONS, lambda options: HeadlessEditor(tiny_engine, options)
+    )
 
 
 def test_the_numbers_are_those_of_two_settings(found, tiny_engine, shop):
     """Asking everywhere without a rule gives what `effects` says, which asks only where it changed something."""
     assert found.without
     for name in DISABLEABLE_RULES - {"typed_through", "keep_parsable"}:
-        editor = Editor(tiny_engine, replace(OPTIONS, disabled_rules=OPTIONS.disabled_rules | {name}))
-        for number, position in enumerate(sample([shop], 40)):
+        editor = HeadlessEditor(tiny_engine, replace(OPTIONS, disabled_rules=OPTIONS.disabled_rules | {name}))
+        for number, position in enumerate(sample_positions([shop], 40)):
             answer = ask_first(editor, position)
             expected = found.without.get(name, {}).get(number, found.judged[number])[1]
             assert judge(position.passage, answer.text, answer.replace_length) == expected, (name, number)

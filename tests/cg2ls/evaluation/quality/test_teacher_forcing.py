@@ -9,10 +9,15 @@ import numpy as np
 import pytest
 
 from cg2ls.engine import Engine
-from cg2ls.evaluation.quality.positions import sample
-from cg2ls.evaluation.quality.replay_memory import ReplayMemory
-from cg2ls.evaluation.quality.sources import collect
-from cg2ls.evaluation.quality.teacher_forcing import TokenLesson, examples, learn, summary
+from cg2ls.evaluation.quality.positions import sample_positions
+from cg2ls.evaluation.quality.teacher_forcing import (
+    TokenObservation,
+    make_examples,
+    observe_tokens,
+    summarize,
+)
+from cg2ls.evaluation.simulation.replay_retrieval import ReplayMemory
+from cg2ls.evaluation.simulation.sources import collect_sources
 from cg2ls.models.folder.locations import SHIPPED_DEFAULT
 from cg2ls.retrieval.memory.fit_mixture import bits_per_token
 from cg2ls.retrieval.memory.mixture import shipped
@@ -49,41 +54,41 @@ def repository(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def taught(engine: Engine, repository: Path, scope: str) -> list[TokenLesson]:
-    sources = collect([repository], LANGUAGES)
+def taught(engine: Engine, repository: Path, scope: str) -> list[TokenObservation]:
+    sources = collect_sources([repository], LANGUAGES)
     memories = ReplayMemory([repository], sources, engine.tokenizer, scope)
-    lessons = learn(engine, memories, sample(sources, 6, seed=1))
+    observations = observe_tokens(engine, memories, sample_positions(sources, 6, seed=1))
     memories.close()
-    return lessons
+    return observations
 
 
 def test_lessons_cost_what_the_mixture_says(engine: Engine, repository: Path) -> None:
-    lessons = taught(engine, repository, "on")
-    assert len(lessons) > 10
-    table = examples(lessons)
+    observations = taught(engine, repository, "on")
+    assert len(observations) > 10
+    table = make_examples(observations)
     assert bits_per_token(shipped(), table) == pytest.approx(
-        [lesson.bits for lesson in lessons], rel=1e-3, abs=1e-3
+        [observation.bits for observation in observations], rel=1e-3, abs=1e-3
     )
     assert bits_per_token(None, table) == pytest.approx(-table.truth_logprob / np.log(2))
 
 
 def test_without_memory_lessons_are_the_models_own(engine: Engine, repository: Path) -> None:
-    lessons = taught(engine, repository, "off")
-    assert all(lesson.votes is None for lesson in lessons)
-    assert [lesson.bits for lesson in lessons] == pytest.approx(
-        [-lesson.truth_logprob / np.log(2) for lesson in lessons], abs=1e-5
+    observations = taught(engine, repository, "off")
+    assert all(observation.votes is None for observation in observations)
+    assert [observation.bits for observation in observations] == pytest.approx(
+        [-observation.truth_logprob / np.log(2) for observation in observations], abs=1e-5
     )
 
 
 def test_a_summary_tells_what_memory_gained(engine: Engine, repository: Path) -> None:
-    told = summary(taught(engine, repository, "on"))
+    told = summarize(taught(engine, repository, "on"))
     assert told["bits_per_token"]["mean"] < told["bits_per_token_of_the_model"]["mean"]
     low, high = told["next_token_accuracy"]["spread"]
     assert 0 <= low <= told["next_token_accuracy"]["mean"] <= high <= 1
 
 
 def test_copies_of_a_file_give_nothing_away(engine: Engine, repository: Path) -> None:
-    sources = collect([repository], LANGUAGES)
+    sources = collect_sources([repository], LANGUAGES)
     memories = ReplayMemory([repository], sources, engine.tokenizer, "on")
     shelf = next(source for source in sources if source.path == "shelf.py")
     prior = memories.prior(shelf, "x = 1\n", 0)

@@ -7,48 +7,105 @@ from pathlib import Path
 
 import pytest
 
-from cg2ls.evaluation.errors import BenchError
+from cg2ls.evaluation.errors import EvaluationError
 from cg2ls.evaluation.runtimes import other_runtimes
+from cg2ls.evaluation.runtimes.other_runtimes import WorkerClient
 
 
 def test_names_come_from_a_list_with_commas():
-    assert other_runtimes.checked_names("") == []
-    assert other_runtimes.checked_names("ctranslate2, optimum,ctranslate2") == ["ctranslate2", "optimum"]
-
-
-def test_an_unknown_name_is_an_error():
-    with pytest.raises(BenchError, match="no engine 'llama'"):
-        other_runtimes.checked_names("optimum,llama")
-
-
-def test_modules_and_distributions_are_looked_up():
-    assert other_runtimes.missing(Path(sys.executable), ("json", "pytest-timeout", "no-such-thing")) == [
-        "no-such-thing"
+    assert other_runtimes.parse_runtime_names("") == []
+    assert other_runtimes.parse_runtime_names("ctranslate2, optimum,ctranslate2") == [
+        "ctranslate2",
+        "optimum",
     ]
 
 
+def test_an_unknown_name_is_an_error():
+    with pytest.raises(EvaluationError, match="no engine 'llama'"):
+        other_runtimes.parse_runtime_names("optimum,llama")
+
+
+def test_modules_and_distributions_are_looked_up():
+    assert other_runtimes.find_missing_packages(
+        Path(sys.executable), ("json", "pytest-timeout", "no-such-thing")
+    ) == ["no-such-thing"]
+
+
 def test_a_python_that_is_none_is_an_error(tmp_path):
-    with pytest.raises(BenchError, match="is not a Python that runs"):
-        other_runtimes.missing(tmp_path / "python", ("json",))
+    with pytest.raises(EvaluationError, match="is not a Python that runs"):
+        other_runtimes.find_missing_packages(tmp_path / "python", ("json",))
 
 
 def test_the_python_asked_for_must_have_the_packages(monkeypatch):
     monkeypatch.setitem(other_runtimes.NEEDS, "optimum", ("json", "no_such_thing"))
-    with pytest.raises(BenchError, match="has no no_such_thing; install cg2ls\\[reference\\]"):
-        other_runtimes.reference_python(["optimum"], Path(sys.executable))
+    with pytest.raises(EvaluationError, match="has no no_such_thing; install cg2ls\\[reference\\]"):
+        other_runtimes.find_reference_python(["optimum"], Path(sys.executable))
 
 
 def test_this_python_is_taken_if_it_has_the_packages(monkeypatch):
     monkeypatch.setitem(other_runtimes.NEEDS, "optimum", ("json",))
-    assert other_runtimes.reference_python(["optimum"], None) == Path(sys.executable)
+    assert other_runtimes.find_reference_python(["optimum"], None) == Path(sys.executable)
 
 
 def test_without_the_packages_anywhere_the_error_says_how_to_get_them(monkeypatch, tmp_path):
     monkeypatch.setitem(other_runtimes.NEEDS, "optimum", ("no_such_thing",))
-    with pytest.raises(BenchError, match=r"cg2ls\[reference\].*make reference.*--reference-python"):
-        other_runtimes.reference_python(["optimum"], None, environment=tmp_path / "python")
+    with pytest.raises(EvaluationError, match=r"cg2ls\[reference\].*make reference.*--reference-python"):
+        other_runtimes.find_reference_python(["optimum"], None, environment=tmp_path / "python")
 
 
 def test_a_failed_conversion_is_one_sentence(tmp_path):
-    with pytest.raises(BenchError, match=r"^ctranslate2's model could not be made \(.*\)\.$"):
-        other_runtimes.prepare("ctranslate2", Path(sys.executable), tmp_path / "nothing", tmp_path / "room")
+    with pytest.raises(EvaluationError, match=r"^ctranslate2's model could not be made \(.*\)\.$"):
+        other_runtimes.prepare_model(
+            "ctranslate2", Path(sys.executable), tmp_path / "nothing", tmp_path / "room"
+        )
+
+
+ECHO = """
+import json, sys
+print(json.dumps({"ready": "1.2"}), flush=True)
+for line in sys.stdin:
+    request = json.loads(line)
+    if request["tokens"] == 13:
+        sys.exit("ValueError: 13 is too many.")
+    print(json.dumps({"ms": [1.0], "tokens": request["prompt"] + [request.get("key", 0)]}), flush=True)
+"""
+
+
+def worker(code: str) -> WorkerClient:
+    return WorkerClient("echo", [sys.executable, "-c", code])
+
+
+def test_it_talks_to_the_worker():
+    with worker(ECHO) as remote:
+        assert remote.version == "1.2"
+        assert remote.generate([3, 4], 1)["tokens"] == [3, 4, 0]
+        assert remote.answer_key([3], 8, 1)["tokens"] == [3, 8]
+
+
+def test_closing_ends_the_process():
+    with worker(ECHO) as remote:
+        process = remote._process
+    assert process.poll() == 0
+
+
+def test_a_worker_that_never_gets_ready_is_an_error_with_its_last_words():
+    with pytest.raises(EvaluationError, match=r"echo ended early \(no such model\)\."):
+        worker("import sys; sys.exit('Traceback\\n  no such model.')")
+
+
+def test_a_worker_that_dies_is_an_error_with_its_last_words():
+    with (
+        worker(ECHO) as remote,
+        pytest.raises(EvaluationError, match=r"echo ended early \(ValueError: 13 is too many\)\."),
+    ):
+        remote.generate([1], 13)
+
+
+def test_a_program_that_is_not_there_is_an_error():
+    with pytest.raises(EvaluationError, match="could not be started"):
+        WorkerClient("echo", ["/nowhere/python"])
+
+
+def test_last_line():
+    assert other_runtimes._last_line("a\nb.\n\n") == "b"
+    assert other_runtimes._last_line("") == "it said nothing"

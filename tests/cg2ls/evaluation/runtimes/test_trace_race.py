@@ -1,4 +1,4 @@
-"""Our engine and a rival over one trace."""
+"""cg2ls and another runtime over one trace."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import pytest
 
 from cg2ls.completion import CompletionOptions
 from cg2ls.engine import Engine
-from cg2ls.evaluation.latency.trace import Typist
-from cg2ls.evaluation.quality.headless_editor import Answer, Editor
-from cg2ls.evaluation.quality.scripted_engine import DictatedEngine
-from cg2ls.evaluation.runtimes.trace_race import Race, Speaker, race
-from cg2ls.evaluation.runtimes.worker_client import Remote
+from cg2ls.evaluation.runtimes.other_runtimes import WorkerClient
+from cg2ls.evaluation.runtimes.scripted_engine import ScriptedEngine
+from cg2ls.evaluation.runtimes.trace_race import RaceResult, Racers, ScriptSource, run_race
+from cg2ls.evaluation.simulation.headless_editor import HeadlessEditor, TimedAnswer
+from cg2ls.evaluation.simulation.typist import Typist
 
 SHORT = CompletionOptions(line_tokens=4, block_tokens=4, max_lines=1)
 ALONE = CompletionOptions(
@@ -28,54 +28,47 @@ for line in sys.stdin:
 """
 
 
-def test_the_rival_gets_our_prompts_and_as_many_tokens(tiny_engine, shop):
-    with Remote("slow", [sys.executable, "-c", SLOW]) as remote:
-        found = race(
-            Typist([shop]),
-            35,
-            Editor(tiny_engine, ALONE),
-            Editor(tiny_engine, SHORT),
-            [remote],
-            rest=lambda _: None,
-        )
+def test_the_other_runtime_gets_our_prompts_and_as_many_tokens(tiny_engine, shop):
+    with WorkerClient("slow", [sys.executable, "-c", SLOW]) as remote:
+        racers = Racers(HeadlessEditor(tiny_engine, ALONE), HeadlessEditor(tiny_engine, SHORT), [remote])
+        found = run_race(Typist([shop]), 35, racers, rest=lambda _: None)
     count = len(found.alone)
     assert 35 <= count <= 60
-    assert len(found.typed_through) == len(found.rivals["slow"]) == count
+    assert len(found.typed_through) == len(found.others["slow"]) == count
     expected = [
         prompt + 1000.0 * max(1, answer)
         for prompt, answer in zip(found.prompt_tokens, found.answer_tokens, strict=True)
     ]
-    assert found.rivals["slow"] == expected
+    assert found.others["slow"] == expected
 
 
 def test_ratios_are_of_sums():
-    report = Race([1, 3], [0, 1], {"x": [8, 8]}, [5, 5], [1, 2]).to_json()["race"]
+    report = RaceResult([1, 3], [0, 1], {"x": [8, 8]}, [5, 5], [1, 2]).to_json()["race"]
     assert report["ratios"] == {"alone_vs_x": 4, "typed_through_vs_x": 16}
     assert report["total_ms"]["alone"] == 4
 
 
 @pytest.mark.parametrize("forced", ["", "ret"])
-def test_a_dictated_engine_says_the_script(tiny_engine, shop, forced):
-    engine = DictatedEngine(tiny_engine)
+def test_a_scripted_engine_says_the_script(tiny_engine, shop, forced):
+    engine = ScriptedEngine(tiny_engine)
     engine.script = "urn 42" if forced else "return 42"
     text = f"def f():\n    x = 1\n    {forced}"
-    answer = Editor(engine, CompletionOptions(max_lines=1)).ask(shop, text, len(text))
+    answer = HeadlessEditor(engine, CompletionOptions(max_lines=1)).ask(shop, text, len(text))
     assert answer.text == engine.script
     assert answer.cost is not None
     assert answer.cost.generated > 1
 
 
-def test_a_speaker_tells_every_engine_what_it_would_show(tiny_model, shop):
+def test_a_script_source_sets_the_script_of_every_engine(tiny_model, shop):
     class Parrot:
-        def ask(self, source: object, text: str, offset: int) -> Answer:
-            return Answer("squawk()", 0, 0.0, 0.0)
+        def ask(self, source: object, text: str, offset: int) -> TimedAnswer:
+            return TimedAnswer("squawk()", 0, 0.0, 0.0)
 
     with Engine.open(tiny_model, threads=1) as one, Engine.open(tiny_model, threads=1) as other:
-        dictated = [DictatedEngine(one), DictatedEngine(other)]
+        scripted = [ScriptedEngine(one), ScriptedEngine(other)]
         options = CompletionOptions(max_lines=1)
-        editors = [Editor(engine, options) for engine in dictated]
-        found = race(
-            Typist([shop]), 20, *editors, [], speaker=Speaker(Parrot(), dictated), rest=lambda _: None
-        )
+        editors = [HeadlessEditor(engine, options) for engine in scripted]
+        racers = Racers(*editors, scripts=ScriptSource(Parrot(), scripted))
+        found = run_race(Typist([shop]), 20, racers, rest=lambda _: None)
     assert max(found.answer_tokens) <= 8 + 8
-    assert [engine.script for engine in dictated] == ["squawk()"] * 2
+    assert [engine.script for engine in scripted] == ["squawk()"] * 2

@@ -31,9 +31,9 @@ class Counting:
         self.generate([*self.kept, key], tokens, emit)
 
 
-def replies_to(*requests, contestant=None):
+def replies_to(*requests, runtime=None):
     replies = io.StringIO()
-    serve(contestant or Counting(), [json.dumps(request) for request in requests], replies)
+    serve(runtime or Counting(), [json.dumps(request) for request in requests], replies)
     return [json.loads(line) for line in replies.getvalue().splitlines()]
 
 
@@ -55,7 +55,7 @@ def test_a_key_follows_a_kept_prompt():
 
 
 def test_no_garbage_is_collected_while_the_clock_runs():
-    contestant = Counting()
-    replies_to({"do": "generate", "prompt": [1], "tokens": 1}, contestant=contestant)
-    assert contestant.collecting == [False]
+    runtime = Counting()
+    replies_to({"do": "generate", "prompt": [1], "tokens": 1}, runtime=runtime)
+    assert runtime.collecting == [False]
     assert gc.isenabled()

@@ -1,0 +1,157 @@
+"""Scores of completion: shares over positions and keys saved over passages, each with its interval."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from cg2ls.evaluation.quality.judge import AnswerVerdict, judge
+from cg2ls.evaluation.quality.positions import NOTHING_TO_WRITE, Position
+from cg2ls.evaluation.simulation.headless_editor import HeadlessEditor, TimedAnswer
+from cg2ls.evaluation.simulation.simulated_user import Effort, write_passage
+from cg2ls.evaluation.simulation.sources import SourceFile
+from cg2ls.evaluation.simulation.typist import PartialFile
+from cg2ls.evaluation.statistics import bootstrap_interval
+
+Json = dict[str, Any]
+JudgedAnswer = tuple[Position, AnswerVerdict]
+WrittenPassage = tuple[SourceFile, Effort]
+
+
+@dataclass(frozen=True)
+class ShareOfAnswers:
+    """A share of judged answers.
+
+    Attributes:
+        hits: what one answer adds to the numerator.
+        of: what it adds to the denominator.
+    """
+
+    hits: Callable[[JudgedAnswer], float]
+    of: Callable[[JudgedAnswer], float]
+
+
+def _can_be_exact(judged: JudgedAnswer) -> float:
+    return judged[0].kind not in NOTHING_TO_WRITE
+
+
+def _is_shown_wrong(judged: JudgedAnswer) -> float:
+    return judged[1].shown and not judged[1].exact_line
+
+
+SHARES: dict[str, ShareOfAnswers] = {
+    "exact_line": ShareOfAnswers(lambda judged: _can_be_exact(judged) * judged[1].exact_line, _can_be_exact),
+    "edit_similarity": ShareOfAnswers(
+        lambda judged: _can_be_exact(judged) * judged[1].similarity, _can_be_exact
+    ),
+    "shown": ShareOfAnswers(lambda judged: judged[1].shown, lambda _: 1),
+    "shown_wrong": ShareOfAnswers(_is_shown_wrong, lambda _: 1),
+    "wrong_of_shown": ShareOfAnswers(_is_shown_wrong, lambda judged: judged[1].shown),
+    "whole_of_shown": ShareOfAnswers(lambda judged: judged[1].whole, lambda judged: judged[1].shown),
+}
+"""Shares that are reported. The first two leave out positions at which nothing is to be written."""
+
+
+@dataclass
+class QualityScores:
+    """All observations of one setting.
+
+    Attributes:
+        judged: answers at positions.
+        written: passages written by the simulated user.
+    """
+
+    judged: list[JudgedAnswer] = field(default_factory=list)
+    written: list[WrittenPassage] = field(default_factory=list)
+
+    def to_json(self) -> Json:
+        """Return shares and their 95 % intervals, of everything, by kind of position and by repository."""
+        kinds = sorted({position.kind for position, _ in self.judged})
+        names = {position.source.repository for position, _ in self.judged}
+        names |= {source.repository for source, _ in self.written}
+        found = {"positions": len(self.judged), **self._shares(self.judged, self.written)}
+        found["spread"] = self._intervals()
+        found["kinds"] = {
+            kind: self._shares([one for one in self.judged if one[0].kind == kind], []) for kind in kinds
+        }
+        found["repositories"] = {
+            name: self._shares(
+                [one for one in self.judged if one[0].source.repository == name],
+                [one for one in self.written if one[0].repository == name],
+            )
+            for name in sorted(names)
+        }
+        return found
+
+    def list_verdicts(self) -> list[Json]:
+        """List every position with its verdict, in order."""
+        return [
+            {
+                "file": position.source.name,
+                "kind": position.kind,
+                "below": position.below,
+                "offset": position.get_place()[1],
+                **vars(verdict),
+            }
+            for position, verdict in self.judged
+        ]
+
+    @staticmethod
+    def _shares(judged: Sequence[JudgedAnswer], written: Sequence[WrittenPassage]) -> Json:
+        found: Json = {}
+        for name, share in SHARES.items():
+            below = sum(map(share.of, judged))
+            if below:
+                found[name] = round(sum(map(share.hits, judged)) / below, 4)
+        if written:
+            alone = sum(effort.alone for _, effort in written)
+            found["saved_characters"] = round(1 - sum(effort.keys for _, effort in written) / alone, 4)
+            shown = sum(effort.shown for _, effort in written)
+            found["useless_while_typing"] = round(
+                sum(effort.useless for _, effort in written) / max(1, shown), 4
+            )
+            found["written_keys"] = alone
+        return found
+
+    def _intervals(self) -> Json:
+        found: Json = {}
+        files = [position.source.name for position, _ in self.judged]
+        for name, share in SHARES.items():
+            low, high = bootstrap_interval(
+                files, list(map(share.hits, self.judged)), list(map(share.of, self.judged))
+            )
+            found[name] = [round(low, 4), round(high, 4)]
+        if self.written:
+            low, high = bootstrap_interval(
+                [source.name for source, _ in self.written],
+                [effort.alone - effort.keys for _, effort in self.written],
+                [effort.alone for _, effort in self.written],
+            )
+            found["saved_characters"] = [round(low, 4), round(high, 4)]
+        return found
+
+
+def ask_while_typing(editor: HeadlessEditor, position: Position) -> TimedAnswer:
+    """Ask where the passage began, as an editor did, and then at the position."""
+    editor.close(position.source)
+    editor.ask(position.source, *position.start)
+    return editor.ask(position.source, *position.get_place())
+
+
+def judge_all(editor: HeadlessEditor, positions: Iterable[Position]) -> list[JudgedAnswer]:
+    """Ask at every position and judge the answers."""
+    found = []
+    for position in positions:
+        answer = ask_while_typing(editor, position)
+        found.append((position, judge(position.passage, answer.text, answer.replace_length)))
+    return found
+
+
+def write_all(editor: HeadlessEditor, files: Iterable[PartialFile]) -> list[WrittenPassage]:
+    """Write every file's passage."""
+    found = []
+    for file in files:
+        editor.close(file.source)
+        found.append((file.source, write_passage(file, editor)))
+    return found

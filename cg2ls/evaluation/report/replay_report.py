@@ -1,0 +1,141 @@
+"""Tables of a replay's report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cg2ls.table import aligned
+
+SHARES = (
+    "exact_line",
+    "edit_similarity",
+    "saved_characters",
+    "shown",
+    "shown_wrong",
+    "wrong_of_shown",
+    "whole_of_shown",
+)
+
+Json = Mapping[str, Any]
+
+
+def format_replay(report: Json) -> str:
+    """Format a heading, latencies, and shares of all, by kind and by repository."""
+    parts = [_format_heading(report)]
+    if "keys" in report:
+        parts.append(_format_latency(report))
+    if "repositories" in report:
+        parts.append(_format_shares(report))
+    if "rules" in report:
+        parts.append(_format_rules(report["rules"]))
+    if "soak" in report:
+        parts.append(_format_soak(report["soak"]))
+    if "race" in report:
+        parts.append(_format_race(report["race"]))
+    return "\n\n".join(parts)
+
+
+def _format_heading(report: Json) -> str:
+    model, machine = report["model"], report["machine"]
+    return (
+        f"{model['name']}: {model['precision']}, context {model['context_length']}\n"
+        f"{machine['cpu']}, {machine['threads']} threads, load {machine['load_before']}; {report['files']} files"
+    )
+
+
+def _format_latency(report: Json) -> str:
+    latency, read = report["latency_ms"], report["reread_tokens"]
+    rows = [[f"{report['keys']} keys", "p50", "p95", "p99"]]
+    rows += [
+        [name, *(f"{latency[key][at]:.1f}" for at in ("p50", "p95", "p99"))]
+        for name, key in (("key to first token, ms", "first_token"), ("key to line, ms", "line"))
+    ]
+    rows.append(["tokens read", f"{read['p50']:.0f}", f"{read['p95']:.0f}", ""])
+    return (
+        aligned(rows, right=(1, 2, 3)) + f"\n{report['before_next_key']:.1%} answered before the next key,"
+        f" {1 - report['asked_engine']:.1%} without the model; silent at {report['silent_keys']} keys"
+    )
+
+
+def _format_shares(report: Json) -> str:
+    names = [name for name in SHARES if name in report]
+    rows = [["", *names], ["all", *_format_row(report, names)]]
+    rows.append(["  95 % of draws", *("{:.3f}-{:.3f}".format(*report["spread"][name]) for name in names)])
+    for kind in ("kinds", "repositories"):
+        rows += [[name, *_format_row(shares, names)] for name, shares in report[kind].items()]
+    return aligned(rows, right=range(1, len(names) + 1))
+
+
+def _format_rules(rules: Json) -> str:
+    rows = [
+        ["rule", "changed", "exact_line with, without", "shown_wrong with, without", "95 % of the difference"]
+    ]
+    rows += [
+        [
+            name,
+            f"{found['changed']:.3f}",
+            *(
+                f"{found[share]['on']:.3f} {found[share]['off']:.3f}"
+                for share in ("exact_line", "shown_wrong")
+            ),
+            "{:+.3f} {:+.3f}".format(*found["shown_wrong"]["difference"]),
+        ]
+        for name, found in rules.items()
+    ]
+    return aligned(rows, right=range(1, 5))
+
+
+def _format_soak(soak: Json) -> str:
+    rows = [[f"{soak['keys']} keys, {soak['files']} files", "1st quarter", "2nd", "3rd", "4th", "4th / 2nd"]]
+    for name, key, ratio in (
+        ("most resident memory, MB", "resident_mb", "memory_ratio"),
+        ("median key to line where the model ran, ms", "line_ms", "latency_ratio"),
+    ):
+        rows.append([name, *(f"{value:.1f}" for value in soak[key]), f"{soak[ratio]:.3f}"])
+    return aligned(rows, right=range(1, 6))
+
+
+def _format_race(race: Json) -> str:
+    prompt, answer = race["prompt_tokens"], race["answer_tokens"]
+    rows = [[f"{race['keys']} keys, {race['model']}", "p50 ms", "p95", "p99", "sum"]]
+    rows += [
+        [name, *(f"{found[at]:.1f}" for at in ("p50", "p95", "p99")), f"{race['total_ms'][name]:.0f}"]
+        for name, found in race["line_ms"].items()
+    ]
+    ratios = "\n".join(
+        f"{name.replace('_', ' ')}: {ratio:.2f} times as fast" for name, ratio in race["ratios"].items()
+    )
+    return (
+        f"prompts of {prompt['p50']:.0f} tokens (p95 {prompt['p95']:.0f}),"
+        f" answers of {answer['p50']:.0f} (p95 {answer['p95']:.0f})\n{aligned(rows, right=range(1, 5))}\n{ratios}"
+    )
+
+
+def _format_row(shares: Json, names: list[str]) -> list[str]:
+    return [f"{shares[name]:.3f}" if name in shares else "" for name in names]
+
+
+def format_chaos(found: Json) -> str:
+    """Format the counts of `ChaosResult.to_json` as tables."""
+    compared = str(found["compared"]) if found["compared"] else "none: the server does not report them"
+    rows = [
+        [f"{found['keys']} keys, {found['documents']} documents, seed {found['seed']}", ""],
+        ["requests", str(found["requests"])],
+        ["answered", str(found["answered"])],
+        *([f"  with error {code}", str(times)] for code, times in found["errors"].items()),
+        ["answers that fit the text", str(found["fitted"] - len(found["refused"]))],
+        ["texts compared", compared],
+        ["texts diverged", str(len(found["diverged"]))],
+        *([f"silent: {reason}", str(times)] for reason, times in found["silenced"].items()),
+        *([name, str(times)] for name, times in found["events"].items()),
+    ]
+    parts = [aligned(rows, right=(1,))]
+    if found["resident_mb"]:
+        quarters = ("1st quarter", "2nd", "3rd", "4th")[: len(found["resident_mb"])]
+        table = [
+            ["most resident memory, MB", *quarters],
+            ["", *(f"{each:.1f}" for each in found["resident_mb"])],
+        ]
+        parts.append(aligned(table, right=range(1, 5)))
+    return "\n\n".join(parts)

@@ -1,0 +1,210 @@
+"""Editor without a window: it asks for a completion at a place, as the server does, and times the answer."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from time import perf_counter
+from typing import TYPE_CHECKING, Protocol
+
+from cg2ls.completion import CompletionEngine, CompletionOptions, DocumentSession, Retrieval
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator
+
+    from cg2ls.completion import Completion
+    from cg2ls.completion.types import PriorOf, Reason
+    from cg2ls.engine import Request, Step
+    from cg2ls.engine.request import Timing
+    from cg2ls.evaluation.simulation.replay_retrieval import ReplayContexts, ReplayMemory
+    from cg2ls.evaluation.simulation.sources import SourceFile
+    from cg2ls.models.codegen2.tokenizer import CodeTokenizer
+    from cg2ls.models.folder.description import Infill, ModelDescription
+
+MAX_OPEN_DOCUMENTS = 8
+"""Documents an editor keeps open; the least recently used one is closed."""
+
+
+@dataclass(frozen=True)
+class TimedAnswer:
+    """One answer and its time.
+
+    Attributes:
+        text: text to show; "" for nothing.
+        replace_length: characters after the cursor that the text replaces.
+        began: time of the request on `perf_counter`'s clock, in seconds.
+        line_ms: time from the request to the answer.
+        cost: what the engine did for it; None if it was not asked.
+        reason: why the answer is as it is.
+        changed_by: names of the rules that changed the model's text, or of the one that suppressed it.
+    """
+
+    text: str
+    replace_length: int
+    began: float
+    line_ms: float
+    cost: RequestCost | None = None
+    reason: Reason = "shown"
+    changed_by: tuple[str, ...] = ()
+
+    @property
+    def first_ms(self) -> float:
+        """Time from the request to the first token with new text, or to an answer without any."""
+        if self.cost is None or self.cost.first_at is None:
+            return self.line_ms
+        return 1e3 * (self.cost.first_at - self.began)
+
+
+class HeadlessEditor:
+    """Asks for completions in documents and keeps the session of each until it is closed.
+
+    Args:
+        engine: the open model.
+        options: completion options.
+        context_length: tokens of the model's context to use; None for all.
+        infill: how to ask the model to fill in, if other than its description says.
+        memories: memory of the repositories; None for the model alone.
+        contexts: text of other files before the prompt; None for nothing.
+    """
+
+    def __init__(
+        self,
+        engine: TimedEngine,
+        options: CompletionOptions | None = None,
+        *,
+        context_length: int | None = None,
+        infill: Infill | None = None,
+        memories: ReplayMemory | None = None,
+        contexts: ReplayContexts | None = None,
+    ) -> None:
+        self._observed = ObservedEngine(engine, context_length=context_length, infill=infill)
+        self._memories = memories
+        self._contexts = contexts
+        self._options = options or CompletionOptions()
+        self._sessions: OrderedDict[str, DocumentSession] = OrderedDict()
+
+    def ask(self, source: SourceFile, text: str, offset: int) -> TimedAnswer:
+        """Return the answer at a place of a document."""
+        session = self._session(source)
+        context_of = self._contexts.of(source) if self._contexts else None
+        retrieval = Retrieval(self._prior_of(source), context_of)
+        began = perf_counter()
+        found = session.complete(text, offset, retrieval=retrieval)
+        if found.faults:  # a measurement of less than was asked for is none
+            raise found.faults[0].error
+        line_ms = 1e3 * (perf_counter() - began)
+        cost = self._observed.take_cost()
+        replace_length = found.replace_end_offset - offset
+        return TimedAnswer(
+            found.text, replace_length, began, line_ms, cost, found.reason, self._changed_by(found)
+        )
+
+    @staticmethod
+    def _changed_by(found: Completion) -> tuple[str, ...]:
+        return (found.suppression.name,) if found.suppression else found.rules
+
+    def close(self, source: SourceFile) -> None:
+        """Close a document."""
+        self._sessions.pop(source.name, None)
+
+    def _prior_of(self, source: SourceFile) -> PriorOf | None:
+        memories = self._memories
+        return (lambda text, offset: memories.prior(source, text, offset)) if memories else None
+
+    def _session(self, source: SourceFile) -> DocumentSession:
+        session = self._sessions.pop(source.name, None)
+        session = session or DocumentSession(self._observed, source.language, self._options)
+        self._sessions[source.name] = session
+        if len(self._sessions) > MAX_OPEN_DOCUMENTS:
+            self._sessions.popitem(last=False)
+        return session
+
+
+class TimedEngine(CompletionEngine, Protocol):
+    """Engine that reports what its last request cost."""
+
+    @property
+    def last(self) -> Timing:
+        """Cost of the last request."""
+
+
+@dataclass
+class RequestCost:
+    """Work of the engine for one completion.
+
+    Attributes:
+        prompt: token ids of the prompt.
+        reread_tokens: prompt tokens that it had to read, at least the last one.
+        generated: tokens generated.
+        first_at: time of the first token with new text on `perf_counter`'s clock, in seconds; None without such a
+            token. Tokens that only repeat the typed half of a word are not new text.
+    """
+
+    prompt: list[int] = field(default_factory=list)
+    reread_tokens: int = 0
+    generated: int = 0
+    first_at: float | None = None
+
+
+class ObservedEngine:
+    """Engine that notes what its last request cost.
+
+    Args:
+        engine: the real engine.
+        context_length: tokens of prompt and answer to use; None for all of the model's.
+        infill: how to ask it to fill in, if other than its description says.
+
+    Attributes:
+        cost: cost of the last request; None after it was taken, or if the engine was not asked.
+    """
+
+    def __init__(
+        self, engine: TimedEngine, *, context_length: int | None = None, infill: Infill | None = None
+    ) -> None:
+        self._engine = engine
+        self._model = replace(engine.model, infill=infill or engine.model.infill)
+        self._context_length = min(context_length or engine.context_length, engine.context_length)
+        self.cost: RequestCost | None = None
+
+    @property
+    def model(self) -> ModelDescription:
+        """Description of the open model."""
+        return self._model
+
+    @property
+    def tokenizer(self) -> CodeTokenizer:
+        """Tokenizer of the model."""
+        return self._engine.tokenizer
+
+    @property
+    def context_length(self) -> int:
+        """Tokens of prompt and answer together."""
+        return self._context_length
+
+    def complete(self, request: Request, stop: Callable[[], bool]) -> Iterator[Step]:
+        """Generate an answer to the prompt, one step at a time."""
+        return self._observe(request, stop)
+
+    def take_cost(self) -> RequestCost | None:
+        """Return the last request's cost, once."""
+        cost, self.cost = self.cost, None
+        return cost
+
+    def _observe(self, request: Request, stop: Callable[[], bool]) -> Generator[Step, None, None]:
+        cost = self.cost = RequestCost(list(request.prompt))
+        generated_bytes = 0
+        try:
+            with closing(_steps(self._engine, request, stop)) as steps:
+                for step in steps:
+                    cost.generated += 1
+                    generated_bytes += len(step.data)
+                    if cost.first_at is None and generated_bytes > len(request.forced):
+                        cost.first_at = perf_counter()
+                    yield step
+        finally:
+            cost.reread_tokens = self._engine.last.prompt_tokens - self._engine.last.reused_tokens
+
+
+def _steps(engine: TimedEngine, request: Request, stop: Callable[[], bool]) -> Generator[Step, None, None]:
+    yield from engine.complete(request, stop)
