@@ -10,19 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cg2_quantize.checkpoint.hub import LICENCES, card_license, origin_of
-from cg2_quantize.checkpoint.opening import open_checkpoint
 from cg2_quantize.checkpoint.published_tokenizers import tokenizer_of
 from cg2_quantize.checkpoint.scratch import noted, remove_left_behind
+from cg2_quantize.checkpoint.sources import LICENCES, card_license, open_checkpoint, origin_of
 from cg2_quantize.errors import QuantizeError
 from cg2_quantize.formats import FormatError, format_of
-from cg2_quantize.genai import write_genai
-from cg2_quantize.graph import build_graph
-from cg2_quantize.graph.builder import GraphBuilder
-from cg2_quantize.graph.external_weights import ExternalWriter
+from cg2_quantize.graph.builder import ExternalWriter, GraphBuilder
+from cg2_quantize.graph.genai import write_genai
 from cg2_quantize.graph.graph_weights import GraphWeights
-from cg2_quantize.graph.qkv_groups import check_groups
-from cg2_quantize.planning.checks import (
+from cg2_quantize.graph.network import build
+from cg2_quantize.planning.plan import (
     check_context,
     check_memory,
     check_output,
@@ -30,11 +27,10 @@ from cg2_quantize.planning.checks import (
     check_space,
     check_vocabulary,
 )
-from cg2_quantize.verification.activation_ranges import check_half
-from cg2_quantize.verification.calibration import calibrate
-from cg2_quantize.verification.limits import check_limits
+from cg2_quantize.verification.calibration import calibrate, check_half
+from cg2_quantize.verification.known_code import check_groups, check_sense, declared_untrained
 from cg2_quantize.verification.prove import prove
-from cg2_quantize.verification.sanity import check_sense, declared_untrained
+from cg2_quantize.verification.report import check_limits
 from cg2ls.files import replacing_folder, sha256_of
 from cg2ls.models.codegen2 import CodeGenConfig, SpecialTokens
 from cg2ls.models.codegen2.config import GROUPS_KEY
@@ -58,8 +54,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cg2_quantize.formats import Format
-    from cg2_quantize.verification.activation_ranges import Largest
-    from cg2_quantize.verification.calibration import Calibration
+    from cg2_quantize.verification.calibration import Calibration, Largest
     from cg2_quantize.verification.report import ProofReport
     from cg2ls.models.codegen2 import Checkpoint
 
@@ -138,7 +133,7 @@ def convert(
         proof: "none", "quick" or "full" (see `cg2_quantize.verification`).
         optimum: Python of an environment with optimum, whose traced export the proof then compares with too.
         allow_loss: whether to keep a conversion of trained weights that lies outside of its limits.
-        untrained: whether weights that know nothing of code are meant (see `cg2_quantize.verification.sanity`).
+        untrained: whether weights that know nothing of code are meant (see `cg2_quantize.verification.known_code`).
         ignored: keys of config.json that are not looked at.
         gpt2: folder with GPT-2's vocab.json and merges.txt, where the checkpoint has no tokenizer.json.
         progress: is told of every tensor's bytes in float32 when it has been read.
@@ -265,7 +260,7 @@ def write_graph(
     """Writes model.onnx and model.onnx.data."""
     with ExternalWriter(folder / WEIGHTS) as weights:
         builder = GraphBuilder(weights, chosen.floats)
-        model = build_graph.build(config, named, chosen, builder, calibration)
+        model = build(config, named, chosen, builder, calibration)
     (folder / GRAPH).write_bytes(model.SerializeToString(deterministic=True))
 
 

@@ -49,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _reference(arguments: argparse.Namespace) -> None:
-    from cg2_runtimes.reference import write_reference_model
+    from cg2_runtimes.prepare import write_reference_model
 
     write_reference_model(arguments.output)
 
@@ -70,11 +70,11 @@ def _serve(arguments: argparse.Namespace) -> None:
     from cg2ls.evaluation.runtimes.worker_protocol import serve_stdio
 
     if arguments.rival == "optimum":
-        from cg2_runtimes.optimum_loop import OptimumLoop
+        from cg2_runtimes.optimum_runtime import OptimumLoop
 
         serve_stdio(OptimumLoop(arguments.folder, arguments.threads))
     elif arguments.rival == "ctranslate2":
-        from cg2_runtimes.ctranslate2_generator import CTranslate2Generator
+        from cg2_runtimes.ctranslate2_runtime import CTranslate2Generator
 
         serve_stdio(CTranslate2Generator(arguments.folder, arguments.threads))
     else:

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cg2_quantize.verification.comparison import Measures, row_logits
 from cg2_quantize.verification.heldout import heldout_rows
-from cg2_quantize.verification.measures import Measures
-from cg2_quantize.verification.stream import row_logits
-from cg2_runtimes.optimum_export import TRACED, trace
+from cg2_runtimes.optimum_runtime import TRACED, trace
 from cg2ls.engine.onnx_session import import_onnxruntime
 from cg2ls.models.codegen2 import CodeTokenizer
 from cg2ls.models.folder.description import TOKENIZER, ModelDescription

@@ -1,12 +1,15 @@
-"""From a model folder to what a rival loads, by way of the checkpoint of the dequantized weights."""
+"""From a model folder to what another runtime loads, and the reference model that speed is compared on."""
 
 from __future__ import annotations
 
 import json
+import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
 from cg2_quantize.checkpoint.dequantize import TRANSFORMERS_GROUPS, dequantize
+from cg2_quantize.checkpoint.synthetic import REFERENCE, write_random_checkpoint
+from cg2_quantize.convert import convert
 from cg2_quantize.errors import QuantizeError
 from cg2ls.files import replacing_folder
 from cg2ls.models.codegen2.special_tokens import END_OF_TEXT
@@ -54,11 +57,11 @@ def write_tokenizer_config(checkpoint: Path) -> None:
 
 def _convert(rival: str, checkpoint: Path, folder: Path) -> None:
     if rival == "optimum":
-        from cg2_runtimes.optimum_export import export
+        from cg2_runtimes.optimum_runtime import export
 
         export(checkpoint, folder)
     elif rival == "ctranslate2":
-        from cg2_runtimes.ctranslate2_convert import convert
+        from cg2_runtimes.ctranslate2_runtime import convert
 
         convert(checkpoint, folder)
     else:
@@ -86,3 +89,21 @@ def _stamped(folder: Path, stamp: str) -> bool:
         return (folder / STAMP).read_text() == stamp
     except OSError:
         return False
+
+
+SEED = 1
+
+
+def write_reference_model(folder: Path) -> None:
+    """Writes an int8 model folder of random weights in the shape REFERENCE, replacing one that is there.
+
+    The seed is fixed: the weights are the same on every machine.
+
+    Raises:
+        Cg2Error: the disk is too full, or a package is missing.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".reference-") as room:
+        checkpoint = Path(room) / "reference"
+        write_random_checkpoint(checkpoint, REFERENCE, seed=SEED)
+        convert(checkpoint, folder, precision="int8", name="reference-8x512", force=True)

@@ -9,8 +9,7 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 
-from cg2_quantize import convert
-from cg2_quantize.checkpoint import dequantize
+from cg2_quantize import convert, dequantize
 from cg2_quantize.checkpoint.synthetic import write_random_checkpoint
 from cg2ls.engine.onnx_session import ARITHMETIC
 from cg2ls.models.codegen2 import Checkpoint, CodeGenConfig, CodeTokenizer, write_checkpoint

@@ -17,7 +17,7 @@ import pytest
 from cg2_quantize import convert
 from cg2_quantize.checkpoint.synthetic import small_tokenizer, write_random_checkpoint
 from cg2_quantize.errors import QuantizeError
-from cg2_quantize.planning import checks
+from cg2_quantize.planning import plan
 from cg2_quantize.planning.machine import Machine
 from cg2ls.files import OutputError, sha256_of
 from cg2ls.models.codegen2 import CheckpointError, CodeGenConfig, TokenizerError
@@ -179,14 +179,14 @@ def test_heads_that_the_attention_operator_cannot_take(tmp_path):
 
 def test_too_little_disk_is_seen_first(checkpoint, tmp_path, monkeypatch):
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(checks.shutil, "disk_usage", lambda path: usage(10, 9, 1000))
+    monkeypatch.setattr(plan.shutil, "disk_usage", lambda path: usage(10, 9, 1000))
     with pytest.raises(QuantizeError, match="its disk has 0 MB free"):
         convert(checkpoint, tmp_path / "new" / "out")
     assert left_over(tmp_path) == []
 
 
 def test_too_little_memory_is_seen_first(checkpoint, tmp_path, monkeypatch):
-    monkeypatch.setattr(checks, "this_machine", lambda: Machine(memory=1 << 20))
+    monkeypatch.setattr(plan, "this_machine", lambda: Machine(memory=1 << 20))
     with pytest.raises(QuantizeError, match=r"needs 0\.4 GB of memory, but 0\.0 GB are free"):
         convert(checkpoint, tmp_path / "out")
     assert left_over(tmp_path) == []
@@ -215,7 +215,7 @@ def test_a_failure_on_the_way_leaves_the_old_model(folders, checkpoint, tmp_path
     def fails(*arguments: object) -> np.ndarray:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("cg2_quantize.graph.graph_weights.NamedWeights.head", fails)
+    monkeypatch.setattr("cg2_quantize.graph.graph_weights.GraphWeights.head", fails)
     with pytest.raises(OSError, match="No space"):
         convert(checkpoint, out, force=True)
     assert verify_folder(out).precision == "int8"

@@ -14,10 +14,9 @@ from safetensors.numpy import load_file, save_file
 from cg2_quantize import convert
 from cg2_quantize.cli import main
 from cg2_quantize.errors import QuantizeError
-from cg2_quantize.graph.external_weights import ExternalWriter
-from cg2_quantize.verification.limits import LIMITS, check_limits, misses
-from cg2_quantize.verification.measures import Measures
-from cg2_quantize.verification.report import ProofReport
+from cg2_quantize.graph.builder import ExternalWriter
+from cg2_quantize.verification.comparison import Measures
+from cg2_quantize.verification.report import LIMITS, ProofReport, check_limits, misses
 from cg2ls.jsontext import NotFiniteError
 from cg2ls.models.codegen2 import Checkpoint
 

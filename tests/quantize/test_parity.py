@@ -7,8 +7,7 @@ import pytest
 import torch
 from transformers import CodeGenForCausalLM
 
-from cg2_quantize import convert
-from cg2_quantize.checkpoint import dequantize
+from cg2_quantize import convert, dequantize
 
 TOLERANCE = 1e-3
 

@@ -1,16 +1,34 @@
-"""Where a checkpoint comes from: a folder, or a name on the Hugging Face hub."""
+"""Where a checkpoint comes from: a folder, or a name on the Hugging Face hub; and how it is opened."""
 
 from __future__ import annotations
 
+import os
+import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cg2_quantize.checkpoint.hub import HUB_NAME, SCHEME, downloaded, snapshot_of
+from cg2_quantize.checkpoint.pickled import read_pickled
 from cg2_quantize.errors import QuantizeError
+from cg2ls.models.codegen2 import Checkpoint
+from cg2ls.models.codegen2.files import CheckpointError
+from cg2ls.models.codegen2.quantized import FILES as QUANTIZED_FILES
+from cg2ls.models.codegen2.weight_files import (
+    ADAPTER,
+    INDEX,
+    PICKLED_INDEX,
+    PICKLED_SINGLE,
+    SHARD,
+    SINGLE,
+    find_weights,
+    indexed_files,
+)
 from cg2ls.models.folder.description import DESCRIPTION
+from cg2ls.models.folder.facts import FACTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
+    from pathlib import Path
 
 FOLDERS = {
     *("checkpoint", "checkpoints", "ckpt", "ckpts", "model", "models", "weights", "out", "output", "outputs"),
@@ -55,3 +73,178 @@ def _meant_as_path(text: str) -> str:
     if owner.lower() in FOLDERS or Path(owner).exists():
         return f"; it reads as a path, so the hub is not asked (write {SCHEME}{text} if it is a model there)"
     return ""
+
+
+HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
+COMMIT = re.compile(r"[0-9a-f]{40}")
+
+SCHEME = "hf://"
+"""Before a name that is meant to be the hub's, whatever lies here."""
+
+LICENCES = ("LICENSE", "LICENSE.txt", "LICENSE.md", "NOTICE", "NOTICE.txt")
+
+LICENCE_NAMES = {"apache-2.0": "Apache-2.0", "mit": "MIT", "bsd-3-clause": "BSD-3-Clause"}
+"""SPDX's spelling of names that the hub writes small."""
+
+WANTED = (
+    *("config.json", "tokenizer.json", "vocab.json", "merges.txt", "added_tokens.json", FACTS, "README.md"),
+    *(ADAPTER, *QUANTIZED_FILES, *LICENCES),
+)
+"""Files that a checkpoint may have beside its weights; never code, and nothing in folders."""
+
+LOG_IN = "log in with `hf auth login`"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where on the hub a folder of its cache comes from."""
+
+    name: str
+    revision: str
+
+
+def origin_of(folder: Path) -> Origin | None:
+    """The repository and commit of a snapshot folder in the hub's cache, by its path; None for other folders."""
+    path = folder.absolute()
+    if path.parent.name != "snapshots" or not path.parent.parent.name.startswith("models--"):
+        return None
+    name = path.parent.parent.name.removeprefix("models--").replace("--", "/", 1)
+    return Origin(name, path.name) if "/" in name else None
+
+
+def snapshot_of(folder: Path) -> Path:
+    """The snapshot in a repository's folder of the hub's cache; any other folder itself."""
+    if not folder.name.startswith("models--") or not (folder / "snapshots").is_dir():
+        return folder
+    main = folder / "refs" / "main"
+    if main.is_file() and (folder / "snapshots" / main.read_text().strip()).is_dir():
+        return folder / "snapshots" / main.read_text().strip()
+    found = sorted((folder / "snapshots").iterdir())
+    if len(found) != 1:
+        raise QuantizeError(
+            f"{folder} has {len(found)} snapshots; name one of the folders in {folder / 'snapshots'}."
+        )
+    return found[0]
+
+
+def downloaded(name: str, revision: str | None, say: Callable[[str], object]) -> Path:
+    """The snapshot folder of a checkpoint in the hub's local cache.
+
+    Files that are there already are not asked for again; with a full commit the hub is not asked at all.
+
+    Args:
+        name: "owner/name".
+        revision: commit, branch or tag; None for the newest.
+        say: is told what the user should know.
+
+    Raises:
+        QuantizeError: huggingface_hub is missing, or the hub does not give the checkpoint.
+    """
+    try:
+        from huggingface_hub import HfApi, constants, hf_hub_download, snapshot_download
+        from huggingface_hub.errors import LocalEntryNotFoundError
+    except ModuleNotFoundError:
+        raise QuantizeError(
+            f"{name} is no folder here, and to look it up on the hub: pip install 'cg2ls[hub]'."
+        ) from None
+    offline = constants.HF_HUB_OFFLINE
+    try:
+        only = ["config.json"]  # what else belongs to a checkpoint is seen by its own rules
+        folder = Path(snapshot_download(name, revision=revision, allow_patterns=only, local_files_only=True))
+        if _whole(folder) and (offline or (revision is not None and COMMIT.fullmatch(revision))):
+            return folder
+    except (LocalEntryNotFoundError, OSError, ValueError):
+        pass
+    if offline:
+        raise QuantizeError(
+            f"{name} is not in the hub's local cache, and HF_HUB_OFFLINE forbids asking the hub."
+        )
+    try:
+        about = HfApi().model_info(name, revision=revision)
+        present = {file.rfilename for file in about.siblings or []}
+        files = [file for file in WANTED if file in present]
+        files += _weights(name, present, lambda index: Path(hf_hub_download(name, index, revision=revision)))
+        if about.id and about.id != name:
+            say(f"{name} is called {about.id} on the hub now.")
+        return Path(snapshot_download(name, revision=revision, allow_patterns=files))
+    except (QuantizeError, CheckpointError):
+        raise
+    except Exception as error:  # the library raises its HTTP client's classes too
+        raise QuantizeError(_sentence(name, revision, error)) from None
+
+
+def _weights(name: str, present: Collection[str], fetch: Callable[[str], Path]) -> list[str]:
+    """Names of the weight files of a repository, its index first.
+
+    Raises:
+        QuantizeError: it has none that are read here, or lacks one that its index names.
+    """
+    for single, index, ending in ((SINGLE, INDEX, "safetensors"), (PICKLED_SINGLE, PICKLED_INDEX, "bin")):
+        if single in present:
+            return [single]
+        if index in present:
+            files = indexed_files(fetch(index))
+            if absent := [file for file in files if file not in present]:
+                raise QuantizeError(f"{name} on the hub lacks {absent[0]}, which its {index} names.")
+            return [index, *files]
+        if shards := [file for file in present if (m := SHARD.fullmatch(file)) and m["kind"] == ending]:
+            return sorted(shards)
+    weights = [
+        file
+        for file in sorted(present)
+        if file.endswith((".gguf", ".safetensors", ".bin", ".h5", ".msgpack"))
+    ]
+    others = f", only {', '.join(weights[:3])}" if weights else ""
+    raise QuantizeError(f"{name} on the hub has no weights that are read here (safetensors or .bin){others}.")
+
+
+def card_license(folder: Path) -> str:
+    """The licence that a model card (README.md) states in its metadata; "" where there is none."""
+    try:
+        text = (folder / "README.md").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    metadata = text[3:].partition("\n---")[0] if text.startswith("---") else ""
+    found = re.search(r"^license:\s*['\"]?([\w.+-]+)", metadata, re.MULTILINE)
+    return LICENCE_NAMES.get(found[1].lower(), found[1]) if found else ""
+
+
+def _whole(folder: Path) -> bool:
+    """Whether a snapshot has all that a conversion reads."""
+    try:
+        find_weights(folder)
+    except CheckpointError:
+        return False
+    return (folder / "config.json").is_file()
+
+
+def _sentence(name: str, revision: str | None, error: Exception) -> str:
+    """What went wrong, and what to do."""
+    from huggingface_hub import errors
+
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    has_token = bool(os.environ.get("HF_TOKEN"))
+    if isinstance(error, errors.GatedRepoError):
+        return f"{name} is gated: accept its conditions on its page on the hub, then {LOG_IN}."
+    if isinstance(error, errors.RevisionNotFoundError):
+        return f"{name} has no revision {revision}: check --revision."
+    if status == 401:
+        known = "HF_TOKEN is not accepted for it" if has_token else LOG_IN
+        return f"{name} is not shown by the hub (401): the name is wrong or the model private; check it, or {known}."
+    if status == 403:
+        return f"{name} may not be read with this account (403): ask its owner for access, or {LOG_IN} as another."
+    if status == 404 or isinstance(error, errors.RepositoryNotFoundError):
+        return f"{name} is neither a folder here nor a model on the hub (404): check the name."
+    if status == 429:
+        return f"The hub answers {name} with too many requests (429): wait some minutes and run the command again."
+    if status is not None:
+        return f"The hub cannot give {name} now (status {status}): run the command again later."
+    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return f"{name} cannot be had from the hub ({reason}); what was downloaded is kept, so run the command again."
+
+
+def open_checkpoint(
+    folder: Path, *, qkv_groups: int | None = None, ignored: Collection[str] = ()
+) -> Checkpoint:
+    """Opens a checkpoint; see `Checkpoint.open`."""
+    return Checkpoint.open(folder, qkv_groups=qkv_groups, ignored=ignored, pickled=read_pickled)

@@ -20,7 +20,7 @@ from cg2_quantize.checkpoint.published_tokenizers import (
     with_added,
 )
 from cg2_quantize.errors import QuantizeError
-from cg2_quantize.verification.sanity import UNTRAINED_KEY
+from cg2_quantize.verification.known_code import UNTRAINED_KEY
 from cg2ls.models.codegen2 import CodeGenConfig, CodeTokenizer, write_checkpoint
 from cg2ls.models.codegen2.checkpoint import INDEX, tensor_shapes
 from cg2ls.models.codegen2.config import CODEGEN2, CODEGEN25

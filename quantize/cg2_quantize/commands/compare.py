@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cg2_quantize.commands.options import parser
+from cg2_quantize.commands import make_parser
 from cg2ls.jsontext import json_text
 from cg2ls.table import aligned
 
@@ -22,7 +22,7 @@ example:
 
 def run(arguments: Sequence[str]) -> int:
     """Runs the command."""
-    options_ = parser("cg2-quantize compare", "Puts model folders side by side.", EXAMPLE)
+    options_ = make_parser("cg2-quantize compare", "Puts model folders side by side.", EXAMPLE)
     options_.add_argument("folders", type=Path, nargs="+", metavar="FOLDER", help="model folders")
     options_.add_argument(
         "--tokens",
@@ -34,7 +34,7 @@ def run(arguments: Sequence[str]) -> int:
     options_.add_argument("--json", action="store_true", help="one JSON object per folder")
     options = options_.parse_args(arguments)
 
-    from cg2_quantize.verification.compare import compare
+    from cg2_quantize.verification.comparison import compare
 
     columns = compare(options.folders, options.tokens)
     if options.json:

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cg2_quantize.commands.options import parser
+from cg2_quantize.commands import make_parser
 from cg2ls.commandline import REFERENCE_PYTHON
 from cg2ls.jsontext import json_text
 from cg2ls.table import aligned
@@ -50,7 +50,7 @@ def run(arguments: Sequence[str]) -> int:
 
     from cg2_quantize.checkpoint.sources import located
     from cg2_quantize.convert import convert
-    from cg2_quantize.planning.checks import check_context, check_output
+    from cg2_quantize.planning.plan import check_context, check_output
     from cg2ls.models.folder.description import DESCRIPTION
 
     check_context(options.context)
@@ -113,7 +113,7 @@ def _planned(options: argparse.Namespace, checkpoint: Path) -> dict[str, Any]:
     """The plan's choice; the plan itself goes to stderr."""
     from dataclasses import replace
 
-    from cg2_quantize.checkpoint.opening import open_checkpoint
+    from cg2_quantize.checkpoint.sources import open_checkpoint
     from cg2_quantize.planning.machine import this_machine
     from cg2_quantize.planning.plan import Wishes, plan
 
@@ -143,7 +143,7 @@ def _bar(options: argparse.Namespace, checkpoint: Path) -> Any:
 
     from tqdm import tqdm
 
-    from cg2_quantize.checkpoint.opening import open_checkpoint
+    from cg2_quantize.checkpoint.sources import open_checkpoint
 
     @contextmanager
     def shown() -> Iterator[Any]:
@@ -168,7 +168,7 @@ def _use(folder: Path) -> None:
 
 
 def _parser() -> Parser:
-    options = parser(
+    options = make_parser(
         "cg2-quantize", "Turns a CodeGen2 checkpoint into a model folder that cg2ls runs.", EXAMPLE
     )
     add = options.add_argument

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cg2_quantize.commands.options import parser
+from cg2_quantize.commands import make_parser
 from cg2ls.models.codegen2.config import CODEGEN2
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ example:
 
 def run(arguments: Sequence[str]) -> int:
     """Runs the command."""
-    options_ = parser("cg2-quantize dequantize", "Turns a model folder back into a checkpoint.", EXAMPLE)
+    options_ = make_parser("cg2-quantize dequantize", "Turns a model folder back into a checkpoint.", EXAMPLE)
     options_.add_argument("folder", type=Path, metavar="FOLDER", help="a model folder")
     options_.add_argument(
         "-o", "--output", type=Path, required=True, metavar="CHECKPOINT", help="the checkpoint to make"

@@ -8,17 +8,15 @@ from typing import TYPE_CHECKING
 import ml_dtypes
 import numpy as np
 
-from cg2_quantize.formats.blocks import InBlocks
+from cg2_quantize.formats.blocks import InBlocks, PortableInt4
 from cg2_quantize.formats.int8 import Int8
 from cg2_quantize.formats.nf4 import Nf4
-from cg2_quantize.formats.plain import Plain
-from cg2_quantize.formats.portable import PortableInt4
-from cg2_quantize.formats.protocol import FormatError
+from cg2_quantize.formats.precision import FormatError, Plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cg2_quantize.formats.protocol import Precision
+    from cg2_quantize.formats.precision import Precision
     from cg2_quantize.formats.rounding import Float32
 
 FORMATS = ("fp32", "fp16", "bf16", "int8", "int4", "nf4")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cg2_quantize.formats.blocks import block_embedding, block_linear
-from cg2_quantize.formats.protocol import FormatError, tensor_name
+from cg2_quantize.formats.precision import FormatError, tensor_name
 from cg2_quantize.graph.builder import MICROSOFT
 from cg2ls.privacy import hub_kernels_refused
 

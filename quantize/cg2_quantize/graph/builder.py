@@ -1,14 +1,28 @@
-"""A graph in the making: named nodes, streamed initializers."""
+"""A graph in the making: named nodes, and initializers in one file that is written a tensor at a time."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+import ml_dtypes
 import numpy as np
-from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper
+import onnx
+from onnx import (
+    ModelProto,
+    NodeProto,
+    TensorProto,
+    ValueInfoProto,
+    external_data_helper,
+    helper,
+    numpy_helper,
+)
+
+from cg2_quantize.errors import QuantizeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
+    from types import TracebackType
 
     import numpy.typing as npt
 
@@ -96,3 +110,92 @@ class GraphBuilder:
         return helper.make_model(
             graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="cg2-quantize"
         )
+
+
+INLINE_BELOW = 1024
+"""Bytes; smaller tensors stay in the graph file, where shape inference can read them."""
+
+HALVES = (np.dtype(np.float16), np.dtype(ml_dtypes.bfloat16))
+
+LARGEST_HALF = 65504
+
+PAGE = 4096
+"""Bytes; large tensors begin on a page, so that a runtime can map them."""
+
+LINE = 64
+"""Bytes; every other tensor begins on a cache line."""
+
+
+class ExternalWriter:
+    """Appends tensors to a file; memory holds one at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file = path.open("wb")
+
+    def __enter__(self) -> ExternalWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def add(self, name: str, values: npt.NDArray[np.generic]) -> TensorProto:
+        """Writes `values` and returns the initializer that refers to them.
+
+        Raises:
+            QuantizeError: they are floats, and one is not finite.
+        """
+        values = np.ascontiguousarray(values)
+        if values.dtype in HALVES or np.issubdtype(values.dtype, np.floating):
+            _check_finite(name, values)
+        if values.nbytes < INLINE_BELOW:
+            return numpy_helper.from_array(values, name)
+        dtype, dims = values.dtype, values.shape
+        if dtype == ml_dtypes.uint4:
+            flat = values.reshape(-1).view(np.uint8)
+            values = flat[::2] | (np.pad(flat[1::2], (0, len(flat) % 2)) << np.uint8(4))
+        alignment = PAGE if values.nbytes >= 16 * PAGE else LINE
+        offset = -(-self._file.tell() // alignment) * alignment
+        self._file.seek(offset)
+        self._file.write(values.view(np.uint8).data)
+        tensor = TensorProto(name=name, data_type=helper.np_dtype_to_tensor_dtype(dtype), dims=dims)
+        tensor.data_location = TensorProto.EXTERNAL
+        for key, value in (("location", self._path.name), ("offset", offset), ("length", values.nbytes)):
+            tensor.external_data.add(key=key, value=str(value))
+        return tensor
+
+
+def _check_finite(name: str, values: npt.NDArray[np.generic]) -> None:
+    numbers: Any = values
+    if not values.size or (np.isfinite(numbers.min()) and np.isfinite(numbers.max())):
+        return
+    holds = f", which holds {LARGEST_HALF:,} at most" if values.dtype == np.float16 else ""
+    raise QuantizeError(
+        f"{name} has a value that is not finite in {values.dtype.name}{holds}; the checkpoint's weights are too large"
+        " for this format, or damaged."
+    )
+
+
+def read_initializers(graph_path: Path) -> dict[str, npt.NDArray[np.generic]]:
+    """Every initializer of a graph by name; external ones are mapped, not loaded."""
+    model = onnx.load(str(graph_path), load_external_data=False)
+    return dict(_arrays(model.graph.initializer, graph_path.parent))
+
+
+def _arrays(tensors: Iterable[TensorProto], folder: Path) -> Iterable[tuple[str, npt.NDArray[np.generic]]]:
+    for tensor in tensors:
+        if tensor.data_location != TensorProto.EXTERNAL:
+            yield tensor.name, numpy_helper.to_array(tensor)
+            continue
+        info = external_data_helper.ExternalDataInfo(tensor)
+        dtype = helper.tensor_dtype_to_np_dtype(tensor.data_type)
+        path = folder / info.location
+        if dtype == ml_dtypes.uint4:
+            count = int(np.prod(tensor.dims))
+            packed = np.memmap(path, np.uint8, mode="r", offset=info.offset or 0, shape=(-(-count // 2),))
+            flat = np.stack((packed & np.uint8(15), packed >> np.uint8(4)), axis=-1).reshape(-1)
+            yield tensor.name, flat[:count].reshape(tensor.dims).astype(ml_dtypes.uint4)
+            continue
+        yield tensor.name, np.memmap(path, dtype, mode="r", offset=info.offset or 0, shape=tuple(tensor.dims))

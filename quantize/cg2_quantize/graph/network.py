@@ -1,16 +1,21 @@
-"""What the families' networks have in common: embedding, attention, head, and how parts are written."""
+"""The network of each family as an ONNX graph, node by node."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Protocol
 
-from onnx import TensorProto
+import numpy as np
+from onnx import TensorProto, helper
 
 from cg2_quantize.graph.attention import Attention, KvScales
-from cg2_quantize.graph.layouts import QKV
+from cg2_quantize.graph.builder import MICROSOFT
+from cg2_quantize.graph.graph_weights import QKV
+from cg2ls.models.codegen2.config import CODEGEN2, CODEGEN25
 
 if TYPE_CHECKING:
+    from onnx import ModelProto, ValueInfoProto
+
     from cg2_quantize.formats import Format
     from cg2_quantize.formats.rounding import Float32
     from cg2_quantize.graph.builder import GraphBuilder
@@ -110,3 +115,223 @@ class Network(ABC):
     def _behind(self, layer: int) -> tuple[str, str]:
         """Names of the normed and the plain sum behind a block; the last one's plain sum is not needed."""
         return (NORMED_END, "") if self._is_last(layer) else before_block(layer + 1)
+
+
+class ParallelNetwork(Network):
+    """CodeGen2's network."""
+
+    def block(self, layer: int) -> None:
+        """See `Network`."""
+        normed, residual = before_block(layer)
+        attended = self._attended(layer, normed)
+        if self._is_last(layer):
+            attended, normed, residual = (
+                self._wanted(layer, name, value)
+                for name, value in (("attn", attended), ("ln_1", normed), ("residual", residual))
+            )
+        projected = self._product(layer, "attn.out_proj", attended)
+        widened = self._product(layer, "mlp.fc_in", normed)
+        narrowed = self._product(layer, "mlp.fc_out", self._gelu(layer, widened))
+        both = self._graph.node("Add", f"/model/layers.{layer}", [projected, narrowed])
+        self._add_and_norm(layer, both, residual)
+
+    @staticmethod
+    def product_inputs(layer: int) -> dict[str, str]:
+        """Paths of a block's products, and the values they multiply, in the fp32 graph."""
+        path, normed = f"/model/layers.{layer}", before_block(layer)[0]
+        return {
+            f"{path}/attn/qkv_proj": normed,
+            f"{path}/mlp/fc_in": normed,
+            f"{path}/attn/out_proj": f"{path}/attn/GroupQueryAttention/output",
+            f"{path}/mlp/fc_out": f"{path}/mlp/FastGelu/output",
+        }
+
+    def _gelu(self, layer: int, widened: str) -> str:
+        graph, path = self._graph, f"/model/layers.{layer}/mlp"
+        bias = self._bias(layer, "mlp.fc_in.bias")
+        if self._portable:
+            return graph.node("Gelu", path, [graph.node("Add", path, [widened, bias])], approximate="tanh")
+        return graph.node("FastGelu", path, [widened, bias], domain=MICROSOFT)
+
+    def _add_and_norm(self, layer: int, both: str, residual: str) -> None:
+        """Residual sum of the block with fc_out's bias, and the norm of it."""
+        graph, (normed, total) = self._graph, self._behind(layer)
+        path, bias = normed.removesuffix("/output"), self._bias(layer, "mlp.fc_out.bias")
+        if self._portable:
+            summed = graph.node("Add", f"{path}/residual", [both, residual])
+            total = total or f"{path}/residual/sum"
+            graph.node("Add", f"{path}/bias", [summed, bias], outputs=[total])
+            self._norm(path, total, normed)
+            return
+        graph.node(
+            "SkipLayerNormalization",
+            path,
+            [both, residual, *self._norm_constants(path), bias],
+            domain=MICROSOFT,
+            outputs=[normed, "", "", total] if total else [normed],
+            epsilon=self._config.layer_norm_epsilon,
+        )
+
+    def _norm(self, path: str, x: str, normed: str) -> None:
+        self._graph.node(
+            "LayerNormalization",
+            path,
+            [x, *self._norm_constants(path)],
+            outputs=[normed],
+            axis=-1,
+            epsilon=self._config.layer_norm_epsilon,
+        )
+
+    def _norm_constants(self, path: str) -> list[str]:
+        """Scale and shift of a layer norm."""
+        name = path.strip("/").replace("/", ".")
+        parts = zip(("weight", "bias"), self._weights.norm(name), strict=True)
+        return [
+            self._graph.constant(f"{name}.{part}", values) for part, values in parts if values is not None
+        ]
+
+    def _bias(self, layer: int, name: str) -> str:
+        name = f"model.layers.{layer}.{name}"
+        return self._graph.constant(name, self._weights.vector(name))
+
+
+class SequentialNetwork(Network):
+    """CodeGen2.5's network."""
+
+    def block(self, layer: int) -> None:
+        """See `Network`."""
+        path = f"/model/layers.{layer}"
+        normed, residual = before_block(layer)
+        attended = self._attended(layer, normed)
+        if self._is_last(layer):
+            attended = self._wanted(layer, "attn", attended)
+            residual = self._wanted(layer, "residual", residual)
+        projected = self._product(layer, "attn.out_proj", attended)
+        between = f"{path}/ln_2/output", f"{path}/attn/residual"
+        self._add_and_norm(f"{path}/ln_2", projected, residual, *between)
+        narrowed = self._product(layer, "mlp.down_proj", self._gated(layer, between[0]))
+        normed, total = self._behind(layer)
+        self._add_and_norm(normed.removesuffix("/output"), narrowed, between[1], normed, total)
+
+    @staticmethod
+    def product_inputs(layer: int) -> dict[str, str]:
+        """Paths of a block's products, and the values they multiply, in the fp32 graph."""
+        path = f"/model/layers.{layer}"
+        return {
+            f"{path}/attn/qkv_proj": before_block(layer)[0],
+            f"{path}/attn/out_proj": f"{path}/attn/GroupQueryAttention/output",
+            f"{path}/mlp/gate_proj": f"{path}/ln_2/output",
+            f"{path}/mlp/up_proj": f"{path}/ln_2/output",
+            f"{path}/mlp/down_proj": f"{path}/mlp/Mul/output",
+        }
+
+    def _gated(self, layer: int, normed: str) -> str:
+        graph, path = self._graph, f"/model/layers.{layer}/mlp"
+        gate = self._product(layer, "mlp.gate_proj", normed)
+        open_ = graph.node("Sigmoid", f"{path}/gate", [gate])
+        silu = graph.node("Mul", f"{path}/gate", [gate, open_])
+        return graph.node("Mul", path, [silu, self._product(layer, "mlp.up_proj", normed)])
+
+    def _add_and_norm(self, path: str, new: str, residual: str, normed: str, total: str) -> None:
+        """The sum, called `total`, and the norm of it; the last sum is needed by nobody and has no name."""
+        if self._portable:
+            total = self._graph.node("Add", path, [new, residual], outputs=[total or f"{path}/sum"])
+            self._norm(path, total, normed)
+            return
+        self._graph.node(
+            "SkipSimplifiedLayerNormalization",
+            path,
+            [new, residual, self._scale(path)],
+            domain=MICROSOFT,
+            outputs=[normed, "", "", total] if total else [normed],
+            epsilon=self._config.layer_norm_epsilon,
+        )
+
+    def _norm(self, path: str, x: str, normed: str) -> None:
+        graph, epsilon = self._graph, self._config.layer_norm_epsilon
+        if not self._portable:
+            inputs = [x, self._scale(path)]
+            graph.node(
+                "SimplifiedLayerNormalization", path, inputs, outputs=[normed], axis=-1, epsilon=epsilon
+            )
+            return
+        square = graph.node("Mul", f"{path}/square", [x, x])
+        mean = graph.node("ReduceMean", path, [square, graph.shared("axis.last", np.array([-1]))], keepdims=1)
+        raised = graph.node(
+            "Add", f"{path}/epsilon", [mean, graph.shared("norm.epsilon", np.float32(epsilon))]
+        )
+        unit = graph.node("Div", path, [x, graph.node("Sqrt", path, [raised])])
+        graph.node("Mul", path, [unit, self._scale(path)], outputs=[normed])
+
+    def _scale(self, path: str) -> str:
+        name = path.strip("/").replace("/", ".")
+        return self._graph.constant(f"{name}.weight", self._weights.norm(name)[0])
+
+
+NETWORKS: dict[str, type[ParallelNetwork | SequentialNetwork]] = {
+    CODEGEN2: ParallelNetwork,
+    CODEGEN25: SequentialNetwork,
+}
+"""By family."""
+
+
+def build(
+    config: CodeGenConfig,
+    weights: GraphWeights,
+    chosen: Format,
+    graph: GraphBuilder,
+    calibration: Calibrated | None = None,
+) -> ModelProto:
+    """The whole model.
+
+    Args:
+        config: shapes.
+        weights: of the checkpoint.
+        chosen: the format.
+        graph: empty; its float type is the format's.
+        calibration: for an int8 cache, and for a calibrated format.
+    """
+    network = NETWORKS[config.family](config, weights, chosen, graph, calibration)
+    network.embed()
+    for layer in range(config.n_layer):
+        network.block(layer)
+    network.head()
+    return graph.model(_inputs(config, chosen.kv), _outputs(config, chosen.kv))
+
+
+def _inputs(config: CodeGenConfig, kv: str) -> list[ValueInfoProto]:
+    value = helper.make_tensor_value_info
+    return [
+        value("input_ids", TensorProto.INT64, ["batch", "sequence"]),
+        value("seqlens_k", TensorProto.INT32, ["batch"]),
+        value("total_sequence_length", TensorProto.INT32, []),
+        value("logits_positions", TensorProto.INT64, ["positions"]),
+        *_caches(config, "past_key_values", kv),
+    ]
+
+
+def _outputs(config: CodeGenConfig, kv: str) -> list[ValueInfoProto]:
+    logits: list[str | int | None] = ["batch", "positions", config.vocab_size]
+    return [
+        helper.make_tensor_value_info("logits", TensorProto.FLOAT, logits),
+        *_caches(config, "present", kv),
+    ]
+
+
+def _caches(config: CodeGenConfig, name: str, kv: str) -> list[ValueInfoProto]:
+    shape: list[str | int | None] = ["batch", config.n_head, "max_length", config.head_dim]
+    element = KV_TYPES[kv]
+    return [
+        helper.make_tensor_value_info(f"{name}.{layer}.{part}", element, shape)
+        for layer in range(config.n_layer)
+        for part in ("key", "value")
+    ]
+
+
+KV_TYPES = {
+    "float32": TensorProto.FLOAT,
+    "float16": TensorProto.FLOAT16,
+    "bfloat16": TensorProto.BFLOAT16,
+    "int8": TensorProto.INT8,
+}
+"""ONNX's number of a cache's element type."""

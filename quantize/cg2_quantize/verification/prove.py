@@ -1,31 +1,35 @@
-"""A proof: reference and model compared, timed, and written down beside the model."""
+"""A proof: reference and model compared, timed, and written down in the model's folder."""
 
 from __future__ import annotations
 
+import json
 import subprocess
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from cg2_quantize.checkpoint.dequantize import TRANSFORMERS_GROUPS, dequantize
 from cg2_quantize.checkpoint.scratch import scratch_folder
+from cg2_quantize.errors import QuantizeError
 from cg2_quantize.planning.machine import this_machine
 from cg2_quantize.verification.answers import answers, exact_match_delta, first_divergence
-from cg2_quantize.verification.heldout import TOKENS, heldout_rows, unigram_table
-from cg2_quantize.verification.optimum import against_optimum
+from cg2_quantize.verification.comparison import Streamed, stream
+from cg2_quantize.verification.heldout import TOKENS, TRAINED_SHARE, heldout_rows, unigram_table
 from cg2_quantize.verification.page import page
-from cg2_quantize.verification.pieces import Network
+from cg2_quantize.verification.piecewise import Network
 from cg2_quantize.verification.reference import reference_network
-from cg2_quantize.verification.report import PAGE, ProofReport, measured
+from cg2_quantize.verification.report import PAGE, ProofReport
 from cg2_quantize.verification.speed import measure_speed
-from cg2_quantize.verification.stream import Streamed, stream
 from cg2ls.files import write_atomically
 from cg2ls.models.codegen2 import CodeTokenizer
+from cg2ls.models.codegen2.config import CODEGEN2
 from cg2ls.models.folder.description import TOKENIZER, WEIGHTS, ModelDescription
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from cg2_quantize.verification.activation_ranges import Largest
+    from cg2_quantize.verification.calibration import Largest
+    from cg2_quantize.verification.comparison import Measures
     from cg2ls.models.codegen2 import Checkpoint
 
 QUICK_TOKENS = 2048
@@ -73,7 +77,7 @@ def prove(
     streamed = _compare(checkpoint, folder, model, tokens)
     if streamed is not None:
         rows, table = streamed.tokens, unigram_table(CodeTokenizer.load(folder / TOKENIZER))
-        report = replace(report, **measured(streamed.measures, float(table[rows[:, 1:]].mean())))
+        report = replace(report, **_measured(streamed.measures, float(table[rows[:, 1:]].mean())))
     if largest is not None:
         report = replace(report, largest_activation=largest.value, largest_activation_at=largest.at)
     if model.kv_dtype not in HALF and size * MEMORY_FACTOR < this_machine().memory:
@@ -86,6 +90,28 @@ def prove(
     report.write(folder)
     write_atomically(folder / PAGE, page(model.name, report, streamed))
     return report
+
+
+def _measured(measures: Measures, unigram_loss: float) -> dict[str, Any]:
+    """What a comparison gives to a report.
+
+    Args:
+        measures: the comparison.
+        unigram_loss: mean over the same tokens of `unigram_table`, nats.
+    """
+    loss = float(measures.values("reference_loss").mean())
+    return {
+        "kl_mean": measures.kl_mean,
+        "kl_p99": measures.kl_p99,
+        "top1_agreement": measures.top1_agreement,
+        "perplexity_ratio": measures.perplexity_ratio,
+        "tokens": measures.tokens,
+        "kl_error": measures.standard_error("kl"),
+        "top1_error": measures.standard_error("agrees"),
+        "reference_loss": loss,
+        "unigram_loss": unigram_loss,
+        "trained": loss < TRAINED_SHARE * unigram_loss,
+    }
 
 
 def _compare(checkpoint: Checkpoint, folder: Path, model: ModelDescription, tokens: int) -> Streamed | None:
@@ -122,3 +148,45 @@ def _answered(report: ProofReport, folder: Path, reference_folder: Callable[[Pat
         infill_exact_match_delta=exact_match_delta(expected, found),
         first_divergence_median=first_divergence(expected, found),
     )
+
+
+def against_optimum(
+    python: Path,
+    checkpoint: Checkpoint,
+    folder: Path,
+    tokens: int,
+    reference_folder: Callable[[Path], object],
+) -> dict[str, Any]:
+    """What `cg2_runtimes.optimum_distance` finds; fields of a `ProofReport`.
+
+    Args:
+        python: of an environment with the extra cg2ls[reference].
+        checkpoint: what the folder was made from.
+        folder: a model folder for processors.
+        tokens: of held-out code.
+        reference_folder: writes the checkpoint as fp32 into a folder it is given.
+
+    Raises:
+        QuantizeError: that Python cannot compare them; the reason is its last line.
+    """
+    with scratch_folder(folder.parent) as scratch:
+        source = checkpoint.folder
+        if checkpoint.config.family == CODEGEN2 and checkpoint.config.qkv_groups != TRANSFORMERS_GROUPS:
+            source = scratch / "checkpoint"
+            reference_folder(scratch / "fp32")
+            dequantize(scratch / "fp32", source)
+        words = [str(python), "-m", "cg2_runtimes", "distance", str(source), str(folder)]
+        try:
+            ran = subprocess.run(
+                [*words, "--tokens", str(tokens)], capture_output=True, text=True, check=True
+            )
+        except OSError as error:
+            raise QuantizeError(f"{python} cannot be run ({error}); name another with --reference.") from None
+        except subprocess.CalledProcessError as failed:
+            said = failed.stderr.strip().splitlines() or ["it said nothing"]
+            raise QuantizeError(
+                f"{python} cannot compare with optimum's export ({said[-1]}); `make reference` makes an environment"
+                " that can."
+            ) from None
+    found: dict[str, Any] = json.loads(ran.stdout.strip().splitlines()[-1])
+    return found

@@ -10,11 +10,10 @@ import numpy as np
 from onnx import TensorProto, helper
 
 from cg2_quantize.formats import format_of
-from cg2_quantize.graph import build_graph
 from cg2_quantize.graph.builder import GraphBuilder
-from cg2_quantize.graph.graph_weights import GraphWeights
-from cg2_quantize.graph.layouts import EMBEDDING, HEAD
-from cg2_quantize.verification.pieces import Network
+from cg2_quantize.graph.graph_weights import EMBEDDING, HEAD, GraphWeights
+from cg2_quantize.graph.network import build
+from cg2_quantize.verification.piecewise import Network
 from cg2ls.models.codegen2.checkpoint import tensor_shapes
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ def reference_network(
     """
     outside = _Outside()
     config = checkpoint.config
-    skeleton = build_graph.build(config, _Unread(checkpoint), format_of("fp32"), GraphBuilder(outside))
+    skeleton = build(config, _Unread(checkpoint), format_of("fp32"), GraphBuilder(outside))
     read = _Reader(GraphWeights(checkpoint, moves_norms=moves_norms), outside.kept, shared)
     return Network(skeleton, read.weight, config.n_layer)
 

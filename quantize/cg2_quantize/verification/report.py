@@ -1,18 +1,18 @@
-"""report.json: what a proof found."""
+"""report.json: what a proof found, and how far from its checkpoint a conversion of trained weights may be."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from cg2_quantize.verification.heldout import TRAINED_SHARE
+from cg2_quantize.errors import QuantizeError
 from cg2ls.files import write_atomically
 from cg2ls.jsontext import json_text
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from cg2_quantize.verification.measures import Measures
 
 REPORT = "report.json"
 PAGE = "report.html"
@@ -92,23 +92,52 @@ class ProofReport:
         write_atomically(folder / REPORT, json_text(self.to_dict(), indent=2, origin=REPORT) + "\n")
 
 
-def measured(measures: Measures, unigram_loss: float) -> dict[str, Any]:
-    """What a comparison gives to a report.
+SIGMAS = 2
+"""Standard errors by which a measured value must miss its limit: a sample of tokens is no certainty."""
 
-    Args:
-        measures: the comparison.
-        unigram_loss: mean over the same tokens of `unigram_table`, nats.
+
+@dataclass(frozen=True)
+class Limit:
+    """Most mean KL divergence in nats, and least agreement on the likeliest token."""
+
+    kl: float
+    agreement: float
+
+
+LIMITS = {
+    "fp32": Limit(1e-6, 0.999),
+    "fp16": Limit(1e-4, 0.99),
+    "bf16": Limit(5e-3, 0.95),
+    "int8": Limit(2e-3, 0.985),
+    "int4": Limit(3e-2, 0.94),
+    "nf4": Limit(4e-2, 0.92),
+}
+
+
+def misses(report: ProofReport) -> list[str]:
+    """What lies outside of the limits, in words; empty for weights that were not trained."""
+    if report.kl_mean is None or report.top1_agreement is None:
+        return []
+    if not (math.isfinite(report.kl_mean) and math.isfinite(report.top1_agreement)):
+        return ["a measured value is not finite"]
+    if not report.trained:
+        return []
+    limit, found = LIMITS[report.format], []
+    if not report.kl_mean - SIGMAS * (report.kl_error or 0) <= limit.kl:
+        found.append(f"mean KL divergence {report.kl_mean:.2g} instead of at most {limit.kl:.2g}")
+    if not report.top1_agreement + SIGMAS * (report.top1_error or 0) >= limit.agreement:
+        found.append(f"top-1 agreement {report.top1_agreement:.2%} instead of at least {limit.agreement:.1%}")
+    return found
+
+
+def check_limits(report: ProofReport) -> None:
+    """Refuses a conversion that lost too much.
+
+    Raises:
+        QuantizeError: see above.
     """
-    loss = float(measures.values("reference_loss").mean())
-    return {
-        "kl_mean": measures.kl_mean,
-        "kl_p99": measures.kl_p99,
-        "top1_agreement": measures.top1_agreement,
-        "perplexity_ratio": measures.perplexity_ratio,
-        "tokens": measures.tokens,
-        "kl_error": measures.standard_error("kl"),
-        "top1_error": measures.standard_error("agrees"),
-        "reference_loss": loss,
-        "unigram_loss": unigram_loss,
-        "trained": loss < TRAINED_SHARE * unigram_loss,
-    }
+    if found := misses(report):
+        raise QuantizeError(
+            f"This checkpoint loses too much in {report.format} ({'; '.join(found)});"
+            " choose a larger format, or take it all the same with --allow-loss."
+        )

@@ -19,7 +19,7 @@ from statistics import median
 import numpy as np
 import psutil
 
-from cg2_quantize.graph.external_weights import read_initializers
+from cg2_quantize.graph.builder import read_initializers
 from cg2ls.engine import Engine, Request
 from cg2ls.jsontext import json_text
 from cg2ls.models.folder.description import GRAPH, ModelDescription

@@ -10,8 +10,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from cg2_quantize import convert
-from cg2_quantize.checkpoint import dequantize
+from cg2_quantize import convert, dequantize
 from cg2ls.cli.nvidia import look_for_nvidia
 from cg2ls.engine import Engine, EngineOptions, Request
 from cg2ls.engine.providers import CUDA

@@ -12,8 +12,7 @@ import pytest
 import torch
 from transformers import LlamaForCausalLM
 
-from cg2_quantize import convert
-from cg2_quantize.checkpoint import dequantize
+from cg2_quantize import convert, dequantize
 from cg2_quantize.checkpoint.synthetic import write_random_checkpoint
 from cg2ls.engine import Engine, Request
 from cg2ls.errors import Cg2Error

@@ -9,8 +9,7 @@ import pytest
 import torch
 from transformers import CodeGenForCausalLM
 
-from cg2_quantize import convert
-from cg2_quantize.checkpoint import dequantize
+from cg2_quantize import convert, dequantize
 from cg2_quantize.checkpoint.synthetic import write_random_checkpoint
 from cg2_quantize.errors import QuantizeError
 from cg2_quantize.formats.rounding import restore_int8, round_int8

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from cg2_quantize.checkpoint.hub import _weights, card_license, origin_of
+from cg2_quantize.checkpoint.sources import _weights, card_license, origin_of
 from cg2_quantize.errors import QuantizeError
 
 ANSWERS = {

@@ -11,7 +11,7 @@ import torch
 
 from cg2_quantize import convert
 from cg2_quantize.checkpoint import pickled
-from cg2_quantize.checkpoint.opening import open_checkpoint
+from cg2_quantize.checkpoint.sources import open_checkpoint
 from cg2_quantize.errors import QuantizeError
 from cg2_quantize.planning.machine import Machine
 from cg2ls.models.codegen2 import Checkpoint, CheckpointError

@@ -11,8 +11,7 @@ from onnx import TensorProto, helper
 
 from cg2_quantize.formats.blocks import block_linear
 from cg2_quantize.formats.rounding import restore_blocks, restore_int8, round_blocks, round_int8
-from cg2_quantize.graph.builder import GraphBuilder
-from cg2_quantize.graph.external_weights import ExternalWriter
+from cg2_quantize.graph.builder import ExternalWriter, GraphBuilder
 
 matrices = st.builds(
     lambda rows, columns, scale, seed: (

@@ -94,13 +94,11 @@ def test_the_command_says_what_is_wrong_in_one_line(tiny_model, tmp_path, monkey
 
 
 def test_the_reference_model_has_the_reference_shape(tmp_path, monkeypatch):
-    from cg2_runtimes import reference
-
     small = CodeGenConfig(
         n_layer=1, n_embd=64, n_head=4, rotary_dim=16, n_positions=64, vocab_size=512, n_inner=256
     )
-    monkeypatch.setattr(reference, "REFERENCE", small)
-    reference.write_reference_model(tmp_path / "room" / "model")
+    monkeypatch.setattr(preparing, "REFERENCE", small)
+    preparing.write_reference_model(tmp_path / "room" / "model")
     model = ModelDescription.read(tmp_path / "room" / "model")
     assert (model.precision, model.architecture.n_layer, model.context_length) == ("int8", 1, 64)
     assert [path.name for path in (tmp_path / "room").iterdir()] == ["model"]

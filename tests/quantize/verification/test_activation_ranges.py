@@ -10,8 +10,8 @@ import pytest
 from cg2_quantize import convert
 from cg2_quantize.errors import QuantizeError
 from cg2_quantize.formats import format_of
-from cg2_quantize.verification import activation_ranges
-from cg2_quantize.verification.activation_ranges import LIMIT, Largest, largest_activation
+from cg2_quantize.verification import calibration
+from cg2_quantize.verification.calibration import LIMIT, Largest, largest_activation
 from cg2_quantize.verification.heldout import calibration_rows
 from cg2ls.models.codegen2 import Checkpoint, CodeTokenizer
 
@@ -19,9 +19,7 @@ from cg2ls.models.codegen2 import Checkpoint, CodeTokenizer
 @pytest.fixture(autouse=True)
 def short(monkeypatch):
     """Two rows of the calibration set are enough here."""
-    monkeypatch.setattr(
-        activation_ranges, "calibration_rows", lambda *arguments: calibration_rows(*arguments)[:2]
-    )
+    monkeypatch.setattr(calibration, "calibration_rows", lambda *arguments: calibration_rows(*arguments)[:2])
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import onnx
 from onnx import ModelProto, TensorProto, helper
 
 from cg2_quantize.errors import QuantizeError
-from cg2_quantize.graph.external_weights import read_initializers
+from cg2_quantize.graph.builder import read_initializers
 from cg2_quantize.graph.network import NORMED_END, before_block
 from cg2ls.engine.onnx_session import ARITHMETIC, import_onnxruntime
 from cg2ls.models.folder.description import GRAPH

@@ -1,8 +1,9 @@
-"""CTranslate2's generator."""
+"""CTranslate2: its own conversion of a checkpoint to int8, and its generator."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import ctranslate2
@@ -56,3 +57,18 @@ class CTranslate2Generator:
             include_prompt_in_result=False,
             callback=lambda step: emit(step.token_id),
         )
+
+
+def convert(checkpoint: Path, folder: Path) -> None:
+    """Writes CTranslate2's files into a folder.
+
+    Its CodeGen loader reads the fused projection in 4 groups unless config.json has `head_dim`, which a
+    dequantized checkpoint has not.
+
+    Args:
+        checkpoint: in the Hugging Face layout; the fused projection in 4 groups.
+        folder: is replaced.
+    """
+    from ctranslate2.converters import TransformersConverter
+
+    TransformersConverter(str(checkpoint)).convert(str(folder), quantization="int8", force=True)

@@ -1,4 +1,4 @@
-"""What a precision must be able to write."""
+"""What a precision must be able to write, and the plain one: fp32, fp16, bf16."""
 
 from __future__ import annotations
 
@@ -44,3 +44,21 @@ def with_bias(graph: GraphBuilder, path: str, product: str, bias: Float32 | None
     if bias is None:
         return product
     return graph.node("Add", path, [product, graph.constant(tensor_name(path, "bias"), bias)])
+
+
+class Plain:
+    """Plain products; in fp32 the checkpoint's own values."""
+
+    moves_norms = False
+
+    def linear(self, graph: GraphBuilder, path: str, x: str, weight: Float32) -> str:
+        """See `Precision`."""
+        return graph.node("MatMul", path, [x, graph.constant(tensor_name(path, "weight"), weight)])
+
+    def head(self, graph: GraphBuilder, path: str, x: str, weight: Float32, bias: Float32 | None) -> str:
+        """See `Precision`."""
+        return with_bias(graph, path, self.linear(graph, path, x, weight), bias)
+
+    def embedding(self, graph: GraphBuilder, path: str, ids: str, table: Float32) -> str:
+        """See `Precision`."""
+        return graph.node("Gather", path, [graph.constant(tensor_name(path, "weight"), table), ids])

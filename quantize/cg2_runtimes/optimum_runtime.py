@@ -1,12 +1,13 @@
-"""A decode loop over optimum's exported graph."""
+"""optimum's traced ONNX export of a checkpoint, quantized as its documentation does, and a decode loop over it."""
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cg2_runtimes.optimum_export import QUANTIZED
 from cg2ls.engine.onnx_session import import_onnxruntime
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class OptimumLoop:
     that it is the exported graph that is measured.
 
     Args:
-        folder: written by `optimum_export.export`.
+        folder: written by `export`.
         threads: threads inside one operator.
     """
 
@@ -96,3 +97,47 @@ class OptimumLoop:
         self._session.run_with_iobinding(binding)
         presents = dict(zip(self._pasts, binding.get_outputs()[1:], strict=True))
         return int(self._logits[size - self._vocabulary : size].argmax()), presents
+
+
+QUANTIZED = "model_quantized.onnx"
+
+
+TRACED = "model.onnx"
+
+
+def export(checkpoint: Path, folder: Path) -> None:
+    """Writes `model_quantized.onnx`.
+
+    Its products are quantized dynamically, with one int8 scale per output channel; the embedding stays in float32,
+    since a quantized one is dequantized whole at every call.
+
+    Args:
+        checkpoint: in the Hugging Face layout; the fused projection in 4 groups.
+        folder: an empty folder.
+    """
+    import onnx
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    with tempfile.TemporaryDirectory(dir=folder) as room:
+        trace(checkpoint, Path(room))
+        quantize_dynamic(
+            str(Path(room) / TRACED),
+            str(folder / QUANTIZED),
+            per_channel=True,
+            weight_type=QuantType.QInt8,
+            op_types_to_quantize=["MatMul"],
+            extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
+        )
+
+
+def trace(checkpoint: Path, folder: Path) -> None:
+    """Writes `model.onnx`, float32, which has a cache (task text-generation-with-past).
+
+    Args:
+        checkpoint: in the Hugging Face layout; CodeGen2's fused projection in 4 groups.
+        folder: an empty folder.
+    """
+    from optimum.exporters.onnx import main_export
+
+    task = "text-generation-with-past"
+    main_export(str(checkpoint), output=str(folder), task=task, framework="pt", do_validation=False)
