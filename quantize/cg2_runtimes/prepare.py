@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cg2_quantize.checkpoint.dequantize import TRANSFORMERS_GROUPS, dequantize
 from cg2_quantize.checkpoint.synthetic import REFERENCE, write_random_checkpoint
-from cg2_quantize.convert import convert
+from cg2_quantize.convert import ConversionOptions, convert
 from cg2_quantize.errors import QuantizeError
 from cg2ls.files import replacing_folder
 from cg2ls.models.codegen2.special_tokens import END_OF_TEXT
@@ -106,4 +106,4 @@ def write_reference_model(folder: Path) -> None:
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".reference-") as room:
         checkpoint = Path(room) / "reference"
         write_random_checkpoint(checkpoint, REFERENCE, seed=SEED)
-        convert(checkpoint, folder, precision="int8", name="reference-8x512", force=True)
+        convert(checkpoint, folder, ConversionOptions(precision="int8", name="reference-8x512", force=True))

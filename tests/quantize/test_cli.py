@@ -108,7 +108,7 @@ def test_use_hands_the_model_to_the_server(checkpoint, tmp_path, capsys, monkeyp
 
 def test_a_progress_bar_counts_every_byte_of_the_weights(checkpoint, tmp_path, config):
     told = []
-    convert(checkpoint, tmp_path / "model", progress=told.append)
+    convert(checkpoint, tmp_path / "model", on_progress=told.append)
     assert sum(told) == 4 * config.n_parameters
 
 

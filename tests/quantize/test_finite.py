@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from cg2_quantize import convert
+from cg2_quantize import ConversionOptions, convert
 from cg2_quantize.cli import main
 from cg2_quantize.errors import QuantizeError
 from cg2_quantize.graph.builder import ExternalWriter
@@ -54,7 +54,7 @@ def test_a_network_whose_values_overflow_is_named(checkpoint, tmp_path, monkeypa
 
     monkeypatch.setattr(Checkpoint, "tensor", tensor)
     with pytest.raises((QuantizeError, Exception), match=r"not finite"):
-        convert(checkpoint, tmp_path / "out", precision="fp32", proof="quick")
+        convert(checkpoint, tmp_path / "out", ConversionOptions(precision="fp32", proof="quick"))
     assert not (tmp_path / "out").exists()
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cg2_quantize.checkpoint.pickled import read_pickled
 from cg2_quantize.errors import QuantizeError
+from cg2ls.files import sha256_of
 from cg2ls.models.codegen2 import Checkpoint
 from cg2ls.models.codegen2.files import CheckpointError
 from cg2ls.models.codegen2.quantized import FILES as QUANTIZED_FILES
@@ -24,7 +26,8 @@ from cg2ls.models.codegen2.weight_files import (
     indexed_files,
 )
 from cg2ls.models.folder.description import DESCRIPTION
-from cg2ls.models.folder.facts import FACTS
+from cg2ls.models.folder.facts import FACTS, Facts
+from cg2ls.models.folder.store import NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -248,3 +251,41 @@ def open_checkpoint(
 ) -> Checkpoint:
     """Opens a checkpoint; see `Checkpoint.open`."""
     return Checkpoint.open(folder, qkv_groups=qkv_groups, ignored=ignored, pickled=read_pickled)
+
+
+def read_facts(folder: Path, *, name: str | None, license_: str | None) -> Facts:
+    """Return what model.json states of a checkpoint: its cg2ls.json, completed by where it comes from.
+
+    Args:
+        folder: the checkpoint.
+        name: the model's name; by default cg2ls.json's, else the repository's or the folder's.
+        license_: SPDX expression; by default cg2ls.json's, else the model card's.
+
+    Raises:
+        QuantizeError: the name cannot be a model's.
+    """
+    facts, origin = Facts.read(folder), origin_of(folder)
+    place = folder.absolute().name if origin is None else origin.name.rpartition("/")[2]
+    source = facts.source
+    if not source.checkpoint:
+        full_name = place if origin is None else origin.name
+        source = replace(source, checkpoint=full_name, revision="" if origin is None else origin.revision)
+    if not source.sha256:
+        source = replace(source, sha256=_sha256_of_weights(folder))
+    chosen = name or facts.name or place
+    if not NAME.fullmatch(chosen):
+        raise QuantizeError(
+            f"{chosen!r} cannot be a model's name; give one of letters, digits, '.', '_' and '-' with --name."
+        )
+    if license_ is None:
+        license_ = facts.license or card_license(folder)
+    return replace(facts, name=chosen, license=license_, source=source)
+
+
+def _sha256_of_weights(folder: Path) -> str:
+    """Return the hash of the one weight file, or of the lines "hash  name" of several, sorted by name."""
+    hashes = {path.name: sha256_of(path) for path in find_weights(folder).paths}
+    if len(hashes) == 1:
+        return next(iter(hashes.values()))
+    lines = "".join(f"{digest}  {name}\n" for name, digest in hashes.items())
+    return hashlib.sha256(lines.encode()).hexdigest()

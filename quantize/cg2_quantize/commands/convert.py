@@ -49,7 +49,7 @@ def run(arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
 
     from cg2_quantize.checkpoint.sources import located
-    from cg2_quantize.convert import convert
+    from cg2_quantize.convert import ConversionOptions, convert
     from cg2_quantize.planning.plan import check_context, check_output
     from cg2ls.models.folder.description import DESCRIPTION
 
@@ -57,24 +57,22 @@ def run(arguments: Sequence[str]) -> int:
     check_output(options.output, force=options.force, proof=DESCRIPTION)
     checkpoint = located(options.checkpoint, revision=options.revision, say=_say)
     chosen = _planned(options, checkpoint) if options.format == "auto" else _asked(options)
-    with _bar(options, checkpoint) as progress:
-        report = convert(
-            checkpoint,
-            options.output,
-            **chosen,
-            name=options.name,
-            qkv_groups=options.qkv_groups,
-            license=options.license,
-            force=options.force,
-            genai=options.genai,
-            proof=options.proof,
-            optimum=options.reference,
-            allow_loss=options.allow_loss,
-            untrained=options.untrained,
-            ignored=options.ignore_key,
-            gpt2=options.tokenizer,
-            progress=progress,
-        )
+    wanted = ConversionOptions(
+        **chosen,
+        name=options.name,
+        qkv_groups=options.qkv_groups,
+        license=options.license,
+        force=options.force,
+        genai=options.genai,
+        proof=options.proof,
+        optimum=options.reference,
+        allow_loss=options.allow_loss,
+        untrained=options.untrained,
+        ignored=options.ignore_key,
+        gpt2=options.tokenizer,
+    )
+    with _bar(options, checkpoint) as on_progress:
+        report = convert(checkpoint, options.output, wanted, on_progress=on_progress)
     print(json_text(report.to_dict()) if options.json else table(report))
     if options.use:
         _use(options.output)

@@ -145,12 +145,12 @@ class GraphWeights:
         moves_norms: whether a norm's scale per channel moves into the matrices behind it. The same function, but
             activations then have channels of one size, which eight bits with a scale per row hold better. It is
             SmoothQuant (Xiao et al. 2023, arXiv 2211.10438) with the norm's own scale in place of a measurement.
-        progress: is told of every tensor's bytes when it has been read.
+        on_progress: called with the bytes of every tensor that has been read.
     """
 
     checkpoint: Checkpoint
     moves_norms: bool = False
-    progress: Callable[[int], None] | None = None
+    on_progress: Callable[[int], None] | None = None
 
     @property
     def layout(self) -> Layout:
@@ -202,8 +202,8 @@ class GraphWeights:
 
     def _read(self, source: str) -> Float32:
         values = self.checkpoint.tensor(source)
-        if self.progress is not None:
-            self.progress(values.nbytes)
+        if self.on_progress is not None:
+            self.on_progress(values.nbytes)
         return values
 
     def _moved(self, norm: str) -> Float32:

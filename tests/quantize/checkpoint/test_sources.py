@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 
-from cg2_quantize import convert
+from cg2_quantize import ConversionOptions, convert
 from cg2_quantize.checkpoint.published_tokenizers import codegen2_tokenizer
 from cg2_quantize.checkpoint.sources import located
 from cg2_quantize.checkpoint.synthetic import write_random_checkpoint
@@ -51,7 +51,7 @@ def test_a_folder_is_taken_as_it_is(checkpoint):
 
 
 def test_bin_files_give_the_same_model_as_safetensors(pickled, checkpoint, folders, tmp_path):
-    convert(located(str(pickled)), tmp_path / "model", precision="int8")
+    convert(located(str(pickled)), tmp_path / "model", ConversionOptions(precision="int8"))
     files = {
         name: ModelDescription.read(place).files
         for name, place in (("a", folders["int8"]), ("b", tmp_path / "model"))
@@ -265,7 +265,7 @@ def test_a_snapshot_of_the_hubs_cache_knows_its_name_and_commit(checkpoint, tmp_
     (repository / "refs").mkdir()
     (repository / "refs" / "main").write_text(COMMIT)
     assert located(str(repository)) == snapshot
-    convert(snapshot, tmp_path / "model", untrained=True)
+    convert(snapshot, tmp_path / "model", ConversionOptions(untrained=True))
     model = ModelDescription.read(tmp_path / "model")
     assert (model.name, model.source.checkpoint, model.source.revision) == ("small", "maker/small", COMMIT)
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from bitsandbytes.functional import dequantize_4bit, quantize_4bit
 
-from cg2_quantize import convert
+from cg2_quantize import ConversionOptions, convert
 from cg2_quantize.checkpoint import dequantize
 from cg2_quantize.formats import FORMATS, FormatError, format_of
 from cg2ls.engine import Engine, Request
@@ -37,7 +37,7 @@ def make(checkpoint, tmp_path_factory):
         key = (precision, *options.items())
         if key not in made:
             made[key] = tmp_path_factory.mktemp("formats") / precision
-            convert(checkpoint, made[key], precision=precision, **options)
+            convert(checkpoint, made[key], ConversionOptions(precision=precision, **options))
         return made[key]
 
     return work

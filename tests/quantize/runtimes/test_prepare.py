@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from cg2_quantize import convert
+from cg2_quantize import ConversionOptions, convert
 from cg2_quantize.checkpoint.synthetic import write_random_checkpoint
 from cg2_quantize.convert import QuantizeError
 from cg2_runtimes import __main__ as command
@@ -59,7 +59,7 @@ def test_other_weights_or_another_version_are_converted_again(tiny_model, tmp_pa
         n_layer=1, n_embd=64, n_head=4, rotary_dim=16, n_positions=64, vocab_size=512, n_inner=256
     )
     write_random_checkpoint(tmp_path / "other", other, seed=2)
-    convert(tmp_path / "other", tmp_path / "other-model", precision="fp32", name="other")
+    convert(tmp_path / "other", tmp_path / "other-model", ConversionOptions(precision="fp32", name="other"))
     prepare("optimum", tmp_path / "other-model", tmp_path)
     assert [layers for _, layers in conversions] == [2, 2, 1]
 
@@ -76,7 +76,7 @@ def test_heads_that_do_not_divide_by_four_suit_no_rival(tmp_path, conversions):
         qkv_groups=2,
     )
     write_random_checkpoint(tmp_path / "odd", odd, seed=1)
-    convert(tmp_path / "odd", tmp_path / "model", precision="fp32", name="odd")
+    convert(tmp_path / "odd", tmp_path / "model", ConversionOptions(precision="fp32", name="odd"))
     with pytest.raises(QuantizeError, match="2 heads do not divide by 4"):
         prepare("optimum", tmp_path / "model", tmp_path / "room")
     assert conversions == []

@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from cg2_quantize import convert
+from cg2_quantize import ConversionOptions, convert
 from cg2_quantize.errors import QuantizeError
 from cg2_quantize.formats import format_of
 from cg2_quantize.verification import calibration
@@ -49,14 +49,14 @@ def test_one_layer_beyond_float16_is_named(checkpoint, tmp_path, scaled, precisi
     with pytest.raises(
         QuantizeError, match=r"float16, which holds 65,504 at most, but model\.layers\.[01]\.mlp"
     ):
-        convert(checkpoint, tmp_path / "out", precision=precision, target="cuda")
+        convert(checkpoint, tmp_path / "out", ConversionOptions(precision=precision, target="cuda"))
     assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(("precision", "target"), [("bf16", "cuda"), ("int8", "cpu"), ("fp32", "cpu")])
 def test_formats_with_a_larger_range_take_it(checkpoint, tmp_path, scaled, precision, target):
     scaled(fc_in=3e4)
-    convert(checkpoint, tmp_path / "out", precision=precision, target=target)
+    convert(checkpoint, tmp_path / "out", ConversionOptions(precision=precision, target=target))
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_not_a_number_counts_as_the_largest():
 
 def test_the_report_names_the_largest(checkpoint, folders, monkeypatch, tmp_path):
     monkeypatch.setattr("cg2_quantize.verification.prove.QUICK_TOKENS", 64)
-    convert(checkpoint, tmp_path / "out", precision="fp16", proof="quick")
+    convert(checkpoint, tmp_path / "out", ConversionOptions(precision="fp16", proof="quick"))
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     assert 1 < report["largest_activation"] < 100
     assert report["largest_activation_at"].startswith(("model.layers.", "model.embed_tokens", "lm_head"))
@@ -113,5 +113,5 @@ def test_weights_beyond_float16_are_named(checkpoint, tmp_path, monkeypatch):
         QuantizeError,
         match=r"model\.layers\.1\.mlp\.fc_out\.weight has a value .* float16, which holds 65,504",
     ):
-        convert(checkpoint, tmp_path / "out", precision="fp16")
+        convert(checkpoint, tmp_path / "out", ConversionOptions(precision="fp16"))
     assert not (tmp_path / "out").exists()

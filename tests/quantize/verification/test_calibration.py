@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cg2_quantize import convert
+from cg2_quantize import ConversionOptions, convert
 from cg2_quantize.formats import FormatError, format_of
 from cg2_quantize.formats.rounding import restore_blocks, round_blocks
 from cg2_quantize.verification.calibration import calibrate
@@ -46,7 +46,9 @@ def test_errors_go_where_they_matter_less():
 def test_a_model_with_an_int8_cache_runs_and_stays_close(trained, tmp_path, monkeypatch):
     monkeypatch.setattr("cg2_quantize.verification.prove.QUICK_TOKENS", 1024)
     monkeypatch.setattr("cg2_quantize.verification.prove.MEMORY_FACTOR", 1e9)
-    proof = convert(trained, tmp_path / "model", kv="int8", proof="quick", allow_loss=True).proof
+    proof = convert(
+        trained, tmp_path / "model", ConversionOptions(kv="int8", proof="quick", allow_loss=True)
+    ).proof
     assert ModelDescription.read(tmp_path / "model").kv_dtype == "int8"
     assert proof.kl_mean < 4e-3, "int8 weights alone may lose half of that"
     assert proof.prefill_ms is None, "there was no memory to time it in"
@@ -56,8 +58,8 @@ def test_a_model_with_an_int8_cache_runs_and_stays_close(trained, tmp_path, monk
 
 
 def test_calibrated_int4_is_int4(trained, tmp_path):
-    convert(trained, tmp_path / "plain", precision="int4")
-    convert(trained, tmp_path / "aware", precision="int4", calibrated=True)
+    convert(trained, tmp_path / "plain", ConversionOptions(precision="int4"))
+    convert(trained, tmp_path / "aware", ConversionOptions(precision="int4", calibrated=True))
     plain, aware = (ModelDescription.read(tmp_path / name) for name in ("plain", "aware"))
     assert aware.precision == "int4"
     assert aware.files["model.onnx.data"].bytes == plain.files["model.onnx.data"].bytes

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from cg2_quantize import convert
+from cg2_quantize import ConversionOptions, convert
 from cg2_quantize.cli import main
 from cg2_quantize.errors import QuantizeError
 from cg2_quantize.verification.comparison import losses
@@ -115,7 +115,7 @@ def test_the_wider_model_is_the_same_function(trained, trained_in_eight):
 
 def test_eight_groups_read_as_four_are_refused(trained_in_eight, tmp_path):
     with pytest.raises(QuantizeError, match="pass --qkv-groups 8"):
-        convert(trained_in_eight, tmp_path / "out", qkv_groups=4)
+        convert(trained_in_eight, tmp_path / "out", ConversionOptions(qkv_groups=4))
     assert not (tmp_path / "out").exists()
 
 
@@ -147,4 +147,4 @@ def test_random_weights_tell_nothing_so_the_number_must_be_named(checkpoint, tmp
     (copy / "config.json").write_text(json.dumps(config))
     with pytest.raises(QuantizeError, match=r"inconclusive .*--qkv-groups"):
         convert(copy, tmp_path / "out")
-    convert(copy, tmp_path / "out", qkv_groups=8)
+    convert(copy, tmp_path / "out", ConversionOptions(qkv_groups=8))

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cg2_quantize import convert
+from cg2_quantize import ConversionOptions, convert
 from cg2_quantize.cli import main
 from cg2_quantize.errors import QuantizeError
 from cg2_quantize.verification.comparison import Measures, row_logits
@@ -79,7 +79,7 @@ def short(monkeypatch):
 
 
 def test_fp32_is_its_own_reference(trained, tmp_path, short):
-    proof = convert(trained, tmp_path / "fp32", precision="fp32", proof="quick").proof
+    proof = convert(trained, tmp_path / "fp32", ConversionOptions(precision="fp32", proof="quick")).proof
     assert proof.kl_mean < 1e-7
     assert proof.top1_agreement == 1
 
@@ -89,7 +89,7 @@ def test_a_full_proof_asks_for_answers_too(trained, tmp_path, monkeypatch, short
     monkeypatch.setattr("cg2_quantize.verification.answers.LINES", 6)
     monkeypatch.setattr("cg2_quantize.verification.answers.heldout_rows", lambda *_: heldout_rows(*_, 512))
     monkeypatch.setattr("cg2_quantize.verification.prove.TOKENS", 512)
-    proof = convert(trained, tmp_path / "int8", proof="full").proof
+    proof = convert(trained, tmp_path / "int8", ConversionOptions(proof="full")).proof
     assert -1 <= proof.infill_exact_match_delta <= 1
     assert 0 <= proof.first_divergence_median <= 64
     found = {name for name, value in proof.to_dict().items() if value is not None}
@@ -109,7 +109,7 @@ def test_trained_weights_that_lose_too_much_are_not_written(trained, tmp_path, m
 
 
 def test_random_weights_have_no_limits(checkpoint, tmp_path, short):
-    proof = convert(checkpoint, tmp_path / "out", precision="int4", proof="quick").proof
+    proof = convert(checkpoint, tmp_path / "out", ConversionOptions(precision="int4", proof="quick")).proof
     assert not proof.trained
     assert proof.top1_agreement < LIMITS["int4"].agreement
 
@@ -164,7 +164,7 @@ def test_every_held_out_file_names_its_source_and_licence():
 
 
 def test_compare_puts_folders_side_by_side(quick, trained, tmp_path, capsys):
-    convert(trained, tmp_path / "int4", precision="int4")
+    convert(trained, tmp_path / "int4", ConversionOptions(precision="int4"))
     capsys.readouterr()
     assert main(["compare", str(quick), str(tmp_path / "int4"), "--tokens", "512"]) == 0
     rows = {line.split("  ")[0]: line.split()[-2:] for line in capsys.readouterr().out.splitlines()}
@@ -200,7 +200,9 @@ def stand_in(tmp_path):
 
 
 def test_what_it_finds_is_in_the_report(checkpoint, tmp_path, stand_in):
-    report = convert(checkpoint, tmp_path / "model", proof="quick", optimum=stand_in(STAND_IN)).proof
+    report = convert(
+        checkpoint, tmp_path / "model", ConversionOptions(proof="quick", optimum=stand_in(STAND_IN))
+    ).proof
     assert (report.optimum_kl_mean, report.optimum_top1_agreement) == (1e-3, 0.98)
     assert json.loads((tmp_path / "model" / "report.json").read_text())["optimum_largest_difference"] == 0.5
     assert "from optimum&#x27;s export" in (tmp_path / "model" / "report.html").read_text()
@@ -217,13 +219,13 @@ def test_a_python_that_cannot_is_one_sentence_and_nothing_is_written(
     checkpoint, tmp_path, stand_in, text, says
 ):
     with pytest.raises(QuantizeError, match=says):
-        convert(checkpoint, tmp_path / "model", proof="quick", optimum=stand_in(text))
+        convert(checkpoint, tmp_path / "model", ConversionOptions(proof="quick", optimum=stand_in(text)))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["python"]
 
 
 def test_without_a_proof_there_is_nothing_to_compare(checkpoint, tmp_path):
     with pytest.raises(QuantizeError, match="part of a proof"):
-        convert(checkpoint, tmp_path / "model", optimum=tmp_path / "python")
+        convert(checkpoint, tmp_path / "model", ConversionOptions(optimum=tmp_path / "python"))
 
 
 def test_rows_go_through_a_folder_as_through_a_session(folders, run, tokens):

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from cg2_quantize import convert
+from cg2_quantize import ConversionOptions, convert
 from cg2_quantize.checkpoint.synthetic import write_random_checkpoint
 from cg2_training.data.batches import Batch
 from cg2_training.data.shard_set import ShardSet
@@ -151,7 +151,7 @@ def test_a_checkpoint_and_its_model_folder_cost_the_same(
     heldout = tokenize_corpus(
         corpus, CodeTokenizer.load(checkpoint / "tokenizer.json"), tmp_path / "heldout", progress=False
     )
-    convert(checkpoint, tmp_path / "folder", precision="fp32")
+    convert(checkpoint, tmp_path / "folder", ConversionOptions(precision="fp32"))
     results = []
     for subject in (checkpoint, tmp_path / "folder"):
         losses, context = open_subject(subject, heldout.tokenizer)

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from cg2_quantize.convert import convert
+from cg2_quantize.convert import ConversionOptions, convert
 from cg2_training.adapt.gather import SUFFIXES, SourceFile, gather, hold_out
 from cg2_training.adapt.recipe import adapt_recipe
 from cg2_training.adapt.stopping import EarlyStopping, score
@@ -246,7 +246,9 @@ def _export(
 ) -> Evaluation:
     """Quantizes the best weights, measures them, and puts the folder in its place if they are better."""
     folder = place.run / "folder"
-    convert(place.best, folder, precision=options.precision, force=True, untrained=True)  # measured below
+    # What the weights know is measured below, so that the conversion need not.
+    wanted = ConversionOptions(precision=options.precision, force=True, untrained=True)
+    convert(place.best, folder, wanted)
     after = _measure(folder, place, recipe, rows)
     if score(after) >= score(before):
         raise NotBetterError(

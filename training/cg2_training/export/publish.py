@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from cg2_quantize.convert import convert
+from cg2_quantize.convert import ConversionOptions, convert
 from cg2_training.data.shard_set import ShardSet
 from cg2_training.errors import TrainingError
 from cg2_training.evaluate.evaluation_target import open_subject
@@ -35,7 +35,7 @@ def publish(
         heldout: token shards to measure on.
         corpus: folder of the built corpus, whose corpus.json the card quotes.
         out: the model folder; one that is there is replaced.
-        precision: see `cg2_quantize.convert`.
+        precision: see `cg2_quantize.convert.ConversionOptions`.
         language: what the corpus is written in.
         license_id: SPDX id of the weights.
 
@@ -62,7 +62,9 @@ def publish(
         source = replace(facts.source, checkpoint=recipe.name, revision=f"step-{step}")
         replace(facts, source=source).write(checkpoint)
         folder = Path(scratch) / "folder"
-        convert(checkpoint, folder, precision=precision, license=license_id, untrained=True)  # measured above
+        # What the weights know was measured above, so the conversion need not.
+        wanted = ConversionOptions(precision=precision, license=license_id, untrained=True)
+        convert(checkpoint, folder, wanted)
         shipped = _measure(folder, shards, recipe)
         replace(
             ModelDescription.read(folder),
