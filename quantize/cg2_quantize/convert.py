@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cg2_quantize.checkpoint.published_tokenizers import tokenizer_of
-from cg2_quantize.checkpoint.scratch import noted, remove_left_behind
+from cg2_quantize.checkpoint.published_tokenizers import load_tokenizer
+from cg2_quantize.checkpoint.scratch import mark_unfinished, remove_abandoned_folders
 from cg2_quantize.checkpoint.sources import LICENCES, open_checkpoint, read_facts
 from cg2_quantize.errors import QuantizeError
-from cg2_quantize.formats import FormatError, format_of
+from cg2_quantize.formats import FormatError, select_format
 from cg2_quantize.graph.builder import ExternalWriter, GraphBuilder
 from cg2_quantize.graph.genai import write_genai
 from cg2_quantize.graph.graph_weights import GraphWeights
-from cg2_quantize.graph.network import build
+from cg2_quantize.graph.network import build_graph
 from cg2_quantize.planning.plan import (
     check_context,
     check_memory,
@@ -26,8 +26,8 @@ from cg2_quantize.planning.plan import (
     check_space,
     check_vocabulary,
 )
-from cg2_quantize.verification.calibration import calibrate, check_half
-from cg2_quantize.verification.known_code import check_groups, check_sense, declared_untrained
+from cg2_quantize.verification.calibration import calibrate, check_float16_range
+from cg2_quantize.verification.known_code import check_known_code, check_qkv_groups, declared_untrained
 from cg2_quantize.verification.prove import prove
 from cg2_quantize.verification.report import check_limits
 from cg2ls.files import replacing_folder, sha256_of
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cg2_quantize.formats import Format
-    from cg2_quantize.verification.calibration import Calibration, Largest
+    from cg2_quantize.verification.calibration import Calibration, LargestActivation
     from cg2_quantize.verification.report import ProofReport
     from cg2ls.models.codegen2 import Checkpoint, CodeTokenizer
 
@@ -60,7 +60,7 @@ SPARE_BYTES = 32 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
-class Report:
+class ConversionReport:
     """What a conversion made.
 
     Attributes:
@@ -136,7 +136,7 @@ class ConversionOptions:
         Raises:
             QuantizeError: two options exclude each other.
         """
-        chosen = format_of(
+        chosen = select_format(
             self.precision,
             target=self.target,
             portable=self.portable,
@@ -158,7 +158,7 @@ def convert(
     options: ConversionOptions | None = None,
     *,
     on_progress: Callable[[int], None] | None = None,
-) -> Report:
+) -> ConversionReport:
     """Write the model folder of a checkpoint.
 
     Args:
@@ -178,16 +178,18 @@ def convert(
     chosen = options.select_format()
     check_context(options.context)
     check_output(folder, force=options.force, proof=DESCRIPTION)
-    remove_left_behind()
+    remove_abandoned_folders()
     checkpoint = _open(checkpoint_folder, options)
-    tokenizer = tokenizer_of(checkpoint_folder, options.gpt2)
+    tokenizer = load_tokenizer(checkpoint_folder, options.gpt2)
     _check_fits(checkpoint, tokenizer, chosen, options, folder)
     facts = read_facts(checkpoint_folder, name=options.name, license_=options.license)
     _check_weights(checkpoint, tokenizer, options)
-    largest = check_half(checkpoint, tokenizer, chosen) if chosen.floats == np.float16 else None
+    largest = check_float16_range(checkpoint, tokenizer, chosen) if chosen.floats == np.float16 else None
     proven: ProofReport | None = None
-    with replacing_folder(folder, proof=DESCRIPTION) as new, noted(new):
-        weights = GraphWeights(checkpoint, moves_norms=chosen.precision.moves_norms, on_progress=on_progress)
+    with replacing_folder(folder, proof=DESCRIPTION) as new, mark_unfinished(new):
+        weights = GraphWeights(
+            checkpoint, moves_norms=chosen.matrix_writer.moves_norms, on_progress=on_progress
+        )
         is_calibrated = options.calibrated or chosen.kv == "int8"
         calibration = calibrate(checkpoint, tokenizer) if is_calibrated else None
         write_graph(checkpoint.config, weights, chosen, new, calibration)
@@ -201,7 +203,7 @@ def convert(
         if options.proof != "none":
             proven = _prove(checkpoint, new, options, largest)
             replace(model, quality={**model.quality, **_quality(proven)}).write(new)
-    return Report(
+    return ConversionReport(
         folder=folder,
         name=model.name,
         precision=options.precision,
@@ -231,16 +233,16 @@ def _check_fits(
     check_memory(config)
     needs_reference = options.proof == "full" or options.optimum is not None
     reference_bytes = 4 * config.n_parameters if needs_reference else 0
-    check_space(folder, most_bytes(config, chosen) + SPARE_BYTES + reference_bytes)
+    check_space(folder, max_bytes(config, chosen) + SPARE_BYTES + reference_bytes)
 
 
 def _check_weights(checkpoint: Checkpoint, tokenizer: CodeTokenizer, options: ConversionOptions) -> None:
     """Refuse weights that contradict the number of groups, or that fail on known code."""
     config_keys = read_json(checkpoint.folder / "config.json")
     is_stated = options.qkv_groups is not None or GROUPS_KEY in config_keys
-    known = check_groups(checkpoint, tokenizer, stated=is_stated)
+    known = check_qkv_groups(checkpoint, tokenizer, stated=is_stated)
     if not (options.untrained or declared_untrained(checkpoint.folder)):
-        check_sense(checkpoint, tokenizer, known)
+        check_known_code(checkpoint, tokenizer, known)
 
 
 def _copy_licences(checkpoint_folder: Path, folder: Path) -> None:
@@ -250,7 +252,7 @@ def _copy_licences(checkpoint_folder: Path, folder: Path) -> None:
 
 
 def _prove(
-    checkpoint: Checkpoint, folder: Path, options: ConversionOptions, largest: Largest | None
+    checkpoint: Checkpoint, folder: Path, options: ConversionOptions, largest: LargestActivation | None
 ) -> ProofReport:
     def write_reference(place: Path) -> None:
         groups = checkpoint.config.qkv_groups
@@ -279,10 +281,10 @@ def _quality(proven: ProofReport) -> dict[str, float]:
     return {"kl_mean": round(proven.kl_mean, 7), "top1_agreement": round(proven.top1_agreement, 5)}
 
 
-def most_bytes(config: CodeGenConfig, chosen: Format) -> int:
+def max_bytes(config: CodeGenConfig, chosen: Format) -> int:
     """Upper bound of a model's weight file."""
     ends = 2 * config.vocab_size * config.n_embd
-    return chosen.most_bytes(config.n_parameters - ends, ends)
+    return chosen.max_bytes(config.n_parameters - ends, ends)
 
 
 def write_graph(
@@ -295,7 +297,7 @@ def write_graph(
     """Writes model.onnx and model.onnx.data."""
     with ExternalWriter(folder / WEIGHTS) as weights:
         builder = GraphBuilder(weights, chosen.floats)
-        model = build(config, named, chosen, builder, calibration)
+        model = build_graph(config, named, chosen, builder, calibration)
     (folder / GRAPH).write_bytes(model.SerializeToString(deterministic=True))
 
 

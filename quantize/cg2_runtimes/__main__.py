@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cg2ls.errors import Cg2Error
 
-RIVALS = ("optimum", "ctranslate2", "llamacpp")
+RUNTIMES = ("optimum", "ctranslate2", "llamacpp")
 
 
 def main() -> int:
@@ -31,7 +31,7 @@ def _parser() -> argparse.ArgumentParser:
     reference.add_argument("-o", "--output", type=Path, required=True)
     reference.set_defaults(run=_reference)
     prepare = commands.add_parser("prepare", help="convert a model folder for a rival")
-    prepare.add_argument("rival", choices=RIVALS)
+    prepare.add_argument("rival", choices=RUNTIMES)
     prepare.add_argument("folder", type=Path)
     prepare.add_argument("-o", "--output", type=Path, required=True)
     prepare.set_defaults(run=_prepare)
@@ -41,7 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     distance.add_argument("--tokens", type=int, required=True)
     distance.set_defaults(run=_distance)
     serve = commands.add_parser("serve", help="take turns over stdin and stdout")
-    serve.add_argument("rival", choices=RIVALS)
+    serve.add_argument("rival", choices=RUNTIMES)
     serve.add_argument("folder", type=Path)
     serve.add_argument("--threads", type=int, required=True)
     serve.set_defaults(run=_serve)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cg2_quantize.verification.comparison import Measures, row_logits
-from cg2_quantize.verification.heldout import heldout_rows
+from cg2_quantize.verification.comparison import Measures, compute_row_logits
+from cg2_quantize.verification.heldout import make_heldout_rows
 from cg2_runtimes.optimum_runtime import TRACED, trace
 from cg2ls.engine.onnx_session import import_onnxruntime
 from cg2ls.models.codegen2 import CodeTokenizer
@@ -35,12 +35,12 @@ def distance(checkpoint: Path, folder: Path, tokens: int) -> dict[str, float]:
     """
     model = ModelDescription.read(folder)
     tokenizer = CodeTokenizer.load(folder / TOKENIZER)
-    rows = heldout_rows(tokenizer, model.context_length, tokens)
+    rows = make_heldout_rows(tokenizer, model.context_length, tokens)
     measures, largest = Measures(), 0.0
     with tempfile.TemporaryDirectory(prefix="cg2-optimum-") as room:
         trace(checkpoint, Path(room))
         traced = _Traced(Path(room) / TRACED)
-        for row, found in zip(rows, row_logits(folder, model, rows), strict=True):
+        for row, found in zip(rows, compute_row_logits(folder, model, rows), strict=True):
             expected = traced(row)
             measures.add(expected[:-1], found[:-1], row[1:])
             largest = max(largest, float(np.abs(expected - found).max()))

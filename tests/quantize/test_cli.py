@@ -122,7 +122,7 @@ def test_a_progress_bar_counts_every_byte_of_the_weights(checkpoint, tmp_path, c
     ],
 )
 def test_auto_refuses_what_it_cannot_honour(checkpoint, tmp_path, capsys, monkeypatch, options, says):
-    monkeypatch.setattr("cg2_quantize.planning.machine.this_machine", lambda: Machine(memory=8 << 30))
+    monkeypatch.setattr("cg2_quantize.planning.machine.inspect_machine", lambda: Machine(memory=8 << 30))
     assert main([str(checkpoint), "-o", str(tmp_path / "out"), "--format", "auto", *options]) == 1
     error = capsys.readouterr().err
     assert says in error
@@ -138,7 +138,7 @@ def test_auto_refuses_what_it_cannot_honour(checkpoint, tmp_path, capsys, monkey
     ],
 )
 def test_auto_honours_the_options_beside_it(checkpoint, tmp_path, capsys, monkeypatch, options, expected):
-    monkeypatch.setattr("cg2_quantize.planning.machine.this_machine", lambda: Machine(memory=8 << 30))
+    monkeypatch.setattr("cg2_quantize.planning.machine.inspect_machine", lambda: Machine(memory=8 << 30))
     words = [str(checkpoint), "-o", str(tmp_path / "out"), "--format", "auto", "--proof", "none", *options]
     assert main(words) == 0
     model = ModelDescription.read(tmp_path / "out")

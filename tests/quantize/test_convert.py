@@ -15,7 +15,7 @@ import onnx
 import pytest
 
 from cg2_quantize import ConversionOptions, convert
-from cg2_quantize.checkpoint.synthetic import small_tokenizer, write_random_checkpoint
+from cg2_quantize.checkpoint.synthetic import build_small_tokenizer, write_random_checkpoint
 from cg2_quantize.errors import QuantizeError
 from cg2_quantize.planning import plan
 from cg2_quantize.planning.machine import Machine
@@ -148,7 +148,7 @@ def test_a_tokenizer_of_another_family(copy, tmp_path):
 
 
 def test_a_tokenizer_of_another_size(copy, tmp_path):
-    small_tokenizer(400).save(str(copy / "tokenizer.json"))
+    build_small_tokenizer(400).save(str(copy / "tokenizer.json"))
     with pytest.raises(QuantizeError, match="has 400 tokens, but the model has 384"):
         convert(copy, tmp_path / "out")
     assert left_over(tmp_path) == []
@@ -186,7 +186,7 @@ def test_too_little_disk_is_seen_first(checkpoint, tmp_path, monkeypatch):
 
 
 def test_too_little_memory_is_seen_first(checkpoint, tmp_path, monkeypatch):
-    monkeypatch.setattr(plan, "this_machine", lambda: Machine(memory=1 << 20))
+    monkeypatch.setattr(plan, "inspect_machine", lambda: Machine(memory=1 << 20))
     with pytest.raises(QuantizeError, match=r"needs 0\.4 GB of memory, but 0\.0 GB are free"):
         convert(checkpoint, tmp_path / "out")
     assert left_over(tmp_path) == []

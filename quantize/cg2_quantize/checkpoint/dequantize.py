@@ -14,7 +14,7 @@ from cg2_quantize.formats.blocks import BLOCK_SIZE
 from cg2_quantize.formats.nf4 import restore_nf4
 from cg2_quantize.formats.rounding import Blocks, restore_blocks, restore_int8, restore_levels
 from cg2_quantize.graph.builder import read_initializers
-from cg2_quantize.graph.graph_weights import EMBEDDING, HEAD, LAST_NORM, QKV, layout_of
+from cg2_quantize.graph.graph_weights import EMBEDDING, HEAD, LAST_NORM, QKV, find_layout
 from cg2_quantize.planning.plan import check_output, check_space
 from cg2ls.files import replacing_folder
 from cg2ls.models.codegen2 import CodeGenConfig, CodeTokenizer, write_checkpoint
@@ -63,7 +63,7 @@ def dequantize(folder: Path, checkpoint: Path, *, force: bool = False) -> CodeGe
         write_checkpoint(
             new,
             config,
-            dict(checkpoint_tensors(stored, config)),
+            dict(restore_checkpoint_tensors(stored, config)),
             tokenizer.to_json(),
             end_of_text_id=model.tokens.end_of_text,
         )
@@ -121,9 +121,9 @@ class StoredWeights:
         return self.tensors[name]
 
 
-def checkpoint_tensors(stored: StoredWeights, config: CodeGenConfig) -> Mapping[str, Float32]:
+def restore_checkpoint_tensors(stored: StoredWeights, config: CodeGenConfig) -> Mapping[str, Float32]:
     """Every tensor of the checkpoint, by its published name."""
-    layout = layout_of(config)
+    layout = find_layout(config)
     shapes = layout.shapes(config)
     parts = ("weight", "bias") if layout.has_shifts else ("weight",)
     vectors = [f"{LAST_NORM}.{part}" for part in parts] + ([f"{HEAD}.bias"] if layout.has_shifts else [])

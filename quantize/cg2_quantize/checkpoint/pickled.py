@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cg2_quantize.errors import QuantizeError
-from cg2_quantize.planning.machine import this_machine
+from cg2_quantize.planning.machine import inspect_machine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -110,7 +110,7 @@ def _is_zip(path: Path) -> bool:
         raise QuantizeError(f"{path} is cut short: download it again.")
     if not head.startswith(b"\x80"):
         raise QuantizeError(f"{path} is not a file that PyTorch wrote: download it again.")
-    need, free = int(LEGACY_FACTOR * path.stat().st_size), this_machine().memory
+    need, free = int(LEGACY_FACTOR * path.stat().st_size), inspect_machine().memory
     if 0 < free < need:
         raise QuantizeError(
             f"{path} was written in PyTorch's form before 1.6, which cannot be mapped; reading it whole needs"

@@ -33,13 +33,13 @@ Merges = list[tuple[str, str]]
 SPACE, TAB = "Ġ", "ĉ"
 """GPT-2's stand-ins for these bytes."""
 
-MASKS_OF_25 = 881
+CODEGEN25_MASKS = 881
 
 FILES = (("vocab.json", "merges.txt"), ("encoder.json", "vocab.bpe"))
 """Names under which GPT-2's vocabulary and merges are kept."""
 
 
-def gpt2_ranks(folder: Path | None = None) -> tuple[Vocabulary, Merges]:
+def load_gpt2_ranks(folder: Path | None = None) -> tuple[Vocabulary, Merges]:
     """GPT-2's byte-pair vocabulary and merges.
 
     Args:
@@ -88,26 +88,26 @@ def _merges(path: Traversable) -> Merges:
     return [(left, right) for left, right in pairs]
 
 
-def codegen2_tokenizer(folder: Path | None = None) -> Tokenizer:
+def build_codegen2_tokenizer(folder: Path | None = None) -> Tokenizer:
     """CodeGen2's: GPT-2's vocabulary and 943 added tokens, 51200 in all.
 
     Runs of blanks are added tokens here, found before the text is split into words.
 
     Args:
-        folder: see `gpt2_ranks`.
+        folder: see `load_gpt2_ranks`.
     """
-    tokenizer = byte_level(*gpt2_ranks(folder))
+    tokenizer = build_byte_level_tokenizer(*load_gpt2_ranks(folder))
     blanks = [*SPACE_RUNS, *TAB_RUNS]
-    return with_added(tokenizer, [*blanks, *dummies(4), SEP, EOM, *masks(CODEGEN2.n_masks)])
+    return add_code_tokens(tokenizer, [*blanks, *dummy_tokens(4), SEP, EOM, *mask_tokens(CODEGEN2.n_masks)])
 
 
-def codegen25_tokenizer(folder: Path | None = None) -> Tokenizer:
+def build_codegen25_tokenizer(folder: Path | None = None) -> Tokenizer:
     """CodeGen2.5's: runs of blanks are merges, made after the text is split; 51200 tokens in all.
 
     Args:
-        folder: see `gpt2_ranks`.
+        folder: see `load_gpt2_ranks`.
     """
-    vocabulary, merges = gpt2_ranks(folder)
+    vocabulary, merges = load_gpt2_ranks(folder)
     runs: Merges = []
     for blank, longest in ((SPACE, len(SPACE_RUNS) + 1), (TAB, len(TAB_RUNS) + 1)):
         for length in range(
@@ -115,11 +115,11 @@ def codegen25_tokenizer(folder: Path | None = None) -> Tokenizer:
         ):  # a longer run has the lower rank, so a run grows to its end first
             vocabulary[blank * length] = len(vocabulary)
             runs.append((blank * (length - 1), blank))
-    tokenizer = byte_level(vocabulary, [*merges, *runs])
-    return with_added(tokenizer, [*STARCODER, *dummies(4), SEP, EOM, *masks(MASKS_OF_25)])
+    tokenizer = build_byte_level_tokenizer(vocabulary, [*merges, *runs])
+    return add_code_tokens(tokenizer, [*STARCODER, *dummy_tokens(4), SEP, EOM, *mask_tokens(CODEGEN25_MASKS)])
 
 
-def byte_level(vocabulary: Vocabulary, merges: Merges) -> Tokenizer:
+def build_byte_level_tokenizer(vocabulary: Vocabulary, merges: Merges) -> Tokenizer:
     """A byte-level BPE tokenizer as GPT-2's, its added tokens to come."""
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=merges))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
@@ -127,24 +127,24 @@ def byte_level(vocabulary: Vocabulary, merges: Merges) -> Tokenizer:
     return tokenizer
 
 
-def with_added(tokenizer: Tokenizer, texts: Sequence[str]) -> Tokenizer:
+def add_code_tokens(tokenizer: Tokenizer, texts: Sequence[str]) -> Tokenizer:
     """The tokenizer with the end of text and then these, as CodeGen2 adds them."""
     tokenizer.add_special_tokens([AddedToken(END_OF_TEXT, special=True)])
     tokenizer.add_tokens([AddedToken(text, normalized=True) for text in texts])
     return tokenizer
 
 
-def dummies(count: int) -> list[str]:
+def dummy_tokens(count: int) -> list[str]:
     """Tokens that stand for nothing."""
     return [f"<dummy_{number}>" for number in range(count)]
 
 
-def masks(count: int) -> list[str]:
+def mask_tokens(count: int) -> list[str]:
     """Masks from the last to <mask_1>, which ends the vocabulary."""
     return [f"<mask_{number}>" for number in range(count, 0, -1)]
 
 
-def tokenizer_of(checkpoint: Path, folder: Path | None) -> CodeTokenizer:
+def load_tokenizer(checkpoint: Path, folder: Path | None) -> CodeTokenizer:
     """A checkpoint's tokenizer, or the published one where it came without.
 
     Args:
@@ -161,7 +161,7 @@ def tokenizer_of(checkpoint: Path, folder: Path | None) -> CodeTokenizer:
     own = checkpoint if all((checkpoint / name).is_file() for name in FILES[0]) else folder
     family = read_json(checkpoint / "config.json").get("model_type")
     try:
-        made = codegen25_tokenizer(own) if family == "llama" else codegen2_tokenizer(own)
+        made = build_codegen25_tokenizer(own) if family == "llama" else build_codegen2_tokenizer(own)
         return CodeTokenizer(made, f"The published tokenizer ({checkpoint} has no tokenizer.json)")
     except Cg2Error:
         raise

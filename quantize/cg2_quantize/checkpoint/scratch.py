@@ -34,14 +34,14 @@ def scratch_folder(inside: Path | None = None) -> Iterator[Path]:
     """
     made = Path(tempfile.mkdtemp(prefix=PREFIX, dir=inside))
     try:
-        with noted(made):
+        with mark_unfinished(made):
             yield made
     finally:
         shutil.rmtree(made, ignore_errors=True)
 
 
 @contextmanager
-def noted(folder: Path) -> Iterator[None]:
+def mark_unfinished(folder: Path) -> Iterator[None]:
     """Notes a folder as unfinished while the block runs."""
     try:
         notes = _notes()
@@ -62,7 +62,7 @@ def noted(folder: Path) -> Iterator[None]:
         note.unlink(missing_ok=True)
 
 
-def remove_left_behind() -> None:
+def remove_abandoned_folders() -> None:
     """Removes what processes that are gone had noted."""
     with suppress(OSError, RuntimeError):
         for note in _notes().glob("*.note"):

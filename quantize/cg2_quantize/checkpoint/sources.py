@@ -40,7 +40,9 @@ FOLDERS = {
 """First parts of names that are meant as paths; owners on the hub are not called so."""
 
 
-def located(checkpoint: str, *, revision: str | None = None, say: Callable[[str], object] = str) -> Path:
+def locate_checkpoint(
+    checkpoint: str, *, revision: str | None = None, say: Callable[[str], object] = str
+) -> Path:
     """The folder of a checkpoint.
 
     Args:
@@ -54,12 +56,12 @@ def located(checkpoint: str, *, revision: str | None = None, say: Callable[[str]
     folder = Path(checkpoint).expanduser()
     problem = "" if checkpoint.startswith(SCHEME) else _meant_as_path(checkpoint)
     if checkpoint.startswith(SCHEME) or (not folder.exists() and not problem):
-        folder = downloaded(checkpoint.removeprefix(SCHEME), revision, say)
+        folder = download_checkpoint(checkpoint.removeprefix(SCHEME), revision, say)
     elif not folder.exists():
         raise QuantizeError(f"{checkpoint} does not exist{problem}.")
     elif revision is not None:
         raise QuantizeError("--revision is for checkpoints on the hub; leave it out for a folder.")
-    folder = snapshot_of(folder)
+    folder = resolve_snapshot(folder)
     if (folder / DESCRIPTION).is_file() and not (folder / "config.json").exists():
         raise QuantizeError(
             f"{folder} is a model folder already; name the checkpoint it was made from, or make one of it with"
@@ -106,7 +108,7 @@ class Origin:
     revision: str
 
 
-def origin_of(folder: Path) -> Origin | None:
+def find_origin(folder: Path) -> Origin | None:
     """The repository and commit of a snapshot folder in the hub's cache, by its path; None for other folders."""
     path = folder.absolute()
     if path.parent.name != "snapshots" or not path.parent.parent.name.startswith("models--"):
@@ -115,7 +117,7 @@ def origin_of(folder: Path) -> Origin | None:
     return Origin(name, path.name) if "/" in name else None
 
 
-def snapshot_of(folder: Path) -> Path:
+def resolve_snapshot(folder: Path) -> Path:
     """The snapshot in a repository's folder of the hub's cache; any other folder itself."""
     if not folder.name.startswith("models--") or not (folder / "snapshots").is_dir():
         return folder
@@ -130,7 +132,7 @@ def snapshot_of(folder: Path) -> Path:
     return found[0]
 
 
-def downloaded(name: str, revision: str | None, say: Callable[[str], object]) -> Path:
+def download_checkpoint(name: str, revision: str | None, say: Callable[[str], object]) -> Path:
     """The snapshot folder of a checkpoint in the hub's local cache.
 
     Files that are there already are not asked for again; with a full commit the hub is not asked at all.
@@ -201,7 +203,7 @@ def _weights(name: str, present: Collection[str], fetch: Callable[[str], Path]) 
     raise QuantizeError(f"{name} on the hub has no weights that are read here (safetensors or .bin){others}.")
 
 
-def card_license(folder: Path) -> str:
+def read_card_license(folder: Path) -> str:
     """The licence that a model card (README.md) states in its metadata; "" where there is none."""
     try:
         text = (folder / "README.md").read_text(encoding="utf-8", errors="replace")
@@ -264,7 +266,7 @@ def read_facts(folder: Path, *, name: str | None, license_: str | None) -> Facts
     Raises:
         QuantizeError: the name cannot be a model's.
     """
-    facts, origin = Facts.read(folder), origin_of(folder)
+    facts, origin = Facts.read(folder), find_origin(folder)
     place = folder.absolute().name if origin is None else origin.name.rpartition("/")[2]
     source = facts.source
     if not source.checkpoint:
@@ -278,7 +280,7 @@ def read_facts(folder: Path, *, name: str | None, license_: str | None) -> Facts
             f"{chosen!r} cannot be a model's name; give one of letters, digits, '.', '_' and '-' with --name."
         )
     if license_ is None:
-        license_ = facts.license or card_license(folder)
+        license_ = facts.license or read_card_license(folder)
     return replace(facts, name=chosen, license=license_, source=source)
 
 

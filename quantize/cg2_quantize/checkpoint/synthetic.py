@@ -12,12 +12,12 @@ import numpy as np
 from tokenizers import Tokenizer, pre_tokenizers
 
 from cg2_quantize.checkpoint.published_tokenizers import (
-    byte_level,
-    codegen2_tokenizer,
-    codegen25_tokenizer,
-    dummies,
-    masks,
-    with_added,
+    add_code_tokens,
+    build_byte_level_tokenizer,
+    build_codegen2_tokenizer,
+    build_codegen25_tokenizer,
+    dummy_tokens,
+    mask_tokens,
 )
 from cg2_quantize.errors import QuantizeError
 from cg2_quantize.verification.known_code import UNTRAINED_KEY
@@ -40,7 +40,7 @@ REFERENCE = CodeGenConfig(
 """The shape that speed is measured on."""
 
 LETTERS = "etaoinshrdlucmfwypvbgkqjxz"
-MOST_MASKS = 99
+MAX_MASKS = 99
 
 
 def write_random_checkpoint(folder: Path, config: CodeGenConfig, seed: int = 0) -> None:
@@ -55,9 +55,9 @@ def write_random_checkpoint(folder: Path, config: CodeGenConfig, seed: int = 0) 
     Raises:
         QuantizeError: the vocabulary is too small, or the package with GPT-2's vocabulary is missing.
     """
-    published = {CODEGEN2: codegen2_tokenizer, CODEGEN25: codegen25_tokenizer}[config.family]
+    published = {CODEGEN2: build_codegen2_tokenizer, CODEGEN25: build_codegen25_tokenizer}[config.family]
     is_published = config.vocab_size == PUBLISHED.vocab_size
-    checked = CodeTokenizer(published() if is_published else small_tokenizer(config.vocab_size))
+    checked = CodeTokenizer(published() if is_published else build_small_tokenizer(config.vocab_size))
     random = np.random.default_rng(seed)
     tensors = {name: _random(random, name, shape) for name, shape in tensor_shapes(config).items()}
     write_checkpoint(folder, config, tensors, checked.to_json(), end_of_text_id=checked.special.end_of_text)
@@ -66,7 +66,7 @@ def write_random_checkpoint(folder: Path, config: CodeGenConfig, seed: int = 0) 
     _declare_untrained(folder)
 
 
-def small_tokenizer(vocab_size: int) -> Tokenizer:
+def build_small_tokenizer(vocab_size: int) -> Tokenizer:
     """A byte-level tokenizer of any size from 300: bytes, pairs, blanks, padding, masks last.
 
     Raises:
@@ -76,15 +76,17 @@ def small_tokenizer(vocab_size: int) -> Tokenizer:
     if vocab_size < 300:
         raise QuantizeError(f"A vocabulary of {vocab_size} tokens is too small; give it at least 300.")
     room = vocab_size - fixed
-    n_masks = min(MOST_MASKS, room // 4)
+    n_masks = min(MAX_MASKS, room // 4)
     blanks = list(SPACE_RUNS[-(room // 4) :])
     room -= n_masks + len(blanks)
     pairs = [("Ġ", letter) for letter in LETTERS] + [(a, b) for a in LETTERS for b in LETTERS]
     merges = pairs[:room]
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     vocabulary = {text: token for token, text in enumerate([*alphabet, *(a + b for a, b in merges)])}
-    tokenizer = byte_level(vocabulary, merges)
-    return with_added(tokenizer, [*blanks, *dummies(room - len(merges)), SEP, EOM, *masks(n_masks)])
+    tokenizer = build_byte_level_tokenizer(vocabulary, merges)
+    return add_code_tokens(
+        tokenizer, [*blanks, *dummy_tokens(room - len(merges)), SEP, EOM, *mask_tokens(n_masks)]
+    )
 
 
 def _random(random: np.random.Generator, name: str, shape: tuple[int, ...]) -> Float32:
@@ -107,7 +109,7 @@ def write_sparse_checkpoint(folder: Path, config: CodeGenConfig, shards: int = 8
         shards: files.
     """
     folder.mkdir(parents=True)
-    tokenizer = CodeTokenizer(codegen2_tokenizer())
+    tokenizer = CodeTokenizer(build_codegen2_tokenizer())
     end = tokenizer.special.end_of_text
     (folder / "config.json").write_text(json.dumps(config.to_dict(end_of_text_id=end)))
     (folder / "tokenizer.json").write_text(tokenizer.to_json(), encoding="utf-8")

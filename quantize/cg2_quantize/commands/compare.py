@@ -34,9 +34,9 @@ def run(arguments: Sequence[str]) -> int:
     options_.add_argument("--json", action="store_true", help="one JSON object per folder")
     options = options_.parse_args(arguments)
 
-    from cg2_quantize.verification.comparison import compare
+    from cg2_quantize.verification.comparison import compare_folders
 
-    columns = compare(options.folders, options.tokens)
+    columns = compare_folders(options.folders, options.tokens)
     if options.json:
         print(json_text(columns, indent=2))
         return 0

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Sequence
 
-    from cg2_quantize.convert import Report
+    from cg2_quantize.convert import ConversionReport
     from cg2ls.commandline import Parser
 
 FORMATS = ("fp32", "fp16", "bf16", "int8", "int4", "nf4")
@@ -48,14 +48,14 @@ def run(arguments: Sequence[str]) -> int:
     """Runs the command."""
     options = _parser().parse_args(arguments)
 
-    from cg2_quantize.checkpoint.sources import located
+    from cg2_quantize.checkpoint.sources import locate_checkpoint
     from cg2_quantize.convert import ConversionOptions, convert
     from cg2_quantize.planning.plan import check_context, check_output
     from cg2ls.models.folder.description import DESCRIPTION
 
     check_context(options.context)
     check_output(options.output, force=options.force, proof=DESCRIPTION)
-    checkpoint = located(options.checkpoint, revision=options.revision, say=_say)
+    checkpoint = locate_checkpoint(options.checkpoint, revision=options.revision, say=_say)
     chosen = _planned(options, checkpoint) if options.format == "auto" else _asked(options)
     wanted = ConversionOptions(
         **chosen,
@@ -79,7 +79,7 @@ def run(arguments: Sequence[str]) -> int:
     return 0
 
 
-def table(report: Report) -> str:
+def table(report: ConversionReport) -> str:
     """A heading and one line, and where the report lies."""
     cells = {
         "model": report.name,
@@ -112,14 +112,14 @@ def _planned(options: argparse.Namespace, checkpoint: Path) -> dict[str, Any]:
     from dataclasses import replace
 
     from cg2_quantize.checkpoint.sources import open_checkpoint
-    from cg2_quantize.planning.machine import this_machine
-    from cg2_quantize.planning.plan import Wishes, plan
+    from cg2_quantize.planning.machine import inspect_machine
+    from cg2_quantize.planning.plan import PlanRequest, make_plan
 
     config = open_checkpoint(checkpoint, qkv_groups=options.qkv_groups, ignored=options.ignore_key).config
     if options.context:
         config = replace(config, n_positions=min(options.context, config.n_positions))
-    wishes = Wishes(options.target, options.portable, options.kv, options.calibrate, options.genai)
-    found = plan(config, this_machine(), wishes)
+    request = PlanRequest(options.target, options.portable, options.kv, options.calibrate, options.genai)
+    found = make_plan(config, inspect_machine(), request)
     _say(str(found))
     return {
         "precision": found.chosen.name,

@@ -8,7 +8,7 @@ import ml_dtypes
 import numpy as np
 
 from cg2_quantize.formats.int8 import Int8
-from cg2_quantize.formats.precision import tensor_name
+from cg2_quantize.formats.matrix_writer import tensor_name
 from cg2_quantize.formats.rounding import round_blocks, unpack
 from cg2_quantize.graph.builder import MICROSOFT
 
@@ -47,8 +47,8 @@ class InBlocks:
         self._accuracy = INT8_ACTIVATIONS if rounds_activations else 0
 
     def linear(self, graph: GraphBuilder, path: str, x: str, weight: Float32) -> str:
-        """See `Precision`."""
-        return block_linear(
+        """See `MatrixWriter`."""
+        return add_block_linear(
             graph,
             path,
             x,
@@ -60,15 +60,15 @@ class InBlocks:
         )
 
     def head(self, graph: GraphBuilder, path: str, x: str, weight: Float32, bias: Float32 | None) -> str:
-        """See `Precision`."""
-        return block_linear(graph, path, x, weight, bias, bits=8, accuracy=self._accuracy)
+        """See `MatrixWriter`."""
+        return add_block_linear(graph, path, x, weight, bias, bits=8, accuracy=self._accuracy)
 
     def embedding(self, graph: GraphBuilder, path: str, ids: str, table: Float32) -> str:
-        """See `Precision`."""
-        return block_embedding(graph, path, ids, table)
+        """See `MatrixWriter`."""
+        return add_block_embedding(graph, path, ids, table)
 
 
-def block_linear(
+def add_block_linear(
     graph: GraphBuilder,
     path: str,
     x: str,
@@ -97,7 +97,7 @@ def block_linear(
     )
 
 
-def block_embedding(graph: GraphBuilder, path: str, ids: str, table: Float32) -> str:
+def add_block_embedding(graph: GraphBuilder, path: str, ids: str, table: Float32) -> str:
     """A GatherBlockQuantized node over eight-bit rows."""
     blocks = round_blocks(table.T, bits=8, block_size=ROW_BLOCK)
     levels, scales, zero_points = _constants(graph, path, blocks, columns=table.shape[1])
@@ -136,7 +136,7 @@ class PortableInt4:
         self._ends = Int8(portable=True)
 
     def linear(self, graph: GraphBuilder, path: str, x: str, weight: Float32) -> str:
-        """See `Precision`."""
+        """See `MatrixWriter`."""
         blocks = round_blocks(weight, bits=4, block_size=BLOCK_SIZE)
         inputs, outputs = weight.shape
         levels = unpack(blocks.packed, 4).reshape(outputs, -1)[:, :inputs].T
@@ -150,9 +150,9 @@ class PortableInt4:
         return graph.node("MatMul", path, [x, values])
 
     def head(self, graph: GraphBuilder, path: str, x: str, weight: Float32, bias: Float32 | None) -> str:
-        """See `Precision`."""
+        """See `MatrixWriter`."""
         return self._ends.head(graph, path, x, weight, bias)
 
     def embedding(self, graph: GraphBuilder, path: str, ids: str, table: Float32) -> str:
-        """See `Precision`."""
+        """See `MatrixWriter`."""
         return self._ends.embedding(graph, path, ids, table)

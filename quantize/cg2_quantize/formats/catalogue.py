@@ -10,13 +10,13 @@ import numpy as np
 
 from cg2_quantize.formats.blocks import InBlocks, PortableInt4
 from cg2_quantize.formats.int8 import Int8
+from cg2_quantize.formats.matrix_writer import FormatError, Plain
 from cg2_quantize.formats.nf4 import Nf4
-from cg2_quantize.formats.precision import FormatError, Plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cg2_quantize.formats.precision import Precision
+    from cg2_quantize.formats.matrix_writer import MatrixWriter
     from cg2_quantize.formats.rounding import Float32
 
 FORMATS = ("fp32", "fp16", "bf16", "int8", "int4", "nf4")
@@ -31,10 +31,10 @@ FLOATS: dict[str, np.dtype[np.generic]] = {
 BYTES_PER_WEIGHT = {"fp32": 4.0, "fp16": 2.0, "bf16": 2.0, "int8": 1.0, "int4": 0.66, "nf4": 0.57}
 """Of the matrices of the blocks, scales and zero points included."""
 
-ENDS_PER_WEIGHT = {"fp32": 4.0, "fp16": 2.0, "bf16": 2.0}
+END_BYTES_PER_WEIGHT = {"fp32": 4.0, "fp16": 2.0, "bf16": 2.0}
 """Of the embedding and the head; where not named, they have eight bits and 1.2 bytes is the most they take."""
 
-MOST_END = 1.2
+MAX_END_BYTES_PER_WEIGHT = 1.2
 
 
 @dataclass(frozen=True)
@@ -63,11 +63,11 @@ class Format:
         return FLOATS["float32" if self.target == "cpu" else "float16"]
 
     @property
-    def precision(self) -> Precision:
+    def matrix_writer(self) -> MatrixWriter:
         """What writes the matrices."""
-        return self.precision_for({})
+        return self.make_matrix_writer({})
 
-    def precision_for(self, importance: Mapping[str, Float32]) -> Precision:
+    def make_matrix_writer(self, importance: Mapping[str, Float32]) -> MatrixWriter:
         """What writes the matrices, given the importance of products' inputs by path."""
         on_cpu = self.target == "cpu"
         if self.name == "int8":
@@ -80,18 +80,18 @@ class Format:
             )
         return Nf4(rounds_activations=on_cpu) if self.name == "nf4" else Plain()
 
-    def most_bytes(self, blocks: int, ends: int) -> int:
+    def max_bytes(self, blocks: int, ends: int) -> int:
         """Upper bound of the weight file.
 
         Args:
             blocks: weights of the blocks.
             ends: weights of the embedding and the head.
         """
-        end = ENDS_PER_WEIGHT.get(self.name, MOST_END)
+        end = END_BYTES_PER_WEIGHT.get(self.name, MAX_END_BYTES_PER_WEIGHT)
         return int(blocks * BYTES_PER_WEIGHT[self.name] * 1.05 + ends * end)
 
 
-def format_of(
+def select_format(
     name: str,
     *,
     target: str | None = None,
@@ -113,7 +113,7 @@ def format_of(
     """
     if name not in FORMATS:
         raise FormatError(f"format {name!r} is unknown; choose one of {', '.join(FORMATS)}.")
-    target = target or ("cuda" if name in ENDS_PER_WEIGHT and name != "fp32" else "cpu")
+    target = target or ("cuda" if name in END_BYTES_PER_WEIGHT and name != "fp32" else "cpu")
     if name == "fp32" and target == "cuda":
         raise FormatError("fp32 is for processors: CUDA's attention takes fp16 or bf16; choose one of these.")
     if name in ("fp16", "bf16") and target == "cpu":

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cg2_quantize.formats.precision import tensor_name, with_bias
+from cg2_quantize.formats.matrix_writer import add_bias, tensor_name
 from cg2_quantize.formats.rounding import round_int8
 from cg2_quantize.graph.builder import MICROSOFT
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cg2_quantize.formats.rounding import Float32
     from cg2_quantize.graph.builder import GraphBuilder
 
-GELU_LEAST = 0.1701
+GELU_MIN = 0.1701
 """GELU (tanh form) is nowhere below -0.17005."""
 
 GELU_ZERO = 32
@@ -45,7 +45,7 @@ class RoundedRows:
     scale: str
 
 
-def rounded_rows(graph: GraphBuilder, x: str, *, after_gelu: bool = False) -> RoundedRows:
+def round_rows(graph: GraphBuilder, x: str, *, after_gelu: bool = False) -> RoundedRows:
     """Rounds rows of x; products that share an x share the nodes.
 
     Args:
@@ -62,7 +62,7 @@ def _round(graph: GraphBuilder, x: str, after_gelu: bool) -> RoundedRows:
     largest = x if after_gelu else graph.node("Abs", path, [x])
     scale = graph.node("ReduceMax", path, [largest, graph.shared("axis.last", np.array([-1]))], keepdims=1)
     if after_gelu:
-        scale = graph.node("Max", path, [scale, graph.shared("scale.least", np.float32(_least_scale()))])
+        scale = graph.node("Max", path, [scale, graph.shared("scale.least", np.float32(_min_gelu_scale()))])
     # A row of zeros is divided by zero; whatever levels that gives, their product is multiplied by zero again.
     unit = graph.node("Div", path, [x, scale])
     step_name = graph.shared(f"step.{zero}", np.float32(step))
@@ -71,8 +71,8 @@ def _round(graph: GraphBuilder, x: str, after_gelu: bool) -> RoundedRows:
     return RoundedRows(levels, step_name, zero_name, scale)
 
 
-def _least_scale() -> float:
-    return GELU_LEAST * (255 - GELU_ZERO) / GELU_ZERO
+def _min_gelu_scale() -> float:
+    return GELU_MIN * (255 - GELU_ZERO) / GELU_ZERO
 
 
 class Int8:
@@ -87,11 +87,11 @@ class Int8:
         self._portable = portable
 
     def linear(self, graph: GraphBuilder, path: str, x: str, weight: Float32) -> str:
-        """See `Precision`."""
+        """See `MatrixWriter`."""
         rounded, scale = round_int8(weight, axis=0)
         matrix = graph.constant(tensor_name(path, "weight_int8"), rounded)
         scales = graph.constant(tensor_name(path, "weight_scale"), scale[0])
-        rows = rounded_rows(graph, x, after_gelu=x.endswith("Gelu/output"))
+        rows = round_rows(graph, x, after_gelu=x.endswith("Gelu/output"))
         if self._portable:
             sums = graph.node("MatMulInteger", path, [rows.levels, matrix, rows.zero_point])
             product = graph.node("Cast", path, [sums], to=1)
@@ -103,11 +103,11 @@ class Int8:
         return graph.node("Mul", path, [product, rows.scale])
 
     def head(self, graph: GraphBuilder, path: str, x: str, weight: Float32, bias: Float32 | None) -> str:
-        """See `Precision`."""
-        return with_bias(graph, path, self.linear(graph, path, x, weight), bias)
+        """See `MatrixWriter`."""
+        return add_bias(graph, path, self.linear(graph, path, x, weight), bias)
 
     def embedding(self, graph: GraphBuilder, path: str, ids: str, table: Float32) -> str:
-        """See `Precision`; rows of an int8 table with a scale each, in standard operators."""
+        """See `MatrixWriter`; rows of an int8 table with a scale each, in standard operators."""
         rounded, scale = round_int8(table, axis=1)
         levels = graph.constant(tensor_name(path, "weight_int8"), rounded)
         scales = graph.constant(tensor_name(path, "weight_scale"), scale)

@@ -15,7 +15,7 @@ class FormatError(QuantizeError):
     """A format that cannot be written as asked."""
 
 
-class Precision(Protocol):
+class MatrixWriter(Protocol):
     """Writes matrices into a graph.
 
     Attributes:
@@ -39,7 +39,7 @@ def tensor_name(path: str, part: str) -> str:
     return f"{path.strip('/').replace('/', '.')}.{part}"
 
 
-def with_bias(graph: GraphBuilder, path: str, product: str, bias: Float32 | None) -> str:
+def add_bias(graph: GraphBuilder, path: str, product: str, bias: Float32 | None) -> str:
     """The product and its bias."""
     if bias is None:
         return product
@@ -52,13 +52,13 @@ class Plain:
     moves_norms = False
 
     def linear(self, graph: GraphBuilder, path: str, x: str, weight: Float32) -> str:
-        """See `Precision`."""
+        """See `MatrixWriter`."""
         return graph.node("MatMul", path, [x, graph.constant(tensor_name(path, "weight"), weight)])
 
     def head(self, graph: GraphBuilder, path: str, x: str, weight: Float32, bias: Float32 | None) -> str:
-        """See `Precision`."""
-        return with_bias(graph, path, self.linear(graph, path, x, weight), bias)
+        """See `MatrixWriter`."""
+        return add_bias(graph, path, self.linear(graph, path, x, weight), bias)
 
     def embedding(self, graph: GraphBuilder, path: str, ids: str, table: Float32) -> str:
-        """See `Precision`."""
+        """See `MatrixWriter`."""
         return graph.node("Gather", path, [graph.constant(tensor_name(path, "weight"), table), ids])

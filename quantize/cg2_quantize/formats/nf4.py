@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cg2_quantize.formats.blocks import block_embedding, block_linear
-from cg2_quantize.formats.precision import FormatError, tensor_name
+from cg2_quantize.formats.blocks import add_block_embedding, add_block_linear
+from cg2_quantize.formats.matrix_writer import FormatError, tensor_name
 from cg2_quantize.graph.builder import MICROSOFT
 from cg2ls.privacy import hub_kernels_refused
 
@@ -33,7 +33,7 @@ class Nf4:
         self._accuracy = 4 if rounds_activations else 0
 
     def linear(self, graph: GraphBuilder, path: str, x: str, weight: Float32) -> str:
-        """See `Precision`."""
+        """See `MatrixWriter`."""
         packed, largest = round_nf4(weight.T)
         inputs = [
             x,
@@ -52,12 +52,12 @@ class Nf4:
         )
 
     def head(self, graph: GraphBuilder, path: str, x: str, weight: Float32, bias: Float32 | None) -> str:
-        """See `Precision`."""
-        return block_linear(graph, path, x, weight, bias, bits=8, accuracy=self._accuracy)
+        """See `MatrixWriter`."""
+        return add_block_linear(graph, path, x, weight, bias, bits=8, accuracy=self._accuracy)
 
     def embedding(self, graph: GraphBuilder, path: str, ids: str, table: Float32) -> str:
-        """See `Precision`."""
-        return block_embedding(graph, path, ids, table)
+        """See `MatrixWriter`."""
+        return add_block_embedding(graph, path, ids, table)
 
 
 def round_nf4(rows: Float32) -> tuple[npt.NDArray[np.uint8], Float32]:

@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 Float32 = npt.NDArray[np.float32]
 
-SHRINKS = (1.0, 0.95, 0.9, 0.85, 0.8)
+RANGE_FRACTIONS = (1.0, 0.95, 0.9, 0.85, 0.8)
 """Fractions of a block's range that are tried as the range of its 16 levels; the least squared error wins."""
 
-LEAST_IMPORTANCE = 1e-3
+MIN_IMPORTANCE = 1e-3
 """Of an input that calibration never saw, relative to the mean."""
 
-REFITS = 2
+SCALE_REFITS = 2
 """Times that a block's scale is fitted to its levels by least squares and the levels chosen again."""
 
-AT_ONCE = 1 << 18
+WEIGHTS_PER_TASK = 1 << 18
 """Weights rounded together by a thread: temporaries stay in its cache, and small beside the matrix."""
 
 
@@ -50,13 +50,13 @@ def round_int8(values: Float32, axis: int) -> tuple[npt.NDArray[np.int8], Float3
         scale[part, 0] = np.where(largest == 0, np.float32(1), largest)
         levels[part] = np.rint(rows[part] / scale[part])
 
-    in_parts(work, *rows.shape)
+    run_in_parts(work, *rows.shape)
     return (levels, scale) if axis else (levels.T, scale.T)
 
 
-def in_parts(work: Callable[[slice], None], rows: int, columns: int) -> None:
-    """Calls `work` for consecutive slices of rows, `AT_ONCE` values each, on all processors."""
-    step = max(1, AT_ONCE // max(1, columns))
+def run_in_parts(work: Callable[[slice], None], rows: int, columns: int) -> None:
+    """Calls `work` for consecutive slices of rows, `WEIGHTS_PER_TASK` values each, on all processors."""
+    step = max(1, WEIGHTS_PER_TASK // max(1, columns))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for _ in pool.map(work, [slice(at, min(at + step, rows)) for at in range(0, rows, step)]):
             pass
@@ -105,7 +105,7 @@ def round_blocks(values: Float32, *, bits: int, block_size: int, importance: Flo
     weights = None
     if importance is not None:
         weights = np.zeros((count, block_size), np.float32)
-        weights.reshape(-1)[:inputs] = importance / max(float(importance.mean()), 1e-30) + LEAST_IMPORTANCE
+        weights.reshape(-1)[:inputs] = importance / max(float(importance.mean()), 1e-30) + MIN_IMPORTANCE
 
     def work(part: slice) -> None:
         padded = np.zeros((part.stop - part.start, count * block_size), np.float32)
@@ -113,7 +113,7 @@ def round_blocks(values: Float32, *, bits: int, block_size: int, importance: Flo
         blocks = padded.reshape(-1, count, block_size)
         levels[part], scales[part], zeros[part] = _round_blocks(blocks, bits, weights)
 
-    in_parts(work, outputs, inputs)
+    run_in_parts(work, outputs, inputs)
     return Blocks(_pack(levels, bits), scales, _pack(zeros, bits), inputs, bits)
 
 
@@ -163,9 +163,9 @@ def _round_blocks(blocks: Float32, bits: int, weights: Float32 | None) -> tuple[
         scales = np.where(better, scale, scales)
         np.copyto(kept, levels, where=better[:, :, None])
 
-    for shrink in SHRINKS if bits == 4 else SHRINKS[:1]:
+    for shrink in RANGE_FRACTIONS if bits == 4 else RANGE_FRACTIONS[:1]:
         offer(full * np.float32(shrink))
-    for _ in range(REFITS if bits == 4 else 0):
+    for _ in range(SCALE_REFITS if bits == 4 else 0):
         fitted = weighted(kept, blocks) / np.maximum(weighted(kept, kept), 1e-30)
         offer(np.where(fitted > 0, fitted, scales))
     kept += zero[:, :, None]

@@ -26,7 +26,7 @@ class KvScales(Protocol):
         """Scales of keys and of values, [n_head * head_dim] each."""
 
 
-def rotary_tables(config: CodeGenConfig) -> tuple[Float32, Float32]:
+def compute_rotary_tables(config: CodeGenConfig) -> tuple[Float32, Float32]:
     """Cosine and sine [n_positions, rotary_dim / 2] (RoPE, Su et al. 2021, arXiv 2104.09864).
 
     Half the width of a head or less: GroupQueryAttention rotates as many channels as the tables name.
@@ -36,7 +36,7 @@ def rotary_tables(config: CodeGenConfig) -> tuple[Float32, Float32]:
     return np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
 
 
-class Attention:
+class AttentionBuilder:
     """Writes the attention of every layer.
 
     Args:
@@ -50,7 +50,7 @@ class Attention:
         self, config: CodeGenConfig, chosen: Format, graph: GraphBuilder, kv_scales: KvScales | None
     ) -> None:
         self._config, self._chosen, self._graph, self._kv_scales = config, chosen, graph, kv_scales
-        cos, sin = rotary_tables(config)
+        cos, sin = compute_rotary_tables(config)
         self._tables = (graph.constant("model.rotary.cos", cos), graph.constant("model.rotary.sin", sin))
 
     def emit(self, layer: int, path: str, packed: str) -> str:

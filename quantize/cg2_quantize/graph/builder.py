@@ -117,7 +117,7 @@ INLINE_BELOW = 1024
 
 HALVES = (np.dtype(np.float16), np.dtype(ml_dtypes.bfloat16))
 
-LARGEST_HALF = 65504
+MAX_FLOAT16 = 65504
 
 PAGE = 4096
 """Bytes; large tensors begin on a page, so that a runtime can map them."""
@@ -171,7 +171,7 @@ def _check_finite(name: str, values: npt.NDArray[np.generic]) -> None:
     numbers: Any = values
     if not values.size or (np.isfinite(numbers.min()) and np.isfinite(numbers.max())):
         return
-    holds = f", which holds {LARGEST_HALF:,} at most" if values.dtype == np.float16 else ""
+    holds = f", which holds {MAX_FLOAT16:,} at most" if values.dtype == np.float16 else ""
     raise QuantizeError(
         f"{name} has a value that is not finite in {values.dtype.name}{holds}; the checkpoint's weights are too large"
         " for this format, or damaged."

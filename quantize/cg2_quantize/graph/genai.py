@@ -32,13 +32,13 @@ COUNTED = ("seqlens_k", "total_sequence_length", "logits_positions")
 def write_genai(folder: Path) -> None:
     """Adds what onnxruntime-genai reads to a model folder; the files it has stay as they are."""
     model = ModelDescription.read(folder)
-    graph = behind_a_mask(onnx.load(str(folder / GRAPH), load_external_data=False))
+    graph = add_attention_mask(onnx.load(str(folder / GRAPH), load_external_data=False))
     (folder / GENAI_GRAPH).write_bytes(graph.SerializeToString(deterministic=True))
     for name, content in ((GENAI_CONFIG, genai_config(model)), (TOKENIZER_CONFIG, tokenizer_config(model))):
         (folder / name).write_text(json_text(content, indent=2) + "\n")
 
 
-def behind_a_mask(model: ModelProto) -> ModelProto:
+def add_attention_mask(model: ModelProto) -> ModelProto:
     """The graph with input attention_mask, int64 [1, tokens after the call], in place of `COUNTED`."""
     graph = model.graph
     for entry in [entry for entry in graph.input if entry.name in COUNTED]:

@@ -125,12 +125,12 @@ class CodeGen25Layout:
         return dict(zip(names, parts, strict=True))
 
 
-def layout_of(config: CodeGenConfig) -> Layout:
+def find_layout(config: CodeGenConfig) -> Layout:
     """The layout of a model's family."""
     return CodeGen25Layout() if config.family == CODEGEN25 else CodeGen2Layout()
 
 
-LEAST_MOVED = 1 / 64
+MIN_MOVED_SCALE = 1 / 64
 """Scales of a norm below this share of its largest stay where they are: their shift would grow too large."""
 
 
@@ -155,7 +155,7 @@ class GraphWeights:
     @property
     def layout(self) -> Layout:
         """Of the checkpoint's family."""
-        return layout_of(self.checkpoint.config)
+        return find_layout(self.checkpoint.config)
 
     def embedding(self) -> Float32:
         """Token embedding, [vocab_size, n_embd]."""
@@ -163,7 +163,7 @@ class GraphWeights:
 
     def head(self) -> Float32:
         """Output head, [n_embd, vocab_size]."""
-        return self._behind_norm(LAST_NORM, self.vector(f"{HEAD}.weight").T)
+        return self._fold_norm(LAST_NORM, self.vector(f"{HEAD}.weight").T)
 
     def head_bias(self) -> Float32 | None:
         """Bias of the output head, [vocab_size], where the family has one."""
@@ -177,7 +177,7 @@ class GraphWeights:
         else:
             matrix = self.vector(f"{here}.{name}.weight").T
         norm = next((norm for norm, behind in self.layout.norms.items() if name in behind), None)
-        return matrix if norm is None else self._behind_norm(f"{here}.{norm}", matrix)
+        return matrix if norm is None else self._fold_norm(f"{here}.{norm}", matrix)
 
     def norm(self, name: str) -> tuple[Float32, Float32 | None]:
         """Scale, and shift where the family has one, [n_embd]; "model.layers.0.ln_1" or "model.ln_f"."""
@@ -209,10 +209,10 @@ class GraphWeights:
     def _moved(self, norm: str) -> Float32:
         """Factors [n_embd] that leave a norm for the matrices behind it; 1 for those that stay."""
         scale = np.abs(self.checkpoint.tensor(self.layout.source(f"{norm}.weight")))
-        stays = scale <= LEAST_MOVED * scale.max()
+        stays = scale <= MIN_MOVED_SCALE * scale.max()
         return np.where(stays | (not self.moves_norms), np.float32(1), scale)
 
-    def _behind_norm(self, norm: str, matrix: Float32) -> Float32:
+    def _fold_norm(self, norm: str, matrix: Float32) -> Float32:
         if self.moves_norms:
             matrix *= self._moved(norm)[:, None]
         return matrix

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from onnx import TensorProto, helper
 
-from cg2_quantize.graph.attention import Attention, KvScales
+from cg2_quantize.graph.attention import AttentionBuilder, KvScales
 from cg2_quantize.graph.builder import MICROSOFT
 from cg2_quantize.graph.graph_weights import QKV
 from cg2ls.models.codegen2.config import CODEGEN2, CODEGEN25
@@ -33,16 +33,16 @@ class Calibrated(KvScales, Protocol):
     energy: dict[str, Float32]
 
 
-def before_block(layer: int) -> tuple[str, str]:
+def block_input_names(layer: int) -> tuple[str, str]:
     """Names of the two values a block is given: the normed input and the residual."""
     return f"/model/layers.{layer}/ln_1/output", f"/model/layers.{layer}/residual"
 
 
-NORMED_END = "/model/ln_f/output"
+HEAD_INPUT = "/model/ln_f/output"
 """Name of the value the head is given."""
 
 
-class Network(ABC):
+class NetworkBuilder(ABC):
     """Writes the parts of a network into a graph; weights are read, rounded and written one at a time.
 
     The last block computes query positions only where logits are asked for, all else only keys and values.
@@ -65,13 +65,15 @@ class Network(ABC):
     ) -> None:
         self._config, self._weights, self._graph = config, weights, graph
         energy = calibration.energy if calibration is not None and chosen.calibrated else {}
-        self._precision = chosen.precision_for(weights.importance(energy))
+        self._matrices = chosen.make_matrix_writer(weights.importance(energy))
         self._portable = chosen.portable
-        self._attention = Attention(config, chosen, graph, calibration if chosen.kv == "int8" else None)
+        self._attention = AttentionBuilder(
+            config, chosen, graph, calibration if chosen.kv == "int8" else None
+        )
 
     @abstractmethod
     def block(self, layer: int) -> None:
-        """Block `layer` and the norm behind it: from `before_block(layer)` to that of the next, or `NORMED_END`."""
+        """Add a block and the norm after it; the results are named as the next block's inputs, or `HEAD_INPUT`."""
 
     @abstractmethod
     def _norm(self, path: str, x: str, normed: str) -> None:
@@ -79,16 +81,16 @@ class Network(ABC):
 
     def embed(self) -> None:
         """Token embedding and the first block's norm."""
-        normed, residual = before_block(0)
+        normed, residual = block_input_names(0)
         path = "/model/embed_tokens"
-        rows = self._precision.embedding(self._graph, path, "input_ids", self._weights.embedding())
+        rows = self._matrices.embedding(self._graph, path, "input_ids", self._weights.embedding())
         self._graph.node("Identity", f"{path}/residual", [rows], outputs=[residual])
         self._norm("/model/layers.0/ln_1", residual, normed)
 
     def head(self) -> None:
         """Logits, always float32."""
         bias = self._weights.head_bias()
-        logits = self._precision.head(self._graph, "/lm_head", NORMED_END, self._weights.head(), bias)
+        logits = self._matrices.head(self._graph, "/lm_head", HEAD_INPUT, self._weights.head(), bias)
         if self._graph.float_type == TensorProto.FLOAT:
             self._graph.node("Identity", "/logits", [logits], outputs=["logits"])
         else:
@@ -102,7 +104,7 @@ class Network(ABC):
     def _product(self, layer: int, name: str, x: str) -> str:
         """The product of x and a matrix of the block, such as "mlp.fc_in"."""
         path = f"/model/layers.{layer}/{name.replace('.', '/')}"
-        return self._precision.linear(self._graph, path, x, self._weights.matrix(layer, name))
+        return self._matrices.linear(self._graph, path, x, self._weights.matrix(layer, name))
 
     def _is_last(self, layer: int) -> bool:
         return layer == self._config.n_layer - 1
@@ -114,15 +116,15 @@ class Network(ABC):
 
     def _behind(self, layer: int) -> tuple[str, str]:
         """Names of the normed and the plain sum behind a block; the last one's plain sum is not needed."""
-        return (NORMED_END, "") if self._is_last(layer) else before_block(layer + 1)
+        return (HEAD_INPUT, "") if self._is_last(layer) else block_input_names(layer + 1)
 
 
-class ParallelNetwork(Network):
+class ParallelNetwork(NetworkBuilder):
     """CodeGen2's network."""
 
     def block(self, layer: int) -> None:
-        """See `Network`."""
-        normed, residual = before_block(layer)
+        """See `NetworkBuilder`."""
+        normed, residual = block_input_names(layer)
         attended = self._attended(layer, normed)
         if self._is_last(layer):
             attended, normed, residual = (
@@ -138,7 +140,7 @@ class ParallelNetwork(Network):
     @staticmethod
     def product_inputs(layer: int) -> dict[str, str]:
         """Paths of a block's products, and the values they multiply, in the fp32 graph."""
-        path, normed = f"/model/layers.{layer}", before_block(layer)[0]
+        path, normed = f"/model/layers.{layer}", block_input_names(layer)[0]
         return {
             f"{path}/attn/qkv_proj": normed,
             f"{path}/mlp/fc_in": normed,
@@ -195,13 +197,13 @@ class ParallelNetwork(Network):
         return self._graph.constant(name, self._weights.vector(name))
 
 
-class SequentialNetwork(Network):
+class SequentialNetwork(NetworkBuilder):
     """CodeGen2.5's network."""
 
     def block(self, layer: int) -> None:
-        """See `Network`."""
+        """See `NetworkBuilder`."""
         path = f"/model/layers.{layer}"
-        normed, residual = before_block(layer)
+        normed, residual = block_input_names(layer)
         attended = self._attended(layer, normed)
         if self._is_last(layer):
             attended = self._wanted(layer, "attn", attended)
@@ -218,7 +220,7 @@ class SequentialNetwork(Network):
         """Paths of a block's products, and the values they multiply, in the fp32 graph."""
         path = f"/model/layers.{layer}"
         return {
-            f"{path}/attn/qkv_proj": before_block(layer)[0],
+            f"{path}/attn/qkv_proj": block_input_names(layer)[0],
             f"{path}/attn/out_proj": f"{path}/attn/GroupQueryAttention/output",
             f"{path}/mlp/gate_proj": f"{path}/ln_2/output",
             f"{path}/mlp/up_proj": f"{path}/ln_2/output",
@@ -275,7 +277,7 @@ NETWORKS: dict[str, type[ParallelNetwork | SequentialNetwork]] = {
 """By family."""
 
 
-def build(
+def build_graph(
     config: CodeGenConfig,
     weights: GraphWeights,
     chosen: Format,

@@ -37,11 +37,11 @@ class Machine:
     cuda: bool = True
 
 
-def this_machine() -> Machine:
+def inspect_machine() -> Machine:
     """Asks the system, and the driver where there is one."""
-    name, free = freest(_cards())
+    name, free = select_freest_card(_cards())
     memory, limit = psutil.virtual_memory().available, ""
-    group = free_in_group()
+    group = read_group_free_bytes()
     if group is not None and group < memory:
         memory, limit = max(1, group), "this container's limit"  # 0 would mean: not known
     return Machine(memory, free, name, limit, _has_cuda())
@@ -57,7 +57,7 @@ class Card:
     free: int
 
 
-def freest(cards: Sequence[Card]) -> tuple[str, int]:
+def select_freest_card(cards: Sequence[Card]) -> tuple[str, int]:
     """The name and free memory of the card with the most, which says how the server is made to take it."""
     if not cards:
         return "", 0
@@ -70,7 +70,7 @@ def freest(cards: Sequence[Card]) -> tuple[str, int]:
     )
 
 
-def cards_of(table: str, visible: str | None = None) -> list[Card]:
+def parse_cards(table: str, visible: str | None = None) -> list[Card]:
     """Cards from lines "index, uuid, name, free MiB"; one whose memory the driver does not tell has none.
 
     Args:
@@ -106,7 +106,7 @@ def _cards() -> list[Card]:
         ran = subprocess.run(query, capture_output=True, text=True, timeout=10, check=True)
     except (OSError, subprocess.SubprocessError):
         return []
-    return cards_of(ran.stdout, os.environ.get("CUDA_VISIBLE_DEVICES"))
+    return parse_cards(ran.stdout, os.environ.get("CUDA_VISIBLE_DEVICES"))
 
 
 ROOT, MEMBERSHIP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
@@ -115,7 +115,7 @@ UNLIMITED = 1 << 60
 """Bytes from which on version 1 means no limit."""
 
 
-def free_in_group(root: Path = ROOT, membership: Path = MEMBERSHIP) -> int | None:
+def read_group_free_bytes(root: Path = ROOT, membership: Path = MEMBERSHIP) -> int | None:
     """Bytes that this process's groups still allow; None where nothing limits it, or the system has no groups.
 
     The groups above count too. Cached file pages that the kernel would let go are free.

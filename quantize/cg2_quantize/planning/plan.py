@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cg2_quantize.errors import QuantizeError
-from cg2_quantize.formats import Format, format_of
-from cg2_quantize.planning.machine import this_machine
+from cg2_quantize.formats import Format, select_format
+from cg2_quantize.planning.machine import inspect_machine
 from cg2ls.files import check_replaceable
 from cg2ls.models.folder.description import LEAST_CONTEXT
 
@@ -42,7 +42,7 @@ PROVIDER = "pip install 'cg2ls[gpu]'"
 
 
 @dataclass(frozen=True)
-class Wishes:
+class PlanRequest:
     """What was asked for beside `--format auto`; a plan offers nothing else.
 
     Attributes:
@@ -67,7 +67,7 @@ class Wishes:
 
 
 @dataclass(frozen=True)
-class Plan:
+class FormatPlan:
     """A format and what it takes, bytes.
 
     Attributes:
@@ -104,7 +104,7 @@ class Plan:
         )
 
 
-def plan(config: CodeGenConfig, machine: Machine, wishes: Wishes | None = None) -> Plan:
+def make_plan(config: CodeGenConfig, machine: Machine, request: PlanRequest | None = None) -> FormatPlan:
     """The first format that fits: larger weights before smaller, then a smaller cache, then half the context.
 
     A card goes before the processor, which is taken where no format fits the card.
@@ -112,27 +112,27 @@ def plan(config: CodeGenConfig, machine: Machine, wishes: Wishes | None = None) 
     Args:
         config: the model's shape.
         machine: what is free.
-        wishes: options given beside `--format auto`.
+        request: options given beside `--format auto`.
 
     Raises:
         QuantizeError: none fits, or two options cannot go together.
     """
-    wishes = wishes or Wishes()
-    obstacle = _card_obstacle(machine, wishes)
-    if wishes.target == "cuda" and obstacle:
+    request = request or PlanRequest()
+    obstacle = _card_obstacle(machine, request)
+    if request.target == "cuda" and obstacle:
         raise QuantizeError(f"--format auto finds nothing for --for cuda: {obstacle}; name a format instead.")
-    tried: list[Plan] = []
+    tried: list[FormatPlan] = []
     if not obstacle:
-        formats = [format_of("int4", target="cuda", calibrated=True)] if wishes.calibrated else []
-        formats = formats or [format_of(name, target="cuda") for name in ON_CARD]
+        formats = [select_format("int4", target="cuda", calibrated=True)] if request.calibrated else []
+        formats = formats or [select_format(name, target="cuda") for name in ON_CARD]
         place = f"{machine.gpu_name} ({_gb(machine.gpu)} free)"
         found = _first(config, formats, int(SHARE * machine.gpu), place)
         if found.total <= found.budget:
             return found
         tried.append(found)
         obstacle = f"on {machine.gpu_name} the smallest would take {_gb(found.total)} of {_gb(found.budget)}"
-    if wishes.target != "cuda":
-        found = _on_processor(config, machine, wishes, obstacle if machine.gpu else "")
+    if request.target != "cuda":
+        found = _on_processor(config, machine, request, obstacle if machine.gpu else "")
         if found.total <= found.budget:
             return found
         tried.append(found)
@@ -140,11 +140,11 @@ def plan(config: CodeGenConfig, machine: Machine, wishes: Wishes | None = None) 
     raise QuantizeError(f"No format fits: the smallest would be {said}; use a smaller model.")
 
 
-def _card_obstacle(machine: Machine, wishes: Wishes) -> str:
+def _card_obstacle(machine: Machine, request: PlanRequest) -> str:
     """Why the card is out of the question; "" where it is not."""
-    if wishes.target == "cpu":
+    if request.target == "cpu":
         return "--for cpu was given"
-    if option := wishes.processor_only:
+    if option := request.processor_only:
         return f"{option} is for processors"
     if not machine.gpu:
         return "no NVIDIA card is found here"
@@ -153,19 +153,19 @@ def _card_obstacle(machine: Machine, wishes: Wishes) -> str:
     return ""
 
 
-def _on_processor(config: CodeGenConfig, machine: Machine, wishes: Wishes, reason: str) -> Plan:
-    if wishes.genai and wishes.kv == "int8":
+def _on_processor(config: CodeGenConfig, machine: Machine, request: PlanRequest, reason: str) -> FormatPlan:
+    if request.genai and request.kv == "int8":
         raise QuantizeError("--genai is for a float cache; leave --kv int8 out.")
     if not machine.memory:
         raise QuantizeError(
             "The system does not tell how much memory is free; name a format instead of auto."
         )
-    only_float = wishes.kv == "float" or (wishes.kv is None and (wishes.portable or wishes.genai))
-    wanted_kv = ["int8"] if wishes.kv == "int8" else [None] if only_float else [None, "int8"]
+    only_float = request.kv == "float" or (request.kv is None and (request.portable or request.genai))
+    wanted_kv = ["int8"] if request.kv == "int8" else [None] if only_float else [None, "int8"]
     formats = [
-        format_of(name, target="cpu", kv=kv, portable=wishes.portable, calibrated=wishes.calibrated)
+        select_format(name, target="cpu", kv=kv, portable=request.portable, calibrated=request.calibrated)
         for name, kv in ON_PROCESSOR
-        if kv in wanted_kv and (name == "int4" or not wishes.calibrated)
+        if kv in wanted_kv and (name == "int4" or not request.calibrated)
     ]
     limit = f", {machine.limit}" if machine.limit else ""
     place = f"the processor ({_gb(machine.memory)} free{limit})"
@@ -173,7 +173,7 @@ def _on_processor(config: CodeGenConfig, machine: Machine, wishes: Wishes, reaso
     return replace(found, reason=reason)
 
 
-def _first(config: CodeGenConfig, formats: Sequence[Format], budget: int, place: str) -> Plan:
+def _first(config: CodeGenConfig, formats: Sequence[Format], budget: int, place: str) -> FormatPlan:
     """The first that fits, with half the context where none does; the smallest tried, where that does not help."""
     context = config.n_positions
     while True:
@@ -186,16 +186,16 @@ def _first(config: CodeGenConfig, formats: Sequence[Format], budget: int, place:
         context //= 2
 
 
-def _sum(config: CodeGenConfig, chosen: Format, context: int, budget: int, place: str) -> Plan:
+def _sum(config: CodeGenConfig, chosen: Format, context: int, budget: int, place: str) -> FormatPlan:
     ends = 2 * config.vocab_size * config.n_embd
     element = chosen.floats.itemsize
     activations = (
         WORKSPACE_TOKENS * (4 * config.n_embd + 2 * config.n_inner + config.n_head * context) * element
     )
-    return Plan(
+    return FormatPlan(
         chosen=chosen,
         context=context,
-        weights=chosen.most_bytes(config.n_parameters - ends, ends),
+        weights=chosen.max_bytes(config.n_parameters - ends, ends),
         cache=2 * config.n_layer * config.n_embd * context * KV_BYTES[chosen.kv],
         workspace=activations + config.vocab_size * 4 + RUNTIME_BYTES,
         budget=budget,
@@ -251,7 +251,7 @@ def check_memory(config: CodeGenConfig) -> None:
         QuantizeError: see above.
     """
     largest = 4 * max(config.vocab_size * config.n_embd, config.n_inner * config.n_embd)
-    need, free = int(COPIES * largest) + BASE_BYTES, this_machine().memory
+    need, free = int(COPIES * largest) + BASE_BYTES, inspect_machine().memory
     if 0 < free < need:
         raise QuantizeError(
             f"Converting this model needs {need / 1e9:.1f} GB of memory, but {free / 1e9:.1f} GB are free;"

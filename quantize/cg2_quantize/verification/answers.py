@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING
 
-from cg2_quantize.verification.heldout import heldout_rows, heldout_texts
+from cg2_quantize.verification.heldout import make_heldout_rows, read_heldout_texts
 from cg2ls.engine import Engine, Request
 from cg2ls.models.codegen2.infill import anchored_prompt
 
@@ -40,7 +40,7 @@ class Answers:
     free: list[list[int]]
 
 
-def answers(folder: Path) -> Answers:
+def collect_answers(folder: Path) -> Answers:
     """Greedy answers of a model folder."""
     with Engine.open(folder) as engine:
         exact = []
@@ -49,7 +49,7 @@ def answers(folder: Path) -> Answers:
             data = b"".join(step.data for step in engine.complete(request))
             first, _, _ = data.decode("utf-8", errors="replace").partition("\n")
             exact.append(first.rstrip() == line.rstrip())
-        rows = heldout_rows(engine.tokenizer, engine.context_length - FREE)
+        rows = make_heldout_rows(engine.tokenizer, engine.context_length - FREE)
         start = min(len(rows[0]), PREFIX)
         free = [_continued(engine, row[:start].tolist()) for row in rows]
     return Answers(exact, free)
@@ -60,12 +60,12 @@ def _continued(engine: Engine, prompt: list[int]) -> list[int]:
     return [step.token for step in engine.complete(request)]
 
 
-def first_divergence(reference: Answers, model: Answers) -> float:
+def median_first_divergence(reference: Answers, model: Answers) -> float:
     """Median number of tokens before two models' free answers differ; `FREE` where they never do."""
     return float(median(_common(a, b) for a, b in zip(reference.free, model.free, strict=True)))
 
 
-def exact_match_delta(reference: Answers, model: Answers) -> float:
+def compute_exact_match_delta(reference: Answers, model: Answers) -> float:
     """Share of lines filled in exactly, the model's less the reference's."""
     return (sum(model.exact) - sum(reference.exact)) / max(1, len(reference.exact))
 
@@ -78,7 +78,7 @@ def _problems(engine: Engine) -> Iterator[tuple[list[int], str]]:
     """Prompts that ask for the second half of a line, and that half."""
     places = [
         (text, number)
-        for text in heldout_texts()
+        for text in read_heldout_texts()
         for number, line in enumerate(text.splitlines())
         if number > 2 and len(line.strip()) >= SHORTEST
     ]

@@ -13,20 +13,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cg2_quantize.errors import QuantizeError
-from cg2_quantize.graph.network import NETWORKS, NORMED_END
-from cg2_quantize.verification.heldout import calibration_rows
-from cg2_quantize.verification.piecewise import CHUNK, Rows
-from cg2_quantize.verification.reference import reference_network
+from cg2_quantize.graph.network import HEAD_INPUT, NETWORKS
+from cg2_quantize.verification.heldout import make_calibration_rows
+from cg2_quantize.verification.piecewise import CHUNK, TokenRows
+from cg2_quantize.verification.reference import build_reference_network
 
 if TYPE_CHECKING:
     from typing import Any
 
     from cg2_quantize.formats import Format
     from cg2_quantize.formats.rounding import Float32
-    from cg2_quantize.verification.piecewise import Network
+    from cg2_quantize.verification.piecewise import PiecewiseNetwork
     from cg2ls.models.codegen2 import Checkpoint, CodeTokenizer
 
-LEAST_SCALE = 1e-8
+MIN_KV_SCALE = 1e-8
 
 
 @dataclass
@@ -43,16 +43,16 @@ class Calibration:
 
     def of(self, layer: int) -> tuple[Float32, Float32]:
         """Scales of int8 keys and values (`KvScales`)."""
-        key, value = (np.maximum(largest / 127, LEAST_SCALE) for largest in self.largest[layer])
+        key, value = (np.maximum(largest / 127, MIN_KV_SCALE) for largest in self.largest[layer])
         return key.astype(np.float32), value.astype(np.float32)
 
 
 def calibrate(checkpoint: Checkpoint, tokenizer: CodeTokenizer) -> Calibration:
     """Runs the float32 network over the set, a layer at a time."""
     config, found = checkpoint.config, Calibration()
-    rows = calibration_rows(tokenizer, config.n_positions)
+    rows = make_calibration_rows(tokenizer, config.n_positions)
     tokens = np.stack([row for row in rows if len(row) == len(rows[0])])
-    side = Rows(reference_network(checkpoint), (config.n_head, config.head_dim), "float32", tokens)
+    side = TokenRows(build_reference_network(checkpoint), (config.n_head, config.head_dim), "float32", tokens)
     side.embed()
 
     for layer in range(config.n_layer):
@@ -86,7 +86,7 @@ MARGIN = 2.0
 
 
 @dataclass
-class Largest:
+class LargestActivation:
     """The largest absolute value seen, and the node that gave it."""
 
     value: float = 0.0
@@ -99,13 +99,15 @@ class Largest:
             self.value, self.at = (float("inf") if np.isnan(found) else found), at
 
 
-def largest_activation(checkpoint: Checkpoint, tokenizer: CodeTokenizer, chosen: Format) -> Largest:
+def find_largest_activation(
+    checkpoint: Checkpoint, tokenizer: CodeTokenizer, chosen: Format
+) -> LargestActivation:
     """Runs the float32 network over the calibration set, a layer at a time, with the norms as the format has them."""
-    config, found = checkpoint.config, Largest()
-    network = reference_network(checkpoint, moves_norms=chosen.precision.moves_norms)
-    rows = calibration_rows(tokenizer, config.n_positions)
+    config, found = checkpoint.config, LargestActivation()
+    network = build_reference_network(checkpoint, moves_norms=chosen.matrix_writer.moves_norms)
+    rows = make_calibration_rows(tokenizer, config.n_positions)
     tokens = np.stack([row for row in rows if len(row) == len(rows[0])])
-    side = Rows(network, (config.n_head, config.head_dim), "float32", tokens)
+    side = TokenRows(network, (config.n_head, config.head_dim), "float32", tokens)
     side.embed()
     for values in side.values:
         found.see("model.embed_tokens", values)
@@ -122,11 +124,11 @@ def largest_activation(checkpoint: Checkpoint, tokenizer: CodeTokenizer, chosen:
     head = network.head()
     for row in side.values[0]:
         for at in range(0, len(row), CHUNK):
-            found.see("lm_head", head(**{NORMED_END: row[None, at : at + CHUNK]})[0])
+            found.see("lm_head", head(**{HEAD_INPUT: row[None, at : at + CHUNK]})[0])
     return found
 
 
-def _values_of(network: Network, layer: int) -> list[str]:
+def _values_of(network: PiecewiseNetwork, layer: int) -> list[str]:
     """Names of all values that a block's nodes give, but for the cache."""
     path = f"/model/layers.{layer}/"
     nodes = [node for node in network.graph.graph.node if node.name.startswith(path)]
@@ -143,13 +145,15 @@ def _readable(name: str) -> str:
     return name.strip("/").rpartition("/")[0].rpartition("/")[0].replace("/", ".") or name
 
 
-def check_half(checkpoint: Checkpoint, tokenizer: CodeTokenizer, chosen: Format) -> Largest:
+def check_float16_range(
+    checkpoint: Checkpoint, tokenizer: CodeTokenizer, chosen: Format
+) -> LargestActivation:
     """Refuses a format with float16 activations for a network whose values it cannot hold.
 
     Raises:
         QuantizeError: see above.
     """
-    found = largest_activation(checkpoint, tokenizer, chosen)
+    found = find_largest_activation(checkpoint, tokenizer, chosen)
     if not found.value <= LIMIT / MARGIN:
         raise QuantizeError(
             f"{chosen.name} for CUDA computes in float16, which holds {LIMIT:,.0f} at most, but {found.at} reaches"

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cg2_quantize.errors import QuantizeError
-from cg2_quantize.verification.heldout import heldout_rows
-from cg2_quantize.verification.piecewise import CHUNK, Network, Rows
+from cg2_quantize.verification.heldout import make_heldout_rows
+from cg2_quantize.verification.piecewise import CHUNK, PiecewiseNetwork, TokenRows
 from cg2_quantize.verification.report import KEYS, REPORT
 from cg2ls.models.codegen2 import CodeTokenizer
 from cg2ls.models.folder.description import TOKENIZER, ModelDescription
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from cg2ls.models.codegen2 import CodeGenConfig
     from cg2ls.models.folder.description import ModelDescription
 
-LARGEST_EXPONENT = 700.0
+MAX_EXPONENT_NATS = 700.0
 """Nats; of what is larger, exp is no float."""
 
 
@@ -78,7 +78,7 @@ class Measures:
     def perplexity_ratio(self) -> float:
         """The model's perplexity over the reference's."""
         difference = self.values("loss").astype(np.float64) - self.values("reference_loss")
-        return float(np.exp(min(difference.mean(), LARGEST_EXPONENT)))
+        return float(np.exp(min(difference.mean(), MAX_EXPONENT_NATS)))
 
     @property
     def tokens(self) -> int:
@@ -98,7 +98,7 @@ def log_softmax(logits: Float32) -> Float32:
 
 
 @dataclass(frozen=True)
-class Streamed:
+class NetworkComparison:
     """What was seen on the way.
 
     Attributes:
@@ -112,17 +112,17 @@ class Streamed:
     tokens: npt.NDArray[np.int64]
 
 
-def stream(
+def compare_networks(
     config: CodeGenConfig,
-    reference: Network,
-    model: Network,
+    reference: PiecewiseNetwork,
+    model: PiecewiseNetwork,
     kv: str,
     rows: Sequence[npt.NDArray[np.int64]],
-) -> Streamed:
+) -> NetworkComparison:
     """A checkpoint's reference and a model made of it, over rows of one length, in the engine's chunks."""
     tokens, heads = np.stack(rows), (config.n_head, config.head_dim)
-    left = Rows(reference, heads, "float32", tokens)
-    right = Rows(model, heads, kv, tokens, owner="the converted model")
+    left = TokenRows(reference, heads, "float32", tokens)
+    right = TokenRows(model, heads, kv, tokens, owner="the converted model")
     for side in (left, right):
         side.embed()
     errors = []
@@ -131,33 +131,35 @@ def stream(
             side.block(layer)
         if layer < config.n_layer - 1:
             errors.append(_relative(right.values[1], left.values[1]))
-    return Streamed(_measured(left, right), tuple(errors), tokens)
+    return NetworkComparison(_measure_logits(left, right), tuple(errors), tokens)
 
 
-def stream_models(
-    first: tuple[Network, ModelDescription],
-    second: tuple[Network, ModelDescription],
+def compare_models(
+    first: tuple[PiecewiseNetwork, ModelDescription],
+    second: tuple[PiecewiseNetwork, ModelDescription],
     rows: Sequence[npt.NDArray[np.int64]],
 ) -> Measures:
     """Any two models of one vocabulary, one after the other."""
-    return _measured(*(_through(network, about, rows) for network, about in (first, second)))
+    return _measure_logits(*(_through(network, about, rows) for network, about in (first, second)))
 
 
-def row_logits(
+def compute_row_logits(
     folder: Path, about: ModelDescription, rows: Sequence[npt.NDArray[np.int64]]
 ) -> Iterator[npt.NDArray[np.float32]]:
     """Logits [length, vocabulary] of every row in a model folder."""
-    side = _through(Network.of_folder(folder, about.architecture.n_layer), about, rows)
+    side = _through(PiecewiseNetwork.of_folder(folder, about.architecture.n_layer), about, rows)
     head, length = side.network.head(), side.tokens.shape[1]
     for row in range(len(side.tokens)):
         parts = [(at, min(at + CHUNK, length)) for at in range(0, length, CHUNK)]
         yield np.concatenate([side.logits(head, row, at, end) for at, end in parts])
 
 
-def _through(network: Network, about: ModelDescription, rows: Sequence[npt.NDArray[np.int64]]) -> Rows:
+def _through(
+    network: PiecewiseNetwork, about: ModelDescription, rows: Sequence[npt.NDArray[np.int64]]
+) -> TokenRows:
     """Rows behind the last block of a network."""
     shape = about.architecture
-    side = Rows(
+    side = TokenRows(
         network,
         (shape.n_head, shape.head_dim),
         about.kv_dtype,
@@ -170,7 +172,7 @@ def _through(network: Network, about: ModelDescription, rows: Sequence[npt.NDArr
     return side
 
 
-def _measured(left: Rows, right: Rows) -> Measures:
+def _measure_logits(left: TokenRows, right: TokenRows) -> Measures:
     """Logits of both, chunk by chunk."""
     tokens, measures = left.tokens, Measures()
     heads = [(side, side.network.head()) for side in (left, right)]
@@ -181,12 +183,12 @@ def _measured(left: Rows, right: Rows) -> Measures:
     return measures
 
 
-def losses(
-    config: CodeGenConfig, networks: Sequence[Network], rows: Sequence[npt.NDArray[np.int64]]
+def compute_losses(
+    config: CodeGenConfig, networks: Sequence[PiecewiseNetwork], rows: Sequence[npt.NDArray[np.int64]]
 ) -> list[Float32]:
     """-log p of every next token in each network, nats; they go through the rows layer by layer together."""
     heads = (config.n_head, config.head_dim)
-    sides = [Rows(network, heads, "float32", np.stack(rows)) for network in networks]
+    sides = [TokenRows(network, heads, "float32", np.stack(rows)) for network in networks]
     for side in sides:
         side.embed()
     for layer in range(config.n_layer):
@@ -195,7 +197,7 @@ def losses(
     return [_losses(side) for side in sides]
 
 
-def _losses(side: Rows) -> Float32:
+def _losses(side: TokenRows) -> Float32:
     head, found = side.network.head(), []
     for index, row in enumerate(side.tokens):
         for at in range(0, len(row) - 1, CHUNK):
@@ -210,7 +212,7 @@ def _relative(found: npt.NDArray[np.generic], expected: npt.NDArray[np.generic])
     return float(difference / max(float(np.linalg.norm(np.asarray(expected, np.float32))), 1e-30))
 
 
-def compare(folders: Sequence[Path], tokens: int) -> list[dict[str, Any]]:
+def compare_folders(folders: Sequence[Path], tokens: int) -> list[dict[str, Any]]:
     """What each folder's report says, and how far it is from the first.
 
     Args:
@@ -238,13 +240,13 @@ def _distance(
     if (first / TOKENIZER).read_bytes() != (folder / TOKENIZER).read_bytes():
         raise QuantizeError(f"{first} and {folder} have different tokenizers; compare with --tokens 0.")
     tokenizer = CodeTokenizer.load(folder / TOKENIZER)
-    rows = heldout_rows(tokenizer, min(base.context_length, model.context_length), tokens)
+    rows = make_heldout_rows(tokenizer, min(base.context_length, model.context_length), tokens)
     networks = [
-        (Network.of_folder(place, about.architecture.n_layer), about)
+        (PiecewiseNetwork.of_folder(place, about.architecture.n_layer), about)
         for place, about in ((first, base), (folder, model))
     ]
     try:
-        measures = stream_models(networks[0], networks[1], rows)
+        measures = compare_models(networks[0], networks[1], rows)
     except KeyError as missing:
         raise QuantizeError(
             f"{folder} was written by an older cg2-quantize ({missing}); convert it again."

@@ -22,7 +22,7 @@ ROW = 512
 """Most tokens of a row, which is read as one document."""
 
 TRAINED_SHARE = 0.7
-"""Of the loss of `unigram_table`: trained weights stay below. The shipped model is at 0.3; with its matrices as
+"""Of the loss of `compute_unigram_table`: trained weights stay below. The shipped model is at 0.3; with its matrices as
 int8 without their scales it is at 0.76."""
 
 FILE = "heldout.jsonl"
@@ -30,7 +30,7 @@ PLACES = (Path(__file__).parents[1] / "heldout", Path(__file__).parents[3] / "te
 """Where the installed package, and where the repository keeps the file."""
 
 
-def heldout_texts() -> list[str]:
+def read_heldout_texts() -> list[str]:
     """The files of the set, in order.
 
     Raises:
@@ -45,7 +45,9 @@ def heldout_texts() -> list[str]:
     )
 
 
-def heldout_rows(tokenizer: CodeTokenizer, context: int, tokens: int = TOKENS) -> list[npt.NDArray[np.int64]]:
+def make_heldout_rows(
+    tokenizer: CodeTokenizer, context: int, tokens: int = TOKENS
+) -> list[npt.NDArray[np.int64]]:
     """Rows of the set, int64, of `tokens` tokens in all; fewer than `TOKENS` are spread over all of it.
 
     Args:
@@ -60,14 +62,14 @@ def heldout_rows(tokenizer: CodeTokenizer, context: int, tokens: int = TOKENS) -
     return [rows[index * len(rows) // wanted] for index in range(wanted)]
 
 
-def calibration_rows(tokenizer: CodeTokenizer, context: int) -> list[npt.NDArray[np.int64]]:
+def make_calibration_rows(tokenizer: CodeTokenizer, context: int) -> list[npt.NDArray[np.int64]]:
     """What the set holds beyond the tokens that measurements take, in rows."""
     row = min(ROW, context)
     stream = _stream(tokenizer)[TOKENS:]
     return [stream[at : at + row] for at in range(0, max(1, len(stream) - row + 1), row)]
 
 
-def unigram_table(tokenizer: CodeTokenizer) -> npt.NDArray[np.float32]:
+def compute_unigram_table(tokenizer: CodeTokenizer) -> npt.NDArray[np.float32]:
     """-log of every token's frequency in the set, nats; of a token that is not in it, as if it were there once."""
     stream = _stream(tokenizer)
     counts = np.bincount(stream, minlength=tokenizer.special.vocab_size)
@@ -76,4 +78,6 @@ def unigram_table(tokenizer: CodeTokenizer) -> npt.NDArray[np.float32]:
 
 def _stream(tokenizer: CodeTokenizer) -> npt.NDArray[np.int64]:
     end = tokenizer.special.end_of_text
-    return np.array([token for text in heldout_texts() for token in (*tokenizer.encode(text), end)], np.int64)
+    return np.array(
+        [token for text in read_heldout_texts() for token in (*tokenizer.encode(text), end)], np.int64
+    )

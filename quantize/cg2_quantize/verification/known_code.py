@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cg2_quantize.errors import QuantizeError
-from cg2_quantize.verification.comparison import losses
-from cg2_quantize.verification.heldout import TRAINED_SHARE, heldout_rows, unigram_table
-from cg2_quantize.verification.reference import Shared, reference_network
+from cg2_quantize.verification.comparison import compute_losses
+from cg2_quantize.verification.heldout import TRAINED_SHARE, compute_unigram_table, make_heldout_rows
+from cg2_quantize.verification.reference import SharedWeights, build_reference_network
 from cg2ls.models.codegen2.config import CODEGEN2
 from cg2ls.models.codegen2.files import read_json
 from cg2ls.models.folder.description import Language
@@ -56,7 +56,7 @@ def declared_untrained(folder: Path) -> bool:
     return (folder / FACTS).is_file() and read_json(folder / FACTS).get(UNTRAINED_KEY) is True
 
 
-def check_sense(checkpoint: Checkpoint, tokenizer: CodeTokenizer, known: Float32 | None = None) -> None:
+def check_known_code(checkpoint: Checkpoint, tokenizer: CodeTokenizer, known: Float32 | None = None) -> None:
     """Refuses weights that read known code hardly better than the table does, or far worse than they claim.
 
     Args:
@@ -67,14 +67,17 @@ def check_sense(checkpoint: Checkpoint, tokenizer: CodeTokenizer, known: Float32
     Raises:
         QuantizeError: see above.
     """
-    row, table = heldout_rows(tokenizer, checkpoint.config.n_positions, 1)[0], unigram_table(tokenizer)
+    row, table = (
+        make_heldout_rows(tokenizer, checkpoint.config.n_positions, 1)[0],
+        compute_unigram_table(tokenizer),
+    )
     claim = Facts.read(checkpoint.folder).languages.get(CLAIMED, Language()).bits_per_byte
     if known is not None and claim is None:
         gain = TRAINED_SHARE * table[row[1 : len(known) + 1]] - known
         if gain.mean() > SENSE_SIGMAS * gain.std() / np.sqrt(len(gain)):
             return
     row = row[:SENSE_TOKENS]
-    found = losses(checkpoint.config, [reference_network(checkpoint)], [row])[0]
+    found = compute_losses(checkpoint.config, [build_reference_network(checkpoint)], [row])[0]
     by_table = float(table[row[1:]].mean())
     if not found.mean() < TRAINED_SHARE * by_table:
         raise QuantizeError(
@@ -106,7 +109,7 @@ GROUP_SIGMAS, MIN_LOSS_GAP = 4.0, 0.02
 
 
 @dataclass(frozen=True)
-class Probe:
+class GroupProbe:
     """Mean loss by number of groups, nats per token.
 
     Attributes:
@@ -124,7 +127,7 @@ class Probe:
         return f"nats per token of known code: {told} groups"
 
 
-def probe_groups(checkpoint: Checkpoint, tokenizer: CodeTokenizer) -> Probe:
+def probe_qkv_groups(checkpoint: Checkpoint, tokenizer: CodeTokenizer) -> GroupProbe:
     """Losses with the checkpoint's number of groups and with the published ones that its heads divide by."""
     config = checkpoint.config
     numbers = [
@@ -132,8 +135,8 @@ def probe_groups(checkpoint: Checkpoint, tokenizer: CodeTokenizer) -> Probe:
         *(n for n in PUBLISHED if n != config.qkv_groups and config.n_head % n == 0),
     ]
     if len(numbers) == 1 or config.family != CODEGEN2:
-        return Probe({}, None)
-    row = heldout_rows(tokenizer, config.n_positions, 1)[0]
+        return GroupProbe({}, None)
+    row = make_heldout_rows(tokenizer, config.n_positions, 1)[0]
     chance = math.log(config.vocab_size) - RANDOM_MARGIN
     for tokens in PROBE_TOKENS:
         found = _losses_by_groups(checkpoint, numbers, row[:tokens])
@@ -142,18 +145,18 @@ def probe_groups(checkpoint: Checkpoint, tokenizer: CodeTokenizer) -> Probe:
         if means[best] >= chance:
             break
         if all(_beats(found[best], values) for number, values in found.items() if number != best):
-            return Probe(means, best, found)
-    return Probe(means, None, found)
+            return GroupProbe(means, best, found)
+    return GroupProbe(means, None, found)
 
 
 def _losses_by_groups(
     checkpoint: Checkpoint, numbers: list[int], row: npt.NDArray[np.int64]
 ) -> dict[int, Float32]:
     """Of every next token by number of groups; what does not depend on the number is read once."""
-    shared, config = Shared(), checkpoint.config
+    shared, config = SharedWeights(), checkpoint.config
     readings = [replace(checkpoint, config=replace(config, qkv_groups=number)) for number in numbers]
-    networks = [reference_network(reading, shared) for reading in readings]
-    return dict(zip(numbers, losses(config, networks, [row]), strict=True))
+    networks = [build_reference_network(reading, shared) for reading in readings]
+    return dict(zip(numbers, compute_losses(config, networks, [row]), strict=True))
 
 
 def _beats(best: Float32, other: Float32) -> bool:
@@ -162,7 +165,7 @@ def _beats(best: Float32, other: Float32) -> bool:
     return float(difference.mean()) > max(MIN_LOSS_GAP, GROUP_SIGMAS * error)
 
 
-def check_groups(checkpoint: Checkpoint, tokenizer: CodeTokenizer, *, stated: bool) -> Float32 | None:
+def check_qkv_groups(checkpoint: Checkpoint, tokenizer: CodeTokenizer, *, stated: bool) -> Float32 | None:
     """Refuses a number of groups that the weights contradict, and one that nobody stated and no weights confirm.
 
     Args:
@@ -176,7 +179,7 @@ def check_groups(checkpoint: Checkpoint, tokenizer: CodeTokenizer, *, stated: bo
     Raises:
         QuantizeError: see above.
     """
-    probe, used = probe_groups(checkpoint, tokenizer), checkpoint.config.qkv_groups
+    probe, used = probe_qkv_groups(checkpoint, tokenizer), checkpoint.config.qkv_groups
     if probe.right is not None and probe.right != used:
         raise QuantizeError(
             f"{checkpoint.folder} is not laid out in {used} qkv groups ({probe}); pass --qkv-groups {probe.right}."

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cg2_quantize.verification.report import LIMITS, misses
+from cg2_quantize.verification.report import LIMITS, list_misses
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cg2_quantize.verification.comparison import Streamed
+    from cg2_quantize.verification.comparison import NetworkComparison
     from cg2_quantize.verification.report import ProofReport
 
 STYLE = """
@@ -60,7 +60,7 @@ RARE = -5
 """Power of ten of the smallest share of tokens drawn."""
 
 
-def page(name: str, report: ProofReport, streamed: Streamed | None) -> str:
+def render_page(name: str, report: ProofReport, streamed: NetworkComparison | None) -> str:
     """The HTML of a report."""
     values = report.to_dict()
     rows = "".join(
@@ -89,23 +89,23 @@ def _verdict(report: ProofReport) -> str:
         )
     limit = LIMITS[report.format]
     stated = f"limits of {report.format}: mean KL {limit.kl:g}, agreement {limit.agreement:.1%}"
-    if found := misses(report):
+    if found := list_misses(report):
         return f'<span class="bad">Outside of its limits: {escape("; ".join(found))}</span> ({stated}).'
     return f"Within its limits ({stated})."
 
 
-def _plots(streamed: Streamed) -> str:
+def _plots(streamed: NetworkComparison) -> str:
     kl = np.sort(np.maximum(streamed.measures.values("kl"), 1e-9))[::-1]
     picked = np.unique(np.geomspace(1, len(kl), 200).astype(int)) - 1
     points = [(math.log10(kl[index]), math.log10((index + 1) / len(kl))) for index in picked]
-    drawn = curve(
+    drawn = draw_curve(
         "Share of tokens (up) whose KL divergence exceeds so many nats (across)",
         points,
         (FAINT, STRONG),
         (RARE, 0),
     )
     if streamed.layer_errors:
-        drawn += bars("Relative error of the residual stream behind each block", streamed.layer_errors)
+        drawn += draw_bars("Relative error of the residual stream behind each block", streamed.layer_errors)
     return drawn
 
 
@@ -121,10 +121,10 @@ WIDTH, HEIGHT = 460, 200
 LEFT, BELOW = 56, 26
 """Room for labels."""
 
-MOST_LABELS = 8
+MAX_LABELS = 8
 
 
-def curve(
+def draw_curve(
     title: str, points: Sequence[tuple[float, float]], across: tuple[int, int], up: tuple[int, int]
 ) -> str:
     """A line through points given as powers of ten, between powers of ten."""
@@ -137,7 +137,7 @@ def curve(
     return _frame(title, path, _powers(*across), _powers(*up))
 
 
-def bars(title: str, values: Sequence[float]) -> str:
+def draw_bars(title: str, values: Sequence[float]) -> str:
     """A bar per value, from 0."""
     top = max(values) * 1.1 or 1.0
     wide = WIDTH / len(values)
@@ -146,7 +146,7 @@ def bars(title: str, values: Sequence[float]) -> str:
         f' width="{max(1.0, wide - 2):.1f}" height="{HEIGHT * value / top:.1f}"/>'
         for index, value in enumerate(values)
     )
-    step = max(1, len(values) // MOST_LABELS)
+    step = max(1, len(values) // MAX_LABELS)
     across = [(str(index), (index + 0.5) / len(values)) for index in range(0, len(values), step)]
     return _frame(title, drawn, across, [(f"{top * share:.3f}", share) for share in (0.0, 0.5, 1.0)])
 

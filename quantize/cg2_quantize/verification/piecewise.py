@@ -12,7 +12,7 @@ from onnx import ModelProto, TensorProto, helper
 
 from cg2_quantize.errors import QuantizeError
 from cg2_quantize.graph.builder import read_initializers
-from cg2_quantize.graph.network import NORMED_END, before_block
+from cg2_quantize.graph.network import HEAD_INPUT, block_input_names
 from cg2ls.engine.onnx_session import ARITHMETIC, import_onnxruntime
 from cg2ls.models.folder.description import GRAPH
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 ort = import_onnxruntime()
 
-Seen = Callable[[tuple[Any, Any], list[Any]], None]
+OnBlock = Callable[[tuple[Any, Any], list[Any]], None]
 """Takes a row's keys and values, and values inside a block."""
 
 LARGE = 1 << 27
@@ -35,7 +35,7 @@ CHUNK = 128
 
 
 @dataclass(frozen=True)
-class Network:
+class PiecewiseNetwork:
     """A whole graph and where its weights are read from when a piece needs them.
 
     Attributes:
@@ -49,7 +49,7 @@ class Network:
     n_layer: int
 
     @classmethod
-    def of_folder(cls, folder: Path, n_layer: int) -> Network:
+    def of_folder(cls, folder: Path, n_layer: int) -> PiecewiseNetwork:
         """The network of a model folder; weights are mapped."""
         graph = onnx.load(str(folder / GRAPH), load_external_data=False)
         stored = read_initializers(folder / GRAPH)
@@ -57,25 +57,25 @@ class Network:
 
     def embedding(self) -> Piece:
         """Token ids to the first block's two inputs."""
-        return Piece(self, [], before_block(0))
+        return Piece(self, [], block_input_names(0))
 
     def block(self, layer: int, inside: Sequence[str] = ()) -> Piece:
         """A block's two inputs to the next one's (the last gives the head's one), the cache, values inside."""
-        ends = [NORMED_END] if layer == self.n_layer - 1 else before_block(layer + 1)
+        ends = [HEAD_INPUT] if layer == self.n_layer - 1 else block_input_names(layer + 1)
         cache = [f"present.{layer}.{part}" for part in ("key", "value")]
-        return Piece(self, before_block(layer), [*ends, *cache, *inside])
+        return Piece(self, block_input_names(layer), [*ends, *cache, *inside])
 
     def head(self) -> Piece:
         """The last block's output to logits."""
-        return Piece(self, [NORMED_END], ["logits"])
+        return Piece(self, [HEAD_INPUT], ["logits"])
 
 
 class Piece:
     """The part of a network between some values and others, in an ONNX Runtime session."""
 
-    def __init__(self, network: Network, starts: Sequence[str], ends: Sequence[str]) -> None:
+    def __init__(self, network: PiecewiseNetwork, starts: Sequence[str], ends: Sequence[str]) -> None:
         model = _cut(network.graph, starts, ends)
-        self._fed = _large_become_inputs(model, network.weight)
+        self._fed = _turn_large_weights_into_inputs(model, network.weight)
         options = ort.SessionOptions()
         options.log_severity_level = 4
         for key, value in (ARITHMETIC | {"session.intra_op.allow_spinning": "0"}).items():
@@ -99,7 +99,7 @@ class Piece:
         return outputs
 
 
-def _large_become_inputs(
+def _turn_large_weights_into_inputs(
     model: ModelProto, weight: Callable[[str], npt.NDArray[Any]]
 ) -> dict[str, npt.NDArray[Any]]:
     """Makes inputs of float32 weights where one is large, and reads them: a session copies its initializers.
@@ -122,7 +122,7 @@ def _large_become_inputs(
     return fed
 
 
-def is_finite(values: npt.NDArray[Any]) -> bool:
+def is_all_finite(values: npt.NDArray[Any]) -> bool:
     """Whether no value is NaN or infinite; makes nothing of the values' size."""
     return not values.size or bool(np.isfinite(values.min()) and np.isfinite(values.max()))
 
@@ -171,7 +171,7 @@ def _value(values: npt.NDArray[Any], element: int) -> Any:
 
 
 @dataclass
-class Rows:
+class TokenRows:
     """Rows of tokens on their way through one network, layer by layer.
 
     Attributes:
@@ -183,7 +183,7 @@ class Rows:
         owner: whose network it is, for errors.
     """
 
-    network: Network
+    network: PiecewiseNetwork
     heads: tuple[int, int]
     kv: str
     tokens: npt.NDArray[np.int64]
@@ -197,7 +197,7 @@ class Rows:
         self.values = tuple(np.concatenate(column) for column in zip(*parts, strict=True))
         self._check_finite("model.embed_tokens")
 
-    def block(self, layer: int, seen: Seen | None = None, inside: Sequence[str] = ()) -> None:
+    def block(self, layer: int, seen: OnBlock | None = None, inside: Sequence[str] = ()) -> None:
         """Runs one block over every row, in chunks, each row with a cache of its own.
 
         Args:
@@ -216,23 +216,26 @@ class Rows:
         Raises:
             QuantizeError: one is not finite.
         """
-        found: npt.NDArray[np.float32] = head(**{NORMED_END: self.values[0][row : row + 1, at:end]})[0][0]
-        if not is_finite(found):
+        found: npt.NDArray[np.float32] = head(**{HEAD_INPUT: self.values[0][row : row + 1, at:end]})[0][0]
+        if not is_all_finite(found):
             raise QuantizeError(f"The logits of {self.owner} are not finite: lm_head gives NaN or infinity.")
         return found
 
     def _check_finite(self, place: str) -> None:
-        if not all(is_finite(values) for values in self.values):
+        if not all(is_all_finite(values) for values in self.values):
             raise QuantizeError(
                 f"The values of {self.owner} are not finite behind {place}: its weights there, or before, are too"
                 " large to compute with."
             )
 
     def _row(
-        self, piece: Piece, layer: int, row: int, seen: Seen | None, inside: int
+        self, piece: Piece, layer: int, row: int, seen: OnBlock | None, inside: int
     ) -> list[npt.NDArray[Any]]:
         length = self.tokens.shape[1]
-        names, past = before_block(layer), [f"past_key_values.{layer}.{part}" for part in ("key", "value")]
+        names, past = (
+            block_input_names(layer),
+            [f"past_key_values.{layer}.{part}" for part in ("key", "value")],
+        )
         cache = [np.zeros((1, self.heads[0], length, self.heads[1]), self.kv) for _ in past]
         parts, within = [], []
         for at in range(0, length, CHUNK):

@@ -10,13 +10,17 @@ from typing import TYPE_CHECKING, Any
 from cg2_quantize.checkpoint.dequantize import TRANSFORMERS_GROUPS, dequantize
 from cg2_quantize.checkpoint.scratch import scratch_folder
 from cg2_quantize.errors import QuantizeError
-from cg2_quantize.planning.machine import this_machine
-from cg2_quantize.verification.answers import answers, exact_match_delta, first_divergence
-from cg2_quantize.verification.comparison import Streamed, stream
-from cg2_quantize.verification.heldout import TOKENS, TRAINED_SHARE, heldout_rows, unigram_table
-from cg2_quantize.verification.page import page
-from cg2_quantize.verification.piecewise import Network
-from cg2_quantize.verification.reference import reference_network
+from cg2_quantize.planning.machine import inspect_machine
+from cg2_quantize.verification.answers import (
+    collect_answers,
+    compute_exact_match_delta,
+    median_first_divergence,
+)
+from cg2_quantize.verification.comparison import NetworkComparison, compare_networks
+from cg2_quantize.verification.heldout import TOKENS, TRAINED_SHARE, compute_unigram_table, make_heldout_rows
+from cg2_quantize.verification.page import render_page
+from cg2_quantize.verification.piecewise import PiecewiseNetwork
+from cg2_quantize.verification.reference import build_reference_network
 from cg2_quantize.verification.report import PAGE, ProofReport
 from cg2_quantize.verification.speed import measure_speed
 from cg2ls.files import write_atomically
@@ -28,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from cg2_quantize.verification.calibration import Largest
+    from cg2_quantize.verification.calibration import LargestActivation
     from cg2_quantize.verification.comparison import Measures
     from cg2ls.models.codegen2 import Checkpoint
 
@@ -49,7 +53,7 @@ def prove(
     proof: str,
     reference_folder: Callable[[Path], object],
     optimum: Path | None = None,
-    largest: Largest | None = None,
+    largest: LargestActivation | None = None,
 ) -> ProofReport:
     """Compares a model folder with its checkpoint and writes report.json and report.html into it.
 
@@ -76,28 +80,28 @@ def prove(
     tokens = QUICK_TOKENS if proof == "quick" else TOKENS
     streamed = _compare(checkpoint, folder, model, tokens)
     if streamed is not None:
-        rows, table = streamed.tokens, unigram_table(CodeTokenizer.load(folder / TOKENIZER))
-        report = replace(report, **_measured(streamed.measures, float(table[rows[:, 1:]].mean())))
+        rows, table = streamed.tokens, compute_unigram_table(CodeTokenizer.load(folder / TOKENIZER))
+        report = replace(report, **_summarize(streamed.measures, float(table[rows[:, 1:]].mean())))
     if largest is not None:
         report = replace(report, largest_activation=largest.value, largest_activation_at=largest.at)
-    if model.kv_dtype not in HALF and size * MEMORY_FACTOR < this_machine().memory:
+    if model.kv_dtype not in HALF and size * MEMORY_FACTOR < inspect_machine().memory:
         report = _timed(report, folder)
         if proof == "full":
             report = _answered(report, folder, reference_folder)
     if optimum is not None and model.kv_dtype != "bfloat16":
-        found = against_optimum(optimum, checkpoint, folder, tokens, reference_folder)
+        found = compare_with_optimum(optimum, checkpoint, folder, tokens, reference_folder)
         report = replace(report, **found)
     report.write(folder)
-    write_atomically(folder / PAGE, page(model.name, report, streamed))
+    write_atomically(folder / PAGE, render_page(model.name, report, streamed))
     return report
 
 
-def _measured(measures: Measures, unigram_loss: float) -> dict[str, Any]:
+def _summarize(measures: Measures, unigram_loss: float) -> dict[str, Any]:
     """What a comparison gives to a report.
 
     Args:
         measures: the comparison.
-        unigram_loss: mean over the same tokens of `unigram_table`, nats.
+        unigram_loss: mean over the same tokens of `compute_unigram_table`, nats.
     """
     loss = float(measures.values("reference_loss").mean())
     return {
@@ -114,14 +118,18 @@ def _measured(measures: Measures, unigram_loss: float) -> dict[str, Any]:
     }
 
 
-def _compare(checkpoint: Checkpoint, folder: Path, model: ModelDescription, tokens: int) -> Streamed | None:
+def _compare(
+    checkpoint: Checkpoint, folder: Path, model: ModelDescription, tokens: int
+) -> NetworkComparison | None:
     """Both networks over held-out code; None for bfloat16, which no processor's kernels take."""
     if model.kv_dtype == "bfloat16":
         return None
     tokenizer = CodeTokenizer.load(folder / TOKENIZER)
-    rows = heldout_rows(tokenizer, model.context_length, tokens)
-    network = Network.of_folder(folder, checkpoint.config.n_layer)
-    return stream(checkpoint.config, reference_network(checkpoint), network, model.kv_dtype, rows)
+    rows = make_heldout_rows(tokenizer, model.context_length, tokens)
+    network = PiecewiseNetwork.of_folder(folder, checkpoint.config.n_layer)
+    return compare_networks(
+        checkpoint.config, build_reference_network(checkpoint), network, model.kv_dtype, rows
+    )
 
 
 def _timed(report: ProofReport, folder: Path) -> ProofReport:
@@ -142,15 +150,15 @@ def _answered(report: ProofReport, folder: Path, reference_folder: Callable[[Pat
     with scratch_folder(folder.parent) as scratch:
         place = scratch / "reference"
         reference_folder(place)
-        expected, found = answers(place), answers(folder)
+        expected, found = collect_answers(place), collect_answers(folder)
     return replace(
         report,
-        infill_exact_match_delta=exact_match_delta(expected, found),
-        first_divergence_median=first_divergence(expected, found),
+        infill_exact_match_delta=compute_exact_match_delta(expected, found),
+        first_divergence_median=median_first_divergence(expected, found),
     )
 
 
-def against_optimum(
+def compare_with_optimum(
     python: Path,
     checkpoint: Checkpoint,
     folder: Path,

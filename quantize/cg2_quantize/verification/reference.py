@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from onnx import TensorProto, helper
 
-from cg2_quantize.formats import format_of
+from cg2_quantize.formats import select_format
 from cg2_quantize.graph.builder import GraphBuilder
 from cg2_quantize.graph.graph_weights import EMBEDDING, HEAD, GraphWeights
-from cg2_quantize.graph.network import build
-from cg2_quantize.verification.piecewise import Network
+from cg2_quantize.graph.network import build_graph
+from cg2_quantize.verification.piecewise import PiecewiseNetwork
 from cg2ls.models.codegen2.checkpoint import tensor_shapes
 
 if TYPE_CHECKING:
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 LAYER = re.compile(r"model\.layers\.(\d+)\.(.+)")
 
 
-def reference_network(
-    checkpoint: Checkpoint, shared: Shared | None = None, *, moves_norms: bool = False
-) -> Network:
+def build_reference_network(
+    checkpoint: Checkpoint, shared: SharedWeights | None = None, *, moves_norms: bool = False
+) -> PiecewiseNetwork:
     """The network that every format is measured against.
 
     Args:
@@ -39,13 +39,13 @@ def reference_network(
     """
     outside = _Outside()
     config = checkpoint.config
-    skeleton = build(config, _Unread(checkpoint), format_of("fp32"), GraphBuilder(outside))
+    skeleton = build_graph(config, _Unread(checkpoint), select_format("fp32"), GraphBuilder(outside))
     read = _Reader(GraphWeights(checkpoint, moves_norms=moves_norms), outside.kept, shared)
-    return Network(skeleton, read.weight, config.n_layer)
+    return PiecewiseNetwork(skeleton, read.weight, config.n_layer)
 
 
 @dataclass
-class Shared:
+class SharedWeights:
     """Weights of the part that several networks of one checkpoint are at, each read once."""
 
     part: str = ""
@@ -67,7 +67,7 @@ class Shared:
 class _Reader:
     weights: GraphWeights
     kept: dict[str, npt.NDArray[Any]]
-    shared: Shared | None = None
+    shared: SharedWeights | None = None
 
     def weight(self, name: str) -> npt.NDArray[Any]:
         """An initializer of the fp32 graph."""

@@ -114,7 +114,7 @@ LIMITS = {
 }
 
 
-def misses(report: ProofReport) -> list[str]:
+def list_misses(report: ProofReport) -> list[str]:
     """What lies outside of the limits, in words; empty for weights that were not trained."""
     if report.kl_mean is None or report.top1_agreement is None:
         return []
@@ -136,7 +136,7 @@ def check_limits(report: ProofReport) -> None:
     Raises:
         QuantizeError: see above.
     """
-    if found := misses(report):
+    if found := list_misses(report):
         raise QuantizeError(
             f"This checkpoint loses too much in {report.format} ({'; '.join(found)});"
             " choose a larger format, or take it all the same with --allow-loss."

@@ -35,7 +35,7 @@ KV_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2, "int8": 1}
 
 
 @dataclass(frozen=True)
-class Speed:
+class ModelSpeed:
     """What was measured.
 
     Attributes:
@@ -53,18 +53,18 @@ class Speed:
     prompt_tokens: int
 
 
-def measure_speed(folder: Path) -> Speed:
-    """Runs `speed_here` in a new process.
+def measure_speed(folder: Path) -> ModelSpeed:
+    """Runs `measure_speed_here` in a new process.
 
     Raises:
         subprocess.CalledProcessError: the model could not be run there.
     """
     command = [sys.executable, "-m", "cg2_quantize.verification.speed", str(folder)]
     ran = subprocess.run(command, capture_output=True, text=True, check=True)
-    return Speed(**json.loads(ran.stdout))
+    return ModelSpeed(**json.loads(ran.stdout))
 
 
-def speed_here(folder: Path) -> Speed:
+def measure_speed_here(folder: Path) -> ModelSpeed:
     """Medians of some rounds over prompts of random tokens."""
     model = ModelDescription.read(folder)
     prompt_tokens = min(PROMPT, model.context_length - ANSWER - 1)
@@ -78,13 +78,13 @@ def speed_here(folder: Path) -> Speed:
                 pass
             prefills.append(engine.last.prefill_ms)
             rates.append((engine.last.generated - 1) / engine.last.decode_ms * 1e3)
-    peak = peak_memory()
+    peak = read_peak_memory()
     rate = median(rates[1:])
-    share = rate * bytes_per_token(folder, model, prompt_tokens) / bandwidth()
-    return Speed(median(prefills[1:]), rate, share, peak, prompt_tokens)
+    share = rate * count_bytes_per_token(folder, model, prompt_tokens) / measure_bandwidth()
+    return ModelSpeed(median(prefills[1:]), rate, share, peak, prompt_tokens)
 
 
-def peak_memory() -> int:
+def read_peak_memory() -> int:
     """Most bytes that this process ever had in memory."""
     if sys.platform == "win32":
         return int(psutil.Process().memory_info().peak_wset)
@@ -94,7 +94,7 @@ def peak_memory() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
-def bytes_per_token(folder: Path, model: ModelDescription, context: int) -> int:
+def count_bytes_per_token(folder: Path, model: ModelDescription, context: int) -> int:
     """What decoding must read: every weight but the embedding's rows, and the cache."""
     stored = read_initializers(folder / GRAPH)
     weights = sum(values.nbytes for name, values in stored.items() if "embed_tokens" not in name)
@@ -102,7 +102,7 @@ def bytes_per_token(folder: Path, model: ModelDescription, context: int) -> int:
     return weights + 2 * shape.n_layer * shape.n_embd * context * KV_BYTES[model.kv_dtype]
 
 
-def bandwidth() -> float:
+def measure_bandwidth() -> float:
     """Bytes per second that processors read from memory together: the best of some dot products."""
     values = np.ones(BANDWIDTH_BYTES // 4, np.float32)
     parts = np.array_split(values, 4)
@@ -116,4 +116,4 @@ def bandwidth() -> float:
 
 
 if __name__ == "__main__":
-    print(json_text(asdict(speed_here(Path(sys.argv[1])))))
+    print(json_text(asdict(measure_speed_here(Path(sys.argv[1])))))

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from cg2_quantize.checkpoint.sources import _weights, card_license, origin_of
+from cg2_quantize.checkpoint.sources import _weights, find_origin, read_card_license
 from cg2_quantize.errors import QuantizeError
 
 ANSWERS = {
@@ -174,9 +174,9 @@ def test_what_a_repository_lacks_is_named(tmp_path, present, says):
 )
 def test_the_licence_of_a_model_card(tmp_path, card, expected):
     (tmp_path / "README.md").write_text(card)
-    assert card_license(tmp_path) == expected
+    assert read_card_license(tmp_path) == expected
 
 
 def test_a_folder_that_is_no_snapshot_has_no_origin(tmp_path):
-    assert origin_of(tmp_path / "models--x" / "snapshots" / "ab") is None
-    assert origin_of(tmp_path) is None
+    assert find_origin(tmp_path / "models--x" / "snapshots" / "ab") is None
+    assert find_origin(tmp_path) is None

@@ -8,7 +8,12 @@ from types import SimpleNamespace
 import pytest
 
 from cg2_quantize.planning import machine
-from cg2_quantize.planning.machine import cards_of, free_in_group, freest, this_machine
+from cg2_quantize.planning.machine import (
+    inspect_machine,
+    parse_cards,
+    read_group_free_bytes,
+    select_freest_card,
+)
 
 TWO = "0, GPU-aa, NVIDIA L4, 1000\n1, GPU-bb, NVIDIA A10, 20000\n"
 
@@ -27,11 +32,11 @@ TWO = "0, GPU-aa, NVIDIA L4, 1000\n1, GPU-bb, NVIDIA A10, 20000\n"
     ],
 )
 def test_the_card_that_counts(table, visible, expected):
-    assert freest(cards_of(table, visible)) == expected
+    assert select_freest_card(parse_cards(table, visible)) == expected
 
 
 def test_of_several_cards_the_freest_counts_and_says_how_to_use_it():
-    name, free = freest(cards_of(TWO))
+    name, free = select_freest_card(parse_cards(TWO))
     assert free == 20000 << 20
     assert name == "NVIDIA A10, the freest of 2: run the server with CUDA_VISIBLE_DEVICES=1"
 
@@ -43,7 +48,7 @@ def test_a_driver_that_does_not_answer_is_no_card(monkeypatch, failure):
 
     monkeypatch.setattr(machine.shutil, "which", lambda name: "nvidia-smi")
     monkeypatch.setattr(machine.subprocess, "run", fails)
-    assert this_machine().gpu == 0
+    assert inspect_machine().gpu == 0
 
 
 @pytest.mark.parametrize(
@@ -51,8 +56,8 @@ def test_a_driver_that_does_not_answer_is_no_card(monkeypatch, failure):
 )
 def test_the_smaller_of_system_and_container_counts(monkeypatch, group, memory, limit):
     monkeypatch.setattr(machine.psutil, "virtual_memory", lambda: SimpleNamespace(available=1000))
-    monkeypatch.setattr(machine, "free_in_group", lambda: group)
-    found = this_machine()
+    monkeypatch.setattr(machine, "read_group_free_bytes", lambda: group)
+    found = inspect_machine()
     assert (found.memory, found.limit) == (memory, limit)
 
 
@@ -69,7 +74,7 @@ def free(tmp_path):
             path = tmp_path / "root" / name.replace("__", "/").replace("_dot_", ".")
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(str(content))
-        return free_in_group(tmp_path / "root", tmp_path / "membership")
+        return read_group_free_bytes(tmp_path / "root", tmp_path / "membership")
 
     return ask
 
@@ -124,4 +129,4 @@ def test_a_limit_that_is_used_up_leaves_nothing(free):
 
 
 def test_a_system_without_groups(tmp_path):
-    assert free_in_group(tmp_path / "no", tmp_path / "none") is None
+    assert read_group_free_bytes(tmp_path / "no", tmp_path / "none") is None

@@ -9,17 +9,19 @@ import pytest
 
 from cg2_quantize import ConversionOptions, convert
 from cg2_quantize.errors import QuantizeError
-from cg2_quantize.formats import format_of
+from cg2_quantize.formats import select_format
 from cg2_quantize.verification import calibration
-from cg2_quantize.verification.calibration import LIMIT, Largest, largest_activation
-from cg2_quantize.verification.heldout import calibration_rows
+from cg2_quantize.verification.calibration import LIMIT, LargestActivation, find_largest_activation
+from cg2_quantize.verification.heldout import make_calibration_rows
 from cg2ls.models.codegen2 import Checkpoint, CodeTokenizer
 
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch):
     """Two rows of the calibration set are enough here."""
-    monkeypatch.setattr(calibration, "calibration_rows", lambda *arguments: calibration_rows(*arguments)[:2])
+    monkeypatch.setattr(
+        calibration, "make_calibration_rows", lambda *arguments: make_calibration_rows(*arguments)[:2]
+    )
 
 
 @pytest.fixture
@@ -70,18 +72,18 @@ def test_formats_with_a_larger_range_take_it(checkpoint, tmp_path, scaled, preci
 )
 def test_every_part_of_the_network_is_looked_at(opened, scaled, part, factor, place):
     scaled(**{part: factor})
-    found = largest_activation(*opened, format_of("fp16"))
+    found = find_largest_activation(*opened, select_format("fp16"))
     assert found.value > LIMIT
     assert place in found.at
 
 
 def test_what_a_card_would_compute_with_fits(opened):
-    found = largest_activation(*opened, format_of("fp16"))
+    found = find_largest_activation(*opened, select_format("fp16"))
     assert 1 < found.value < 100
 
 
 def test_not_a_number_counts_as_the_largest():
-    found = Largest()
+    found = LargestActivation()
     found.see("a", np.array([1.0, -3.0]))
     assert (found.value, found.at) == (3.0, "a")
     found.see("b", np.array([1.0, np.nan]))
@@ -108,7 +110,9 @@ def test_weights_beyond_float16_are_named(checkpoint, tmp_path, monkeypatch):
         return values
 
     monkeypatch.setattr(Checkpoint, "tensor", tensor)
-    monkeypatch.setattr("cg2_quantize.convert.check_half", lambda *arguments: Largest(1.0, "x"))
+    monkeypatch.setattr(
+        "cg2_quantize.convert.check_float16_range", lambda *arguments: LargestActivation(1.0, "x")
+    )
     with pytest.raises(
         QuantizeError,
         match=r"model\.layers\.1\.mlp\.fc_out\.weight has a value .* float16, which holds 65,504",

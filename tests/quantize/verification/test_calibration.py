@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cg2_quantize import ConversionOptions, convert
-from cg2_quantize.formats import FormatError, format_of
+from cg2_quantize.formats import FormatError, select_format
 from cg2_quantize.formats.rounding import restore_blocks, round_blocks
 from cg2_quantize.verification.calibration import calibrate
 from cg2ls.engine import Engine, Request
@@ -65,4 +65,4 @@ def test_calibrated_int4_is_int4(trained, tmp_path):
     assert aware.files["model.onnx.data"].bytes == plain.files["model.onnx.data"].bytes
     assert aware.files["model.onnx.data"].sha256 != plain.files["model.onnx.data"].sha256
     with pytest.raises(FormatError, match="--calibrate is for int4"):
-        format_of("int8", calibrated=True)
+        select_format("int8", calibrated=True)

@@ -13,10 +13,10 @@ from safetensors.numpy import load_file, save_file
 from cg2_quantize import ConversionOptions, convert
 from cg2_quantize.cli import main
 from cg2_quantize.errors import QuantizeError
-from cg2_quantize.verification.comparison import losses
-from cg2_quantize.verification.heldout import heldout_rows, unigram_table
-from cg2_quantize.verification.known_code import check_groups, check_sense, probe_groups
-from cg2_quantize.verification.reference import reference_network
+from cg2_quantize.verification.comparison import compute_losses
+from cg2_quantize.verification.heldout import compute_unigram_table, make_heldout_rows
+from cg2_quantize.verification.known_code import check_known_code, check_qkv_groups, probe_qkv_groups
+from cg2_quantize.verification.reference import build_reference_network
 from cg2ls.models.codegen2 import Checkpoint, CodeTokenizer, ConfigError
 from cg2ls.models.folder.facts import Facts
 
@@ -50,7 +50,7 @@ def test_weights_that_are_not_what_they_seem_are_refused(trained, tmp_path, dama
     with pytest.raises(
         QuantizeError, match=r"hardly better than a table of token frequencies does .*--untrained"
     ):
-        check_sense(checkpoint, CodeTokenizer.load(checkpoint.tokenizer_path))
+        check_known_code(checkpoint, CodeTokenizer.load(checkpoint.tokenizer_path))
 
 
 def test_weights_far_worse_than_they_claim_are_refused(trained, tmp_path):
@@ -71,17 +71,17 @@ def test_weights_far_worse_than_they_claim_are_refused(trained, tmp_path):
 def test_a_trained_checkpoint_beats_the_table_by_nats(trained):
     checkpoint = Checkpoint.open(trained)
     tokenizer = CodeTokenizer.load(checkpoint.tokenizer_path)
-    known = check_groups(checkpoint, tokenizer, stated=True)
-    row = heldout_rows(tokenizer, 512, 1)[0][1 : len(known) + 1]
-    assert unigram_table(tokenizer)[row].mean() - known.mean() > 2
+    known = check_qkv_groups(checkpoint, tokenizer, stated=True)
+    row = make_heldout_rows(tokenizer, 512, 1)[0][1 : len(known) + 1]
+    assert compute_unigram_table(tokenizer)[row].mean() - known.mean() > 2
     assert Facts.read(trained).languages["python"].bits_per_byte == pytest.approx(0.6852)
-    check_sense(checkpoint, tokenizer)
-    check_sense(checkpoint, tokenizer, known)
+    check_known_code(checkpoint, tokenizer)
+    check_known_code(checkpoint, tokenizer, known)
 
 
 def test_the_table_is_the_frequencies_of_the_set(trained):
     tokenizer = CodeTokenizer.load(trained / "tokenizer.json")
-    table = unigram_table(tokenizer)
+    table = compute_unigram_table(tokenizer)
     assert len(table) == tokenizer.special.vocab_size
     assert math.exp(-table[tokenizer.encode("\n")[0]]) > 0.01, "a line's end is common"
 
@@ -108,8 +108,8 @@ def test_the_wider_model_is_the_same_function(trained, trained_in_eight):
     found = []
     for folder in (trained, trained_in_eight):
         checkpoint, tokenizer = opened(folder)
-        rows = [heldout_rows(tokenizer, 512, 1)[0][:64]]
-        found += losses(checkpoint.config, [reference_network(checkpoint)], rows)
+        rows = [make_heldout_rows(tokenizer, 512, 1)[0][:64]]
+        found += compute_losses(checkpoint.config, [build_reference_network(checkpoint)], rows)
     np.testing.assert_allclose(found[1], found[0], atol=2e-3)
 
 
@@ -121,10 +121,10 @@ def test_eight_groups_read_as_four_are_refused(trained_in_eight, tmp_path):
 
 def test_the_right_number_passes_and_is_recorded(trained_in_eight):
     checkpoint, tokenizer = opened(trained_in_eight)
-    probe = probe_groups(checkpoint, tokenizer)
+    probe = probe_qkv_groups(checkpoint, tokenizer)
     assert probe.right == 8
     assert probe.losses[4] > probe.losses[8] + 1
-    check_groups(checkpoint, tokenizer, stated=False)
+    check_qkv_groups(checkpoint, tokenizer, stated=False)
 
 
 def test_a_published_config_that_implies_the_wrong_number(trained_in_eight, tmp_path):

@@ -13,10 +13,15 @@ import pytest
 from cg2_quantize import ConversionOptions, convert
 from cg2_quantize.cli import main
 from cg2_quantize.errors import QuantizeError
-from cg2_quantize.verification.comparison import Measures, row_logits
-from cg2_quantize.verification.heldout import TOKENS, calibration_rows, heldout_rows, heldout_texts
-from cg2_quantize.verification.report import KEYS, LIMITS, Limit, ProofReport, check_limits, misses
-from cg2_quantize.verification.speed import Speed
+from cg2_quantize.verification.comparison import Measures, compute_row_logits
+from cg2_quantize.verification.heldout import (
+    TOKENS,
+    make_calibration_rows,
+    make_heldout_rows,
+    read_heldout_texts,
+)
+from cg2_quantize.verification.report import KEYS, LIMITS, Limit, ProofReport, check_limits, list_misses
+from cg2_quantize.verification.speed import ModelSpeed
 from cg2ls.models.codegen2 import CodeTokenizer
 from cg2ls.models.folder import ModelDescription
 
@@ -74,7 +79,7 @@ def short(monkeypatch):
     """Proofs over one row, without the time of a new process."""
     monkeypatch.setattr("cg2_quantize.verification.prove.QUICK_TOKENS", 512)
     monkeypatch.setattr(
-        "cg2_quantize.verification.prove.measure_speed", lambda folder: Speed(1.0, 2.0, 0.5, 4, 256)
+        "cg2_quantize.verification.prove.measure_speed", lambda folder: ModelSpeed(1.0, 2.0, 0.5, 4, 256)
     )
 
 
@@ -87,7 +92,9 @@ def test_fp32_is_its_own_reference(trained, tmp_path, short):
 @pytest.mark.slow
 def test_a_full_proof_asks_for_answers_too(trained, tmp_path, monkeypatch, short):
     monkeypatch.setattr("cg2_quantize.verification.answers.LINES", 6)
-    monkeypatch.setattr("cg2_quantize.verification.answers.heldout_rows", lambda *_: heldout_rows(*_, 512))
+    monkeypatch.setattr(
+        "cg2_quantize.verification.answers.make_heldout_rows", lambda *_: make_heldout_rows(*_, 512)
+    )
     monkeypatch.setattr("cg2_quantize.verification.prove.TOKENS", 512)
     proof = convert(trained, tmp_path / "int8", ConversionOptions(proof="full")).proof
     assert -1 <= proof.infill_exact_match_delta <= 1
@@ -127,7 +134,7 @@ def test_a_miss_must_exceed_the_error_of_the_sample():
         )
 
     check_limits(report(0.981, 0.003))
-    assert misses(report(0.981, 0.001))
+    assert list_misses(report(0.981, 0.001))
     with pytest.raises(QuantizeError, match="top-1 agreement"):
         check_limits(report(0.981, 0.001))
 
@@ -144,19 +151,19 @@ def test_measures_of_two_known_distributions():
 
 def test_the_held_out_set_has_its_tokens_and_some_for_calibration(trained):
     tokenizer = CodeTokenizer.load(trained / "tokenizer.json")
-    rows = heldout_rows(tokenizer, 512)
+    rows = make_heldout_rows(tokenizer, 512)
     assert TOKENS - 512 < sum(map(len, rows)) <= TOKENS
-    few = heldout_rows(tokenizer, 512, 2048)
+    few = make_heldout_rows(tokenizer, 512, 2048)
     assert len(few) == 4
     assert all(any((row == other).all() for other in rows) for row in few)
-    spare = calibration_rows(tokenizer, 512)
+    spare = make_calibration_rows(tokenizer, 512)
     assert sum(map(len, spare)) >= 512
     assert not any((row == other).all() for row in spare for other in rows)
 
 
 def test_every_held_out_file_names_its_source_and_licence():
     lines = Path("tests/data/heldout/heldout.jsonl").read_text().splitlines()
-    assert len(lines) == len(heldout_texts())
+    assert len(lines) == len(read_heldout_texts())
     for line in lines:
         entry = json.loads(line)
         assert entry["license"] in ("Apache-2.0", "MIT OR Apache-2.0")
@@ -231,6 +238,6 @@ def test_without_a_proof_there_is_nothing_to_compare(checkpoint, tmp_path):
 def test_rows_go_through_a_folder_as_through_a_session(folders, run, tokens):
     about = ModelDescription.read(folders["int8"])
     rows = [np.array(tokens), np.array(tokens[::-1])]
-    found = list(row_logits(folders["int8"], about, rows))
+    found = list(compute_row_logits(folders["int8"], about, rows))
     for row, logits in zip(rows, found, strict=True):
         np.testing.assert_array_equal(logits, run(folders["int8"])(row.tolist()))

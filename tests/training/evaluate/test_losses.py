@@ -37,8 +37,8 @@ def test_a_uniform_model_costs_the_logarithm_of_the_vocabulary(shard: TokenShard
     result = evaluate(uniform, shard, context=64, rows=10_000, objective=OBJECTIVE)
     assert result.causal_nats == pytest.approx(math.log(640), rel=1e-6)
     assert result.infill_nats == pytest.approx(math.log(640), rel=1e-6)
-    bytes_per_token = math.log2(640) / result.bits_per_byte
-    assert bytes_per_token == pytest.approx(shard.bytes / len(shard.tokens), rel=0.01)
+    count_bytes_per_token = math.log2(640) / result.bits_per_byte
+    assert count_bytes_per_token == pytest.approx(shard.bytes / len(shard.tokens), rel=0.01)
 
 
 def test_every_row_counts_once(shard: TokenShard) -> None:

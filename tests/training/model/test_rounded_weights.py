@@ -11,7 +11,7 @@ import torch
 
 from cg2_quantize.formats import blocks
 from cg2_quantize.formats.rounding import restore_blocks, round_blocks
-from cg2_quantize.graph.graph_weights import LEAST_MOVED
+from cg2_quantize.graph.graph_weights import MIN_MOVED_SCALE
 from cg2_training.data.shards import TokenShard
 from cg2_training.errors import TrainingError
 from cg2_training.model.rounded_weights import BLOCK_SIZE, LEAST_GAIN, round_int4, rounded
@@ -28,7 +28,7 @@ def exported(matrix: torch.Tensor) -> torch.Tensor:
 
 def test_what_training_says_of_the_export_is_so() -> None:
     """Training imports nothing of cg2-quantize, since a borrowed machine does not get it."""
-    assert (BLOCK_SIZE, LEAST_GAIN) == (blocks.BLOCK_SIZE, LEAST_MOVED)
+    assert (BLOCK_SIZE, LEAST_GAIN) == (blocks.BLOCK_SIZE, MIN_MOVED_SCALE)
 
 
 def test_the_export_keeps_a_rounded_matrix_as_it_is() -> None:
