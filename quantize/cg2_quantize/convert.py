@@ -1,4 +1,4 @@
-"""A checkpoint becomes a model folder: whole, hashed and described, or not at all."""
+"""Conversion of a checkpoint to a model folder, which is written completely or not at all."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from cg2_quantize.planning.plan import (
     check_vocabulary,
 )
 from cg2_quantize.verification.calibration import calibrate, check_float16_range
-from cg2_quantize.verification.known_code import check_known_code, check_qkv_groups, declared_untrained
+from cg2_quantize.verification.known_code import check_known_code, check_qkv_groups, is_declared_untrained
 from cg2_quantize.verification.prove import prove
 from cg2_quantize.verification.report import check_limits
 from cg2ls.files import replacing_folder, sha256_of
@@ -56,22 +56,22 @@ if TYPE_CHECKING:
     from cg2ls.models.codegen2 import Checkpoint, CodeTokenizer
 
 SPARE_BYTES = 32 << 20
-"""For the graph, the tokenizer, biases and rotary tables."""
+"""Estimated size of the graph, the tokenizer, biases and rotary tables."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ConversionReport:
-    """What a conversion made.
+    """Result of a conversion.
 
     Attributes:
         folder: the new model folder.
         name: the model's name.
         precision: "fp32", "fp16", "bf16", "int8", "int4" or "nf4".
-        parameters: trainable parameters of the model.
+        parameters: number of trainable parameters of the model.
         bytes: size of the folder.
-        bits_per_weight: of the weight file.
-        seconds: wall clock of the conversion, without its proof.
-        proof: what the proof found; None without one.
+        bits_per_weight: bits of the weight file per parameter.
+        seconds: time of the conversion, without its proof.
+        proof: results of the proof; None without one.
     """
 
     folder: Path
@@ -84,13 +84,13 @@ class ConversionReport:
     proof: ProofReport | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the report for JSON."""
         return asdict(self) | {"folder": str(self.folder)}
 
 
 @dataclass(frozen=True, kw_only=True)
 class ConversionOptions:
-    """What a conversion is asked for.
+    """Options of a conversion.
 
     Attributes:
         precision: "fp32", "fp16", "bf16", "int8", "int4" or "nf4".
@@ -98,7 +98,7 @@ class ConversionOptions:
         portable: whether to use standard operators only.
         kv: "int8" for keys and values in eight bits.
         context: maximum tokens of prompt and answer, if fewer than the checkpoint's.
-        calibrated: whether int4's ranges are chosen by what matters on a small code set.
+        calibrated: whether int4's ranges are chosen by the importance of inputs on a small code set.
         name: what users choose the model by; by default cg2ls.json's, else the checkpoint folder's.
         qkv_groups: groups in the fused projection, where config.json implies the wrong number.
         license: SPDX expression; by default cg2ls.json's.
@@ -202,7 +202,7 @@ def convert(
         seconds = time.monotonic() - started
         if options.proof != "none":
             proven = _prove(checkpoint, new, options, largest)
-            replace(model, quality={**model.quality, **_quality(proven)}).write(new)
+            replace(model, quality={**model.quality, **_summarize_quality(proven)}).write(new)
     return ConversionReport(
         folder=folder,
         name=model.name,
@@ -241,7 +241,7 @@ def _check_weights(checkpoint: Checkpoint, tokenizer: CodeTokenizer, options: Co
     config_keys = read_json(checkpoint.folder / "config.json")
     is_stated = options.qkv_groups is not None or GROUPS_KEY in config_keys
     known = check_qkv_groups(checkpoint, tokenizer, stated=is_stated)
-    if not (options.untrained or declared_untrained(checkpoint.folder)):
+    if not (options.untrained or is_declared_untrained(checkpoint.folder)):
         check_known_code(checkpoint, tokenizer, known)
 
 
@@ -265,7 +265,7 @@ def _prove(
         checkpoint,
         folder,
         proof=options.proof,
-        reference_folder=write_reference,
+        write_reference=write_reference,
         optimum=options.optimum,
         largest=largest,
     )
@@ -274,7 +274,7 @@ def _prove(
     return report
 
 
-def _quality(proven: ProofReport) -> dict[str, float]:
+def _summarize_quality(proven: ProofReport) -> dict[str, float]:
     """Return what model.json keeps of a proof."""
     if proven.kl_mean is None or proven.top1_agreement is None:
         return {}
@@ -282,22 +282,22 @@ def _quality(proven: ProofReport) -> dict[str, float]:
 
 
 def max_bytes(config: CodeGenConfig, chosen: Format) -> int:
-    """Upper bound of a model's weight file."""
+    """Compute an upper bound of a model's weight file, bytes."""
     ends = 2 * config.vocab_size * config.n_embd
     return chosen.max_bytes(config.n_parameters - ends, ends)
 
 
 def write_graph(
     config: CodeGenConfig,
-    named: GraphWeights,
+    weights: GraphWeights,
     chosen: Format,
     folder: Path,
     calibration: Calibration | None = None,
 ) -> None:
-    """Writes model.onnx and model.onnx.data."""
-    with ExternalWriter(folder / WEIGHTS) as weights:
-        builder = GraphBuilder(weights, chosen.floats)
-        model = build_graph(config, named, chosen, builder, calibration)
+    """Write model.onnx and model.onnx.data."""
+    with ExternalWriter(folder / WEIGHTS) as file:
+        builder = GraphBuilder(file, chosen.floats)
+        model = build_graph(config, weights, chosen, builder, calibration)
     (folder / GRAPH).write_bytes(model.SerializeToString(deterministic=True))
 
 

@@ -1,4 +1,4 @@
-"""How far a model folder is from optimum's traced export of its checkpoint, the reference made by others."""
+"""Distance of a model folder from optimum's traced export of its checkpoint, an independent reference."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ ort = import_onnxruntime()
 
 
 def distance(checkpoint: Path, folder: Path, tokens: int) -> dict[str, float]:
-    """Compares over held-out code, teacher-forced: the traced graph in one call per row, the folder in chunks.
+    """Compare over held-out code, teacher-forced: the traced graph runs a row per call, the folder in chunks.
 
     Args:
-        checkpoint: what the folder was made of; CodeGen2's fused projection in 4 groups.
+        checkpoint: source of the folder; CodeGen2's fused projection in 4 groups.
         folder: a model folder for processors.
-        tokens: how many.
+        tokens: number of tokens.
 
     Returns:
         The mean KL divergence from optimum's logits in nats, the share of tokens with the same likeliest one, and
@@ -59,7 +59,7 @@ class _Traced:
         self._inputs = self._session.get_inputs()
 
     def __call__(self, row: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Logits [length, vocabulary] of a row, nothing before it."""
+        """Compute the logits [length, vocabulary] of a row without a prefix."""
         feeds: dict[str, Any] = {"input_ids": row[None], "attention_mask": np.ones((1, len(row)), np.int64)}
         feeds["position_ids"] = np.arange(len(row))[None]
         for entry in self._inputs:

@@ -12,7 +12,6 @@ from cg2ls.engine.onnx_session import import_onnxruntime
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -24,7 +23,7 @@ Past = dict[str, Any]
 
 
 class OptimumLoop:
-    """ONNX Runtime with IO binding, keys and values handed from call to call without a copy in Python.
+    """ONNX Runtime with IO binding; keys and values pass from call to call without a copy in Python.
 
     `ORTModelForCausalLM.generate` adds milliseconds of Python to each token; this loop adds microseconds, so
     that it is the exported graph that is measured.
@@ -58,16 +57,16 @@ class OptimumLoop:
         self._kept_length = 0
 
     def generate(self, prompt: Sequence[int], tokens: int, emit: Emit) -> None:
-        """Reads a prompt in one call and generates."""
+        """Read a prompt in one call and generate."""
         self._generate(prompt, self._empty, 0, tokens, emit)
 
     def keep(self, prompt: Sequence[int]) -> None:
-        """Keeps the prompt's keys and values, which no later call changes."""
+        """Keep the prompt's keys and values, which no later call changes."""
         _, self._kept = self._call(prompt, self._empty, 0)
         self._kept_length = len(prompt)
 
     def answer(self, key: int, tokens: int, emit: Emit) -> None:
-        """Goes on from the kept keys and values."""
+        """Continue from the kept keys and values."""
         self._generate([key], self._kept, self._kept_length, tokens, emit)
 
     def _generate(self, ids: Sequence[int], past: Past, length: int, tokens: int, emit: Emit) -> None:
@@ -78,7 +77,7 @@ class OptimumLoop:
             ids = [token]
 
     def _call(self, ids: Sequence[int], past: Past, length: int) -> tuple[int, Past]:
-        """The likeliest token after these, and the keys and values of all."""
+        """Return the likeliest token after these, and the keys and values of all."""
         count, total = len(ids), length + len(ids)
         binding = self._session.io_binding()
         binding.bind_cpu_input("input_ids", np.array([ids], np.int64))
@@ -106,9 +105,9 @@ TRACED = "model.onnx"
 
 
 def export(checkpoint: Path, folder: Path) -> None:
-    """Writes `model_quantized.onnx`.
+    """Write `model_quantized.onnx`.
 
-    Its products are quantized dynamically, with one int8 scale per output channel; the embedding stays in float32,
+    Its products are quantized dynamically, with one int8 scale per output channel. The embedding stays in float32,
     since a quantized one is dequantized whole at every call.
 
     Args:
@@ -131,7 +130,7 @@ def export(checkpoint: Path, folder: Path) -> None:
 
 
 def trace(checkpoint: Path, folder: Path) -> None:
-    """Writes `model.onnx`, float32, which has a cache (task text-generation-with-past).
+    """Write `model.onnx`, float32, with a cache (task text-generation-with-past).
 
     Args:
         checkpoint: in the Hugging Face layout; CodeGen2's fused projection in 4 groups.

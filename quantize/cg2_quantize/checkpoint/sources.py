@@ -1,4 +1,4 @@
-"""Where a checkpoint comes from: a folder, or a name on the Hugging Face hub; and how it is opened."""
+"""Sources of checkpoints: folders and names on the Hugging Face hub. Opens them and reads what they state."""
 
 from __future__ import annotations
 
@@ -31,32 +31,31 @@ from cg2ls.models.folder.store import NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
-    from pathlib import Path
 
-FOLDERS = {
+FOLDER_NAMES = {
     *("checkpoint", "checkpoints", "ckpt", "ckpts", "model", "models", "weights", "out", "output", "outputs"),
     *("run", "runs", "result", "results", "data", "tmp", "build", "downloads", "home", "mnt"),
 }
-"""First parts of names that are meant as paths; owners on the hub are not called so."""
+"""First parts of names that are read as paths; no owner on the hub has these names."""
 
 
 def locate_checkpoint(
-    checkpoint: str, *, revision: str | None = None, say: Callable[[str], object] = str
+    checkpoint: str, *, revision: str | None = None, on_notice: Callable[[str], object] = str
 ) -> Path:
-    """The folder of a checkpoint.
+    """Return the folder of a checkpoint, downloading it where needed.
 
     Args:
         checkpoint: a folder, or "owner/name" on the hub, also as "hf://owner/name".
         revision: commit, branch or tag on the hub.
-        say: is told what the user should know.
+        on_notice: called with messages for the user.
 
     Raises:
-        QuantizeError: it is neither, or cannot be downloaded.
+        QuantizeError: it is neither, or the download fails.
     """
     folder = Path(checkpoint).expanduser()
-    problem = "" if checkpoint.startswith(SCHEME) else _meant_as_path(checkpoint)
+    problem = "" if checkpoint.startswith(SCHEME) else _explain_path(checkpoint)
     if checkpoint.startswith(SCHEME) or (not folder.exists() and not problem):
-        folder = download_checkpoint(checkpoint.removeprefix(SCHEME), revision, say)
+        folder = download_checkpoint(checkpoint.removeprefix(SCHEME), revision, on_notice)
     elif not folder.exists():
         raise QuantizeError(f"{checkpoint} does not exist{problem}.")
     elif revision is not None:
@@ -64,18 +63,18 @@ def locate_checkpoint(
     folder = resolve_snapshot(folder)
     if (folder / DESCRIPTION).is_file() and not (folder / "config.json").exists():
         raise QuantizeError(
-            f"{folder} is a model folder already; name the checkpoint it was made from, or make one of it with"
+            f"{folder} is already a model folder; give the checkpoint it was made from, or restore one with"
             f" cg2-quantize dequantize {folder} -o CHECKPOINT."
         )
     return folder
 
 
-def _meant_as_path(text: str) -> str:
-    """Why a name that is no folder here is not looked up on the hub; "" where it is."""
+def _explain_path(text: str) -> str:
+    """Return why a name is not looked up on the hub, or "" if it is."""
     if not HUB_NAME.fullmatch(text):
         return " (and is no name on the hub, which is OWNER/NAME)"
     owner = text.partition("/")[0]
-    if owner.lower() in FOLDERS or Path(owner).exists():
+    if owner.lower() in FOLDER_NAMES or Path(owner).exists():
         return f"; it reads as a path, so the hub is not asked (write {SCHEME}{text} if it is a model there)"
     return ""
 
@@ -84,32 +83,32 @@ HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
 SCHEME = "hf://"
-"""Before a name that is meant to be the hub's, whatever lies here."""
+"""Prefix of a name that is always looked up on the hub."""
 
 LICENCES = ("LICENSE", "LICENSE.txt", "LICENSE.md", "NOTICE", "NOTICE.txt")
 
 LICENCE_NAMES = {"apache-2.0": "Apache-2.0", "mit": "MIT", "bsd-3-clause": "BSD-3-Clause"}
-"""SPDX's spelling of names that the hub writes small."""
+"""SPDX spelling of names that the hub writes in lower case."""
 
 WANTED = (
     *("config.json", "tokenizer.json", "vocab.json", "merges.txt", "added_tokens.json", FACTS, "README.md"),
     *(ADAPTER, *QUANTIZED_FILES, *LICENCES),
 )
-"""Files that a checkpoint may have beside its weights; never code, and nothing in folders."""
+"""Files of a checkpoint besides its weights; never code, and nothing in subfolders."""
 
-LOG_IN = "log in with `hf auth login`"
+LOG_IN_ADVICE = "log in with `hf auth login`"
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Where on the hub a folder of its cache comes from."""
+    """Repository and commit that a folder of the hub's cache comes from."""
 
     name: str
     revision: str
 
 
 def find_origin(folder: Path) -> Origin | None:
-    """The repository and commit of a snapshot folder in the hub's cache, by its path; None for other folders."""
+    """Return the repository and commit of a snapshot folder in the hub's cache; None for other folders."""
     path = folder.absolute()
     if path.parent.name != "snapshots" or not path.parent.parent.name.startswith("models--"):
         return None
@@ -118,7 +117,7 @@ def find_origin(folder: Path) -> Origin | None:
 
 
 def resolve_snapshot(folder: Path) -> Path:
-    """The snapshot in a repository's folder of the hub's cache; any other folder itself."""
+    """Return the snapshot in a repository's folder of the hub's cache; any other folder unchanged."""
     if not folder.name.startswith("models--") or not (folder / "snapshots").is_dir():
         return folder
     main = folder / "refs" / "main"
@@ -132,15 +131,15 @@ def resolve_snapshot(folder: Path) -> Path:
     return found[0]
 
 
-def download_checkpoint(name: str, revision: str | None, say: Callable[[str], object]) -> Path:
-    """The snapshot folder of a checkpoint in the hub's local cache.
+def download_checkpoint(name: str, revision: str | None, on_notice: Callable[[str], object]) -> Path:
+    """Return the snapshot folder of a checkpoint in the hub's local cache, downloading it where needed.
 
-    Files that are there already are not asked for again; with a full commit the hub is not asked at all.
+    Cached files are not requested again; with a full commit whose files are cached, the hub is not asked.
 
     Args:
         name: "owner/name".
         revision: commit, branch or tag; None for the newest.
-        say: is told what the user should know.
+        on_notice: called with messages for the user.
 
     Raises:
         QuantizeError: huggingface_hub is missing, or the hub does not give the checkpoint.
@@ -150,13 +149,13 @@ def download_checkpoint(name: str, revision: str | None, say: Callable[[str], ob
         from huggingface_hub.errors import LocalEntryNotFoundError
     except ModuleNotFoundError:
         raise QuantizeError(
-            f"{name} is no folder here, and to look it up on the hub: pip install 'cg2ls[hub]'."
+            f"{name} is no local folder; to look it up on the hub, pip install 'cg2ls[hub]'."
         ) from None
     offline = constants.HF_HUB_OFFLINE
     try:
-        only = ["config.json"]  # what else belongs to a checkpoint is seen by its own rules
+        only = ["config.json"]  # `_is_complete` decides whether the rest is cached
         folder = Path(snapshot_download(name, revision=revision, allow_patterns=only, local_files_only=True))
-        if _whole(folder) and (offline or (revision is not None and COMMIT.fullmatch(revision))):
+        if _is_complete(folder) and (offline or (revision is not None and COMMIT.fullmatch(revision))):
             return folder
     except (LocalEntryNotFoundError, OSError, ValueError):
         pass
@@ -168,21 +167,23 @@ def download_checkpoint(name: str, revision: str | None, say: Callable[[str], ob
         about = HfApi().model_info(name, revision=revision)
         present = {file.rfilename for file in about.siblings or []}
         files = [file for file in WANTED if file in present]
-        files += _weights(name, present, lambda index: Path(hf_hub_download(name, index, revision=revision)))
+        files += _list_weight_files(
+            name, present, lambda index: Path(hf_hub_download(name, index, revision=revision))
+        )
         if about.id and about.id != name:
-            say(f"{name} is called {about.id} on the hub now.")
+            on_notice(f"{name} is called {about.id} on the hub now.")
         return Path(snapshot_download(name, revision=revision, allow_patterns=files))
     except (QuantizeError, CheckpointError):
         raise
     except Exception as error:  # the library raises its HTTP client's classes too
-        raise QuantizeError(_sentence(name, revision, error)) from None
+        raise QuantizeError(_describe_error(name, revision, error)) from None
 
 
-def _weights(name: str, present: Collection[str], fetch: Callable[[str], Path]) -> list[str]:
-    """Names of the weight files of a repository, its index first.
+def _list_weight_files(name: str, present: Collection[str], fetch: Callable[[str], Path]) -> list[str]:
+    """Return the names of a repository's weight files, its index first.
 
     Raises:
-        QuantizeError: it has none that are read here, or lacks one that its index names.
+        QuantizeError: no weight file has a supported format, or one named by the index is missing.
     """
     for single, index, ending in ((SINGLE, INDEX, "safetensors"), (PICKLED_SINGLE, PICKLED_INDEX, "bin")):
         if single in present:
@@ -204,7 +205,7 @@ def _weights(name: str, present: Collection[str], fetch: Callable[[str], Path]) 
 
 
 def read_card_license(folder: Path) -> str:
-    """The licence that a model card (README.md) states in its metadata; "" where there is none."""
+    """Return the licence in a model card's (README.md) metadata; "" if it states none."""
     try:
         text = (folder / "README.md").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -214,8 +215,8 @@ def read_card_license(folder: Path) -> str:
     return LICENCE_NAMES.get(found[1].lower(), found[1]) if found else ""
 
 
-def _whole(folder: Path) -> bool:
-    """Whether a snapshot has all that a conversion reads."""
+def _is_complete(folder: Path) -> bool:
+    """Return whether a snapshot has all files that a conversion reads."""
     try:
         find_weights(folder)
     except CheckpointError:
@@ -223,35 +224,38 @@ def _whole(folder: Path) -> bool:
     return (folder / "config.json").is_file()
 
 
-def _sentence(name: str, revision: str | None, error: Exception) -> str:
-    """What went wrong, and what to do."""
+def _describe_error(name: str, revision: str | None, error: Exception) -> str:
+    """Return a sentence with the problem and what to do."""
     from huggingface_hub import errors
 
     status = getattr(getattr(error, "response", None), "status_code", None)
     has_token = bool(os.environ.get("HF_TOKEN"))
     if isinstance(error, errors.GatedRepoError):
-        return f"{name} is gated: accept its conditions on its page on the hub, then {LOG_IN}."
+        return f"{name} is gated: accept its conditions on its page on the hub, then {LOG_IN_ADVICE}."
     if isinstance(error, errors.RevisionNotFoundError):
         return f"{name} has no revision {revision}: check --revision."
     if status == 401:
-        known = "HF_TOKEN is not accepted for it" if has_token else LOG_IN
+        known = "HF_TOKEN is not accepted for it" if has_token else LOG_IN_ADVICE
         return f"{name} is not shown by the hub (401): the name is wrong or the model private; check it, or {known}."
     if status == 403:
-        return f"{name} may not be read with this account (403): ask its owner for access, or {LOG_IN} as another."
+        return (
+            f"{name} may not be read with this account (403): ask its owner for access, or {LOG_IN_ADVICE}"
+            " as another user."
+        )
     if status == 404 or isinstance(error, errors.RepositoryNotFoundError):
-        return f"{name} is neither a folder here nor a model on the hub (404): check the name."
+        return f"{name} is neither a local folder nor a model on the hub (404): check the name."
     if status == 429:
         return f"The hub answers {name} with too many requests (429): wait some minutes and run the command again."
     if status is not None:
         return f"The hub cannot give {name} now (status {status}): run the command again later."
     reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    return f"{name} cannot be had from the hub ({reason}); what was downloaded is kept, so run the command again."
+    return f"{name} cannot be downloaded ({reason}); the part downloaded so far is kept, so run the command again."
 
 
 def open_checkpoint(
     folder: Path, *, qkv_groups: int | None = None, ignored: Collection[str] = ()
 ) -> Checkpoint:
-    """Opens a checkpoint; see `Checkpoint.open`."""
+    """Open a checkpoint, .bin files included; see `Checkpoint.open`."""
     return Checkpoint.open(folder, qkv_groups=qkv_groups, ignored=ignored, pickled=read_pickled)
 
 

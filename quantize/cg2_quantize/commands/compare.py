@@ -15,24 +15,24 @@ if TYPE_CHECKING:
 EXAMPLE = """\
 example:
   cg2-quantize compare models/int8 models/int4 models/nf4
-      a column for each: what its report.json says, and how far it is from the first over the
-      held-out code that comes with cg2-quantize
+      prints a column for each folder: the figures of its report.json, and its distance from the
+      first folder over the held-out code that comes with cg2-quantize
 """
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Runs the command."""
-    options_ = make_parser("cg2-quantize compare", "Puts model folders side by side.", EXAMPLE)
-    options_.add_argument("folders", type=Path, nargs="+", metavar="FOLDER", help="model folders")
-    options_.add_argument(
+    """Run the command and return its exit status."""
+    parser = make_parser("cg2-quantize compare", "Compare model folders.", EXAMPLE)
+    parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER", help="model folders")
+    parser.add_argument(
         "--tokens",
         type=int,
         default=2048,
         metavar="N",
         help="tokens to compare over; 0 for none (default: 2048)",
     )
-    options_.add_argument("--json", action="store_true", help="one JSON object per folder")
-    options = options_.parse_args(arguments)
+    parser.add_argument("--json", action="store_true", help="one JSON object per folder")
+    options = parser.parse_args(arguments)
 
     from cg2_quantize.verification.comparison import compare_folders
 

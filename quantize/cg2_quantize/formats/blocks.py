@@ -29,12 +29,12 @@ INT8_ACTIVATIONS = 4
 
 
 class InBlocks:
-    """`bits` per weight in MatMulNBits, the head and the embedding in eight.
+    """`bits` per weight in MatMulNBits, the head and the embedding in eight bits.
 
     Args:
         bits: 4 or 8.
-        rounds_activations: whether products may round them to eight bits (processors only).
-        importance: of each product's inputs, by the product's path; none where it is not known.
+        rounds_activations: whether products may round activations to eight bits (processors only).
+        importance: importance of each product's inputs, by the product's path, where known.
     """
 
     moves_norms = True
@@ -48,20 +48,14 @@ class InBlocks:
 
     def linear(self, graph: GraphBuilder, path: str, x: str, weight: Float32) -> str:
         """See `MatrixWriter`."""
-        return add_block_linear(
-            graph,
-            path,
-            x,
-            weight,
-            None,
-            bits=self._bits,
-            accuracy=self._accuracy,
-            importance=self._importance.get(path),
-        )
+        importance = self._importance.get(path)
+        blocks = round_blocks(weight, bits=self._bits, block_size=BLOCK_SIZE, importance=importance)
+        return add_block_linear(graph, path, x, blocks, accuracy=self._accuracy)
 
     def head(self, graph: GraphBuilder, path: str, x: str, weight: Float32, bias: Float32 | None) -> str:
         """See `MatrixWriter`."""
-        return add_block_linear(graph, path, x, weight, bias, bits=8, accuracy=self._accuracy)
+        blocks = round_blocks(weight, bits=8, block_size=BLOCK_SIZE)
+        return add_block_linear(graph, path, x, blocks, bias, accuracy=self._accuracy)
 
     def embedding(self, graph: GraphBuilder, path: str, ids: str, table: Float32) -> str:
         """See `MatrixWriter`."""
@@ -72,15 +66,12 @@ def add_block_linear(
     graph: GraphBuilder,
     path: str,
     x: str,
-    weight: Float32,
-    bias: Float32 | None,
+    blocks: Blocks,
+    bias: Float32 | None = None,
     *,
-    bits: int,
     accuracy: int = INT8_ACTIVATIONS,
-    importance: Float32 | None = None,
 ) -> str:
-    """A MatMulNBits node."""
-    blocks = round_blocks(weight, bits=bits, block_size=BLOCK_SIZE, importance=importance)
+    """Add a MatMulNBits node with blocks of `BLOCK_SIZE` inputs and return its output."""
     inputs = [x, *_constants(graph, path, blocks)]
     if bias is not None:
         inputs += ["", graph.constant(tensor_name(path, "bias"), np.asarray(bias))]
@@ -89,16 +80,16 @@ def add_block_linear(
         path,
         inputs,
         domain=MICROSOFT,
-        K=weight.shape[0],
-        N=weight.shape[1],
-        bits=bits,
+        K=blocks.inputs,
+        N=len(blocks.packed),
+        bits=blocks.bits,
         block_size=BLOCK_SIZE,
         accuracy_level=accuracy,
     )
 
 
 def add_block_embedding(graph: GraphBuilder, path: str, ids: str, table: Float32) -> str:
-    """A GatherBlockQuantized node over eight-bit rows."""
+    """Add a GatherBlockQuantized node over eight-bit rows and return its output."""
     blocks = round_blocks(table.T, bits=8, block_size=ROW_BLOCK)
     levels, scales, zero_points = _constants(graph, path, blocks, columns=table.shape[1])
     return graph.node(
@@ -116,7 +107,7 @@ def add_block_embedding(graph: GraphBuilder, path: str, ids: str, table: Float32
 def _constants(
     graph: GraphBuilder, path: str, blocks: Blocks, columns: int | None = None
 ) -> tuple[str, str, str]:
-    """Levels (as rows of `columns` where given), scales and zero points."""
+    """Add levels (as rows of `columns` if given), scales and zero points; return their names."""
     packed = blocks.packed
     if columns is not None:
         packed = packed.reshape(len(packed), -1)[:, :columns]
@@ -128,7 +119,7 @@ def _constants(
 
 
 class PortableInt4:
-    """Four bits in blocks behind DequantizeLinear; the head and the embedding as in portable int8."""
+    """Four bits in blocks, read by DequantizeLinear; the head and the embedding as in portable int8."""
 
     moves_norms = True
 

@@ -1,4 +1,4 @@
-"""The formats by name, and what each is called, made of and good for."""
+"""The formats by name: what they store, where they run, and how many bytes they take."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ FLOATS: dict[str, np.dtype[np.generic]] = {
 }
 
 BYTES_PER_WEIGHT = {"fp32": 4.0, "fp16": 2.0, "bf16": 2.0, "int8": 1.0, "int4": 0.66, "nf4": 0.57}
-"""Of the matrices of the blocks, scales and zero points included."""
+"""Bytes per weight of the blocks' matrices, scales and zero points included."""
 
 END_BYTES_PER_WEIGHT = {"fp32": 4.0, "fp16": 2.0, "bf16": 2.0}
-"""Of the embedding and the head; where not named, they have eight bits and 1.2 bytes is the most they take."""
+"""Bytes per weight of embedding and head; other formats store them in eight bits, `MAX_END_BYTES_PER_WEIGHT`."""
 
 MAX_END_BYTES_PER_WEIGHT = 1.2
 
 
 @dataclass(frozen=True)
 class Format:
-    """How a model is written.
+    """A way to write a model.
 
     Attributes:
         name: "fp32", "fp16", "bf16", "int8", "int4" or "nf4".
         target: "cpu" or "cuda".
-        portable: whether in standard operators only.
+        portable: whether to use standard operators only.
         kv: element type of the key and value cache.
-        calibrated: whether 4-bit ranges are chosen by what a calibration says matters.
+        calibrated: whether 4-bit ranges are chosen by the importances that a calibration measured.
     """
 
     name: str
@@ -64,11 +64,11 @@ class Format:
 
     @property
     def matrix_writer(self) -> MatrixWriter:
-        """What writes the matrices."""
+        """The writer of the matrices, without importances."""
         return self.make_matrix_writer({})
 
     def make_matrix_writer(self, importance: Mapping[str, Float32]) -> MatrixWriter:
-        """What writes the matrices, given the importance of products' inputs by path."""
+        """Return the writer of the matrices, given the importance of products' inputs by path."""
         on_cpu = self.target == "cpu"
         if self.name == "int8":
             return Int8(portable=self.portable) if on_cpu else InBlocks(8, rounds_activations=False)
@@ -81,7 +81,7 @@ class Format:
         return Nf4(rounds_activations=on_cpu) if self.name == "nf4" else Plain()
 
     def max_bytes(self, blocks: int, ends: int) -> int:
-        """Upper bound of the weight file.
+        """Compute an upper bound of the weight file, bytes.
 
         Args:
             blocks: weights of the blocks.
@@ -99,17 +99,17 @@ def select_format(
     kv: str | None = None,
     calibrated: bool = False,
 ) -> Format:
-    """The format asked for.
+    """Return the format asked for.
 
     Args:
         name: one of `FORMATS`.
         target: one of `TARGETS`; by default CUDA for fp16 and bf16, else the processor.
-        portable: whether in standard operators only.
+        portable: whether to use standard operators only.
         kv: "int8" for a cache of eight bits; by default the graph's own float type.
-        calibrated: whether 4-bit ranges are chosen by what a calibration says matters.
+        calibrated: whether 4-bit ranges are chosen by the importances that a calibration measured.
 
     Raises:
-        FormatError: the parts do not go together.
+        FormatError: two of the options exclude each other.
     """
     if name not in FORMATS:
         raise FormatError(f"format {name!r} is unknown; choose one of {', '.join(FORMATS)}.")

@@ -1,8 +1,8 @@
 """int8 for processors: integer products, activations rounded row by row when the graph runs.
 
 One scale for a whole call (DynamicQuantizeLinear) would make a token's result depend on which others share the call.
-ONNX Runtime's fast integer product takes one scale only, so a row is divided by its largest value before rounding,
-and the product multiplied by it again.
+ONNX Runtime's fast integer product takes one scale only. So a row is divided by its largest value before rounding,
+and its product is multiplied by that value again.
 """
 
 from __future__ import annotations
@@ -21,11 +21,13 @@ if TYPE_CHECKING:
     from cg2_quantize.graph.builder import GraphBuilder
 
 GELU_MIN = 0.1701
-"""GELU (tanh form) is nowhere below -0.17005."""
+"""Minus a lower bound of GELU (tanh form), whose minimum is -0.17005."""
 
 GELU_ZERO = 32
-"""uint8 level of 0 after GELU: 223 levels above, 32 below. A row whose largest value is under 1.19 shares its scale,
-so that what lies below zero still fits. 20 to 64 were measured to be equally good."""
+"""uint8 level of 0 after GELU: 223 levels above, 32 below.
+
+A row whose largest value is under 1.19 has the scale of 1.19, so that values below zero still fit. Zero levels from 20
+to 64 were measured to be equally good."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +48,12 @@ class RoundedRows:
 
 
 def round_rows(graph: GraphBuilder, x: str, *, after_gelu: bool = False) -> RoundedRows:
-    """Rounds rows of x; products that share an x share the nodes.
+    """Round the rows of x; products that share an x share the nodes.
 
     Args:
-        graph: is added to.
+        graph: the graph to add to.
         x: name of a float32 value.
-        after_gelu: whether x is what a GELU gave, which has little below zero.
+        after_gelu: whether x is the output of a GELU, which has few values below zero.
     """
     return graph.once(f"{x} rounded", lambda: _round(graph, x, after_gelu))
 
@@ -63,7 +65,7 @@ def _round(graph: GraphBuilder, x: str, after_gelu: bool) -> RoundedRows:
     scale = graph.node("ReduceMax", path, [largest, graph.shared("axis.last", np.array([-1]))], keepdims=1)
     if after_gelu:
         scale = graph.node("Max", path, [scale, graph.shared("scale.least", np.float32(_min_gelu_scale()))])
-    # A row of zeros is divided by zero; whatever levels that gives, their product is multiplied by zero again.
+    # A row of zeros is divided by zero. Its levels do not matter, since their product is multiplied by zero again.
     unit = graph.node("Div", path, [x, scale])
     step_name = graph.shared(f"step.{zero}", np.float32(step))
     zero_name = graph.shared(f"zero_point.{zero}", np.uint8(zero))
@@ -76,9 +78,9 @@ def _min_gelu_scale() -> float:
 
 
 class Int8:
-    """Eight bits with a scale per output, behind ONNX Runtime's fused operator or, `portable`, standard ones.
+    """Eight bits with a scale per output, in ONNX Runtime's fused operator or, if `portable`, in standard ones.
 
-    There is no CUDA kernel for these products: ONNX Runtime would run them on the host (its issue 7745).
+    CUDA has no kernel for these products: ONNX Runtime would run them on the host (its issue 7745).
     """
 
     moves_norms = True
@@ -107,7 +109,7 @@ class Int8:
         return add_bias(graph, path, self.linear(graph, path, x, weight), bias)
 
     def embedding(self, graph: GraphBuilder, path: str, ids: str, table: Float32) -> str:
-        """See `MatrixWriter`; rows of an int8 table with a scale each, in standard operators."""
+        """Return rows of an int8 table with a scale each, in standard operators."""
         rounded, scale = round_int8(table, axis=1)
         levels = graph.constant(tensor_name(path, "weight_int8"), rounded)
         scales = graph.constant(tensor_name(path, "weight_scale"), scale)

@@ -1,4 +1,4 @@
-"""What a precision must be able to write, and the plain one: fp32, fp16, bf16."""
+"""The interface of a format's matrices, and its plain implementation: fp32, fp16, bf16."""
 
 from __future__ import annotations
 
@@ -12,42 +12,44 @@ if TYPE_CHECKING:
 
 
 class FormatError(QuantizeError):
-    """A format that cannot be written as asked."""
+    """A format whose options exclude each other, or that cannot be written."""
 
 
 class MatrixWriter(Protocol):
-    """Writes matrices into a graph.
+    """Writer of matrices into a graph.
+
+    Its methods return the name of the value they compute.
 
     Attributes:
-        moves_norms: whether norms' scales move into the weights behind them (see `GraphWeights`).
+        moves_norms: whether norms' scales move into the weights after them (see `GraphWeights`).
     """
 
     moves_norms: bool
 
     def linear(self, graph: GraphBuilder, path: str, x: str, weight: Float32) -> str:
-        """`x` @ weight [inputs, outputs]; `path` such as "/model/layers.0/mlp/fc_in"."""
+        """Add the product `x` @ weight [inputs, outputs]; `path` is such as "/model/layers.0/mlp/fc_in"."""
 
     def head(self, graph: GraphBuilder, path: str, x: str, weight: Float32, bias: Float32 | None) -> str:
-        """`linear` of the output head, which may have a bias."""
+        """Add the product with the output head, which may have a bias."""
 
     def embedding(self, graph: GraphBuilder, path: str, ids: str, table: Float32) -> str:
-        """Rows of table [vocabulary, n_embd] as the graph's float type."""
+        """Add the rows of table [vocabulary, n_embd] for `ids`, in the graph's float type."""
 
 
 def tensor_name(path: str, part: str) -> str:
-    """Name of an initializer: "/model/layers.0/mlp/fc_in" and "bias" give "model.layers.0.mlp.fc_in.bias"."""
+    """Name an initializer: "/model/layers.0/mlp/fc_in" and "bias" give "model.layers.0.mlp.fc_in.bias"."""
     return f"{path.strip('/').replace('/', '.')}.{part}"
 
 
 def add_bias(graph: GraphBuilder, path: str, product: str, bias: Float32 | None) -> str:
-    """The product and its bias."""
+    """Add a bias to a product where there is one; return the sum."""
     if bias is None:
         return product
     return graph.node("Add", path, [product, graph.constant(tensor_name(path, "bias"), bias)])
 
 
 class Plain:
-    """Plain products; in fp32 the checkpoint's own values."""
+    """Plain products; in fp32 they have the checkpoint's own values."""
 
     moves_norms = False
 

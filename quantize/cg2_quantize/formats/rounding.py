@@ -1,6 +1,6 @@
-"""Rounding matrices to eight and four bits, and back.
+"""Matrices rounded to eight and four bits, and restored.
 
-Matrices here are as ONNX's MatMul wants them: [inputs, outputs].
+Matrices are [inputs, outputs], as ONNX's MatMul takes them.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 Float32 = npt.NDArray[np.float32]
 
 RANGE_FRACTIONS = (1.0, 0.95, 0.9, 0.85, 0.8)
-"""Fractions of a block's range that are tried as the range of its 16 levels; the least squared error wins."""
+"""Fractions of a block's range to try as the range of its 16 levels; the least squared error decides."""
 
 MIN_IMPORTANCE = 1e-3
-"""Of an input that calibration never saw, relative to the mean."""
+"""Importance of an input that was always 0 in the calibration, relative to the mean."""
 
 SCALE_REFITS = 2
-"""Times that a block's scale is fitted to its levels by least squares and the levels chosen again."""
+"""Number of times that a block's scale is fitted to its levels by least squares and the levels are chosen again."""
 
 WEIGHTS_PER_TASK = 1 << 18
-"""Weights rounded together by a thread: temporaries stay in its cache, and small beside the matrix."""
+"""Weights that a thread rounds together: few enough that its temporaries fit the processor's cache."""
 
 
 def round_int8(values: Float32, axis: int) -> tuple[npt.NDArray[np.int8], Float32]:
-    """Symmetric int8 in [-127, 127], with one scale per index of the axis that is not reduced.
+    """Round symmetrically to int8 in [-127, 127], with one scale per index of the axis that is not reduced.
 
     Args:
         values: [rows, columns].
@@ -55,7 +55,7 @@ def round_int8(values: Float32, axis: int) -> tuple[npt.NDArray[np.int8], Float3
 
 
 def run_in_parts(work: Callable[[slice], None], rows: int, columns: int) -> None:
-    """Calls `work` for consecutive slices of rows, `WEIGHTS_PER_TASK` values each, on all processors."""
+    """Call `work` for consecutive slices of rows, `WEIGHTS_PER_TASK` values each, on all processors."""
     step = max(1, WEIGHTS_PER_TASK // max(1, columns))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for _ in pool.map(work, [slice(at, min(at + step, rows)) for at in range(0, rows, step)]):
@@ -63,7 +63,7 @@ def run_in_parts(work: Callable[[slice], None], rows: int, columns: int) -> None
 
 
 def restore_int8(rounded: npt.NDArray[np.int8], scale: Float32) -> Float32:
-    """Values that `round_int8` kept."""
+    """Restore the values that `round_int8` rounded to."""
     return rounded.astype(np.float32) * scale
 
 
@@ -87,7 +87,7 @@ class Blocks:
 
 
 def round_blocks(values: Float32, *, bits: int, block_size: int, importance: Float32 | None = None) -> Blocks:
-    """Asymmetric rounding of blocks along the inputs: value = (level - zero point) * scale.
+    """Round blocks of inputs asymmetrically: value = (level - zero point) * scale.
 
     Args:
         values: [inputs, outputs].
@@ -118,7 +118,7 @@ def round_blocks(values: Float32, *, bits: int, block_size: int, importance: Flo
 
 
 def restore_blocks(blocks: Blocks) -> Float32:
-    """Values that `round_blocks` kept, [inputs, outputs]."""
+    """Restore the values [inputs, outputs] that `round_blocks` rounded to."""
     outputs, count = blocks.scales.shape
     levels = unpack(blocks.packed, blocks.bits).astype(np.float32)
     zeros = unpack(blocks.zero_points, blocks.bits)[:, :count].astype(np.float32)
@@ -129,14 +129,14 @@ def restore_blocks(blocks: Blocks) -> Float32:
 def restore_levels(
     levels: npt.NDArray[Any], scales: Float32, zero_points: npt.NDArray[Any], block_size: int
 ) -> Float32:
-    """Values [inputs, outputs] of levels; scales and zero points are [blocks, outputs]."""
+    """Restore values [inputs, outputs] of levels; scales and zero points are [blocks, outputs]."""
     rows = np.arange(levels.shape[0]) // block_size
     values = levels.astype(np.float32) - zero_points.astype(np.float32)[rows]
     return np.asarray(values * scales[rows], np.float32)
 
 
 def _round_blocks(blocks: Float32, bits: int, weights: Float32 | None) -> tuple[Float32, Float32, Float32]:
-    """Levels of the shape of `blocks` [rows, blocks, block_size]; scales and zero points [rows, blocks]."""
+    """Return levels in the shape of `blocks` [rows, blocks, block_size], and scales and zero points [rows, blocks]."""
     top = (1 << bits) - 1
     low = np.minimum(blocks.min(axis=2), 0)
     span = np.maximum(blocks.max(axis=2), 0) - low
@@ -173,7 +173,7 @@ def _round_blocks(blocks: Float32, bits: int, weights: Float32 | None) -> tuple[
 
 
 def _pack(levels: npt.NDArray[np.uint8], bits: int) -> npt.NDArray[np.uint8]:
-    """Two 4-bit levels per byte along the last axis, the first in the low half."""
+    """Pack two 4-bit levels per byte along the last axis, the first in the low half."""
     if bits == 8:
         return levels
     if levels.shape[-1] % 2:
@@ -182,7 +182,7 @@ def _pack(levels: npt.NDArray[np.uint8], bits: int) -> npt.NDArray[np.uint8]:
 
 
 def unpack(packed: npt.NDArray[np.uint8], bits: int) -> npt.NDArray[np.uint8]:
-    """Levels along the last axis of what `round_blocks` packed."""
+    """Unpack the levels that `round_blocks` packed along the last axis."""
     if bits == 8:
         return packed
     halves = np.stack((packed & np.uint8(15), packed >> np.uint8(4)), axis=-1)

@@ -1,4 +1,4 @@
-"""A graph in the making: named nodes, and initializers in one file that is written a tensor at a time."""
+"""Builder of a graph: named nodes, and initializers in one file that is written a tensor at a time."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ T = TypeVar("T")
 OPSET = 21
 MICROSOFT = "com.microsoft"
 IR_VERSION = 10
-"""The newest that every supported ONNX Runtime reads."""
+"""The newest version that every supported ONNX Runtime reads."""
 
 
 class TensorWriter(Protocol):
-    """Takes the initializers of a graph."""
+    """Storage of a graph's initializers."""
 
     def add(self, name: str, values: npt.NDArray[np.generic]) -> TensorProto:
-        """Keeps `values` somewhere and returns the initializer that refers to them."""
+        """Store `values` and return the initializer that refers to them."""
 
 
 class GraphBuilder:
-    """Collects nodes and initializers; a value has the name of the node that makes it.
+    """Builder of a graph's nodes and initializers; a value is named after its node.
 
     Args:
-        weights: takes the initializers.
+        weights: stores the initializers.
         floats: element type that float32 initializers are rounded to.
     """
 
@@ -58,9 +58,9 @@ class GraphBuilder:
         self._made: dict[str, Any] = {}
 
     def constant(self, name: str, values: npt.NDArray[np.generic], *, exact: bool = False) -> str:
-        """Adds an initializer, written out now, and returns its name; `exact` keeps float32 as it is."""
+        """Add an initializer, written at once, and return its name; `exact` keeps float32 unrounded."""
         if values.dtype == np.float32 and self._floats != np.float32 and not exact:
-            with np.errstate(over="ignore"):  # whoever writes it refuses infinity, by name
+            with np.errstate(over="ignore"):  # the writer refuses infinity, by name
                 values = values.astype(self._floats)
         self._initializers.append(self._weights.add(name, values))
         return name
@@ -75,15 +75,15 @@ class GraphBuilder:
         outputs: Sequence[str] = (),
         **attributes: Any,
     ) -> str:
-        """Adds a node called `path`/`op` and returns its first output.
+        """Add a node called `path`/`op` and return its first output.
 
         Args:
             op: operator type.
-            path: where it stands, such as "/model/layers.0/attn".
+            path: its place in the network, such as "/model/layers.0/attn".
             inputs: names of values; "" leaves an optional one out.
             domain: "" or `MICROSOFT`.
             outputs: names of the outputs; by default one, called as the node with "/output".
-            attributes: of the operator.
+            attributes: attributes of the operator.
         """
         name = f"{path}/{op}"
         outputs = list(outputs) or [f"{name}/output"]
@@ -93,18 +93,18 @@ class GraphBuilder:
         return outputs[0]
 
     def shared(self, name: str, value: npt.NDArray[np.generic] | np.generic) -> str:
-        """A small constant that many nodes use; added when first asked for."""
+        """Return a small constant that many nodes use; it is added on first use."""
         return self.once(name, lambda: self.constant(f"constants.{name}", np.asarray(value)))
 
     def once(self, key: str, make: Callable[[], T]) -> T:
-        """What `make` gave when this key was first asked for."""
+        """Return the value that `make` gave on the first use of this key."""
         if key not in self._made:
             self._made[key] = make()
         made: T = self._made[key]
         return made
 
     def model(self, inputs: Sequence[ValueInfoProto], outputs: Sequence[ValueInfoProto]) -> ModelProto:
-        """The finished model."""
+        """Return the finished model."""
         graph = helper.make_graph(self._nodes, "codegen2", list(inputs), list(outputs), self._initializers)
         opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(MICROSOFT, 1)]
         return helper.make_model(
@@ -112,22 +112,22 @@ class GraphBuilder:
         )
 
 
-INLINE_BELOW = 1024
-"""Bytes; smaller tensors stay in the graph file, where shape inference can read them."""
+MAX_INLINE_BYTES = 1024
+"""Smaller tensors stay in the graph file, where shape inference can read them."""
 
-HALVES = (np.dtype(np.float16), np.dtype(ml_dtypes.bfloat16))
+HALF_TYPES = (np.dtype(np.float16), np.dtype(ml_dtypes.bfloat16))
 
 MAX_FLOAT16 = 65504
 
-PAGE = 4096
-"""Bytes; large tensors begin on a page, so that a runtime can map them."""
+PAGE_BYTES = 4096
+"""Large tensors begin on a page, so that a runtime can map them."""
 
-LINE = 64
-"""Bytes; every other tensor begins on a cache line."""
+CACHE_LINE_BYTES = 64
+"""Every other tensor begins on a cache line."""
 
 
 class ExternalWriter:
-    """Appends tensors to a file; memory holds one at a time."""
+    """Writer of tensors to one file; memory holds one at a time."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -142,21 +142,21 @@ class ExternalWriter:
         self._file.close()
 
     def add(self, name: str, values: npt.NDArray[np.generic]) -> TensorProto:
-        """Writes `values` and returns the initializer that refers to them.
+        """Write `values` and return the initializer that refers to them.
 
         Raises:
             QuantizeError: they are floats, and one is not finite.
         """
         values = np.ascontiguousarray(values)
-        if values.dtype in HALVES or np.issubdtype(values.dtype, np.floating):
+        if values.dtype in HALF_TYPES or np.issubdtype(values.dtype, np.floating):
             _check_finite(name, values)
-        if values.nbytes < INLINE_BELOW:
+        if values.nbytes < MAX_INLINE_BYTES:
             return numpy_helper.from_array(values, name)
         dtype, dims = values.dtype, values.shape
         if dtype == ml_dtypes.uint4:
             flat = values.reshape(-1).view(np.uint8)
             values = flat[::2] | (np.pad(flat[1::2], (0, len(flat) % 2)) << np.uint8(4))
-        alignment = PAGE if values.nbytes >= 16 * PAGE else LINE
+        alignment = PAGE_BYTES if values.nbytes >= 16 * PAGE_BYTES else CACHE_LINE_BYTES
         offset = -(-self._file.tell() // alignment) * alignment
         self._file.seek(offset)
         self._file.write(values.view(np.uint8).data)
@@ -179,12 +179,14 @@ def _check_finite(name: str, values: npt.NDArray[np.generic]) -> None:
 
 
 def read_initializers(graph_path: Path) -> dict[str, npt.NDArray[np.generic]]:
-    """Every initializer of a graph by name; external ones are mapped, not loaded."""
+    """Return every initializer of a graph by name; external ones are mapped, not loaded."""
     model = onnx.load(str(graph_path), load_external_data=False)
-    return dict(_arrays(model.graph.initializer, graph_path.parent))
+    return dict(_map_arrays(model.graph.initializer, graph_path.parent))
 
 
-def _arrays(tensors: Iterable[TensorProto], folder: Path) -> Iterable[tuple[str, npt.NDArray[np.generic]]]:
+def _map_arrays(
+    tensors: Iterable[TensorProto], folder: Path
+) -> Iterable[tuple[str, npt.NDArray[np.generic]]]:
     for tensor in tensors:
         if tensor.data_location != TensorProto.EXTERNAL:
             yield tensor.name, numpy_helper.to_array(tensor)

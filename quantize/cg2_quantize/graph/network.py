@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Calibrated(KvScales, Protocol):
-    """What a calibration found.
+    """Results of a calibration.
 
     Attributes:
         energy: mean square of each input of a product, by the product's path.
@@ -34,25 +34,25 @@ class Calibrated(KvScales, Protocol):
 
 
 def block_input_names(layer: int) -> tuple[str, str]:
-    """Names of the two values a block is given: the normed input and the residual."""
+    """Return the names of a block's two inputs: the normed value and the residual."""
     return f"/model/layers.{layer}/ln_1/output", f"/model/layers.{layer}/residual"
 
 
 HEAD_INPUT = "/model/ln_f/output"
-"""Name of the value the head is given."""
+"""Name of the head's input."""
 
 
 class NetworkBuilder(ABC):
-    """Writes the parts of a network into a graph; weights are read, rounded and written one at a time.
+    """Writer of a network's parts into a graph; weights are read, rounded and written one at a time.
 
-    The last block computes query positions only where logits are asked for, all else only keys and values.
+    The last block computes queries, MLP and head only at positions that get logits.
 
     Args:
         config: shapes.
-        weights: of the checkpoint.
+        weights: weights of the checkpoint.
         chosen: the format.
         graph: empty; its float type is the format's.
-        calibration: for an int8 cache, and for a calibrated format.
+        calibration: needed for an int8 cache, and for a calibrated format.
     """
 
     def __init__(
@@ -76,19 +76,19 @@ class NetworkBuilder(ABC):
         """Add a block and the norm after it; the results are named as the next block's inputs, or `HEAD_INPUT`."""
 
     @abstractmethod
-    def _norm(self, path: str, x: str, normed: str) -> None:
-        """The norm at `path` of `x`, called `normed`."""
+    def _add_norm(self, path: str, x: str, normed: str) -> None:
+        """Add the norm at `path` of `x`; its result is called `normed`."""
 
     def embed(self) -> None:
-        """Token embedding and the first block's norm."""
+        """Add the token embedding and the first block's norm."""
         normed, residual = block_input_names(0)
         path = "/model/embed_tokens"
         rows = self._matrices.embedding(self._graph, path, "input_ids", self._weights.embedding())
         self._graph.node("Identity", f"{path}/residual", [rows], outputs=[residual])
-        self._norm("/model/layers.0/ln_1", residual, normed)
+        self._add_norm("/model/layers.0/ln_1", residual, normed)
 
     def head(self) -> None:
-        """Logits, always float32."""
+        """Add the output head; its logits are always float32."""
         bias = self._weights.head_bias()
         logits = self._matrices.head(self._graph, "/lm_head", HEAD_INPUT, self._weights.head(), bias)
         if self._graph.float_type == TensorProto.FLOAT:
@@ -96,50 +96,50 @@ class NetworkBuilder(ABC):
         else:
             self._graph.node("Cast", "/logits", [logits], outputs=["logits"], to=TensorProto.FLOAT)
 
-    def _attended(self, layer: int, normed: str) -> str:
-        """Attention of a block, before its output matrix."""
-        packed = self._product(layer, QKV, normed)
+    def _attend(self, layer: int, normed: str) -> str:
+        """Add the attention of a block, before its output matrix."""
+        packed = self._multiply(layer, QKV, normed)
         return self._attention.emit(layer, f"/model/layers.{layer}/attn", packed)
 
-    def _product(self, layer: int, name: str, x: str) -> str:
-        """The product of x and a matrix of the block, such as "mlp.fc_in"."""
+    def _multiply(self, layer: int, name: str, x: str) -> str:
+        """Add the product of x and a matrix of the block, such as "mlp.fc_in"."""
         path = f"/model/layers.{layer}/{name.replace('.', '/')}"
         return self._matrices.linear(self._graph, path, x, self._weights.matrix(layer, name))
 
     def _is_last(self, layer: int) -> bool:
         return layer == self._config.n_layer - 1
 
-    def _wanted(self, layer: int, name: str, value: str) -> str:
-        """The positions of a value that get logits."""
+    def _select_wanted(self, layer: int, name: str, value: str) -> str:
+        """Add the selection of a value's positions that get logits."""
         path = f"/model/layers.{layer}/{name}/wanted"
         return self._graph.node("Gather", path, [value, "logits_positions"], axis=1)
 
-    def _behind(self, layer: int) -> tuple[str, str]:
-        """Names of the normed and the plain sum behind a block; the last one's plain sum is not needed."""
+    def _output_names(self, layer: int) -> tuple[str, str]:
+        """Return the names of the normed and the plain sum after a block; the last block needs no plain sum."""
         return (HEAD_INPUT, "") if self._is_last(layer) else block_input_names(layer + 1)
 
 
 class ParallelNetwork(NetworkBuilder):
-    """CodeGen2's network."""
+    """CodeGen2's network: attention and MLP in parallel after one layer norm, x + attention(n) + mlp(n)."""
 
     def block(self, layer: int) -> None:
         """See `NetworkBuilder`."""
         normed, residual = block_input_names(layer)
-        attended = self._attended(layer, normed)
+        attended = self._attend(layer, normed)
         if self._is_last(layer):
             attended, normed, residual = (
-                self._wanted(layer, name, value)
+                self._select_wanted(layer, name, value)
                 for name, value in (("attn", attended), ("ln_1", normed), ("residual", residual))
             )
-        projected = self._product(layer, "attn.out_proj", attended)
-        widened = self._product(layer, "mlp.fc_in", normed)
-        narrowed = self._product(layer, "mlp.fc_out", self._gelu(layer, widened))
+        projected = self._multiply(layer, "attn.out_proj", attended)
+        widened = self._multiply(layer, "mlp.fc_in", normed)
+        narrowed = self._multiply(layer, "mlp.fc_out", self._add_gelu(layer, widened))
         both = self._graph.node("Add", f"/model/layers.{layer}", [projected, narrowed])
         self._add_and_norm(layer, both, residual)
 
     @staticmethod
     def product_inputs(layer: int) -> dict[str, str]:
-        """Paths of a block's products, and the values they multiply, in the fp32 graph."""
+        """Return the paths of a block's products, and the values they multiply, in the fp32 graph."""
         path, normed = f"/model/layers.{layer}", block_input_names(layer)[0]
         return {
             f"{path}/attn/qkv_proj": normed,
@@ -148,76 +148,79 @@ class ParallelNetwork(NetworkBuilder):
             f"{path}/mlp/fc_out": f"{path}/mlp/FastGelu/output",
         }
 
-    def _gelu(self, layer: int, widened: str) -> str:
+    def _add_gelu(self, layer: int, widened: str) -> str:
         graph, path = self._graph, f"/model/layers.{layer}/mlp"
-        bias = self._bias(layer, "mlp.fc_in.bias")
+        bias = self._add_bias(layer, "mlp.fc_in.bias")
         if self._portable:
             return graph.node("Gelu", path, [graph.node("Add", path, [widened, bias])], approximate="tanh")
         return graph.node("FastGelu", path, [widened, bias], domain=MICROSOFT)
 
     def _add_and_norm(self, layer: int, both: str, residual: str) -> None:
-        """Residual sum of the block with fc_out's bias, and the norm of it."""
-        graph, (normed, total) = self._graph, self._behind(layer)
-        path, bias = normed.removesuffix("/output"), self._bias(layer, "mlp.fc_out.bias")
+        """Add the residual sum of the block with fc_out's bias, and its norm."""
+        graph, (normed, total) = self._graph, self._output_names(layer)
+        path, bias = normed.removesuffix("/output"), self._add_bias(layer, "mlp.fc_out.bias")
         if self._portable:
             summed = graph.node("Add", f"{path}/residual", [both, residual])
             total = total or f"{path}/residual/sum"
             graph.node("Add", f"{path}/bias", [summed, bias], outputs=[total])
-            self._norm(path, total, normed)
+            self._add_norm(path, total, normed)
             return
         graph.node(
             "SkipLayerNormalization",
             path,
-            [both, residual, *self._norm_constants(path), bias],
+            [both, residual, *self._add_norm_constants(path), bias],
             domain=MICROSOFT,
             outputs=[normed, "", "", total] if total else [normed],
             epsilon=self._config.layer_norm_epsilon,
         )
 
-    def _norm(self, path: str, x: str, normed: str) -> None:
+    def _add_norm(self, path: str, x: str, normed: str) -> None:
         self._graph.node(
             "LayerNormalization",
             path,
-            [x, *self._norm_constants(path)],
+            [x, *self._add_norm_constants(path)],
             outputs=[normed],
             axis=-1,
             epsilon=self._config.layer_norm_epsilon,
         )
 
-    def _norm_constants(self, path: str) -> list[str]:
-        """Scale and shift of a layer norm."""
+    def _add_norm_constants(self, path: str) -> list[str]:
+        """Add scale and shift of a layer norm; return their names."""
         name = path.strip("/").replace("/", ".")
         parts = zip(("weight", "bias"), self._weights.norm(name), strict=True)
         return [
             self._graph.constant(f"{name}.{part}", values) for part, values in parts if values is not None
         ]
 
-    def _bias(self, layer: int, name: str) -> str:
+    def _add_bias(self, layer: int, name: str) -> str:
         name = f"model.layers.{layer}.{name}"
         return self._graph.constant(name, self._weights.vector(name))
 
 
 class SequentialNetwork(NetworkBuilder):
-    """CodeGen2.5's network."""
+    """CodeGen2.5's network, as Llama's: y = x + attention(norm(x)), then y + mlp(norm(y)), with RMS norms.
+
+    RMS norm: Zhang and Sennrich 2019, arXiv 1910.07467. Gated MLP, silu(gate) * up: Shazeer 2020, arXiv 2002.05202.
+    """
 
     def block(self, layer: int) -> None:
         """See `NetworkBuilder`."""
         path = f"/model/layers.{layer}"
         normed, residual = block_input_names(layer)
-        attended = self._attended(layer, normed)
+        attended = self._attend(layer, normed)
         if self._is_last(layer):
-            attended = self._wanted(layer, "attn", attended)
-            residual = self._wanted(layer, "residual", residual)
-        projected = self._product(layer, "attn.out_proj", attended)
+            attended = self._select_wanted(layer, "attn", attended)
+            residual = self._select_wanted(layer, "residual", residual)
+        projected = self._multiply(layer, "attn.out_proj", attended)
         between = f"{path}/ln_2/output", f"{path}/attn/residual"
         self._add_and_norm(f"{path}/ln_2", projected, residual, *between)
-        narrowed = self._product(layer, "mlp.down_proj", self._gated(layer, between[0]))
-        normed, total = self._behind(layer)
+        narrowed = self._multiply(layer, "mlp.down_proj", self._add_gated_mlp(layer, between[0]))
+        normed, total = self._output_names(layer)
         self._add_and_norm(normed.removesuffix("/output"), narrowed, between[1], normed, total)
 
     @staticmethod
     def product_inputs(layer: int) -> dict[str, str]:
-        """Paths of a block's products, and the values they multiply, in the fp32 graph."""
+        """Return the paths of a block's products, and the values they multiply, in the fp32 graph."""
         path = f"/model/layers.{layer}"
         return {
             f"{path}/attn/qkv_proj": block_input_names(layer)[0],
@@ -227,32 +230,32 @@ class SequentialNetwork(NetworkBuilder):
             f"{path}/mlp/down_proj": f"{path}/mlp/Mul/output",
         }
 
-    def _gated(self, layer: int, normed: str) -> str:
+    def _add_gated_mlp(self, layer: int, normed: str) -> str:
         graph, path = self._graph, f"/model/layers.{layer}/mlp"
-        gate = self._product(layer, "mlp.gate_proj", normed)
+        gate = self._multiply(layer, "mlp.gate_proj", normed)
         open_ = graph.node("Sigmoid", f"{path}/gate", [gate])
         silu = graph.node("Mul", f"{path}/gate", [gate, open_])
-        return graph.node("Mul", path, [silu, self._product(layer, "mlp.up_proj", normed)])
+        return graph.node("Mul", path, [silu, self._multiply(layer, "mlp.up_proj", normed)])
 
     def _add_and_norm(self, path: str, new: str, residual: str, normed: str, total: str) -> None:
-        """The sum, called `total`, and the norm of it; the last sum is needed by nobody and has no name."""
+        """Add the sum, called `total`, and its norm; the last sum is not used and has no name."""
         if self._portable:
             total = self._graph.node("Add", path, [new, residual], outputs=[total or f"{path}/sum"])
-            self._norm(path, total, normed)
+            self._add_norm(path, total, normed)
             return
         self._graph.node(
             "SkipSimplifiedLayerNormalization",
             path,
-            [new, residual, self._scale(path)],
+            [new, residual, self._add_scale(path)],
             domain=MICROSOFT,
             outputs=[normed, "", "", total] if total else [normed],
             epsilon=self._config.layer_norm_epsilon,
         )
 
-    def _norm(self, path: str, x: str, normed: str) -> None:
+    def _add_norm(self, path: str, x: str, normed: str) -> None:
         graph, epsilon = self._graph, self._config.layer_norm_epsilon
         if not self._portable:
-            inputs = [x, self._scale(path)]
+            inputs = [x, self._add_scale(path)]
             graph.node(
                 "SimplifiedLayerNormalization", path, inputs, outputs=[normed], axis=-1, epsilon=epsilon
             )
@@ -263,9 +266,9 @@ class SequentialNetwork(NetworkBuilder):
             "Add", f"{path}/epsilon", [mean, graph.shared("norm.epsilon", np.float32(epsilon))]
         )
         unit = graph.node("Div", path, [x, graph.node("Sqrt", path, [raised])])
-        graph.node("Mul", path, [unit, self._scale(path)], outputs=[normed])
+        graph.node("Mul", path, [unit, self._add_scale(path)], outputs=[normed])
 
-    def _scale(self, path: str) -> str:
+    def _add_scale(self, path: str) -> str:
         name = path.strip("/").replace("/", ".")
         return self._graph.constant(f"{name}.weight", self._weights.norm(name)[0])
 
@@ -274,7 +277,7 @@ NETWORKS: dict[str, type[ParallelNetwork | SequentialNetwork]] = {
     CODEGEN2: ParallelNetwork,
     CODEGEN25: SequentialNetwork,
 }
-"""By family."""
+"""Networks by family."""
 
 
 def build_graph(
@@ -284,14 +287,14 @@ def build_graph(
     graph: GraphBuilder,
     calibration: Calibrated | None = None,
 ) -> ModelProto:
-    """The whole model.
+    """Build the whole model.
 
     Args:
         config: shapes.
-        weights: of the checkpoint.
+        weights: weights of the checkpoint.
         chosen: the format.
         graph: empty; its float type is the format's.
-        calibration: for an int8 cache, and for a calibrated format.
+        calibration: needed for an int8 cache, and for a calibrated format.
     """
     network = NETWORKS[config.family](config, weights, chosen, graph, calibration)
     network.embed()
@@ -308,7 +311,7 @@ def _inputs(config: CodeGenConfig, kv: str) -> list[ValueInfoProto]:
         value("seqlens_k", TensorProto.INT32, ["batch"]),
         value("total_sequence_length", TensorProto.INT32, []),
         value("logits_positions", TensorProto.INT64, ["positions"]),
-        *_caches(config, "past_key_values", kv),
+        *_cache_entries(config, "past_key_values", kv),
     ]
 
 
@@ -316,11 +319,11 @@ def _outputs(config: CodeGenConfig, kv: str) -> list[ValueInfoProto]:
     logits: list[str | int | None] = ["batch", "positions", config.vocab_size]
     return [
         helper.make_tensor_value_info("logits", TensorProto.FLOAT, logits),
-        *_caches(config, "present", kv),
+        *_cache_entries(config, "present", kv),
     ]
 
 
-def _caches(config: CodeGenConfig, name: str, kv: str) -> list[ValueInfoProto]:
+def _cache_entries(config: CodeGenConfig, name: str, kv: str) -> list[ValueInfoProto]:
     shape: list[str | int | None] = ["batch", config.n_head, "max_length", config.head_dim]
     element = KV_TYPES[kv]
     return [
@@ -336,4 +339,4 @@ KV_TYPES = {
     "bfloat16": TensorProto.BFLOAT16,
     "int8": TensorProto.INT8,
 }
-"""ONNX's number of a cache's element type."""
+"""ONNX's number of each cache's element type."""

@@ -1,8 +1,8 @@
-"""What the calibration set says of a network: sizes of keys and values, inputs that matter, the largest activation.
+"""Measurements over the calibration set: sizes of keys and values, importance of inputs, the largest activation.
 
-The set is what the held-out file keeps beyond the tokens that proofs measure on. A proof runs on a processor, whose
-kernels compute in float32, so a value that a card would turn into infinity goes unseen there; here every value inside
-of every block is looked at.
+The set is the part of the held-out file after the tokens that proofs measure on. A proof runs on a processor, whose
+kernels compute in float32, so it cannot see a value that becomes infinite on a card. Therefore every value inside
+every block is examined here.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from cg2_quantize.errors import QuantizeError
 from cg2_quantize.graph.network import HEAD_INPUT, NETWORKS
 from cg2_quantize.verification.heldout import make_calibration_rows
-from cg2_quantize.verification.piecewise import CHUNK, TokenRows
+from cg2_quantize.verification.piecewise import CHUNK_TOKENS, TokenRows
 from cg2_quantize.verification.reference import build_reference_network
 
 if TYPE_CHECKING:
@@ -31,24 +31,24 @@ MIN_KV_SCALE = 1e-8
 
 @dataclass
 class Calibration:
-    """Per layer, over the calibration set.
+    """Results over the calibration set.
 
     Attributes:
-        largest: |keys| and |values| at most, [n_head * head_dim] each, by layer.
+        largest: largest |key| and |value| per channel, [n_head * head_dim] each, by layer.
         energy: mean square of each input of a product, by the product's path, such as "/model/layers.0/mlp/fc_in".
     """
 
     largest: dict[int, tuple[Float32, Float32]] = field(default_factory=dict)
     energy: dict[str, Float32] = field(default_factory=dict)
 
-    def of(self, layer: int) -> tuple[Float32, Float32]:
-        """Scales of int8 keys and values (`KvScales`)."""
+    def of_layer(self, layer: int) -> tuple[Float32, Float32]:
+        """Return the scales of int8 keys and values (`KvScales`)."""
         key, value = (np.maximum(largest / 127, MIN_KV_SCALE) for largest in self.largest[layer])
         return key.astype(np.float32), value.astype(np.float32)
 
 
 def calibrate(checkpoint: Checkpoint, tokenizer: CodeTokenizer) -> Calibration:
-    """Runs the float32 network over the set, a layer at a time."""
+    """Run the float32 network over the calibration set, a layer at a time."""
     config, found = checkpoint.config, Calibration()
     rows = make_calibration_rows(tokenizer, config.n_positions)
     tokens = np.stack([row for row in rows if len(row) == len(rows[0])])
@@ -67,7 +67,7 @@ def calibrate(checkpoint: Checkpoint, tokenizer: CodeTokenizer) -> Calibration:
 
 @dataclass
 class _Gathered:
-    """Of one block, over all rows."""
+    """Results of one block, over all rows."""
 
     largest: tuple[Float32, Float32] = (np.zeros(1, np.float32), np.zeros(1, np.float32))
     energy: list[Float32] = field(default_factory=list)
@@ -79,21 +79,21 @@ class _Gathered:
         self.energy = [a + b for a, b in zip(self.energy, sums, strict=True)] if self.energy else sums
 
 
-LIMIT = float(np.finfo(np.float16).max)
+FLOAT16_LIMIT = float(np.finfo(np.float16).max)
 
-MARGIN = 2.0
-"""By which the largest value seen must stay below the limit: other text reaches further than the set does."""
+FLOAT16_MARGIN = 2.0
+"""Factor by which the largest value must stay below the limit, since other text has larger ones than the set."""
 
 
 @dataclass
 class LargestActivation:
-    """The largest absolute value seen, and the node that gave it."""
+    """The largest absolute value seen, and the node that computed it."""
 
     value: float = 0.0
     at: str = ""
 
-    def see(self, at: str, values: Any) -> None:
-        """Takes notice of values; not a number counts as infinite."""
+    def update(self, at: str, values: Any) -> None:
+        """Take values into account; NaN counts as infinite."""
         found = float(max(values.max(), -values.min()))
         if not found <= self.value:
             self.value, self.at = (float("inf") if np.isnan(found) else found), at
@@ -102,7 +102,7 @@ class LargestActivation:
 def find_largest_activation(
     checkpoint: Checkpoint, tokenizer: CodeTokenizer, chosen: Format
 ) -> LargestActivation:
-    """Runs the float32 network over the calibration set, a layer at a time, with the norms as the format has them."""
+    """Run the float32 network over the calibration set, with the norms as the format has them."""
     config, found = checkpoint.config, LargestActivation()
     network = build_reference_network(checkpoint, moves_norms=chosen.matrix_writer.moves_norms)
     rows = make_calibration_rows(tokenizer, config.n_positions)
@@ -110,26 +110,26 @@ def find_largest_activation(
     side = TokenRows(network, (config.n_head, config.head_dim), "float32", tokens)
     side.embed()
     for values in side.values:
-        found.see("model.embed_tokens", values)
+        found.update("model.embed_tokens", values)
     for layer in range(config.n_layer):
-        names = _values_of(network, layer)
+        names = _list_block_values(network, layer)
 
-        def seen(_: tuple[Any, Any], inside: list[Any], names: list[str] = names) -> None:
+        def on_row(_: tuple[Any, Any], inside: list[Any], names: list[str] = names) -> None:
             for name, values in zip(names, inside, strict=True):
-                found.see(_readable(name), values)
+                found.update(_make_readable(name), values)
 
-        side.block(layer, seen, names)
+        side.block(layer, on_row, names)
         for values in side.values:
-            found.see(f"model.layers.{layer}", values)
+            found.update(f"model.layers.{layer}", values)
     head = network.head()
     for row in side.values[0]:
-        for at in range(0, len(row), CHUNK):
-            found.see("lm_head", head(**{HEAD_INPUT: row[None, at : at + CHUNK]})[0])
+        for at in range(0, len(row), CHUNK_TOKENS):
+            found.update("lm_head", head(**{HEAD_INPUT: row[None, at : at + CHUNK_TOKENS]})[0])
     return found
 
 
-def _values_of(network: PiecewiseNetwork, layer: int) -> list[str]:
-    """Names of all values that a block's nodes give, but for the cache."""
+def _list_block_values(network: PiecewiseNetwork, layer: int) -> list[str]:
+    """Return the names of all values that a block's nodes compute, except for the cache."""
     path = f"/model/layers.{layer}/"
     nodes = [node for node in network.graph.graph.node if node.name.startswith(path)]
     cache = {entry.name for entry in network.graph.graph.output}
@@ -141,23 +141,23 @@ def _values_of(network: PiecewiseNetwork, layer: int) -> list[str]:
     ]
 
 
-def _readable(name: str) -> str:
+def _make_readable(name: str) -> str:
     return name.strip("/").rpartition("/")[0].rpartition("/")[0].replace("/", ".") or name
 
 
 def check_float16_range(
     checkpoint: Checkpoint, tokenizer: CodeTokenizer, chosen: Format
 ) -> LargestActivation:
-    """Refuses a format with float16 activations for a network whose values it cannot hold.
+    """Refuse a format with float16 activations for a network whose values it cannot hold.
 
     Raises:
         QuantizeError: see above.
     """
     found = find_largest_activation(checkpoint, tokenizer, chosen)
-    if not found.value <= LIMIT / MARGIN:
+    if not found.value <= FLOAT16_LIMIT / FLOAT16_MARGIN:
         raise QuantizeError(
-            f"{chosen.name} for CUDA computes in float16, which holds {LIMIT:,.0f} at most, but {found.at} reaches"
-            f" {found.value:,.0f} on known code (a factor of {MARGIN:g} must be left for other text); choose bf16, or"
-            " a format for the processor."
+            f"{chosen.name} for CUDA computes in float16, which holds {FLOAT16_LIMIT:,.0f} at most, but {found.at}"
+            f" reaches {found.value:,.0f} on known code (a factor of {FLOAT16_MARGIN:g} must be left for other text);"
+            " choose bf16, or a format for the processor."
         )
     return found

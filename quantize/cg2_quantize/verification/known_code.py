@@ -1,14 +1,13 @@
-"""What weights know of code that is known here: whether they make sense, and in how many groups they are laid out.
+"""Checks of weights by their loss on known code: whether they were trained, and their number of qkv groups.
 
-No shape and no name tells a checkpoint that is read wrongly (integers taken for values, a lost scale, a permuted
-axis) from a right one, but what it has learned does. The first bound is a table of how frequent tokens are, the
-unigram distribution of the very text that is read, which knows nothing of context: weights that were trained need
-much less than it, and weights that do not cannot complete code. The second is the checkpoint's own claim, the bits
-per byte that cg2ls.json states for Python. Random weights are refused too, since nothing tells them from damaged
-ones: they need --untrained, or "untrained": true in cg2ls.json.
+Integers read as values, a lost scale or a permuted axis do not show in shapes and names, but in the loss. The first
+bound is a table of token frequencies, the unigram distribution of the same text, which ignores context. Trained weights
+have a much lower loss, and weights without one cannot complete code. The second bound is the checkpoint's own claim,
+the bits per byte that cg2ls.json states for Python. Random weights are refused too, since they look like damaged ones:
+they need --untrained, or "untrained": true in cg2ls.json.
 
-The number of groups shows in no shape either (docs/quantize.md, Groups). A wrong one mixes queries, keys and values,
-which costs a trained model most of what it knows, so its loss says which number is right.
+Shapes do not reveal the number of groups either (docs/quantize.md, Groups). A wrong number mixes queries, keys and
+values, which costs a trained model most of its knowledge, so the loss shows which number is right.
 """
 
 from __future__ import annotations
@@ -37,40 +36,38 @@ if TYPE_CHECKING:
     from cg2ls.models.codegen2 import Checkpoint, CodeTokenizer
 
 SENSE_TOKENS = 256
-"""Of known code; losses of fewer that are at hand are taken first."""
+"""Tokens of known code to read, unless losses that were measured already suffice."""
 
 SENSE_SIGMAS = 4.0
-"""Standard errors by which losses at hand must pass to be enough."""
+"""Standard errors by which losses measured already must pass to suffice."""
 
 CLAIMED = "python"
-"""The language of the held-out set, whose stated loss can be compared."""
+"""The language of the held-out set, whose stated loss is compared."""
 
 CLAIM_FACTOR = 2.0
-"""By which a short text may need more bits per byte than the text that the claim was measured on."""
+"""Factor by which the short text read here may exceed the claimed bits per byte."""
 
 UNTRAINED_KEY = "untrained"
 
 
-def declared_untrained(folder: Path) -> bool:
-    """Whether a checkpoint's own cg2ls.json says that its weights were never trained."""
+def is_declared_untrained(folder: Path) -> bool:
+    """Return whether a checkpoint's own cg2ls.json says that its weights were never trained."""
     return (folder / FACTS).is_file() and read_json(folder / FACTS).get(UNTRAINED_KEY) is True
 
 
 def check_known_code(checkpoint: Checkpoint, tokenizer: CodeTokenizer, known: Float32 | None = None) -> None:
-    """Refuses weights that read known code hardly better than the table does, or far worse than they claim.
+    """Refuse weights whose loss on known code is near the table's, or far above their own claim.
 
     Args:
-        checkpoint: with its number of groups settled.
-        tokenizer: its own.
-        known: losses of the first tokens of the held-out set, where they were measured already.
+        checkpoint: opened with the right number of groups.
+        tokenizer: the checkpoint's.
+        known: losses of the first tokens of the held-out set, if they were measured already.
 
     Raises:
         QuantizeError: see above.
     """
-    row, table = (
-        make_heldout_rows(tokenizer, checkpoint.config.n_positions, 1)[0],
-        compute_unigram_table(tokenizer),
-    )
+    row = make_heldout_rows(tokenizer, checkpoint.config.n_positions, 1)[0]
+    table = compute_unigram_table(tokenizer)
     claim = Facts.read(checkpoint.folder).languages.get(CLAIMED, Language()).bits_per_byte
     if known is not None and claim is None:
         gain = TRAINED_SHARE * table[row[1 : len(known) + 1]] - known
@@ -84,28 +81,29 @@ def check_known_code(checkpoint: Checkpoint, tokenizer: CodeTokenizer, known: Fl
             f"{checkpoint.folder} reads known code hardly better than a table of token frequencies does"
             f" ({found.mean():.2f} nats per token, the table {by_table:.2f}, trained weights at most"
             f" {TRAINED_SHARE * by_table:.2f}): the weights were not trained, or are not what config.json and the"
-            " tensors' names say; if that is meant, pass --untrained."
+            " tensors' names state; if that is intended, pass --untrained."
         )
     bits = float(found.sum()) / math.log(2) / sum(len(tokenizer.token_bytes[token]) for token in row[1:])
     if claim is not None and not bits < CLAIM_FACTOR * claim:
         raise QuantizeError(
             f"{checkpoint.folder} needs {bits:.2f} bits per byte of known Python, but its {FACTS} states {claim:.2f}:"
-            " the weights are not those that were measured, or are read wrongly; if that is meant, pass --untrained."
+            " the weights are not those that were measured, or are read wrongly; if that is intended, pass --untrained."
         )
 
 
 PROBE_TOKENS = (64, 256)
-"""Of the probe, and of the one that follows where the first is not sure; on the shipped model 64 tell a wrong number
-by 8 to 12 standard errors, whichever row of the held-out set they are from."""
+"""Tokens of the first probe, and of the second, which follows if the first is inconclusive.
+
+On the shipped model, 64 tokens reveal a wrong number by 8 to 12 standard errors, in every row of the held-out set."""
 
 PUBLISHED = (4, 8)
-"""Groups of the published models, each other's alternative."""
+"""Numbers of groups in the published models."""
 
 RANDOM_MARGIN = 0.5
-"""Nats below ln(vocabulary) under which weights tell nothing."""
+"""Nats that a loss must lie below ln(vocabulary) to be conclusive."""
 
 GROUP_SIGMAS, MIN_LOSS_GAP = 4.0, 0.02
-"""Standard errors, and nats per token, by which one number must beat another to be believed."""
+"""Standard errors, and nats per token, by which one number must beat every other."""
 
 
 @dataclass(frozen=True)
@@ -113,9 +111,9 @@ class GroupProbe:
     """Mean loss by number of groups, nats per token.
 
     Attributes:
-        losses: by number.
-        right: the number the losses speak for; None where they do not tell.
-        by_token: what the means are of, by number; the tokens are the held-out set's first.
+        losses: mean losses by number.
+        right: the number with the least loss; None if the losses are inconclusive.
+        by_token: losses of the held-out set's first tokens, by number.
     """
 
     losses: dict[int, float]
@@ -128,7 +126,7 @@ class GroupProbe:
 
 
 def probe_qkv_groups(checkpoint: Checkpoint, tokenizer: CodeTokenizer) -> GroupProbe:
-    """Losses with the checkpoint's number of groups and with the published ones that its heads divide by."""
+    """Measure the loss with the checkpoint's number of groups and with the published numbers that divide its heads."""
     config = checkpoint.config
     numbers = [
         config.qkv_groups,
@@ -152,7 +150,7 @@ def probe_qkv_groups(checkpoint: Checkpoint, tokenizer: CodeTokenizer) -> GroupP
 def _losses_by_groups(
     checkpoint: Checkpoint, numbers: list[int], row: npt.NDArray[np.int64]
 ) -> dict[int, Float32]:
-    """Of every next token by number of groups; what does not depend on the number is read once."""
+    """Compute losses of all next tokens by number of groups; weights independent of it are read once."""
     shared, config = SharedWeights(), checkpoint.config
     readings = [replace(checkpoint, config=replace(config, qkv_groups=number)) for number in numbers]
     networks = [build_reference_network(reading, shared) for reading in readings]
@@ -166,15 +164,15 @@ def _beats(best: Float32, other: Float32) -> bool:
 
 
 def check_qkv_groups(checkpoint: Checkpoint, tokenizer: CodeTokenizer, *, stated: bool) -> Float32 | None:
-    """Refuses a number of groups that the weights contradict, and one that nobody stated and no weights confirm.
+    """Refuse a number of groups that the weights contradict, or that is neither stated nor confirmed by them.
 
     Args:
-        checkpoint: opened with the number that would be used.
-        tokenizer: its own.
-        stated: whether --qkv-groups or config.json's own key named the number.
+        checkpoint: opened with the number to use.
+        tokenizer: the checkpoint's.
+        stated: whether --qkv-groups or config.json's own key states the number.
 
     Returns:
-        Losses of the held-out set's first tokens with the number that is used; None where none were measured.
+        Losses of the held-out set's first tokens with that number; None if none were measured.
 
     Raises:
         QuantizeError: see above.
@@ -186,7 +184,7 @@ def check_qkv_groups(checkpoint: Checkpoint, tokenizer: CodeTokenizer, *, stated
         )
     if probe.losses and probe.right is None and not stated:
         raise QuantizeError(
-            f"The number of qkv groups of {checkpoint.folder} cannot be told from its weights: inconclusive ({probe});"
-            " name it with --qkv-groups (8 for the published 1B and 3.7B, 4 for 7B and 16B)."
+            f"The weights of {checkpoint.folder} do not reveal the number of qkv groups: inconclusive ({probe});"
+            " give it with --qkv-groups (8 for the published 1B and 3.7B, 4 for 7B and 16B)."
         )
     return probe.by_token.get(used)

@@ -1,4 +1,4 @@
-"""A proof: reference and model compared, timed, and written down in the model's folder."""
+"""The proof of a conversion: reference and model are compared and timed; the model's folder gets the report."""
 
 from __future__ import annotations
 
@@ -17,7 +17,12 @@ from cg2_quantize.verification.answers import (
     median_first_divergence,
 )
 from cg2_quantize.verification.comparison import NetworkComparison, compare_networks
-from cg2_quantize.verification.heldout import TOKENS, TRAINED_SHARE, compute_unigram_table, make_heldout_rows
+from cg2_quantize.verification.heldout import (
+    MEASURED_TOKENS,
+    TRAINED_SHARE,
+    compute_unigram_table,
+    make_heldout_rows,
+)
 from cg2_quantize.verification.page import render_page
 from cg2_quantize.verification.piecewise import PiecewiseNetwork
 from cg2_quantize.verification.reference import build_reference_network
@@ -40,9 +45,9 @@ QUICK_TOKENS = 2048
 PROOFS = ("none", "quick", "full")
 
 MEMORY_FACTOR = 1.5
-"""Memory free, over the size of the folder, from which on the whole model is opened to be timed."""
+"""Free memory, over the size of the folder, that timing the whole model needs."""
 
-HALF = ("float16", "bfloat16")
+HALF_CACHES = ("float16", "bfloat16")
 """Caches of models for CUDA, which are not timed on a processor."""
 
 
@@ -51,22 +56,22 @@ def prove(
     folder: Path,
     *,
     proof: str,
-    reference_folder: Callable[[Path], object],
+    write_reference: Callable[[Path], object],
     optimum: Path | None = None,
     largest: LargestActivation | None = None,
 ) -> ProofReport:
-    """Compares a model folder with its checkpoint and writes report.json and report.html into it.
+    """Compare a model folder with its checkpoint, and write report.json and report.html into it.
 
     Args:
-        checkpoint: what the folder was made from.
+        checkpoint: the source of the folder.
         folder: the model folder.
-        proof: "quick": logits over 2,048 tokens and speed; "full": over 20,000, and answers.
-        reference_folder: writes the checkpoint as fp32 into a folder it is given; for a full proof.
+        proof: "quick": logits over 2,048 tokens and speed; "full": logits over 20,000 tokens, speed and answers.
+        write_reference: writes the checkpoint as fp32 into the given folder; for a full proof.
         optimum: Python of an environment with optimum, to compare with its traced export too.
-        largest: the largest activation seen, where the format has float16 ones.
+        largest: the largest activation, if the format has float16 activations.
 
     Raises:
-        QuantizeError: that Python cannot do it, or a value is not finite.
+        QuantizeError: that Python cannot compare them, or a value is not finite.
     """
     model = ModelDescription.read(folder)
     size = sum(path.stat().st_size for path in folder.iterdir())
@@ -77,19 +82,19 @@ def prove(
         bits_per_weight=8 * weights / checkpoint.config.n_parameters,
         proof=proof,
     )
-    tokens = QUICK_TOKENS if proof == "quick" else TOKENS
+    tokens = QUICK_TOKENS if proof == "quick" else MEASURED_TOKENS
     streamed = _compare(checkpoint, folder, model, tokens)
     if streamed is not None:
         rows, table = streamed.tokens, compute_unigram_table(CodeTokenizer.load(folder / TOKENIZER))
         report = replace(report, **_summarize(streamed.measures, float(table[rows[:, 1:]].mean())))
     if largest is not None:
         report = replace(report, largest_activation=largest.value, largest_activation_at=largest.at)
-    if model.kv_dtype not in HALF and size * MEMORY_FACTOR < inspect_machine().memory:
-        report = _timed(report, folder)
+    if model.kv_dtype not in HALF_CACHES and size * MEMORY_FACTOR < inspect_machine().memory:
+        report = _add_speed(report, folder)
         if proof == "full":
-            report = _answered(report, folder, reference_folder)
+            report = _add_answers(report, folder, write_reference)
     if optimum is not None and model.kv_dtype != "bfloat16":
-        found = compare_with_optimum(optimum, checkpoint, folder, tokens, reference_folder)
+        found = compare_with_optimum(optimum, checkpoint, folder, tokens, write_reference)
         report = replace(report, **found)
     report.write(folder)
     write_atomically(folder / PAGE, render_page(model.name, report, streamed))
@@ -97,7 +102,7 @@ def prove(
 
 
 def _summarize(measures: Measures, unigram_loss: float) -> dict[str, Any]:
-    """What a comparison gives to a report.
+    """Return the fields of a report that a comparison fills.
 
     Args:
         measures: the comparison.
@@ -121,7 +126,7 @@ def _summarize(measures: Measures, unigram_loss: float) -> dict[str, Any]:
 def _compare(
     checkpoint: Checkpoint, folder: Path, model: ModelDescription, tokens: int
 ) -> NetworkComparison | None:
-    """Both networks over held-out code; None for bfloat16, which no processor's kernels take."""
+    """Compare both networks over held-out code; None for bfloat16, which processors have no kernels for."""
     if model.kv_dtype == "bfloat16":
         return None
     tokenizer = CodeTokenizer.load(folder / TOKENIZER)
@@ -132,7 +137,7 @@ def _compare(
     )
 
 
-def _timed(report: ProofReport, folder: Path) -> ProofReport:
+def _add_speed(report: ProofReport, folder: Path) -> ProofReport:
     try:
         speed = measure_speed(folder)
     except subprocess.CalledProcessError:
@@ -146,10 +151,10 @@ def _timed(report: ProofReport, folder: Path) -> ProofReport:
     )
 
 
-def _answered(report: ProofReport, folder: Path, reference_folder: Callable[[Path], object]) -> ProofReport:
+def _add_answers(report: ProofReport, folder: Path, write_reference: Callable[[Path], object]) -> ProofReport:
     with scratch_folder(folder.parent) as scratch:
         place = scratch / "reference"
-        reference_folder(place)
+        write_reference(place)
         expected, found = collect_answers(place), collect_answers(folder)
     return replace(
         report,
@@ -163,16 +168,16 @@ def compare_with_optimum(
     checkpoint: Checkpoint,
     folder: Path,
     tokens: int,
-    reference_folder: Callable[[Path], object],
+    write_reference: Callable[[Path], object],
 ) -> dict[str, Any]:
-    """What `cg2_runtimes.optimum_distance` finds; fields of a `ProofReport`.
+    """Run `cg2_runtimes.optimum_distance`; return fields of a `ProofReport`.
 
     Args:
-        python: of an environment with the extra cg2ls[reference].
-        checkpoint: what the folder was made from.
+        python: Python of an environment with the extra cg2ls[reference].
+        checkpoint: the source of the folder.
         folder: a model folder for processors.
-        tokens: of held-out code.
-        reference_folder: writes the checkpoint as fp32 into a folder it is given.
+        tokens: number of tokens of held-out code.
+        write_reference: writes the checkpoint as fp32 into the given folder.
 
     Raises:
         QuantizeError: that Python cannot compare them; the reason is its last line.
@@ -181,7 +186,7 @@ def compare_with_optimum(
         source = checkpoint.folder
         if checkpoint.config.family == CODEGEN2 and checkpoint.config.qkv_groups != TRANSFORMERS_GROUPS:
             source = scratch / "checkpoint"
-            reference_folder(scratch / "fp32")
+            write_reference(scratch / "fp32")
             dequantize(scratch / "fp32", source)
         words = [str(python), "-m", "cg2_runtimes", "distance", str(source), str(folder)]
         try:

@@ -1,4 +1,4 @@
-"""report.json: what a proof found, and how far from its checkpoint a conversion of trained weights may be."""
+"""report.json: the results of a proof, and the limits for conversions of trained weights."""
 
 from __future__ import annotations
 
@@ -22,39 +22,39 @@ KEYS = (
     *("infill_exact_match_delta", "first_divergence_median", "prefill_ms", "decode_tokens_per_s"),
     *("bandwidth_share", "peak_memory_bytes"),
 )
-"""What a reader of report.json may count on; other keys say how it was measured."""
+"""Keys that report.json always has; other keys state how they were measured."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProofReport:
-    """What was measured; None where it was not.
+    """Results of a proof; None for what was not measured.
 
     Attributes:
         format: precision of the weights.
         bytes: size of the folder.
-        bits_per_weight: of the weight file.
+        bits_per_weight: bits of the weight file per parameter.
         kl_mean: mean KL divergence from the fp32 reference, nats per token.
         kl_p99: its 99th percentile.
         top1_agreement: share of tokens for which both find the same token likeliest.
         perplexity_ratio: the model's perplexity over the reference's.
         infill_exact_match_delta: share of lines whose second half was filled in exactly, less the reference's.
         first_divergence_median: tokens before greedy answers differ.
-        prefill_ms: reading 256 tokens, or what the context holds.
-        decode_tokens_per_s: behind them.
-        bandwidth_share: of the memory bandwidth that decoding used.
-        peak_memory_bytes: of the process that measured speed.
+        prefill_ms: time to read 256 tokens, or as many as the context holds.
+        decode_tokens_per_s: decoding speed after them.
+        bandwidth_share: share of the memory bandwidth that decoding used.
+        peak_memory_bytes: peak memory of the process that measured speed.
         proof: "quick" or "full".
-        tokens: how many the comparison took.
+        tokens: number of tokens compared.
         kl_error: standard error of `kl_mean`.
         top1_error: standard error of `top1_agreement`.
-        reference_loss: nats per token of the reference.
-        unigram_loss: of the frequencies of the set's own tokens, which know nothing of context.
-        trained: whether the reference is much better than these (see `TRAINED_SHARE`).
-        largest_activation: in the float32 network over the calibration set, where the format computes in float16.
-        largest_activation_at: the part of the network that gave it.
+        reference_loss: loss of the reference, nats per token.
+        unigram_loss: loss of the set's token frequencies, which ignore context.
+        trained: whether the reference's loss is much lower (see `TRAINED_SHARE`).
+        largest_activation: largest value of the float32 network over the calibration set, for float16 formats.
+        largest_activation_at: the part of the network that computed it.
         optimum_kl_mean: mean KL divergence from optimum's traced export in float32, nats per token.
         optimum_top1_agreement: share of tokens for which both find the same token likeliest.
-        optimum_largest_difference: of any logit.
+        optimum_largest_difference: largest difference of a logit.
     """
 
     format: str
@@ -84,21 +84,21 @@ class ProofReport:
     optimum_largest_difference: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        """The object in report.json."""
+        """Return the object in report.json."""
         return asdict(self)
 
     def write(self, folder: Path) -> None:
-        """Writes `folder`/report.json."""
+        """Write `folder`/report.json."""
         write_atomically(folder / REPORT, json_text(self.to_dict(), indent=2, origin=REPORT) + "\n")
 
 
 SIGMAS = 2
-"""Standard errors by which a measured value must miss its limit: a sample of tokens is no certainty."""
+"""Standard errors by which a measured value must miss its limit, since it comes from a sample of tokens."""
 
 
 @dataclass(frozen=True)
 class Limit:
-    """Most mean KL divergence in nats, and least agreement on the likeliest token."""
+    """Maximum mean KL divergence in nats, and minimum agreement on the likeliest token."""
 
     kl: float
     agreement: float
@@ -115,7 +115,7 @@ LIMITS = {
 
 
 def list_misses(report: ProofReport) -> list[str]:
-    """What lies outside of the limits, in words; empty for weights that were not trained."""
+    """Describe what lies outside of the limits; an empty list for untrained weights."""
     if report.kl_mean is None or report.top1_agreement is None:
         return []
     if not (math.isfinite(report.kl_mean) and math.isfinite(report.top1_agreement)):
@@ -131,7 +131,7 @@ def list_misses(report: ProofReport) -> list[str]:
 
 
 def check_limits(report: ProofReport) -> None:
-    """Refuses a conversion that lost too much.
+    """Refuse a conversion that lost too much.
 
     Raises:
         QuantizeError: see above.
@@ -139,5 +139,5 @@ def check_limits(report: ProofReport) -> None:
     if found := list_misses(report):
         raise QuantizeError(
             f"This checkpoint loses too much in {report.format} ({'; '.join(found)});"
-            " choose a larger format, or take it all the same with --allow-loss."
+            " choose a larger format, or accept the loss with --allow-loss."
         )

@@ -1,4 +1,4 @@
-"""How fast a model folder runs here, in a process of its own so that its memory can be told apart.
+"""Speed of a model folder on this machine, measured in a separate process for the sake of its peak memory.
 
     python -m cg2_quantize.verification.speed FOLDER
 
@@ -24,25 +24,25 @@ from cg2ls.engine import Engine, Request
 from cg2ls.jsontext import json_text
 from cg2ls.models.folder.description import GRAPH, ModelDescription
 
-PROMPT = 256
-ANSWER = 32
+PROMPT_TOKENS = 256
+ANSWER_TOKENS = 32
 ROUNDS = 5
 
 BANDWIDTH_BYTES = 512 << 20
-"""Read to measure the memory's bandwidth: far more than any cache holds."""
+"""Bytes read to measure the memory's bandwidth: far more than any cache holds."""
 
 KV_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2, "int8": 1}
 
 
 @dataclass(frozen=True)
 class ModelSpeed:
-    """What was measured.
+    """Speed and peak memory.
 
     Attributes:
-        prefill_ms: reading a prompt of `prompt_tokens`.
-        decode_tokens_per_s: after it, one token per step, drafts off.
-        bandwidth_share: bytes that decoding read per second over what this machine's memory gives.
-        peak_memory_bytes: of the process, Python and all.
+        prefill_ms: time to read a prompt of `prompt_tokens`.
+        decode_tokens_per_s: decoding speed after it, one token per step, without drafts.
+        bandwidth_share: bytes that decoding read per second, over this machine's memory bandwidth.
+        peak_memory_bytes: peak memory of the whole process.
         prompt_tokens: length of the prompt.
     """
 
@@ -54,7 +54,7 @@ class ModelSpeed:
 
 
 def measure_speed(folder: Path) -> ModelSpeed:
-    """Runs `measure_speed_here` in a new process.
+    """Run `measure_speed_here` in a new process.
 
     Raises:
         subprocess.CalledProcessError: the model could not be run there.
@@ -65,16 +65,18 @@ def measure_speed(folder: Path) -> ModelSpeed:
 
 
 def measure_speed_here(folder: Path) -> ModelSpeed:
-    """Medians of some rounds over prompts of random tokens."""
+    """Measure the median speed over prompts of random tokens."""
     model = ModelDescription.read(folder)
-    prompt_tokens = min(PROMPT, model.context_length - ANSWER - 1)
+    prompt_tokens = min(PROMPT_TOKENS, model.context_length - ANSWER_TOKENS - 1)
     random = np.random.default_rng(0)
     prefills, rates = [], []
     with Engine.open(folder, verify=False) as engine:
         engine.drafts = False
         for _ in range(ROUNDS + 1):
             prompt = random.integers(0, model.tokens.end_of_text or model.tokens.vocab_size, prompt_tokens)
-            for _step in engine.complete(Request(prompt=prompt.tolist(), max_tokens=ANSWER, past_end=True)):
+            for _step in engine.complete(
+                Request(prompt=prompt.tolist(), max_tokens=ANSWER_TOKENS, past_end=True)
+            ):
                 pass
             prefills.append(engine.last.prefill_ms)
             rates.append((engine.last.generated - 1) / engine.last.decode_ms * 1e3)
@@ -85,7 +87,7 @@ def measure_speed_here(folder: Path) -> ModelSpeed:
 
 
 def read_peak_memory() -> int:
-    """Most bytes that this process ever had in memory."""
+    """Return the peak memory of this process, bytes."""
     if sys.platform == "win32":
         return int(psutil.Process().memory_info().peak_wset)
     import resource
@@ -95,7 +97,7 @@ def read_peak_memory() -> int:
 
 
 def count_bytes_per_token(folder: Path, model: ModelDescription, context: int) -> int:
-    """What decoding must read: every weight but the embedding's rows, and the cache."""
+    """Count the bytes that decoding reads per token: every weight but the embedding's rows, and the cache."""
     stored = read_initializers(folder / GRAPH)
     weights = sum(values.nbytes for name, values in stored.items() if "embed_tokens" not in name)
     shape = model.architecture
@@ -103,7 +105,7 @@ def count_bytes_per_token(folder: Path, model: ModelDescription, context: int) -
 
 
 def measure_bandwidth() -> float:
-    """Bytes per second that processors read from memory together: the best of some dot products."""
+    """Measure the bytes per second that two threads read from memory: the best of five dot products."""
     values = np.ones(BANDWIDTH_BYTES // 4, np.float32)
     parts = np.array_split(values, 4)
     best = 0.0

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from cg2_quantize.checkpoint.sources import _weights, find_origin, read_card_license
+from cg2_quantize.checkpoint.sources import _list_weight_files, find_origin, read_card_license
 from cg2_quantize.errors import QuantizeError
 
 ANSWERS = {
@@ -26,7 +26,7 @@ ANSWERS = {
 SAYS = {
     "private": "is not shown by the hub (401): the name is wrong or the model private; check it, or log in with",
     "forbidden": "may not be read with this account (403)",
-    "absent": "is neither a folder here nor a model on the hub (404): check the name.",
+    "absent": "is neither a local folder nor a model on the hub (404): check the name.",
     "gated": "is gated: accept its conditions on its page on the hub, then log in with `hf auth login`.",
     "revised": "has no revision v9: check --revision.",
     "refused": "The hub cannot give maker/refused now (status 418)",
@@ -147,7 +147,10 @@ def index(tmp_path, *names):
     ],
 )
 def test_only_the_files_that_are_needed(tmp_path, present, expected):
-    assert _weights("maker/small", present, index(tmp_path, "a.safetensors", "b.safetensors")) == expected
+    assert (
+        _list_weight_files("maker/small", present, index(tmp_path, "a.safetensors", "b.safetensors"))
+        == expected
+    )
 
 
 @pytest.mark.parametrize(
@@ -160,7 +163,7 @@ def test_only_the_files_that_are_needed(tmp_path, present, expected):
 )
 def test_what_a_repository_lacks_is_named(tmp_path, present, says):
     with pytest.raises(QuantizeError, match=says):
-        _weights("maker/small", present, index(tmp_path, "a.safetensors", "b.safetensors"))
+        _list_weight_files("maker/small", present, index(tmp_path, "a.safetensors", "b.safetensors"))
 
 
 @pytest.mark.parametrize(

@@ -43,7 +43,9 @@ def test_what_a_killed_process_left_is_removed_wherever_it_was(tmp_path):
 
 def test_a_folder_whose_process_lives_is_left_alone(tmp_path):
     with scratch_folder(tmp_path) as made:
-        probe = "from cg2_quantize.checkpoint.scratch import remove_left_behind; remove_left_behind()"
+        probe = (
+            "from cg2_quantize.checkpoint.scratch import remove_abandoned_folders; remove_abandoned_folders()"
+        )
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
         subprocess.run([sys.executable, "-c", probe], env=environment, check=True)
         assert made.is_dir()

@@ -232,7 +232,7 @@ def test_a_download_that_broke_off_is_resumed(serve, tmp_path):
 def test_a_hub_that_does_not_answer_is_one_sentence(tmp_path):
     ran = command(tmp_path, "http://127.0.0.1:9", "-o", "out")
     assert ran.returncode == 1
-    assert ran.stderr.startswith("cg2-quantize: maker/small cannot be had from the hub")
+    assert ran.stderr.startswith("cg2-quantize: maker/small cannot be downloaded")
     assert ran.stderr.count("\n") == 1
     assert not (tmp_path / "out").exists()
 

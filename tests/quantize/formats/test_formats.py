@@ -11,8 +11,7 @@ import pytest
 import torch
 from bitsandbytes.functional import dequantize_4bit, quantize_4bit
 
-from cg2_quantize import ConversionOptions, convert
-from cg2_quantize.checkpoint import dequantize
+from cg2_quantize import ConversionOptions, convert, dequantize
 from cg2_quantize.formats import FORMATS, FormatError, select_format
 from cg2ls.engine import Engine, Request
 from cg2ls.models.codegen2 import Checkpoint

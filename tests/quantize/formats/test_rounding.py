@@ -72,7 +72,8 @@ def test_onnxruntime_multiplies_with_the_restored_values(tmp_path, bits, inputs)
     bias = random.standard_normal(24, dtype=np.float32)
     with ExternalWriter(tmp_path / "weights") as writer:
         graph = GraphBuilder(writer)
-        output = add_block_linear(graph, "/product", "x", weight, bias, bits=bits)
+        blocks = round_blocks(weight, bits=bits, block_size=32)
+        output = add_block_linear(graph, "/product", "x", blocks, bias)
     for node in graph._nodes:
         del node.attribute[[attribute.name for attribute in node.attribute].index("accuracy_level")]
     value = helper.make_tensor_value_info

@@ -8,7 +8,7 @@ import pytest
 
 from cg2_quantize.errors import QuantizeError
 from cg2_quantize.planning.machine import Machine, inspect_machine
-from cg2_quantize.planning.plan import SHARE, PlanRequest, make_plan
+from cg2_quantize.planning.plan import MEMORY_SHARE, PlanRequest, make_plan
 from cg2ls.models.codegen2 import CodeGenConfig
 from cg2ls.models.codegen2.config import CODEGEN25
 
@@ -42,7 +42,7 @@ def test_seven_billion_on_eight_gigabytes_is_int4_with_one_to_spare(config):
 def test_the_largest_format_that_fits_a_card(gib, name):
     found = make_plan(CODEGEN2_7B, card(gib))
     assert found.chosen.name == name
-    assert found.total <= SHARE * gib * GIB
+    assert found.total <= MEMORY_SHARE * gib * GIB
 
 
 def test_the_context_is_halved_before_a_plan_is_refused():
@@ -80,7 +80,7 @@ def processor(gib, **other):
 
 
 PLANS = [
-    # machine, wishes, format, target, cache, portable, calibrated
+    # machine, wanted, format, target, cache, portable, calibrated
     (card(8), PlanRequest(target="cpu"), ("int8", "cpu", "float32", False, False)),
     (card(8), PlanRequest(kv="int8"), ("int8", "cpu", "int8", False, False)),
     (card(8), PlanRequest(portable=True), ("int8", "cpu", "float32", True, False)),
@@ -97,14 +97,14 @@ PLANS = [
 ]
 
 
-@pytest.mark.parametrize(("machine", "wishes", "expected"), PLANS)
-def test_a_plan_honours_every_other_option(machine, request, expected):
-    found = make_plan(CODEGEN2_1B, machine, request).chosen
+@pytest.mark.parametrize(("machine", "wanted", "expected"), PLANS)
+def test_a_plan_honours_every_other_option(machine, wanted, expected):
+    found = make_plan(CODEGEN2_1B, machine, wanted).chosen
     assert (found.name, found.target, found.kv, found.portable, found.calibrated) == expected
 
 
 @pytest.mark.parametrize(
-    ("machine", "wishes", "says"),
+    ("machine", "wanted", "says"),
     [
         (processor(8), PlanRequest(target="cuda"), "--for cuda: no NVIDIA card is found here"),
         (card(8), PlanRequest(target="cuda", kv="int8"), "--for cuda: --kv int8 is for processors"),
@@ -119,9 +119,9 @@ def test_a_plan_honours_every_other_option(machine, request, expected):
         (processor(0.5), PlanRequest(), "No format fits: the smallest would be int4"),
     ],
 )
-def test_what_cannot_go_together_is_refused(machine, request, says):
+def test_what_cannot_go_together_is_refused(machine, wanted, says):
     with pytest.raises(QuantizeError, match=says):
-        make_plan(CODEGEN2_1B, machine, request)
+        make_plan(CODEGEN2_1B, machine, wanted)
 
 
 def test_a_small_card_is_passed_over_with_a_reason():

@@ -1,4 +1,4 @@
-"""The rivals' decode loops, on stand-ins for what their exporters write."""
+"""Decode loops of other runtimes, on small models in place of their exporters' output."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from cg2_quantize import ConversionOptions, convert
 from cg2_quantize.errors import QuantizeError
 from cg2_quantize.formats import select_format
 from cg2_quantize.verification import calibration
-from cg2_quantize.verification.calibration import LIMIT, LargestActivation, find_largest_activation
+from cg2_quantize.verification.calibration import FLOAT16_LIMIT, LargestActivation, find_largest_activation
 from cg2_quantize.verification.heldout import make_calibration_rows
 from cg2ls.models.codegen2 import Checkpoint, CodeTokenizer
 
@@ -73,7 +74,7 @@ def test_formats_with_a_larger_range_take_it(checkpoint, tmp_path, scaled, preci
 def test_every_part_of_the_network_is_looked_at(opened, scaled, part, factor, place):
     scaled(**{part: factor})
     found = find_largest_activation(*opened, select_format("fp16"))
-    assert found.value > LIMIT
+    assert found.value > FLOAT16_LIMIT
     assert place in found.at
 
 
@@ -84,11 +85,11 @@ def test_what_a_card_would_compute_with_fits(opened):
 
 def test_not_a_number_counts_as_the_largest():
     found = LargestActivation()
-    found.see("a", np.array([1.0, -3.0]))
+    found.update("a", np.array([1.0, -3.0]))
     assert (found.value, found.at) == (3.0, "a")
-    found.see("b", np.array([1.0, np.nan]))
+    found.update("b", np.array([1.0, np.nan]))
     assert (found.value, found.at) == (float("inf"), "b")
-    found.see("c", np.array([2.0]))
+    found.update("c", np.array([2.0]))
     assert found.at == "b"
 
 
@@ -110,9 +111,9 @@ def test_weights_beyond_float16_are_named(checkpoint, tmp_path, monkeypatch):
         return values
 
     monkeypatch.setattr(Checkpoint, "tensor", tensor)
-    monkeypatch.setattr(
-        "cg2_quantize.convert.check_float16_range", lambda *arguments: LargestActivation(1.0, "x")
-    )
+    # The package's function hides its module, so the module is taken from where Python keeps it.
+    conversion = sys.modules["cg2_quantize.convert"]
+    monkeypatch.setattr(conversion, "check_float16_range", lambda *arguments: LargestActivation(1.0, "x"))
     with pytest.raises(
         QuantizeError,
         match=r"model\.layers\.1\.mlp\.fc_out\.weight has a value .* float16, which holds 65,504",

@@ -25,7 +25,7 @@ def test_every_product_and_every_cache_was_seen(found, trained):
     assert sorted(found.largest) == list(range(config.n_layer))
     assert len(found.energy) == 4 * config.n_layer
     assert found.energy["/model/layers.0/mlp/fc_out"].shape == (config.n_inner,)
-    key, value = found.of(3)
+    key, value = found.of_layer(3)
     assert key.shape == value.shape == (config.n_embd,)
     assert min(key.min(), value.min()) > 0
 

@@ -15,7 +15,7 @@ from cg2_quantize.cli import main
 from cg2_quantize.errors import QuantizeError
 from cg2_quantize.verification.comparison import Measures, compute_row_logits
 from cg2_quantize.verification.heldout import (
-    TOKENS,
+    MEASURED_TOKENS,
     make_calibration_rows,
     make_heldout_rows,
     read_heldout_texts,
@@ -91,11 +91,11 @@ def test_fp32_is_its_own_reference(trained, tmp_path, short):
 
 @pytest.mark.slow
 def test_a_full_proof_asks_for_answers_too(trained, tmp_path, monkeypatch, short):
-    monkeypatch.setattr("cg2_quantize.verification.answers.LINES", 6)
+    monkeypatch.setattr("cg2_quantize.verification.answers.MAX_LINES", 6)
     monkeypatch.setattr(
         "cg2_quantize.verification.answers.make_heldout_rows", lambda *_: make_heldout_rows(*_, 512)
     )
-    monkeypatch.setattr("cg2_quantize.verification.prove.TOKENS", 512)
+    monkeypatch.setattr("cg2_quantize.verification.prove.MEASURED_TOKENS", 512)
     proof = convert(trained, tmp_path / "int8", ConversionOptions(proof="full")).proof
     assert -1 <= proof.infill_exact_match_delta <= 1
     assert 0 <= proof.first_divergence_median <= 64
@@ -152,7 +152,7 @@ def test_measures_of_two_known_distributions():
 def test_the_held_out_set_has_its_tokens_and_some_for_calibration(trained):
     tokenizer = CodeTokenizer.load(trained / "tokenizer.json")
     rows = make_heldout_rows(tokenizer, 512)
-    assert TOKENS - 512 < sum(map(len, rows)) <= TOKENS
+    assert MEASURED_TOKENS - 512 < sum(map(len, rows)) <= MEASURED_TOKENS
     few = make_heldout_rows(tokenizer, 512, 2048)
     assert len(few) == 4
     assert all(any((row == other).all() for other in rows) for row in few)
@@ -181,7 +181,7 @@ def test_compare_puts_folders_side_by_side(quick, trained, tmp_path, capsys):
     assert 0.85 < float(rows["top-1 as the first"][1]) < 1
 
 
-STAND_IN = """\
+FAKE_OPTIMUM = """\
 #!{python}
 import json, pathlib, sys
 assert sys.argv[1:4] == ["-m", "cg2_runtimes", "distance"], sys.argv
@@ -194,7 +194,7 @@ print(json.dumps(dict(optimum_kl_mean=1e-3, optimum_top1_agreement=0.98, optimum
 
 
 @pytest.fixture
-def stand_in(tmp_path):
+def fake_optimum(tmp_path):
     """An executable that answers as the reference environment's Python does."""
 
     def write(text):
@@ -206,9 +206,9 @@ def stand_in(tmp_path):
     return write
 
 
-def test_what_it_finds_is_in_the_report(checkpoint, tmp_path, stand_in):
+def test_what_it_finds_is_in_the_report(checkpoint, tmp_path, fake_optimum):
     report = convert(
-        checkpoint, tmp_path / "model", ConversionOptions(proof="quick", optimum=stand_in(STAND_IN))
+        checkpoint, tmp_path / "model", ConversionOptions(proof="quick", optimum=fake_optimum(FAKE_OPTIMUM))
     ).proof
     assert (report.optimum_kl_mean, report.optimum_top1_agreement) == (1e-3, 0.98)
     assert json.loads((tmp_path / "model" / "report.json").read_text())["optimum_largest_difference"] == 0.5
@@ -223,10 +223,10 @@ def test_what_it_finds_is_in_the_report(checkpoint, tmp_path, stand_in):
     ],
 )
 def test_a_python_that_cannot_is_one_sentence_and_nothing_is_written(
-    checkpoint, tmp_path, stand_in, text, says
+    checkpoint, tmp_path, fake_optimum, text, says
 ):
     with pytest.raises(QuantizeError, match=says):
-        convert(checkpoint, tmp_path / "model", ConversionOptions(proof="quick", optimum=stand_in(text)))
+        convert(checkpoint, tmp_path / "model", ConversionOptions(proof="quick", optimum=fake_optimum(text)))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["python"]
 
 
