@@ -115,7 +115,7 @@ def test_a_plan_honours_every_other_option(machine, wanted, expected):
         (processor(8), PlanRequest(portable=True, kv="int8"), "leave --kv out here"),
         (processor(8), PlanRequest(portable=True, calibrated=True), "--calibrate is for int4"),
         (processor(8), PlanRequest(genai=True, kv="int8"), "float cache"),
-        (processor(0), PlanRequest(), "does not tell how much memory is free"),
+        (processor(0), PlanRequest(), "does not report its free memory"),
         (processor(0.5), PlanRequest(), "No format fits: the smallest would be int4"),
     ],
 )
