@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from cg2_quantize import convert
+from cg2_quantize import ConversionOptions, convert
 from cg2_quantize.checkpoint.synthetic import write_random_checkpoint
 from cg2ls.models.codegen2 import CodeGenConfig
 
@@ -35,7 +35,7 @@ def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tiny_model(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny checkpoint as a float32 model folder."""
     folder = tmp_path_factory.mktemp("model") / "tiny"
-    convert(tiny_checkpoint, folder, precision="fp32", name="tiny")
+    convert(tiny_checkpoint, folder, ConversionOptions(precision="fp32", name="tiny"))
     return folder
 
 

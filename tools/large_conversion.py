@@ -17,7 +17,7 @@ import time
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from cg2_quantize import convert
+from cg2_quantize import ConversionOptions, convert
 from cg2_quantize.checkpoint.synthetic import write_sparse_checkpoint
 from cg2_quantize.verification.speed import measure_speed
 from cg2ls.models.codegen2 import CodeGenConfig
@@ -85,7 +85,8 @@ def main() -> None:
         watch = MemoryWatch()
         watch.start()
         began, worked = time.monotonic(), time.process_time()
-        report = convert(Path(scratch) / "checkpoint", Path(scratch) / "model", precision=options.format)
+        wanted = ConversionOptions(precision=options.format)
+        report = convert(Path(scratch) / "checkpoint", Path(scratch) / "model", wanted)
         seconds, worked = time.monotonic() - began, time.process_time() - worked
         watch.ended.set()
         speed = asdict(measure_speed(Path(scratch) / "model")) if options.speed else {}

@@ -8,9 +8,9 @@ keep_compiled_code(cache_folder() / "torch")
 
 try:
     from cg2_quantize.checkpoint.dequantize import dequantize
-    from cg2_quantize.convert import Report, convert
+    from cg2_quantize.convert import ConversionOptions, ConversionReport, convert
 except ModuleNotFoundError as missing:
     if missing.name != "onnx":
         raise  # without onnx there is only the command line, which says what to install
 
-__all__ = ["Report", "convert", "dequantize"]
+__all__ = ["ConversionOptions", "ConversionReport", "convert", "dequantize"]

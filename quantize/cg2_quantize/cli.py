@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 COMMANDS = {"dequantize": "dequantize", "compare": "compare"}
-"""First arguments that are not a checkpoint, and the module in `cg2_quantize.commands` that runs them."""
+"""First arguments that name a command instead of a checkpoint, and their modules in `cg2_quantize.commands`."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command; returns its exit status."""
+    """Run the command and return its exit status."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     name = COMMANDS.get(arguments[0]) if arguments else None
 

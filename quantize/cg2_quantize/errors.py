@@ -1,4 +1,4 @@
-"""What goes wrong when checkpoints are converted."""
+"""Errors of conversions."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from cg2ls.errors import Cg2Error
 
 
 class QuantizeError(Cg2Error):
-    """A conversion that cannot be done as asked."""
+    """A conversion that cannot be done as requested."""

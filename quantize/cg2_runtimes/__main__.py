@@ -1,4 +1,4 @@
-"""`python -m cg2_runtimes`: makes the reference model, converts for a rival, compares with one, serves one."""
+"""Commands of `python -m cg2_runtimes`: make the reference model, convert for another runtime, compare, serve."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 
 from cg2ls.errors import Cg2Error
 
-RIVALS = ("optimum", "ctranslate2", "llamacpp")
+RUNTIMES = ("optimum", "ctranslate2", "llamacpp")
 
 
 def main() -> int:
-    """Runs one command; the last line on stderr says what went wrong."""
+    """Run one command; the last line on stderr states the problem."""
     arguments = _parser().parse_args()
     try:
         arguments.run(arguments)
@@ -30,8 +30,8 @@ def _parser() -> argparse.ArgumentParser:
     reference = commands.add_parser("reference", help="an int8 model folder of the reference shape")
     reference.add_argument("-o", "--output", type=Path, required=True)
     reference.set_defaults(run=_reference)
-    prepare = commands.add_parser("prepare", help="convert a model folder for a rival")
-    prepare.add_argument("rival", choices=RIVALS)
+    prepare = commands.add_parser("prepare", help="convert a model folder for another runtime")
+    prepare.add_argument("runtime", choices=RUNTIMES)
     prepare.add_argument("folder", type=Path)
     prepare.add_argument("-o", "--output", type=Path, required=True)
     prepare.set_defaults(run=_prepare)
@@ -40,8 +40,8 @@ def _parser() -> argparse.ArgumentParser:
     distance.add_argument("folder", type=Path)
     distance.add_argument("--tokens", type=int, required=True)
     distance.set_defaults(run=_distance)
-    serve = commands.add_parser("serve", help="take turns over stdin and stdout")
-    serve.add_argument("rival", choices=RIVALS)
+    serve = commands.add_parser("serve", help="answer requests on stdin and stdout")
+    serve.add_argument("runtime", choices=RUNTIMES)
     serve.add_argument("folder", type=Path)
     serve.add_argument("--threads", type=int, required=True)
     serve.set_defaults(run=_serve)
@@ -49,7 +49,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _reference(arguments: argparse.Namespace) -> None:
-    from cg2_runtimes.reference import write_reference_model
+    from cg2_runtimes.prepare import write_reference_model
 
     write_reference_model(arguments.output)
 
@@ -57,7 +57,7 @@ def _reference(arguments: argparse.Namespace) -> None:
 def _prepare(arguments: argparse.Namespace) -> None:
     from cg2_runtimes.prepare import prepare
 
-    prepare(arguments.rival, arguments.folder, arguments.output)
+    prepare(arguments.runtime, arguments.folder, arguments.output)
 
 
 def _distance(arguments: argparse.Namespace) -> None:
@@ -69,12 +69,12 @@ def _distance(arguments: argparse.Namespace) -> None:
 def _serve(arguments: argparse.Namespace) -> None:
     from cg2ls.evaluation.runtimes.worker_protocol import serve_stdio
 
-    if arguments.rival == "optimum":
-        from cg2_runtimes.optimum_loop import OptimumLoop
+    if arguments.runtime == "optimum":
+        from cg2_runtimes.optimum_runtime import OptimumLoop
 
         serve_stdio(OptimumLoop(arguments.folder, arguments.threads))
-    elif arguments.rival == "ctranslate2":
-        from cg2_runtimes.ctranslate2_generator import CTranslate2Generator
+    elif arguments.runtime == "ctranslate2":
+        from cg2_runtimes.ctranslate2_runtime import CTranslate2Generator
 
         serve_stdio(CTranslate2Generator(arguments.folder, arguments.threads))
     else:

@@ -1,7 +1,7 @@
 """A CodeGen checkpoint as a GGUF file that llama.cpp runs.
 
 llama.cpp has no CodeGen. Its Phi-2 graph is the same network once the rotated channels are reordered: one layer norm
-in front of attention and MLP side by side, tanh GELU, an output bias. Phi-2's further biases are zero here.
+before attention and MLP in parallel, tanh GELU, an output bias. Phi-2's further biases are zero here.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ MATRICES = gguf.GGMLQuantizationType.Q8_0
 
 
 def convert(checkpoint: Path, folder: Path) -> None:
-    """Writes a checkpoint as `folder`/model.gguf, matrices in Q8_0.
+    """Write a checkpoint as `folder`/model.gguf, matrices in Q8_0.
 
     Args:
         checkpoint: in the Hugging Face layout.
@@ -67,7 +67,7 @@ def _block(writer: gguf.GGUFWriter, config: CodeGenConfig, weights: GraphWeights
     here, there = f"blk.{layer}", f"model.layers.{layer}"
     _vectors(writer, weights, {f"{here}.attn_norm": f"{there}.ln_1"})
     query, key, value = np.split(weights.matrix(layer, "attn.qkv_proj").T, 3)
-    order = halves_order(config)
+    order = compute_halves_order(config)
     _matrix(writer, f"{here}.attn_qkv.weight", np.concatenate([query[order], key[order], value]))
     writer.add_tensor(f"{here}.attn_qkv.bias", np.zeros(3 * config.n_embd, np.float32))
     _matrix(writer, f"{here}.attn_output.weight", weights.matrix(layer, "attn.out_proj").T)
@@ -78,8 +78,8 @@ def _block(writer: gguf.GGUFWriter, config: CodeGenConfig, weights: GraphWeights
     writer.add_tensor(f"{here}.ffn_down.bias", weights.vector(f"{there}.mlp.fc_out.bias"))
 
 
-def halves_order(config: CodeGenConfig) -> NDArray[np.int64]:
-    """Rows of a query or key projection in Phi-2's order, [n_embd].
+def compute_halves_order(config: CodeGenConfig) -> NDArray[np.int64]:
+    """Return the rows of a query or key projection in Phi-2's order, [n_embd].
 
     CodeGen rotates adjacent channels of a head together, Phi-2 those half the rotated width apart.
     """

@@ -20,11 +20,11 @@ FIRST_SEQUENCE = 0
 
 
 class LlamaCppError(RuntimeError):
-    """llama.cpp did not do what it was asked for; it says why on stderr."""
+    """A failure of llama.cpp, which states the reason on stderr."""
 
 
 class LlamaCppGenerator:
-    """Greedy decoding with llama.cpp's own cache, the likeliest token taken from its logits.
+    """Greedy decoding with llama.cpp's own cache; the likeliest token is read from its logits.
 
     `Llama.generate` of the bindings would add a sampler chain and Python to each token, so a bare loop calls
     `llama_decode`.
@@ -55,18 +55,18 @@ class LlamaCppGenerator:
         self._kept = 0
 
     def generate(self, prompt: Sequence[int], tokens: int, emit: Emit) -> None:
-        """Reads a prompt and generates."""
+        """Read a prompt and generate."""
         llama_cpp.llama_memory_clear(self._memory, True)
         self._generate(prompt, tokens, emit)
 
     def keep(self, prompt: Sequence[int]) -> None:
-        """Reads a prompt, which stays in the cache."""
+        """Read a prompt and keep it in the cache."""
         llama_cpp.llama_memory_clear(self._memory, True)
         self._read(prompt)
         self._kept = len(prompt)
 
     def answer(self, key: int, tokens: int, emit: Emit) -> None:
-        """Goes on from the kept prompt."""
+        """Continue from the kept prompt."""
         llama_cpp.llama_memory_seq_rm(self._memory, FIRST_SEQUENCE, self._kept, -1)
         self._generate([key], tokens, emit)
 
@@ -78,7 +78,7 @@ class LlamaCppGenerator:
             emit(token)
 
     def _read(self, tokens: Sequence[int]) -> int:
-        """Reads tokens behind those read; the likeliest next one."""
+        """Read tokens after those in the cache; return the likeliest next one."""
         for start in range(0, len(tokens), self._batch):
             part = tokens[start : start + self._batch]
             ids = (llama_cpp.llama_token * len(part))(*part)

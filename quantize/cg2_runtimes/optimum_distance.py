@@ -1,4 +1,4 @@
-"""How far a model folder is from optimum's traced export of its checkpoint, the reference made by others."""
+"""Distance of a model folder from optimum's traced export of its checkpoint, an independent reference."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cg2_quantize.verification.heldout import heldout_rows
-from cg2_quantize.verification.measures import Measures
-from cg2_quantize.verification.stream import row_logits
-from cg2_runtimes.optimum_export import TRACED, trace
+from cg2_quantize.verification.comparison import Measures, compute_row_logits
+from cg2_quantize.verification.heldout import make_heldout_rows
+from cg2_runtimes.optimum_runtime import TRACED, trace
 from cg2ls.engine.onnx_session import import_onnxruntime
 from cg2ls.models.codegen2 import CodeTokenizer
 from cg2ls.models.folder.description import TOKENIZER, ModelDescription
@@ -23,12 +22,12 @@ ort = import_onnxruntime()
 
 
 def distance(checkpoint: Path, folder: Path, tokens: int) -> dict[str, float]:
-    """Compares over held-out code, teacher-forced: the traced graph in one call per row, the folder in chunks.
+    """Compare over held-out code, teacher-forced: the traced graph runs a row per call, the folder in chunks.
 
     Args:
-        checkpoint: what the folder was made of; CodeGen2's fused projection in 4 groups.
+        checkpoint: source of the folder; CodeGen2's fused projection in 4 groups.
         folder: a model folder for processors.
-        tokens: how many.
+        tokens: number of tokens.
 
     Returns:
         The mean KL divergence from optimum's logits in nats, the share of tokens with the same likeliest one, and
@@ -36,12 +35,12 @@ def distance(checkpoint: Path, folder: Path, tokens: int) -> dict[str, float]:
     """
     model = ModelDescription.read(folder)
     tokenizer = CodeTokenizer.load(folder / TOKENIZER)
-    rows = heldout_rows(tokenizer, model.context_length, tokens)
+    rows = make_heldout_rows(tokenizer, model.context_length, tokens)
     measures, largest = Measures(), 0.0
     with tempfile.TemporaryDirectory(prefix="cg2-optimum-") as room:
         trace(checkpoint, Path(room))
         traced = _Traced(Path(room) / TRACED)
-        for row, found in zip(rows, row_logits(folder, model, rows), strict=True):
+        for row, found in zip(rows, compute_row_logits(folder, model, rows), strict=True):
             expected = traced(row)
             measures.add(expected[:-1], found[:-1], row[1:])
             largest = max(largest, float(np.abs(expected - found).max()))
@@ -60,7 +59,7 @@ class _Traced:
         self._inputs = self._session.get_inputs()
 
     def __call__(self, row: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Logits [length, vocabulary] of a row, nothing before it."""
+        """Compute the logits [length, vocabulary] of a row without a prefix."""
         feeds: dict[str, Any] = {"input_ids": row[None], "attention_mask": np.ones((1, len(row)), np.int64)}
         feeds["position_ids"] = np.arange(len(row))[None]
         for entry in self._inputs:

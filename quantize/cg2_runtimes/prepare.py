@@ -1,12 +1,15 @@
-"""From a model folder to what a rival loads, by way of the checkpoint of the dequantized weights."""
+"""Conversion of model folders for other runtimes, and the reference model for speed comparisons."""
 
 from __future__ import annotations
 
 import json
+import tempfile
 from importlib.metadata import version
 from pathlib import Path
 
 from cg2_quantize.checkpoint.dequantize import TRANSFORMERS_GROUPS, dequantize
+from cg2_quantize.checkpoint.synthetic import REFERENCE, write_random_checkpoint
+from cg2_quantize.convert import ConversionOptions, convert
 from cg2_quantize.errors import QuantizeError
 from cg2ls.files import replacing_folder
 from cg2ls.models.codegen2.special_tokens import END_OF_TEXT
@@ -16,49 +19,49 @@ CHECKPOINT = "checkpoint"
 STAMP = "made-from.txt"
 
 
-def prepare(rival: str, folder: Path, room: Path) -> Path:
-    """Converts unless `room` has the same weights for the same version of the rival.
+def prepare(runtime: str, folder: Path, work_folder: Path) -> Path:
+    """Convert a model folder, unless `work_folder` has the same weights for the same version of the runtime.
 
     Args:
-        rival: `optimum`, `ctranslate2` or `llamacpp`.
+        runtime: `optimum`, `ctranslate2` or `llamacpp`.
         folder: a model folder.
-        room: gets the checkpoint and a folder named as the rival.
+        work_folder: receives the checkpoint and a folder named after the runtime.
 
     Raises:
-        Cg2Error: the model folder is damaged, its heads suit no rival, or the disk is too full.
+        Cg2Error: the model folder is damaged, its heads suit no other runtime, or the disk is too full.
     """
-    weights = _weights(folder)
-    checkpoint, made = room / CHECKPOINT, room / rival
-    if _stamped(made, stamp := f"{weights} {_version(rival)}"):
+    weights = _hash_weights(folder)
+    checkpoint, made = work_folder / CHECKPOINT, work_folder / runtime
+    if _has_stamp(made, stamp := f"{weights} {_read_versions(runtime)}"):
         return made
-    if not _stamped(checkpoint, weights):
+    if not _has_stamp(checkpoint, weights):
         config = dequantize(folder, checkpoint, force=True)
         if config.qkv_groups != TRANSFORMERS_GROUPS:
             raise QuantizeError(
-                f"{folder}: {config.n_head} heads do not divide by {TRANSFORMERS_GROUPS}, so no rival reads them."
+                f"{folder} has {config.n_head} heads; other runtimes need a multiple of {TRANSFORMERS_GROUPS}."
             )
         write_tokenizer_config(checkpoint)
         (checkpoint / STAMP).write_text(weights)
     with replacing_folder(made, proof=STAMP) as new:
-        _convert(rival, checkpoint, new)
+        _convert(runtime, checkpoint, new)
         (new / STAMP).write_text(stamp)
     return made
 
 
 def write_tokenizer_config(checkpoint: Path) -> None:
-    """Tells `transformers` the special tokens: CTranslate2 writes a model it cannot load if one is missing."""
+    """Write the special tokens for `transformers`: without one, CTranslate2 writes a model it cannot load."""
     special = dict.fromkeys(("bos_token", "eos_token", "unk_token"), END_OF_TEXT)
     raw = {"tokenizer_class": "PreTrainedTokenizerFast", **special}
     (checkpoint / "tokenizer_config.json").write_text(json.dumps(raw))
 
 
-def _convert(rival: str, checkpoint: Path, folder: Path) -> None:
-    if rival == "optimum":
-        from cg2_runtimes.optimum_export import export
+def _convert(runtime: str, checkpoint: Path, folder: Path) -> None:
+    if runtime == "optimum":
+        from cg2_runtimes.optimum_runtime import export
 
         export(checkpoint, folder)
-    elif rival == "ctranslate2":
-        from cg2_runtimes.ctranslate2_convert import convert
+    elif runtime == "ctranslate2":
+        from cg2_runtimes.ctranslate2_runtime import convert
 
         convert(checkpoint, folder)
     else:
@@ -67,22 +70,40 @@ def _convert(rival: str, checkpoint: Path, folder: Path) -> None:
         to_gguf(checkpoint, folder)
 
 
-def _weights(folder: Path) -> str:
+def _hash_weights(folder: Path) -> str:
     files = ModelDescription.read(folder).files
     return f"{files[GRAPH].sha256} {files[WEIGHTS].sha256}"
 
 
-def _version(rival: str) -> str:
+def _read_versions(runtime: str) -> str:
     packages = {
         "optimum": ("optimum-onnx", "onnxruntime", "transformers"),
         "ctranslate2": ("ctranslate2",),
         "llamacpp": ("llama-cpp-python", "gguf"),
     }
-    return " ".join(version(package) for package in packages[rival])
+    return " ".join(version(package) for package in packages[runtime])
 
 
-def _stamped(folder: Path, stamp: str) -> bool:
+def _has_stamp(folder: Path, stamp: str) -> bool:
     try:
         return (folder / STAMP).read_text() == stamp
     except OSError:
         return False
+
+
+SEED = 1
+
+
+def write_reference_model(folder: Path) -> None:
+    """Write an int8 model folder of random weights in the shape REFERENCE, replacing an existing one.
+
+    The seed is fixed: the weights are the same on every machine.
+
+    Raises:
+        Cg2Error: the disk is too full, or a package is missing.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".reference-") as work_folder:
+        checkpoint = Path(work_folder) / "reference"
+        write_random_checkpoint(checkpoint, REFERENCE, seed=SEED)
+        convert(checkpoint, folder, ConversionOptions(precision="int8", name="reference-8x512", force=True))

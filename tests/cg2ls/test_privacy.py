@@ -32,7 +32,7 @@ ENTRIES = {
     "a bench's engine": ("cg2ls.evaluation.runtimes.cg2ls_worker",),
     "a conversion": ("cg2_quantize.cli", "--help"),
     "measuring a conversion": ("cg2_quantize.verification.speed",),
-    "a rival": ("cg2_runtimes.optimum_loop",),
+    "another runtime": ("cg2_runtimes.optimum_runtime",),
     "training": ("cg2_training.cli.main", "--help"),
 }
 WATCH = f"""
@@ -122,7 +122,7 @@ def test_one_place_imports_the_runtime() -> None:
         for path in folder.rglob("*.py")
         if direct.search(path.read_text("utf-8"))
     }
-    assert found == {"optimum_export.py"}
+    assert found == {"optimum_runtime.py"}
 
 
 def test_bitsandbytes_cannot_fetch_code_from_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,7 +136,7 @@ def test_bitsandbytes_cannot_fetch_code_from_the_hub(tmp_path: Path, monkeypatch
     monkeypatch.delitem(sys.modules, "kernels")
 
 
-def test_a_rival_asks_the_hub_nothing() -> None:
+def test_another_runtime_asks_the_hub_nothing() -> None:
     code = """
 import os, runpy, sys
 sys.argv[1:] = ["--help"]

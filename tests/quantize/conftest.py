@@ -9,8 +9,7 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 
-from cg2_quantize import convert
-from cg2_quantize.checkpoint import dequantize
+from cg2_quantize import ConversionOptions, convert, dequantize
 from cg2_quantize.checkpoint.synthetic import write_random_checkpoint
 from cg2ls.engine.onnx_session import ARITHMETIC
 from cg2ls.models.codegen2 import Checkpoint, CodeGenConfig, CodeTokenizer, write_checkpoint
@@ -92,7 +91,7 @@ def folders(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[
     """The checkpoint in every precision."""
     root = tmp_path_factory.mktemp("models")
     for precision in ("fp32", "int8", "int4"):
-        convert(checkpoint, root / precision, precision=precision)
+        convert(checkpoint, root / precision, ConversionOptions(precision=precision))
     return {path.name: path for path in root.iterdir()}
 
 

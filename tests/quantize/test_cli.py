@@ -62,7 +62,7 @@ def test_dequantizes(folders, tmp_path, capsys):
             "--context 0 is too short: completing needs 32 tokens",
         ),
         (["no/such/folder", "-o", "out", "--context", "-5"], "--context -5 is too short"),
-        ([str(SHIPPED_DEFAULT), "-o", "out"], "is a model folder already"),
+        ([str(SHIPPED_DEFAULT), "-o", "out"], "is already a model folder"),
     ],
 )
 def test_errors_are_one_line(arguments, says, capsys, tmp_path, monkeypatch):
@@ -108,7 +108,7 @@ def test_use_hands_the_model_to_the_server(checkpoint, tmp_path, capsys, monkeyp
 
 def test_a_progress_bar_counts_every_byte_of_the_weights(checkpoint, tmp_path, config):
     told = []
-    convert(checkpoint, tmp_path / "model", progress=told.append)
+    convert(checkpoint, tmp_path / "model", on_progress=told.append)
     assert sum(told) == 4 * config.n_parameters
 
 
@@ -122,7 +122,7 @@ def test_a_progress_bar_counts_every_byte_of_the_weights(checkpoint, tmp_path, c
     ],
 )
 def test_auto_refuses_what_it_cannot_honour(checkpoint, tmp_path, capsys, monkeypatch, options, says):
-    monkeypatch.setattr("cg2_quantize.planning.machine.this_machine", lambda: Machine(memory=8 << 30))
+    monkeypatch.setattr("cg2_quantize.planning.machine.inspect_machine", lambda: Machine(memory=8 << 30))
     assert main([str(checkpoint), "-o", str(tmp_path / "out"), "--format", "auto", *options]) == 1
     error = capsys.readouterr().err
     assert says in error
@@ -138,7 +138,7 @@ def test_auto_refuses_what_it_cannot_honour(checkpoint, tmp_path, capsys, monkey
     ],
 )
 def test_auto_honours_the_options_beside_it(checkpoint, tmp_path, capsys, monkeypatch, options, expected):
-    monkeypatch.setattr("cg2_quantize.planning.machine.this_machine", lambda: Machine(memory=8 << 30))
+    monkeypatch.setattr("cg2_quantize.planning.machine.inspect_machine", lambda: Machine(memory=8 << 30))
     words = [str(checkpoint), "-o", str(tmp_path / "out"), "--format", "auto", "--proof", "none", *options]
     assert main(words) == 0
     model = ModelDescription.read(tmp_path / "out")

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 import onnx
 import pytest
 
-from cg2_quantize import convert
-from cg2_quantize.checkpoint.synthetic import small_tokenizer, write_random_checkpoint
+from cg2_quantize import ConversionOptions, convert
+from cg2_quantize.checkpoint.synthetic import build_small_tokenizer, write_random_checkpoint
 from cg2_quantize.errors import QuantizeError
-from cg2_quantize.planning import checks
+from cg2_quantize.planning import plan
 from cg2_quantize.planning.machine import Machine
 from cg2ls.files import OutputError, sha256_of
 from cg2ls.models.codegen2 import CheckpointError, CodeGenConfig, TokenizerError
@@ -64,16 +64,16 @@ def test_what_training_recorded_reaches_model_json(copy, tmp_path):
         quality={"exact_match": 0.5},
     )
     facts.write(copy)
-    convert(copy, tmp_path / "out", untrained=True)
+    convert(copy, tmp_path / "out", ConversionOptions(untrained=True))
     assert Facts.of_model(ModelDescription.read(tmp_path / "out")) == facts
-    convert(copy, tmp_path / "out", name="mine", license="MIT", force=True, untrained=True)
+    convert(copy, tmp_path / "out", ConversionOptions(name="mine", license="MIT", force=True, untrained=True))
     model = ModelDescription.read(tmp_path / "out")
     assert (model.name, model.license) == ("mine", "MIT")
 
 
 def test_without_facts_a_checkpoint_is_taken_as_published(copy, tmp_path):
     (copy / "cg2ls.json").unlink()
-    convert(copy, tmp_path / "out", untrained=True)
+    convert(copy, tmp_path / "out", ConversionOptions(untrained=True))
     assert Facts.of_model(ModelDescription.read(tmp_path / "out")).infill == Infill()
 
 
@@ -85,13 +85,13 @@ def test_sizes_follow_the_format(folders, config):
 
 
 def test_the_same_checkpoint_gives_the_same_bytes(checkpoint, folders, tmp_path):
-    convert(checkpoint, tmp_path / "again", precision="int4")
+    convert(checkpoint, tmp_path / "again", ConversionOptions(precision="int4"))
     before, after = ModelDescription.read(folders["int4"]), ModelDescription.read(tmp_path / "again")
     assert after.files == before.files
 
 
 def test_report_counts_what_was_written(checkpoint, tmp_path, config):
-    report = convert(checkpoint, tmp_path / "out", precision="int8")
+    report = convert(checkpoint, tmp_path / "out", ConversionOptions(precision="int8"))
     assert report.parameters == config.n_parameters
     assert report.bytes == sum(path.stat().st_size for path in (tmp_path / "out").iterdir())
     assert 8 < report.bits_per_weight < 9.5
@@ -148,7 +148,7 @@ def test_a_tokenizer_of_another_family(copy, tmp_path):
 
 
 def test_a_tokenizer_of_another_size(copy, tmp_path):
-    small_tokenizer(400).save(str(copy / "tokenizer.json"))
+    build_small_tokenizer(400).save(str(copy / "tokenizer.json"))
     with pytest.raises(QuantizeError, match="has 400 tokens, but the model has 384"):
         convert(copy, tmp_path / "out")
     assert left_over(tmp_path) == []
@@ -163,7 +163,7 @@ def test_facts_with_a_wrong_type(copy, tmp_path):
 
 def test_a_name_that_no_folder_can_have(checkpoint, tmp_path):
     with pytest.raises(QuantizeError, match="--name"):
-        convert(checkpoint, tmp_path / "out", name="../mine")
+        convert(checkpoint, tmp_path / "out", ConversionOptions(name="../mine"))
     assert left_over(tmp_path) == []
 
 
@@ -179,14 +179,14 @@ def test_heads_that_the_attention_operator_cannot_take(tmp_path):
 
 def test_too_little_disk_is_seen_first(checkpoint, tmp_path, monkeypatch):
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(checks.shutil, "disk_usage", lambda path: usage(10, 9, 1000))
+    monkeypatch.setattr(plan.shutil, "disk_usage", lambda path: usage(10, 9, 1000))
     with pytest.raises(QuantizeError, match="its disk has 0 MB free"):
         convert(checkpoint, tmp_path / "new" / "out")
     assert left_over(tmp_path) == []
 
 
 def test_too_little_memory_is_seen_first(checkpoint, tmp_path, monkeypatch):
-    monkeypatch.setattr(checks, "this_machine", lambda: Machine(memory=1 << 20))
+    monkeypatch.setattr(plan, "inspect_machine", lambda: Machine(memory=1 << 20))
     with pytest.raises(QuantizeError, match=r"needs 0\.4 GB of memory, but 0\.0 GB are free"):
         convert(checkpoint, tmp_path / "out")
     assert left_over(tmp_path) == []
@@ -195,9 +195,9 @@ def test_too_little_memory_is_seen_first(checkpoint, tmp_path, monkeypatch):
 def test_an_existing_model_is_replaced_only_by_force(folders, checkpoint, tmp_path):
     out = shutil.copytree(folders["int8"], tmp_path / "out")
     with pytest.raises(QuantizeError, match="--force"):
-        convert(checkpoint, out, precision="int4")
+        convert(checkpoint, out, ConversionOptions(precision="int4"))
     assert verify_folder(out).precision == "int8"
-    convert(checkpoint, out, precision="int4", force=True)
+    convert(checkpoint, out, ConversionOptions(precision="int4", force=True))
     assert verify_folder(out).precision == "int4"
 
 
@@ -205,7 +205,7 @@ def test_force_spares_what_is_no_model(checkpoint, tmp_path):
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "mine.txt").write_text("keep")
     with pytest.raises(OutputError, match=r"no model\.json"):
-        convert(checkpoint, tmp_path / "notes", force=True)
+        convert(checkpoint, tmp_path / "notes", ConversionOptions(force=True))
     assert (tmp_path / "notes" / "mine.txt").read_text() == "keep"
 
 
@@ -215,9 +215,9 @@ def test_a_failure_on_the_way_leaves_the_old_model(folders, checkpoint, tmp_path
     def fails(*arguments: object) -> np.ndarray:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("cg2_quantize.graph.graph_weights.NamedWeights.head", fails)
+    monkeypatch.setattr("cg2_quantize.graph.graph_weights.GraphWeights.head", fails)
     with pytest.raises(OSError, match="No space"):
-        convert(checkpoint, out, force=True)
+        convert(checkpoint, out, ConversionOptions(force=True))
     assert verify_folder(out).precision == "int8"
     assert left_over(tmp_path) == ["out"]
 
@@ -226,7 +226,7 @@ def test_a_failure_on_the_way_leaves_the_old_model(folders, checkpoint, tmp_path
 def test_a_conversion_that_was_killed_leaves_nothing_for_long(checkpoint, folders, tmp_path):
     program = (
         "import os, signal, sys; from pathlib import Path; from cg2_quantize import convert;"
-        " convert(Path(sys.argv[1]), Path(sys.argv[2]), progress=lambda size: os.kill(os.getpid(), signal.SIGKILL))"
+        " convert(Path(sys.argv[1]), Path(sys.argv[2]), on_progress=lambda size: os.kill(os.getpid(), signal.SIGKILL))"
     )
     words = [sys.executable, "-c", program, str(checkpoint), str(tmp_path / "out")]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}

@@ -11,13 +11,12 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from cg2_quantize import convert
+from cg2_quantize import ConversionOptions, convert
 from cg2_quantize.cli import main
 from cg2_quantize.errors import QuantizeError
-from cg2_quantize.graph.external_weights import ExternalWriter
-from cg2_quantize.verification.limits import LIMITS, check_limits, misses
-from cg2_quantize.verification.measures import Measures
-from cg2_quantize.verification.report import ProofReport
+from cg2_quantize.graph.builder import ExternalWriter
+from cg2_quantize.verification.comparison import Measures
+from cg2_quantize.verification.report import LIMITS, ProofReport, check_limits, list_misses
 from cg2ls.jsontext import NotFiniteError
 from cg2ls.models.codegen2 import Checkpoint
 
@@ -55,7 +54,7 @@ def test_a_network_whose_values_overflow_is_named(checkpoint, tmp_path, monkeypa
 
     monkeypatch.setattr(Checkpoint, "tensor", tensor)
     with pytest.raises((QuantizeError, Exception), match=r"not finite"):
-        convert(checkpoint, tmp_path / "out", precision="fp32", proof="quick")
+        convert(checkpoint, tmp_path / "out", ConversionOptions(precision="fp32", proof="quick"))
     assert not (tmp_path / "out").exists()
 
 
@@ -77,20 +76,23 @@ TRAINED = ProofReport(
 @pytest.mark.parametrize("number", [math.nan, math.inf])
 @pytest.mark.parametrize("trained", [True, False, None])
 def test_no_limit_is_met_by_what_is_no_number(key, number, trained):
-    assert misses(TRAINED) == []
+    assert list_misses(TRAINED) == []
     with pytest.raises(QuantizeError, match="not finite"):
         check_limits(replace(TRAINED, **{key: number}, trained=trained))
 
 
 @pytest.mark.parametrize("key", ["kl_error", "top1_error"])
 def test_an_error_that_is_no_number_meets_no_limit(key):
-    assert misses(replace(TRAINED, **{key: math.nan}))
+    assert list_misses(replace(TRAINED, **{key: math.nan}))
 
 
 def test_limits_are_met_up_to_their_value():
     limit = LIMITS["int8"]
-    assert misses(replace(TRAINED, kl_mean=limit.kl, top1_agreement=limit.agreement)) == []
-    assert len(misses(replace(TRAINED, kl_mean=limit.kl * 1.01, top1_agreement=limit.agreement - 0.001))) == 2
+    assert list_misses(replace(TRAINED, kl_mean=limit.kl, top1_agreement=limit.agreement)) == []
+    assert (
+        len(list_misses(replace(TRAINED, kl_mean=limit.kl * 1.01, top1_agreement=limit.agreement - 0.001)))
+        == 2
+    )
 
 
 def test_a_report_never_holds_nan(tmp_path):

@@ -7,8 +7,7 @@ import pytest
 import torch
 from transformers import CodeGenForCausalLM
 
-from cg2_quantize import convert
-from cg2_quantize.checkpoint import dequantize
+from cg2_quantize import ConversionOptions, convert, dequantize
 
 TOLERANCE = 1e-3
 
@@ -58,7 +57,7 @@ def test_only_the_wanted_positions_are_computed(folders, run, tokens, reference)
 
 @pytest.mark.parametrize("groups", [1, 2, 4])
 def test_a_wrong_group_count_is_wrong(checkpoint, run, tokens, reference, tmp_path, groups):
-    convert(checkpoint, tmp_path / "wrong", precision="fp32", qkv_groups=groups)
+    convert(checkpoint, tmp_path / "wrong", ConversionOptions(precision="fp32", qkv_groups=groups))
     assert distance(run(tmp_path / "wrong")(tokens), reference) > 100 * TOLERANCE
 
 

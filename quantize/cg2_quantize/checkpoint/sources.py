@@ -1,57 +1,297 @@
-"""Where a checkpoint comes from: a folder, or a name on the Hugging Face hub."""
+"""Sources of checkpoints: folders and names on the Hugging Face hub. Opens them and reads what they state."""
 
 from __future__ import annotations
 
+import hashlib
+import os
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cg2_quantize.checkpoint.hub import HUB_NAME, SCHEME, downloaded, snapshot_of
+from cg2_quantize.checkpoint.pickled import read_pickled
 from cg2_quantize.errors import QuantizeError
+from cg2ls.files import sha256_of
+from cg2ls.models.codegen2 import Checkpoint
+from cg2ls.models.codegen2.files import (
+    ADAPTER,
+    INDEX,
+    PICKLED_INDEX,
+    PICKLED_SINGLE,
+    SHARD,
+    SINGLE,
+    CheckpointError,
+    find_weights,
+    indexed_files,
+)
+from cg2ls.models.codegen2.quantized import FILES as QUANTIZED_FILES
 from cg2ls.models.folder.description import DESCRIPTION
+from cg2ls.models.folder.facts import FACTS, Facts
+from cg2ls.models.folder.store import NAME
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
-FOLDERS = {
+FOLDER_NAMES = {
     *("checkpoint", "checkpoints", "ckpt", "ckpts", "model", "models", "weights", "out", "output", "outputs"),
     *("run", "runs", "result", "results", "data", "tmp", "build", "downloads", "home", "mnt"),
 }
-"""First parts of names that are meant as paths; owners on the hub are not called so."""
+"""First parts of names that are read as paths; no owner on the hub has these names."""
 
 
-def located(checkpoint: str, *, revision: str | None = None, say: Callable[[str], object] = str) -> Path:
-    """The folder of a checkpoint.
+def locate_checkpoint(
+    checkpoint: str, *, revision: str | None = None, on_notice: Callable[[str], object] = str
+) -> Path:
+    """Return the folder of a checkpoint, downloading it where needed.
 
     Args:
         checkpoint: a folder, or "owner/name" on the hub, also as "hf://owner/name".
         revision: commit, branch or tag on the hub.
-        say: is told what the user should know.
+        on_notice: called with messages for the user.
 
     Raises:
-        QuantizeError: it is neither, or cannot be downloaded.
+        QuantizeError: it is neither, or the download fails.
     """
     folder = Path(checkpoint).expanduser()
-    problem = "" if checkpoint.startswith(SCHEME) else _meant_as_path(checkpoint)
+    problem = "" if checkpoint.startswith(SCHEME) else _explain_path(checkpoint)
     if checkpoint.startswith(SCHEME) or (not folder.exists() and not problem):
-        folder = downloaded(checkpoint.removeprefix(SCHEME), revision, say)
+        folder = download_checkpoint(checkpoint.removeprefix(SCHEME), revision, on_notice)
     elif not folder.exists():
         raise QuantizeError(f"{checkpoint} does not exist{problem}.")
     elif revision is not None:
         raise QuantizeError("--revision is for checkpoints on the hub; leave it out for a folder.")
-    folder = snapshot_of(folder)
+    folder = resolve_snapshot(folder)
     if (folder / DESCRIPTION).is_file() and not (folder / "config.json").exists():
         raise QuantizeError(
-            f"{folder} is a model folder already; name the checkpoint it was made from, or make one of it with"
+            f"{folder} is already a model folder; give the checkpoint it was made from, or restore one with"
             f" cg2-quantize dequantize {folder} -o CHECKPOINT."
         )
     return folder
 
 
-def _meant_as_path(text: str) -> str:
-    """Why a name that is no folder here is not looked up on the hub; "" where it is."""
+def _explain_path(text: str) -> str:
+    """Return why a name is not looked up on the hub, or "" if it is."""
     if not HUB_NAME.fullmatch(text):
         return " (and is no name on the hub, which is OWNER/NAME)"
     owner = text.partition("/")[0]
-    if owner.lower() in FOLDERS or Path(owner).exists():
+    if owner.lower() in FOLDER_NAMES or Path(owner).exists():
         return f"; it reads as a path, so the hub is not asked (write {SCHEME}{text} if it is a model there)"
     return ""
+
+
+HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
+COMMIT = re.compile(r"[0-9a-f]{40}")
+
+SCHEME = "hf://"
+"""Prefix of a name that is always looked up on the hub."""
+
+LICENCES = ("LICENSE", "LICENSE.txt", "LICENSE.md", "NOTICE", "NOTICE.txt")
+
+LICENCE_NAMES = {"apache-2.0": "Apache-2.0", "mit": "MIT", "bsd-3-clause": "BSD-3-Clause"}
+"""SPDX spelling of names that the hub writes in lower case."""
+
+WANTED = (
+    *("config.json", "tokenizer.json", "vocab.json", "merges.txt", "added_tokens.json", FACTS, "README.md"),
+    *(ADAPTER, *QUANTIZED_FILES, *LICENCES),
+)
+"""Files of a checkpoint besides its weights; never code, and nothing in subfolders."""
+
+LOG_IN_ADVICE = "log in with `hf auth login`"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Repository and commit that a folder of the hub's cache comes from."""
+
+    name: str
+    revision: str
+
+
+def find_origin(folder: Path) -> Origin | None:
+    """Return the repository and commit of a snapshot folder in the hub's cache; None for other folders."""
+    path = folder.absolute()
+    if path.parent.name != "snapshots" or not path.parent.parent.name.startswith("models--"):
+        return None
+    name = path.parent.parent.name.removeprefix("models--").replace("--", "/", 1)
+    return Origin(name, path.name) if "/" in name else None
+
+
+def resolve_snapshot(folder: Path) -> Path:
+    """Return the snapshot in a repository's folder of the hub's cache; any other folder unchanged."""
+    if not folder.name.startswith("models--") or not (folder / "snapshots").is_dir():
+        return folder
+    main = folder / "refs" / "main"
+    if main.is_file() and (folder / "snapshots" / main.read_text().strip()).is_dir():
+        return folder / "snapshots" / main.read_text().strip()
+    found = sorted((folder / "snapshots").iterdir())
+    if len(found) != 1:
+        raise QuantizeError(
+            f"{folder} has {len(found)} snapshots; name one of the folders in {folder / 'snapshots'}."
+        )
+    return found[0]
+
+
+def download_checkpoint(name: str, revision: str | None, on_notice: Callable[[str], object]) -> Path:
+    """Return the snapshot folder of a checkpoint in the hub's local cache, downloading it where needed.
+
+    Cached files are not requested again; with a full commit whose files are cached, the hub is not asked.
+
+    Args:
+        name: "owner/name".
+        revision: commit, branch or tag; None for the newest.
+        on_notice: called with messages for the user.
+
+    Raises:
+        QuantizeError: huggingface_hub is missing, or the hub does not give the checkpoint.
+    """
+    try:
+        from huggingface_hub import HfApi, constants, hf_hub_download, snapshot_download
+        from huggingface_hub.errors import LocalEntryNotFoundError
+    except ModuleNotFoundError:
+        raise QuantizeError(
+            f"{name} is no local folder; to look it up on the hub, pip install 'cg2ls[hub]'."
+        ) from None
+    offline = constants.HF_HUB_OFFLINE
+    try:
+        only = ["config.json"]  # `_is_complete` decides whether the rest is cached
+        folder = Path(snapshot_download(name, revision=revision, allow_patterns=only, local_files_only=True))
+        if _is_complete(folder) and (offline or (revision is not None and COMMIT.fullmatch(revision))):
+            return folder
+    except (LocalEntryNotFoundError, OSError, ValueError):
+        pass
+    if offline:
+        raise QuantizeError(
+            f"{name} is not in the hub's local cache, and HF_HUB_OFFLINE forbids asking the hub."
+        )
+    try:
+        about = HfApi().model_info(name, revision=revision)
+        present = {file.rfilename for file in about.siblings or []}
+        files = [file for file in WANTED if file in present]
+        files += _list_weight_files(
+            name, present, lambda index: Path(hf_hub_download(name, index, revision=revision))
+        )
+        if about.id and about.id != name:
+            on_notice(f"{name} is called {about.id} on the hub now.")
+        return Path(snapshot_download(name, revision=revision, allow_patterns=files))
+    except (QuantizeError, CheckpointError):
+        raise
+    except Exception as error:  # the library raises its HTTP client's classes too
+        raise QuantizeError(_describe_error(name, revision, error)) from None
+
+
+def _list_weight_files(name: str, present: Collection[str], fetch: Callable[[str], Path]) -> list[str]:
+    """Return the names of a repository's weight files, its index first.
+
+    Raises:
+        QuantizeError: no weight file has a supported format, or one named by the index is missing.
+    """
+    for single, index, ending in ((SINGLE, INDEX, "safetensors"), (PICKLED_SINGLE, PICKLED_INDEX, "bin")):
+        if single in present:
+            return [single]
+        if index in present:
+            files = indexed_files(fetch(index))
+            if absent := [file for file in files if file not in present]:
+                raise QuantizeError(f"{name} on the hub lacks {absent[0]}, which its {index} names.")
+            return [index, *files]
+        if shards := [file for file in present if (m := SHARD.fullmatch(file)) and m["kind"] == ending]:
+            return sorted(shards)
+    weights = [
+        file
+        for file in sorted(present)
+        if file.endswith((".gguf", ".safetensors", ".bin", ".h5", ".msgpack"))
+    ]
+    others = f", only {', '.join(weights[:3])}" if weights else ""
+    raise QuantizeError(f"{name} on the hub has no weights that are read here (safetensors or .bin){others}.")
+
+
+def read_card_license(folder: Path) -> str:
+    """Return the licence in a model card's (README.md) metadata; "" if it states none."""
+    try:
+        text = (folder / "README.md").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    metadata = text[3:].partition("\n---")[0] if text.startswith("---") else ""
+    found = re.search(r"^license:\s*['\"]?([\w.+-]+)", metadata, re.MULTILINE)
+    return LICENCE_NAMES.get(found[1].lower(), found[1]) if found else ""
+
+
+def _is_complete(folder: Path) -> bool:
+    """Return whether a snapshot has all files that a conversion reads."""
+    try:
+        find_weights(folder)
+    except CheckpointError:
+        return False
+    return (folder / "config.json").is_file()
+
+
+def _describe_error(name: str, revision: str | None, error: Exception) -> str:
+    """Return a sentence with the problem and what to do."""
+    from huggingface_hub import errors
+
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    has_token = bool(os.environ.get("HF_TOKEN"))
+    if isinstance(error, errors.GatedRepoError):
+        return f"{name} is gated: accept its conditions on its page on the hub, then {LOG_IN_ADVICE}."
+    if isinstance(error, errors.RevisionNotFoundError):
+        return f"{name} has no revision {revision}: check --revision."
+    if status == 401:
+        known = "HF_TOKEN is not accepted for it" if has_token else LOG_IN_ADVICE
+        return f"{name} is not shown by the hub (401): the name is wrong or the model private; check it, or {known}."
+    if status == 403:
+        return (
+            f"{name} may not be read with this account (403): ask its owner for access, or {LOG_IN_ADVICE}"
+            " as another user."
+        )
+    if status == 404 or isinstance(error, errors.RepositoryNotFoundError):
+        return f"{name} is neither a local folder nor a model on the hub (404): check the name."
+    if status == 429:
+        return f"The hub answers {name} with too many requests (429): wait some minutes and run the command again."
+    if status is not None:
+        return f"The hub cannot give {name} now (status {status}): run the command again later."
+    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return f"{name} cannot be downloaded ({reason}); the part downloaded so far is kept, so run the command again."
+
+
+def open_checkpoint(
+    folder: Path, *, qkv_groups: int | None = None, ignored: Collection[str] = ()
+) -> Checkpoint:
+    """Open a checkpoint, .bin files included; see `Checkpoint.open`."""
+    return Checkpoint.open(folder, qkv_groups=qkv_groups, ignored=ignored, pickled=read_pickled)
+
+
+def read_facts(folder: Path, *, name: str | None, license_: str | None) -> Facts:
+    """Return what model.json states of a checkpoint: its cg2ls.json, completed by where it comes from.
+
+    Args:
+        folder: the checkpoint.
+        name: the model's name; by default cg2ls.json's, else the repository's or the folder's.
+        license_: SPDX expression; by default cg2ls.json's, else the model card's.
+
+    Raises:
+        QuantizeError: the name cannot be a model's.
+    """
+    facts, origin = Facts.read(folder), find_origin(folder)
+    place = folder.absolute().name if origin is None else origin.name.rpartition("/")[2]
+    source = facts.source
+    if not source.checkpoint:
+        full_name = place if origin is None else origin.name
+        source = replace(source, checkpoint=full_name, revision="" if origin is None else origin.revision)
+    if not source.sha256:
+        source = replace(source, sha256=_sha256_of_weights(folder))
+    chosen = name or facts.name or place
+    if not NAME.fullmatch(chosen):
+        raise QuantizeError(
+            f"{chosen!r} cannot be a model's name; give one of letters, digits, '.', '_' and '-' with --name."
+        )
+    if license_ is None:
+        license_ = facts.license or read_card_license(folder)
+    return replace(facts, name=chosen, license=license_, source=source)
+
+
+def _sha256_of_weights(folder: Path) -> str:
+    """Return the hash of the one weight file, or of the lines "hash  name" of several, sorted by name."""
+    hashes = {path.name: sha256_of(path) for path in find_weights(folder).paths}
+    if len(hashes) == 1:
+        return next(iter(hashes.values()))
+    lines = "".join(f"{digest}  {name}\n" for name, digest in hashes.items())
+    return hashlib.sha256(lines.encode()).hexdigest()

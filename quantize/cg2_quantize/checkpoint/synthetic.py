@@ -1,6 +1,6 @@
-"""Checkpoints of random weights: not trained, but of any shape, with a real tokenizer.
+"""Checkpoints of random weights, of any shape, with a real tokenizer.
 
-For tests and for speed measurements, which do not depend on what the weights say.
+For tests and for speed measurements, which do not depend on the weights' values.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ import numpy as np
 from tokenizers import Tokenizer, pre_tokenizers
 
 from cg2_quantize.checkpoint.published_tokenizers import (
-    byte_level,
-    codegen2_tokenizer,
-    codegen25_tokenizer,
-    dummies,
-    masks,
-    with_added,
+    add_code_tokens,
+    build_byte_level_tokenizer,
+    build_codegen2_tokenizer,
+    build_codegen25_tokenizer,
+    dummy_tokens,
+    mask_tokens,
 )
 from cg2_quantize.errors import QuantizeError
-from cg2_quantize.verification.sanity import UNTRAINED_KEY
+from cg2_quantize.verification.known_code import UNTRAINED_KEY
 from cg2ls.models.codegen2 import CodeGenConfig, CodeTokenizer, write_checkpoint
 from cg2ls.models.codegen2.checkpoint import INDEX, tensor_shapes
 from cg2ls.models.codegen2.config import CODEGEN2, CODEGEN25
@@ -37,27 +37,27 @@ if TYPE_CHECKING:
 REFERENCE = CodeGenConfig(
     n_layer=8, n_embd=512, n_head=8, rotary_dim=32, n_positions=2048, vocab_size=51200, n_inner=2048
 )
-"""The shape that speed is measured on."""
+"""The shape of the model for speed measurements."""
 
 LETTERS = "etaoinshrdlucmfwypvbgkqjxz"
-MOST_MASKS = 99
+MAX_MASKS = 99
 
 
 def write_random_checkpoint(folder: Path, config: CodeGenConfig, seed: int = 0) -> None:
-    """Writes a checkpoint of random weights, replacing one that is there.
+    """Write a checkpoint of random weights, replacing an existing one.
 
     Args:
         folder: the checkpoint to make.
-        config: any shape; a vocabulary of 51200 gets the published tokens, a smaller one (at least 300)
+        config: any shape; a vocabulary of 51200 has the published tokens, a smaller one (at least 300)
             bytes, common letter pairs, runs of spaces and masks.
         seed: of the weights.
 
     Raises:
         QuantizeError: the vocabulary is too small, or the package with GPT-2's vocabulary is missing.
     """
-    published = {CODEGEN2: codegen2_tokenizer, CODEGEN25: codegen25_tokenizer}[config.family]
+    published = {CODEGEN2: build_codegen2_tokenizer, CODEGEN25: build_codegen25_tokenizer}[config.family]
     is_published = config.vocab_size == PUBLISHED.vocab_size
-    checked = CodeTokenizer(published() if is_published else small_tokenizer(config.vocab_size))
+    checked = CodeTokenizer(published() if is_published else build_small_tokenizer(config.vocab_size))
     random = np.random.default_rng(seed)
     tensors = {name: _random(random, name, shape) for name, shape in tensor_shapes(config).items()}
     write_checkpoint(folder, config, tensors, checked.to_json(), end_of_text_id=checked.special.end_of_text)
@@ -66,8 +66,8 @@ def write_random_checkpoint(folder: Path, config: CodeGenConfig, seed: int = 0) 
     _declare_untrained(folder)
 
 
-def small_tokenizer(vocab_size: int) -> Tokenizer:
-    """A byte-level tokenizer of any size from 300: bytes, pairs, blanks, padding, masks last.
+def build_small_tokenizer(vocab_size: int) -> Tokenizer:
+    """Build a byte-level tokenizer of 300 tokens or more: bytes, pairs, blanks, padding, masks last.
 
     Raises:
         QuantizeError: the size is too small.
@@ -75,20 +75,22 @@ def small_tokenizer(vocab_size: int) -> Tokenizer:
     fixed = 256 + len((END_OF_TEXT, SEP, EOM))
     if vocab_size < 300:
         raise QuantizeError(f"A vocabulary of {vocab_size} tokens is too small; give it at least 300.")
-    room = vocab_size - fixed
-    n_masks = min(MOST_MASKS, room // 4)
-    blanks = list(SPACE_RUNS[-(room // 4) :])
-    room -= n_masks + len(blanks)
+    free_tokens = vocab_size - fixed
+    n_masks = min(MAX_MASKS, free_tokens // 4)
+    blanks = list(SPACE_RUNS[-(free_tokens // 4) :])
+    free_tokens -= n_masks + len(blanks)
     pairs = [("Ġ", letter) for letter in LETTERS] + [(a, b) for a in LETTERS for b in LETTERS]
-    merges = pairs[:room]
+    merges = pairs[:free_tokens]
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     vocabulary = {text: token for token, text in enumerate([*alphabet, *(a + b for a, b in merges)])}
-    tokenizer = byte_level(vocabulary, merges)
-    return with_added(tokenizer, [*blanks, *dummies(room - len(merges)), SEP, EOM, *masks(n_masks)])
+    tokenizer = build_byte_level_tokenizer(vocabulary, merges)
+    return add_code_tokens(
+        tokenizer, [*blanks, *dummy_tokens(free_tokens - len(merges)), SEP, EOM, *mask_tokens(n_masks)]
+    )
 
 
 def _random(random: np.random.Generator, name: str, shape: tuple[int, ...]) -> Float32:
-    """Values large enough that a mistake in any tensor shows in the logits."""
+    """Return values large enough that a mistake in any tensor shows in the logits."""
     if len(shape) == 1:
         middle = 1.0 if name.endswith("weight") else 0.0
         return random.normal(middle, 0.1, shape).astype(np.float32)
@@ -97,17 +99,17 @@ def _random(random: np.random.Generator, name: str, shape: tuple[int, ...]) -> F
 
 
 def write_sparse_checkpoint(folder: Path, config: CodeGenConfig, shards: int = 8) -> None:
-    """Writes a checkpoint of zeros in bfloat16 that takes no room on disk, in shards, of any size.
+    """Write a sharded checkpoint of zeros in bfloat16, of any size, that takes no disk space.
 
-    For measuring what a conversion of a large model takes: memory and time do not depend on the values.
+    It serves to measure the conversion of a large model: memory and time do not depend on the values.
 
     Args:
         folder: a new folder.
         config: the shape; its vocabulary is the published one.
-        shards: files.
+        shards: number of files.
     """
     folder.mkdir(parents=True)
-    tokenizer = CodeTokenizer(codegen2_tokenizer())
+    tokenizer = CodeTokenizer(build_codegen2_tokenizer())
     end = tokenizer.special.end_of_text
     (folder / "config.json").write_text(json.dumps(config.to_dict(end_of_text_id=end)))
     (folder / "tokenizer.json").write_text(tokenizer.to_json(), encoding="utf-8")
@@ -130,7 +132,7 @@ def write_sparse_checkpoint(folder: Path, config: CodeGenConfig, shards: int = 8
 
 
 def _declare_untrained(folder: Path) -> None:
-    """Says in cg2ls.json what no conversion could tell from damage."""
+    """Declare in cg2ls.json that the weights are untrained, since they look like damaged ones."""
     path = folder / FACTS
     stated = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     path.write_text(json.dumps(stated | {UNTRAINED_KEY: True}, indent=2) + "\n", encoding="utf-8")

@@ -1,1 +1,17 @@
-"""What `cg2-quantize` can be asked to do, a module for each."""
+"""The commands of `cg2-quantize`, one module each, and the parser that all of them begin with."""
+
+from __future__ import annotations
+
+import argparse
+
+from cg2ls.commandline import Parser
+
+
+def make_parser(program: str, description: str, epilog: str) -> Parser:
+    """Return a parser that shows its epilog as it is written."""
+    return Parser(
+        prog=program,
+        description=description,
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )

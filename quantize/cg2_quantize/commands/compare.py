@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cg2_quantize.commands.options import parser
+from cg2_quantize.commands import make_parser
 from cg2ls.jsontext import json_text
 from cg2ls.table import aligned
 
@@ -15,28 +15,28 @@ if TYPE_CHECKING:
 EXAMPLE = """\
 example:
   cg2-quantize compare models/int8 models/int4 models/nf4
-      a column for each: what its report.json says, and how far it is from the first over the
-      held-out code that comes with cg2-quantize
+      prints a column for each folder: the figures of its report.json, and its distance from the
+      first folder over the held-out code that comes with cg2-quantize
 """
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Runs the command."""
-    options_ = parser("cg2-quantize compare", "Puts model folders side by side.", EXAMPLE)
-    options_.add_argument("folders", type=Path, nargs="+", metavar="FOLDER", help="model folders")
-    options_.add_argument(
+    """Run the command and return its exit status."""
+    parser = make_parser("cg2-quantize compare", "Compare model folders.", EXAMPLE)
+    parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER", help="model folders")
+    parser.add_argument(
         "--tokens",
         type=int,
         default=2048,
         metavar="N",
         help="tokens to compare over; 0 for none (default: 2048)",
     )
-    options_.add_argument("--json", action="store_true", help="one JSON object per folder")
-    options = options_.parse_args(arguments)
+    parser.add_argument("--json", action="store_true", help="one JSON object per folder")
+    options = parser.parse_args(arguments)
 
-    from cg2_quantize.verification.compare import compare
+    from cg2_quantize.verification.comparison import compare_folders
 
-    columns = compare(options.folders, options.tokens)
+    columns = compare_folders(options.folders, options.tokens)
     if options.json:
         print(json_text(columns, indent=2))
         return 0

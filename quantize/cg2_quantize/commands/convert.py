@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cg2_quantize.commands.options import parser
+from cg2_quantize.commands import make_parser
 from cg2ls.commandline import REFERENCE_PYTHON
 from cg2ls.jsontext import json_text
 from cg2ls.table import aligned
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Sequence
 
-    from cg2_quantize.convert import Report
+    from cg2_quantize.convert import ConversionReport
     from cg2ls.commandline import Parser
 
 FORMATS = ("fp32", "fp16", "bf16", "int8", "int4", "nf4")
 TARGETS = ("cpu", "cuda")
 PROOFS = ("none", "quick", "full")
-"""As in `cg2_quantize.formats` and `cg2_quantize.verification`, which are imported when there is work to do."""
+"""As in `cg2_quantize.formats` and `cg2_quantize.verification`, which are imported only for a conversion."""
 
 EXAMPLE = """\
 example:
@@ -29,12 +29,12 @@ example:
       reads checkpoints/my-model (config.json, tokenizer.json, *.safetensors or *.bin)
       and writes models/my-model (model.onnx, model.onnx.data, tokenizer.json, model.json, report.*)
   cg2-quantize Salesforce/codegen2-1B_P -o models/codegen2-1b --format auto
-      downloads the checkpoint first, once, and takes the best format that fits this machine
+      downloads the checkpoint first, once, and uses the best format that fits this machine
 
 formats:
   int8   fastest on processors with VNNI, about 1 byte per weight (default)
   int4   smallest, the embedding and the head in 8 bits
-  nf4    bitsandbytes' own 4 bits, slow on processors
+  nf4    bitsandbytes' 4-bit format, slow on processors
   fp32   the checkpoint's own values, 4 bytes per weight
   fp16, bf16   for NVIDIA cards, 2 bytes per weight
 
@@ -45,44 +45,42 @@ other commands:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Runs the command."""
+    """Run the command and return its exit status."""
     options = _parser().parse_args(arguments)
 
-    from cg2_quantize.checkpoint.sources import located
-    from cg2_quantize.convert import convert
-    from cg2_quantize.planning.checks import check_context, check_output
+    from cg2_quantize.checkpoint.sources import locate_checkpoint
+    from cg2_quantize.convert import ConversionOptions, convert
+    from cg2_quantize.planning.plan import check_context, check_output
     from cg2ls.models.folder.description import DESCRIPTION
 
     check_context(options.context)
     check_output(options.output, force=options.force, proof=DESCRIPTION)
-    checkpoint = located(options.checkpoint, revision=options.revision, say=_say)
-    chosen = _planned(options, checkpoint) if options.format == "auto" else _asked(options)
-    with _bar(options, checkpoint) as progress:
-        report = convert(
-            checkpoint,
-            options.output,
-            **chosen,
-            name=options.name,
-            qkv_groups=options.qkv_groups,
-            license=options.license,
-            force=options.force,
-            genai=options.genai,
-            proof=options.proof,
-            optimum=options.reference,
-            allow_loss=options.allow_loss,
-            untrained=options.untrained,
-            ignored=options.ignore_key,
-            gpt2=options.tokenizer,
-            progress=progress,
-        )
-    print(json_text(report.to_dict()) if options.json else table(report))
+    checkpoint = locate_checkpoint(options.checkpoint, revision=options.revision, on_notice=_say)
+    chosen = _choose_planned(options, checkpoint) if options.format == "auto" else _choose_asked(options)
+    wanted = ConversionOptions(
+        **chosen,
+        name=options.name,
+        qkv_groups=options.qkv_groups,
+        license=options.license,
+        force=options.force,
+        genai=options.genai,
+        proof=options.proof,
+        optimum=options.reference,
+        allow_loss=options.allow_loss,
+        untrained=options.untrained,
+        ignored=options.ignore_key,
+        gpt2=options.tokenizer,
+    )
+    with _show_progress(options, checkpoint) as on_progress:
+        report = convert(checkpoint, options.output, wanted, on_progress=on_progress)
+    print(json_text(report.to_dict()) if options.json else format_report(report))
     if options.use:
         _use(options.output)
     return 0
 
 
-def table(report: Report) -> str:
-    """A heading and one line, and where the report lies."""
+def format_report(report: ConversionReport) -> str:
+    """Format a heading, one line of figures, and the path of the report."""
     cells = {
         "model": report.name,
         "format": report.precision,
@@ -98,7 +96,7 @@ def table(report: Report) -> str:
     return lines if proof is None else f"{lines}\nThe report: {report.folder / 'report.html'}"
 
 
-def _asked(options: argparse.Namespace) -> dict[str, Any]:
+def _choose_asked(options: argparse.Namespace) -> dict[str, Any]:
     return {
         "precision": options.format,
         "target": options.target,
@@ -109,19 +107,19 @@ def _asked(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _planned(options: argparse.Namespace, checkpoint: Path) -> dict[str, Any]:
-    """The plan's choice; the plan itself goes to stderr."""
+def _choose_planned(options: argparse.Namespace, checkpoint: Path) -> dict[str, Any]:
+    """Return the plan's choice; print the plan itself on stderr."""
     from dataclasses import replace
 
-    from cg2_quantize.checkpoint.opening import open_checkpoint
-    from cg2_quantize.planning.machine import this_machine
-    from cg2_quantize.planning.plan import Wishes, plan
+    from cg2_quantize.checkpoint.sources import open_checkpoint
+    from cg2_quantize.planning.machine import inspect_machine
+    from cg2_quantize.planning.plan import PlanRequest, make_plan
 
     config = open_checkpoint(checkpoint, qkv_groups=options.qkv_groups, ignored=options.ignore_key).config
     if options.context:
         config = replace(config, n_positions=min(options.context, config.n_positions))
-    wishes = Wishes(options.target, options.portable, options.kv, options.calibrate, options.genai)
-    found = plan(config, this_machine(), wishes)
+    request = PlanRequest(options.target, options.portable, options.kv, options.calibrate, options.genai)
+    found = make_plan(config, inspect_machine(), request)
     _say(str(found))
     return {
         "precision": found.chosen.name,
@@ -137,13 +135,13 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr)
 
 
-def _bar(options: argparse.Namespace, checkpoint: Path) -> Any:
-    """A progress bar over the weights' bytes, as a context that gives what to tell it of bytes."""
+def _show_progress(options: argparse.Namespace, checkpoint: Path) -> Any:
+    """Return a context with a progress bar over the weights' bytes; its value takes the bytes of each step."""
     from contextlib import contextmanager
 
     from tqdm import tqdm
 
-    from cg2_quantize.checkpoint.opening import open_checkpoint
+    from cg2_quantize.checkpoint.sources import open_checkpoint
 
     @contextmanager
     def shown() -> Iterator[Any]:
@@ -157,33 +155,47 @@ def _bar(options: argparse.Namespace, checkpoint: Path) -> Any:
 
 
 def _use(folder: Path) -> None:
-    """Hands the model to the server, as `cg2ls models add` and `cg2ls models use` do."""
+    """Add the model to the server's models and choose it, as `cg2ls models add` and `cg2ls models use` do."""
     from cg2ls.models.folder.choice import note_lasting
     from cg2ls.models.folder.locations import choices_file
     from cg2ls.models.folder.store import ModelStore
 
     added = ModelStore().add(folder)
     note_lasting(choices_file(), added.name)
-    print(f"{added.name} now answers wherever no other model is chosen for the language.", file=sys.stderr)
+    print(f"{added.name} is now used for every language without a model of its own.", file=sys.stderr)
 
 
 def _parser() -> Parser:
-    options = parser(
-        "cg2-quantize", "Turns a CodeGen2 checkpoint into a model folder that cg2ls runs.", EXAMPLE
+    options = make_parser(
+        "cg2-quantize", "Convert a CodeGen2 checkpoint to a model folder that cg2ls runs.", EXAMPLE
     )
     add = options.add_argument
     add("checkpoint", metavar="CHECKPOINT", help="a folder in the Hugging Face layout, or a name on the hub")
     add("-o", "--output", type=Path, required=True, metavar="FOLDER", help="the model folder to make")
     add("--format", choices=("auto", *FORMATS), default="int8", help="precision (default: int8)")
     add(
-        "--for", dest="target", choices=TARGETS, help="what it is to run on (default: what the format is for)"
+        "--for",
+        dest="target",
+        choices=TARGETS,
+        help="where the model runs (default: the format's usual target)",
     )
     add("--portable", action="store_true", help="standard operators only, for other runtimes")
-    add("--kv", choices=("float", "int8"), help="key and value cache (default: float; auto: what fits)")
-    add("--genai", action="store_true", help="add the files that onnxruntime-genai runs the folder by")
-    add("--calibrate", action="store_true", help="choose int4's ranges by what matters on a small code set")
     add(
-        "--context", type=int, metavar="N", help="most tokens of prompt and answer, if fewer than the model's"
+        "--kv",
+        choices=("float", "int8"),
+        help="key and value cache (default: float; with auto: the best that fits)",
+    )
+    add("--genai", action="store_true", help="add the files that onnxruntime-genai needs to run the folder")
+    add(
+        "--calibrate",
+        action="store_true",
+        help="choose int4's ranges by the importance of inputs on a small code set",
+    )
+    add(
+        "--context",
+        type=int,
+        metavar="N",
+        help="maximum tokens of prompt and answer, if fewer than the model's",
     )
     add("--proof", choices=PROOFS, default="quick", help="comparison with the checkpoint (default: quick)")
     add(
@@ -195,22 +207,26 @@ def _parser() -> Parser:
         help="compare with optimum's traced export too, made by this Python with cg2ls[reference]"
         " (default: the one of `make reference`)",
     )
-    add("--allow-loss", action="store_true", help="keep a conversion that lost more than its format's limits")
+    add(
+        "--allow-loss",
+        action="store_true",
+        help="keep a conversion that lost more than its format's limits allow",
+    )
     add(
         "--untrained",
         action="store_true",
-        help="convert weights that know nothing of code, such as random ones",
+        help="convert untrained weights, such as random ones",
     )
     add(
         "--ignore-key",
         action="append",
         default=[],
         metavar="KEY",
-        help="of config.json, that changes nothing of the network although it is not known here",
+        help="accept an unknown key of config.json; you vouch that it does not change the network",
     )
-    add("--use", action="store_true", help="add the model to this user's and let the server use it")
-    add("--revision", metavar="COMMIT", help="of a checkpoint on the hub (default: the newest)")
-    add("--tokenizer", type=Path, metavar="FOLDER", help="folder with vocab.json and merges.txt of GPT-2")
+    add("--use", action="store_true", help="add the model to this user's models and let the server use it")
+    add("--revision", metavar="COMMIT", help="revision of a checkpoint on the hub (default: the newest)")
+    add("--tokenizer", type=Path, metavar="FOLDER", help="folder with GPT-2's vocab.json and merges.txt")
     add("--name", help="the model's name (default: cg2ls.json's, else the checkpoint folder's)")
     add(
         "--qkv-groups",
@@ -220,6 +236,6 @@ def _parser() -> Parser:
         " (default: what config.json implies)",
     )
     add("--license", metavar="SPDX", help="licence of the weights (default: cg2ls.json's)")
-    add("--force", action="store_true", help="replace a model folder that is there")
-    add("--json", action="store_true", help="report as one JSON object")
+    add("--force", action="store_true", help="replace an existing model folder")
+    add("--json", action="store_true", help="print the report as one JSON object")
     return options

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cg2_quantize.commands.options import parser
+from cg2_quantize.commands import make_parser
 from cg2ls.models.codegen2.config import CODEGEN2
 
 if TYPE_CHECKING:
@@ -15,19 +15,19 @@ EXAMPLE = """\
 example:
   cg2-quantize dequantize models/my-model -o checkpoints/again
       writes the exact values the model computes with as a float32 checkpoint that transformers
-      loads, to train on, to convert to another format, or to compare other runtimes with
+      loads: to train it further, convert it to another format, or compare other runtimes with it
 """
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Runs the command."""
-    options_ = parser("cg2-quantize dequantize", "Turns a model folder back into a checkpoint.", EXAMPLE)
-    options_.add_argument("folder", type=Path, metavar="FOLDER", help="a model folder")
-    options_.add_argument(
+    """Run the command and return its exit status."""
+    parser = make_parser("cg2-quantize dequantize", "Convert a model folder back to a checkpoint.", EXAMPLE)
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="a model folder")
+    parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="CHECKPOINT", help="the checkpoint to make"
     )
-    options_.add_argument("--force", action="store_true", help="replace a checkpoint that is there")
-    options = options_.parse_args(arguments)
+    parser.add_argument("--force", action="store_true", help="replace an existing checkpoint")
+    options = parser.parse_args(arguments)
 
     from cg2_quantize.checkpoint.dequantize import dequantize
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import ml_dtypes
 import numpy as np
 
-from cg2_quantize.formats.protocol import tensor_name
-from cg2_quantize.formats.rounding import round_blocks
+from cg2_quantize.formats.int8 import Int8
+from cg2_quantize.formats.matrix_writer import tensor_name
+from cg2_quantize.formats.rounding import round_blocks, unpack
 from cg2_quantize.graph.builder import MICROSOFT
 from cg2ls.models.int4 import BLOCK_SIZE
 
@@ -25,12 +27,12 @@ INT8_ACTIVATIONS = 4
 
 
 class InBlocks:
-    """`bits` per weight in MatMulNBits, the head and the embedding in eight.
+    """`bits` per weight in MatMulNBits, the head and the embedding in eight bits.
 
     Args:
         bits: 4 or 8.
-        rounds_activations: whether products may round them to eight bits (processors only).
-        importance: of each product's inputs, by the product's path; none where it is not known.
+        rounds_activations: whether products may round activations to eight bits (processors only).
+        importance: importance of each product's inputs, by the product's path, where known.
     """
 
     moves_norms = True
@@ -43,40 +45,31 @@ class InBlocks:
         self._accuracy = INT8_ACTIVATIONS if rounds_activations else 0
 
     def linear(self, graph: GraphBuilder, path: str, x: str, weight: Float32) -> str:
-        """See `Precision`."""
-        return block_linear(
-            graph,
-            path,
-            x,
-            weight,
-            None,
-            bits=self._bits,
-            accuracy=self._accuracy,
-            importance=self._importance.get(path),
-        )
+        """See `MatrixWriter`."""
+        importance = self._importance.get(path)
+        blocks = round_blocks(weight, bits=self._bits, block_size=BLOCK_SIZE, importance=importance)
+        return add_block_linear(graph, path, x, blocks, accuracy=self._accuracy)
 
     def head(self, graph: GraphBuilder, path: str, x: str, weight: Float32, bias: Float32 | None) -> str:
-        """See `Precision`."""
-        return block_linear(graph, path, x, weight, bias, bits=8, accuracy=self._accuracy)
+        """See `MatrixWriter`."""
+        blocks = round_blocks(weight, bits=8, block_size=BLOCK_SIZE)
+        return add_block_linear(graph, path, x, blocks, bias, accuracy=self._accuracy)
 
     def embedding(self, graph: GraphBuilder, path: str, ids: str, table: Float32) -> str:
-        """See `Precision`."""
-        return block_embedding(graph, path, ids, table)
+        """See `MatrixWriter`."""
+        return add_block_embedding(graph, path, ids, table)
 
 
-def block_linear(
+def add_block_linear(
     graph: GraphBuilder,
     path: str,
     x: str,
-    weight: Float32,
-    bias: Float32 | None,
+    blocks: Blocks,
+    bias: Float32 | None = None,
     *,
-    bits: int,
     accuracy: int = INT8_ACTIVATIONS,
-    importance: Float32 | None = None,
 ) -> str:
-    """A MatMulNBits node."""
-    blocks = round_blocks(weight, bits=bits, block_size=BLOCK_SIZE, importance=importance)
+    """Add a MatMulNBits node with blocks of `BLOCK_SIZE` inputs and return its output."""
     inputs = [x, *_constants(graph, path, blocks)]
     if bias is not None:
         inputs += ["", graph.constant(tensor_name(path, "bias"), np.asarray(bias))]
@@ -85,16 +78,16 @@ def block_linear(
         path,
         inputs,
         domain=MICROSOFT,
-        K=weight.shape[0],
-        N=weight.shape[1],
-        bits=bits,
+        K=blocks.inputs,
+        N=len(blocks.packed),
+        bits=blocks.bits,
         block_size=BLOCK_SIZE,
         accuracy_level=accuracy,
     )
 
 
-def block_embedding(graph: GraphBuilder, path: str, ids: str, table: Float32) -> str:
-    """A GatherBlockQuantized node over eight-bit rows."""
+def add_block_embedding(graph: GraphBuilder, path: str, ids: str, table: Float32) -> str:
+    """Add a GatherBlockQuantized node over eight-bit rows and return its output."""
     blocks = round_blocks(table.T, bits=8, block_size=ROW_BLOCK)
     levels, scales, zero_points = _constants(graph, path, blocks, columns=table.shape[1])
     return graph.node(
@@ -112,7 +105,7 @@ def block_embedding(graph: GraphBuilder, path: str, ids: str, table: Float32) ->
 def _constants(
     graph: GraphBuilder, path: str, blocks: Blocks, columns: int | None = None
 ) -> tuple[str, str, str]:
-    """Levels (as rows of `columns` where given), scales and zero points."""
+    """Add levels (as rows of `columns` if given), scales and zero points; return their names."""
     packed = blocks.packed
     if columns is not None:
         packed = packed.reshape(len(packed), -1)[:, :columns]
@@ -121,3 +114,34 @@ def _constants(
         graph.constant(tensor_name(path, "weight_scales"), blocks.scales),
         graph.constant(tensor_name(path, "weight_zero_points"), blocks.zero_points),
     )
+
+
+class PortableInt4:
+    """Four bits in blocks, read by DequantizeLinear; the head and the embedding as in portable int8."""
+
+    moves_norms = True
+
+    def __init__(self) -> None:
+        self._ends = Int8(portable=True)
+
+    def linear(self, graph: GraphBuilder, path: str, x: str, weight: Float32) -> str:
+        """See `MatrixWriter`."""
+        blocks = round_blocks(weight, bits=4, block_size=BLOCK_SIZE)
+        inputs, outputs = weight.shape
+        levels = unpack(blocks.packed, 4).reshape(outputs, -1)[:, :inputs].T
+        zero_points = unpack(blocks.zero_points, 4)[:, : blocks.scales.shape[1]].T
+        constants = [
+            graph.constant(tensor_name(path, "weight_levels"), levels.astype(ml_dtypes.uint4)),
+            graph.constant(tensor_name(path, "weight_scales"), np.ascontiguousarray(blocks.scales.T)),
+            graph.constant(tensor_name(path, "weight_zero_points"), zero_points.astype(ml_dtypes.uint4)),
+        ]
+        values = graph.node("DequantizeLinear", path, constants, axis=0, block_size=BLOCK_SIZE)
+        return graph.node("MatMul", path, [x, values])
+
+    def head(self, graph: GraphBuilder, path: str, x: str, weight: Float32, bias: Float32 | None) -> str:
+        """See `MatrixWriter`."""
+        return self._ends.head(graph, path, x, weight, bias)
+
+    def embedding(self, graph: GraphBuilder, path: str, ids: str, table: Float32) -> str:
+        """See `MatrixWriter`."""
+        return self._ends.embedding(graph, path, ids, table)

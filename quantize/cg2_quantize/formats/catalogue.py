@@ -1,4 +1,4 @@
-"""The formats by name, and what each is called, made of and good for."""
+"""The formats by name: what they store, where they run, and how many bytes they take."""
 
 from __future__ import annotations
 
@@ -8,17 +8,15 @@ from typing import TYPE_CHECKING
 import ml_dtypes
 import numpy as np
 
-from cg2_quantize.formats.blocks import InBlocks
+from cg2_quantize.formats.blocks import InBlocks, PortableInt4
 from cg2_quantize.formats.int8 import Int8
+from cg2_quantize.formats.matrix_writer import FormatError, Plain
 from cg2_quantize.formats.nf4 import Nf4
-from cg2_quantize.formats.plain import Plain
-from cg2_quantize.formats.portable import PortableInt4
-from cg2_quantize.formats.protocol import FormatError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cg2_quantize.formats.protocol import Precision
+    from cg2_quantize.formats.matrix_writer import MatrixWriter
     from cg2_quantize.formats.rounding import Float32
 
 FORMATS = ("fp32", "fp16", "bf16", "int8", "int4", "nf4")
@@ -31,24 +29,24 @@ FLOATS: dict[str, np.dtype[np.generic]] = {
 }
 
 BYTES_PER_WEIGHT = {"fp32": 4.0, "fp16": 2.0, "bf16": 2.0, "int8": 1.0, "int4": 0.66, "nf4": 0.57}
-"""Of the matrices of the blocks, scales and zero points included."""
+"""Bytes per weight of the blocks' matrices, scales and zero points included."""
 
-ENDS_PER_WEIGHT = {"fp32": 4.0, "fp16": 2.0, "bf16": 2.0}
-"""Of the embedding and the head; where not named, they have eight bits and 1.2 bytes is the most they take."""
+END_BYTES_PER_WEIGHT = {"fp32": 4.0, "fp16": 2.0, "bf16": 2.0}
+"""Bytes per weight of embedding and head; other formats store them in eight bits, `MAX_END_BYTES_PER_WEIGHT`."""
 
-MOST_END = 1.2
+MAX_END_BYTES_PER_WEIGHT = 1.2
 
 
 @dataclass(frozen=True)
 class Format:
-    """How a model is written.
+    """A way to write a model.
 
     Attributes:
         name: "fp32", "fp16", "bf16", "int8", "int4" or "nf4".
         target: "cpu" or "cuda".
-        portable: whether in standard operators only.
+        portable: whether to use standard operators only.
         kv: element type of the key and value cache.
-        calibrated: whether 4-bit ranges are chosen by what a calibration says matters.
+        calibrated: whether 4-bit ranges are chosen by the importances that a calibration measured.
     """
 
     name: str
@@ -65,12 +63,12 @@ class Format:
         return FLOATS["float32" if self.target == "cpu" else "float16"]
 
     @property
-    def precision(self) -> Precision:
-        """What writes the matrices."""
-        return self.precision_for({})
+    def matrix_writer(self) -> MatrixWriter:
+        """The writer of the matrices, without importances."""
+        return self.make_matrix_writer({})
 
-    def precision_for(self, importance: Mapping[str, Float32]) -> Precision:
-        """What writes the matrices, given the importance of products' inputs by path."""
+    def make_matrix_writer(self, importance: Mapping[str, Float32]) -> MatrixWriter:
+        """Return the writer of the matrices, given the importance of products' inputs by path."""
         on_cpu = self.target == "cpu"
         if self.name == "int8":
             return Int8(portable=self.portable) if on_cpu else InBlocks(8, rounds_activations=False)
@@ -82,18 +80,18 @@ class Format:
             )
         return Nf4(rounds_activations=on_cpu) if self.name == "nf4" else Plain()
 
-    def most_bytes(self, blocks: int, ends: int) -> int:
-        """Upper bound of the weight file.
+    def max_bytes(self, blocks: int, ends: int) -> int:
+        """Compute an upper bound of the weight file, bytes.
 
         Args:
             blocks: weights of the blocks.
             ends: weights of the embedding and the head.
         """
-        end = ENDS_PER_WEIGHT.get(self.name, MOST_END)
+        end = END_BYTES_PER_WEIGHT.get(self.name, MAX_END_BYTES_PER_WEIGHT)
         return int(blocks * BYTES_PER_WEIGHT[self.name] * 1.05 + ends * end)
 
 
-def format_of(
+def select_format(
     name: str,
     *,
     target: str | None = None,
@@ -101,21 +99,21 @@ def format_of(
     kv: str | None = None,
     calibrated: bool = False,
 ) -> Format:
-    """The format asked for.
+    """Return the format asked for.
 
     Args:
         name: one of `FORMATS`.
         target: one of `TARGETS`; by default CUDA for fp16 and bf16, else the processor.
-        portable: whether in standard operators only.
+        portable: whether to use standard operators only.
         kv: "int8" for a cache of eight bits; by default the graph's own float type.
-        calibrated: whether 4-bit ranges are chosen by what a calibration says matters.
+        calibrated: whether 4-bit ranges are chosen by the importances that a calibration measured.
 
     Raises:
-        FormatError: the parts do not go together.
+        FormatError: two of the options exclude each other.
     """
     if name not in FORMATS:
         raise FormatError(f"format {name!r} is unknown; choose one of {', '.join(FORMATS)}.")
-    target = target or ("cuda" if name in ENDS_PER_WEIGHT and name != "fp32" else "cpu")
+    target = target or ("cuda" if name in END_BYTES_PER_WEIGHT and name != "fp32" else "cpu")
     if name == "fp32" and target == "cuda":
         raise FormatError("fp32 is for processors: CUDA's attention takes fp16 or bf16; choose one of these.")
     if name in ("fp16", "bf16") and target == "cpu":

@@ -1,4 +1,4 @@
-"""nf4 (Dettmers et al. 2023, arXiv 2305.14314), rounded by bitsandbytes and stored in its very bytes."""
+"""nf4 (Dettmers et al. 2023, arXiv 2305.14314), rounded by bitsandbytes and stored in its byte layout."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cg2_quantize.formats.blocks import block_embedding, block_linear
-from cg2_quantize.formats.protocol import FormatError, tensor_name
+from cg2_quantize.formats.blocks import add_block_embedding, add_block_linear
+from cg2_quantize.formats.matrix_writer import FormatError, tensor_name
+from cg2_quantize.formats.rounding import round_blocks
 from cg2_quantize.graph.builder import MICROSOFT
+from cg2ls.models.int4 import BLOCK_SIZE as INT8_BLOCK_SIZE
 from cg2ls.privacy import hub_kernels_refused
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from cg2_quantize.graph.builder import GraphBuilder
 
 BLOCK_SIZE = 64
-"""Weights, along the inputs of one output, that share a largest value; bitsandbytes' default."""
+"""Consecutive weights of one output that share a largest value; bitsandbytes' default."""
 
 NF4 = 1
 """MatMulBnb4's quant_type."""
@@ -33,7 +35,7 @@ class Nf4:
         self._accuracy = 4 if rounds_activations else 0
 
     def linear(self, graph: GraphBuilder, path: str, x: str, weight: Float32) -> str:
-        """See `Precision`."""
+        """See `MatrixWriter`."""
         packed, largest = round_nf4(weight.T)
         inputs = [
             x,
@@ -52,16 +54,17 @@ class Nf4:
         )
 
     def head(self, graph: GraphBuilder, path: str, x: str, weight: Float32, bias: Float32 | None) -> str:
-        """See `Precision`."""
-        return block_linear(graph, path, x, weight, bias, bits=8, accuracy=self._accuracy)
+        """See `MatrixWriter`."""
+        blocks = round_blocks(weight, bits=8, block_size=INT8_BLOCK_SIZE)
+        return add_block_linear(graph, path, x, blocks, bias, accuracy=self._accuracy)
 
     def embedding(self, graph: GraphBuilder, path: str, ids: str, table: Float32) -> str:
-        """See `Precision`."""
-        return block_embedding(graph, path, ids, table)
+        """See `MatrixWriter`."""
+        return add_block_embedding(graph, path, ids, table)
 
 
 def round_nf4(rows: Float32) -> tuple[npt.NDArray[np.uint8], Float32]:
-    """A matrix [outputs, inputs] as bitsandbytes packs it: uint8 [values / 2], float32 [values / 64].
+    """Pack a matrix [outputs, inputs] as bitsandbytes does: uint8 [values / 2], float32 [values / 64].
 
     Raises:
         FormatError: bitsandbytes is not installed.
@@ -80,7 +83,7 @@ def round_nf4(rows: Float32) -> tuple[npt.NDArray[np.uint8], Float32]:
 
 
 def restore_nf4(packed: npt.NDArray[np.uint8], largest: Float32, inputs: int) -> Float32:
-    """The values [inputs, outputs] that MatMulBnb4 multiplies with; the first of two is the high half of a byte."""
+    """Restore the values [inputs, outputs] that MatMulBnb4 multiplies with; a byte's high half comes first."""
     levels = np.stack((packed >> np.uint8(4), packed & np.uint8(15)), axis=-1).reshape(-1)
     values = LEVELS[levels].reshape(len(largest), -1) * np.asarray(largest, np.float32)[:, None]
     return np.ascontiguousarray(values.reshape(-1, inputs).T)

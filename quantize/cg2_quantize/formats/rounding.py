@@ -1,6 +1,6 @@
-"""Rounding matrices to eight and four bits, and back.
+"""Matrices rounded to eight and four bits, and restored.
 
-Matrices here are as ONNX's MatMul wants them: [inputs, outputs].
+Matrices are [inputs, outputs], as ONNX's MatMul takes them.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
 
 Float32 = npt.NDArray[np.float32]
 
-SHRINKS = (1.0, 0.95, 0.9, 0.85, 0.8)
-"""Fractions of a block's range that are tried as the range of its 16 levels; the least squared error wins."""
+RANGE_FRACTIONS = (1.0, 0.95, 0.9, 0.85, 0.8)
+"""Fractions of a block's range to try as the range of its 16 levels; the least squared error decides."""
 
-LEAST_IMPORTANCE = 1e-3
-"""Of an input that calibration never saw, relative to the mean."""
+MIN_IMPORTANCE = 1e-3
+"""Importance of an input that was always 0 in the calibration, relative to the mean."""
 
-REFITS = 2
-"""Times that a block's scale is fitted to its levels by least squares and the levels chosen again."""
+SCALE_REFITS = 2
+"""Number of times that a block's scale is fitted to its levels by least squares and the levels are chosen again."""
 
-AT_ONCE = 1 << 18
-"""Weights rounded together by a thread: temporaries stay in its cache, and small beside the matrix."""
+WEIGHTS_PER_TASK = 1 << 18
+"""Weights that a thread rounds together: few enough that its temporaries fit the processor's cache."""
 
 
 def round_int8(values: Float32, axis: int) -> tuple[npt.NDArray[np.int8], Float32]:
-    """Symmetric int8 in [-127, 127], with one scale per index of the axis that is not reduced.
+    """Round symmetrically to int8 in [-127, 127], with one scale per index of the axis that is not reduced.
 
     Args:
         values: [rows, columns].
@@ -50,20 +50,20 @@ def round_int8(values: Float32, axis: int) -> tuple[npt.NDArray[np.int8], Float3
         scale[part, 0] = np.where(largest == 0, np.float32(1), largest)
         levels[part] = np.rint(rows[part] / scale[part])
 
-    in_parts(work, *rows.shape)
+    run_in_parts(work, *rows.shape)
     return (levels, scale) if axis else (levels.T, scale.T)
 
 
-def in_parts(work: Callable[[slice], None], rows: int, columns: int) -> None:
-    """Calls `work` for consecutive slices of rows, `AT_ONCE` values each, on all processors."""
-    step = max(1, AT_ONCE // max(1, columns))
+def run_in_parts(work: Callable[[slice], None], rows: int, columns: int) -> None:
+    """Call `work` for consecutive slices of rows, `WEIGHTS_PER_TASK` values each, on all processors."""
+    step = max(1, WEIGHTS_PER_TASK // max(1, columns))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for _ in pool.map(work, [slice(at, min(at + step, rows)) for at in range(0, rows, step)]):
             pass
 
 
 def restore_int8(rounded: npt.NDArray[np.int8], scale: Float32) -> Float32:
-    """Values that `round_int8` kept."""
+    """Restore the values that `round_int8` rounded to."""
     return rounded.astype(np.float32) * scale
 
 
@@ -87,7 +87,7 @@ class Blocks:
 
 
 def round_blocks(values: Float32, *, bits: int, block_size: int, importance: Float32 | None = None) -> Blocks:
-    """Asymmetric rounding of blocks along the inputs: value = (level - zero point) * scale.
+    """Round blocks of inputs asymmetrically: value = (level - zero point) * scale.
 
     Args:
         values: [inputs, outputs].
@@ -105,7 +105,7 @@ def round_blocks(values: Float32, *, bits: int, block_size: int, importance: Flo
     weights = None
     if importance is not None:
         weights = np.zeros((count, block_size), np.float32)
-        weights.reshape(-1)[:inputs] = importance / max(float(importance.mean()), 1e-30) + LEAST_IMPORTANCE
+        weights.reshape(-1)[:inputs] = importance / max(float(importance.mean()), 1e-30) + MIN_IMPORTANCE
 
     def work(part: slice) -> None:
         padded = np.zeros((part.stop - part.start, count * block_size), np.float32)
@@ -113,12 +113,12 @@ def round_blocks(values: Float32, *, bits: int, block_size: int, importance: Flo
         blocks = padded.reshape(-1, count, block_size)
         levels[part], scales[part], zeros[part] = _round_blocks(blocks, bits, weights)
 
-    in_parts(work, outputs, inputs)
+    run_in_parts(work, outputs, inputs)
     return Blocks(_pack(levels, bits), scales, _pack(zeros, bits), inputs, bits)
 
 
 def restore_blocks(blocks: Blocks) -> Float32:
-    """Values that `round_blocks` kept, [inputs, outputs]."""
+    """Restore the values [inputs, outputs] that `round_blocks` rounded to."""
     outputs, count = blocks.scales.shape
     levels = unpack(blocks.packed, blocks.bits).astype(np.float32)
     zeros = unpack(blocks.zero_points, blocks.bits)[:, :count].astype(np.float32)
@@ -129,14 +129,14 @@ def restore_blocks(blocks: Blocks) -> Float32:
 def restore_levels(
     levels: npt.NDArray[Any], scales: Float32, zero_points: npt.NDArray[Any], block_size: int
 ) -> Float32:
-    """Values [inputs, outputs] of levels; scales and zero points are [blocks, outputs]."""
+    """Restore values [inputs, outputs] of levels; scales and zero points are [blocks, outputs]."""
     rows = np.arange(levels.shape[0]) // block_size
     values = levels.astype(np.float32) - zero_points.astype(np.float32)[rows]
     return np.asarray(values * scales[rows], np.float32)
 
 
 def _round_blocks(blocks: Float32, bits: int, weights: Float32 | None) -> tuple[Float32, Float32, Float32]:
-    """Levels of the shape of `blocks` [rows, blocks, block_size]; scales and zero points [rows, blocks]."""
+    """Return levels in the shape of `blocks` [rows, blocks, block_size], and scales and zero points [rows, blocks]."""
     top = (1 << bits) - 1
     low = np.minimum(blocks.min(axis=2), 0)
     span = np.maximum(blocks.max(axis=2), 0) - low
@@ -163,9 +163,9 @@ def _round_blocks(blocks: Float32, bits: int, weights: Float32 | None) -> tuple[
         scales = np.where(better, scale, scales)
         np.copyto(kept, levels, where=better[:, :, None])
 
-    for shrink in SHRINKS if bits == 4 else SHRINKS[:1]:
+    for shrink in RANGE_FRACTIONS if bits == 4 else RANGE_FRACTIONS[:1]:
         offer(full * np.float32(shrink))
-    for _ in range(REFITS if bits == 4 else 0):
+    for _ in range(SCALE_REFITS if bits == 4 else 0):
         fitted = weighted(kept, blocks) / np.maximum(weighted(kept, kept), 1e-30)
         offer(np.where(fitted > 0, fitted, scales))
     kept += zero[:, :, None]
@@ -173,7 +173,7 @@ def _round_blocks(blocks: Float32, bits: int, weights: Float32 | None) -> tuple[
 
 
 def _pack(levels: npt.NDArray[np.uint8], bits: int) -> npt.NDArray[np.uint8]:
-    """Two 4-bit levels per byte along the last axis, the first in the low half."""
+    """Pack two 4-bit levels per byte along the last axis, the first in the low half."""
     if bits == 8:
         return levels
     if levels.shape[-1] % 2:
@@ -182,7 +182,7 @@ def _pack(levels: npt.NDArray[np.uint8], bits: int) -> npt.NDArray[np.uint8]:
 
 
 def unpack(packed: npt.NDArray[np.uint8], bits: int) -> npt.NDArray[np.uint8]:
-    """Levels along the last axis of what `round_blocks` packed."""
+    """Unpack the levels that `round_blocks` packed along the last axis."""
     if bits == 8:
         return packed
     halves = np.stack((packed & np.uint8(15), packed >> np.uint8(4)), axis=-1)

@@ -1,4 +1,4 @@
-"""Attention with rotary positions and a cache, as one operator or in standard ones."""
+"""Attention with rotary positions and a cache, as one operator or in standard operators."""
 
 from __future__ import annotations
 
@@ -21,50 +21,50 @@ if TYPE_CHECKING:
 
 
 class KvScales(Protocol):
-    """What int8 keys and values are multiplied by, per layer."""
+    """Scales of int8 keys and values by layer."""
 
-    def of(self, layer: int) -> tuple[Float32, Float32]:
-        """Scales of keys and of values, [n_head * head_dim] each."""
+    def of_layer(self, layer: int) -> tuple[Float32, Float32]:
+        """Return the scales of keys and of values, [n_head * head_dim] each."""
 
 
-def rotary_tables(config: CodeGenConfig) -> tuple[Float32, Float32]:
-    """Cosine and sine [n_positions, rotary_dim / 2] (RoPE, Su et al. 2021, arXiv 2104.09864).
+def compute_rotary_tables(config: CodeGenConfig) -> tuple[Float32, Float32]:
+    """Compute cosine and sine [n_positions, rotary_dim / 2] (RoPE, Su et al. 2021, arXiv 2104.09864).
 
-    Half the width of a head or less: GroupQueryAttention rotates as many channels as the tables name.
+    GroupQueryAttention rotates as many channels as the tables have: at most half the width of a head here.
     """
     pairs = np.arange(0, config.rotary_dim, 2, dtype=np.float64)
     angles = np.arange(config.n_positions)[:, None] * ROTARY_BASE ** (-pairs / config.rotary_dim)
     return np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
 
 
-class Attention:
-    """Writes the attention of every layer.
+class AttentionBuilder:
+    """Writer of every layer's attention.
 
     Args:
         config: shapes.
         chosen: the format; portable ones use standard operators only.
-        graph: is added to.
-        kv_scales: of an int8 cache.
+        graph: the graph to add to.
+        kv_scales: scales of an int8 cache; None for a float cache.
     """
 
     def __init__(
         self, config: CodeGenConfig, chosen: Format, graph: GraphBuilder, kv_scales: KvScales | None
     ) -> None:
         self._config, self._chosen, self._graph, self._kv_scales = config, chosen, graph, kv_scales
-        cos, sin = rotary_tables(config)
+        cos, sin = compute_rotary_tables(config)
         self._tables = (graph.constant("model.rotary.cos", cos), graph.constant("model.rotary.sin", sin))
 
     def emit(self, layer: int, path: str, packed: str) -> str:
-        """Attends with `packed` queries, keys and values [1, S, 3 * n_embd]; gives [1, S, n_embd]."""
+        """Add the attention of `packed` queries, keys and values [1, S, 3 * n_embd]; return [1, S, n_embd]."""
         past, present = past_names(layer), present_names(layer)
         if self._chosen.portable:
-            return self._standard(path, packed, past, present)
+            return self._emit_standard(path, packed, past, present)
         inputs = [packed, "", "", *past, SEQLENS_K, TOTAL_SEQUENCE_LENGTH, *self._tables]
         attributes: dict[str, object] = {}
         if self._kv_scales is not None:
             scales = [
                 self._graph.constant(f"{name}_scale", scale, exact=True)
-                for name, scale in zip(past, self._kv_scales.of(layer), strict=True)
+                for name, scale in zip(past, self._kv_scales.of_layer(layer), strict=True)
             ]
             inputs += ["", "", "", *scales]
             attributes = {
@@ -85,23 +85,23 @@ class Attention:
             **attributes,
         )
 
-    def _standard(self, path: str, packed: str, past: Sequence[str], present: Sequence[str]) -> str:
-        """softmax(Q K^T / sqrt(head_dim) + causal) V over the filled part of the buffers."""
+    def _emit_standard(self, path: str, packed: str, past: Sequence[str], present: Sequence[str]) -> str:
+        """Add softmax(Q K^T / sqrt(head_dim) + causal) V over the filled part of the buffers."""
         graph, config = self._graph, self._config
         thirds = [f"{path}/{part}" for part in ("query", "key", "value")]
         graph.node("Split", path, [packed], outputs=thirds, axis=-1, num_outputs=3)
-        query, key, value = (self._heads(third) for third in thirds)
-        query, key = self._rotated(f"{path}/query", query), self._rotated(f"{path}/key", key)
+        query, key, value = (self._split_heads(third) for third in thirds)
+        query, key = self._rotate(f"{path}/query", query), self._rotate(f"{path}/key", key)
         for buffer, full, new in zip(past, present, (key, value), strict=True):
             at = graph.node("Expand", f"{full}/at", [self._positions((1, 1, -1, 1)), self._shape(new)])
             graph.node("ScatterElements", full, [buffer, at, new], outputs=[full], axis=2)
-        key, value = (self._filled(full) for full in present)
+        key, value = (self._slice_filled(full) for full in present)
         across = graph.node("Transpose", f"{path}/across", [key], perm=[0, 1, 3, 2])
         scores = graph.node("MatMul", f"{path}/scores", [query, across])
         root = graph.shared("head.root", np.float32(1 / math.sqrt(config.head_dim)))
         scores = graph.node("Mul", f"{path}/scores", [scores, root])
         hidden = graph.shared("scores.hidden", np.float32(np.finfo(np.float32).min))
-        scores = graph.node("Where", f"{path}/scores", [self._seen(), scores, hidden])
+        scores = graph.node("Where", f"{path}/scores", [self._visible_keys(), scores, hidden])
         weights = graph.node("Softmax", f"{path}/scores", [scores], axis=-1)
         mixed = graph.node("MatMul", path, [weights, value])
         mixed = graph.node("Transpose", path, [mixed], perm=[0, 2, 1, 3])
@@ -109,15 +109,15 @@ class Attention:
             "Reshape", path, [mixed, graph.shared("shape.flat", np.array([1, -1, config.n_embd]))]
         )
 
-    def _heads(self, third: str) -> str:
+    def _split_heads(self, third: str) -> str:
         config = self._config
         shape = self._graph.shared("shape.heads", np.array([1, -1, config.n_head, config.head_dim]))
         return self._graph.node(
             "Transpose", third, [self._graph.node("Reshape", third, [third, shape])], perm=[0, 2, 1, 3]
         )
 
-    def _rotated(self, path: str, x: str) -> str:
-        """Adjacent pairs of the first rotary_dim channels, turned by their position's angle."""
+    def _rotate(self, path: str, x: str) -> str:
+        """Rotate adjacent pairs of the first rotary_dim channels by their position's angle."""
         graph, config = self._graph, self._config
         width = config.rotary_dim
         turned, rest = f"{path}/turned", f"{path}/rest"
@@ -127,7 +127,7 @@ class Attention:
         pairs = graph.node("Reshape", f"{path}/pairs", [turned, shape])
         first, second = f"{path}/first", f"{path}/second"
         graph.node("Split", f"{path}/pair", [pairs], outputs=[first, second], axis=-1, num_outputs=2)
-        cos, sin = (self._angles(name) for name in self._tables)
+        cos, sin = (self._gather_angles(name) for name in self._tables)
 
         def times(value: str, table: str, name: str) -> str:
             return graph.node("Mul", f"{path}/{name}", [value, table])
@@ -140,8 +140,8 @@ class Attention:
             "Concat", path, [graph.node("Reshape", f"{path}/both", [both, back]), rest], axis=-1
         )
 
-    def _angles(self, table: str) -> str:
-        """Rows of a table for this call's positions, [S, rotary_dim / 2, 1]."""
+    def _gather_angles(self, table: str) -> str:
+        """Return the rows of a table for this call's positions, [S, rotary_dim / 2, 1]."""
         graph = self._graph
         path = f"/model/rotary/{table.rsplit('.', 1)[-1]}"
 
@@ -152,21 +152,23 @@ class Attention:
         return graph.once(path, make)
 
     def _positions(self, shape: tuple[int, ...]) -> str:
-        """Positions of this call's tokens, int64, in a shape."""
+        """Return the positions of this call's tokens, int64, in a shape."""
         graph = self._graph
         name = "x".join(str(size) for size in shape).replace("-1", "n")
         path = f"/model/positions/{name}"
 
         def make() -> str:
             counted = graph.node(
-                "Range", path, [self._count()[1], self._count()[0], graph.shared("one", np.int64(1))]
+                "Range",
+                path,
+                [self._count_tokens()[1], self._count_tokens()[0], graph.shared("one", np.int64(1))],
             )
             return graph.node("Reshape", path, [counted, graph.shared(f"shape.{name}", np.array(shape))])
 
         return graph.once(path, make)
 
-    def _count(self) -> tuple[str, str]:
-        """Tokens after this call, and before it; int64 scalars."""
+    def _count_tokens(self) -> tuple[str, str]:
+        """Return the number of tokens after this call, and before it; int64 scalars."""
         graph, path = self._graph, "/model/positions"
 
         def make() -> tuple[str, str]:
@@ -177,12 +179,12 @@ class Attention:
 
         return graph.once(path, make)
 
-    def _seen(self) -> str:
-        """Which keys each token may look at, bool [S, total]."""
+    def _visible_keys(self) -> str:
+        """Return which keys each token may attend to, bool [S, total]."""
         graph, path = self._graph, "/model/seen"
 
         def make() -> str:
-            total, _ = self._count()
+            total, _ = self._count_tokens()
             keys = graph.node(
                 "Range", path, [graph.shared("zero", np.int64(0)), total, graph.shared("one", np.int64(1))]
             )
@@ -190,10 +192,12 @@ class Attention:
 
         return graph.once(path, make)
 
-    def _filled(self, full: str) -> str:
+    def _slice_filled(self, full: str) -> str:
         graph = self._graph
         one = graph.shared("shape.one", np.array([1]))
-        end = graph.once("filled", lambda: graph.node("Reshape", "/model/filled", [self._count()[0], one]))
+        end = graph.once(
+            "filled", lambda: graph.node("Reshape", "/model/filled", [self._count_tokens()[0], one])
+        )
         start, axis = graph.shared("start", np.array([0])), graph.shared("axis.keys", np.array([2]))
         return graph.node("Slice", full, [full, start, end, axis])
 

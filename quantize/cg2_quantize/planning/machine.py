@@ -1,4 +1,7 @@
-"""What a plan must know of this machine."""
+"""Free memory of this machine, its NVIDIA cards and the container it runs in.
+
+A container's limit is that of Linux control groups, versions 1 and 2.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,10 @@ import os
 import shutil
 import subprocess
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
-
-from cg2_quantize.planning.cgroups import free_in_group
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,14 +20,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Machine:
-    """Free memory, bytes.
+    """Free memory of a machine, bytes.
 
     Attributes:
-        memory: of the processor; what the system would give a new program, the container's limit included.
-        gpu: of the NVIDIA card with the most; 0 without one.
-        gpu_name: as the driver calls it, "" without one.
-        limit: what sets `memory` where it is not the machine itself, in words.
-        cuda: whether the ONNX Runtime that is installed has CUDA.
+        memory: memory that the system would give a new program, the container's limit included; 0 if unknown.
+        gpu: free memory of the NVIDIA card with the most; 0 without one.
+        gpu_name: the driver's name of that card, "" without one.
+        limit: what limits `memory`, in words; "" for the machine itself.
+        cuda: whether the installed ONNX Runtime supports CUDA.
     """
 
     memory: int
@@ -35,19 +37,19 @@ class Machine:
     cuda: bool = True
 
 
-def this_machine() -> Machine:
-    """Asks the system, and the driver where there is one."""
-    name, free = freest(_cards())
+def inspect_machine() -> Machine:
+    """Ask the system, and the driver where there is one, for free memory."""
+    name, free = select_freest_card(_list_cards())
     memory, limit = psutil.virtual_memory().available, ""
-    group = free_in_group()
+    group = read_group_free_bytes()
     if group is not None and group < memory:
-        memory, limit = max(1, group), "this container's limit"  # 0 would mean: not known
+        memory, limit = max(1, group), "this container's limit"  # 0 would mean: unknown
     return Machine(memory, free, name, limit, _has_cuda())
 
 
 @dataclass(frozen=True)
 class Card:
-    """An NVIDIA card, as the driver tells of it; `free` in bytes."""
+    """An NVIDIA card as its driver reports it; `free` in bytes."""
 
     index: str
     uuid: str
@@ -55,8 +57,8 @@ class Card:
     free: int
 
 
-def freest(cards: Sequence[Card]) -> tuple[str, int]:
-    """The name and free memory of the card with the most, which says how the server is made to take it."""
+def select_freest_card(cards: Sequence[Card]) -> tuple[str, int]:
+    """Return name and free memory of the card with the most; the name says how to select it."""
     if not cards:
         return "", 0
     best = max(cards, key=lambda card: card.free)
@@ -68,12 +70,12 @@ def freest(cards: Sequence[Card]) -> tuple[str, int]:
     )
 
 
-def cards_of(table: str, visible: str | None = None) -> list[Card]:
-    """Cards from lines "index, uuid, name, free MiB"; one whose memory the driver does not tell has none.
+def parse_cards(table: str, visible: str | None = None) -> list[Card]:
+    """Parse lines "index, uuid, name, free MiB"; a card whose memory the driver does not report has 0.
 
     Args:
-        table: what nvidia-smi prints.
-        visible: the value of CUDA_VISIBLE_DEVICES, which names those that programs are to see; None if not set.
+        table: output of nvidia-smi.
+        visible: value of CUDA_VISIBLE_DEVICES, which names the cards that programs may use; None if not set.
     """
     cards = []
     for line in table.splitlines():
@@ -90,12 +92,12 @@ def cards_of(table: str, visible: str | None = None) -> list[Card]:
 
 
 def _has_cuda() -> bool:
-    import onnxruntime
+    from cg2ls.engine.onnx_session import import_onnxruntime
 
-    return "CUDAExecutionProvider" in onnxruntime.get_available_providers()
+    return "CUDAExecutionProvider" in import_onnxruntime().get_available_providers()
 
 
-def _cards() -> list[Card]:
+def _list_cards() -> list[Card]:
     program = shutil.which("nvidia-smi")
     if program is None:
         return []
@@ -104,4 +106,62 @@ def _cards() -> list[Card]:
         ran = subprocess.run(query, capture_output=True, text=True, timeout=10, check=True)
     except (OSError, subprocess.SubprocessError):
         return []
-    return cards_of(ran.stdout, os.environ.get("CUDA_VISIBLE_DEVICES"))
+    return parse_cards(ran.stdout, os.environ.get("CUDA_VISIBLE_DEVICES"))
+
+
+CGROUP_ROOT, CGROUP_MEMBERSHIP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
+
+UNLIMITED_BYTES = 1 << 60
+"""Version 1 reports at least this limit where there is none."""
+
+
+def read_group_free_bytes(root: Path = CGROUP_ROOT, membership: Path = CGROUP_MEMBERSHIP) -> int | None:
+    """Return the bytes that this process's groups still allow; None without a limit or without groups.
+
+    Parent groups count too. Cached file pages that the kernel can reclaim count as free.
+    """
+    try:
+        lines = membership.read_text().splitlines()
+    except OSError:
+        return None
+    found: list[int] = []
+    for line in lines:
+        _, controllers, path = [*line.split(":", 2), "", ""][:3]
+        if not controllers:
+            names, base = ("memory.max", "memory.current", "inactive_file"), root
+        elif "memory" in controllers.split(","):
+            names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+            base = root / "memory"
+        else:
+            continue
+        found += [free for folder in _list_groups(base, path) if (free := _free(folder, *names)) is not None]
+    return min(found, default=None)
+
+
+def _list_groups(base: Path, path: str) -> list[Path]:
+    """Return a group's folder and its parents; inside a container, whose path is the host's, only the top."""
+    folders = [base]
+    for part in Path(path.lstrip("/")).parts:
+        if part == "..":
+            return [base]
+        folders.append(folders[-1] / part)
+    return folders
+
+
+def _free(folder: Path, limit_name: str, usage_name: str, cached_name: str) -> int | None:
+    try:
+        limit = int((folder / limit_name).read_text())  # "max" where there is none
+        usage = int((folder / usage_name).read_text())
+    except (OSError, ValueError):
+        return None
+    if limit >= UNLIMITED_BYTES:
+        return None
+    return max(0, limit - usage + _cached(folder, cached_name))
+
+
+def _cached(folder: Path, name: str) -> int:
+    try:
+        lines = (folder / "memory.stat").read_text().splitlines()
+        return next((int(line.split()[1]) for line in lines if line.split()[:1] == [name]), 0)
+    except (OSError, ValueError, IndexError):
+        return 0

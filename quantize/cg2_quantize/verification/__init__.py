@@ -1,1 +1,1 @@
-"""How a converted model is shown to be what its checkpoint was."""
+"""Proofs that a converted model matches its checkpoint."""

@@ -1,6 +1,8 @@
-"""What a small code set says of a network: how large its keys and values are, and which inputs matter.
+"""Measurements over the calibration set: sizes of keys and values, importance of inputs, the largest activation.
 
-The set is what the held-out file keeps beyond the tokens that proofs measure on.
+The set is the part of the held-out file after the tokens that proofs measure on. A proof runs on a processor, whose
+kernels compute in float32, so it cannot see a value that becomes infinite on a card. Therefore every value inside
+every block is examined here.
 """
 
 from __future__ import annotations
@@ -10,42 +12,47 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cg2_quantize.graph.build_graph import NETWORKS
-from cg2_quantize.verification.heldout import calibration_rows
-from cg2_quantize.verification.pieces import Rows
-from cg2_quantize.verification.reference import reference_network
+from cg2_quantize.errors import QuantizeError
+from cg2_quantize.graph.network import HEAD_INPUT, NETWORKS
+from cg2_quantize.verification.heldout import make_calibration_rows
+from cg2_quantize.verification.piecewise import CHUNK_TOKENS, TokenRows
+from cg2_quantize.verification.reference import build_reference_network
 
 if TYPE_CHECKING:
+    from typing import Any
+
+    from cg2_quantize.formats import Format
     from cg2_quantize.formats.rounding import Float32
+    from cg2_quantize.verification.piecewise import PiecewiseNetwork
     from cg2ls.models.codegen2 import Checkpoint, CodeTokenizer
 
-LEAST_SCALE = 1e-8
+MIN_KV_SCALE = 1e-8
 
 
 @dataclass
 class Calibration:
-    """Per layer, over the calibration set.
+    """Results over the calibration set.
 
     Attributes:
-        largest: |keys| and |values| at most, [n_head * head_dim] each, by layer.
+        largest: largest |key| and |value| per channel, [n_head * head_dim] each, by layer.
         energy: mean square of each input of a product, by the product's path, such as "/model/layers.0/mlp/fc_in".
     """
 
     largest: dict[int, tuple[Float32, Float32]] = field(default_factory=dict)
     energy: dict[str, Float32] = field(default_factory=dict)
 
-    def of(self, layer: int) -> tuple[Float32, Float32]:
-        """Scales of int8 keys and values (`KvScales`)."""
-        key, value = (np.maximum(largest / 127, LEAST_SCALE) for largest in self.largest[layer])
+    def of_layer(self, layer: int) -> tuple[Float32, Float32]:
+        """Return the scales of int8 keys and values (`KvScales`)."""
+        key, value = (np.maximum(largest / 127, MIN_KV_SCALE) for largest in self.largest[layer])
         return key.astype(np.float32), value.astype(np.float32)
 
 
 def calibrate(checkpoint: Checkpoint, tokenizer: CodeTokenizer) -> Calibration:
-    """Runs the float32 network over the set, a layer at a time."""
+    """Run the float32 network over the calibration set, a layer at a time."""
     config, found = checkpoint.config, Calibration()
-    rows = calibration_rows(tokenizer, config.n_positions)
+    rows = make_calibration_rows(tokenizer, config.n_positions)
     tokens = np.stack([row for row in rows if len(row) == len(rows[0])])
-    side = Rows(reference_network(checkpoint), (config.n_head, config.head_dim), "float32", tokens)
+    side = TokenRows(build_reference_network(checkpoint), (config.n_head, config.head_dim), "float32", tokens)
     side.embed()
 
     for layer in range(config.n_layer):
@@ -60,7 +67,7 @@ def calibrate(checkpoint: Checkpoint, tokenizer: CodeTokenizer) -> Calibration:
 
 @dataclass
 class _Gathered:
-    """Of one block, over all rows."""
+    """Results of one block, over all rows."""
 
     largest: tuple[Float32, Float32] = (np.zeros(1, np.float32), np.zeros(1, np.float32))
     energy: list[Float32] = field(default_factory=list)
@@ -70,3 +77,87 @@ class _Gathered:
         self.largest = np.maximum(self.largest[0], key), np.maximum(self.largest[1], value)
         sums = [np.square(values).sum(axis=0) for values in inside]
         self.energy = [a + b for a, b in zip(self.energy, sums, strict=True)] if self.energy else sums
+
+
+FLOAT16_LIMIT = float(np.finfo(np.float16).max)
+
+FLOAT16_MARGIN = 2.0
+"""Factor by which the largest value must stay below the limit, since other text has larger ones than the set."""
+
+
+@dataclass
+class LargestActivation:
+    """The largest absolute value seen, and the node that computed it."""
+
+    value: float = 0.0
+    at: str = ""
+
+    def update(self, at: str, values: Any) -> None:
+        """Take values into account; NaN counts as infinite."""
+        found = float(max(values.max(), -values.min()))
+        if not found <= self.value:
+            self.value, self.at = (float("inf") if np.isnan(found) else found), at
+
+
+def find_largest_activation(
+    checkpoint: Checkpoint, tokenizer: CodeTokenizer, chosen: Format
+) -> LargestActivation:
+    """Run the float32 network over the calibration set, with the norms as the format has them."""
+    config, found = checkpoint.config, LargestActivation()
+    network = build_reference_network(checkpoint, moves_norms=chosen.matrix_writer.moves_norms)
+    rows = make_calibration_rows(tokenizer, config.n_positions)
+    tokens = np.stack([row for row in rows if len(row) == len(rows[0])])
+    side = TokenRows(network, (config.n_head, config.head_dim), "float32", tokens)
+    side.embed()
+    for values in side.values:
+        found.update("model.embed_tokens", values)
+    for layer in range(config.n_layer):
+        names = _list_block_values(network, layer)
+
+        def on_row(_: tuple[Any, Any], inside: list[Any], names: list[str] = names) -> None:
+            for name, values in zip(names, inside, strict=True):
+                found.update(_make_readable(name), values)
+
+        side.block(layer, on_row, names)
+        for values in side.values:
+            found.update(f"model.layers.{layer}", values)
+    head = network.head()
+    for row in side.values[0]:
+        for at in range(0, len(row), CHUNK_TOKENS):
+            found.update("lm_head", head(**{HEAD_INPUT: row[None, at : at + CHUNK_TOKENS]})[0])
+    return found
+
+
+def _list_block_values(network: PiecewiseNetwork, layer: int) -> list[str]:
+    """Return the names of all values that a block's nodes compute, except for the cache."""
+    path = f"/model/layers.{layer}/"
+    nodes = [node for node in network.graph.graph.node if node.name.startswith(path)]
+    cache = {entry.name for entry in network.graph.graph.output}
+    return [
+        name
+        for node in nodes
+        for name in node.output
+        if name and name not in cache and not node.name.startswith(f"{path}ln_1/")
+    ]
+
+
+def _make_readable(name: str) -> str:
+    return name.strip("/").rpartition("/")[0].rpartition("/")[0].replace("/", ".") or name
+
+
+def check_float16_range(
+    checkpoint: Checkpoint, tokenizer: CodeTokenizer, chosen: Format
+) -> LargestActivation:
+    """Refuse a format with float16 activations for a network whose values it cannot hold.
+
+    Raises:
+        QuantizeError: see above.
+    """
+    found = find_largest_activation(checkpoint, tokenizer, chosen)
+    if not found.value <= FLOAT16_LIMIT / FLOAT16_MARGIN:
+        raise QuantizeError(
+            f"{chosen.name} for CUDA computes in float16, which holds {FLOAT16_LIMIT:,.0f} at most, but {found.at}"
+            f" reaches {found.value:,.0f} on known code (a factor of {FLOAT16_MARGIN:g} must be left for other text);"
+            " choose bf16, or a format for the processor."
+        )
+    return found

@@ -1,4 +1,4 @@
-"""The code that models are compared on: no model of this project was trained on it."""
+"""Held-out code that models are compared on: no model of this project was trained on it."""
 
 from __future__ import annotations
 
@@ -15,23 +15,24 @@ if TYPE_CHECKING:
 
     from cg2ls.models.codegen2 import CodeTokenizer
 
-TOKENS = 20_000
-"""Tokens that full measurements take; what the file holds beyond is for calibration."""
+MEASURED_TOKENS = 20_000
+"""Tokens that full measurements use; the rest of the file is for calibration."""
 
-ROW = 512
-"""Most tokens of a row, which is read as one document."""
+ROW_TOKENS = 512
+"""Maximum tokens of a row, which is read as one document."""
 
 TRAINED_SHARE = 0.7
-"""Of the loss of `unigram_table`: trained weights stay below. The shipped model is at 0.3; with its matrices as
-int8 without their scales it is at 0.76."""
+"""Share of the loss of `compute_unigram_table` that trained weights stay below.
+
+The shipped model is at 0.3; with its matrices as int8 without their scales it is at 0.76."""
 
 FILE = "heldout.jsonl"
 PLACES = (Path(__file__).parents[1] / "heldout", Path(__file__).parents[3] / "tests" / "data" / "heldout")
-"""Where the installed package, and where the repository keeps the file."""
+"""Folders of the file in the installed package and in the repository."""
 
 
-def heldout_texts() -> list[str]:
-    """The files of the set, in order.
+def read_heldout_texts() -> list[str]:
+    """Read the files of the set, in order.
 
     Raises:
         QuantizeError: the set is missing.
@@ -45,30 +46,32 @@ def heldout_texts() -> list[str]:
     )
 
 
-def heldout_rows(tokenizer: CodeTokenizer, context: int, tokens: int = TOKENS) -> list[npt.NDArray[np.int64]]:
-    """Rows of the set, int64, of `tokens` tokens in all; fewer than `TOKENS` are spread over all of it.
+def make_heldout_rows(
+    tokenizer: CodeTokenizer, context: int, tokens: int = MEASURED_TOKENS
+) -> list[npt.NDArray[np.int64]]:
+    """Return rows of the set, int64, with about `tokens` tokens in total, spread evenly over it.
 
     Args:
         tokenizer: the model's.
-        context: most tokens the model takes.
-        tokens: how many are wanted.
+        context: maximum tokens that the model takes.
+        tokens: number of tokens.
     """
-    row = min(ROW, context)
-    stream = _stream(tokenizer)[: TOKENS - TOKENS % row]
+    row = min(ROW_TOKENS, context)
+    stream = _stream(tokenizer)[: MEASURED_TOKENS - MEASURED_TOKENS % row]
     rows = [stream[at : at + row] for at in range(0, len(stream) - row + 1, row)]
     wanted = min(len(rows), max(1, tokens // row))
     return [rows[index * len(rows) // wanted] for index in range(wanted)]
 
 
-def calibration_rows(tokenizer: CodeTokenizer, context: int) -> list[npt.NDArray[np.int64]]:
-    """What the set holds beyond the tokens that measurements take, in rows."""
-    row = min(ROW, context)
-    stream = _stream(tokenizer)[TOKENS:]
+def make_calibration_rows(tokenizer: CodeTokenizer, context: int) -> list[npt.NDArray[np.int64]]:
+    """Return the rows of the set after the tokens that measurements use."""
+    row = min(ROW_TOKENS, context)
+    stream = _stream(tokenizer)[MEASURED_TOKENS:]
     return [stream[at : at + row] for at in range(0, max(1, len(stream) - row + 1), row)]
 
 
-def unigram_table(tokenizer: CodeTokenizer) -> npt.NDArray[np.float32]:
-    """-log of every token's frequency in the set, nats; of a token that is not in it, as if it were there once."""
+def compute_unigram_table(tokenizer: CodeTokenizer) -> npt.NDArray[np.float32]:
+    """Return -log of every token's frequency in the set, nats; a missing token counts as one occurrence."""
     stream = _stream(tokenizer)
     counts = np.bincount(stream, minlength=tokenizer.special.vocab_size)
     return (-np.log(np.maximum(counts, 1) / len(stream))).astype(np.float32)
@@ -76,4 +79,6 @@ def unigram_table(tokenizer: CodeTokenizer) -> npt.NDArray[np.float32]:
 
 def _stream(tokenizer: CodeTokenizer) -> npt.NDArray[np.int64]:
     end = tokenizer.special.end_of_text
-    return np.array([token for text in heldout_texts() for token in (*tokenizer.encode(text), end)], np.int64)
+    return np.array(
+        [token for text in read_heldout_texts() for token in (*tokenizer.encode(text), end)], np.int64
+    )

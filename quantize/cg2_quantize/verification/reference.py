@@ -1,4 +1,4 @@
-"""The float32 network of a checkpoint, its weights read when a piece needs them."""
+"""The float32 network of a checkpoint; its weights are read when a piece needs them."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from onnx import TensorProto, helper
 
-from cg2_quantize.formats import format_of
-from cg2_quantize.graph import build_graph
+from cg2_quantize.formats import select_format
 from cg2_quantize.graph.builder import GraphBuilder
-from cg2_quantize.graph.graph_weights import GraphWeights
-from cg2_quantize.graph.layouts import EMBEDDING, HEAD
-from cg2_quantize.verification.pieces import Network
+from cg2_quantize.graph.graph_weights import EMBEDDING, HEAD, GraphWeights
+from cg2_quantize.graph.network import build_graph
+from cg2_quantize.verification.piecewise import PiecewiseNetwork
 from cg2ls.models.codegen2.checkpoint import tensor_shapes
 
 if TYPE_CHECKING:
@@ -28,32 +27,32 @@ if TYPE_CHECKING:
 LAYER = re.compile(r"model\.layers\.(\d+)\.(.+)")
 
 
-def reference_network(
-    checkpoint: Checkpoint, shared: Shared | None = None, *, moves_norms: bool = False
-) -> Network:
-    """The network that every format is measured against.
+def build_reference_network(
+    checkpoint: Checkpoint, shared: SharedWeights | None = None, *, moves_norms: bool = False
+) -> PiecewiseNetwork:
+    """Build the float32 network that every format is measured against.
 
     Args:
-        checkpoint: what it computes.
-        shared: with others that read the same checkpoint in other numbers of groups.
-        moves_norms: whether norms' scales lie in the weights behind them, as some formats have it.
+        checkpoint: the source of the weights.
+        shared: weights shared with networks that read the same checkpoint in other numbers of groups.
+        moves_norms: whether norms' scales move into the weights after them, as in some formats.
     """
-    outside = _Outside()
+    outside = _ExternalWriter()
     config = checkpoint.config
-    skeleton = build_graph.build(config, _Unread(checkpoint), format_of("fp32"), GraphBuilder(outside))
+    skeleton = build_graph(config, _ShapesOnly(checkpoint), select_format("fp32"), GraphBuilder(outside))
     read = _Reader(GraphWeights(checkpoint, moves_norms=moves_norms), outside.kept, shared)
-    return Network(skeleton, read.weight, config.n_layer)
+    return PiecewiseNetwork(skeleton, read.weight, config.n_layer)
 
 
 @dataclass
-class Shared:
-    """Weights of the part that several networks of one checkpoint are at, each read once."""
+class SharedWeights:
+    """Weights of the part that several networks of one checkpoint are running, each read once."""
 
     part: str = ""
     read: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
 
     def weight(self, name: str, read: Callable[[str], npt.NDArray[Any]]) -> npt.NDArray[Any]:
-        """A weight, read with `read` where no other network has; those of the part before are let go."""
+        """Return a weight, read with `read` unless it is shared; weights of the previous part are dropped."""
         match = LAYER.fullmatch(name)
         if (part := match[1] if match else name.rpartition(".")[0]) != self.part:
             self.part, self.read = part, {}
@@ -68,10 +67,10 @@ class Shared:
 class _Reader:
     weights: GraphWeights
     kept: dict[str, npt.NDArray[Any]]
-    shared: Shared | None = None
+    shared: SharedWeights | None = None
 
     def weight(self, name: str) -> npt.NDArray[Any]:
-        """An initializer of the fp32 graph."""
+        """Return an initializer of the fp32 graph."""
         if name in self.kept:
             return self.kept[name]
         return self._read(name) if self.shared is None else self.shared.weight(name, self._read)
@@ -81,7 +80,7 @@ class _Reader:
         if name in ends:
             return ends[name]()
         match = LAYER.fullmatch(name)
-        if match and (matrix := match[2].removesuffix(".weight")) in _matrices(self.weights):
+        if match and (matrix := match[2].removesuffix(".weight")) in _matrix_shapes(self.weights):
             return self.weights.matrix(int(match[1]), matrix)
         norm, _, part = name.rpartition(".")
         if self.weights.moves_norms and norm.rpartition(".")[2].startswith("ln_"):
@@ -93,13 +92,13 @@ class _Reader:
         return scale if part == "weight" or shift is None else shift
 
 
-def _matrices(weights: GraphWeights) -> dict[str, tuple[int, int]]:
+def _matrix_shapes(weights: GraphWeights) -> dict[str, tuple[int, int]]:
     return weights.layout.shapes(weights.checkpoint.config)
 
 
 @dataclass
-class _Outside:
-    """Says of every initializer that it is elsewhere; keeps those that do not come from the checkpoint."""
+class _ExternalWriter:
+    """Writer that marks every initializer as external; keeps those that do not come from the checkpoint."""
 
     kept: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
 
@@ -113,14 +112,14 @@ class _Outside:
         return tensor
 
 
-class _Unread(GraphWeights):
+class _ShapesOnly(GraphWeights):
     """Shapes without values."""
 
     def head(self) -> Float32:
         return self.embedding().T
 
     def matrix(self, layer: int, name: str) -> Float32:  # noqa: ARG002  all layers have one shape
-        return np.broadcast_to(np.float32(0), _matrices(self)[name])
+        return np.broadcast_to(np.float32(0), _matrix_shapes(self)[name])
 
     def norm(self, name: str) -> tuple[Float32, Float32 | None]:
         shift = self.vector(f"{name}.bias") if self.layout.has_shifts else None

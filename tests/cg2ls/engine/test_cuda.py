@@ -10,7 +10,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from cg2_quantize import convert, dequantize
+from cg2_quantize import ConversionOptions, convert, dequantize
 from cg2ls.cli.nvidia import look_for_nvidia
 from cg2ls.engine import Engine, EngineOptions, Request
 from cg2ls.engine.providers import CUDA
@@ -57,7 +57,7 @@ def made(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[s
     def make(precision: str) -> Path:
         if precision not in folders:
             folders[precision] = tmp_path_factory.mktemp("cuda") / precision
-            convert(weights, folders[precision], precision=precision, target="cuda")
+            convert(weights, folders[precision], ConversionOptions(precision=precision, target="cuda"))
         return folders[precision]
 
     return make
@@ -67,7 +67,7 @@ def made(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[s
 def expected(weights: Path, tmp_path_factory: pytest.TempPathFactory) -> list[list[tuple[int, float]]]:
     """The processor's float32 answers: tokens and their log-probabilities."""
     folder = tmp_path_factory.mktemp("cpu") / "fp32"
-    convert(weights, folder, precision="fp32")
+    convert(weights, folder, ConversionOptions(precision="fp32"))
     with Engine.open(folder, provider="cpu") as engine:
         return [answer(engine, text) for text in TEXTS]
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cg2_quantize import convert
+from cg2_quantize import ConversionOptions, convert
 from cg2ls.engine import Engine, EngineOptions, Request, model_runner
 from cg2ls.engine.io_binding import ANY_ROWS, EVEN_ROWS, CallShape, DeviceBinding, RowPadding
 
@@ -61,7 +61,7 @@ def test_without_padding_a_call_has_the_requested_shape():
 
 @pytest.mark.parametrize("precision", ["fp32", "int8", "int4"])
 def test_a_context_is_used_to_its_last_position(tiny_checkpoint, tmp_path, precision, words):
-    convert(tiny_checkpoint, tmp_path / "model", precision=precision, name="m")
+    convert(tiny_checkpoint, tmp_path / "model", ConversionOptions(precision=precision, name="m"))
     with Engine.open(tmp_path / "model", threads=1) as engine:
         for left in (1, 2, 3):
             prompt = words(engine.context_length - left)

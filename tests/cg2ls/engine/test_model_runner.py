@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from cg2_quantize import convert
+from cg2_quantize import ConversionOptions, convert
 from cg2ls.engine import Engine
 from cg2ls.engine.io_binding import ANY_ROWS, EVEN_ROWS, RowPadding
 from cg2ls.engine.model_runner import ROW_TEST_SINGLE_TOKENS, Divergence
@@ -14,7 +14,7 @@ from cg2ls.engine.model_runner import ROW_TEST_SINGLE_TOKENS, Divergence
 
 @pytest.mark.parametrize("precision", ["int8", "int4"])
 def test_a_model_whose_rows_are_independent_gives_the_same_bits(tiny_checkpoint, tmp_path, words, precision):
-    convert(tiny_checkpoint, tmp_path / "model", precision=precision, name="m")
+    convert(tiny_checkpoint, tmp_path / "model", ConversionOptions(precision=precision, name="m"))
     with Engine.open(tmp_path / "model", threads=1) as engine:
         assert engine.measure_divergence(words(60)) == Divergence(0.0, 0, 16)
 
@@ -36,7 +36,7 @@ def test_single_tokens_give_other_bits_than_pairs(tiny_model, words, monkeypatch
 def test_an_int8_model_runs_single_rows_where_they_give_the_same_bits(
     tiny_checkpoint, tmp_path, words, monkeypatch, kv, alone, exact
 ):
-    convert(tiny_checkpoint, tmp_path / "model", precision="int8", kv=kv, name="m")
+    convert(tiny_checkpoint, tmp_path / "model", ConversionOptions(precision="int8", kv=kv, name="m"))
     if not exact:
         monkeypatch.setattr(
             "cg2ls.engine.model_runner.measure_divergence",

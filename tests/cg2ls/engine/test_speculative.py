@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cg2_quantize import convert
+from cg2_quantize import ConversionOptions, convert
 from cg2ls.engine import Engine, EngineError, EngineOptions, Request, Step
 from cg2ls.engine.call_costs import CallCosts
 from cg2ls.engine.speculative import Drafter, DraftHint, DraftLengthPolicy, NgramProposer
@@ -57,7 +57,7 @@ class Pair:
 @pytest.fixture(scope="module", params=FORMATS)
 def pair(request, tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Pair:
     folder = tmp_path_factory.mktemp("pair") / "model"
-    convert(tiny_checkpoint, folder, **FORMATS[request.param], name="pair")
+    convert(tiny_checkpoint, folder, ConversionOptions(**FORMATS[request.param], name="pair"))
     return Pair(folder)
 
 

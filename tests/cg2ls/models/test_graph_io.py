@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from onnx import load
 
-from cg2_quantize import convert
+from cg2_quantize import ConversionOptions, convert
 from cg2ls.engine.onnx_session import import_onnxruntime
 from cg2ls.models.graph_io import (
     CALL_INPUTS,
@@ -38,7 +38,7 @@ def test_the_graph_made_by_0_1_0_has_the_contracts_names() -> None:
 def test_a_graph_made_now_has_the_contracts_names_in_their_order(
     tiny_checkpoint: Path, tmp_path: Path, precision: str
 ) -> None:
-    convert(tiny_checkpoint, tmp_path / "model", precision=precision, name="m")
+    convert(tiny_checkpoint, tmp_path / "model", ConversionOptions(precision=precision, name="m"))
     expected = [*CALL_INPUTS, *all_past_names(2)], [LOGITS, *all_present_names(2)]
     assert names_of(tmp_path / "model") == expected
 

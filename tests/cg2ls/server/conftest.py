@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cg2_quantize.checkpoint.synthetic import write_random_checkpoint
-from cg2_quantize.convert import convert
+from cg2_quantize.convert import ConversionOptions, convert
 from cg2ls.evaluation import lsp_client
 from cg2ls.models.codegen2 import CodeGenConfig
 
@@ -34,7 +34,7 @@ def random_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model folder with random weights."""
     root = tmp_path_factory.mktemp("server-model")
     write_random_checkpoint(root / "checkpoint", SHAPE)
-    convert(root / "checkpoint", root / "model", precision="fp32")
+    convert(root / "checkpoint", root / "model", ConversionOptions(precision="fp32"))
     return root / "model"
 
 

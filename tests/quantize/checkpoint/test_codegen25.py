@@ -12,8 +12,7 @@ import pytest
 import torch
 from transformers import LlamaForCausalLM
 
-from cg2_quantize import convert
-from cg2_quantize.checkpoint import dequantize
+from cg2_quantize import ConversionOptions, convert, dequantize
 from cg2_quantize.checkpoint.synthetic import write_random_checkpoint
 from cg2ls.engine import Engine, Request
 from cg2ls.errors import Cg2Error
@@ -54,7 +53,7 @@ def make(llama, tmp_path_factory):
         key = (precision, *options.items())
         if key not in made:
             made[key] = tmp_path_factory.mktemp("codegen25") / precision
-            convert(llama, made[key], precision=precision, **options)
+            convert(llama, made[key], ConversionOptions(precision=precision, **options))
         return made[key]
 
     return work
@@ -181,14 +180,14 @@ def test_transformers_computes_with_the_rounded_values(make, opened, tokens, tmp
 
 
 def test_a_proof_compares_it_with_its_checkpoint(llama, tmp_path):
-    report = convert(llama, tmp_path / "model", precision="int4", proof="quick")
+    report = convert(llama, tmp_path / "model", ConversionOptions(precision="int4", proof="quick"))
     assert 0 < report.proof.kl_mean < 1
     assert report.proof.trained is False
 
 
 def test_every_byte_is_counted(llama, tmp_path):
     told = []
-    convert(llama, tmp_path / "model", progress=told.append)
+    convert(llama, tmp_path / "model", on_progress=told.append)
     assert sum(told) == 4 * CONFIG.n_parameters
 
 
@@ -212,7 +211,7 @@ def test_another_llama_is_refused(llama, tmp_path, change, says):
 
 def test_groups_are_not_for_it(llama, tmp_path):
     with pytest.raises(ConfigError, match="leave --qkv-groups out"):
-        convert(llama, tmp_path / "out", qkv_groups=8)
+        convert(llama, tmp_path / "out", ConversionOptions(qkv_groups=8))
 
 
 def test_the_published_shape():

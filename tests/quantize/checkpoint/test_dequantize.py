@@ -9,8 +9,7 @@ import pytest
 import torch
 from transformers import CodeGenForCausalLM
 
-from cg2_quantize import convert
-from cg2_quantize.checkpoint import dequantize
+from cg2_quantize import ConversionOptions, convert, dequantize
 from cg2_quantize.checkpoint.synthetic import write_random_checkpoint
 from cg2_quantize.errors import QuantizeError
 from cg2_quantize.formats.rounding import restore_int8, round_int8
@@ -51,7 +50,7 @@ def test_transformers_computes_with_the_same_values(folders, run, tokens, tmp_pa
 
 def test_converting_again_changes_no_int8_weight(folders, tmp_path):
     dequantize(folders["int8"], tmp_path / "again")
-    convert(tmp_path / "again", tmp_path / "model", precision="int8", untrained=True)
+    convert(tmp_path / "again", tmp_path / "model", ConversionOptions(precision="int8", untrained=True))
     dequantize(tmp_path / "model", tmp_path / "third")
     once, twice = Checkpoint.open(tmp_path / "again"), Checkpoint.open(tmp_path / "third")
     for name in once.names():
@@ -60,7 +59,7 @@ def test_converting_again_changes_no_int8_weight(folders, tmp_path):
 
 def test_what_model_json_says_survives_the_round_trip(folders, tmp_path):
     dequantize(folders["int8"], tmp_path / "again")
-    convert(tmp_path / "again", tmp_path / "model", precision="int4", untrained=True)
+    convert(tmp_path / "again", tmp_path / "model", ConversionOptions(precision="int4", untrained=True))
     before, after = ModelDescription.read(folders["int8"]), ModelDescription.read(tmp_path / "model")
     assert (after.name, after.infill, after.source) == (before.name, before.infill, before.source)
     assert after.context_length == before.context_length
@@ -79,7 +78,7 @@ def test_heads_that_do_not_divide_by_four_keep_their_groups(tmp_path):
         layer_norm_epsilon=1e-6,
     )
     write_random_checkpoint(tmp_path / "six", shape)
-    convert(tmp_path / "six", tmp_path / "model", precision="fp32")
+    convert(tmp_path / "six", tmp_path / "model", ConversionOptions(precision="fp32"))
     assert dequantize(tmp_path / "model", tmp_path / "again") == shape
     name = "transformer.h.0.attn.qkv_proj.weight"
     np.testing.assert_array_equal(

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from cg2_quantize.checkpoint.hub import _weights, card_license, origin_of
+from cg2_quantize.checkpoint.sources import _list_weight_files, find_origin, read_card_license
 from cg2_quantize.errors import QuantizeError
 
 ANSWERS = {
@@ -26,7 +26,7 @@ ANSWERS = {
 SAYS = {
     "private": "is not shown by the hub (401): the name is wrong or the model private; check it, or log in with",
     "forbidden": "may not be read with this account (403)",
-    "absent": "is neither a folder here nor a model on the hub (404): check the name.",
+    "absent": "is neither a local folder nor a model on the hub (404): check the name.",
     "gated": "is gated: accept its conditions on its page on the hub, then log in with `hf auth login`.",
     "revised": "has no revision v9: check --revision.",
     "refused": "The hub cannot give maker/refused now (status 418)",
@@ -147,7 +147,10 @@ def index(tmp_path, *names):
     ],
 )
 def test_only_the_files_that_are_needed(tmp_path, present, expected):
-    assert _weights("maker/small", present, index(tmp_path, "a.safetensors", "b.safetensors")) == expected
+    assert (
+        _list_weight_files("maker/small", present, index(tmp_path, "a.safetensors", "b.safetensors"))
+        == expected
+    )
 
 
 @pytest.mark.parametrize(
@@ -160,7 +163,7 @@ def test_only_the_files_that_are_needed(tmp_path, present, expected):
 )
 def test_what_a_repository_lacks_is_named(tmp_path, present, says):
     with pytest.raises(QuantizeError, match=says):
-        _weights("maker/small", present, index(tmp_path, "a.safetensors", "b.safetensors"))
+        _list_weight_files("maker/small", present, index(tmp_path, "a.safetensors", "b.safetensors"))
 
 
 @pytest.mark.parametrize(
@@ -174,9 +177,9 @@ def test_what_a_repository_lacks_is_named(tmp_path, present, says):
 )
 def test_the_licence_of_a_model_card(tmp_path, card, expected):
     (tmp_path / "README.md").write_text(card)
-    assert card_license(tmp_path) == expected
+    assert read_card_license(tmp_path) == expected
 
 
 def test_a_folder_that_is_no_snapshot_has_no_origin(tmp_path):
-    assert origin_of(tmp_path / "models--x" / "snapshots" / "ab") is None
-    assert origin_of(tmp_path) is None
+    assert find_origin(tmp_path / "models--x" / "snapshots" / "ab") is None
+    assert find_origin(tmp_path) is None

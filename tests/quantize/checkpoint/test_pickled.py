@@ -11,7 +11,7 @@ import torch
 
 from cg2_quantize import convert
 from cg2_quantize.checkpoint import pickled
-from cg2_quantize.checkpoint.opening import open_checkpoint
+from cg2_quantize.checkpoint.sources import open_checkpoint
 from cg2_quantize.errors import QuantizeError
 from cg2_quantize.planning.machine import Machine
 from cg2ls.models.codegen2 import Checkpoint, CheckpointError
@@ -104,7 +104,7 @@ def test_a_file_that_is_damaged_or_none_is_named(copy, content, says):
 
 def test_an_old_file_that_is_too_large_to_be_read_whole(copy, state, monkeypatch):
     torch.save(state, copy / BIN, _use_new_zipfile_serialization=False)
-    monkeypatch.setattr(pickled, "this_machine", lambda: Machine(memory=1 << 20))
+    monkeypatch.setattr(pickled, "inspect_machine", lambda: Machine(memory=1 << 20))
     with pytest.raises(QuantizeError, match=r"PyTorch's form before 1\.6, which cannot be mapped"):
         open_checkpoint(copy)
 

@@ -7,10 +7,10 @@ import json
 import pytest
 
 from cg2_quantize.checkpoint.published_tokenizers import (
-    codegen2_tokenizer,
-    codegen25_tokenizer,
-    gpt2_ranks,
-    tokenizer_of,
+    build_codegen2_tokenizer,
+    build_codegen25_tokenizer,
+    load_gpt2_ranks,
+    load_tokenizer,
 )
 from cg2_quantize.errors import QuantizeError
 from cg2ls.errors import Cg2Error
@@ -18,7 +18,7 @@ from cg2ls.errors import Cg2Error
 
 @pytest.fixture(scope="module")
 def tokenizer():
-    return codegen25_tokenizer()
+    return build_codegen25_tokenizer()
 
 
 @pytest.mark.parametrize(
@@ -66,20 +66,20 @@ def test_decoding_gives_the_text_back(tokenizer):
 
 
 def test_ranks_come_from_a_given_folder(tmp_path):
-    vocabulary, merges = gpt2_ranks()
+    vocabulary, merges = load_gpt2_ranks()
     (tmp_path / "vocab.json").write_text(json.dumps(vocabulary))
     (tmp_path / "merges.txt").write_text("#version\n" + "\n".join(" ".join(pair) for pair in merges))
-    assert gpt2_ranks(tmp_path) == (vocabulary, merges)
+    assert load_gpt2_ranks(tmp_path) == (vocabulary, merges)
     with pytest.raises(QuantizeError, match=r"no vocab\.json"):
-        gpt2_ranks(tmp_path / "elsewhere")
+        load_gpt2_ranks(tmp_path / "elsewhere")
 
 
 @pytest.mark.parametrize(("family", "expected"), [("codegen", 50300), ("llama", 50318)])
 def test_a_checkpoint_without_a_tokenizer_gets_its_familys(tmp_path, family, expected):
     (tmp_path / "config.json").write_text(json.dumps({"model_type": family}))
-    made = json.loads(tokenizer_of(tmp_path, None).to_json())
+    made = json.loads(load_tokenizer(tmp_path, None).to_json())
     assert {entry["content"]: entry["id"] for entry in made["added_tokens"]}["<eom>"] == expected
-    assert codegen2_tokenizer().token_to_id("<eom>") == 50300
+    assert build_codegen2_tokenizer().token_to_id("<eom>") == 50300
 
 
 @pytest.mark.parametrize(
@@ -99,4 +99,4 @@ def test_a_vocabulary_that_is_none_is_one_sentence(tmp_path, name, content, says
     (tmp_path / "merges.txt").write_text("#version: 0.2\na b\n")
     (tmp_path / name).write_text(content)
     with pytest.raises(Cg2Error, match=says):
-        tokenizer_of(tmp_path, None)
+        load_tokenizer(tmp_path, None)

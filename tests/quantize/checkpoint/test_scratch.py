@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from cg2_quantize.checkpoint.scratch import noted, remove_left_behind, scratch_folder
+from cg2_quantize.checkpoint.scratch import mark_unfinished, remove_abandoned_folders, scratch_folder
 
 KILLED = (
     "import os, signal, sys; from pathlib import Path; from cg2_quantize.checkpoint.scratch import scratch_folder\n"
@@ -36,14 +36,16 @@ def test_what_a_killed_process_left_is_removed_wherever_it_was(tmp_path):
         place.mkdir()
         kill_in(place)
         assert len(list(place.iterdir())) == 1
-    remove_left_behind()
+    remove_abandoned_folders()
     assert [list(place.iterdir()) for place in places] == [[], []]
     assert list((tmp_path / "home" / "cache" / "unfinished").iterdir()) == []
 
 
 def test_a_folder_whose_process_lives_is_left_alone(tmp_path):
     with scratch_folder(tmp_path) as made:
-        probe = "from cg2_quantize.checkpoint.scratch import remove_left_behind; remove_left_behind()"
+        probe = (
+            "from cg2_quantize.checkpoint.scratch import remove_abandoned_folders; remove_abandoned_folders()"
+        )
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
         subprocess.run([sys.executable, "-c", probe], env=environment, check=True)
         assert made.is_dir()
@@ -58,7 +60,7 @@ def test_nothing_else_is_ever_removed(tmp_path):
     (notes / "a.note").write_text(str(kept))
     (notes / "b.note").write_text("")
     (notes / "c.note").write_text("relative/.x.tmp")
-    remove_left_behind()
+    remove_abandoned_folders()
     assert kept.is_dir()
     assert list(notes.iterdir()) == []
 
@@ -66,7 +68,7 @@ def test_nothing_else_is_ever_removed(tmp_path):
 def test_without_a_place_for_notes_the_work_is_done_all_the_same(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("CG2LS_HOME", str(tmp_path / "file"))
-    remove_left_behind()
-    with scratch_folder(tmp_path) as made, noted(made):
+    remove_abandoned_folders()
+    with scratch_folder(tmp_path) as made, mark_unfinished(made):
         assert made.is_dir()
     assert not made.exists()

@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 import torch
 
-from cg2_quantize import convert
-from cg2_quantize.checkpoint.published_tokenizers import codegen2_tokenizer
-from cg2_quantize.checkpoint.sources import located
+from cg2_quantize import ConversionOptions, convert
+from cg2_quantize.checkpoint.published_tokenizers import build_codegen2_tokenizer
+from cg2_quantize.checkpoint.sources import locate_checkpoint
 from cg2_quantize.checkpoint.synthetic import write_random_checkpoint
 from cg2_quantize.errors import QuantizeError
 from cg2ls.files import sha256_of
@@ -47,11 +47,11 @@ def pickled(checkpoint, tmp_path):
 
 
 def test_a_folder_is_taken_as_it_is(checkpoint):
-    assert located(str(checkpoint)) == checkpoint
+    assert locate_checkpoint(str(checkpoint)) == checkpoint
 
 
 def test_bin_files_give_the_same_model_as_safetensors(pickled, checkpoint, folders, tmp_path):
-    convert(located(str(pickled)), tmp_path / "model", precision="int8")
+    convert(locate_checkpoint(str(pickled)), tmp_path / "model", ConversionOptions(precision="int8"))
     files = {
         name: ModelDescription.read(place).files
         for name, place in (("a", folders["int8"]), ("b", tmp_path / "model"))
@@ -85,7 +85,7 @@ def test_a_checkpoint_without_a_tokenizer_gets_the_published_one(tmp_path):
     (tmp_path / "bare" / "tokenizer.json").unlink()
     convert(tmp_path / "bare", tmp_path / "model")
     made = json.loads((tmp_path / "model" / "tokenizer.json").read_text())
-    assert made == json.loads(codegen2_tokenizer().to_str())
+    assert made == json.loads(build_codegen2_tokenizer().to_str())
     assert ModelDescription.read(tmp_path / "model").name == "bare"
 
 
@@ -232,7 +232,7 @@ def test_a_download_that_broke_off_is_resumed(serve, tmp_path):
 def test_a_hub_that_does_not_answer_is_one_sentence(tmp_path):
     ran = command(tmp_path, "http://127.0.0.1:9", "-o", "out")
     assert ran.returncode == 1
-    assert ran.stderr.startswith("cg2-quantize: maker/small cannot be had from the hub")
+    assert ran.stderr.startswith("cg2-quantize: maker/small cannot be downloaded")
     assert ran.stderr.count("\n") == 1
     assert not (tmp_path / "out").exists()
 
@@ -252,10 +252,11 @@ def test_a_path_that_is_not_there_is_not_looked_up_on_the_hub(tmp_path, monkeypa
     monkeypatch.chdir(tmp_path)
     (tmp_path / "here").mkdir()
     monkeypatch.setattr(
-        "cg2_quantize.checkpoint.sources.downloaded", lambda *arguments: pytest.fail("the hub was asked")
+        "cg2_quantize.checkpoint.sources.download_checkpoint",
+        lambda *arguments: pytest.fail("the hub was asked"),
     )
     with pytest.raises(QuantizeError, match=says):
-        located(name)
+        locate_checkpoint(name)
 
 
 def test_a_snapshot_of_the_hubs_cache_knows_its_name_and_commit(checkpoint, tmp_path):
@@ -264,15 +265,15 @@ def test_a_snapshot_of_the_hubs_cache_knows_its_name_and_commit(checkpoint, tmp_
     shutil.copytree(checkpoint, snapshot, ignore=shutil.ignore_patterns("cg2ls.json"))
     (repository / "refs").mkdir()
     (repository / "refs" / "main").write_text(COMMIT)
-    assert located(str(repository)) == snapshot
-    convert(snapshot, tmp_path / "model", untrained=True)
+    assert locate_checkpoint(str(repository)) == snapshot
+    convert(snapshot, tmp_path / "model", ConversionOptions(untrained=True))
     model = ModelDescription.read(tmp_path / "model")
     assert (model.name, model.source.checkpoint, model.source.revision) == ("small", "maker/small", COMMIT)
 
 
 def test_neither_a_folder_nor_a_name(tmp_path):
     with pytest.raises(QuantizeError, match="leave it out for a folder"):
-        located(str(tmp_path), revision="main")
+        locate_checkpoint(str(tmp_path), revision="main")
 
 
 @pytest.fixture

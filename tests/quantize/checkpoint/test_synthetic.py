@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from cg2_quantize.checkpoint.published_tokenizers import codegen2_tokenizer
-from cg2_quantize.checkpoint.synthetic import REFERENCE, small_tokenizer, write_random_checkpoint
+from cg2_quantize.checkpoint.published_tokenizers import build_codegen2_tokenizer
+from cg2_quantize.checkpoint.synthetic import REFERENCE, build_small_tokenizer, write_random_checkpoint
 from cg2_quantize.errors import QuantizeError
 from cg2ls.models.codegen2 import Checkpoint, CodeGenConfig, CodeTokenizer
 from cg2ls.models.codegen2.special_tokens import CODEGEN2
 
 
 def test_the_published_vocabulary():
-    tokenizer = CodeTokenizer(codegen2_tokenizer())
+    tokenizer = CodeTokenizer(build_codegen2_tokenizer())
     assert tokenizer.special == CODEGEN2
     assert REFERENCE.vocab_size == CODEGEN2.vocab_size
     hello = "def hello_world():\n        return name"
@@ -24,7 +24,7 @@ def test_the_published_vocabulary():
 
 @pytest.mark.parametrize("size", [300, 384, 512, 2000])
 def test_a_small_vocabulary_has_the_published_order(size):
-    tokenizer = CodeTokenizer(small_tokenizer(size))
+    tokenizer = CodeTokenizer(build_small_tokenizer(size))
     special = tokenizer.special
     assert special.vocab_size == size
     assert special.end_of_text < special.sep < special.eom == special.first_mask_id - 1
@@ -36,7 +36,7 @@ def test_a_small_vocabulary_has_the_published_order(size):
 
 def test_too_small_a_vocabulary():
     with pytest.raises(QuantizeError, match="at least 300"):
-        small_tokenizer(299)
+        build_small_tokenizer(299)
 
 
 def test_the_seed_decides_the_weights(tmp_path):

@@ -9,10 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
-from cg2_quantize.formats.blocks import block_linear
+from cg2_quantize.formats.blocks import add_block_linear
 from cg2_quantize.formats.rounding import restore_blocks, restore_int8, round_blocks, round_int8
-from cg2_quantize.graph.builder import GraphBuilder
-from cg2_quantize.graph.external_weights import ExternalWriter
+from cg2_quantize.graph.builder import ExternalWriter, GraphBuilder
 
 matrices = st.builds(
     lambda rows, columns, scale, seed: (
@@ -73,7 +72,8 @@ def test_onnxruntime_multiplies_with_the_restored_values(tmp_path, bits, inputs)
     bias = random.standard_normal(24, dtype=np.float32)
     with ExternalWriter(tmp_path / "weights") as writer:
         graph = GraphBuilder(writer)
-        output = block_linear(graph, "/product", "x", weight, bias, bits=bits)
+        blocks = round_blocks(weight, bits=bits, block_size=32)
+        output = add_block_linear(graph, "/product", "x", blocks, bias)
     for node in graph._nodes:
         del node.attribute[[attribute.name for attribute in node.attribute].index("accuracy_level")]
     value = helper.make_tensor_value_info

@@ -1,4 +1,4 @@
-"""What is free on this machine, and which card counts."""
+"""Free memory of the machine, its cards and its container."""
 
 from __future__ import annotations
 
@@ -8,7 +8,12 @@ from types import SimpleNamespace
 import pytest
 
 from cg2_quantize.planning import machine
-from cg2_quantize.planning.machine import cards_of, freest, this_machine
+from cg2_quantize.planning.machine import (
+    inspect_machine,
+    parse_cards,
+    read_group_free_bytes,
+    select_freest_card,
+)
 
 TWO = "0, GPU-aa, NVIDIA L4, 1000\n1, GPU-bb, NVIDIA A10, 20000\n"
 
@@ -27,11 +32,11 @@ TWO = "0, GPU-aa, NVIDIA L4, 1000\n1, GPU-bb, NVIDIA A10, 20000\n"
     ],
 )
 def test_the_card_that_counts(table, visible, expected):
-    assert freest(cards_of(table, visible)) == expected
+    assert select_freest_card(parse_cards(table, visible)) == expected
 
 
 def test_of_several_cards_the_freest_counts_and_says_how_to_use_it():
-    name, free = freest(cards_of(TWO))
+    name, free = select_freest_card(parse_cards(TWO))
     assert free == 20000 << 20
     assert name == "NVIDIA A10, the freest of 2: run the server with CUDA_VISIBLE_DEVICES=1"
 
@@ -43,7 +48,7 @@ def test_a_driver_that_does_not_answer_is_no_card(monkeypatch, failure):
 
     monkeypatch.setattr(machine.shutil, "which", lambda name: "nvidia-smi")
     monkeypatch.setattr(machine.subprocess, "run", fails)
-    assert this_machine().gpu == 0
+    assert inspect_machine().gpu == 0
 
 
 @pytest.mark.parametrize(
@@ -51,6 +56,77 @@ def test_a_driver_that_does_not_answer_is_no_card(monkeypatch, failure):
 )
 def test_the_smaller_of_system_and_container_counts(monkeypatch, group, memory, limit):
     monkeypatch.setattr(machine.psutil, "virtual_memory", lambda: SimpleNamespace(available=1000))
-    monkeypatch.setattr(machine, "free_in_group", lambda: group)
-    found = this_machine()
+    monkeypatch.setattr(machine, "read_group_free_bytes", lambda: group)
+    found = inspect_machine()
     assert (found.memory, found.limit) == (memory, limit)
+
+
+GIB = 1 << 30
+
+
+@pytest.fixture
+def free(tmp_path):
+    """Writes a tree of groups and asks it."""
+
+    def ask(membership, **files):
+        (tmp_path / "membership").write_text(membership)
+        for name, content in files.items():
+            path = tmp_path / "root" / name.replace("__", "/").replace("_dot_", ".")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(str(content))
+        return read_group_free_bytes(tmp_path / "root", tmp_path / "membership")
+
+    return ask
+
+
+def test_version_2_counts_the_limit_less_what_is_used(free):
+    files = {"memory_dot_max": 4 * GIB, "memory_dot_current": GIB}
+    assert free("0::/", **files) == 3 * GIB
+
+
+def test_cached_files_are_free(free):
+    files = {
+        "memory_dot_max": 4 * GIB,
+        "memory_dot_current": 3 * GIB,
+        "memory_dot_stat": f"anon 5\ninactive_file {GIB}\n",
+    }
+    assert free("0::/", **files) == 2 * GIB
+
+
+def test_a_limit_above_counts(free):
+    files = {
+        "a__memory_dot_max": 2 * GIB,
+        "a__memory_dot_current": GIB,
+        "a__b__memory_dot_max": "max",
+        "a__b__memory_dot_current": GIB,
+    }
+    assert free("0::/a/b", **files) == GIB
+
+
+def test_version_1(free):
+    files = {
+        "memory__docker__memory_dot_limit_in_bytes": 2 * GIB,
+        "memory__docker__memory_dot_usage_in_bytes": GIB // 2,
+        "memory__memory_dot_limit_in_bytes": 9223372036854771712,
+        "memory__memory_dot_usage_in_bytes": 5 * GIB,
+    }
+    assert free("12:cpu,cpuacct:/docker\n5:memory:/docker\n", **files) == 3 * GIB // 2
+
+
+def test_a_path_of_the_host_is_not_seen_inside_a_container(free):
+    files = {"memory_dot_max": GIB, "memory_dot_current": 0}
+    assert free("0::/system.slice/docker-ab.scope", **files) == GIB
+    assert free("0::/../../elsewhere", **files) == GIB
+
+
+@pytest.mark.parametrize("membership", ["", "nonsense", "0::/", "5:memory:/"])
+def test_without_a_limit_there_is_none(free, membership):
+    assert free(membership, memory_dot_max="max", memory_dot_current=3) is None
+
+
+def test_a_limit_that_is_used_up_leaves_nothing(free):
+    assert free("0::/", memory_dot_max=GIB, memory_dot_current=2 * GIB) == 0
+
+
+def test_a_system_without_groups(tmp_path):
+    assert read_group_free_bytes(tmp_path / "no", tmp_path / "none") is None

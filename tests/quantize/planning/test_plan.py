@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from cg2_quantize.errors import QuantizeError
-from cg2_quantize.planning.machine import Machine, this_machine
-from cg2_quantize.planning.plan import SHARE, Wishes, plan
+from cg2_quantize.planning.machine import Machine, inspect_machine
+from cg2_quantize.planning.plan import MEMORY_SHARE, PlanRequest, make_plan
 from cg2ls.models.codegen2 import CodeGenConfig
 from cg2ls.models.codegen2.config import CODEGEN25
 
@@ -30,7 +30,7 @@ def card(gib):
 
 @pytest.mark.parametrize("config", [CODEGEN2_7B, CODEGEN25_7B])
 def test_seven_billion_on_eight_gigabytes_is_int4_with_one_to_spare(config):
-    found = plan(config, card(8))
+    found = make_plan(config, card(8))
     assert found.chosen.name == "int4"
     assert found.chosen.target == "cuda"
     assert found.context == 2048
@@ -40,19 +40,19 @@ def test_seven_billion_on_eight_gigabytes_is_int4_with_one_to_spare(config):
 
 @pytest.mark.parametrize(("gib", "name"), [(24, "fp16"), (10, "int8"), (8, "int4"), (6.5, "int4")])
 def test_the_largest_format_that_fits_a_card(gib, name):
-    found = plan(CODEGEN2_7B, card(gib))
+    found = make_plan(CODEGEN2_7B, card(gib))
     assert found.chosen.name == name
-    assert found.total <= SHARE * gib * GIB
+    assert found.total <= MEMORY_SHARE * gib * GIB
 
 
 def test_the_context_is_halved_before_a_plan_is_refused():
-    assert plan(CODEGEN2_7B, card(6.5)).context < 2048
+    assert make_plan(CODEGEN2_7B, card(6.5)).context < 2048
     with pytest.raises(QuantizeError, match=r"No format fits: .*512 tokens"):
-        plan(CODEGEN2_7B, replace(card(5), memory=4 * GIB))
+        make_plan(CODEGEN2_7B, replace(card(5), memory=4 * GIB))
 
 
 def test_a_processor_gets_int8_then_a_smaller_cache_then_int4():
-    found = [plan(CODEGEN2_1B, Machine(memory=int(gib * GIB))) for gib in (8, 1.95, 1.5)]
+    found = [make_plan(CODEGEN2_1B, Machine(memory=int(gib * GIB))) for gib in (8, 1.95, 1.5)]
     assert [(p.chosen.name, p.chosen.kv) for p in found] == [
         *(("int8", "float32"), ("int8", "int8")),
         ("int4", "int8"),
@@ -60,7 +60,7 @@ def test_a_processor_gets_int8_then_a_smaller_cache_then_int4():
 
 
 def test_the_sum_can_be_read():
-    said = str(plan(CODEGEN2_7B, card(8)))
+    said = str(make_plan(CODEGEN2_7B, card(8)))
     for part in (
         "int4 (float16 cache)",
         "a card (8.00 GiB free)",
@@ -71,8 +71,8 @@ def test_the_sum_can_be_read():
 
 
 def test_this_machine_has_memory():
-    assert this_machine().memory > 100 << 20
-    assert replace(this_machine(), gpu=1).gpu == 1
+    assert inspect_machine().memory > 100 << 20
+    assert replace(inspect_machine(), gpu=1).gpu == 1
 
 
 def processor(gib, **other):
@@ -80,52 +80,52 @@ def processor(gib, **other):
 
 
 PLANS = [
-    # machine, wishes, format, target, cache, portable, calibrated
-    (card(8), Wishes(target="cpu"), ("int8", "cpu", "float32", False, False)),
-    (card(8), Wishes(kv="int8"), ("int8", "cpu", "int8", False, False)),
-    (card(8), Wishes(portable=True), ("int8", "cpu", "float32", True, False)),
-    (card(8), Wishes(genai=True), ("int8", "cpu", "float32", False, False)),
-    (card(8), Wishes(calibrated=True), ("int4", "cuda", "float16", False, True)),
-    (card(8), Wishes(kv="float"), ("fp16", "cuda", "float16", False, False)),
-    (card(8), Wishes(target="cuda"), ("fp16", "cuda", "float16", False, False)),
-    (processor(8), Wishes(calibrated=True), ("int4", "cpu", "float32", False, True)),
-    (processor(8), Wishes(calibrated=True, kv="int8"), ("int4", "cpu", "int8", False, True)),
-    (processor(1.95), Wishes(kv="float"), ("int4", "cpu", "float32", False, False)),
-    (card(0.2), Wishes(), ("int8", "cpu", "float32", False, False)),
-    (replace(card(24), cuda=False), Wishes(), ("int8", "cpu", "float32", False, False)),
-    (processor(4, limit="this container's limit"), Wishes(), ("int8", "cpu", "float32", False, False)),
+    # machine, wanted, format, target, cache, portable, calibrated
+    (card(8), PlanRequest(target="cpu"), ("int8", "cpu", "float32", False, False)),
+    (card(8), PlanRequest(kv="int8"), ("int8", "cpu", "int8", False, False)),
+    (card(8), PlanRequest(portable=True), ("int8", "cpu", "float32", True, False)),
+    (card(8), PlanRequest(genai=True), ("int8", "cpu", "float32", False, False)),
+    (card(8), PlanRequest(calibrated=True), ("int4", "cuda", "float16", False, True)),
+    (card(8), PlanRequest(kv="float"), ("fp16", "cuda", "float16", False, False)),
+    (card(8), PlanRequest(target="cuda"), ("fp16", "cuda", "float16", False, False)),
+    (processor(8), PlanRequest(calibrated=True), ("int4", "cpu", "float32", False, True)),
+    (processor(8), PlanRequest(calibrated=True, kv="int8"), ("int4", "cpu", "int8", False, True)),
+    (processor(1.95), PlanRequest(kv="float"), ("int4", "cpu", "float32", False, False)),
+    (card(0.2), PlanRequest(), ("int8", "cpu", "float32", False, False)),
+    (replace(card(24), cuda=False), PlanRequest(), ("int8", "cpu", "float32", False, False)),
+    (processor(4, limit="this container's limit"), PlanRequest(), ("int8", "cpu", "float32", False, False)),
 ]
 
 
-@pytest.mark.parametrize(("machine", "wishes", "expected"), PLANS)
-def test_a_plan_honours_every_other_option(machine, wishes, expected):
-    found = plan(CODEGEN2_1B, machine, wishes).chosen
+@pytest.mark.parametrize(("machine", "wanted", "expected"), PLANS)
+def test_a_plan_honours_every_other_option(machine, wanted, expected):
+    found = make_plan(CODEGEN2_1B, machine, wanted).chosen
     assert (found.name, found.target, found.kv, found.portable, found.calibrated) == expected
 
 
 @pytest.mark.parametrize(
-    ("machine", "wishes", "says"),
+    ("machine", "wanted", "says"),
     [
-        (processor(8), Wishes(target="cuda"), "--for cuda: no NVIDIA card is found here"),
-        (card(8), Wishes(target="cuda", kv="int8"), "--for cuda: --kv int8 is for processors"),
-        (card(8), Wishes(target="cuda", portable=True), "--for cuda: --portable is for processors"),
-        (card(8), Wishes(target="cuda", genai=True), "--for cuda: --genai is for processors"),
-        (replace(card(8), cuda=False), Wishes(target="cuda"), r"has no CUDA \(pip install"),
-        (card(0.2), Wishes(target="cuda"), "No format fits"),
-        (processor(8), Wishes(portable=True, kv="int8"), "leave --kv out here"),
-        (processor(8), Wishes(portable=True, calibrated=True), "--calibrate is for int4"),
-        (processor(8), Wishes(genai=True, kv="int8"), "float cache"),
-        (processor(0), Wishes(), "does not tell how much memory is free"),
-        (processor(0.5), Wishes(), "No format fits: the smallest would be int4"),
+        (processor(8), PlanRequest(target="cuda"), "--for cuda: no NVIDIA card is found here"),
+        (card(8), PlanRequest(target="cuda", kv="int8"), "--for cuda: --kv int8 is for processors"),
+        (card(8), PlanRequest(target="cuda", portable=True), "--for cuda: --portable is for processors"),
+        (card(8), PlanRequest(target="cuda", genai=True), "--for cuda: --genai is for processors"),
+        (replace(card(8), cuda=False), PlanRequest(target="cuda"), r"has no CUDA \(pip install"),
+        (card(0.2), PlanRequest(target="cuda"), "No format fits"),
+        (processor(8), PlanRequest(portable=True, kv="int8"), "leave --kv out here"),
+        (processor(8), PlanRequest(portable=True, calibrated=True), "--calibrate is for int4"),
+        (processor(8), PlanRequest(genai=True, kv="int8"), "float cache"),
+        (processor(0), PlanRequest(), "does not report its free memory"),
+        (processor(0.5), PlanRequest(), "No format fits: the smallest would be int4"),
     ],
 )
-def test_what_cannot_go_together_is_refused(machine, wishes, says):
+def test_what_cannot_go_together_is_refused(machine, wanted, says):
     with pytest.raises(QuantizeError, match=says):
-        plan(CODEGEN2_1B, machine, wishes)
+        make_plan(CODEGEN2_1B, machine, wanted)
 
 
 def test_a_small_card_is_passed_over_with_a_reason():
-    said = str(plan(CODEGEN2_1B, card(0.2)))
+    said = str(make_plan(CODEGEN2_1B, card(0.2)))
     assert said.startswith("int8 (float32 cache) for the processor (32.00 GiB free)")
     assert "on a card the smallest would take" in said
     assert "of 0.18 GiB" in said
@@ -133,6 +133,6 @@ def test_a_small_card_is_passed_over_with_a_reason():
 
 def test_the_sum_names_a_containers_limit_and_a_runtime_without_cuda():
     assert "the processor (4.00 GiB free, this container's limit)" in str(
-        plan(CODEGEN2_1B, processor(4, limit="this container's limit"))
+        make_plan(CODEGEN2_1B, processor(4, limit="this container's limit"))
     )
-    assert "has no CUDA" in str(plan(CODEGEN2_1B, replace(card(24), cuda=False)))
+    assert "has no CUDA" in str(make_plan(CODEGEN2_1B, replace(card(24), cuda=False)))

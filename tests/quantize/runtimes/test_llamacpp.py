@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from cg2_quantize.graph.graph_weights import GraphWeights
-from cg2_runtimes.llamacpp_convert import MODEL, convert, halves_order
+from cg2_runtimes.llamacpp_convert import MODEL, compute_halves_order, convert
 from cg2ls.models.codegen2 import Checkpoint, CodeGenConfig
 
 
@@ -44,7 +44,7 @@ def test_reordered_queries_and_keys_meet_as_they_did():
         n_layer=1, n_embd=32, n_head=2, rotary_dim=8, n_positions=64, vocab_size=512, n_inner=64, qkv_groups=2
     )
     query, key = np.random.default_rng(0).normal(size=(2, config.n_embd))
-    order = halves_order(config)
+    order = compute_halves_order(config)
     assert sorted(order) == list(range(config.n_embd))
     for head in range(config.n_head):
         part = slice(head * config.head_dim, (head + 1) * config.head_dim)

@@ -1,4 +1,4 @@
-"""The rivals' decode loops, on stand-ins for what their exporters write."""
+"""Decode loops of other runtimes, on small models in place of their exporters' output."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from cg2_runtimes.optimum_export import QUANTIZED
-from cg2_runtimes.optimum_loop import OptimumLoop
+from cg2_runtimes.optimum_runtime import QUANTIZED, OptimumLoop
 
 VOCABULARY = 16
 
@@ -115,13 +114,13 @@ def calls(monkeypatch):
                 assert not callback(SimpleNamespace(token_id=3))
 
     monkeypatch.setitem(sys.modules, "ctranslate2", SimpleNamespace(Generator=Generator, __version__="9"))
-    monkeypatch.delitem(sys.modules, "cg2_runtimes.ctranslate2_generator", raising=False)
+    monkeypatch.delitem(sys.modules, "cg2_runtimes.ctranslate2_runtime", raising=False)
     return made
 
 
 @pytest.fixture
 def generator(calls, tmp_path):
-    from cg2_runtimes.ctranslate2_generator import CTranslate2Generator
+    from cg2_runtimes.ctranslate2_runtime import CTranslate2Generator
 
     (tmp_path / "vocabulary.json").write_text(json.dumps(["a", "b", "c", "d"]))
     return CTranslate2Generator(tmp_path, threads=2)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cg2_quantize import convert
-from cg2_quantize.formats import FormatError, format_of
+from cg2_quantize import ConversionOptions, convert
+from cg2_quantize.formats import FormatError, select_format
 from cg2_quantize.formats.rounding import restore_blocks, round_blocks
 from cg2_quantize.verification.calibration import calibrate
 from cg2ls.engine import Engine, Request
@@ -25,7 +25,7 @@ def test_every_product_and_every_cache_was_seen(found, trained):
     assert sorted(found.largest) == list(range(config.n_layer))
     assert len(found.energy) == 4 * config.n_layer
     assert found.energy["/model/layers.0/mlp/fc_out"].shape == (config.n_inner,)
-    key, value = found.of(3)
+    key, value = found.of_layer(3)
     assert key.shape == value.shape == (config.n_embd,)
     assert min(key.min(), value.min()) > 0
 
@@ -46,7 +46,9 @@ def test_errors_go_where_they_matter_less():
 def test_a_model_with_an_int8_cache_runs_and_stays_close(trained, tmp_path, monkeypatch):
     monkeypatch.setattr("cg2_quantize.verification.prove.QUICK_TOKENS", 1024)
     monkeypatch.setattr("cg2_quantize.verification.prove.MEMORY_FACTOR", 1e9)
-    proof = convert(trained, tmp_path / "model", kv="int8", proof="quick", allow_loss=True).proof
+    proof = convert(
+        trained, tmp_path / "model", ConversionOptions(kv="int8", proof="quick", allow_loss=True)
+    ).proof
     assert ModelDescription.read(tmp_path / "model").kv_dtype == "int8"
     assert proof.kl_mean < 4e-3, "int8 weights alone may lose half of that"
     assert proof.prefill_ms is None, "there was no memory to time it in"
@@ -56,11 +58,11 @@ def test_a_model_with_an_int8_cache_runs_and_stays_close(trained, tmp_path, monk
 
 
 def test_calibrated_int4_is_int4(trained, tmp_path):
-    convert(trained, tmp_path / "plain", precision="int4")
-    convert(trained, tmp_path / "aware", precision="int4", calibrated=True)
+    convert(trained, tmp_path / "plain", ConversionOptions(precision="int4"))
+    convert(trained, tmp_path / "aware", ConversionOptions(precision="int4", calibrated=True))
     plain, aware = (ModelDescription.read(tmp_path / name) for name in ("plain", "aware"))
     assert aware.precision == "int4"
     assert aware.files["model.onnx.data"].bytes == plain.files["model.onnx.data"].bytes
     assert aware.files["model.onnx.data"].sha256 != plain.files["model.onnx.data"].sha256
     with pytest.raises(FormatError, match="--calibrate is for int4"):
-        format_of("int8", calibrated=True)
+        select_format("int8", calibrated=True)

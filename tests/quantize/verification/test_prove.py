@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from cg2_quantize import convert
+from cg2_quantize import ConversionOptions, convert
 from cg2_quantize.cli import main
 from cg2_quantize.errors import QuantizeError
-from cg2_quantize.verification import limits
-from cg2_quantize.verification.heldout import TOKENS, calibration_rows, heldout_rows, heldout_texts
-from cg2_quantize.verification.limits import LIMITS, Limit, check_limits, misses
-from cg2_quantize.verification.measures import Measures
-from cg2_quantize.verification.report import KEYS, ProofReport
-from cg2_quantize.verification.speed import Speed
+from cg2_quantize.verification.comparison import Measures, compute_row_logits
+from cg2_quantize.verification.heldout import (
+    MEASURED_TOKENS,
+    make_calibration_rows,
+    make_heldout_rows,
+    read_heldout_texts,
+)
+from cg2_quantize.verification.report import KEYS, LIMITS, Limit, ProofReport, check_limits, list_misses
+from cg2_quantize.verification.speed import ModelSpeed
 from cg2ls.models.codegen2 import CodeTokenizer
 from cg2ls.models.folder import ModelDescription
 
@@ -75,22 +79,24 @@ def short(monkeypatch):
     """Proofs over one row, without the time of a new process."""
     monkeypatch.setattr("cg2_quantize.verification.prove.QUICK_TOKENS", 512)
     monkeypatch.setattr(
-        "cg2_quantize.verification.prove.measure_speed", lambda folder: Speed(1.0, 2.0, 0.5, 4, 256)
+        "cg2_quantize.verification.prove.measure_speed", lambda folder: ModelSpeed(1.0, 2.0, 0.5, 4, 256)
     )
 
 
 def test_fp32_is_its_own_reference(trained, tmp_path, short):
-    proof = convert(trained, tmp_path / "fp32", precision="fp32", proof="quick").proof
+    proof = convert(trained, tmp_path / "fp32", ConversionOptions(precision="fp32", proof="quick")).proof
     assert proof.kl_mean < 1e-7
     assert proof.top1_agreement == 1
 
 
 @pytest.mark.slow
 def test_a_full_proof_asks_for_answers_too(trained, tmp_path, monkeypatch, short):
-    monkeypatch.setattr("cg2_quantize.verification.answers.LINES", 6)
-    monkeypatch.setattr("cg2_quantize.verification.answers.heldout_rows", lambda *_: heldout_rows(*_, 512))
-    monkeypatch.setattr("cg2_quantize.verification.prove.TOKENS", 512)
-    proof = convert(trained, tmp_path / "int8", proof="full").proof
+    monkeypatch.setattr("cg2_quantize.verification.answers.MAX_LINES", 6)
+    monkeypatch.setattr(
+        "cg2_quantize.verification.answers.make_heldout_rows", lambda *_: make_heldout_rows(*_, 512)
+    )
+    monkeypatch.setattr("cg2_quantize.verification.prove.MEASURED_TOKENS", 512)
+    proof = convert(trained, tmp_path / "int8", ConversionOptions(proof="full")).proof
     assert -1 <= proof.infill_exact_match_delta <= 1
     assert 0 <= proof.first_divergence_median <= 64
     found = {name for name, value in proof.to_dict().items() if value is not None}
@@ -98,7 +104,7 @@ def test_a_full_proof_asks_for_answers_too(trained, tmp_path, monkeypatch, short
 
 
 def test_trained_weights_that_lose_too_much_are_not_written(trained, tmp_path, monkeypatch, capsys, short):
-    monkeypatch.setitem(limits.LIMITS, "int4", Limit(1e-6, 0.9999))
+    monkeypatch.setitem(LIMITS, "int4", Limit(1e-6, 0.9999))
     arguments = [str(trained), "-o", str(tmp_path / "out"), "--format", "int4"]
     assert main(arguments) == 1
     error = capsys.readouterr().err
@@ -110,7 +116,7 @@ def test_trained_weights_that_lose_too_much_are_not_written(trained, tmp_path, m
 
 
 def test_random_weights_have_no_limits(checkpoint, tmp_path, short):
-    proof = convert(checkpoint, tmp_path / "out", precision="int4", proof="quick").proof
+    proof = convert(checkpoint, tmp_path / "out", ConversionOptions(precision="int4", proof="quick")).proof
     assert not proof.trained
     assert proof.top1_agreement < LIMITS["int4"].agreement
 
@@ -128,7 +134,7 @@ def test_a_miss_must_exceed_the_error_of_the_sample():
         )
 
     check_limits(report(0.981, 0.003))
-    assert misses(report(0.981, 0.001))
+    assert list_misses(report(0.981, 0.001))
     with pytest.raises(QuantizeError, match="top-1 agreement"):
         check_limits(report(0.981, 0.001))
 
@@ -145,19 +151,19 @@ def test_measures_of_two_known_distributions():
 
 def test_the_held_out_set_has_its_tokens_and_some_for_calibration(trained):
     tokenizer = CodeTokenizer.load(trained / "tokenizer.json")
-    rows = heldout_rows(tokenizer, 512)
-    assert TOKENS - 512 < sum(map(len, rows)) <= TOKENS
-    few = heldout_rows(tokenizer, 512, 2048)
+    rows = make_heldout_rows(tokenizer, 512)
+    assert MEASURED_TOKENS - 512 < sum(map(len, rows)) <= MEASURED_TOKENS
+    few = make_heldout_rows(tokenizer, 512, 2048)
     assert len(few) == 4
     assert all(any((row == other).all() for other in rows) for row in few)
-    spare = calibration_rows(tokenizer, 512)
+    spare = make_calibration_rows(tokenizer, 512)
     assert sum(map(len, spare)) >= 512
     assert not any((row == other).all() for row in spare for other in rows)
 
 
 def test_every_held_out_file_names_its_source_and_licence():
     lines = Path("tests/data/heldout/heldout.jsonl").read_text().splitlines()
-    assert len(lines) == len(heldout_texts())
+    assert len(lines) == len(read_heldout_texts())
     for line in lines:
         entry = json.loads(line)
         assert entry["license"] in ("Apache-2.0", "MIT OR Apache-2.0")
@@ -165,7 +171,7 @@ def test_every_held_out_file_names_its_source_and_licence():
 
 
 def test_compare_puts_folders_side_by_side(quick, trained, tmp_path, capsys):
-    convert(trained, tmp_path / "int4", precision="int4")
+    convert(trained, tmp_path / "int4", ConversionOptions(precision="int4"))
     capsys.readouterr()
     assert main(["compare", str(quick), str(tmp_path / "int4"), "--tokens", "512"]) == 0
     rows = {line.split("  ")[0]: line.split()[-2:] for line in capsys.readouterr().out.splitlines()}
@@ -173,3 +179,65 @@ def test_compare_puts_folders_side_by_side(quick, trained, tmp_path, capsys):
     assert rows["kl_p99"][1] == "-", "this one was not proven"
     assert rows["top-1 as the first"][0] == "-"
     assert 0.85 < float(rows["top-1 as the first"][1]) < 1
+
+
+FAKE_OPTIMUM = """\
+#!{python}
+import json, pathlib, sys
+assert sys.argv[1:4] == ["-m", "cg2_runtimes", "distance"], sys.argv
+checkpoint, folder, tokens = pathlib.Path(sys.argv[4]), pathlib.Path(sys.argv[5]), sys.argv[7]
+assert (folder / "model.onnx.data").exists() and tokens == "2048"
+assert json.loads((checkpoint / "config.json").read_text())["qkv_groups"] == 4, "transformers reads no other"
+print("a warning of some library")
+print(json.dumps(dict(optimum_kl_mean=1e-3, optimum_top1_agreement=0.98, optimum_largest_difference=0.5)))
+"""
+
+
+@pytest.fixture
+def fake_optimum(tmp_path):
+    """An executable that answers as the reference environment's Python does."""
+
+    def write(text):
+        path = tmp_path / "python"
+        path.write_text(text.format(python=sys.executable))
+        path.chmod(0o755)
+        return path
+
+    return write
+
+
+def test_what_it_finds_is_in_the_report(checkpoint, tmp_path, fake_optimum):
+    report = convert(
+        checkpoint, tmp_path / "model", ConversionOptions(proof="quick", optimum=fake_optimum(FAKE_OPTIMUM))
+    ).proof
+    assert (report.optimum_kl_mean, report.optimum_top1_agreement) == (1e-3, 0.98)
+    assert json.loads((tmp_path / "model" / "report.json").read_text())["optimum_largest_difference"] == 0.5
+    assert "from optimum&#x27;s export" in (tmp_path / "model" / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("#!{python}\nraise SystemExit('No module named optimum')\n", "No module named optimum"),
+        ("no program", "cannot be run"),
+    ],
+)
+def test_a_python_that_cannot_is_one_sentence_and_nothing_is_written(
+    checkpoint, tmp_path, fake_optimum, text, says
+):
+    with pytest.raises(QuantizeError, match=says):
+        convert(checkpoint, tmp_path / "model", ConversionOptions(proof="quick", optimum=fake_optimum(text)))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["python"]
+
+
+def test_without_a_proof_there_is_nothing_to_compare(checkpoint, tmp_path):
+    with pytest.raises(QuantizeError, match="part of a proof"):
+        convert(checkpoint, tmp_path / "model", ConversionOptions(optimum=tmp_path / "python"))
+
+
+def test_rows_go_through_a_folder_as_through_a_session(folders, run, tokens):
+    about = ModelDescription.read(folders["int8"])
+    rows = [np.array(tokens), np.array(tokens[::-1])]
+    found = list(compute_row_logits(folders["int8"], about, rows))
+    for row, logits in zip(rows, found, strict=True):
+        np.testing.assert_array_equal(logits, run(folders["int8"])(row.tolist()))

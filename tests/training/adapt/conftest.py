@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cg2_quantize import convert
+from cg2_quantize import ConversionOptions, convert
 from cg2_quantize.checkpoint.synthetic import write_random_checkpoint
 from cg2_training.data.tokenizer import train_tokenizer
 from cg2ls.models.codegen2 import CodeGenConfig
@@ -47,5 +47,5 @@ def base(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (checkpoint / "tokenizer.json").write_text(tokenizer.to_json(), encoding="utf-8")
     Facts(name="base").write(checkpoint)
     folder = checkpoint.with_name("folder")
-    convert(checkpoint, folder, precision="fp32", untrained=True)
+    convert(checkpoint, folder, ConversionOptions(precision="fp32", untrained=True))
     return folder

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from cg2_quantize import convert
+from cg2_quantize import ConversionOptions, convert
 from cg2_quantize.checkpoint.synthetic import write_random_checkpoint
 from cg2_training.data.batches import Batch
 from cg2_training.data.shards import ShardSet, TokenShard, tokenize_corpus
@@ -35,8 +35,8 @@ def test_a_uniform_model_costs_the_logarithm_of_the_vocabulary(shard: TokenShard
     result = evaluate(uniform, shard, EvaluationOptions(64, 10_000, OBJECTIVE))
     assert result.causal_nats == pytest.approx(math.log(640), rel=1e-6)
     assert result.infill_nats == pytest.approx(math.log(640), rel=1e-6)
-    bytes_per_token = math.log2(640) / result.bits_per_byte
-    assert bytes_per_token == pytest.approx(shard.bytes / len(shard.tokens), rel=0.01)
+    count_bytes_per_token = math.log2(640) / result.bits_per_byte
+    assert count_bytes_per_token == pytest.approx(shard.bytes / len(shard.tokens), rel=0.01)
 
 
 def test_every_row_counts_once(shard: TokenShard) -> None:
@@ -149,7 +149,7 @@ def test_a_checkpoint_and_its_model_folder_cost_the_same(
     heldout = tokenize_corpus(
         corpus, CodeTokenizer.load(checkpoint / "tokenizer.json"), tmp_path / "heldout", progress=False
     )
-    convert(checkpoint, tmp_path / "folder", precision="fp32")
+    convert(checkpoint, tmp_path / "folder", ConversionOptions(precision="fp32"))
     results = []
     for subject in (checkpoint, tmp_path / "folder"):
         losses, context = open_evaluation_target(subject, heldout.tokenizer)

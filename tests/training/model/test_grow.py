@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from cg2_quantize import convert
+from cg2_quantize import ConversionOptions, convert
 from cg2_quantize.checkpoint.synthetic import write_random_checkpoint
 from cg2_training.cli.main import main
 from cg2_training.data.shards import TokenShard
@@ -107,7 +107,7 @@ def test_a_model_folder_grows_by_the_command(
     source: Checkpoint, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     Facts(name="small", license="Apache-2.0", quality={"x": 1.0}).write(source.folder)
-    convert(source.folder, tmp_path / "folder", precision="fp32", untrained=True)
+    convert(source.folder, tmp_path / "folder", ConversionOptions(precision="fp32", untrained=True))
     out = tmp_path / "grown"
     assert main(["grow", str(tmp_path / "folder"), "-o", str(out), "--n-layer", "4", "--json"]) == 0
     said = json.loads(capsys.readouterr().out)

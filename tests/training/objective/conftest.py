@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cg2_quantize.checkpoint.published_tokenizers import codegen2_tokenizer
+from cg2_quantize.checkpoint.published_tokenizers import build_codegen2_tokenizer
 from cg2_training.data.shards import TokenShard
 from cg2_training.run.recipe import Recipe
 from cg2ls.models.codegen2 import CodeTokenizer
@@ -22,7 +22,7 @@ def tokenizers(tokenizer: CodeTokenizer) -> dict[int, CodeTokenizer]:
     found = [
         tokenizer,
         CodeTokenizer.load(ROOT / "cg2ls" / "default" / "tokenizer.json"),
-        CodeTokenizer(codegen2_tokenizer()),
+        CodeTokenizer(build_codegen2_tokenizer()),
     ]
     return {one.special.vocab_size: one for one in found}
 

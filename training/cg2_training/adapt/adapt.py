@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from cg2_quantize.convert import convert
+from cg2_quantize.convert import ConversionOptions, convert
 from cg2_training.adapt.inputs import (
     SUFFIXES,
     AdaptInputs,
@@ -243,7 +243,8 @@ def _export(
 ) -> Evaluation:
     """Quantize the best weights, measure them, and move the folder to `out` if they are better."""
     folder = inputs.run / "folder"
-    convert(inputs.best, folder, precision=options.precision, force=True, untrained=True)  # measured below
+    # What the weights know is measured below, so the conversion need not.
+    convert(inputs.best, folder, ConversionOptions(precision=options.precision, force=True, untrained=True))
     after = _measure(folder, inputs, recipe, rows)
     if stopping_score(after) >= stopping_score(before):
         raise NotBetterError(

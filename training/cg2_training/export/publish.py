@@ -10,7 +10,7 @@ from pathlib import Path
 from textwrap import indent
 from typing import Any
 
-from cg2_quantize.convert import convert
+from cg2_quantize.convert import ConversionOptions, convert
 from cg2_training.data.shards import ShardSet
 from cg2_training.errors import TrainingError
 from cg2_training.evaluate.evaluation_target import open_evaluation_target
@@ -73,9 +73,11 @@ def publish(run: Path, heldout: Path, corpus: Path, out: Path, options: PublishO
         source = replace(facts.source, checkpoint=recipe.name, revision=f"step-{step}")
         replace(facts, source=source).write(checkpoint)
         folder = Path(scratch) / "folder"
-        convert(
-            checkpoint, folder, precision=options.precision, license=options.license_id, untrained=True
-        )  # measured below
+        # What the weights know is measured below, so the conversion need not.
+        conversion = ConversionOptions(
+            precision=options.precision, license=options.license_id, untrained=True
+        )
+        convert(checkpoint, folder, conversion)
         shipped = _measure(folder, shards, recipe)
         replace(
             ModelDescription.read(folder),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cg2_quantize import convert
+from cg2_quantize import ConversionOptions, convert
 from cg2ls.engine import Engine, EngineOptions, Request
 from cg2ls.models.folder.locations import SHIPPED_DEFAULT
 from cg2ls.models.folder.verify import verify_folder
@@ -81,7 +81,7 @@ def test_a_folder_made_by_0_1_0_answers_as_it_did(drafts: bool) -> None:
 def test_a_folder_made_now_is_one_that_0_1_0_reads(
     tiny_checkpoint: Path, tmp_path: Path, options: dict[str, str]
 ) -> None:
-    convert(tiny_checkpoint, tmp_path / "model", name="m", **options)
+    convert(tiny_checkpoint, tmp_path / "model", ConversionOptions(name="m", **options))
     assert problems(description_of(tmp_path / "model"), OLD_READER) == []
 
 

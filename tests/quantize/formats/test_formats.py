@@ -11,9 +11,8 @@ import pytest
 import torch
 from bitsandbytes.functional import dequantize_4bit, quantize_4bit
 
-from cg2_quantize import convert
-from cg2_quantize.checkpoint import dequantize
-from cg2_quantize.formats import FORMATS, FormatError, format_of
+from cg2_quantize import ConversionOptions, convert, dequantize
+from cg2_quantize.formats import FORMATS, FormatError, select_format
 from cg2ls.engine import Engine, Request
 from cg2ls.models.codegen2 import Checkpoint
 from cg2ls.models.folder import ModelDescription
@@ -37,7 +36,7 @@ def make(checkpoint, tmp_path_factory):
         key = (precision, *options.items())
         if key not in made:
             made[key] = tmp_path_factory.mktemp("formats") / precision
-            convert(checkpoint, made[key], precision=precision, **options)
+            convert(checkpoint, made[key], ConversionOptions(precision=precision, **options))
         return made[key]
 
     return work
@@ -144,15 +143,15 @@ def test_dequantizing_gives_what_the_graph_multiplies_with(make, checkpoint, tmp
 )
 def test_parts_that_do_not_go_together(options, says):
     with pytest.raises(FormatError, match=says):
-        format_of(**options)
+        select_format(**options)
 
 
 def test_the_bound_on_the_size_holds(make, config):
     ends = 2 * config.vocab_size * config.n_embd
     for name, target in itertools.product(FORMATS, ("cpu", "cuda")):
         try:
-            chosen = format_of(name, target=target)
+            chosen = select_format(name, target=target)
         except FormatError:
             continue
         size = (make(name, target=target) / "model.onnx.data").stat().st_size
-        assert size <= chosen.most_bytes(config.n_parameters - ends, ends) + (1 << 20), (name, target)
+        assert size <= chosen.max_bytes(config.n_parameters - ends, ends) + (1 << 20), (name, target)

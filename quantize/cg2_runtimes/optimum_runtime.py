@@ -1,17 +1,17 @@
-"""A decode loop over optimum's exported graph."""
+"""optimum's traced ONNX export of a checkpoint, quantized as its documentation does, and a decode loop over it."""
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cg2_runtimes.optimum_export import QUANTIZED
 from cg2ls.engine.onnx_session import import_onnxruntime
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -23,13 +23,13 @@ Past = dict[str, Any]
 
 
 class OptimumLoop:
-    """ONNX Runtime with IO binding, keys and values handed from call to call without a copy in Python.
+    """ONNX Runtime with IO binding; keys and values pass from call to call without a copy in Python.
 
     `ORTModelForCausalLM.generate` adds milliseconds of Python to each token; this loop adds microseconds, so
     that it is the exported graph that is measured.
 
     Args:
-        folder: written by `optimum_export.export`.
+        folder: written by `export`.
         threads: threads inside one operator.
     """
 
@@ -57,16 +57,16 @@ class OptimumLoop:
         self._kept_length = 0
 
     def generate(self, prompt: Sequence[int], tokens: int, emit: Emit) -> None:
-        """Reads a prompt in one call and generates."""
+        """Read a prompt in one call and generate."""
         self._generate(prompt, self._empty, 0, tokens, emit)
 
     def keep(self, prompt: Sequence[int]) -> None:
-        """Keeps the prompt's keys and values, which no later call changes."""
+        """Keep the prompt's keys and values, which no later call changes."""
         _, self._kept = self._call(prompt, self._empty, 0)
         self._kept_length = len(prompt)
 
     def answer(self, key: int, tokens: int, emit: Emit) -> None:
-        """Goes on from the kept keys and values."""
+        """Continue from the kept keys and values."""
         self._generate([key], self._kept, self._kept_length, tokens, emit)
 
     def _generate(self, ids: Sequence[int], past: Past, length: int, tokens: int, emit: Emit) -> None:
@@ -77,7 +77,7 @@ class OptimumLoop:
             ids = [token]
 
     def _call(self, ids: Sequence[int], past: Past, length: int) -> tuple[int, Past]:
-        """The likeliest token after these, and the keys and values of all."""
+        """Return the likeliest token after these, and the keys and values of all."""
         count, total = len(ids), length + len(ids)
         binding = self._session.io_binding()
         binding.bind_cpu_input("input_ids", np.array([ids], np.int64))
@@ -96,3 +96,47 @@ class OptimumLoop:
         self._session.run_with_iobinding(binding)
         presents = dict(zip(self._pasts, binding.get_outputs()[1:], strict=True))
         return int(self._logits[size - self._vocabulary : size].argmax()), presents
+
+
+QUANTIZED = "model_quantized.onnx"
+
+
+TRACED = "model.onnx"
+
+
+def export(checkpoint: Path, folder: Path) -> None:
+    """Write `model_quantized.onnx`.
+
+    Its products are quantized dynamically, with one int8 scale per output channel. The embedding stays in float32,
+    since a quantized one is dequantized whole at every call.
+
+    Args:
+        checkpoint: in the Hugging Face layout; the fused projection in 4 groups.
+        folder: an empty folder.
+    """
+    import onnx
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    with tempfile.TemporaryDirectory(dir=folder) as room:
+        trace(checkpoint, Path(room))
+        quantize_dynamic(
+            str(Path(room) / TRACED),
+            str(folder / QUANTIZED),
+            per_channel=True,
+            weight_type=QuantType.QInt8,
+            op_types_to_quantize=["MatMul"],
+            extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
+        )
+
+
+def trace(checkpoint: Path, folder: Path) -> None:
+    """Write `model.onnx`, float32, with a cache (task text-generation-with-past).
+
+    Args:
+        checkpoint: in the Hugging Face layout; CodeGen2's fused projection in 4 groups.
+        folder: an empty folder.
+    """
+    from optimum.exporters.onnx import main_export
+
+    task = "text-generation-with-past"
+    main_export(str(checkpoint), output=str(folder), task=task, framework="pt", do_validation=False)

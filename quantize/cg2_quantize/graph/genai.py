@@ -1,7 +1,7 @@
-"""What onnxruntime-genai needs to run a model folder: a graph that takes an attention mask, and two small files.
+"""Files that onnxruntime-genai needs to run a model folder: a graph with an attention mask, and two configurations.
 
-Its loop feeds input_ids and attention_mask, and reads logits of the last token. The graph it is given here counts the
-mask's tokens in front of the very nodes of model.onnx, and has its weights in model.onnx.data too.
+Its loop feeds input_ids and attention_mask, and reads logits of the last token. The graph written here first counts the
+mask's tokens; then come the nodes of model.onnx. Its weights are in model.onnx.data too.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from cg2ls.engine.onnx_session import ARITHMETIC
 from cg2ls.jsontext import json_text
 from cg2ls.models.folder.description import GRAPH, ModelDescription
 from cg2ls.models.graph_io import (
-    CACHE_PARTS,
     INPUT_IDS,
     LOGITS,
     LOGITS_POSITIONS,
@@ -35,36 +34,39 @@ GENAI_GRAPH = "genai.onnx"
 GENAI_CONFIG = "genai_config.json"
 TOKENIZER_CONFIG = "tokenizer_config.json"
 
-COUNTED = (SEQLENS_K, TOTAL_SEQUENCE_LENGTH, LOGITS_POSITIONS)
-"""Inputs of our graph that the mask and the token ids tell."""
+COUNTED_INPUTS = (SEQLENS_K, TOTAL_SEQUENCE_LENGTH, LOGITS_POSITIONS)
+"""Inputs of our graph that follow from the mask and the token ids."""
 
 
 def write_genai(folder: Path) -> None:
-    """Adds what onnxruntime-genai reads to a model folder; the files it has stay as they are."""
+    """Add the files that onnxruntime-genai reads to a model folder; existing files stay unchanged."""
     model = ModelDescription.read(folder)
-    graph = behind_a_mask(onnx.load(str(folder / GRAPH), load_external_data=False))
+    graph = add_attention_mask(onnx.load(str(folder / GRAPH), load_external_data=False))
     (folder / GENAI_GRAPH).write_bytes(graph.SerializeToString(deterministic=True))
-    for name, content in ((GENAI_CONFIG, genai_config(model)), (TOKENIZER_CONFIG, tokenizer_config(model))):
+    for name, content in (
+        (GENAI_CONFIG, make_genai_config(model)),
+        (TOKENIZER_CONFIG, make_tokenizer_config(model)),
+    ):
         (folder / name).write_text(json_text(content, indent=2) + "\n")
 
 
-def behind_a_mask(model: ModelProto) -> ModelProto:
-    """The graph with input attention_mask, int64 [1, tokens after the call], in place of `COUNTED`."""
+def add_attention_mask(model: ModelProto) -> ModelProto:
+    """Replace the inputs `COUNTED_INPUTS` by attention_mask, int64 [1, tokens after the call]; return the model."""
     graph = model.graph
-    for entry in [entry for entry in graph.input if entry.name in COUNTED]:
+    for entry in [entry for entry in graph.input if entry.name in COUNTED_INPUTS]:
         graph.input.remove(entry)
     graph.input.append(
         helper.make_tensor_value_info("attention_mask", TensorProto.INT64, ["batch", "total_length"])
     )
     one = numpy_helper.from_array(np.array([1], np.int64), "genai.one")
     graph.initializer.append(one)
-    nodes = [*_counting(one.name), *graph.node]
+    nodes = [*_make_counting_nodes(one.name), *graph.node]
     del graph.node[:]
     graph.node.extend(nodes)
     return model
 
 
-def _counting(one: str) -> list[NodeProto]:
+def _make_counting_nodes(one: str) -> list[NodeProto]:
     def node(op: str, inputs: list[str], output: str, **attributes: Any) -> NodeProto:
         return helper.make_node(op, inputs, [output], name=f"/genai/{output}/{op}", **attributes)
 
@@ -79,13 +81,13 @@ def _counting(one: str) -> list[NodeProto]:
     ]
 
 
-def genai_config(model: ModelDescription) -> dict[str, Any]:
-    """genai_config.json: names and shapes, greedy search, one buffer for past and present."""
+def make_genai_config(model: ModelDescription) -> dict[str, Any]:
+    """Return genai_config.json: names and shapes, greedy search, one buffer for past and present."""
     shape, tokens = model.architecture, model.tokens
     caches = {
         f"{name}_{part}_names": f"{prefix}.%d.{part}"
         for name, prefix in (("past", PAST), ("present", PRESENT))
-        for part in CACHE_PARTS
+        for part in ("key", "value")
     }
     return {
         "model": {
@@ -118,8 +120,8 @@ def genai_config(model: ModelDescription) -> dict[str, Any]:
     }
 
 
-def tokenizer_config(model: ModelDescription) -> dict[str, Any]:
-    """tokenizer_config.json, by which genai knows how to read tokenizer.json."""
+def make_tokenizer_config(model: ModelDescription) -> dict[str, Any]:
+    """Return tokenizer_config.json, from which genai knows how to read tokenizer.json."""
     return {
         "tokenizer_class": "GPT2Tokenizer",
         "model_max_length": model.context_length,

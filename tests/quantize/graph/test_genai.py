@@ -9,7 +9,7 @@ import onnx
 import onnxruntime as ort
 import pytest
 
-from cg2_quantize import convert
+from cg2_quantize import ConversionOptions, convert
 from cg2_quantize.formats import FormatError
 from cg2ls.engine.onnx_session import ARITHMETIC
 from cg2ls.models.folder.verify import verify_folder
@@ -20,7 +20,7 @@ CAPACITY = 48
 @pytest.fixture(scope="module", params=["fp32", "int8", "int4"])
 def folder(request, checkpoint, tmp_path_factory):
     made = tmp_path_factory.mktemp("genai") / request.param
-    convert(checkpoint, made, precision=request.param, genai=True)
+    convert(checkpoint, made, ConversionOptions(precision=request.param, genai=True))
     return made
 
 
@@ -83,5 +83,5 @@ def test_its_loop_computes_as_the_engine_does(folder):
 @pytest.mark.parametrize("options", [{"target": "cuda"}, {"kv": "int8"}])
 def test_what_was_never_run_there_is_refused(checkpoint, tmp_path, options):
     with pytest.raises(FormatError, match="--genai is for processors"):
-        convert(checkpoint, tmp_path / "out", precision="int8", genai=True, **options)
+        convert(checkpoint, tmp_path / "out", ConversionOptions(precision="int8", genai=True, **options))
     assert not (tmp_path / "out").exists()

@@ -1,15 +1,15 @@
-"""CTranslate2's generator."""
+"""CTranslate2's own conversion of a checkpoint to int8, and its generator."""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import ctranslate2
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from cg2ls.evaluation.runtimes.worker_protocol import Emit
 
@@ -33,16 +33,16 @@ class CTranslate2Generator:
         self._kept: list[str] = []
 
     def generate(self, prompt: Sequence[int], tokens: int, emit: Emit) -> None:
-        """Reads a prompt and generates."""
+        """Read a prompt and generate."""
         self._generate([self._texts[token] for token in prompt], tokens, None, emit)
 
     def keep(self, prompt: Sequence[int]) -> None:
-        """Makes the prompt the static one, whose state CTranslate2 keeps between calls."""
+        """Make the prompt the static one, whose state CTranslate2 keeps between calls."""
         self._kept = [self._texts[token] for token in prompt]
         self._generate(self._kept[-1:], 1, self._kept[:-1], lambda _: None)
 
     def answer(self, key: int, tokens: int, emit: Emit) -> None:
-        """Goes on from the static prompt."""
+        """Continue from the static prompt."""
         self._generate([self._kept[-1], self._texts[key]], tokens, self._kept[:-1], emit)
 
     def _generate(self, prompt: list[str], tokens: int, static: list[str] | None, emit: Emit) -> None:
@@ -56,3 +56,18 @@ class CTranslate2Generator:
             include_prompt_in_result=False,
             callback=lambda step: emit(step.token_id),
         )
+
+
+def convert(checkpoint: Path, folder: Path) -> None:
+    """Write CTranslate2's files into a folder.
+
+    Its CodeGen loader reads the fused projection in 4 groups unless config.json has `head_dim`, which a
+    dequantized checkpoint has not.
+
+    Args:
+        checkpoint: in the Hugging Face layout; the fused projection in 4 groups.
+        folder: is replaced.
+    """
+    from ctranslate2.converters import TransformersConverter
+
+    TransformersConverter(str(checkpoint)).convert(str(folder), quantization="int8", force=True)
