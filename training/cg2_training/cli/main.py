@@ -16,6 +16,7 @@ from cg2_training.cli.bench import add_bench
 from cg2_training.cli.corpus import add_corpus
 from cg2_training.cli.evaluate import add_evaluate
 from cg2_training.cli.grow import add_grow
+from cg2_training.cli.lessons import add_lessons
 from cg2_training.cli.plan import add_plan
 from cg2_training.cli.recipe_options import add_recipe_options, recipe_overrides
 from cg2_training.cli.remote import add_pack, add_unpack
@@ -69,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     add_evaluate(commands.add_parser("evaluate", help="held-out loss of a checkpoint or a model folder"))
     _export(commands.add_parser("export", help="turn a run into a measured model folder with a model card"))
     add_adapt(commands.add_parser("adapt", help="teach a model your own repository, if that helps"))
+    add_lessons(commands.add_parser("lessons", help="repeat the paper's five lessons and report on them"))
     add_pack(commands.add_parser("pack", help="pack a run for a borrowed machine without a network"))
     add_unpack(commands.add_parser("unpack", help="make a run of what a borrowed machine left"))
     add_bench(commands.add_parser("bench", help="training speed, beside the Hugging Face Trainer's"))
