@@ -12,7 +12,7 @@ STYLE = (
     "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
     "table{border-collapse:collapse;display:block;overflow-x:auto}"
     "td,th{border-bottom:1px solid #ccc;padding:.3rem .6rem;text-align:right}"
-    "td:first-child,th:first-child{text-align:left}pre{overflow-x:auto}"
+    ".text{text-align:left}pre{overflow-x:auto}"
     "svg{max-width:100%;height:auto}"
 )
 
@@ -41,9 +41,15 @@ class Command:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of cells, the first of which are the heads; the first column is text, the others are figures."""
+    """Rows of cells.
+
+    Attributes:
+        rows: the first one holds the heads.
+        text_columns: how many columns are text; the others are figures.
+    """
 
     rows: Sequence[Sequence[str]]
+    text_columns: int = 1
 
 
 @dataclass(frozen=True)
@@ -83,7 +89,7 @@ def _markdown(block: Block) -> str:
         head, *rows = [
             [cell.replace("|", "\\|").replace("<eom>", "`<eom>`") for cell in row] for row in block.rows
         ]
-        lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+        lines = [head, [*["---"] * block.text_columns, *["---:"] * (len(head) - block.text_columns)], *rows]
         return "\n".join(f"| {' | '.join(line)} |" for line in lines)
     return block.text.replace("<eom>", "`<eom>`")
 
@@ -98,10 +104,15 @@ def _html(block: Block, folder: Path) -> str:
         drawing = svg[svg.index("<svg") :]
         return f"<figure>{drawing}<figcaption>{html.escape(block.text)}</figcaption></figure>"
     if isinstance(block, Table):
-        cells = [
-            "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in row)
+        kinds = [
+            ' class="text"' if column < block.text_columns else "" for column in range(len(block.rows[0]))
+        ]
+        lines = [
+            "".join(
+                f"<{tag}{kind}>{html.escape(cell)}</{tag}>" for kind, cell in zip(kinds, row, strict=True)
+            )
             for tag, row in zip(["th", *["td"] * (len(block.rows) - 1)], block.rows, strict=True)
         ]
-        return "<table>" + "".join(f"<tr>{row}</tr>" for row in cells) + "</table>"
+        return "<table>" + "".join(f"<tr>{line}</tr>" for line in lines) + "</table>"
     text = re.sub("`([^`]*)`", r"<code>\1</code>", html.escape(block.text))
     return f"<p>{text}</p>"

@@ -44,20 +44,29 @@ def run_queue(
         The runs that are left.
 
     Raises:
-        TrainingError: the work folder belongs to other runs or to another process, or an arm failed.
+        TrainingError: the work folder belongs to other runs or to another process; or an arm failed, after the
+            others were run.
     """
     with _locked(plan):
         identity = plan.identity()
         claim_work(plan.work, identity)
         left = [run for run in plan.runs if not result_path(plan.results, run[0].name, run[1]).exists()]
-        total = len(plan.runs)
-        while left and clock() < deadline:
-            arm, seed = left[0]
-            on_event(f"{total - len(left) + 1} of {total}: {arm.name} ({arm.title}), seed {seed}")
-            if not _run_arm(plan, arm, seed, str(identity["commit"]), deadline, clock, progress):
+        total, done, failures = len(plan.runs), 0, []
+        for number, (arm, seed) in enumerate(left, start=total - len(left) + 1):
+            if clock() >= deadline:
                 break
-            left.pop(0)
-    return len(left)
+            on_event(f"{number} of {total}: {arm.name} ({arm.title}), seed {seed}")
+            try:
+                if not _run_arm(plan, arm, seed, str(identity["commit"]), deadline, clock, progress):
+                    break
+            except TrainingError as error:
+                failures.append(f"{arm.name}, seed {seed}: {error}")
+                on_event(f"failed: {error}")
+            else:
+                done += 1
+    if failures:
+        raise TrainingError(f"{len(failures)} of {total} runs failed; the first is {failures[0]}")
+    return len(left) - done
 
 
 def _run_arm(

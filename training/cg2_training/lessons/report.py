@@ -98,7 +98,8 @@ def _introduction(results: Results) -> list[Block]:
                     [f"{one.lesson.number}. {one.lesson.title}", one.summary]
                     for one in lesson_findings(results)
                 ),
-            ]
+            ],
+            2,
         ),
     ]
 
@@ -125,7 +126,7 @@ def _section(results: Results, one: LessonFindings, figures: Path) -> list[Block
     return [
         *blocks,
         _levels(results, lesson),
-        Table([heads, *(_effect_row(finding) for finding in one.findings)]),
+        Table([heads, *(_effect_row(finding) for finding in one.findings)], 2),
         Figure(f"{figures.name}/{picture.name}", f"Effects of lesson {lesson.number} with 95 % intervals"),
         Paragraph(" ".join([one.summary, *(finding.sentence for finding in one.findings)])),
     ]
@@ -138,7 +139,7 @@ def _levels(results: Results, lesson: Lesson) -> Table:
         [label_of(measure), unit_of(measure), *(_told(level(results, arm, measure)) for arm in lesson.arms)]
         for measure in measures_of(lesson)
     ]
-    return Table([heads, *(row for row in rows if set(row[2:]) != {UNKNOWN})])
+    return Table([heads, *(row for row in rows if set(row[2:]) != {UNKNOWN})], 2)
 
 
 def _told(value: Level | None) -> str:
