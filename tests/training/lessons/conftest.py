@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cg2_training.data.shards import TokenShard, tokenize_corpus
+from cg2_training.data.shards import tokenize_corpus
 from cg2_training.lessons.arms import Lesson, lessons_of
 from cg2_training.lessons.corpora import Corpora
 from cg2_training.lessons.plan import Plan

@@ -32,11 +32,6 @@ def numbers(plan: Plan) -> dict[str, object]:
     return {path.name: json.loads(path.read_text()) for path in sorted(plan.results.iterdir())}
 
 
-@pytest.fixture(scope="module")
-def uninterrupted() -> dict[str, object]:
-    return {}
-
-
 def test_a_kill_in_the_middle_changes_no_number(
     make_plan: MakePlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -65,12 +60,24 @@ def test_a_kill_in_the_middle_changes_no_number(
     assert steps[0] == 14, "what is done is not done again"
 
 
-def test_a_deadline_saves_the_state_and_the_next_call_goes_on(make_plan: MakePlan, tmp_path: Path) -> None:
+def test_a_deadline_saves_the_state_and_the_next_call_goes_on(
+    make_plan: MakePlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     plan = make_plan(2)
-    now = iter(range(10_000))
-    assert run(plan, deadline=12, clock=lambda: float(next(now))) == 2
-    assert len(saved_states(plan.run_folder(plan.runs[0][0], 1))) == 1
+    steps: list[int] = []
+    step = Trainer.step
+
+    def counted(self: Trainer, batch: object, scale: float) -> tuple[float, float]:
+        steps.append(self.done)
+        return step(self, batch, scale)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Trainer, "step", counted)
+    # A step takes a second; the second arm is at its third when the time is over.
+    assert run(plan, deadline=9.0, clock=lambda: float(len(steps))) == 1
+    assert steps == [0, 1, 2, 3, 4, 5, 0, 1, 2]
+    assert saved_states(plan.run_folder(plan.runs[1][0], 1))[-1].name == "00000003"
     assert run(plan) == 0
+    assert steps[9:] == [3, 4, 5]
     through = make_plan(2, work=tmp_path / "through")
     run(through)
     assert numbers(plan) == numbers(through)

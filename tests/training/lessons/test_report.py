@@ -46,19 +46,17 @@ def test_the_same_results_give_the_same_bytes(stored: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("seeds", "costs", "says"),
+    ("seeds", "says"),
     [
-        ({1: 2.1, 2: 2.1}, 1, "The direction shows: psm against causal on code, left to right"),
-        ({1: 1.9, 2: 1.9}, 1, "The opposite direction shows: psm against causal on code, left to right"),
-        ({1: 2.1}, 1, "one seed does not show the spread over seeds"),
-        ({1: 2.3, 2: 1.9}, 1, "the seeds disagree in sign"),
-        ({1: 2.0, 2: 2.0}, 1, "the interval includes zero"),
-        ({}, 1, "Not measured: psm against causal"),
+        ({1: 2.1, 2: 2.1}, "The direction shows: psm against causal on code, left to right"),
+        ({1: 1.9, 2: 1.9}, "The opposite direction shows: psm against causal on code, left to right"),
+        ({1: 2.1}, "one seed does not show the spread over seeds"),
+        ({1: 2.3, 2: 1.9}, "the seeds disagree in sign"),
+        ({1: 2.0, 2: 2.0}, "the interval includes zero"),
+        ({}, "Not measured: psm against causal"),
     ],
 )
-def test_the_sentence_says_what_was_resolved(
-    seeds: dict[int, float], costs: int, says: str, tmp_path: Path
-) -> None:
+def test_the_sentence_says_what_was_resolved(seeds: dict[int, float], says: str, tmp_path: Path) -> None:
     for seed in (1, 2):
         write_result(tmp_path, "causal", seed, notes("causal"), made_up_scores({"causal": 2.0}, seed=seed))
     for seed, nats in seeds.items():

@@ -53,7 +53,7 @@ def test_other_labels_have_another_digest(model: CodeGen, shards: Path) -> None:
     digests = {
         score_rows(nothing, heldout, 64, 20, OBJECTIVE).digest,
         score_rows(nothing, heldout, 64, 19, OBJECTIVE).digest,
-        score_rows(nothing, heldout, 64, 20, ObjectiveConfig(max_spans=2, max_span_chars=60)).digest,
+        score_rows(nothing, heldout, 64, 20, ObjectiveConfig(max_spans=3, max_span_chars=10)).digest,
     }
     assert len(digests) == 3
 

@@ -55,10 +55,10 @@ class Finding:
         figures = f"{effect.mean:+.4f} {self.unit}, 95 % interval {effect.low:+.4f} to {effect.high:+.4f}"
         if not effect.is_resolved:
             why = (
-                "the interval includes zero"
-                if effect.low * effect.high <= 0
-                else "the seeds disagree in sign"
+                "the seeds disagree in sign" if seeds > 1 else "one seed does not show the spread over seeds"
             )
+            if effect.low * effect.high <= 0:
+                why = "the interval includes zero"
             return f"Not resolved: {about} ({figures}): {why}."
         if not one.expected:
             better = "better" if sign < 0 else "worse"
