@@ -24,7 +24,7 @@ def test_two_arms_and_two_seeds_become_a_report(
     first = report.read_text("utf-8")
     assert "| psm: causal + PSM infill | 2 | 1,536 | code 0." in first
     assert (report.parent / "lessons-figures" / "lesson2.svg").exists()
-    assert main(["lessons", "2", "--report-only", "--work", str(work), "--report", str(report)]) == 0
+    assert main(["lessons", "--report-only", "--work", str(work), "--report", str(report)]) == 0
     assert report.read_text("utf-8") == first
 
 

@@ -11,8 +11,11 @@ import pytest
 
 from cg2_training.errors import TrainingError
 from cg2_training.lessons import queue
+from cg2_training.lessons.arms import ARMS
+from cg2_training.lessons.findings import lesson_findings
 from cg2_training.lessons.plan import LOCK, Plan
 from cg2_training.lessons.queue import run_queue
+from cg2_training.lessons.results import read_results
 from cg2_training.run.state import saved_states
 from cg2_training.trainer import Trainer
 from cg2ls.system import lock
@@ -147,3 +150,20 @@ def test_two_processes_do_not_share_a_work_folder(make_plan: MakePlan) -> None:
         lock(file.fileno(), wait=False)
         with pytest.raises(TrainingError, match="another process runs lessons"):
             run(plan)
+
+
+def test_every_arm_trains_and_is_scored_on_the_same_rows(make_plan: MakePlan, text_shards: Path) -> None:
+    plan = make_plan(text=text_shards, overrides=("run.steps=2",))
+    assert run(plan) == 0
+    results = read_results(plan.results)
+    assert {one.arm for one in results.arms} == set(ARMS)
+    assert {one.digest for one in results.arms} == {results.arms[0].digest}
+    for found in lesson_findings(results):
+        assert all(finding.effect for finding in found.findings), found.lesson.title
+    (half,) = results.of("half").values()
+    assert half.notes["recipe"]["data"]["text"]["weight"] == 0.5
+    # Initial weights are the same, so one step apart arms differ little, but they do.
+    causal, prefix = (results.of(arm)[1].row_nats("code/causal") for arm in ("causal", "prefix"))
+    assert causal is not None
+    assert prefix is not None
+    assert 0 < abs(causal.sum() - prefix.sum()) < 0.05 * causal.sum()

@@ -85,7 +85,7 @@ def _run(arguments: argparse.Namespace) -> int:
     work = arguments.work or Path("runs") / f"lessons-{arguments.size}"
     report = arguments.report or work / "lessons.md"
     if arguments.report_only:
-        return _report(arguments, work, report)
+        return _report(work, report, arguments.lessons)
     began = time.monotonic()
     from cg2_training.errors import TrainingError
     from cg2_training.lessons.arms import lessons_of
@@ -117,15 +117,16 @@ def _run(arguments: argparse.Namespace) -> int:
     if left:
         _say(f"{left} of {len(plan.runs)} runs are left; the same command goes on.")
     if left < len(plan.runs) or any(plan.results.glob("*-*.json")):
-        return _report(arguments, work, report)
+        return _report(work, report, [])
     return 0
 
 
-def _report(arguments: argparse.Namespace, work: Path, report: Path) -> int:
+def _report(work: Path, report: Path, numbers: list[int]) -> int:
+    """Write and sum up the report on some lessons, or on all, since a work folder can hold more than was asked for."""
     from cg2_training.lessons.arms import lessons_of
     from cg2_training.lessons.report import write_report
 
-    for one in write_report(work / "results", report, lessons_of(arguments.lessons)):
+    for one in write_report(work / "results", report, lessons_of(numbers)):
         print(f"{one.lesson.number}. {one.lesson.title}: {one.summary}")
     print(f"{report} and {report.with_suffix('.html')}")
     return 0

@@ -37,8 +37,8 @@ def draw_effects(one: LessonFindings, picture: Path) -> None:
                 axes.plot([effect.mean], [place], "o", color="tab:blue")
             axes.axvline(0, color="black", linewidth=0.8)
             names = [
-                f"{finding.comparison.arm} minus "
-                f" {finding.comparison.baseline}\n{label_of(finding.comparison.measure)}"
+                f"{finding.comparison.arm} minus {finding.comparison.baseline}\n"
+                f"{label_of(finding.comparison.measure)}"
                 for finding in shown
             ]
             axes.set_yticks(range(len(shown)), names, fontsize=8)
