@@ -12,6 +12,7 @@ from cg2_training.cli.corpus import add_corpus
 from cg2_training.cli.data import add_show_batch, add_tokenize, add_tokenizer
 from cg2_training.cli.evaluate import add_evaluate
 from cg2_training.cli.grow import add_grow
+from cg2_training.cli.lessons import add_lessons
 from cg2_training.cli.pretrain import add_export, add_plan, add_pretrain
 from cg2_training.cli.remote import add_pack, add_unpack
 from cg2ls.commandline import Parser, run_command
@@ -72,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     add_show_batch(
         commands.add_parser("show-batch", help="print the training rows of a step, or their statistics")
     )
+    add_lessons(commands.add_parser("lessons", help="repeat the paper's five lessons and report on them"))
     return parser
 
 

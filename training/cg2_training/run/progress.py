@@ -38,7 +38,7 @@ def plot_losses(log: Path, picture: Path, title: str) -> None:
     entries = read_log(log)
     if not entries:
         return
-    with _use_own_fonts(picture.parent):
+    with use_own_fonts(picture.parent):
         import matplotlib as mpl
 
         mpl.use("Agg")
@@ -69,7 +69,7 @@ def plot_losses(log: Path, picture: Path, title: str) -> None:
 
 
 @contextmanager
-def _use_own_fonts(folder: Path) -> Iterator[None]:
+def use_own_fonts(folder: Path) -> Iterator[None]:
     """Let matplotlib start with its own fonts only, and leave no files.
 
     By default it lists the system's fonts in the user's folders, with a program that keeps its own cache.

@@ -1,0 +1,178 @@
+"""From stored results to effects, and to a sentence on each lesson."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cg2_training.lessons.arms import ARMS, LESSONS, Comparison, Lesson
+from cg2_training.lessons.results import Results
+from cg2_training.lessons.scores import BITS_PER_BYTE, MEASURES, PLACES, FloatArray
+from cg2_training.lessons.statistics import Effect, deviation, paired_effect
+
+LN2 = float(np.log(2))
+
+
+@dataclass(frozen=True)
+class Level:
+    """A measure of one arm: mean over seeds, spread, and how many there are."""
+
+    mean: float
+    deviation: float | None
+    seeds: int
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One comparison of a lesson.
+
+    Attributes:
+        comparison: what is compared.
+        effect: the paired difference; None where an arm or a seed is missing.
+        baseline: level of the baseline on the seeds that were paired; 0 where there is no effect.
+    """
+
+    comparison: Comparison
+    effect: Effect | None
+    baseline: float = 0.0
+
+    @property
+    def unit(self) -> str:
+        """Return the measure's unit."""
+        return unit_of(self.comparison.measure)
+
+    @property
+    def sentence(self) -> str:
+        """Return what can be said of the paper's claim by this comparison."""
+        one, effect = self.comparison, self.effect
+        about = f"{one.arm} against {one.baseline} on {label_of(one.measure)}"
+        if effect is None:
+            return f"Not measured: {about}."
+        sign = int(np.sign(effect.mean))
+        seeds = len(effect.by_seed)
+        figures = f"{effect.mean:+.4f} {self.unit}, 95 % interval {effect.low:+.4f} to {effect.high:+.4f}"
+        if not effect.is_resolved:
+            why = (
+                "the seeds disagree in sign" if seeds > 1 else "one seed does not show the spread over seeds"
+            )
+            if effect.low * effect.high <= 0:
+                why = "the interval includes zero"
+            return f"Not resolved: {about} ({figures}): {why}."
+        if not one.expected:
+            better = "better" if sign < 0 else "worse"
+            return f"No claim, but measured: {about} is {better} ({figures})."
+        shows = "The direction shows" if sign == one.expected else "The opposite direction shows"
+        return f"{shows}: {about} ({figures}, {seeds} seeds)."
+
+
+@dataclass(frozen=True)
+class LessonFindings:
+    """All of a lesson that results allow."""
+
+    lesson: Lesson
+    findings: tuple[Finding, ...]
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether there is any effect."""
+        return any(finding.effect for finding in self.findings)
+
+    @property
+    def summary(self) -> str:
+        """Return the sentence on the whole lesson."""
+        claims = [finding for finding in self.findings if finding.comparison.expected]
+        measured = [finding for finding in claims if finding.effect]
+        if not measured:
+            return "Not run: there are no two arms of this lesson with the same seed yet."
+        shown = [one for one in measured if _agrees(one)]
+        opposite = [one for one in measured if one.effect and one.effect.is_resolved and not _agrees(one)]
+        unresolved = len(measured) - len(shown) - len(opposite)
+        told = f"Claimed directions: {len(claims)}. Shown at this size: {len(shown)}"
+        if opposite:
+            told += f", the opposite: {len(opposite)}"
+        if unresolved:
+            told += f", not resolved: {unresolved}"
+        if len(measured) < len(claims):
+            told += f", not measured: {len(claims) - len(measured)}"
+        return told + "."
+
+
+def lesson_findings(results: Results, lessons: Sequence[Lesson] | None = None) -> list[LessonFindings]:
+    """Return the findings of the lessons, all five unless some are named."""
+    return [
+        LessonFindings(lesson, tuple(_finding(results, one) for one in lesson.comparisons))
+        for lesson in (LESSONS.values() if lessons is None else lessons)
+    ]
+
+
+def unit_of(measure: str) -> str:
+    """Return the unit of `DOMAIN/MEASURE`."""
+    return MEASURES[measure.partition("/")[2]]
+
+
+def label_of(measure: str) -> str:
+    """Return a measure in words."""
+    domain, _, name = measure.partition("/")
+    kind, _, place = name.partition("/")
+    told = {"causal": "left to right", "continuation": "continuation", "psm": "PSM infill"}
+    words = f"{domain}, {told.get(kind, 'span infill')}"
+    if not place:
+        return words
+    return f"{words}, {'<eom>' if place == 'eom' else f'token {place}'}"
+
+
+def measures_of(lesson: Lesson) -> list[str]:
+    """Return the measures of a lesson's tables, infill measures followed by their places."""
+    measures = dict.fromkeys(one.measure for one in lesson.comparisons)
+    found = []
+    for measure in measures:
+        found.append(measure)
+        if unit_of(measure) != BITS_PER_BYTE:
+            found += [f"{measure}/{place}" for place in PLACES]
+    return found
+
+
+def level(results: Results, arm: str, measure: str) -> Level | None:
+    """Return an arm's mean of a measure over its seeds; None if it was not scored."""
+    sums = [one.row_nats(measure) for one in results.of(arm).values()]
+    known = [one for one in sums if one is not None]
+    if not known:
+        return None
+    below = _weights(results, measure).sum()
+    values = tuple(float(one.sum() / below) for one in known) if below else (0.0,)
+    return Level(float(np.mean(values)), deviation(values), len(values))
+
+
+def _finding(results: Results, comparison: Comparison) -> Finding:
+    arm, baseline = results.of(comparison.arm), results.of(comparison.baseline)
+    pairs = [
+        (one, other)
+        for seed in sorted(set(arm) & set(baseline))
+        if (one := arm[seed].row_nats(comparison.measure)) is not None
+        and (other := baseline[seed].row_nats(comparison.measure)) is not None
+    ]
+    if not pairs:
+        return Finding(comparison, None)
+    ours, theirs = (np.stack(side) for side in zip(*pairs, strict=True))
+    weights = _weights(results, comparison.measure)
+    effect = paired_effect(ours, theirs, weights)
+    return Finding(comparison, effect, float(theirs.sum(axis=1).mean() / weights.sum()))
+
+
+def _weights(results: Results, measure: str) -> FloatArray:
+    """Return what a row's nats are divided by: bytes and ln 2, or tokens."""
+    if unit_of(measure) == BITS_PER_BYTE:
+        return results.weights(measure, by_bytes=True).astype(np.float64) * LN2
+    return results.weights(measure, by_bytes=False).astype(np.float64)
+
+
+def _agrees(finding: Finding) -> bool:
+    effect = finding.effect
+    return bool(effect and effect.is_resolved and int(np.sign(effect.mean)) == finding.comparison.expected)
+
+
+def title_of(arm: str) -> str:
+    """Return an arm's name and what it trains on."""
+    return f"{arm}: {ARMS[arm].title}"

@@ -1,0 +1,175 @@
+"""What a call of `cg2-train lessons` is to do, checked before anything is trained."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cg2_training.data.shards import TokenShard
+from cg2_training.errors import TrainingError
+from cg2_training.lessons.arms import TEXT, Arm, Lesson, arms_of
+from cg2_training.lessons.corpora import Corpora, Sources
+from cg2_training.lessons.scores import MIN_ROWS
+from cg2_training.lessons.sizes import arm_recipe
+from cg2_training.lessons.version import code_version
+from cg2_training.run.recipe import Recipe
+from cg2ls.files import write_atomically
+
+IDENTITY = "lessons.json"
+"""File of a work folder that says what its results are of."""
+
+MAX_EPOCHS = 4
+"""Readings of the corpus by one arm above which repetition would count (Muennighoff et al. 2023)."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Arms, seeds and where they go.
+
+    Attributes:
+        size: name of the size.
+        full: raw recipe of a full run.
+        corpora: what is trained and scored on.
+        lessons: that are run.
+        seeds: of each arm.
+        rows: held-out rows of each source that are scored.
+        work: folder of states, subsets and results.
+    """
+
+    size: str
+    full: Mapping[str, Any]
+    corpora: Corpora
+    lessons: Sequence[Lesson]
+    seeds: int
+    rows: int
+    work: Path
+
+    @property
+    def runs(self) -> list[tuple[Arm, int]]:
+        """Return every arm and seed; all arms of a seed first, so that comparisons are complete early."""
+        return [(arm, seed) for seed in range(1, self.seeds + 1) for arm in arms_of(self.lessons)]
+
+    @property
+    def context(self) -> int:
+        """Return the tokens of a row."""
+        return int(self.full["model"]["context_length"])
+
+    @property
+    def full_rows(self) -> int:
+        """Return the rows that a full run trains on."""
+        return int(self.full["run"]["steps"]) * int(self.full["run"]["rows_per_step"])
+
+    @property
+    def results(self) -> Path:
+        """Return the folder of the arms' JSON files."""
+        return self.work / "results"
+
+    def run_folder(self, arm: Arm, seed: int) -> Path:
+        """Return the folder of an arm's states and log."""
+        return self.work / "runs" / f"{arm.name}-{seed}"
+
+    def recipe(self, arm: Arm, seed: int) -> Recipe:
+        """Return the recipe of an arm and seed."""
+        return arm_recipe(self.full, arm, seed, self.corpora.weights(arm), f"lessons {self.size}")
+
+    def train_sources(self, arm: Arm) -> Sources:
+        """Return the shards that an arm trains on."""
+        return self.corpora.train_sources(arm, rows=self.full_rows, context=self.context, work=self.work)
+
+    def identity(self) -> dict[str, Any]:
+        """Return what must be the same for results that are compared."""
+        return {
+            "commit": code_version(),
+            "size": self.size,
+            "recipe": self.full,
+            "rows": self.rows,
+            "shards": self.corpora.digests(),
+        }
+
+
+def possible_lessons(
+    lessons: Sequence[Lesson], corpora: Corpora, full: Mapping[str, Any]
+) -> tuple[list[Lesson], list[str]]:
+    """Return the lessons that the corpora suffice for, and a sentence for each one that is left out.
+
+    Raises:
+        TrainingError: none is possible, or a corpus is too small for any.
+    """
+    tokens = full["run"]["steps"] * full["run"]["rows_per_step"] * full["model"]["context_length"]
+    possible, left_out = [], []
+    for lesson in lessons:
+        if lesson.needs_text and TEXT not in corpora.train:
+            left_out.append(f"Lesson {lesson.number} needs a text corpus; name one with --text-corpus.")
+            continue
+        domains = {domain for arm in arms_of([lesson]) for domain in arm.domains}
+        sizes = {domain: corpora.tokens(domain) for domain in sorted(domains)}
+        for domain, size in sizes.items():
+            if size * MAX_EPOCHS < tokens:
+                raise TrainingError(
+                    f"the {domain} corpus has {size:,} tokens, and an arm reads {tokens:,}, more than"
+                    f" {MAX_EPOCHS} times"
+                    " over; add documents, choose a smaller --size, or lower --set run.steps=N."
+                )
+        fresh = tokens + 2 * full["model"]["context_length"] * len(corpora.train["code"])
+        if lesson.needs_fresh_tokens and sizes["code"] < fresh:
+            left_out.append(
+                f"Lesson {lesson.number} needs {fresh:,} tokens of code that are read once, and the corpus has"
+                f" {sizes['code']:,}; add documents, or lower --set run.steps=N."
+            )
+            continue
+        possible.append(lesson)
+    if not possible:
+        raise TrainingError(" ".join(left_out))
+    return possible, left_out
+
+
+def check_heldout(corpora: Corpora, context: int) -> None:
+    """Make sure that every domain has rows enough to score before anything is trained.
+
+    Raises:
+        TrainingError: see above.
+    """
+    for domain, sources in corpora.heldout.items():
+        rows = sum(
+            max(0, (len(TokenShard.open(path).tokens) - 1) // context - 1) for path in sources.values()
+        )
+        if rows < MIN_ROWS:
+            raise TrainingError(
+                f"the held-out {domain} has {rows} rows of {context} tokens, fewer than {MIN_ROWS}; hold"
+                " out more."
+            )
+
+
+def claim_work(work: Path, identity: Mapping[str, Any]) -> None:
+    """Note in a new work folder what its results are of, or compare with what it says.
+
+    Raises:
+        TrainingError: its results are of other code, another size, other settings or other tokens.
+    """
+    path = work / IDENTITY
+    raw = json.dumps(identity, indent=1, sort_keys=True) + "\n"
+    if not path.exists():
+        if work.exists() and (not work.is_dir() or any(one.name != LOCK for one in work.iterdir())):
+            raise TrainingError(f"{work} holds something else than lessons; choose another --work folder.")
+        write_atomically(path, raw)
+        return
+    try:
+        before = json.loads(path.read_text(encoding="utf-8"))
+        changed = [key for key in identity if before.get(key) != json.loads(raw)[key]]
+    except (OSError, ValueError, AttributeError) as error:
+        raise TrainingError(f"{path} is damaged ({error}); choose another --work folder.") from None
+    if changed:
+        told = "; ".join(
+            f"{key} was {before.get(key)} and is {identity[key]}"
+            if key in ("commit", "size", "rows")
+            else f"the {key} changed"
+            for key in changed
+        )
+        raise TrainingError(f"{work} has results of another run: {told}; choose another --work folder.")
+
+
+LOCK = ".lock"
+"""File of a work folder, locked by the process that trains there."""

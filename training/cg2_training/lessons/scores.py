@@ -1,0 +1,155 @@
+"""Scores of a model by held-out row, on labels that are the same for every arm."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from cg2_training.data.batches import Batch, RowStream
+from cg2_training.data.shards import TokenShard
+from cg2_training.errors import TrainingError
+from cg2_training.evaluate.losses import EVALUATION_SEED, TokenLosses, group_by_place
+from cg2_training.lessons.corpora import Sources
+from cg2_training.objective import IGNORED, ObjectiveConfig
+
+INFILL_MEASURES = ("span_corruption", "psm")
+PLACES = ("first", "2 to 4", "5 and on", "eom")
+BITS_PER_BYTE, NATS_PER_TOKEN = "bits per byte", "nats per answer token"
+
+MEASURES: Mapping[str, str] = {
+    "causal": BITS_PER_BYTE,
+    "continuation": BITS_PER_BYTE,
+    **{
+        f"{name}{place}": NATS_PER_TOKEN
+        for name in INFILL_MEASURES
+        for place in ("", *(f"/{p}" for p in PLACES))
+    },
+}
+"""Unit of each measure. An infill measure without a place is the sum of its places."""
+
+MIN_ROWS = 16
+"""Held-out rows of a domain below which an interval says nothing."""
+
+ROWS_PER_PASS = 8
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class RowScores:
+    """Sums by held-out row, by `DOMAIN/MEASURE`.
+
+    Attributes:
+        nats: cross entropy of the row's labels, float64 [rows].
+        tokens: labels, int64 [rows]; the same for every arm.
+        bytes: of text in them, int64 [rows]; the same for every arm.
+        digest: of all labels.
+    """
+
+    nats: Mapping[str, FloatArray]
+    tokens: Mapping[str, IntArray]
+    bytes: Mapping[str, IntArray]
+    digest: str
+
+
+def score_rows(
+    losses: TokenLosses,
+    heldout: Mapping[str, Sources],
+    context: int,
+    rows: int,
+    objective: ObjectiveConfig,
+    *,
+    prefix_lm: bool = False,
+) -> RowScores:
+    """Score a model on the first rows of a fixed order of each source.
+
+    Args:
+        losses: of the model.
+        heldout: shards by domain and source.
+        context: tokens of a row.
+        rows: of each source; fewer where it has fewer.
+        objective: how infill rows are made: that of the size, not of the arm, so that labels are the same.
+        prefix_lm: whether the model sees prompts whole, except in the causal measure.
+
+    Raises:
+        TrainingError: a domain has too few rows.
+    """
+    found: dict[str, list[tuple[FloatArray, IntArray, IntArray]]] = {}
+    digest = hashlib.sha256()
+    for domain, sources in heldout.items():
+        total = 0
+        for path in sources.values():
+            shard = TokenShard.open(path)
+            for name in ("causal", "continuation", *INFILL_MEASURES):
+                stream = RowStream(shard, context, _labels_objective(objective, name), EVALUATION_SEED)
+                count = min(rows, stream.rows_per_epoch)
+                for batch in _batches(stream, count):
+                    marks = batch if prefix_lm and name != "causal" else _without_regions(batch)
+                    nats = losses(marks)
+                    for part, counted in _parts(name, batch, shard).items():
+                        digest.update(np.where(counted, batch.labels, IGNORED).tobytes())
+                        sums = _sums(nats, batch, counted, shard)
+                        found.setdefault(f"{domain}/{part}", []).append(sums)
+            total += count
+        if total < MIN_ROWS:
+            raise TrainingError(
+                f"the held-out {domain} has {total} rows of {context} tokens, fewer than {MIN_ROWS}; hold"
+                " out more."
+            )
+    columns = {
+        name: [np.concatenate(column) for column in zip(*sums, strict=True)] for name, sums in found.items()
+    }
+    return RowScores(
+        {name: nats for name, (nats, _, _) in columns.items()},
+        {name: tokens for name, (_, tokens, _) in columns.items()},
+        {name: sizes for name, (_, _, sizes) in columns.items()},
+        digest.hexdigest(),
+    )
+
+
+def _labels_objective(objective: ObjectiveConfig, name: str) -> ObjectiveConfig:
+    """Return the objective whose rows are all of one measure.
+
+    Prompts are marked in all of them but the causal one, since that decides the labels of `continuation`.
+    """
+    plain = replace(
+        objective, infill_share=0.0, syntax_share=0.0, dense_share=0.0, prefix_lm=name != "causal"
+    )
+    return replace(plain, infill_share=1.0, infill=name) if name in INFILL_MEASURES else plain
+
+
+def _without_regions(batch: Batch) -> Batch:
+    return replace(batch, regions=np.zeros_like(batch.regions))
+
+
+def _parts(name: str, batch: Batch, shard: TokenShard) -> dict[str, npt.NDArray[np.bool_]]:
+    """Return the labels that count, by the measure's full name."""
+    counted = batch.labels != IGNORED
+    if name not in INFILL_MEASURES:
+        return {name: counted}
+    places = group_by_place(batch, shard.tokenizer.special)
+    return {f"{name}/{place}": counted & batch.answers & places[place] for place in PLACES}
+
+
+def _sums(
+    nats: npt.NDArray[np.float32], batch: Batch, counted: npt.NDArray[np.bool_], shard: TokenShard
+) -> tuple[FloatArray, IntArray, IntArray]:
+    sizes = [
+        len(shard.tokenizer.decode_bytes(labels[chosen].tolist()))
+        for labels, chosen in zip(batch.labels, counted, strict=True)
+    ]
+    return (
+        (nats * counted).sum(axis=1, dtype=np.float64),
+        counted.sum(axis=1, dtype=np.int64),
+        np.array(sizes, dtype=np.int64),
+    )
+
+
+def _batches(stream: RowStream, rows: int) -> Iterator[Batch]:
+    for first in range(0, rows, ROWS_PER_PASS):
+        yield stream.rows(first, min(ROWS_PER_PASS, rows - first))
