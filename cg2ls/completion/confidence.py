@@ -7,12 +7,12 @@ tokens, the line end among them:
 
 A first token that holds typed characters of a word is left out of the sum: the model was not given them, so their
 share of its log-probability says nothing about the rest. Other gates look at the first token or at a mean of all
-(IntelliCode's logs show two thresholds of that kind); docs/completion.md compares them.
+(IntelliCode's logs show two thresholds of that kind); docs/reference/completion.md compares them.
 
 With a prior (the workspace's memory) the log-probabilities are those after mixing, and mean the same: what is shown
 with a confidence of 0.5 is right about half of the time, with a prior and without. But far more lines then lie in the
 middle, and at one threshold more of them would be wrong. So with a prior more is asked for, such that no more places
-show something wrong than without; docs/memory.md has the measurement.
+show something wrong than without; docs/design/memory.md has the measurement.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 SCALE = 1.4
 BIAS = 1.25
-"""Fitted on 2,714 places in Python files with the shipped model (docs/completion.md)."""
+"""Fitted on 2,714 places in Python files with the shipped model (docs/reference/completion.md)."""
 
 LEAST_CONFIDENCE = 0.1
 """The measured threshold: what is shown less surely is nearly always wrong."""

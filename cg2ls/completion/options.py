@@ -28,7 +28,7 @@ class CompletionOptions:
         context_tokens: tokens of the prompt for text of other files; 0 for none.
         max_lines: most lines shown; None for as many as the block has.
         max_ms: most time for an answer, after which what is there is shown; None for no limit.
-        disabled_rules: names of rules and silences (docs/completion.md) that are left out.
+        disabled_rules: names of rules and silences (docs/reference/completion.md) that are left out.
     """
 
     enable: bool = True

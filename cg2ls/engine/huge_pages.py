@@ -1,7 +1,7 @@
 """Weights in pages of 2 MB.
 
 A decoded token reads every weight once. In pages of 4 kB the processor then looks an address up for every 4 kB, and
-its prefetching ends at each page; in pages of 2 MB decoding is up to 7 % faster (docs/engine.md). The runtime
+its prefetching ends at each page; in pages of 2 MB decoding is up to 7 % faster (docs/design/engine.md). The runtime
 allocates the weights itself, so Linux is asked to move them once they are there.
 """
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 MEGABYTE = 1_000_000
 
 PREPACKED = 1.4
-"""Memory of weights in the runtime by their size on disk, at most: 1.0 to 1.35 were measured (docs/engine.md)."""
+"""Memory of weights in the runtime by their size on disk, at most: 1.0 to 1.35 measured (docs/design/engine.md)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 PREFILL_CHUNK = 128
 """Prompt tokens per call of the graph, on processors. A chunk's attention skips what comes after it, so chunks beat
-one long call (docs/engine.md says why), and a cancelled request ends within one."""
+one long call (docs/design/engine.md says why), and a cancelled request ends within one."""
 
 INSTALL = "pip install onnxruntime (for NVIDIA: pip install 'onnxruntime-gpu[cuda,cudnn]')"
 

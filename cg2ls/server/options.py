@@ -1,6 +1,6 @@
 """The one table of options: every name, type, default and what it is for.
 
-docs/options.md and the editors' settings are generated from it (`python tools/options_page.py`). An option is
+docs/reference/options.md and the editors' settings are generated from it (`python tools/options_page.py`). An option is
 one field here; `cg2ls.server.settings` finds out which value holds in which document.
 """
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 REACH = 0.75
 """Share of the known part that the lines above the cursor may take when the anchor is set; the rest is for
 typing. Small models go on from text that they have just read better than from text in front of the suffix
-(docs/replay.md has the measurement)."""
+(docs/reference/replay.md has the measurement)."""
 
 
 @dataclass(frozen=True, kw_only=True)

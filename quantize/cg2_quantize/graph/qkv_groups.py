@@ -1,6 +1,7 @@
 """Whether the fused attention weights are read with the right number of groups: a loss probe on known code.
 
-Shapes do not tell (docs/quantize.md, Groups). A wrong number mixes queries, keys and values, which costs a trained
+Shapes do not tell (docs/reference/quantize.md, Groups).
+A wrong number mixes queries, keys and values, which costs a trained
 model most of what it knows; so its loss says which number is right.
 """
 

@@ -1,4 +1,4 @@
-"""docs/completion.md says what the code says."""
+"""docs/reference/completion.md says what the code says."""
 
 import re
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from cg2ls.completion.postprocess import RULES
 from cg2ls.completion.trigger.suppression import SUPPRESSIONS
 
-PAGE = Path(__file__).parents[3] / "docs" / "completion.md"
+PAGE = Path(__file__).parents[3] / "docs" / "reference" / "completion.md"
 
 
 def test_the_page_lists_every_rule_and_silence_in_its_order():

@@ -17,7 +17,7 @@ GPUS = ("H100", "H200", "A100", "L40S", "4090")
 EXAMPLE = """\
 example:
   cg2-train plan training/recipes/codegen2-1b.toml --gpu H100 --gpus 8
-The figures are estimates; the page docs/training.md says from which formulas.
+The figures are estimates; the page docs/reference/training.md says from which formulas.
 """
 
 

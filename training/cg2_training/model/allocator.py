@@ -2,7 +2,8 @@
 
 On a processor, PyTorch asks the C library for every activation. glibc maps blocks of 32 MB and more afresh and
 gives them back to the system at once, so each step pays for every page of its activations anew: a tenth of a step
-(docs/training.md). The heap, which is never trimmed, finds its size in a few steps, and then has the blocks already.
+(docs/reference/training.md).
+The heap, which is never trimmed, finds its size in a few steps, and then has the blocks already.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 PyTorch's own keeps no attention weights and computes them again for the gradient, block by block. Where memory allows,
 keeping them and leaving the products to its matrix library takes 0.8 of the time, forward and backward together
-(`cg2-train bench`, docs/training.md).
+(`cg2-train bench`, docs/reference/training.md).
 """
 
 from __future__ import annotations

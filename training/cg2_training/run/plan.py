@@ -15,7 +15,7 @@ GPU_GIB = {"H100": 80, "H200": 141, "A100": 80, "L40S": 48, "4090": 24}
 """Memory by GPU, of the larger version where there are two."""
 
 ASSUMED_MFU = 0.40
-"""Share of the data sheet's FLOP/s that lean trainers of such models reach (docs/training.md names some)."""
+"""Share of the data sheet's FLOP/s that lean trainers of such models reach (docs/reference/training.md names some)."""
 
 STATE_BYTES = {"adamw": 8.0, "adamw8bit": 2.1, "muon": 4.0}
 """Of the optimizer, per parameter; Muon keeps one moment of the hidden matrices, which are most."""
