@@ -90,9 +90,9 @@ def cards_of(table: str, visible: str | None = None) -> list[Card]:
 
 
 def _has_cuda() -> bool:
-    import onnxruntime
+    from cg2ls.engine.onnx_session import import_onnxruntime
 
-    return "CUDAExecutionProvider" in onnxruntime.get_available_providers()
+    return "CUDAExecutionProvider" in import_onnxruntime().get_available_providers()
 
 
 def _cards() -> list[Card]:
