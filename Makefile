@@ -1,4 +1,4 @@
-# `make demo` and `make test` set everything up by themselves; `make help` lists the rest.
+# `make demo` and `make test` set up everything; `make help` lists all targets.
 PYTHON ?= python3
 VENV := .venv
 DEMO_VENV := .venv-demo
@@ -6,16 +6,16 @@ REFERENCE_VENV := .venv-reference
 BIN := $(VENV)/bin
 PIP_FLAGS := --quiet --disable-pip-version-check
 
-.PHONY: help demo test tracer chaos long test-editors vsix lint lint-vscode lint-lua format format-lua reference bench clean python-ok
+.PHONY: help demo test tracer chaos long architecture test-editors vsix lint lint-vscode lint-lua format format-lua reference bench clean python-ok
 .DEFAULT_GOAL := help
 
-help: ## what can be made
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 14
 
 python-ok:
-	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is needed: install it, or say make PYTHON=/path/to/python3.11"; exit 1; }
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is needed: install it, or run make PYTHON=/path/to/python3.11"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 15))' || \
-	  { echo "Python 3.11 to 3.14 is needed, but $(PYTHON) is $$($(PYTHON) --version): say make PYTHON=/path/to/python3.11"; exit 1; }
+	  { echo "Python 3.11 to 3.14 is needed, but $(PYTHON) is $$($(PYTHON) --version): run make PYTHON=/path/to/python3.11"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 	  { echo "$(PYTHON) lacks the venv module: install your system's python3-venv package"; exit 1; }
 
@@ -26,7 +26,7 @@ $(DEMO_VENV)/ready: pyproject.toml | python-ok
 	@$(DEMO_VENV)/bin/python -m pip install $(PIP_FLAGS) -e '.[cpu]'
 	@touch $@
 
-demo: $(DEMO_VENV)/ready ## play an editor against the real language server
+demo: $(DEMO_VENV)/ready ## complete code as an editor would, with the real language server
 	@$(DEMO_VENV)/bin/python tools/demo.py
 
 $(VENV)/ready: pyproject.toml constraints/ci.txt | python-ok
@@ -36,20 +36,20 @@ $(VENV)/ready: pyproject.toml constraints/ci.txt | python-ok
 	@$(BIN)/python -m pip install $(PIP_FLAGS) -c constraints/ci.txt -e '.[dev]'
 	@touch $@
 
-tracer: # strace, which shows that nothing leaves the machine; without it those tests are skipped, or fail in CI
+tracer: # strace shows that nothing leaves the machine; without it, those tests are skipped, or fail in CI
 	@command -v strace >/dev/null || [ "$$CG2LS_INSTALL_SYSTEM" != 1 ] || \
 	  { apt-get -qq update && apt-get -qq -y install strace >/dev/null; } || \
-	  { echo "The tests of privacy need strace, which Debian's archive did not give." >&2; exit 1; }
+	  { echo "The tests of privacy need strace, which Debian's archive did not deliver." >&2; exit 1; }
 
-test: $(VENV)/ready lint tracer ## install what tests need and run them all; CG2LS_INSTALL_SYSTEM=1 installs strace
+test: $(VENV)/ready lint tracer ## lint and run all tests; CG2LS_INSTALL_SYSTEM=1 installs strace
 	@$(BIN)/python -m pytest tests
 
 CHAOS := $(BIN)/cg2ls replay cg2ls/server cg2ls/engine quantize/cg2_quantize
 
-chaos: $(VENV)/ready ## type 2,000 keys at a real server while its surroundings go wrong
+chaos: $(VENV)/ready ## send 2,000 keys to a real server while its environment fails
 	@$(CHAOS) --chaos 2000
 
-long: $(VENV)/ready ## the long forms of tests: 20,000 keys of chaos and of a soak, many sequences of edits; an hour
+long: $(VENV)/ready ## run the long tests: 20,000 keys of chaos and of a soak, many edit sequences; an hour
 	@.ci/parts '$(CHAOS) --chaos 20000' \
 	  'CG2LS_EDITOR_EXAMPLES=300 $(BIN)/python -m pytest --timeout 0 tests/cg2ls/server/test_editor_model.py' \
 	  '$(BIN)/cg2ls bench --server --memory' '$(CHAOS) --soak 20000'
@@ -57,7 +57,10 @@ long: $(VENV)/ready ## the long forms of tests: 20,000 keys of chaos and of a so
 test-editors: $(VENV)/ready ## test the editors' clients in real editors; CG2LS_INSTALL_SYSTEM=1 installs what they need
 	@status=0; for tests in editors/*/run-tests; do CG2LS_PYTHON=$(CURDIR)/$(BIN)/python $$tests || status=1; done; exit $$status
 
-lint: $(VENV)/ready ## formatter, linter and types
+architecture: $(VENV)/ready ## draw docs/design/architecture.svg from the imports in the code
+	@$(BIN)/python tools/architecture.py
+
+lint: $(VENV)/ready ## check format, lint rules and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
@@ -66,11 +69,11 @@ vsix: python-ok ## package the VS Code extension with the server's wheel
 	@editors/vscode/npm-ready
 	@cd editors/vscode && PYTHON=$(PYTHON) npm run --silent package
 
-lint-vscode: ## types, formatter, linter and units of the VS Code extension
+lint-vscode: ## check types, format, lint rules and unit tests of the VS Code extension
 	@editors/vscode/npm-ready
 	@cd editors/vscode && npm run --silent check && npm run --silent test
 
-lint-lua: ## formatter and linter of the Neovim plugin
+lint-lua: ## check format and lint rules of the Neovim plugin
 	@editors/neovim/lint/run
 
 format-lua: ## format the Neovim plugin
@@ -87,9 +90,9 @@ $(REFERENCE_VENV)/ready: pyproject.toml constraints/reference.txt | python-ok
 	@$(REFERENCE_VENV)/bin/python -m pip install $(PIP_FLAGS) -c constraints/reference.txt -e '.[reference]'
 	@touch $@
 
-reference: $(REFERENCE_VENV)/ready ## the environment of the rivals that `cg2ls bench --against` measures
+reference: $(REFERENCE_VENV)/ready ## set up the other runtimes that `cg2ls bench --against` measures
 
-bench: $(VENV)/ready $(REFERENCE_VENV)/ready ## our speed beside optimum's and CTranslate2's
+bench: $(VENV)/ready $(REFERENCE_VENV)/ready ## compare the speed with optimum and CTranslate2
 	@$(BIN)/cg2ls bench --reference-shape --against optimum,ctranslate2 --rounds 9 \
 	  --reference-python $(REFERENCE_VENV)/bin/python
 

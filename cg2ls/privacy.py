@@ -15,7 +15,7 @@ VARIABLES = {
     "USE_HUB_KERNELS": "NO",  # transformers: code from the hub in place of its own
     "DO_NOT_TRACK": "1",  # the name that several makers agreed on
 }
-"""Environment variables that turn reporting off. docs/privacy.md says which library was looked at, and how."""
+"""Environment variables that turn reporting off. docs/user/privacy.md says which library was looked at, and how."""
 
 
 def set_variables() -> None:

@@ -1,4 +1,4 @@
-"""Who may import whom: arrows run one way (docs/architecture.md)."""
+"""Who may import whom: arrows run one way (docs/design/architecture.md)."""
 
 from __future__ import annotations
 

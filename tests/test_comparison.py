@@ -1,4 +1,4 @@
-"""docs/comparison.md claims nothing that no test shows."""
+"""docs/reference/comparison.md claims nothing that no test shows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PAGE = ROOT / "docs" / "comparison.md"
+PAGE = ROOT / "docs" / "reference" / "comparison.md"
 ROWS = [
     [cell.strip() for cell in line.split("|")[1:-1]]
     for line in PAGE.read_text("utf-8").splitlines()

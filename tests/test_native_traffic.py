@@ -1,6 +1,6 @@
 """Nothing leaves the machine, and nothing is written but what is ours: native code under a tracer of system calls.
 
-Python's audit hooks do not see what libraries do in C++; strace does. What is promised stands in docs/privacy.md.
+Python's audit hooks do not see what libraries do in C++; strace does. What is promised stands in docs/user/privacy.md.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tools.native_trace import Sights, TracerError, check_tracer, read_log, trac
 ROOT = Path(__file__).parents[1]
 
 OWN_FOLDERS = (".cache/cg2ls", ".config/cg2ls", ".local/share/cg2ls", ".local/state/cg2ls")
-"""Folders of a user's home that we write in; docs/privacy.md names them."""
+"""Folders of a user's home that we write in; docs/user/privacy.md names them."""
 
 DEVICES = {Path("/dev/null"), Path("/dev/tty")}
 
@@ -263,7 +263,7 @@ def test_a_pair_of_sockets_inside_a_program_is_no_traffic(home: Home) -> None:
     assert (sights.sent, sights.sockets) == ([], [])
 
 
-PAGE = (ROOT / "docs" / "privacy.md").read_text("utf-8")
+PAGE = (ROOT / "docs" / "user" / "privacy.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize("test", sorted(set(re.findall(r"tests/[\w/]+\.py::test_\w+", PAGE))))

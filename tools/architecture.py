@@ -1,4 +1,4 @@
-"""Draw docs/architecture.svg: the packages and their imports, read from the code.
+"""Draw docs/design/architecture.svg: the packages and their imports, read from the code.
 
 python tools/architecture.py [--check]
 """
@@ -16,7 +16,7 @@ from import_graph import ROOT, import_graph, product_files
 if TYPE_CHECKING:
     from collections.abc import Mapping, Set
 
-PICTURE = ROOT / "docs" / "architecture.svg"
+PICTURE = ROOT / "docs" / "design" / "architecture.svg"
 WIDTH, HEIGHT, GAP_X, GAP_Y, MARGIN = 168, 46, 28, 64, 24
 SHARED = "cg2ls (shared)"
 LAYERED = ("cg2ls.models", "cg2ls.retrieval")

@@ -198,21 +198,22 @@ def opens_with_verb(docstring: str) -> bool:
 
 def long_sentences() -> tuple[int, int]:
     """Count the sentences of the documentation, and those that are too long; tables and code do not count."""
-    long = total = 0
-    for path in sorted(
-        [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "editors").glob("*/README.md")]
-    ):
-        text = re.sub(r"```.*?```", "", path.read_text("utf-8"), flags=re.S)
-        lines = [line for line in text.splitlines() if not line.startswith(("    ", "|", "#", "!"))]
-        blocks = re.split(r"\n\s*\n|\n(?=\s*(?:[-*]|\d+\.)\s)", "\n".join(lines))
-        for block in blocks:
-            for sentence in re.split(r"(?<=[.!?:;])\s+", block):
-                words = len(
-                    re.findall(r"[A-Za-z][\w'-]*", re.sub(r"`[^`]*`|\(http[^)]*\)", "code", sentence))
-                )
-                total += words > 0
-                long += words > MAX_SENTENCE_WORDS
-    return long, total
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "editors").glob("*/README.md")]
+    counts = [words_of(sentence) for page in pages for sentence in sentences_of(page)]
+    return sum(count > MAX_SENTENCE_WORDS for count in counts), sum(count > 0 for count in counts)
+
+
+def sentences_of(page: Path) -> Iterator[str]:
+    """Yield a page's sentences, without those in tables and code."""
+    text = re.sub(r"```.*?```", "", page.read_text("utf-8"), flags=re.S)
+    lines = [line for line in text.splitlines() if not line.startswith(("    ", "|", "#", "!"))]
+    for block in re.split(r"\n\s*\n|\n(?=\s*(?:[-*]|\d+\.)\s)", "\n".join(lines)):
+        yield from re.split(r"(?<=[.!?:;])\s+", block)
+
+
+def words_of(sentence: str) -> int:
+    """Count a sentence's words; code and a link's address count as one."""
+    return len(re.findall(r"[A-Za-z][\w'-]*", re.sub(r"`[^`]*`|\(http[^)]*\)", "code", sentence)))
 
 
 def traced_figures() -> dict[str, object]:

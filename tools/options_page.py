@@ -1,6 +1,6 @@
-"""Write docs/options.md from the table of options, or print the settings for a VS Code manifest.
+"""Write docs/reference/options.md from the table of options, or print the settings for a VS Code manifest.
 
-python tools/options_page.py            writes docs/options.md
+python tools/options_page.py            writes docs/reference/options.md
 python tools/options_page.py --settings prints `contributes.configuration.properties` as JSON
 """
 
@@ -17,7 +17,7 @@ from cg2ls.server.options import table
 if TYPE_CHECKING:
     from cg2ls.server.options import OptionEntry
 
-PAGE = Path(__file__).parents[1] / "docs" / "options.md"
+PAGE = Path(__file__).parents[1] / "docs" / "reference" / "options.md"
 
 HEAD = """\
 # Options
@@ -138,7 +138,7 @@ def settings() -> dict[str, Any]:
             "type": "object",
             "default": {},
             "additionalProperties": {"type": "object"},
-            "markdownDescription": f"Options by {by}, as in docs/options.md.",
+            "markdownDescription": f"Options by {by}, as in docs/reference/options.md.",
             "scope": "resource",
         }
     return found

@@ -115,7 +115,7 @@ def _check_machine(report: DoctorReport) -> Nvidia:
 
 
 def _describe_privacy() -> dict[str, str]:
-    """Return what docs/privacy.md promises, as it is in this process."""
+    """Return what docs/user/privacy.md promises, as it is in this process."""
     is_off = all(os.environ.get(name) == value for name, value in VARIABLES.items())
     return {
         "telemetry": "off, whatever your environment says (ORT_DISABLE_TELEMETRY=1 and others)"
@@ -123,7 +123,7 @@ def _describe_privacy() -> dict[str, str]:
         else "NOT OFF",
         "network": "completion connects to nothing and looks up no name",
         "files": "written in the folders above and where you say, nowhere else",
-        "shown by": "tests/test_native_traffic.py, under strace (docs/privacy.md)",
+        "shown by": "tests/test_native_traffic.py, under strace (docs/user/privacy.md)",
     }
 
 

@@ -7,12 +7,12 @@ including the line end:
 
 A first token that contains typed characters of a word is left out of the sum. The model did not see these characters,
 so their share of the log-probability says nothing about the rest. Other gates use the first token or the mean of all
-tokens (IntelliCode's logs show two thresholds of that kind); docs/completion.md compares them.
+tokens (IntelliCode's logs show two thresholds of that kind); docs/reference/completion.md compares them.
 
 With a prior (the workspace's memory) the log-probabilities are those after mixing. Their meaning stays the same: text
 shown with a confidence of 0.5 is right about half of the time, with or without a prior. But a prior moves far more
 lines to middle confidences, so at the same threshold more wrong lines would be shown. Therefore the threshold with a
-prior is higher, chosen so that no more places show wrong text than without one (docs/memory.md has the measurement).
+prior is higher, chosen so that no more places show wrong text than without one (docs/design/memory.md has the measurement).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ CONFIDENCE = "confidence"
 
 CONFIDENCE_SCALE = 1.4
 CONFIDENCE_BIAS = 1.25
-"""Fitted on 2,714 places in Python files with the shipped model (docs/completion.md)."""
+"""Fitted on 2,714 places in Python files with the shipped model (docs/reference/completion.md)."""
 
 MIN_CONFIDENCE = 0.1
 """Measured threshold: text with a lower confidence is nearly always wrong."""

@@ -27,7 +27,7 @@ class CompletionOptions:
         context_tokens: tokens of the prompt for text of other files; 0 for none.
         max_lines: maximum number of lines shown; None for as many as the block has.
         max_ms: maximum time for an answer in milliseconds, after which the text so far is shown; None for no limit.
-        disabled_rules: names of rules and suppressions to leave out (docs/completion.md); former names are
+        disabled_rules: names of rules and suppressions to leave out (docs/reference/completion.md); former names are
             accepted. A session checks them (`cg2ls.completion.session.resolve_disabled_rules`).
     """
 

@@ -1,7 +1,7 @@
 """Move the weights to memory pages of 2 MB.
 
 A decoded token reads every weight once. With pages of 4 kB the processor needs an address look-up per 4 kB, and
-prefetching stops at each page. With pages of 2 MB decoding is up to 7 % faster (docs/engine.md). ONNX Runtime
+prefetching stops at each page. With pages of 2 MB decoding is up to 7 % faster (docs/design/engine.md). ONNX Runtime
 allocates the weights itself, so Linux is asked to move them afterwards.
 """
 

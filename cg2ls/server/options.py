@@ -1,6 +1,6 @@
 """The table of options: every name, type, default and purpose.
 
-docs/options.md and the editors' settings are generated from it (`python tools/options_page.py`). An option is
+docs/reference/options.md and the editors' settings are generated from it (`python tools/options_page.py`). An option is
 one field here; `cg2ls.server.settings` finds which value is in force in which document.
 """
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 MAX_KNOWN_SHARE = 0.75
 """Share of the known part that the lines above the cursor may take when the anchor is set; the rest is for typing.
 
-Small models continue text that they have just read better than text before the suffix (docs/replay.md has the
+Small models continue text that they have just read better than text before the suffix (docs/reference/replay.md has the
 measurement).
 """
 

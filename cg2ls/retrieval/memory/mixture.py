@@ -40,7 +40,7 @@ other file; a package that is installed."""
 
 FARTHER = 1.0
 """By how much the logarithm of an installed package's weight is less than that of the workspace's other files
-(docs/memory.md)."""
+(docs/design/memory.md)."""
 
 LENGTHS = np.array([0, 1, 2, 3, 4, 5, 6, 7, 8, 8, 9, 9, *[10] * 4, *[11] * 8, *[12] * 8, 13])
 """Classes of match lengths 0 to DEPTH; longer ones are fewer, so they share."""

@@ -2,7 +2,7 @@
 ---
 --- The file holds the terminal's own colour codes, of which an SVG picture is made by
 ---
----   python tools/picture.py docs/neovim.svg "Neovim 0.12 with cg2ls" < FILE
+---   python tools/picture.py docs/images/neovim.svg "Neovim 0.12 with cg2ls" < FILE
 
 local here = vim.fs.dirname(vim.fs.normalize(vim.fn.fnamemodify(debug.getinfo(1, 'S').source:sub(2), ':p')))
 package.path = here .. '/?.lua;' .. package.path

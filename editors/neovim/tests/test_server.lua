@@ -81,7 +81,7 @@ it('another model answers without a restart', function()
   end, 'the first model')
 end)
 
-it('a model that is missing is one message with the mend', function()
+it('a missing model is one message that says what to do', function()
   local nvim = editor.open({ setup = { model = 'no-such-model' } })
   nvim:edit(editor.code, 'work.py', { wait = false })
   local message = nvim:wait_for_message('no-such-model')

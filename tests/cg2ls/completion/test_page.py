@@ -1,4 +1,4 @@
-"""docs/completion.md lists the rules and suppressions of the code."""
+"""docs/reference/completion.md lists the rules and suppressions of the code."""
 
 import re
 from pathlib import Path
@@ -7,7 +7,7 @@ from cg2ls.completion.postprocess.pipeline import RULES
 from cg2ls.completion.postprocess.rule_names import CURRENT_NAMES
 from cg2ls.completion.trigger.suppression import SUPPRESSIONS
 
-PAGE = Path(__file__).parents[3] / "docs" / "completion.md"
+PAGE = Path(__file__).parents[3] / "docs" / "reference" / "completion.md"
 
 
 def test_the_page_lists_every_rule_and_suppression_in_its_order():

@@ -52,7 +52,9 @@ def test_names_in_messages_are_in_camel_case(field, name):
 
 
 def test_the_page_is_the_one_the_table_gives():
-    assert (ROOT / "docs" / "options.md").read_text("utf-8") == tool().page(), "run tools/options_page.py"
+    assert (ROOT / "docs" / "reference" / "options.md").read_text("utf-8") == tool().page(), (
+        "run tools/options_page.py"
+    )
 
 
 def test_the_manifest_describes_every_option():

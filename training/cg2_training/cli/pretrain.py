@@ -20,7 +20,7 @@ GPUS = ("H100", "H200", "A100", "L40S", "4090")
 PLAN_EXAMPLE = """\
 example:
   cg2-train plan training/recipes/codegen2-1b.toml --gpu H100 --gpus 8
-The figures are estimates; docs/training.md has the formulas.
+The figures are estimates; docs/reference/training.md has the formulas.
 """
 
 

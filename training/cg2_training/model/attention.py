@@ -2,7 +2,7 @@
 
 PyTorch's attention keeps no attention weights and recomputes them for the gradient, block by block. Where memory
 allows, keeping them and using the matrix library for the products takes 0.8 of the time, forward and backward together
-(`cg2-train bench`, docs/training.md).
+(`cg2-train bench`, docs/reference/training.md).
 """
 
 from __future__ import annotations

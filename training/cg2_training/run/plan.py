@@ -15,7 +15,7 @@ GPU_GIB = {"H100": 80, "H200": 141, "A100": 80, "L40S": 48, "4090": 24}
 """Memory by GPU; of two versions, the larger one."""
 
 ASSUMED_MFU = 0.40
-"""Share of the data sheet's FLOP/s that efficient trainers of such models reach (see docs/training.md)."""
+"""Share of the data sheet's FLOP/s that efficient trainers of such models reach (see docs/reference/training.md)."""
 
 STATE_BYTES = {"adamw": 8.0, "adamw8bit": 2.1, "muon": 4.0}
 """Bytes of the optimizer's state per parameter; Muon keeps one moment of the hidden matrices."""

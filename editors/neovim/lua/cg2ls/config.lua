@@ -13,7 +13,7 @@ local M = {}
 ---@field auto boolean ask while typing; false: only when `complete()` is called
 ---@field debounce_ms integer quiet time after a key before this plugin's own ghost text asks the server
 ---@field model string? a model's name or folder; nil for the user's lasting choice
----@field settings table the server's options, see docs/options.md
+---@field settings table the server's options, see docs/reference/options.md
 ---@field keymaps table<cg2ls.Action, string|false> keys of insert mode; each keeps its own meaning without ghost text
 ---@field root_markers string[] files and folders that mark a workspace's root
 ---@field python string? the Python that `:Cg2ls install` makes an environment with; nil for one on PATH

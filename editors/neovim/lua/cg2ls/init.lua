@@ -77,7 +77,7 @@ function M.setup(settings)
 end
 
 --- Changes options of the server while it runs; those that are not named stay.
----@param options table see docs/options.md
+---@param options table see docs/reference/options.md
 function M.configure(options)
   config.current.settings = vim.tbl_deep_extend('force', config.current.settings, options)
   server.push_settings()

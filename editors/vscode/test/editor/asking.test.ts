@@ -14,7 +14,7 @@ after(() => programs.remove());
 const inEditor = installedOnce();
 
 inEditor(
-  "what was typed before the server was ready brings ghost text without another key, and after a crash, too",
+  "what was typed before the server was ready brings ghost text without another key, also after a crash",
   () => serverPath(programs.server("held", { held: true })),
   async ({ window }) => {
     await window.edit(FILE, CODE);

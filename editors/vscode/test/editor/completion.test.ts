@@ -269,7 +269,7 @@ inEditor("another model is chosen in the menu, and answers", async ({ server, wi
   await window.statusThat((text) => text.includes(`${MODEL} is ready`), "the first model");
 });
 
-inEditor("a model that is not there is one message with its mend", async ({ server, window }) => {
+inEditor("a missing model is one message that says what to do", async ({ server, window }) => {
   server.settings({ "cg2ls.model": "no-such-model" });
   await window.messageThat(/no-such-model/);
   await window.screenshot("model-missing");

@@ -1,4 +1,4 @@
-/** Draws docs/vscode.png, the README's picture: the shipped model completes a file. */
+/** Draws docs/images/vscode.png, the README's picture: the shipped model completes a file. */
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -10,7 +10,7 @@ import { SETUP_MS } from "./ownEditor";
 const LINES = 71;
 const ROOT = join(__dirname, "../../../../..");
 const SAMPLE = join(ROOT, "tools", "samples", "inventory.py");
-const PICTURE = join(ROOT, "docs", "vscode.png");
+const PICTURE = join(ROOT, "docs", "images", "vscode.png");
 const TYPED = "for item in inven";
 
 const SETTINGS = {

@@ -46,7 +46,7 @@ Vote = tuple[int, int, int]
 
 
 def mixed(mixture: Mixture, votes: Sequence[Vote], logits: NDArray[np.float32]) -> NDArray[np.float64]:
-    """The mixture's probabilities as docs/memory.md writes them down, vote by vote."""
+    """The mixture's probabilities as docs/design/memory.md writes them down, vote by vote."""
     alone = np.exp(logits.astype(np.float64) - np.logaddexp.reduce(logits.astype(np.float64)))
     if not votes:
         return alone
