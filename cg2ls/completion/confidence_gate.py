@@ -12,7 +12,7 @@ tokens (IntelliCode's logs show two thresholds of that kind); docs/reference/com
 With a prior (the workspace's memory) the log-probabilities are those after mixing. Their meaning stays the same: text
 shown with a confidence of 0.5 is right about half of the time, with or without a prior. But a prior moves far more
 lines to middle confidences, so at the same threshold more wrong lines would be shown. Therefore the threshold with a
-prior is higher, chosen so that no more places show wrong text than without one (docs/design/memory.md has the measurement).
+prior is higher, chosen so that no more places show wrong text than without one (docs/design/memory.md).
 """
 
 from __future__ import annotations

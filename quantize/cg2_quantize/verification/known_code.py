@@ -6,8 +6,8 @@ have a much lower loss, and weights without one cannot complete code. The second
 the bits per byte that cg2ls.json states for Python. Random weights are refused too, since they look like damaged ones:
 they need --untrained, or "untrained": true in cg2ls.json.
 
-Shapes do not reveal the number of groups either (docs/reference/quantize.md, Groups). A wrong number mixes queries, keys and
-values, which costs a trained model most of its knowledge, so the loss shows which number is right.
+Shapes do not reveal the number of groups either (docs/reference/quantize.md, Groups). A wrong number mixes queries,
+keys and values, which costs a trained model most of its knowledge, so the loss shows which number is right.
 """
 
 from __future__ import annotations

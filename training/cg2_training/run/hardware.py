@@ -170,7 +170,7 @@ def keep_freed_memory() -> bool:
 
     On a CPU, PyTorch requests every activation from the C library. glibc maps blocks of 32 MB and more for each request
     and returns them to the system at once. So each step pays for every page of its activations: a tenth of a step
-    (docs/reference/training.md). Here the heap is never trimmed; it reaches its size in a few steps and then has the blocks.
+    (docs/reference/training.md). Here the heap is never trimmed; after a few steps it has all the blocks.
 
     Returns:
         False, with nothing changed, if the C library is not glibc.
