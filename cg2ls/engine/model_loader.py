@@ -105,7 +105,7 @@ def _open_draft(
 MEGABYTE = 1_000_000
 
 MAX_WEIGHT_MEMORY_RATIO = 1.4
-"""Upper bound of the weights' memory in ONNX Runtime by their file size; measured 1.0 to 1.35 (docs/design/engine.md)."""
+"""Upper bound of the weights' memory in ONNX Runtime by their file size; measured: 1.0 to 1.35."""
 
 
 @dataclass(frozen=True, slots=True)

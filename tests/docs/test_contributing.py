@@ -16,7 +16,7 @@ from cg2_quantize.formats.catalogue import Format
 from cg2_training.cli.main import main as train
 from cg2_training.objective import config as objective_config
 from cg2_training.objective import rows
-from cg2ls.cli.main import normalized, parser
+from cg2ls.cli.main import make_parser, normalize_arguments
 from cg2ls.completion.postprocess import pipeline
 from cg2ls.engine.engine import Engine
 from cg2ls.engine.request import Request
@@ -163,8 +163,8 @@ CONFIGURATIONS = [
 def test_a_configuration_parses_and_starts_the_server(page: str, block: Block) -> None:
     for command in commands_in(block):
         assert command[0] == "cg2ls"
-        given = normalized(command[1:])
-        parser(given[0]).parse_args(given)
+        given = normalize_arguments(command[1:])
+        make_parser(given[0]).parse_args(given)
 
 
 def test_there_is_a_configuration_for_each_editor() -> None:

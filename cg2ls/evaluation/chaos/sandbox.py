@@ -11,6 +11,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ Undo = Callable[[], None]
 
 INDEX_WORKER = b"cg2ls.retrieval.memory.index_worker"
 
+BLOCK_ATTEMPTS = 100
 
 USER_VARIABLES = ("CG2LS_", "XDG_")
 """Prefixes of the variables that would lead the server to folders of the user."""
@@ -77,9 +79,17 @@ def remove_cache(place: Sandbox) -> None:
 
 
 def block_state(place: Sandbox) -> Undo:
-    """Replace the state folder by a file."""
-    shutil.rmtree(place.state, ignore_errors=True)
-    place.state.write_bytes(b"")
+    """Replace the state folder by a file.
+
+    Raises:
+        UnsupportedFaultError: the server creates the folder again each time.
+    """
+    for _ in range(BLOCK_ATTEMPTS):
+        shutil.rmtree(place.state, ignore_errors=True)
+        with suppress(FileExistsError), place.state.open("xb"):  # it exists if the server was faster
+            break
+    else:
+        raise UnsupportedFaultError
 
     def undo() -> None:
         place.state.unlink(missing_ok=True)

@@ -11,7 +11,7 @@ import onnxruntime
 import pytest
 
 from cg2_quantize import ConversionOptions, convert, dequantize
-from cg2ls.cli.nvidia import look_for_nvidia
+from cg2ls.cli.nvidia import find_nvidia
 from cg2ls.engine import Engine, EngineOptions, Request
 from cg2ls.engine.providers import CUDA
 from cg2ls.models.folder.locations import SHIPPED_DEFAULT
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = pytest.mark.skipif(
-    CUDA not in onnxruntime.get_available_providers() or not look_for_nvidia().cards,
+    CUDA not in onnxruntime.get_available_providers() or not find_nvidia().cards,
     reason="needs an NVIDIA GPU and onnxruntime-gpu, and this machine lacks one of them",
 )
 

@@ -88,6 +88,23 @@ def test_memorys_child_is_found_and_killed():
             server.kill()
 
 
+def test_the_state_folder_is_blocked_even_if_the_server_creates_it_again(place, monkeypatch):
+    remove, times = sandbox.shutil.rmtree, []
+
+    def race(folder, **options):
+        remove(folder, **options)
+        times.append(folder)
+        if len(times) < 3:
+            folder.mkdir()
+
+    monkeypatch.setattr(sandbox.shutil, "rmtree", race)
+    undo = sandbox.block_state(place)
+    assert place.state.is_file()
+    assert len(times) == 3
+    undo()
+    assert place.state.is_dir()
+
+
 def test_every_folder_of_the_server_lies_in_the_runs_own(place, monkeypatch):
     monkeypatch.setenv("CG2LS_HOME", "/home/somebody")
     monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/somebody")
