@@ -15,7 +15,7 @@ example, three seeds of lessons 2 and 3 in sittings of two hours; the same comma
   cg2-train tokenize runs/corpus --tokenizer runs/tokenizer.json -o runs/shards
   cg2-train lessons 2 3 --size 2m --seeds 3 --hours 2 --corpus runs/shards --work runs/lessons-2m
 the report again, of what is there:
-  cg2-train lessons --report-only --work runs/lessons-2m --report docs/lessons.md
+  cg2-train lessons --report-only --work runs/lessons-2m --report lessons.md
 """
 
 CORPUS = "token shards of {}: a folder with train and heldout, as tokenize writes it of a corpus folder"
