@@ -2,7 +2,13 @@
 
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { type ConfigurationScope, type TextDocument, type Uri, type WorkspaceConfiguration, workspace } from "vscode";
+import {
+  type ConfigurationScope,
+  type TextDocument,
+  type Uri,
+  type WorkspaceConfiguration,
+  workspace,
+} from "vscode";
 import type { Runtime } from "./environment";
 import { isGivenByOldName } from "./renamed";
 
