@@ -330,7 +330,7 @@ def test_a_command_that_fails_says_so_and_nothing_else_stops(tiny_model, patch, 
                 during.setattr(client.server.board, "status_of", switch.around("command", print))
                 for owner, attribute in (
                     ("cg2ls.server.commands", "report"),
-                    ("cg2ls.models.folder.store", "ModelStore"),
+                    ("cg2ls.models.folder.store.ModelStore", "models"),
                     ("cg2ls.server.logs", "recent"),
                 ):
                     during.setattr(f"{owner}.{attribute}", switch.around("command", print))
