@@ -27,7 +27,7 @@ class NotOpenError(Cg2Error):
 
 @dataclass(frozen=True)
 class Snapshot:
-    """One version of a document, which later edits leave alone.
+    """One version of a document, which later edits do not change.
 
     Attributes:
         uri: URI of the document.
@@ -140,7 +140,7 @@ class Document:
         return "".join(parts)[:max_chars]
 
     def forget_text(self) -> None:
-        """Drop a text that is no longer the client's."""
+        """Drop a text that no longer equals the client's."""
         self.is_known = False
         self.edits += 1
         self._lines = Lines.of("")
@@ -174,7 +174,7 @@ class Document:
             text = join_surrogates(text)
         new = split_lines(text)
         if last + 1 < len(self._lines):
-            new.pop()  # the rest of the document stands where the empty line would
+            new.pop()  # the rest of the document is where the empty line would be
         self._lines = self._lines.replaced(first, last + 1, new)
 
     def _starts_with_newline(self, line: int) -> bool:

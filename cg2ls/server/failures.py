@@ -101,7 +101,7 @@ class Failures:
         return None
 
     def left_out(self, uri: str, what: str, error: Exception) -> None:
-        """Log that a part of an answer, or other work, was left out because of an error; "" is no document."""
+        """Log that a part of an answer, or other work, was left out because of an error; "" for no document."""
         self._log(uri, what, error, "it is left out")
 
     def without(self, what: str, uri: str, ask: Callable[[], T], otherwise: T) -> T:

@@ -21,7 +21,7 @@ EVERYTHING = ("*",)
 """Patterns in place of unreadable ones, whose purpose may have been privacy: everything is excluded."""
 
 FILE = "file"
-"""A file name that stands for any file of a folder."""
+"""A file name that represents any file of a folder."""
 
 Values = Mapping[str, Any]
 """Checked values by field of `Options`."""
@@ -50,7 +50,7 @@ class Settings:
     `initializationOptions`, the default.
 
     Args:
-        flags: values by field from the command line; None and "" are no value.
+        flags: values by field from the command line; None and "" mean no value.
 
     Attributes:
         roots: URIs of the workspace folders.

@@ -137,7 +137,7 @@ class DocumentSync:
             self.changed(edit)
 
     def _follow_order(self, uri: str, change: NotebookChange) -> None:
-        """Put cells where the client has them; where that is unknown, each cell stands alone from now on."""
+        """Put cells where the client has them; if that is unknown, each cell is read alone from now on."""
         notebooks = self.documents.notebooks
         if not change.is_order_known:
             notebooks.forget_order(uri)

@@ -1,4 +1,4 @@
-"""A user's patterns in .gitignore's syntax, which hold for every spelling of a path."""
+"""A user's patterns in .gitignore's syntax, which apply to every spelling of a path."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class RulesError(Cg2Error):
 class Patterns:
     """Patterns relative to one folder.
 
-    A pattern without wildcards names a place: where a link lies there, what the link leads to is meant, too, unless
-    that is the whole folder.
+    A pattern without wildcards names a path. If this path is a link, its target is included, unless that is
+    the whole folder.
 
     Args:
         name: what the patterns are for, for messages.

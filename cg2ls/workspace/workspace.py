@@ -23,11 +23,11 @@ TOOL_FOLDERS = frozenset(
     {".git", ".hg", ".svn", ".jj", "node_modules", "__pycache__", ".tox", ".nox", "site-packages"}
 )
 TOOL_MARKS = ("pyvenv.cfg", "CACHEDIR.TAG")
-"""Files by which a tool says that a folder is its own: a virtual environment, a cache
-(the Cache Directory Tagging Specification)."""
+"""Files by which a tool marks a folder as its own: a virtual environment, a cache (the Cache Directory
+Tagging Specification)."""
 
 OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-"""Neither follows a link nor waits for a pipe that took a file's place after it was looked at."""
+"""Do not follow a link, or wait for a pipe, that replaced the file after the check."""
 
 DEFAULTS = ReadingRules()
 
@@ -35,9 +35,8 @@ DEFAULTS = ReadingRules()
 class Workspace:
     """Decides which files under a folder may be read, and reads them.
 
-    Nothing is taken on trust: a link is not followed, whatever cannot be checked is refused, a path is checked by
-    every name that it has, and the answer is computed again for every file, so that a changed .gitignore counts at
-    once.
+    Links are not followed, and what cannot be checked is refused. A path is checked by every name that it
+    has. The decision is made again for every file, so that a changed .gitignore counts at once.
 
     Args:
         root: the workspace's folder.

@@ -215,7 +215,7 @@ class _ChaosRun:
         self._lasting_faults.append((self._found.keys + self._random.randint(*LASTING_KEYS), undo))
 
     def _restart_models(self, _: OpenDocument) -> None:
-        """Restart the models. Memory is then read anew by a child process, which is killed once it runs."""
+        """Restart the models. A child process then reads memory again, and is killed once it runs."""
         self._conversation.ask("workspace/executeCommand", {"command": "cg2ls.server.restart"})
         self._kill_until = self._found.keys + KILL_WINDOW_KEYS
 

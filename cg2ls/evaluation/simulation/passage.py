@@ -1,4 +1,4 @@
-"""One passage of a file while somebody writes it, key by key, in an editor that helps.
+"""One passage of a file while a simulated user types it, key by key, in an editor that inserts closers.
 
 The editor closes brackets and quotes at once, types over what it closed, indents new lines and splits a line
 between brackets in three. So the screen shows more than the typed text: `left` of the cursor is the typed text,

@@ -1,4 +1,4 @@
-"""Choose the snippets of other files that stand at the beginning of a prompt.
+"""Choose the snippets of other files with which a prompt begins.
 
 They are chosen again only when the cursor has moved far, and their order does not depend on their score: a change at a
 prompt's beginning would invalidate the KV cache of everything after it.

@@ -47,8 +47,9 @@ class Memory:
         language: LSP id of the files that count.
         tokenizer: the model's.
         mixture: how to weigh what is found; None for the package's own weights.
-        store: where the index lies on disk; None for the user's cache.
-        installed: packages that take part; their index lies in the user's cache, for all workspaces that share them.
+        store: the index's folder on disk; None for the user's cache.
+        installed: packages that take part; their index is in the user's cache, for all workspaces that share
+            them.
         update: updates an index; `index_process.in_child` does it without delaying key presses.
 
     Attributes:

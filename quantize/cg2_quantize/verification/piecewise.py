@@ -104,7 +104,7 @@ def _turn_large_weights_into_inputs(
 ) -> dict[str, npt.NDArray[Any]]:
     """Turn float32 weights into inputs if one is large, and read them: a session copies its initializers.
 
-    A matrix that lies in memory transposed is fed that way, before a Transpose that ONNX Runtime merges into the
+    A matrix that is stored transposed is passed that way, before a Transpose that ONNX Runtime merges into the
     product.
     """
     floats = [t for t in model.graph.initializer if t.data_type == TensorProto.FLOAT and len(t.dims) == 2]
@@ -198,7 +198,7 @@ class TokenRows:
         self._check_finite("model.embed_tokens")
 
     def block(self, layer: int, on_row: OnRow | None = None, inside: Sequence[str] = ()) -> None:
-        """Run one block over every row, in chunks, each row with a cache of its own.
+        """Run one block over every row, in chunks, each row with its own cache.
 
         Args:
             layer: number of the block.
