@@ -68,7 +68,7 @@ def lock(handle: int, *, wait: bool = True, platform: str = sys.platform) -> Non
 
 
 def is_private(folder: Path, *, platform: str = sys.platform) -> bool:
-    """Tell whether only this user can enter a folder.
+    """Return whether only this user can enter a folder.
 
     Windows has access lists in place of modes; there a folder is private that lies in the user's own.
 
@@ -133,7 +133,7 @@ def unseen(*, platform: str = sys.platform) -> int:
 
 
 def has_unix_sockets(*, platform: str = sys.platform) -> bool:
-    """Tell whether asyncio can listen on a Unix socket."""
+    """Return whether asyncio can listen on a Unix socket."""
     return platform != WINDOWS
 
 

@@ -61,7 +61,7 @@ class GitIgnore:
         self._cache: dict[Path, tuple[tuple[int, int] | None, RuleFile | None]] = {}
 
     def verdict(self, path: Path, *, is_folder: bool) -> Verdict:
-        """Tell whether git would ignore a path because of itself, not because of a folder it lies in.
+        """Return whether git would ignore a path because of itself, not because of a folder it lies in.
 
         Args:
             path: absolute, inside the root.

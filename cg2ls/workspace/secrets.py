@@ -92,7 +92,7 @@ _COMPILED = {piece: re.compile(shape) for piece, shape in SECRET_SHAPES.items()}
 
 
 def has_secret_name(name: str) -> bool:
-    """Tell whether a file's name suggests secrets."""
+    """Return whether a file's name suggests secrets."""
     lower = name.lower().rstrip(". ")  # Windows leaves dots and spaces at the end out
     if any(fnmatchcase(lower, pattern) for pattern in SECRET_NAMES):
         return not (lower.endswith(SOURCE_SUFFIXES) and not lower.startswith(".env"))

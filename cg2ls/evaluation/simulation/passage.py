@@ -109,7 +109,7 @@ class Passage:
             self.press_next_key()
 
     def accepts(self, text: str, replace_length: int) -> bool:
-        """Tell whether inserting a text leaves the beginning of the target before the cursor.
+        """Return whether inserting a text leaves the beginning of the target before the cursor.
 
         Args:
             text: text to be inserted at the cursor.
@@ -288,7 +288,7 @@ class _Scan:
             self.found[self.position] = None
 
     def _may_open(self) -> bool:
-        """Tell whether a quote here follows no word, or one that is the prefix of a string."""
+        """Return whether a quote here follows no word, or one that is the prefix of a string."""
         start = self.position
         while start and (self.code[start - 1].isalnum() or self.code[start - 1] == "_"):
             start -= 1

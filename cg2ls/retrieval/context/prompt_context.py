@@ -80,7 +80,7 @@ class PromptContext:
         return before.text
 
     def _found_nothing_before_reading(self, before: _Chosen) -> bool:
-        """Tell whether snippets were chosen before the files were read, and none was found."""
+        """Return whether snippets were chosen before the files were read, and none was found."""
         return not before.text and before.index is not self.index
 
     def forget(self, path: str) -> None:

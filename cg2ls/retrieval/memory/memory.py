@@ -97,7 +97,7 @@ class Memory:
         self.documents = OpenDocuments(tokenizer, self.lock)
 
     def wants(self, name: str) -> bool:
-        """Tell whether a file's name belongs to this memory's language."""
+        """Return whether a file's name belongs to this memory's language."""
         return language_of_name(name) == self.language
 
     @property
