@@ -190,7 +190,7 @@ class ChaosClient:
             self._reasons[told[1]] = told[2]
 
     def _answer_server(self, method: str, params: Any) -> Json | None:
-        """TimedAnswer correctly most of the time; sometimes wrongly, with an error, or never."""
+        """Answer correctly most of the time; sometimes wrongly, with an error, or never."""
         dice = 1.0 if self.answers_correctly else self._random.random()
         if dice < 0.1:
             return None

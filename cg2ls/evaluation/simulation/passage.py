@@ -156,7 +156,7 @@ class Passage:
         )
 
     def _handle_inserted(self, entry: AutoInserted) -> Stroke | None:
-        """Press a key for the inserted text after the cursor; None if it is not time for one."""
+        """Press a key for the inserted text after the cursor; None if no such key is due."""
         over = entry.is_line_break and not self.indent and self._is_next(entry)
         wrong = entry.at is None or (entry.is_line_break and self.done == entry.at)
         if not (over or wrong or self.done == entry.at):

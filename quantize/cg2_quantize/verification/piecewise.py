@@ -29,7 +29,7 @@ OnRow = Callable[[tuple[Any, Any], list[Any]], None]
 """Called with a row's keys and values, and values inside a block."""
 
 MAX_COPIED_VALUES = 1 << 27
-"""Values of a weight from which on a piece holds no second copy of its weights."""
+"""Number of values in a weight from which a piece keeps no second copy of its weights."""
 
 CHUNK_TOKENS = 128
 """Tokens per call: the engine's PREFILL_CHUNK."""
