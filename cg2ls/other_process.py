@@ -22,8 +22,8 @@ _DEAD_STATES = "ZX"
 def is_running_check(process_id: int, *, platform: str = sys.platform) -> Callable[[], bool]:
     """Return a function that tells whether the process with this id still runs.
 
-    A process that cannot be checked counts as running. A later process with the same id does not count on
-    Linux, which reports start times, nor on Windows, which reserves an id while a handle is open.
+    A process that cannot be checked counts as running. A later process with the same id does not count on Linux and
+    Windows. Linux reports start times, and Windows reserves an id while a handle is open.
 
     Args:
         process_id: of the process, above 0.

@@ -153,7 +153,7 @@ def _forms(path: PurePath) -> Iterator[str]:
             yield Path(os.path.realpath(path)).as_posix()
         else:
             yield from _followed(_absolute(path))
-    except (OSError, ValueError):  # a null character, say: nothing is there
+    except (OSError, ValueError):  # for example a null character: the path does not exist
         return
 
 
@@ -220,5 +220,5 @@ def _normal_windows(path: PureWindowsPath) -> PureWindowsPath:
         elif part != ".":
             parts.append(
                 part.partition(":")[0].rstrip(". ") or part
-            )  # after a colon comes a stream of the same file
+            )  # after a colon is the name of a stream of the same file
     return type(path)(whole.anchor, *parts)

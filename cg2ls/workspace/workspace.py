@@ -43,7 +43,7 @@ class Workspace:
         rules: what the user allows.
 
     Attributes:
-        place: the folder as it was spelled, to compare paths with.
+        place: the folder as the caller spelled it, to compare paths with.
         root: the folder without links.
 
     Raises:
@@ -62,7 +62,7 @@ class Workspace:
         self._folders = [(self._folded(name), Patterns("exclude", each, self.place)) for name, each in inner]
 
     def name_of(self, path: Path) -> str | None:
-        """Return a path's name relative to the root, with slashes, however it is spelled; None if it lies outside.
+        """Return a path's name relative to the root, with slashes, for every spelling; None if it is outside.
 
         Args:
             path: absolute, or relative to the root.
@@ -86,7 +86,7 @@ class Workspace:
 
         Args:
             path: absolute, or relative to the root.
-            text: as it stands in the editor.
+            text: as it is in the editor.
         """
         spelled, inside = self._spelled(path)
         names = (
@@ -119,8 +119,8 @@ class Workspace:
         """Yield the files whose location and name allow reading, sorted by name, folder by folder.
 
         Args:
-            wanted: by a file's name, whether the caller has a use for it; others are passed over silently.
-            refused: receives each refusal on the way; a refused folder is reported once.
+            wanted: by a file's name, whether the caller wants it; others are skipped silently.
+            refused: receives each refusal; a refused folder is reported once.
         """
         for patterns in (self._include, self._exclude, *(each for _, each in self._folders)):
             patterns.look_at_links()
@@ -158,10 +158,10 @@ class Workspace:
             open_folders.extend(reversed(below))
 
     def _spelled(self, path: Path) -> tuple[list[Path], bool]:
-        """Return a file's paths in the root, and whether what would be opened lies in the root.
+        """Return a file's paths in the root, and whether the file that would be opened is in the root.
 
-        The path without links is the last. A path that goes up after a link may read as if it lay in the root, and
-        lead elsewhere.
+        The path without links is the last. A path with `..` after a link can look as if it were in the root, and lead
+        elsewhere.
         """
         place = Place(self.root / path)
         spelled = [self.root / name for name in place.names_in(self.place) if name]
@@ -229,7 +229,7 @@ class Workspace:
         return Refusal(path, "ignored", "git ignores it") if verdict.ignored else None
 
     def _excluding(self, name: str) -> Patterns:
-        """Return the exclusion patterns that apply where a file or folder lies."""
+        """Return the exclusion patterns that apply to a file or folder."""
         inside = f"{self._folded(name)}/"
         return next(
             (each for folder, each in self._folders if inside.startswith(f"{folder}/")), self._exclude
