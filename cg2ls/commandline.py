@@ -14,7 +14,7 @@ from cg2ls.errors import Cg2Error
 from cg2ls.system import open_missing_streams
 
 INTERRUPTED = 130
-"""Exit status after Ctrl+C, as shells have it."""
+"""Exit status after Ctrl+C, as in shells."""
 
 REFERENCE_PYTHON = Path(__file__).parents[1] / ".venv-reference" / "bin" / "python"
 """The interpreter of the environment that `make reference` creates in a clone."""
@@ -33,12 +33,12 @@ def run_command(program: str, work: Callable[[], int], *, install: str, interrup
 
     Args:
         program: name of the command, which every line begins with.
-        work: gives back the exit status.
-        install: what pip is to install where a package is missing.
-        interrupted: what to say after Ctrl+C; nothing if empty.
+        work: returns the exit status.
+        install: what pip must install if a package is missing.
+        interrupted: message after Ctrl+C; nothing if empty.
 
     Returns:
-        The work's status, an error's own, 1 for what the system refused, or 130 after Ctrl+C.
+        The work's status, an error's own, 1 for an error of the system, or 130 after Ctrl+C.
     """
     open_missing_streams()
     for stream in (sys.stdout, sys.stderr):

@@ -1,4 +1,4 @@
-"""Write files and folders whole or not at all."""
+"""Write files and folders completely or not at all."""
 
 from __future__ import annotations
 
@@ -61,15 +61,15 @@ def check_replaceable(folder: Path, proof: str) -> None:
 def replacing_folder(folder: Path, *, proof: str) -> Iterator[Path]:
     """Yield an empty folder that replaces `folder` when the block succeeds, and is removed otherwise.
 
-    The folder that was there stays until the new one is complete. What a process that was killed on the way left
-    behind is removed first.
+    The folder that was there stays until the new one is complete. Leftovers of a process that was killed are
+    removed first.
 
     Args:
         folder: the folder to make.
         proof: a file that a folder of this kind has; see `check_replaceable`.
 
     Raises:
-        OutputError: something else lies there.
+        OutputError: something else is at this path.
     """
     check_replaceable(folder, proof)
     folder = folder.absolute()

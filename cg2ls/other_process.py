@@ -1,4 +1,4 @@
-"""Tell whether another process still runs, on any operating system."""
+"""Check whether another process still runs, on any operating system."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _WAIT_OBJECT_0 = 0
 """As winnt.h, winerror.h and winbase.h have them."""
 
 _DEAD_STATES = "ZX"
-"""A process that ended and whose parent has not asked how (a zombie), and one that is being removed."""
+"""A process that ended and whose parent has not read its status (a zombie), and one that is being removed."""
 
 
 def is_running_check(process_id: int, *, platform: str = sys.platform) -> Callable[[], bool]:
     """Return a function that tells whether the process with this id still runs.
 
-    A process that may not be looked at counts as running. Where the system says when processes began (Linux) or
-    keeps an id while somebody holds it (Windows), another process with the same id later does not count.
+    A process that cannot be checked counts as running. A later process with the same id does not count on Linux and
+    Windows. Linux reports start times, and Windows reserves an id while a handle is open.
 
     Args:
         process_id: of the process, above 0.

@@ -40,7 +40,7 @@ def keep_compiled_code(folder: Path) -> None:
 def hub_kernels_refused() -> Iterator[None]:
     """Keep bitsandbytes from downloading native code, which it does if the package `kernels` is installed.
 
-    It has no setting for that, but goes on without `kernels` where that cannot be imported.
+    It has no setting for that, but works without `kernels` if that cannot be imported.
     """
     absent = "kernels" not in sys.modules
     if absent:

@@ -1,6 +1,7 @@
 """What depends on the operating system: renaming, locks, private folders, sockets, priority, signals.
 
-The rest of the package asks here instead of looking at the platform. The parameter `platform` is `sys.platform`,
+The rest of the package uses these functions instead of checking the platform. The parameter `platform` is
+`sys.platform`,
 and something else in tests only.
 """
 
@@ -24,7 +25,7 @@ _NICEST = 19
 _THIS_PROCESS = -1
 _IDLE_PRIORITY_CLASS = 0x40
 _CREATE_NO_WINDOW = 0x08000000
-"""As winbase.h has them, and the handle that GetCurrentProcess gives."""
+"""Values of winbase.h, and the handle that GetCurrentProcess returns."""
 
 _RENAME_TRIES = 20
 _RENAME_PAUSE_S = 0.05
@@ -33,7 +34,7 @@ _RENAME_PAUSE_S = 0.05
 def take_place(new: Path, old: Path, *, platform: str = sys.platform) -> None:
     """Rename a file over one that may exist, or a folder to a free name.
 
-    Windows refuses while somebody else, a virus scanner for instance, has either open; so it is tried for a second.
+    Windows refuses while another program, such as a virus scanner, has either open. So this tries for a second.
 
     Raises:
         OSError: it cannot be renamed.
@@ -68,12 +69,12 @@ def lock(handle: int, *, wait: bool = True, platform: str = sys.platform) -> Non
 
 
 def is_private(folder: Path, *, platform: str = sys.platform) -> bool:
-    """Tell whether only this user can enter a folder.
+    """Return whether only this user can enter a folder.
 
-    Windows has access lists in place of modes; there a folder is private that lies in the user's own.
+    Windows has access lists instead of modes. There a folder is private if it is in the user's own folder.
 
     Raises:
-        OSError: the folder cannot be looked at.
+        OSError: the folder cannot be examined.
     """
     found = folder.stat()
     if platform == WINDOWS:
@@ -85,7 +86,7 @@ def is_private(folder: Path, *, platform: str = sys.platform) -> bool:
 def open_missing_streams() -> None:
     """Open the null device in place of standard streams that were closed.
 
-    Else the next file that is opened takes such a stream's number, and whatever is written to stderr goes there.
+    Otherwise the next open file gets such a stream's number, and text for stderr is written into it.
     """
     for number in range(3):
         try:
@@ -133,14 +134,14 @@ def unseen(*, platform: str = sys.platform) -> int:
 
 
 def has_unix_sockets(*, platform: str = sys.platform) -> bool:
-    """Tell whether asyncio can listen on a Unix socket."""
+    """Return whether asyncio can listen on a Unix socket."""
     return platform != WINDOWS
 
 
 def when_asked_to_end(loop: asyncio.AbstractEventLoop, call: Callable[[], object]) -> None:
     """Call a function in the event loop when the process receives a request to end, where the system has such signals.
 
-    Windows ends a process without asking, so nothing may be left for then.
+    Windows ends a process without a signal, so no work may be left for this moment.
     """
     try:
         loop.add_signal_handler(signal.SIGTERM, call)

@@ -24,34 +24,35 @@ HEAD = """\
 
 <!-- Written by tools/options_page.py from cg2ls/server/options.py; a test compares them. -->
 
-Where options come from, the first that says something wins:
+The value of an option comes from the first of these that sets it:
 
-1. what a command set for this session (`cg2ls.server.switchModel`)
+1. a command of this session (`cg2ls.server.switchModel`)
 2. the command line (`--model`)
 3. `folders`, the innermost folder first
 4. `languages`
-5. the editor's configuration: section `cg2ls` of `workspace/configuration`, asked for each workspace folder, or what
-   `workspace/didChangeConfiguration` carries, with or without `cg2ls` around it
+5. the editor's configuration: section `cg2ls` of `workspace/configuration`, requested for each workspace folder, or the
+   content of `workspace/didChangeConfiguration`, with or without `cg2ls` around it
 6. `initializationOptions`
 7. the default below
 
-A change takes effect at once, without a restart. A value that makes no sense is named in one message and its
-default is used; the others hold. A name that resembles an option but is none is named too. `null` stands for "not
-set". An old name ("formerly") is accepted too; where both names have different values, one message says so and the
-new name's value is used.
+A change takes effect at once, without a restart. One message names an invalid value, and its default is used; the
+other values apply. It also names unknown options that resemble a known one. `null` means "not set". An old name
+("formerly") is accepted too. If both names have different values, one message says so and the value of the new name
+is used.
 """
 
 TAIL = """\
 ## One language, one folder
 
-`languages` and `folders` hold options of their own, by LSP language id and by folder. Folders are absolute, begin
-with `~`, or are relative to each workspace folder. A folder goes before a language: what is off in a folder is off.
-Where `enable` or `repositoryMemory` is off in a folder, nothing in it is read for other files either.
+`languages` and `folders` contain options by LSP language id and by folder. Folders are absolute, begin with `~`, or are
+relative to each workspace folder. A folder goes before a language: what is off in a folder is off. If `enable` or
+`repositoryMemory` is off in a folder, its files are not read to complete other files either.
 
-`exclude` and `folders` hold for every spelling of a path: through links to a file, its folder or the workspace, with
-`..`, in other capitals where the file system ignores case, in another Unicode normalization, and in every form of a URI
-(`tests/cg2ls/workspace/test_paths.py`, `tests/cg2ls/server/test_uris.py`). A pattern without wildcards that names a
-link is about what the link leads to as well. Two names of one file that no link connects (hard links) are two files.
+`exclude` and `folders` apply to every spelling of a path, also through `..` and through links to a file, its folder
+or the workspace. Unicode normalization and the form of a URI make no difference, nor do capitals if the file system
+ignores case (`tests/cg2ls/workspace/test_paths.py`, `tests/cg2ls/server/test_uris.py`). If a pattern without
+wildcards names a link, it also applies to the link's target. Two names of one file without a link between them (hard
+links) count as two files.
 
 ```json
 {

@@ -21,7 +21,7 @@ Reason = Literal["shown", "empty", "stopped", "silent", "unsure"]
 threshold."""
 
 Source = Literal["model", "typed_through"]
-"""Origin of a completion: the model ran, or an earlier suggestion goes on."""
+"""Origin of a completion: the model, or an earlier suggestion that the user continues to type."""
 
 PriorOf = Callable[[str, int], "Prior | None"]
 """Returns the prior for an answer that begins at an offset of a text; None for no prior."""

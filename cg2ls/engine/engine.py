@@ -135,9 +135,9 @@ class Engine:
     def complete(self, request: Request, stop: Callable[[], bool] = never) -> Iterator[Step]:
         """Generate an answer, one step at a time.
 
-        The answer ends at a stop token (which is not yielded), at `max_tokens`, when prompt and answer fill the
-        context, at the time limit, or when `stop` returns true. `stop` is called before every call of the graph
-        and after every step. `last` is set when the iterator ends or is closed.
+        The answer ends at a stop token (which is not yielded), at `max_tokens` or at the time limit. It also
+        ends when prompt and answer fill the context, or when `stop` returns true. `stop` is called before
+        every call of the graph and after every step. `last` is set when the iterator ends or is closed.
 
         Args:
             request: what to complete.

@@ -48,10 +48,11 @@ class RowPadding:
     """Padding of a call to even numbers of rows, so that a token's result does not depend on the other tokens.
 
     ONNX Runtime multiplies a single row with another kernel than several rows. That kernel sums in another order,
-    and rounding to eight bits makes the difference of the last bit large. A single row occurs in three places: in a
-    call with one token, in a call with one logit position, and as the remainder of attention's query blocks or a
-    product's row tiles. These blocks and tiles hold an even number of rows or end with the call, so with even
-    numbers no row is ever alone. Integer sums are the same in any order, so there a single row is no problem.
+    and rounding to eight bits makes the difference of the last bit large. A single row occurs in three
+    places: in a call with one token, in one with one logit position, and as the remainder of blocks. The
+    blocks are those of attention's queries and the row tiles of a product. They have an even number of rows
+    or end with the call, so with even numbers no row is ever alone. Integer sums are the same in any order,
+    so a single row is allowed there.
 
     Attributes:
         tokens: whether the number of tokens is even, as attention and the products inside the blocks need.

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 PREFILL_CHUNK = 128
-"""Prompt tokens per call of the graph on CPUs. Chunks are faster than one long call, since attention skips the tokens
-after a chunk (docs/design/engine.md), and a cancelled request ends after the current chunk."""
+"""Prompt tokens per call of the graph on CPUs. Chunks are faster than one long call, since attention skips
+the tokens after a chunk (docs/design/engine.md). A cancelled request ends after the current chunk."""
 
 INSTALL = "pip install onnxruntime (for NVIDIA: pip install 'onnxruntime-gpu[cuda,cudnn]')"
 

@@ -45,15 +45,16 @@ class Request:
     Attributes:
         prompt: token ids, at least one and at most the context length - 1.
         forced: bytes that the answer must begin with (token healing): the prompt was shortened to a token boundary,
-            and these bytes were removed. An answer that ends at `max_tokens` or with a full context may hold only
-            the first of them.
+            and these bytes were removed. An answer that ends at `max_tokens` or with a full context may have
+            only the first of them.
         max_tokens: maximum tokens to generate, those of token healing included.
         temperature: 0 for the likeliest token; otherwise the divisor of the logits.
         top_p: mass of the nucleus to sample from (Holtzman et al. 2020), in (0, 1]; unused at temperature 0.
         seed: seed of the sampler; the same request with the same seed gives the same answer.
         prior: other evidence about the answer; it takes part in every choice and in `Step.logprob`.
-        draft_hint: tokens with which the answer probably begins, such as the rest of a suggestion that the user is
-            typing, or an answer that reached its time limit. They can save time and never change the answer.
+        draft_hint: tokens with which the answer probably begins. They can save time and never change the
+            answer. Examples are the rest of a suggestion that the user is typing, or an answer that reached
+            its time limit.
         time_limit_ms: time limit from the first use of the iterator; None for no limit. The answer ends before the call
             of the graph that would exceed it. The cache is kept, so the same request again continues from there.
         ignore_stop_tokens: whether to continue after stop tokens, as a measurement of a fixed length needs.

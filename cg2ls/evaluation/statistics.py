@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 BOOTSTRAP_DRAWS = 2000
 INTERVAL_PERCENTILES = (2.5, 97.5)
-"""Percentiles between which 95 % of the draws lie."""
+"""Percentiles that enclose 95 % of the draws."""
 
 
 def percentiles(values: Sequence[float], percents: Sequence[int]) -> dict[str, float]:
@@ -32,7 +32,7 @@ def quartiles(values: Sequence[float]) -> list[float]:
 def bootstrap_interval(
     files: Sequence[str], hits: Sequence[float], of: Sequence[float], seed: int = 0
 ) -> tuple[float, float]:
-    """Return the 95 % interval of sum(hits) / sum(of), with files drawn anew with replacement.
+    """Return the 95 % interval of sum(hits) / sum(of), by bootstrap over files.
 
     Positions of one file resemble each other, so files are drawn, not positions (the cluster bootstrap, Davison
     and Hinkley 1997, section 3.8).

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SWITCH_S = 0.0005
-"""Seconds a thread computes until another may: background work delays a key by this, not by Python's 5 ms."""
+"""Seconds that a thread computes before another may. Background work delays a key by this, not by Python's 5 ms."""
 
 
 class Server(LanguageServer):
@@ -164,7 +164,7 @@ class Server(LanguageServer):
         """Serve one client over a transport of `cg2ls.server.transport` until it leaves.
 
         Returns:
-            The exit status LSP asks for: 0 if the client sent `shutdown` first, else 1.
+            The exit status that LSP requires: 0 if the client sent `shutdown` first, else 1.
         """
         sys.setswitchinterval(SWITCH_S)
         serve(self.protocol)
@@ -185,7 +185,7 @@ class Server(LanguageServer):
         self.configuration.apply([])
 
     def report_server_error(self, error: Exception, _: object) -> None:
-        """Log what went wrong; clients get an answer, and users no pop-up per message.
+        """Log an error; clients get an answer, and users see no pop-up per message.
 
         pygls' own error quotes the text of what was raised, which may hold code.
         """

@@ -1,4 +1,4 @@
-"""Work that no request waits for."""
+"""Background work that no request waits for."""
 
 from __future__ import annotations
 

@@ -51,13 +51,13 @@ class NoModelError(JsonRpcException):
 
 @dataclass(frozen=True)
 class CompletionPlace:
-    """Where a request asks for a completion.
+    """Place of a completion request.
 
     Attributes:
         snapshot: the document at the time of the request.
         position: position of the cursor; a column past the line's end is moved back to it.
         offset: the same in the document's text.
-        selected: the entry selected in the client's menu; the completion continues as if it stood in the document.
+        selected: the entry selected in the client's menu; the completion continues as if the document contained it.
     """
 
     snapshot: Snapshot
@@ -141,7 +141,7 @@ class Completer:
         Args:
             uri: URI of the document.
             answering: the answer.
-            nothing: the answer where the request failed and the client does not report it.
+            nothing: the answer if the request failed and the client does not report it.
             is_reported: whether the user made the request, and sees its error.
 
         Raises:
@@ -179,9 +179,9 @@ class Completer:
         Args:
             place: where to complete.
             trigger: whether the user asked.
-            to_answer: makes the client's answer of a completion.
-            nothing: the answer where completion is off.
-            count: how many completions to choose from are wanted.
+            to_answer: converts a completion to the client's answer.
+            nothing: the answer if completion is off.
+            count: number of completions to choose from.
 
         Returns:
             The answer; None, on which the client keeps what it shows, if the request was superseded or no engine
@@ -227,19 +227,19 @@ class Completer:
     ) -> Completion | None:
         """Complete at a place, in the decoding thread where the model has to run.
 
-        Memory, context and timing are left out where they fail.
+        Memory, context and timing are left out if they fail.
 
         Args:
             model: the model to answer with.
             place: where to complete.
             trigger: whether the user asked.
-            count: how many completions to choose from are wanted.
+            count: number of completions to choose from.
 
         Returns:
             None if a newer request of the document came, or the model is not ready.
 
         Raises:
-            NoModelError: the model could not be opened, and the user asked for a completion.
+            NoModelError: the model could not be opened, and the request was manual.
             EngineFailedError: the engine failed.
             Exception: this request failed.
         """
@@ -284,7 +284,7 @@ class Completer:
         return completion
 
     def _wait(self, options: Options, trigger: Trigger) -> float:
-        """Note a key; return the seconds to wait before the model runs, none where the user asked."""
+        """Record a key; return the seconds to wait before the model runs, none for a manual request."""
         self.debounce.record_key(monotonic())
         if trigger == "invoked":
             return 0.0
@@ -311,7 +311,7 @@ class Completer:
         shown: Completion,
         retrieval: Retrieval,
     ) -> None:
-        """Compute what comes after the shown completion, once no request came for a moment."""
+        """Compute the completion after the shown one, after a short time without requests."""
         uri = place.snapshot.uri
 
         def work(stop: Callable[[], bool]) -> None:

@@ -27,15 +27,15 @@ class NotOpenError(Cg2Error):
 
 @dataclass(frozen=True)
 class Snapshot:
-    """One version of a document, which later edits leave alone.
+    """One version of a document, which later edits do not change.
 
     Attributes:
         uri: URI of the document.
-        version: version as the client counts; None if it does not say.
+        version: the client's version; None if it sends none.
         language: LSP id of its language, "" if unknown.
         lines: lines with their ends, at least one.
         encoding: code units that columns are counted in.
-        before: text of the cells before, where this is a notebook's cell.
+        before: text of the cells before, if this is a notebook's cell.
         after: text of the cells after it.
         is_known: False where the client's text cannot be known; the lines are then empty, and all positions
             are equal.
@@ -94,7 +94,7 @@ class Document:
 
     Attributes:
         uri: URI of the document.
-        version: version as the client counts; None if it does not say.
+        version: the client's version; None if it sends none.
         language: LSP id of its language, "" if unknown.
         is_known: whether the text is the client's; if not, it is empty until the client sends all of it.
         edits: number of edits applied; unlike the version it grows with each edit.
@@ -140,7 +140,7 @@ class Document:
         return "".join(parts)[:max_chars]
 
     def forget_text(self) -> None:
-        """Drop a text that is no longer the client's."""
+        """Drop a text that no longer equals the client's."""
         self.is_known = False
         self.edits += 1
         self._lines = Lines.of("")
@@ -174,7 +174,7 @@ class Document:
             text = join_surrogates(text)
         new = split_lines(text)
         if last + 1 < len(self._lines):
-            new.pop()  # the rest of the document stands where the empty line would
+            new.pop()  # the rest of the document is where the empty line would be
         self._lines = self._lines.replaced(first, last + 1, new)
 
     def _starts_with_newline(self, line: int) -> bool:
@@ -197,7 +197,7 @@ class Documents:
         self._open: dict[str, Document] = {}
 
     def open(self, item: types.TextDocumentItem | DocumentItem) -> Document:
-        """Take in a document, again if it is open; return it."""
+        """Add a document, or replace it if it is open; return it."""
         document = self._open[item.uri] = Document(item, self.encoding)
         return document
 
@@ -222,7 +222,7 @@ class Documents:
         return iter(self._open.values())
 
     def is_known(self, uri: str) -> bool:
-        """Return whether the server's text of a document is the client's, as far as it can know."""
+        """Return whether the server's text of a document equals the client's, as far as the server can tell."""
         return uri not in self._open or self._open[uri].is_known
 
     def forget_text(self, uri: str) -> bool:

@@ -22,7 +22,7 @@ POLL_S = 3.0
 """Seconds between two checks."""
 
 GRACE_S = 10.0
-"""Seconds the server has to leave in order; a stdout that nobody reads could block it for ever."""
+"""Seconds for an orderly exit; a stdout without a reader could block it for ever."""
 
 
 def watch(process_id: int, client: LanguageClient, leave: Callable[[], object]) -> None:

@@ -95,17 +95,17 @@ class Failures:
         self._records[uri] = _Record(count, cause_of(error), self._options_of(uri))
 
     def _options_of(self, uri: str) -> Options | None:
-        """Return the options in force in a document; None where not even they can be found."""
+        """Return the options in force in a document; None if even they cannot be found."""
         with contextlib.suppress(Exception):
             return self._settings.of(uri, self._documents.language_of(uri) or "")
         return None
 
     def left_out(self, uri: str, what: str, error: Exception) -> None:
-        """Log that a part of an answer, or other work, was left out because of an error; "" is no document."""
+        """Log that a part of an answer, or other work, was left out because of an error; "" for no document."""
         self._log(uri, what, error, "it is left out")
 
     def without(self, what: str, uri: str, ask: Callable[[], T], otherwise: T) -> T:
-        """Return the result of optional work, or a default where the work raises.
+        """Return the result of optional work, or a default if the work raises.
 
         Args:
             what: name of the work in the log.
@@ -181,7 +181,7 @@ class Failures:
 def cause_of(error: Exception) -> str:
     """Return an error as a sentence.
 
-    An error that was not written for people is named by its type, since its text may quote code.
+    An error that is not meant for users is named by its type, since its text may quote code.
     """
     if isinstance(error, Cg2Error):
         return str(error)

@@ -37,14 +37,14 @@ def items(raw: Any) -> Iterator[Any]:
 
 
 def text(raw: Any) -> str | None:
-    """Return a string; None for anything else, since a number is no text."""
+    """Return a string; None for anything else, since a number is not text."""
     return raw if isinstance(raw, str) else None
 
 
 def whole_number(raw: Any) -> int | None:
     """Return a whole number, written as 3, 3.0 or "3"; None for anything else.
 
-    True and False are no numbers, although they are in Python. An infinite number is `MAX_NUMBER`.
+    True and False are not numbers here, although they are in Python. An infinite number is `MAX_NUMBER`.
     """
     if isinstance(raw, bool):
         return None

@@ -40,7 +40,7 @@ class OneLine(logging.Formatter):
 
 
 class WithoutContent(logging.Filter):
-    """Filter that removes quotes of users' code from records, unless the user asked for them.
+    """Filter that removes quotes of users' code from records, unless the user allowed them.
 
     It keeps pygls' records up to the first argument, and of every exception its type and place.
     """
@@ -48,7 +48,7 @@ class WithoutContent(logging.Filter):
     quoting = False
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Keep the record, perhaps shortened."""
+        """Keep the record, shortened if needed."""
         if self.quoting:
             return True
         if record.name.partition(".")[0] == "pygls":
@@ -168,10 +168,10 @@ FLUSH_S = 1.0
 
 
 class PatientHandler(logging.Handler):
-    """Handler that writes to a stream in a thread of its own, which does not keep the process alive.
+    """Handler that writes to a stream in a separate thread, which does not keep the process alive.
 
     Args:
-        stream: the stream; lines are lost where it is closed, broken or None.
+        stream: the stream; lines are lost if it is closed, broken or None.
     """
 
     def __init__(self, stream: TextIO | None) -> None:

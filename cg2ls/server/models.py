@@ -94,7 +94,7 @@ class Models:
     """One model for each folder that a document's choice leads to.
 
     Args:
-        flag: model from the command line; it goes before what editors say.
+        flag: model from the command line; it has priority over the editors' settings.
     """
 
     def __init__(self, flag: str | None = None) -> None:
@@ -217,7 +217,7 @@ class ModelLoader:
     def engine_failed(self, model: Model, engine: CompletionEngine, uri: str, error: Exception) -> None:
         """Close a failed engine and open it again.
 
-        It stays closed where it failed for two documents, or too often for one, since its last answer.
+        It stays closed if it failed for two documents, or too often for one, since its last answer.
 
         Args:
             model: the engine's model.
@@ -294,7 +294,7 @@ class ModelLoader:
 
 
 async def _end_progress(progress: asyncio.Task[ClientProgress], message: str) -> None:
-    """End progress that the client may still have to agree to; the model does not wait for that."""
+    """End the progress display, which the client may not have accepted yet; the model does not wait for that."""
     (await progress).end(message)
 
 
@@ -321,5 +321,5 @@ def open_folder(folder: Path, options: Options, tell: Callable[[str], None]) -> 
 
 
 def is_unloaded(engine: CompletionEngine) -> bool:
-    """Return whether an open engine gave its memory back until the next request."""
+    """Return whether an open engine freed its memory until the next request."""
     return not getattr(engine, "loaded", True)

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from lsprotocol import types
 
 HASH_COMMENTS = frozenset({"julia", "perl", "python", "r", "ruby", "shellscript"})
-"""LSP ids of languages in which `#` begins a comment; there cells of prose are read, too."""
+"""LSP ids of languages in which `#` begins a comment; cells of prose are read as comments there."""
 
 _MAGIC = re.compile(r"^[%!][^\n]*\n?", re.MULTILINE)
-"""Lines for the notebook rather than the language, as `%matplotlib inline` and `!pip install`."""
+"""Lines for the notebook and not for the language, such as `%matplotlib inline` and `!pip install`."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Notebooks:
         self._unordered: set[str] = set()
 
     def open(self, uri: str, cells: Iterable[types.NotebookCell]) -> None:
-        """Take in a notebook, again if it is open."""
+        """Add a notebook; replace it if it is open."""
         self.close(uri)
         self._cells[uri] = []
         self.splice(uri, 0, 0, cells)

@@ -1,4 +1,4 @@
-"""Text of other files at the start of the prompt, where the option `contextTokens` asks for it."""
+"""Text of other files at the start of the prompt, if the option `contextTokens` is set."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class PromptContextProvider:
         self._here: tuple[Key, Path, str, int] | None = None
 
     def context_of(self, document: Snapshot, offset: int, engine: CompletionEngine) -> ContextOf | None:
-        """Return what gives a document its context; None where the options or its place leave it without.
+        """Return the source of a document's context; None if the options or its place exclude it.
 
         Args:
             document: the document to complete.
@@ -98,16 +98,16 @@ class PromptContextProvider:
                 context.forget(_name(workspace, path))
 
     def forget(self) -> None:
-        """Forget every context, so that it is made again, as after the models were opened again."""
+        """Drop every context, so that it is made again, for example after the models were reopened."""
         self._made.clear()
         self._here = None
 
     def leave(self) -> None:
-        """End work that is under way."""
+        """End running work."""
         self._leaving.set()
 
     def _go_to(self, key: Key, path: Path, text: str, offset: int) -> None:
-        """Note where the user is; the place in the document left before counts as seen lately."""
+        """Record the user's place; the place in the previous document counts as recently visited."""
         left, self._here = self._here, (key, path, text, offset)
         if left is None or left[1] == path or left[0] not in self._made:
             return

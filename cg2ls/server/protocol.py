@@ -66,7 +66,7 @@ class ServerProtocol(LanguageServerProtocol):
         left: whether the client sent `exit`, or was sent away.
         token: what the client must send as `initializationOptions.token`; "" for nothing.
         patience_s: seconds that the client has to answer.
-        on_unreadable_message: gets the bytes of a message that is no JSON.
+        on_unreadable_message: gets the bytes of a message that is not JSON.
         on_leave: called when the server leaves by itself; ends the message loop.
     """
 

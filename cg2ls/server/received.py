@@ -1,4 +1,4 @@
-"""The client's messages about documents, of which parts may be unknown."""
+"""The client's messages about documents; parts of them may be unknown."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class DocumentItem:
     Attributes:
         uri: URI of the document.
         language_id: the client's, else that of the file's extension; "" if both are unknown.
-        version: None if the client did not say.
+        version: None if the client sent none.
         text: None if the client sent none that can be read.
     """
 
@@ -31,7 +31,7 @@ class DocumentId:
 
     Attributes:
         uri: URI of the document.
-        version: None if the client did not say.
+        version: None if the client sent none.
     """
 
     uri: str
@@ -83,7 +83,7 @@ class NotebookChange:
     """What happened to a notebook's cells.
 
     Attributes:
-        uri: URI of the notebook, None if the client did not say.
+        uri: URI of the notebook, None if the client sent none.
         splice: change of the cells' order, None if it stays.
         is_order_known: False if the order changed in a way that cannot be read.
         opened: cells that are new.

@@ -45,10 +45,10 @@ WATCH_ID = "cg2ls-memory"
 """Id of the registration for changed files."""
 
 MAX_DOCUMENT_CHARS = 4_000_000
-"""A larger document is data, and reading it would delay the keys typed elsewhere."""
+"""Maximum characters of a document that is read. A larger one is data, and would delay keys in other documents."""
 
 MAX_OTHER_DOCUMENTS = 16
-"""Other open documents whose unsaved text takes part."""
+"""Maximum number of other open documents whose unsaved text is used."""
 
 Key = tuple[Path, str, ReadingRules, bool, int]
 """A memory's workspace, language, what of it may be read, whether installed packages count, and engine."""
@@ -60,7 +60,7 @@ class RepositoryMemory:
     Args:
         settings: which options are in force where.
         documents: the open documents, whose unsaved text takes part.
-        models: whose tokenizers read.
+        models: whose tokenizers are used.
         client: sees progress and messages.
         failures: where errors are recorded.
         tasks: runs the building.
@@ -91,7 +91,7 @@ class RepositoryMemory:
         self._leaving = threading.Event()
 
     def prior_of(self, document: Snapshot | Document, engine: CompletionEngine) -> PriorOf | None:
-        """Return what gives a document's answers their prior; None where options or place leave it without memory."""
+        """Return the source of a document's priors; None if options or its place exclude it from memory."""
         options = self._settings.of(document.uri, document.language)
         path = path_of(document.uri)
         if not (options.enable and options.repository_memory) or path is None:
@@ -178,11 +178,11 @@ class RepositoryMemory:
         self._background.do(lambda: self._failures.without("memory", uri, work, None))
 
     def forget(self) -> None:
-        """Forget every memory, so that it is made again, as after the models were opened again."""
+        """Drop every memory, so that it is made again, for example after the models were reopened."""
         self._opened.clear()
 
     def leave(self) -> None:
-        """End work that is under way."""
+        """End running work."""
         self._leaving.set()
 
     async def _build(self, memory: Memory) -> None:

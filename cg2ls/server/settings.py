@@ -1,4 +1,4 @@
-"""Which value of each option is in force in which document."""
+"""Find the value of each option that is in force in a document."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ LANGUAGES, FOLDERS = "languages", "folders"
 """Names of the groups with options of their own: by LSP language id, and by folder."""
 
 EVERYTHING = ("*",)
-"""Patterns in place of unreadable ones, whose purpose may have been privacy: everything is excluded."""
+"""Patterns instead of unreadable ones. Their purpose may have been privacy, so everything is excluded."""
 
 FILE = "file"
-"""A file name that stands for any file of a folder."""
+"""A file name that represents any file of a folder."""
 
 Values = Mapping[str, Any]
 """Checked values by field of `Options`."""
@@ -45,12 +45,12 @@ class Layer:
 class Settings:
     """Options from the command line, the editor and the user's commands, merged for each document.
 
-    In falling precedence: a command of the session (`switchModel`), the command line, the folder, the language,
-    the editor's configuration (of the document's workspace folder, else the general one),
-    `initializationOptions`, the default.
+    In falling precedence: a command of the session (`switchModel`), the command line, the folder, the language, the
+    editor's configuration, `initializationOptions`, the default. The editor's configuration is that of the document's
+    workspace folder, else the general one.
 
     Args:
-        flags: values by field from the command line; None and "" are no value.
+        flags: values by field from the command line; None and "" mean no value.
 
     Attributes:
         roots: URIs of the workspace folders.
@@ -111,7 +111,7 @@ class Settings:
     def reading_rules(self, root: Path, language: str) -> ReadingRules:
         """Return which files of a folder may be read to complete other files.
 
-        Files that a folder's own options exclude are not read, and none where they turn completion or memory off.
+        Files that a folder's own options exclude are not read. No file is read if they turn completion or memory off.
 
         Args:
             root: of the workspace.
@@ -139,7 +139,7 @@ class Settings:
         return ReadingRules(exclude=everywhere, folders=tuple(inside))
 
     def _forget(self) -> None:
-        """Forget results, since a source changed."""
+        """Drop cached results, since a source changed."""
         self._known.clear()
         self._rules.clear()
 
@@ -148,7 +148,7 @@ class Settings:
         return self._merged(None if path is None else Place(path), language)
 
     def _layers(self, place: Place | None) -> tuple[Layer, Layer]:
-        """Return the layers that hold at a place, the weakest first."""
+        """Return the layers that apply at a place, the weakest first."""
         scoped = None if place is None else self._scope_of(place)
         return self._start, self._editor if scoped is None else self._scoped[scoped]
 
@@ -249,7 +249,7 @@ def _values(raw: Mapping[str, Any], inside: str, problems: list[str]) -> dict[st
 
 
 def _differing(old: str, raw: Mapping[str, Any], inside: str) -> list[str]:
-    """Return a sentence where an option is given under both of its names, with different values."""
+    """Return a sentence if an option has different values under its two names."""
     new = NEW_OPTIONS[old]
     if raw[old] is None or raw[old] == raw[new]:
         return []

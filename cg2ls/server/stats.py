@@ -138,7 +138,7 @@ def report(
     Args:
         found: what was counted.
         days: only the last so many, today among them; None for all.
-        today: the day it is.
+        today: the current day.
     """
     last = today or this_day()
     first = "" if days is None else (last - timedelta(days=days - 1)).isoformat()
@@ -170,7 +170,7 @@ class Counts:
 
     Attributes:
         requests: answered, with text or without.
-        shown: completions sent to the client, each once however long it stayed.
+        shown: completions sent to the client, each once, for any duration.
         accepted: of these, accepted in whole, or to the last part.
         partly_accepted: of these, those a part of which was accepted, and perhaps the rest later.
         saved_characters: that were accepted rather than typed.

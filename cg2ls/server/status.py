@@ -1,4 +1,4 @@
-"""What the server is doing, for a status line: loading, ready, busy, unloaded, off here and why, failed."""
+"""Status of the server, for a status line: loading, ready, busy, unloaded, off here with a reason, failed."""
 
 from __future__ import annotations
 
@@ -163,11 +163,11 @@ class StatusBoard:
         failures: number of failures; errors of the status are recorded there.
 
     Attributes:
-        uri: the document the user looks at, as far as messages say.
-        running: requests under way.
+        uri: the document that the user looks at, according to messages.
+        running: running requests.
         latency_ms: milliseconds of the last answer.
-        is_wanted: whether the client takes our notification.
-        is_copilot_wanted: whether the client takes that of Copilot's server.
+        is_wanted: whether the client accepts our notification.
+        is_copilot_wanted: whether the client accepts that of Copilot's server.
     """
 
     def __init__(
@@ -219,7 +219,7 @@ class StatusBoard:
 
     @contextmanager
     def request(self, uri: str) -> Iterator[None]:
-        """Count a request of a document as under way."""
+        """Count a request of a document as running."""
         self.running += 1
         try:
             self.look_at(uri)

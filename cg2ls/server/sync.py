@@ -1,4 +1,4 @@
-"""Keeping the open documents and notebooks as the client has them."""
+"""Keep the open documents and notebooks equal to the client's."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 DOCUMENTS = "cg2ls/documents"
-"""A request for fault finding: what the server has of every open document."""
+"""A request for finding faults: the server's state of every open document."""
 
 NOTEBOOKS = types.NotebookDocumentSyncOptions(
     notebook_selector=[types.NotebookDocumentFilterWithNotebook(notebook="*")], save=False
@@ -49,7 +49,7 @@ class DocumentSync:
     """The open documents, kept equal to the client's, and notification of the services that depend on them.
 
     Attributes:
-        client: hears of documents whose text is unknown.
+        client: is notified of documents whose text is unknown.
         documents: the open documents.
         settings: which options are in force.
         models: opened for the documents' languages.
@@ -73,7 +73,7 @@ class DocumentSync:
     board: StatusBoard
 
     def opened(self, item: DocumentItem) -> None:
-        """Take in a document or a notebook's cell."""
+        """Add a document or a notebook's cell."""
         document = self.documents.open(item)
         self.failures.forget(item.uri)
         self.usage.forget(item.uri)
@@ -119,7 +119,7 @@ class DocumentSync:
             self.board.look_at("")
 
     def notebook_opened(self, notebook: NotebookOpened) -> None:
-        """Take in a notebook and its cells."""
+        """Add a notebook and its cells."""
         for item in notebook.documents:
             self.opened(item)
         if notebook.uri is not None:
@@ -137,7 +137,7 @@ class DocumentSync:
             self.changed(edit)
 
     def _follow_order(self, uri: str, change: NotebookChange) -> None:
-        """Put cells where the client has them; where that is unknown, each cell stands alone from now on."""
+        """Put cells where the client has them; if that is unknown, each cell is read alone from now on."""
         notebooks = self.documents.notebooks
         if not change.is_order_known:
             notebooks.forget_order(uri)
@@ -154,7 +154,7 @@ class DocumentSync:
             self.closed(uri)
 
     def message_lost(self, body: bytes) -> None:
-        """Take note of a message that could not be read; it may have changed the documents that it names."""
+        """Handle a message that could not be read; it may have changed the documents that it names."""
         plain = body.replace(b"\\/", b"/")
         for document in list(self.documents):
             if (
@@ -176,7 +176,7 @@ class DocumentSync:
         self.client.log(types.MessageType.Warning, message)
 
     def describe_all(self) -> list[dict[str, Any]]:
-        """Return what the server has of each open document: lengths and hashes, never a text."""
+        """Return the server's state of each open document: lengths and hashes, never a text."""
         return [self._describe(document.uri) for document in self.documents]
 
     def _describe(self, uri: str) -> dict[str, Any]:

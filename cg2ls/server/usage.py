@@ -1,9 +1,9 @@
 """Counts of what was requested, shown and accepted, until they are written to the file of counts.
 
 No client reports what was accepted, so it is inferred from the edits that follow a completion. Editors insert the
-whole text at once, or its next word or line. A user who types it inserts a character or two at a time. So text that
-appears where a completion was shown, and equals it, counts as accepted if one change brought the whole rest, or at
-least `MIN_PART_CHARS` characters up to the end of a word or line.
+whole text at once, or its next word or line. A user who types it inserts a character or two at a time. So
+text that equals a completion shown at its place can count as accepted. One change must have inserted the
+whole rest, or at least `MIN_PART_CHARS` characters up to the end of a word or line.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Recognize contents that are not source text written by people."""
+"""Recognize contents that are not hand-written source text."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 AVERAGE_LINE = 200
 LONGEST_LINE = 5000
-"""Longer lines, on average or one alone, are written by tools that save space."""
+"""Maximum line lengths, on average and of one line. Tools that minify write longer ones."""
 
 HEAD_CHARACTERS = 2000
-"""Generators sign at the top."""
+"""Generators put their signature at the top."""
 
 GENERATED = re.compile(
     r"@generated\b|\bdo not (?:edit|modify)\b|\bauto-?(?:matically )?generated (?:by|from|file|code)\b"

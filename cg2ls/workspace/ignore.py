@@ -1,8 +1,8 @@
 """Git's rules for what does not belong to a repository.
 
-Patterns are matched by the `pathspec` library. As in git, a file's rules are those of every .gitignore between
-the repository's root and its folder, the last that matches decides, and nothing inside an ignored folder can
-be taken back in. Rules that cannot be read block everything they would have been about.
+The `pathspec` library matches the patterns. As in git, a file's rules are those of every .gitignore between
+the repository's root and its folder. The last match decides, and nothing inside an ignored folder can be
+included again. If rules cannot be read, everything that they could concern is refused.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class GitIgnore:
         self._cache: dict[Path, tuple[tuple[int, int] | None, RuleFile | None]] = {}
 
     def verdict(self, path: Path, *, is_folder: bool) -> Verdict:
-        """Tell whether git would ignore a path because of itself, not because of a folder it lies in.
+        """Return whether git would ignore a path because of itself, not because of a folder it lies in.
 
         Args:
             path: absolute, inside the root.
@@ -126,10 +126,10 @@ def read_rules(file: Path, folder: Path, *, ignores_case: bool = False) -> RuleF
 
 
 def _decision(spec: GitIgnoreSpec, relative: str) -> bool | None:
-    """Tell whether the last pattern that matches this path ignores it; None if none matches.
+    """Return whether the last pattern that matches this path ignores it; None if none matches.
 
-    The library's own matching also takes a path for a match that lies below one. The folders above are asked
-    about one by one here, since a path below `c` that another pattern ignores is not taken back in by `!c`.
+    The library's own matching also accepts a path below a match. Here each parent folder is checked
+    separately: `!c` must not include a path below `c` that another pattern ignores.
     """
     for pattern in reversed(spec.patterns):
         if pattern.regex is not None and pattern.regex.fullmatch(relative):

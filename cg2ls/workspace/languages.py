@@ -35,5 +35,5 @@ LANGUAGES = {
 
 
 def language_of_name(name: str) -> str:
-    """Return the LSP id of a file's language; "" if its name does not tell."""
+    """Return the LSP id of a file's language; "" if its name does not show it."""
     return LANGUAGES.get(PurePath(name).suffix.lower(), "")

@@ -1,9 +1,9 @@
-"""Compare paths by what they lead to, not by how they are spelled.
+"""Compare paths by what they lead to, not by their spelling.
 
 One file has many spellings: through symbolic links, with `..`, with other capitals where the file system ignores case,
-with another Unicode normalization, in Windows' two ways. Settings that keep files private must hold for all of them, so
-whatever compares paths does it here. Two folders are the same if the system says so (device and inode); only where a
-folder is not there, or belongs to another machine, its name decides.
+with another Unicode normalization, in Windows' two ways. Settings that keep files private must apply to all
+of them, so all comparisons of paths are here. Two folders are the same if device and inode are. The name
+decides only if a folder does not exist or belongs to another machine.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MAX_LINKS = 40
 """Links followed for one path, as Linux does it; a loop ends there."""
 
 MAX_PROBED = 64
-"""Names in a folder looked at to find out whether it ignores case."""
+"""Maximum number of names examined to find out whether a folder ignores case."""
 
 Identity = tuple[int, int]
 """Device and inode."""
@@ -46,7 +46,7 @@ class Place:
         self._identities: dict[str, Identity | None] = {}
 
     def names_in(self, folder: Place) -> tuple[str, ...]:
-        """Return its names relative to a folder, with slashes, one for each way in which it lies there.
+        """Return its names relative to a folder, with slashes, one for each path from there to it.
 
         The folder itself is named "".
         """
@@ -61,15 +61,15 @@ class Place:
         return tuple(found)
 
     def lies_in(self, folder: Place) -> bool:
-        """Tell whether it is a folder or lies in it, however either is spelled."""
+        """Return whether it is a folder or is in it, for every spelling of both."""
         return bool(self.names_in(folder))
 
     def depth_in(self, folder: Place) -> int | None:
-        """Return the least number of folders between a folder and this; None if it does not lie there."""
+        """Return the least number of folders between a folder and this; None if it is not in it."""
         return min((name.count("/") + bool(name) for name in self.names_in(folder)), default=None)
 
     def identity(self, path: str) -> Identity | None:
-        """Return device and inode of what lies at one of the forms or above it; None if nothing does."""
+        """Return device and inode of one of the forms or of a parent folder; None if it does not exist."""
         if path not in self._identities:
             self._identities[path] = identity_of(path) if self._is_here else None
         return self._identities[path]
@@ -89,7 +89,7 @@ def innermost(place: Place, folders: Iterable[Place]) -> Place | None:
 
 
 def identity_of(path: str) -> Identity | None:
-    """Return device and inode of what a path leads to; None if nothing is there or the system does not tell."""
+    """Return device and inode of what a path leads to; None if the system reports none."""
     try:
         found = os.stat(path)  # noqa: PTH116 - asked for each folder above each path
     except (OSError, ValueError):  # the latter for a null character
@@ -111,9 +111,9 @@ def folded(name: str, *, ignores_case: bool) -> str:
 
 
 def ignores_case(folder: PurePath) -> bool:
-    """Tell whether a folder ignores case in names, without writing to it.
+    """Return whether a folder ignores case in names, without writing to it.
 
-    Where nothing in the folder has letters, what is usual on the system counts.
+    If no name in the folder has letters, the system's usual behaviour counts.
     """
     if not isinstance(folder, Path):
         return isinstance(folder, PureWindowsPath)
@@ -153,7 +153,7 @@ def _forms(path: PurePath) -> Iterator[str]:
             yield Path(os.path.realpath(path)).as_posix()
         else:
             yield from _followed(_absolute(path))
-    except (OSError, ValueError):  # a null character, say: nothing is there
+    except (OSError, ValueError):  # for example a null character: the path does not exist
         return
 
 
@@ -220,5 +220,5 @@ def _normal_windows(path: PureWindowsPath) -> PureWindowsPath:
         elif part != ".":
             parts.append(
                 part.partition(":")[0].rstrip(". ") or part
-            )  # after a colon comes a stream of the same file
+            )  # after a colon is the name of a stream of the same file
     return type(path)(whole.anchor, *parts)

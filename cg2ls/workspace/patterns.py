@@ -1,4 +1,4 @@
-"""A user's patterns in .gitignore's syntax, which hold for every spelling of a path."""
+"""A user's patterns in .gitignore's syntax, which apply to every spelling of a path."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class RulesError(Cg2Error):
 class Patterns:
     """Patterns relative to one folder.
 
-    A pattern without wildcards names a place: where a link lies there, what the link leads to is meant, too, unless
-    that is the whole folder.
+    A pattern without wildcards names a path. If this path is a link, its target is included, unless that is
+    the whole folder.
 
     Args:
         name: what the patterns are for, for messages.
@@ -64,12 +64,12 @@ class Patterns:
         )
 
     def match(self, name: str) -> bool:
-        """Tell whether a name relative to the folder matches; a folder's name ends with a slash."""
+        """Return whether a name relative to the folder matches; a folder's name ends with a slash."""
         inside = (name == linked or name.startswith(f"{linked}/") for linked in self._linked_names)
         return self._matches(name) or any(inside)
 
     def cover(self, place: Place) -> bool:
-        """Tell whether any name of a place matches, or whether it lies in what a pattern's link leads to."""
+        """Return whether any name of a place matches, or whether it lies in what a pattern's link leads to."""
         return any(map(self._matches, filter(None, place.names_in(self._folder)))) or any(
             place.lies_in(linked) for linked in self._linked
         )
@@ -79,7 +79,7 @@ class Patterns:
 
 
 def is_excluded(path: Place, root: Place, patterns: tuple[str, ...]) -> bool:
-    """Tell whether a user's patterns exclude a file, however it and its folder are spelled.
+    """Return whether a user's patterns exclude a file, however it and its folder are spelled.
 
     Args:
         path: of the file.

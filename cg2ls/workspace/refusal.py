@@ -29,7 +29,7 @@ Reason = Literal[
     "unreadable",
     "too many files",
 ]
-"""Reasons a file is left alone, in the order they are looked for."""
+"""Reasons for not reading a file, in the order in which they are checked."""
 
 
 @dataclass(frozen=True)

@@ -12,14 +12,14 @@ class ReadingRules:
     """Limits on which files of a workspace are read.
 
     Attributes:
-        include: patterns as in .gitignore; where there are any, a file must match one.
-        exclude: patterns as in .gitignore; a file or folder that matches one is left alone.
-        folders: folders by name, relative to the root with slashes, in which other patterns stand in place of
-            `exclude`; they are relative to the root, too. The innermost folder counts.
-        gitignore: whether what git ignores is left alone; what tools installed is ignored and may be wanted.
-        max_bytes: largest file read.
-        max_files: most files a walk gives.
-        max_entries: most names of files and folders a walk looks at.
+        include: patterns as in .gitignore; if there are any, a file must match one.
+        exclude: patterns as in .gitignore; a file or folder that matches one is not read.
+        folders: folders whose patterns replace `exclude`. Folders and patterns are relative to the root, with
+            slashes. The innermost folder counts.
+        gitignore: whether to skip what git ignores; false to read installed packages, which git ignores.
+        max_bytes: maximum size of a file that is read.
+        max_files: maximum number of files that a walk returns.
+        max_entries: maximum number of names of files and folders that a walk examines.
     """
 
     include: tuple[str, ...] = ()

@@ -1,7 +1,7 @@
 """Recognize files that may hold secrets, by name and by content.
 
 A name on the list is refused unread. The patterns for contents are the published shapes of keys and tokens;
-they are few and specific, so that source code about passwords is not refused for talking about them.
+they are few and specific, so that source code about passwords is not refused.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ SECRET_NAMES = (
     "service-account*.json",
     "service_account*.json",
 )
-"""Names, in lower case, of files that are kept for their secrets."""
+"""Names, in lower case, of files that contain secrets."""
 
 SECRET_FOLDERS = (
     ".ssh",
@@ -82,8 +82,8 @@ SECRET_SHAPES = {
     "SG.": r"\bSG\.[A-Za-z0-9_-]{20,}\.[A-Za-z0-9_-]{40}",
     ".eyJ": r"\beyJ[A-Za-z0-9_-]{17,}\.eyJ[A-Za-z0-9_-]{17,}\.[A-Za-z0-9_-]{20}",
 }
-"""Keys and tokens as their makers publish their shapes, each with a piece that all of its kind have: looking for that
-first is a hundred times as fast. JSON web tokens (RFC 7519) are the last."""
+"""Published shapes of keys and tokens, each with a substring that all of its kind have. Searching for that first is a
+hundred times as fast. JSON web tokens (RFC 7519) are the last."""
 
 SECRET_CONTENTS = re.compile("|".join(SECRET_SHAPES.values()))
 """All of them in one pattern, to find every place."""
@@ -92,7 +92,7 @@ _COMPILED = {piece: re.compile(shape) for piece, shape in SECRET_SHAPES.items()}
 
 
 def has_secret_name(name: str) -> bool:
-    """Tell whether a file's name suggests secrets."""
+    """Return whether a file's name suggests secrets."""
     lower = name.lower().rstrip(". ")  # Windows leaves dots and spaces at the end out
     if any(fnmatchcase(lower, pattern) for pattern in SECRET_NAMES):
         return not (lower.endswith(SOURCE_SUFFIXES) and not lower.startswith(".env"))

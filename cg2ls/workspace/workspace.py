@@ -23,11 +23,11 @@ TOOL_FOLDERS = frozenset(
     {".git", ".hg", ".svn", ".jj", "node_modules", "__pycache__", ".tox", ".nox", "site-packages"}
 )
 TOOL_MARKS = ("pyvenv.cfg", "CACHEDIR.TAG")
-"""Files by which a tool says that a folder is its own: a virtual environment, a cache
-(the Cache Directory Tagging Specification)."""
+"""Files by which a tool marks a folder as its own: a virtual environment, a cache (the Cache Directory
+Tagging Specification)."""
 
 OPEN_FLAGS = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-"""Neither follows a link nor waits for a pipe that took a file's place after it was looked at."""
+"""Do not follow a link, or wait for a pipe, that replaced the file after the check."""
 
 DEFAULTS = ReadingRules()
 
@@ -35,16 +35,15 @@ DEFAULTS = ReadingRules()
 class Workspace:
     """Decides which files under a folder may be read, and reads them.
 
-    Nothing is taken on trust: a link is not followed, whatever cannot be checked is refused, a path is checked by
-    every name that it has, and the answer is computed again for every file, so that a changed .gitignore counts at
-    once.
+    Links are not followed, and what cannot be checked is refused. A path is checked by every name that it
+    has. The decision is made again for every file, so that a changed .gitignore counts at once.
 
     Args:
         root: the workspace's folder.
         rules: what the user allows.
 
     Attributes:
-        place: the folder as it was spelled, to compare paths with.
+        place: the folder as the caller spelled it, to compare paths with.
         root: the folder without links.
 
     Raises:
@@ -63,7 +62,7 @@ class Workspace:
         self._folders = [(self._folded(name), Patterns("exclude", each, self.place)) for name, each in inner]
 
     def name_of(self, path: Path) -> str | None:
-        """Return a path's name relative to the root, with slashes, however it is spelled; None if it lies outside.
+        """Return a path's name relative to the root, with slashes, for every spelling; None if it is outside.
 
         Args:
             path: absolute, or relative to the root.
@@ -87,7 +86,7 @@ class Workspace:
 
         Args:
             path: absolute, or relative to the root.
-            text: as it stands in the editor.
+            text: as it is in the editor.
         """
         spelled, inside = self._spelled(path)
         names = (
@@ -120,8 +119,8 @@ class Workspace:
         """Yield the files whose location and name allow reading, sorted by name, folder by folder.
 
         Args:
-            wanted: by a file's name, whether the caller has a use for it; others are passed over silently.
-            refused: receives each refusal on the way; a refused folder is reported once.
+            wanted: by a file's name, whether the caller wants it; others are skipped silently.
+            refused: receives each refusal; a refused folder is reported once.
         """
         for patterns in (self._include, self._exclude, *(each for _, each in self._folders)):
             patterns.look_at_links()
@@ -159,10 +158,10 @@ class Workspace:
             open_folders.extend(reversed(below))
 
     def _spelled(self, path: Path) -> tuple[list[Path], bool]:
-        """Return a file's paths in the root, and whether what would be opened lies in the root.
+        """Return a file's paths in the root, and whether the file that would be opened is in the root.
 
-        The path without links is the last. A path that goes up after a link may read as if it lay in the root, and
-        lead elsewhere.
+        The path without links is the last. A path with `..` after a link can look as if it were in the root, and lead
+        elsewhere.
         """
         place = Place(self.root / path)
         spelled = [self.root / name for name in place.names_in(self.place) if name]
@@ -230,14 +229,14 @@ class Workspace:
         return Refusal(path, "ignored", "git ignores it") if verdict.ignored else None
 
     def _excluding(self, name: str) -> Patterns:
-        """Return the exclusion patterns that apply where a file or folder lies."""
+        """Return the exclusion patterns that apply to a file or folder."""
         inside = f"{self._folded(name)}/"
         return next(
             (each for folder, each in self._folders if inside.startswith(f"{folder}/")), self._exclude
         )
 
     def _has_rules_below(self, folder: str) -> bool:
-        """Tell whether a folder must be searched because a folder in it has patterns of its own."""
+        """Return whether a folder must be searched because a folder in it has patterns of its own."""
         return any(
             f"{inner}/".startswith(folder) and inner != folder.rstrip("/") for inner, _ in self._folders
         )

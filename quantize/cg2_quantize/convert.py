@@ -106,7 +106,7 @@ class ConversionOptions:
         genai: whether to add what onnxruntime-genai reads.
         proof: "none", "quick" or "full" (see `cg2_quantize.verification`).
         optimum: Python of an environment with optimum; the proof then compares with its traced export too.
-        allow_loss: whether to keep a conversion of trained weights that lies outside of its limits.
+        allow_loss: whether to keep a conversion of trained weights that is outside of its limits.
         untrained: whether untrained weights are intended (see `cg2_quantize.verification.known_code`).
         ignored: keys of config.json that are not checked.
         gpt2: folder with GPT-2's vocab.json and merges.txt, where the checkpoint has no tokenizer.json.
@@ -131,7 +131,7 @@ class ConversionOptions:
     gpt2: Path | None = None
 
     def select_format(self) -> Format:
-        """Return the format asked for.
+        """Return the requested format.
 
         Raises:
             QuantizeError: two options exclude each other.
@@ -168,10 +168,10 @@ def convert(
         on_progress: called with the float32 bytes of every tensor that has been read.
 
     Raises:
-        Cg2Error: the checkpoint is incomplete, not CodeGen2's, or quantized already, the tokenizer does not fit it,
-            the format cannot be written so or cannot hold the network's values, the weights hold a number that is
-            not finite, fail on known code, or contradict the number of groups, the conversion lost too much, the
-            output exists, or disk or memory do not suffice. Nothing is written then.
+        Cg2Error: the checkpoint is incomplete, not CodeGen2's, or quantized already; the tokenizer does not
+            fit it; the format does not allow these options or the range of the network's values; a weight is
+            not finite; the weights fail on known code or contradict the number of groups; the conversion lost
+            too much; the output exists; or disk or memory do not suffice. Nothing is written then.
     """
     started = time.monotonic()
     options = options or ConversionOptions()

@@ -30,8 +30,8 @@ def distance(checkpoint: Path, folder: Path, tokens: int) -> dict[str, float]:
         tokens: number of tokens.
 
     Returns:
-        The mean KL divergence from optimum's logits in nats, the share of tokens with the same likeliest one, and
-        the largest difference of a logit, by the names in report.json.
+        By the names in report.json: the mean KL divergence from optimum's logits in nats, the share of tokens
+        with the same likeliest one, and the largest difference of a logit.
     """
     model = ModelDescription.read(folder)
     tokenizer = CodeTokenizer.load(folder / TOKENIZER)

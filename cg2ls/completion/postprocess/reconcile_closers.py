@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cg2ls.completion.postprocess.rule import Candidate, RuleContext
 
 MAX_CLOSERS = 100
-"""Characters after the cursor; more closers than an editor inserts are left alone."""
+"""Characters after the cursor; more closers than an editor inserts are kept."""
 
 
 def apply(candidate: Candidate, context: RuleContext) -> Candidate:

@@ -1,4 +1,4 @@
-"""HeadlessEditor side of a chaos run: keep documents open at the server, ask for completions and compare texts."""
+"""Editor's side of a chaos run: keep documents open at the server, ask for completions and compare texts."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ class ChaosClient:
         return self.conversation.ask(odd_messages.INLINE, params, on_answer=check)
 
     def compare(self, after: str) -> None:
-        """Compare all texts; send a text that the server lost again, whole or by opening the document anew.
+        """Compare all texts; send a text that the server lost, as a whole or by opening the document again.
 
         Args:
             after: the last event, named in reports of a loss.
@@ -190,7 +190,7 @@ class ChaosClient:
             self._reasons[told[1]] = told[2]
 
     def _answer_server(self, method: str, params: Any) -> Json | None:
-        """TimedAnswer correctly most of the time; sometimes wrongly, with an error, or never."""
+        """Answer correctly most of the time; sometimes wrongly, with an error, or never."""
         dice = 1.0 if self.answers_correctly else self._random.random()
         if dice < 0.1:
             return None

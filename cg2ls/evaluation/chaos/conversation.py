@@ -1,4 +1,4 @@
-"""Conversation with one server process that counts every message: no request is ever forgotten."""
+"""Conversation with one server process that counts every message, so that every missing answer is noticed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Messages of odd but living clients: about unknown things, or with fields that are missing, null or huge."""
+"""Unusual messages of working clients: unknown documents, or fields that are missing, null or huge."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def make_broken_messages(conversation: Conversation) -> list[Callable[[], None]]
 
 
 def make_edits(document: OpenDocument, text: str) -> list[Callable[[], Json]]:
-    """Return functions that each take in a new text and return odd but unambiguous parameters for it.
+    """Return functions that each take a new text and return unusual but unambiguous parameters for it.
 
     The last ones are ambiguous: the server may follow them or declare the text unknown, and nothing else.
     """
@@ -157,7 +157,7 @@ def make_edits(document: OpenDocument, text: str) -> list[Callable[[], Json]]:
 
 
 def choose_settings(number: int) -> Any:
-    """Return settings that people try, wrong ones among them; none of them stops completion."""
+    """Return settings that users try, including wrong ones; none of them stops completion."""
     choices: list[Any] = [
         {},
         None,

@@ -20,12 +20,12 @@ class ChaosResult:
         seed: the seed of everything random.
         keys: keys pressed.
         documents: documents that were edited.
-        requests: requests sent, odd ones among them.
+        requests: requests sent, including unusual ones.
         answered: requests that have an answer.
         unanswered: methods of the other requests.
         errors: answers that are errors, by code.
         compared: comparisons of a text of the server with the editor's; 0 if the server has no such request.
-        fitted: answers whose ranges were checked against the text they were asked for.
+        fitted: answers whose ranges were checked against the text of their request.
         diverged: texts that the server took for known and that differed from the editor's.
         silenced: how often a document became silent, by reason.
         refused: ordinary requests that were answered with an error, and answers that do not fit.

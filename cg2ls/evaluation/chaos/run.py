@@ -29,7 +29,7 @@ KEYS_PER_TURN = (5, 40)
 KEYS_PER_EVENT = 10
 KEYS_PER_COMPARISON = 20
 ANSWER_RATE = 0.85
-"""ShareOfAnswers of requests whose answer is awaited before the next key."""
+"""Share of requests whose answer is awaited before the next key."""
 
 LASTING_KEYS = (30, 150)
 """Keys that a full disk and similar faults last."""
@@ -54,10 +54,10 @@ def run_chaos(
     on_progress: OnProgress = lambda _: None,
     patience_s: float | None = None,
 ) -> ChaosResult:
-    """Type keys at a server, through all files again and again if need be.
+    """Type keys at a server; repeat the files as needed.
 
     Args:
-        place: folders that may be harmed.
+        place: folders in which faults may happen.
         sources: files to write.
         keys: number of keys to press.
         seed: seed of keys, events and their times.
@@ -86,7 +86,7 @@ def run_chaos(
 
 
 def type_endlessly(sources: Sequence[SourceFile], seed: int) -> Iterator[KeyPress]:
-    """Yield keys of several typists without end, each with files of its own, so that many documents are open.
+    """Yield keys of several typists without end. Each has its own files, so that many documents are open.
 
     Raises:
         EvaluationError: no file is long enough to type in.
@@ -182,7 +182,7 @@ class _ChaosRun:
         self._found.events[name] += 1
 
     def _shuffle_events(self) -> list[tuple[str, Callable[[OpenDocument], None]]]:
-        """Return every kind of event in random order, light ones more than once, so that none is left out."""
+        """Return every kind of event in random order, light ones more than once."""
         kinds: list[tuple[int, str, Callable[[OpenDocument], None]]] = [
             (1, "models restarted", self._restart_models),
             (
@@ -215,7 +215,7 @@ class _ChaosRun:
         self._lasting_faults.append((self._found.keys + self._random.randint(*LASTING_KEYS), undo))
 
     def _restart_models(self, _: OpenDocument) -> None:
-        """Restart the models. Memory is then read anew by a child process, which is killed once it runs."""
+        """Restart the models. A child process then reads memory again, and is killed once it runs."""
         self._conversation.ask("workspace/executeCommand", {"command": "cg2ls.server.restart"})
         self._kill_until = self._found.keys + KILL_WINDOW_KEYS
 
@@ -228,7 +228,7 @@ class _ChaosRun:
         self._client.open(document)
 
     def _open_odd_document(self, _: OpenDocument) -> None:
-        """Open a document that nobody edits; only its effect on other documents counts."""
+        """Open a document that is never edited; only its effect on other documents counts."""
         uri = f"file:///odd/{self._random.randrange(4)}.py"
         item = {"uri": uri, "languageId": "python", "version": 1, "text": "def f(x):\n    return "}
         item |= self._random.choice(

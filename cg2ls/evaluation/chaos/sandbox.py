@@ -137,7 +137,7 @@ class Sandbox:
     Args:
         folder: an empty folder.
         model: the model's folder, which is copied.
-        sources: files of the workspaces, which are written anew.
+        sources: files of the workspaces, which are written again.
 
     Attributes:
         home: the server's home.

@@ -172,7 +172,8 @@ def time_keys_while_building(engine: Engine, memory: Memory, keys: int) -> dict[
 
     Returns:
         Percentiles of the time from a request to its answer in ms, and the number of finished builds. Also the
-        processor seconds of the builds while somebody types without a pause (0 on Windows, which does not report it).
+        processor seconds of the builds while a user types without a pause (0 on Windows, which does not
+        report it).
     """
     root = memory.workspace.root
     sources = collect_sources([root], LANGUAGES, {memory.language})
@@ -199,7 +200,7 @@ def time_keys_while_building(engine: Engine, memory: Memory, keys: int) -> dict[
 
 
 class _BackgroundBuild:
-    """Build an index from nothing again and again, as the server does, while somebody types."""
+    """Build an index from nothing repeatedly, as the server does, while a user types."""
 
     def __init__(self, memory: Memory, engine: Engine, folder: Path) -> None:
         self._memory = memory

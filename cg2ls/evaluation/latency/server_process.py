@@ -135,7 +135,7 @@ def _start_once(folder: Path) -> ServerStart:
 
 
 def _is_ready(client: LspClient) -> bool:
-    """Tell whether the server has logged that the model is open.
+    """Return whether the server has logged that the model is open.
 
     Raises:
         EvaluationError: the server shows an error instead.

@@ -1,4 +1,4 @@
-"""Latency of answers while somebody types, and whether latency and memory hold over many keys."""
+"""Latency of answers while a user types, and whether latency and memory stay constant over many keys."""
 
 from __future__ import annotations
 

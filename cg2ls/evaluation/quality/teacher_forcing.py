@@ -115,7 +115,7 @@ class _TeacherForcingMemory:
         memories: memories of the repositories.
         rest: the text that was written after the cursor.
         cursor: the cursor's offset.
-        last_prior: the prior of the last answer; None if none was asked for.
+        last_prior: the prior of the last answer; None if none was requested.
     """
 
     engine: Engine

@@ -105,7 +105,7 @@ def prepare_runtimes(
         )
         if options.reference_shape:
             on_step("making the reference model")
-            folder = work / "reference"  # made anew each time, as the graph may have changed
+            folder = work / "reference"  # made again each time, as the graph may have changed
             make_reference_model(folder)
         else:
             folder = locate_folder()

@@ -41,7 +41,7 @@ class RuntimeUnderTest(Protocol):
         ...
 
     def keep(self, prompt: Sequence[int]) -> None:
-        """Read a prompt and cache whatever helps with longer ones; not timed."""
+        """Read a prompt and cache what helps with longer ones; not timed."""
         ...
 
     def answer(self, key: int, tokens: int, emit: Emit) -> None:

@@ -91,7 +91,7 @@ class HeadlessEditor:
         retrieval = Retrieval(self._prior_of(source), context_of)
         began = perf_counter()
         found = session.complete(text, offset, retrieval=retrieval)
-        if found.faults:  # a measurement of less than was asked for is none
+        if found.faults:  # an incomplete measurement must not pass for a complete one
             raise found.faults[0].error
         line_ms = 1e3 * (perf_counter() - began)
         cost = self._observed.take_cost()

@@ -1,4 +1,4 @@
-"""One passage of a file while somebody writes it, key by key, in an editor that helps.
+"""One passage of a file while a simulated user types it, key by key, in an editor that inserts closers.
 
 The editor closes brackets and quotes at once, types over what it closed, indents new lines and splits a line
 between brackets in three. So the screen shows more than the typed text: `left` of the cursor is the typed text,
@@ -109,7 +109,7 @@ class Passage:
             self.press_next_key()
 
     def accepts(self, text: str, replace_length: int) -> bool:
-        """Tell whether inserting a text leaves the beginning of the target before the cursor.
+        """Return whether inserting a text leaves the beginning of the target before the cursor.
 
         Args:
             text: text to be inserted at the cursor.
@@ -156,7 +156,7 @@ class Passage:
         )
 
     def _handle_inserted(self, entry: AutoInserted) -> Stroke | None:
-        """Press a key for the inserted text after the cursor; None if it is not time for one."""
+        """Press a key for the inserted text after the cursor; None if no such key is due."""
         over = entry.is_line_break and not self.indent and self._is_next(entry)
         wrong = entry.at is None or (entry.is_line_break and self.done == entry.at)
         if not (over or wrong or self.done == entry.at):
@@ -288,7 +288,7 @@ class _Scan:
             self.found[self.position] = None
 
     def _may_open(self) -> bool:
-        """Tell whether a quote here follows no word, or one that is the prefix of a string."""
+        """Return whether a quote here follows no word, or one that is the prefix of a string."""
         start = self.position
         while start and (self.code[start - 1].isalnum() or self.code[start - 1] == "_"):
             start -= 1

@@ -32,7 +32,7 @@ class SourceFile:
 
     Attributes:
         repository: name of the path it was found under.
-        path: its path in there, with slashes.
+        path: its path in the repository, with slashes.
         language: LSP language id.
         text: its text, line ends `\n`.
     """
@@ -51,7 +51,7 @@ class SourceFile:
 def collect_sources(
     paths: Sequence[Path], by_suffix: Mapping[str, str], languages: Collection[str] = ()
 ) -> list[SourceFile]:
-    """Return all files under some paths that people could have written, sorted.
+    """Return all source files under some paths, sorted; generated and binary files are left out.
 
     Args:
         paths: files, or folders that are one repository each.
@@ -86,7 +86,7 @@ def _find_sources(path: Path, by_suffix: Mapping[str, str]) -> Iterator[SourceFi
 
 
 def _read_written_text(file: Path) -> str | None:
-    """Return the file's text; None if it is not text that people write."""
+    """Return the file's text; None if it is not source text."""
     try:
         data = file.read_bytes()
         text = data.decode("utf-8") if len(data) <= MAX_FILE_BYTES else ""
@@ -103,13 +103,13 @@ def draw_in_turns(
     seed: str,
     draw: Callable[[SourceFile, random.Random], Callable[[], T | None]],
 ) -> list[T]:
-    """Draw samples in turns from all repositories; one's samples depend on its own files alone.
+    """Draw samples in turns from all repositories; the samples of a repository depend only on its files.
 
     Args:
         sources: the files.
         count: number of samples.
         seed: seed of the order and the draws.
-        draw: returns, for a file whose turn it is, a function that draws one sample of it, or None if it finds none.
+        draw: takes a file and returns a function that draws one sample of it, or None if there is none.
 
     Raises:
         EvaluationError: no file gave any sample.
@@ -136,7 +136,7 @@ def _draw_endlessly(
     seed: str,
     draw: Callable[[SourceFile, random.Random], Callable[[], T | None]],
 ) -> Iterator[T]:
-    """Yield one repository's samples as long as its files give any."""
+    """Yield one repository's samples while its files give any."""
     random_source = random.Random(seed)
     order = list(files)
     found_any = True

@@ -32,7 +32,7 @@ SLIP_SHARE = BACKSPACE_SHARE / (1 - BACKSPACE_SHARE)
 
 KEYS_PER_JUMP = 40
 MAX_OPEN_FILES = 3
-"""Files that somebody works on at a time."""
+"""Files that a simulated user works on at a time."""
 
 MAX_PASSAGES = 3
 """Passages of a file that are written at a time."""

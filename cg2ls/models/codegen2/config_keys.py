@@ -122,7 +122,7 @@ ARCHITECTURES = {"codegen": "CodeGenForCausalLM", "llama": "LlamaForCausalLM"}
 
 
 def find_config_mismatch(raw: Mapping[str, Any]) -> str:
-    """Find what a config.json says that the network of its family does not have; return a message, "" if nothing."""
+    """Find a setting of config.json that the network of its family does not support; return a message, "" if none."""
     is_llama = raw.get("model_type") == "llama"
     values, same, read = (
         (CODEGEN25_VALUES, CODEGEN25_SAME, CODEGEN25_READ)

@@ -15,7 +15,7 @@ POINTERS = {
     b"# xet version": ("a Git Xet pointer", "run `git xet checkout` in that folder"),
     b"/annex/objects/": ("a git-annex pointer", "run `git annex get .` in that folder"),
 }
-"""Beginnings of small files that stand for large ones."""
+"""Beginnings of pointer files, small files in place of large ones."""
 
 PAGES = (b"<!doctype", b"<html", b"<?xml", b"<head")
 ANSWERS = (

@@ -1,4 +1,4 @@
-"""Rule for which model answers, and the file with the user's choices."""
+"""Rule for choosing the model, and the file with the user's choices."""
 
 from __future__ import annotations
 

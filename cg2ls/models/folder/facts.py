@@ -1,6 +1,6 @@
 """cg2ls.json: facts about a checkpoint for which config.json has no key.
 
-The file is optional and stands in the checkpoint's folder. Its keys have the meaning they have in model.json: name,
+The file is optional and is in the checkpoint's folder. Its keys have the meaning they have in model.json: name,
 license, document_header, infill, languages, source, quality. Each may be missing.
 """
 

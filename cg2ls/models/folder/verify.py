@@ -30,8 +30,8 @@ def check_structure(folder: Path, model: ModelDescription) -> None:
     """Check that every listed file exists with its size, and that the graph reads no other file.
 
     Raises:
-        ModelFolderError: a file is missing, is a link out of the folder, has another size or cannot be
-            read, or the graph is damaged or names a file that model.json does not list.
+        ModelFolderError: a file is missing, is a link out of the folder, has another size or cannot be read;
+            or the graph is damaged or names a file that model.json does not list.
     """
     for name, entry in model.files.items():
         with readable(folder / name) as path:

@@ -1,4 +1,4 @@
-"""Choose the snippets of other files that stand at the beginning of a prompt.
+"""Choose the snippets of other files with which a prompt begins.
 
 They are chosen again only when the cursor has moved far, and their order does not depend on their score: a change at a
 prompt's beginning would invalidate the KV cache of everything after it.
@@ -80,7 +80,7 @@ class PromptContext:
         return before.text
 
     def _found_nothing_before_reading(self, before: _Chosen) -> bool:
-        """Tell whether snippets were chosen before the files were read, and none was found."""
+        """Return whether snippets were chosen before the files were read, and none was found."""
         return not before.text and before.index is not self.index
 
     def forget(self, path: str) -> None:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 NICE = 5
-"""Niceness of the thread. Not more: on a busy machine, a thread of very low priority would hold Python's global lock
-for long while keys wait."""
+"""Niceness of the thread. On a busy machine, a higher one would make it hold Python's global lock for long while keys
+wait."""
 
 
 class Background:
@@ -27,7 +27,7 @@ class Background:
         self._started = threading.Event()
 
     def do(self, work: Callable[[], None]) -> None:
-        """Append work to the queue; what it raises is logged."""
+        """Append work to the queue; its exceptions are logged."""
         if not self._started.is_set():
             self._started.set()
             threading.Thread(target=self._run, name="memory", daemon=True).start()

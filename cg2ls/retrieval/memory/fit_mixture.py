@@ -120,8 +120,8 @@ def fit(examples: Examples, start: Mixture | None = None, *, epochs: int = EPOCH
 def ordered(mixture: Mixture) -> Mixture:
     """Return the mixture with nearer sources heavier at each length, by at least MIN_SOURCE_GAP.
 
-    Where the examples say otherwise, which they do for lengths with few of them, the sources that are out of order
-    get their mean (pool adjacent violators, Ayer et al. 1955).
+    Lengths with few examples can suggest another order. There, the sources that are out of order get their
+    mean (pool adjacent violators, Ayer et al. 1955).
     """
     steps = MIN_SOURCE_GAP * np.arange(len(mixture.near))[:, None]
     return replace(mixture, near=np.apply_along_axis(_non_increasing, 0, mixture.near + steps) - steps)

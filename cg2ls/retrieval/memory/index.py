@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAX_REACH = 1024
-"""Entries examined on each side at most, where many of them do not count."""
+"""Maximum number of entries examined on each side, if many of them do not count."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class IndexedFile:
         path: relative to the workspace, with slashes.
         modified: its time stamp when it was read, in nanoseconds.
         size: its bytes then.
-        tokens: how many it has; 0 for a file that was refused, which is noted so as not to read it again.
+        tokens: their number; 0 for a file that was refused, so that it is not read again.
     """
 
     path: str
@@ -96,7 +96,7 @@ class Index:
         Args:
             context: tokens from right to left, of type TOKEN.
             each_side: how many before and how many after the context's own place.
-            alive: files that count, [files]; None for all. Where many entries do not, more distant ones are examined.
+            alive: files that count, [files]; None for all. If many entries do not, more distant ones are examined.
         """
         at, reach = self.segment.search(context), each_side
         while True:

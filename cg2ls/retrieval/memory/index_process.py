@@ -56,7 +56,7 @@ def in_child(task: Task, tokenizer: CodeTokenizer, known: Index, listener: Liste
         listener: receives progress, at most once per percent.
 
     Raises:
-        StoppedError: the listener wants it; the child is ended.
+        StoppedError: the listener requested it; the child is ended.
     """
     if not task.store.has_place:  # the child could not return its result
         return in_process(task, tokenizer, known, listener)

@@ -31,7 +31,7 @@ def main() -> None:
     threading.Thread(target=_end_with_stdin, daemon=True).start()
     try:
         _send(_done(json.loads(line)))
-    except Exception as error:  # the server goes on without this process
+    except Exception as error:  # the server continues without this process
         _send({"failed": f"{type(error).__name__}: {error}"})
     os._exit(0)
 

@@ -1,4 +1,4 @@
-"""Find a workspace's installed packages and the files of them that count, without running anything."""
+"""Find a workspace's installed packages and their files to read, without running anything."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ENVIRONMENTS = (".venv", "venv")
 """Usual names of a workspace's virtual environment."""
 
 ENVIRONMENT_FILE = "pyvenv.cfg"
-"""Every virtual environment has it (PEP 405)."""
+"""Name of a file in every virtual environment (PEP 405)."""
 
 INSTALLERS = ("/pip/", "/setuptools/", "/pkg_resources/", "/wheel/", "/_distutils_hack/")
 """Patterns of packages that every environment has."""
@@ -38,11 +38,11 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 @dataclass(frozen=True)
 class Installed:
-    """Installed packages that lie in one folder.
+    """Installed packages of one folder.
 
     Attributes:
-        workspace: that folder, `site-packages` or `node_modules`, and what of it may be read.
-        direct: names in it that the workspace itself asks for; they are read first.
+        workspace: that folder, `site-packages` or `node_modules`, with its rules for reading.
+        direct: names in it that the workspace itself requires; they are read first.
     """
 
     workspace: Workspace
@@ -77,7 +77,7 @@ def installed(root: Path, language: str, environment: Mapping[str, str] = os.env
     Args:
         root: the workspace's folder.
         language: LSP id.
-        environment: variables; VIRTUAL_ENV names an environment where the workspace has none itself.
+        environment: variables; VIRTUAL_ENV names an environment if the workspace has none.
     """
     if language == "python":
         found = (_site_packages(folder, root) for folder in _environments(root, environment))

@@ -30,7 +30,7 @@ _CONTEXT = DEPTH * TOKEN.itemsize
 entries are interchangeable."""
 
 _FIRST = np.array([DEPTH, *range(DEPTH)])
-"""Columns of an entry in the order that `Neighbours.rows` have them in."""
+"""Columns of an entry, in the order of `Neighbours.rows`."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class View:
 
     Attributes:
         segment: its tokens as they were sorted last, one file.
-        alive: which entries of the segment still hold, by their place, [tokens + 1].
+        alive: which entries of the segment are still valid, by their place, [tokens + 1].
         changed: entries that changed since, sorted.
     """
 
@@ -83,7 +83,7 @@ class LiveDocument:
 
     Args:
         encode: the tokenizer.
-        separator: the token that stands for a document's start.
+        separator: the token that represents a document's start.
     """
 
     def __init__(self, encode: Callable[[str], list[int]], separator: int) -> None:

@@ -46,9 +46,10 @@ class Memory:
         workspace: what may be read.
         language: LSP id of the files that count.
         tokenizer: the model's.
-        mixture: how to weigh what is found; None for the package's own weights.
-        store: where the index lies on disk; None for the user's cache.
-        installed: packages that take part; their index lies in the user's cache, for all workspaces that share them.
+        mixture: weights of the votes; None for the package's own weights.
+        store: the index's folder on disk; None for the user's cache.
+        installed: packages that take part; their index is in the user's cache, for all workspaces that share
+            them.
         update: updates an index; `index_process.in_child` does it without delaying key presses.
 
     Attributes:
@@ -96,7 +97,7 @@ class Memory:
         self.documents = OpenDocuments(tokenizer, self.lock)
 
     def wants(self, name: str) -> bool:
-        """Tell whether a file's name belongs to this memory's language."""
+        """Return whether a file's name belongs to this memory's language."""
         return language_of_name(name) == self.language
 
     @property
@@ -122,7 +123,7 @@ class Memory:
         Args:
             report: receives progress.
             refused: receives each file or folder that may not be read.
-            stop: returns whether to give up; called now and then.
+            stop: returns whether to give up; called at intervals.
 
         Raises:
             StoppedError: `stop` returned true.
@@ -134,7 +135,7 @@ class Memory:
         """Read one changed file again; for a background thread.
 
         Args:
-            path: absolute; nothing happens if memory has no use for it.
+            path: absolute; a file that memory does not read is ignored.
         """
         with self._refreshing:
             name = self.workspace.name_of(path)
@@ -161,14 +162,14 @@ class Memory:
         r"""Return the prior for a place of a document.
 
         Args:
-            path: of the document, relative to the workspace with slashes; any name if it lies outside.
+            path: of the document, relative to the workspace with slashes; any name if it is outside of the workspace.
             text: the document with `\n` line ends.
             offset: where the answer begins, in characters.
             others: texts of other open documents by path, as in the editor, the last used first. They
                 replace their files on disk.
 
         Returns:
-            None where nothing is known yet.
+            None if nothing is known yet.
         """
         with self.lock:
             document: list[Part] = []
@@ -188,7 +189,7 @@ class Memory:
         return MemoryPrior(parts, left, self.mixture)
 
     def must_open(self, path: str, text: str) -> bool:
-        """Tell, once, whether a document is new and so large that `opened` should index it."""
+        """Return, once per document, whether it is new and so large that `opened` should index it."""
         with self.lock:
             return self.documents.must_open(path, text)
 

@@ -1,6 +1,6 @@
 r"""Mixture of the model's distribution with memory's votes for the next token.
 
-Every entry beside the context votes for the token that followed it, and the model for all tokens at once:
+Each of the nearest entries votes for the token that followed it, and the model for all tokens at once:
 
     p(y) = (g · p_model(y) + Σ_i w_i · [y_i = y]) / (g + Σ_i w_i)
 
@@ -8,11 +8,12 @@ Every entry beside the context votes for the token that followed it, and the mod
               - many · log n_i - spread[length_i] · log u_i)
     g   = exp(model[0] + model[1] · entropy + model[2] · likeliest + match[longest])
 
-This is Jelinek-Mercer interpolation (1980) with a weight that grows with what was seen, as in the cache models of
-Tu et al. (2014) and Hellendoorn & Devanbu (2017), over nearest contexts as in kNN-LM (Khandelwal et al. 2020,
-arXiv 1911.00172), nearness being the length of the common suffix as in Infini-gram (Liu et al. 2024). n_i entries
-match as long as entry i or longer, and u_i different tokens followed them: a context seen often with ever other
-continuations says little, as in prediction by partial matching (Cleary & Witten 1984; Witten & Bell 1991).
+This is Jelinek-Mercer interpolation (1980) with a weight that grows with the observed counts, as in the cache
+models of Tu et al. (2014) and Hellendoorn & Devanbu (2017). It uses nearest contexts, as kNN-LM does
+(Khandelwal et al. 2020, arXiv 1911.00172). Nearness is the length of the common suffix, as in Infini-gram
+(Liu et al. 2024). n_i entries match as long as entry i or longer, and u_i different tokens followed them. A
+context with many different continuations says little, as in prediction by partial matching (Cleary & Witten
+1984; Witten & Bell 1991).
 """
 
 from __future__ import annotations

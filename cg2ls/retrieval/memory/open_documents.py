@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from cg2ls.models.codegen2.tokenizer import CodeTokenizer
 
 OPEN_DOCUMENTS = 16
-"""Documents kept live; the one used longest ago is given up."""
+"""Maximum number of live documents; the least recently used one is dropped."""
 
 LARGE = 200_000
-"""Characters of documents that are taken in at once; what is larger waits for `opened`."""
+"""Maximum characters of a document that is indexed at once; a larger one waits for `opened`."""
 
 MAX_UNSAVED_TOKENS = 100_000
 """Tokens of other documents' unsaved text, which are sorted again when one of them changes, in at most 25 ms."""
@@ -34,7 +34,7 @@ class OpenDocuments:
 
     Args:
         tokenizer: the model's.
-        lock: held in every call but while `settle` and `opened` do slow work.
+        lock: held in every call, except while `settle` and `opened` do slow work.
     """
 
     def __init__(self, tokenizer: CodeTokenizer, lock: RLock) -> None:
@@ -76,11 +76,11 @@ class OpenDocuments:
         return self._unsaved
 
     def saved(self) -> None:
-        """Note that files on disk changed, so that unsaved text is found again."""
+        """Record that files on disk changed, so that unsaved text is compared again."""
         self._others = {}
 
     def must_open(self, path: str, text: str) -> bool:
-        """Tell, once, whether a document is new and so large that `opened` should index it."""
+        """Return, once per document, whether it is new and so large that `opened` should index it."""
         wanted = len(text) > LARGE and path not in self._live and path not in self._opening
         if wanted:
             self._opening.add(path)
@@ -99,7 +99,7 @@ class OpenDocuments:
         self._live.pop(path, None)
 
     def settle(self) -> None:
-        """Sort documents again that changed much since they were last sorted; for a background thread."""
+        """Sort documents again that changed a lot since the last time; for a background thread."""
         with self._lock:
             long = [live for live in self._live.values() if live.changed_entries >= MAX_CHANGED_ENTRIES]
         for live in long:

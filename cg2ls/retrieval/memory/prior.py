@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from cg2ls.retrieval.memory.mixture import Mixture
 
 MIN_MATCH_TOKENS = 3
-"""A draft continues a match of at least this many tokens, and is at most as long as the match: the longer the agreement
-so far, the longer it lasts (prompt lookup, Saxena 2023)."""
+"""A draft continues a match of at least this many tokens, and is at most as long as the match. Longer matches usually
+continue for longer (prompt lookup, Saxena 2023)."""
 
 
 class MemoryPrior:
@@ -28,7 +28,7 @@ class MemoryPrior:
     Args:
         parts: where to look.
         left: tokens of the document before the answer; the last DEPTH count.
-        mixture: how to weigh what is found.
+        mixture: weights of the votes.
     """
 
     def __init__(self, parts: Sequence[Part], left: NDArray[np.uint16], mixture: Mixture) -> None:

@@ -29,11 +29,11 @@ _CUT = re.compile(r"(?<=[^\n])\n(?!\n)")
 
 @dataclass(frozen=True)
 class Progress:
-    """How far reading is.
+    """Progress of reading.
 
     Attributes:
         files: files read so far.
-        of: files there are.
+        of: number of files.
     """
 
     files: int
@@ -42,7 +42,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Stamp:
-    """Time stamp and size, which tell whether a file changed.
+    """Time stamp and size, which show whether a file changed.
 
     Attributes:
         modified: time stamp in nanoseconds.
@@ -64,7 +64,7 @@ class Listener:
     Attributes:
         report: receives progress.
         refused: receives each file or folder that may not be read.
-        stop: returns whether to give up; called now and then.
+        stop: returns whether to stop; called at intervals.
     """
 
     report: Callable[[Progress], None] = lambda _: None
@@ -117,7 +117,7 @@ def read_files(
     """Return the tokens of files, from an index where it has them already.
 
     Raises:
-        StoppedError: the listener wants it.
+        StoppedError: the listener requested it.
     """
     noted, tokens = [], []
     for number, (path, stamp) in enumerate(files.items()):

@@ -1,9 +1,9 @@
-"""An index on disk: memory-mapped, and rebuilt when anything about it is odd.
+"""An index on disk: memory-mapped, and rebuilt when anything about it is invalid.
 
-A folder of its own for each workspace, tokenizer and language, for its owner alone (0700):
+Each workspace, tokenizer and language has a folder, which only its owner can read (mode 0700):
 
-    index.json    what the index is of, and every file's name, time stamp, size and number of tokens
-    tokens.bin    all files backwards, two bytes a token
+    index.json    the subject of the index, and every file's name, time stamp, size and number of tokens
+    tokens.bin    all files backwards; two bytes a token
     suffixes.bin  places in it in the order of their contexts, four bytes a token
 """
 

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 TOKEN = np.dtype(">u2")
-"""Tokens lie with their high byte first, so that bytes compare as tokens do. CodeGen2 has at most 51,200."""
+"""Tokens are stored with the high byte first, so that comparing bytes compares tokens. CodeGen2 has at most
+51,200."""
 
 DEPTH = 32
 """Tokens of a context that are compared when neighbours are ranked; the search itself has no such bound."""
@@ -101,10 +102,10 @@ class Segment:
         return Neighbours(rows, places, rows[:, 0] != self._end)
 
     def check(self) -> None:
-        """Check what a damaged file would get wrong first.
+        """Check the properties that a damaged file most likely violates.
 
         Raises:
-            ValueError: a place lies outside of the text, or two neighbours stand in the wrong order.
+            ValueError: a place is outside of the text, or two neighbours are in the wrong order.
         """
         if not len(self):
             return

@@ -38,8 +38,8 @@ class Task:
         workspace: what may be read.
         language: LSP id of the files that count.
         store: the index on disk.
-        direct: if it is of installed packages, those that the workspace itself asks for; None for a workspace's own
-            files. Of packages nothing is kept in memory only: the index is written again when any file changes.
+        direct: for installed packages, those that the workspace itself requires; None for a workspace's own files.
+            The index of packages is written again when any file changes, so nothing of it is only in memory.
     """
 
     workspace: Workspace
@@ -103,7 +103,7 @@ def in_process(task: Task, tokenizer: CodeTokenizer, known: Index, listener: Lis
         listener: receives progress.
 
     Raises:
-        StoppedError: the listener wants it.
+        StoppedError: the listener requested it.
     """
     base = known if known.files else _read(task.store)
     files = listing(task.workspace, task.language, listener.refused)

@@ -152,7 +152,7 @@ def load_tokenizer(checkpoint: Path, folder: Path | None) -> CodeTokenizer:
         folder: GPT-2's files, used otherwise.
 
     Raises:
-        TokenizerError: tokenizer.json is no tokenizer, or not CodeGen2's.
+        TokenizerError: tokenizer.json is not a tokenizer, or not CodeGen2's.
         QuantizeError: there is none, and the published one cannot be built.
     """
     path = checkpoint / "tokenizer.json"

@@ -99,7 +99,7 @@ def select_format(
     kv: str | None = None,
     calibrated: bool = False,
 ) -> Format:
-    """Return the format asked for.
+    """Return the requested format.
 
     Args:
         name: one of `FORMATS`.

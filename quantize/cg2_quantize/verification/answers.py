@@ -24,7 +24,7 @@ MIN_LINE_CHARS = 8
 """Minimum length of a line to fill in."""
 
 FREE_TOKENS = 64
-"""Tokens generated to see where two models part."""
+"""Tokens generated to see where two models differ."""
 
 
 @dataclass(frozen=True)

@@ -100,7 +100,7 @@ PUBLISHED = (4, 8)
 """Numbers of groups in the published models."""
 
 RANDOM_MARGIN = 0.5
-"""Nats that a loss must lie below ln(vocabulary) to be conclusive."""
+"""Minimum distance of a loss below ln(vocabulary), in nats, to be conclusive."""
 
 GROUP_SIGMAS, MIN_LOSS_GAP = 4.0, 0.02
 """Standard errors, and nats per token, by which one number must beat every other."""

@@ -29,7 +29,7 @@ OnRow = Callable[[tuple[Any, Any], list[Any]], None]
 """Called with a row's keys and values, and values inside a block."""
 
 MAX_COPIED_VALUES = 1 << 27
-"""Values of a weight from which on a piece holds no second copy of its weights."""
+"""Number of values in a weight from which a piece keeps no second copy of its weights."""
 
 CHUNK_TOKENS = 128
 """Tokens per call: the engine's PREFILL_CHUNK."""
@@ -104,7 +104,7 @@ def _turn_large_weights_into_inputs(
 ) -> dict[str, npt.NDArray[Any]]:
     """Turn float32 weights into inputs if one is large, and read them: a session copies its initializers.
 
-    A matrix that lies in memory transposed is fed that way, before a Transpose that ONNX Runtime merges into the
+    A matrix that is stored transposed is passed that way, before a Transpose that ONNX Runtime merges into the
     product.
     """
     floats = [t for t in model.graph.initializer if t.data_type == TensorProto.FLOAT and len(t.dims) == 2]
@@ -198,7 +198,7 @@ class TokenRows:
         self._check_finite("model.embed_tokens")
 
     def block(self, layer: int, on_row: OnRow | None = None, inside: Sequence[str] = ()) -> None:
-        """Run one block over every row, in chunks, each row with a cache of its own.
+        """Run one block over every row, in chunks, each row with its own cache.
 
         Args:
             layer: number of the block.

@@ -115,7 +115,7 @@ LIMITS = {
 
 
 def list_misses(report: ProofReport) -> list[str]:
-    """Describe what lies outside of the limits; an empty list for untrained weights."""
+    """Describe what is outside of the limits; an empty list for untrained weights."""
     if report.kl_mean is None or report.top1_agreement is None:
         return []
     if not (math.isfinite(report.kl_mean) and math.isfinite(report.top1_agreement)):

@@ -243,7 +243,7 @@ def _export(
 ) -> Evaluation:
     """Quantize the best weights, measure them, and move the folder to `out` if they are better."""
     folder = inputs.run / "folder"
-    # What the weights know is measured below, so the conversion need not.
+    # The weights' quality is measured below, so the conversion need not.
     convert(inputs.best, folder, ConversionOptions(precision=options.precision, force=True, untrained=True))
     after = _measure(folder, inputs, recipe, rows)
     if stopping_score(after) >= stopping_score(before):

@@ -122,7 +122,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _report(work: Path, report: Path, numbers: list[int]) -> int:
-    """Write and sum up the report on some lessons, or on all, since a work folder can hold more than was asked for."""
+    """Write and sum up the report on some lessons, or on all; a work folder can hold more than was requested."""
     from cg2_training.lessons.arms import lessons_of
     from cg2_training.lessons.report import write_report
 

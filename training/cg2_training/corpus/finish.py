@@ -230,7 +230,7 @@ def _unique(
 
 
 def _share_with_heldout(share: float, entries: Iterable[Entry], source: str) -> float:
-    """Return the held-out share, raised for a small source of which it would hold out no document.
+    """Return the held-out share, raised for a small source that would otherwise have no held-out document.
 
     A source whose documents all have one place, such as a dump of one repository, cannot be split.
     """

@@ -48,7 +48,7 @@ class TokenShard:
 
     @property
     def digest(self) -> str:
-        """Tell this shard from others, by the corpus's digest, the length and a sample of the tokens."""
+        """Identify this shard by the corpus's digest, the length and a sample of the tokens."""
         digest = hashlib.sha256(f"{self.corpus_sha256} {len(self.tokens)}".encode())
         starts = np.linspace(0, max(0, len(self.tokens) - DIGEST_SAMPLE_TOKENS), DIGEST_SAMPLES).astype(
             np.int64

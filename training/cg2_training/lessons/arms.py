@@ -20,7 +20,7 @@ class Arm:
 
     Attributes:
         name: of its files and in tables.
-        title: what it trains on, in a few words.
+        title: its training data, in a few words.
         objective: settings of the recipe's [objective] that differ from the size's.
         domains: weight of each domain in the mixture.
         data_divisor: the arm sees only 1/N of the tokens that a full run reads, so a full run repeats them N times.

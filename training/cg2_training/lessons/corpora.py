@@ -65,7 +65,7 @@ class Corpora:
         return sum(len(TokenShard.open(path).tokens) for path in self.train[domain].values())
 
     def digests(self) -> dict[str, str]:
-        """Return what tells these shards from others."""
+        """Return an identification of these shards."""
         return {
             f"{split}/{source}": TokenShard.open(path).digest
             for split, table in (("train", self.train), ("heldout", self.heldout))
@@ -132,7 +132,7 @@ def _sources(domain: str, folder: Path, split: str) -> Sources:
 
 
 def _subset(source: Path, rows: int, context: int, out: Path) -> Path:
-    """Write a shard with exactly `rows` rows an epoch, of blocks that lie evenly over a shard."""
+    """Write a shard with exactly `rows` rows an epoch, of blocks spread evenly over a shard."""
     shard = TokenShard.open(source)
     wanted = (rows + 1) * context + 1
     if (out / SHARD_FILE).exists() and len(TokenShard.open(out).tokens) == wanted:

@@ -69,7 +69,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class LessonFindings:
-    """All of a lesson that results allow."""
+    """All findings of a lesson that the results allow."""
 
     lesson: Lesson
     findings: tuple[Finding, ...]

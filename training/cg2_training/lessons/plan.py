@@ -19,7 +19,7 @@ from cg2_training.run.recipe import Recipe
 from cg2ls.files import write_atomically
 
 IDENTITY = "lessons.json"
-"""File of a work folder that says what its results are of."""
+"""File of a work folder that describes its results' inputs."""
 
 MAX_EPOCHS = 4
 """Readings of the corpus by one arm above which repetition would count (Muennighoff et al. 2023)."""
@@ -27,7 +27,7 @@ MAX_EPOCHS = 4
 
 @dataclass(frozen=True)
 class Plan:
-    """Arms, seeds and where they go.
+    """Arms, seeds and their folders.
 
     Attributes:
         size: name of the size.
@@ -144,7 +144,7 @@ def check_heldout(corpora: Corpora, context: int) -> None:
 
 
 def claim_work(work: Path, identity: Mapping[str, Any]) -> None:
-    """Note in a new work folder what its results are of, or compare with what it says.
+    """Record the inputs of the results in a new work folder, or compare them with its record.
 
     Raises:
         TrainingError: its results are of other code, another size, other settings or other tokens.

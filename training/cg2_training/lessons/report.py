@@ -27,7 +27,7 @@ UNKNOWN = "n/a"
 
 
 def write_report(folder: Path, report: Path, lessons: Sequence[Lesson] | None = None) -> list[LessonFindings]:
-    """Write the report as Markdown, as HTML beside it, and its figures in a folder named after it.
+    """Write the report as Markdown, as HTML in the same folder, and its figures in a folder named after it.
 
     Args:
         folder: of the results.

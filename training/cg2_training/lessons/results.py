@@ -77,7 +77,7 @@ def result_path(folder: Path, arm: str, seed: int) -> Path:
 
 
 def write_result(folder: Path, arm: str, seed: int, notes: Mapping[str, Any], scores: RowScores) -> Path:
-    """Store an arm's numbers; the labels are stored once beside all arms.
+    """Store an arm's numbers; the labels are stored once for all arms.
 
     Raises:
         TrainingError: the arms that are there were scored on other labels.

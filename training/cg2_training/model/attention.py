@@ -1,8 +1,8 @@
 """Causal attention, and a faster form of it for float32 on processors.
 
 PyTorch's attention keeps no attention weights and recomputes them for the gradient, block by block. Where memory
-allows, keeping them and using the matrix library for the products takes 0.8 of the time, forward and backward together
-(`cg2-train bench`, docs/reference/training.md).
+allows, this module keeps them and uses the matrix library for the products. Forward and backward together then take
+0.8 of the time (`cg2-train bench`, docs/reference/training.md).
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def _blocks(time: int) -> list[tuple[int, int]]:
 
 
 def _views(weights: Tensor, heads: int, time: int) -> list[Tensor]:
-    """Return views [heads, queries, keys] of the blocks' weights, which lie one after the other in memory."""
+    """Return views [heads, queries, keys] of the blocks' weights, which are consecutive in memory."""
     views, at = [], 0
     for start, end in _blocks(time):
         size = heads * (end - start) * end

@@ -186,5 +186,5 @@ def make_adamw(groups: list[dict[str, Any]], config: OptimizerSection) -> torch.
 
 
 def is_hidden_matrix(name: str, parameter: Tensor) -> bool:
-    """Tell whether Muon applies to a parameter: a matrix that is neither embedding nor head."""
+    """Return whether Muon applies to a parameter: a matrix that is neither embedding nor head."""
     return parameter.ndim == 2 and "wte" not in name and "lm_head" not in name
