@@ -77,7 +77,8 @@ def describe() -> dict[str, str]:
             "counts": str(state_folder()),
         }
     except NoUserFolderError as error:
-        return {"models": "only the one that is shipped", "choices, memory, counts": f"none: {error}"}
+        none = dict.fromkeys(("choices", "memory", "counts"), f"none: {error}")
+        return {"models": "only the one that is shipped", **none}
 
 
 @lru_cache

@@ -168,7 +168,7 @@ def test_what_is_closed_twice_or_was_never_open_harms_nothing(living, uri, lsp):
 @pytest.mark.parametrize("identity", [None, 77])
 def test_a_notification_that_carries_an_id_is_applied(living, uri, identity):
     params = {"textDocument": {"uri": uri}, "contentChanges": [{"text": "new"}]}
-    living._write({"id": identity, "method": "textDocument/didChange", "params": params})
+    living._send({"id": identity, "method": "textDocument/didChange", "params": params})
     assert_text(living, uri, "new")
     if identity is not None:
         assert living.wait(identity) is None
@@ -275,7 +275,7 @@ def test_other_odd_notifications_harm_nothing(living, uri, method, params):
 
 @pytest.mark.parametrize("identity", [1.0, "a", 1.5])
 def test_the_id_of_a_request_may_be_any_number(living, identity):
-    living._write({"id": identity, "method": "cg2ls/status", "params": {}})
+    living._send({"id": identity, "method": "cg2ls/status", "params": {}})
     assert living.wait(identity)["state"]
 
 

@@ -146,8 +146,8 @@ def test_an_answer_to_what_nobody_asked_harms_nothing(lsp):
         client.open(URI, "a = ")
         request = client.send_inline(URI, 0, 4)
         for identity in (request, "x", 10**400, 1.5, [], {}, True):
-            client._write({"id": identity, "result": 5})
-            client._write({"id": identity, "error": 5})
+            client._send({"id": identity, "result": 5})
+            client._send({"id": identity, "error": 5})
         client.change(URI, 2, {"text": "quick\nb = "})
         assert client.inline(URI, 1, 4)["items"]
         assert client.wait(request) is None

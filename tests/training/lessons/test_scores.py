@@ -12,7 +12,7 @@ import torch
 
 from cg2_training.data.batches import Batch
 from cg2_training.errors import TrainingError
-from cg2_training.evaluate.losses import evaluate_table
+from cg2_training.evaluate.losses import EvaluationOptions, evaluate_table
 from cg2_training.lessons.corpora import Corpora, open_set
 from cg2_training.lessons.scores import MEASURES, score_rows
 from cg2_training.model.codegen import CodeGen, model_losses
@@ -63,7 +63,9 @@ def test_rows_add_up_to_the_evaluation(model: CodeGen, shards: Path) -> None:
     losses = partial(model_losses, model)
     found = score_rows(losses, heldout, 64, 20, OBJECTIVE)
     names = ("causal", "continuation", "span_corruption", "psm")
-    table = evaluate_table(losses, open_set(heldout["code"]), 64, 20, OBJECTIVE, names)["code"]
+    table = evaluate_table(losses, open_set(heldout["code"]), EvaluationOptions(64, 20, OBJECTIVE), names)[
+        "code"
+    ]
     for name in ("causal", "continuation"):
         assert found.nats[f"code/{name}"].sum() == pytest.approx(table[name].nats, rel=1e-5)
         assert found.tokens[f"code/{name}"].sum() == table[name].tokens
