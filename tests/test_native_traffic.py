@@ -181,7 +181,9 @@ def test_a_conversion_stays_on_the_machine(home: Home) -> None:
 
 
 def test_a_pretraining_stays_on_the_machine(home: Home) -> None:
-    text = "".join(path.read_text("utf-8") for path in sorted((ROOT / "cg2ls" / "models" / "codegen2").glob("*.py")))
+    text = "".join(
+        path.read_text("utf-8") for path in sorted((ROOT / "cg2ls" / "models" / "codegen2").glob("*.py"))
+    )
     (home.work / "text.jsonl").write_text(json.dumps({"text": text}) + "\n")
     (home.work / "recipe.toml").write_text(RECIPE)
     steps = """

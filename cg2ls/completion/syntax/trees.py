@@ -8,6 +8,8 @@ take the square of that, so the number of steps is limited.
 
 from __future__ import annotations
 
+import ctypes
+import sys
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -91,8 +93,11 @@ class Trees:
             return tree
 
     def _parse_from(self, old: Tree | None, code: bytes, spend: Callable[[int, bool], bool]) -> Tree | None:
+        view, chunks = memoryview(code), []
+
         def read(start: int, _: Point) -> bytes:
-            return code[start : start + READ_BYTES]
+            chunks.append(bytes(view[start : start + READ_BYTES]))
+            return chunks[-1]
 
         try:
             if old is None:
@@ -101,6 +106,8 @@ class Trees:
         except ValueError:  # tree-sitter raises it when it is stopped
             self._parser.reset()
             return None
+        finally:
+            release_leaked(chunks)
 
     def _edit_last_tree(self, code: bytes) -> Tree | None:
         """Return the last tree without errors, edited to the positions of the new code."""
@@ -117,6 +124,19 @@ class Trees:
             new_end_point=_find_point(code, new_end),
         )
         return tree
+
+
+def release_leaked(chunks: list[bytes]) -> None:
+    """Release the reference that py-tree-sitter 0.26 keeps to each chunk of text that it was given.
+
+    Without this every parsed text would stay in memory until the process ends. References are counted against an object
+    that was never given away, so nothing is released where a version of the library keeps none.
+    """
+    chunks.append(bytes(bytearray(b"never given away")))
+    counts = [sys.getrefcount(chunk) for chunk in chunks]
+    for chunk, count in zip(chunks, counts, strict=True):
+        if len(chunk) > 1 and count == counts[-1] + 1:  # shorter ones are shared by all of Python
+            ctypes.pythonapi.Py_DecRef(ctypes.py_object(chunk))
 
 
 def _find_point(code: bytes, offset: int) -> Point | tuple[int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 import tracemalloc
 
 import pytest
@@ -107,3 +108,21 @@ def test_earlier_versions_take_no_memory():
         assert tracemalloc.get_traced_memory()[0] - before < 50_000
     finally:
         tracemalloc.stop()
+
+
+def test_parsed_text_does_not_stay_in_memory():
+    trees = Trees(parser("python"))
+    trees.parse(b"a = 0\n" * 1000)
+    tracemalloc.start()
+    try:
+        for number in range(200):
+            trees.parse(b"a = %d\n" % number * 1000)
+        lines = tracemalloc.take_snapshot().statistics("lineno")
+    finally:
+        tracemalloc.stop()
+    texts = [line.size for line in lines if "bytes(view[" in linecache.getline(*line_of(line))]
+    assert sum(texts) < 50_000  # all of the texts have 1,500,000 bytes
+
+
+def line_of(statistic):
+    return statistic.traceback[0].filename, statistic.traceback[0].lineno
