@@ -61,8 +61,8 @@ def _parse_float(text: str) -> float:
 SHARDS_HELP = "a token shard, or a folder with one for each source, mixed by the recipe's [data]"
 
 
-def add_recipe_options(parser: argparse.ArgumentParser) -> None:
-    """Add the recipe, its overrides, and the shards to train on."""
+def add_recipe(parser: argparse.ArgumentParser) -> None:
+    """Add the recipe and its overrides."""
     parser.add_argument("recipe", type=Path, help="a recipe file (TOML)")
     parser.add_argument(
         "--set",
@@ -72,6 +72,11 @@ def add_recipe_options(parser: argparse.ArgumentParser) -> None:
         metavar="SECTION.KEY=VALUE",
         help="override of the recipe; can be repeated",
     )
+
+
+def add_recipe_options(parser: argparse.ArgumentParser) -> None:
+    """Add the recipe, its overrides, and the shards to train on."""
+    add_recipe(parser)
     parser.add_argument("--seed", type=index, help="same as --set run.seed=N")
     parser.add_argument("--train", type=Path, required=True, metavar="FOLDER", help=SHARDS_HELP)
 

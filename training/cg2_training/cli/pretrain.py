@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cg2_training.cli.arguments import add_recipe_options, amount, count, recipe_overrides, share
+from cg2_training.cli.arguments import add_recipe, add_recipe_options, amount, count, recipe_overrides, share
 
 if TYPE_CHECKING:
     from cg2_training.run.recipe import Recipe
@@ -28,15 +28,7 @@ def add_plan(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of `plan`."""
     parser.epilog = PLAN_EXAMPLE
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("recipe", type=Path, help="a recipe file (TOML)")
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        dest="overrides",
-        metavar="SECTION.KEY=VALUE",
-        help="override of the recipe; can be repeated",
-    )
+    add_recipe(parser)
     parser.add_argument("--gpu", choices=GPUS, default="H100", help="kind of the GPUs (default: %(default)s)")
     parser.add_argument("--gpus", type=count, default=1, help="number of GPUs (default: %(default)s)")
     parser.add_argument(
