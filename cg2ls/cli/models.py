@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cg2ls.commandline import add_command_group
 from cg2ls.models.folder.choice import LastingChoices, note_lasting, read_lasting, write_lasting
 from cg2ls.models.folder.description import ModelDescription
 from cg2ls.models.folder.locations import choices_file
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command and its subcommands."""
     parser = subparsers.add_parser("models", help="list, add, choose, verify and remove models")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    commands = add_command_group(parser)
 
     listing = commands.add_parser("list", help="show the models on this machine")
     listing.add_argument("--json", action="store_true", help="print JSON")
