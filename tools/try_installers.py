@@ -2,7 +2,7 @@
 
 python tools/try_installers.py [--wheel FILE] [--installers uv,pipx,pip] [--pythons 3.11,3.12,3.13,3.14]
 
-Every Python of the list that is on PATH or in ~/.pyenv/versions is tried. The package index is the one of pip's settings.
+Every Python of the list that is on PATH or in ~/.pyenv/versions is tried. The package index is that of pip.s settings.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ COMMANDS = {
     "replay": "measure latency and quality by replaying people who write files",
     "stats": "count of what was shown and accepted on this machine",
     "doctor": "check that completion works here, and report problems",
+    "neovim": "write the plugin for Neovim to a folder",
     "completion": "print a script that completes these commands in a shell",
 }
 """Commands with their help. Each is a module of this package, imported only if it runs: the server must start at once,

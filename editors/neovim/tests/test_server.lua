@@ -193,3 +193,17 @@ it('the server ends with the editor', function()
     'the server still runs'
   )
 end)
+
+it('the log has what the server said', function()
+  local nvim = editor.open()
+  nvim:edit('x = 1\n')
+  nvim:wait(function()
+    return nvim:lua([[return require('cg2ls').status().state]]) == 'ready'
+  end, 'the server is ready')
+  nvim:press(':Cg2ls log<CR>')
+  local text = nvim:wait(function()
+    local text = table.concat(nvim:lines(), '\n')
+    return text:find('log of Neovim', 1, true) and text
+  end, 'the log')
+  assert(text:find('is ready', 1, true), text)
+end)

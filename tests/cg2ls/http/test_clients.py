@@ -1,6 +1,6 @@
 """Requests as llama.vim, llama.vscode, Continue and minuet send them, to a real process, read as these clients do.
 
-docs/user/clients.md names the versions whose requests these are.
+docs/user/clients names the versions whose requests these are.
 """
 
 from __future__ import annotations
