@@ -159,19 +159,23 @@ class HttpCompleter:
             return Answer(texts=("",), model=model.name, outcome="silent")
         options = limit_options(completion_options(settings), query)
         session = self._sessions.find(query, engine, options)
-        prior = self._failures.without("memory", uri, lambda: self._prior(query, uri, engine), None)
+        known = session.find_known(text, len(query.before)) if query.count == 1 else None
+        if known is not None:  # the model need not run, so no thread is waited for
+            completion, timing = known, NO_COSTS
+        else:
+            prior = self._failures.without("memory", uri, lambda: self._prior(query, uri, engine), None)
 
-        def work(stop: Callable[[], bool]) -> tuple[Completion, Timing]:
-            found = session.complete(
-                text, len(query.before), "automatic", stop, count=query.count, retrieval=Retrieval(prior)
-            )
-            has_run = found.source == "model" and found.reason != "silent"
-            return found, engine.last if has_run and isinstance(engine, SupportsTiming) else NO_COSTS
+            def work(stop: Callable[[], bool]) -> tuple[Completion, Timing]:
+                found = session.complete(
+                    text, len(query.before), "automatic", stop, count=query.count, retrieval=Retrieval(prior)
+                )
+                has_run = found.source == "model" and found.reason != "silent"
+                return found, engine.last if has_run and isinstance(engine, SupportsTiming) else NO_COSTS
 
-        key = f"http-{next(self._numbers)}"  # of its own: no request of a client replaces another one
-        result = await self._scheduler.run(key, work)
-        assert result is not None, "only a newer request with the same key ends a request with None"
-        completion, timing = result
+            key = f"http-{next(self._numbers)}"  # of its own: no request of a client replaces another one
+            result = await self._scheduler.run(key, work)
+            assert result is not None, "only a newer request with the same key ends a request with None"
+            completion, timing = result
         for fault in completion.faults:
             self._failures.left_out(uri, fault.hook, fault.error)
         if completion.tokens:
