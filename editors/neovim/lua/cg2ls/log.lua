@@ -44,7 +44,7 @@ function M.show()
   local command = { command = 'cg2ls.server.showLog', arguments = {} }
   compat.request(client, 'workspace/executeCommand', command, function(_, found)
     local own = found and found.lines or {}
-    if found and found.file then
+    if found and type(found.file) == 'string' then -- null is not nil here
       table.insert(lines, 2, 'log of the server: ' .. found.file)
     end
     if #own > 0 then
