@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cg2ls.completion.postprocess.rule import Rule
 from cg2ls.completion.syntax.languages import normalize_language
 from cg2ls.completion.syntax.unclosed import find_open_string
 
@@ -16,7 +15,7 @@ QUOTES = ('"""', "'''", "`")
 """Quotes of strings that may have several lines."""
 
 
-def apply(candidate: Candidate, context: RuleContext) -> Candidate:
+def balance_strings(candidate: Candidate, context: RuleContext) -> Candidate:
     """End a string of several lines that the text begins and leaves open, or drop it if it is blank.
 
     Such a string is left open if another rule cut the answer, at a blank line of a docstring or at the line's end.
@@ -50,8 +49,3 @@ def _end(code: str, string: OpenString) -> str:
     blanks = code[begin : string.offset]
     is_block = not blanks.strip() and len(string.quote) == 3 and "\n" in code[string.offset :]
     return f"\n{blanks}{string.quote}" if is_block else string.quote
-
-
-RULE = Rule(
-    "balance_strings", "ends a docstring or other string of several lines that the answer begins", apply
-)

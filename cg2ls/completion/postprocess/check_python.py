@@ -8,7 +8,6 @@ import warnings
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
-from cg2ls.completion.postprocess.rule import Rule
 from cg2ls.completion.postprocess.shortening import find_sound_region, shorten
 from cg2ls.completion.syntax.languages import normalize_language
 
@@ -29,7 +28,7 @@ _PLACE_DEPENDENT = re.compile(r"\s*(?:return|yield|break|continue|nonlocal|globa
 """Beginnings of a line that are valid in certain places only."""
 
 
-def apply(candidate: Candidate, context: RuleContext) -> Candidate:
+def check_python(candidate: Candidate, context: RuleContext) -> Candidate:
     """Shorten what Python does not accept to its longest beginning that it accepts.
 
     The next line may continue the answer. So a header or a comment at its end counts as having a body, and a `try` as
@@ -70,13 +69,6 @@ def _endings(region: Region, text: str) -> Iterator[str]:
 
 def _blanks(line: str) -> str:
     return line[: len(line) - len(line.lstrip())]
-
-
-RULE = Rule(
-    "check_python",
-    "shortens or drops what Python does not accept, if it accepted the code before",
-    apply,
-)
 
 
 MAX_CHARS = 20_000

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from cg2ls.completion.postprocess.rule import Rule
-
 if TYPE_CHECKING:
     from cg2ls.completion.postprocess.rule import Candidate, RuleContext
 
@@ -20,7 +18,7 @@ _UNIT = re.compile(r"(?=(\S{2,40}?)\1{3})|(?=(\S[^\n]{1,40}?[ ,])\2{3})")
 """The same piece four times in a row, with or without blanks in it."""
 
 
-def apply(candidate: Candidate, _: RuleContext) -> Candidate:
+def cut_repetition(candidate: Candidate, _: RuleContext) -> Candidate:
     """Cut the text after the first of several repetitions."""
     return candidate.until(cut_repetitions(candidate.text))
 
@@ -58,6 +56,3 @@ def _cut_repeated_lines(text: str) -> str:
         if pairs.setdefault((above, line), number) < number:
             return "\n".join(lines[: number - 1])
     return text
-
-
-RULE = Rule("cut_repetition", "ends after the first of several repetitions", apply)

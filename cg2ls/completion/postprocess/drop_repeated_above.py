@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cg2ls.completion.postprocess.cut_repetition import MIN_LINE_CHARS
-from cg2ls.completion.postprocess.rule import Rule
 
 if TYPE_CHECKING:
     from cg2ls.completion.postprocess.rule import Candidate, RuleContext
@@ -14,7 +13,7 @@ MAX_COMPARED_LINES = 3
 """Number of lines that are compared with the lines above."""
 
 
-def apply(candidate: Candidate, context: RuleContext) -> Candidate:
+def drop_repeated_above(candidate: Candidate, context: RuleContext) -> Candidate:
     """Drop a text that begins with the line directly above the cursor's, or with the two or three above it.
 
     Lines without a letter, such as rows of numbers, and very short lines may be repeated. So may an item of a list that
@@ -39,6 +38,3 @@ def apply(candidate: Candidate, context: RuleContext) -> Candidate:
 def _is_significant(lines: list[str]) -> bool:
     written = "".join(line.strip() for line in lines)
     return len(written) >= MIN_LINE_CHARS and any(char.isalpha() for char in written)
-
-
-RULE = Rule("drop_repeated_above", "drops an answer that begins with the lines directly above", apply)

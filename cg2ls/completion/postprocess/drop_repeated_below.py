@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cg2ls.completion.postprocess.rule import Rule
-
 if TYPE_CHECKING:
     from cg2ls.completion.postprocess.rule import Candidate, RuleContext
 
 
-def apply(candidate: Candidate, context: RuleContext) -> Candidate:
+def drop_repeated_below(candidate: Candidate, context: RuleContext) -> Candidate:
     """Cut before a line that equals the next line that is not blank."""
     following = context.cursor.following_line
     if not following or context.cursor.is_mid_line:
@@ -21,6 +19,3 @@ def apply(candidate: Candidate, context: RuleContext) -> Candidate:
         if line == following:
             return candidate.until("\n".join(lines[:number]))
     return candidate
-
-
-RULE = Rule("drop_repeated_below", "ends before a line that already follows the cursor", apply)

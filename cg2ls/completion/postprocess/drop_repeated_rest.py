@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cg2ls.completion.postprocess.rule import Rule
 from cg2ls.completion.syntax.unclosed import CLOSERS, find_unbalanced
 
 if TYPE_CHECKING:
@@ -14,7 +13,7 @@ MIN_REPEATED_CHARS = 3
 """A piece of the line after the cursor of this length counts as a repetition wherever it occurs."""
 
 
-def apply(candidate: Candidate, context: RuleContext) -> Candidate:
+def drop_repeated_rest(candidate: Candidate, context: RuleContext) -> Candidate:
     """Cut where the text begins to repeat the code after the cursor."""
     if not context.cursor.is_mid_line:
         return candidate
@@ -37,6 +36,3 @@ def _find_overlap(text: str, rest: str) -> int:
         if length >= MIN_REPEATED_CHARS or (rest[0] in CLOSERS and at in find_unbalanced(text).unopened):
             return at
     return -1
-
-
-RULE = Rule("drop_repeated_rest", "ends where it begins to repeat the code after the cursor", apply)

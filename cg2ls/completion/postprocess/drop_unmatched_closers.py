@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cg2ls.completion.postprocess.rule import Rule
 from cg2ls.completion.syntax.unclosed import CLOSERS, find_unbalanced
 
 if TYPE_CHECKING:
@@ -14,7 +13,7 @@ MAX_SEARCH_CHARS = 2000
 """Characters before the cursor that are searched for open brackets."""
 
 
-def apply(candidate: Candidate, context: RuleContext) -> Candidate:
+def drop_unmatched_closers(candidate: Candidate, context: RuleContext) -> Candidate:
     """Drop closers at the end of the text that nothing before them opened."""
     cursor = context.cursor
     if cursor.line_after.strip():
@@ -28,6 +27,3 @@ def apply(candidate: Candidate, context: RuleContext) -> Candidate:
     if spare and not text[spare[0] :].strip("".join(CLOSERS) + " \t\n,;"):
         return candidate.until(text[: spare[0]])
     return candidate
-
-
-RULE = Rule("drop_unmatched_closers", "drops closers at the end that close nothing", apply)

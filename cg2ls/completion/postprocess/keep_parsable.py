@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cg2ls.completion.postprocess.rule import Rule
 from cg2ls.completion.postprocess.shortening import find_sound_region, shorten
 from cg2ls.completion.syntax.trees import ParserSteps
 
@@ -15,7 +14,7 @@ MAX_ANSWER_STEPS = 1200
 """Progress reports of tree-sitter that judging one answer may take (`cg2ls.completion.syntax.trees`)."""
 
 
-def apply(candidate: Candidate, context: RuleContext) -> Candidate:
+def keep_parsable(candidate: Candidate, context: RuleContext) -> Candidate:
     """Shorten what breaks the parse to its longest beginning that does not.
 
     Nothing is changed in code that does not parse without the cursor's line. Nothing is shown if judging the answer
@@ -30,6 +29,3 @@ def apply(candidate: Candidate, context: RuleContext) -> Candidate:
     return shorten(
         candidate, context, region, lambda code: not steps.are_used_up and grammar.parses(code, steps)
     )
-
-
-RULE = Rule("keep_parsable", "shortens or drops what breaks the parse, if the code parsed before", apply)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cg2ls.completion.postprocess.rule import Rule
-
 if TYPE_CHECKING:
     from cg2ls.completion.postprocess.rule import Candidate, RuleContext
 
 
-def apply(candidate: Candidate, context: RuleContext) -> Candidate:
+def limit_lines(candidate: Candidate, context: RuleContext) -> Candidate:
     """Cut at the first line end, or a block after the maximum number of lines.
 
     The end of the line on which the text begins does not count.
@@ -21,6 +19,3 @@ def apply(candidate: Candidate, context: RuleContext) -> Candidate:
         return candidate
     skipped = candidate.text.startswith("\n")
     return candidate.until("\n".join(candidate.text.split("\n")[: context.max_lines + skipped]))
-
-
-RULE = Rule("limit_lines", "ends at the end of the line, or a block after `max_lines`", apply)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from cg2ls.completion.postprocess.rule import Rule
 from cg2ls.completion.syntax.region import TAB_COLUMNS
 
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ MAX_SEARCH_CHARS = 20_000
 _INDENTED = re.compile(r"^(\t+|  +)(?=\S)", re.MULTILINE)
 
 
-def apply(candidate: Candidate, context: RuleContext) -> Candidate:
+def match_indentation(candidate: Candidate, context: RuleContext) -> Candidate:
     """Indent new lines with tabs or blanks, as the lines around them, and the first line only once.
 
     On a blank line the text begins at the cursor, so indentation that is already there is dropped from the text.
@@ -64,8 +63,3 @@ def _is_deeper_than_the_rest(start: str, lines: list[str]) -> bool:
     """Return whether a block's first line would be indented deeper than all others."""
     others = [line for line in lines if line.strip()]
     return bool(others) and all(len(line) - len(line.lstrip()) < len(start) for line in others)
-
-
-RULE = Rule(
-    "match_indentation", "indents lines with tabs or blanks as the lines around, and never twice", apply
-)

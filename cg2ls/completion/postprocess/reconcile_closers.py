@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cg2ls.completion.postprocess.rule import Rule
 from cg2ls.completion.syntax.unclosed import CLOSERS, QUOTES, find_unbalanced
 
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ MAX_CLOSERS = 100
 """Characters after the cursor; more closers than an editor inserts are kept."""
 
 
-def apply(candidate: Candidate, context: RuleContext) -> Candidate:
+def reconcile_closers(candidate: Candidate, context: RuleContext) -> Candidate:
     """Reconcile the text with closers after the cursor, if nothing else follows on the line."""
     if context.cursor.is_mid_line:
         return candidate
@@ -70,6 +69,3 @@ def _closes_open_brackets(at: int, closers: str, unopened: set[int]) -> bool:
     if any(char in QUOTES for char in closers):
         return True
     return all(at + i in unopened for i, char in enumerate(closers) if char in CLOSERS)
-
-
-RULE = Rule("reconcile_closers", "does not repeat closers after the cursor", apply)

@@ -73,14 +73,17 @@ Apply = Callable[[Candidate, RuleContext], Candidate]
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule with its name.
+    """A rule and what it does.
 
     Attributes:
-        name: name in options and reports; the name of the rule's file.
-        summary: what the rule does, as a phrase.
         apply: the pure function.
+        summary: what the rule does, as a phrase.
     """
 
-    name: str
-    summary: str
     apply: Apply
+    summary: str
+
+    @property
+    def name(self) -> str:
+        """Name of the rule in options and reports: the name of its function."""
+        return self.apply.__name__

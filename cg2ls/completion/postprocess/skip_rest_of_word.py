@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from cg2ls.completion.postprocess.drop_repeated_rest import MIN_REPEATED_CHARS
 from cg2ls.completion.postprocess.reconcile_closers import reconcile
-from cg2ls.completion.postprocess.rule import Rule
 from cg2ls.completion.prompt.cursor import CLOSERS_PATTERN
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ MAX_SEARCH_CHARS = 20_000
 _WORD = re.compile(r"\w*")
 
 
-def apply(candidate: Candidate, context: RuleContext) -> Candidate:
+def skip_rest_of_word(candidate: Candidate, context: RuleContext) -> Candidate:
     """Let the text replace the rest of the word if it continues after it, and drop text that adds nothing.
 
     A text that is only a part of a word is inserted before the rest, if the resulting word occurs nearby. A text that
@@ -69,6 +68,3 @@ def _find_new_part(more: str, right: str) -> tuple[str, int]:
         return (text if text.strip() else ""), replace_length
     at = more.find(right.rstrip()) if len(right.strip()) >= MIN_REPEATED_CHARS else -1
     return (more[:at] if at > 0 else ""), 0
-
-
-RULE = Rule("skip_rest_of_word", "inside a word, does not repeat its rest", apply)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from cg2ls.completion.postprocess.rule import Rule
 from cg2ls.completion.syntax.languages import normalize_language
 from cg2ls.completion.syntax.region import measure_indentation
 from cg2ls.completion.syntax.unclosed import CLOSERS, find_unbalanced
@@ -32,7 +31,7 @@ _CONTINUED = ("\\", ",", "(", "[", "{")
 _UNBRACED = re.compile(r"(?:\)|\belse)$")
 
 
-def apply(candidate: Candidate, context: RuleContext) -> Candidate:
+def stop_after_jump(candidate: Candidate, context: RuleContext) -> Candidate:
     """Cut before code that never runs: as deep as a `return`, `raise`, `break` or `continue` directly above."""
     language = normalize_language(context.language)
     jump = JUMPS.get(language)
@@ -82,8 +81,3 @@ def _is_dead(line: str, written: Sequence[str], jump: re.Pattern[str], language:
         before = written[number - 1].rstrip() if number else ""
         return language == "python" or not _UNBRACED.search(before)
     return False
-
-
-RULE = Rule(
-    "stop_after_jump", "ends before code that never runs because of a `return` or another jump above", apply
-)

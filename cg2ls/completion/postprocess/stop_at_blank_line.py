@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cg2ls.completion.postprocess.rule import Rule
-
 if TYPE_CHECKING:
     from cg2ls.completion.postprocess.rule import Candidate, RuleContext
     from cg2ls.completion.types import Trigger
@@ -14,7 +12,7 @@ MAX_BLANK_LINES: dict[Trigger, int] = {"automatic": 0, "invoked": 1}
 """Number of consecutive blank lines allowed inside a block, by who asked for it."""
 
 
-def apply(candidate: Candidate, context: RuleContext) -> Candidate:
+def stop_at_blank_line(candidate: Candidate, context: RuleContext) -> Candidate:
     """Cut before the first run of too many blank lines after a line that is not blank.
 
     A blank line counts only after its line end.
@@ -27,6 +25,3 @@ def apply(candidate: Candidate, context: RuleContext) -> Candidate:
         elif written and number - last > MAX_BLANK_LINES[context.trigger]:
             return candidate.until("\n".join(lines[: last + 1]))
     return candidate
-
-
-RULE = Rule("stop_at_blank_line", "ends a block at a blank line, or at two if the user asked for it", apply)

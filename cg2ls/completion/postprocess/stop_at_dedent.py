@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cg2ls.completion.postprocess.rule import Rule
 from cg2ls.completion.syntax.region import measure_indentation
 from cg2ls.completion.syntax.unclosed import CLOSERS, OPENERS
 
@@ -12,7 +11,7 @@ if TYPE_CHECKING:
     from cg2ls.completion.postprocess.rule import Candidate, RuleContext
 
 
-def apply(candidate: Candidate, context: RuleContext) -> Candidate:
+def stop_at_dedent(candidate: Candidate, context: RuleContext) -> Candidate:
     """Cut before the first line that is not part of the block at the cursor.
 
     On a blank line, the block is the code at the cursor's indentation or deeper. If the cursor is not indented, the
@@ -42,6 +41,3 @@ def _closes(line: str, opening: str, margin: int) -> bool:
         and measure_indentation(line) == margin
         and line.lstrip()[0] in CLOSERS
     )
-
-
-RULE = Rule("stop_at_dedent", "ends a block before the first line that is indented less", apply)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from cg2ls.completion.postprocess.rule import Rule
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -18,7 +16,7 @@ _BRACKET_OR_COMMA = re.compile(r"[()\[\]{},]")
 _BRACKET = re.compile(r"[()\[\]{}]")
 
 
-def apply(candidate: Candidate, context: RuleContext) -> Candidate:
+def stop_at_repeated_key(candidate: Candidate, context: RuleContext) -> Candidate:
     """Cut before an entry whose key, a string, already occurs in the same dictionary.
 
     Entries belong to the same dictionary if there is no bracket between them, including those directly above.
@@ -46,6 +44,3 @@ def _find_keys_above(lines: Iterable[str]) -> set[str]:
             break
         keys.add(entry.group(1))
     return keys
-
-
-RULE = Rule("stop_at_repeated_key", "ends before an entry of a dictionary whose key already exists", apply)

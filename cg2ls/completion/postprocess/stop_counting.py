@@ -6,8 +6,6 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cg2ls.completion.postprocess.rule import Rule
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -57,7 +55,7 @@ class _Piece:
         return steps if any(steps) else ()
 
 
-def apply(candidate: Candidate, _: RuleContext) -> Candidate:
+def stop_counting(candidate: Candidate, _: RuleContext) -> Candidate:
     """Cut after the first of several pieces that differ only in counters, which change by the same steps."""
     text = candidate.text
     rows = [(list(_split(text, cut)), MAX_COUNTED) for cut in _CUTS]
@@ -100,6 +98,3 @@ def _find_end_of_first(pieces: Iterable[_Piece], max_row: int) -> int | None:
             return first_end
         last = piece
     return None
-
-
-RULE = Rule("stop_counting", "ends after the first of several pieces that only count", apply)

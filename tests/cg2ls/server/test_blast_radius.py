@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,7 @@ class Switch:
     hits: int = 0
 
     def around(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(function)
         def hooked(*arguments: Any, **more: Any) -> Any:
             if self.on == name:
                 self.hits += 1

@@ -1,6 +1,6 @@
 import pytest
 
-from cg2ls.completion.postprocess.balance_strings import RULE
+from cg2ls.completion.postprocess.balance_strings import balance_strings
 from cg2ls.completion.syntax.grammar import load_grammar
 
 HEAD = "def f(x):\n    "
@@ -28,7 +28,9 @@ HEAD = "def f(x):\n    "
     ],
 )
 def test_a_string_that_an_answer_begins_is_ended(passes, art, answer, shown):
-    assert passes(RULE, art, answer, language="python", grammar=load_grammar("python")).text == shown
+    assert (
+        passes(balance_strings, art, answer, language="python", grammar=load_grammar("python")).text == shown
+    )
 
 
 @pytest.mark.parametrize(
@@ -36,6 +38,12 @@ def test_a_string_that_an_answer_begins_is_ended(passes, art, answer, shown):
 )
 def test_in_javascript_backticks_are_ended(passes, answer, shown):
     assert (
-        passes(RULE, "const x = ‸\n", answer, language="javascript", grammar=load_grammar("javascript")).text
+        passes(
+            balance_strings,
+            "const x = ‸\n",
+            answer,
+            language="javascript",
+            grammar=load_grammar("javascript"),
+        ).text
         == shown
     )

@@ -3,8 +3,14 @@ import sys
 
 import pytest
 
-from cg2ls.completion.postprocess import check_python
-from cg2ls.completion.postprocess.check_python import MAX_CHARS, MAX_LINE_CHARS, RULE, python_accepts
+from cg2ls.completion.postprocess import check_python as module
+from cg2ls.completion.postprocess.check_python import (
+    MAX_CHARS,
+    MAX_COMPILED_CHARS,
+    MAX_LINE_CHARS,
+    check_python,
+    python_accepts,
+)
 
 TABLE = [
     ("what Python takes stays", "x = ‸\n", "f(1)", "f(1)"),
@@ -43,23 +49,23 @@ TABLE = [
     ("art", "answer", "shown"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE]
 )
 def test_text_that_python_does_not_accept_is_shortened(passes, art, answer, shown):
-    assert passes(RULE, art, answer, language="python").text == shown
+    assert passes(check_python, art, answer, language="python").text == shown
 
 
 def test_in_a_long_function_only_its_own_code_is_judged(passes):
     body = "".join(f"        x{number} = {number}\n" for number in range(200))
     art = f"class A:\n    def f(self):\n{body}        ‸\n{body}"
-    assert passes(RULE, art, "return x1", language="python").text == "return x1"
-    assert passes(RULE, art, "f(a=1, 2)", language="python").text == "f(a=1,"
+    assert passes(check_python, art, "return x1", language="python").text == "return x1"
+    assert passes(check_python, art, "f(a=1, 2)", language="python").text == "f(a=1,"
 
 
 @pytest.mark.parametrize("language", ["javascript", "", "ruby"])
 def test_other_languages_are_left_alone(passes, language):
-    assert passes(RULE, "x = ‸\n", "1 2 3", language=language).text == "1 2 3"
+    assert passes(check_python, "x = ‸\n", "1 2 3", language=language).text == "1 2 3"
 
 
 def test_spellings_of_python_are_python(passes):
-    assert passes(RULE, "x = ‸\n", "f(a=1, 2)", language="py").text == "f(a=1,"
+    assert passes(check_python, "x = ‸\n", "f(a=1, 2)", language="py").text == "f(a=1,"
 
 
 @pytest.mark.parametrize(
@@ -85,7 +91,7 @@ def test_code_that_is_too_large_is_never_compiled(monkeypatch):
     def forbidden(*_: object, **__: object) -> None:
         raise AssertionError("compiled")
 
-    monkeypatch.setattr(check_python, "compile", forbidden, raising=False)
+    monkeypatch.setattr(module, "compile", forbidden, raising=False)
     for code in ("x = 1\n" * MAX_CHARS, "y" * (MAX_LINE_CHARS + 1), "lambda: " * 101 + "1"):
         assert not python_accepts(code)
 
@@ -97,8 +103,8 @@ def test_python_compiles_only_a_few_times(passes, monkeypatch):
         asked.append(code)
         return python_accepts(code, **more)
 
-    monkeypatch.setattr(check_python, "python_accepts", count)
-    passes(RULE, "x = ‸\n", "a b " * 100, language="python")
+    monkeypatch.setattr(module, "python_accepts", count)
+    passes(check_python, "x = ‸\n", "a b " * 100, language="python")
     assert 0 < len(asked) <= 1 + 4 + 8 * 4
 
 
@@ -109,10 +115,10 @@ def test_python_reads_a_limited_number_of_characters(passes, monkeypatch):
         read.append(len(code))
         return python_accepts(code, **more)
 
-    monkeypatch.setattr(check_python, "python_accepts", count)
+    monkeypatch.setattr(module, "python_accepts", count)
     body = "".join(f"    {'y' * 290}{number} = {number}\n" for number in range(50))
-    assert passes(RULE, f"def f():\n{body}    ‸\n", "a b\n" * 40, language="python").text in ("", "a")
-    assert 100_000 < sum(read) <= check_python.MAX_COMPILED_CHARS
+    assert passes(check_python, f"def f():\n{body}    ‸\n", "a b\n" * 40, language="python").text in ("", "a")
+    assert 100_000 < sum(read) <= MAX_COMPILED_CHARS
 
 
 def test_warnings_about_suggested_code_are_not_shown():

@@ -1,6 +1,6 @@
 import pytest
 
-from cg2ls.completion.postprocess.drop_repeated_above import RULE
+from cg2ls.completion.postprocess.drop_repeated_above import drop_repeated_above
 
 
 @pytest.mark.parametrize(
@@ -24,4 +24,4 @@ from cg2ls.completion.postprocess.drop_repeated_above import RULE
     ],
 )
 def test_an_answer_that_repeats_the_lines_above_is_dropped(passes, art, answer, ended, shown):
-    assert passes(RULE, art, answer, ended=ended).text == shown
+    assert passes(drop_repeated_above, art, answer, ended=ended).text == shown

@@ -1,6 +1,6 @@
 import pytest
 
-from cg2ls.completion.postprocess.drop_repeated_below import RULE
+from cg2ls.completion.postprocess.drop_repeated_below import drop_repeated_below
 
 
 @pytest.mark.parametrize(
@@ -16,4 +16,4 @@ from cg2ls.completion.postprocess.drop_repeated_below import RULE
     ],
 )
 def test_what_stands_below_is_not_written_again(passes, art, answer, ended, shown):
-    assert passes(RULE, art, answer, ended=ended).text == shown
+    assert passes(drop_repeated_below, art, answer, ended=ended).text == shown

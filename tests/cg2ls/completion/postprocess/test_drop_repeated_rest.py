@@ -1,6 +1,6 @@
 import pytest
 
-from cg2ls.completion.postprocess.drop_repeated_rest import RULE
+from cg2ls.completion.postprocess.drop_repeated_rest import drop_repeated_rest
 
 
 @pytest.mark.parametrize(
@@ -17,4 +17,4 @@ from cg2ls.completion.postprocess.drop_repeated_rest import RULE
     ],
 )
 def test_code_after_the_cursor_is_not_repeated(passes, art, answer, ended, shown):
-    assert passes(RULE, art, answer, ended=ended).text == shown
+    assert passes(drop_repeated_rest, art, answer, ended=ended).text == shown

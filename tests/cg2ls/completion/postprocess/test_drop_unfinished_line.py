@@ -1,6 +1,6 @@
 import pytest
 
-from cg2ls.completion.postprocess.drop_unfinished_line import RULE
+from cg2ls.completion.postprocess.drop_unfinished_line import drop_unfinished_line
 
 
 @pytest.mark.parametrize(
@@ -14,4 +14,4 @@ from cg2ls.completion.postprocess.drop_unfinished_line import RULE
     ],
 )
 def test_a_line_that_ran_out_of_tokens_is_dropped(passes, art, answer, ended, shown):
-    assert passes(RULE, art, answer, ended=ended).text == shown
+    assert passes(drop_unfinished_line, art, answer, ended=ended).text == shown

@@ -1,6 +1,6 @@
 import pytest
 
-from cg2ls.completion.postprocess.drop_unmatched_closers import RULE
+from cg2ls.completion.postprocess.drop_unmatched_closers import drop_unmatched_closers
 
 
 @pytest.mark.parametrize(
@@ -16,4 +16,4 @@ from cg2ls.completion.postprocess.drop_unmatched_closers import RULE
     ],
 )
 def test_closers_that_close_nothing_are_dropped(passes, art, answer, shown):
-    assert passes(RULE, art, answer).text == shown
+    assert passes(drop_unmatched_closers, art, answer).text == shown

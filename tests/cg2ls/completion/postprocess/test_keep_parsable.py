@@ -1,6 +1,6 @@
 import pytest
 
-from cg2ls.completion.postprocess.keep_parsable import RULE
+from cg2ls.completion.postprocess.keep_parsable import keep_parsable
 from cg2ls.completion.syntax.grammar import load_grammar
 
 PYTHON = [
@@ -27,7 +27,7 @@ PYTHON = [
     ("art", "answer", "shown"), [row[1:] for row in PYTHON], ids=[row[0] for row in PYTHON]
 )
 def test_code_that_parsed_still_does(passes, art, answer, shown):
-    assert passes(RULE, art, answer, language="python", grammar=load_grammar("python")).text == shown
+    assert passes(keep_parsable, art, answer, language="python", grammar=load_grammar("python")).text == shown
 
 
 JAVASCRIPT = [
@@ -41,21 +41,24 @@ JAVASCRIPT = [
 
 @pytest.mark.parametrize(("art", "answer", "shown"), JAVASCRIPT)
 def test_in_languages_with_braces(passes, art, answer, shown):
-    draft = passes(RULE, art, answer, language="javascript", grammar=load_grammar("javascript"))
+    draft = passes(keep_parsable, art, answer, language="javascript", grammar=load_grammar("javascript"))
     assert draft.text == shown
 
 
 def test_brackets_left_open_by_an_ended_answer_are_closed(passes):
     art = "for n in ns:\n    result.‸\nreturn result\n"
     grammar = load_grammar("python")
-    assert passes(RULE, art, "append(n", grammar=grammar, ended_by_model=True).text == "append(n)"
-    assert passes(RULE, art, "append(n", grammar=grammar).text == "append(n"
+    assert passes(keep_parsable, art, "append(n", grammar=grammar, ended_by_model=True).text == "append(n)"
+    assert passes(keep_parsable, art, "append(n", grammar=grammar).text == "append(n"
 
 
 def test_without_a_grammar_nothing_is_judged(passes):
-    assert passes(RULE, "x = ‸\n", "1 2 3").text == "1 2 3"
+    assert passes(keep_parsable, "x = ‸\n", "1 2 3").text == "1 2 3"
 
 
 def test_a_long_file_costs_no_more(passes):
     lines = "".join(f"def f{number}():\n    return {number}\n\n\n" for number in range(5000))
-    assert passes(RULE, f"{lines}x = ‸\n{lines}", "f(1) 2", grammar=load_grammar("python")).text == "f(1)"
+    assert (
+        passes(keep_parsable, f"{lines}x = ‸\n{lines}", "f(1) 2", grammar=load_grammar("python")).text
+        == "f(1)"
+    )

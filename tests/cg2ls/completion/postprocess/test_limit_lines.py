@@ -1,6 +1,6 @@
 import pytest
 
-from cg2ls.completion.postprocess.limit_lines import RULE
+from cg2ls.completion.postprocess.limit_lines import limit_lines
 
 
 @pytest.mark.parametrize(
@@ -15,4 +15,4 @@ from cg2ls.completion.postprocess.limit_lines import RULE
     ],
 )
 def test_text_ends_after_the_maximum_number_of_lines(passes, art, answer, max_lines, shown):
-    assert passes(RULE, art, answer, max_lines=max_lines).text == shown
+    assert passes(limit_lines, art, answer, max_lines=max_lines).text == shown

@@ -1,6 +1,6 @@
 import pytest
 
-from cg2ls.completion.postprocess.match_indentation import RULE
+from cg2ls.completion.postprocess.match_indentation import match_indentation
 
 
 @pytest.mark.parametrize(
@@ -25,4 +25,4 @@ from cg2ls.completion.postprocess.match_indentation import RULE
     ],
 )
 def test_lines_are_indented_as_the_lines_around(passes, art, answer, shown):
-    assert passes(RULE, art, answer).text == shown
+    assert passes(match_indentation, art, answer).text == shown

@@ -1,6 +1,6 @@
 import pytest
 
-from cg2ls.completion.postprocess.skip_rest_of_word import RULE
+from cg2ls.completion.postprocess.skip_rest_of_word import skip_rest_of_word
 
 NOTHING_NEW = [
     ("x = compu‸te_total(order, tax)\n", "te_total(order, total)"),
@@ -21,7 +21,7 @@ NOTHING_NEW = [
 
 @pytest.mark.parametrize(("art", "answer"), NOTHING_NEW)
 def test_text_that_only_repeats_the_rest_of_a_word_is_dropped(passes, art, answer):
-    found = passes(RULE, art, answer, trigger="invoked")
+    found = passes(skip_rest_of_word, art, answer, trigger="invoked")
     assert (found.text, found.replace_length) == ("", 0)
 
 
@@ -37,7 +37,7 @@ def test_text_that_only_repeats_the_rest_of_a_word_is_dropped(passes, art, answe
     ],
 )
 def test_text_that_continues_after_the_word_replaces_its_rest(passes, art, answer, text, replace_length):
-    found = passes(RULE, art, answer, trigger="invoked")
+    found = passes(skip_rest_of_word, art, answer, trigger="invoked")
     assert (found.text, found.replace_length) == (text, replace_length)
 
 
@@ -52,5 +52,5 @@ def test_text_that_continues_after_the_word_replaces_its_rest(passes, art, answe
     ],
 )
 def test_text_inserted_into_a_word_or_elsewhere_stays(passes, art, answer):
-    found = passes(RULE, art, answer, trigger="invoked")
+    found = passes(skip_rest_of_word, art, answer, trigger="invoked")
     assert (found.text, found.replace_length) == (answer, 0)

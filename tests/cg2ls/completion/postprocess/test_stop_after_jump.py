@@ -1,6 +1,6 @@
 import pytest
 
-from cg2ls.completion.postprocess.stop_after_jump import RULE
+from cg2ls.completion.postprocess.stop_after_jump import stop_after_jump
 
 DEAD = [
     (
@@ -37,13 +37,13 @@ ALIVE = [
 
 @pytest.mark.parametrize(("art", "answer", "shown"), DEAD)
 def test_nothing_follows_a_jump_in_its_block(passes, art, answer, shown):
-    assert passes(RULE, art, answer, language="python").text == shown
+    assert passes(stop_after_jump, art, answer, language="python").text == shown
 
 
 @pytest.mark.parametrize(("art", "answer"), ALIVE)
 def test_code_that_runs_stays(passes, art, answer):
     extent = "line" if '"""' in art else "block"
-    assert passes(RULE, art, answer, language="python", extent=extent).text == answer
+    assert passes(stop_after_jump, art, answer, language="python", extent=extent).text == answer
 
 
 @pytest.mark.parametrize(
@@ -61,11 +61,11 @@ def test_code_that_runs_stays(passes, art, answer):
     ],
 )
 def test_in_languages_with_braces(passes, art, answer, shown):
-    assert passes(RULE, art, answer, language="javascript").text == shown
+    assert passes(stop_after_jump, art, answer, language="javascript").text == shown
 
 
 def test_other_languages_are_left_alone(passes):
-    assert passes(RULE, "    return x\n    ‸\n", "y = 1", language="ruby").text == "y = 1"
+    assert passes(stop_after_jump, "    return x\n    ‸\n", "y = 1", language="ruby").text == "y = 1"
 
 
 @pytest.mark.parametrize(
@@ -79,4 +79,6 @@ def test_other_languages_are_left_alone(passes):
     ],
 )
 def test_an_incomplete_word_may_still_become_a_valid_one(passes, answer, ended, shown):
-    assert passes(RULE, "    return\n    ‸\n", answer, language="python", ended=ended).text == shown
+    assert (
+        passes(stop_after_jump, "    return\n    ‸\n", answer, language="python", ended=ended).text == shown
+    )

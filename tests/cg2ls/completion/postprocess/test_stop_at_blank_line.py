@@ -1,6 +1,6 @@
 import pytest
 
-from cg2ls.completion.postprocess.stop_at_blank_line import RULE
+from cg2ls.completion.postprocess.stop_at_blank_line import stop_at_blank_line
 
 
 @pytest.mark.parametrize(
@@ -15,4 +15,4 @@ from cg2ls.completion.postprocess.stop_at_blank_line import RULE
     ],
 )
 def test_a_blank_line_ends_a_block_after_its_line_end(passes, trigger, answer, shown):
-    assert passes(RULE, "    ‸", answer, trigger=trigger).text == shown
+    assert passes(stop_at_blank_line, "    ‸", answer, trigger=trigger).text == shown

@@ -1,6 +1,6 @@
 import pytest
 
-from cg2ls.completion.postprocess.stop_at_dedent import RULE
+from cg2ls.completion.postprocess.stop_at_dedent import stop_at_dedent
 
 
 @pytest.mark.parametrize(
@@ -21,4 +21,4 @@ from cg2ls.completion.postprocess.stop_at_dedent import RULE
     ],
 )
 def test_a_block_ends_at_a_dedent(passes, art, answer, shown):
-    assert passes(RULE, art, answer).text == shown
+    assert passes(stop_at_dedent, art, answer).text == shown

@@ -1,6 +1,6 @@
 import pytest
 
-from cg2ls.completion.postprocess.stop_at_repeated_key import RULE
+from cg2ls.completion.postprocess.stop_at_repeated_key import stop_at_repeated_key
 
 
 @pytest.mark.parametrize(
@@ -14,7 +14,7 @@ from cg2ls.completion.postprocess.stop_at_repeated_key import RULE
     ],
 )
 def test_an_answer_ends_before_a_repeated_key(passes, art, answer, shown):
-    assert passes(RULE, art, answer).text == shown
+    assert passes(stop_at_repeated_key, art, answer).text == shown
 
 
 @pytest.mark.parametrize(
@@ -30,4 +30,4 @@ def test_an_answer_ends_before_a_repeated_key(passes, art, answer, shown):
     ],
 )
 def test_entries_with_new_keys_stay(passes, art, answer):
-    assert passes(RULE, art, answer).text == answer
+    assert passes(stop_at_repeated_key, art, answer).text == answer

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cg2ls.completion.postprocess.stop_counting import MAX_COUNTED, RULE
+from cg2ls.completion.postprocess.stop_counting import MAX_COUNTED, stop_counting
 
 RUNAWAY = ", ".join(["'b': 2", *(f"'c': {number}" for number in range(3, 20))])
 
@@ -25,7 +25,7 @@ RUNAWAY = ", ".join(["'b': 2", *(f"'c': {number}" for number in range(3, 20))])
     ],
 )
 def test_an_answer_that_only_counts_ends(passes, answer, shown):
-    assert passes(RULE, "x = {‸\n", answer).text == shown
+    assert passes(stop_counting, "x = {‸\n", answer).text == shown
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_an_answer_that_only_counts_ends(passes, answer, shown):
     ],
 )
 def test_short_counts_stay(passes, answer):
-    assert passes(RULE, "x = {‸\n", answer).text == answer
+    assert passes(stop_counting, "x = {‸\n", answer).text == answer
 
 
 @given(
@@ -51,14 +51,14 @@ def test_short_counts_stay(passes, answer):
     st.text(st.sampled_from("01,\n"), max_size=9),
 )
 def test_the_result_is_a_prefix_and_more_text_does_not_change_it(passes, answer, more):
-    shown = passes(RULE, "‸", answer, ended=False).text
+    shown = passes(stop_counting, "‸", answer, ended=False).text
     assert answer.startswith(shown)
-    assert passes(RULE, "‸", shown).text == shown
+    assert passes(stop_counting, "‸", shown).text == shown
     if shown != answer:
-        assert passes(RULE, "‸", answer + more, ended=False).text == shown
+        assert passes(stop_counting, "‸", answer + more, ended=False).text == shown
 
 
 def test_a_row_of_the_maximum_length_stays(passes):
     row = "".join(f"{number}, " for number in range(MAX_COUNTED))
-    assert passes(RULE, "x = [‸", row).text == row
-    assert passes(RULE, "x = [‸", f"{row}{MAX_COUNTED}, ").text == "0,"
+    assert passes(stop_counting, "x = [‸", row).text == row
+    assert passes(stop_counting, "x = [‸", f"{row}{MAX_COUNTED}, ").text == "0,"

@@ -1,6 +1,6 @@
 import pytest
 
-from cg2ls.completion.postprocess.strip_special_tokens import RULE
+from cg2ls.completion.postprocess.strip_special_tokens import strip_special_tokens
 
 
 @pytest.mark.parametrize(
@@ -20,5 +20,5 @@ from cg2ls.completion.postprocess.strip_special_tokens import RULE
     ],
 )
 def test_special_tokens_end_the_text(passes, answer, shown):
-    draft = passes(RULE, "‸", answer)
+    draft = passes(strip_special_tokens, "‸", answer)
     assert draft.text == shown
