@@ -5,27 +5,29 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cg2ls.completion.postprocess.balance_strings import balance_strings
-from cg2ls.completion.postprocess.check_python import check_python
-from cg2ls.completion.postprocess.cut_repetition import cut_repetition
-from cg2ls.completion.postprocess.drop_repeated_above import drop_repeated_above
-from cg2ls.completion.postprocess.drop_repeated_below import drop_repeated_below
-from cg2ls.completion.postprocess.drop_repeated_rest import drop_repeated_rest
-from cg2ls.completion.postprocess.drop_unfinished_line import drop_unfinished_line
-from cg2ls.completion.postprocess.drop_unmatched_closers import drop_unmatched_closers
-from cg2ls.completion.postprocess.keep_parsable import keep_parsable
-from cg2ls.completion.postprocess.limit_lines import limit_lines
-from cg2ls.completion.postprocess.match_indentation import match_indentation
-from cg2ls.completion.postprocess.normalize_line_ends import normalize_line_ends
-from cg2ls.completion.postprocess.reconcile_closers import reconcile_closers
+from cg2ls.completion.postprocess.block_end import (
+    drop_unfinished_line,
+    limit_lines,
+    stop_after_jump,
+    stop_at_blank_line,
+    stop_at_dedent,
+)
+from cg2ls.completion.postprocess.brackets import balance_strings, drop_unmatched_closers
+from cg2ls.completion.postprocess.formatting import (
+    match_indentation,
+    normalize_line_ends,
+    strip_special_tokens,
+)
+from cg2ls.completion.postprocess.repetition import (
+    cut_repetition,
+    drop_repeated_above,
+    drop_repeated_below,
+    stop_at_repeated_key,
+    stop_counting,
+)
+from cg2ls.completion.postprocess.rest_of_line import drop_repeated_rest, reconcile_closers, skip_rest_of_word
 from cg2ls.completion.postprocess.rule import Candidate, Rule
-from cg2ls.completion.postprocess.skip_rest_of_word import skip_rest_of_word
-from cg2ls.completion.postprocess.stop_after_jump import stop_after_jump
-from cg2ls.completion.postprocess.stop_at_blank_line import stop_at_blank_line
-from cg2ls.completion.postprocess.stop_at_dedent import stop_at_dedent
-from cg2ls.completion.postprocess.stop_at_repeated_key import stop_at_repeated_key
-from cg2ls.completion.postprocess.stop_counting import stop_counting
-from cg2ls.completion.postprocess.strip_special_tokens import strip_special_tokens
+from cg2ls.completion.postprocess.valid_code import check_python, keep_parsable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -11,7 +11,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cg2ls.completion.postprocess.reconcile_closers import reconcile
+from cg2ls.completion.postprocess.rest_of_line import reconcile
 from cg2ls.completion.syntax.unclosed import CLOSERS, QUOTES, find_unbalanced
 
 if TYPE_CHECKING:

@@ -1,6 +1,64 @@
 import pytest
 
-from cg2ls.completion.postprocess.stop_after_jump import stop_after_jump
+from cg2ls.completion.postprocess.block_end import (
+    drop_unfinished_line,
+    limit_lines,
+    stop_after_jump,
+    stop_at_blank_line,
+    stop_at_dedent,
+)
+
+
+@pytest.mark.parametrize(
+    ("art", "answer", "max_lines", "shown"),
+    [
+        ("x = ‸", "a\nb", None, "a"),
+        ("x = ‸", "\nb", None, ""),
+        ("x = ‸", "a", None, "a"),
+        ("    ‸", "a\nb\nc", 2, "a\nb"),
+        ("if x:‸", "\na\nb", 1, "\na"),
+        ("    ‸", "a\nb", None, "a\nb"),
+    ],
+)
+def test_text_ends_after_the_maximum_number_of_lines(passes, art, answer, max_lines, shown):
+    assert passes(limit_lines, art, answer, max_lines=max_lines).text == shown
+
+
+@pytest.mark.parametrize(
+    ("art", "answer", "shown"),
+    [
+        ("    ‸", "a\n    b\nc", "a\n    b"),
+        ("    ‸", "if a:\n        b\n    c\n  d", "if a:\n        b\n    c"),
+        ("‸", "    a\n    b\nc", "    a\n    b"),
+        ("‸", "a\nb", "a\nb"),
+        ("    ‸", "\ndef f():", ""),
+        ("if x:‸", "\n    a\n    b\nc", "\n    a\n    b"),
+        ("    if x:‸", "\n        a\n    else", "\n        a"),
+        ("if x:‸", "\nb", ""),
+        ("f(‸", "\n    a,\n    b,\n)\nc", "\n    a,\n    b,\n)"),
+        ("f(‸", "a, b)\nc", "a, b)"),
+        ("\tif x {‸", "\n\t\ta\n\t}\n\tb", "\n\t\ta\n\t}"),
+        ("    ‸", "a\n\n    b", "a\n\n    b"),
+    ],
+)
+def test_a_block_ends_at_a_dedent(passes, art, answer, shown):
+    assert passes(stop_at_dedent, art, answer).text == shown
+
+
+@pytest.mark.parametrize(
+    ("trigger", "answer", "shown"),
+    [
+        ("automatic", "a\nb\n\nc", "a\nb"),
+        ("automatic", "\n\na\n", "\n\na\n"),
+        ("automatic", "a\n", "a\n"),
+        ("automatic", "a\n  ", "a\n  "),
+        ("automatic", "a\n  \n", "a"),
+        ("invoked", "a\n\nb\n\n\nc", "a\n\nb"),
+    ],
+)
+def test_a_blank_line_ends_a_block_after_its_line_end(passes, trigger, answer, shown):
+    assert passes(stop_at_blank_line, "    ‸", answer, trigger=trigger).text == shown
+
 
 DEAD = [
     (
@@ -82,3 +140,17 @@ def test_an_incomplete_word_may_still_become_a_valid_one(passes, answer, ended, 
     assert (
         passes(stop_after_jump, "    return\n    ‸\n", answer, language="python", ended=ended).text == shown
     )
+
+
+@pytest.mark.parametrize(
+    ("art", "answer", "ended", "shown"),
+    [
+        ("    ‸", "a\nb\nc", False, "a\nb"),
+        ("    ‸", "a\nb\nc", True, "a\nb\nc"),
+        ("    ‸", "a", False, "a"),
+        ("if x:‸", "\na", False, "\na"),
+        ("x = ‸", "a, ", False, "a, "),
+    ],
+)
+def test_a_line_that_ran_out_of_tokens_is_dropped(passes, art, answer, ended, shown):
+    assert passes(drop_unfinished_line, art, answer, ended=ended).text == shown

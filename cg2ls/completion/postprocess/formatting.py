@@ -1,4 +1,4 @@
-"""Indent lines as the lines of the document are indented."""
+"""Rules that make an answer plain text in the document's style: line ends, special tokens, indentation."""
 
 from __future__ import annotations
 
@@ -9,6 +9,21 @@ from cg2ls.completion.syntax.region import TAB_COLUMNS
 
 if TYPE_CHECKING:
     from cg2ls.completion.postprocess.rule import Candidate, RuleContext
+
+
+def normalize_line_ends(candidate: Candidate, _: RuleContext) -> Candidate:
+    r"""Convert `\r\n` and `\r` to `\n`."""
+    return candidate.with_text(candidate.text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+_SPECIAL = re.compile(r"<\|[\w+#.-]+\|>|<eom>|<sep>|<mask_\d+>|<dummy_\d+>|\ufffd|\x00")
+
+
+def strip_special_tokens(candidate: Candidate, _: RuleContext) -> Candidate:
+    """Cut where another document would begin, or at bytes that are not text."""
+    found = _SPECIAL.search(candidate.text)
+    return candidate.until(candidate.text[: found.start()]) if found else candidate
+
 
 MAX_SEARCH_CHARS = 20_000
 """Characters before and after the cursor that are searched for indented lines."""

@@ -1,4 +1,4 @@
-"""End the answer after a jump, since code after it in its block never runs."""
+"""Rules for where a line or a block ends."""
 
 from __future__ import annotations
 
@@ -7,12 +7,78 @@ from typing import TYPE_CHECKING
 
 from cg2ls.completion.syntax.languages import normalize_language
 from cg2ls.completion.syntax.region import measure_indentation
-from cg2ls.completion.syntax.unclosed import CLOSERS, find_unbalanced
+from cg2ls.completion.syntax.unclosed import CLOSERS, OPENERS, find_unbalanced
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cg2ls.completion.postprocess.rule import Candidate, RuleContext
+    from cg2ls.completion.types import Trigger
+
+
+def limit_lines(candidate: Candidate, context: RuleContext) -> Candidate:
+    """Cut at the first line end, or a block after the maximum number of lines.
+
+    The end of the line on which the text begins does not count.
+    """
+    if context.extent == "line":
+        return candidate.until(candidate.text.partition("\n")[0])
+    if context.max_lines is None:
+        return candidate
+    skipped = candidate.text.startswith("\n")
+    return candidate.until("\n".join(candidate.text.split("\n")[: context.max_lines + skipped]))
+
+
+def stop_at_dedent(candidate: Candidate, context: RuleContext) -> Candidate:
+    """Cut before the first line that is not part of the block at the cursor.
+
+    On a blank line, the block is the code at the cursor's indentation or deeper. If the cursor is not indented, the
+    indentation of the first line with text counts. Otherwise the block is the code that is indented deeper than the
+    cursor's line, and the line that closes the bracket at its end.
+    """
+    line_before = context.cursor.line_before
+    lines = candidate.text.split("\n")
+    margin = measure_indentation(line_before + "x")
+    blank = not line_before.strip()
+    base = margin if blank else margin + 1
+    if blank and margin == 0:
+        base = next((measure_indentation(line) for line in lines if line.strip()), 0)
+    for number, line in enumerate(lines[1:], 1):
+        if not line.strip() or measure_indentation(line) >= base:
+            continue
+        if not blank and _closes(line, line_before + lines[0], margin):
+            return candidate.until("\n".join(lines[: number + 1]))
+        return candidate.until("\n".join(lines[:number]))
+    return candidate
+
+
+def _closes(line: str, opening: str, margin: int) -> bool:
+    """Return whether a line at the margin closes the bracket that the opening line ends with."""
+    return (
+        opening.rstrip().endswith(tuple(OPENERS))
+        and measure_indentation(line) == margin
+        and line.lstrip()[0] in CLOSERS
+    )
+
+
+MAX_BLANK_LINES: dict[Trigger, int] = {"automatic": 0, "invoked": 1}
+"""Number of consecutive blank lines allowed inside a block, by who asked for it."""
+
+
+def stop_at_blank_line(candidate: Candidate, context: RuleContext) -> Candidate:
+    """Cut before the first run of too many blank lines after a line that is not blank.
+
+    A blank line counts only after its line end.
+    """
+    lines = candidate.text.split("\n")
+    written = last = 0
+    for number, line in enumerate(lines[:-1]):
+        if line.strip():
+            written, last = written + 1, number
+        elif written and number - last > MAX_BLANK_LINES[context.trigger]:
+            return candidate.until("\n".join(lines[: last + 1]))
+    return candidate
+
 
 JUMPS = {
     "python": re.compile(r"(?:return|raise|break|continue)\b"),
@@ -81,3 +147,10 @@ def _is_dead(line: str, written: Sequence[str], jump: re.Pattern[str], language:
         before = written[number - 1].rstrip() if number else ""
         return language == "python" or not _UNBRACED.search(before)
     return False
+
+
+def drop_unfinished_line(candidate: Candidate, context: RuleContext) -> Candidate:
+    """Drop the last of several lines if nothing ended it."""
+    if candidate.ended or context.extent == "line":
+        return candidate
+    return candidate.until(candidate.text.rpartition("\n")[0] or candidate.text)

@@ -1,6 +1,6 @@
 import pytest
 
-from cg2ls.completion.postprocess.balance_strings import balance_strings
+from cg2ls.completion.postprocess.brackets import balance_strings, drop_unmatched_closers
 from cg2ls.completion.syntax.grammar import load_grammar
 
 HEAD = "def f(x):\n    "
@@ -47,3 +47,19 @@ def test_in_javascript_backticks_are_ended(passes, answer, shown):
         ).text
         == shown
     )
+
+
+@pytest.mark.parametrize(
+    ("art", "answer", "shown"),
+    [
+        ("f(‸", "a)", "a)"),
+        ("f(‸", "a))", "a)"),
+        ("x = ‸", "a)", "a"),
+        ("f([‸", "a]),\n", "a]),\n"),
+        ("x = ‸", "a) + b", "a) + b"),
+        ("x = ‸", "')'", "')'"),
+        ("f(‸)", "a)", "a)"),
+    ],
+)
+def test_closers_that_close_nothing_are_dropped(passes, art, answer, shown):
+    assert passes(drop_unmatched_closers, art, answer).text == shown

@@ -1,6 +1,38 @@
 import pytest
 
-from cg2ls.completion.postprocess.match_indentation import match_indentation
+from cg2ls.completion.postprocess.formatting import (
+    match_indentation,
+    normalize_line_ends,
+    strip_special_tokens,
+)
+
+
+@pytest.mark.parametrize(
+    ("answer", "shown"), [("a\r\nb\r\n", "a\nb\n"), ("a\rb", "a\nb"), ("a\nb", "a\nb"), ("a\r", "a\n")]
+)
+def test_carriage_returns_become_line_feeds(passes, answer, shown):
+    assert passes(normalize_line_ends, "‸", answer).text == shown
+
+
+@pytest.mark.parametrize(
+    ("answer", "shown"),
+    [
+        ("a = 1\nb", "a = 1\nb"),
+        ("a<|endoftext|>b", "a"),
+        ("a\n<|python|>\nb", "a\n"),
+        ("a<mask_1>", "a"),
+        ("a<sep>b", "a"),
+        ("a <eom> b", "a "),
+        ("a<dummy_3>", "a"),
+        ("a\ufffd", "a"),
+        ("a\x00b", "a"),
+        ("a < b | c > d", "a < b | c > d"),
+        ("x <sep", "x <sep"),
+    ],
+)
+def test_special_tokens_end_the_text(passes, answer, shown):
+    draft = passes(strip_special_tokens, "‸", answer)
+    assert draft.text == shown
 
 
 @pytest.mark.parametrize(

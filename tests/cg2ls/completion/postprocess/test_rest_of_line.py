@@ -1,6 +1,46 @@
 import pytest
 
-from cg2ls.completion.postprocess.skip_rest_of_word import skip_rest_of_word
+from cg2ls.completion.postprocess.rest_of_line import drop_repeated_rest, reconcile, skip_rest_of_word
+
+
+@pytest.mark.parametrize(
+    ("art", "answer", "ended", "shown"),
+    [
+        ("x = ‸ + b", "a + b", True, "a"),
+        ("x = ‸ + b", "a + b * c", False, "a"),
+        ("x = ‸x + y", "max", True, "max"),
+        ("f(‸) + c", "a)", True, "a"),
+        ("f(‸) + c", "g(a)", True, "g(a)"),
+        ("x = ‸.name", "value.na", True, "value"),
+        ("x = ‸.name", "value.na", False, "value.na"),
+        ("f(‸)", "a)", True, "a)"),
+    ],
+)
+def test_code_after_the_cursor_is_not_repeated(passes, art, answer, ended, shown):
+    assert passes(drop_repeated_rest, art, answer, ended=ended).text == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "line_after", "shown", "replace_length"),
+    [
+        ("a, b", "", "a, b", 0),
+        ("a, b)", ")", "a, b", 0),
+        ("g(x))", ")", "g(x)", 0),
+        ("g(x)", ")", "g(x)", 0),
+        ("a)", "))", "a", 0),
+        ("a, b):", ")", "a, b):", 1),
+        ("a, b):", " )", "a, b", 0),
+        ('hello")', '")', "hello", 0),
+        ('x", y)', '")', 'x", y)', 2),
+        ("a[0]", "]", "a[0]", 0),
+        ("1", ",", "1", 0),
+        ("1,", ",", "1", 0),
+        ("a, b", ",", "a, b", 0),
+    ],
+)
+def test_closers_right_of_the_cursor_are_not_shown_twice(text, line_after, shown, replace_length):
+    assert reconcile(text, line_after) == (shown, replace_length)
+
 
 NOTHING_NEW = [
     ("x = compu‸te_total(order, tax)\n", "te_total(order, total)"),
