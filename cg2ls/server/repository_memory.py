@@ -13,7 +13,6 @@ from weakref import WeakKeyDictionary
 
 from lsprotocol import types
 
-from cg2ls.completion.syntax.languages import same_language
 from cg2ls.retrieval.memory import Memory
 from cg2ls.retrieval.memory.background import Background
 from cg2ls.retrieval.memory.index_process import in_child
@@ -22,7 +21,7 @@ from cg2ls.retrieval.memory.read_workspace import StoppedError
 from cg2ls.server.failures import cause_of
 from cg2ls.server.uris import is_left_alone, path_of, root_of
 from cg2ls.workspace import ReadingRules, Workspace
-from cg2ls.workspace.languages import LANGUAGES
+from cg2ls.workspace.languages import LANGUAGES, same_language
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from cg2ls.completion.syntax.languages import normalize_language
 from cg2ls.completion.syntax.region import measure_indentation
 from cg2ls.completion.syntax.unclosed import CLOSERS, OPENERS, find_unbalanced
+from cg2ls.workspace.languages import normalize_language
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cg2ls.completion.syntax.languages import normalize_language
 from cg2ls.completion.syntax.unclosed import CLOSERS, find_open_string, find_unbalanced
+from cg2ls.workspace.languages import normalize_language
 
 if TYPE_CHECKING:
     from cg2ls.completion.postprocess.rule import Candidate, RuleContext

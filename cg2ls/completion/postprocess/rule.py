@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from cg2ls.completion.prompt.cursor import Cursor
     from cg2ls.completion.syntax.grammar import Grammar
     from cg2ls.completion.syntax.region import Region
-    from cg2ls.completion.trigger.extent import Extent
+    from cg2ls.completion.trigger import Extent
     from cg2ls.completion.types import Trigger
 
 

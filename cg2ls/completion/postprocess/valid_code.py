@@ -10,9 +10,9 @@ from functools import lru_cache, partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from cg2ls.completion.syntax.languages import normalize_language
 from cg2ls.completion.syntax.trees import ParserSteps
 from cg2ls.completion.syntax.unclosed import CLOSERS, OPENERS, find_open_string, find_unbalanced
+from cg2ls.workspace.languages import normalize_language
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -23,8 +23,8 @@ from cg2ls.completion.prompt.window import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cg2ls.completion.prompt.budget import Budget
     from cg2ls.completion.prompt.cursor import Cursor
+    from cg2ls.completion.prompt.window import Budget
 
 
 MAX_KNOWN_SHARE = 0.75

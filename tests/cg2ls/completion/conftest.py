@@ -10,7 +10,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
 from cg2ls.completion.postprocess.rule import Apply, Candidate, RuleContext
 from cg2ls.completion.prompt.cursor import Cursor
-from cg2ls.completion.trigger.extent import choose_extent
+from cg2ls.completion.trigger import choose_extent
 from cg2ls.engine.request import Request, Step
 from cg2ls.models.codegen2.tokenizer import CodeTokenizer
 from cg2ls.models.folder.description import Architecture, Infill, ModelDescription

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from cg2ls.completion import session as sessions
 from cg2ls.completion.postprocess import pipeline
 from cg2ls.completion.postprocess.pipeline import RULES
-from cg2ls.completion.reuse.typed_through import TypedThrough
+from cg2ls.completion.reuse import TypedThrough
 from cg2ls.engine.request import RequestError, RunError
 from cg2ls.server import completer, completion_menu, inline_completion, status, usage
 from cg2ls.server.documents import Documents

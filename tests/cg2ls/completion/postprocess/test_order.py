@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from cg2ls.completion.postprocess.pipeline import BOUNDS, RULES, Postprocessor
 from cg2ls.completion.postprocess.rule import Candidate, RuleContext
 from cg2ls.completion.prompt.cursor import Cursor
-from cg2ls.completion.trigger.extent import choose_extent
+from cg2ls.completion.trigger import choose_extent
 
 CODE = st.text(st.sampled_from(list("ab ():\n\r\t\"'=,<|>.")), max_size=60)
 

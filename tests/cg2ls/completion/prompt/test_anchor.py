@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from cg2ls.completion.prompt.anchor import place_anchor
-from cg2ls.completion.prompt.budget import Budget
 from cg2ls.completion.prompt.cursor import Cursor
+from cg2ls.completion.prompt.window import Budget
 
 BUDGET = Budget(answer=100, known=60, suffix=200, text=1000)
 ABOVE = "".join(f"line {number}\n" for number in range(10))

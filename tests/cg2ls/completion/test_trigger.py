@@ -1,14 +1,68 @@
-"""When nothing is shown, and why: one row per case."""
+"""The wait follows the user and the model, and is always a number."""
+
+from __future__ import annotations
 
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cg2ls.completion import CompletionOptions
 from cg2ls.completion.prompt.cursor import Cursor
 from cg2ls.completion.syntax.grammar import load_grammar
-from cg2ls.completion.syntax.kind import find_kind
-from cg2ls.completion.trigger.suppression import MAX_LINE_BEFORE_CHARS, TriggerContext, find_suppression
+from cg2ls.completion.syntax.region import find_kind
+from cg2ls.completion.trigger import (
+    MAX_LINE_BEFORE_CHARS,
+    MAX_WAIT_S,
+    Debounce,
+    TriggerContext,
+    choose_extent,
+    find_suppression,
+)
+
+NUMBERS = st.lists(st.floats(allow_nan=True, allow_infinity=True))
+
+
+def typed(gap: float, answer: float | None) -> Debounce:
+    debounce = Debounce()
+    for number in range(20):
+        debounce.record_key(number * gap)
+    if answer is not None:
+        debounce.record_answer(answer)
+    return debounce
+
+
+def test_answers_that_come_between_two_keys_need_no_wait():
+    assert typed(0.2, 0.05).compute_wait() == 0
+
+
+def test_slow_answers_wait_for_a_pause():
+    assert 0.2 < typed(0.2, 2.0).compute_wait() <= 0.3
+    assert typed(0.1, 2.0).compute_wait() < typed(0.2, 2.0).compute_wait()
+
+
+def test_there_is_no_wait_before_the_first_answer():
+    assert Debounce().compute_wait() == 0
+    assert typed(0.2, None).compute_wait() == 0
+
+
+def test_a_pause_does_not_change_the_wait():
+    debounce = typed(0.1, 2.0)
+    before = debounce.compute_wait()
+    debounce.record_key(1000.0)
+    assert debounce.compute_wait() == before
+
+
+@given(NUMBERS, NUMBERS)
+def test_the_wait_is_always_a_number_within_the_limit(keys, answers):
+    debounce = Debounce()
+    for now in keys:
+        debounce.record_key(now)
+    for seconds in answers:
+        debounce.record_answer(seconds)
+    assert 0 <= debounce.compute_wait() <= MAX_WAIT_S
+
 
 DEFAULTS = CompletionOptions()
 OFF = CompletionOptions(enable=False)
@@ -74,3 +128,29 @@ def test_a_model_without_a_list_of_languages_answers_in_all():
         )
         is None
     )
+
+
+@pytest.mark.parametrize(
+    ("art", "language", "expected"),
+    [
+        ("x = ‸", "python", "line"),
+        ("    ‸", "python", "block"),
+        ("if x:‸", "python", "block"),
+        ("if x:‸\n", "", "block"),
+        ("case x:‸", "c", "line"),
+        ("if (x) {‸", "c", "block"),
+        ("f(‸", "python", "block"),
+        ("f(‸)", "python", "line"),
+        ("    ‸return", "python", "line"),
+        ("x = [  ‸  ", "python", "block"),
+        ("if x:‸\n    y\n", "python", "line"),
+        ("if x:‸\ny\n", "python", "block"),
+        ("    if x:‸\n    y\n", "python", "block"),
+        ('def f():\n    """a\n    ‸\n    """\n', "python", "line"),
+        ("/* a\n‸\n*/\n", "javascript", "line"),
+        ("function f() {\n  ‸\n}\n", "javascript", "block"),
+    ],
+)
+def test_extent(art, language, expected):
+    cursor = Cursor.at(art.replace("‸", ""), art.index("‸"))
+    assert choose_extent(cursor, language, lambda: find_kind(cursor, load_grammar(language))) == expected

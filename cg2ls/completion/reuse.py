@@ -1,4 +1,4 @@
-"""Suggestions that the user continues to type, answered without the model.
+"""Answers without the model: suggestions that the user continues to type, and speculation on what comes next.
 
 After a key, accept-word, accept-line or backspace, the remaining part of a suggestion is known. Editors also change the
 text after the cursor: they insert the closer of a typed bracket or quote, and step over it when the user types it.
@@ -12,13 +12,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cg2ls.completion.postprocess.rest_of_line import reconcile
+from cg2ls.completion.prompt.cursor import Cursor
 from cg2ls.completion.syntax.unclosed import CLOSERS, QUOTES, find_unbalanced
+from cg2ls.completion.trigger import opens_block
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cg2ls.completion.prompt.cursor import Cursor
     from cg2ls.completion.types import Trigger
+
 
 TYPED_THROUGH = "typed_through"
 """Name in `disabled_rules`; without it the model runs at every key."""
@@ -202,3 +204,34 @@ def _remaining_before_closers(rest: str, inserted: str, suggestion: Suggestion) 
     if len(find_unbalanced(rest).unopened) < brackets or any(quote not in first_line for quote in quotes):
         return None
     return RemainingSuggestion(rest, len(inserted) + suggestion.replace_length, suggestion.logprob)
+
+
+INDENTATION_SEARCH_CHARS = 20_000
+"""Characters of the document's beginning that are searched for tabs."""
+
+
+def predict_cursors(cursor: Cursor, text: str, replace_length: int, language: str) -> Iterator[Cursor]:
+    """Yield the cursor after the text is accepted, then after Enter if nothing follows on the line.
+
+    Args:
+        cursor: place where the text is shown.
+        text: text that is shown.
+        replace_length: number of characters after the cursor that it replaces.
+        language: LSP id of the document's language.
+    """
+    before = cursor.text[: cursor.offset] + text
+    accepted = Cursor(before + cursor.text[cursor.offset + replace_length :], len(before))
+    yield accepted
+    if not accepted.line_after.strip():
+        enter = "\n" + _predict_indentation(accepted.line_before, accepted.text, language)
+        before = accepted.text[: accepted.offset] + enter
+        yield Cursor(before + accepted.text[accepted.line_end :], len(before))
+
+
+def _predict_indentation(line: str, text: str, language: str) -> str:
+    """Return the indentation that editors insert on the line after this one."""
+    blanks = line[: len(line) - len(line.lstrip())]
+    if not opens_block(line.rstrip(), language):
+        return blanks
+    uses_tabs = blanks.startswith("\t") or "\n\t" in text[:INDENTATION_SEARCH_CHARS]
+    return blanks + ("\t" if uses_tabs else "    ")
