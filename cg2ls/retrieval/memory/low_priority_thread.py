@@ -12,6 +12,7 @@ from cg2ls.system import let_thread_give_way
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+
 log = logging.getLogger(__name__)
 
 NICE = 5
@@ -19,7 +20,7 @@ NICE = 5
 wait."""
 
 
-class Background:
+class LowPriorityThread:
     """A daemon thread that runs pieces of work one after another, at low priority."""
 
     def __init__(self) -> None:

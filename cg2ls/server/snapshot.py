@@ -1,4 +1,6 @@
-r"""A document's lines as LSP counts them, kept so that neither an edit nor a key costs more in a longer file.
+r"""One version of a document: its lines and positions as LSP counts them.
+
+Lines are kept so that neither an edit nor a key costs more in a longer file.
 
 A line ends with `\n`, `\r\n` or `\r` and nothing else: a form feed or U+2028 is a character like others, so
 `str.splitlines` will not do.
@@ -12,6 +14,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
+from typing import Literal
+
+from lsprotocol import types
+
+from cg2ls.errors import Cg2Error
 
 BLOCK_LINES = 256
 """Lines of a block; an edit copies one block, a snapshot none."""
@@ -115,3 +122,103 @@ def _blocks(lines: Sequence[str]) -> list[_Block]:
 def with_newlines(text: str) -> str:
     r"""Return a text with `\n` in place of other line ends."""
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+
+
+Encoding = Literal["utf-8", "utf-16", "utf-32"]
+
+
+def units(text: str, encoding: Encoding) -> int:
+    """Return the length of a text in code units."""
+    if encoding == "utf-32" or text.isascii():
+        return len(text)
+    if encoding == "utf-8":
+        return len(text.encode("utf-8", errors="surrogatepass"))
+    return len(text) + sum(char > "\uffff" for char in text)
+
+
+def index_in(line: str, character: int, encoding: Encoding) -> int:
+    """Return the index of the character at a column; columns past the line's end are its end.
+
+    A column inside a character is the character's beginning.
+
+    Args:
+        line: the line without its line end.
+        character: the column, in code units.
+        encoding: kind of code units.
+    """
+    if encoding == "utf-32" or line.isascii():
+        return min(character, len(line))
+    passed = 0
+    for index, char in enumerate(line):
+        passed += units(char, encoding)
+        if passed > character:
+            return index
+    return len(line)
+
+
+class PositionError(Cg2Error):
+    """Error of a position whose line the document does not have."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One version of a document, which later edits do not change.
+
+    Attributes:
+        uri: URI of the document.
+        version: the client's version; None if it sends none.
+        language: LSP id of its language, "" if unknown.
+        lines: lines with their ends, at least one.
+        encoding: code units that columns are counted in.
+        before: text of the cells before, if this is a notebook's cell.
+        after: text of the cells after it.
+        is_known: False where the client's text cannot be known; the lines are then empty, and all positions
+            are equal.
+    """
+
+    uri: str
+    version: int | None
+    language: str
+    lines: Lines
+    encoding: Encoding
+    before: str = ""
+    after: str = ""
+    is_known: bool = True
+
+    @cached_property
+    def text(self) -> str:
+        r"""Return the whole document with `\n` line ends, and the cells around it."""
+        return self.before + self.lines.text + self.after
+
+    def offset(self, position: types.Position) -> int:
+        """Return a position's offset in `text`, in code points; a column past the line's end is its end.
+
+        Raises:
+            PositionError: there is no such line.
+        """
+        if not self.is_known:
+            return len(self.before)
+        if position.line >= len(self.lines):
+            raise PositionError(
+                f"Line {position.line} is past the end of {self.uri}, whose last line is"
+                f" {len(self.lines) - 1}, counted from 0."
+            )
+        line = self.lines[position.line].rstrip("\r\n")
+        return self._start_of(position.line) + index_in(line, position.character, self.encoding)
+
+    def position(self, line: int, offset: int) -> types.Position:
+        """Return the position of an offset in `text` that lies on the given line."""
+        if not self.is_known:
+            return types.Position(line, 0)
+        column = offset - self._start_of(line)
+        return types.Position(line, units(self.lines[line][:column], self.encoding))
+
+    def _start_of(self, line: int) -> int:
+        if line not in self._starts:
+            self._starts[line] = len(self.before) + self.lines.start_of(line)
+        return self._starts[line]
+
+    @cached_property
+    def _starts(self) -> dict[int, int]:
+        """Return offsets of lines that were looked up: a request looks up one line again and again."""
+        return {}

@@ -19,8 +19,16 @@ from cg2ls.retrieval.memory.fit_mixture import (
     flat_start,
     ordered,
 )
-from cg2ls.retrieval.memory.mixture import DOCUMENT, SHAPES, WORKSPACE, Mixture, MixtureError, Votes, shipped
 from cg2ls.retrieval.memory.suffix_segment import DEPTH
+from cg2ls.retrieval.memory.vote_mixture import (
+    DOCUMENT,
+    SHAPES,
+    WORKSPACE,
+    Mixture,
+    MixtureError,
+    Votes,
+    shipped,
+)
 from tests.cg2ls.retrieval.memory.brute_force import mixed
 
 VOCABULARY = 50

@@ -34,6 +34,7 @@ from cg2ls.retrieval.memory.suffix_segment import DEPTH
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+
 Source = int
 DOCUMENT, NEAR, WORKSPACE, INSTALLED = range(4)
 """Where an entry comes from: the document itself; its folder, a file changed lately or another open document; any

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cg2ls.table import aligned
+from cg2ls.commandline import aligned
 
 
 def test_columns_are_as_wide_as_their_widest_cell():

@@ -6,13 +6,19 @@ prompt's beginning would invalidate the KV cache of everything after it.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from time import perf_counter
 
-from cg2ls.retrieval.context.recent_places import RecentPlaces
-from cg2ls.retrieval.context.snippet import Snippet, imported_names, jaccard, words_of
-from cg2ls.retrieval.context.snippet_index import SnippetIndex
+from cg2ls.retrieval.context.snippets import (
+    SNIPPET_LINES,
+    Snippet,
+    SnippetIndex,
+    imported_names,
+    jaccard,
+    words_of,
+)
 
 MAX_CURSOR_LINES = 32
 """Lines the cursor may move before snippets are chosen again."""
@@ -123,3 +129,42 @@ def _without_repeats(snippets: Iterable[Snippet], here: frozenset[str]) -> Itera
         if all(jaccard(snippet.words, words) <= MAX_SIMILARITY for words in earlier):
             earlier.append(snippet.words)
             yield snippet
+
+
+MAX_PLACES = 16
+
+SAME_SIMILARITY = 0.9
+"""Snippets more similar than this are one place at two times."""
+
+
+class RecentPlaces:
+    """The last places, the newest first. Another thread may add while one reads."""
+
+    def __init__(self) -> None:
+        self._seen: deque[Snippet] = deque(maxlen=MAX_PLACES)
+
+    def add(self, path: str, text: str, offset: int) -> None:
+        """Add the lines around a place, and drop older snippets with the same content.
+
+        Args:
+            path: of the document, relative to the workspace.
+            text: of the document.
+            offset: of the place, in characters.
+        """
+        first = (
+            text.count("\n", 0, offset) // (SNIPPET_LINES // 2) * (SNIPPET_LINES // 2) - SNIPPET_LINES // 4
+        )
+        lines = text.split("\n")
+        first = max(0, min(first, len(lines) - SNIPPET_LINES))
+        snippet = Snippet(path, first, "\n".join(lines[first : first + SNIPPET_LINES]) + "\n")
+        if snippet.words:
+            kept = [
+                seen
+                for seen in self._seen
+                if (seen.path, seen.line) != (path, first)
+                and jaccard(seen.words, snippet.words) <= SAME_SIMILARITY
+            ]
+            self._seen = deque([snippet, *kept], maxlen=MAX_PLACES)
+
+    def __iter__(self) -> Iterator[Snippet]:
+        return iter(tuple(self._seen))

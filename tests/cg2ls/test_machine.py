@@ -9,8 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from cg2ls import other_process
-from cg2ls.other_process import is_running_check
+from cg2ls import machine
+from cg2ls.machine import is_running_check
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_a_process_that_ended_and_was_not_asked_how_does_not_run(process):
 
 def test_another_process_with_the_same_id_is_another(monkeypatch):
     begun = iter([("S", "100"), ("R", "100"), ("S", "200")])
-    monkeypatch.setattr(other_process, "_state_and_start", lambda _: next(begun))
+    monkeypatch.setattr(machine, "_state_and_start", lambda _: next(begun))
     is_running = is_running_check(os.getpid())
     assert is_running()
     assert not is_running()
@@ -55,7 +55,7 @@ def test_a_process_of_another_user_runs(monkeypatch):
 
 
 def test_where_nothing_tells_when_processes_began_the_id_decides(monkeypatch):
-    monkeypatch.setattr(other_process, "_state_and_start", lambda _: None)
+    monkeypatch.setattr(machine, "_state_and_start", lambda _: None)
     assert is_running_check(os.getpid())()
 
 
@@ -77,7 +77,7 @@ def test_windows_holds_a_handle_and_looks_whether_it_is_signalled(monkeypatch, h
     fake = SimpleNamespace(
         WinDLL=lambda *_, **__: kernel, get_last_error=lambda: error, c_void_p=object, c_ulong=object
     )
-    monkeypatch.setattr(other_process.importlib, "import_module", lambda _: fake)
+    monkeypatch.setattr(machine.importlib, "import_module", lambda _: fake)
     is_running = is_running_check(41, platform="win32")
     found = [is_running() for _ in range(max(1, len(waits)))]
     assert found[-1] is runs
