@@ -167,7 +167,7 @@ def explain_votes(arguments: argparse.Namespace) -> int:
         CompleteError: the file or the place does not exist.
     """
     from cg2ls.cli.complete import find_offset, parse_place, read_text
-    from cg2ls.completion.prompt.token_healing import heal
+    from cg2ls.completion.prompt.anchor import heal
     from cg2ls.engine import Engine
     from cg2ls.models.folder.store import locate_model
     from cg2ls.retrieval.memory.explain import explain

@@ -30,8 +30,8 @@ from pygls.protocol import (
 )
 
 from cg2ls.server.fields import UnreadableError, member, text, whole_number
+from cg2ls.server.framing import Damage
 from cg2ls.server.messages import READERS, is_id
-from cg2ls.server.transport import Damage
 
 log = logging.getLogger(__name__)
 

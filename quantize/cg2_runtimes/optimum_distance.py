@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cg2_quantize.verification.comparison import Measures, compute_row_logits
-from cg2_quantize.verification.known_code import make_heldout_rows
+from cg2_quantize.verification.heldout import make_heldout_rows
 from cg2_runtimes.optimum_runtime import TRACED, trace
 from cg2ls.engine.onnx_session import import_onnxruntime
 from cg2ls.models.codegen2 import CodeTokenizer

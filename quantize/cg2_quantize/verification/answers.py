@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING
 
-from cg2_quantize.verification.known_code import make_heldout_rows, read_heldout_texts
+from cg2_quantize.verification.heldout import make_heldout_rows, read_heldout_texts
 from cg2ls.engine import Engine, Request
 from cg2ls.models.codegen2.special_tokens import anchored_prompt
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from cg2_quantize.errors import QuantizeError
 from cg2_quantize.graph.network import HEAD_INPUT, NETWORKS
-from cg2_quantize.verification.known_code import make_calibration_rows
+from cg2_quantize.verification.heldout import make_calibration_rows
 from cg2_quantize.verification.piecewise import CHUNK_TOKENS, TokenRows
 from cg2_quantize.verification.reference import build_reference_network
 

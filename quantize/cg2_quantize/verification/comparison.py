@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cg2_quantize.errors import QuantizeError
-from cg2_quantize.verification.known_code import make_heldout_rows
+from cg2_quantize.verification.heldout import make_heldout_rows
 from cg2_quantize.verification.piecewise import CHUNK_TOKENS, PiecewiseNetwork, TokenRows
 from cg2_quantize.verification.report import KEYS, REPORT
 from cg2ls.models.codegen2 import CodeTokenizer

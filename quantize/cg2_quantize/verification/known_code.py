@@ -8,22 +8,19 @@ they need --untrained, or "untrained": true in cg2ls.json.
 
 Shapes do not reveal the number of groups either (docs/reference/quantize.md, Groups). A wrong number mixes queries,
 keys and values, which costs a trained model most of its knowledge, so the loss shows which number is right.
-
-Held-out code, on which models are compared, is here too: no model of this project was trained on it.
 """
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cg2_quantize.errors import QuantizeError
 from cg2_quantize.verification.comparison import compute_losses
+from cg2_quantize.verification.heldout import TRAINED_SHARE, compute_unigram_table, make_heldout_rows
 from cg2_quantize.verification.reference import SharedWeights, build_reference_network
 from cg2ls.models.codegen2.config import CODEGEN2
 from cg2ls.models.codegen2.files import read_json
@@ -31,11 +28,12 @@ from cg2ls.models.folder.description import Language
 from cg2ls.models.folder.facts import FACTS, Facts
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy.typing as npt
 
     from cg2_quantize.formats.rounding import Float32
     from cg2ls.models.codegen2 import Checkpoint, CodeTokenizer
-
 
 SENSE_TOKENS = 256
 """Tokens of known code to read, unless losses that were measured already suffice."""
@@ -190,72 +188,3 @@ def check_qkv_groups(checkpoint: Checkpoint, tokenizer: CodeTokenizer, *, stated
             " give it with --qkv-groups (8 for the published 1B and 3.7B, 4 for 7B and 16B)."
         )
     return probe.by_token.get(used)
-
-
-MEASURED_TOKENS = 20_000
-"""Tokens that full measurements use; the rest of the file is for calibration."""
-
-ROW_TOKENS = 512
-"""Maximum tokens of a row, which is read as one document."""
-
-TRAINED_SHARE = 0.7
-"""Share of the loss of `compute_unigram_table` that trained weights stay below.
-
-The shipped model is at 0.3; with its matrices as int8 without their scales it is at 0.76."""
-
-FILE = "heldout.jsonl"
-PLACES = (Path(__file__).parents[1] / "heldout", Path(__file__).parents[3] / "tests" / "data" / "heldout")
-"""Folders of the file in the installed package and in the repository."""
-
-
-def read_heldout_texts() -> list[str]:
-    """Read the files of the set, in order.
-
-    Raises:
-        QuantizeError: the set is missing.
-    """
-    for place in PLACES:
-        if (place / FILE).is_file():
-            lines = (place / FILE).read_text(encoding="utf-8").splitlines()
-            return [json.loads(line)["text"] for line in lines]
-    raise QuantizeError(
-        f"{FILE} is missing from this installation; install cg2ls again, or leave out --proof."
-    )
-
-
-def make_heldout_rows(
-    tokenizer: CodeTokenizer, context: int, tokens: int = MEASURED_TOKENS
-) -> list[npt.NDArray[np.int64]]:
-    """Return rows of the set, int64, with about `tokens` tokens in total, spread evenly over it.
-
-    Args:
-        tokenizer: the model's.
-        context: maximum tokens that the model takes.
-        tokens: number of tokens.
-    """
-    row = min(ROW_TOKENS, context)
-    stream = _stream(tokenizer)[: MEASURED_TOKENS - MEASURED_TOKENS % row]
-    rows = [stream[at : at + row] for at in range(0, len(stream) - row + 1, row)]
-    wanted = min(len(rows), max(1, tokens // row))
-    return [rows[index * len(rows) // wanted] for index in range(wanted)]
-
-
-def make_calibration_rows(tokenizer: CodeTokenizer, context: int) -> list[npt.NDArray[np.int64]]:
-    """Return the rows of the set after the tokens that measurements use."""
-    row = min(ROW_TOKENS, context)
-    stream = _stream(tokenizer)[MEASURED_TOKENS:]
-    return [stream[at : at + row] for at in range(0, max(1, len(stream) - row + 1), row)]
-
-
-def compute_unigram_table(tokenizer: CodeTokenizer) -> npt.NDArray[np.float32]:
-    """Return -log of every token's frequency in the set, nats; a missing token counts as one occurrence."""
-    stream = _stream(tokenizer)
-    counts = np.bincount(stream, minlength=tokenizer.special.vocab_size)
-    return (-np.log(np.maximum(counts, 1) / len(stream))).astype(np.float32)
-
-
-def _stream(tokenizer: CodeTokenizer) -> npt.NDArray[np.int64]:
-    end = tokenizer.special.end_of_text
-    return np.array(
-        [token for text in read_heldout_texts() for token in (*tokenizer.encode(text), end)], np.int64
-    )

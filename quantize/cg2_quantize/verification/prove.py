@@ -17,15 +17,16 @@ from cg2_quantize.verification.answers import (
     median_first_divergence,
 )
 from cg2_quantize.verification.comparison import NetworkComparison, compare_networks
-from cg2_quantize.verification.known_code import (
+from cg2_quantize.verification.heldout import (
     MEASURED_TOKENS,
     TRAINED_SHARE,
     compute_unigram_table,
     make_heldout_rows,
 )
+from cg2_quantize.verification.page import render_page
 from cg2_quantize.verification.piecewise import PiecewiseNetwork
 from cg2_quantize.verification.reference import build_reference_network
-from cg2_quantize.verification.report import PAGE, ProofReport, render_page
+from cg2_quantize.verification.report import PAGE, ProofReport
 from cg2_quantize.verification.speed import measure_speed
 from cg2ls.files import write_atomically
 from cg2ls.models.codegen2 import CodeTokenizer

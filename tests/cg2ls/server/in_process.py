@@ -15,8 +15,8 @@ import numpy as np
 from cg2ls.engine.request import Request, Step
 from cg2ls.evaluation.stub_server import StubEngine
 from cg2ls.server.app import Server
+from cg2ls.server.framing import Frames
 from cg2ls.server.settings import Settings
-from cg2ls.server.transport import Frames
 
 INLINE = {"textDocument": {"inlineCompletion": {"dynamicRegistration": False}}}
 ANSWER = "measured_value + 1"

@@ -13,7 +13,7 @@ from cg2_quantize.errors import QuantizeError
 from cg2_quantize.formats import select_format
 from cg2_quantize.verification import calibration
 from cg2_quantize.verification.calibration import FLOAT16_LIMIT, LargestActivation, find_largest_activation
-from cg2_quantize.verification.known_code import make_calibration_rows
+from cg2_quantize.verification.heldout import make_calibration_rows
 from cg2ls.models.codegen2 import Checkpoint, CodeTokenizer
 
 

@@ -14,13 +14,8 @@ from cg2_quantize import ConversionOptions, convert
 from cg2_quantize.cli import main
 from cg2_quantize.errors import QuantizeError
 from cg2_quantize.verification.comparison import compute_losses
-from cg2_quantize.verification.known_code import (
-    check_known_code,
-    check_qkv_groups,
-    compute_unigram_table,
-    make_heldout_rows,
-    probe_qkv_groups,
-)
+from cg2_quantize.verification.heldout import compute_unigram_table, make_heldout_rows
+from cg2_quantize.verification.known_code import check_known_code, check_qkv_groups, probe_qkv_groups
 from cg2_quantize.verification.reference import build_reference_network
 from cg2ls.models.codegen2 import Checkpoint, CodeTokenizer, ConfigError
 from cg2ls.models.folder.facts import Facts

@@ -14,7 +14,7 @@ from cg2_quantize import ConversionOptions, convert
 from cg2_quantize.cli import main
 from cg2_quantize.errors import QuantizeError
 from cg2_quantize.verification.comparison import Measures, compute_row_logits
-from cg2_quantize.verification.known_code import (
+from cg2_quantize.verification.heldout import (
     MEASURED_TOKENS,
     make_calibration_rows,
     make_heldout_rows,

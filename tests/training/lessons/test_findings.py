@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cg2_training.errors import TrainingError
-from cg2_training.lessons.statistics import BOOTSTRAP_SEED, CHUNK, RESAMPLES, deviation, paired_effect
+from cg2_training.lessons.findings import BOOTSTRAP_SEED, CHUNK, RESAMPLES, deviation, paired_effect
 
 
 def made_up(seeds: int, rows: int, effect: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
