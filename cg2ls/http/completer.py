@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from cg2ls.completion import Retrieval
 from cg2ls.completion.faults import EngineFailedError
-from cg2ls.completion.syntax.languages import same_language
 from cg2ls.completion.syntax.unclosed import find_unbalanced
 from cg2ls.completion.types import SupportsTiming
 from cg2ls.engine.request import Timing
@@ -19,13 +18,13 @@ from cg2ls.errors import Cg2Error
 from cg2ls.http.access import RefusedError
 from cg2ls.http.sessions import Sessions
 from cg2ls.models.folder.locations import NoUserFolderError, cache_folder
-from cg2ls.server.documents import Documents, Snapshot
+from cg2ls.server.documents import Documents
 from cg2ls.server.failures import cause_of
-from cg2ls.server.lines import Lines
 from cg2ls.server.options import completion_options
 from cg2ls.server.repository_memory import RepositoryMemory
+from cg2ls.server.snapshot import Lines, Snapshot
 from cg2ls.server.uris import is_left_alone, path_of, root_of
-from cg2ls.workspace.languages import LANGUAGES, language_of_name
+from cg2ls.workspace.languages import LANGUAGES, language_of_name, same_language
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -11,9 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cg2ls.completion.syntax.languages import normalize_language
 from cg2ls.http.access import RefusedError
-from cg2ls.workspace.languages import language_of_name
+from cg2ls.workspace.languages import language_of_name, normalize_language
 
 MAX_COUNT = 8
 """Maximum number of completions of one request."""
