@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cg2ls.commandline import add_command_group, aligned
-from cg2ls.models.folder.choice import LastingChoices, note_lasting, read_lasting, write_lasting
+from cg2ls.models.folder.choice import DEFAULT_NAME, LastingChoices, note_lasting, read_lasting, write_lasting
 from cg2ls.models.folder.description import ModelDescription
 from cg2ls.models.folder.locations import choices_file
 from cg2ls.models.folder.store import ModelStore, StoredModel, known_choices, locate_model
@@ -112,8 +112,8 @@ def run_remove(args: argparse.Namespace) -> int:
 
 def _list_uses(model: StoredModel, choices: LastingChoices) -> list[str]:
     """Return what the model answers for: `all` (where no other model is chosen) and language ids."""
-    known = {model.name, str(model.folder)}
-    general = choices.general or "default"
+    known = {model.name, str(model.folder), *([DEFAULT_NAME] if model.is_shipped else [])}
+    general = choices.general or DEFAULT_NAME
     languages = sorted(key for key, name in choices.by_language.items() if name in known)
     return (["all"] if general in known else []) + languages
 
@@ -143,6 +143,7 @@ def _describe(model: StoredModel, choices: LastingChoices) -> dict[str, Any]:
         "name": model.name,
         "folder": str(model.folder),
         "problem": model.problem,
+        "shipped": model.is_shipped,
         "in_use_for": uses,
     } | known
 

@@ -67,7 +67,7 @@ class Model:
     broken_by: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        if self.folder is not None:
+        if self.folder is not None and not self.name:
             self.name = self.folder.name
 
     def ready(self, engine: CompletionEngine) -> None:
@@ -159,7 +159,7 @@ class Models:
             return Model(
                 None, f"The models could not be looked through ({kind}); `cg2ls doctor` looks for the cause."
             )
-        return Model(located.folder)
+        return Model(located.folder, name=Path(located.name).name)
 
 
 @dataclass(eq=False, kw_only=True)
