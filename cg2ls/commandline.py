@@ -66,15 +66,20 @@ def _flags_of(parser: argparse.ArgumentParser) -> set[str]:
 
 
 def add_command_group(
-    parser: argparse.ArgumentParser,
+    parser: argparse.ArgumentParser, *, runs_as: str = "run"
 ) -> argparse._SubParsersAction[argparse.ArgumentParser]:
-    """Add commands to a parser; alone, without one of them, it prints its help."""
+    """Add commands to a parser; alone, without one of them, it prints its help.
+
+    Args:
+        parser: the parser of the group.
+        runs_as: name of the argument that holds the function to run.
+    """
 
     def print_help(_: argparse.Namespace) -> int:
         parser.print_help()
         return 0
 
-    parser.set_defaults(run=print_help)
+    parser.set_defaults(**{runs_as: print_help})
     return parser.add_subparsers(title="commands", metavar="COMMAND")
 
 
