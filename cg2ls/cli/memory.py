@@ -167,7 +167,7 @@ def explain_votes(arguments: argparse.Namespace) -> int:
         CompleteError: the file or the place does not exist.
     """
     from cg2ls.cli.complete import find_offset, parse_place, read_text
-    from cg2ls.completion.prompt.token_healing import heal
+    from cg2ls.completion.prompt.token_healing import find_healer
     from cg2ls.engine import Engine
     from cg2ls.models.folder.store import locate_model
     from cg2ls.retrieval.memory.explain import explain
@@ -183,7 +183,7 @@ def explain_votes(arguments: argparse.Namespace) -> int:
     memory.refresh()
     located = locate_model(flag=arguments.model, language=arguments.language)
     with Engine.open(located.folder) as engine:
-        healed = heal(text[text.rfind("\n", 0, offset) + 1 : offset])
+        healed = find_healer(engine.tokenizer)(text[text.rfind("\n", 0, offset) + 1 : offset])
         rows = explain(engine, memory, arguments.file, text, offset, healed.forced)
     if arguments.json:
         print(json.dumps(rows, ensure_ascii=False, indent=1))

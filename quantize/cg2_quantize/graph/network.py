@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from onnx import TensorProto, helper
 
+from cg2_quantize.formats.matrix_writer import add_bias
 from cg2_quantize.graph.attention import AttentionBuilder, KvScales
 from cg2_quantize.graph.builder import MICROSOFT
 from cg2_quantize.graph.graph_weights import QKV
-from cg2ls.models.codegen2.config import CODEGEN2, CODEGEN25
+from cg2ls.models.codegen2.config import CODEGEN2, CODEGEN25, LLAMA, QWEN2
 from cg2ls.models.graph_io import (
     INPUT_IDS,
     LOGITS,
@@ -110,6 +111,9 @@ class NetworkBuilder(ABC):
     def _attend(self, layer: int, normed: str) -> str:
         """Add the attention of a block, before its output matrix."""
         packed = self._multiply(layer, QKV, normed)
+        packed = add_bias(
+            self._graph, f"/model/layers.{layer}/attn/qkv_proj", packed, self._weights.qkv_bias(layer)
+        )
         return self._attention.emit(layer, f"/model/layers.{layer}/attn", packed)
 
     def _multiply(self, layer: int, name: str, x: str) -> str:
@@ -209,7 +213,7 @@ class ParallelNetwork(NetworkBuilder):
 
 
 class SequentialNetwork(NetworkBuilder):
-    """CodeGen2.5's network, as Llama's: y = x + attention(norm(x)), then y + mlp(norm(y)), with RMS norms.
+    """The network of Llama, CodeGen2.5 and Qwen2: y = x + attention(norm(x)), then y + mlp(norm(y)), with RMS norms.
 
     RMS norm: Zhang and Sennrich 2019, arXiv 1910.07467. Gated MLP, silu(gate) * up: Shazeer 2020, arXiv 2002.05202.
     """
@@ -287,6 +291,8 @@ class SequentialNetwork(NetworkBuilder):
 NETWORKS: dict[str, type[ParallelNetwork | SequentialNetwork]] = {
     CODEGEN2: ParallelNetwork,
     CODEGEN25: SequentialNetwork,
+    LLAMA: SequentialNetwork,
+    QWEN2: SequentialNetwork,
 }
 """Networks by family."""
 
@@ -335,7 +341,7 @@ def _outputs(config: CodeGenConfig, kv: str) -> list[ValueInfoProto]:
 
 
 def _cache_entries(config: CodeGenConfig, names: Sequence[str], kv: str) -> list[ValueInfoProto]:
-    shape: list[str | int | None] = ["batch", config.n_head, "max_length", config.head_dim]
+    shape: list[str | int | None] = ["batch", config.kv_heads, "max_length", config.head_dim]
     element = KV_TYPES[kv]
     return [helper.make_tensor_value_info(name, element, shape) for name in names]
 

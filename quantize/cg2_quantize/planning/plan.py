@@ -199,7 +199,7 @@ def _sum_up(config: CodeGenConfig, chosen: Format, context: int, budget: int, pl
         chosen=chosen,
         context=context,
         weights=chosen.max_bytes(config.n_parameters - ends, ends),
-        cache=2 * config.n_layer * config.n_embd * context * KV_BYTES[chosen.kv],
+        cache=2 * config.n_layer * config.kv_width * context * KV_BYTES[chosen.kv],
         workspace=activations + config.vocab_size * 4 + RUNTIME_BYTES,
         budget=budget,
         place=place,
@@ -295,6 +295,8 @@ def check_shape(config: CodeGenConfig, chosen: Format) -> None:
 
 def check_vocabulary(checkpoint: Checkpoint, tokenizer: CodeTokenizer) -> None:
     """Refuse a tokenizer whose vocabulary size differs from the model's.
+
+    Models without CodeGen2's masks may have more rows than tokens; their special tokens were found with that in mind.
 
     Raises:
         QuantizeError: see above.
