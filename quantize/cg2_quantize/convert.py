@@ -11,9 +11,14 @@ import numpy as np
 
 from cg2_quantize.checkpoint.published_tokenizers import load_tokenizer
 from cg2_quantize.checkpoint.scratch import mark_unfinished, remove_abandoned_folders
-from cg2_quantize.checkpoint.sources import LICENCES, open_checkpoint, read_facts
+from cg2_quantize.checkpoint.sources import (
+    LICENCES,
+    complete_infill,
+    describe_limits,
+    open_checkpoint,
+    read_facts,
+)
 from cg2_quantize.errors import QuantizeError
-from cg2_quantize.families import choose_context, choose_family, complete_infill, describe_limits
 from cg2_quantize.formats import FormatError, select_format
 from cg2_quantize.graph.builder import ExternalWriter, GraphBuilder
 from cg2_quantize.graph.genai import write_genai
@@ -26,6 +31,7 @@ from cg2_quantize.planning.plan import (
     check_shape,
     check_space,
     check_vocabulary,
+    choose_context,
 )
 from cg2_quantize.verification.calibration import calibrate, check_float16_range
 from cg2_quantize.verification.known_code import check_known_code, check_qkv_groups, is_declared_untrained
@@ -33,7 +39,7 @@ from cg2_quantize.verification.prove import prove
 from cg2_quantize.verification.report import check_limits
 from cg2ls.files import replacing_folder, sha256_of
 from cg2ls.models.codegen2 import CodeGenConfig, SpecialTokens
-from cg2ls.models.codegen2.config import GROUPS_KEY
+from cg2ls.models.codegen2.config import CODEGEN25, GROUPS_KEY, LLAMA
 from cg2ls.models.codegen2.files import read_json
 from cg2ls.models.folder.description import (
     CONTENT,
@@ -55,7 +61,7 @@ if TYPE_CHECKING:
     from cg2_quantize.verification.calibration import Calibration, LargestActivation
     from cg2_quantize.verification.report import ProofReport
     from cg2ls.models.codegen2 import Checkpoint, CodeTokenizer
-    from cg2ls.models.infill.find import StatedLayout
+    from cg2ls.models.codegen2.infill_tokens import StatedLayout
 
 SPARE_BYTES = 32 << 20
 """Estimated size of the graph, the tokenizer, biases and rotary tables."""
@@ -319,7 +325,7 @@ def _describe(
     shape = {name: getattr(config, name) for name in Architecture.__dataclass_fields__}
     return ModelDescription(
         name=facts.name,
-        family=choose_family(config, tokens),
+        family=LLAMA if config.family == CODEGEN25 and not tokens.n_masks else config.family,
         architecture=Architecture(**shape),
         context_length=config.n_positions,
         tokens=tokens,

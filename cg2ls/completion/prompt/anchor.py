@@ -1,7 +1,7 @@
 """The anchor: where the known part of the answer begins.
 
 It stays the same while the user types, so that only the typed tokens are new to the engine's cache (EFIM, Guo et al.
-2025, arXiv 2505.21889; see `cg2ls.models.infill.layout`). It moves if the cursor jumps, the text around it
+2025, arXiv 2505.21889; see `cg2ls.models.codegen2.special_tokens`). It moves if the cursor jumps, the text around it
 changes, or the known part grows longer than the model was trained to continue.
 """
 

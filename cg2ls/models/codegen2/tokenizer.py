@@ -12,8 +12,8 @@ from tokenizers import Tokenizer
 
 from cg2ls.errors import Cg2Error
 from cg2ls.models.codegen2.files import problem_of
+from cg2ls.models.codegen2.infill_tokens import find_control_tokens
 from cg2ls.models.codegen2.special_tokens import END_OF_TEXT, EOM, SEP, STARCODER, SpecialTokens
-from cg2ls.models.infill.find import find_control_tokens
 
 SPECIAL = re.compile(r"<\|endoftext\|>|<sep>|<eom>|<mask_\d+>|<dummy_\d+>|" + "|".join(STARCODER))
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from cg2ls.models.codegen2.special_tokens import SpecialTokens
-from cg2ls.models.infill.layout import ORDERS, InfillLayout
+from cg2ls.models.codegen2.special_tokens import ORDERS, InfillLayout, SpecialTokens
 
 if TYPE_CHECKING:
     from cg2ls.models.folder.fields import Fields

@@ -13,6 +13,7 @@ from cg2_quantize.errors import QuantizeError
 from cg2ls.errors import Cg2Error
 from cg2ls.models.codegen2 import CodeTokenizer
 from cg2ls.models.codegen2.files import problem_of, read_json
+from cg2ls.models.codegen2.infill_tokens import find_special_tokens
 from cg2ls.models.codegen2.special_tokens import (
     CODEGEN2,
     END_OF_TEXT,
@@ -22,13 +23,12 @@ from cg2ls.models.codegen2.special_tokens import (
     STARCODER,
     TAB_RUNS,
 )
-from cg2ls.models.infill.find import find_special_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from importlib.resources.abc import Traversable
 
-    from cg2ls.models.infill.find import StatedLayout
+    from cg2ls.models.codegen2.infill_tokens import StatedLayout
 
 Vocabulary = dict[str, int]
 Merges = list[tuple[str, str]]

@@ -24,11 +24,11 @@ from cg2_quantize.verification.known_code import UNTRAINED_KEY
 from cg2ls.models.codegen2 import CodeGenConfig, CodeTokenizer, write_checkpoint
 from cg2ls.models.codegen2.checkpoint import INDEX, tensor_shapes
 from cg2ls.models.codegen2.config import CODEGEN2, CODEGEN25, LLAMA, QWEN2
+from cg2ls.models.codegen2.infill_tokens import find_special_tokens
 from cg2ls.models.codegen2.special_tokens import CODEGEN2 as PUBLISHED
 from cg2ls.models.codegen2.special_tokens import END_OF_TEXT, EOM, SEP, SPACE_RUNS
 from cg2ls.models.folder.description import Infill
 from cg2ls.models.folder.facts import FACTS, Facts
-from cg2ls.models.infill.find import find_special_tokens
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -51,8 +51,8 @@ def run(arguments: Sequence[str]) -> int:
     from cg2_quantize.checkpoint.sources import locate_checkpoint
     from cg2_quantize.convert import ConversionOptions, convert
     from cg2_quantize.planning.plan import check_context, check_output
+    from cg2ls.models.codegen2.infill_tokens import StatedLayout
     from cg2ls.models.folder.description import DESCRIPTION
-    from cg2ls.models.infill.find import StatedLayout
 
     check_context(options.context)
     check_output(options.output, force=options.force, proof=DESCRIPTION)
@@ -116,9 +116,8 @@ def _choose_planned(options: argparse.Namespace, checkpoint: Path) -> dict[str, 
     from dataclasses import replace
 
     from cg2_quantize.checkpoint.sources import open_checkpoint
-    from cg2_quantize.families import choose_context
     from cg2_quantize.planning.machine import inspect_machine
-    from cg2_quantize.planning.plan import PlanRequest, make_plan
+    from cg2_quantize.planning.plan import PlanRequest, choose_context, make_plan
 
     config = open_checkpoint(checkpoint, qkv_groups=options.qkv_groups, ignored=options.ignore_key).config
     config = replace(config, n_positions=choose_context(config, options.context))

@@ -110,16 +110,14 @@ class NetworkBuilder(ABC):
 
     def _attend(self, layer: int, normed: str) -> str:
         """Add the attention of a block, before its output matrix."""
-        packed = self._multiply(layer, QKV, normed)
-        packed = add_bias(
-            self._graph, f"/model/layers.{layer}/attn/qkv_proj", packed, self._weights.qkv_bias(layer)
-        )
+        packed = self._multiply(layer, QKV, normed, self._weights.qkv_bias(layer))
         return self._attention.emit(layer, f"/model/layers.{layer}/attn", packed)
 
-    def _multiply(self, layer: int, name: str, x: str) -> str:
-        """Add the product of x and a matrix of the block, such as "mlp.fc_in"."""
+    def _multiply(self, layer: int, name: str, x: str, bias: Float32 | None = None) -> str:
+        """Add the product of x and a matrix of the block, such as "mlp.fc_in", and a bias where there is one."""
         path = f"/model/layers.{layer}/{name.replace('.', '/')}"
-        return self._matrices.linear(self._graph, path, x, self._weights.matrix(layer, name))
+        graph, weight = self._graph, self._weights.matrix(layer, name)
+        return add_bias(graph, path, self._matrices.linear(graph, path, x, weight), bias)
 
     def _is_last(self, layer: int) -> bool:
         return layer == self._config.n_layer - 1
@@ -270,10 +268,8 @@ class SequentialNetwork(NetworkBuilder):
     def _add_norm(self, path: str, x: str, normed: str) -> None:
         graph, epsilon = self._graph, self._config.layer_norm_epsilon
         if not self._portable:
-            inputs = [x, self._add_scale(path)]
-            graph.node(
-                "SimplifiedLayerNormalization", path, inputs, outputs=[normed], axis=-1, epsilon=epsilon
-            )
+            op, inputs = "SimplifiedLayerNormalization", [x, self._add_scale(path)]
+            graph.node(op, path, inputs, outputs=[normed], axis=-1, epsilon=epsilon)
             return
         square = graph.node("Mul", f"{path}/square", [x, x])
         mean = graph.node("ReduceMean", path, [square, graph.shared("axis.last", np.array([-1]))], keepdims=1)
@@ -290,9 +286,7 @@ class SequentialNetwork(NetworkBuilder):
 
 NETWORKS: dict[str, type[ParallelNetwork | SequentialNetwork]] = {
     CODEGEN2: ParallelNetwork,
-    CODEGEN25: SequentialNetwork,
-    LLAMA: SequentialNetwork,
-    QWEN2: SequentialNetwork,
+    **dict.fromkeys((CODEGEN25, LLAMA, QWEN2), SequentialNetwork),
 }
 """Networks by family."""
 

@@ -10,6 +10,7 @@ from cg2_quantize.errors import QuantizeError
 from cg2_quantize.formats import Format, select_format
 from cg2_quantize.planning.machine import inspect_machine
 from cg2ls.files import check_replaceable
+from cg2ls.models.codegen2.config import LLAMA, QWEN2
 from cg2ls.models.folder.description import MIN_CONTEXT_TOKENS
 
 if TYPE_CHECKING:
@@ -260,6 +261,18 @@ def check_memory(config: CodeGenConfig) -> None:
             f"Converting this model needs {need / 1e9:.1f} GB of memory, but {free / 1e9:.1f} GB are free;"
             " close something, or convert it on a larger machine."
         )
+
+
+DEFAULT_CONTEXT = 2048
+"""Tokens of prompt and answer of models that could take more, as in CodeGen2. A longer context takes memory for its
+keys and values from the start, and time for its prompt."""
+
+
+def choose_context(config: CodeGenConfig, asked: int | None) -> int:
+    """Return the maximum tokens of prompt and answer: what is asked, else `DEFAULT_CONTEXT` for long contexts."""
+    longest = config.n_positions
+    default = DEFAULT_CONTEXT if config.family in (LLAMA, QWEN2) else longest
+    return min(longest, asked or default)
 
 
 def check_context(context: int | None) -> None:

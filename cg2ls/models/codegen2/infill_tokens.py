@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cg2ls.errors import Cg2Error
-from cg2ls.models.codegen2.special_tokens import SpecialTokens
-from cg2ls.models.infill.layout import ORDERS, PSM, InfillLayout
+from cg2ls.models.codegen2.special_tokens import ORDERS, PSM, SPM, InfillLayout, SpecialTokens
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,7 +52,11 @@ class Spelling:
             order: one of `ORDERS`.
         """
         prefix, suffix, middle = ids[self.prefix], ids[self.suffix], ids[self.middle]
-        return InfillLayout(order=order, prefix=(prefix,), suffix=(suffix,), middle=(middle,))
+        if (
+            order == SPM
+        ):  # as published: the suffix comes after both tokens, and no token is between prefix and middle
+            return InfillLayout(order=SPM, prefix=(middle,), suffix=(prefix, suffix), middle=())
+        return InfillLayout(order=PSM, prefix=(prefix,), suffix=(suffix,), middle=(middle,))
 
 
 SPELLINGS = {
@@ -87,6 +90,9 @@ class StatedLayout:
     @classmethod
     def parse(cls, text: str) -> StatedLayout:
         """Read "psm", "spm", "none" or "ORDER:PREFIX,SUFFIX,MIDDLE", with "+" between several tokens of a part.
+
+        The tokens named are those before each part, in the given order, such as "spm:<fim_prefix>,<fim_suffix>,
+        <fim_middle>" for a suffix, then a prefix, each after a token of its own.
 
         Raises:
             InfillError: it is none of these.
