@@ -200,7 +200,7 @@ def _parser() -> Parser:
         "--context",
         type=int,
         metavar="N",
-        help="maximum tokens of prompt and answer, if fewer than the model's",
+        help="maximum tokens of prompt and answer (default: all of CodeGen2's, 2048 of others)",
     )
     add("--proof", choices=PROOFS, default="quick", help="comparison with the checkpoint (default: quick)")
     add(

@@ -52,7 +52,7 @@ SHAPES = {
     "qwen2.5-coder-1.5b": shape(12, 2, QWEN2, rotary_base=1e6),
     "qwen2.5-coder-7b": shape(28, 4, QWEN2, rotary_base=1e6),
     "deepseek-coder-1.3b": shape(16, None, LLAMA, rotary_base=1e5, rotary_scaling=LINEAR),
-    "mellum-4b": shape(24, 8, LLAMA, rotary_base=5e5),
+    "mellum-4b": shape(24, None, LLAMA, rotary_base=5e5),
     "llama-3.2-1b": shape(32, 8, LLAMA, rotary_base=5e5, rotary_scaling=LLAMA3),
 }
 TIED = ("qwen2.5-coder-0.5b", "qwen2.5-coder-1.5b", "llama-3.2-1b")
