@@ -266,7 +266,7 @@ def _find_root(arguments: argparse.Namespace) -> Path:
 
 def _open_memory(arguments: argparse.Namespace) -> Memory:
     from cg2ls.models.codegen2.tokenizer import CodeTokenizer
-    from cg2ls.models.folder.description import TOKENIZER
+    from cg2ls.models.folder.description import TOKENIZER, ModelDescription
     from cg2ls.models.folder.store import locate_model
     from cg2ls.retrieval.memory import Memory
     from cg2ls.retrieval.memory.installed_packages import installed
@@ -274,7 +274,7 @@ def _open_memory(arguments: argparse.Namespace) -> Memory:
 
     root = _find_root(arguments)
     located = locate_model(flag=arguments.model, language=arguments.language)
-    tokenizer = CodeTokenizer.load(located.folder / TOKENIZER)
+    tokenizer = CodeTokenizer.load(located.folder / TOKENIZER, ModelDescription.read(located.folder).tokens)
     workspace = Workspace(root, ReadingRules(exclude=tuple(arguments.exclude)))
     packages = installed(workspace.root, arguments.language) if arguments.dependencies else None
     return Memory(workspace, arguments.language, tokenizer, installed=packages)

@@ -10,11 +10,11 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cg2ls.retrieval.memory.suffix_segment import DEPTH, TOKEN, Neighbours, Segment
+from cg2ls.retrieval.memory.suffix_segment import DEPTH, NARROW, Neighbours, Segment, stored_type
 from cg2ls.retrieval.memory.token_lines import TokenLines
 
 if TYPE_CHECKING:
@@ -22,12 +22,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from cg2ls.retrieval.memory.suffix_segment import Tokens
+
 MAX_CHANGED_ENTRIES = 4096
 """The segment is sorted again when more entries changed."""
-
-_CONTEXT = DEPTH * TOKEN.itemsize
-"""Bytes of an entry's context. An entry is those bytes, from right to left, and then the token that followed; equal
-entries are interchangeable."""
 
 _FIRST = np.array([DEPTH, *range(DEPTH)])
 """Columns of an entry, in the order of `Neighbours.rows`."""
@@ -40,24 +38,27 @@ class View:
     Attributes:
         segment: its tokens as they were sorted last, one file.
         alive: which entries of the segment are still valid, by their place, [tokens + 1].
-        changed: entries that changed since, sorted.
+        changed: entries that changed since, sorted. An entry is the bytes of its context, from right to left, and then
+            the token that followed; equal entries are interchangeable.
+        numbers: type of the tokens.
     """
 
     segment: Segment
     alive: NDArray[np.bool_]
     changed: Sequence[bytes]
+    numbers: np.dtype[Any] = NARROW
 
     @cached_property
     def _all_changed(self) -> Neighbours:
         count = len(self.changed)
-        table = np.frombuffer(b"".join(self.changed), np.uint16).reshape(count, 1 + DEPTH)
+        table = np.frombuffer(b"".join(self.changed), self.numbers).reshape(count, 1 + DEPTH)
         return Neighbours(table.take(_FIRST, axis=1), np.full(count, -1), np.ones(count, np.bool_))
 
     def neighbours(self, context: bytes, each_side: int) -> list[Neighbours]:
         """Return the entries nearest to a context; recently changed ones have the place -1.
 
         Args:
-            context: tokens from right to left, of type TOKEN.
+            context: tokens from right to left, of the stored type.
             each_side: how many before and how many after the context's own place.
         """
         found = []
@@ -84,11 +85,15 @@ class LiveDocument:
     Args:
         encode: the tokenizer.
         separator: the token that represents a document's start.
+        numbers: type of the tokens (`suffix_segment.find_numbers`).
     """
 
-    def __init__(self, encode: Callable[[str], list[int]], separator: int) -> None:
-        self.lines = TokenLines(encode)
+    def __init__(
+        self, encode: Callable[[str], list[int]], separator: int, numbers: np.dtype[Any] = NARROW
+    ) -> None:
+        self.lines = TokenLines(encode, numbers)
         self._separator = separator
+        self._numbers = numbers
         self._segment = Segment.of([], separator)
         self._alive: NDArray[np.bool_] = np.zeros(0, np.bool_)
         self._origin: NDArray[np.int32] = np.zeros(0, np.int32)
@@ -137,11 +142,9 @@ class LiveDocument:
         """
         alive, changed = self._alive.copy(), self._changed.copy()
         self._strike(self.lines.tokens, hidden, alive, changed)
-        return View(self._segment, alive, changed)
+        return View(self._segment, alive, changed, self._numbers)
 
-    def _strike(
-        self, tokens: NDArray[np.uint16], entries: range, alive: NDArray[np.bool_], changed: list[bytes]
-    ) -> None:
+    def _strike(self, tokens: Tokens, entries: range, alive: NDArray[np.bool_], changed: list[bytes]) -> None:
         """Mark entries of the document as removed."""
         origins = self._origin[entries.start : entries.stop]
         alive[len(self._segment) - 1 - origins[origins >= 0]] = False  # a place counts from the text's end
@@ -151,10 +154,12 @@ class LiveDocument:
             if origin < 0:
                 del changed[bisect_left(changed, entry)]
 
-    def _entries(self, tokens: NDArray[np.uint16], entries: range) -> list[bytes]:
+    def _entries(self, tokens: Tokens, entries: range) -> list[bytes]:
         """Return each token's preceding tokens from right to left, padded at the start, and the token itself."""
         left = tokens[max(0, entries.start - DEPTH) : entries.stop]
-        padding = np.full(max(0, DEPTH - entries.start), self._separator, TOKEN)
-        text = np.concatenate([left[::-1].astype(TOKEN), padding]).astype(TOKEN).tobytes()
-        ends = range(2 * len(entries), 0, -2)
-        return [text[end : end + _CONTEXT] + text[end - 2 : end] for end in ends]
+        token = stored_type(self._numbers)
+        padding = np.full(max(0, DEPTH - entries.start), self._separator, token)
+        text = np.concatenate([left[::-1].astype(token), padding]).astype(token).tobytes()
+        size, context = token.itemsize, DEPTH * token.itemsize
+        ends = range(size * len(entries), 0, -size)
+        return [text[end : end + context] + text[end - size : end] for end in ends]

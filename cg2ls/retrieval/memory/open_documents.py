@@ -9,15 +9,14 @@ import numpy as np
 
 from cg2ls.retrieval.memory.index import EMPTY, Index, IndexedFile
 from cg2ls.retrieval.memory.live_document import MAX_CHANGED_ENTRIES, LiveDocument
-from cg2ls.retrieval.memory.suffix_segment import Segment
+from cg2ls.retrieval.memory.suffix_segment import Segment, find_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from threading import RLock
 
-    from numpy.typing import NDArray
-
     from cg2ls.models.codegen2.tokenizer import CodeTokenizer
+    from cg2ls.retrieval.memory.suffix_segment import Tokens
 
 OPEN_DOCUMENTS = 16
 """Maximum number of live documents; the least recently used one is dropped."""
@@ -40,6 +39,7 @@ class OpenDocuments:
     def __init__(self, tokenizer: CodeTokenizer, lock: RLock) -> None:
         self._encode = tokenizer.encode
         self._separator = tokenizer.special.end_of_text
+        self._numbers = find_numbers(tokenizer.special.vocab_size)
         self._lock = lock
         self._live: OrderedDict[str, LiveDocument] = OrderedDict()
         self._opening: set[str] = set()
@@ -52,7 +52,7 @@ class OpenDocuments:
         if live is None:
             if len(text) > LARGE:
                 return None
-            live = LiveDocument(self._encode, self._separator)
+            live = LiveDocument(self._encode, self._separator, self._numbers)
         live.update(text)
         self._keep(path, live)
         return live
@@ -60,7 +60,7 @@ class OpenDocuments:
     def unsaved(
         self,
         others: Mapping[str, str],
-        saved: Callable[[str], NDArray[np.uint16] | None],
+        saved: Callable[[str], Tokens | None],
         may_read: Callable[[str, str], bool],
     ) -> Index:
         """Return an index of the documents whose text differs from the one on disk.
@@ -88,7 +88,7 @@ class OpenDocuments:
 
     def opened(self, path: str, text: str) -> None:
         """Index a document; slow for a large one, for a background thread."""
-        live = LiveDocument(self._encode, self._separator)
+        live = LiveDocument(self._encode, self._separator, self._numbers)
         live.update(text)
         with self._lock:
             self._opening.discard(path)
@@ -118,11 +118,11 @@ class OpenDocuments:
     def _read_unsaved(
         self,
         others: Mapping[str, str],
-        saved: Callable[[str], NDArray[np.uint16] | None],
+        saved: Callable[[str], Tokens | None],
         may_read: Callable[[str, str], bool],
     ) -> Index:
         files: list[IndexedFile] = []
-        texts: list[NDArray[np.uint16]] = []
+        texts: list[Tokens] = []
         room = MAX_UNSAVED_TOKENS
         for path, text in list(others.items())[: OPEN_DOCUMENTS - 1]:
             live = self.get(path, text) if may_read(path, text) else None
@@ -136,5 +136,5 @@ class OpenDocuments:
         return Index(files, Segment.of(texts, self._separator)) if files else EMPTY
 
 
-def _or_none(tokens: NDArray[np.uint16] | None) -> NDArray[np.uint16]:
+def _or_none(tokens: Tokens | None) -> Tokens:
     return np.zeros(0, np.uint16) if tokens is None else tokens
