@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cg2ls.completion.prompt.anchor import TextEncoding, place_anchor
-from cg2ls.completion.prompt.budget import HEALING_TOKENS, Budget
-from cg2ls.completion.prompt.token_healing import find_healer
+from cg2ls.completion.prompt.anchor import TextEncoding, find_healer, place_anchor
+from cg2ls.completion.prompt.window import HEALING_TOKENS, Budget
 from cg2ls.engine.request import GuardedPrior, Request
 
 if TYPE_CHECKING:
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
     from cg2ls.completion.options import CompletionOptions
     from cg2ls.completion.prompt.anchor import Anchor, PlacedAnchor
     from cg2ls.completion.prompt.cursor import Cursor
-    from cg2ls.completion.trigger.extent import Extent
+    from cg2ls.completion.trigger import Extent
     from cg2ls.completion.types import CompletionEngine, Retrieval
     from cg2ls.models.codegen2.special_tokens import SpecialTokens
     from cg2ls.models.folder.description import Infill

@@ -17,6 +17,7 @@ from cg2ls.workspace.languages import language_of_name
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from cg2ls.retrieval.memory.suffix_segment import Tokens
     from cg2ls.workspace import Refusal, Workspace
 
 

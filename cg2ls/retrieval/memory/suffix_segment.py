@@ -39,7 +39,7 @@ _PIECE = 1 << 20
 
 _ROW = {token.itemsize: np.dtype((np.void, (1 + DEPTH) * token.itemsize)) for token in (TOKEN, WIDE_TOKEN)}
 _NUMBERS = {2: np.dtype((np.uint16, (1 + DEPTH,))), 4: np.dtype((np.uint32, (1 + DEPTH,)))}
-_STORED = {2: TOKEN, 4: WIDE_TOKEN}
+_STORED: dict[int, np.dtype[Any]] = {2: TOKEN, 4: WIDE_TOKEN}
 
 
 NARROW: np.dtype[Any] = np.dtype(np.uint16)

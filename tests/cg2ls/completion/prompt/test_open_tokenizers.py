@@ -12,9 +12,9 @@ import pytest
 from cg2_quantize.checkpoint.synthetic import build_open_tokenizer
 from cg2ls.completion.faults import Faults
 from cg2ls.completion.options import CompletionOptions
+from cg2ls.completion.prompt.anchor import find_healer
 from cg2ls.completion.prompt.builder import PromptBuilder
 from cg2ls.completion.prompt.cursor import Cursor
-from cg2ls.completion.prompt.token_healing import find_healer
 from cg2ls.completion.types import NO_RETRIEVAL
 from cg2ls.models.codegen2 import CodeTokenizer
 from cg2ls.models.codegen2.infill_tokens import StatedLayout, find_special_tokens
