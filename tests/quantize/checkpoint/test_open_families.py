@@ -16,10 +16,13 @@ from transformers import AutoModelForCausalLM
 
 from cg2_quantize import ConversionOptions, convert, dequantize
 from cg2_quantize.checkpoint.synthetic import write_random_checkpoint
+from cg2ls.completion.options import CompletionOptions
+from cg2ls.completion.session import DocumentSession
 from cg2ls.engine import Engine, Request
 from cg2ls.errors import Cg2Error
 from cg2ls.models.codegen2 import Checkpoint, CodeGenConfig
 from cg2ls.models.codegen2.config import LLAMA, QWEN2
+from cg2ls.models.codegen2.infill_tokens import StatedLayout
 from cg2ls.models.codegen2.rotary import RotaryScaling
 from cg2ls.models.folder import ModelDescription
 
@@ -55,6 +58,7 @@ SHAPES = {
     "mellum-4b": shape(24, None, LLAMA, rotary_base=5e5),
     "llama-3.2-1b": shape(32, 8, LLAMA, rotary_base=5e5, rotary_scaling=LLAMA3),
 }
+OTHER_SHAPES = {"wide-context": shape(4, 2, QWEN2, n_positions=1024, vocab_size=900)}
 TIED = ("qwen2.5-coder-0.5b", "qwen2.5-coder-1.5b", "llama-3.2-1b")
 
 
@@ -66,7 +70,7 @@ def checkpoint(tmp_path_factory):
     def work(name):
         if name not in made:
             made[name] = tmp_path_factory.mktemp("open") / name
-            write_random_checkpoint(made[name], SHAPES[name], seed=4)
+            write_random_checkpoint(made[name], (SHAPES | OTHER_SHAPES)[name], seed=4)
             if name in TIED:
                 tie(made[name])
         return made[name]
@@ -208,6 +212,61 @@ def test_the_engine_serves_it_and_keeps_the_cache(make):
         list(engine.complete(Request(prompt=before, max_tokens=2)))
         list(engine.complete(Request(prompt=[*before, *encode("t")], max_tokens=2)))
         assert engine.last.reused_tokens >= len(before) - 1, "a typed key costs only its own tokens"
+
+
+@pytest.mark.parametrize("stated", ["psm", "spm", "spm:<|fim_prefix|>,<|fim_suffix|>,<|fim_middle|>"])
+def test_typing_reads_only_the_typed_tokens(checkpoint, tmp_path, stated):
+    folder = tmp_path / "model"
+    options = ConversionOptions(precision="int8", infill=StatedLayout.parse(stated))
+    convert(checkpoint("wide-context"), folder, options)
+    assert ModelDescription.read(folder).tokens.fim.order == stated[:3]
+    above = "".join(f"value_{number} = read({number})\n" for number in range(12))
+    line, below = "total = value_3 + value_4", "\n\nprint(total)\n"
+    with Engine.open(folder) as engine:
+        session = DocumentSession(engine, "python", CompletionOptions(min_confidence=0.0))
+        read = []
+        for keys in range(1, len(line) + 1):
+            text = above + line[:keys]
+            session.complete(text + below, len(text), "invoked")
+            read.append(engine.last.prompt_tokens - engine.last.reused_tokens)
+    assert read[0] > 100, "the whole prompt once"
+    assert max(read[1:]) <= len("value_4") + 2, "then at most the word that is typed"
+
+
+def test_a_tokenizer_without_infill_tokens_is_served_as_continuation(checkpoint, tmp_path):
+    copy = shutil.copytree(checkpoint("qwen2.5-coder-0.5b"), tmp_path / "plain")
+    text = (copy / "tokenizer.json").read_text().replace("fim_", "not_")
+    (copy / "tokenizer.json").write_text(text)
+    report = convert(copy, tmp_path / "model")
+    assert "no infill tokens, so it only continues the text before the cursor" in report.notice
+    model = ModelDescription.read(tmp_path / "model")
+    assert (model.tokens.fim, model.infill.fills_in) == (None, False)
+    with Engine.open(tmp_path / "model") as engine:
+        assert len(list(engine.complete(Request(prompt=[1, 2], max_tokens=2, ignore_stop_tokens=True)))) == 2
+
+
+def test_a_chat_model_is_named(checkpoint, tmp_path):
+    for name, says in (("coder-1.5b-instruct", "is tuned for chat"), ("coder-1.5b", "")):
+        options = ConversionOptions(name=name, force=True)
+        notice = convert(checkpoint("qwen2.5-coder-1.5b"), tmp_path / "model", options).notice
+        assert says in notice
+        assert bool(says) == bool(notice)
+
+
+def test_a_layout_is_not_for_codegen2(tmp_path):
+    config = CodeGenConfig(
+        n_layer=1, n_embd=64, n_head=4, rotary_dim=16, n_positions=64, vocab_size=384, n_inner=96
+    )
+    write_random_checkpoint(tmp_path / "codegen2", config)
+    with pytest.raises(Cg2Error, match="CodeGen2's tokens, whose layout is known; leave --infill out"):
+        convert(tmp_path / "codegen2", tmp_path / "out", ConversionOptions(infill=StatedLayout("spm")))
+
+
+def test_qwen2_needs_its_own_tokenizer(checkpoint, tmp_path):
+    copy = shutil.copytree(checkpoint("qwen2.5-coder-0.5b"), tmp_path / "copy")
+    (copy / "tokenizer.json").unlink()
+    with pytest.raises(Cg2Error, match=r"has no tokenizer\.json; download it"):
+        convert(copy, tmp_path / "out")
 
 
 def test_a_long_context_is_not_taken_unless_asked_for(tmp_path):
