@@ -95,7 +95,7 @@ class Server(LanguageServer):
         self.memory = RepositoryMemory(
             settings, self.documents, self.loader, client, self.failures, self.tasks
         )
-        self.prompt_context = PromptContextProvider(settings, self.failures)
+        self.prompt_context = PromptContextProvider(settings, self.models, self.failures)
         self.completer = Completer(
             documents=self.documents,
             settings=settings,
