@@ -37,10 +37,12 @@ def find_sound_region(context: RuleContext, fillers: tuple[str, str], parses: Pa
     whole = context.region
     if whole is None:
         return None
-    for region in (whole.closest, whole):
-        if any(map(parses, _remove_line(region, fillers))):
-            return region
-    return None
+    return next((each for each in (whole.closest, whole) if is_sound(each, fillers, parses)), None)
+
+
+def is_sound(region: Region, fillers: tuple[str, str], parses: Parses) -> bool:
+    """Return whether a region parses without the cursor's line; the arguments are those of `find_sound_region`."""
+    return any(map(parses, _remove_line(region, fillers)))
 
 
 def shorten(
@@ -63,7 +65,7 @@ def shorten(
         endings: returns what may follow a text to make it whole.
     """
 
-    def is_sound(text: str, replace_length: int, closers: str) -> bool:
+    def is_whole(text: str, replace_length: int, closers: str) -> bool:
         more = ["", closers, *(closers + ending for ending in endings(region, text + closers))]
         return any(parses(region.with_text(text + each, replace_length)) for each in dict.fromkeys(more))
 
@@ -76,10 +78,10 @@ def shorten(
         context.language,
         ended_by_model=candidate.ended_by_model,
     )
-    if is_sound(candidate.text, candidate.replace_length, ends.closers):
+    if is_whole(candidate.text, candidate.replace_length, ends.closers):
         return candidate.with_text(candidate.text + ends.own) if candidate.ended_by_model else candidate
     for shorter in islice(_shorter_texts(candidate.text), MAX_SHORTER_TEXTS):
-        if is_sound(
+        if is_whole(
             shorter, 0, find_open_ends(region, shorter, 0, context.language, ended_by_model=False).closers
         ):
             return candidate.until(shorter)

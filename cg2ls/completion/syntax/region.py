@@ -29,8 +29,8 @@ NON_BEGINNINGS = tuple(")]}#/*'\"`")
 
 def measure_indentation(line: str) -> int:
     """Return the width of a line's leading blanks, in columns."""
-    expanded = line.expandtabs(TAB_COLUMNS)
-    return len(expanded) - len(expanded.lstrip())
+    width = len(line) - len(line.lstrip())
+    return len(line[:width].expandtabs(TAB_COLUMNS)) if "\t" in line[:width] else width
 
 
 @dataclass(frozen=True)
@@ -128,6 +128,8 @@ def _may_begin(line: str, margin: int) -> bool:
 
 def _cut_at_dedent(lines: list[str], margin: int) -> list[str]:
     """Return the lines before the first one that is indented less."""
+    if margin == 0:
+        return lines
     for number, line in enumerate(lines):
         if line.strip() and measure_indentation(line) < margin:
             return lines[:number]
