@@ -10,7 +10,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from cg2ls.retrieval.context import PromptContext, SnippetIndex
-from cg2ls.retrieval.memory.background import Background
+from cg2ls.retrieval.memory.low_priority_thread import LowPriorityThread
 from cg2ls.server.per_workspace import PerWorkspace
 from cg2ls.server.uris import path_of, root_of
 from cg2ls.workspace import RefusedError, Workspace
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
     from cg2ls.completion import CompletionEngine
     from cg2ls.completion.types import ContextOf
-    from cg2ls.server.documents import Snapshot
     from cg2ls.server.failures import Failures
     from cg2ls.server.models import Models
     from cg2ls.server.settings import Settings
+    from cg2ls.server.snapshot import Snapshot
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ class PromptContextProvider:
         self._made: PerWorkspace[_Made] = PerWorkspace(
             models.open_engines, lambda made: made.is_dropped.set()
         )
-        self._background = Background()
+        self._background = LowPriorityThread()
         self._leaving = threading.Event()
         self._here: tuple[_Made, Path, str, int] | None = None
 
