@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from cg2ls.errors import Cg2Error
-from cg2ls.system import expand_home
+from cg2ls.system import expand_home, pause_collection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,9 +77,10 @@ def run(arguments: argparse.Namespace) -> int:
         ListenError: the server cannot listen on the socket, or not safely.
         NoStreamsError: stdin or stdout is closed.
     """
-    from cg2ls.server.app import Server
-    from cg2ls.server.logs import configure
-    from cg2ls.server.settings import Settings
+    with pause_collection():
+        from cg2ls.server.app import Server
+        from cg2ls.server.logs import configure
+        from cg2ls.server.settings import Settings
 
     configure(arguments.log_file)
     server = Server(Settings({"model": arguments.model}))
