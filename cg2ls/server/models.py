@@ -114,6 +114,10 @@ class Models:
         """Return the models that hold memory."""
         return [model for model in self._by_folder.values() if model.engine is not None]
 
+    def open_engines(self) -> Collection[CompletionEngine]:
+        """Return the engines of the open models."""
+        return [model.engine for model in self._by_folder.values() if model.engine is not None]
+
     def is_loading(self) -> bool:
         """Return whether a model is being opened."""
         return any(model.state == "loading" for model in self._by_folder.values())
@@ -264,9 +268,10 @@ class ModelLoader:
                 model, f"The model could not be opened ({error}); `cg2ls doctor` looks for the cause."
             )
         else:
-            if not model.is_wanted:  # another model was chosen meanwhile
-                return
             model.ready(engine)
+            if not model.is_wanted:  # another model was chosen meanwhile
+                model.close()
+                return
             self.on_ready()
             self.client.log(types.MessageType.Info, f"{engine.model.name} is ready.")
         finally:
