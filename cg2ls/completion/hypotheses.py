@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cg2ls.completion.faults import search_engine
-from cg2ls.completion.generate import GeneratedAnswer
+from cg2ls.completion.generate import GeneratedAnswer, is_cut_short
 from cg2ls.completion.postprocess.pipeline import Postprocessor
 from cg2ls.engine.beam_search import BeamOptions
 
@@ -57,8 +57,8 @@ def search_lines(
         stop: returns whether the request was cancelled.
 
     Returns:
-        The hypotheses, the likeliest first; those that ran out of time or tokens, or have nothing to show, are left
-        out.
+        The hypotheses, the likeliest first; those that ran out of tokens or have nothing to show are left out. None if
+        the search ended early, since the lines that are found first are the short ones.
 
     Raises:
         RequestError: the engine cannot serve this request.
@@ -75,6 +75,8 @@ def search_lines(
 
     options = BeamOptions(width=width, max_gap=MAX_GAP, is_complete=is_complete, key_of=key_of)
     found = search_engine(engine, replace(request, draft_hint=()), options, stop)
+    if is_cut_short(engine):
+        return []
     by_text: dict[tuple[str, int], LineHypothesis] = {}
     for hypothesis in found:
         if hypothesis.is_finished and (line := make_line(hypothesis, request.forced, rules)):
