@@ -8,7 +8,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from cg2ls.completion.call import Call
-from cg2ls.completion.choose import HYPOTHESES, choose_if_unsure
+from cg2ls.completion.choose import HYPOTHESES, MIN_CHOSEN_CONFIDENCE, choose_if_unsure
 from cg2ls.completion.confidence_gate import (
     CONFIDENCE,
     MIN_CONFIDENCE,
@@ -193,7 +193,7 @@ class DocumentSession:
             gate,
             chosen,
             forced=request.forced,
-            min_confidence=self._min_confidence(call.trigger, request),
+            min_confidence=self._min_chosen_confidence(call.trigger),
         )
         alternatives = self._find_alternatives(call, request, postprocessor, decision)
         describe = partial(
@@ -287,6 +287,12 @@ class DocumentSession:
         if self.options.min_confidence is not None:
             return self.options.min_confidence
         return MIN_CONFIDENCE if request.prior is None else MIN_CONFIDENCE_WITH_PRIOR
+
+    def _min_chosen_confidence(self, trigger: Trigger) -> float:
+        if trigger == "invoked" or CONFIDENCE in self._disabled_rules:
+            return 0.0
+        option = self.options.min_confidence
+        return MIN_CHOSEN_CONFIDENCE if option is None else option
 
     # Postprocess
 
