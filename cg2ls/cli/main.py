@@ -20,6 +20,7 @@ COMMANDS = {
     "memory": "show, build, explain, fit and clear the memory of a workspace",
     "bench": "measure prefill, decode and key-to-answer times",
     "replay": "measure latency and quality by replaying people who write files",
+    "evaluate": "put a model on the scales of published benchmarks",
     "stats": "count of what was shown and accepted on this machine",
     "doctor": "check that completion works here, and report problems",
 }
