@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from cg2ls.completion.confidence_gate import ConfidenceGate
     from cg2ls.completion.generate import Alternative, GeneratedAnswer
+    from cg2ls.completion.hypothesis_features import HypothesisFeatures
     from cg2ls.completion.postprocess.pipeline import Processed
     from cg2ls.completion.reuse.typed_through import RemainingSuggestion
     from cg2ls.completion.trigger.suppression import Suppression
@@ -38,6 +39,8 @@ class Completion:
             comes last if it ended the answer.
         alternatives: further completions to choose from, if several were requested.
         faults: optional parts that failed and were left out.
+        features: numbers about the model's answer, also if it is not shown; None if the model did not run. Answers
+            that the confidence gate ended have those of the tokens so far.
     """
 
     text: str
@@ -52,6 +55,7 @@ class Completion:
     rules: tuple[str, ...] = ()
     alternatives: tuple[Completion, ...] = ()
     faults: tuple[Fault, ...] = ()
+    features: HypothesisFeatures | None = None
 
 
 def complete_generated(
@@ -62,6 +66,7 @@ def complete_generated(
     began: float,
     *,
     is_stopped: bool,
+    features: HypothesisFeatures | None = None,
 ) -> Completion:
     """Return the completion for a generated answer.
 
@@ -72,6 +77,7 @@ def complete_generated(
         gate: the confidence gate that watched it.
         began: start of the call, on the clock of `perf_counter`.
         is_stopped: whether the request was cancelled.
+        features: numbers about the answer.
     """
     reason: Reason
     if is_stopped:
@@ -90,6 +96,7 @@ def complete_generated(
         reason=reason,
         confidence=gate.confidence,
         rules=processed.rules if gate.is_sure else (*processed.rules, CONFIDENCE),
+        features=features,
     )
 
 
@@ -103,6 +110,7 @@ def complete_alternative(alternative: Alternative, first: Completion, offset: in
         tokens=alternative.tokens,
         reason="shown",
         rules=alternative.processed.rules,
+        features=None,
     )
 
 
