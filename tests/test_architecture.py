@@ -56,6 +56,7 @@ HEAVY = {
     "datasets",
     "tqdm",
     "matplotlib",
+    "sklearn",
 }
 NETWORK = {"aiohttp", "ftplib", "http", "httpx", "requests", "smtplib", "socket", "ssl", "urllib"}
 CODE_IN_DATA = {"cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve"}

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
     from cg2ls.completion import Completion
+    from cg2ls.completion.hypothesis_features import HypothesisFeatures
     from cg2ls.completion.types import PriorOf, Reason
     from cg2ls.engine import Request, Step
     from cg2ls.engine.request import Timing
@@ -38,6 +39,7 @@ class TimedAnswer:
         cost: what the engine did for it; None if it was not asked.
         reason: why the answer is as it is.
         changed_by: names of the rules that changed the model's text, or of the one that suppressed it.
+        features: numbers about the model's answer; None if the model was not asked.
     """
 
     text: str
@@ -47,6 +49,7 @@ class TimedAnswer:
     cost: RequestCost | None = None
     reason: Reason = "shown"
     changed_by: tuple[str, ...] = ()
+    features: HypothesisFeatures | None = None
 
     @property
     def first_ms(self) -> float:
@@ -96,8 +99,9 @@ class HeadlessEditor:
         line_ms = 1e3 * (perf_counter() - began)
         cost = self._observed.take_cost()
         replace_length = found.replace_end_offset - offset
+        changed_by = self._changed_by(found)
         return TimedAnswer(
-            found.text, replace_length, began, line_ms, cost, found.reason, self._changed_by(found)
+            found.text, replace_length, began, line_ms, cost, found.reason, changed_by, found.features
         )
 
     @staticmethod
