@@ -8,12 +8,14 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from cg2ls.completion.call import Call
+from cg2ls.completion.choose import HYPOTHESES, choose_if_unsure
 from cg2ls.completion.confidence_gate import (
     CONFIDENCE,
     MIN_CONFIDENCE,
     MIN_CONFIDENCE_WITH_PRIOR,
     ConfidenceGate,
 )
+from cg2ls.completion.decision import decide, describe_decision, list_other_lines
 from cg2ls.completion.faults import Faults
 from cg2ls.completion.generate import generate, sample_alternatives
 from cg2ls.completion.hypothesis_features import describe_hypothesis
@@ -42,8 +44,8 @@ from cg2ls.engine.request import GuardedPrior, never
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from cg2ls.completion.decision import Decision
     from cg2ls.completion.generate import Alternative
-    from cg2ls.completion.postprocess.pipeline import Processed
     from cg2ls.completion.results import Completion
     from cg2ls.completion.reuse.typed_through import RemainingSuggestion
     from cg2ls.completion.syntax.grammar import Grammar
@@ -59,6 +61,7 @@ DISABLEABLE_RULES = frozenset(
         *(suppression.name for suppression in SUPPRESSIONS),
         *(rule.name for rule in (*BOUNDS, *FINISH)),
         CONFIDENCE,
+        HYPOTHESES,
         TYPED_THROUGH,
     }
 )
@@ -172,20 +175,34 @@ class DocumentSession:
             )
         else:
             processed = postprocessor.process(answer.sure_lines(gate.sure_bytes), ended=True)
-        alternatives = self._sample_alternatives(call, request, postprocessor, processed)
+        choose = partial(
+            choose_if_unsure,
+            self.engine,
+            self.options,
+            call,
+            request,
+            self._prompts,
+            postprocessor,
+            gate,
+            answer,
+        )
+        chosen = call.faults.guard(HYPOTHESES, choose, None)
+        decision = decide(
+            answer,
+            processed,
+            gate,
+            chosen,
+            forced=request.forced,
+            min_confidence=self._min_confidence(call.trigger, request),
+        )
+        alternatives = self._find_alternatives(call, request, postprocessor, decision)
+        describe = partial(
+            describe_hypothesis, call.cursor, extent=extent, trigger=call.trigger, request=request
+        )
+        features = describe_decision(decision, describe)
         if isinstance(request.prior, GuardedPrior):
             call.faults.note("prior", request.prior.failure)
-        features = describe_hypothesis(
-            call.cursor,
-            extent=extent,
-            trigger=call.trigger,
-            request=request,
-            steps=answer.steps,
-            text=processed.text,
-        )
-        first = complete_generated(
-            call.offset, answer, processed, gate, call.began, is_stopped=call.stop(), features=features
-        )
+        first = complete_generated(call.offset, decision, features, call.began, is_stopped=call.stop())
         if first.reason == "stopped":
             return first
 
@@ -284,18 +301,20 @@ class DocumentSession:
         )
         return Postprocessor(context=context, disabled=self._disabled_rules)
 
-    def _sample_alternatives(
-        self, call: Call, request: Request, postprocessor: Postprocessor, processed: Processed
+    def _find_alternatives(
+        self, call: Call, request: Request, postprocessor: Postprocessor, decision: Decision
     ) -> list[Alternative]:
+        """Return other answers to choose from: the other hypotheses, or sampled ones where there are none."""
         if call.count < 2 or call.stop():
             return []
-        request = call.limit_time(request, self.options.max_ms)
+        if others := list_other_lines(decision, call.count - 1):
+            return others
         sample = partial(
             sample_alternatives,
             self.engine,
-            request,
+            call.limit_time(request, self.options.max_ms),
             postprocessor,
-            processed.text,
+            decision.processed.text,
             call.count - 1,
             call.stop,
         )

@@ -13,6 +13,7 @@ from cg2ls.jsontext import json_text
 from cg2ls.models.codegen2.config import CODEGEN2, FAMILIES
 from cg2ls.models.codegen2.special_tokens import SpecialTokens
 from cg2ls.models.folder import fields
+from cg2ls.models.folder.line_choice import LineChoice, read_line_choice
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -132,6 +133,7 @@ class ModelDescription:
         kv_dtype: element type of the key and value buffers, one of `KV_DTYPES`.
         quality: measured numbers, by the name of the measure.
         family: network family, "codegen2" or "codegen2.5".
+        line_choice: fitted numbers for the choice among several lines; None where they were not fitted.
     """
 
     name: str
@@ -149,6 +151,7 @@ class ModelDescription:
     kv_dtype: str = "float32"
     quality: Mapping[str, float] = field(default_factory=dict)
     family: str = CODEGEN2
+    line_choice: LineChoice | None = None
 
     @classmethod
     def read(cls, folder: Path) -> ModelDescription:
@@ -194,7 +197,7 @@ class ModelDescription:
             "source": asdict(self.source),
             "license": self.license,
             "quality": dict(self.quality),
-        }
+        } | ({} if self.line_choice is None else {"line_choice": self.line_choice.to_dict()})
 
     @classmethod
     def from_dict(cls, raw: object) -> ModelDescription:
@@ -228,6 +231,7 @@ class ModelDescription:
             source=read_source(top.object("source")),
             license=top.text("license"),
             quality=top.object("quality").numbers(),
+            line_choice=read_line_choice(top.object("line_choice")) if "line_choice" in top else None,
         )
 
 
