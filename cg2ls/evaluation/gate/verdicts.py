@@ -31,6 +31,7 @@ class Verdict:
         kind: kind of the position.
         right: whether the first line shown is the line that was written.
         characters: length of that line, which is saved if it is right.
+        confidence: estimate of the gate that is in use.
         features: numbers and names of `HypothesisFeatures`.
     """
 
@@ -39,6 +40,7 @@ class Verdict:
     kind: str
     right: bool
     characters: int
+    confidence: float
     features: dict[str, Any]
 
     @property
@@ -72,6 +74,7 @@ def collect_verdicts(
                 kind=position.kind,
                 right=verdict.exact_line,
                 characters=len(first.strip()),
+                confidence=answer.confidence,
                 features=asdict(answer.features),
             )
         if number % REPORT_EVERY == 0:

@@ -43,6 +43,7 @@ class TimedAnswer:
         reason: why the answer is as it is.
         changed_by: names of the rules that changed the model's text, or of the one that suppressed it.
         features: numbers about the model's answer; None if the model was not asked.
+        confidence: estimated probability that the answer is right.
     """
 
     text: str
@@ -53,6 +54,7 @@ class TimedAnswer:
     reason: Reason = "shown"
     changed_by: tuple[str, ...] = ()
     features: HypothesisFeatures | None = None
+    confidence: float = 0.0
 
     @property
     def first_ms(self) -> float:
@@ -102,9 +104,16 @@ class HeadlessEditor:
         line_ms = 1e3 * (perf_counter() - began)
         cost = self._observed.take_cost()
         replace_length = found.replace_end_offset - offset
-        changed_by = self._changed_by(found)
         return TimedAnswer(
-            found.text, replace_length, began, line_ms, cost, found.reason, changed_by, found.features
+            text=found.text,
+            replace_length=replace_length,
+            began=began,
+            line_ms=line_ms,
+            cost=cost,
+            reason=found.reason,
+            changed_by=self._changed_by(found),
+            features=found.features,
+            confidence=found.confidence,
         )
 
     @staticmethod
