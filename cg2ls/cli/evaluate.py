@@ -68,6 +68,7 @@ def add_suite_arguments(
     )
     add("--page", type=Path, metavar="FILE", help="write the report as an HTML page with plots")
     add("--json", action="store_true", help="print the report as JSON")
+    add("--record", action="store_true", help="note the scores in model.json and on the model's card")
     add(
         "--against",
         action="append",
@@ -125,13 +126,17 @@ def evaluate_folder(folder: Path, arguments: argparse.Namespace, program: str) -
         Cg2Error: as `run`.
     """
     from cg2ls.evaluation.benchmarks.ask import Sampling
+    from cg2ls.evaluation.benchmarks.record import record_scores
     from cg2ls.evaluation.benchmarks.report import draw_page, format_report, make_report
     from cg2ls.evaluation.benchmarks.run import RunOptions, journal_of
     from cg2ls.evaluation.benchmarks.suites import SUITES, select_evenly
+    from cg2ls.evaluation.errors import EvaluationError
     from cg2ls.evaluation.sandbox import open_sandbox
     from cg2ls.files import write_atomically
     from cg2ls.jsontext import json_text
 
+    if arguments.record and arguments.limit is not None:
+        raise EvaluationError("Only scores of a whole suite are recorded; leave out --limit or --record.")
     suite = SUITES[arguments.suite]
     tasks = select_evenly(suite.read(arguments.data), arguments.limit)
     options = RunOptions(
@@ -156,6 +161,8 @@ def evaluate_folder(folder: Path, arguments: argparse.Namespace, program: str) -
         runs.remove_journals()
     if arguments.page:
         write_atomically(arguments.page, draw_page(report))
+    if arguments.record:
+        record_scores(folder, report, is_whole=arguments.limit is None)
     print(json.dumps(report, indent=2) if arguments.json else format_report(report))
     return 0
 

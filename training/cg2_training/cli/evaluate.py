@@ -62,9 +62,14 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _evaluate_suite(arguments: argparse.Namespace) -> int:
+    from cg2_training.errors import TrainingError
     from cg2_training.evaluate.benchmarks import open_as_folder
     from cg2ls.cli.evaluate import evaluate_folder
 
+    if arguments.record and not (arguments.model / "model.json").is_file():
+        raise TrainingError(
+            "--record keeps scores in a model folder; export the checkpoint and name the folder."
+        )
     with open_as_folder(arguments.model) as folder:
         return evaluate_folder(folder, arguments, "cg2-train")
 
