@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from cg2ls.completion.postprocess.pipeline import Postprocessor
     from cg2ls.completion.prompt.builder import PromptBuilder
     from cg2ls.completion.prompt.cursor import Cursor
+    from cg2ls.completion.prompt.place_kind import PlaceKind
     from cg2ls.completion.types import CompletionEngine, Trigger
     from cg2ls.engine.request import Request, Step
     from cg2ls.models.folder.line_choice import ConfidenceWeights, LineChoice, PlaceWeights
@@ -38,9 +39,16 @@ WIDTH = 4
 """Number of beams. Among two or one the right line is found less often, and each further one costs as much as a
 line."""
 
-SURE_CONFIDENCE = 0.6
+SURE_CONFIDENCE = 0.5
 """Greedy decoding decides alone if its answer is at least as likely to be right as this."""
 
+
+MIN_CHOSEN_CONFIDENCE = 0.45
+"""Measured threshold of a chosen line while the user types: above it more than half of the lines are right."""
+
+AUTOMATIC_PLACES: frozenset[PlaceKind] = frozenset({"line_start", "after_open"})
+"""Kinds of place at which lines are compared while the user types. Inside of words and between them there is a
+request at each key, so comparing would slow typing. For requests by hand only the model's numbers count."""
 
 AUTOMATIC_MS = 200.0
 INVOKED_MS = 2000.0
@@ -158,12 +166,14 @@ def choose_if_unsure(
     )
 
 
-def find_weights(choice: LineChoice, cursor: Cursor) -> PlaceWeights | None:
+def find_weights(choice: LineChoice, cursor: Cursor, trigger: Trigger) -> PlaceWeights | None:
     """Return the weights at a cursor; None if greedy decoding decides there.
 
-    That is so in kinds of place without weights, where code follows on the line, and where nothing stands below.
+    That is so in kinds of place without weights or with a request at each key. It is also so where code follows on the
+    line, and where nothing stands below.
     """
-    weights = choice.places.get(find_place_kind(cursor))
+    kind = find_place_kind(cursor)
+    weights = choice.places.get(kind) if trigger == "invoked" or kind in AUTOMATIC_PLACES else None
     if weights is None or cursor.is_mid_line or not cut_below(cursor, choice.evidence_tokens):
         return None
     return weights
@@ -197,7 +207,7 @@ def choose_line(
         EngineFailedError: the engine failed.
     """
     cursor = postprocessor.context.cursor
-    weights = find_weights(choice, cursor)
+    weights = find_weights(choice, cursor, postprocessor.context.trigger)
     if weights is None:
         return None
     lines = search_lines(engine, limit(), postprocessor, WIDTH, stop)

@@ -9,6 +9,7 @@ from cg2ls.completion.choose import HYPOTHESES
 from cg2ls.completion.confidence_gate import CONFIDENCE
 from cg2ls.completion.generate import Alternative, GeneratedAnswer
 from cg2ls.completion.hypothesis_features import compare_hypothesis
+from cg2ls.completion.postprocess.pipeline import Processed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from cg2ls.completion.choose import ChosenLine
     from cg2ls.completion.confidence_gate import ConfidenceGate
     from cg2ls.completion.hypothesis_features import HypothesisFeatures
-    from cg2ls.completion.postprocess.pipeline import Processed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +28,7 @@ class Decision:
         processed: the answer after postprocessing.
         confidence: estimated probability that it is right, 0 to 1.
         is_sure: whether the confidence reaches the threshold.
-        rules: names of what changed the answer, in order of application.
+        rules: names of what changed the answer or left it out, in order of application.
         chosen: the hypotheses if several were compared; None otherwise.
     """
 
@@ -51,7 +51,9 @@ def decide(
 ) -> Decision:
     """Return the chosen line if it is sure enough, else the greedy answer as far as it is sure.
 
-    If the chosen line is the beginning of the whole greedy answer, that answer stays: it may have more lines.
+    If the chosen line is the beginning of the whole greedy answer, that answer stays: it may have more lines. If
+    another line is better than the greedy one, and not sure enough itself, nothing is shown: greedy lines of that
+    kind are nearly always wrong.
 
     Args:
         answer: the greedy answer.
@@ -61,25 +63,27 @@ def decide(
         forced: bytes that both were forced to begin with.
         min_confidence: threshold of the chosen line.
     """
-    if chosen is None or chosen.confidence < min_confidence:
-        rules = processed.rules if gate.is_sure else (*processed.rules, CONFIDENCE)
+    keeps_greedy = chosen is None or (
+        chosen.best.is_greedy and (chosen.confidence < min_confidence or (gate.is_sure and processed.text))
+    )
+    if chosen is None or keeps_greedy:
         return Decision(
             answer=answer,
             processed=processed,
             confidence=gate.confidence,
             is_sure=gate.is_sure,
-            rules=rules,
+            rules=processed.rules if gate.is_sure else (*processed.rules, CONFIDENCE),
             chosen=chosen,
         )
-    if not (chosen.best.is_greedy and gate.is_sure and processed.text):
-        line = chosen.best.line
-        answer, processed = GeneratedAnswer.from_steps(forced, line.steps), line.processed
+    line = chosen.best.line
+    is_sure = chosen.confidence >= min_confidence
+    rules = line.processed.rules if chosen.best.is_greedy else (*line.processed.rules, HYPOTHESES)
     return Decision(
-        answer=answer,
-        processed=processed,
+        answer=GeneratedAnswer.from_steps(forced, line.steps),
+        processed=line.processed if is_sure else Processed(""),
         confidence=chosen.confidence,
-        is_sure=True,
-        rules=processed.rules if chosen.best.is_greedy else (*processed.rules, HYPOTHESES),
+        is_sure=is_sure,
+        rules=rules if is_sure else (*rules, CONFIDENCE),
         chosen=chosen,
     )
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from cg2ls.completion.prompt.cursor import Cursor
-    from cg2ls.completion.trigger.extent import Extent
+    from cg2ls.completion.trigger import Extent
     from cg2ls.completion.types import Trigger
     from cg2ls.engine.request import Request, Step, Support
 

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from cg2ls.completion.decision import Decision
     from cg2ls.completion.generate import Alternative
     from cg2ls.completion.hypothesis_features import HypothesisFeatures
-    from cg2ls.completion.reuse.typed_through import RemainingSuggestion
-    from cg2ls.completion.trigger.suppression import Suppression
+    from cg2ls.completion.reuse import RemainingSuggestion
+    from cg2ls.completion.trigger import Suppression
     from cg2ls.completion.types import Fault, Reason, Source
 
 

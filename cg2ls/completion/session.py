@@ -8,7 +8,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from cg2ls.completion.call import Call
-from cg2ls.completion.choose import HYPOTHESES, choose_if_unsure
+from cg2ls.completion.choose import HYPOTHESES, MIN_CHOSEN_CONFIDENCE, choose_if_unsure
 from cg2ls.completion.confidence_gate import (
     CONFIDENCE,
     MIN_CONFIDENCE,
@@ -33,12 +33,10 @@ from cg2ls.completion.results import (
     complete_suppressed,
     join_alternatives,
 )
-from cg2ls.completion.reuse.speculation import predict_cursors
-from cg2ls.completion.reuse.typed_through import TYPED_THROUGH, Suggestion, TypedThrough
+from cg2ls.completion.reuse import TYPED_THROUGH, Suggestion, TypedThrough, predict_cursors
 from cg2ls.completion.syntax.grammar import load_grammar
-from cg2ls.completion.syntax.kind import find_kind
-from cg2ls.completion.trigger.extent import choose_extent
-from cg2ls.completion.trigger.suppression import SUPPRESSIONS, TriggerContext, find_suppression
+from cg2ls.completion.syntax.region import find_kind
+from cg2ls.completion.trigger import SUPPRESSIONS, TriggerContext, choose_extent, find_suppression
 from cg2ls.completion.types import NO_RETRIEVAL
 from cg2ls.engine.request import GuardedPrior, never
 
@@ -48,10 +46,9 @@ if TYPE_CHECKING:
     from cg2ls.completion.decision import Decision
     from cg2ls.completion.generate import Alternative
     from cg2ls.completion.results import Completion
-    from cg2ls.completion.reuse.typed_through import RemainingSuggestion
+    from cg2ls.completion.reuse import RemainingSuggestion
     from cg2ls.completion.syntax.grammar import Grammar
-    from cg2ls.completion.trigger.extent import Extent
-    from cg2ls.completion.trigger.suppression import Suppression
+    from cg2ls.completion.trigger import Extent, Suppression
     from cg2ls.completion.types import CompletionEngine, Fault, Retrieval, Trigger
     from cg2ls.engine.request import Request
 
@@ -194,7 +191,7 @@ class DocumentSession:
             gate,
             chosen,
             forced=request.forced,
-            min_confidence=self._min_confidence(call.trigger, request),
+            min_confidence=self._min_chosen_confidence(call.trigger),
         )
         alternatives = self._find_alternatives(call, request, postprocessor, decision)
         describe = partial(
@@ -295,6 +292,12 @@ class DocumentSession:
         if self.options.min_confidence is not None:
             return self.options.min_confidence
         return MIN_CONFIDENCE if request.prior is None else MIN_CONFIDENCE_WITH_PRIOR
+
+    def _min_chosen_confidence(self, trigger: Trigger) -> float:
+        if trigger == "invoked" or CONFIDENCE in self._disabled_rules:
+            return 0.0
+        option = self.options.min_confidence
+        return MIN_CHOSEN_CONFIDENCE if option is None else option
 
     # Postprocess
 

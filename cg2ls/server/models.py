@@ -268,7 +268,9 @@ class ModelLoader:
                 return
             model.ready(engine)
             self.on_ready()
-            self.client.log(types.MessageType.Info, f"{engine.model.name} is ready.")
+            self.client.log(
+                types.MessageType.Info, f"{engine.model.name} is ready.{describe_defaults(engine)}"
+            )
         finally:
             self.on_change()
             self.tasks.start(_end_progress(progress, model.state))
@@ -317,6 +319,16 @@ def open_folder(folder: Path, options: Options, tell: Callable[[str], None]) -> 
     kept = EngineOptions(memory_mb=options.max_memory_mb, idle_s=idle_s)
     return Engine.open(
         folder, provider=options.provider, threads=options.threads or None, options=kept, on_event=tell
+    )
+
+
+def describe_defaults(engine: CompletionEngine) -> str:
+    """Return a sentence about numbers that the model folder lacks, after a blank; "" if it lacks none."""
+    if engine.model.line_choice is not None:
+        return ""
+    return (
+        " It has no fitted numbers for the choice among several lines, so the defaults are used;"
+        " fit them with: cg2ls models fit-choice"
     )
 
 

@@ -15,8 +15,8 @@ from cg2ls.completion.prompt.cursor import Cursor
 from cg2ls.completion.prompt.place_kind import PlaceKind, find_place_kind
 from cg2ls.completion.suffix_evidence import read_evidence
 from cg2ls.completion.syntax.grammar import load_grammar
-from cg2ls.completion.syntax.kind import find_kind
-from cg2ls.completion.trigger.extent import choose_extent
+from cg2ls.completion.syntax.region import find_kind
+from cg2ls.completion.trigger import choose_extent
 from cg2ls.engine.request import never
 from cg2ls.evaluation.quality.judge import judge
 

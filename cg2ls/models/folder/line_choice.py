@@ -66,10 +66,12 @@ class LineChoice:
         return asdict(self)
 
 
+_WEIGHTS = PlaceWeights(evidence=0.5)
+
 DEFAULT_LINE_CHOICE = LineChoice(
-    evidence_tokens=24,
-    places={"line_start": PlaceWeights(evidence=0.75, greedy=0.0)},
-    confidence=ConfidenceWeights(bias=0.0, logprob=0.4, lead=0.3),
+    evidence_tokens=16,
+    places={"line_start": _WEIGHTS, "after_open": _WEIGHTS, "in_word": _WEIGHTS},
+    confidence=ConfidenceWeights(bias=0.2, logprob=0.6, lead=0.25),
 )
 """Numbers of the shipped model, for folders without any."""
 

@@ -278,6 +278,25 @@ def test_a_line_alone_leads():
 
 def test_weights_are_found_by_kind_of_place():
     text = ABOVE + "    x" + BELOW
-    assert find_weights(CHOICE, Cursor(text, len(ABOVE) + 5)) is None
+    assert find_weights(CHOICE, Cursor(text, len(ABOVE) + 5), "invoked") is None
     text = ABOVE + "    " + BELOW
-    assert find_weights(CHOICE, Cursor(text, len(ABOVE) + 4)) == CHOICE.places["line_start"]
+    assert find_weights(CHOICE, Cursor(text, len(ABOVE) + 4), "automatic") == CHOICE.places["line_start"]
+
+
+def test_inside_words_lines_are_compared_by_hand_only():
+    choice = replace(CHOICE, places={"in_word": PlaceWeights(evidence=0.5)})
+    cursor = Cursor(ABOVE + "    re" + BELOW, len(ABOVE) + 6)
+    assert find_weights(choice, cursor, "invoked") == choice.places["in_word"]
+    assert find_weights(choice, cursor, "automatic") is None
+
+
+def test_while_typing_a_greedy_line_that_another_one_beats_is_not_shown(searching):
+    unsure = replace(CHOICE, confidence=ConfidenceWeights(bias=-5.0, logprob=0.0, lead=0.0))
+    lines = {"result = wide": -2.0, "result = width * height": -2.5}
+    engine = searching(lines, greedy="result = wide\n", logprob=-0.12, fits="width * height", choice=unsure)
+    found = complete(engine, trigger="automatic", options=CompletionOptions())
+    assert engine.searches
+    assert found.text == ""
+    assert found.reason == "unsure"
+    assert found.rules[-2:] == ("hypotheses", "confidence")
+    assert complete(replace(engine, fits=""), trigger="automatic").text == "result = wide"

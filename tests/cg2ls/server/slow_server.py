@@ -51,6 +51,7 @@ class SlowEngine:
             infill=Infill(character_cuts=True, anchor_max_tokens=64),
             document_header="",
             languages={"python": None},
+            line_choice=None,
         )
         special = SimpleNamespace(mask=lambda _: 256, end_of_text=257, sep=258)
         self.tokenizer = SimpleNamespace(
