@@ -17,6 +17,7 @@ from cg2ls.completion.confidence_gate import (
 )
 from cg2ls.completion.decision import decide, describe_decision, list_other_lines
 from cg2ls.completion.faults import Faults
+from cg2ls.completion.fitted_gate import EARLY_CONFIDENCE, is_judged, judge_decision
 from cg2ls.completion.generate import generate, sample_alternatives
 from cg2ls.completion.hypothesis_features import describe_hypothesis
 from cg2ls.completion.options import CompletionOptions
@@ -197,6 +198,8 @@ class DocumentSession:
             describe_hypothesis, call.cursor, extent=extent, trigger=call.trigger, request=request
         )
         features = describe_decision(decision, describe)
+        if self._is_judged(call.trigger):
+            decision = judge_decision(self.engine, self.options, decision, features)
         if isinstance(request.prior, GuardedPrior):
             call.faults.note("prior", request.prior.failure)
         first = complete_generated(call.offset, decision, features, call.began, is_stopped=call.stop())
@@ -278,7 +281,12 @@ class DocumentSession:
 
     # Generate
 
+    def _is_judged(self, trigger: Trigger) -> bool:
+        return CONFIDENCE not in self._disabled_rules and is_judged(self.engine, self.options, trigger)
+
     def _min_confidence(self, trigger: Trigger, request: Request) -> float:
+        if self._is_judged(trigger):
+            return EARLY_CONFIDENCE
         if trigger == "invoked" or CONFIDENCE in self._disabled_rules:
             return 0.0
         if self.options.min_confidence is not None:
