@@ -194,18 +194,40 @@ def _fit_weights(choices: Sequence[ObservedChoice]) -> _Weights:
 
 def _fit_to_tokens(choices: Sequence[ObservedChoice], tokens: int) -> tuple[_Weights, NDArray[np.float64]]:
     """Return the best weights for a number of tokens, and the surprise at each place."""
-    tried = []
-    for evidence, greedy, sharpness in product(EVIDENCE_WEIGHTS, GREEDY_BONUSES, SHARPNESS):
-        weights = _Weights(tokens, evidence, greedy)
-        tried.append((weights, np.array([_surprise(choice, weights, sharpness) for choice in choices])))
+    table = _Table.of(choices, tokens)
+    tried = (
+        (_Weights(tokens, evidence, greedy), table.surprise(evidence, greedy, sharpness))
+        for evidence, greedy, sharpness in product(EVIDENCE_WEIGHTS, GREEDY_BONUSES, SHARPNESS)
+    )
     return min(tried, key=lambda each: each[1].sum())
 
 
-def _surprise(choice: ObservedChoice, weights: _Weights, sharpness: float) -> float:
-    """Return minus the logarithm of the right lines' probability."""
-    scores = np.array([weights.score(line) for line in choice.lines]) * sharpness
-    right = np.array([line.is_right for line in choice.lines])
-    return float(np.logaddexp.reduce(scores) - np.logaddexp.reduce(scores[right]))
+@dataclass(frozen=True)
+class _Table:
+    """Hypotheses of all places, padded to one width with lines that are impossible; each array is [places, width]."""
+
+    logprobs: NDArray[np.float64]
+    evidence: NDArray[np.float64]
+    greedy: NDArray[np.float64]
+    right: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, choices: Sequence[ObservedChoice], tokens: int) -> _Table:
+        shape = len(choices), max((len(choice.lines) for choice in choices), default=0)
+        table = cls(np.full(shape, -np.inf), np.zeros(shape), np.zeros(shape), np.zeros(shape, dtype=bool))
+        for row, choice in enumerate(choices):
+            for column, line in enumerate(choice.lines):
+                table.logprobs[row, column] = line.logprob
+                table.evidence[row, column] = sum(line.evidence[:tokens])
+                table.greedy[row, column] = line.is_greedy
+                table.right[row, column] = line.is_right
+        return table
+
+    def surprise(self, evidence: float, greedy: float, sharpness: float) -> NDArray[np.float64]:
+        """Return minus the logarithm of the right lines' probability at each place."""
+        scores = (self.logprobs + evidence * self.evidence + greedy * self.greedy) * sharpness
+        right = np.where(self.right, scores, -np.inf)
+        return np.asarray(np.logaddexp.reduce(scores, axis=1) - np.logaddexp.reduce(right, axis=1))
 
 
 def _fit_confidence(choices: Sequence[ObservedChoice], weights: _Weights) -> ConfidenceWeights:
