@@ -128,7 +128,7 @@ def run_remove(arguments: argparse.Namespace) -> int:
 
 def format_check(check: GateCheck, verdicts: int) -> str:
     """Format the comparison of a fitted gate with the one in use, on repositories that it has not seen."""
-    from cg2ls.table import aligned
+    from cg2ls.commandline import aligned
 
     head = [f"{verdicts} verdicts, repositories unseen by the fit", "fitted", "in use"]
     quality = [

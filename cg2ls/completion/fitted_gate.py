@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cg2ls.completion.decision import Decision
     from cg2ls.completion.hypothesis_features import HypothesisFeatures
     from cg2ls.completion.options import CompletionOptions
-    from cg2ls.completion.types import CompletionEngine, Trigger
+    from cg2ls.completion.types import CompletionEngine
 
 EARLY_CONFIDENCE = 0.05
 """Running confidence below which an answer ends, if a fitted gate judges the rest."""
@@ -58,11 +58,6 @@ def encode_fields(fields: Mapping[str, Any]) -> dict[str, float]:
     inputs["prior_and_sum_probability"] = inputs["has_prior"] * inputs["sum_probability"]
     inputs["prior_and_sum_logprob"] = inputs["has_prior"] * inputs["sum_logprob"]
     return inputs
-
-
-def is_judged(engine: CompletionEngine, options: CompletionOptions, trigger: Trigger) -> bool:
-    """Return whether a fitted gate decides: the model has one, and neither user nor options decide instead."""
-    return trigger == "automatic" and engine.model.gate is not None and options.min_confidence is None
 
 
 def judge_decision(

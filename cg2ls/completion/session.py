@@ -8,16 +8,11 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from cg2ls.completion.call import Call
-from cg2ls.completion.choose import HYPOTHESES, MIN_CHOSEN_CONFIDENCE, choose_if_unsure
-from cg2ls.completion.confidence_gate import (
-    CONFIDENCE,
-    MIN_CONFIDENCE,
-    MIN_CONFIDENCE_WITH_PRIOR,
-    ConfidenceGate,
-)
+from cg2ls.completion.choose import HYPOTHESES, choose_if_unsure
+from cg2ls.completion.confidence_gate import CONFIDENCE, ConfidenceGate
 from cg2ls.completion.decision import decide, describe_decision, list_other_lines
 from cg2ls.completion.faults import Faults
-from cg2ls.completion.fitted_gate import EARLY_CONFIDENCE, is_judged, judge_decision
+from cg2ls.completion.fitted_gate import judge_decision
 from cg2ls.completion.generate import generate, sample_alternatives
 from cg2ls.completion.hypothesis_features import describe_hypothesis
 from cg2ls.completion.options import CompletionOptions
@@ -36,6 +31,7 @@ from cg2ls.completion.results import (
 from cg2ls.completion.reuse import TYPED_THROUGH, Suggestion, TypedThrough, predict_cursors
 from cg2ls.completion.syntax.grammar import load_grammar
 from cg2ls.completion.syntax.region import find_kind
+from cg2ls.completion.thresholds import Thresholds
 from cg2ls.completion.trigger import SUPPRESSIONS, TriggerContext, choose_extent, find_suppression
 from cg2ls.completion.types import NO_RETRIEVAL
 from cg2ls.engine.request import GuardedPrior, never
@@ -97,6 +93,7 @@ class DocumentSession:
         self.language = language
         self.options = options
         self._disabled_rules = resolve_disabled_rules(options.disabled_rules)
+        self._thresholds = Thresholds(engine, options, self._disabled_rules)
         self._prompts = PromptBuilder(engine, options)
         self._typed_through = TypedThrough()
         self._grammar_faults = Faults()
@@ -161,7 +158,7 @@ class DocumentSession:
         request = self._prompts.build(call.cursor, extent, hint, call.retrieval, call.faults)
 
         # 3. Generate: until the rules or the confidence gate have seen enough.
-        gate = ConfidenceGate(request.forced, self._min_confidence(call.trigger, request))
+        gate = ConfidenceGate(request.forced, self._thresholds.of_answer(call.trigger, request))
         answer = generate(
             self.engine, call.limit_time(request, self.options.max_ms), postprocessor, gate, call.stop
         )
@@ -191,14 +188,14 @@ class DocumentSession:
             gate,
             chosen,
             forced=request.forced,
-            min_confidence=self._min_chosen_confidence(call.trigger),
+            min_confidence=self._thresholds.of_chosen(call.trigger),
         )
         alternatives = self._find_alternatives(call, request, postprocessor, decision)
         describe = partial(
             describe_hypothesis, call.cursor, extent=extent, trigger=call.trigger, request=request
         )
         features = describe_decision(decision, describe)
-        if self._is_judged(call.trigger):
+        if self._thresholds.are_fitted(call.trigger):
             decision = judge_decision(self.engine, self.options, decision, features)
         if isinstance(request.prior, GuardedPrior):
             call.faults.note("prior", request.prior.failure)
@@ -280,24 +277,6 @@ class DocumentSession:
         return self._grammar_faults.guard("grammar", lambda: load_grammar(self.language), None)
 
     # Generate
-
-    def _is_judged(self, trigger: Trigger) -> bool:
-        return CONFIDENCE not in self._disabled_rules and is_judged(self.engine, self.options, trigger)
-
-    def _min_confidence(self, trigger: Trigger, request: Request) -> float:
-        if self._is_judged(trigger):
-            return EARLY_CONFIDENCE
-        if trigger == "invoked" or CONFIDENCE in self._disabled_rules:
-            return 0.0
-        if self.options.min_confidence is not None:
-            return self.options.min_confidence
-        return MIN_CONFIDENCE if request.prior is None else MIN_CONFIDENCE_WITH_PRIOR
-
-    def _min_chosen_confidence(self, trigger: Trigger) -> float:
-        if trigger == "invoked" or CONFIDENCE in self._disabled_rules:
-            return 0.0
-        option = self.options.min_confidence
-        return MIN_CHOSEN_CONFIDENCE if option is None else option
 
     # Postprocess
 

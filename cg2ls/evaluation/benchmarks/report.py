@@ -8,11 +8,11 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from cg2ls.commandline import aligned
 from cg2ls.evaluation.benchmarks.estimators import Estimate, estimate_differences, estimate_shares
 from cg2ls.evaluation.benchmarks.journal import Row
 from cg2ls.evaluation.errors import EvaluationError
 from cg2ls.evaluation.report.picture import COLOURS
-from cg2ls.table import aligned
 
 Json = dict[str, Any]
 
