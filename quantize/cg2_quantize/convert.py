@@ -180,7 +180,7 @@ def convert(
         on_progress: called with the float32 bytes of every tensor that has been read.
 
     Raises:
-        Cg2Error: the checkpoint is incomplete, not CodeGen2's, or quantized already; the tokenizer does not
+        Cg2Error: the checkpoint is incomplete, of a network not read here, or quantized already; the tokenizer does not
             fit it; the format does not allow these options or the range of the network's values; a weight is
             not finite; the weights fail on known code or contradict the number of groups; the conversion lost
             too much; the output exists; or disk or memory do not suffice. Nothing is written then.
@@ -241,6 +241,8 @@ def _check_fits(
     """Refuse what does not fit the format, the tokenizer, the memory or the disk."""
     config = checkpoint.config
     check_shape(config, chosen)
+    if options.genai and not tokenizer.special.n_masks:
+        raise FormatError("--genai describes CodeGen2's tokenizer; leave it out for other vocabularies.")
     check_vocabulary(checkpoint, tokenizer)
     check_memory(config)
     needs_reference = options.proof == "full" or options.optimum is not None

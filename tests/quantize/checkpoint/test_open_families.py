@@ -262,6 +262,11 @@ def test_a_layout_is_not_for_codegen2(tmp_path):
         convert(tmp_path / "codegen2", tmp_path / "out", ConversionOptions(infill=StatedLayout("spm")))
 
 
+def test_genai_is_not_for_other_vocabularies(checkpoint, tmp_path):
+    with pytest.raises(Cg2Error, match="--genai describes CodeGen2's tokenizer"):
+        convert(checkpoint("qwen2.5-coder-0.5b"), tmp_path / "out", ConversionOptions(genai=True))
+
+
 def test_qwen2_needs_its_own_tokenizer(checkpoint, tmp_path):
     copy = shutil.copytree(checkpoint("qwen2.5-coder-0.5b"), tmp_path / "copy")
     (copy / "tokenizer.json").unlink()
