@@ -9,6 +9,8 @@ import numpy as np
 from cg2ls.models.graph_io import all_past_names, all_present_names
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from cg2ls.models.folder.description import Architecture
@@ -72,6 +74,20 @@ class KVBuffers:
         for mine, theirs in zip(self._arrays, other._arrays, strict=True):
             mine[:, :, :length] = theirs[:1, :, :length]
         return True
+
+    def copy_rows(self, parents: Sequence[int], start: int, end: int) -> None:
+        """Replace positions of sequences by those of other sequences; only in CPU memory.
+
+        Args:
+            parents: for each sequence, the number of the one that it becomes.
+            start: first position to copy.
+            end: position after the last one to copy.
+        """
+        changed = [row for row, parent in enumerate(parents) if row != parent]
+        if changed and start < end:
+            sources = [parents[row] for row in changed]
+            for array in self._arrays:
+                array[changed, :, start:end] = array[sources, :, start:end]
 
 
 def count_context_bytes(architecture: Architecture, context_length: int, kv_dtype: str) -> int:

@@ -195,7 +195,7 @@ def convert(
     tokenizer = load_tokenizer(checkpoint_folder, options.gpt2, checkpoint.config.vocab_size, options.infill)
     _check_fits(checkpoint, tokenizer, chosen, options, folder)
     facts = read_facts(checkpoint_folder, name=options.name, license_=options.license)
-    facts = complete_infill(facts, tokenizer.special)
+    facts = complete_infill(facts, tokenizer.special, checkpoint_folder)
     _check_weights(checkpoint, tokenizer, options)
     largest = check_float16_range(checkpoint, tokenizer, chosen) if chosen.floats == np.float16 else None
     proven: ProofReport | None = None

@@ -28,10 +28,12 @@ class PromptBuilder:
 
     Attributes:
         anchor: the last anchor; None before the first request.
+        text_above: tokens of the text above in the last request, up to its forced bytes.
     """
 
     def __init__(self, engine: CompletionEngine, options: CompletionOptions) -> None:
         self.anchor: Anchor | None = None
+        self.text_above: tuple[int, ...] = ()
         self._engine = engine
         self._options = options
         self._encoding = TextEncoding(
@@ -70,6 +72,7 @@ class PromptBuilder:
             lambda: faults.guard("context", find_context, ""),
         )
         self.anchor = placed.anchor
+        self.text_above = (*placed.anchor.prefix_tokens, *placed.known_tokens)
         start = cursor.offset - len(placed.forced)
         max_tokens = options.line_tokens if extent == "line" else options.block_tokens
         return Request(

@@ -14,6 +14,7 @@ from cg2ls.models.codegen2.config import CODEGEN2, FAMILIES
 from cg2ls.models.codegen2.rotary import ROTARY_BASE, SCALING_KEYS, RotaryScaling
 from cg2ls.models.codegen2.special_tokens import SpecialTokens
 from cg2ls.models.folder import fields
+from cg2ls.models.folder.line_choice import LineChoice, read_line_choice
 from cg2ls.models.folder.tokens import read_tokens, tokens_to_dict
 
 if TYPE_CHECKING:
@@ -165,6 +166,7 @@ class ModelDescription:
         kv_dtype: element type of the key and value buffers, one of `KV_DTYPES`.
         quality: measured numbers, by the name of the measure.
         family: network family, one of `cg2ls.models.codegen2.config.FAMILIES`.
+        line_choice: fitted numbers for the choice among several lines; None where they were not fitted.
     """
 
     name: str
@@ -182,6 +184,7 @@ class ModelDescription:
     kv_dtype: str = "float32"
     quality: Mapping[str, float] = field(default_factory=dict)
     family: str = CODEGEN2
+    line_choice: LineChoice | None = None
 
     @classmethod
     def read(cls, folder: Path) -> ModelDescription:
@@ -226,7 +229,7 @@ class ModelDescription:
             "source": asdict(self.source),
             "license": self.license,
             "quality": dict(self.quality),
-        }
+        } | ({} if self.line_choice is None else {"line_choice": self.line_choice.to_dict()})
 
     @classmethod
     def from_dict(cls, raw: object) -> ModelDescription:
@@ -260,6 +263,7 @@ class ModelDescription:
             source=read_source(top.object("source")),
             license=top.text("license"),
             quality=top.object("quality").numbers(),
+            line_choice=read_line_choice(top.object("line_choice")) if "line_choice" in top else None,
         )
 
 

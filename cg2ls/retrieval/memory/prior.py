@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cg2ls.engine.request import Support
 from cg2ls.retrieval.memory.evidence import Evidence, gather
 from cg2ls.retrieval.memory.suffix_segment import DEPTH, stored_type
 
@@ -53,6 +54,16 @@ class MemoryPrior:
         best = int(longest[evidence.votes.sources[longest].argmin()])
         part = self.parts[int(evidence.parts[best])]
         return part.forward(int(evidence.places[best]), min(most, int(lengths[best])))
+
+    def support(self, generated: Sequence[int], token: int) -> Support:
+        """Return the lengths and the number of matches that speak for a token."""
+        votes = self.evidence(generated).votes
+        agreeing = votes.lengths[votes.tokens == token]
+        return Support(
+            longest=int(votes.lengths.max(initial=0)),
+            agreeing=int(agreeing.max(initial=0)),
+            votes=len(agreeing),
+        )
 
     def evidence(self, generated: Sequence[int]) -> Evidence:
         """Search for the votes after these tokens, once."""

@@ -52,6 +52,7 @@ class SlowEngine:
             infill=Infill(character_cuts=True, anchor_max_tokens=64),
             document_header="",
             languages={"python": None},
+            line_choice=None,
         )
         special = SpecialTokens(vocab_size=261, end_of_text=256, sep=257, eom=258, n_masks=2)
         self.tokenizer = SimpleNamespace(

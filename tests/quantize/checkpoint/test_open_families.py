@@ -15,16 +15,18 @@ from safetensors.numpy import load_file, save_file
 from transformers import AutoModelForCausalLM
 
 from cg2_quantize import ConversionOptions, convert, dequantize
+from cg2_quantize.checkpoint.sources import complete_infill
 from cg2_quantize.checkpoint.synthetic import write_random_checkpoint
 from cg2ls.completion.options import CompletionOptions
 from cg2ls.completion.session import DocumentSession
 from cg2ls.engine import Engine, Request
 from cg2ls.errors import Cg2Error
-from cg2ls.models.codegen2 import Checkpoint, CodeGenConfig
+from cg2ls.models.codegen2 import Checkpoint, CodeGenConfig, SpecialTokens
 from cg2ls.models.codegen2.config import LLAMA, QWEN2
 from cg2ls.models.codegen2.infill_tokens import StatedLayout
 from cg2ls.models.codegen2.rotary import RotaryScaling
 from cg2ls.models.folder import ModelDescription
+from cg2ls.models.folder.facts import Facts
 
 TOLERANCE = 1e-3
 HEAD_DIM = 32
@@ -243,6 +245,14 @@ def test_a_tokenizer_without_infill_tokens_is_served_as_continuation(checkpoint,
     assert (model.tokens.fim, model.infill.fills_in) == (None, False)
     with Engine.open(tmp_path / "model") as engine:
         assert len(list(engine.complete(Request(prompt=[1, 2], max_tokens=2, ignore_stop_tokens=True)))) == 2
+
+
+def test_a_blank_that_sentencepiece_adds_becomes_the_document_header(tmp_path):
+    special = SpecialTokens(vocab_size=9, end_of_text=0, sep=0, eom=0, n_masks=0)
+    prepend = {"type": "Prepend", "prepend": "\u2581"}
+    for normalizer, header in ((prepend, " "), ({"type": "NFC"}, ""), (None, "")):
+        (tmp_path / "tokenizer.json").write_text(json.dumps({"normalizer": normalizer}))
+        assert complete_infill(Facts(), special, tmp_path).document_header == header
 
 
 def test_a_chat_model_is_named(checkpoint, tmp_path):
