@@ -17,6 +17,7 @@ from transformers import AutoModelForCausalLM
 from cg2_quantize import ConversionOptions, convert, dequantize
 from cg2_quantize.checkpoint.sources import complete_infill
 from cg2_quantize.checkpoint.synthetic import write_random_checkpoint
+from cg2_quantize.cli import main
 from cg2ls.completion.options import CompletionOptions
 from cg2ls.completion.session import DocumentSession
 from cg2ls.engine import Engine, Request
@@ -253,6 +254,15 @@ def test_a_blank_that_sentencepiece_adds_becomes_the_document_header(tmp_path):
     for normalizer, header in ((prepend, " "), ({"type": "NFC"}, ""), (None, "")):
         (tmp_path / "tokenizer.json").write_text(json.dumps({"normalizer": normalizer}))
         assert complete_infill(Facts(), special, tmp_path).document_header == header
+
+
+def test_the_command_takes_a_layout_and_proves_the_conversion(checkpoint, tmp_path, capsys):
+    words = [str(checkpoint("wide-context")), "-o", str(tmp_path / "model"), "--format", "int4"]
+    assert main([*words, "--infill", "fim"]) == 1
+    assert "'fim' is no infill layout" in capsys.readouterr().err
+    assert main([*words, "--infill", "spm", "--proof", "quick"]) == 0
+    assert "mean KL" in capsys.readouterr().out
+    assert ModelDescription.read(tmp_path / "model").tokens.fim.order == "spm"
 
 
 def test_a_chat_model_is_named(checkpoint, tmp_path):
