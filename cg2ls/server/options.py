@@ -123,7 +123,7 @@ class Options:
     choose: Annotated[
         Literal["on_request", "hypotheses", "greedy"],
         About(
-            doc="When several lines are compared by what the model makes of the text below, where it is not sure of one:"
+            doc="When several lines are compared by what the model makes of the text below, where it is not sure:"
             " `on_request` for explicit requests, `hypotheses` while typing too, `greedy` for never."
         ),
     ] = "on_request"
