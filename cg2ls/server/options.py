@@ -128,12 +128,12 @@ class Options:
         ),
     ] = None
     choose: Annotated[
-        Literal["hypotheses", "greedy"],
+        Literal["on_request", "hypotheses", "greedy"],
         About(
-            doc="How a line is chosen where the model is not sure: `hypotheses` compares several lines by what the"
-            " model makes of the text below, `greedy` takes the likeliest token each time."
+            doc="When several lines are compared by what the model makes of the text below, where it is not sure:"
+            " `on_request` for explicit requests, `hypotheses` while typing too, `greedy` for never."
         ),
-    ] = "hypotheses"
+    ] = "on_request"
     speculate: Annotated[
         bool, About(doc="Compute, while idle, what comes after the completion that is shown.")
     ] = True
