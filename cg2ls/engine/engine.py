@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from cg2ls.models.codegen2.tokenizer import CodeTokenizer
 
 
+READ_AHEAD_CHUNK = 64
+"""Tokens per call while reading ahead: a request that comes meanwhile waits for half of a usual call."""
+
+
 class Engine:
     """One open model: token ids in, token ids out.
 
@@ -149,6 +153,30 @@ class Engine:
                 starts), or the model cannot be run.
         """
         return self._generate(PreparedRequest.of(request, self.model, self.prefill_chunk), stop)
+
+    def read(self, request: Request, stop: Callable[[], bool] = never) -> int:
+        """Read a request's prompt into the cache, where `complete` then finds it.
+
+        Where drafts cannot change an answer, the calls are short, so that a request that comes meanwhile waits little.
+
+        Args:
+            request: what will be completed.
+            stop: whether to stop; called before every call of the graph.
+
+        Returns:
+            The number of tokens read; 0 if the cache had them all.
+
+        Raises:
+            RequestError: as `complete`.
+            EngineError: as `complete`.
+        """
+        chunk = (
+            min(READ_AHEAD_CHUNK, self.prefill_chunk) if self.model.independent_rows else self.prefill_chunk
+        )
+        prepared = PreparedRequest.of(request, self.model, chunk)
+        is_over = self._or_closed(stop)
+        with self._manager.exclusive() as runner:
+            return prepared.new_sequence(runner).read_prompt(lambda _: not is_over())
 
     def candidates(
         self,

@@ -92,6 +92,20 @@ class TokenSequence:
         last = np.concatenate([known[start:], np.asarray(draft, dtype=np.int64)])
         return self._run(last, 1 + len(draft)) if should_continue(len(last)) else None
 
+    def read_prompt(self, should_continue: ShouldContinue) -> int:
+        """Read what is not cached of the prompt, in calls of the chunk's length; return the number of tokens read.
+
+        The last token is left out: it is read with the first one of the answer, from whose logits that one comes.
+        """
+        cached, end = self.context.cached, len(self._prompt) - 1
+        start = first = min(cached.count_common_prefix(self._prompt), end)
+        if start < end:
+            cached.truncate(start)
+        while start < end and should_continue(count := min(self._chunk, end - start)):
+            self._run(self._prompt[start : start + count], 1)
+            start += count
+        return start - first
+
     def extend(self, tokens: Sequence[int]) -> NDArray[np.float32]:
         """Read more tokens; return the logits after each, float32 [tokens, vocab]."""
         return self._run(np.asarray(tokens, dtype=np.int64), len(tokens))

@@ -15,12 +15,13 @@ from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams
 
 from cg2ls.completion import Completion, DocumentSession, Retrieval, Trigger
 from cg2ls.completion.faults import EngineFailedError
+from cg2ls.completion.read_ahead import read_ahead
 from cg2ls.completion.scheduler import Scheduler
 from cg2ls.completion.trigger import Debounce
 from cg2ls.server.documents import NotOpenError
 from cg2ls.server.failures import LEFT_ALONE, AnswerError, cause_of
 from cg2ls.server.options import completion_options
-from cg2ls.server.snapshot import PositionError, Snapshot
+from cg2ls.server.snapshot import CompletionPlace, PositionError, Snapshot
 from cg2ls.server.usage import Shown
 
 if TYPE_CHECKING:
@@ -48,32 +49,6 @@ class NoModelError(JsonRpcException):
 
     CODE = types.LSPErrorCodes.RequestFailed.value
     MESSAGE = "No model"
-
-
-@dataclass(frozen=True)
-class CompletionPlace:
-    """Place of a completion request.
-
-    Attributes:
-        snapshot: the document at the time of the request.
-        position: position of the cursor; a column past the line's end is moved back to it.
-        offset: the same in the document's text.
-        selected: the entry selected in the client's menu; the completion continues as if the document contained it.
-    """
-
-    snapshot: Snapshot
-    position: types.Position
-    offset: int
-    selected: types.SelectedCompletionInfo | None = None
-
-    def text_and_offset(self) -> tuple[str, int]:
-        """Return the text to complete and the offset to complete it at."""
-        text = self.snapshot.text
-        if self.selected is None:
-            return text, self.offset
-        start = self.snapshot.offset(self.selected.range.start)
-        end = max(self.snapshot.offset(self.selected.range.end), start)
-        return text[:start] + self.selected.text + text[end:], start + len(self.selected.text)
 
 
 @dataclass(eq=False, kw_only=True)
@@ -272,6 +247,7 @@ class Completer:
                     *place.text_and_offset(), trigger, stop, count=count, retrieval=retrieval
                 ),
                 wait=wait,
+                prepare=lambda stop: read_ahead(session, *place.text_and_offset(), stop, retrieval),
             )
         if completion is None:
             return None
