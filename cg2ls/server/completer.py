@@ -67,6 +67,8 @@ class Completer:
         board: shows the status.
         scheduler: runs completions in the decoding thread.
         debounce: timing of the user's keys and the model's answers.
+        on_request: receives the place of each request; returns whether its prompt was read ahead, and None if it is no
+            new place.
         sessions: the completion state of each open document, by URI; used in the decoding thread.
     """
 
@@ -81,6 +83,7 @@ class Completer:
     board: StatusBoard
     scheduler: Scheduler = field(default_factory=Scheduler)
     debounce: Debounce = field(default_factory=Debounce)
+    on_request: Callable[[CompletionPlace], bool | None] = lambda _: None
     sessions: dict[str, DocumentSession] = field(default_factory=dict)
 
     def find_place(
@@ -177,6 +180,7 @@ class Completer:
             return nothing
         model = self.models.model_of(language, uri)
         engine = model.engine
+        is_read = self.on_request(place)
         with self.board.request(uri):
             try:
                 completion = await self.complete(model, place, trigger, count)
@@ -194,7 +198,7 @@ class Completer:
             model.broken_by.clear()
         self.failures.answered(uri)
         self.board.latency_ms = (perf_counter() - began) * 1000
-        self.failures.without("counting", uri, lambda: self._count(place, model, completion), None)
+        self.failures.without("counting", uri, lambda: self._count(place, model, completion, is_read), None)
         self.failures.without("logging", uri, lambda: self._log(completion, trigger), None)
         return answer
 
@@ -225,16 +229,8 @@ class Completer:
                 raise NoModelError(model.problem)
             self.models.report_not_ready(model)
             return None
-        session = self._session(place.snapshot, engine)
-        retrieval = Retrieval(
-            failures.without("memory", uri, lambda: self.memory.prior_of(place.snapshot, engine), None),
-            failures.without(
-                "context",
-                uri,
-                lambda: self.prompt_context.context_of(place.snapshot, place.offset, engine),
-                None,
-            ),
-        )
+        session = self.session_of(place.snapshot, engine)
+        retrieval = self.retrieval_of(place, engine)
         options = self.settings.of(uri, place.snapshot.language)
         wait = failures.without("rhythm", uri, lambda: self._wait(options, trigger), 0.0)
         completion = session.find_known(*place.text_and_offset(), trigger) if count == 1 else None
@@ -260,6 +256,16 @@ class Completer:
             self._speculate_later(model, session, place, completion, retrieval)
         return completion
 
+    def retrieval_of(self, place: CompletionPlace, engine: CompletionEngine) -> Retrieval:
+        """Return the sources of information from other files; one that fails is left out."""
+        uri, snapshot = place.snapshot.uri, place.snapshot
+        return Retrieval(
+            self.failures.without("memory", uri, lambda: self.memory.prior_of(snapshot, engine), None),
+            self.failures.without(
+                "context", uri, lambda: self.prompt_context.context_of(snapshot, place.offset, engine), None
+            ),
+        )
+
     def _wait(self, options: Options, trigger: Trigger) -> float:
         """Record a key; return the seconds to wait before the model runs, none for a manual request."""
         self.debounce.record_key(monotonic())
@@ -267,7 +273,7 @@ class Completer:
             return 0.0
         return self.debounce.compute_wait() if options.delay_ms is None else options.delay_ms / 1000
 
-    def _session(self, document: Snapshot, engine: CompletionEngine) -> DocumentSession:
+    def session_of(self, document: Snapshot, engine: CompletionEngine) -> DocumentSession:
         """Return the document's session, a new one if its language, model or options changed."""
         options = completion_options(self.settings.of(document.uri, document.language))
         session = self.sessions.get(document.uri)
@@ -306,9 +312,13 @@ class Completer:
 
         asyncio.get_running_loop().call_later(IDLE_SECONDS, begin)
 
-    def _count(self, place: CompletionPlace, model: Model, completion: Completion) -> None:
+    def _count(
+        self, place: CompletionPlace, model: Model, completion: Completion, is_read: bool | None
+    ) -> None:
         language = place.snapshot.language
         self.usage.answered(language, model.name, self.board.latency_ms or 0.0)
+        if is_read is not None and completion.source == "model":
+            self.usage.visited(language, model.name, is_read=is_read)
         if completion.text and place.selected is None:
             others = tuple(other.text for other in completion.alternatives)
             shown = Shown(place.position, completion.text, language, model.name, others)
