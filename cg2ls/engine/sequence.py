@@ -35,6 +35,11 @@ ShouldContinue = Callable[[int], bool]
 """Whether a call of this number of tokens may be made; called before each."""
 
 
+READ_AHEAD_CHUNK = 64
+"""Tokens per call while reading ahead: a request that comes meanwhile waits for half of a usual call. A model whose
+results depend on the calls keeps the usual ones."""
+
+
 class TokenSequence:
     """A prompt and its answer, in one context.
 
@@ -106,9 +111,14 @@ class TokenSequence:
             start += count
         return start - first
 
-    def extend(self, tokens: Sequence[int]) -> NDArray[np.float32]:
-        """Read more tokens; return the logits after each, float32 [tokens, vocab]."""
-        return self._run(np.asarray(tokens, dtype=np.int64), len(tokens))
+    def extend(self, tokens: Sequence[int], rows: int | None = None) -> NDArray[np.float32]:
+        """Read more tokens; return the logits after the last `rows` of them, float32 [rows, vocab].
+
+        Args:
+            tokens: tokens that follow what was read.
+            rows: number of logits, at most `MAX_LOGIT_ROWS`; None for those after each token.
+        """
+        return self._run(np.asarray(tokens, dtype=np.int64), len(tokens) if rows is None else rows)
 
     def truncate_answer(self, answer_tokens: int) -> None:
         """Drop everything after this number of answer tokens."""
@@ -156,6 +166,17 @@ class PreparedRequest:
     def new_sequence(self, runner: ModelRunner) -> TokenSequence:
         """Put the prompt in the context with the longest common prefix."""
         context = runner.contexts.take(self.prompt)
+        return TokenSequence(context, self.prompt, chunk=self.chunk, costs=runner.costs)
+
+    def new_sequence_beside(self, runner: ModelRunner, kept: PreparedRequest) -> TokenSequence | None:
+        """Put the prompt in a context other than that of another request, whose cache stays as it is.
+
+        Returns:
+            None if there is only one context.
+        """
+        context = runner.contexts.take_beside(self.prompt, kept.prompt)
+        if context is None:
+            return None
         return TokenSequence(context, self.prompt, chunk=self.chunk, costs=runner.costs)
 
     def new_drafter(self, policy: DraftLengthPolicy, smaller: ModelRunner | None) -> Drafter:

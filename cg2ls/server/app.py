@@ -53,6 +53,7 @@ class Server(LanguageServer):
         open_model: opens a model folder.
 
     Attributes:
+        client: who speaks.
         settings: which options are in force where.
         documents: what the client has open.
         failures: what failed in which document.
@@ -78,7 +79,7 @@ class Server(LanguageServer):
             notebook_document_sync=sync.NOTEBOOKS,
             protocol_cls=ServerProtocol,
         )
-        client = LanguageClient(self)
+        self.client = client = LanguageClient(self)
         self.settings = settings
         self.documents = Documents()
         self.failures = Failures(settings, self.documents)

@@ -26,7 +26,7 @@ from cg2ls.workspace import Workspace
 from cg2ls.workspace.languages import LANGUAGES, same_language
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from cg2ls.completion import CompletionEngine
     from cg2ls.completion.types import PriorOf
@@ -99,8 +99,19 @@ class RepositoryMemory:
         self._background = LowPriorityThread()
         self._leaving = threading.Event()
 
-    def prior_of(self, document: Snapshot | Document, engine: CompletionEngine) -> PriorOf | None:
-        """Return the source of a document's priors; None if options or its place exclude it from memory."""
+    def prior_of(
+        self,
+        document: Snapshot | Document,
+        engine: CompletionEngine,
+        others: Mapping[str, str] | None = None,
+    ) -> PriorOf | None:
+        """Return the source of a document's priors; None if options or its place exclude it from memory.
+
+        Args:
+            document: the document to complete.
+            engine: the model that completes it.
+            others: other texts that take part, by name; None for the other open documents.
+        """
         options = self._settings.of(document.uri, document.language)
         path = path_of(document.uri)
         if not (options.enable and options.repository_memory) or path is None:
@@ -128,12 +139,12 @@ class RepositoryMemory:
             folder, document.language, engine, rules, open_memory, packages=packages
         ).memory
         name = _name(memory, path)
-        others = self._others(memory, name)
+        texts = self._others(memory, name) if others is None else others
 
         def prior(text: str, offset: int) -> Prior | None:
             if memory.must_open(name, text):
                 self._do(document.uri, lambda: memory.opened(name, text))
-            return memory.prior(name, text, offset, others)
+            return memory.prior(name, text, offset, texts)
 
         return prior
 

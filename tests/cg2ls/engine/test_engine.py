@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from cg2ls.engine import Engine, EngineError, Request
-from cg2ls.engine.engine import READ_AHEAD_CHUNK
 from cg2ls.engine.io_binding import MAX_LOGIT_ROWS
+from cg2ls.engine.sequence import READ_AHEAD_CHUNK
 
 LONG = b"import os, sys; print(os.sep)"
 
