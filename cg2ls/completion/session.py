@@ -74,8 +74,7 @@ def resolve_disabled_rules(names: Iterable[str]) -> frozenset[str]:
 class DocumentSession:
     """State of one document that is kept from one call to the next.
 
-    Calls must not overlap; only `find_known` may run during another call. If the document's language, the options
-    or the model change, a new session is needed.
+    Calls must not overlap, except for `find_known`. Another language, model or options need a new session.
 
     Args:
         engine: the open model.
@@ -211,6 +210,14 @@ class DocumentSession:
     def find_known(self, text: str, offset: int, trigger: Trigger = "automatic") -> Completion | None:
         """Return what `complete` would return without running the model; None if the model would run."""
         return self._complete_without_model(Call(Cursor.at(text, offset), offset, trigger))
+
+    def make_request(self, text: str, offset: int, retrieval: Retrieval) -> Request | None:
+        """Return the request that an automatic call would make at a cursor; None if the model would not run."""
+        call = Call(Cursor.at(text, offset), offset, retrieval=retrieval)
+        if self._complete_without_model(call) is not None:
+            return None
+        extent = self._choose_extent(call.cursor)
+        return self._prompts.build(call.cursor, extent, "", call.retrieval, call.faults)
 
     def speculate(
         self,

@@ -137,6 +137,15 @@ class Options:
     speculate: Annotated[
         bool, About(doc="Compute, while idle, what comes after the completion that is shown.")
     ] = True
+    read_ahead_seconds: Annotated[
+        int,
+        About(
+            doc="Processor seconds per minute in which the text around the cursor is read before a completion is"
+            " requested there; 0 for never. Nothing is read ahead on battery.",
+            min_value=0,
+            max_value=60,
+        ),
+    ] = 6
     provider: Annotated[
         Literal["auto", "cpu", "cuda", "tensorrt", "directml", "coreml", "openvino"],
         About(doc="Where models run; `auto` uses a graphics card if one works.", scope="server"),
