@@ -44,6 +44,6 @@ def draw_effects(one: LessonFindings, picture: Path) -> None:
             axes.set_yticks(range(len(shown)), names, fontsize=8)
             axes.set_ylim(-0.6, len(shown) - 0.4)
             axes.set_xlabel(f"{unit}; left of zero, the first arm is better", fontsize=8)
-        figure.suptitle(f"Lesson {one.lesson.number}: {one.lesson.title}", fontsize=10)
+        figure.suptitle(one.lesson.heading, fontsize=10)
         figure.savefig(picture, metadata={"Date": None})
         plt.close(figure)

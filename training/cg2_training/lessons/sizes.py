@@ -106,6 +106,7 @@ def arm_recipe(
     raw["objective"] |= arm.objective
     steps = max(1, raw["run"]["steps"] // arm.steps_divisor)
     raw["run"] |= {"steps": steps, "seed": seed, "evaluate_every": steps, "evaluate_rows": EVALUATE_ROWS}
+    raw["run"]["served_places"] = 0
     raw["optimizer"]["warmup_steps"] //= arm.steps_divisor
     raw["data"] = {name: {"weight": weight} for name, weight in weights.items()}
     return Recipe.from_dict(raw, f"{origin}, arm {arm.name}")

@@ -100,6 +100,8 @@ class RunSection:
         save_every: steps between saved states.
         evaluate_every: steps between evaluations on held-out rows.
         evaluate_rows: held-out rows of each kind.
+        served_places: held-out cursors of each source at which the rest of the line is scored in the server's layout,
+            with the right, a wrong and no text below; 0 measures none.
         rows_per_pass: rows of one forward and backward pass; a step sums the gradients of its passes. 0 means one pass
             for each step.
         loaders: worker processes that prepare batches; 0 makes each batch on demand.
@@ -118,6 +120,7 @@ class RunSection:
     save_every: int = 100
     evaluate_every: int = 250
     evaluate_rows: int = 64
+    served_places: int = 16
     compile: bool = True
     threads: int = 0
     precision: str = "auto"
