@@ -22,6 +22,8 @@ T = TypeVar("T")
 
 OPTIMIZERS = ("adamw", "adamw8bit", "muon")
 
+MUON_SPLITS = ("none", "qkv", "heads")
+
 PRECISIONS = ("auto", "bfloat16", "float32")
 
 
@@ -61,6 +63,8 @@ class OptimizerSection:
             the rest).
         lr: peak learning rate of AdamW.
         muon_lr: peak learning rate of Muon, on the scale of AdamW's update size.
+        muon_split: whether Muon orthogonalizes the fused projection of queries, keys and values whole ("none"), as
+            three matrices ("qkv") or as the three matrices of each head ("heads").
         schedule: "cosine" (warm-up, cosine to `final_lr_ratio`) or "wsd" (warm-up, constant, linear decay over
             the last `decay_share` of the steps).
         warmup_steps: steps of linear warm-up.
@@ -77,6 +81,7 @@ class OptimizerSection:
     name: str = "adamw"
     lr: float = 2e-3
     muon_lr: float = 5e-3
+    muon_split: str = "none"
     schedule: str = "cosine"
     warmup_steps: int = 100
     final_lr_ratio: float = 0.1
@@ -202,6 +207,10 @@ class Recipe:
         if self.optimizer.name not in OPTIMIZERS:
             raise TrainingError(
                 f"{origin}: optimizer.name is {self.optimizer.name!r}; choose {', '.join(OPTIMIZERS)}."
+            )
+        if self.optimizer.muon_split not in MUON_SPLITS:
+            raise TrainingError(
+                f"{origin}: optimizer.muon_split is {self.optimizer.muon_split!r}; choose {', '.join(MUON_SPLITS)}."
             )
         if self.optimizer.schedule not in ("cosine", "wsd"):
             raise TrainingError(
