@@ -109,7 +109,7 @@ def orthogonalize_parts(matrix: Tensor, parts: tuple[int, ...]) -> Tensor:
     inputs = matrix.shape[1]
     apart = matrix.view(groups, count, rows, inputs).transpose(0, 1).reshape(count, groups * rows, inputs)
     a, b, c = QUINTIC
-    result = apart / apart.flatten(1).norm(dim=1).clamp_min(MIN_NORM)[:, None, None]
+    result: Tensor = apart / apart.flatten(1).norm(dim=1).clamp_min(MIN_NORM)[:, None, None]
     for _ in range(ITERATIONS):
         gram = result @ result.mT
         result = torch.baddbmm(result, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), result, beta=a)

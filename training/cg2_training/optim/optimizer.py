@@ -79,7 +79,7 @@ class MasterOptimizer:
                 for is_fused in (True, False)
             )
             parts = qkv_parts(model.config, config.muon_split)
-            muon = [{"params": others}, {"params": fused, "parts": parts}]
+            muon: list[dict[str, Any]] = [{"params": others}, {"params": fused, "parts": parts}]
             self.optimizers.append(Muon(muon, config.muon_lr, weight_decay=config.weight_decay, dtype=dtype))
         self.peaks = [config.lr, config.muon_lr]
 

@@ -15,9 +15,6 @@ from typing import Any, BinaryIO
 INDEX_FILE = "pack.json"
 """File with the names, sizes and digests of the pieces, in order."""
 
-START_FOLDER = "start"
-"""Folder of the checkpoint to begin with, where the pack has one."""
-
 DEFAULT_WORK = "remote-work"
 OLD_DEFAULT_WORK = "lease-work"
 """Default work folder of older packs, used if it exists."""

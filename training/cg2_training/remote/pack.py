@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 from tqdm import tqdm
 
 from cg2_training.errors import TrainingError
-from cg2_training.remote import bootstrap
+from cg2_training.remote import START_FOLDER, bootstrap
 from cg2_training.run.recipe import Recipe
 from cg2ls.files import replacing_folder
 from cg2ls.models.codegen2 import Checkpoint, CodeTokenizer
@@ -147,9 +147,7 @@ def _list_start(start: Path, recipe: Recipe) -> dict[str, Path]:
         raise TrainingError(
             f"{start} has another shape than [model] of the recipe; pack the recipe that it was trained with."
         )
-    return {
-        f"{bootstrap.START_FOLDER}/{path.name}": path for path in sorted(start.iterdir()) if path.is_file()
-    }
+    return {f"{START_FOLDER}/{path.name}": path for path in sorted(start.iterdir()) if path.is_file()}
 
 
 def _remove_identity(entry: tarfile.TarInfo) -> tarfile.TarInfo:

@@ -17,7 +17,7 @@ from cg2_training.cli.arguments import amount, index, seconds
 from cg2_training.corpus.dedup import exact_key
 from cg2_training.data.shards import ShardSet, TokenShard, read_documents, tokenize_corpus
 from cg2_training.errors import TrainingError
-from cg2_training.remote.bootstrap import START_FOLDER
+from cg2_training.remote import START_FOLDER
 from cg2_training.remote.installed_packages import Added, describe_added, read_installed_documents
 from cg2_training.remote.upload import write_upload
 from cg2_training.run.hardware import flops_per_token, nominal_peak
