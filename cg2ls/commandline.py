@@ -1,4 +1,4 @@
-"""What the three commands share: one-line error messages and exit statuses."""
+"""What the three commands share: one-line error messages, exit statuses and tables."""
 
 from __future__ import annotations
 
@@ -8,10 +8,14 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from cg2ls.errors import Cg2Error
 from cg2ls.system import open_missing_streams
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
 
 INTERRUPTED = 130
 """Exit status after Ctrl+C, as in shells."""
@@ -68,3 +72,20 @@ def run_command(program: str, work: Callable[[], int], *, install: str, interrup
             say(interrupted)
         return INTERRUPTED
     return 1
+
+
+def aligned(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> str:
+    """Return the rows as lines, with columns two spaces apart.
+
+    Args:
+        rows: of one length each.
+        right: columns, counted from 0, that are aligned to the right.
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+
+    def cell(text: str, column: int) -> str:
+        return text.rjust(widths[column]) if column in right else text.ljust(widths[column])
+
+    return "\n".join(
+        "  ".join(cell(text, column) for column, text in enumerate(row)).rstrip() for row in rows
+    )

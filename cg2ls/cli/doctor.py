@@ -11,7 +11,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from cg2ls.cli.nvidia import Nvidia, find_nvidia
-from cg2ls.completion.syntax.languages import same_language
+from cg2ls.commandline import aligned
 from cg2ls.engine import Engine, Request
 from cg2ls.engine.onnx_session import default_threads, import_onnxruntime, usable_cpus
 from cg2ls.engine.providers import usable_providers
@@ -20,7 +20,7 @@ from cg2ls.machine import find_package_version, read_cpu
 from cg2ls.models.folder import locations
 from cg2ls.models.folder.store import Located, locate_model
 from cg2ls.privacy import VARIABLES
-from cg2ls.table import aligned
+from cg2ls.workspace.languages import same_language
 
 if TYPE_CHECKING:
     import argparse

@@ -167,7 +167,7 @@ def explain_votes(arguments: argparse.Namespace) -> int:
         CompleteError: the file or the place does not exist.
     """
     from cg2ls.cli.complete import find_offset, parse_place, read_text
-    from cg2ls.completion.prompt.token_healing import heal
+    from cg2ls.completion.prompt.anchor import heal
     from cg2ls.engine import Engine
     from cg2ls.models.folder.store import locate_model
     from cg2ls.retrieval.memory.explain import explain
@@ -188,7 +188,7 @@ def explain_votes(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(rows, ensure_ascii=False, indent=1))
         return 0
-    from cg2ls.table import aligned
+    from cg2ls.commandline import aligned
 
     table = [["token", "probability", "of the model", "votes", "longest", "from"]]
     for row in rows:
@@ -281,7 +281,7 @@ def _open_memory(arguments: argparse.Namespace) -> Memory:
 
 
 def _print(found: Json, arguments: argparse.Namespace) -> int:
-    from cg2ls.table import aligned
+    from cg2ls.commandline import aligned
 
     if arguments.json:
         print(json.dumps(found, indent=1))

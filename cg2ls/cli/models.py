@@ -6,12 +6,12 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cg2ls.commandline import aligned
 from cg2ls.models.folder.choice import LastingChoices, note_lasting, read_lasting, write_lasting
 from cg2ls.models.folder.description import ModelDescription
 from cg2ls.models.folder.locations import choices_file
 from cg2ls.models.folder.store import ModelStore, StoredModel, known_choices, locate_model
 from cg2ls.models.folder.verify import verify_folder
-from cg2ls.table import aligned
 
 if TYPE_CHECKING:
     import argparse

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from cg2ls.completion.confidence_gate import ConfidenceGate
     from cg2ls.completion.generate import Alternative, GeneratedAnswer
     from cg2ls.completion.postprocess.pipeline import Processed
-    from cg2ls.completion.reuse.typed_through import RemainingSuggestion
-    from cg2ls.completion.trigger.suppression import Suppression
+    from cg2ls.completion.reuse import RemainingSuggestion
+    from cg2ls.completion.trigger import Suppression
     from cg2ls.completion.types import Fault, Reason, Source
 
 

@@ -28,12 +28,10 @@ from cg2ls.completion.results import (
     complete_suppressed,
     join_alternatives,
 )
-from cg2ls.completion.reuse.speculation import predict_cursors
-from cg2ls.completion.reuse.typed_through import TYPED_THROUGH, Suggestion, TypedThrough
+from cg2ls.completion.reuse import TYPED_THROUGH, Suggestion, TypedThrough, predict_cursors
 from cg2ls.completion.syntax.grammar import load_grammar
-from cg2ls.completion.syntax.kind import find_kind
-from cg2ls.completion.trigger.extent import choose_extent
-from cg2ls.completion.trigger.suppression import SUPPRESSIONS, TriggerContext, find_suppression
+from cg2ls.completion.syntax.region import find_kind
+from cg2ls.completion.trigger import SUPPRESSIONS, TriggerContext, choose_extent, find_suppression
 from cg2ls.completion.types import NO_RETRIEVAL
 from cg2ls.engine.request import GuardedPrior, never
 
@@ -43,10 +41,9 @@ if TYPE_CHECKING:
     from cg2ls.completion.generate import Alternative
     from cg2ls.completion.postprocess.pipeline import Processed
     from cg2ls.completion.results import Completion
-    from cg2ls.completion.reuse.typed_through import RemainingSuggestion
+    from cg2ls.completion.reuse import RemainingSuggestion
     from cg2ls.completion.syntax.grammar import Grammar
-    from cg2ls.completion.trigger.extent import Extent
-    from cg2ls.completion.trigger.suppression import Suppression
+    from cg2ls.completion.trigger import Extent, Suppression
     from cg2ls.completion.types import CompletionEngine, Fault, Retrieval, Trigger
     from cg2ls.engine.request import Request
 

@@ -10,7 +10,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from cg2ls.retrieval.context import PromptContext, SnippetIndex
-from cg2ls.retrieval.memory.background import Background
+from cg2ls.retrieval.memory.low_priority_thread import LowPriorityThread
 from cg2ls.server.uris import path_of, root_of
 from cg2ls.workspace import ReadingRules, RefusedError, Workspace
 from cg2ls.workspace.content import refused_text
@@ -19,9 +19,9 @@ from cg2ls.workspace.languages import language_of_name
 if TYPE_CHECKING:
     from cg2ls.completion import CompletionEngine
     from cg2ls.completion.types import ContextOf
-    from cg2ls.server.documents import Snapshot
     from cg2ls.server.failures import Failures
     from cg2ls.server.settings import Settings
+    from cg2ls.server.snapshot import Snapshot
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class PromptContextProvider:
         self._failures = failures
         self._made: dict[Key, tuple[Workspace, PromptContext]] = {}
         self._read_at: dict[Key, float] = {}
-        self._background = Background()
+        self._background = LowPriorityThread()
         self._leaving = threading.Event()
         self._here: tuple[Key, Path, str, int] | None = None
 

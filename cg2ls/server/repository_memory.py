@@ -13,16 +13,15 @@ from weakref import WeakKeyDictionary
 
 from lsprotocol import types
 
-from cg2ls.completion.syntax.languages import same_language
 from cg2ls.retrieval.memory import Memory
-from cg2ls.retrieval.memory.background import Background
 from cg2ls.retrieval.memory.index_process import in_child
 from cg2ls.retrieval.memory.installed_packages import installed
+from cg2ls.retrieval.memory.low_priority_thread import LowPriorityThread
 from cg2ls.retrieval.memory.read_workspace import StoppedError
 from cg2ls.server.failures import cause_of
 from cg2ls.server.uris import is_left_alone, path_of, root_of
 from cg2ls.workspace import ReadingRules, Workspace
-from cg2ls.workspace.languages import LANGUAGES
+from cg2ls.workspace.languages import LANGUAGES, same_language
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,11 +32,12 @@ if TYPE_CHECKING:
     from cg2ls.retrieval.memory.read_workspace import Progress
     from cg2ls.server.background import BackgroundTasks
     from cg2ls.server.client import Feature, LanguageClient
-    from cg2ls.server.documents import Document, Documents, Snapshot
+    from cg2ls.server.documents import Document, Documents
     from cg2ls.server.failures import Failures
     from cg2ls.server.models import ModelLoader
     from cg2ls.server.prompt_context import PromptContextProvider
     from cg2ls.server.settings import Settings
+    from cg2ls.server.snapshot import Snapshot
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ class RepositoryMemory:
         self.on_built: Callable[[], object] = lambda: None
         self._opened: dict[Key, Memory] = {}
         self._texts: WeakKeyDictionary[Document, tuple[int, str]] = WeakKeyDictionary()
-        self._background = Background()
+        self._background = LowPriorityThread()
         self._leaving = threading.Event()
 
     def prior_of(self, document: Snapshot | Document, engine: CompletionEngine) -> PriorOf | None:

@@ -1,16 +1,16 @@
-"""The anchor: where the known part of the answer begins.
+"""The anchor, where the known part of the answer begins, and the token boundary where the prompt ends.
 
-It stays the same while the user types, so that only the typed tokens are new to the engine's cache (EFIM, Guo et al.
-2025, arXiv 2505.21889; see `cg2ls.models.codegen2.special_tokens`). It moves if the cursor jumps, the text around it
-changes, or the known part grows longer than the model was trained to continue.
+The anchor stays the same while the user types, so that only the typed tokens are new to the engine's cache (EFIM, Guo
+et al. 2025, arXiv 2505.21889; see `cg2ls.models.codegen2.special_tokens`). It moves if the cursor jumps, the text
+around it changes, or the known part grows longer than the model was trained to continue.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from cg2ls.completion.prompt.token_healing import Healed, heal
 from cg2ls.completion.prompt.window import (
     CHARS_PER_TOKEN,
     MIN_FILL_SHARE,
@@ -23,8 +23,49 @@ from cg2ls.completion.prompt.window import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cg2ls.completion.prompt.budget import Budget
     from cg2ls.completion.prompt.cursor import Cursor
+    from cg2ls.completion.prompt.window import Budget
+
+
+MAX_FORCED_CHARS = 24
+"""Characters at the end of the known text that may be generated again; longer pieces are not healed."""
+
+_PIECE = re.compile(r"(?:(?<=\S) )?(?:[^\W\d_]+|\d+|(?:[^\w\s]|_)+)\Z|(?<=\S) \Z")
+"""The last piece of GPT-2's pre-tokenizer (Radford et al. 2019), or the single blank that begins the next.
+
+Runs of blanks and line ends are tokens of their own in CodeGen2's vocabulary and need no healing.
+"""
+
+
+@dataclass(frozen=True)
+class Healed:
+    """Known text, split at a token boundary.
+
+    Attributes:
+        kept: the end of the prompt.
+        forced: the text that the answer must begin with.
+    """
+
+    kept: str
+    forced: str
+
+
+def heal(known: str) -> Healed:
+    """Split off the last piece of a text, so that the prompt ends at a token boundary and any token can follow.
+
+    A prompt must not end inside a word, or with the blank of the next word: the model never saw such tokens there. The
+    text is cut at the last boundary that every tokenizer of the GPT-2 kind keeps. The answer must begin with the bytes
+    after it (guidance, "token healing", Lundberg 2023).
+
+    Args:
+        known: text from the anchor to the cursor.
+    """
+    tail = known[-MAX_FORCED_CHARS - 2 :]
+    found = _PIECE.search(tail)
+    if not found or len(found.group()) > MAX_FORCED_CHARS:
+        return Healed(known, "")
+    piece = found.group()
+    return Healed(known[: len(known) - len(piece)], piece)
 
 
 MAX_KNOWN_SHARE = 0.75

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cg2ls.completion.prompt.anchor import place_anchor
-from cg2ls.completion.prompt.budget import HEALING_TOKENS, Budget
+from cg2ls.completion.prompt.window import HEALING_TOKENS, Budget
 from cg2ls.engine.request import GuardedPrior, Request
 from cg2ls.models.codegen2.special_tokens import anchored_prompt
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from cg2ls.completion.options import CompletionOptions
     from cg2ls.completion.prompt.anchor import Anchor, PlacedAnchor
     from cg2ls.completion.prompt.cursor import Cursor
-    from cg2ls.completion.trigger.extent import Extent
+    from cg2ls.completion.trigger import Extent
     from cg2ls.completion.types import CompletionEngine, Retrieval
     from cg2ls.models.codegen2.special_tokens import SpecialTokens
     from cg2ls.models.folder.description import Infill

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cg2ls.table import aligned
+from cg2ls.commandline import aligned
 
 SHARES = (
     "exact_line",

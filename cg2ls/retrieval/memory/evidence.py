@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
-from cg2ls.retrieval.memory.mixture import DOCUMENT, Votes
 from cg2ls.retrieval.memory.suffix_segment import following, matched
+from cg2ls.retrieval.memory.vote_mixture import DOCUMENT, Votes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cg2ls.retrieval.memory.index import Index
-    from cg2ls.retrieval.memory.live_document import View
+    from cg2ls.retrieval.memory.open_documents import View
     from cg2ls.retrieval.memory.suffix_segment import Neighbours
 
 EACH_SIDE = 32

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cg2ls.retrieval.memory.mixture import NEAR, WORKSPACE
 from cg2ls.retrieval.memory.suffix_segment import DEPTH, Neighbours, Segment
+from cg2ls.retrieval.memory.vote_mixture import NEAR, WORKSPACE
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

@@ -12,13 +12,13 @@ import numpy as np
 
 from cg2ls.retrieval.memory.evidence import DocumentPart, IndexPart, Part
 from cg2ls.retrieval.memory.index import EMPTY, Index, folder_of
-from cg2ls.retrieval.memory.mixture import INSTALLED, NEAR, Mixture, MixtureError, shipped
 from cg2ls.retrieval.memory.open_documents import OpenDocuments
 from cg2ls.retrieval.memory.prior import MemoryPrior
 from cg2ls.retrieval.memory.read_workspace import NO_LISTENER, Listener, Stamp, read_files, stamp_of
 from cg2ls.retrieval.memory.store import Store
 from cg2ls.retrieval.memory.suffix_segment import DEPTH, Segment
 from cg2ls.retrieval.memory.update_index import MAX_UNSTORED_BYTES, Task, bytes_of, in_process
+from cg2ls.retrieval.memory.vote_mixture import INSTALLED, NEAR, Mixture, MixtureError, shipped
 from cg2ls.workspace.languages import language_of_name
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cg2ls.retrieval.memory.evidence import Part
-    from cg2ls.retrieval.memory.mixture import Mixture
+    from cg2ls.retrieval.memory.vote_mixture import Mixture
 
 MIN_MATCH_TOKENS = 3
 """A draft continues a match of at least this many tokens, and is at most as long as the match. Longer matches usually

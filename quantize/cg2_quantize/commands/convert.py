@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cg2_quantize.commands import make_parser
-from cg2ls.commandline import REFERENCE_PYTHON
+from cg2ls.commandline import REFERENCE_PYTHON, aligned
 from cg2ls.jsontext import json_text
-from cg2ls.table import aligned
 
 if TYPE_CHECKING:
     import argparse

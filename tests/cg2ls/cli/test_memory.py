@@ -84,7 +84,7 @@ def test_tune_wants_more_than_two_files(workspace: Path, capsys: pytest.CaptureF
 def test_weights_fitted_to_a_workspace_are_used_and_cleared(
     workspace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from cg2ls.retrieval.memory.mixture import shipped
+    from cg2ls.retrieval.memory.vote_mixture import shipped
 
     folder = Path(printed(capsys, "build")["folder"])
     weights = folder.with_suffix(".weights.json")

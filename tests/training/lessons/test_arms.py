@@ -5,9 +5,17 @@ from __future__ import annotations
 import pytest
 
 from cg2_training.errors import TrainingError
-from cg2_training.lessons.arms import ARMS, LESSONS, MIXTURES, arms_of, lessons_of
+from cg2_training.lessons.arms import (
+    ARMS,
+    LESSONS,
+    MIXTURES,
+    SIZES,
+    arm_recipe,
+    arms_of,
+    lessons_of,
+    size_recipe,
+)
 from cg2_training.lessons.scores import MEASURES
-from cg2_training.lessons.sizes import SIZES, arm_recipe, size_recipe
 from cg2ls.models.codegen2 import CodeTokenizer
 
 

@@ -166,7 +166,7 @@ def _run_collect(arguments: argparse.Namespace) -> int:
 
 def format_summary(report: Mapping[str, Any]) -> str:
     """Return a table of kept and dropped documents by source."""
-    from cg2ls.table import aligned
+    from cg2ls.commandline import aligned
 
     rows = [["source", "read", "kept", "held out", "MB kept", "dropped for"]]
     for name, source in report["sources"].items():

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from cg2_training.errors import TrainingError
 from cg2_training.lessons.arms import MIXTURES, Lesson
-from cg2_training.lessons.figure import draw_effects
 from cg2_training.lessons.findings import (
     Finding,
     LessonFindings,
@@ -19,7 +18,17 @@ from cg2_training.lessons.findings import (
     title_of,
     unit_of,
 )
-from cg2_training.lessons.page import Block, Command, Figure, Heading, Paragraph, Table, to_html, to_markdown
+from cg2_training.lessons.page import (
+    Block,
+    Command,
+    Figure,
+    Heading,
+    Paragraph,
+    Table,
+    draw_effects,
+    to_html,
+    to_markdown,
+)
 from cg2_training.lessons.results import Results, read_results
 from cg2ls.files import write_atomically
 
@@ -113,7 +122,7 @@ def _section(results: Results, one: LessonFindings, figures: Path) -> list[Block
     lesson = one.lesson
     blocks: list[Block] = [
         Heading(lesson.heading),
-        Paragraph(f"The paper's claim: {lesson.claim}{' ' + lesson.note if lesson.note else ''}"),
+        Paragraph(" ".join(filter(None, [_claim(lesson), lesson.note]))),
     ]
     if not one.is_measured:
         return [*blocks, Paragraph(one.summary)]
@@ -135,6 +144,10 @@ def _section(results: Results, one: LessonFindings, figures: Path) -> list[Block
         Figure(f"{figures.name}/{picture.name}", f"Effects of lesson {lesson.number} with 95 % intervals"),
         Paragraph(" ".join([one.summary, *(finding.sentence for finding in one.findings)])),
     ]
+
+
+def _claim(lesson: Lesson) -> str:
+    return f"The paper's claim: {lesson.claim}" if lesson.number else lesson.claim
 
 
 def _levels(results: Results, lesson: Lesson) -> Table:

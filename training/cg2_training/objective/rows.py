@@ -10,9 +10,8 @@ import numpy as np
 
 from cg2_training.objective.config import ObjectiveConfig
 from cg2_training.objective.layout import FRAME_TOKENS, TOKENS_PER_SPAN, cut_part
-from cg2_training.objective.placement import IntArray, Span
 from cg2_training.objective.served import draw_anchors, find_block_end
-from cg2_training.objective.spans import choose_spans
+from cg2_training.objective.spans import IntArray, Span, choose_spans
 from cg2ls.models.codegen2 import CodeTokenizer
 
 TRIM_DIVISOR = 16

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from cg2_training.objective.config import ObjectiveConfig
-from cg2_training.objective.placement import Span
+from cg2_training.objective.spans import Span
 
 
 def draw_anchors(
