@@ -22,7 +22,7 @@ CORPUS = "token shards of {}: a folder with train and heldout, as tokenize write
 
 
 def add_lessons(parser: argparse.ArgumentParser) -> None:
-    """Adds the command's arguments."""
+    """Add the command's arguments."""
     parser.description = (
         "Repeats the five lessons of the CodeGen2 paper at a small size: trains each lesson's arms with"
         " equal compute,"
