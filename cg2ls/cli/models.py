@@ -1,4 +1,4 @@
-"""`cg2ls models`: list, add, choose, verify and remove models."""
+"""`cg2ls models`: list, add, choose, verify, remove, pull and push models."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cg2ls.cli import models_hub
 from cg2ls.models.folder.choice import LastingChoices, note_lasting, read_lasting, write_lasting
 from cg2ls.models.folder.description import ModelDescription
 from cg2ls.models.folder.locations import choices_file
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command and its subcommands."""
-    parser = subparsers.add_parser("models", help="list, add, choose, verify and remove models")
+    parser = subparsers.add_parser("models", help="list, add, choose, verify, remove, pull and push models")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     listing = commands.add_parser("list", help="show the models on this machine")
@@ -46,6 +47,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     remove = commands.add_parser("remove", help="delete an added model")
     remove.add_argument("name", metavar="NAME", help="name of the model")
     remove.set_defaults(run=run_remove)
+
+    models_hub.add_parsers(commands)
 
 
 def run_list(args: argparse.Namespace) -> int:
