@@ -16,7 +16,7 @@ from torch import Tensor
 
 from cg2_training.model.attention import causal_attention
 from cg2_training.run.hardware import keep_freed_memory
-from cg2ls.table import aligned
+from cg2ls.commandline import aligned
 
 SHAPES = ((4, 8, 1024, 64), (8, 8, 1024, 64), (16, 4, 512, 64), (1, 12, 2048, 64), (8, 4, 256, 32))
 """Rows, heads, time, head_dim: the 42M bench, the default, python-small, longer and shorter ones."""

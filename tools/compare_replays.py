@@ -15,9 +15,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from cg2ls.commandline import aligned
 from cg2ls.evaluation.quality.positions import NOTHING_TO_WRITE
 from cg2ls.evaluation.statistics import bootstrap_interval
-from cg2ls.table import aligned
 
 PLACE = ("file", "kind", "below", "offset")
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
+from cg2ls.commandline import aligned
 from cg2ls.engine import Engine, EngineOptions, Request
-from cg2ls.table import aligned
 
 WAYS = ((False, 128), (True, 128), (True, 512))
 """Whether decoding replays recorded calls, and prompt tokens per call."""

@@ -12,8 +12,8 @@ import random
 from pathlib import Path
 from statistics import median
 
+from cg2ls.commandline import aligned
 from cg2ls.engine import Engine, Request
-from cg2ls.table import aligned
 
 CHUNKS = (16, 32, 64, 128, 256, 512, 1024)
 

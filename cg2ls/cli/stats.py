@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _format_table(found: dict[str, Any]) -> str:
-    from cg2ls.table import aligned
+    from cg2ls.commandline import aligned
 
     head = ("", "requests", "shown", "accepted", "in part", "rate", "saved", "p50 ms", "p95 ms")
     rows = [_format_row("all", found["total"])]

@@ -16,10 +16,11 @@ from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams
 from cg2ls.completion import Completion, DocumentSession, Retrieval, Trigger
 from cg2ls.completion.faults import EngineFailedError
 from cg2ls.completion.scheduler import Scheduler
-from cg2ls.completion.trigger.debounce import Debounce
-from cg2ls.server.documents import NotOpenError, PositionError, Snapshot
+from cg2ls.completion.trigger import Debounce
+from cg2ls.server.documents import NotOpenError
 from cg2ls.server.failures import LEFT_ALONE, AnswerError, cause_of
 from cg2ls.server.options import completion_options
+from cg2ls.server.snapshot import PositionError, Snapshot
 from cg2ls.server.usage import Shown
 
 if TYPE_CHECKING:

@@ -1,92 +1,24 @@
-"""Open documents, and positions in them."""
+"""Open documents and notebooks."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
 from cg2ls.errors import Cg2Error
-from cg2ls.server.lines import Lines, join_surrogates, split_lines
-from cg2ls.server.notebooks import Notebooks
-from cg2ls.server.received import Change, DocumentId, DocumentItem, UnreadableChange
+from cg2ls.server.fields import Change, DocumentId, DocumentItem, UnreadableChange
+from cg2ls.server.snapshot import Encoding, Lines, Snapshot, index_in, join_surrogates, split_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-
-class PositionError(Cg2Error):
-    """Error of a position whose line the document does not have."""
+    from collections.abc import Iterator
 
 
 class NotOpenError(Cg2Error):
     """Error of a request about a document that the client did not open."""
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """One version of a document, which later edits do not change.
-
-    Attributes:
-        uri: URI of the document.
-        version: the client's version; None if it sends none.
-        language: LSP id of its language, "" if unknown.
-        lines: lines with their ends, at least one.
-        encoding: code units that columns are counted in.
-        before: text of the cells before, if this is a notebook's cell.
-        after: text of the cells after it.
-        is_known: False where the client's text cannot be known; the lines are then empty, and all positions
-            are equal.
-    """
-
-    uri: str
-    version: int | None
-    language: str
-    lines: Lines
-    encoding: Encoding
-    before: str = ""
-    after: str = ""
-    is_known: bool = True
-
-    @cached_property
-    def text(self) -> str:
-        r"""Return the whole document with `\n` line ends, and the cells around it."""
-        return self.before + self.lines.text + self.after
-
-    def offset(self, position: types.Position) -> int:
-        """Return a position's offset in `text`, in code points; a column past the line's end is its end.
-
-        Raises:
-            PositionError: there is no such line.
-        """
-        if not self.is_known:
-            return len(self.before)
-        if position.line >= len(self.lines):
-            raise PositionError(
-                f"Line {position.line} is past the end of {self.uri}, whose last line is"
-                f" {len(self.lines) - 1}, counted from 0."
-            )
-        line = self.lines[position.line].rstrip("\r\n")
-        return self._start_of(position.line) + index_in(line, position.character, self.encoding)
-
-    def position(self, line: int, offset: int) -> types.Position:
-        """Return the position of an offset in `text` that lies on the given line."""
-        if not self.is_known:
-            return types.Position(line, 0)
-        column = offset - self._start_of(line)
-        return types.Position(line, units(self.lines[line][:column], self.encoding))
-
-    def _start_of(self, line: int) -> int:
-        if line not in self._starts:
-            self._starts[line] = len(self.before) + self.lines.start_of(line)
-        return self._starts[line]
-
-    @cached_property
-    def _starts(self) -> dict[int, int]:
-        """Return offsets of lines that were looked up: a request looks up one line again and again."""
-        return {}
 
 
 class Document:
@@ -261,33 +193,94 @@ class Documents:
         return self._open[uri]
 
 
-Encoding = Literal["utf-8", "utf-16", "utf-32"]
+HASH_COMMENTS = frozenset({"julia", "perl", "python", "r", "ruby", "shellscript"})
+"""LSP ids of languages in which `#` begins a comment; cells of prose are read as comments there."""
+
+_MAGIC = re.compile(r"^[%!][^\n]*\n?", re.MULTILINE)
+"""Lines for the notebook and not for the language, such as `%matplotlib inline` and `!pip install`."""
 
 
-def units(text: str, encoding: Encoding) -> int:
-    """Return the length of a text in code units."""
-    if encoding == "utf-32" or text.isascii():
-        return len(text)
-    if encoding == "utf-8":
-        return len(text.encode("utf-8", errors="surrogatepass"))
-    return len(text) + sum(char > "\uffff" for char in text)
+@dataclass(frozen=True)
+class Cell:
+    """One cell: the URI of its text, and whether it is code or prose."""
+
+    uri: str
+    is_code: bool
 
 
-def index_in(line: str, character: int, encoding: Encoding) -> int:
-    """Return the index of the character at a column; columns past the line's end are its end.
-
-    A column inside a character is the character's beginning.
+class Notebooks:
+    """The open notebooks' cells, in their order.
 
     Args:
-        line: the line without its line end.
-        character: the column, in code units.
-        encoding: kind of code units.
+        text_of: returns language and text of an open cell; None if it is not open.
     """
-    if encoding == "utf-32" or line.isascii():
-        return min(character, len(line))
-    passed = 0
-    for index, char in enumerate(line):
-        passed += units(char, encoding)
-        if passed > character:
-            return index
-    return len(line)
+
+    def __init__(self, text_of: Callable[[str], tuple[str, str] | None]) -> None:
+        self._text_of = text_of
+        self._cells: dict[str, list[Cell]] = {}
+        self._notebook_of: dict[str, str] = {}
+        self._unordered: set[str] = set()
+
+    def open(self, uri: str, cells: Iterable[types.NotebookCell]) -> None:
+        """Add a notebook; replace it if it is open."""
+        self.close(uri)
+        self._cells[uri] = []
+        self.splice(uri, 0, 0, cells)
+
+    def splice(self, uri: str, start: int, deleted: int, cells: Iterable[types.NotebookCell]) -> None:
+        """Replace cells; places past the end are the end, and a notebook that is not open is ignored."""
+        if uri not in self._cells:
+            return
+        new = [Cell(cell.document, cell.kind is types.NotebookCellKind.Code) for cell in cells]
+        order = self._cells[uri]
+        if uri in self._unordered:
+            order += new
+            return
+        for cell in order[start : start + deleted]:
+            self._notebook_of.pop(cell.uri, None)
+        order[start : start + deleted] = new
+        self._notebook_of |= {cell.uri: uri for cell in new}
+
+    def forget_order(self, uri: str) -> None:
+        """Separate a notebook's cells, since their order is unknown until it is opened again."""
+        for cell in self._cells.get(uri, ()):
+            self._notebook_of.pop(cell.uri, None)
+        self._unordered.add(uri)
+
+    def cells_of(self, uri: str) -> Sequence[str]:
+        """Return the URIs of a notebook's cells in their order; none if it is not open."""
+        return [cell.uri for cell in self._cells.get(uri, ())]
+
+    def close(self, uri: str) -> Sequence[str]:
+        """Forget a notebook; return the URIs of its cells."""
+        self._unordered.discard(uri)
+        gone = [cell.uri for cell in self._cells.pop(uri, [])]
+        for cell in gone:
+            self._notebook_of.pop(cell, None)
+        return gone
+
+    def around(self, uri: str, language: str) -> tuple[str, str]:
+        """Return the text before and after a cell, in its language; "" for a document that is no cell."""
+        notebook = self._notebook_of.get(uri)
+        if notebook is None:
+            return "", ""
+        cells = self._cells[notebook]
+        at = next(index for index, cell in enumerate(cells) if cell.uri == uri)
+        before = "".join(map(self._line_ended, self._texts(cells[:at], language)))
+        after = "".join("\n" + text.rstrip("\r\n") for text in self._texts(cells[at + 1 :], language))
+        return before, after
+
+    def _texts(self, cells: Sequence[Cell], language: str) -> Iterable[str]:
+        for cell in cells:
+            found = self._text_of(cell.uri)
+            if found is None:
+                continue
+            its_language, text = found
+            if cell.is_code and its_language == language and not text.startswith("%%"):
+                yield _MAGIC.sub("", text)
+            elif not cell.is_code and language in HASH_COMMENTS and text.strip():
+                yield "".join(f"# {line}\n" for line in text.splitlines())
+
+    @staticmethod
+    def _line_ended(text: str) -> str:
+        return text if not text or text.endswith(("\n", "\r")) else text + "\n"

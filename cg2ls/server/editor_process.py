@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
-from cg2ls.other_process import is_running_check
+from cg2ls.machine import is_running_check
 
 if TYPE_CHECKING:
     from cg2ls.server.client import LanguageClient

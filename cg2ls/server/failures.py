@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
-from cg2ls.completion.trigger.suppression import Suppression
+from cg2ls.completion.trigger import Suppression
 from cg2ls.errors import Cg2Error
 
 if TYPE_CHECKING:

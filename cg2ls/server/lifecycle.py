@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from cg2ls.server.background import BackgroundTasks
     from cg2ls.server.client import Feature, LanguageClient
     from cg2ls.server.documents import Documents
+    from cg2ls.server.fields import FoldersChanged
     from cg2ls.server.models import ModelLoader
     from cg2ls.server.options import Options
-    from cg2ls.server.received import FoldersChanged
     from cg2ls.server.settings import Settings
     from cg2ls.server.status import StatusBoard
 

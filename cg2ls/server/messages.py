@@ -16,6 +16,16 @@ from pygls.uris import from_fs_path
 
 from cg2ls.server.fields import (
     MAX_NUMBER,
+    Change,
+    DocumentChange,
+    DocumentId,
+    DocumentItem,
+    FoldersChanged,
+    NotebookChange,
+    NotebookClosed,
+    NotebookOpened,
+    Splice,
+    UnreadableChange,
     UnreadableError,
     flag,
     folder_uri,
@@ -28,18 +38,6 @@ from cg2ls.server.fields import (
     uri_of,
     version_of,
     whole_number,
-)
-from cg2ls.server.received import (
-    Change,
-    DocumentChange,
-    DocumentId,
-    DocumentItem,
-    FoldersChanged,
-    NotebookChange,
-    NotebookClosed,
-    NotebookOpened,
-    Splice,
-    UnreadableChange,
 )
 from cg2ls.workspace.languages import language_of_name
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from cg2ls.completion.prompt.cursor import Cursor
-from cg2ls.completion.trigger.suppression import Suppression, TriggerContext, find_suppression
+from cg2ls.completion.trigger import Suppression, TriggerContext, find_suppression
 from cg2ls.server.failures import cause_of
 from cg2ls.server.models import is_unloaded
 from cg2ls.server.options import completion_options

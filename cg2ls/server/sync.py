@@ -11,16 +11,14 @@ from typing import TYPE_CHECKING, Any
 from lsprotocol import types
 
 from cg2ls.server.documents import NotOpenError
-from cg2ls.server.received import UnreadableChange
+from cg2ls.server.fields import UnreadableChange
 
 if TYPE_CHECKING:
     from cg2ls.server.client import Feature, LanguageClient
     from cg2ls.server.completer import Completer
     from cg2ls.server.documents import Documents
     from cg2ls.server.failures import Failures
-    from cg2ls.server.models import ModelLoader
-    from cg2ls.server.prompt_context import PromptContextProvider
-    from cg2ls.server.received import (
+    from cg2ls.server.fields import (
         DocumentChange,
         DocumentId,
         DocumentItem,
@@ -28,6 +26,8 @@ if TYPE_CHECKING:
         NotebookClosed,
         NotebookOpened,
     )
+    from cg2ls.server.models import ModelLoader
+    from cg2ls.server.prompt_context import PromptContextProvider
     from cg2ls.server.repository_memory import RepositoryMemory
     from cg2ls.server.settings import Settings
     from cg2ls.server.status import StatusBoard

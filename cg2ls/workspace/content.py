@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from cg2ls.workspace.secrets import secret_in
 
 if TYPE_CHECKING:
-    from cg2ls.workspace.refusal import Reason
+    from cg2ls.workspace.reading_rules import Reason
 
 AVERAGE_LINE = 200
 LONGEST_LINE = 5000

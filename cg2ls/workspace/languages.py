@@ -1,4 +1,4 @@
-"""Languages by file name."""
+"""Languages of documents: by file name, and by the ids that editors use."""
 
 from __future__ import annotations
 
@@ -37,3 +37,31 @@ LANGUAGES = {
 def language_of_name(name: str) -> str:
     """Return the LSP id of a file's language; "" if its name does not show it."""
     return LANGUAGES.get(PurePath(name).suffix.lower(), "")
+
+
+DIALECTS = {
+    "cuda-cpp": "cpp",
+    "javascriptreact": "javascript",
+    "jsx": "javascript",
+    "objective-cpp": "cpp",
+    "py": "python",
+    "python3": "python",
+    "sh": "shellscript",
+    "bash": "shellscript",
+    "shell": "shellscript",
+    "tsx": "typescript",
+    "typescriptreact": "typescript",
+    "zsh": "shellscript",
+}
+"""Maps ids of editors to the ids that models and grammars use."""
+
+
+def normalize_language(identifier: str) -> str:
+    """Return the language of an LSP id that may be a dialect or another spelling."""
+    lower = identifier.lower()
+    return DIALECTS.get(lower, lower)
+
+
+def same_language(one: str, other: str) -> bool:
+    """Return whether two LSP ids mean the same language."""
+    return normalize_language(one) == normalize_language(other)

@@ -9,11 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cg2ls.workspace.content import as_text, refused_text
-from cg2ls.workspace.ignore import GitIgnore
+from cg2ls.workspace.ignore import GitIgnore, Patterns
 from cg2ls.workspace.paths import Place, folded, ignores_case
-from cg2ls.workspace.patterns import Patterns
-from cg2ls.workspace.refusal import Reason, Refusal, RefusedError
-from cg2ls.workspace.rules import ReadingRules
+from cg2ls.workspace.reading_rules import ReadingRules, Reason, Refusal, RefusedError
 from cg2ls.workspace.secrets import SECRET_FOLDERS, has_secret_name
 
 if TYPE_CHECKING:

@@ -23,6 +23,8 @@ HUB_LICENCES = (
 )
 """Licences by the hub's own names; any other is `other` with a name."""
 
+FAMILY_NAMES = {"codegen2": "CodeGen2", "codegen2.5": "CodeGen2.5", "llama": "Llama", "qwen2": "Qwen2"}
+
 TEXT = """\
 # {name}
 
@@ -67,7 +69,7 @@ def render_model_card(folder: Path) -> str:
         made_from += f", revision {source.revision}"
     body = TEXT.format(
         name=model.name,
-        family="CodeGen2.5" if model.family == "codegen2.5" else "CodeGen2",
+        family=FAMILY_NAMES.get(model.family, model.family),
         parameters=count_parameters(model),
         precision=model.precision,
         megabytes=sum(entry.bytes for entry in model.files.values()) / 1e6,
@@ -109,6 +111,7 @@ def count_parameters(model: ModelDescription) -> int:
         n_layer=shape.n_layer,
         n_embd=shape.n_embd,
         n_head=shape.n_head,
+        n_kv_head=shape.n_kv_head,
         rotary_dim=shape.rotary_dim,
         n_positions=model.context_length,
         vocab_size=shape.vocab_size,

@@ -43,10 +43,10 @@ class TestCompletionRule:
 
     @pytest.fixture
     def rule(self, monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
-        return load(monkeypatch, self.PAGE, "cg2ls/completion/postprocess/stop_at_todo.py")
+        return load(monkeypatch, self.PAGE, "cg2ls/completion/postprocess/comments.py")
 
     def test_its_table_passes(self, rule, passes, monkeypatch):  # noqa: F811
-        table = load(monkeypatch, self.PAGE, "tests/cg2ls/completion/postprocess/test_stop_at_todo.py")
+        table = load(monkeypatch, self.PAGE, "tests/cg2ls/completion/postprocess/test_comments.py")
         (mark,) = table.test_a_todo_ends_the_text.pytestmark
         names, cases = mark.args
         assert len(cases) == 3
@@ -54,16 +54,17 @@ class TestCompletionRule:
             table.test_a_todo_ends_the_text(passes, **dict(zip(names, case, strict=True)))
 
     def test_it_is_applied_among_the_bounds_and_ends_generation(self, rule, monkeypatch):
-        from cg2ls.completion.postprocess.rule import RuleContext
+        from cg2ls.completion.postprocess.rule import Rule, RuleContext
         from cg2ls.completion.prompt.cursor import Cursor
 
         context = RuleContext(cursor=Cursor.at("def f():\n    ", 13), extent="block", language="python")
         answer = "a = 1\n    # TODO: more\n    b"
         before = pipeline.Postprocessor(context=context)
         assert not before.is_complete(answer)
-        monkeypatch.setattr(pipeline, "BOUNDS", (*pipeline.BOUNDS, rule.RULE))
+        added = Rule(rule.stop_at_todo, "ends before a comment that begins with TODO")
+        monkeypatch.setattr(pipeline, "BOUNDS", (*pipeline.BOUNDS, added))
         assert pipeline.Postprocessor(context=context).is_complete(answer)
-        disabled = pipeline.Postprocessor(context=context, disabled=frozenset({rule.RULE.name}))
+        disabled = pipeline.Postprocessor(context=context, disabled=frozenset({added.name}))
         assert not disabled.is_complete(answer)
 
 

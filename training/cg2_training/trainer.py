@@ -13,16 +13,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from cg2_training.data.batches import RowStream, TrainingRows, row_stream
-from cg2_training.data.loader import StepTensors, load_batches
+from cg2_training.data.batches import RowStream, StepTensors, TrainingRows, load_batches, row_stream
 from cg2_training.data.shards import ShardSet, TokenShard
 from cg2_training.errors import TrainingError
 from cg2_training.evaluate.losses import Evaluation, EvaluationOptions, evaluate
 from cg2_training.export.checkpoint import export_checkpoint
 from cg2_training.model.codegen import CodeGen, load_model, make_region_mask, model_losses
 from cg2_training.objective import IGNORED
-from cg2_training.optim.optimizer import MasterOptimizer, lr_scale
-from cg2_training.optim.sharded_optimizer import ShardedOptimizer
+from cg2_training.optim.optimizer import MasterOptimizer, ShardedOptimizer, lr_scale
 from cg2_training.run.distributed import join_processes, shard_model
 from cg2_training.run.hardware import (
     Threads,
@@ -34,8 +32,14 @@ from cg2_training.run.hardware import (
 )
 from cg2_training.run.progress import RunProgress, TrainingSpeed, open_progress, plot_losses
 from cg2_training.run.recipe import Recipe
-from cg2_training.run.resume import check_inputs, describe_inputs, saved_threads
-from cg2_training.run.state import load_state, save_state, write_run
+from cg2_training.run.state import (
+    check_inputs,
+    describe_inputs,
+    load_state,
+    save_state,
+    saved_threads,
+    write_run,
+)
 from cg2ls.models.codegen2 import Checkpoint
 
 ShouldContinue = Callable[[int, Evaluation], bool]

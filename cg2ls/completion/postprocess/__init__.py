@@ -1,1 +1,1 @@
-"""Turn the model's answer into the text to show: pure rules, one per file, in the order of `pipeline.py`."""
+"""Turn the model's answer into the text to show: pure rules, in the order of `pipeline.py`."""

@@ -5,62 +5,62 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cg2ls.completion.postprocess import (
-    balance_strings,
-    check_python,
-    cut_repetition,
-    drop_repeated_above,
-    drop_repeated_below,
-    drop_repeated_rest,
+from cg2ls.completion.postprocess.block_end import (
     drop_unfinished_line,
-    drop_unmatched_closers,
-    keep_parsable,
     limit_lines,
-    match_indentation,
-    normalize_line_ends,
-    reconcile_closers,
-    skip_rest_of_word,
     stop_after_jump,
     stop_at_blank_line,
     stop_at_dedent,
-    stop_at_repeated_key,
-    stop_counting,
+)
+from cg2ls.completion.postprocess.brackets import balance_strings, drop_unmatched_closers
+from cg2ls.completion.postprocess.formatting import (
+    match_indentation,
+    normalize_line_ends,
     strip_special_tokens,
 )
-from cg2ls.completion.postprocess.rule import Candidate
+from cg2ls.completion.postprocess.repetition import (
+    cut_repetition,
+    drop_repeated_above,
+    drop_repeated_below,
+    stop_at_repeated_key,
+    stop_counting,
+)
+from cg2ls.completion.postprocess.rest_of_line import drop_repeated_rest, reconcile_closers, skip_rest_of_word
+from cg2ls.completion.postprocess.rule import Candidate, Rule
+from cg2ls.completion.postprocess.valid_code import check_python, keep_parsable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from cg2ls.completion.postprocess.rule import Rule, RuleContext
+    from cg2ls.completion.postprocess.rule import RuleContext
 
-ALWAYS: tuple[Rule, ...] = (normalize_line_ends.RULE,)
+ALWAYS: tuple[Rule, ...] = (Rule(normalize_line_ends, "converts carriage returns to line feeds"),)
 """Applied first, also during generation; these cannot be disabled."""
 
 BOUNDS: tuple[Rule, ...] = (
-    strip_special_tokens.RULE,
-    cut_repetition.RULE,
-    stop_counting.RULE,
-    stop_at_repeated_key.RULE,
-    limit_lines.RULE,
-    stop_at_dedent.RULE,
-    stop_at_blank_line.RULE,
-    stop_after_jump.RULE,
-    drop_repeated_above.RULE,
-    drop_repeated_below.RULE,
-    drop_repeated_rest.RULE,
+    Rule(strip_special_tokens, "ends at a special token and at bytes that are not text"),
+    Rule(cut_repetition, "ends after the first of several repetitions"),
+    Rule(stop_counting, "ends after the first of several pieces that only count"),
+    Rule(stop_at_repeated_key, "ends before an entry of a dictionary whose key already exists"),
+    Rule(limit_lines, "ends at the end of the line, or a block after `max_lines`"),
+    Rule(stop_at_dedent, "ends a block before the first line that is indented less"),
+    Rule(stop_at_blank_line, "ends a block at a blank line, or at two if the user asked for it"),
+    Rule(stop_after_jump, "ends before code that never runs because of a `return` or another jump above"),
+    Rule(drop_repeated_above, "drops an answer that begins with the lines directly above"),
+    Rule(drop_repeated_below, "ends before a line that already follows the cursor"),
+    Rule(drop_repeated_rest, "ends where it begins to repeat the code after the cursor"),
 )
 """Find the end of an answer. Text that follows cannot change it, so generation ends as soon as one of these cuts."""
 
 FINISH: tuple[Rule, ...] = (
-    drop_unfinished_line.RULE,
-    match_indentation.RULE,
-    balance_strings.RULE,
-    skip_rest_of_word.RULE,
-    reconcile_closers.RULE,
-    drop_unmatched_closers.RULE,
-    keep_parsable.RULE,
-    check_python.RULE,
+    Rule(drop_unfinished_line, "drops the last line of a block that ran out of tokens"),
+    Rule(match_indentation, "indents lines with tabs or blanks as the lines around, and never twice"),
+    Rule(balance_strings, "ends a docstring or other string of several lines that the answer begins"),
+    Rule(skip_rest_of_word, "inside a word, does not repeat its rest"),
+    Rule(reconcile_closers, "does not repeat closers after the cursor"),
+    Rule(drop_unmatched_closers, "drops closers at the end that close nothing"),
+    Rule(keep_parsable, "shortens or drops what breaks the parse, if the code parsed before"),
+    Rule(check_python, "shortens or drops what Python does not accept, if it accepted the code before"),
 )
 """Applied once, to the answer that the bounds left."""
 
@@ -103,6 +103,10 @@ class Postprocessor:
         candidate, _ = self._apply(ALWAYS, Candidate(text, ended=False))
         bounded, _ = self._apply(BOUNDS, candidate)
         return bounded.text != candidate.text
+
+    def find_end(self, text: str) -> str:
+        """Return the part of a whole answer that is left by the rules that find its end."""
+        return self._apply(ALWAYS + BOUNDS, Candidate(text))[0].text
 
     def process(self, text: str, *, ended: bool, ended_by_model: bool = False) -> Processed:
         """Return the text to show of an answer.

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from cg2ls.completion.prompt.cursor import Cursor
     from cg2ls.completion.syntax.grammar import Grammar
     from cg2ls.completion.syntax.region import Region
-    from cg2ls.completion.trigger.extent import Extent
+    from cg2ls.completion.trigger import Extent
     from cg2ls.completion.types import Trigger
 
 
@@ -73,14 +73,17 @@ Apply = Callable[[Candidate, RuleContext], Candidate]
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule with its name.
+    """A rule and what it does.
 
     Attributes:
-        name: name in options and reports; the name of the rule's file.
-        summary: what the rule does, as a phrase.
         apply: the pure function.
+        summary: what the rule does, as a phrase.
     """
 
-    name: str
-    summary: str
     apply: Apply
+    summary: str
+
+    @property
+    def name(self) -> str:
+        """Name of the rule in options and reports: the name of its function."""
+        return self.apply.__name__

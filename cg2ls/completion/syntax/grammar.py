@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from cg2ls.completion.syntax.languages import normalize_language
 from cg2ls.completion.syntax.trees import ParserSteps, Trees
+from cg2ls.workspace.languages import normalize_language
 
 if TYPE_CHECKING:
     from tree_sitter import Language

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from cg2ls.evaluation.quality.positions import Position
     from cg2ls.evaluation.simulation.replay_retrieval import ReplayMemory
     from cg2ls.evaluation.simulation.sources import SourceFile
-    from cg2ls.retrieval.memory.mixture import Votes
     from cg2ls.retrieval.memory.prior import MemoryPrior
+    from cg2ls.retrieval.memory.vote_mixture import Votes
 
 MAX_VOTES = 8 * EACH_SIDE
 """Maximum votes of one token: both sides of the document's two parts and the index's two. In a replay no other

@@ -6,8 +6,8 @@ import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from cg2ls.commandline import aligned
 from cg2ls.evaluation.statistics import quartiles
-from cg2ls.table import aligned
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

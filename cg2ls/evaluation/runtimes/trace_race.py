@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from cg2ls.completion import CompletionOptions
 from cg2ls.completion.confidence_gate import CONFIDENCE
-from cg2ls.completion.reuse.typed_through import TYPED_THROUGH
+from cg2ls.completion.reuse import TYPED_THROUGH
 from cg2ls.engine import Engine
 from cg2ls.evaluation.runtimes.other_runtimes import RuntimeOptions, prepare_runtimes
 from cg2ls.evaluation.runtimes.scripted_engine import ScriptedEngine
@@ -39,7 +39,7 @@ LINE_TOKENS = 24
 PROMPT_TOKENS = 1024
 REFERENCE_CONTEXT = PROMPT_TOKENS + LINE_TOKENS + 13
 """Leaves 1024 tokens to the prompt, 256 of them to the suffix: 8 may repeat a typed half of a word, 4 are
-special, and one position stays free (`cg2ls.completion.prompt.budget`)."""
+special, and one position stays free (`cg2ls.completion.prompt.window`)."""
 
 WHOLE_LINES = frozenset({CONFIDENCE})
 """Rules that are off for every engine: with them most answers would end after a token or two."""
@@ -179,7 +179,7 @@ def race_runtimes(
 def _make_racers(own: Sequence[Engine], _: Engine, workers: Sequence[WorkerClient]) -> Racers:
     """Race the model in use, with its own budgets."""
     alone, typed_through = (
-        HeadlessEditor(engine, CompletionOptions(disabled_rules=disabled))
+        HeadlessEditor(engine, CompletionOptions(disabled_rules=disabled, choose="greedy"))
         for engine, disabled in zip(own, (ALONE, WHOLE_LINES), strict=True)
     )
     return Racers(alone, typed_through, workers)
@@ -189,7 +189,7 @@ def _make_reference_racers(own: Sequence[Engine], trained: Engine, workers: Sequ
     """Race random weights of the reference shape, which repeat the answers of the model in use."""
     scripted = [ScriptedEngine(engine) for engine in own]
     infill = replace(own[0].model.infill, objectives=("causal", "span_corruption"))
-    alone_options = replace(REFERENCE_OPTIONS, disabled_rules=ALONE)
+    alone_options = replace(REFERENCE_OPTIONS, disabled_rules=ALONE, choose="greedy")
     alone, typed_through = (
         HeadlessEditor(engine, options, context_length=REFERENCE_CONTEXT, infill=infill)
         for engine, options in zip(scripted, (alone_options, REFERENCE_OPTIONS), strict=True)

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from cg2ls.completion.types import ContextOf
     from cg2ls.evaluation.simulation.sources import SourceFile
     from cg2ls.models.codegen2.tokenizer import CodeTokenizer
-    from cg2ls.retrieval.memory.mixture import Mixture
     from cg2ls.retrieval.memory.prior import MemoryPrior
+    from cg2ls.retrieval.memory.vote_mixture import Mixture
 
 Scope = Literal["on", "off", "file"]
 """The whole repository, nothing, or the text of the document itself."""

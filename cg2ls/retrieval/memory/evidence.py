@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
-from cg2ls.retrieval.memory.mixture import DOCUMENT, Votes
 from cg2ls.retrieval.memory.suffix_segment import following, matched
+from cg2ls.retrieval.memory.vote_mixture import DOCUMENT, Votes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cg2ls.retrieval.memory.index import Index
-    from cg2ls.retrieval.memory.live_document import View
+    from cg2ls.retrieval.memory.open_documents import View
     from cg2ls.retrieval.memory.suffix_segment import Neighbours
 
 EACH_SIDE = 32
@@ -45,7 +45,7 @@ class Part(Protocol):
     """A searchable part of memory."""
 
     def search(self, context: bytes) -> list[Found]:
-        """Return the entries nearest to a context, given from right to left as TOKEN."""
+        """Return the entries nearest to a context, given from right to left in the stored type."""
 
     def forward(self, place: int, max_tokens: int) -> list[int]:
         """Return the tokens that follow an entry's place; none if the place is unknown."""
@@ -150,7 +150,7 @@ def gather(parts: Sequence[Part], context: bytes) -> Evidence:
 
     Args:
         parts: where to look.
-        context: the tokens before the one to predict from right to left, as TOKEN, at most DEPTH.
+        context: the tokens before the one to predict from right to left, in the stored type, at most DEPTH.
     """
     found = [(number, each) for number, part in enumerate(parts) for each in part.search(context)]
     if not found or not context:

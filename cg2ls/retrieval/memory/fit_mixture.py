@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cg2ls.errors import Cg2Error
-from cg2ls.retrieval.memory.mixture import (
+from cg2ls.retrieval.memory.vote_mixture import (
     GAPS,
     LENGTHS,
     MIN_LOG_PROBABILITY,

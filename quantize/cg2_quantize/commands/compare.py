@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cg2_quantize.commands import make_parser
+from cg2ls.commandline import aligned
 from cg2ls.jsontext import json_text
-from cg2ls.table import aligned
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from cg2ls.commandline import aligned
 from cg2ls.jsontext import json_text
-from cg2ls.table import aligned
 
 
 def print_sources(*, as_json: bool) -> None:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import pytest
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
-from cg2ls.completion.postprocess.rule import Candidate, Rule, RuleContext
+from cg2ls.completion.postprocess.rule import Apply, Candidate, RuleContext
 from cg2ls.completion.prompt.cursor import Cursor
-from cg2ls.completion.trigger.extent import choose_extent
+from cg2ls.completion.trigger import choose_extent
 from cg2ls.engine.request import Request, Step
 from cg2ls.models.codegen2.tokenizer import CodeTokenizer
 from cg2ls.models.folder.description import Architecture, Infill, ModelDescription
@@ -121,7 +121,7 @@ def passes() -> Passes:
     """Return a function that applies one rule to an answer at the ‸ of cursor art."""
 
     def apply(
-        rule: Rule,
+        rule: Apply,
         art: str,
         answer: str,
         *,
@@ -132,7 +132,7 @@ def passes() -> Passes:
     ) -> Candidate:
         cursor = Cursor.at(art.replace("‸", ""), art.index("‸"))
         more.setdefault("extent", choose_extent(cursor, language))
-        return rule.apply(
+        return rule(
             Candidate(answer, ended, ended_by_model=ended_by_model),
             RuleContext(cursor=cursor, language=language, **more),
         )

@@ -11,8 +11,8 @@ from cg2ls.completion.postprocess.pipeline import Postprocessor
 from cg2ls.completion.postprocess.rule import RuleContext
 from cg2ls.completion.prompt.cursor import Cursor
 from cg2ls.completion.syntax.grammar import load_grammar
-from cg2ls.completion.syntax.kind import find_kind
-from cg2ls.completion.trigger.extent import choose_extent
+from cg2ls.completion.syntax.region import find_kind
+from cg2ls.completion.trigger import choose_extent
 
 COUNTING = ", ".join(["'b': 2", *(f"'c': {number}" for number in range(3, 20))])
 NOT_FOUND = 'return jsonify({"error": "not found"}), 404'

@@ -69,3 +69,10 @@ def slow(start: Start) -> Callable[..., object]:
         return client
 
     return launch
+
+
+@pytest.fixture
+def patch() -> Iterator[pytest.MonkeyPatch]:
+    """Patch that is undone before other fixtures end."""
+    with pytest.MonkeyPatch.context() as made:
+        yield made

@@ -9,8 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lsprotocol import types
 
-from cg2ls.server.documents import Documents, NotOpenError, PositionError, index_in, units
-from cg2ls.server.lines import BLOCK_LINES, Lines, split_lines, with_newlines
+from cg2ls.server.documents import Documents, NotOpenError
+from cg2ls.server.snapshot import (
+    BLOCK_LINES,
+    Lines,
+    PositionError,
+    index_in,
+    split_lines,
+    units,
+    with_newlines,
+)
 
 URI = "file:///a"
 ENCODINGS = ["utf-8", "utf-16", "utf-32"]

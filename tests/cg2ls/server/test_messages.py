@@ -8,9 +8,16 @@ from hypothesis import strategies as st
 from lsprotocol import types
 
 from cg2ls.server.app import Server
-from cg2ls.server.fields import MAX_NUMBER, UnreadableError
+from cg2ls.server.fields import (
+    MAX_NUMBER,
+    DocumentChange,
+    DocumentId,
+    DocumentItem,
+    Splice,
+    UnreadableChange,
+    UnreadableError,
+)
 from cg2ls.server.messages import READERS
-from cg2ls.server.received import DocumentChange, DocumentId, DocumentItem, Splice, UnreadableChange
 from cg2ls.server.settings import Settings
 
 URI = "file:///a.py"

@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pathspec import GitIgnoreSpec
 
-from cg2ls.workspace import ReadingRules, Workspace, paths, patterns
+from cg2ls.workspace import ReadingRules, Workspace, ignore, paths
 from cg2ls.workspace import workspace as reading
 from cg2ls.workspace.paths import Place, folded, ignores_case, innermost
 
 
 def is_excluded(path: PurePath, root: PurePath, excluded: tuple[str, ...]) -> bool:
-    return patterns.is_excluded(Place(path), Place(root), excluded)
+    return ignore.is_excluded(Place(path), Place(root), excluded)
 
 
 FOLDERS = ("", "a", "a/b", "c")
@@ -192,7 +192,7 @@ def test_where_the_file_system_ignores_case_so_do_patterns(
     rules = ReadingRules(exclude=("/vendor/", "!/vendor/KEPT.py"))
     assert not is_excluded(tmp_path / "Vendor/A.py", tmp_path, rules.exclude)
     assert Workspace(tmp_path, rules).refusal(Path("Vendor/A.py")) is None
-    for module in (patterns, reading, paths):
+    for module in (ignore, reading, paths):
         monkeypatch.setattr(module, "ignores_case", lambda _: True)
     monkeypatch.setattr("cg2ls.workspace.ignore.ignores_case", lambda _: True)
     for spelled in ("Vendor/A.py", "VENDOR/a.PY", "vendor/a.py"):

@@ -18,7 +18,7 @@ from cg2_training.adapt import adapt as adapt_module
 from cg2_training.adapt.adapt import AdaptPaths, NotBetterError, adapt
 from cg2_training.adapt.inputs import AdaptInputs
 from cg2_training.adapt.recipe import ROW_KINDS, TRAINING_COST, AdaptOptions
-from cg2_training.data.loader import StepTensors
+from cg2_training.data.batches import StepTensors
 from cg2_training.errors import TrainingError
 from cg2_training.evaluate.losses import Evaluation
 from cg2_training.run.progress import read_log

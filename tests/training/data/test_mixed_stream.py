@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from cg2_training.data.batches import MixedStream, RowStream, row_stream
-from cg2_training.data.loader import load_batches
+from cg2_training.data.batches import MixedStream, RowStream, load_batches, row_stream
 from cg2_training.data.mixture import SourceMix
 from cg2_training.data.shards import ShardSet, TokenShard, tokenize_corpus
 from cg2_training.errors import TrainingError

@@ -11,12 +11,11 @@ import numpy as np
 import pytest
 
 from cg2_training.data.shards import tokenize_corpus
-from cg2_training.lessons.arms import Lesson, lessons_of
+from cg2_training.lessons.arms import Lesson, lessons_of, size_recipe
 from cg2_training.lessons.corpora import Corpora
 from cg2_training.lessons.plan import Plan
 from cg2_training.lessons.results import write_result
 from cg2_training.lessons.scores import INFILL_MEASURES, PLACES, RowScores
-from cg2_training.lessons.sizes import size_recipe
 from cg2ls.models.codegen2 import CodeTokenizer
 
 TOY = (

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from cg2_training.errors import TrainingError
-from cg2_training.lessons.arms import ARMS, LESSONS, arms_of, lessons_of
+from cg2_training.lessons.arms import ARMS, LESSONS, SIZES, arm_recipe, arms_of, lessons_of, size_recipe
 from cg2_training.lessons.scores import MEASURES
-from cg2_training.lessons.sizes import SIZES, arm_recipe, size_recipe
 from cg2ls.models.codegen2 import CodeTokenizer
 
 

@@ -11,10 +11,9 @@ import pytest
 from cg2_training.data.batches import row_stream
 from cg2_training.data.shards import TokenShard
 from cg2_training.errors import TrainingError
-from cg2_training.lessons.arms import ARMS, lessons_of
+from cg2_training.lessons.arms import ARMS, lessons_of, size_recipe
 from cg2_training.lessons.corpora import Corpora, open_set
 from cg2_training.lessons.plan import Plan, check_heldout, possible_lessons
-from cg2_training.lessons.sizes import size_recipe
 from tests.training.lessons.conftest import TOY
 
 MakePlan = Callable[..., Plan]

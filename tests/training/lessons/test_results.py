@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from cg2_training.errors import TrainingError
-from cg2_training.lessons.results import LABELS, read_results, result_path, write_result
+from cg2_training.lessons.results import LABELS, code_version, read_results, result_path, write_result
 from cg2_training.lessons.scores import RowScores
 from tests.training.lessons.conftest import made_up_scores, notes
 
@@ -80,3 +81,29 @@ def test_a_file_is_json(stored: Path) -> None:
     raw = json.loads(result_path(stored, "causal", 2).read_text())
     assert raw["seed"] == 2
     assert raw["tokens"] == 1000
+
+
+def git(folder: Path, *arguments: str) -> str:
+    identity = ["-c", "user.name=A", "-c", "user.email=a@example.org"]
+    return subprocess.run(
+        ["git", "-C", str(folder), *identity, *arguments], check=True, capture_output=True, text=True
+    ).stdout.strip()
+
+
+def test_code_is_named_by_commit_and_by_its_changes(tmp_path: Path) -> None:
+    package = tmp_path / "package"
+    package.mkdir()
+    (package / "__init__.py").write_text("a = 1\n")
+    copy = code_version((package,))
+    assert copy.startswith("files ")
+    git(tmp_path, "init", "-q")
+    assert code_version((package,)) == copy, "files that no commit has"
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-qm", "one")
+    commit = git(tmp_path, "rev-parse", "HEAD")
+    assert code_version((package,)) == commit
+    (package / "__init__.py").write_text("a = 2\n")
+    changed = code_version((package,))
+    assert changed.startswith(f"{commit} with changes, files ")
+    (package / "__init__.py").write_text("a = 3\n")
+    assert code_version((package,)) != changed

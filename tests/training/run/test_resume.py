@@ -15,8 +15,7 @@ from cg2_training.data.shards import ShardSet, TokenShard
 from cg2_training.errors import TrainingError
 from cg2_training.run.progress import read_log
 from cg2_training.run.recipe import Recipe
-from cg2_training.run.resume import check_inputs, describe_inputs, list_changes
-from cg2_training.run.state import META_FILE, saved_states
+from cg2_training.run.state import META_FILE, check_inputs, describe_inputs, list_changes, saved_states
 from cg2_training.trainer import Trainer
 
 Raw = dict[str, Any]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cg2_training.cli.arguments import index
+from cg2ls.commandline import add_command_group
 
 BUILD_EXAMPLE = """\
 example:
@@ -38,7 +39,7 @@ example:
 
 def add_corpus(parser: argparse.ArgumentParser) -> None:
     """Add the commands that build a corpus."""
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = add_command_group(parser, runs_as="run_command")
     plain = argparse.RawDescriptionHelpFormatter
     collect = commands.add_parser(
         "collect",
@@ -164,7 +165,7 @@ def _run_collect(arguments: argparse.Namespace) -> int:
 
 def format_summary(report: Mapping[str, Any]) -> str:
     """Return a table of kept and dropped documents by source."""
-    from cg2ls.table import aligned
+    from cg2ls.commandline import aligned
 
     rows = [["source", "read", "kept", "held out", "MB kept", "dropped for"]]
     for name, source in report["sources"].items():

@@ -76,7 +76,7 @@ def _run_show(arguments: argparse.Namespace) -> int:
 
 def format_stats(stats: RowStats) -> str:
     """Format the statistics as tables."""
-    from cg2ls.table import aligned
+    from cg2ls.commandline import aligned
 
     table = stats.to_dict()
     ratio = table["mask_ratio"]

@@ -59,7 +59,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _evaluate_memory(arguments: argparse.Namespace) -> int:
     from cg2_training.evaluate.with_memory import evaluate_with_memory
-    from cg2ls.table import aligned
+    from cg2ls.commandline import aligned
 
     print(f"cg2-train: reading at {arguments.places} positions ...", file=sys.stderr, flush=True)
     result = evaluate_with_memory(arguments.model, arguments.memory, places=arguments.places)
@@ -91,7 +91,7 @@ def _evaluate_heldout(arguments: argparse.Namespace) -> int:
     )
     from cg2_training.objective import INFILLS, ObjectiveConfig
     from cg2_training.run.recipe import Recipe
-    from cg2ls.table import aligned
+    from cg2ls.commandline import aligned
 
     objective = Recipe.load(arguments.recipe).objective if arguments.recipe else ObjectiveConfig()
     heldout = ShardSet.open(arguments.heldout)

@@ -88,10 +88,9 @@ def _run(arguments: argparse.Namespace) -> int:
         return _report(work, report, arguments.lessons)
     began = time.monotonic()
     from cg2_training.errors import TrainingError
-    from cg2_training.lessons.arms import lessons_of
+    from cg2_training.lessons.arms import lessons_of, size_recipe
     from cg2_training.lessons.corpora import Corpora
     from cg2_training.lessons.plan import Plan, check_heldout, possible_lessons
-    from cg2_training.lessons.sizes import size_recipe
 
     lessons = lessons_of(arguments.lessons)
     if not arguments.corpus:

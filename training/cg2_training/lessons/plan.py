@@ -10,11 +10,10 @@ from typing import Any
 
 from cg2_training.data.shards import TokenShard
 from cg2_training.errors import TrainingError
-from cg2_training.lessons.arms import TEXT, Arm, Lesson, arms_of
+from cg2_training.lessons.arms import TEXT, Arm, Lesson, arm_recipe, arms_of
 from cg2_training.lessons.corpora import Corpora, Sources
+from cg2_training.lessons.results import code_version
 from cg2_training.lessons.scores import MIN_ROWS
-from cg2_training.lessons.sizes import arm_recipe
-from cg2_training.lessons.version import code_version
 from cg2_training.run.recipe import Recipe
 from cg2ls.files import write_atomically
 

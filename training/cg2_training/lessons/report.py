@@ -7,7 +7,6 @@ from pathlib import Path
 
 from cg2_training.errors import TrainingError
 from cg2_training.lessons.arms import Lesson
-from cg2_training.lessons.figure import draw_effects
 from cg2_training.lessons.findings import (
     Finding,
     LessonFindings,
@@ -19,7 +18,17 @@ from cg2_training.lessons.findings import (
     title_of,
     unit_of,
 )
-from cg2_training.lessons.page import Block, Command, Figure, Heading, Paragraph, Table, to_html, to_markdown
+from cg2_training.lessons.page import (
+    Block,
+    Command,
+    Figure,
+    Heading,
+    Paragraph,
+    Table,
+    draw_effects,
+    to_html,
+    to_markdown,
+)
 from cg2_training.lessons.results import Results, read_results
 from cg2ls.files import write_atomically
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from cg2_training.objective.placement import Span
+from cg2_training.objective.spans import Span
 from cg2ls.models.codegen2 import CodeTokenizer, SpecialTokens
 
 FRAME_TOKENS = 3

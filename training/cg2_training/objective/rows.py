@@ -9,8 +9,7 @@ import numpy as np
 
 from cg2_training.objective.config import ObjectiveConfig
 from cg2_training.objective.layout import FRAME_TOKENS, TOKENS_PER_SPAN, cut_part
-from cg2_training.objective.placement import IntArray
-from cg2_training.objective.spans import choose_spans
+from cg2_training.objective.spans import IntArray, choose_spans
 from cg2ls.models.codegen2 import CodeTokenizer
 
 TRIM_DIVISOR = 16

@@ -1,17 +1,22 @@
 """Choice of the characters of a text to mask.
 
-Spans are disjoint, ordered, non-empty ranges of characters, and neighbours never touch.
+Spans are disjoint, ordered, non-empty ranges of characters, and neighbours never touch. They are random, or
+nodes of the syntax tree.
 """
 
 from __future__ import annotations
 
+import importlib
+import math
 from collections.abc import Sequence
+from functools import cache
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from cg2_training.errors import TrainingError
 from cg2_training.objective.config import ObjectiveConfig
-from cg2_training.objective.placement import IntArray, Span, draw_covering_spans
-from cg2_training.objective.syntax import draw_syntax_spans
 
 CHARS_PER_TOKEN = 3
 """Approximate value for code; UL2 states its lengths in tokens."""
@@ -173,3 +178,129 @@ def _line_ranges(text: str) -> list[Span]:
         ranges.append((start, start + len(line)))
         start += len(line) + 1
     return ranges
+
+
+IntArray = npt.NDArray[np.int64]
+Span = tuple[int, int]
+
+GIBBS_SWEEPS = 8
+"""Number of times that each length is redrawn in a pair; two lengths are exact after the first."""
+
+
+def draw_lengths(total: int, max_length: int, max_spans: int, rng: np.random.Generator) -> IntArray:
+    """Draw independent uniform lengths from 1 to `max_length`, conditioned on their sum `total`.
+
+    The number of spans gives them the mean of the uniform distribution; it is rounded up or down at random.
+    No length depends on its index.
+
+    Args:
+        total: sum of the lengths, at least 1.
+        max_length: maximum length. It grows to twice the required mean if `max_spans` such spans are too few to
+            reach the sum.
+        max_spans: maximum number of spans, at least 1.
+        rng: random generator.
+
+    Returns:
+        int64 [spans].
+    """
+    max_length = min(max_length, total)
+    count = max(1, min(total, int(2 * total / (max_length + 1) + rng.random())))
+    if count > max_spans:
+        count = max_spans
+        max_length = max(max_length, math.ceil(2 * total / count))
+    lengths = np.full(count, total // count, dtype=np.int64)
+    lengths[: total % count] += 1
+    lengths = rng.permutation(lengths)
+    half = count // 2
+    # Gibbs sampling: the sum of a pair stays, and its split is uniform among the allowed ones.
+    for _ in range(GIBBS_SWEEPS if half else 0):
+        order = rng.permutation(count)
+        one, other = order[:half], order[half : 2 * half]
+        sums = lengths[one] + lengths[other]
+        lengths[one] = rng.integers(np.maximum(1, sums - max_length), np.minimum(max_length, sums - 1) + 1)
+        lengths[other] = sums - lengths[one]
+    return lengths
+
+
+def draw_covering_spans(
+    share: float, size: int, max_length: int, max_spans: int, rng: np.random.Generator
+) -> list[Span]:
+    """Draw spans of uniform lengths that cover this share of `size` characters, and at least one character."""
+    total = min(size - 1, max(1, round(share * size)))
+    gaps = size - total + 1
+    return place_spans(draw_lengths(total, max_length, min(max_spans, gaps), rng).tolist(), size, rng)
+
+
+def place_spans(lengths: Sequence[int], size: int, rng: np.random.Generator) -> list[Span]:
+    """Place spans of these lengths in a text of `size` characters; the gaps between them are uniform."""
+    inner_gaps = len(lengths) - 1
+    free = size - sum(lengths) - inner_gaps
+    cuts = np.sort(rng.integers(0, free + 1, size=len(lengths)))
+    spans, before = [], 0
+    for number, (cut, length) in enumerate(zip(cuts.tolist(), lengths, strict=True)):
+        start = cut + before + number
+        spans.append((start, start + length))
+        before += length
+    return spans
+
+
+def draw_syntax_spans(text: str, config: ObjectiveConfig, rng: np.random.Generator) -> list[Span]:
+    """Draw random nodes until none fits into the rest of the drawn share of the text.
+
+    The probability of a node is proportional to its characters, as for a random span of characters. Text that a row
+    cuts off still has a tree, with errors at the cut.
+
+    Raises:
+        TrainingError: the grammar is not installed.
+    """
+    remaining = rng.uniform(config.min_mask_ratio, config.max_mask_ratio) * len(text)
+    nodes = [
+        (start, end)
+        for start, end in _node_ranges(text, config.syntax_language)
+        if end - start <= min(remaining, config.max_span_chars)
+    ]
+    chosen: list[Span] = []
+    while nodes and len(chosen) < config.max_spans:
+        sizes = np.array([end - start for start, end in nodes], dtype=np.float64)
+        start, end = nodes[int(rng.choice(len(nodes), p=sizes / sizes.sum()))]
+        chosen.append((start, end))
+        remaining -= end - start
+        nodes = [
+            (one, other) for one, other in nodes if (other < start or one > end) and other - one <= remaining
+        ]
+    return sorted(chosen)
+
+
+def _node_ranges(text: str, language: str) -> list[Span]:
+    """Return the character ranges of the named nodes except the root, each range once."""
+    data = text.encode()
+    at = _character_offsets(text)
+    ranges: set[Span] = set()
+    stack = list(_load_parser(language).parse(data).root_node.children)
+    while stack:
+        node = stack.pop()
+        if node.is_named and node.end_byte > node.start_byte:
+            ranges.add((int(at[node.start_byte]), int(at[node.end_byte])))
+        stack.extend(node.children)
+    return sorted(span for span in ranges if span[0] < span[1])
+
+
+def _character_offsets(text: str) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Map each byte offset of the UTF-8 text, its end included, to a character offset."""
+    if text.isascii():
+        return np.arange(len(text) + 1)
+    widths = [len(character.encode()) for character in text]
+    return np.append(np.repeat(np.arange(len(text)), widths), len(text))
+
+
+@cache
+def _load_parser(language: str) -> Any:
+    try:
+        tree_sitter = importlib.import_module("tree_sitter")
+        grammar = importlib.import_module(f"tree_sitter_{language}")
+    except ModuleNotFoundError as error:
+        raise TrainingError(
+            f"objective.syntax_share needs the grammar of {language}; install it with: pip install tree-sitter"
+            f" tree-sitter-{language} ({error.name} is not installed)."
+        ) from None
+    return tree_sitter.Parser(tree_sitter.Language(grammar.language()))

@@ -1,7 +1,14 @@
 import pytest
 
 from cg2ls.completion.prompt.cursor import Cursor
-from cg2ls.completion.prompt.window import MAX_SUFFIX_LINES, STEP_LINES, choose_start, cut_suffix
+from cg2ls.completion.prompt.window import (
+    MAX_SUFFIX_LINES,
+    STEP_LINES,
+    STRUCTURE_TOKENS,
+    Budget,
+    choose_start,
+    cut_suffix,
+)
 
 
 def lines(count: int, width: int = 9) -> str:
@@ -45,3 +52,17 @@ def test_the_suffix_is_a_limited_number_of_whole_lines():
 
 def test_blanks_are_not_a_suffix():
     assert cut_suffix(Cursor("x\n\n  \n", 1), 100) == ""
+
+
+@pytest.mark.parametrize("context", [16, 64, 128, 1024, 2048])
+def test_the_parts_fit_in_the_context(context):
+    budget = Budget.share(context, answer_tokens=128, anchor_max_tokens=64)
+    assert budget.answer + budget.text + budget.known + STRUCTURE_TOKENS < context
+    assert budget.answer > 0
+    assert budget.text > budget.suffix >= budget.known >= 0
+
+
+def test_the_suffix_takes_at_most_a_quarter():
+    budget = Budget.share(1024, answer_tokens=128, anchor_max_tokens=64)
+    assert budget.suffix <= 1024 / 4
+    assert budget.known == 64

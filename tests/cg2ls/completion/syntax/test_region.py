@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cg2ls.completion.prompt.cursor import Cursor
-from cg2ls.completion.syntax.region import MAX_REGION_LINES, find_region
+from cg2ls.completion.syntax.grammar import load_grammar
+from cg2ls.completion.syntax.region import MAX_REGION_LINES, find_kind, find_region
 
 
 def at(art: str) -> Cursor:
@@ -68,3 +70,25 @@ def test_the_closest_piece_is_part_of_the_region(before, after):
     region = find_region(Cursor.at(before + after, len(before)))
     assert region.above.endswith(region.closest.above)
     assert region.below.startswith(region.closest.below)
+
+
+@pytest.mark.parametrize(
+    ("art", "language", "kind"),
+    [
+        ("x = 1‸\n", "python", "code"),
+        ("x = 1  # abc‸\n", "python", "comment"),
+        ("x = 'a‸b'\n", "python", "string"),
+        ("x = 'ab'‸\n", "python", "code"),
+        ("'''a\n\n‸\nb'''\n", "python", "documentation"),
+        ("x = f'{a‸}'\n", "python", "code"),
+        ("‸", "python", "code"),
+        ("const a = `b${c‸}`;\n", "javascript", "code"),
+        ("const a = `b‸`;\n", "javascript", "string"),
+        ("/** a‸ */\n", "javascript", "comment"),
+        ("// a‸\n", "plaintext", "comment"),
+        ("a‸\n", "plaintext", "code"),
+    ],
+)
+def test_the_kind_of_text_at_the_cursor(art, language, kind):
+    cursor = Cursor.at(art.replace("‸", ""), art.index("‸"))
+    assert find_kind(cursor, load_grammar(language)) == kind

@@ -20,7 +20,7 @@ from cg2ls.evaluation.simulation.replay_retrieval import ReplayMemory
 from cg2ls.evaluation.simulation.sources import collect_sources
 from cg2ls.models.folder.locations import SHIPPED_DEFAULT
 from cg2ls.retrieval.memory.fit_mixture import bits_per_token
-from cg2ls.retrieval.memory.mixture import shipped
+from cg2ls.retrieval.memory.vote_mixture import shipped
 from cg2ls.workspace.languages import LANGUAGES
 
 MODULE = """\

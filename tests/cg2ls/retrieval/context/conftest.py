@@ -6,9 +6,9 @@ import math
 
 import pytest
 
-from cg2ls.retrieval.context import prompt_context
+from cg2ls.retrieval.context import snippet_selection
 
 
 @pytest.fixture(autouse=True)
 def _without_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prompt_context, "LIMIT_S", math.inf)
+    monkeypatch.setattr(snippet_selection, "LIMIT_S", math.inf)

@@ -8,8 +8,8 @@ from collections.abc import Collection, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from cg2ls.retrieval.memory.mixture import FARTHER, GAPS, INSTALLED, LENGTHS, WORKSPACE, Mixture
 from cg2ls.retrieval.memory.suffix_segment import DEPTH
+from cg2ls.retrieval.memory.vote_mixture import FARTHER, GAPS, INSTALLED, LENGTHS, WORKSPACE, Mixture
 
 Match = tuple[int, int]
 """Tokens in common, and the token that followed."""

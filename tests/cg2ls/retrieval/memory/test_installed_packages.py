@@ -12,9 +12,9 @@ from cg2ls.models.codegen2.tokenizer import CodeTokenizer
 from cg2ls.retrieval.memory import Memory
 from cg2ls.retrieval.memory import installed_packages as module
 from cg2ls.retrieval.memory.installed_packages import installed
-from cg2ls.retrieval.memory.mixture import INSTALLED, WORKSPACE, Votes, shipped
 from cg2ls.retrieval.memory.read_workspace import Stamp, listing
 from cg2ls.retrieval.memory.store import Store
+from cg2ls.retrieval.memory.vote_mixture import INSTALLED, WORKSPACE, Votes, shipped
 from cg2ls.workspace import Workspace
 
 

@@ -1,1 +1,0 @@
-"""Reuse earlier suggestions while the user types, and prepare the next one."""

@@ -1,1 +1,0 @@
-"""Decide whether, how far and when to complete."""

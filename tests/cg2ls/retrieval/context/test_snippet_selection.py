@@ -1,0 +1,124 @@
+"""What stands in front of a prompt."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cg2ls.retrieval.context import PromptContext, SnippetIndex
+from cg2ls.retrieval.context.snippet_selection import MAX_CURSOR_LINES, MAX_PLACES, RecentPlaces
+from cg2ls.retrieval.context.snippets import SNIPPET_LINES
+
+FILES = [
+    ("ledger.py", "class Ledger:\n    def settle(self, customer):\n        return customer.balance\n"),
+    ("mail.py", "def send_mail(customer, subject):\n    smtp.deliver(customer.address, subject)\n"),
+    ("paint.py", "def paint(canvas):\n    canvas.stroke(colour)\n"),
+]
+TEXT = "from ledger import Ledger\n\n\ndef close(customer, subject):\n    ledger = Ledger()\n    deliver(\n"
+
+
+def words(text: str) -> int:
+    return len(text.split())
+
+
+@pytest.fixture
+def context():
+    return PromptContext("python", words, SnippetIndex(FILES))
+
+
+def test_definitions_and_similar_code_stand_below_their_files_names(context):
+    assert context.text("main.py", TEXT, len(TEXT), 100) == (
+        "# ledger.py\nclass Ledger:\n    def settle(self, customer):\n        return customer.balance\n\n"
+        "# mail.py\ndef send_mail(customer, subject):\n    smtp.deliver(customer.address, subject)\n\n"
+    )
+
+
+def test_places_seen_lately_count(context):
+    context.recent.add("till.py", "def close(customer, subject, drawer):\n    count(drawer, coins)\n", 0)
+    assert "# till.py\n" in context.text("main.py", TEXT, len(TEXT), 100)
+
+
+def test_the_document_itself_is_not_there(context):
+    context.recent.add("main.py", TEXT, 0)
+    context.index = SnippetIndex([*FILES, ("main.py", TEXT)])
+    assert "# main.py" not in context.text("main.py", TEXT, len(TEXT), 100)
+
+
+def test_it_stays_as_it_is_until_the_cursor_has_gone_far(context):
+    text = TEXT + "x = 1\n" * 2 * MAX_CURSOR_LINES
+    first = context.text("main.py", text, len(TEXT), 100)
+    context.index = SnippetIndex()
+    assert context.text("main.py", text + "y", len(TEXT) + 6 * MAX_CURSOR_LINES, 100) == first
+    assert context.text("main.py", text, len(TEXT) + 6 * MAX_CURSOR_LINES + 6, 100) == ""
+
+
+def test_nothing_is_looked_for_again_once_files_are_read(context):
+    read, context.index = context.index, SnippetIndex()
+    assert context.text("main.py", TEXT, len(TEXT), 100) == ""
+    context.index = read
+    assert context.text("main.py", TEXT, len(TEXT), 100)
+
+
+def test_a_closed_document_is_chosen_for_anew(context):
+    context.text("main.py", TEXT, len(TEXT), 100)
+    context.index = SnippetIndex()
+    context.forget("main.py")
+    assert context.text("main.py", TEXT, len(TEXT), 100) == ""
+
+
+def test_the_order_does_not_depend_on_how_well_they_fit(context):
+    for order in (FILES, FILES[::-1]):
+        context = PromptContext("python", words, SnippetIndex(order))
+        names = [line for line in context.text("main.py", TEXT, len(TEXT), 100).split("\n") if "#" in line]
+        assert names == ["# ledger.py", "# mail.py"]
+
+
+@given(st.integers(0, 60))
+def test_it_keeps_to_its_tokens_in_whole_snippets(tokens):
+    text = PromptContext("python", words, SnippetIndex(FILES)).text("main.py", TEXT, len(TEXT), tokens)
+    assert words(text) <= tokens
+    assert text == "" or text.endswith("\n\n")
+
+
+def test_other_languages_have_other_comments():
+    context = PromptContext(
+        "typescript",
+        words,
+        SnippetIndex([("a.ts", "function close(customer) { deliver(subject, stamp, address) }\n")]),
+    )
+    assert context.text("b.ts", "deliver(customer, subject)\n", 0, 50).startswith("// a.ts\n")
+
+
+def lines(*words: str) -> str:
+    return "".join(f"{word} = {word}_of(first, second)\n" for word in words)
+
+
+def test_the_newest_place_is_the_first():
+    places = RecentPlaces()
+    places.add("a.py", lines("alpha"), 0)
+    places.add("b.py", lines("beta"), 0)
+    assert [seen.path for seen in places] == ["b.py", "a.py"]
+
+
+def test_a_place_seen_again_is_there_once_as_it_is_now():
+    places = RecentPlaces()
+    places.add("a.py", lines("alpha"), 0)
+    places.add("a.py", lines("alpha", "gamma"), 0)
+    assert [seen.text for seen in places] == [lines("alpha", "gamma") + "\n"]
+
+
+def test_the_same_text_in_another_file_is_one_place():
+    places = RecentPlaces()
+    places.add("a.py", lines("alpha", "beta"), 0)
+    places.add("copy.py", lines("alpha", "beta"), 0)
+    assert [seen.path for seen in places] == ["copy.py"]
+
+
+@given(st.text("ab\n \x0c", max_size=400), st.data())
+def test_it_holds_few_short_places(text, data):
+    places = RecentPlaces()
+    for number in range(2 * MAX_PLACES):
+        places.add(f"{number}.py", f"name_{number}\n" + text, data.draw(st.integers(0, len(text))))
+    assert len(list(places)) <= MAX_PLACES
+    assert all(seen.text.count("\n") <= SNIPPET_LINES for seen in places)
