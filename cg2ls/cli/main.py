@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def normalize_arguments(arguments: list[str]) -> list[str]:
     """Insert `serve` where no command is named, and remove the `--stdio` that clients append.
 
-    The server uses stdin and stdout anyway, so `--stdio` changes nothing, wherever it is.
+    The server uses stdin and stdout anyway, so `--stdio` has no effect at any position.
     """
     rest = [argument for argument in arguments if argument != STDIO]
     if rest and (rest[0] in ("-h", "--help", "--version") or not rest[0].startswith("-")):

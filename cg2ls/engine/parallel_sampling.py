@@ -192,6 +192,6 @@ class _BatchedAnswers:
         self._total[()] = self._length
         try:
             self._session.run_with_iobinding(self._binding)
-        except Exception as error:  # ONNX Runtime raises undocumented classes of its own
+        except Exception as error:  # ONNX Runtime raises its own, undocumented classes
             raise RunError(f"The model could not be run: {first_line(error)}") from None
         return self._logits[:, 0].astype(np.float32, copy=False)
