@@ -5,7 +5,7 @@ import type { Command } from "./launch";
 import { run } from "./process";
 import { SECTION } from "./settings";
 
-/** Runs the doctor and shows what it says. */
+/** Runs the doctor and shows its output. */
 export async function showDoctor(command: Command): Promise<void> {
   const [program, ...args] = command;
   const model = workspace.getConfiguration(SECTION).get("model", "");

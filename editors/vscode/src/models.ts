@@ -15,7 +15,7 @@ interface Listed {
   readonly languages?: readonly string[];
 }
 
-/** What the shipped model is called in that list. */
+/** Name of the shipped model in that list. */
 const SHIPPED = "default";
 
 interface Choice extends QuickPickItem {
@@ -23,7 +23,7 @@ interface Choice extends QuickPickItem {
   readonly model?: string;
 }
 
-/** Shows the models of this machine and sets `cg2ls.model` to the one that is picked. */
+/** Shows the models of this machine and sets `cg2ls.model` to the chosen one. */
 export async function chooseModel(command: Command): Promise<void> {
   const models = await listed(command);
   const current = workspace.getConfiguration(SECTION).get("model", "");

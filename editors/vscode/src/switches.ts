@@ -35,7 +35,7 @@ export class Switches {
     await this.workspaceState.update(FILES, [...this.files]);
   }
 
-  /** Why nothing is to be completed in a document; undefined if something is. */
+  /** Reason why a document is not completed; undefined if it is. */
   off(document: TextDocument | undefined): Off {
     if (this.pausedHere) {
       return "paused";
