@@ -6,7 +6,7 @@ REFERENCE_VENV := .venv-reference
 BIN := $(VENV)/bin
 PIP_FLAGS := --quiet --disable-pip-version-check
 
-.PHONY: help demo test tracer chaos long architecture test-editors vsix lint lint-vscode lint-lua format format-lua reference bench clean python-ok
+.PHONY: help packages installers demo test tracer chaos long architecture test-editors vsix lint lint-vscode lint-lua format format-lua reference bench clean python-ok
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -59,6 +59,17 @@ test-editors: $(VENV)/ready ## test the editors' clients in real editors; CG2LS_
 
 architecture: $(VENV)/ready ## draw docs/design/architecture.svg from the imports in the code
 	@$(BIN)/python tools/architecture.py
+
+packages: python-ok ## build wheel and sdist into dist/ and check them as PyPI will
+	@rm -rf dist .venv-packages
+	@$(PYTHON) -m venv .venv-packages
+	@.venv-packages/bin/python -m pip install $(PIP_FLAGS) build twine
+	@.venv-packages/bin/python -m build --outdir dist . >/dev/null
+	@.venv-packages/bin/twine check --strict dist/*
+	@rm -rf .venv-packages
+
+installers: $(VENV)/ready ## install the wheel with uv, pipx and pip in empty homes, and run it
+	@$(BIN)/python tools/try_installers.py
 
 lint: $(VENV)/ready ## check format, lint rules and types
 	@$(BIN)/ruff format --check .

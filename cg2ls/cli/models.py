@@ -1,4 +1,4 @@
-"""`cg2ls models`: list, add, choose, verify and remove models."""
+"""`cg2ls models`: list, add, choose, verify, fit and remove models."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cg2ls.commandline import aligned
-from cg2ls.models.folder.choice import LastingChoices, note_lasting, read_lasting, write_lasting
+from cg2ls.cli import fit_choice
+from cg2ls.commandline import add_command_group, aligned
+from cg2ls.models.folder.choice import DEFAULT_NAME, LastingChoices, note_lasting, read_lasting, write_lasting
 from cg2ls.models.folder.description import ModelDescription
 from cg2ls.models.folder.locations import choices_file
 from cg2ls.models.folder.store import ModelStore, StoredModel, known_choices, locate_model
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command and its subcommands."""
-    parser = subparsers.add_parser("models", help="list, add, choose, verify and remove models")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    parser = subparsers.add_parser("models", help="list, add, choose, verify, fit and remove models")
+    commands = add_command_group(parser)
 
     listing = commands.add_parser("list", help="show the models on this machine")
     listing.add_argument("--json", action="store_true", help="print JSON")
@@ -46,6 +47,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     remove = commands.add_parser("remove", help="delete an added model")
     remove.add_argument("name", metavar="NAME", help="name of the model")
     remove.set_defaults(run=run_remove)
+
+    fit_choice.add_parser(commands)
 
 
 def run_list(args: argparse.Namespace) -> int:
@@ -112,8 +115,8 @@ def run_remove(args: argparse.Namespace) -> int:
 
 def _list_uses(model: StoredModel, choices: LastingChoices) -> list[str]:
     """Return what the model answers for: `all` (where no other model is chosen) and language ids."""
-    known = {model.name, str(model.folder)}
-    general = choices.general or "default"
+    known = {model.name, str(model.folder), *([DEFAULT_NAME] if model.is_shipped else [])}
+    general = choices.general or DEFAULT_NAME
     languages = sorted(key for key, name in choices.by_language.items() if name in known)
     return (["all"] if general in known else []) + languages
 
@@ -143,6 +146,7 @@ def _describe(model: StoredModel, choices: LastingChoices) -> dict[str, Any]:
         "name": model.name,
         "folder": str(model.folder),
         "problem": model.problem,
+        "shipped": model.is_shipped,
         "in_use_for": uses,
     } | known
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,12 +41,14 @@ class StoredModel:
         folder: folder of the model.
         description: content of model.json; None if it cannot be read.
         problem: reason why it cannot be read, "" otherwise.
+        is_shipped: whether it is the one that came with the installation.
     """
 
     name: str
     folder: Path
     description: ModelDescription | None
     problem: str = ""
+    is_shipped: bool = False
 
     @property
     def size(self) -> int:
@@ -75,10 +77,23 @@ class ModelStore:
         if self.root is not None:
             with readable(self.root):
                 found = sorted(path.parent for path in self.root.glob(f"[!.]*/{DESCRIPTION}"))
-        named = [(folder.name, folder) for folder in found]
+        models = [_stored(folder.name, folder) for folder in found]
         if _has_description(self.shipped):
-            named.insert(0, (DEFAULT_NAME, self.shipped))
-        return [_stored(name, folder) for name, folder in named]
+            shipped = _stored(self.shipped_name, self.shipped)
+            models.insert(0, replace(shipped, is_shipped=True))
+        return models
+
+    @property
+    def shipped_name(self) -> str:
+        """Name of the shipped model, as in its model.json; "default" always means it too.
+
+        It is "default" where it cannot be read, or where an added model has that name.
+        """
+        if not _has_description(self.shipped):
+            return DEFAULT_NAME
+        stored = _stored(DEFAULT_NAME, self.shipped)
+        own = stored.description.name if stored.description else DEFAULT_NAME
+        return own if self._added(own) is None else DEFAULT_NAME
 
     def locate(self, model: str) -> Path:
         """Return the folder of a model, given by name or by path.
@@ -86,15 +101,15 @@ class ModelStore:
         Raises:
             ModelFolderError: there is no such model, or the folder cannot be read.
         """
-        if model == DEFAULT_NAME:
+        if (added := self._added(model)) is not None:
+            return added
+        if model in (DEFAULT_NAME, self.shipped_name):
             if not _has_description(self.shipped):
                 raise ModelFolderError(
                     f"This installation has no default model ({self.shipped} is empty);"
                     " add one with `cg2ls models add FOLDER` and choose it with `cg2ls models use NAME`."
                 )
             return self.shipped
-        if (added := self._added(model)) is not None:
-            return added
         folder = expand_home(model) or Path(model)
         if _has_description(folder):
             return _absolute(folder)
@@ -103,7 +118,7 @@ class ModelStore:
 
     def is_name(self, model: str) -> bool:
         """Return whether this is the name of a model in the store rather than a path."""
-        return model == DEFAULT_NAME or self._added(model) is not None
+        return self._added(model) is not None or model in (DEFAULT_NAME, self.shipped_name)
 
     def _added(self, model: str) -> Path | None:
         """Return the folder of an added model; None if there is no model of this name."""
@@ -158,11 +173,11 @@ class ModelStore:
         Raises:
             ModelFolderError: the model is not in the store.
         """
-        if name == DEFAULT_NAME:
+        if name in (DEFAULT_NAME, self.shipped_name):
             raise ModelFolderError("The default model belongs to the installation and is not removed.")
         folder = self._added(name)
         if folder is None:
-            added = ", ".join(stored.name for stored in self.models() if stored.name != DEFAULT_NAME)
+            added = ", ".join(stored.name for stored in self.models() if not stored.is_shipped)
             raise ModelFolderError(f"There is no added model {name!r}; added are: {added or 'none'}.")
         try:
             shutil.rmtree(folder)
@@ -208,7 +223,7 @@ class Located:
 
     Attributes:
         folder: folder of the model.
-        name: name or path by which it was chosen.
+        name: name or path by which it was chosen; of the shipped model, its own name.
         reason: reason for the choice, as text for the user.
     """
 
@@ -231,7 +246,11 @@ def locate_model(
         ModelFolderError: the chosen model does not exist.
     """
     choice = choose(flag=flag, setting=setting, lasting=known_choices(), language=language)
-    return Located(ModelStore().resolve(choice), choice.model, choice.reason)
+    store = ModelStore()
+    folder = store.resolve(choice)
+    return Located(
+        folder, store.shipped_name if choice.model == DEFAULT_NAME else choice.model, choice.reason
+    )
 
 
 def known_choices() -> LastingChoices:

@@ -80,6 +80,7 @@ def test_list_as_json(home, folder, capsys):
         "name": "mine",
         "folder": str(home / "models" / "mine"),
         "problem": "",
+        "shipped": False,
         "in_use_for": ["go"],
         "precision": about.precision,
         "bytes": sum(entry.bytes for entry in about.files.values()),

@@ -63,7 +63,11 @@ local handlers = {
       ghost.ask_again() -- what was asked before had no answer, or another model's
     end
   end,
+  ['window/logMessage'] = function(_, params)
+    require('cg2ls.log').keep(params)
+  end,
   ['window/showMessage'] = function(_, params)
+    require('cg2ls.log').keep(params)
     local level = ({ 'ERROR', 'WARN', 'INFO', 'INFO', 'DEBUG' })[params.type] or 'INFO'
     say.once((params.message:gsub('^cg2ls: ', '')), vim.log.levels[level])
   end,

@@ -78,7 +78,27 @@ def test_names_that_cannot_be_folders_are_refused(store, folder, name):
     assert not store.root.exists()
 
 
-def test_the_shipped_model_is_called_default_and_comes_first(store, folder, tmp_path):
+def test_the_shipped_model_has_its_own_name_which_default_means_too(store, folder, tmp_path):
+    shutil.copytree(rename(folder, "small"), tmp_path / "shipped")
+    [model] = store.models()
+    assert (model.name, model.is_shipped) == ("small", True)
+    assert store.locate("small") == store.locate("default") == tmp_path / "shipped"
+    assert store.is_name("small")
+    with pytest.raises(ModelFolderError, match="not removed"):
+        store.remove("small")
+
+
+def test_an_added_model_keeps_its_name_from_the_shipped_one(store, folder, tmp_path):
+    shutil.copytree(rename(folder, "small"), tmp_path / "shipped")
+    store.add(rename(folder, "small"))
+    assert [(model.name, model.is_shipped) for model in store.models()] == [
+        ("default", True),
+        ("small", False),
+    ]
+    assert store.locate("small") == store.root / "small"
+
+
+def test_the_shipped_model_comes_first(store, folder, tmp_path):
     store.add(rename(folder, "another"))
     with pytest.raises(ModelFolderError, match=r"no default model .*cg2ls models add"):
         store.locate("default")
