@@ -21,7 +21,7 @@ from cg2_quantize.planning import plan
 from cg2_quantize.planning.machine import Machine
 from cg2ls.files import OutputError, sha256_of
 from cg2ls.models.codegen2 import CheckpointError, CodeGenConfig, TokenizerError
-from cg2ls.models.codegen2.safetensors_map import SafetensorsError
+from cg2ls.models.codegen2.files import SafetensorsError
 from cg2ls.models.folder import ModelDescription
 from cg2ls.models.folder.description import Infill, Language, Source
 from cg2ls.models.folder.facts import Facts, FactsError

@@ -13,8 +13,8 @@ import numpy as np
 
 from cg2ls.evaluation.simulation.headless_editor import HeadlessEditor
 from cg2ls.evaluation.statistics import bootstrap_interval
-from cg2ls.retrieval.memory.evidence import EACH_SIDE
 from cg2ls.retrieval.memory.fit_mixture import Examples
+from cg2ls.retrieval.memory.prior import EACH_SIDE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -23,7 +23,7 @@ from cg2_quantize.checkpoint.synthetic import write_random_checkpoint
 from cg2_quantize.errors import QuantizeError
 from cg2ls.files import sha256_of
 from cg2ls.models.codegen2 import Checkpoint, CheckpointError, CodeGenConfig
-from cg2ls.models.codegen2.safetensors_map import SafetensorsError
+from cg2ls.models.codegen2.files import SafetensorsError
 from cg2ls.models.folder import ModelDescription
 
 CHUNK = 10 << 20

@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 
 from cg2ls.errors import Cg2Error
 from cg2ls.models.codegen2 import Checkpoint, CheckpointError, write_checkpoint
-from cg2ls.models.codegen2.safetensors_map import SafetensorsError, map_safetensors
+from cg2ls.models.codegen2.files import SafetensorsError, map_safetensors
 from cg2ls.models.codegen2.tensor_layout import fuse_qkv, regroup_qkv, split_qkv
 
 
