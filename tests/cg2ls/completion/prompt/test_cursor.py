@@ -57,7 +57,7 @@ def test_a_document_with_other_characters_stays_the_same_object(char: str) -> No
     assert Cursor.at(text, 3).text is text
 
 
-def test_a_lone_surrogate_is_replaced_wherever_it_is() -> None:
+def test_lone_surrogate_is_replaced_at_any_position() -> None:
     assert Cursor.at("é\ud800x", 3).text == "é\ufffdx"
 
 

@@ -135,7 +135,7 @@ class Knowing:
         return TimedAnswer(self.truth[offset:].partition("\n")[0] if known else "", 0, 0.0, 0.0, None)
 
 
-def test_who_knows_the_file_is_always_right(shop):
+def test_perfect_engine_is_always_right(shop):
     judged = judge_all(Knowing(shop.text), sample_positions([shop], 80))
     shown = [verdict for _, verdict in judged if verdict.shown]
     assert len(shown) > 30
