@@ -1,4 +1,4 @@
-"""Files and folders appear whole or not at all, and nothing else is lost on the way."""
+"""Files and folders are written completely or not at all, and nothing else is lost."""
 
 from __future__ import annotations
 

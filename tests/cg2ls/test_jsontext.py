@@ -1,4 +1,4 @@
-"""No JSON of ours holds NaN or infinity, and none that does is read."""
+"""This project writes no JSON with NaN or infinity, and reads none."""
 
 from __future__ import annotations
 

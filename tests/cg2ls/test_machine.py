@@ -1,4 +1,4 @@
-"""Whether another process runs: real ones that end, one that nobody buried, and Windows' way."""
+"""Whether another process runs: real processes that end, a zombie, and Windows."""
 
 from __future__ import annotations
 

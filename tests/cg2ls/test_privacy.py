@@ -1,4 +1,4 @@
-"""Libraries are told to report nothing before any of them is imported, whatever the user's settings are."""
+"""Telemetry of libraries is disabled before any of them is imported, with any settings of the user."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What depends on the operating system, each side of it on any."""
+"""Code that depends on the operating system, each variant tested on every system."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""The command line: one table line, one-line errors, help that teaches."""
+"""The command line: a one-line table, one-line errors, and help."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A conversion makes a whole, described folder, or leaves nothing and says why."""
+"""A conversion writes a complete, described folder, or nothing and one error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One number that is not finite stops a conversion, wherever it stands, and nothing is written."""
+"""A number that is not finite stops a conversion at any place, and nothing is written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is said of an NVIDIA card."""
+"""Reports about NVIDIA cards."""
 
 from __future__ import annotations
 

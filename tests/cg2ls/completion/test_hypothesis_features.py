@@ -1,4 +1,4 @@
-"""Features are what the steps, the prior and the place say."""
+"""Features are computed from the steps, the prior and the place."""
 
 from __future__ import annotations
 

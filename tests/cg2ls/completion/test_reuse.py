@@ -1,4 +1,4 @@
-"""Typing on of a suggestion needs no model and leads to the same document."""
+"""Typing along with a suggestion needs no model and leads to the same document."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Messages out of a stream of bytes, however it is cut and whatever is damaged."""
+"""Messages are read from a stream of bytes, cut anywhere and damaged."""
 
 from __future__ import annotations
 

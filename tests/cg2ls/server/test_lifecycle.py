@@ -1,4 +1,4 @@
-"""Settings of a living server."""
+"""Settings of a running server."""
 
 from __future__ import annotations
 

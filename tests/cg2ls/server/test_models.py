@@ -1,4 +1,4 @@
-"""An engine that breaks."""
+"""An engine that fails."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Odd but living clients: what can be applied is; where a text cannot be known, the server says so and is silent."""
+"""Odd clients: readable changes are applied; a document whose text is unknown is reported and not completed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where folders are missing, full or gone, completion goes on, and one sentence says what is missing."""
+"""With missing, full or removed folders completion continues, and one sentence names the problem."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every request is answered, whatever it looks like; what is no message is refused."""
+"""Every request of any form is answered; invalid messages are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A server that knows the workspace: names from other files, as they are on disk now."""
+"""A server with repository memory: names from other files in their current state on disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which value holds where, and what becomes of values that make no sense."""
+"""Which value is in force where, and how invalid values are handled."""
 
 from __future__ import annotations
 

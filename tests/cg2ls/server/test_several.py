@@ -1,4 +1,4 @@
-"""Several completions to choose from, for who asks by hand."""
+"""Several completions to choose from, for explicit requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The counts: in a living server, in their file, and reported."""
+"""The counts: in a running server, in their file, and reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The status: what clients that ask for it are told, and when."""
+"""The status that clients receive, and when."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sockets: who may connect, how often, and what is left behind."""
+"""Sockets: who may connect, how often, and which files remain."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever spelling of a path reaches a private file, it is the private file."""
+"""A private file is recognized in any spelling of its path."""
 
 from __future__ import annotations
 

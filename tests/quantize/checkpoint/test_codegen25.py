@@ -1,4 +1,4 @@
-"""CodeGen2.5's weights: Llama's network as transformers computes it, with its own tokens, there and back."""
+"""CodeGen2.5's weights: Llama's network as in transformers, with its own tokens, in both directions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the hub may answer, each in one sentence, and which files are asked for."""
+"""Answers of the hub, each reported in one sentence, and the files that are requested."""
 
 from __future__ import annotations
 

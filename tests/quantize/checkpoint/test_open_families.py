@@ -1,4 +1,4 @@
-"""Llama and Qwen2 as transformers computes them: shared keys and values, biases, tied heads, rotary scaling."""
+"""Llama and Qwen2 as in transformers: shared keys and values, biases, tied heads, rotary scaling."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Temporary folders vanish, even those of a process that was killed, wherever they lie."""
+"""Temporary folders are removed, even those of a killed process, in any place."""
 
 from __future__ import annotations
 

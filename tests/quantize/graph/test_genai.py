@@ -1,4 +1,4 @@
-"""Folders that onnxruntime-genai runs: fed as it feeds a graph, theirs gives the logits of ours."""
+"""Folders for onnxruntime-genai: with its inputs, their graph gives the same logits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Decode loops of other runtimes, on small models in place of their exporters' output."""
+"""Decode loops of other runtimes, on small models instead of their exporters' output."""
 
 from __future__ import annotations
 

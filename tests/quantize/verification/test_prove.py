@@ -1,4 +1,4 @@
-"""Proofs: what they measure, where they write it, and when they refuse."""
+"""Proofs: measurements, reports, and refusals."""
 
 from __future__ import annotations
 

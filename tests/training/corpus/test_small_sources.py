@@ -1,4 +1,4 @@
-"""A source too small for its share holds something out all the same, or the commands say what is missing."""
+"""A source too small for its share still holds something out, or the commands report what is missing."""
 
 from __future__ import annotations
 

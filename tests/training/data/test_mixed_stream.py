@@ -1,4 +1,4 @@
-"""Rows of a mixture of shards: from the right source, the same whoever makes them."""
+"""Rows of a mixture of shards: from the right source, and the same in every process."""
 
 from __future__ import annotations
 

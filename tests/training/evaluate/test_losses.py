@@ -1,4 +1,4 @@
-"""Held-out loss is what its name says, for a checkpoint and for a model folder alike."""
+"""Held-out loss is the same for a checkpoint and for its model folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What arms train on: domains, weights, subsets that are repeated, and what is missing."""
+"""Training data of arms: domains, weights, repeated subsets, and missing sources."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The queue: resumed after a kill, stopped by a deadline, the same numbers all the same."""
+"""The queue: resumed after a kill or a deadline, with the same numbers."""
 
 from __future__ import annotations
 

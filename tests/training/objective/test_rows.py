@@ -1,4 +1,4 @@
-"""A corrupted row fits its context and loses no answer, whatever the recipe, the tokenizer and the context."""
+"""A corrupted row fits its context and loses no answer, for any recipe, tokenizer and context."""
 
 from __future__ import annotations
 

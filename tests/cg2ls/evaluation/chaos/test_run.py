@@ -1,4 +1,4 @@
-"""Whatever a server loses is found, by one that loses it on purpose."""
+"""Losses of a server are found, shown by one that loses messages on purpose."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rounds."""
+"""Turns of engines."""
 
 from __future__ import annotations
 

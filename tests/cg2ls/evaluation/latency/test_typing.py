@@ -1,4 +1,4 @@
-"""A trace against a real engine."""
+"""A typing trace with a real engine."""
 
 from __future__ import annotations
 

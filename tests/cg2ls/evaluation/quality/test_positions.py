@@ -1,4 +1,4 @@
-"""Places to judge."""
+"""Positions at which answers are judged."""
 
 from __future__ import annotations
 

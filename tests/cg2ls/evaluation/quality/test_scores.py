@@ -1,4 +1,4 @@
-"""What was shown beside what was written. The passage is cut at |; closers behind it stand there already."""
+"""Shown text compared with the true text. The passage is cut at |; closers after it exist already."""
 
 from __future__ import annotations
 

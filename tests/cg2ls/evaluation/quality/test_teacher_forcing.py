@@ -1,4 +1,4 @@
-"""Lessons are the true tokens, judged as the model and the memory would have."""
+"""Teacher forcing: probabilities of the true tokens by model and memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands on the screen after every key."""
+"""The text on the screen after every key."""
 
 from __future__ import annotations
 

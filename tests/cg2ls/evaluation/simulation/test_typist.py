@@ -1,4 +1,4 @@
-"""The typist: the files come out as they were, and the habits are those that are promised."""
+"""The typist reproduces the files, with the documented habits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A file that is not what its name says is told in one sentence."""
+"""A file with other content than its name suggests is reported in one sentence."""
 
 from __future__ import annotations
 

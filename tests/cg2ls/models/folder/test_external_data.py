@@ -1,4 +1,4 @@
-"""The locations a graph reads from are found wherever a tensor can stand, on any bytes."""
+"""The locations that a graph reads from are found at every place of a tensor, in any bytes."""
 
 from __future__ import annotations
 

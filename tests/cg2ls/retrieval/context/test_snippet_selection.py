@@ -1,4 +1,4 @@
-"""What stands in front of a prompt."""
+"""The text of other files before a prompt."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Snippets found by what they say."""
+"""Snippets found by their words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Workspaces nobody would wish for: what is odd is left out with a sentence, and nothing takes for ever."""
+"""Unusual workspaces: odd files are left out with a sentence, and all work is limited."""
 
 from __future__ import annotations
 

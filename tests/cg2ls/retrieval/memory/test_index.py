@@ -1,4 +1,4 @@
-"""Entries of files that count, where many beside them do not."""
+"""Entries of files that count, among many that do not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An index that a process of its own brings up to date: the same index, and nothing lost where that fails."""
+"""A separate process updates an index: the result is the same, and a failure loses nothing."""
 
 from __future__ import annotations
 

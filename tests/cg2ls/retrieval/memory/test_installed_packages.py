@@ -1,4 +1,4 @@
-"""Installed packages: found without running anything, told apart from the workspace's own files."""
+"""Installed packages are found without running anything, and distinguished from the workspace's files."""
 
 from __future__ import annotations
 

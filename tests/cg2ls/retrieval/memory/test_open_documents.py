@@ -1,4 +1,4 @@
-"""Other open documents: their text as it stands in the editor takes part at once, in place of what is on disk."""
+"""The unsaved text of other open documents counts at once, instead of the files on disk."""
 
 from __future__ import annotations
 

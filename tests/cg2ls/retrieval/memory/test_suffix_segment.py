@@ -1,4 +1,4 @@
-"""Contexts and what followed them, against looking at every one of them."""
+"""Contexts and the tokens after them, compared with a search over all contexts."""
 
 from __future__ import annotations
 

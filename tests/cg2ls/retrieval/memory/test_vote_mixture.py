@@ -1,4 +1,4 @@
-"""The mixture is a distribution, its weights mean what they say, and fitting finds them."""
+"""The mixture is a distribution with the documented weights, and fitting finds them."""
 
 from __future__ import annotations
 
