@@ -73,7 +73,7 @@ def dequantize(folder: Path, checkpoint: Path, *, force: bool = False) -> CodeGe
 
 @dataclass(frozen=True)
 class StoredWeights:
-    """Weights by the readable names of a graph's initializers, whatever their precision.
+    """Weights by the readable names of a graph's initializers, in any precision.
 
     Attributes:
         tensors: initializers by name.

@@ -165,7 +165,7 @@ def _use(folder: Path) -> None:
 
     added = ModelStore().add(folder)
     note_lasting(choices_file(), added.name)
-    print(f"{added.name} is now used for every language without a model of its own.", file=sys.stderr)
+    print(f"{added.name} is now used for every language for which no other model is chosen.", file=sys.stderr)
 
 
 def _parser() -> Parser:
