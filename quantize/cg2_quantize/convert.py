@@ -12,7 +12,6 @@ import numpy as np
 from cg2_quantize.checkpoint.published_tokenizers import load_tokenizer
 from cg2_quantize.checkpoint.scratch import mark_unfinished, remove_abandoned_folders
 from cg2_quantize.checkpoint.sources import (
-    LICENCES,
     complete_infill,
     describe_limits,
     open_checkpoint,
@@ -24,6 +23,7 @@ from cg2_quantize.graph.builder import ExternalWriter, GraphBuilder
 from cg2_quantize.graph.genai import write_genai
 from cg2_quantize.graph.graph_weights import GraphWeights
 from cg2_quantize.graph.network import build_graph
+from cg2_quantize.model_card import CARD, render_model_card
 from cg2_quantize.planning.plan import (
     check_context,
     check_memory,
@@ -52,6 +52,7 @@ from cg2ls.models.folder.description import (
     ModelDescription,
 )
 from cg2ls.models.folder.facts import Facts
+from cg2ls.models.folder.store import LICENCES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -216,6 +217,7 @@ def convert(
         if options.proof != "none":
             proven = _prove(checkpoint, new, options, largest)
             replace(model, quality={**model.quality, **_summarize_quality(proven)}).write(new)
+        (new / CARD).write_text(render_model_card(new), encoding="utf-8")
     return ConversionReport(
         folder=folder,
         name=model.name,
