@@ -196,7 +196,7 @@ def explain_votes(arguments: argparse.Namespace) -> int:
         CompleteError: the file or the place does not exist.
     """
     from cg2ls.cli.complete import find_offset, parse_place, read_text
-    from cg2ls.completion.prompt.anchor import heal
+    from cg2ls.completion.prompt.anchor import find_healer
     from cg2ls.engine import Engine
     from cg2ls.models.folder.store import locate_model
     from cg2ls.retrieval.memory.explain import explain
@@ -212,7 +212,7 @@ def explain_votes(arguments: argparse.Namespace) -> int:
     memory.refresh()
     located = locate_model(flag=arguments.model, language=arguments.language)
     with Engine.open(located.folder) as engine:
-        healed = heal(text[text.rfind("\n", 0, offset) + 1 : offset])
+        healed = find_healer(engine.tokenizer)(text[text.rfind("\n", 0, offset) + 1 : offset])
         rows = explain(engine, memory, arguments.file, text, offset, healed.forced)
     if arguments.json:
         print(json.dumps(rows, ensure_ascii=False, indent=1))
@@ -295,7 +295,7 @@ def _find_root(arguments: argparse.Namespace) -> Path:
 
 def _open_memory(arguments: argparse.Namespace) -> Memory:
     from cg2ls.models.codegen2.tokenizer import CodeTokenizer
-    from cg2ls.models.folder.description import TOKENIZER
+    from cg2ls.models.folder.description import TOKENIZER, ModelDescription
     from cg2ls.models.folder.store import locate_model
     from cg2ls.retrieval.memory import Memory
     from cg2ls.retrieval.memory.installed_packages import installed
@@ -303,7 +303,7 @@ def _open_memory(arguments: argparse.Namespace) -> Memory:
 
     root = _find_root(arguments)
     located = locate_model(flag=arguments.model, language=arguments.language)
-    tokenizer = CodeTokenizer.load(located.folder / TOKENIZER)
+    tokenizer = CodeTokenizer.load(located.folder / TOKENIZER, ModelDescription.read(located.folder).tokens)
     workspace = Workspace(root, ReadingRules(exclude=tuple(arguments.exclude)))
     packages = installed(workspace.root, arguments.language) if arguments.dependencies else None
     return Memory(workspace, arguments.language, tokenizer, installed=packages)

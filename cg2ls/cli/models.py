@@ -1,4 +1,4 @@
-"""`cg2ls models`: list, add, choose, verify and remove models."""
+"""`cg2ls models`: list, add, choose, verify, fit and remove models."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cg2ls.cli import fit_choice
 from cg2ls.commandline import add_command_group, aligned
 from cg2ls.models.folder.choice import DEFAULT_NAME, LastingChoices, note_lasting, read_lasting, write_lasting
 from cg2ls.models.folder.description import ModelDescription
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command and its subcommands."""
-    parser = subparsers.add_parser("models", help="list, add, choose, verify and remove models")
+    parser = subparsers.add_parser("models", help="list, add, choose, verify, fit and remove models")
     commands = add_command_group(parser)
 
     listing = commands.add_parser("list", help="show the models on this machine")
@@ -46,6 +47,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     remove = commands.add_parser("remove", help="delete an added model")
     remove.add_argument("name", metavar="NAME", help="name of the model")
     remove.set_defaults(run=run_remove)
+
+    fit_choice.add_parser(commands)
 
 
 def run_list(args: argparse.Namespace) -> int:

@@ -29,7 +29,7 @@ examples:
 Each PATH is a repository. Choose code that the model was not trained on.
 """
 
-LIMITS = ("line_tokens", "block_tokens", "max_lines", "min_confidence")
+LIMITS = ("line_tokens", "block_tokens", "max_lines", "min_confidence", "choose_ms")
 """Completion options that arguments of the same names set."""
 
 Json = dict[str, Any]
@@ -143,6 +143,7 @@ def _add_request_arguments(parser: argparse.ArgumentParser) -> None:
     add("--block-tokens", type=int, metavar="N", help="maximum tokens of a block")
     add("--max-lines", type=int, metavar="N", help="maximum lines shown")
     add("--min-confidence", type=float, metavar="P", help="minimum probability of what is shown")
+    add("--choose-ms", type=float, metavar="MS", help="maximum time of an answer that compares several lines")
     add(
         "--without",
         type=_parse_names,

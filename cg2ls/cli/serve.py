@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from cg2ls.errors import Cg2Error
 from cg2ls.installation import install_command
-from cg2ls.system import expand_home
+from cg2ls.system import expand_home, pause_collection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -122,9 +122,10 @@ def run(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> int:
     """
     if arguments.http is None and (arguments.root or arguments.no_token):
         parser.error("--root and --no-token belong to --http, which is missing")
-    from cg2ls.server.app import Server
-    from cg2ls.server.logs import configure
-    from cg2ls.server.settings import Settings
+    with pause_collection():
+        from cg2ls.server.app import Server
+        from cg2ls.server.logs import configure
+        from cg2ls.server.settings import Settings
 
     configure(arguments.log_file)
     server = Server(Settings({"model": arguments.model}))

@@ -162,7 +162,7 @@ def check_signature(session: Any, model: ModelDescription, folder: Path) -> None
         heads, head_dim = found_inputs[name].shape[1], found_inputs[name].shape[3]
         if found_inputs[name].type != kv_type:
             raise EngineError(_misfit(folder, f"{name} is {found_inputs[name].type}, not {kv_type}"))
-        if (heads, head_dim) != (model.architecture.n_head, model.architecture.head_dim):
+        if (heads, head_dim) != (model.architecture.kv_heads, model.architecture.head_dim):
             raise EngineError(_misfit(folder, f"{name} has {heads} heads of {head_dim}"))
     if found_outputs[LOGITS].shape[-1] != model.architecture.vocab_size:
         raise EngineError(_misfit(folder, f"logits have {found_outputs[LOGITS].shape[-1]} columns"))

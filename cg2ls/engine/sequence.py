@@ -92,9 +92,14 @@ class TokenSequence:
         last = np.concatenate([known[start:], np.asarray(draft, dtype=np.int64)])
         return self._run(last, 1 + len(draft)) if should_continue(len(last)) else None
 
-    def extend(self, tokens: Sequence[int]) -> NDArray[np.float32]:
-        """Read more tokens; return the logits after each, float32 [tokens, vocab]."""
-        return self._run(np.asarray(tokens, dtype=np.int64), len(tokens))
+    def extend(self, tokens: Sequence[int], rows: int | None = None) -> NDArray[np.float32]:
+        """Read more tokens; return the logits after the last `rows` of them, float32 [rows, vocab].
+
+        Args:
+            tokens: tokens that follow what was read.
+            rows: number of logits, at most `MAX_LOGIT_ROWS`; None for those after each token.
+        """
+        return self._run(np.asarray(tokens, dtype=np.int64), len(tokens) if rows is None else rows)
 
     def truncate_answer(self, answer_tokens: int) -> None:
         """Drop everything after this number of answer tokens."""
@@ -142,6 +147,17 @@ class PreparedRequest:
     def new_sequence(self, runner: ModelRunner) -> TokenSequence:
         """Put the prompt in the context with the longest common prefix."""
         context = runner.contexts.take(self.prompt)
+        return TokenSequence(context, self.prompt, chunk=self.chunk, costs=runner.costs)
+
+    def new_sequence_beside(self, runner: ModelRunner, kept: PreparedRequest) -> TokenSequence | None:
+        """Put the prompt in a context other than that of another request, whose cache stays as it is.
+
+        Returns:
+            None if there is only one context.
+        """
+        context = runner.contexts.take_beside(self.prompt, kept.prompt)
+        if context is None:
+            return None
         return TokenSequence(context, self.prompt, chunk=self.chunk, costs=runner.costs)
 
     def new_drafter(self, policy: DraftLengthPolicy, smaller: ModelRunner | None) -> Drafter:

@@ -31,6 +31,7 @@ from cg2ls.server.protocol import ServerProtocol
 from cg2ls.server.repository_memory import RepositoryMemory
 from cg2ls.server.status import StatusBoard, SuppressedDocuments
 from cg2ls.server.usage import Usage
+from cg2ls.system import keep_large_blocks_apart
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,7 +97,7 @@ class Server(LanguageServer):
         self.memory = RepositoryMemory(
             settings, self.documents, self.loader, client, self.failures, self.tasks
         )
-        self.prompt_context = PromptContextProvider(settings, self.failures)
+        self.prompt_context = PromptContextProvider(settings, self.models, self.failures)
         self.completer = Completer(
             documents=self.documents,
             settings=settings,
@@ -168,6 +169,7 @@ class Server(LanguageServer):
             The exit status that LSP requires: 0 if the client sent `shutdown` first, else 1.
         """
         sys.setswitchinterval(SWITCH_S)
+        keep_large_blocks_apart()
         serve(self.protocol)
         self.memory.leave()
         self.prompt_context.leave()

@@ -120,6 +120,13 @@ class Options:
             max_value=1,
         ),
     ] = None
+    choose: Annotated[
+        Literal["hypotheses", "greedy"],
+        About(
+            doc="How a line is chosen where the model is not sure: `hypotheses` compares several lines by what the"
+            " model makes of the text below, `greedy` takes the likeliest token each time."
+        ),
+    ] = "hypotheses"
     speculate: Annotated[
         bool, About(doc="Compute, while idle, what comes after the completion that is shown.")
     ] = True
@@ -252,4 +259,5 @@ def completion_options(options: Options) -> CompletionOptions:
         comments=options.comments,
         context_tokens=options.context_tokens,
         min_confidence=options.min_confidence,
+        choose=options.choose,
     )

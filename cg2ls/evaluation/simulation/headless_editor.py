@@ -9,14 +9,17 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Protocol
 
 from cg2ls.completion import CompletionEngine, CompletionOptions, DocumentSession, Retrieval
+from cg2ls.completion.types import SupportsSearch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
     from cg2ls.completion import Completion
     from cg2ls.completion.types import PriorOf, Reason
     from cg2ls.engine import Request, Step
+    from cg2ls.engine.beam_search import BeamOptions, Hypothesis
     from cg2ls.engine.request import Timing
+    from cg2ls.engine.scoring import Continuation
     from cg2ls.evaluation.simulation.replay_retrieval import ReplayContexts, ReplayMemory
     from cg2ls.evaluation.simulation.sources import SourceFile
     from cg2ls.models.codegen2.tokenizer import CodeTokenizer
@@ -78,7 +81,7 @@ class HeadlessEditor:
         memories: ReplayMemory | None = None,
         contexts: ReplayContexts | None = None,
     ) -> None:
-        self._observed = ObservedEngine(engine, context_length=context_length, infill=infill)
+        self._observed = observe(engine, context_length=context_length, infill=infill)
         self._memories = memories
         self._contexts = contexts
         self._options = options or CompletionOptions()
@@ -182,6 +185,11 @@ class ObservedEngine:
         """Tokens of prompt and answer together."""
         return self._context_length
 
+    @property
+    def last(self) -> Timing:
+        """Cost of the engine's last work."""
+        return self._engine.last
+
     def complete(self, request: Request, stop: Callable[[], bool]) -> Iterator[Step]:
         """Generate an answer to the prompt, one step at a time."""
         return self._observe(request, stop)
@@ -204,6 +212,47 @@ class ObservedEngine:
                     yield step
         finally:
             cost.reread_tokens = self._engine.last.prompt_tokens - self._engine.last.reused_tokens
+
+
+class ObservedSearchEngine(ObservedEngine):
+    """Engine that also compares several lines, and notes what its last request cost."""
+
+    def __init__(
+        self, engine: TimedSearchEngine, *, context_length: int | None = None, infill: Infill | None = None
+    ) -> None:
+        super().__init__(engine, context_length=context_length, infill=infill)
+        self._search_engine = engine
+
+    def search(self, request: Request, options: BeamOptions, stop: Callable[[], bool]) -> list[Hypothesis]:
+        """Search for the likeliest answers; the tokens count as generated."""
+        found = self._search_engine.search(request, options, stop)
+        if self.cost is not None:
+            self.cost.generated += self._search_engine.last.generated
+        return found
+
+    def score(
+        self,
+        prefix: Sequence[int],
+        continuations: Sequence[Continuation],
+        stop: Callable[[], bool],
+        *,
+        beside: Request,
+    ) -> list[list[float]] | None:
+        """Score texts after a common prefix."""
+        return self._search_engine.score(prefix, continuations, stop, beside=beside)
+
+
+class TimedSearchEngine(TimedEngine, SupportsSearch, Protocol):
+    """Engine that compares several lines and reports what its last request cost."""
+
+
+def observe(
+    engine: TimedEngine, *, context_length: int | None = None, infill: Infill | None = None
+) -> ObservedEngine:
+    """Return an engine that notes its costs and can do what the given one can; see `ObservedEngine`."""
+    if isinstance(engine, SupportsSearch):
+        return ObservedSearchEngine(engine, context_length=context_length, infill=infill)
+    return ObservedEngine(engine, context_length=context_length, infill=infill)
 
 
 def _steps(engine: TimedEngine, request: Request, stop: Callable[[], bool]) -> Generator[Step, None, None]:

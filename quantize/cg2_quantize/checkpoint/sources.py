@@ -25,12 +25,14 @@ from cg2ls.models.codegen2.files import (
     indexed_files,
 )
 from cg2ls.models.codegen2.quantized import FILES as QUANTIZED_FILES
-from cg2ls.models.folder.description import DESCRIPTION
+from cg2ls.models.folder.description import DESCRIPTION, Infill
 from cg2ls.models.folder.facts import FACTS, Facts
 from cg2ls.models.folder.store import NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
+
+    from cg2ls.models.codegen2 import SpecialTokens
 
 FOLDER_NAMES = {
     *("checkpoint", "checkpoints", "ckpt", "ckpts", "model", "models", "weights", "out", "output", "outputs"),
@@ -286,6 +288,42 @@ def read_facts(folder: Path, *, name: str | None, license_: str | None) -> Facts
     if license_ is None:
         license_ = facts.license or read_card_license(folder)
     return replace(facts, name=chosen, license=license_, source=source)
+
+
+ANCHOR_TOKENS = 128
+"""Tokens of the middle before the anchor moves. A middle of fill-in-the-middle training is cut from anywhere in a
+document (Bavarian et al. 2022), so one that begins some lines above the cursor is nothing new."""
+
+CHAT_NAME = re.compile(r"(?:^|[-_.])(?:instruct|chat|it)(?:$|[-_.])", re.IGNORECASE)
+
+
+def complete_infill(facts: Facts, tokens: SpecialTokens) -> Facts:
+    """Return the facts with how a model without CodeGen2's masks was trained to fill in."""
+    if tokens.n_masks:
+        return facts
+    if tokens.fim is None:
+        return replace(facts, infill=replace(facts.infill, objectives=("causal",)))
+    if facts.infill == Infill():
+        infill = Infill(objectives=("causal", "fim"), character_cuts=True, anchor_max_tokens=ANCHOR_TOKENS)
+        return replace(facts, infill=infill)
+    return replace(facts, infill=replace(facts.infill, objectives=("causal", "fim")))
+
+
+def describe_limits(name: str, tokens: SpecialTokens) -> str:
+    """Return a sentence on what the model was not trained for; "" if there is nothing to say.
+
+    Args:
+        name: the model's name.
+        tokens: its special tokens.
+    """
+    if tokens.layout is None:
+        return (
+            f"{name} has no infill tokens, so it only continues the text before the cursor; if it has some, name them"
+            " with --infill."
+        )
+    if CHAT_NAME.search(name):
+        return f"{name} is tuned for chat by its name; the base model it was made from completes code better."
+    return ""
 
 
 def _sha256_of_weights(folder: Path) -> str:
