@@ -18,6 +18,8 @@ BEFORE = "quick, long\ndef area(width, height):\n"
 LINE = "    return "
 
 LLAMA_VIM: dict[str, Any] = {
+    "id_slot": 0,
+    "stop": [],
     "input_prefix": BEFORE,
     "input_suffix": "\n\nprint(area(2, 3))\n",
     "input_extra": [{"text": "def side():\n    return 1\n", "time": [1, 2], "filename": "side.py"}],
@@ -25,7 +27,7 @@ LLAMA_VIM: dict[str, Any] = {
     "n_predict": 128,
     "n_indent": 4,
     "top_k": 40,
-    "top_p": 0.99,
+    "top_p": 0.9,
     "stream": False,
     "samplers": ["top_k", "top_p", "infill"],
     "cache_prompt": True,
