@@ -151,13 +151,15 @@ def settings() -> dict[str, Any]:
 GROUPS = {
     "What is shown": (
         *("enable", "automatic", "comments", "unknownLanguages", "maxLines", "minConfidence", "candidates"),
-        *("delayMs", "lineTokens", "blockTokens", "speculate"),
+        *("delayMs", "lineTokens", "blockTokens", "choose", "speculate"),
     ),
     "Context and privacy": (
         *("repositoryMemory", "repositoryMemoryDependencies", "exclude", "contextTokens", "stats"),
     ),
     "Languages and folders": ("languages", "folders"),
-    "Model and machine": ("model", "provider", "threads", "maxMemoryMb", "unloadAfterMinutes"),
+    "Model and machine": (
+        *("model", "provider", "threads", "readAheadSeconds", "maxMemoryMb", "unloadAfterMinutes"),
+    ),
     "Log": ("logLevel", "logText"),
     "Old names": tuple(NEW_OPTIONS),
 }
