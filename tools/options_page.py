@@ -158,12 +158,7 @@ GROUPS = {
     ),
     "Languages and folders": ("languages", "folders"),
     "Model and machine": (
-        "model",
-        "provider",
-        "threads",
-        "maxMemoryMb",
-        "readAheadSeconds",
-        "unloadAfterMinutes",
+        *("model", "provider", "threads", "maxMemoryMb", "readAheadSeconds", "unloadAfterMinutes"),
     ),
     "Log": ("logLevel", "logText"),
     "Old names": tuple(NEW_OPTIONS),
