@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 COMMANDS = {
     "serve": "serve an editor over LSP (what `cg2ls` alone does)",
     "complete": "complete a file at one place and print the text",
-    "models": "list, add, choose, verify and remove models",
+    "models": "list, add, choose, verify, fit, remove, pull and push models",
     "memory": "show, build, explain, fit and clear the memory of a workspace",
     "bench": "measure prefill, decode and key-to-answer times",
     "replay": "measure latency and quality by replaying people who write files",

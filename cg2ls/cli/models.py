@@ -1,4 +1,4 @@
-"""`cg2ls models`: list, add, choose, verify, fit and remove models."""
+"""`cg2ls models`: list, add, choose, verify, fit, remove, pull and push models."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cg2ls.cli import fit_choice
+from cg2ls.cli import fit_choice, models_hub
 from cg2ls.commandline import add_command_group, aligned
 from cg2ls.models.folder.choice import DEFAULT_NAME, LastingChoices, note_lasting, read_lasting, write_lasting
 from cg2ls.models.folder.description import ModelDescription
@@ -23,7 +23,9 @@ SINGLE_LINE = "humaneval-infilling-single exact by request"
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command and its subcommands."""
-    parser = subparsers.add_parser("models", help="list, add, choose, verify, fit and remove models")
+    parser = subparsers.add_parser(
+        "models", help="list, add, choose, verify, fit, remove, pull and push models"
+    )
     commands = add_command_group(parser)
 
     listing = commands.add_parser("list", help="show the models on this machine")
@@ -52,6 +54,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     remove.set_defaults(run=run_remove)
 
     fit_choice.add_parser(commands)
+    models_hub.add_parsers(commands)
 
 
 def run_list(args: argparse.Namespace) -> int:

@@ -74,8 +74,7 @@ def resolve_disabled_rules(names: Iterable[str]) -> frozenset[str]:
 class DocumentSession:
     """State of one document that is kept from one call to the next.
 
-    Calls must not overlap; only `find_known` may run during another call. If the document's language, the options
-    or the model change, a new session is needed.
+    Calls must not overlap, except for `find_known`. Another language, model or options need a new session.
 
     Args:
         engine: the open model.
@@ -147,7 +146,7 @@ class DocumentSession:
         suppression = self.find_suppression(call.cursor, call.trigger)
         return complete_suppressed(call.offset, suppression, call.began) if suppression else None
 
-    def _complete_with_model(self, call: Call) -> Completion:
+    def _complete_with_model(self, call: Call, *, is_ahead: bool = False) -> Completion:
         """Run the model for a call, and return and remember what may be shown."""
         # 1. Trigger: the text may be one line or a block.
         extent = self._choose_extent(call.cursor)
@@ -205,12 +204,20 @@ class DocumentSession:
 
         # 5. Reuse: the next keys may continue what is shown.
         found = [first, *(complete_alternative(each, first, call.offset) for each in alternatives)]
-        call.faults.guard(TYPED_THROUGH, lambda: self._remember(found, call), None)
+        call.faults.guard(TYPED_THROUGH, lambda: self._remember(found, call, is_ahead=is_ahead), None)
         return join_alternatives(found)
 
     def find_known(self, text: str, offset: int, trigger: Trigger = "automatic") -> Completion | None:
         """Return what `complete` would return without running the model; None if the model would run."""
         return self._complete_without_model(Call(Cursor.at(text, offset), offset, trigger))
+
+    def make_request(self, text: str, offset: int, retrieval: Retrieval) -> Request | None:
+        """Return the request that an automatic call would make at a cursor; None if the model would not run."""
+        call = Call(Cursor.at(text, offset), offset, retrieval=retrieval)
+        if self._complete_without_model(call) is not None:
+            return None
+        extent = self._choose_extent(call.cursor)
+        return self._prompts.build(call.cursor, extent, "", call.retrieval, call.faults)
 
     def speculate(
         self,
@@ -219,17 +226,19 @@ class DocumentSession:
         shown: Completion,
         stop: Callable[[], bool] = never,
         *,
+        count: int = 1,
         retrieval: Retrieval = NO_RETRIEVAL,
     ) -> Sequence[Fault]:
         """Prepare the completion after `shown`, as if it had been accepted, so that it is known by then.
 
-        If that completion is empty, prepare the one after Enter too.
+        If that completion is empty, prepare the one after Enter too. Then prepare the completions to choose from.
 
         Args:
             text: the document that `shown` was made for.
             offset: of the cursor in it.
             shown: the completion that is displayed.
             stop: returns whether there is a request; called before every run of the model.
+            count: number of completions to choose from that the user would ask for by hand.
             retrieval: sources of information from other files.
 
         Returns:
@@ -247,6 +256,10 @@ class DocumentSession:
                 call = Call(accepted, accepted.offset, stop=stop, retrieval=retrieval, faults=faults)
                 if self._complete_with_model(call).text:
                     break
+            self._prompts.anchor = anchor
+            if count > 1 and not stop() and not self.find_suppression(cursor, "invoked"):
+                call = Call(cursor, offset, "invoked", stop, count, retrieval, faults=faults)
+                self._complete_with_model(call, is_ahead=True)
         finally:
             self._prompts.anchor = anchor
         return faults.found
@@ -321,10 +334,11 @@ class DocumentSession:
         remaining = self._typed_through.find(call.cursor, call.trigger)
         return [remaining] if remaining else []
 
-    def _remember(self, found: Sequence[Completion], call: Call) -> None:
-        """Keep completions so that the user can go on typing them."""
+    def _remember(self, found: Sequence[Completion], call: Call, *, is_ahead: bool) -> None:
+        """Keep completions so that the user can go on typing them, or ask for them if nobody did yet."""
         for completion in reversed(found):
             replace_length = completion.replace_end_offset - call.offset
-            self._typed_through.add(
-                Suggestion.at(call.cursor, completion.text, replace_length, call.trigger, completion.logprob)
+            suggestion = Suggestion.at(
+                call.cursor, completion.text, replace_length, call.trigger, completion.logprob
             )
+            self._typed_through.add(replace(suggestion, is_ahead=is_ahead))

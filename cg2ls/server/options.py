@@ -128,15 +128,24 @@ class Options:
         ),
     ] = None
     choose: Annotated[
-        Literal["hypotheses", "greedy"],
+        Literal["on_request", "hypotheses", "greedy"],
         About(
-            doc="How a line is chosen where the model is not sure: `hypotheses` compares several lines by what the"
-            " model makes of the text below, `greedy` takes the likeliest token each time."
+            doc="When several lines are compared by what the model makes of the text below, where it is not sure:"
+            " `on_request` for explicit requests, `hypotheses` while typing too, `greedy` for never."
         ),
-    ] = "hypotheses"
+    ] = "on_request"
     speculate: Annotated[
         bool, About(doc="Compute, while idle, what comes after the completion that is shown.")
     ] = True
+    read_ahead_seconds: Annotated[
+        int,
+        About(
+            doc="Processor seconds per minute in which the text around the cursor is read before a completion is"
+            " requested there; 0 for never. Nothing is read ahead on battery.",
+            min_value=0,
+            max_value=60,
+        ),
+    ] = 6
     provider: Annotated[
         Literal["auto", "cpu", "cuda", "tensorrt", "directml", "coreml", "openvino"],
         About(doc="Where models run; `auto` uses a graphics card if one works.", scope="server"),

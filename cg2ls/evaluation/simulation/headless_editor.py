@@ -14,7 +14,7 @@ from cg2ls.completion.types import SupportsSearch
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
 
-    from cg2ls.completion import Completion
+    from cg2ls.completion import Completion, Trigger
     from cg2ls.completion.hypothesis_features import HypothesisFeatures
     from cg2ls.completion.types import PriorOf, Reason
     from cg2ls.engine import Request, Step
@@ -74,6 +74,7 @@ class HeadlessEditor:
         infill: how to ask the model to fill in, if other than its description says.
         memories: memory of the repositories; None for the model alone.
         contexts: text of other files before the prompt; None for nothing.
+        trigger: who asks.
     """
 
     def __init__(
@@ -85,10 +86,12 @@ class HeadlessEditor:
         infill: Infill | None = None,
         memories: ReplayMemory | None = None,
         contexts: ReplayContexts | None = None,
+        trigger: Trigger = "automatic",
     ) -> None:
         self._observed = observe(engine, context_length=context_length, infill=infill)
         self._memories = memories
         self._contexts = contexts
+        self._trigger: Trigger = trigger
         self._options = options or CompletionOptions()
         self._sessions: OrderedDict[str, DocumentSession] = OrderedDict()
 
@@ -98,7 +101,7 @@ class HeadlessEditor:
         context_of = self._contexts.of(source) if self._contexts else None
         retrieval = Retrieval(self._prior_of(source), context_of)
         began = perf_counter()
-        found = session.complete(text, offset, retrieval=retrieval)
+        found = session.complete(text, offset, self._trigger, retrieval=retrieval)
         if found.faults:  # an incomplete measurement must not pass for a complete one
             raise found.faults[0].error
         line_ms = 1e3 * (perf_counter() - began)

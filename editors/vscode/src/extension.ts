@@ -75,9 +75,10 @@ export function activate(context: ExtensionContext): void {
     switches.onDidChange(() => status.changed()),
     window.onDidChangeActiveTextEditor((editor) => {
       startIfWanted(editor?.document);
-      made.focus(editor?.document);
+      made.focus(editor);
       status.changed();
     }),
+    window.onDidChangeTextEditorSelection((event) => made.focus(event.textEditor)),
     workspace.onDidOpenTextDocument((document) => {
       if (document === window.activeTextEditor?.document) {
         startIfWanted(document); // its language was changed

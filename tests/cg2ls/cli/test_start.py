@@ -41,7 +41,6 @@ SLOW_TO_IMPORT = {
 }
 UNNEEDED_BY_A_SERVER = {
     "onnxruntime",
-    "tokenizers",
     "torch",
     "transformers",
     "onnx",
