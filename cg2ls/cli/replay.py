@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cg2ls.cli.progress import show_progress
 from cg2ls.renamed import add_renamed_argument
 
 if TYPE_CHECKING:
@@ -215,7 +216,7 @@ def _replay(folder: Path, arguments: argparse.Namespace) -> tuple[Json, dict[str
     with Engine.open(folder, provider=arguments.provider, threads=arguments.threads) as engine:
         sources = collect_sources(arguments.paths, LANGUAGES, set(engine.model.languages))
         memories = ReplayMemory(arguments.paths, sources, engine.tokenizer, arguments.memory)
-        replay = Replay(engine, _make_options(arguments), sources, memories, _print_step)
+        replay = Replay(engine, _make_options(arguments), sources, memories, _print_step, show_progress)
         report = _describe_run(engine, load, arguments) | {"files": len(sources)}
         if arguments.against or arguments.reference_shape:
             runtimes = RuntimeOptions(

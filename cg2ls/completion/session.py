@@ -8,15 +8,11 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from cg2ls.completion.call import Call
-from cg2ls.completion.choose import HYPOTHESES, MIN_CHOSEN_CONFIDENCE, choose_if_unsure
-from cg2ls.completion.confidence_gate import (
-    CONFIDENCE,
-    MIN_CONFIDENCE,
-    MIN_CONFIDENCE_WITH_PRIOR,
-    ConfidenceGate,
-)
+from cg2ls.completion.choose import HYPOTHESES, choose_if_unsure
+from cg2ls.completion.confidence_gate import CONFIDENCE, ConfidenceGate
 from cg2ls.completion.decision import decide, describe_decision, list_other_lines
 from cg2ls.completion.faults import Faults
+from cg2ls.completion.fitted_gate import judge_decision
 from cg2ls.completion.generate import generate, sample_alternatives
 from cg2ls.completion.hypothesis_features import describe_hypothesis
 from cg2ls.completion.options import CompletionOptions
@@ -35,6 +31,7 @@ from cg2ls.completion.results import (
 from cg2ls.completion.reuse import TYPED_THROUGH, Suggestion, TypedThrough, predict_cursors
 from cg2ls.completion.syntax.grammar import load_grammar
 from cg2ls.completion.syntax.region import find_kind
+from cg2ls.completion.thresholds import Thresholds
 from cg2ls.completion.trigger import SUPPRESSIONS, TriggerContext, choose_extent, find_suppression
 from cg2ls.completion.types import NO_RETRIEVAL
 from cg2ls.engine.request import GuardedPrior, never
@@ -77,8 +74,7 @@ def resolve_disabled_rules(names: Iterable[str]) -> frozenset[str]:
 class DocumentSession:
     """State of one document that is kept from one call to the next.
 
-    Calls must not overlap; only `find_known` may run during another call. If the document's language, the options
-    or the model change, a new session is needed.
+    Calls must not overlap, except for `find_known`. Another language, model or options need a new session.
 
     Args:
         engine: the open model.
@@ -96,6 +92,7 @@ class DocumentSession:
         self.language = language
         self.options = options
         self._disabled_rules = resolve_disabled_rules(options.disabled_rules)
+        self._thresholds = Thresholds(engine, options, self._disabled_rules)
         self._prompts = PromptBuilder(engine, options)
         self._typed_through = TypedThrough()
         self._grammar_faults = Faults()
@@ -160,8 +157,7 @@ class DocumentSession:
         request = self._prompts.build(call.cursor, extent, hint, call.retrieval, call.faults)
 
         # 3. Generate: until the rules or the confidence gate have seen enough.
-        usual = MIN_CONFIDENCE if request.prior is None else MIN_CONFIDENCE_WITH_PRIOR
-        gate = ConfidenceGate(request.forced, self._find_threshold(call.trigger, usual))
+        gate = ConfidenceGate(request.forced, self._thresholds.of_answer(call.trigger, request))
         answer = generate(
             self.engine, call.limit_time(request, self.options.max_ms), postprocessor, gate, call.stop
         )
@@ -191,13 +187,15 @@ class DocumentSession:
             gate,
             chosen,
             forced=request.forced,
-            min_confidence=self._find_threshold(call.trigger, MIN_CHOSEN_CONFIDENCE),
+            min_confidence=self._thresholds.of_chosen(call.trigger),
         )
         alternatives = self._find_alternatives(call, request, postprocessor, decision)
         describe = partial(
             describe_hypothesis, call.cursor, extent=extent, trigger=call.trigger, request=request
         )
         features = describe_decision(decision, describe)
+        if self._thresholds.are_fitted(call.trigger):
+            decision = judge_decision(self.engine, self.options, decision, features)
         if isinstance(request.prior, GuardedPrior):
             call.faults.note("prior", request.prior.failure)
         first = complete_generated(call.offset, decision, features, call.began, is_stopped=call.stop())
@@ -212,6 +210,14 @@ class DocumentSession:
     def find_known(self, text: str, offset: int, trigger: Trigger = "automatic") -> Completion | None:
         """Return what `complete` would return without running the model; None if the model would run."""
         return self._complete_without_model(Call(Cursor.at(text, offset), offset, trigger))
+
+    def make_request(self, text: str, offset: int, retrieval: Retrieval) -> Request | None:
+        """Return the request that an automatic call would make at a cursor; None if the model would not run."""
+        call = Call(Cursor.at(text, offset), offset, retrieval=retrieval)
+        if self._complete_without_model(call) is not None:
+            return None
+        extent = self._choose_extent(call.cursor)
+        return self._prompts.build(call.cursor, extent, "", call.retrieval, call.faults)
 
     def speculate(
         self,
@@ -284,12 +290,6 @@ class DocumentSession:
         return self._grammar_faults.guard("grammar", lambda: load_grammar(self.language), None)
 
     # Generate
-
-    def _find_threshold(self, trigger: Trigger, usual: float) -> float:
-        """Return the confidence that text needs to be shown."""
-        if trigger == "invoked" or CONFIDENCE in self._disabled_rules:
-            return 0.0
-        return usual if self.options.min_confidence is None else self.options.min_confidence
 
     # Postprocess
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class KVBuffers:
-    """Keys and values of every layer, [batch, n_head, length, head_dim] each, in the session's memory.
+    """Keys and values of every layer, [batch, kv_heads, length, head_dim] each, in the session's memory.
 
     Each buffer is bound both as `past_key_values.{i}` and as `present.{i}`, so attention writes new positions in
     place and nothing is copied or resized. On the CPU the memory is numpy's.
@@ -41,7 +41,7 @@ class KVBuffers:
         device: str,
         batch: int = 1,
     ) -> None:
-        shape = [batch, architecture.n_head, length, architecture.head_dim]
+        shape = [batch, architecture.kv_heads, length, architecture.head_dim]
         layers = architecture.n_layer
         self.length = length
         self._arrays: list[NDArray[Any]] = []
@@ -93,7 +93,7 @@ class KVBuffers:
 def count_context_bytes(architecture: Architecture, context_length: int, kv_dtype: str) -> int:
     """Return the bytes of one context's keys and values."""
     positions = 2 * architecture.n_layer * context_length
-    return positions * architecture.n_embd * np.dtype(kv_dtype).itemsize
+    return positions * architecture.kv_heads * architecture.head_dim * np.dtype(kv_dtype).itemsize
 
 
 class CachedTokens:

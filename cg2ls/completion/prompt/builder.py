@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cg2ls.completion.prompt.anchor import place_anchor
+from cg2ls.completion.prompt.anchor import TextEncoding, find_healer, place_anchor
 from cg2ls.completion.prompt.window import HEALING_TOKENS, Budget
 from cg2ls.engine.request import GuardedPrior, Request
-from cg2ls.models.codegen2.special_tokens import anchored_prompt
 
 if TYPE_CHECKING:
     from cg2ls.completion.faults import Faults
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
     from cg2ls.completion.types import CompletionEngine, Retrieval
     from cg2ls.models.codegen2.special_tokens import SpecialTokens
     from cg2ls.models.folder.description import Infill
-
-SPAN_CORRUPTION = "span_corruption"
 
 
 class PromptBuilder:
@@ -39,6 +36,9 @@ class PromptBuilder:
         self.text_above: tuple[int, ...] = ()
         self._engine = engine
         self._options = options
+        self._encoding = TextEncoding(
+            engine.tokenizer.encode, engine.model.document_header, find_healer(engine.tokenizer)
+        )
 
     def build(
         self, cursor: Cursor, extent: Extent, draft_hint: str, retrieval: Retrieval, faults: Faults
@@ -68,8 +68,7 @@ class PromptBuilder:
             cursor,
             self.anchor,
             budget,
-            engine.tokenizer.encode,
-            model.document_header,
+            self._encoding,
             lambda: faults.guard("context", find_context, ""),
         )
         self.anchor = placed.anchor
@@ -91,17 +90,17 @@ class PromptBuilder:
 
 
 def lay_out_prompt(placed: PlacedAnchor, special: SpecialTokens, infill: Infill) -> list[int]:
-    """Return the token ids of the prompt; no other function knows the order of its parts.
+    """Return the token ids of the prompt.
 
     A model trained to fill in gets the infill prompt even if nothing follows the cursor, because it then ends its
-    answers with `<eom>`. A model that only continues text gets the text up to the cursor.
+    answers with a token of their own. A model that only continues text gets the text up to the cursor.
 
     Args:
         placed: the anchor, the window and the known text.
-        special: ids of the model's special tokens.
+        special: ids of the model's special tokens, with the layout.
         infill: how the model was trained to fill in.
     """
     anchor = placed.anchor
-    if SPAN_CORRUPTION in infill.objectives:
-        return anchored_prompt(anchor.prefix_tokens, anchor.suffix_tokens, placed.known_tokens, special)
-    return [*anchor.prefix_tokens, *placed.known_tokens] or [special.end_of_text]
+    return special.lay_out(
+        anchor.prefix_tokens, anchor.suffix_tokens, placed.known_tokens, fills_in=infill.fills_in
+    )

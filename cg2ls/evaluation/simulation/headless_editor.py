@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
 
     from cg2ls.completion import Completion, Trigger
+    from cg2ls.completion.hypothesis_features import HypothesisFeatures
     from cg2ls.completion.types import PriorOf, Reason
     from cg2ls.engine import Request, Step
     from cg2ls.engine.beam_search import BeamOptions, Hypothesis
@@ -41,6 +42,8 @@ class TimedAnswer:
         cost: what the engine did for it; None if it was not asked.
         reason: why the answer is as it is.
         changed_by: names of the rules that changed the model's text, or of the one that suppressed it.
+        features: numbers about the model's answer; None if the model was not asked.
+        confidence: estimated probability that the answer is right.
     """
 
     text: str
@@ -50,6 +53,8 @@ class TimedAnswer:
     cost: RequestCost | None = None
     reason: Reason = "shown"
     changed_by: tuple[str, ...] = ()
+    features: HypothesisFeatures | None = None
+    confidence: float = 0.0
 
     @property
     def first_ms(self) -> float:
@@ -103,7 +108,15 @@ class HeadlessEditor:
         cost = self._observed.take_cost()
         replace_length = found.replace_end_offset - offset
         return TimedAnswer(
-            found.text, replace_length, began, line_ms, cost, found.reason, self._changed_by(found)
+            text=found.text,
+            replace_length=replace_length,
+            began=began,
+            line_ms=line_ms,
+            cost=cost,
+            reason=found.reason,
+            changed_by=self._changed_by(found),
+            features=found.features,
+            confidence=found.confidence,
         )
 
     @staticmethod

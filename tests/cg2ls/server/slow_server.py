@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from cg2ls.engine.request import Request, Step
+from cg2ls.models.codegen2.special_tokens import SpecialTokens
 from cg2ls.models.folder.description import Infill
 from cg2ls.server.app import Server
 from cg2ls.server.logs import configure
@@ -53,7 +54,7 @@ class SlowEngine:
             languages={"python": None},
             line_choice=None,
         )
-        special = SimpleNamespace(mask=lambda _: 256, end_of_text=257, sep=258)
+        special = SpecialTokens(vocab_size=261, end_of_text=256, sep=257, eom=258, n_masks=2)
         self.tokenizer = SimpleNamespace(
             encode=lambda text: list(text.encode()), special=special, to_json=lambda: "{}"
         )

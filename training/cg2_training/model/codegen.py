@@ -18,7 +18,8 @@ from cg2_training.errors import TrainingError
 from cg2_training.model.attention import causal_attention
 from cg2_training.objective import IGNORED
 from cg2ls.models.codegen2 import Checkpoint, CodeGenConfig
-from cg2ls.models.codegen2.config import CODEGEN2, ROTARY_BASE
+from cg2ls.models.codegen2.config import CODEGEN2
+from cg2ls.models.codegen2.rotary import ROTARY_BASE
 
 GELU_SLOPE = 2 * math.sqrt(2 / math.pi)
 GELU_CUBE = 0.044715
@@ -199,12 +200,19 @@ def make_region_mask(regions: Tensor) -> Tensor:
 @torch.no_grad()
 def model_losses(model: CodeGen, batch: Batch) -> npt.NDArray[np.float32]:
     """Compute the cross entropy of every label of a batch; see `evaluate.TokenLosses`."""
+    return model_predictions(model, batch)[0]
+
+
+@torch.no_grad()
+def model_predictions(model: CodeGen, batch: Batch) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+    """Compute the cross entropy of every label and the most probable id; see `evaluate.served.Predictor`."""
     device = model.lm_head.weight.device
     mask = make_region_mask(torch.from_numpy(batch.regions).to(device)) if batch.regions.any() else None
     logits = model(torch.from_numpy(batch.tokens).to(device), mask).float().flatten(0, 1)
     labels = torch.from_numpy(batch.labels).to(device).flatten()
     losses = F.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="none")
-    return losses.view(batch.labels.shape).cpu().numpy()
+    shape = batch.labels.shape
+    return losses.view(shape).cpu().numpy(), logits.argmax(-1).view(shape).cpu().numpy()
 
 
 def load_model(checkpoint: Checkpoint) -> CodeGen:

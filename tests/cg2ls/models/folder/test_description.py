@@ -107,7 +107,7 @@ def test_a_folder_from_before_the_key_is_taken_for_what_its_precision_then_was(
     ("path", "value", "says"),
     [
         (["format"], 2, "format is 2, but this cg2ls reads up to 1; update cg2ls"),
-        (["family"], "llama", "family is 'llama', but must be one of codegen2"),
+        (["family"], "gpt2", "family is 'gpt2', but must be one of codegen2"),
         (["name"], "", "name must be a non-empty string"),
         (["context_length"], 1, "context_length is 1, but must be at least 32"),
         (["context_length"], True, "context_length must be a whole number"),
