@@ -6,7 +6,7 @@ REFERENCE_VENV := .venv-reference
 BIN := $(VENV)/bin
 PIP_FLAGS := --quiet --disable-pip-version-check
 
-.PHONY: help demo test tracer chaos long architecture test-editors vsix lint lint-vscode lint-lua format format-lua reference bench clean python-ok
+.PHONY: help packages installers demo test tracer chaos long architecture test-editors vsix lint lint-vscode lint-lua format format-lua reference bench clean python-ok
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -36,12 +36,12 @@ $(VENV)/ready: pyproject.toml constraints/ci.txt | python-ok
 	@$(BIN)/python -m pip install $(PIP_FLAGS) -c constraints/ci.txt -e '.[dev]'
 	@touch $@
 
-tracer: # strace shows that nothing leaves the machine; without it, those tests are skipped, or fail in CI
-	@command -v strace >/dev/null || [ "$$CG2LS_INSTALL_SYSTEM" != 1 ] || \
-	  { apt-get -qq update && apt-get -qq -y install strace >/dev/null; } || \
-	  { echo "The tests of privacy need strace, which Debian's archive did not deliver." >&2; exit 1; }
+tracer: # strace shows that nothing leaves the machine, bubblewrap confines generated programs; without them, tests are skipped, or fail in CI
+	@{ command -v strace && command -v bwrap; } >/dev/null || [ "$$CG2LS_INSTALL_SYSTEM" != 1 ] || \
+	  { apt-get -qq update && apt-get -qq -y install bubblewrap strace >/dev/null; } || \
+	  { echo "The tests of privacy and of the sandbox need strace and bubblewrap, which Debian's archive did not deliver." >&2; exit 1; }
 
-test: $(VENV)/ready lint tracer ## lint and run all tests; CG2LS_INSTALL_SYSTEM=1 installs strace
+test: $(VENV)/ready lint tracer ## lint and run all tests; CG2LS_INSTALL_SYSTEM=1 installs strace and bubblewrap
 	@$(BIN)/python -m pytest tests
 
 CHAOS := $(BIN)/cg2ls replay cg2ls/server cg2ls/engine quantize/cg2_quantize
@@ -59,6 +59,17 @@ test-editors: $(VENV)/ready ## test the editors' clients in real editors; CG2LS_
 
 architecture: $(VENV)/ready ## draw docs/design/architecture.svg from the imports in the code
 	@$(BIN)/python tools/architecture.py
+
+packages: python-ok ## build wheel and sdist into dist/ and check them as PyPI will
+	@rm -rf dist .venv-packages
+	@$(PYTHON) -m venv .venv-packages
+	@.venv-packages/bin/python -m pip install $(PIP_FLAGS) build twine
+	@.venv-packages/bin/python -m build --outdir dist . >/dev/null
+	@.venv-packages/bin/twine check --strict dist/*
+	@rm -rf .venv-packages
+
+installers: $(VENV)/ready ## install the wheel with uv, pipx and pip in empty homes, and run it
+	@$(BIN)/python tools/try_installers.py
 
 lint: $(VENV)/ready ## check format, lint rules and types
 	@$(BIN)/ruff format --check .

@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from cg2ls.errors import Cg2Error
+from cg2ls.installation import install_command
 from cg2ls.system import open_missing_streams
 
 if TYPE_CHECKING:
@@ -24,12 +26,61 @@ REFERENCE_PYTHON = Path(__file__).parents[1] / ".venv-reference" / "bin" / "pyth
 """The interpreter of the environment that `make reference` creates in a clone."""
 
 
+CHOICE = re.compile(r"invalid choice: '(?P<word>[^']*)' \(choose from (?P<choices>.*)\)")
+UNKNOWN = re.compile(r"unrecognized arguments: (?P<words>.*)")
+"""Messages of argparse that a suggestion can help with."""
+
+
 class Parser(argparse.ArgumentParser):
-    """An argument parser that states a problem in one line."""
+    """An argument parser that states a problem in one line, with what was probably meant."""
 
     def error(self, message: str) -> NoReturn:
         """Print the error and exit with status 2."""
-        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+        self.exit(2, f"{self.prog}: {message}{self._suggest(message)}; see {self.prog} --help\n")
+
+    def _suggest(self, message: str) -> str:
+        """Return what was probably meant by a word that does not exist; "" if nothing resembles it."""
+        from difflib import get_close_matches
+
+        known: Iterable[str]
+        if found := CHOICE.search(message):
+            words, known = [found["word"]], found["choices"].replace("'", "").split(", ")
+        elif found := UNKNOWN.search(message):
+            words = [word.partition("=")[0] for word in found["words"].split() if word.startswith("--")]
+            known = _flags_of(self)
+        else:
+            return ""
+        close = [each for word in words for each in get_close_matches(word, list(known), n=1)]
+        return f"; did you mean {close[0]}?" if close else ""
+
+
+def _flags_of(parser: argparse.ArgumentParser) -> set[str]:
+    """Return the long flags of a parser and of its commands."""
+    found: set[str] = set()
+    for action in parser._actions:
+        found.update(flag for flag in action.option_strings if flag.startswith("--"))
+        if isinstance(action, argparse._SubParsersAction):
+            for inner in action.choices.values():
+                found |= _flags_of(inner)
+    return found
+
+
+def add_command_group(
+    parser: argparse.ArgumentParser, *, runs_as: str = "run"
+) -> argparse._SubParsersAction[argparse.ArgumentParser]:
+    """Add commands to a parser; alone, without one of them, it prints its help.
+
+    Args:
+        parser: the parser of the group.
+        runs_as: name of the argument that holds the function to run.
+    """
+
+    def print_help(_: argparse.Namespace) -> int:
+        parser.print_help()
+        return 0
+
+    parser.set_defaults(**{runs_as: print_help})
+    return parser.add_subparsers(title="commands", metavar="COMMAND")
 
 
 def run_command(program: str, work: Callable[[], int], *, install: str, interrupted: str = "") -> int:
@@ -38,7 +89,7 @@ def run_command(program: str, work: Callable[[], int], *, install: str, interrup
     Args:
         program: name of the command, which every line begins with.
         work: returns the exit status.
-        install: what pip must install if a package is missing.
+        install: packages to install if one is missing.
         interrupted: message after Ctrl+C; nothing if empty.
 
     Returns:
@@ -62,7 +113,7 @@ def run_command(program: str, work: Callable[[], int], *, install: str, interrup
         say(str(error))
         return error.exit_code
     except ModuleNotFoundError as missing:
-        say(f"{missing.name} is not installed; install it with: pip install {install}")
+        say(f"{missing.name} is not installed; install it with: {install_command(install)}")
     except BrokenPipeError:  # the reader of the output has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:

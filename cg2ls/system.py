@@ -1,4 +1,4 @@
-"""What depends on the operating system: renaming, locks, private folders, sockets, priority, signals.
+"""What depends on the operating system: files, locks, private folders, sockets, priority, memory, signals.
 
 The rest of the package uses these functions instead of checking the platform. The parameter `platform` is
 `sys.platform`,
@@ -7,8 +7,8 @@ and something else in tests only.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
+import gc
 import importlib
 import os
 import signal
@@ -16,8 +16,12 @@ import stat
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Iterator
 
 WINDOWS = "win32"
 
@@ -26,6 +30,11 @@ _THIS_PROCESS = -1
 _IDLE_PRIORITY_CLASS = 0x40
 _CREATE_NO_WINDOW = 0x08000000
 """Values of winbase.h, and the handle that GetCurrentProcess returns."""
+
+_M_MMAP_THRESHOLD = -3
+"""Number of the option in glibc's malloc.h."""
+
+_LARGE_BLOCK_BYTES = 1 << 20
 
 _RENAME_TRIES = 20
 _RENAME_PAUSE_S = 0.05
@@ -126,6 +135,59 @@ def let_thread_give_way(nice: int, *, platform: str = sys.platform) -> None:
     if platform == "linux":
         with contextlib.suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice)
+
+
+def keep_large_blocks_apart(*, platform: str = sys.platform) -> bool:
+    """Let glibc map each large block of memory by itself, so that it goes back to the system when it is freed.
+
+    By default glibc puts blocks as large as one that was freed before among the small ones. Then the weights of a model
+    that is opened again lie between blocks that stay, and the memory of the process grows with every restart.
+
+    Returns:
+        Whether the system's library does so from now on; others have no such option.
+    """
+    if platform != "linux":
+        return False
+    ctypes = importlib.import_module("ctypes")
+    try:
+        return bool(ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_BLOCK_BYTES))
+    except (OSError, AttributeError):
+        return False
+
+
+@contextlib.contextmanager
+def pause_collection() -> Iterator[None]:
+    """Import modules without looking for garbage among them, then or later.
+
+    Imports make many objects that stay. Without this, Python searches them again and again: a third of the time that a
+    server takes to start.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+POWER_SUPPLIES = Path("/sys/class/power_supply")
+"""Folder of Linux with a folder for each battery and each charger."""
+
+
+def is_on_battery(supplies: Path = POWER_SUPPLIES) -> bool:
+    """Return whether a battery of the machine is discharging; False where the system does not report it."""
+    for supply in supplies.glob("*"):
+        try:
+            kind, status = (
+                (supply / name).read_text(encoding="ascii").strip() for name in ("type", "status")
+            )
+            scope = supply / "scope"
+            is_device = scope.exists() and scope.read_text(encoding="ascii").strip() == "Device"
+        except (OSError, UnicodeDecodeError):
+            continue  # a charger has no status
+        if kind == "Battery" and status == "Discharging" and not is_device:  # a mouse has a battery, too
+            return True
+    return False
 
 
 def unseen(*, platform: str = sys.platform) -> int:

@@ -8,12 +8,14 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import pytest
 
@@ -153,6 +155,46 @@ def test_a_session_of_the_server_stays_on_the_machine(home: Home) -> None:
     sights = read_log(home.log, ROOT)
     assert any(home.home / ".cache/cg2ls" in path.parents for path in sights.written), "memory was built"
     assert_nothing_left(home, sights)
+
+
+def test_a_session_over_http_stays_on_the_loopback(home: Home) -> None:
+    (home.work / "shapes.py").write_text(CODE)
+    command = [*tracer(home.log), sys.executable, "-m", "cg2ls", "serve", "--http", "0", "--root", "."]
+    with subprocess.Popen(
+        command, cwd=home.work, env=home.environment, stderr=subprocess.PIPE, text=True
+    ) as server:
+        assert server.stderr
+        said = server.stderr.readline()
+        while "Memory of" not in said:
+            said += server.stderr.readline()
+        port = int(re.search(r"127\.0\.0\.1:(\d+)", said)[1])  # type: ignore[index]
+        token = Path(re.search(r"token is in (.*)\.\n", said)[1]).read_text().strip()  # type: ignore[index]
+        asked = {"prompt": CODE + "\n\ndef volume(width, height, depth):\n    return "}
+        request = Request(
+            f"http://127.0.0.1:{port}/v1/completions",
+            json.dumps(asked).encode(),
+            {"Content-Type": "application/json", "Authorization": f"Bearer {token}"},
+        )
+        with urlopen(request) as answer:
+            assert json.load(answer)["object"] == "text_completion"
+        os.kill(child_of(server.pid), signal.SIGTERM)
+        assert server.wait(60) == 0
+    sights = read_log(home.log, home.work)
+    assert len(sights.sockets) == 1, "the listener"
+    assert "AF_INET," in sights.sockets[0]
+    bound = [line for line in home.log.read_text().splitlines() if " bind(" in line and "AF_INET" in line]
+    assert len(bound) == 1
+    assert 'sin_port=htons(0), sin_addr=inet_addr("127.0.0.1")' in bound[0]
+    answered = f"<TCP:[127.0.0.1:{port}->127.0.0.1:"
+    assert [call for call in home.strangers(sights) if answered not in call] == []
+    assert sights.hidden == []
+    assert home.outside(sights) == set()
+    assert list(home.temporary.iterdir()) == []
+
+
+def child_of(process: int) -> int:
+    """Return the process that a tracer runs."""
+    return int(Path(f"/proc/{process}/task/{process}/children").read_text().split()[0])
 
 
 COMMANDS = {

@@ -1,7 +1,7 @@
 """Write docs/reference/options.md from the table of options, or print the settings for a VS Code manifest.
 
 python tools/options_page.py            writes docs/reference/options.md
-python tools/options_page.py --settings prints `contributes.configuration.properties` as JSON
+python tools/options_page.py --settings prints `contributes.configuration` as JSON
 """
 
 from __future__ import annotations
@@ -134,15 +134,57 @@ def settings() -> dict[str, Any]:
             "markdownDescription": f"Old name of `#cg2ls.{new}#`.",
             "markdownDeprecationMessage": f"This setting was renamed: use `#cg2ls.{new}#`.",
         }
-    for group, by in (("languages", "language id"), ("folders", "folder")):
+    for group, by, example in (
+        ("languages", "language id", '{"lua": {"maxLines": 1}}'),
+        ("folders", "folder", '{"vendor": {"enable": false}}'),
+    ):
         found[f"cg2ls.{group}"] = {
             "type": "object",
             "default": {},
             "additionalProperties": {"type": "object"},
-            "markdownDescription": f"Options by {by}, as in docs/reference/options.md.",
+            "markdownDescription": f"Options by {by}, such as `{example}`.",
             "scope": "resource",
         }
     return found
+
+
+GROUPS = {
+    "What is shown": (
+        *("enable", "automatic", "comments", "unknownLanguages", "maxLines", "minConfidence", "candidates"),
+        *("delayMs", "lineTokens", "blockTokens", "speculate"),
+    ),
+    "Context and privacy": (
+        *("repositoryMemory", "repositoryMemoryDependencies", "exclude", "contextTokens", "stats"),
+    ),
+    "Languages and folders": ("languages", "folders"),
+    "Model and machine": ("model", "provider", "threads", "maxMemoryMb", "unloadAfterMinutes"),
+    "Log": ("logLevel", "logText"),
+    "Old names": tuple(NEW_OPTIONS),
+}
+"""Settings of VS Code by group, the ones that people change most first."""
+
+
+def grouped_settings() -> list[dict[str, Any]]:
+    """Return the settings in groups, with their order, as `contributes.configuration` takes them.
+
+    Raises:
+        KeyError: a group names a setting that does not exist.
+        ValueError: a setting is in no group.
+    """
+    found = settings()
+    if left := found.keys() - {f"cg2ls.{name}" for names in GROUPS.values() for name in names}:
+        raise ValueError(f"{', '.join(sorted(left))} must be in a group")
+    return [
+        {
+            "title": title,
+            "order": place,
+            "properties": {
+                f"cg2ls.{name}": found[f"cg2ls.{name}"] | {"order": number}
+                for number, name in enumerate(names)
+            },
+        }
+        for place, (title, names) in enumerate(GROUPS.items())
+    ]
 
 
 def main() -> None:
@@ -152,7 +194,7 @@ def main() -> None:
     )
     parser.add_argument("--settings", action="store_true", help="print JSON for a VS Code manifest")
     if parser.parse_args().settings:
-        print(json.dumps(settings(), indent=2))
+        print(json.dumps(grouped_settings(), indent=2))
     else:
         PAGE.write_text(page(), encoding="utf-8")
 

@@ -7,6 +7,8 @@ import json
 import sys
 from pathlib import Path
 
+from cg2ls.cli.progress import show_progress
+
 EPILOG = """\
 examples:
   cg2ls bench                                             the model in use, alone
@@ -98,7 +100,7 @@ def run(arguments: argparse.Namespace) -> int:
             work=arguments.work,
         ),
     )
-    report = run_bench(options, on_step=_print_step)
+    report = run_bench(options, on_step=_print_step, track=show_progress)
     print(json.dumps(report.to_json(), indent=2) if arguments.json else format_bench(report))
     return 0
 

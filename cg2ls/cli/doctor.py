@@ -16,6 +16,7 @@ from cg2ls.engine import Engine, Request
 from cg2ls.engine.onnx_session import default_threads, import_onnxruntime, usable_cpus
 from cg2ls.engine.providers import usable_providers
 from cg2ls.errors import Cg2Error
+from cg2ls.installation import install_command
 from cg2ls.machine import find_package_version, read_cpu
 from cg2ls.models.folder import locations
 from cg2ls.models.folder.store import Located, locate_model
@@ -93,7 +94,7 @@ def _check_software(report: DoctorReport) -> None:
     if not SUPPORTED_PYTHONS[0] <= sys.version_info[:2] < SUPPORTED_PYTHONS[1]:
         report.problems.append("This Python is not supported; use 3.11 to 3.14.")
     for name in [name for name, version in found.items() if version is None]:
-        report.problems.append(f"The package {name} is missing; install it with: pip install cg2ls")
+        report.problems.append(f"The package {name} is missing; install it with: {install_command(name)}")
     facts["onnxruntime"] = find_package_version("onnxruntime", "onnxruntime-gpu") or "missing"
     try:
         facts["providers"] = ", ".join(usable_providers(import_onnxruntime().get_available_providers()))

@@ -16,17 +16,22 @@ if TYPE_CHECKING:
 COMMANDS = {
     "serve": "serve an editor over LSP (what `cg2ls` alone does)",
     "complete": "complete a file at one place and print the text",
-    "models": "list, add, choose, verify and remove models",
+    "models": "list, add, choose, verify, fit, remove, pull and push models",
     "memory": "show, build, explain, fit and clear the memory of a workspace",
     "bench": "measure prefill, decode and key-to-answer times",
     "replay": "measure latency and quality by replaying people who write files",
+    "evaluate": "put a model on the scales of published benchmarks",
+    "gate": "collect verdicts and fit the gate that decides what is shown while typing",
     "stats": "count of what was shown and accepted on this machine",
     "doctor": "check that completion works here, and report problems",
+    "neovim": "write the plugin for Neovim to a folder",
+    "completion": "print a script that completes these commands in a shell",
 }
 """Commands with their help. Each is a module of this package, imported only if it runs: the server must start at once,
 and `--help` too."""
 
 STDIO = "--stdio"
+HTTP = "--http"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -50,19 +55,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 def normalize_arguments(arguments: list[str]) -> list[str]:
     """Insert `serve` where no command is named, and remove the `--stdio` that clients append.
 
-    The server uses stdin and stdout anyway, so `--stdio` changes nothing, wherever it is.
+    The server uses stdin and stdout anyway, so `--stdio` changes nothing, wherever it is. Only beside `--http` does
+    it mean that an editor is there too.
     """
-    rest = [argument for argument in arguments if argument != STDIO]
+    is_served_twice = any(argument.partition("=")[0] == HTTP for argument in arguments)
+    rest = [argument for argument in arguments if argument != STDIO or is_served_twice]
     if rest and (rest[0] in ("-h", "--help", "--version") or not rest[0].startswith("-")):
         return rest if rest[0] == "serve" else arguments
     return ["serve", *rest]
 
 
-def make_parser(command: str) -> argparse.ArgumentParser:
-    """Make the parser of all commands, with the arguments of one.
+def make_parser(*with_arguments: str) -> argparse.ArgumentParser:
+    """Make the parser of all commands.
 
     Args:
-        command: the command that will run; with anything else no command gets arguments.
+        with_arguments: the commands that get their arguments, which takes time.
     """
     parser = Parser(
         prog="cg2ls",
@@ -71,8 +78,13 @@ def make_parser(command: str) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"cg2ls {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for name, purpose in COMMANDS.items():
-        if name == command:
+        if name in with_arguments:
             importlib.import_module(f"cg2ls.cli.{name}").add_parser(commands)
         else:
             commands.add_parser(name, help=purpose)
     return parser
+
+
+def make_whole_parser() -> argparse.ArgumentParser:
+    """Make the parser of all commands with their arguments."""
+    return make_parser(*COMMANDS)

@@ -11,12 +11,14 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from cg2ls.commandline import Parser
+from cg2ls.cli.progress import progress_bar
+from cg2ls.commandline import Parser, add_command_group
 from cg2ls.errors import Cg2Error
 
 if TYPE_CHECKING:
     from cg2ls.retrieval.memory import Memory
     from cg2ls.retrieval.memory.store import Store
+    from cg2ls.workspace import Workspace
 
 EPILOG = """\
 examples:
@@ -26,6 +28,8 @@ examples:
   cg2ls memory tune                         fit the weights to this repository; kept if held-out files gain
   cg2ls memory clear
 """
+
+NOTHING_YET = "Nothing was read yet; the server reads it in the background, and `cg2ls memory build` now."
 
 Json = dict[str, Any]
 
@@ -63,7 +67,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="include installed packages, as `memoryDependencies` does",
     )
     shared.add_argument("--json", action="store_true", help="print JSON")
-    inner = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    inner = add_command_group(parser)
     for name, work, purpose in (
         ("status", print_status, "show what is remembered, and what was left out"),
         ("build", build_index, "bring the index up to date"),
@@ -100,35 +104,55 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def print_status(arguments: argparse.Namespace) -> int:
-    """Print the content of the indexes, without reading any file of the workspace."""
+    """Print the content of the indexes; of the workspace only files that were left out are read."""
     arguments.dependencies = True
     memory = _open_memory(arguments)
     found: Json = {
         "root": str(memory.workspace.root),
         "language": memory.language,
         "weights": memory.mixture_origin,
-        **_describe_index(memory.store),
+        **_describe_index(memory.store, memory.workspace),
     }
     if memory.installed and memory.packages_store:
-        packages = {"root": str(memory.installed.workspace.root), **_describe_index(memory.packages_store)}
+        place = memory.installed.workspace
+        packages = {"root": str(place.root), **_describe_index(memory.packages_store, place)}
         found["dependencies"] = packages
     return _print(found, arguments)
 
 
-def _describe_index(store: Store) -> Json:
-    """Return the facts about one index."""
+def _describe_index(store: Store, workspace: Workspace) -> Json:
+    """Return the facts about one index.
+
+    Args:
+        store: where it is.
+        workspace: its folder, to say why files were left out.
+    """
     from cg2ls.retrieval.memory.store import StoreError
 
     found: Json = {}
     try:
         found["folder"] = str(store.folder)
+        if not store.folder.exists():
+            return found | {"note": NOTHING_YET}
         index = store.read()
         size = sum(file.stat().st_size for file in store.folder.iterdir())
     except StoreError as error:
         return found | {"problem": str(error)}
     read = [file for file in index.files if file.tokens]
-    found |= {"files": len(read), "left_out": len(index.files) - len(read), "tokens": index.tokens}
+    left_out = Counter(_find_reason(workspace, file.path) for file in index.files if not file.tokens)
+    found |= {"files": len(read), "left_out": dict(left_out), "tokens": index.tokens}
     return found | {"bytes": size, "bytes_per_token": round(size / max(1, index.tokens), 2)}
+
+
+def _find_reason(workspace: Workspace, name: str) -> str:
+    """Return why a file of the workspace has no tokens."""
+    from cg2ls.workspace import RefusedError
+
+    try:
+        text = workspace.read(workspace.root / name)
+    except RefusedError as refused:
+        return refused.refusal.reason
+    return "changed since" if text.strip() else "empty"
 
 
 def _describe_folder(store: Store) -> str:
@@ -140,7 +164,10 @@ def build_index(arguments: argparse.Namespace) -> int:
     memory = _open_memory(arguments)
     refused: Counter[str] = Counter()
     began = perf_counter()
-    memory.refresh(refused=lambda refusal: refused.update([refusal.reason]))
+    with progress_bar("files") as show:
+        memory.refresh(
+            lambda read: show(read.files, read.of), lambda refusal: refused.update([refusal.reason])
+        )
     found = {
         "tokens": memory.indexed_tokens,
         "tokens_of_dependencies": memory.installed_tokens,
@@ -148,6 +175,8 @@ def build_index(arguments: argparse.Namespace) -> int:
         "folder": _describe_folder(memory.store),
         "refused": dict(refused),
     }
+    if not memory.indexed_tokens:
+        found["note"] = f"{memory.workspace.root} has no {memory.language} file that may be read."
     return _print(found, arguments)
 
 
@@ -167,7 +196,7 @@ def explain_votes(arguments: argparse.Namespace) -> int:
         CompleteError: the file or the place does not exist.
     """
     from cg2ls.cli.complete import find_offset, parse_place, read_text
-    from cg2ls.completion.prompt.anchor import heal
+    from cg2ls.completion.prompt.anchor import find_healer
     from cg2ls.engine import Engine
     from cg2ls.models.folder.store import locate_model
     from cg2ls.retrieval.memory.explain import explain
@@ -183,7 +212,7 @@ def explain_votes(arguments: argparse.Namespace) -> int:
     memory.refresh()
     located = locate_model(flag=arguments.model, language=arguments.language)
     with Engine.open(located.folder) as engine:
-        healed = heal(text[text.rfind("\n", 0, offset) + 1 : offset])
+        healed = find_healer(engine.tokenizer)(text[text.rfind("\n", 0, offset) + 1 : offset])
         rows = explain(engine, memory, arguments.file, text, offset, healed.forced)
     if arguments.json:
         print(json.dumps(rows, ensure_ascii=False, indent=1))
@@ -266,7 +295,7 @@ def _find_root(arguments: argparse.Namespace) -> Path:
 
 def _open_memory(arguments: argparse.Namespace) -> Memory:
     from cg2ls.models.codegen2.tokenizer import CodeTokenizer
-    from cg2ls.models.folder.description import TOKENIZER
+    from cg2ls.models.folder.description import TOKENIZER, ModelDescription
     from cg2ls.models.folder.store import locate_model
     from cg2ls.retrieval.memory import Memory
     from cg2ls.retrieval.memory.installed_packages import installed
@@ -274,7 +303,7 @@ def _open_memory(arguments: argparse.Namespace) -> Memory:
 
     root = _find_root(arguments)
     located = locate_model(flag=arguments.model, language=arguments.language)
-    tokenizer = CodeTokenizer.load(located.folder / TOKENIZER)
+    tokenizer = CodeTokenizer.load(located.folder / TOKENIZER, ModelDescription.read(located.folder).tokens)
     workspace = Workspace(root, ReadingRules(exclude=tuple(arguments.exclude)))
     packages = installed(workspace.root, arguments.language) if arguments.dependencies else None
     return Memory(workspace, arguments.language, tokenizer, installed=packages)

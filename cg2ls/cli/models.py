@@ -1,4 +1,4 @@
-"""`cg2ls models`: list, add, choose, verify and remove models."""
+"""`cg2ls models`: list, add, choose, verify, fit, remove, pull and push models."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cg2ls.commandline import aligned
-from cg2ls.models.folder.choice import LastingChoices, note_lasting, read_lasting, write_lasting
+from cg2ls.cli import fit_choice, models_hub
+from cg2ls.commandline import add_command_group, aligned
+from cg2ls.models.folder.choice import DEFAULT_NAME, LastingChoices, note_lasting, read_lasting, write_lasting
 from cg2ls.models.folder.description import ModelDescription
 from cg2ls.models.folder.locations import choices_file
 from cg2ls.models.folder.store import ModelStore, StoredModel, known_choices, locate_model
@@ -16,11 +17,16 @@ from cg2ls.models.folder.verify import verify_folder
 if TYPE_CHECKING:
     import argparse
 
+SINGLE_LINE = "humaneval-infilling-single exact by request"
+"""Score of `cg2ls evaluate --record` that the list shows: exact lines of HumanEval-Infilling."""
+
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command and its subcommands."""
-    parser = subparsers.add_parser("models", help="list, add, choose, verify and remove models")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    parser = subparsers.add_parser(
+        "models", help="list, add, choose, verify, fit, remove, pull and push models"
+    )
+    commands = add_command_group(parser)
 
     listing = commands.add_parser("list", help="show the models on this machine")
     listing.add_argument("--json", action="store_true", help="print JSON")
@@ -47,6 +53,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     remove.add_argument("name", metavar="NAME", help="name of the model")
     remove.set_defaults(run=run_remove)
 
+    fit_choice.add_parser(commands)
+    models_hub.add_parsers(commands)
+
 
 def run_list(args: argparse.Namespace) -> int:
     """Print the models as a table or JSON; return 1 if there is none."""
@@ -57,8 +66,8 @@ def run_list(args: argparse.Namespace) -> int:
     elif not models:
         print("There are no models; add one with: cg2ls models add FOLDER")
     else:
-        head = ("name", "precision", "MB", "context", "languages", "in use for")
-        print(aligned([head, *(_format_row(model, choices) for model in models)], right={2, 3}))
+        head = ("name", "precision", "MB", "context", "single line", "languages", "in use for")
+        print(aligned([head, *(_format_row(model, choices) for model in models)], right={2, 3, 4}))
     return 0 if models else 1
 
 
@@ -112,8 +121,8 @@ def run_remove(args: argparse.Namespace) -> int:
 
 def _list_uses(model: StoredModel, choices: LastingChoices) -> list[str]:
     """Return what the model answers for: `all` (where no other model is chosen) and language ids."""
-    known = {model.name, str(model.folder)}
-    general = choices.general or "default"
+    known = {model.name, str(model.folder), *([DEFAULT_NAME] if model.is_shipped else [])}
+    general = choices.general or DEFAULT_NAME
     languages = sorted(key for key, name in choices.by_language.items() if name in known)
     return (["all"] if general in known else []) + languages
 
@@ -121,10 +130,19 @@ def _list_uses(model: StoredModel, choices: LastingChoices) -> list[str]:
 def _format_row(model: StoredModel, choices: LastingChoices) -> tuple[str, ...]:
     uses = ", ".join(_list_uses(model, choices))
     if model.description is None:
-        return (model.name, "damaged", "", "", model.problem, uses)
+        return (model.name, "damaged", "", "", "", model.problem, uses)
     about = model.description
     languages = ", ".join(about.languages) or "any"
-    return (model.name, about.precision, _format_megabytes(model), str(about.context_length), languages, uses)
+    score = about.quality.get(SINGLE_LINE)
+    return (
+        model.name,
+        about.precision,
+        _format_megabytes(model),
+        str(about.context_length),
+        "" if score is None else f"{score:.3f}",
+        languages,
+        uses,
+    )
 
 
 def _describe(model: StoredModel, choices: LastingChoices) -> dict[str, Any]:
@@ -137,12 +155,14 @@ def _describe(model: StoredModel, choices: LastingChoices) -> dict[str, Any]:
             "context_length": about.context_length,
             "languages": list(about.languages),
             "license": about.license,
+            "quality": dict(about.quality),
         }
     uses = _list_uses(model, choices)
     return {
         "name": model.name,
         "folder": str(model.folder),
         "problem": model.problem,
+        "shipped": model.is_shipped,
         "in_use_for": uses,
     } | known
 

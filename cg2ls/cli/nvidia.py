@@ -10,11 +10,13 @@ import subprocess
 from contextlib import suppress
 from dataclasses import dataclass
 
+from cg2ls.installation import install_command, replace_runtime
 from cg2ls.machine import find_package_version
 
 TIMEOUT_S = 5
 
-INSTALL_GPU = "pip uninstall onnxruntime, then pip install 'onnxruntime-gpu[cuda,cudnn]'"
+GPU_PACKAGE = "onnxruntime-gpu[cuda,cudnn]"
+QUOTED = f"'{GPU_PACKAGE}'"
 
 MIN_CAPABILITY = {12: (5, 0), 13: (7, 5)}
 """Oldest compute capability that a CUDA version still compiles for (its release notes: 13 dropped Maxwell, Pascal
@@ -58,7 +60,9 @@ class Nvidia:
         if not self.cards:
             return []
         if self.runtime is None:
-            return [f"The NVIDIA card is idle, since onnxruntime-gpu is not installed: {INSTALL_GPU}."]
+            return [
+                f"The NVIDIA card is idle, since onnxruntime-gpu is not installed: {replace_runtime(GPU_PACKAGE)}."
+            ]
         found = []
         if self.driver_cuda and self.runtime_cuda and self.driver_cuda[0] < self.runtime_cuda[0]:
             found.append(
@@ -74,7 +78,7 @@ class Nvidia:
                 " an older CUDA."
             )
         if self.cudnn is None:
-            found.append("cuDNN is missing: pip install 'onnxruntime-gpu[cuda,cudnn]'.")
+            found.append(f"cuDNN is missing: {install_command(QUOTED)}.")
         return found
 
 

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cg2ls.cli.progress import show_progress
 from cg2ls.renamed import add_renamed_argument
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ examples:
 Each PATH is a repository. Choose code that the model was not trained on.
 """
 
-LIMITS = ("line_tokens", "block_tokens", "max_lines", "min_confidence")
+LIMITS = ("line_tokens", "block_tokens", "max_lines", "min_confidence", "choose_ms")
 """Completion options that arguments of the same names set."""
 
 Json = dict[str, Any]
@@ -142,6 +143,8 @@ def _add_request_arguments(parser: argparse.ArgumentParser) -> None:
     add("--block-tokens", type=int, metavar="N", help="maximum tokens of a block")
     add("--max-lines", type=int, metavar="N", help="maximum lines shown")
     add("--min-confidence", type=float, metavar="P", help="minimum probability of what is shown")
+    add("--by-hand", action="store_true", help="ask as a user does, so that nothing is held back")
+    add("--choose-ms", type=float, metavar="MS", help="maximum time of an answer that compares several lines")
     add(
         "--without",
         type=_parse_names,
@@ -213,7 +216,7 @@ def _replay(folder: Path, arguments: argparse.Namespace) -> tuple[Json, dict[str
     with Engine.open(folder, provider=arguments.provider, threads=arguments.threads) as engine:
         sources = collect_sources(arguments.paths, LANGUAGES, set(engine.model.languages))
         memories = ReplayMemory(arguments.paths, sources, engine.tokenizer, arguments.memory)
-        replay = Replay(engine, _make_options(arguments), sources, memories, _print_step)
+        replay = Replay(engine, _make_options(arguments), sources, memories, _print_step, show_progress)
         report = _describe_run(engine, load, arguments) | {"files": len(sources)}
         if arguments.against or arguments.reference_shape:
             runtimes = RuntimeOptions(
@@ -260,6 +263,7 @@ def _make_options(arguments: argparse.Namespace) -> ReplayOptions:
         context_tokens=arguments.context_tokens,
         anchor_tokens=arguments.anchor,
         prefix_only=arguments.prefix_only,
+        by_hand=arguments.by_hand,
         disabled_rules=resolve_disabled_rules(arguments.without),
         limits={name: value for name, value in given.items() if value is not None},
     )

@@ -21,6 +21,8 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from cg2ls.engine.request import Step
 
 CONFIDENCE = "confidence"
@@ -69,7 +71,7 @@ class ConfidenceGate:
         Returns:
             Whether the answer is still sure enough. Once it is not, it never is again.
         """
-        if not self._contains_typed_bytes(step):
+        if not _contains_typed_bytes(self._forced[self._length :], step):
             self._logprob_sum += step.logprob
         self._length += len(step.data)
         self.is_sure = self.is_sure and self.confidence >= self._min_confidence
@@ -77,7 +79,28 @@ class ConfidenceGate:
             self.sure_bytes = max(0, self._length - len(self._forced))
         return self.is_sure
 
-    def _contains_typed_bytes(self, step: Step) -> bool:
-        """Return whether a token contains typed bytes other than the blank before a word."""
-        remaining = self._forced[self._length :]
-        return bool(remaining.strip()) or (bool(remaining) and not step.data.strip())
+
+def drop_typed_steps(forced: bytes, steps: Iterable[Step]) -> list[Step]:
+    """Return the steps without leading ones that contain typed characters of a word.
+
+    Args:
+        forced: bytes that the answer must begin with.
+        steps: steps of the answer.
+    """
+    kept: list[Step] = []
+    length = 0
+    for step in steps:
+        if not _contains_typed_bytes(forced[length:], step):
+            kept.append(step)
+        length += len(step.data)
+    return kept
+
+
+def _contains_typed_bytes(remaining: bytes, step: Step) -> bool:
+    """Return whether a token contains typed bytes other than the blank before a word.
+
+    Args:
+        remaining: forced bytes that the tokens before it left.
+        step: the token.
+    """
+    return bool(remaining.strip()) or (bool(remaining) and not step.data.strip())

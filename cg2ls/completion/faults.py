@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
-from cg2ls.completion.types import Fault
+from cg2ls.completion.types import Fault, SupportsReading
 from cg2ls.engine.request import EngineError, Request, RequestError, Step
 
 if TYPE_CHECKING:
-    from cg2ls.completion.types import CompletionEngine, SupportsSampling
+    from cg2ls.completion.types import CompletionEngine, SupportsSampling, SupportsSearch
+    from cg2ls.engine.beam_search import BeamOptions, Hypothesis
+    from cg2ls.engine.scoring import Continuation
 
 T = TypeVar("T")
 
@@ -89,6 +91,23 @@ def run_engine(
         raise EngineFailedError(error) from error
 
 
+def read_engine(engine: CompletionEngine, request: Request, stop: Callable[[], bool]) -> int:
+    """Read a prompt ahead of its request, and return the number of tokens read; 0 if the engine cannot do that.
+
+    Raises:
+        RequestError: the engine cannot serve this request.
+        EngineFailedError: the engine failed.
+    """
+    if not isinstance(engine, SupportsReading):
+        return 0
+    try:
+        return engine.read(request, stop)
+    except RequestError:
+        raise
+    except Exception as error:
+        raise EngineFailedError(error) from error
+
+
 def sample_engine(
     engine: SupportsSampling,
     request: Request,
@@ -110,22 +129,89 @@ def sample_engine(
         RequestError: the engine cannot serve this request.
         EngineFailedError: the engine failed.
     """
-    raised: list[Exception] = []
+    calls = _Callbacks()
+    answers = _ask(
+        lambda: engine.candidates(request, count, calls.stop_too(stop), calls.guard(is_complete, True))
+    )
+    calls.raise_first()
+    return answers
 
-    # An exception of `is_complete` must not look like a failure of the engine that calls it.
-    def is_answer_complete(steps: Sequence[Step]) -> bool:
-        try:
-            return bool(raised) or is_complete(steps)
-        except Exception as error:
-            raised.append(error)
-            return True
 
+def search_engine(
+    engine: SupportsSearch, request: Request, options: BeamOptions, stop: Callable[[], bool]
+) -> list[Hypothesis]:
+    """Return the hypotheses that beam search finds.
+
+    Args:
+        engine: the open model.
+        request: what to complete.
+        options: what to search for. If one of its callbacks raises, the search ends and the exception is raised here.
+        stop: returns whether the request was cancelled.
+
+    Raises:
+        RequestError: the engine cannot serve this request.
+        EngineFailedError: the engine failed.
+    """
+    calls = _Callbacks()
+    key_of = options.key_of
+    guarded = replace(
+        options,
+        is_complete=calls.guard(options.is_complete, True),
+        key_of=None if key_of is None else calls.guard(key_of, ""),
+    )
+    found = _ask(lambda: engine.search(request, guarded, calls.stop_too(stop)))
+    calls.raise_first()
+    return found
+
+
+def score_engine(
+    engine: SupportsSearch,
+    prefix: Sequence[int],
+    continuations: Sequence[Continuation],
+    stop: Callable[[], bool],
+    beside: Request,
+) -> list[list[float]] | None:
+    """Return the scores of given texts; see `cg2ls.engine.Engine.score`.
+
+    Raises:
+        RequestError: the engine cannot serve this request.
+        EngineFailedError: the engine failed.
+    """
+    return _ask(lambda: engine.score(prefix, continuations, stop, beside=beside))
+
+
+def _ask(ask: Callable[[], T]) -> T:
     try:
-        answers = engine.candidates(request, count, lambda: bool(raised) or stop(), is_answer_complete)
+        return ask()
     except RequestError:
         raise
     except Exception as error:
         raise EngineFailedError(error) from error
-    if raised:
-        raise raised[0]
-    return answers
+
+
+class _Callbacks:
+    """Callbacks of one call of the engine. Their exceptions must not look like failures of the engine."""
+
+    def __init__(self) -> None:
+        self._raised: list[Exception] = []
+
+    def guard(self, callback: Callable[[Sequence[Step]], T], otherwise: T) -> Callable[[Sequence[Step]], T]:
+        """Return the callback, which gives `otherwise` from its first exception on."""
+
+        def call(steps: Sequence[Step]) -> T:
+            try:
+                return otherwise if self._raised else callback(steps)
+            except Exception as error:
+                self._raised.append(error)
+                return otherwise
+
+        return call
+
+    def stop_too(self, stop: Callable[[], bool]) -> Callable[[], bool]:
+        """Return a stop callback that also stops after an exception."""
+        return lambda: bool(self._raised) or stop()
+
+    def raise_first(self) -> None:
+        """Raise the first exception, if there was one."""
+        if self._raised:
+            raise self._raised[0]

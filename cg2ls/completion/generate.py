@@ -117,7 +117,7 @@ def generate(
             if answer.is_full:
                 return answer
     is_out_of_tokens = len(answer.steps) >= request.max_tokens
-    answer.ended = answer.ended_by_model = not is_out_of_tokens and not _is_cut_short(engine)
+    answer.ended = answer.ended_by_model = not is_out_of_tokens and not is_cut_short(engine)
     return answer
 
 
@@ -125,8 +125,8 @@ def _is_complete(answer: GeneratedAnswer, postprocessor: Postprocessor) -> bool:
     return len(answer.data) > answer.forced and postprocessor.is_complete(answer.text)
 
 
-def _is_cut_short(engine: CompletionEngine) -> bool:
-    """Return whether the engine ended the last answer because its time or its context was used up."""
+def is_cut_short(engine: CompletionEngine) -> bool:
+    """Return whether the engine ended its last work because the time or the context was used up."""
     return isinstance(engine, SupportsTiming) and engine.last.ended in ("time", "context full")
 
 

@@ -6,14 +6,12 @@ from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from cg2ls.completion.confidence_gate import CONFIDENCE
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cg2ls.completion.confidence_gate import ConfidenceGate
-    from cg2ls.completion.generate import Alternative, GeneratedAnswer
-    from cg2ls.completion.postprocess.pipeline import Processed
+    from cg2ls.completion.decision import Decision
+    from cg2ls.completion.generate import Alternative
+    from cg2ls.completion.hypothesis_features import HypothesisFeatures
     from cg2ls.completion.reuse import RemainingSuggestion
     from cg2ls.completion.trigger import Suppression
     from cg2ls.completion.types import Fault, Reason, Source
@@ -38,6 +36,8 @@ class Completion:
             comes last if it ended the answer.
         alternatives: further completions to choose from, if several were requested.
         faults: optional parts that failed and were left out.
+        features: numbers about the model's answer, also if it is not shown; None if the model did not run. Answers
+            that the confidence gate ended have those of the tokens so far.
     """
 
     text: str
@@ -52,44 +52,45 @@ class Completion:
     rules: tuple[str, ...] = ()
     alternatives: tuple[Completion, ...] = ()
     faults: tuple[Fault, ...] = ()
+    features: HypothesisFeatures | None = None
 
 
 def complete_generated(
     offset: int,
-    answer: GeneratedAnswer,
-    processed: Processed,
-    gate: ConfidenceGate,
+    decision: Decision,
+    features: HypothesisFeatures,
     began: float,
     *,
     is_stopped: bool,
 ) -> Completion:
-    """Return the completion for a generated answer.
+    """Return the completion for an answer of the model.
 
     Args:
         offset: of the cursor in the document.
-        answer: the answer as generated.
-        processed: the answer after postprocessing.
-        gate: the confidence gate that watched it.
+        decision: the answer that may be shown.
+        features: numbers about it.
         began: start of the call, on the clock of `perf_counter`.
         is_stopped: whether the request was cancelled.
     """
     reason: Reason
+    processed = decision.processed
     if is_stopped:
         reason = "stopped"
     elif processed.text:
         reason = "shown"
     else:
-        reason = "empty" if gate.is_sure else "unsure"
+        reason = "empty" if decision.is_sure else "unsure"
     text = processed.text if reason == "shown" else ""
     return Completion(
         text=text,
         replace_end_offset=offset + processed.replace_length if text else offset,
-        logprob=answer.logprob_of(text),
-        tokens=len(answer.steps),
+        logprob=decision.answer.logprob_of(text),
+        tokens=len(decision.answer.steps),
         latency_ms=(perf_counter() - began) * 1000,
         reason=reason,
-        confidence=gate.confidence,
-        rules=processed.rules if gate.is_sure else (*processed.rules, CONFIDENCE),
+        confidence=decision.confidence,
+        rules=decision.rules,
+        features=features,
     )
 
 
@@ -103,6 +104,7 @@ def complete_alternative(alternative: Alternative, first: Completion, offset: in
         tokens=alternative.tokens,
         reason="shown",
         rules=alternative.processed.rules,
+        features=None,
     )
 
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cached_property, partial
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from cg2ls.completion.confidence_gate import (
-    CONFIDENCE,
-    MIN_CONFIDENCE,
-    MIN_CONFIDENCE_WITH_PRIOR,
-    ConfidenceGate,
-)
+from cg2ls.completion.call import Call
+from cg2ls.completion.choose import HYPOTHESES, choose_if_unsure
+from cg2ls.completion.confidence_gate import CONFIDENCE, ConfidenceGate
+from cg2ls.completion.decision import decide, describe_decision, list_other_lines
 from cg2ls.completion.faults import Faults
+from cg2ls.completion.fitted_gate import judge_decision
 from cg2ls.completion.generate import generate, sample_alternatives
+from cg2ls.completion.hypothesis_features import describe_hypothesis
 from cg2ls.completion.options import CompletionOptions
 from cg2ls.completion.postprocess.pipeline import BOUNDS, FINISH, Postprocessor
 from cg2ls.completion.postprocess.rule import RuleContext
@@ -31,6 +31,7 @@ from cg2ls.completion.results import (
 from cg2ls.completion.reuse import TYPED_THROUGH, Suggestion, TypedThrough, predict_cursors
 from cg2ls.completion.syntax.grammar import load_grammar
 from cg2ls.completion.syntax.region import find_kind
+from cg2ls.completion.thresholds import Thresholds
 from cg2ls.completion.trigger import SUPPRESSIONS, TriggerContext, choose_extent, find_suppression
 from cg2ls.completion.types import NO_RETRIEVAL
 from cg2ls.engine.request import GuardedPrior, never
@@ -38,8 +39,8 @@ from cg2ls.engine.request import GuardedPrior, never
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from cg2ls.completion.decision import Decision
     from cg2ls.completion.generate import Alternative
-    from cg2ls.completion.postprocess.pipeline import Processed
     from cg2ls.completion.results import Completion
     from cg2ls.completion.reuse import RemainingSuggestion
     from cg2ls.completion.syntax.grammar import Grammar
@@ -49,14 +50,12 @@ if TYPE_CHECKING:
 
 DEFAULTS = CompletionOptions()
 
-MIN_REMAINING_MS = 1.0
-"""Engines accept no time limit of 0."""
-
 DISABLEABLE_RULES = frozenset(
     {
         *(suppression.name for suppression in SUPPRESSIONS),
         *(rule.name for rule in (*BOUNDS, *FINISH)),
         CONFIDENCE,
+        HYPOTHESES,
         TYPED_THROUGH,
     }
 )
@@ -72,36 +71,10 @@ def resolve_disabled_rules(names: Iterable[str]) -> frozenset[str]:
     return resolve_rule_names(names, DISABLEABLE_RULES)
 
 
-@dataclass
-class _Call:
-    """One call of a session.
-
-    Attributes:
-        cursor: the place to complete at.
-        offset: offset of the cursor in the document, with the document's own line ends.
-        trigger: who asked.
-        stop: returns whether the request was cancelled.
-        count: number of completions to choose from.
-        retrieval: sources of information from other files.
-        began: start of the call, on the clock of `perf_counter`.
-        faults: optional parts that failed.
-    """
-
-    cursor: Cursor
-    offset: int
-    trigger: Trigger = "automatic"
-    stop: Callable[[], bool] = never
-    count: int = 1
-    retrieval: Retrieval = NO_RETRIEVAL
-    began: float = field(default_factory=lambda: perf_counter())
-    faults: Faults = field(default_factory=Faults)
-
-
 class DocumentSession:
     """State of one document that is kept from one call to the next.
 
-    Calls must not overlap; only `find_known` may run during another call. If the document's language, the options
-    or the model change, a new session is needed.
+    Calls must not overlap, except for `find_known`. Another language, model or options need a new session.
 
     Args:
         engine: the open model.
@@ -119,6 +92,7 @@ class DocumentSession:
         self.language = language
         self.options = options
         self._disabled_rules = resolve_disabled_rules(options.disabled_rules)
+        self._thresholds = Thresholds(engine, options, self._disabled_rules)
         self._prompts = PromptBuilder(engine, options)
         self._typed_through = TypedThrough()
         self._grammar_faults = Faults()
@@ -157,12 +131,12 @@ class DocumentSession:
         if not 0 <= offset <= len(text):
             raise ValueError(f"offset {offset} is outside of a text of {len(text)} characters")
         began = perf_counter()
-        call = _Call(Cursor.at(text, offset), offset, trigger, stop, count, retrieval, began)
+        call = Call(Cursor.at(text, offset), offset, trigger, stop, count, retrieval, began)
         completion = self._complete_without_model(call) or self._complete_with_model(call)
         faults = (*call.faults.found, *self._grammar_faults.take())
         return replace(completion, faults=faults) if faults else completion
 
-    def _complete_without_model(self, call: _Call) -> Completion | None:
+    def _complete_without_model(self, call: Call) -> Completion | None:
         """Return the rest of an earlier suggestion, or the reason to show nothing; None if the model must run."""
         remaining = call.faults.guard(TYPED_THROUGH, lambda: self._find_remaining(call), None)
         if remaining:
@@ -172,7 +146,7 @@ class DocumentSession:
         suppression = self.find_suppression(call.cursor, call.trigger)
         return complete_suppressed(call.offset, suppression, call.began) if suppression else None
 
-    def _complete_with_model(self, call: _Call) -> Completion:
+    def _complete_with_model(self, call: Call, *, is_ahead: bool = False) -> Completion:
         """Run the model for a call, and return and remember what may be shown."""
         # 1. Trigger: the text may be one line or a block.
         extent = self._choose_extent(call.cursor)
@@ -183,8 +157,10 @@ class DocumentSession:
         request = self._prompts.build(call.cursor, extent, hint, call.retrieval, call.faults)
 
         # 3. Generate: until the rules or the confidence gate have seen enough.
-        gate = ConfidenceGate(request.forced, self._min_confidence(call.trigger, request))
-        answer = generate(self.engine, self._limit_time(request, call), postprocessor, gate, call.stop)
+        gate = ConfidenceGate(request.forced, self._thresholds.of_answer(call.trigger, request))
+        answer = generate(
+            self.engine, call.limit_time(request, self.options.max_ms), postprocessor, gate, call.stop
+        )
 
         # 4. Postprocess: the rules decide what is shown.
         if gate.is_sure:
@@ -193,21 +169,55 @@ class DocumentSession:
             )
         else:
             processed = postprocessor.process(answer.sure_lines(gate.sure_bytes), ended=True)
-        alternatives = self._sample_alternatives(call, request, postprocessor, processed)
+        choose = partial(
+            choose_if_unsure,
+            self.engine,
+            self.options,
+            call,
+            request,
+            self._prompts,
+            postprocessor,
+            gate,
+            answer,
+        )
+        chosen = call.faults.guard(HYPOTHESES, choose, None)
+        decision = decide(
+            answer,
+            processed,
+            gate,
+            chosen,
+            forced=request.forced,
+            min_confidence=self._thresholds.of_chosen(call.trigger),
+        )
+        alternatives = self._find_alternatives(call, request, postprocessor, decision)
+        describe = partial(
+            describe_hypothesis, call.cursor, extent=extent, trigger=call.trigger, request=request
+        )
+        features = describe_decision(decision, describe)
+        if self._thresholds.are_fitted(call.trigger):
+            decision = judge_decision(self.engine, self.options, decision, features)
         if isinstance(request.prior, GuardedPrior):
             call.faults.note("prior", request.prior.failure)
-        first = complete_generated(call.offset, answer, processed, gate, call.began, is_stopped=call.stop())
+        first = complete_generated(call.offset, decision, features, call.began, is_stopped=call.stop())
         if first.reason == "stopped":
             return first
 
         # 5. Reuse: the next keys may continue what is shown.
         found = [first, *(complete_alternative(each, first, call.offset) for each in alternatives)]
-        call.faults.guard(TYPED_THROUGH, lambda: self._remember(found, call), None)
+        call.faults.guard(TYPED_THROUGH, lambda: self._remember(found, call, is_ahead=is_ahead), None)
         return join_alternatives(found)
 
     def find_known(self, text: str, offset: int, trigger: Trigger = "automatic") -> Completion | None:
         """Return what `complete` would return without running the model; None if the model would run."""
-        return self._complete_without_model(_Call(Cursor.at(text, offset), offset, trigger))
+        return self._complete_without_model(Call(Cursor.at(text, offset), offset, trigger))
+
+    def make_request(self, text: str, offset: int, retrieval: Retrieval) -> Request | None:
+        """Return the request that an automatic call would make at a cursor; None if the model would not run."""
+        call = Call(Cursor.at(text, offset), offset, retrieval=retrieval)
+        if self._complete_without_model(call) is not None:
+            return None
+        extent = self._choose_extent(call.cursor)
+        return self._prompts.build(call.cursor, extent, "", call.retrieval, call.faults)
 
     def speculate(
         self,
@@ -216,17 +226,19 @@ class DocumentSession:
         shown: Completion,
         stop: Callable[[], bool] = never,
         *,
+        count: int = 1,
         retrieval: Retrieval = NO_RETRIEVAL,
     ) -> Sequence[Fault]:
         """Prepare the completion after `shown`, as if it had been accepted, so that it is known by then.
 
-        If that completion is empty, prepare the one after Enter too.
+        If that completion is empty, prepare the one after Enter too. Then prepare the completions to choose from.
 
         Args:
             text: the document that `shown` was made for.
             offset: of the cursor in it.
             shown: the completion that is displayed.
             stop: returns whether there is a request; called before every run of the model.
+            count: number of completions to choose from that the user would ask for by hand.
             retrieval: sources of information from other files.
 
         Returns:
@@ -241,9 +253,13 @@ class DocumentSession:
             for accepted in predict_cursors(cursor, shown.text, replace_length, self.language):
                 if stop() or self.find_suppression(accepted, "automatic"):
                     break
-                call = _Call(accepted, accepted.offset, stop=stop, retrieval=retrieval, faults=faults)
+                call = Call(accepted, accepted.offset, stop=stop, retrieval=retrieval, faults=faults)
                 if self._complete_with_model(call).text:
                     break
+            self._prompts.anchor = anchor
+            if count > 1 and not stop() and not self.find_suppression(cursor, "invoked"):
+                call = Call(cursor, offset, "invoked", stop, count, retrieval, faults=faults)
+                self._complete_with_model(call, is_ahead=True)
         finally:
             self._prompts.anchor = anchor
         return faults.found
@@ -275,24 +291,9 @@ class DocumentSession:
 
     # Generate
 
-    def _min_confidence(self, trigger: Trigger, request: Request) -> float:
-        if trigger == "invoked" or CONFIDENCE in self._disabled_rules:
-            return 0.0
-        if self.options.min_confidence is not None:
-            return self.options.min_confidence
-        return MIN_CONFIDENCE if request.prior is None else MIN_CONFIDENCE_WITH_PRIOR
-
-    def _limit_time(self, request: Request, call: _Call) -> Request:
-        """Return the request with the time that remains; the engine always makes its first call."""
-        max_ms = self.options.max_ms
-        if max_ms is None:
-            return replace(request, time_limit_ms=None)
-        elapsed_ms = (perf_counter() - call.began) * 1000
-        return replace(request, time_limit_ms=max(MIN_REMAINING_MS, max_ms - elapsed_ms))
-
     # Postprocess
 
-    def _make_postprocessor(self, call: _Call, extent: Extent) -> Postprocessor:
+    def _make_postprocessor(self, call: Call, extent: Extent) -> Postprocessor:
         context = RuleContext(
             cursor=call.cursor,
             extent=extent,
@@ -303,18 +304,20 @@ class DocumentSession:
         )
         return Postprocessor(context=context, disabled=self._disabled_rules)
 
-    def _sample_alternatives(
-        self, call: _Call, request: Request, postprocessor: Postprocessor, processed: Processed
+    def _find_alternatives(
+        self, call: Call, request: Request, postprocessor: Postprocessor, decision: Decision
     ) -> list[Alternative]:
+        """Return other answers to choose from: the other hypotheses, or sampled ones where there are none."""
         if call.count < 2 or call.stop():
             return []
-        request = self._limit_time(request, call)
+        if others := list_other_lines(decision, call.count - 1):
+            return others
         sample = partial(
             sample_alternatives,
             self.engine,
-            request,
+            call.limit_time(request, self.options.max_ms),
             postprocessor,
-            processed.text,
+            decision.processed.text,
             call.count - 1,
             call.stop,
         )
@@ -322,7 +325,7 @@ class DocumentSession:
 
     # Reuse
 
-    def _find_remaining(self, call: _Call) -> list[RemainingSuggestion] | None:
+    def _find_remaining(self, call: Call) -> list[RemainingSuggestion] | None:
         """Return what remains of earlier suggestions, at most as many as are requested."""
         if TYPED_THROUGH in self._disabled_rules:
             return None
@@ -331,10 +334,11 @@ class DocumentSession:
         remaining = self._typed_through.find(call.cursor, call.trigger)
         return [remaining] if remaining else []
 
-    def _remember(self, found: Sequence[Completion], call: _Call) -> None:
-        """Keep completions so that the user can go on typing them."""
+    def _remember(self, found: Sequence[Completion], call: Call, *, is_ahead: bool) -> None:
+        """Keep completions so that the user can go on typing them, or ask for them if nobody did yet."""
         for completion in reversed(found):
             replace_length = completion.replace_end_offset - call.offset
-            self._typed_through.add(
-                Suggestion.at(call.cursor, completion.text, replace_length, call.trigger, completion.logprob)
+            suggestion = Suggestion.at(
+                call.cursor, completion.text, replace_length, call.trigger, completion.logprob
             )
+            self._typed_through.add(replace(suggestion, is_ahead=is_ahead))

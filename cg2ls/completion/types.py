@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from cg2ls.engine.beam_search import BeamOptions, Hypothesis
     from cg2ls.engine.request import Prior, Request, Step, Timing
+    from cg2ls.engine.scoring import Continuation
     from cg2ls.models.codegen2.tokenizer import CodeTokenizer
     from cg2ls.models.folder.description import ModelDescription
 
@@ -96,9 +98,35 @@ class SupportsSampling(Protocol):
 
 
 @runtime_checkable
+class SupportsSearch(CompletionEngine, Protocol):
+    """An engine that finds several hypotheses and scores given texts."""
+
+    def search(self, request: Request, options: BeamOptions, stop: Callable[[], bool]) -> list[Hypothesis]:
+        """Search for the likeliest answers; see `cg2ls.engine.Engine.search`."""
+
+    def score(
+        self,
+        prefix: Sequence[int],
+        continuations: Sequence[Continuation],
+        stop: Callable[[], bool],
+        *,
+        beside: Request,
+    ) -> list[list[float]] | None:
+        """Score texts after a common prefix; see `cg2ls.engine.Engine.score`."""
+
+
+@runtime_checkable
 class SupportsTiming(Protocol):
     """An engine that reports how its last answer ended."""
 
     @property
     def last(self) -> Timing:
         """Times and costs of the last request."""
+
+
+@runtime_checkable
+class SupportsReading(Protocol):
+    """An engine that reads a prompt before its answer is requested."""
+
+    def read(self, request: Request, stop: Callable[[], bool]) -> int:
+        """Read the prompt; see `cg2ls.engine.Engine.read`."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from cg2ls.engine.beam_search import BeamSearch
 from cg2ls.engine.decoding import AnswerLimits, Deadline, DecodeLoop, RequestTimer
 from cg2ls.engine.model_loader import load_model
 from cg2ls.engine.model_manager import ModelManager
@@ -12,14 +14,17 @@ from cg2ls.engine.parallel_sampling import ParallelSampling
 from cg2ls.engine.providers import PROVIDERS
 from cg2ls.engine.request import EngineOptions, Request, RequestError, RunError, Step, Timing, never
 from cg2ls.engine.sampler import ByteIndex, TokenSampler, Vocabulary
-from cg2ls.engine.sequence import PreparedRequest
+from cg2ls.engine.scoring import Scorer
+from cg2ls.engine.sequence import READ_AHEAD_CHUNK, PreparedRequest
 from cg2ls.engine.speculative import DraftLengthPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
+    from cg2ls.engine.beam_search import BeamOptions, Hypothesis
     from cg2ls.engine.model_loader import MemoryPlan
+    from cg2ls.engine.scoring import Continuation
     from cg2ls.models.codegen2.tokenizer import CodeTokenizer
 
 
@@ -150,6 +155,24 @@ class Engine:
         """
         return self._generate(PreparedRequest.of(request, self.model, self.prefill_chunk), stop)
 
+    def read(self, request: Request, stop: Callable[[], bool] = never) -> int:
+        """Read a request's prompt into the cache, where `complete` then finds it; return the number of tokens read.
+
+        Args:
+            request: what will be completed.
+            stop: whether to stop; called before every call of the graph.
+
+        Raises:
+            RequestError: as `complete`.
+            EngineError: as `complete`.
+        """
+        chunk = (
+            min(READ_AHEAD_CHUNK, self.prefill_chunk) if self.model.independent_rows else self.prefill_chunk
+        )
+        prepared, is_over = PreparedRequest.of(request, self.model, chunk), self._or_closed(stop)
+        with self._manager.exclusive() as runner:
+            return prepared.new_sequence(runner).read_prompt(lambda _: not is_over())
+
     def candidates(
         self,
         request: Request,
@@ -192,6 +215,92 @@ class Engine:
                         runner = self._manager.fall_back(error)
             finally:
                 self.last = timer.timing()
+
+    def search(
+        self, request: Request, options: BeamOptions, stop: Callable[[], bool] = never
+    ) -> list[Hypothesis]:
+        """Search for the likeliest answers by beam search; with one beam the answer is that of `complete`.
+
+        The prior and the forced bytes count as in `complete`; temperature, seed and drafts do not.
+
+        Args:
+            request: what to complete.
+            options: number of beams and how answers end.
+            stop: whether the request was cancelled; the hypotheses so far are returned.
+
+        Returns:
+            The hypotheses, finished ones first, the likeliest first; none if it was cancelled at once.
+
+        Raises:
+            RequestError: as `complete`, or the memory is not sufficient for this number of beams.
+            EngineError: as `complete`.
+        """
+        prepared = PreparedRequest.of(request, self.model, self.prefill_chunk)
+        with self._manager.exclusive() as runner:
+            timer = RequestTimer(len(prepared.prompt))
+            deadline = Deadline(request.time_limit_ms)
+            try:
+                while True:
+                    beams = BeamSearch(
+                        runner,
+                        prepared.new_sequence(runner),
+                        self._vocabulary,
+                        request,
+                        options,
+                        deadline=deadline,
+                        timer=timer,
+                    )
+                    try:
+                        return beams.run(prepared.max_tokens, self._or_closed(stop))
+                    except RunError as error:
+                        runner = self._manager.fall_back(error)
+            finally:
+                self.last = timer.timing()
+
+    def score(
+        self,
+        prefix: Sequence[int],
+        continuations: Sequence[Continuation],
+        stop: Callable[[], bool] = never,
+        *,
+        beside: Request,
+    ) -> list[list[float]] | None:
+        """Score texts after a common prefix by plain continuation, without any prior.
+
+        Args:
+            prefix: token ids before the texts.
+            continuations: the texts.
+            stop: whether the request was cancelled.
+            beside: a request whose cache stays; its time limit holds, from now on.
+
+        Returns:
+            The log-probability of each scored token, in nats; None if it was cancelled, the time does not suffice,
+            or there is only one context.
+
+        Raises:
+            RequestError: prefix and texts do not fit the context, or the logits are not finite.
+            EngineError: as `complete`.
+        """
+        longest = max((len(each.given) + len(each.scored) for each in continuations), default=0)
+        read = replace(beside, prompt=prefix, max_tokens=1)
+        prepared = PreparedRequest.of(read, self.model, self.prefill_chunk)
+        if len(prefix) + longest > self.context_length:
+            raise RequestError(
+                f"Prefix and continuation have {len(prefix) + longest} tokens, but {self.model.name} takes"
+                f" {self.context_length} at most."
+            )
+        kept = PreparedRequest.of(beside, self.model, self.prefill_chunk)
+        with self._manager.exclusive() as runner:
+            deadline = Deadline(beside.time_limit_ms)
+            while True:
+                sequence = prepared.new_sequence_beside(runner, kept)
+                if sequence is None:
+                    return None
+                scorer = Scorer(runner, sequence, deadline=deadline, stop=self._or_closed(stop))
+                try:
+                    return scorer.run(continuations)
+                except RunError as error:
+                    runner = self._manager.fall_back(error)
 
     def _generate(self, prepared: PreparedRequest, stop: Callable[[], bool]) -> Iterator[Step]:
         request = prepared.request

@@ -9,13 +9,15 @@ import numpy as np
 from cg2ls.models.graph_io import all_past_names, all_present_names
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from cg2ls.models.folder.description import Architecture
 
 
 class KVBuffers:
-    """Keys and values of every layer, [batch, n_head, length, head_dim] each, in the session's memory.
+    """Keys and values of every layer, [batch, kv_heads, length, head_dim] each, in the session's memory.
 
     Each buffer is bound both as `past_key_values.{i}` and as `present.{i}`, so attention writes new positions in
     place and nothing is copied or resized. On the CPU the memory is numpy's.
@@ -39,7 +41,7 @@ class KVBuffers:
         device: str,
         batch: int = 1,
     ) -> None:
-        shape = [batch, architecture.n_head, length, architecture.head_dim]
+        shape = [batch, architecture.kv_heads, length, architecture.head_dim]
         layers = architecture.n_layer
         self.length = length
         self._arrays: list[NDArray[Any]] = []
@@ -73,11 +75,25 @@ class KVBuffers:
             mine[:, :, :length] = theirs[:1, :, :length]
         return True
 
+    def copy_rows(self, parents: Sequence[int], start: int, end: int) -> None:
+        """Replace positions of sequences by those of other sequences; only in CPU memory.
+
+        Args:
+            parents: for each sequence, the number of the one that it becomes.
+            start: first position to copy.
+            end: position after the last one to copy.
+        """
+        changed = [row for row, parent in enumerate(parents) if row != parent]
+        if changed and start < end:
+            sources = [parents[row] for row in changed]
+            for array in self._arrays:
+                array[changed, :, start:end] = array[sources, :, start:end]
+
 
 def count_context_bytes(architecture: Architecture, context_length: int, kv_dtype: str) -> int:
     """Return the bytes of one context's keys and values."""
     positions = 2 * architecture.n_layer * context_length
-    return positions * architecture.n_embd * np.dtype(kv_dtype).itemsize
+    return positions * architecture.kv_heads * architecture.head_dim * np.dtype(kv_dtype).itemsize
 
 
 class CachedTokens:

@@ -11,7 +11,7 @@ from cg2ls.engine.onnx_session import first_line
 from cg2ls.engine.request import EngineError, RunError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -93,15 +93,42 @@ class KVCachePool:
         Args:
             prompt: token ids, int64 [count].
         """
-        shared = {id(context): context.cached.count_common_prefix(prompt) for context in self._by_last_use}
-        best = max(reversed(self._by_last_use), key=lambda context: shared[id(context)])
-        if _continues(best, shared[id(best)], len(prompt)):
-            return self._used(best)
-        empty = next((context for context in self._by_last_use if not context.cached.length), None)
-        taken = empty or self._another() or self._by_last_use[0]
-        if taken is not best:
-            taken.copy_prefix_from(best, shared[id(best)])
+        taken = self._take(prompt, self._by_last_use)
+        assert taken is not None
+        return taken
+
+    def take_beside(self, prompt: NDArray[np.int64], kept: NDArray[np.int64]) -> KVContext | None:
+        """Return a context to run a prompt in, other than the one that another prompt uses.
+
+        Args:
+            prompt: token ids, int64 [count].
+            kept: token ids of the other prompt, int64 [count]; its context stays as it is.
+
+        Returns:
+            None if there is no other context, and no memory for one.
+        """
+        spared = self._best(kept, self._by_last_use)
+        return self._take(prompt, [context for context in self._by_last_use if context is not spared])
+
+    def _take(self, prompt: NDArray[np.int64], among: Sequence[KVContext]) -> KVContext | None:
+        """Take a context among some of them, or a new one; see `take`."""
+        if among:
+            best = self._best(prompt, among)
+            if _continues(best, best.cached.count_common_prefix(prompt), len(prompt)):
+                return self._used(best)
+        empty = next((context for context in among if not context.cached.length), None)
+        taken = empty or self._another() or (among[0] if among else None)
+        if taken is None:
+            return None
+        source = self._best(prompt, self._by_last_use)
+        if taken is not source:
+            taken.copy_prefix_from(source, source.cached.count_common_prefix(prompt))
         return self._used(taken)
+
+    @staticmethod
+    def _best(prompt: NDArray[np.int64], among: Sequence[KVContext]) -> KVContext:
+        """Return the context with the longest common prefix, the last used of equal ones."""
+        return max(reversed(among), key=lambda context: context.cached.count_common_prefix(prompt))
 
     def _another(self) -> KVContext | None:
         """Make one more context; None at the maximum or without memory."""

@@ -77,7 +77,7 @@ def _checked(folder: Path, *, verify: bool) -> tuple[ModelDescription, CodeToken
     check_structure(folder, model)
     if verify:
         check_integrity(folder, model)
-    tokenizer = CodeTokenizer.load(folder / TOKENIZER)
+    tokenizer = CodeTokenizer.load(folder / TOKENIZER, model.tokens)
     if tokenizer.special.vocab_size != model.architecture.vocab_size:
         raise EngineError(
             f"{folder}: the tokenizer has {tokenizer.special.vocab_size} tokens, but the model"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cg2ls.engine.providers import INSTALL, PROVIDERS, ProviderCandidate, list_candidates
+from cg2ls.engine.providers import PROVIDERS, ProviderCandidate, describe_installation, list_candidates
 from cg2ls.engine.request import EngineError
 from cg2ls.models.folder.description import GRAPH, ModelDescription
 from cg2ls.models.graph_io import CALL_INPUTS, LOGITS, PAST, all_past_names, all_present_names
@@ -75,7 +75,7 @@ def import_onnxruntime() -> Any:
         ort.set_default_logger_severity(LOG_SEVERITY_FATAL)
     except (ImportError, AttributeError) as missing:
         why = "is not installed" if isinstance(missing, ModuleNotFoundError) else f"does not load ({missing})"
-        raise EngineError(f"onnxruntime {why}; install it with: {INSTALL}") from None
+        raise EngineError(f"onnxruntime {why}; install it with: {describe_installation()}") from None
     return ort
 
 
@@ -162,7 +162,7 @@ def check_signature(session: Any, model: ModelDescription, folder: Path) -> None
         heads, head_dim = found_inputs[name].shape[1], found_inputs[name].shape[3]
         if found_inputs[name].type != kv_type:
             raise EngineError(_misfit(folder, f"{name} is {found_inputs[name].type}, not {kv_type}"))
-        if (heads, head_dim) != (model.architecture.n_head, model.architecture.head_dim):
+        if (heads, head_dim) != (model.architecture.kv_heads, model.architecture.head_dim):
             raise EngineError(_misfit(folder, f"{name} has {heads} heads of {head_dim}"))
     if found_outputs[LOGITS].shape[-1] != model.architecture.vocab_size:
         raise EngineError(_misfit(folder, f"logits have {found_outputs[LOGITS].shape[-1]} columns"))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cg2ls.engine.request import EngineError
+from cg2ls.installation import install_command, replace_runtime
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,7 +15,7 @@ PREFILL_CHUNK = 128
 """Prompt tokens per call of the graph on CPUs. Chunks are faster than one long call, since attention skips
 the tokens after a chunk (docs/design/engine.md). A cancelled request ends after the current chunk."""
 
-INSTALL = "pip install onnxruntime (for NVIDIA: pip install 'onnxruntime-gpu[cuda,cudnn]')"
+GPU_PACKAGE = "'onnxruntime-gpu[cuda,cudnn]'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,11 @@ class ProviderCandidate:
     reason: str
 
 
+def describe_installation() -> str:
+    """Return how to install ONNX Runtime here, as text for the user."""
+    return f"{install_command('onnxruntime')} (for NVIDIA: {install_command(GPU_PACKAGE)})"
+
+
 def list_candidates(wanted: str, offered: Sequence[str], kv_dtype: str) -> list[ProviderCandidate]:
     """List the providers to try, best first; the failure of the last one is an error.
 
@@ -127,7 +133,7 @@ def list_candidates(wanted: str, offered: Sequence[str], kv_dtype: str) -> list[
     if provider.onnxruntime not in offered:
         raise EngineError(
             f"provider {wanted} was requested, but the installed onnxruntime has no {provider.title};"
-            f" replace it: pip uninstall onnxruntime, then pip install '{provider.package}'"
+            f" replace it: {replace_runtime(provider.package)}"
         )
     return [ProviderCandidate(wanted, "requested")]
 

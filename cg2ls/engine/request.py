@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -192,6 +192,29 @@ class Prior(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class Support:
+    """What a prior of voting contexts says about one token.
+
+    Attributes:
+        longest: tokens of the longest match before it; 0 without a match.
+        agreeing: tokens of the longest match whose continuation is this token; 0 without one.
+        votes: number of matches whose continuation is this token.
+    """
+
+    longest: int
+    agreeing: int
+    votes: int
+
+
+@runtime_checkable
+class SupportingPrior(Protocol):
+    """A prior that reports how much it knows about a token."""
+
+    def support(self, generated: Sequence[int], token: int, /) -> Support:
+        """Return what is known about a token after the generated ones."""
+
+
 class GuardedPrior:
     """Prior that is ignored after its first failure; the model alone then chooses the rest of the answer.
 
@@ -231,6 +254,15 @@ class GuardedPrior:
             else:
                 return drafted
         return ()
+
+    def support(self, generated: Sequence[int], token: int) -> Support | None:
+        """Return what the prior knows about a token; None if it does not say or has failed."""
+        if self.failure is None and isinstance(self._prior, SupportingPrior):
+            try:
+                return self._prior.support(generated, token)
+            except Exception as error:
+                self.failure = error
+        return None
 
 
 def log_softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:

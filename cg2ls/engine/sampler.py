@@ -12,7 +12,7 @@ import numpy as np
 from cg2ls.engine.request import Request, RequestError, Step
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -102,12 +102,17 @@ class LogSoftmax:
 
     def at(self, logits: NDArray[np.float32], token: int) -> float:
         """Return the log-softmax of the logits at `token`, in nats, by log-sum-exp; NaN for NaN logits."""
+        return self.at_all(logits, (token,))[0]
+
+    def at_all(self, logits: NDArray[np.float32], tokens: Iterable[int]) -> list[float]:
+        """Return the log-softmax of the logits at several tokens; see `at`."""
         peak = logits.max()
         np.subtract(logits, peak, out=self._scratch)
-        chosen = float(self._scratch[token])
+        chosen = [float(self._scratch[token]) for token in tokens]
         np.exp(self._scratch, out=self._scratch)
         total = float(self._scratch.sum())
-        return chosen - math.log(total) if total > 0 else math.nan
+        log_total = math.log(total) if total > 0 else math.nan
+        return [each - log_total for each in chosen]
 
 
 class LogitSampler:
@@ -172,6 +177,24 @@ def _nucleus(weights: NDArray[np.float32], mass: float) -> NDArray[np.intp]:
     return np.concatenate([above, ties])
 
 
+def pick_best(scores: NDArray[np.float32], count: int) -> NDArray[np.int64]:
+    """Return the positions of the highest scores, the highest first; of equal ones the lowest position comes first.
+
+    Args:
+        scores: float32 [n], without NaN.
+        count: number of positions, at least 1; there may be fewer.
+    """
+    if count == 1:
+        return np.array([scores.argmax()], dtype=np.int64)
+    if count < len(scores):
+        least = np.partition(scores, len(scores) - count)[len(scores) - count]
+        places = np.flatnonzero(scores >= least)
+    else:
+        places = np.arange(len(scores))
+    order = np.argsort(-scores[places], kind="stable")
+    return np.asarray(places[order][:count], dtype=np.int64)
+
+
 class ByteIndex:
     """Vocabulary sorted by bytes, without the tokens that have no bytes (special and unused ones).
 
@@ -229,6 +252,10 @@ class ForcedStart:
     def consume(self, data: bytes) -> None:
         """Remove the bytes of the token that was chosen."""
         self._open = self._open[len(data) :]
+
+    def after(self, data: bytes) -> ForcedStart:
+        """Return what is open after a token with these bytes; this object stays as it is."""
+        return ForcedStart(self._index, self._open[len(data) :])
 
 
 def _successor(start: bytes) -> bytes | None:

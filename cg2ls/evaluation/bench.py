@@ -18,12 +18,15 @@ from cg2ls.evaluation.runtimes.other_runtimes import (
     WorkerClient,
     prepare_runtimes,
 )
+from cg2ls.evaluation.track import untracked
 from cg2ls.machine import read_cpu
 from cg2ls.models.folder.description import ModelDescription
 from cg2ls.models.folder.store import locate_model
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from cg2ls.evaluation.track import Track
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,12 +48,13 @@ class BenchOptions:
     runtimes: RuntimeOptions = field(default_factory=RuntimeOptions)
 
 
-def run_bench(options: BenchOptions, on_step: Callable[[str], None]) -> BenchReport:
+def run_bench(options: BenchOptions, on_step: Callable[[str], None], track: Track = untracked) -> BenchReport:
     """Convert the model for the other runtimes and measure all engines in turns.
 
     Args:
         options: what to measure.
         on_step: receives a description of each step.
+        track: shows how far the rounds are.
 
     Raises:
         Cg2Error: the model, a runtime or its packages are missing, or an engine fails.
@@ -61,11 +65,15 @@ def run_bench(options: BenchOptions, on_step: Callable[[str], None]) -> BenchRep
         return locate_model(flag=options.model).folder
 
     with prepare_runtimes(options.runtimes, locate_folder, on_step) as prepared:
-        return _measure(prepared, options, load, on_step)
+        return _measure(prepared, options, load, on_step, track)
 
 
 def _measure(
-    prepared: PreparedRuntimes, options: BenchOptions, load: float, on_step: Callable[[str], None]
+    prepared: PreparedRuntimes,
+    options: BenchOptions,
+    load: float,
+    on_step: Callable[[str], None],
+    track: Track,
 ) -> BenchReport:
     model = ModelDescription.read(prepared.folder)
     workload = options.workload.fit_to(model.context_length)
@@ -81,7 +89,7 @@ def _measure(
         workers = [stack.enter_context(WorkerClient(OWN_ENGINE, command))]
         workers += prepared.start_workers(stack, options.threads)
         on_step(f"measuring {', '.join(worker.name for worker in workers)} in turns")
-        samples = measure_engines(workers, workload, Prompts.of(model, workload.seed))
+        samples = measure_engines(workers, workload, Prompts.of(model, workload.seed), track=track)
         versions = {worker.name: worker.version for worker in workers}
     return BenchReport(
         model=_describe_model(model),

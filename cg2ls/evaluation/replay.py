@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cg2ls.completion import CompletionOptions
 from cg2ls.evaluation.chaos.run import run_chaos
 from cg2ls.evaluation.chaos.sandbox import Sandbox
-from cg2ls.evaluation.latency.typing import measure_typing, run_soak
+from cg2ls.evaluation.latency.typing import WARM_UP_KEYS, measure_typing, run_soak
 from cg2ls.evaluation.quality.positions import sample_positions
 from cg2ls.evaluation.quality.rule_effects import measure_rule_effects
 from cg2ls.evaluation.quality.scores import QualityScores, judge_all, write_all
@@ -20,6 +20,7 @@ from cg2ls.evaluation.simulation.replay_retrieval import ReplayContexts
 from cg2ls.evaluation.simulation.simulated_user import sample_passages
 from cg2ls.evaluation.simulation.sources import collect_sources
 from cg2ls.evaluation.simulation.typist import Typist
+from cg2ls.evaluation.track import untracked
 from cg2ls.models.folder.description import ModelDescription
 from cg2ls.workspace.languages import LANGUAGES
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from cg2ls.evaluation.latency.typing import SoakResult, TypingLatency
     from cg2ls.evaluation.simulation.replay_retrieval import ReplayMemory
     from cg2ls.evaluation.simulation.sources import SourceFile
+    from cg2ls.evaluation.track import Track
     from cg2ls.models.folder.description import Infill
 
 Json = dict[str, Any]
@@ -52,6 +54,7 @@ class ReplayOptions:
         context_tokens: tokens of other files' text before the prompt.
         anchor_tokens: limit of tokens from the anchor to the cursor; None for the model's own.
         prefix_only: whether to continue the text without what follows the cursor.
+        by_hand: whether the user asks at each place, instead of the editor.
         disabled_rules: names of rules that are left out.
         limits: other completion options by name.
     """
@@ -67,6 +70,7 @@ class ReplayOptions:
     context_tokens: int = 0
     anchor_tokens: int | None = None
     prefix_only: bool = False
+    by_hand: bool = False
     disabled_rules: frozenset[str] = frozenset()
     limits: Mapping[str, Any] = field(default_factory=dict)
 
@@ -81,6 +85,7 @@ class Replay:
         sources: the files.
         memories: repository memory of the files.
         on_step: receives a description of each step.
+        track: shows how far a step is.
     """
 
     engine: Engine
@@ -88,32 +93,33 @@ class Replay:
     sources: Sequence[SourceFile]
     memories: ReplayMemory
     on_step: Callable[[str], None]
+    track: Track = untracked
 
     def measure_latency(self) -> TypingLatency:
         """Type the trace and time every key."""
         self.memories.open_all()
         self.on_step(f"typing {self.options.keys} keys")
-        return measure_typing(self.make_editor(), self.make_typist(), self.options.keys)
+        count = self.options.keys
+        keys = self.track(self.make_typist(), "keys", count + WARM_UP_KEYS)
+        return measure_typing(self.make_editor(), keys, count)
 
     def measure_soak(self, keys: int) -> SoakResult:
         """Type many keys and watch memory and latency."""
         self.memories.open_all()
         self.on_step(f"typing {keys} keys")
-        return run_soak(self.make_editor(), self.sources, keys, self.options.seed)
+        return run_soak(self.make_editor(), self.sources, keys, self.options.seed, track=self.track)
 
     def measure_quality(self) -> Json:
         """Judge answers at positions, let the simulated user write, and measure each rule if asked to."""
         options, found = self.options, QualityScores()
         if options.positions:
             self.on_step(f"asking at {options.positions} places")
-            found.judged = judge_all(
-                self.make_editor(), sample_positions(self.sources, options.positions, options.seed)
-            )
+            positions = sample_positions(self.sources, options.positions, options.seed)
+            found.judged = judge_all(self.make_editor(), self.track(positions, "places", options.positions))
         if options.passages:
             self.on_step(f"writing {options.passages} passages")
-            found.written = write_all(
-                self.make_editor(), sample_passages(self.sources, options.passages, options.seed)
-            )
+            passages = sample_passages(self.sources, options.passages, options.seed)
+            found.written = write_all(self.make_editor(), self.track(passages, "passages", options.passages))
         report = found.to_json() if found.judged or found.written else {}
         if options.with_verdicts:
             report["verdicts"] = found.list_verdicts()
@@ -146,6 +152,7 @@ class Replay:
             infill=self._make_infill(),
             memories=self.memories,
             contexts=ReplayContexts(self.sources, self.engine.tokenizer) if has_context else None,
+            trigger="invoked" if self.options.by_hand else "automatic",
         )
 
     def make_completion_options(self) -> CompletionOptions:

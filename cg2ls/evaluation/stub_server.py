@@ -35,7 +35,7 @@ class StubEngine:
 
     def __init__(self, folder: Path) -> None:
         self.model = ModelDescription.read(folder)
-        self.tokenizer = CodeTokenizer.load(folder / TOKENIZER)
+        self.tokenizer = CodeTokenizer.load(folder / TOKENIZER, self.model.tokens)
         self.context_length = self.model.context_length
 
     def complete(self, request: Request, stop: Callable[[], bool]) -> Iterator[Step]:

@@ -28,9 +28,11 @@ from cg2ls.server.failures import AnswerError, Failures
 from cg2ls.server.models import ModelLoader, Models, Opener, open_folder
 from cg2ls.server.prompt_context import PromptContextProvider
 from cg2ls.server.protocol import ServerProtocol
+from cg2ls.server.reading_ahead import ReadingAhead
 from cg2ls.server.repository_memory import RepositoryMemory
 from cg2ls.server.status import StatusBoard, SuppressedDocuments
 from cg2ls.server.usage import Usage
+from cg2ls.system import keep_large_blocks_apart
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,6 +53,7 @@ class Server(LanguageServer):
         open_model: opens a model folder.
 
     Attributes:
+        client: who speaks.
         settings: which options are in force where.
         documents: what the client has open.
         failures: what failed in which document.
@@ -62,6 +65,7 @@ class Server(LanguageServer):
         memory: the prior of the workspace's own text.
         prompt_context: text of other files for the prompt.
         completer: completes documents.
+        reading_ahead: reads the text around the cursor before a request.
         configuration: puts the client's settings into force.
     """
 
@@ -75,7 +79,7 @@ class Server(LanguageServer):
             notebook_document_sync=sync.NOTEBOOKS,
             protocol_cls=ServerProtocol,
         )
-        client = LanguageClient(self)
+        self.client = client = LanguageClient(self)
         self.settings = settings
         self.documents = Documents()
         self.failures = Failures(settings, self.documents)
@@ -95,7 +99,7 @@ class Server(LanguageServer):
         self.memory = RepositoryMemory(
             settings, self.documents, self.loader, client, self.failures, self.tasks
         )
-        self.prompt_context = PromptContextProvider(settings, self.failures)
+        self.prompt_context = PromptContextProvider(settings, self.models, self.failures)
         self.completer = Completer(
             documents=self.documents,
             settings=settings,
@@ -107,11 +111,13 @@ class Server(LanguageServer):
             usage=self.usage,
             board=self.board,
         )
+        self.reading_ahead = ReadingAhead(self.completer)
         self.configuration = lifecycle.Configuration(
             client, settings, self.documents, self.loader, self.board, self.tasks
         )
         # Services that were made before what they report to:
-        self.loader.on_ready = self.memory.prepare
+        self.loader.on_ready = self._model_ready
+        self.completer.on_request = self.reading_ahead.note_request
         self.loader.on_change = self.board.changed
         # What was answered without the workspace, or by an engine that failed, is computed again.
         self.memory.on_built = self.loader.on_engine_failed = self.completer.sessions.clear
@@ -125,6 +131,7 @@ class Server(LanguageServer):
             settings=self.settings,
             models=self.loader,
             completer=self.completer,
+            reading_ahead=self.reading_ahead,
             memory=self.memory,
             prompt_context=self.prompt_context,
             failures=self.failures,
@@ -156,9 +163,13 @@ class Server(LanguageServer):
         lifecycle.register(self.feature, handshake)
         sync.register(self.feature, document_sync)
         inline_completion.register(self.feature, self.completer)
-        status.register(self.feature, self.board)
+        status.register(self.feature, self.board, self.reading_ahead.focused)
         commands.register(self.command, menu)
         repository_memory.register(self.feature, self.memory, self.prompt_context)
+
+    def _model_ready(self) -> None:
+        self.memory.prepare()
+        self.reading_ahead.model_ready()
 
     def run(self, serve: Callable[[ServerProtocol], None]) -> int:
         """Serve one client over a transport of `cg2ls.server.transport` until it leaves.
@@ -167,6 +178,7 @@ class Server(LanguageServer):
             The exit status that LSP requires: 0 if the client sent `shutdown` first, else 1.
         """
         sys.setswitchinterval(SWITCH_S)
+        keep_large_blocks_apart()
         serve(self.protocol)
         self.memory.leave()
         self.prompt_context.leave()

@@ -35,6 +35,7 @@ class ClientProgress:
         """Show that the work has ended."""
         if self._token is not None:
             self._lsp.work_done_progress.end(self._token, types.WorkDoneProgressEnd(message=message))
+            self._lsp.work_done_progress.tokens.pop(self._token, None)  # pygls keeps every token
 
 
 class LanguageClient:

@@ -67,7 +67,7 @@ class Model:
     broken_by: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        if self.folder is not None:
+        if self.folder is not None and not self.name:
             self.name = self.folder.name
 
     def ready(self, engine: CompletionEngine) -> None:
@@ -114,6 +114,10 @@ class Models:
         """Return the models that hold memory."""
         return [model for model in self._by_folder.values() if model.engine is not None]
 
+    def open_engines(self) -> Collection[CompletionEngine]:
+        """Return the engines of the open models."""
+        return [model.engine for model in self._by_folder.values() if model.engine is not None]
+
     def is_loading(self) -> bool:
         """Return whether a model is being opened."""
         return any(model.state == "loading" for model in self._by_folder.values())
@@ -159,7 +163,7 @@ class Models:
             return Model(
                 None, f"The models could not be looked through ({kind}); `cg2ls doctor` looks for the cause."
             )
-        return Model(located.folder)
+        return Model(located.folder, name=Path(located.name).name)
 
 
 @dataclass(eq=False, kw_only=True)
@@ -264,11 +268,14 @@ class ModelLoader:
                 model, f"The model could not be opened ({error}); `cg2ls doctor` looks for the cause."
             )
         else:
-            if not model.is_wanted:  # another model was chosen meanwhile
-                return
             model.ready(engine)
+            if not model.is_wanted:  # another model was chosen meanwhile
+                model.close()
+                return
             self.on_ready()
-            self.client.log(types.MessageType.Info, f"{engine.model.name} is ready.")
+            self.client.log(
+                types.MessageType.Info, f"{engine.model.name} is ready.{describe_defaults(engine)}"
+            )
         finally:
             self.on_change()
             self.tasks.start(_end_progress(progress, model.state))
@@ -317,6 +324,16 @@ def open_folder(folder: Path, options: Options, tell: Callable[[str], None]) -> 
     kept = EngineOptions(memory_mb=options.max_memory_mb, idle_s=idle_s)
     return Engine.open(
         folder, provider=options.provider, threads=options.threads or None, options=kept, on_event=tell
+    )
+
+
+def describe_defaults(engine: CompletionEngine) -> str:
+    """Return a sentence about numbers that the model folder lacks, after a blank; "" if it lacks none."""
+    if engine.model.line_choice is not None:
+        return ""
+    return (
+        " It has no fitted numbers for the choice among several lines, so the defaults are used;"
+        " fit them with: cg2ls models fit-choice"
     )
 
 

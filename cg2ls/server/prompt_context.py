@@ -5,21 +5,25 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import dataclass, field
 from time import monotonic
 from typing import TYPE_CHECKING
 
 from cg2ls.retrieval.context import PromptContext, SnippetIndex
 from cg2ls.retrieval.memory.low_priority_thread import LowPriorityThread
+from cg2ls.server.per_workspace import PerWorkspace
 from cg2ls.server.uris import path_of, root_of
-from cg2ls.workspace import ReadingRules, RefusedError, Workspace
+from cg2ls.workspace import RefusedError, Workspace
 from cg2ls.workspace.content import refused_text
 from cg2ls.workspace.languages import language_of_name
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from cg2ls.completion import CompletionEngine
     from cg2ls.completion.types import ContextOf
     from cg2ls.server.failures import Failures
+    from cg2ls.server.models import Models
     from cg2ls.server.settings import Settings
     from cg2ls.server.snapshot import Snapshot
 
@@ -28,8 +32,16 @@ log = logging.getLogger(__name__)
 STALE_S = 60.0
 """Seconds after which saved files are read again, all at once."""
 
-Key = tuple[Path, str, ReadingRules, int]
-"""A context's workspace, language, what of it may be read, and engine."""
+
+@dataclass
+class _Made:
+    """A workspace's context, and when its files were read."""
+
+    workspace: Workspace
+    language: str
+    context: PromptContext
+    read_at: float = 0.0
+    is_dropped: threading.Event = field(default_factory=threading.Event)
 
 
 class PromptContextProvider:
@@ -37,17 +49,19 @@ class PromptContextProvider:
 
     Args:
         settings: which options are in force where.
+        models: the open models; the contexts of others are dropped.
         failures: where errors are recorded.
     """
 
-    def __init__(self, settings: Settings, failures: Failures) -> None:
+    def __init__(self, settings: Settings, models: Models, failures: Failures) -> None:
         self._settings = settings
         self._failures = failures
-        self._made: dict[Key, tuple[Workspace, PromptContext]] = {}
-        self._read_at: dict[Key, float] = {}
+        self._made: PerWorkspace[_Made] = PerWorkspace(
+            models.open_engines, lambda made: made.is_dropped.set()
+        )
         self._background = LowPriorityThread()
         self._leaving = threading.Event()
-        self._here: tuple[Key, Path, str, int] | None = None
+        self._here: tuple[_Made, Path, str, int] | None = None
 
     def context_of(self, document: Snapshot, offset: int, engine: CompletionEngine) -> ContextOf | None:
         """Return the source of a document's context; None if the options or its place exclude it.
@@ -65,16 +79,17 @@ class PromptContextProvider:
         if path is None or root is None:
             return None
         rules = self._settings.reading_rules(root, document.language)
-        key = root, document.language, rules, id(engine)
-        if key not in self._made:
-            workspace = Workspace(root, rules)
+
+        def make() -> _Made:
             context = PromptContext(document.language, lambda text: len(engine.tokenizer.encode(text)))
-            self._made[key] = workspace, context
-            self._read(key)
-        self._go_to(key, path, document.text, offset)
-        workspace, context = self._made[key]
-        name = _name(workspace, path)
-        return lambda text, at, tokens: context.text(name, text, at, tokens)
+            made = _Made(Workspace(root, rules), document.language, context)
+            self._read(made)
+            return made
+
+        made = self._made.find(root, document.language, engine, rules, make)
+        self._go_to(made, path, document.text, offset)
+        name = _name(made.workspace, path)
+        return lambda text, at, tokens: made.context.text(name, text, at, tokens)
 
     def file_changed(self, uri: str) -> None:
         """Read other files again, if they are old, after one was saved, made or removed."""
@@ -84,9 +99,9 @@ class PromptContextProvider:
         path = path_of(uri)
         if path is None:
             return
-        for key, (workspace, _) in self._made.items():
-            if workspace.name_of(path) is not None and monotonic() - self._read_at[key] > STALE_S:
-                self._read(key)
+        for made in self._made:
+            if made.workspace.name_of(path) is not None and monotonic() - made.read_at > STALE_S:
+                self._read(made)
 
     def closed(self, uri: str) -> None:
         """Forget a document that was closed."""
@@ -94,8 +109,8 @@ class PromptContextProvider:
 
     def _forget(self, uri: str) -> None:
         if (path := path_of(uri)) is not None:
-            for workspace, context in self._made.values():
-                context.forget(_name(workspace, path))
+            for made in self._made:
+                made.context.forget(_name(made.workspace, path))
 
     def forget(self) -> None:
         """Drop every context, so that it is made again, for example after the models were reopened."""
@@ -106,22 +121,26 @@ class PromptContextProvider:
         """End running work."""
         self._leaving.set()
 
-    def _go_to(self, key: Key, path: Path, text: str, offset: int) -> None:
+    def _go_to(self, made: _Made, path: Path, text: str, offset: int) -> None:
         """Record the user's place; the place in the previous document counts as recently visited."""
-        left, self._here = self._here, (key, path, text, offset)
-        if left is None or left[1] == path or left[0] not in self._made:
+        here, self._here = self._here, (made, path, text, offset)
+        if here is None or here[1] == path or here[0].is_dropped.is_set():
             return
-        workspace, context = self._made[left[0]]
-        if workspace.refusal(left[1]) is None and refused_text(left[2]) is None:
-            context.recent.add(_name(workspace, left[1]), left[2], left[3])
+        left, left_path, left_text, left_offset = here
+        if left.workspace.refusal(left_path) is None and refused_text(left_text) is None:
+            left.context.recent.add(_name(left.workspace, left_path), left_text, left_offset)
 
-    def _read(self, key: Key) -> None:
-        self._read_at[key] = monotonic()
-        workspace, context = self._made[key]
+    def _read(self, made: _Made) -> None:
+        made.read_at = monotonic()
+
+        def is_over() -> bool:
+            return made.is_dropped.is_set() or self._leaving.is_set()
 
         def read() -> None:
-            context.index = SnippetIndex(_files(workspace, key[1]), self._leaving.is_set)
-            log.debug("%d snippets of %s are indexed.", len(context.index), workspace.root)
+            if is_over():
+                return
+            made.context.index = SnippetIndex(_files(made.workspace, made.language), is_over)
+            log.debug("%d snippets of %s are indexed.", len(made.context.index), made.workspace.root)
 
         self._background.do(lambda: self._failures.without("context", "", read, None))
 

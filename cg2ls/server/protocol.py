@@ -9,6 +9,7 @@ import logging
 import uuid
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
 
 from lsprotocol import types
@@ -68,6 +69,7 @@ class ServerProtocol(LanguageServerProtocol):
         patience_s: seconds that the client has to answer.
         on_unreadable_message: gets the bytes of a message that is not JSON.
         on_leave: called when the server leaves by itself; ends the message loop.
+        beside: returns what runs in the event loop while the server does, such as another listener.
     """
 
     def __init__(self, *arguments: Any) -> None:
@@ -77,6 +79,7 @@ class ServerProtocol(LanguageServerProtocol):
         self.patience_s = PATIENCE_S
         self.on_unreadable_message: Callable[[bytes], object] = lambda _: None
         self.on_leave: Callable[[], object] = lambda: None
+        self.beside: Callable[[], AbstractAsyncContextManager[object]] = nullcontext
         self._initialized = False
         self._asked: set[str | int] = set()
         for method in OWN_METHODS:

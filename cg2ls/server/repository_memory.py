@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import threading
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,12 +20,13 @@ from cg2ls.retrieval.memory.installed_packages import installed
 from cg2ls.retrieval.memory.low_priority_thread import LowPriorityThread
 from cg2ls.retrieval.memory.read_workspace import StoppedError
 from cg2ls.server.failures import cause_of
+from cg2ls.server.per_workspace import PerWorkspace
 from cg2ls.server.uris import is_left_alone, path_of, root_of
-from cg2ls.workspace import ReadingRules, Workspace
+from cg2ls.workspace import Workspace
 from cg2ls.workspace.languages import LANGUAGES, same_language
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from cg2ls.completion import CompletionEngine
     from cg2ls.completion.types import PriorOf
@@ -50,8 +52,13 @@ MAX_DOCUMENT_CHARS = 4_000_000
 MAX_OTHER_DOCUMENTS = 16
 """Maximum number of other open documents whose unsaved text is used."""
 
-Key = tuple[Path, str, ReadingRules, bool, int]
-"""A memory's workspace, language, what of it may be read, whether installed packages count, and engine."""
+
+@dataclass(frozen=True)
+class _Opened:
+    """A memory, and the event that ends the reading of its workspace when nobody needs it any more."""
+
+    memory: Memory
+    is_dropped: threading.Event = field(default_factory=threading.Event)
 
 
 class RepositoryMemory:
@@ -85,13 +92,26 @@ class RepositoryMemory:
         self._failures = failures
         self._tasks = tasks
         self.on_built: Callable[[], object] = lambda: None
-        self._opened: dict[Key, Memory] = {}
+        self._opened: PerWorkspace[_Opened] = PerWorkspace(
+            models.models.open_engines, lambda opened: opened.is_dropped.set()
+        )
         self._texts: WeakKeyDictionary[Document, tuple[int, str]] = WeakKeyDictionary()
         self._background = LowPriorityThread()
         self._leaving = threading.Event()
 
-    def prior_of(self, document: Snapshot | Document, engine: CompletionEngine) -> PriorOf | None:
-        """Return the source of a document's priors; None if options or its place exclude it from memory."""
+    def prior_of(
+        self,
+        document: Snapshot | Document,
+        engine: CompletionEngine,
+        others: Mapping[str, str] | None = None,
+    ) -> PriorOf | None:
+        """Return the source of a document's priors; None if options or its place exclude it from memory.
+
+        Args:
+            document: the document to complete.
+            engine: the model that completes it.
+            others: other texts that take part, by name; None for the other open documents.
+        """
         options = self._settings.of(document.uri, document.language)
         path = path_of(document.uri)
         if not (options.enable and options.repository_memory) or path is None:
@@ -104,22 +124,27 @@ class RepositoryMemory:
         )
         folder = root or path.parent
         rules = self._settings.reading_rules(folder, document.language)
-        key = folder, document.language, rules, packages, id(engine)
-        memory = self._opened.get(key)
-        if memory is None:
+
+        def open_memory() -> _Opened:
             workspace = Workspace(folder, rules)
             found = installed(workspace.root, document.language) if packages else None
-            memory = Memory(workspace, document.language, engine.tokenizer, installed=found, update=in_child)
-            self._opened[key] = memory
+            opened = _Opened(
+                Memory(workspace, document.language, engine.tokenizer, installed=found, update=in_child)
+            )
             if root is not None:
-                self._tasks.start(self._build(memory))
+                self._tasks.start(self._build(opened))
+            return opened
+
+        memory = self._opened.find(
+            folder, document.language, engine, rules, open_memory, packages=packages
+        ).memory
         name = _name(memory, path)
-        others = self._others(memory, name)
+        texts = self._others(memory, name) if others is None else others
 
         def prior(text: str, offset: int) -> Prior | None:
             if memory.must_open(name, text):
                 self._do(document.uri, lambda: memory.opened(name, text))
-            return memory.prior(name, text, offset, others)
+            return memory.prior(name, text, offset, texts)
 
         return prior
 
@@ -169,9 +194,9 @@ class RepositoryMemory:
         path = path_of(uri)
         if path is None:
             return
-        for memory in self._opened.values():
-            if memory.workspace.name_of(path) is not None:
-                self._do(uri, partial(memory.file_changed, path))
+        for opened in self._opened:
+            if opened.memory.workspace.name_of(path) is not None:
+                self._do(uri, partial(opened.memory.file_changed, path))
 
     def _do(self, uri: str, work: Callable[[], None]) -> None:
         """Do work in the background; an error is logged once per document and cause."""
@@ -185,8 +210,9 @@ class RepositoryMemory:
         """End running work."""
         self._leaving.set()
 
-    async def _build(self, memory: Memory) -> None:
-        """Read the workspace in the background; the client sees the progress."""
+    async def _build(self, opened: _Opened) -> None:
+        """Read the workspace in the background until the memory is dropped; the client sees the progress."""
+        memory = opened.memory
         loop = asyncio.get_running_loop()
         done = asyncio.Event()
         progress = await self._client.begin_progress("reading the workspace", 0)
@@ -206,10 +232,14 @@ class RepositoryMemory:
 
         failure: Exception | None = None
 
+        def is_over() -> bool:
+            return opened.is_dropped.is_set() or self._leaving.is_set()
+
         def work() -> None:
             nonlocal failure
             try:
-                memory.refresh(report, lambda refusal: log.debug("%s", refusal), self._leaving.is_set)
+                if not is_over():  # it may have waited for the workspaces before it
+                    memory.refresh(report, lambda refusal: log.debug("%s", refusal), is_over)
             except StoppedError:
                 pass
             except Exception as error:
@@ -219,6 +249,9 @@ class RepositoryMemory:
 
         self._background.do(work)
         await done.wait()
+        if is_over():
+            progress.end("stopped")
+            return
         self.on_built()
         progress.end("done" if failure is None else "failed")
         if failure is not None:

@@ -16,6 +16,8 @@ from cg2ls.server.options import completion_options
 from cg2ls.server.uris import is_left_alone
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lsprotocol import types
 
     from cg2ls.completion import Trigger
@@ -262,8 +264,14 @@ class StatusBoard:
         return self.is_wanted, self.is_copilot_wanted
 
 
-def register(feature: Feature, board: StatusBoard) -> None:
-    """Register the request for the status, and the notifications of Copilot's clients."""
+def register(feature: Feature, board: StatusBoard, on_move: Callable[[Any], object]) -> None:
+    """Register the request for the status, and the notifications of Copilot's clients.
+
+    Args:
+        feature: registers a handler.
+        board: shows the status.
+        on_move: receives the parameters of each `textDocument/didFocus`.
+    """
 
     def status(params: Any) -> dict[str, Any]:
         document = getattr(params, "textDocument", None)
@@ -272,6 +280,7 @@ def register(feature: Feature, board: StatusBoard) -> None:
     def did_focus(params: Any) -> None:
         uri = member(member(params, "textDocument"), "uri") or member(params, "uri")
         board.look_at(uri if isinstance(uri, str) else "")
+        on_move(params)
 
     def ignore(_: Any) -> None:
         """Do nothing."""

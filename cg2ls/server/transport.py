@@ -63,7 +63,8 @@ def over_streams(protocol: ServerProtocol, stdin: BinaryIO, stdout: BinaryIO) ->
     """Serve the client at the other end of two streams until it leaves."""
 
     async def serve() -> None:
-        await _converse(protocol, _reader(stdin.fileno()), StreamWriter(stdout))
+        async with protocol.beside():
+            await _converse(protocol, _reader(stdin.fileno()), StreamWriter(stdout))
 
     asyncio.run(serve())
 
@@ -172,20 +173,20 @@ async def _first_client(
         else:
             arrived.set_result((reader, writer))
 
-    listening = await listen(serve)
-    try:
-        print(f"cg2ls: listening on {name(listening)} for one editor.", file=sys.stderr, flush=True)
-        reader, writer = await arrived
-    finally:
-        listening.close()
-        forget()
-
     async def read() -> bytes:
         with contextlib.suppress(ConnectionError):
             return await reader.read(CHUNK_BYTES)
         return b""
 
-    await _converse(protocol, read, writer)
+    async with protocol.beside():
+        listening = await listen(serve)
+        try:
+            print(f"cg2ls: listening on {name(listening)} for one editor.", file=sys.stderr, flush=True)
+            reader, writer = await arrived
+        finally:
+            listening.close()
+            forget()
+        await _converse(protocol, read, writer)
 
 
 def _check_private(path: Path) -> None:

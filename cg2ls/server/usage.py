@@ -49,6 +49,13 @@ class Usage:
         if self._is_counting():
             self._counts(language, model).answered(latency_ms)
 
+    def visited(self, language: str, model: str, *, is_read: bool) -> None:
+        """Count the first request at a new place, and whether its prompt had been read."""
+        if self._is_counting():
+            counts = self._counts(language, model)
+            counts.visits += 1
+            counts.visits_read_ahead += is_read
+
     def failed(self, language: str, model: str) -> None:
         """Count a failed request."""
         if self._is_counting():

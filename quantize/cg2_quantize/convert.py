@@ -11,13 +11,19 @@ import numpy as np
 
 from cg2_quantize.checkpoint.published_tokenizers import load_tokenizer
 from cg2_quantize.checkpoint.scratch import mark_unfinished, remove_abandoned_folders
-from cg2_quantize.checkpoint.sources import LICENCES, open_checkpoint, read_facts
+from cg2_quantize.checkpoint.sources import (
+    complete_infill,
+    describe_limits,
+    open_checkpoint,
+    read_facts,
+)
 from cg2_quantize.errors import QuantizeError
 from cg2_quantize.formats import FormatError, select_format
 from cg2_quantize.graph.builder import ExternalWriter, GraphBuilder
 from cg2_quantize.graph.genai import write_genai
 from cg2_quantize.graph.graph_weights import GraphWeights
 from cg2_quantize.graph.network import build_graph
+from cg2_quantize.model_card import CARD, render_model_card
 from cg2_quantize.planning.plan import (
     check_context,
     check_memory,
@@ -25,6 +31,7 @@ from cg2_quantize.planning.plan import (
     check_shape,
     check_space,
     check_vocabulary,
+    choose_context,
 )
 from cg2_quantize.verification.calibration import calibrate, check_float16_range
 from cg2_quantize.verification.known_code import check_known_code, check_qkv_groups, is_declared_untrained
@@ -32,7 +39,7 @@ from cg2_quantize.verification.prove import prove
 from cg2_quantize.verification.report import check_limits
 from cg2ls.files import replacing_folder, sha256_of
 from cg2ls.models.codegen2 import CodeGenConfig, SpecialTokens
-from cg2ls.models.codegen2.config import GROUPS_KEY
+from cg2ls.models.codegen2.config import CODEGEN25, GROUPS_KEY, LLAMA
 from cg2ls.models.codegen2.files import read_json
 from cg2ls.models.folder.description import (
     CONTENT,
@@ -45,6 +52,7 @@ from cg2ls.models.folder.description import (
     ModelDescription,
 )
 from cg2ls.models.folder.facts import Facts
+from cg2ls.models.folder.store import LICENCES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -54,6 +62,7 @@ if TYPE_CHECKING:
     from cg2_quantize.verification.calibration import Calibration, LargestActivation
     from cg2_quantize.verification.report import ProofReport
     from cg2ls.models.codegen2 import Checkpoint, CodeTokenizer
+    from cg2ls.models.codegen2.infill_tokens import StatedLayout
 
 SPARE_BYTES = 32 << 20
 """Estimated size of the graph, the tokenizer, biases and rotary tables."""
@@ -72,6 +81,7 @@ class ConversionReport:
         bits_per_weight: bits of the weight file per parameter.
         seconds: time of the conversion, without its proof.
         proof: results of the proof; None without one.
+        notice: a sentence on what the model was not trained for; "" if there is nothing to say.
     """
 
     folder: Path
@@ -82,6 +92,7 @@ class ConversionReport:
     bits_per_weight: float
     seconds: float
     proof: ProofReport | None = None
+    notice: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report for JSON."""
@@ -109,6 +120,7 @@ class ConversionOptions:
         allow_loss: whether to keep a conversion of trained weights that is outside of its limits.
         untrained: whether untrained weights are intended (see `cg2_quantize.verification.known_code`).
         ignored: keys of config.json that are not checked.
+        infill: what is stated of the layout of infill prompts, where the tokenizer does not say it.
         gpt2: folder with GPT-2's vocab.json and merges.txt, where the checkpoint has no tokenizer.json.
     """
 
@@ -129,6 +141,7 @@ class ConversionOptions:
     untrained: bool = False
     ignored: Collection[str] = ()
     gpt2: Path | None = None
+    infill: StatedLayout | None = None
 
     def select_format(self) -> Format:
         """Return the requested format.
@@ -168,7 +181,7 @@ def convert(
         on_progress: called with the float32 bytes of every tensor that has been read.
 
     Raises:
-        Cg2Error: the checkpoint is incomplete, not CodeGen2's, or quantized already; the tokenizer does not
+        Cg2Error: the checkpoint is incomplete, of a network not read here, or quantized already; the tokenizer does not
             fit it; the format does not allow these options or the range of the network's values; a weight is
             not finite; the weights fail on known code or contradict the number of groups; the conversion lost
             too much; the output exists; or disk or memory do not suffice. Nothing is written then.
@@ -180,9 +193,10 @@ def convert(
     check_output(folder, force=options.force, proof=DESCRIPTION)
     remove_abandoned_folders()
     checkpoint = _open(checkpoint_folder, options)
-    tokenizer = load_tokenizer(checkpoint_folder, options.gpt2)
+    tokenizer = load_tokenizer(checkpoint_folder, options.gpt2, checkpoint.config.vocab_size, options.infill)
     _check_fits(checkpoint, tokenizer, chosen, options, folder)
     facts = read_facts(checkpoint_folder, name=options.name, license_=options.license)
+    facts = complete_infill(facts, tokenizer.special, checkpoint_folder)
     _check_weights(checkpoint, tokenizer, options)
     largest = check_float16_range(checkpoint, tokenizer, chosen) if chosen.floats == np.float16 else None
     proven: ProofReport | None = None
@@ -203,6 +217,7 @@ def convert(
         if options.proof != "none":
             proven = _prove(checkpoint, new, options, largest)
             replace(model, quality={**model.quality, **_summarize_quality(proven)}).write(new)
+        (new / CARD).write_text(render_model_card(new), encoding="utf-8")
     return ConversionReport(
         folder=folder,
         name=model.name,
@@ -212,14 +227,13 @@ def convert(
         bits_per_weight=8 * model.files[WEIGHTS].bytes / checkpoint.config.n_parameters,
         seconds=seconds,
         proof=proven,
+        notice=describe_limits(model.name, tokenizer.special),
     )
 
 
 def _open(folder: Path, options: ConversionOptions) -> Checkpoint:
     checkpoint = open_checkpoint(folder, qkv_groups=options.qkv_groups, ignored=options.ignored)
-    if options.context is None:
-        return checkpoint
-    context = min(options.context, checkpoint.config.n_positions)
+    context = choose_context(checkpoint.config, options.context)
     return replace(checkpoint, config=replace(checkpoint.config, n_positions=context))
 
 
@@ -229,6 +243,8 @@ def _check_fits(
     """Refuse what does not fit the format, the tokenizer, the memory or the disk."""
     config = checkpoint.config
     check_shape(config, chosen)
+    if options.genai and not tokenizer.special.n_masks:
+        raise FormatError("--genai describes CodeGen2's tokenizer; leave it out for other vocabularies.")
     check_vocabulary(checkpoint, tokenizer)
     check_memory(config)
     needs_reference = options.proof == "full" or options.optimum is not None
@@ -257,7 +273,13 @@ def _prove(
     def write_reference(place: Path) -> None:
         groups = checkpoint.config.qkv_groups
         reference = ConversionOptions(
-            precision="fp32", qkv_groups=groups, untrained=True, ignored=options.ignored, gpt2=options.gpt2
+            precision="fp32",
+            context=options.context,
+            qkv_groups=groups,
+            untrained=True,
+            ignored=options.ignored,
+            gpt2=options.gpt2,
+            infill=options.infill,
         )
         convert(checkpoint.folder, place, reference)
 
@@ -307,7 +329,7 @@ def _describe(
     shape = {name: getattr(config, name) for name in Architecture.__dataclass_fields__}
     return ModelDescription(
         name=facts.name,
-        family=config.family,
+        family=LLAMA if config.family == CODEGEN25 and not tokens.n_masks else config.family,
         architecture=Architecture(**shape),
         context_length=config.n_positions,
         tokens=tokens,

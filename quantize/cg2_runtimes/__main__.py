@@ -10,6 +10,9 @@ from pathlib import Path
 
 from cg2ls.errors import Cg2Error
 
+SHAPES = ("reference-8x512", "qwen2.5-coder-0.5b")
+"""As in `cg2_runtimes.prepare`, which is imported only to make one."""
+
 RUNTIMES = ("optimum", "ctranslate2", "llamacpp")
 
 
@@ -27,8 +30,10 @@ def main() -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m cg2_runtimes", description=__doc__)
     commands = parser.add_subparsers(required=True)
-    reference = commands.add_parser("reference", help="an int8 model folder of the reference shape")
+    reference = commands.add_parser("reference", help="a model folder of random weights in a known shape")
     reference.add_argument("-o", "--output", type=Path, required=True)
+    reference.add_argument("--shape", choices=SHAPES, default=SHAPES[0])
+    reference.add_argument("--format", choices=("int8", "int4"), default="int8")
     reference.set_defaults(run=_reference)
     prepare = commands.add_parser("prepare", help="convert a model folder for another runtime")
     prepare.add_argument("runtime", choices=RUNTIMES)
@@ -51,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
 def _reference(arguments: argparse.Namespace) -> None:
     from cg2_runtimes.prepare import write_reference_model
 
-    write_reference_model(arguments.output)
+    write_reference_model(arguments.output, arguments.shape, arguments.format)
 
 
 def _prepare(arguments: argparse.Namespace) -> None:

@@ -1,7 +1,8 @@
-"""A CodeGen checkpoint as a GGUF file that llama.cpp runs.
+"""A checkpoint as a GGUF file that llama.cpp runs.
 
 llama.cpp has no CodeGen. Its Phi-2 graph is the same network once the rotated channels are reordered: one layer norm
-before attention and MLP in parallel, tanh GELU, an output bias. Phi-2's further biases are zero here.
+before attention and MLP in parallel, tanh GELU, an output bias. Phi-2's further biases are zero here. Llama and Qwen2
+are networks of its own.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ from typing import TYPE_CHECKING
 import gguf
 import numpy as np
 
-from cg2_quantize.graph.graph_weights import GraphWeights
+from cg2_quantize.errors import QuantizeError
+from cg2_quantize.graph.graph_weights import QKV, GraphWeights
 from cg2ls.models.codegen2 import Checkpoint, CodeGenConfig
+from cg2ls.models.codegen2.config import CODEGEN2, QWEN2
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,14 +30,83 @@ MATRICES = gguf.GGMLQuantizationType.Q8_0
 """Eight bits in blocks of 32 with a float16 scale: llama.cpp's format nearest to int8."""
 
 
-def convert(checkpoint: Path, folder: Path) -> None:
-    """Write a checkpoint as `folder`/model.gguf, matrices in Q8_0.
+HALF = gguf.GGMLQuantizationType.F16
+"""What llama.cpp's own rounding to four bits starts from."""
+
+
+def convert(checkpoint: Path, folder: Path, precision: str = "int8") -> None:
+    """Write a checkpoint as `folder`/model.gguf, matrices in Q8_0, or in Q4_K_M for Llama and Qwen2 in four bits.
 
     Args:
         checkpoint: in the Hugging Face layout.
         folder: gets the file.
+        precision: of the model folder that is compared.
     """
     source = Checkpoint.open(checkpoint)
+    if source.config.family == CODEGEN2:
+        _write_phi2(source, folder)
+        return
+    if precision != "int4":
+        _write_llama(source, folder / MODEL, MATRICES)
+        return
+    halves = folder / "half.gguf"
+    _write_llama(source, halves, HALF)
+    _round_to_four_bits(halves, folder / MODEL)
+    halves.unlink()
+
+
+def _round_to_four_bits(source: Path, target: Path) -> None:
+    """Let llama.cpp round the matrices to Q4_K_M, its usual mixture of four and six bits."""
+    import llama_cpp
+
+    params = llama_cpp.llama_model_quantize_default_params()
+    params.ftype = llama_cpp.LLAMA_FTYPE_MOSTLY_Q4_K_M
+    if llama_cpp.llama_model_quantize(str(source).encode(), str(target).encode(), params):
+        raise QuantizeError("llama.cpp could not round the weights to Q4_K_M; it states why on stderr.")
+
+
+def _write_llama(source: Checkpoint, path: Path, matrices: gguf.GGMLQuantizationType) -> None:
+    """Write Llama's or Qwen2's network. llama.cpp rotates adjacent channels in the former, halves in the latter."""
+    config, weights = source.config, GraphWeights(source)
+    architecture = "qwen2" if config.family == QWEN2 else "llama"
+    writer = gguf.GGUFWriter(path, architecture)
+    _describe_sizes(writer, config)
+    writer.add_layer_norm_rms_eps(config.layer_norm_epsilon)
+    writer.add_rope_freq_base(config.rotary_base)
+    writer.add_rope_dimension_count(config.rotary_dim)
+
+    def matrix(name: str, values: Float32) -> None:
+        _matrix(writer, name, values, matrices)
+
+    matrix("token_embd.weight", weights.embedding())
+    for layer in range(config.n_layer):
+        here, there = f"blk.{layer}", f"model.layers.{layer}"
+        writer.add_tensor(f"{here}.attn_norm.weight", weights.vector(f"{there}.ln_1.weight"))
+        writer.add_tensor(f"{here}.ffn_norm.weight", weights.vector(f"{there}.ln_2.weight"))
+        cuts = [config.n_embd, config.n_embd + config.kv_width]
+        turned = dict(zip("qkv", np.split(weights.matrix(layer, QKV).T, cuts), strict=True))
+        for part in "qkv":
+            name = f"{there}.self_attn.{part}_proj"
+            rows = turned[part] if architecture == "llama" else source.tensor(f"{name}.weight")
+            matrix(f"{here}.attn_{part}.weight", rows)
+            if config.has_qkv_bias:
+                writer.add_tensor(f"{here}.attn_{part}.bias", source.tensor(f"{name}.bias"))
+        matrix(f"{here}.attn_output.weight", weights.matrix(layer, "attn.out_proj").T)
+        for part in ("gate", "up", "down"):
+            matrix(f"{here}.ffn_{part}.weight", weights.matrix(layer, f"mlp.{part}_proj").T)
+    writer.add_tensor("output_norm.weight", weights.vector("model.ln_f.weight"))
+    matrix("output.weight", weights.head().T)
+    _close(writer)
+
+
+def _close(writer: gguf.GGUFWriter) -> None:
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+def _write_phi2(source: Checkpoint, folder: Path) -> None:
     config, weights = source.config, GraphWeights(source)
     writer = gguf.GGUFWriter(folder / MODEL, "phi2")
     _describe(writer, config)
@@ -44,21 +116,22 @@ def convert(checkpoint: Path, folder: Path) -> None:
     _vectors(writer, weights, {"output_norm": "model.ln_f"})
     _matrix(writer, "output.weight", weights.head().T)
     writer.add_tensor("output.bias", weights.vector("lm_head.bias"))
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
+    _close(writer)
 
 
 def _describe(writer: gguf.GGUFWriter, config: CodeGenConfig) -> None:
+    _describe_sizes(writer, config)
+    writer.add_layer_norm_eps(config.layer_norm_epsilon)
+    writer.add_rope_dimension_count(config.rotary_dim)
+
+
+def _describe_sizes(writer: gguf.GGUFWriter, config: CodeGenConfig) -> None:
     writer.add_context_length(config.n_positions)
     writer.add_embedding_length(config.n_embd)
     writer.add_feed_forward_length(config.n_inner)
     writer.add_block_count(config.n_layer)
     writer.add_head_count(config.n_head)
-    writer.add_head_count_kv(config.n_head)
-    writer.add_layer_norm_eps(config.layer_norm_epsilon)
-    writer.add_rope_dimension_count(config.rotary_dim)
+    writer.add_head_count_kv(config.kv_heads)
     writer.add_tokenizer_model("no_vocab")
     writer.add_vocab_size(config.vocab_size)
 
@@ -95,5 +168,7 @@ def _vectors(writer: gguf.GGUFWriter, weights: GraphWeights, norms: dict[str, st
             writer.add_tensor(f"{name}.{part}", weights.vector(f"{source}.{part}"))
 
 
-def _matrix(writer: gguf.GGUFWriter, name: str, matrix: Float32) -> None:
-    writer.add_tensor(name, gguf.quants.quantize(np.ascontiguousarray(matrix), MATRICES), raw_dtype=MATRICES)
+def _matrix(
+    writer: gguf.GGUFWriter, name: str, matrix: Float32, kind: gguf.GGMLQuantizationType = MATRICES
+) -> None:
+    writer.add_tensor(name, gguf.quants.quantize(np.ascontiguousarray(matrix), kind), raw_dtype=kind)

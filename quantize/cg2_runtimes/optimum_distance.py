@@ -34,7 +34,7 @@ def distance(checkpoint: Path, folder: Path, tokens: int) -> dict[str, float]:
         with the same likeliest one, and the largest difference of a logit.
     """
     model = ModelDescription.read(folder)
-    tokenizer = CodeTokenizer.load(folder / TOKENIZER)
+    tokenizer = CodeTokenizer.load(folder / TOKENIZER, model.tokens)
     rows = make_heldout_rows(tokenizer, model.context_length, tokens)
     measures, largest = Measures(), 0.0
     with tempfile.TemporaryDirectory(prefix="cg2-optimum-") as room:

@@ -12,6 +12,8 @@ from cg2_quantize.checkpoint.synthetic import REFERENCE, write_random_checkpoint
 from cg2_quantize.convert import ConversionOptions, convert
 from cg2_quantize.errors import QuantizeError
 from cg2ls.files import replacing_folder
+from cg2ls.models.codegen2 import CodeGenConfig
+from cg2ls.models.codegen2.config import CODEGEN2, QWEN2
 from cg2ls.models.codegen2.special_tokens import END_OF_TEXT
 from cg2ls.models.folder.description import GRAPH, WEIGHTS, ModelDescription
 
@@ -36,14 +38,14 @@ def prepare(runtime: str, folder: Path, work_folder: Path) -> Path:
         return made
     if not _has_stamp(checkpoint, weights):
         config = dequantize(folder, checkpoint, force=True)
-        if config.qkv_groups != TRANSFORMERS_GROUPS:
+        if config.family == CODEGEN2 and config.qkv_groups != TRANSFORMERS_GROUPS:
             raise QuantizeError(
                 f"{folder} has {config.n_head} heads; other runtimes need a multiple of {TRANSFORMERS_GROUPS}."
             )
         write_tokenizer_config(checkpoint)
         (checkpoint / STAMP).write_text(weights)
     with replacing_folder(made, proof=STAMP) as new:
-        _convert(runtime, checkpoint, new)
+        _convert(runtime, checkpoint, new, ModelDescription.read(folder).precision)
         (new / STAMP).write_text(stamp)
     return made
 
@@ -55,7 +57,7 @@ def write_tokenizer_config(checkpoint: Path) -> None:
     (checkpoint / "tokenizer_config.json").write_text(json.dumps(raw))
 
 
-def _convert(runtime: str, checkpoint: Path, folder: Path) -> None:
+def _convert(runtime: str, checkpoint: Path, folder: Path, precision: str) -> None:
     if runtime == "optimum":
         from cg2_runtimes.optimum_runtime import export
 
@@ -67,7 +69,7 @@ def _convert(runtime: str, checkpoint: Path, folder: Path) -> None:
     else:
         from cg2_runtimes.llamacpp_convert import convert as to_gguf
 
-        to_gguf(checkpoint, folder)
+        to_gguf(checkpoint, folder, precision)
 
 
 def _hash_weights(folder: Path) -> str:
@@ -93,11 +95,35 @@ def _has_stamp(folder: Path, stamp: str) -> bool:
 
 SEED = 1
 
+QWEN_HALF_BILLION = CodeGenConfig(
+    n_layer=24,
+    n_embd=896,
+    n_head=14,
+    n_kv_head=2,
+    rotary_dim=64,
+    rotary_base=1e6,
+    n_positions=2048,
+    vocab_size=151936,
+    n_inner=4864,
+    qkv_groups=1,
+    layer_norm_epsilon=1e-6,
+    family=QWEN2,
+)
+"""The shape of Qwen2.5-Coder-0.5B, with the context that conversions take."""
 
-def write_reference_model(folder: Path) -> None:
-    """Write an int8 model folder of random weights in the shape REFERENCE, replacing an existing one.
+SHAPES = {"reference-8x512": REFERENCE, "qwen2.5-coder-0.5b": QWEN_HALF_BILLION}
+"""Shapes of random models, by their names; the first is the default."""
+
+
+def write_reference_model(folder: Path, shape: str = "reference-8x512", precision: str = "int8") -> None:
+    """Write a model folder of random weights, replacing an existing one.
 
     The seed is fixed: the weights are the same on every machine.
+
+    Args:
+        folder: the model folder.
+        shape: one of `SHAPES`.
+        precision: of the weights.
 
     Raises:
         Cg2Error: the disk is too full, or a package is missing.
@@ -105,5 +131,5 @@ def write_reference_model(folder: Path) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".reference-") as work_folder:
         checkpoint = Path(work_folder) / "reference"
-        write_random_checkpoint(checkpoint, REFERENCE, seed=SEED)
-        convert(checkpoint, folder, ConversionOptions(precision="int8", name="reference-8x512", force=True))
+        write_random_checkpoint(checkpoint, SHAPES[shape], seed=SEED)
+        convert(checkpoint, folder, ConversionOptions(precision=precision, name=shape, force=True))

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -162,3 +163,59 @@ def test_a_thread_gives_way_where_it_has_a_priority_of_its_own(monkeypatch):
     for platform in ("linux", "darwin", "win32"):
         system.let_thread_give_way(5, platform=platform)
     assert asked == [(os.PRIO_PROCESS, threading.get_native_id(), 5)]
+
+
+FREED_AND_MADE_AGAIN = """
+import ctypes
+from cg2ls.system import keep_large_blocks_apart
+
+class Allocated(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_size_t) for name in "arena ordblks smblks hblks hblkhd a b c d e".split()]
+
+is_glibc = keep_large_blocks_apart()
+if is_glibc:
+    library = ctypes.CDLL(None)
+    library.mallinfo2.restype = Allocated
+    library.malloc.restype = ctypes.c_void_p
+    before = library.mallinfo2().hblkhd
+    for _ in range(3):
+        large = library.malloc(20_000_000)
+        library.free(ctypes.c_void_p(large))
+        kept = library.malloc(2_000_000)
+    print(round((library.mallinfo2().hblkhd - before) / 1e6))
+else:
+    print(6)
+"""
+
+
+def test_large_blocks_are_mapped_by_themselves_even_after_larger_ones_were_freed() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FREED_AND_MADE_AGAIN], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "6"
+
+
+def test_other_systems_have_no_such_option() -> None:
+    assert not system.keep_large_blocks_apart(platform=system.WINDOWS)
+
+
+@pytest.mark.parametrize(
+    ("supplies", "is_on_battery"),
+    [
+        ({}, False),
+        ({"BAT0": {"type": "Battery", "status": "Discharging"}}, True),
+        ({"BAT0": {"type": "Battery", "status": "Charging"}, "AC": {"type": "Mains", "online": "1"}}, False),
+        ({"AC": {"type": "Mains"}, "BAT1": {"type": "Battery", "status": "Discharging"}}, True),
+        ({"hid-mouse": {"type": "Battery", "status": "Discharging", "scope": "Device"}}, False),
+    ],
+)
+def test_a_battery_that_discharges_drives_the_machine(tmp_path, supplies, is_on_battery):
+    for name, files in supplies.items():
+        (tmp_path / name).mkdir()
+        for file, text in files.items():
+            (tmp_path / name / file).write_text(f"{text}\n")
+    assert system.is_on_battery(tmp_path) is is_on_battery
+
+
+def test_without_a_list_of_power_supplies_there_is_no_battery(tmp_path):
+    assert not system.is_on_battery(tmp_path / "none")

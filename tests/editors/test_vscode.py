@@ -16,13 +16,43 @@ from cg2ls.renamed import OLD_OPTIONS
 ROOT = Path(__file__).parents[2]
 EXTENSION = ROOT / "editors" / "vscode"
 MANIFEST = json.loads((EXTENSION / "package.json").read_text("utf-8"))
-OPTIONS, LAUNCH = (group["properties"] for group in MANIFEST["contributes"]["configuration"])
+*GROUPS, SERVER = MANIFEST["contributes"]["configuration"]
+OPTIONS = {name: setting for group in GROUPS for name, setting in group["properties"].items()}
+LAUNCH = SERVER["properties"]
 
 
 def test_the_settings_are_the_servers_table_of_options():
     tool = [sys.executable, str(ROOT / "tools" / "options_page.py"), "--settings"]
     printed = subprocess.run(tool, capture_output=True, text=True, check=True, cwd=ROOT).stdout
-    assert json.loads(printed) == OPTIONS, "run `npm run settings` in editors/vscode"
+    assert json.loads(printed) == GROUPS, "run `npm run settings` in editors/vscode"
+
+
+def test_settings_are_in_groups_with_an_order():
+    assert len({group["title"] for group in (*GROUPS, SERVER)}) == len(GROUPS) + 1 > 3
+    for group in GROUPS:
+        orders = [setting["order"] for setting in group["properties"].values()]
+        assert orders == list(range(len(orders))), group["title"]
+
+
+def test_no_text_names_a_file_that_does_not_ship():
+    texts = json.dumps(MANIFEST["contributes"])
+    assert not re.findall(r"docs/[\w/.-]+|tests/[\w/.-]+", texts)
+
+
+def test_the_walkthrough_ticks_its_own_steps():
+    [walkthrough] = MANIFEST["contributes"]["walkthroughs"]
+    assert all(step["completionEvents"] for step in walkthrough["steps"])
+    source = (EXTENSION / "src" / "extension.ts").read_text("utf-8")
+    contexts = re.findall(r"onContext:([\w.]+)", json.dumps(walkthrough))
+    assert contexts
+    assert all(f'"{context}"' in source for context in contexts)
+
+
+def test_every_command_of_the_manifest_has_a_handler():
+    source = (EXTENSION / "src" / "extension.ts").read_text("utf-8")
+    for command in MANIFEST["contributes"]["commands"]:
+        name = command["command"].removeprefix("cg2ls.")
+        assert re.search(rf"^    {name}(:|,$)", source, re.MULTILINE), name
 
 
 def test_every_setting_says_what_it_is_for():
@@ -76,7 +106,7 @@ def test_every_command_and_page_that_is_named_is_there():
     mends = re.findall(r'"(cg2ls\.\w+)"', (EXTENSION / "src" / "extension.ts").read_text("utf-8"))
     assert named
     assert mends
-    assert {*named, *mends} <= commands
+    assert {*named, *mends} - {"cg2ls.isReady"} <= commands, "all but the context of the walkthrough"
     for step in steps:
         assert (EXTENSION / step["media"]["markdown"]).is_file()
 

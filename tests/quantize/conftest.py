@@ -42,7 +42,7 @@ class Runner:
             options.add_session_config_entry(key, value)
         self.session = ort.InferenceSession(str(self.folder / "model.onnx"), options)
         self._binding = self.session.io_binding()
-        shape = (1, self.config.n_head, self.capacity, self.config.head_dim)
+        shape = (1, self.config.kv_heads, self.capacity, self.config.head_dim)
         layers = self.config.n_layer
         for past, present in zip(all_past_names(layers), all_present_names(layers), strict=True):
             buffer = ort.OrtValue.ortvalue_from_numpy(np.zeros(shape, self.dtype))

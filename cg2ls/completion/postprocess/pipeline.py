@@ -104,6 +104,10 @@ class Postprocessor:
         bounded, _ = self._apply(BOUNDS, candidate)
         return bounded.text != candidate.text
 
+    def find_end(self, text: str) -> str:
+        """Return the part of a whole answer that is left by the rules that find its end."""
+        return self._apply(ALWAYS + BOUNDS, Candidate(text))[0].text
+
     def process(self, text: str, *, ended: bool, ended_by_model: bool = False) -> Processed:
         """Return the text to show of an answer.
 

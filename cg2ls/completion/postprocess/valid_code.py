@@ -10,6 +10,7 @@ from functools import lru_cache, partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from cg2ls.completion.syntax.region import find_function
 from cg2ls.completion.syntax.trees import ParserSteps
 from cg2ls.completion.syntax.unclosed import CLOSERS, OPENERS, find_open_string, find_unbalanced
 from cg2ls.workspace.languages import normalize_language
@@ -40,10 +41,12 @@ def find_sound_region(context: RuleContext, fillers: tuple[str, str], parses: Pa
     whole = context.region
     if whole is None:
         return None
-    for region in (whole.closest, whole):
-        if any(map(parses, _remove_line(region, fillers))):
-            return region
-    return None
+    return next((each for each in (whole.closest, whole) if is_sound(each, fillers, parses)), None)
+
+
+def is_sound(region: Region, fillers: tuple[str, str], parses: Parses) -> bool:
+    """Return whether a region parses without the cursor's line; the arguments are those of `find_sound_region`."""
+    return any(map(parses, _remove_line(region, fillers)))
 
 
 def shorten(
@@ -66,7 +69,7 @@ def shorten(
         endings: returns what may follow a text to make it whole.
     """
 
-    def is_sound(text: str, replace_length: int, closers: str) -> bool:
+    def is_whole(text: str, replace_length: int, closers: str) -> bool:
         more = ["", closers, *(closers + ending for ending in endings(region, text + closers))]
         return any(parses(region.with_text(text + each, replace_length)) for each in dict.fromkeys(more))
 
@@ -79,10 +82,10 @@ def shorten(
         context.language,
         ended_by_model=candidate.ended_by_model,
     )
-    if is_sound(candidate.text, candidate.replace_length, ends.closers):
+    if is_whole(candidate.text, candidate.replace_length, ends.closers):
         return candidate.with_text(candidate.text + ends.own) if candidate.ended_by_model else candidate
     for shorter in islice(_shorter_texts(candidate.text), MAX_SHORTER_TEXTS):
-        if is_sound(
+        if is_whole(
             shorter, 0, find_open_ends(region, shorter, 0, context.language, ended_by_model=False).closers
         ):
             return candidate.until(shorter)
@@ -210,14 +213,19 @@ def check_python(candidate: Candidate, context: RuleContext) -> Candidate:
     """
     if normalize_language(context.language) != "python" or not candidate.text.strip():
         return candidate
-    in_block = context.region is not None and context.region.margin > 0
     # without a typed header, nothing on this line can make code below it valid that is indented too deep
     fillers = ("if 1:", "pass") if _HEADER.match(context.cursor.line_before) else ("pass", "pass")
-    region = find_sound_region(context, fillers, partial(python_accepts_again, in_block=in_block))
+    region = function = find_function(context.region, candidate.text) if context.region else None
+    in_block = function is not None and function.margin > 0
+    if function is None or not is_sound(function, fillers, partial(python_accepts_again, in_block=in_block)):
+        in_block = context.region is not None and context.region.margin > 0
+        accepts_again = partial(python_accepts_again, in_block=in_block, as_whole=not in_block)
+        region = find_sound_region(context, fillers, accepts_again)
     if region is None:
         return candidate
     # a `return` that the user typed outside of a function is not the answer's fault
-    as_whole = not _PLACE_DEPENDENT.match(context.cursor.line_before)
+    is_whole = region is function or not in_block
+    as_whole = is_whole and not _PLACE_DEPENDENT.match(context.cursor.line_before)
     left = MAX_COMPILED_CHARS
 
     def accepts(code: str) -> bool:
@@ -263,15 +271,15 @@ def python_accepts(code: str, *, in_block: bool = False, as_whole: bool = True) 
 
     Args:
         code: lines of a file.
-        in_block: whether the lines come from an indented block.
-        as_whole: whether a `return` outside of a function and the like count as errors; never in lines of a block.
+        in_block: whether the first line is indented.
+        as_whole: whether a `return` outside of a function and the like count as errors.
     """
     lines = code.splitlines()
     if len(code) > MAX_CHARS or max(map(len, lines), default=0) > MAX_LINE_CHARS:
         return False
     if code.count("lambda") > MAX_LAMBDAS:
         return False
-    flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT if as_whole and not in_block else ast.PyCF_ONLY_AST
+    flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT if as_whole else ast.PyCF_ONLY_AST
     if in_block:
         code = f"if 1:\n{code}"
     try:

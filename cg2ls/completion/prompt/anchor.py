@@ -8,6 +8,7 @@ around it changes, or the known part grows longer than the model was trained to 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -21,10 +22,9 @@ from cg2ls.completion.prompt.window import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from cg2ls.completion.prompt.cursor import Cursor
     from cg2ls.completion.prompt.window import Budget
+    from cg2ls.models.codegen2.tokenizer import CodeTokenizer
 
 
 MAX_FORCED_CHARS = 24
@@ -35,6 +35,14 @@ _PIECE = re.compile(r"(?:(?<=\S) )?(?:[^\W\d_]+|\d+|(?:[^\w\s]|_)+)\Z|(?<=\S) \Z
 
 Runs of blanks and line ends are tokens of their own in CodeGen2's vocabulary and need no healing.
 """
+
+
+_UNSPLIT = re.compile(r" ?(?:[^\W\d_]+|(?:[^\w\s]|_)+)\Z|[ \t]\Z")
+"""The last piece where the tokenizer does not split text into pieces, as SentencePiece (Llama 2): a word takes the last
+blank before it, even of a run. Its digits are tokens of their own."""
+
+_PROBES = ("a", "(", "1")
+"""Characters that may follow. A place where all of them leave the pieces before it alone is a token boundary."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +58,10 @@ class Healed:
     forced: str
 
 
+Healer = Callable[[str], Healed]
+"""Splits the text from the anchor to the cursor at a token boundary."""
+
+
 def heal(known: str) -> Healed:
     """Split off the last piece of a text, so that the prompt ends at a token boundary and any token can follow.
 
@@ -60,12 +72,40 @@ def heal(known: str) -> Healed:
     Args:
         known: text from the anchor to the cursor.
     """
-    tail = known[-MAX_FORCED_CHARS - 2 :]
-    found = _PIECE.search(tail)
+    return _cut_last(known, _PIECE)
+
+
+def find_healer(tokenizer: CodeTokenizer) -> Healer:
+    """Return the function that splits text at the boundaries of a tokenizer.
+
+    Args:
+        tokenizer: of the model. Vocabularies with CodeGen2's masks have GPT-2's pieces and blanks of their own; others
+            are asked where they split text.
+    """
+    if tokenizer.special.n_masks:
+        return heal
+
+    def heal_open(known: str) -> Healed:
+        tail = known[-MAX_FORCED_CHARS - 2 :]
+        boundaries = set(range(len(tail) + 1))
+        for probe in _PROBES:
+            pieces = tokenizer.split_pieces(tail + probe)
+            if pieces is None or (len(pieces) == 1 and " " in tail.strip()):  # words are not split off
+                return _cut_last(known, _UNSPLIT)
+            boundaries &= {0, *pieces}
+        forced = tail[max(boundaries) :]
+        if len(forced) > MAX_FORCED_CHARS or not forced:
+            return Healed(known, "")
+        return Healed(known[: len(known) - len(forced)], forced)
+
+    return heal_open
+
+
+def _cut_last(known: str, piece: re.Pattern[str]) -> Healed:
+    found = piece.search(known[-MAX_FORCED_CHARS - 2 :])
     if not found or len(found.group()) > MAX_FORCED_CHARS:
         return Healed(known, "")
-    piece = found.group()
-    return Healed(known[: len(known) - len(piece)], piece)
+    return Healed(known[: len(known) - len(found.group())], found.group())
 
 
 MAX_KNOWN_SHARE = 0.75
@@ -77,6 +117,21 @@ measurement).
 
 Known = tuple[tuple[int, ...], Healed]
 """Tokens from the anchor to the last token boundary before the cursor, and the text split there."""
+
+
+@dataclass(frozen=True)
+class TextEncoding:
+    """How text becomes tokens.
+
+    Attributes:
+        encode: the tokenizer.
+        header: text that the model's documents began with in training.
+        healer: splits text at the tokenizer's boundaries.
+    """
+
+    encode: Encode
+    header: str = ""
+    healer: Healer = heal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,8 +175,7 @@ def place_anchor(
     cursor: Cursor,
     previous: Anchor | None,
     budget: Budget,
-    encode: Encode,
-    header: str = "",
+    text: TextEncoding,
     find_context: Callable[[], str] = str,
 ) -> PlacedAnchor:
     """Return the anchor for a cursor: the previous one if it still fits.
@@ -130,17 +184,16 @@ def place_anchor(
         cursor: place to complete at.
         previous: the document's last anchor.
         budget: numbers of tokens available.
-        encode: the tokenizer.
-        header: text that the model's documents began with in training.
+        text: how text becomes tokens.
         find_context: returns whole lines of other files to put before the window; called if the anchor moves.
     """
     suffix = cut_suffix(cursor, budget.suffix)
     if previous and _still_fits(previous, cursor, suffix):
-        known = _encode_known(cursor, previous.position, budget, encode)
+        known = _encode_known(cursor, previous.position, budget, text)
         if known is not None:
             return PlacedAnchor(anchor=previous, known_tokens=known[0], forced=known[1].forced)
-    moved = _move_anchor(cursor, previous, suffix, budget, encode, header)
-    tokens = tuple(encode(find_context())[: budget.context]) if budget.context else ()
+    moved = _move_anchor(cursor, previous, suffix, budget, text)
+    tokens = tuple(text.encode(find_context())[: budget.context]) if budget.context else ()
     return replace(moved, anchor=replace(moved.anchor, prefix_tokens=tokens + moved.anchor.prefix_tokens))
 
 
@@ -152,26 +205,26 @@ def _still_fits(anchor: Anchor, cursor: Cursor, suffix: str) -> bool:
     )
 
 
-def _encode_known(cursor: Cursor, position: int, budget: Budget, encode: Encode) -> Known | None:
+def _encode_known(cursor: Cursor, position: int, budget: Budget, text: TextEncoding) -> Known | None:
     """Return the known part from `position` to the cursor; None if it has too many tokens."""
     if cursor.offset - position > _max_known_chars(budget):
         return None
-    healed = heal(cursor.text[position : cursor.offset])
-    tokens = tuple(encode(healed.kept)) if healed.kept else ()
+    healed = text.healer(cursor.text[position : cursor.offset])
+    tokens = tuple(text.encode(healed.kept)) if healed.kept else ()
     return (tokens, healed) if len(tokens) <= budget.known else None
 
 
 def _move_anchor(
-    cursor: Cursor, previous: Anchor | None, suffix: str, budget: Budget, encode: Encode, header: str
+    cursor: Cursor, previous: Anchor | None, suffix: str, budget: Budget, text: TextEncoding
 ) -> PlacedAnchor:
     """Return a new anchor some lines above the cursor."""
-    position, known = _choose_position(cursor, budget, encode)
+    position, known = _choose_position(cursor, budget, text)
     is_same_suffix = previous is not None and previous.suffix == suffix
     suffix_tokens = (
-        previous.suffix_tokens if previous and is_same_suffix else tuple(encode(suffix)[: budget.suffix])
+        previous.suffix_tokens if previous and is_same_suffix else tuple(text.encode(suffix)[: budget.suffix])
     )
     start, prefix_tokens = _encode_prefix(
-        cursor.text, position, previous, budget.text - len(suffix_tokens), encode, header
+        cursor.text, position, previous, budget.text - len(suffix_tokens), text
     )
     anchor = Anchor(
         start=start,
@@ -184,21 +237,21 @@ def _move_anchor(
     return PlacedAnchor(anchor=anchor, known_tokens=known[0], forced=known[1].forced)
 
 
-def _choose_position(cursor: Cursor, budget: Budget, encode: Encode) -> tuple[int, Known]:
+def _choose_position(cursor: Cursor, budget: Budget, text: TextEncoding) -> tuple[int, Known]:
     """Return the earliest line start from which the known part takes `MAX_KNOWN_SHARE`, and that part.
 
     If not even the line above fits, it is the start of the cursor's line; if that line does not fit, the cursor.
     """
     position = cursor.line_start
-    known = _encode_known(cursor, position, budget, encode)
+    known = _encode_known(cursor, position, budget, text)
     if known is None:
-        healed = heal(cursor.line_before)
+        healed = text.healer(cursor.line_before)
         return cursor.offset - len(healed.forced), ((), healed)
     starts = _line_starts(cursor.text, position, cursor.offset - _max_known_chars(budget))
     low, high = 0, len(starts)
     while low < high:  # the first `low` lines above fit; those from `high` on do not
         middle = (low + high) // 2
-        longer = _encode_known(cursor, starts[middle], budget, encode)
+        longer = _encode_known(cursor, starts[middle], budget, text)
         if longer is None or len(longer[0]) > budget.known * MAX_KNOWN_SHARE:
             high = middle
         else:
@@ -224,16 +277,16 @@ def _max_known_chars(budget: Budget) -> int:
 
 
 def _encode_prefix(
-    text: str, position: int, previous: Anchor | None, max_tokens: int, encode: Encode, header: str
+    document: str, position: int, previous: Anchor | None, max_tokens: int, text: TextEncoding
 ) -> tuple[int, tuple[int, ...]]:
     """Return the window's start and the tokens from there to the anchor; the previous start if it still fits."""
-    if previous and may_keep_start(text, previous.start, position, max_tokens):
-        tokens = _encode_window(text, previous.start, position, encode, header)
+    if previous and may_keep_start(document, previous.start, position, max_tokens):
+        tokens = _encode_window(document, previous.start, position, text)
         if len(tokens) <= max_tokens and (previous.start == 0 or len(tokens) >= max_tokens * MIN_FILL_SHARE):
             return previous.start, tokens
-    start = choose_start(text, position, max_tokens, encode)
-    return start, _encode_window(text, start, position, encode, header)[-max_tokens:]
+    start = choose_start(document, position, max_tokens, text.encode)
+    return start, _encode_window(document, start, position, text)[-max_tokens:]
 
 
-def _encode_window(text: str, start: int, end: int, encode: Encode, header: str) -> tuple[int, ...]:
-    return tuple(encode((header if start == 0 else "") + text[start:end]))
+def _encode_window(document: str, start: int, end: int, text: TextEncoding) -> tuple[int, ...]:
+    return tuple(text.encode((text.header if start == 0 else "") + document[start:end]))

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cg2ls.completion.prompt.anchor import place_anchor
+from cg2ls.completion.prompt.anchor import TextEncoding, find_healer, place_anchor
 from cg2ls.completion.prompt.window import HEALING_TOKENS, Budget
 from cg2ls.engine.request import GuardedPrior, Request
-from cg2ls.models.codegen2.special_tokens import anchored_prompt
 
 if TYPE_CHECKING:
     from cg2ls.completion.faults import Faults
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
     from cg2ls.models.codegen2.special_tokens import SpecialTokens
     from cg2ls.models.folder.description import Infill
 
-SPAN_CORRUPTION = "span_corruption"
-
 
 class PromptBuilder:
     """Builder of the requests of one document; it keeps the anchor from one request to the next.
@@ -31,12 +28,17 @@ class PromptBuilder:
 
     Attributes:
         anchor: the last anchor; None before the first request.
+        text_above: tokens of the text above in the last request, up to its forced bytes.
     """
 
     def __init__(self, engine: CompletionEngine, options: CompletionOptions) -> None:
         self.anchor: Anchor | None = None
+        self.text_above: tuple[int, ...] = ()
         self._engine = engine
         self._options = options
+        self._encoding = TextEncoding(
+            engine.tokenizer.encode, engine.model.document_header, find_healer(engine.tokenizer)
+        )
 
     def build(
         self, cursor: Cursor, extent: Extent, draft_hint: str, retrieval: Retrieval, faults: Faults
@@ -66,11 +68,11 @@ class PromptBuilder:
             cursor,
             self.anchor,
             budget,
-            engine.tokenizer.encode,
-            model.document_header,
+            self._encoding,
             lambda: faults.guard("context", find_context, ""),
         )
         self.anchor = placed.anchor
+        self.text_above = (*placed.anchor.prefix_tokens, *placed.known_tokens)
         start = cursor.offset - len(placed.forced)
         max_tokens = options.line_tokens if extent == "line" else options.block_tokens
         return Request(
@@ -88,17 +90,17 @@ class PromptBuilder:
 
 
 def lay_out_prompt(placed: PlacedAnchor, special: SpecialTokens, infill: Infill) -> list[int]:
-    """Return the token ids of the prompt; no other function knows the order of its parts.
+    """Return the token ids of the prompt.
 
     A model trained to fill in gets the infill prompt even if nothing follows the cursor, because it then ends its
-    answers with `<eom>`. A model that only continues text gets the text up to the cursor.
+    answers with a token of their own. A model that only continues text gets the text up to the cursor.
 
     Args:
         placed: the anchor, the window and the known text.
-        special: ids of the model's special tokens.
+        special: ids of the model's special tokens, with the layout.
         infill: how the model was trained to fill in.
     """
     anchor = placed.anchor
-    if SPAN_CORRUPTION in infill.objectives:
-        return anchored_prompt(anchor.prefix_tokens, anchor.suffix_tokens, placed.known_tokens, special)
-    return [*anchor.prefix_tokens, *placed.known_tokens] or [special.end_of_text]
+    return special.lay_out(
+        anchor.prefix_tokens, anchor.suffix_tokens, placed.known_tokens, fills_in=infill.fills_in
+    )

@@ -9,11 +9,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from cg2ls.evaluation.errors import EvaluationError
+from cg2ls.evaluation.track import untracked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from cg2ls.evaluation.runtimes.other_runtimes import WorkerClient
+    from cg2ls.evaluation.track import Track
     from cg2ls.models.folder.description import ModelDescription
 
 MAIN_CONTEXT_TOKENS = 512
@@ -159,6 +161,7 @@ def measure_engines(
     prompts: Prompts,
     *,
     rest: Callable[[float], None] = time.sleep,
+    track: Track = untracked,
 ) -> dict[str, EngineSamples]:
     """Run all rounds after one that does not count; another engine begins in each round.
 
@@ -167,12 +170,13 @@ def measure_engines(
         workload: the workload, fitted to the model.
         prompts: the source of prompts.
         rest: waits a number of seconds.
+        track: shows how many rounds are done.
 
     Raises:
         EvaluationError: a worker ended.
     """
     found = {worker.name: EngineSamples() for worker in workers}
-    for number in range(workload.rounds + 1):
+    for number in track(range(workload.rounds + 1), "rounds", workload.rounds + 1):
         first = number % len(workers)
         order = [*workers[first:], *workers[:first]]
         samples = found if number else {worker.name: EngineSamples() for worker in workers}

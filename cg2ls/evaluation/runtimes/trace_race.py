@@ -179,7 +179,7 @@ def race_runtimes(
 def _make_racers(own: Sequence[Engine], _: Engine, workers: Sequence[WorkerClient]) -> Racers:
     """Race the model in use, with its own budgets."""
     alone, typed_through = (
-        HeadlessEditor(engine, CompletionOptions(disabled_rules=disabled))
+        HeadlessEditor(engine, CompletionOptions(disabled_rules=disabled, choose="greedy"))
         for engine, disabled in zip(own, (ALONE, WHOLE_LINES), strict=True)
     )
     return Racers(alone, typed_through, workers)
@@ -189,7 +189,7 @@ def _make_reference_racers(own: Sequence[Engine], trained: Engine, workers: Sequ
     """Race random weights of the reference shape, which repeat the answers of the model in use."""
     scripted = [ScriptedEngine(engine) for engine in own]
     infill = replace(own[0].model.infill, objectives=("causal", "span_corruption"))
-    alone_options = replace(REFERENCE_OPTIONS, disabled_rules=ALONE)
+    alone_options = replace(REFERENCE_OPTIONS, disabled_rules=ALONE, choose="greedy")
     alone, typed_through = (
         HeadlessEditor(engine, options, context_length=REFERENCE_CONTEXT, infill=infill)
         for engine, options in zip(scripted, (alone_options, REFERENCE_OPTIONS), strict=True)

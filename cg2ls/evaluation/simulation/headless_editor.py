@@ -9,14 +9,18 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Protocol
 
 from cg2ls.completion import CompletionEngine, CompletionOptions, DocumentSession, Retrieval
+from cg2ls.completion.types import SupportsSearch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
-    from cg2ls.completion import Completion
+    from cg2ls.completion import Completion, Trigger
+    from cg2ls.completion.hypothesis_features import HypothesisFeatures
     from cg2ls.completion.types import PriorOf, Reason
     from cg2ls.engine import Request, Step
+    from cg2ls.engine.beam_search import BeamOptions, Hypothesis
     from cg2ls.engine.request import Timing
+    from cg2ls.engine.scoring import Continuation
     from cg2ls.evaluation.simulation.replay_retrieval import ReplayContexts, ReplayMemory
     from cg2ls.evaluation.simulation.sources import SourceFile
     from cg2ls.models.codegen2.tokenizer import CodeTokenizer
@@ -38,6 +42,8 @@ class TimedAnswer:
         cost: what the engine did for it; None if it was not asked.
         reason: why the answer is as it is.
         changed_by: names of the rules that changed the model's text, or of the one that suppressed it.
+        features: numbers about the model's answer; None if the model was not asked.
+        confidence: estimated probability that the answer is right.
     """
 
     text: str
@@ -47,6 +53,8 @@ class TimedAnswer:
     cost: RequestCost | None = None
     reason: Reason = "shown"
     changed_by: tuple[str, ...] = ()
+    features: HypothesisFeatures | None = None
+    confidence: float = 0.0
 
     @property
     def first_ms(self) -> float:
@@ -66,6 +74,7 @@ class HeadlessEditor:
         infill: how to ask the model to fill in, if other than its description says.
         memories: memory of the repositories; None for the model alone.
         contexts: text of other files before the prompt; None for nothing.
+        trigger: who asks.
     """
 
     def __init__(
@@ -77,10 +86,12 @@ class HeadlessEditor:
         infill: Infill | None = None,
         memories: ReplayMemory | None = None,
         contexts: ReplayContexts | None = None,
+        trigger: Trigger = "automatic",
     ) -> None:
-        self._observed = ObservedEngine(engine, context_length=context_length, infill=infill)
+        self._observed = observe(engine, context_length=context_length, infill=infill)
         self._memories = memories
         self._contexts = contexts
+        self._trigger: Trigger = trigger
         self._options = options or CompletionOptions()
         self._sessions: OrderedDict[str, DocumentSession] = OrderedDict()
 
@@ -90,14 +101,22 @@ class HeadlessEditor:
         context_of = self._contexts.of(source) if self._contexts else None
         retrieval = Retrieval(self._prior_of(source), context_of)
         began = perf_counter()
-        found = session.complete(text, offset, retrieval=retrieval)
+        found = session.complete(text, offset, self._trigger, retrieval=retrieval)
         if found.faults:  # an incomplete measurement must not pass for a complete one
             raise found.faults[0].error
         line_ms = 1e3 * (perf_counter() - began)
         cost = self._observed.take_cost()
         replace_length = found.replace_end_offset - offset
         return TimedAnswer(
-            found.text, replace_length, began, line_ms, cost, found.reason, self._changed_by(found)
+            text=found.text,
+            replace_length=replace_length,
+            began=began,
+            line_ms=line_ms,
+            cost=cost,
+            reason=found.reason,
+            changed_by=self._changed_by(found),
+            features=found.features,
+            confidence=found.confidence,
         )
 
     @staticmethod
@@ -182,6 +201,11 @@ class ObservedEngine:
         """Tokens of prompt and answer together."""
         return self._context_length
 
+    @property
+    def last(self) -> Timing:
+        """Cost of the engine's last work."""
+        return self._engine.last
+
     def complete(self, request: Request, stop: Callable[[], bool]) -> Iterator[Step]:
         """Generate an answer to the prompt, one step at a time."""
         return self._observe(request, stop)
@@ -204,6 +228,47 @@ class ObservedEngine:
                     yield step
         finally:
             cost.reread_tokens = self._engine.last.prompt_tokens - self._engine.last.reused_tokens
+
+
+class ObservedSearchEngine(ObservedEngine):
+    """Engine that also compares several lines, and notes what its last request cost."""
+
+    def __init__(
+        self, engine: TimedSearchEngine, *, context_length: int | None = None, infill: Infill | None = None
+    ) -> None:
+        super().__init__(engine, context_length=context_length, infill=infill)
+        self._search_engine = engine
+
+    def search(self, request: Request, options: BeamOptions, stop: Callable[[], bool]) -> list[Hypothesis]:
+        """Search for the likeliest answers; the tokens count as generated."""
+        found = self._search_engine.search(request, options, stop)
+        if self.cost is not None:
+            self.cost.generated += self._search_engine.last.generated
+        return found
+
+    def score(
+        self,
+        prefix: Sequence[int],
+        continuations: Sequence[Continuation],
+        stop: Callable[[], bool],
+        *,
+        beside: Request,
+    ) -> list[list[float]] | None:
+        """Score texts after a common prefix."""
+        return self._search_engine.score(prefix, continuations, stop, beside=beside)
+
+
+class TimedSearchEngine(TimedEngine, SupportsSearch, Protocol):
+    """Engine that compares several lines and reports what its last request cost."""
+
+
+def observe(
+    engine: TimedEngine, *, context_length: int | None = None, infill: Infill | None = None
+) -> ObservedEngine:
+    """Return an engine that notes its costs and can do what the given one can; see `ObservedEngine`."""
+    if isinstance(engine, SupportsSearch):
+        return ObservedSearchEngine(engine, context_length=context_length, infill=infill)
+    return ObservedEngine(engine, context_length=context_length, infill=infill)
 
 
 def _steps(engine: TimedEngine, request: Request, stop: Callable[[], bool]) -> Generator[Step, None, None]:

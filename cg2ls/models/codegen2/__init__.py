@@ -1,8 +1,8 @@
-"""The CodeGen2 family: configuration, special tokens, infill prompt, tokenizer, checkpoint files."""
+"""CodeGen2 and the families read like it: configuration, special tokens, tokenizer, checkpoint files."""
 
 from cg2ls.models.codegen2.checkpoint import Checkpoint, CheckpointError, write_checkpoint
 from cg2ls.models.codegen2.config import CodeGenConfig, ConfigError
-from cg2ls.models.codegen2.special_tokens import SpecialTokens, anchored_prompt
+from cg2ls.models.codegen2.special_tokens import SpecialTokens
 from cg2ls.models.codegen2.tokenizer import CodeTokenizer, TokenizerError
 
 __all__ = [
@@ -13,6 +13,5 @@ __all__ = [
     "ConfigError",
     "SpecialTokens",
     "TokenizerError",
-    "anchored_prompt",
     "write_checkpoint",
 ]

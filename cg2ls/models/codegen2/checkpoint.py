@@ -1,4 +1,4 @@
-"""Reader and writer of CodeGen2 and CodeGen2.5 checkpoints in the Hugging Face layout.
+"""Reader and writer of checkpoints in the Hugging Face layout.
 
 A checkpoint is a folder with config.json, tokenizer.json and weights: safetensors, or PyTorch's .bin if the caller
 passes a reader for them. Tensors are memory-mapped and converted one at a time.
@@ -17,9 +17,10 @@ from safetensors.numpy import save_file
 
 from cg2ls.files import replacing_folder
 from cg2ls.jsontext import json_text
-from cg2ls.models.codegen2.config import ROTARY_BASE, CodeGenConfig
+from cg2ls.models.codegen2.config import CodeGenConfig
 from cg2ls.models.codegen2.files import INDEX, SINGLE, CheckpointError, find_weights, read_json
 from cg2ls.models.codegen2.quantized import TYPES, find_method_in_files, find_method_in_names
+from cg2ls.models.codegen2.rotary import compute_frequencies
 from cg2ls.models.codegen2.safetensors_map import map_safetensors
 from cg2ls.models.codegen2.tensor_layout import tensor_shapes
 
@@ -230,14 +231,14 @@ def _check_buffers(folder: Path, config: CodeGenConfig, tensors: Mapping[str, St
                 f" {config.n_positions} positions."
             )
         if name.endswith(FREQUENCIES) and tensor.is_float:
-            found, width = tensor.read().reshape(-1), config.rotary_dim
-            expected = ROTARY_BASE ** (-np.arange(0, width, 2) / width)
+            found = tensor.read().reshape(-1)
+            expected = compute_frequencies(config.rotary_dim, config.rotary_base, config.rotary_scaling)
             if found.shape != expected.shape or not np.allclose(
                 found, expected, rtol=MAX_FREQUENCY_ERROR, atol=1e-7
             ):
                 raise CheckpointError(
-                    f"{folder}: {name} has rotary frequencies of another base than {ROTARY_BASE:g}, which the network"
-                    " here uses."
+                    f"{folder}: {name} has rotary frequencies of another base or scaling than config.json states"
+                    f" ({config.rotary_base:g}{'' if config.rotary_scaling is None else ', scaled'})."
                 )
 
 

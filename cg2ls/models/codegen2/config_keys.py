@@ -6,7 +6,10 @@ A key in no table might change the network, so it is refused by name. Null means
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
+
+from cg2ls.models.codegen2.rotary import RotaryError, read_rotary
 
 COMMON: dict[str, tuple[object, ...]] = {
     "tie_word_embeddings": (False, True),
@@ -16,19 +19,19 @@ COMMON: dict[str, tuple[object, ...]] = {
     "tie_encoder_decoder": (False,),
     "pruned_heads": ({},),
     "attention_bias": (False,),
-    "rope_scaling": (None,),
-    "rope_theta": (10000.0,),
     "rotary_base": (10000.0,),
     "rotary_emb_base": (10000.0,),
-    "sliding_window": (None, 0),
     "use_sliding_window": (False,),
     "attn_logit_softcapping": (None,),
     "final_logit_softcapping": (None,),
 }
-"""Supported values of keys of both families; the first is the meaning of a missing key."""
+"""Supported values of keys of all families; the first is the meaning of a missing key."""
 
 CODEGEN2_VALUES: dict[str, tuple[object, ...]] = COMMON | {
     "activation_function": ("gelu_new", "gelu_pytorch_tanh", "gelu_fast", "gelu_accurate"),
+    "rope_scaling": (None,),
+    "rope_theta": (10000.0,),
+    "sliding_window": (None, 0),
     "scale_attn_weights": (True,),
     "scale_attn_by_inverse_layer_idx": (False,),
     "reorder_and_upcast_attn": (False, True),
@@ -37,13 +40,20 @@ CODEGEN2_VALUES: dict[str, tuple[object, ...]] = COMMON | {
 }
 """The four names of GELU mean one function, its tanh form."""
 
-CODEGEN25_VALUES: dict[str, tuple[object, ...]] = COMMON | {
+LLAMA_VALUES: dict[str, tuple[object, ...]] = COMMON | {
+    "sliding_window": (None, 0),
     "hidden_act": ("silu", "swish"),
     "mlp_bias": (False,),
     "partial_rotary_factor": (1.0,),
     "rope_interleaved": (False,),
     "use_qk_norm": (False,),
 }
+
+QWEN2_VALUES: dict[str, tuple[object, ...]] = COMMON | {
+    "hidden_act": ("silu", "swish"),
+    "use_mrope": (False,),
+}
+"""A width of the sliding window does not matter, since `use_sliding_window` must be false."""
 
 CODEGEN2_SAME = {
     "n_ctx": "n_positions",
@@ -56,15 +66,20 @@ CODEGEN2_SAME = {
 }
 """Second names of a size, which must agree with the first name."""
 
-CODEGEN25_SAME = {"num_key_value_heads": "num_attention_heads"}
-
 CODEGEN2_READ = {
     *("n_layer", "n_embd", "n_head", "head_dim", "rotary_dim", "n_positions", "vocab_size", "n_inner"),
     *("layer_norm_epsilon", "qkv_groups"),
 }
-CODEGEN25_READ = {
-    *("hidden_size", "num_hidden_layers", "num_attention_heads", "head_dim", "intermediate_size"),
-    *("max_position_embeddings", "vocab_size", "rms_norm_eps"),
+LLAMA_READ = {
+    *("hidden_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "head_dim"),
+    *(
+        "intermediate_size",
+        "max_position_embeddings",
+        "vocab_size",
+        "rms_norm_eps",
+        "rope_theta",
+        "rope_scaling",
+    ),
 }
 """Keys that the graph is built from."""
 
@@ -118,37 +133,99 @@ HARMLESS = {
 }
 """Keys about training, generation, other heads, and bookkeeping."""
 
-ARCHITECTURES = {"codegen": "CodeGenForCausalLM", "llama": "LlamaForCausalLM"}
+
+@dataclass(frozen=True, kw_only=True)
+class KeyTable:
+    """What a config.json of one model type may say.
+
+    Attributes:
+        name: the model type's name, for messages.
+        architecture: the only class of `transformers` that has this network.
+        values: supported values by key.
+        same: second names of a size, by the first name they must agree with.
+        read: keys that the graph is built from.
+        width: key of the residual stream's width.
+        heads: key of the number of attention heads.
+        has_rotary_settings: whether the rotary base and its scaling are read.
+    """
+
+    name: str
+    architecture: str
+    values: Mapping[str, tuple[object, ...]]
+    same: Mapping[str, str] = field(default_factory=dict)
+    read: frozenset[str]
+    width: str = "hidden_size"
+    heads: str = "num_attention_heads"
+    has_rotary_settings: bool = True
+
+
+TABLES = {
+    "codegen": KeyTable(
+        name="CodeGen2",
+        architecture="CodeGenForCausalLM",
+        values=CODEGEN2_VALUES,
+        same=CODEGEN2_SAME,
+        read=frozenset(CODEGEN2_READ),
+        width="n_embd",
+        heads="n_head",
+        has_rotary_settings=False,
+    ),
+    "llama": KeyTable(
+        name="Llama", architecture="LlamaForCausalLM", values=LLAMA_VALUES, read=frozenset(LLAMA_READ)
+    ),
+    "qwen2": KeyTable(
+        name="Qwen2",
+        architecture="Qwen2ForCausalLM",
+        values=QWEN2_VALUES,
+        read=frozenset(LLAMA_READ | {"sliding_window", "max_window_layers"}),
+    ),
+}
+"""Tables by `model_type`."""
+
+OTHER_NETWORKS = {
+    "num_experts": "a mixture of experts",
+    "num_local_experts": "a mixture of experts",
+    "n_routed_experts": "a mixture of experts",
+    "vision_config": "a model of text and images",
+    "audio_config": "a model of text and sound",
+    "text_config": "a model of text and other media",
+}
+"""Keys that only networks of another kind have."""
+
+
+def describe_other_network(raw: Mapping[str, Any]) -> str:
+    """Return what kind of network a config.json describes that is not read here at all; "" if it has no such key."""
+    return next((kind for key, kind in OTHER_NETWORKS.items() if raw.get(key) is not None), "")
 
 
 def find_config_mismatch(raw: Mapping[str, Any]) -> str:
     """Find a setting of config.json that the network of its family does not support; return a message, "" if none."""
-    is_llama = raw.get("model_type") == "llama"
-    values, same, read = (
-        (CODEGEN25_VALUES, CODEGEN25_SAME, CODEGEN25_READ)
-        if is_llama
-        else (CODEGEN2_VALUES, CODEGEN2_SAME, CODEGEN2_READ)
-    )
-    family = "CodeGen2.5" if is_llama else "CodeGen2"
+    table = TABLES[str(raw["model_type"])]
     checks = (
-        _architecture(raw, family),
-        _values(raw, values, family),
-        _second_names(raw, same),
-        _head_dim(
-            raw, "hidden_size" if is_llama else "n_embd", "num_attention_heads" if is_llama else "n_head"
-        ),
-        _rotation(raw),
-        _layers(raw, family),
+        _architecture(raw, table),
+        _values(raw, table.values, table.name),
+        _second_names(raw, table.same),
+        _head_dim(raw, table.width, table.heads),
+        _rotary_settings(raw) if table.has_rotary_settings else _rotation(raw),
+        _layers(raw, table.name),
     )
-    known = {*values, *same, *read, *HARMLESS, "architectures", "rope_parameters", "layer_types"}
+    known = {
+        *table.values,
+        *table.same,
+        *table.read,
+        *HARMLESS,
+        "architectures",
+        "rope_parameters",
+        "layer_types",
+    }
     return next((found for found in checks if found), _unknown(raw, known))
 
 
-def _architecture(raw: Mapping[str, Any], family: str) -> str:
-    expected, stated = ARCHITECTURES[str(raw["model_type"])], raw.get("architectures")
+def _architecture(raw: Mapping[str, Any], table: KeyTable) -> str:
+    expected, stated = table.architecture, raw.get("architectures")
     if stated in (None, [], [expected]):
         return ""
-    return f"architectures is {stated!r}, but {family} is {[expected]!r}"
+    return f"architectures is {stated!r}, but {table.name} is {[expected]!r}"
 
 
 def _values(raw: Mapping[str, Any], values: Mapping[str, tuple[object, ...]], family: str) -> str:
@@ -197,6 +274,14 @@ def _rotation(raw: Mapping[str, Any]) -> str:
                 else ", which is not known here"
             )
             return f"rope_parameters has {key} {found!r}{wanted}"
+    return ""
+
+
+def _rotary_settings(raw: Mapping[str, Any]) -> str:
+    try:
+        read_rotary(raw)
+    except RotaryError as error:
+        return str(error)
     return ""
 
 

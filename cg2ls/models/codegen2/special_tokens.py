@@ -1,9 +1,10 @@
-"""Special tokens of CodeGen2, and the infill prompt that they structure."""
+"""Special tokens of a vocabulary, and the layout of the infill prompts that they frame."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 SPACE_RUNS = tuple(" " * count for count in range(31, 1, -1))
 TAB_RUNS = tuple("\t" * count for count in range(9, 1, -1))
@@ -22,18 +23,74 @@ STARCODER = (
 """Special tokens that CodeGen2.5 took over from StarCoder, in the order of their ids."""
 
 
+PSM, SPM = "psm", "spm"
+ORDERS = (PSM, SPM)
+"""Prefix, suffix, middle; or suffix, prefix, middle (Bavarian et al. 2022, arXiv 2207.14255)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class InfillLayout:
+    """Tokens that frame the parts of an infill prompt; ids of one vocabulary.
+
+    A prompt ends with `known`, the text from the anchor to the cursor, which the middle begins with:
+
+        psm   prefix-tokens PREFIX  suffix-tokens SUFFIX  middle-tokens KNOWN
+        spm   suffix-tokens SUFFIX  prefix-tokens PREFIX  middle-tokens KNOWN
+
+    CodeGen2 is "psm" with `<mask_1>` before the suffix and `<|endoftext|><sep><mask_1>` before the middle. StarCoder
+    and Qwen2.5-Coder are "psm" with one token each. CodeLlama's "spm" has two tokens before the suffix and none before
+    the middle.
+
+    An anchor that stays while the user types is EFIM (Guo et al. 2025, arXiv 2505.21889). It makes a typed key cost
+    only its own tokens in both orders, since they come last. The orders differ in what other changes cost: a moved
+    anchor costs everything after it in "psm" (the suffix too), and the tokens between both anchors in "spm"; a changed
+    suffix costs the suffix and the known text in "psm", and the whole prompt in "spm".
+
+    Attributes:
+        order: one of `ORDERS`.
+        prefix: tokens before the prefix.
+        suffix: tokens before the suffix.
+        middle: tokens before the middle.
+    """
+
+    order: str
+    prefix: tuple[int, ...]
+    suffix: tuple[int, ...]
+    middle: tuple[int, ...]
+
+    @property
+    def size(self) -> int:
+        """Number of tokens that frame the parts."""
+        return len(self.prefix) + len(self.suffix) + len(self.middle)
+
+    def lay_out(self, prefix: Sequence[int], suffix: Sequence[int], known: Sequence[int]) -> list[int]:
+        """Return the token ids of a prompt.
+
+        Args:
+            prefix: tokens of the window before the anchor.
+            suffix: tokens of the window after the cursor.
+            known: tokens from the anchor to the cursor; empty for the published prompt.
+        """
+        if self.order == SPM:
+            return [*self.suffix, *suffix, *self.prefix, *prefix, *self.middle, *known]
+        return [*self.prefix, *prefix, *self.suffix, *suffix, *self.middle, *known]
+
+
 @dataclass(frozen=True, kw_only=True)
 class SpecialTokens:
     """Special token ids of one vocabulary.
 
-    The masks are the last tokens of the vocabulary: id(`<mask_N>`) = vocab_size - N for 1 <= N <= n_masks.
+    CodeGen2's masks are the last tokens of its vocabulary: id(`<mask_N>`) = vocab_size - N for 1 <= N <= n_masks.
 
     Attributes:
         vocab_size: rows of the model's output.
         end_of_text: id of `<|endoftext|>`, the end of a document.
-        sep: id of `<sep>`, after which masked spans are answered.
-        eom: id of `<eom>`, the end of one span's answer.
-        n_masks: number of `<mask_N>` tokens.
+        sep: id of `<sep>`, after which masked spans are answered; `end_of_text` without masks.
+        eom: id of `<eom>`, the end of one span's answer; `end_of_text` without masks.
+        n_masks: number of `<mask_N>` tokens; 0 in other vocabularies than CodeGen2's.
+        fim: the layout of infill prompts in a vocabulary without masks; None if it has no tokens for them.
+        start: tokens before every prompt, such as Llama's `<s>`.
+        stops: further tokens that end an answer.
     """
 
     vocab_size: int
@@ -41,6 +98,35 @@ class SpecialTokens:
     sep: int
     eom: int
     n_masks: int
+    fim: InfillLayout | None = None
+    start: tuple[int, ...] = ()
+    stops: frozenset[int] = frozenset()
+
+    @cached_property
+    def layout(self) -> InfillLayout | None:
+        """Layout of infill prompts; None if the model only continues text.
+
+        CodeGen2's is Salesforce's published prompt: prefix <mask_1> suffix <|endoftext|><sep><mask_1>.
+        """
+        if not self.n_masks:
+            return self.fim
+        mask = self.mask(1)
+        return InfillLayout(order=PSM, prefix=(), suffix=(mask,), middle=(self.end_of_text, self.sep, mask))
+
+    def lay_out(
+        self, prefix: Sequence[int], suffix: Sequence[int], known: Sequence[int], *, fills_in: bool
+    ) -> list[int]:
+        """Return the token ids of a prompt; no other function decides which parts it has.
+
+        Args:
+            prefix: tokens of the window before the anchor.
+            suffix: tokens of the window after the cursor.
+            known: tokens from the anchor to the cursor.
+            fills_in: whether the model was trained to fill in; otherwise it gets the text up to the cursor.
+        """
+        if fills_in and self.layout is not None:
+            return [*self.start, *self.layout.lay_out(prefix, suffix, known)]
+        return [*self.start, *prefix, *known] or [self.end_of_text]
 
     def mask(self, number: int) -> int:
         """Return the id of `<mask_number>`.
@@ -58,33 +144,13 @@ class SpecialTokens:
         return self.vocab_size - self.n_masks
 
     def is_stop(self, token: int) -> bool:
-        """Return whether this token ends an answer: `<eom>`, the end of the text, `<sep>` or any mask."""
-        return token in (self.eom, self.end_of_text, self.sep) or token >= self.first_mask_id
+        """Return whether this token ends an answer: `<eom>`, the end of the text, `<sep>`, any mask, a stop."""
+        return (
+            token in (self.eom, self.end_of_text, self.sep)
+            or token >= self.first_mask_id
+            or token in self.stops
+        )
 
 
 CODEGEN2 = SpecialTokens(vocab_size=51200, end_of_text=50256, sep=50299, eom=50300, n_masks=899)
 """The published CodeGen2 vocabulary (1B to 16B)."""
-
-
-def anchored_prompt(
-    prefix: Sequence[int], suffix: Sequence[int], known: Sequence[int], special: SpecialTokens
-) -> list[int]:
-    """Return the token ids of a prompt for the text at the cursor.
-
-    The layout is Salesforce's infill prompt, with the beginning of the answer included:
-
-        prefix <mask_1> suffix <|endoftext|><sep><mask_1> known   ->  middle <eom>
-
-    `known` is the text between the anchor and the cursor. With an empty `known` this is the published
-    prompt; with an empty `prefix` it is the suffix-prefix order of Bavarian et al. 2022 (arXiv 2207.14255).
-    An anchor that stays while the user types is EFIM (Guo et al. 2025, arXiv 2505.21889). Then only the typed
-    tokens are new to the cache, for a suffix of any length.
-
-    Args:
-        prefix: tokens of the window before the anchor.
-        suffix: tokens of the window after the cursor.
-        known: tokens from the anchor to the cursor.
-        special: ids of the model's special tokens.
-    """
-    mask = special.mask(1)
-    return [*prefix, mask, *suffix, special.end_of_text, special.sep, mask, *known]

@@ -1,4 +1,4 @@
-"""Tokenizer for the published vocabulary and for ours."""
+"""Tokenizer of a model: text to tokens, and tokens to bytes."""
 
 from __future__ import annotations
 
@@ -12,32 +12,56 @@ from tokenizers import Tokenizer
 
 from cg2ls.errors import Cg2Error
 from cg2ls.models.codegen2.files import problem_of
+from cg2ls.models.codegen2.infill_tokens import find_control_tokens
 from cg2ls.models.codegen2.special_tokens import END_OF_TEXT, EOM, SEP, STARCODER, SpecialTokens
 
 SPECIAL = re.compile(r"<\|endoftext\|>|<sep>|<eom>|<mask_\d+>|<dummy_\d+>|" + "|".join(STARCODER))
 
 
 class TokenizerError(Cg2Error):
-    """A tokenizer.json that cannot be read or does not have CodeGen2's tokens."""
+    """A tokenizer.json that cannot be read or does not have the tokens it should."""
 
 
 class CodeTokenizer:
-    """Byte-level BPE tokenizer with CodeGen2's special tokens.
+    """BPE tokenizer whose tokens are bytes of text, or special.
 
     Text never produces a special token: `<mask_1>` in a source file is encoded as its characters.
+
+    Args:
+        tokenizer: the library's tokenizer.
+        origin: its file, for messages.
+        special: its special tokens; None for CodeGen2's, which are then looked up.
+
+    Attributes:
+        special: ids of the special tokens.
+
+    Raises:
+        TokenizerError: the special tokens are missing.
     """
 
-    def __init__(self, tokenizer: Tokenizer, origin: str = "tokenizer.json") -> None:
+    def __init__(
+        self, tokenizer: Tokenizer, origin: str = "tokenizer.json", special: SpecialTokens | None = None
+    ) -> None:
         self._tokenizer = tokenizer
         self.origin = origin
-        self.special = _special_tokens(tokenizer, origin)
+        self.special = special or _special_tokens(tokenizer, origin)
+        self._pattern, self._first_chars = SPECIAL, "<"
+        if special is not None and not special.n_masks:
+            _check_tokens(tokenizer, origin, special)
+            texts = sorted(find_control_tokens(tokenizer).values(), key=len, reverse=True)
+            self._pattern = re.compile("|".join(map(re.escape, texts)) or r"(?!)")
+            self._first_chars = "".join(sorted({text[0] for text in texts if text}))
 
     @classmethod
-    def load(cls, path: Path) -> CodeTokenizer:
+    def load(cls, path: Path, special: SpecialTokens | None = None) -> CodeTokenizer:
         """Read a tokenizer.json.
 
+        Args:
+            path: the file.
+            special: special tokens of a vocabulary without masks; None for CodeGen2's.
+
         Raises:
-            TokenizerError: the file is missing or damaged, or has no CodeGen2 tokens.
+            TokenizerError: the file is missing or damaged, or does not have these tokens.
         """
         if not path.exists() and not path.is_symlink():
             raise TokenizerError(f"{path} is missing; the model's folder must hold its tokenizer.")
@@ -47,7 +71,7 @@ class CodeTokenizer:
             tokenizer = Tokenizer.from_file(str(path))
         except Exception as error:  # the library raises bare Exception
             raise TokenizerError(f"{path} is not a tokenizer file ({error}).") from None
-        return cls(tokenizer, str(path))
+        return cls(tokenizer, str(path), special if special is not None and not special.n_masks else None)
 
     def to_json(self) -> str:
         """Return the content of tokenizer.json."""
@@ -55,7 +79,7 @@ class CodeTokenizer:
 
     def encode(self, text: str) -> list[int]:
         """Encode plain text; names of special tokens in the text stay text."""
-        if "<" not in text or not (found := list(SPECIAL.finditer(text))):
+        if not (self._may_name_special(text) and (found := list(self._pattern.finditer(text)))):
             return list(self._tokenizer.encode(text, add_special_tokens=False).ids)
         cuts = [0, *(match.start() + 1 for match in found), len(text)]
         parts = [text[a:b] for a, b in pairwise(cuts)]
@@ -65,9 +89,25 @@ class CodeTokenizer:
 
     def encode_batch(self, texts: list[str]) -> list[list[int]]:
         """Encode many texts, on all cores."""
-        plain = [text for text in texts if not SPECIAL.search(text)]
+        plain = [text for text in texts if not self._pattern.search(text)]
         encoded = iter(self._tokenizer.encode_batch_fast(plain, add_special_tokens=False))
-        return [self.encode(text) if SPECIAL.search(text) else list(next(encoded).ids) for text in texts]
+        return [
+            self.encode(text) if self._pattern.search(text) else list(next(encoded).ids) for text in texts
+        ]
+
+    def _may_name_special(self, text: str) -> bool:
+        return "<" in text or (self._first_chars != "<" and any(char in text for char in self._first_chars))
+
+    def split_pieces(self, text: str) -> list[int] | None:
+        """Return where the pieces end that a text is split into before they become tokens; None if it is not split.
+
+        No token crosses such a place. Vocabularies with CodeGen2's masks are not asked: their blanks are added tokens,
+        which are found before the text is split.
+        """
+        splitter = self._tokenizer.pre_tokenizer
+        if self.special.n_masks or splitter is None:
+            return None
+        return [end for _, (_, end) in splitter.pre_tokenize_str(text)]
 
     def decode(self, tokens: Iterable[int]) -> str:
         """Decode tokens to text, without special tokens; incomplete UTF-8 becomes U+FFFD."""
@@ -88,15 +128,38 @@ class CodeTokenizer:
         alphabet = _byte_alphabet()
         added = self._tokenizer.get_added_tokens_decoder()
         table = [b""] * self.special.vocab_size
-        for text, token in self._tokenizer.get_vocab(with_added_tokens=False).items():
-            if SPECIAL.fullmatch(text):
+        vocabulary: dict[str, int] = self._tokenizer.get_vocab(with_added_tokens=False)
+        has_byte_tokens = "<0x0A>" in vocabulary
+        for text, token in vocabulary.items():
+            if self._pattern.fullmatch(text):
+                continue
+            if has_byte_tokens:
+                table[token] = _sentencepiece_bytes(text)
                 continue
             if not alphabet.keys() >= set(text):
                 raise TokenizerError(f"{self.origin} is not byte-level ({text!r}), as CodeGen2's is.")
             table[token] = bytes(alphabet[char] for char in text)
         for token, entry in added.items():
-            table[token] = b"" if SPECIAL.fullmatch(entry.content) else entry.content.encode()
+            table[token] = b"" if self._pattern.fullmatch(entry.content) else entry.content.encode()
         return table
+
+
+def _sentencepiece_bytes(text: str) -> bytes:
+    """Return the bytes of a token of SentencePiece's spelling (Kudo and Richardson 2018, arXiv 1808.06226)."""
+    byte = re.fullmatch("<0x([0-9A-F]{2})>", text)
+    return bytes.fromhex(byte[1]) if byte else text.replace("▁", " ").encode()
+
+
+def _check_tokens(tokenizer: Tokenizer, origin: str, special: SpecialTokens) -> None:
+    """Check that special tokens from model.json are tokens of this tokenizer.
+
+    Raises:
+        TokenizerError: one of them is not.
+    """
+    framing = () if special.fim is None else (*special.fim.prefix, *special.fim.suffix, *special.fim.middle)
+    for token in (special.end_of_text, *special.start, *framing, *special.stops):
+        if tokenizer.id_to_token(token) is None:
+            raise TokenizerError(f"{origin} has no token {token}, which model.json names as a special token.")
 
 
 def _special_tokens(tokenizer: Tokenizer, origin: str) -> SpecialTokens:

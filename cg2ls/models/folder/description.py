@@ -11,8 +11,12 @@ from cg2ls.errors import Cg2Error
 from cg2ls.files import write_atomically
 from cg2ls.jsontext import json_text
 from cg2ls.models.codegen2.config import CODEGEN2, FAMILIES
+from cg2ls.models.codegen2.rotary import ROTARY_BASE, SCALING_KEYS, RotaryScaling
 from cg2ls.models.codegen2.special_tokens import SpecialTokens
 from cg2ls.models.folder import fields
+from cg2ls.models.folder.gate import GateWeights, read_gate
+from cg2ls.models.folder.line_choice import LineChoice, read_line_choice
+from cg2ls.models.folder.tokens import read_tokens, tokens_to_dict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,6 +52,9 @@ class Architecture:
     Attributes:
         qkv_groups: groups in the fused projection of the source checkpoint. The graph itself has plain query, key and
             value columns.
+        n_kv_head: heads of keys and values; None for as many as query heads.
+        rotary_base: base of the rotary embedding's frequencies.
+        rotary_scaling: their scaling for long contexts; None for none.
     """
 
     n_layer: int
@@ -58,6 +65,29 @@ class Architecture:
     n_inner: int
     vocab_size: int
     qkv_groups: int
+    n_kv_head: int | None = None
+    rotary_base: float = ROTARY_BASE
+    rotary_scaling: RotaryScaling | None = None
+
+    @property
+    def kv_heads(self) -> int:
+        """Heads of keys and values."""
+        return self.n_head if self.n_kv_head is None else self.n_kv_head
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON object, without settings that CodeGen2's network does not have."""
+        plain = {name: getattr(self, name) for name in SIZES}
+        scaling = None if self.rotary_scaling is None else asdict(self.rotary_scaling)
+        base = None if self.rotary_base == ROTARY_BASE else self.rotary_base
+        other = {"n_kv_head": self.n_kv_head, "rotary_base": base, "rotary_scaling": scaling}
+        return plain | {name: value for name, value in other.items() if value is not None}
+
+
+SIZES = ("n_layer", "n_embd", "n_head", "head_dim", "rotary_dim", "n_inner", "vocab_size", "qkv_groups")
+"""Keys of every "architecture" in model.json."""
+
+FILL_IN = ("span_corruption", "fim")
+"""Objectives that train a model to fill in: CodeGen2's, and that of one middle per document (fill in the middle)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +95,7 @@ class Infill:
     """Infill training of the weights.
 
     Attributes:
-        objectives: "causal", "span_corruption"; without the latter the model only continues text.
+        objectives: "causal" and one of `FILL_IN`; without the latter the model only continues text.
         character_cuts: whether spans were cut between characters, so that a middle may begin inside a word.
         anchor_max_tokens: maximum tokens of the middle in the prompt before the anchor moves; 0 puts the anchor at
             the cursor, which is the published prompt.
@@ -74,6 +104,11 @@ class Infill:
     objectives: tuple[str, ...] = ("causal", "span_corruption")
     character_cuts: bool = False
     anchor_max_tokens: int = 0
+
+    @property
+    def fills_in(self) -> bool:
+        """Whether the model was trained to fill in."""
+        return any(objective in self.objectives for objective in FILL_IN)
 
 
 @dataclass(frozen=True)
@@ -131,7 +166,9 @@ class ModelDescription:
         document_header: text before every document in training, "" for none.
         kv_dtype: element type of the key and value buffers, one of `KV_DTYPES`.
         quality: measured numbers, by the name of the measure.
-        family: network family, "codegen2" or "codegen2.5".
+        family: network family, one of `cg2ls.models.codegen2.config.FAMILIES`.
+        line_choice: fitted numbers for the choice among several lines; None where they were not fitted.
+        gate: fitted numbers of the gate; None where they were not fitted.
     """
 
     name: str
@@ -149,6 +186,13 @@ class ModelDescription:
     kv_dtype: str = "float32"
     quality: Mapping[str, float] = field(default_factory=dict)
     family: str = CODEGEN2
+    line_choice: LineChoice | None = None
+    gate: GateWeights | None = None
+
+    @property
+    def weights_sha256(self) -> str:
+        """Hash of the weights, or of the graph if it contains them; "" if the files are not listed."""
+        return _hash_of_weights(self.files)
 
     @classmethod
     def read(cls, folder: Path) -> ModelDescription:
@@ -176,14 +220,13 @@ class ModelDescription:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object of model.json."""
-        tokens = {"end_of_text": self.tokens.end_of_text, "sep": self.tokens.sep}
         return {
             "format": FORMAT,
             "name": self.name,
             "family": self.family,
-            "architecture": asdict(self.architecture),
+            "architecture": self.architecture.to_dict(),
             "context_length": self.context_length,
-            "tokens": tokens | {"eom": self.tokens.eom, "masks": self.tokens.n_masks},
+            "tokens": tokens_to_dict(self.tokens),
             "infill": asdict(self.infill) | {"objectives": list(self.infill.objectives)},
             "languages": {name: asdict(language) for name, language in self.languages.items()},
             "document_header": self.document_header,
@@ -194,6 +237,10 @@ class ModelDescription:
             "source": asdict(self.source),
             "license": self.license,
             "quality": dict(self.quality),
+        } | {
+            name: fitted.to_dict()
+            for name, fitted in (("line_choice", self.line_choice), ("gate", self.gate))
+            if fitted is not None
         }
 
     @classmethod
@@ -210,12 +257,14 @@ class ModelDescription:
             )
         shape = _architecture(top.object("architecture"))
         precision = top.text("precision", among=PRECISIONS)
+        name = top.text("name", empty=False)
+        files = _files(top.object("files"))
         return cls(
-            name=top.text("name", empty=False),
+            name=name,
             family=top.text("family", among=FAMILIES),
             architecture=shape,
             context_length=top.integer("context_length", at_least=MIN_CONTEXT_TOKENS, below=MAX_DIMENSION),
-            tokens=_tokens(top.object("tokens"), shape.vocab_size),
+            tokens=read_tokens(top.object("tokens"), shape.vocab_size),
             infill=read_infill(top.object("infill")),
             languages=read_languages(top.object("languages")),
             document_header=top.text("document_header"),
@@ -224,16 +273,31 @@ class ModelDescription:
                 top.boolean("independent_rows") if "independent_rows" in top else precision != "int8"
             ),
             kv_dtype=top.text("kv_dtype", among=KV_DTYPES),
-            files=_files(top.object("files")),
+            files=files,
             source=read_source(top.object("source")),
             license=top.text("license"),
             quality=top.object("quality").numbers(),
+            line_choice=read_line_choice(top.object("line_choice")) if "line_choice" in top else None,
+            gate=read_gate(top.object("gate"), name, _hash_of_weights(files)) if "gate" in top else None,
         )
 
 
+def _hash_of_weights(files: Mapping[str, FileEntry]) -> str:
+    """Return the hash of the weights, or of the graph if it contains them."""
+    entry = files.get(WEIGHTS) or files.get(GRAPH)
+    return entry.sha256 if entry else ""
+
+
 def _architecture(raw: fields.Fields) -> Architecture:
-    names = Architecture.__dataclass_fields__
-    shape = Architecture(**{name: raw.integer(name, at_least=1, below=MAX_DIMENSION) for name in names})
+    sizes = {name: raw.integer(name, at_least=1, below=MAX_DIMENSION) for name in SIZES}
+    shape = Architecture(
+        **sizes,
+        n_kv_head=raw.integer("n_kv_head", at_least=1, below=MAX_DIMENSION) if "n_kv_head" in raw else None,
+        rotary_base=raw.optional_number("rotary_base") or ROTARY_BASE,
+        rotary_scaling=_rotary_scaling(raw.object("rotary_scaling")) if "rotary_scaling" in raw else None,
+    )
+    if shape.n_head % shape.kv_heads:
+        raise fields.FieldError("architecture: n_head must be a multiple of n_kv_head.")
     if shape.n_head * shape.head_dim != shape.n_embd:
         raise fields.FieldError("architecture: n_embd must be n_head times head_dim.")
     if shape.rotary_dim % 2 or shape.rotary_dim > shape.head_dim:
@@ -241,16 +305,12 @@ def _architecture(raw: fields.Fields) -> Architecture:
     return shape
 
 
-def _tokens(raw: fields.Fields, vocab_size: int) -> SpecialTokens:
-    def identifier(name: str) -> int:
-        return raw.integer(name, at_least=0, below=vocab_size)
-
-    return SpecialTokens(
-        vocab_size=vocab_size,
-        end_of_text=identifier("end_of_text"),
-        sep=identifier("sep"),
-        eom=identifier("eom"),
-        n_masks=raw.integer("masks", at_least=1, below=vocab_size),
+def _rotary_scaling(raw: fields.Fields) -> RotaryScaling:
+    numbers = {name: raw.optional_number(name) for name in ("factor", "low_freq_factor", "high_freq_factor")}
+    return RotaryScaling(
+        kind=raw.text("kind", among=[kind for kind, keys in SCALING_KEYS.items() if keys]),
+        original_positions=raw.integer("original_positions", at_least=1),
+        **{name: number for name, number in numbers.items() if number is not None},
     )
 
 

@@ -38,9 +38,25 @@ class Fields:
             raise FieldError(f"{self._at(name)} is {value}, but must be {bound}.")
         return int(value)
 
+    def has_value(self, name: str) -> bool:
+        """Return whether a key exists and is not null."""
+        return self._raw.get(name) is not None
+
+    def integers(self, name: str, *, at_least: int, below: int) -> tuple[int, ...]:
+        """Return a list of whole numbers in [at_least, below)."""
+        value = self._value(name)
+        if not isinstance(value, list):
+            raise FieldError(f"{self._at(name)} must be a list of whole numbers.")
+        items = Fields({str(at): item for at, item in enumerate(value)}, self._at(name))
+        return tuple(items.integer(at, at_least=at_least, below=below) for at in items)
+
     def optional_number(self, name: str) -> float | None:
         """Return a finite number; None where the key is missing or null."""
         return None if self._raw.get(name) is None else self._number(name)
+
+    def number(self, name: str) -> float:
+        """Return a finite number."""
+        return self._number(name)
 
     def numbers(self) -> dict[str, float]:
         """Return every value of this object, all finite numbers."""

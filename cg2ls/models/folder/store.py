@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 import shutil
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cg2ls.errors import Cg2Error
-from cg2ls.files import replacing_folder
+from cg2ls.files import check_replaceable, replacing_folder, take_folders_place
 from cg2ls.models.folder import locations
 from cg2ls.models.folder.choice import (
     DEFAULT_NAME,
@@ -31,6 +31,16 @@ if TYPE_CHECKING:
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 """Valid names of models, which are also the names of their folders."""
 
+COMPANIONS = ("README.md", "report.json", "report.html", "loss.png")
+LICENCES = ("LICENSE", "LICENSE.txt", "LICENSE.md", "NOTICE", "NOTICE.txt")
+"""Files of a model folder that model.json does not list: the card, measurements, terms of the licence."""
+
+
+def list_companions(folder: Path) -> list[str]:
+    """Return the names of a folder's companions that are plain files, not links."""
+    names = (*COMPANIONS, *LICENCES)
+    return [name for name in names if (folder / name).is_file() and not (folder / name).is_symlink()]
+
 
 @dataclass(frozen=True, slots=True)
 class StoredModel:
@@ -41,12 +51,14 @@ class StoredModel:
         folder: folder of the model.
         description: content of model.json; None if it cannot be read.
         problem: reason why it cannot be read, "" otherwise.
+        is_shipped: whether it is the one that came with the installation.
     """
 
     name: str
     folder: Path
     description: ModelDescription | None
     problem: str = ""
+    is_shipped: bool = False
 
     @property
     def size(self) -> int:
@@ -75,10 +87,23 @@ class ModelStore:
         if self.root is not None:
             with readable(self.root):
                 found = sorted(path.parent for path in self.root.glob(f"[!.]*/{DESCRIPTION}"))
-        named = [(folder.name, folder) for folder in found]
+        models = [_stored(folder.name, folder) for folder in found]
         if _has_description(self.shipped):
-            named.insert(0, (DEFAULT_NAME, self.shipped))
-        return [_stored(name, folder) for name, folder in named]
+            shipped = _stored(self.shipped_name, self.shipped)
+            models.insert(0, replace(shipped, is_shipped=True))
+        return models
+
+    @property
+    def shipped_name(self) -> str:
+        """Name of the shipped model, as in its model.json; "default" always means it too.
+
+        It is "default" where it cannot be read, or where an added model has that name.
+        """
+        if not _has_description(self.shipped):
+            return DEFAULT_NAME
+        stored = _stored(DEFAULT_NAME, self.shipped)
+        own = stored.description.name if stored.description else DEFAULT_NAME
+        return own if self._added(own) is None else DEFAULT_NAME
 
     def locate(self, model: str) -> Path:
         """Return the folder of a model, given by name or by path.
@@ -86,15 +111,15 @@ class ModelStore:
         Raises:
             ModelFolderError: there is no such model, or the folder cannot be read.
         """
-        if model == DEFAULT_NAME:
+        if (added := self._added(model)) is not None:
+            return added
+        if model in (DEFAULT_NAME, self.shipped_name):
             if not _has_description(self.shipped):
                 raise ModelFolderError(
                     f"This installation has no default model ({self.shipped} is empty);"
                     " add one with `cg2ls models add FOLDER` and choose it with `cg2ls models use NAME`."
                 )
             return self.shipped
-        if (added := self._added(model)) is not None:
-            return added
         folder = expand_home(model) or Path(model)
         if _has_description(folder):
             return _absolute(folder)
@@ -103,7 +128,7 @@ class ModelStore:
 
     def is_name(self, model: str) -> bool:
         """Return whether this is the name of a model in the store rather than a path."""
-        return model == DEFAULT_NAME or self._added(model) is not None
+        return self._added(model) is not None or model in (DEFAULT_NAME, self.shipped_name)
 
     def _added(self, model: str) -> Path | None:
         """Return the folder of an added model; None if there is no model of this name."""
@@ -134,16 +159,11 @@ class ModelStore:
             NoUserFolderError: there is no store.
         """
         model = verify_folder(folder)
-        if not NAME.fullmatch(model.name) or model.name == DEFAULT_NAME:
-            raise ModelFolderError(
-                f"{folder / DESCRIPTION}: the name {model.name!r} cannot be used;"
-                " choose one of letters, digits, '.', '_' and '-' other than 'default'."
-            )
-        target = (self.root or locations.models_folder()) / model.name
+        target = self.place_of(model.name)
         if folder.resolve() != target.resolve():
             try:
                 with replacing_folder(target, proof=DESCRIPTION) as new:
-                    for name in (*model.files, DESCRIPTION):
+                    for name in (*model.files, DESCRIPTION, *list_companions(folder)):
                         shutil.copyfile(folder / name, new / name)
                     verify_folder(new)
             except OSError as error:
@@ -152,17 +172,49 @@ class ModelStore:
                 ) from None
         return StoredModel(model.name, target, model)
 
+    def place_of(self, name: str) -> Path:
+        """Return the folder that a model of this name has in the store, whether it exists or not.
+
+        Raises:
+            ModelFolderError: this cannot be a model's name.
+            NoUserFolderError: there is no store.
+        """
+        if not NAME.fullmatch(name) or name == DEFAULT_NAME:
+            raise ModelFolderError(
+                f"The name {name!r} cannot be used for a model;"
+                " choose one of letters, digits, '.', '_' and '-' other than 'default'."
+            )
+        return (self.root or locations.models_folder()) / name
+
+    def adopt(self, folder: Path) -> StoredModel:
+        """Verify a model folder on the store's disk and move it into the store, without a second copy.
+
+        A model of that name is replaced.
+
+        Raises:
+            ModelFolderError: see `add`.
+            NoUserFolderError: there is no store.
+        """
+        model = verify_folder(folder)
+        target = self.place_of(model.name)
+        check_replaceable(target, DESCRIPTION)
+        try:
+            take_folders_place(folder, target)
+        except OSError as error:
+            raise ModelFolderError(f"{folder} could not be moved to {target}: {error.strerror}.") from None
+        return StoredModel(model.name, target, model)
+
     def remove(self, name: str) -> None:
         """Delete an added model.
 
         Raises:
             ModelFolderError: the model is not in the store.
         """
-        if name == DEFAULT_NAME:
+        if name in (DEFAULT_NAME, self.shipped_name):
             raise ModelFolderError("The default model belongs to the installation and is not removed.")
         folder = self._added(name)
         if folder is None:
-            added = ", ".join(stored.name for stored in self.models() if stored.name != DEFAULT_NAME)
+            added = ", ".join(stored.name for stored in self.models() if not stored.is_shipped)
             raise ModelFolderError(f"There is no added model {name!r}; added are: {added or 'none'}.")
         try:
             shutil.rmtree(folder)
@@ -208,7 +260,7 @@ class Located:
 
     Attributes:
         folder: folder of the model.
-        name: name or path by which it was chosen.
+        name: name or path by which it was chosen; of the shipped model, its own name.
         reason: reason for the choice, as text for the user.
     """
 
@@ -231,7 +283,11 @@ def locate_model(
         ModelFolderError: the chosen model does not exist.
     """
     choice = choose(flag=flag, setting=setting, lasting=known_choices(), language=language)
-    return Located(ModelStore().resolve(choice), choice.model, choice.reason)
+    store = ModelStore()
+    folder = store.resolve(choice)
+    return Located(
+        folder, store.shipped_name if choice.model == DEFAULT_NAME else choice.model, choice.reason
+    )
 
 
 def known_choices() -> LastingChoices:

@@ -45,7 +45,7 @@ class Part(Protocol):
     """A searchable part of memory."""
 
     def search(self, context: bytes) -> list[Found]:
-        """Return the entries nearest to a context, given from right to left as TOKEN."""
+        """Return the entries nearest to a context, given from right to left in the stored type."""
 
     def forward(self, place: int, max_tokens: int) -> list[int]:
         """Return the tokens that follow an entry's place; none if the place is unknown."""
@@ -150,7 +150,7 @@ def gather(parts: Sequence[Part], context: bytes) -> Evidence:
 
     Args:
         parts: where to look.
-        context: the tokens before the one to predict from right to left, as TOKEN, at most DEPTH.
+        context: the tokens before the one to predict from right to left, in the stored type, at most DEPTH.
     """
     found = [(number, each) for number, part in enumerate(parts) for each in part.search(context)]
     if not found or not context:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from cg2ls.retrieval.memory.suffix_segment import Tokens
+
 MAX_REACH = 1024
 """Maximum number of entries examined on each side, if many of them do not count."""
 
@@ -61,14 +63,14 @@ class Index:
         """Tokens of all files."""
         return sum(file.tokens for file in self.files)
 
-    def tokens_of(self, path: str) -> NDArray[np.uint16] | None:
+    def tokens_of(self, path: str) -> Tokens | None:
         """Return a file's tokens; None if the index has no such file."""
         number = self._numbers.get(path)
         if number is None:
             return None
         end = int(self._ends[number]) - 1
         backwards = self.segment.span(end - self.files[number].tokens, end)
-        return backwards[::-1].astype(np.uint16)
+        return backwards[::-1].astype(self.segment.numbers)
 
     def known(self, path: str) -> IndexedFile | None:
         """Return the record of a file; None if the index has no such file."""
@@ -94,7 +96,7 @@ class Index:
         """Return the entries nearest to a context, and the file of each.
 
         Args:
-            context: tokens from right to left, of type TOKEN.
+            context: tokens from right to left, of the stored type.
             each_side: how many before and how many after the context's own place.
             alive: files that count, [files]; None for all. If many entries do not, more distant ones are examined.
         """

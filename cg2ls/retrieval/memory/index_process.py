@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import cg2ls
 from cg2ls.errors import Cg2Error
+from cg2ls.models.folder.tokens import tokens_to_dict
 from cg2ls.retrieval.memory.index import EMPTY
 from cg2ls.retrieval.memory.read_workspace import Listener, Progress, Stamp, StoppedError
 from cg2ls.retrieval.memory.store import StoreError
@@ -68,8 +69,10 @@ def in_child(task: Task, tokenizer: CodeTokenizer, known: Index, listener: Liste
 
 
 def _by_child(task: Task, tokenizer: CodeTokenizer, listener: Listener) -> Updated:
-    asked = json.dumps({"task": task.to_json(), "tokenizer": tokenizer.to_json()}).encode() + b"\n"
-    with _child(asked) as lines:
+    special = tokenizer.special
+    vocabulary = {"vocab_size": special.vocab_size, "tokens": tokens_to_dict(special)}
+    asked = {"task": task.to_json(), "tokenizer": tokenizer.to_json(), **vocabulary}
+    with _child(json.dumps(asked).encode() + b"\n") as lines:
         for line in _until_stopped(lines, listener):
             try:
                 done = _handle_line(json.loads(line), task, listener)

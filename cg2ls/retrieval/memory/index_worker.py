@@ -41,11 +41,15 @@ def _done(said: dict[str, Any]) -> dict[str, Any]:
     from tokenizers import Tokenizer
 
     from cg2ls.models.codegen2.tokenizer import CodeTokenizer
+    from cg2ls.models.folder.fields import Fields
+    from cg2ls.models.folder.tokens import read_tokens
     from cg2ls.retrieval.memory.index import EMPTY
     from cg2ls.retrieval.memory.read_workspace import Listener
     from cg2ls.retrieval.memory.update_index import Task, in_process
 
-    tokenizer = CodeTokenizer(Tokenizer.from_str(said["tokenizer"]))
+    special = read_tokens(Fields(said["tokens"]), said["vocab_size"])
+    special_or_none = None if special.n_masks else special  # CodeGen2's are looked up
+    tokenizer = CodeTokenizer(Tokenizer.from_str(said["tokenizer"]), special=special_or_none)
     done = in_process(
         Task.from_json(said["task"]), tokenizer, EMPTY, Listener(_PercentReporter().report, _refused)
     )

@@ -16,7 +16,7 @@ from cg2ls.retrieval.memory.open_documents import OpenDocuments
 from cg2ls.retrieval.memory.prior import MemoryPrior
 from cg2ls.retrieval.memory.read_workspace import NO_LISTENER, Listener, Stamp, read_files, stamp_of
 from cg2ls.retrieval.memory.store import Store
-from cg2ls.retrieval.memory.suffix_segment import DEPTH, Segment
+from cg2ls.retrieval.memory.suffix_segment import DEPTH, Segment, find_numbers
 from cg2ls.retrieval.memory.update_index import MAX_UNSTORED_BYTES, Task, bytes_of, in_process
 from cg2ls.retrieval.memory.vote_mixture import INSTALLED, NEAR, Mixture, MixtureError, shipped
 from cg2ls.workspace.languages import language_of_name
@@ -24,11 +24,10 @@ from cg2ls.workspace.languages import language_of_name
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import NDArray
-
     from cg2ls.models.codegen2.tokenizer import CodeTokenizer
     from cg2ls.retrieval.memory.installed_packages import Installed
     from cg2ls.retrieval.memory.read_workspace import Progress
+    from cg2ls.retrieval.memory.suffix_segment import Tokens
     from cg2ls.retrieval.memory.update_index import Update
     from cg2ls.workspace import Refusal, Workspace
 
@@ -74,6 +73,7 @@ class Memory:
         self.mixture, self.mixture_origin = (mixture, "given") if mixture else _fitted(self.store)
         self.vocabulary = tokenizer.special.vocab_size
         self.encode = tokenizer.encode
+        self._numbers = find_numbers(self.vocabulary)
         self._tokenizer = tokenizer
         self._update = update
         self.separator = tokenizer.special.end_of_text
@@ -180,12 +180,12 @@ class Memory:
                 document = [DocumentPart(live.view(hidden))]
             else:
                 line = text.rfind("\n", 0, max(0, offset - 1)) + 1
-                left = np.array(self.encode(text[max(line, offset - 500) : offset]), np.uint16)
+                left = np.array(self.encode(text[max(line, offset - 500) : offset]), self._numbers)
             parts = [*document, *self._parts(path, unsaved)]
         if not parts:
             return None
         if len(left) < DEPTH:
-            left = np.concatenate([np.array([self.separator], np.uint16), left])
+            left = np.concatenate([np.array([self.separator], self._numbers), left])
         return MemoryPrior(parts, left, self.mixture)
 
     def must_open(self, path: str, text: str) -> bool:
@@ -212,7 +212,7 @@ class Memory:
             parts.append(IndexPart(packages, None, np.full(len(packages.files), INSTALLED)))
         return parts
 
-    def _tokens_of(self, path: str) -> NDArray[np.uint16] | None:
+    def _tokens_of(self, path: str) -> Tokens | None:
         """Return a file's tokens as last read."""
         changed = self._changes.tokens_of(path)
         if changed is not None or path in self._gone:
@@ -238,7 +238,9 @@ class Memory:
         if not files:
             return EMPTY
         known = self._changes
-        noted, tokens = read_files(self.workspace, files, self.encode, reuse=known, listener=listener)
+        noted, tokens = read_files(
+            self.workspace, files, self.encode, reuse=known, listener=listener, numbers=self._numbers
+        )
         return Index(noted, Segment.of(tokens, self.separator))
 
     def _adopt(self, base: Index, changes: Index, gone: frozenset[str]) -> None:

@@ -6,12 +6,19 @@ from bisect import bisect_left, insort
 from collections import OrderedDict
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cg2ls.retrieval.memory.index import EMPTY, Index, IndexedFile
-from cg2ls.retrieval.memory.suffix_segment import DEPTH, TOKEN, Neighbours, Segment
+from cg2ls.retrieval.memory.suffix_segment import (
+    DEPTH,
+    NARROW,
+    Neighbours,
+    Segment,
+    find_numbers,
+    stored_type,
+)
 from cg2ls.retrieval.memory.token_lines import TokenLines
 
 if TYPE_CHECKING:
@@ -21,6 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cg2ls.models.codegen2.tokenizer import CodeTokenizer
+    from cg2ls.retrieval.memory.suffix_segment import Tokens
 
 
 OPEN_DOCUMENTS = 16
@@ -44,6 +52,7 @@ class OpenDocuments:
     def __init__(self, tokenizer: CodeTokenizer, lock: RLock) -> None:
         self._encode = tokenizer.encode
         self._separator = tokenizer.special.end_of_text
+        self._numbers = find_numbers(tokenizer.special.vocab_size)
         self._lock = lock
         self._live: OrderedDict[str, LiveDocument] = OrderedDict()
         self._opening: set[str] = set()
@@ -56,7 +65,7 @@ class OpenDocuments:
         if live is None:
             if len(text) > LARGE:
                 return None
-            live = LiveDocument(self._encode, self._separator)
+            live = LiveDocument(self._encode, self._separator, self._numbers)
         live.update(text)
         self._keep(path, live)
         return live
@@ -64,7 +73,7 @@ class OpenDocuments:
     def unsaved(
         self,
         others: Mapping[str, str],
-        saved: Callable[[str], NDArray[np.uint16] | None],
+        saved: Callable[[str], Tokens | None],
         may_read: Callable[[str, str], bool],
     ) -> Index:
         """Return an index of the documents whose text differs from the one on disk.
@@ -92,7 +101,7 @@ class OpenDocuments:
 
     def opened(self, path: str, text: str) -> None:
         """Index a document; slow for a large one, for a background thread."""
-        live = LiveDocument(self._encode, self._separator)
+        live = LiveDocument(self._encode, self._separator, self._numbers)
         live.update(text)
         with self._lock:
             self._opening.discard(path)
@@ -122,11 +131,11 @@ class OpenDocuments:
     def _read_unsaved(
         self,
         others: Mapping[str, str],
-        saved: Callable[[str], NDArray[np.uint16] | None],
+        saved: Callable[[str], Tokens | None],
         may_read: Callable[[str, str], bool],
     ) -> Index:
         files: list[IndexedFile] = []
-        texts: list[NDArray[np.uint16]] = []
+        texts: list[Tokens] = []
         room = MAX_UNSAVED_TOKENS
         for path, text in list(others.items())[: OPEN_DOCUMENTS - 1]:
             live = self.get(path, text) if may_read(path, text) else None
@@ -140,16 +149,12 @@ class OpenDocuments:
         return Index(files, Segment.of(texts, self._separator)) if files else EMPTY
 
 
-def _or_none(tokens: NDArray[np.uint16] | None) -> NDArray[np.uint16]:
+def _or_none(tokens: Tokens | None) -> Tokens:
     return np.zeros(0, np.uint16) if tokens is None else tokens
 
 
 MAX_CHANGED_ENTRIES = 4096
 """The segment is sorted again when more entries changed."""
-
-_CONTEXT = DEPTH * TOKEN.itemsize
-"""Bytes of an entry's context. An entry is those bytes, from right to left, and then the token that followed; equal
-entries are interchangeable."""
 
 _FIRST = np.array([DEPTH, *range(DEPTH)])
 """Columns of an entry, in the order of `Neighbours.rows`."""
@@ -162,24 +167,27 @@ class View:
     Attributes:
         segment: its tokens as they were sorted last, one file.
         alive: which entries of the segment are still valid, by their place, [tokens + 1].
-        changed: entries that changed since, sorted.
+        changed: entries that changed since, sorted. An entry is the bytes of its context, from right to left, and then
+            the token that followed; equal entries are interchangeable.
+        numbers: type of the tokens.
     """
 
     segment: Segment
     alive: NDArray[np.bool_]
     changed: Sequence[bytes]
+    numbers: np.dtype[Any] = NARROW
 
     @cached_property
     def _all_changed(self) -> Neighbours:
         count = len(self.changed)
-        table = np.frombuffer(b"".join(self.changed), np.uint16).reshape(count, 1 + DEPTH)
+        table = np.frombuffer(b"".join(self.changed), self.numbers).reshape(count, 1 + DEPTH)
         return Neighbours(table.take(_FIRST, axis=1), np.full(count, -1), np.ones(count, np.bool_))
 
     def neighbours(self, context: bytes, each_side: int) -> list[Neighbours]:
         """Return the entries nearest to a context; recently changed ones have the place -1.
 
         Args:
-            context: tokens from right to left, of type TOKEN.
+            context: tokens from right to left, of the stored type.
             each_side: how many before and how many after the context's own place.
         """
         found = []
@@ -210,11 +218,15 @@ class LiveDocument:
     Args:
         encode: the tokenizer.
         separator: the token that represents a document's start.
+        numbers: type of the tokens (`suffix_segment.find_numbers`).
     """
 
-    def __init__(self, encode: Callable[[str], list[int]], separator: int) -> None:
-        self.lines = TokenLines(encode)
+    def __init__(
+        self, encode: Callable[[str], list[int]], separator: int, numbers: np.dtype[Any] = NARROW
+    ) -> None:
+        self.lines = TokenLines(encode, numbers)
         self._separator = separator
+        self._numbers = numbers
         self._segment = Segment.of([], separator)
         self._alive: NDArray[np.bool_] = np.zeros(0, np.bool_)
         self._origin: NDArray[np.int32] = np.zeros(0, np.int32)
@@ -263,11 +275,9 @@ class LiveDocument:
         """
         alive, changed = self._alive.copy(), self._changed.copy()
         self._strike(self.lines.tokens, hidden, alive, changed)
-        return View(self._segment, alive, changed)
+        return View(self._segment, alive, changed, self._numbers)
 
-    def _strike(
-        self, tokens: NDArray[np.uint16], entries: range, alive: NDArray[np.bool_], changed: list[bytes]
-    ) -> None:
+    def _strike(self, tokens: Tokens, entries: range, alive: NDArray[np.bool_], changed: list[bytes]) -> None:
         """Mark entries of the document as removed."""
         origins = self._origin[entries.start : entries.stop]
         alive[len(self._segment) - 1 - origins[origins >= 0]] = False  # a place counts from the text's end
@@ -277,10 +287,12 @@ class LiveDocument:
             if origin < 0:
                 del changed[bisect_left(changed, entry)]
 
-    def _entries(self, tokens: NDArray[np.uint16], entries: range) -> list[bytes]:
+    def _entries(self, tokens: Tokens, entries: range) -> list[bytes]:
         """Return each token's preceding tokens from right to left, padded at the start, and the token itself."""
         left = tokens[max(0, entries.start - DEPTH) : entries.stop]
-        padding = np.full(max(0, DEPTH - entries.start), self._separator, TOKEN)
-        text = np.concatenate([left[::-1].astype(TOKEN), padding]).astype(TOKEN).tobytes()
-        ends = range(2 * len(entries), 0, -2)
-        return [text[end : end + _CONTEXT] + text[end - 2 : end] for end in ends]
+        token = stored_type(self._numbers)
+        padding = np.full(max(0, DEPTH - entries.start), self._separator, token)
+        text = np.concatenate([left[::-1].astype(token), padding]).astype(token).tobytes()
+        size, context = token.itemsize, DEPTH * token.itemsize
+        ends = range(size * len(entries), 0, -size)
+        return [text[end : end + context] + text[end - size : end] for end in ends]

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cg2ls.engine.request import Support
 from cg2ls.retrieval.memory.evidence import Evidence, gather
-from cg2ls.retrieval.memory.suffix_segment import DEPTH, TOKEN
+from cg2ls.retrieval.memory.suffix_segment import DEPTH, stored_type
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cg2ls.retrieval.memory.evidence import Part
+    from cg2ls.retrieval.memory.suffix_segment import Tokens
     from cg2ls.retrieval.memory.vote_mixture import Mixture
 
 MIN_MATCH_TOKENS = 3
@@ -31,9 +33,10 @@ class MemoryPrior:
         mixture: weights of the votes.
     """
 
-    def __init__(self, parts: Sequence[Part], left: NDArray[np.uint16], mixture: Mixture) -> None:
+    def __init__(self, parts: Sequence[Part], left: Tokens, mixture: Mixture) -> None:
         self.parts = parts
-        self._left = left[-DEPTH:][::-1].astype(TOKEN).tobytes()
+        self._token = stored_type(left.dtype)
+        self._left = left[-DEPTH:][::-1].astype(self._token).tobytes()
         self.mixture = mixture
         self._found: dict[tuple[int, ...], Evidence] = {}
 
@@ -52,11 +55,23 @@ class MemoryPrior:
         part = self.parts[int(evidence.parts[best])]
         return part.forward(int(evidence.places[best]), min(most, int(lengths[best])))
 
+    def support(self, generated: Sequence[int], token: int) -> Support:
+        """Return the lengths and the number of matches that speak for a token."""
+        votes = self.evidence(generated).votes
+        agreeing = votes.lengths[votes.tokens == token]
+        return Support(
+            longest=int(votes.lengths.max(initial=0)),
+            agreeing=int(agreeing.max(initial=0)),
+            votes=len(agreeing),
+        )
+
     def evidence(self, generated: Sequence[int]) -> Evidence:
         """Search for the votes after these tokens, once."""
         key = tuple(generated[-DEPTH:])
         known = self._found.get(key)
         if known is None:
-            context = (np.array(key[::-1], TOKEN).tobytes() + self._left)[: DEPTH * TOKEN.itemsize]
+            context = (np.array(key[::-1], self._token).tobytes() + self._left)[
+                : DEPTH * self._token.itemsize
+            ]
             known = self._found[key] = gather(self.parts, context)
         return known

@@ -5,19 +5,19 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cg2ls.retrieval.memory.index import Index, IndexedFile
+from cg2ls.retrieval.memory.suffix_segment import NARROW
 from cg2ls.workspace import RefusedError
 from cg2ls.workspace.languages import language_of_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from numpy.typing import NDArray
-
+    from cg2ls.retrieval.memory.suffix_segment import Tokens
     from cg2ls.workspace import Refusal, Workspace
 
 
@@ -113,8 +113,9 @@ def read_files(
     *,
     reuse: Index,
     listener: Listener = NO_LISTENER,
-) -> tuple[list[IndexedFile], list[NDArray[np.uint16]]]:
-    """Return the tokens of files, from an index where it has them already.
+    numbers: np.dtype[Any] = NARROW,
+) -> tuple[list[IndexedFile], list[Tokens]]:
+    """Return the tokens of files, of type `numbers`, from an index where it has them already.
 
     Raises:
         StoppedError: the listener requested it.
@@ -128,14 +129,14 @@ def read_files(
             of_file = reuse.tokens_of(path)
             assert of_file is not None
         else:
-            of_file = _read(workspace, path, encode, listener.refused)
+            of_file = _read(workspace, path, encode, listener.refused, numbers)
             listener.report(Progress(number + 1, len(files)))
         noted.append(IndexedFile(path, stamp.modified, stamp.size, len(of_file)))
         tokens.append(of_file)
     return noted, tokens
 
 
-def encoded(encode: Callable[[str], list[int]], text: str) -> NDArray[np.uint16]:
+def encoded(encode: Callable[[str], list[int]], text: str, numbers: np.dtype[Any] = NARROW) -> Tokens:
     """Encode a text piece by piece: the tokenizer holds Python's global lock, and keys are answered in between.
 
     Pieces end at line ends that no blank line follows; no token crosses such a place
@@ -145,9 +146,9 @@ def encoded(encode: Callable[[str], list[int]], text: str) -> NDArray[np.uint16]
     while start < len(text):
         cut = _CUT.search(text, start + PIECE_CHARS)
         end = cut.end() if cut else len(text)
-        pieces.append(np.array(encode(text[start:end]), np.uint16))
+        pieces.append(np.array(encode(text[start:end]), numbers))
         start = end
-    return np.concatenate(pieces) if pieces else np.zeros(0, np.uint16)
+    return np.concatenate(pieces) if pieces else np.zeros(0, numbers)
 
 
 def _read(
@@ -155,10 +156,11 @@ def _read(
     path: str,
     encode: Callable[[str], list[int]],
     refused: Callable[[Refusal], None],
-) -> NDArray[np.uint16]:
+    numbers: np.dtype[Any],
+) -> Tokens:
     """Return a file's tokens; none if it may not be read."""
     try:
-        return encoded(encode, workspace.read(Path(path)))
+        return encoded(encode, workspace.read(Path(path)), numbers)
     except RefusedError as error:
         refused(error.refusal)
-        return np.zeros(0, np.uint16)
+        return np.zeros(0, numbers)

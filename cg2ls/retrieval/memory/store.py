@@ -3,7 +3,7 @@
 Each workspace, tokenizer and language has a folder, which only its owner can read (mode 0700):
 
     index.json    the subject of the index, and every file's name, time stamp, size and number of tokens
-    tokens.bin    all files backwards; two bytes a token
+    tokens.bin    all files backwards; two bytes a token, four for vocabularies of more than 65,535
     suffixes.bin  places in it in the order of their contexts, four bytes a token
 """
 
@@ -22,14 +22,22 @@ from cg2ls.errors import Cg2Error
 from cg2ls.files import OutputError, replacing_folder
 from cg2ls.models.folder.locations import NoUserFolderError, cache_folder
 from cg2ls.retrieval.memory.index import Index, IndexedFile
-from cg2ls.retrieval.memory.suffix_segment import DEPTH, TOKEN, Segment, backwards, sort_suffixes
+from cg2ls.retrieval.memory.suffix_segment import (
+    DEPTH,
+    TOKEN,
+    WIDE_TOKEN,
+    Segment,
+    backwards,
+    find_numbers,
+    sort_suffixes,
+    stored_type,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
-
     from cg2ls.models.codegen2.tokenizer import CodeTokenizer
+    from cg2ls.retrieval.memory.suffix_segment import Tokens
 
 FORMAT = 1
 DESCRIPTION, TOKENS, SUFFIXES = "index.json", "tokens.bin", "suffixes.bin"
@@ -49,11 +57,19 @@ class Store:
         tokenizer: SHA-256 of the model's tokenizer.json.
         separator: the tokenizer's token for a document's end.
         folder: of all indexes; None for the user's cache.
+        token: type of the stored tokens.
     """
 
     def __init__(
-        self, root: Path, language: str, tokenizer: str, separator: int, folder: Path | None = None
+        self,
+        root: Path,
+        language: str,
+        tokenizer: str,
+        separator: int,
+        folder: Path | None = None,
+        token: np.dtype[Any] = TOKEN,
     ) -> None:
+        self._token = token
         self._is_of = {
             "format": FORMAT,
             "root": str(root.resolve()),
@@ -61,6 +77,8 @@ class Store:
             "tokenizer": tokenizer,
             "separator": separator,
         }
+        if token != TOKEN:
+            self._is_of["token_bytes"] = token.itemsize
         name = hashlib.sha256(json.dumps(self._is_of, sort_keys=True).encode()).hexdigest()[:24]
         self._folder: Path | None = None
         self._no_place = ""
@@ -99,7 +117,8 @@ class Store:
     def of(cls, root: Path, language: str, tokenizer: CodeTokenizer, folder: Path | None = None) -> Store:
         """Return the location of a workspace's index for a tokenizer."""
         fingerprint = hashlib.sha256(tokenizer.to_json().encode()).hexdigest()
-        return cls(root, language, fingerprint, tokenizer.special.end_of_text, folder)
+        token = stored_type(find_numbers(tokenizer.special.vocab_size))
+        return cls(root, language, fingerprint, tokenizer.special.end_of_text, folder, token)
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON, for another process."""
@@ -109,7 +128,8 @@ class Store:
     def from_json(cls, said: dict[str, Any]) -> Store:
         """Read what `to_json` returned."""
         root, folder = Path(said["root"]), Path(said["folder"]) if said["folder"] else None
-        return cls(root, said["language"], said["tokenizer"], said["separator"], folder)
+        token = WIDE_TOKEN if "token_bytes" in said else TOKEN
+        return cls(root, said["language"], said["tokenizer"], said["separator"], folder, token)
 
     def read(self) -> Index:
         """Map the index into memory.
@@ -123,9 +143,9 @@ class Store:
             if raw != self._is_of:
                 raise ValueError("it is of something else")
             entries = sum(file.tokens + 1 for file in files)
-            text = _mapped(self.folder / TOKENS, (entries + DEPTH) * TOKEN.itemsize)
+            text = _mapped(self.folder / TOKENS, (entries + DEPTH) * self._token.itemsize)
             suffixes = _mapped(self.folder / SUFFIXES, entries * 4)
-            segment = Segment(text, suffixes, self._separator)
+            segment = Segment(text, suffixes, self._separator, self._token)
             segment.check()
         except FileNotFoundError:
             raise StoreError(f"{self.folder} holds no index yet; `cg2ls memory build` makes one.") from None
@@ -135,7 +155,7 @@ class Store:
             ) from None
         return Index(files, segment)
 
-    def write(self, files: Sequence[IndexedFile], tokens: Sequence[NDArray[np.uint16]]) -> Index:
+    def write(self, files: Sequence[IndexedFile], tokens: Sequence[Tokens]) -> Index:
         """Sort the files' tokens and replace the index on disk.
 
         Args:
@@ -146,7 +166,7 @@ class Store:
             StoreError: there is no space, or the folder cannot be written.
         """
         folder = self.folder
-        text = backwards(tokens, self._separator)
+        text = backwards(tokens, self._separator).astype(self._token)
         suffixes = sort_suffixes(text)
         described = {**self._is_of, "files": [[f.path, f.modified, f.size, f.tokens] for f in files]}
         try:

@@ -20,19 +20,40 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-TOKEN = np.dtype(">u2")
-"""Tokens are stored with the high byte first, so that comparing bytes compares tokens. CodeGen2 has at most
-51,200."""
+    Tokens = NDArray[np.unsignedinteger[Any]]
+
+TOKEN, WIDE_TOKEN = np.dtype(">u2"), np.dtype(">u4")
+"""Tokens are stored with the high byte first, so that comparing bytes compares tokens. CodeGen2 has at most 51,200;
+vocabularies of more than 65,535 take four bytes a token."""
+
+MAX_NARROW_VOCABULARY = (1 << 16) - 1
+"""The greatest number of two bytes is no token (`NO_TOKEN`)."""
 
 DEPTH = 32
 """Tokens of a context that are compared when neighbours are ranked; the search itself has no such bound."""
 
-NO_TOKEN = b"\xff\xff"
+NO_TOKEN = b"\xff"
+"""Every byte of a number that no token has."""
 
 _PIECE = 1 << 20
 
-_ROW = np.dtype((np.void, (1 + DEPTH) * TOKEN.itemsize))
-_NUMBERS = np.dtype((np.uint16, (1 + DEPTH,)))
+_ROW = {token.itemsize: np.dtype((np.void, (1 + DEPTH) * token.itemsize)) for token in (TOKEN, WIDE_TOKEN)}
+_NUMBERS = {2: np.dtype((np.uint16, (1 + DEPTH,))), 4: np.dtype((np.uint32, (1 + DEPTH,)))}
+_STORED: dict[int, np.dtype[Any]] = {2: TOKEN, 4: WIDE_TOKEN}
+
+
+NARROW: np.dtype[Any] = np.dtype(np.uint16)
+"""The machine's type of CodeGen2's tokens."""
+
+
+def find_numbers(vocab_size: int) -> np.dtype[Any]:
+    """Return the machine's type of a vocabulary's tokens: uint16, or uint32 where two bytes do not suffice."""
+    return NARROW if vocab_size <= MAX_NARROW_VOCABULARY else np.dtype(np.uint32)
+
+
+def stored_type(numbers: np.dtype[Any]) -> np.dtype[Any]:
+    """Return the type in which tokens of a machine's type are stored and compared, `TOKEN` or `WIDE_TOKEN`."""
+    return _STORED[numbers.itemsize]
 
 
 class Neighbours(NamedTuple):
@@ -40,12 +61,12 @@ class Neighbours(NamedTuple):
 
     Attributes:
         rows: for each entry the token that followed and then its context from right to left, [n, 1 + DEPTH]; bytes
-            of type TOKEN taken as the machine's own numbers, which compare faster and are good for nothing else.
+            of the stored type taken as the machine's own numbers, which compare faster and are good for nothing else.
         places: the entries' own places in the segment, [n].
         counts: which of them are evidence, [n]. The end of a file is none.
     """
 
-    rows: NDArray[np.uint16]
+    rows: Tokens
     places: NDArray[np.int64]
     counts: NDArray[np.bool_]
 
@@ -64,24 +85,34 @@ class Segment:
         text: what `backwards` gave, as bytes or a mapped file.
         suffixes: what `sort_suffixes` gave, uint32 [tokens], or a mapped file.
         separator: the token that ends every file.
+        token: type of the text's tokens, `TOKEN` or `WIDE_TOKEN`.
     """
 
-    def __init__(self, text: Any, suffixes: Any, separator: int) -> None:
+    def __init__(self, text: Any, suffixes: Any, separator: int, token: np.dtype[Any] = TOKEN) -> None:
         self._bytes = text
-        self._text = np.frombuffer(text, TOKEN)
+        self._size = token.itemsize
+        self._text = np.frombuffer(text, token)
         self._order = np.frombuffer(suffixes, np.uint32)
         self._ranks: memoryview = memoryview(suffixes).cast("B").cast("I")
-        self._end = int(np.array(separator, TOKEN).view(np.uint16))
+        self._numbers = _NUMBERS[self._size]
+        self._end = int(np.array(separator, token).view(self._numbers.base))
         self._starts: memoryview = _starts(self._text[: len(self._order)]).data
         # All rows, overlapping; an item each, since whole items are copied faster than rows of numbers. The row of
         # place 0 is the last one, before which the last file ended: nothing follows it either.
-        self._rows = np.ndarray(max(0, len(self._text) - DEPTH), _ROW, text, strides=(TOKEN.itemsize,))
+        self._rows = np.ndarray(
+            max(0, len(self._text) - DEPTH), _ROW[self._size], text, strides=(self._size,)
+        )
 
     @classmethod
-    def of(cls, files: Sequence[NDArray[np.uint16]], separator: int) -> Segment:
+    def of(cls, files: Sequence[Tokens], separator: int) -> Segment:
         """Sort the tokens of files, in memory."""
         text = backwards(files, separator)
-        return cls(text.tobytes(), sort_suffixes(text).tobytes(), separator)
+        return cls(text.tobytes(), sort_suffixes(text).tobytes(), separator, text.dtype)
+
+    @property
+    def numbers(self) -> np.dtype[Any]:
+        """The machine's type of the tokens."""
+        return self._numbers.base
 
     def __len__(self) -> int:
         return len(self._order)
@@ -90,7 +121,7 @@ class Segment:
         """Return the entries nearest to a context.
 
         Args:
-            context: tokens from right to left, of type TOKEN.
+            context: tokens from right to left, of the stored type.
             each_side: how many before and how many after the context's own place.
         """
         return self.around(self.search(context), each_side)
@@ -98,7 +129,7 @@ class Segment:
     def around(self, at: int, each_side: int) -> Neighbours:
         """Return the entries around number `at`, so many before and after it."""
         places = self._order[max(0, at - each_side) : at + each_side].astype(np.int64)
-        rows: NDArray[Any] = self._rows[places - 1].view(_NUMBERS)
+        rows: NDArray[Any] = self._rows[places - 1].view(self._numbers)
         return Neighbours(rows, places, rows[:, 0] != self._end)
 
     def check(self) -> None:
@@ -112,7 +143,8 @@ class Segment:
         if int(self._order.max()) >= len(self):
             raise ValueError("a place lies outside of the text")
         sample = self._order[np.linspace(0, len(self) - 1, min(len(self), 257)).astype(np.int64)]
-        contexts = [self._bytes[2 * int(place) : 2 * int(place + DEPTH)] for place in sample]
+        size = self._size
+        contexts = [self._bytes[size * int(place) : size * int(place + DEPTH)] for place in sample]
         if any(before > after for before, after in pairwise(contexts)):
             raise ValueError("its order is wrong")
 
@@ -122,13 +154,13 @@ class Segment:
 
     def search(self, context: bytes) -> int:
         """Count the entries with a smaller context; entries that begin with all of it count as greater."""
-        text, ranks, length = self._bytes, self._ranks, len(context)
-        last = int.from_bytes(context[: TOKEN.itemsize])
+        text, ranks, length, size = self._bytes, self._ranks, len(context), self._size
+        last = int.from_bytes(context[:size])
         if not context or last + 1 >= len(self._starts):
             return len(ranks) if context else 0
 
         def key(entry: int) -> Any:
-            start = 2 * ranks[entry]
+            start = size * ranks[entry]
             return text[start : start + length]
 
         return bisect_left(range(len(ranks)), context, self._starts[last], self._starts[last + 1], key=key)
@@ -145,13 +177,14 @@ def _starts(text: NDArray[Any]) -> NDArray[np.int64]:
     return np.concatenate([[0], counts.cumsum()])
 
 
-def backwards(files: Sequence[NDArray[np.uint16]], separator: int) -> NDArray[Any]:
+def backwards(files: Sequence[Tokens], separator: int) -> NDArray[Any]:
     """Concatenate the files' tokens, each reversed and followed by a separator; padded by DEPTH."""
     parts: list[NDArray[Any]] = []
+    token = stored_type(files[0].dtype if files else find_numbers(separator + 1))
     for tokens in files:
-        parts += [tokens[::-1].astype(TOKEN), np.array([separator], TOKEN)]
-    padding = np.full(DEPTH, separator, TOKEN)
-    return np.concatenate([*parts, padding]).astype(TOKEN)  # joining arrays turns them to the machine's order
+        parts += [tokens[::-1].astype(token), np.array([separator], token)]
+    padding = np.full(DEPTH, separator, token)
+    return np.concatenate([*parts, padding]).astype(token)  # joining arrays turns them to the machine's order
 
 
 def sort_suffixes(text: NDArray[Any]) -> NDArray[np.uint32]:
@@ -159,30 +192,31 @@ def sort_suffixes(text: NDArray[Any]) -> NDArray[np.uint32]:
 
     Sorted by libdivsufsort (Mori 2006), about a quarter of a second per million tokens.
     """
-    order = divsufsort(text.astype(np.uint16))
+    order = divsufsort(text.astype(text.dtype.newbyteorder("=")))
     return np.ascontiguousarray(order[order < len(text) - DEPTH], np.uint32)
 
 
-def matched(rows: NDArray[np.uint16], context: bytes) -> NDArray[np.int64]:
+def matched(rows: Tokens, context: bytes) -> NDArray[np.int64]:
     """Count the tokens that each context shares with another from its end, [n], at most DEPTH.
 
     Args:
         rows: see `Neighbours`.
-        context: up to DEPTH tokens, from right to left, of type TOKEN.
+        context: up to DEPTH tokens, from right to left, of the stored type.
     """
-    sought = np.empty(len(rows), _ROW)
-    sought[:] = np.frombuffer(NO_TOKEN + context.ljust(DEPTH * TOKEN.itemsize, NO_TOKEN[:1]), _ROW)
+    size = rows.itemsize
+    sought = np.empty(len(rows), _ROW[size])
+    sought[:] = np.frombuffer(NO_TOKEN * size + context.ljust(DEPTH * size, NO_TOKEN), _ROW[size])
     differs = np.empty(rows.size + 1, np.bool_)
     differs[-1] = True
-    np.not_equal(rows.ravel(), sought.view(np.uint16), out=differs[:-1])
+    np.not_equal(rows.ravel(), sought.view(rows.dtype), out=differs[:-1])
     # One to the right, so that each row ends with the next one's first column, where NO_TOKEN always differs.
     return np.asarray(differs[1:].reshape(rows.shape).argmax(axis=1), np.int64)
 
 
-def following(rows: NDArray[np.uint16]) -> NDArray[np.int64]:
+def following(rows: Tokens) -> NDArray[np.int64]:
     """Return the token after each context; the separator where a file ended, [n].
 
     Args:
         rows: see `Neighbours`.
     """
-    return rows[:, 0].view(TOKEN).astype(np.int64)
+    return rows[:, 0].view(stored_type(rows.dtype)).astype(np.int64)

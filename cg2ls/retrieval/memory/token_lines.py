@@ -2,22 +2,26 @@ r"""A document's tokens by line, updated by encoding only the lines that an edit
 
 Text is cut after every run of line ends. CodeGen2's tokenizers encode blanks at a line's start by tokens of their
 own, so no token crosses a cut. Where code follows without indentation, the last line end of a run is a token of its own
-(GPT-2's pre-tokenizer, Radford et al. 2019, leaves one blank to what comes next).
+(GPT-2's pre-tokenizer, Radford et al. 2019, leaves one blank to what comes next). Other tokenizers, as Qwen2's, keep
+the run whole; each is asked once.
 """
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cg2ls.difference import difference
+from cg2ls.retrieval.memory.suffix_segment import NARROW
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
+
+    from cg2ls.retrieval.memory.suffix_segment import Tokens
 
 _LINE = re.compile(r"[^\n]{0,4096}\n{1,256}|[^\n]{1,4096}")
 """One line. Longer ones are split, so that a key typed in them costs no more than elsewhere."""
@@ -30,16 +34,19 @@ class TokenLines:
 
     Args:
         encode: the tokenizer.
+        numbers: type of the tokens (`suffix_segment.find_numbers`).
     """
 
-    def __init__(self, encode: Callable[[str], list[int]]) -> None:
+    def __init__(self, encode: Callable[[str], list[int]], numbers: np.dtype[Any] = NARROW) -> None:
         self._encode = encode
+        self._type = numbers
+        self._splits_line_ends = encode("a\n\nb") == [*encode("a\n"), *encode("\nb")]
         self.text = ""
-        self.tokens: NDArray[np.uint16] = np.zeros(0, np.uint16)
+        self.tokens: Tokens = np.zeros(0, numbers)
         self._characters: NDArray[np.int32] = np.zeros(0, np.int32)
         self._counts: NDArray[np.int32] = np.zeros(0, np.int32)
 
-    def update(self, text: str) -> tuple[int, int, NDArray[np.uint16]] | None:
+    def update(self, text: str) -> tuple[int, int, Tokens] | None:
         r"""Update to a new version of the text.
 
         Args:
@@ -58,7 +65,7 @@ class TokenLines:
         stop = (int(ends[last - 1]) if last else 0) + new_end - end
         lines = _LINE.findall(text, begin, stop)
         encoded = self._encoded(lines, text[stop : stop + 1])
-        fresh = np.array([token for line in encoded for token in line], np.uint16)
+        fresh = np.array([token for line in encoded for token in line], self._type)
         low, high = int(self._counts[:first].sum()), int(self._counts[:last].sum())
         self.tokens = np.concatenate([self.tokens[:low], fresh, self.tokens[high:]])
         self._characters = _spliced(self._characters, first, last, [len(line) for line in lines])
@@ -66,7 +73,7 @@ class TokenLines:
         self.text = text
         return low, high, fresh
 
-    def before(self, offset: int) -> tuple[NDArray[np.uint16], range]:
+    def before(self, offset: int) -> tuple[Tokens, range]:
         """Return the tokens before a place in the text, and the range of its own line's tokens.
 
         Args:
@@ -77,7 +84,7 @@ class TokenLines:
         start = int(ends[line - 1]) if line else 0
         low = int(self._counts[:line].sum())
         high = low + (int(self._counts[line]) if len(self._counts) else 0)
-        own = np.array(self._line(self.text[start:offset], "code") if offset > start else [], np.uint16)
+        own = np.array(self._line(self.text[start:offset], "code") if offset > start else [], self._type)
         return np.concatenate([self.tokens[:low], own]), range(low, high)
 
     def _encoded(self, lines: list[str], after: str) -> list[list[int]]:
@@ -86,7 +93,7 @@ class TokenLines:
 
     def _line(self, line: str, after: str) -> list[int]:
         """Encode a line that precedes a text."""
-        if line.endswith("\n\n") and after and not after[0].isspace():
+        if self._splits_line_ends and line.endswith("\n\n") and after and not after[0].isspace():
             return [*self._encode(line[:-1]), *self._encode("\n")]
         return self._encode(line)
 

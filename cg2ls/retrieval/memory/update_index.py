@@ -12,7 +12,7 @@ from cg2ls.retrieval.memory.index import EMPTY, Index
 from cg2ls.retrieval.memory.installed_packages import Installed
 from cg2ls.retrieval.memory.read_workspace import differing, listing, read_files
 from cg2ls.retrieval.memory.store import Store, StoreError
-from cg2ls.retrieval.memory.suffix_segment import Segment
+from cg2ls.retrieval.memory.suffix_segment import Segment, find_numbers
 from cg2ls.workspace import ReadingRules, Workspace
 
 if TYPE_CHECKING:
@@ -112,7 +112,14 @@ def in_process(task: Task, tokenizer: CodeTokenizer, known: Index, listener: Lis
     changed, gone = differing(base, files)
     if not _needs_writing(task, files, changed, gone, base):
         return Updated(base, {path: files[path] for path in changed}, gone)
-    noted, tokens = read_files(task.workspace, files, tokenizer.encode, reuse=base, listener=listener)
+    noted, tokens = read_files(
+        task.workspace,
+        files,
+        tokenizer.encode,
+        reuse=base,
+        listener=listener,
+        numbers=find_numbers(tokenizer.special.vocab_size),
+    )
     try:
         return Updated(task.store.write(noted, tokens), {}, [])
     except StoreError as error:

@@ -15,6 +15,12 @@ end, {
   end,
 })
 
+-- `:help cg2ls` works however the plugin was installed: managers differ in whether they index its help.
+local doc = vim.fs.dirname(vim.fs.dirname(debug.getinfo(1, 'S').source:sub(2))) .. '/doc'
+if not vim.uv.fs_stat(doc .. '/tags') then
+  pcall(vim.cmd.helptags, doc) -- a folder that cannot be written has no index
+end
+
 for name, call in pairs({
   ['accept'] = 'accept',
   ['accept-word'] = 'accept_word',

@@ -2,14 +2,14 @@
 
 local editor = require('editor')
 
-it('as a plain package: the command, the keys, the help', function()
+it('as a plain package: the command, the keys, and the help without `:helptags`', function()
   local nvim = editor.open({ setup = false })
   local start = nvim.folder .. '/data/nvim/site/pack/any/start'
   vim.fn.mkdir(start, 'p')
   assert(vim.system({ 'cp', '-r', editor.plugin, start .. '/cg2ls' }):wait().code == 0)
   local found = nvim:lua([[
     local result = vim.system({ vim.v.progpath, '--headless', '-c', 'lua require("cg2ls").setup()',
-      '-c', 'helptags ALL', '-c', 'help cg2ls-keymaps',
+      '-c', 'help cg2ls-keymaps',
       '-c', 'lua io.write(vim.fn.exists(":Cg2ls"), " ", vim.fn.expand("%:t"))', '-c', 'qall!' }, { text = true }):wait()
     return result.stdout .. result.stderr
   ]])
@@ -37,23 +37,14 @@ it('every tag of the help is there once, and every setting, command and function
 end)
 
 if vim.fn.has('nvim-0.12') == 1 then
-  it('by vim.pack, from a clone of the repository', function()
+  it('by vim.pack in one line, from what `cg2ls neovim --git` wrote', function()
     local nvim = editor.open({ setup = false })
-    local clone = nvim.folder .. '/clone'
-    local function git(...)
-      local result = vim.system({ 'git', '-C', clone, '-c', 'user.name=x', '-c', 'user.email=x@y', ... }):wait()
-      assert(result.code == 0, result.stderr)
-    end
-    vim.fn.mkdir(clone .. '/editors', 'p')
-    assert(vim.system({ 'cp', '-r', editor.plugin, clone .. '/editors/neovim' }):wait().code == 0)
-    vim.fn.delete(clone .. '/editors/neovim/lint', 'rf')
-    git('init', '-q')
-    git('add', '.')
-    git('commit', '-qm', 'x')
+    local written = nvim.folder .. '/cg2ls.nvim'
+    local command = { vim.env.CG2LS_PYTHON, '-m', 'cg2ls', 'neovim', '--git', written }
+    local result = vim.system(command, { text = true }):wait()
+    assert(result.code == 0, result.stderr)
     vim.fn.writefile({
-      ('vim.pack.add({ { src = "file://%s", name = "cg2ls" } }, { confirm = false })'):format(clone),
-      'vim.opt.runtimepath:append(vim.pack.get({ "cg2ls" })[1].path .. "/editors/neovim")',
-      'vim.cmd.runtime("plugin/cg2ls.lua")',
+      ('vim.pack.add({ "file://%s" }, { confirm = false })'):format(written),
       'require("cg2ls").setup({})',
     }, nvim.folder .. '/init.lua')
     local found = nvim:lua(

@@ -85,7 +85,7 @@ it('a missing model is one message that says what to do', function()
   local nvim = editor.open({ setup = { model = 'no-such-model' } })
   nvim:edit(editor.code, 'work.py', { wait = false })
   local message = nvim:wait_for_message('no-such-model')
-  assert(message:find('there are: default', 1, true), message)
+  assert(message:find('there are: python-27m', 1, true), message)
   nvim:press('Go')
   nvim:type(editor.typed)
   vim.wait(500)
@@ -192,4 +192,18 @@ it('the server ends with the editor', function()
     end),
     'the server still runs'
   )
+end)
+
+it('the log has what the server said', function()
+  local nvim = editor.open()
+  nvim:edit('x = 1\n')
+  nvim:wait(function()
+    return nvim:lua([[return require('cg2ls').status().state]]) == 'ready'
+  end, 'the server is ready')
+  nvim:press(':Cg2ls log<CR>')
+  local text = nvim:wait(function()
+    local text = table.concat(nvim:lines(), '\n')
+    return text:find('log of Neovim', 1, true) and text
+  end, 'the log')
+  assert(text:find('is ready', 1, true), text)
 end)

@@ -16,8 +16,10 @@ const printed = execFileSync(process.env.PYTHON ?? "python3", [page, "--settings
 
 const file = join(here, "package.json");
 const manifest = JSON.parse(readFileSync(file, "utf8"));
-const options = JSON.parse(printed);
-manifest.contributes.configuration[0].properties = options;
-const own = Object.keys(manifest.contributes.configuration[1].properties);
-manifest.capabilities.untrustedWorkspaces.restrictedConfigurations = [...own, ...Object.keys(options)].sort();
+const own = manifest.contributes.configuration.at(-1); // how the server is started, which the extension decides
+const groups = [...JSON.parse(printed), own];
+manifest.contributes.configuration = groups;
+manifest.capabilities.untrustedWorkspaces.restrictedConfigurations = groups
+  .flatMap((group) => Object.keys(group.properties))
+  .sort();
 writeFileSync(file, `${JSON.stringify(manifest, null, 2)}\n`);

@@ -3,7 +3,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { constants, setPriority } from "node:os";
 import { PassThrough } from "node:stream";
-import { type LogOutputChannel, Uri } from "vscode";
+import { type LogOutputChannel, type Position, Uri } from "vscode";
 import {
   CloseAction,
   DidChangeConfigurationNotification,
@@ -149,11 +149,13 @@ export class Connection {
     }
   }
 
-  /** Tells the server which document the user looks at. */
-  focus(uri: Uri): void {
+  /** Tells the server which document the user looks at, and where. */
+  focus(uri: Uri, cursor: Position): void {
     if (this.phase === "ready") {
-      const textDocument = { uri: this.client.code2ProtocolConverter.asUri(uri) };
-      void this.client.sendNotification("textDocument/didFocus", { textDocument });
+      const converter = this.client.code2ProtocolConverter;
+      const textDocument = { uri: converter.asUri(uri) };
+      const position = converter.asPosition(cursor);
+      void this.client.sendNotification("textDocument/didFocus", { textDocument, position });
     }
   }
 

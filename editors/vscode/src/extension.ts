@@ -14,6 +14,7 @@ import { ghostText } from "./ghostText";
 import { Latency } from "./latency";
 import { Messages } from "./messages";
 import type { Mend } from "./problem";
+import type { Reports } from "./report";
 import { Service } from "./service";
 import { isEnabled, SCHEMES, SECTION } from "./settings";
 import { Status } from "./status";
@@ -41,6 +42,7 @@ export function activate(context: ExtensionContext): void {
       messages.show(problem.message, problem.mends, problem.kind === "untrusted" ? "warning" : "error"),
   });
   service = made;
+  const extension = String(context.extension.packageJSON.version);
   const status = new Status(() => {
     const document = window.activeTextEditor?.document;
     return {
@@ -67,14 +69,16 @@ export function activate(context: ExtensionContext): void {
     again,
     made.onDidChange(() => {
       status.changed();
+      void greet(context, made.state.kind === "ready");
       again.look(made.state);
     }),
     switches.onDidChange(() => status.changed()),
     window.onDidChangeActiveTextEditor((editor) => {
       startIfWanted(editor?.document);
-      made.focus(editor?.document);
+      made.focus(editor);
       status.changed();
     }),
+    window.onDidChangeTextEditorSelection((event) => made.focus(event.textEditor)),
     workspace.onDidOpenTextDocument((document) => {
       if (document === window.activeTextEditor?.document) {
         startIfWanted(document); // its language was changed
@@ -90,13 +94,30 @@ export function activate(context: ExtensionContext): void {
         status.changed();
       }
     }),
-    ...registerCommands(made, switches, restart, () => log.show()),
+    ...registerCommands(made, switches, restart, () => log.show(), lazyReports(context), extension),
   );
   startIfWanted(window.activeTextEditor?.document);
 }
 
 export async function deactivate(): Promise<void> {
   await service?.stop();
+}
+
+const GREETED = "greeted";
+const READY_CONTEXT = "cg2ls.isReady";
+
+/** Ticks the walkthrough's first step when the server is ready, and says once how to begin. */
+async function greet(context: ExtensionContext, ready: boolean): Promise<void> {
+  if (!ready) {
+    return;
+  }
+  void commands.executeCommand("setContext", READY_CONTEXT, true);
+  if (!context.globalState.get(GREETED, false)) {
+    await context.globalState.update(GREETED, true);
+    const more = "Getting Started";
+    const chosen = await window.showInformationMessage("cg2ls is ready: type, then Tab accepts.", more);
+    await (chosen === more && commands.executeCommand("cg2ls.gettingStarted"));
+  }
 }
 
 const LAUNCH = ["server", "python", "runtime"];
@@ -115,7 +136,27 @@ function mayComplete(document: TextDocument): boolean {
   return SCHEMES.includes(document.uri.scheme) && !PROSE.includes(document.languageId) && isEnabled(document);
 }
 
-function registerCommands(made: Service, switches: Switches, restart: () => void, showLog: () => void) {
+/** The read-only documents, made when one is first shown. */
+function lazyReports(context: ExtensionContext): () => Promise<Reports> {
+  let made: Promise<Reports> | undefined;
+  return () => {
+    made ??= import("./report").then(({ Reports, SCHEME }) => {
+      const reports = new Reports();
+      context.subscriptions.push(workspace.registerTextDocumentContentProvider(SCHEME, reports));
+      return reports;
+    });
+    return made;
+  };
+}
+
+function registerCommands(
+  made: Service,
+  switches: Switches,
+  restart: () => void,
+  showLog: () => void,
+  reports: () => Promise<Reports>,
+  extension: string,
+) {
   const withDocument = (work: (document: TextDocument) => Promise<void>) => async () => {
     const document = window.activeTextEditor?.document;
     await (document && work(document));
@@ -134,7 +175,19 @@ function registerCommands(made: Service, switches: Switches, restart: () => void
     restart,
     reinstall: () => made.reinstall().then(restart),
     showLog,
-    doctor: async () => (await import("./doctor")).showDoctor(await made.command()),
+    snooze: async () => {
+      const minutes = await (await import("./menu")).pickMinutes();
+      if (minutes) {
+        switches.snooze(minutes);
+      }
+    },
+    toggleWorkspace: () => switches.setWorkspaceOff(!switches.workspaceOff),
+    doctor: async () => (await import("./report")).showDoctor(await reports(), await made.command()),
+    statistics: async () => (await import("./report")).showStatistics(await reports(), await made.command()),
+    reportIssue: async () =>
+      (await import("./report")).reportIssue(await reports(), await made.command(), extension),
+    gettingStarted: () =>
+      commands.executeCommand("workbench.action.openWalkthrough", "cg2ls.cg2ls#start", false),
     chooseModel: async () => (await import("./models")).chooseModel(await made.command()),
     settings: () => commands.executeCommand("workbench.action.openSettings", "@ext:cg2ls.cg2ls"),
     trust: () => commands.executeCommand("workbench.trust.manage"),

@@ -1,6 +1,6 @@
 /** The menu behind the status bar item. */
 
-import { type QuickPickItem, window } from "vscode";
+import { type QuickPickItem, window, workspace } from "vscode";
 import type { State } from "./state";
 import type { Switches } from "./switches";
 
@@ -22,9 +22,11 @@ function entries(state: State, switches: Switches): Entry[] {
     add("$(shield) Manage workspace trust", "trust");
   }
   if (switches.paused) {
-    add("$(play) Resume completions", "togglePause");
+    const left = switches.minutesLeft;
+    add(left ? `$(play) Resume completions (${left} min left)` : "$(play) Resume completions", "togglePause");
   } else {
     add("$(debug-pause) Pause completions in this window", "togglePause");
+    add("$(bell-slash) Snooze for 5, 15 or 60 minutes…", "snooze");
   }
   if (document) {
     const off = switches.off(document);
@@ -32,10 +34,22 @@ function entries(state: State, switches: Switches): Entry[] {
     add(`$(code) Turn ${off === "language" ? "on" : "off"} for ${language}`, "toggleLanguage");
     add(`$(file) Turn ${switches.isFileOff(document) ? "on" : "off"} for this file`, "toggleFile");
   }
+  if (workspace.workspaceFolders) {
+    add(`$(folder) Turn ${switches.workspaceOff ? "on" : "off"} for this workspace`, "toggleWorkspace");
+  }
   add("$(database) Choose the model…", "chooseModel");
+  add("$(graph) Statistics", "statistics");
   add("$(debug-restart) Restart the server", "restart");
   add("$(output) Show the log", "showLog");
   add("$(pulse) Run the doctor", "doctor");
+  add("$(report) Report an issue", "reportIssue");
+  add("$(mortar-board) Getting started", "gettingStarted");
   add("$(gear) Settings", "settings");
   return found;
+}
+
+/** Asks for how many minutes to snooze. */
+export async function pickMinutes(): Promise<number | undefined> {
+  const items = [5, 15, 60].map((minutes) => ({ label: `${minutes} minutes`, minutes }));
+  return (await window.showQuickPick(items, { title: "cg2ls: no completions for" }))?.minutes;
 }

@@ -10,13 +10,11 @@ interface Listed {
   readonly name: string;
   readonly folder: string;
   readonly problem: string;
+  readonly shipped?: boolean;
   readonly precision?: string;
   readonly bytes?: number;
   readonly languages?: readonly string[];
 }
-
-/** What the shipped model is called in that list. */
-const SHIPPED = "default";
 
 interface Choice extends QuickPickItem {
   /** The value of the setting; undefined to ask for a folder. */
@@ -60,7 +58,7 @@ function choices(models: readonly Listed[], current: string): Choice[] {
     detail: "The choice of `cg2ls models use`, else the model that cg2ls brings",
     model: "",
   };
-  const added = models.filter((model) => model.name !== SHIPPED);
+  const added = models.filter((model) => !model.shipped);
   const named = added.map(
     (model): Choice => ({
       label: model.name,

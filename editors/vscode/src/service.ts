@@ -5,7 +5,7 @@ import {
   EventEmitter,
   type LogOutputChannel,
   ProgressLocation,
-  type TextDocument,
+  type TextEditor,
   window,
   workspace,
 } from "vscode";
@@ -83,10 +83,10 @@ export class Service {
     this.connection?.configure(serverOptions());
   }
 
-  /** Tells the server which document the user looks at: its status is about that one. */
-  focus(document: TextDocument | undefined): void {
-    if (document && SCHEMES.includes(document.uri.scheme)) {
-      this.connection?.focus(document.uri);
+  /** Tells the server where the user is: its status is about that document, and it reads ahead there. */
+  focus(editor: TextEditor | undefined): void {
+    if (editor && SCHEMES.includes(editor.document.uri.scheme)) {
+      this.connection?.focus(editor.document.uri, editor.selection.active);
     }
   }
 
@@ -141,7 +141,7 @@ export class Service {
       this.connection = connection;
       await connection.start();
       if (!over()) {
-        this.focus(window.activeTextEditor?.document);
+        this.focus(window.activeTextEditor);
       }
     } catch (error) {
       if (!over()) {

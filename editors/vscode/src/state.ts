@@ -14,7 +14,7 @@ export type State =
   | { readonly kind: "stopped"; readonly problem: Problem };
 
 /** Why completions are off in the active document although the server could answer. */
-export type Off = "paused" | "file" | "language" | undefined;
+export type Off = "paused" | "snoozed" | "workspace" | "file" | "language" | undefined;
 
 export interface View {
   readonly state: State;
@@ -59,6 +59,10 @@ function off(view: View): StatusText | undefined {
   switch (view.off) {
     case "paused":
       return plain("$(debug-pause) cg2ls", "Completions are paused in this window.");
+    case "snoozed":
+      return plain("$(bell-slash) cg2ls", "Completions are snoozed; the menu ends that.");
+    case "workspace":
+      return plain("$(circle-slash) cg2ls", "Completions are off in this workspace.");
     case "file":
       return plain("$(circle-slash) cg2ls", "Completions are off in this file.");
     case "language":

@@ -1,27 +1,55 @@
-/** Where completions are off: paused, in single files, by setting. */
+/** Where completions are off: paused, snoozed, in single files, in this workspace, by setting. */
 
 import { EventEmitter, type Memento, type TextDocument } from "vscode";
 import { isEnabled } from "./settings";
 import type { Off } from "./state";
 
 const FILES = "filesThatAreOff";
+const WORKSPACE = "workspaceIsOff";
+const MINUTE_MS = 60_000;
 
 export class Switches {
   private readonly changed = new EventEmitter<void>();
   readonly onDidChange = this.changed.event;
   private pausedHere = false;
+  private snoozedUntil = 0;
+  private timer: NodeJS.Timeout | undefined;
   private files: Set<string>;
 
-  constructor(private readonly workspaceState: Memento) {
+  constructor(
+    private readonly workspaceState: Memento,
+    private readonly now: () => number = Date.now,
+  ) {
     this.files = new Set(workspaceState.get<string[]>(FILES, []));
   }
 
   get paused(): boolean {
-    return this.pausedHere;
+    return this.pausedHere || this.minutesLeft > 0;
   }
 
   set paused(paused: boolean) {
     this.pausedHere = paused;
+    this.wake();
+  }
+
+  /** Whole minutes, rounded up, until a snooze ends; 0 if there is none. */
+  get minutesLeft(): number {
+    return Math.max(0, Math.ceil((this.snoozedUntil - this.now()) / MINUTE_MS));
+  }
+
+  /** Pauses for some minutes. */
+  snooze(minutes: number): void {
+    this.wake();
+    this.snoozedUntil = this.now() + minutes * MINUTE_MS;
+    this.timer = setTimeout(() => this.wake(), minutes * MINUTE_MS);
+    this.timer.unref?.();
+    this.changed.fire();
+  }
+
+  /** Ends a snooze. */
+  wake(): void {
+    clearTimeout(this.timer);
+    this.snoozedUntil = 0;
     this.changed.fire();
   }
 
@@ -35,10 +63,25 @@ export class Switches {
     await this.workspaceState.update(FILES, [...this.files]);
   }
 
+  get workspaceOff(): boolean {
+    return this.workspaceState.get(WORKSPACE, false);
+  }
+
+  async setWorkspaceOff(off: boolean): Promise<void> {
+    await this.workspaceState.update(WORKSPACE, off);
+    this.changed.fire();
+  }
+
   /** Why nothing is to be completed in a document; undefined if something is. */
   off(document: TextDocument | undefined): Off {
+    if (this.minutesLeft > 0) {
+      return "snoozed";
+    }
     if (this.pausedHere) {
       return "paused";
+    }
+    if (this.workspaceOff) {
+      return "workspace";
     }
     if (document && this.isFileOff(document)) {
       return "file";

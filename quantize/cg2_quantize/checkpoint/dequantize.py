@@ -57,7 +57,7 @@ def dequantize(folder: Path, checkpoint: Path, *, force: bool = False) -> CodeGe
     verify_folder(folder)
     config = _read_config(folder, model)
     check_space(checkpoint, 4 * config.n_parameters)
-    tokenizer = CodeTokenizer.load(folder / TOKENIZER)
+    tokenizer = CodeTokenizer.load(folder / TOKENIZER, model.tokens)
     stored = StoredWeights(read_initializers(folder / GRAPH), str(folder / GRAPH))
     with replacing_folder(checkpoint, proof="config.json") as new:
         write_checkpoint(
@@ -133,6 +133,8 @@ def restore_checkpoint_tensors(stored: StoredWeights, config: CodeGenConfig) -> 
         here = f"model.layers.{layer}"
         rows = stored.matrix(f"{here}.{QKV}", config.n_embd).T
         tensors |= layout.write_qkv(rows, config, layer)
+        if config.has_qkv_bias:
+            tensors |= layout.write_qkv(stored.vector(f"{here}.{QKV}.bias"), config, layer)
         matrices |= {f"{here}.{name}": inputs for name, (inputs, _) in shapes.items() if name != QKV}
         vectors += [f"{here}.{norm}.{part}" for norm in layout.norms for part in parts]
         vectors += [f"{here}.{bias}" for bias in layout.biases]
@@ -148,6 +150,9 @@ def _read_config(folder: Path, model: ModelDescription) -> CodeGenConfig:
         n_layer=shape.n_layer,
         n_embd=shape.n_embd,
         n_head=shape.n_head,
+        n_kv_head=shape.n_kv_head,
+        rotary_base=shape.rotary_base,
+        rotary_scaling=shape.rotary_scaling,
         rotary_dim=shape.rotary_dim,
         n_positions=model.context_length,
         vocab_size=shape.vocab_size,

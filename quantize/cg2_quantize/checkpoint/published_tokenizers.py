@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
@@ -13,6 +13,7 @@ from cg2_quantize.errors import QuantizeError
 from cg2ls.errors import Cg2Error
 from cg2ls.models.codegen2 import CodeTokenizer
 from cg2ls.models.codegen2.files import problem_of, read_json
+from cg2ls.models.codegen2.infill_tokens import find_special_tokens
 from cg2ls.models.codegen2.special_tokens import (
     CODEGEN2,
     END_OF_TEXT,
@@ -26,6 +27,8 @@ from cg2ls.models.codegen2.special_tokens import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from importlib.resources.abc import Traversable
+
+    from cg2ls.models.codegen2.infill_tokens import StatedLayout
 
 Vocabulary = dict[str, int]
 Merges = list[tuple[str, str]]
@@ -144,22 +147,31 @@ def mask_tokens(count: int) -> list[str]:
     return [f"<mask_{number}>" for number in range(count, 0, -1)]
 
 
-def load_tokenizer(checkpoint: Path, folder: Path | None) -> CodeTokenizer:
+def load_tokenizer(
+    checkpoint: Path, folder: Path | None, vocab_size: int, stated: StatedLayout | None = None
+) -> CodeTokenizer:
     """Load a checkpoint's tokenizer, or build the published one where it has none.
 
     Args:
         checkpoint: its folder; its own vocab.json and merges.txt are used where present.
         folder: GPT-2's files, used otherwise.
+        vocab_size: rows of the model's output.
+        stated: what the user states of the layout of infill prompts.
 
     Raises:
-        TokenizerError: tokenizer.json is not a tokenizer, or not CodeGen2's.
+        TokenizerError: tokenizer.json is not a tokenizer, or lacks the tokens of its family.
+        InfillError: the stated layout does not fit the vocabulary.
         QuantizeError: there is none, and the published one cannot be built.
     """
     path = checkpoint / "tokenizer.json"
     if path.exists() or path.is_symlink():
-        return CodeTokenizer.load(path)
+        return _load_file(path, vocab_size, stated)
     own = checkpoint if all((checkpoint / name).is_file() for name in FILES[0]) else folder
     family = read_json(checkpoint / "config.json").get("model_type")
+    if family == "qwen2":
+        raise QuantizeError(
+            f"{checkpoint} has no tokenizer.json; download it from where the weights come from."
+        )
     try:
         made = build_codegen25_tokenizer(own) if family == "llama" else build_codegen2_tokenizer(own)
         return CodeTokenizer(made, f"The published tokenizer ({checkpoint} has no tokenizer.json)")
@@ -167,3 +179,48 @@ def load_tokenizer(checkpoint: Path, folder: Path | None) -> CodeTokenizer:
         raise
     except Exception as error:  # the library raises bare Exception where merges do not fit the vocabulary
         raise QuantizeError(f"The vocabulary and merges in {own} make no tokenizer ({error}).") from None
+
+
+def _load_file(path: Path, vocab_size: int, stated: StatedLayout | None) -> CodeTokenizer:
+    """Load a tokenizer.json; without `<mask_1>` its special tokens are looked up, except for CodeGen2's own family."""
+    is_codegen2 = read_json(path.parent / "config.json").get("model_type") == "codegen"
+    if is_codegen2 or problem_of(path):
+        _refuse_layout(path, stated)
+        return CodeTokenizer.load(path)
+    raw = read_json(path)
+    if remove_dummy_blank(raw):
+        tokenizer = Tokenizer.from_str(json.dumps(raw, ensure_ascii=False))
+    else:
+        tokenizer = Tokenizer.from_file(str(path))
+    if tokenizer.token_to_id("<mask_1>") is not None:
+        _refuse_layout(path, stated)
+        return CodeTokenizer(tokenizer, str(path))
+    special = find_special_tokens(tokenizer, vocab_size, str(path), stated)
+    return CodeTokenizer(tokenizer, str(path), special)
+
+
+def _refuse_layout(path: Path, stated: StatedLayout | None) -> None:
+    if stated is not None:
+        raise QuantizeError(f"{path} has CodeGen2's tokens, whose layout is known; leave --infill out.")
+
+
+def remove_dummy_blank(raw: dict[str, Any]) -> bool:
+    """Remove the blank that SentencePiece puts before every text; return whether there was one.
+
+    Parts of a prompt are encoded one by one, and a blank before each would be text that the document does not have.
+
+    Args:
+        raw: the object of a tokenizer.json, which is changed.
+    """
+    normalizer, splitter = raw.get("normalizer") or {}, raw.get("pre_tokenizer") or {}
+    steps = normalizer.get("normalizers", [normalizer])
+    kept = [step for step in steps if step.get("type") != "Prepend"]
+    found = len(kept) < len(steps)
+    if found:
+        raw["normalizer"] = {"type": "Sequence", "normalizers": kept} if kept else None
+    for step in splitter.get("pretokenizers", [splitter]):
+        if step.get("type") == "Metaspace" and step.get("prepend_scheme", "always") != "never":
+            step["prepend_scheme"] = "never"
+            step.pop("add_prefix_space", None)
+            found = True
+    return found

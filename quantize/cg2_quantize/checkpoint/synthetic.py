@@ -9,7 +9,7 @@ import json
 from typing import TYPE_CHECKING
 
 import numpy as np
-from tokenizers import Tokenizer, pre_tokenizers
+from tokenizers import AddedToken, Regex, Tokenizer, normalizers, pre_tokenizers
 
 from cg2_quantize.checkpoint.published_tokenizers import (
     add_code_tokens,
@@ -23,7 +23,8 @@ from cg2_quantize.errors import QuantizeError
 from cg2_quantize.verification.known_code import UNTRAINED_KEY
 from cg2ls.models.codegen2 import CodeGenConfig, CodeTokenizer, write_checkpoint
 from cg2ls.models.codegen2.checkpoint import INDEX, tensor_shapes
-from cg2ls.models.codegen2.config import CODEGEN2, CODEGEN25
+from cg2ls.models.codegen2.config import CODEGEN2, CODEGEN25, LLAMA, QWEN2
+from cg2ls.models.codegen2.infill_tokens import find_special_tokens
 from cg2ls.models.codegen2.special_tokens import CODEGEN2 as PUBLISHED
 from cg2ls.models.codegen2.special_tokens import END_OF_TEXT, EOM, SEP, SPACE_RUNS
 from cg2ls.models.folder.description import Infill
@@ -49,21 +50,74 @@ def write_random_checkpoint(folder: Path, config: CodeGenConfig, seed: int = 0) 
     Args:
         folder: the checkpoint to make.
         config: any shape; a vocabulary of 51200 has the published tokens, a smaller one (at least 300)
-            bytes, common letter pairs, runs of spaces and masks.
+            bytes, common letter pairs, runs of spaces and masks. Llama and Qwen2 get Qwen2.5-Coder's infill tokens.
         seed: of the weights.
 
     Raises:
         QuantizeError: the vocabulary is too small, or the package with GPT-2's vocabulary is missing.
     """
-    published = {CODEGEN2: build_codegen2_tokenizer, CODEGEN25: build_codegen25_tokenizer}[config.family]
-    is_published = config.vocab_size == PUBLISHED.vocab_size
-    checked = CodeTokenizer(published() if is_published else build_small_tokenizer(config.vocab_size))
+    checked = _make_tokenizer(config)
     random = np.random.default_rng(seed)
     tensors = {name: _random(random, name, shape) for name, shape in tensor_shapes(config).items()}
     write_checkpoint(folder, config, tensors, checked.to_json(), end_of_text_id=checked.special.end_of_text)
     facts = Facts(name=folder.name, infill=Infill(character_cuts=True, anchor_max_tokens=64))
     facts.write(folder)
     _declare_untrained(folder)
+
+
+def _make_tokenizer(config: CodeGenConfig) -> CodeTokenizer:
+    if config.family in (LLAMA, QWEN2):
+        tokenizer = build_open_tokenizer(min(config.vocab_size, MAX_OPEN_TOKENS))
+        return CodeTokenizer(
+            tokenizer, special=find_special_tokens(tokenizer, config.vocab_size, "the tokenizer")
+        )
+    published = {CODEGEN2: build_codegen2_tokenizer, CODEGEN25: build_codegen25_tokenizer}[config.family]
+    is_published = config.vocab_size == PUBLISHED.vocab_size
+    return CodeTokenizer(published() if is_published else build_small_tokenizer(config.vocab_size))
+
+
+MAX_OPEN_TOKENS = 900
+"""Tokens of an open model's synthetic tokenizer; the other rows of its vocabulary are never spelled."""
+
+QWEN_PIECES = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+"
+    r"|\s+(?!\S)|\s+"
+)
+"""Qwen2's pieces: a word takes the character before it, punctuation the line ends after it."""
+
+QWEN_CONTROLS = (
+    "<|endoftext|>",
+    "<|fim_prefix|>",
+    "<|fim_middle|>",
+    "<|fim_suffix|>",
+    "<|fim_pad|>",
+    "<|file_sep|>",
+)
+
+
+def build_open_tokenizer(vocab_size: int) -> Tokenizer:
+    """Build a byte-level tokenizer of Qwen2.5-Coder's kind: its pieces, and its infill tokens at the end.
+
+    Raises:
+        QuantizeError: the size is too small.
+    """
+    free_tokens = vocab_size - 256 - len(QWEN_CONTROLS)
+    if free_tokens < 0:
+        raise QuantizeError(f"A vocabulary of {vocab_size} tokens is too small; give it at least 300.")
+    pairs = [("Ġ", letter) for letter in LETTERS] + [(a, b) for a in LETTERS for b in LETTERS]
+    merges = pairs[:free_tokens]
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = {text: token for token, text in enumerate([*alphabet, *(a + b for a, b in merges)])}
+    tokenizer = build_byte_level_tokenizer(vocabulary, merges)
+    tokenizer.normalizer = normalizers.NFC()
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(QWEN_PIECES), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    tokenizer.add_special_tokens([AddedToken(text, special=True) for text in QWEN_CONTROLS])
+    return tokenizer
 
 
 def build_small_tokenizer(vocab_size: int) -> Tokenizer:

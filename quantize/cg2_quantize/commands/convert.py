@@ -50,8 +50,10 @@ def run(arguments: Sequence[str]) -> int:
     from cg2_quantize.checkpoint.sources import locate_checkpoint
     from cg2_quantize.convert import ConversionOptions, convert
     from cg2_quantize.planning.plan import check_context, check_output
+    from cg2ls.models.codegen2.infill_tokens import StatedLayout
     from cg2ls.models.folder.description import DESCRIPTION
 
+    stated = StatedLayout.parse(options.infill) if options.infill else None
     check_context(options.context)
     check_output(options.output, force=options.force, proof=DESCRIPTION)
     checkpoint = locate_checkpoint(options.checkpoint, revision=options.revision, on_notice=_say)
@@ -69,10 +71,13 @@ def run(arguments: Sequence[str]) -> int:
         untrained=options.untrained,
         ignored=options.ignore_key,
         gpt2=options.tokenizer,
+        infill=stated,
     )
     with _show_progress(options, checkpoint) as on_progress:
         report = convert(checkpoint, options.output, wanted, on_progress=on_progress)
     print(json_text(report.to_dict()) if options.json else format_report(report))
+    if report.notice:
+        _say(report.notice)
     if options.use:
         _use(options.output)
     return 0
@@ -112,11 +117,10 @@ def _choose_planned(options: argparse.Namespace, checkpoint: Path) -> dict[str, 
 
     from cg2_quantize.checkpoint.sources import open_checkpoint
     from cg2_quantize.planning.machine import inspect_machine
-    from cg2_quantize.planning.plan import PlanRequest, make_plan
+    from cg2_quantize.planning.plan import PlanRequest, choose_context, make_plan
 
     config = open_checkpoint(checkpoint, qkv_groups=options.qkv_groups, ignored=options.ignore_key).config
-    if options.context:
-        config = replace(config, n_positions=min(options.context, config.n_positions))
+    config = replace(config, n_positions=choose_context(config, options.context))
     request = PlanRequest(options.target, options.portable, options.kv, options.calibrate, options.genai)
     found = make_plan(config, inspect_machine(), request)
     _say(str(found))
@@ -166,7 +170,9 @@ def _use(folder: Path) -> None:
 
 def _parser() -> Parser:
     options = make_parser(
-        "cg2-quantize", "Convert a CodeGen2 checkpoint to a model folder that cg2ls runs.", EXAMPLE
+        "cg2-quantize",
+        "Convert a checkpoint of CodeGen2 or of another infill model to a model folder that cg2ls runs.",
+        EXAMPLE,
     )
     add = options.add_argument
     add("checkpoint", metavar="CHECKPOINT", help="a folder in the Hugging Face layout, or a name on the hub")
@@ -194,7 +200,7 @@ def _parser() -> Parser:
         "--context",
         type=int,
         metavar="N",
-        help="maximum tokens of prompt and answer, if fewer than the model's",
+        help="maximum tokens of prompt and answer (default: all of CodeGen2's, 2048 of others)",
     )
     add("--proof", choices=PROOFS, default="quick", help="comparison with the checkpoint (default: quick)")
     add(
@@ -226,6 +232,12 @@ def _parser() -> Parser:
     add("--use", action="store_true", help="add the model to this user's models and let the server use it")
     add("--revision", metavar="COMMIT", help="revision of a checkpoint on the hub (default: the newest)")
     add("--tokenizer", type=Path, metavar="FOLDER", help="folder with GPT-2's vocab.json and merges.txt")
+    add(
+        "--infill",
+        metavar="LAYOUT",
+        help="order and tokens of infill prompts, where the tokenizer does not say them: psm, spm, none, or such as"
+        " 'spm:<fim_prefix>,<fim_suffix>,<fim_middle>'",
+    )
     add("--name", help="the model's name (default: cg2ls.json's, else the checkpoint folder's)")
     add(
         "--qkv-groups",

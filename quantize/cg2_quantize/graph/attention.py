@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from cg2_quantize.graph.builder import MICROSOFT
-from cg2ls.models.codegen2.config import ROTARY_BASE
+from cg2ls.models.codegen2.rotary import compute_frequencies
 from cg2ls.models.graph_io import INPUT_IDS, SEQLENS_K, TOTAL_SEQUENCE_LENGTH, past_names, present_names
 
 if TYPE_CHECKING:
@@ -24,16 +24,16 @@ class KvScales(Protocol):
     """Scales of int8 keys and values by layer."""
 
     def of_layer(self, layer: int) -> tuple[Float32, Float32]:
-        """Return the scales of keys and of values, [n_head * head_dim] each."""
+        """Return the scales of keys and of values, [kv_width] each."""
 
 
 def compute_rotary_tables(config: CodeGenConfig) -> tuple[Float32, Float32]:
-    """Compute cosine and sine [n_positions, rotary_dim / 2] (RoPE, Su et al. 2021, arXiv 2104.09864).
+    """Compute cosine and sine [n_positions, rotary_dim / 2].
 
     GroupQueryAttention rotates as many channels as the tables have: at most half the width of a head here.
     """
-    pairs = np.arange(0, config.rotary_dim, 2, dtype=np.float64)
-    angles = np.arange(config.n_positions)[:, None] * ROTARY_BASE ** (-pairs / config.rotary_dim)
+    frequencies = compute_frequencies(config.rotary_dim, config.rotary_base, config.rotary_scaling)
+    angles = np.arange(config.n_positions)[:, None] * frequencies
     return np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
 
 
@@ -55,7 +55,7 @@ class AttentionBuilder:
         self._tables = (graph.constant("model.rotary.cos", cos), graph.constant("model.rotary.sin", sin))
 
     def emit(self, layer: int, path: str, packed: str) -> str:
-        """Add the attention of `packed` queries, keys and values [1, S, 3 * n_embd]; return [1, S, n_embd]."""
+        """Add the attention of `packed` queries, keys and values [1, S, qkv_width]; return [1, S, n_embd]."""
         past, present = past_names(layer), present_names(layer)
         if self._chosen.portable:
             return self._emit_standard(path, packed, past, present)
@@ -79,7 +79,7 @@ class AttentionBuilder:
             domain=MICROSOFT,
             outputs=[f"{path}/GroupQueryAttention/output", *present],
             num_heads=self._config.n_head,
-            kv_num_heads=self._config.n_head,
+            kv_num_heads=self._config.kv_heads,
             do_rotary=1,
             rotary_interleaved=1,
             **attributes,
@@ -88,14 +88,26 @@ class AttentionBuilder:
     def _emit_standard(self, path: str, packed: str, past: Sequence[str], present: Sequence[str]) -> str:
         """Add softmax(Q K^T / sqrt(head_dim) + causal) V over the filled part of the buffers."""
         graph, config = self._graph, self._config
-        thirds = [f"{path}/{part}" for part in ("query", "key", "value")]
-        graph.node("Split", path, [packed], outputs=thirds, axis=-1, num_outputs=3)
-        query, key, value = (self._split_heads(third) for third in thirds)
-        query, key = self._rotate(f"{path}/query", query), self._rotate(f"{path}/key", key)
+        parts = [f"{path}/{part}" for part in ("query", "key", "value")]
+        if config.kv_heads == config.n_head:
+            graph.node("Split", path, [packed], outputs=parts, axis=-1, num_outputs=3)
+        else:
+            sizes = graph.shared("qkv.split", np.array([config.n_embd, config.kv_width, config.kv_width]))
+            graph.node("Split", path, [packed, sizes], outputs=parts, axis=-1)
+        counts = (config.n_head, config.kv_heads, config.kv_heads)
+        query, key, value = (
+            self._split_heads(part, count) for part, count in zip(parts, counts, strict=True)
+        )
+        query = self._rotate(f"{path}/query", query, config.n_head)
+        key = self._rotate(f"{path}/key", key, config.kv_heads)
         for buffer, full, new in zip(past, present, (key, value), strict=True):
             at = graph.node("Expand", f"{full}/at", [self._positions((1, 1, -1, 1)), self._shape(new)])
             graph.node("ScatterElements", full, [buffer, at, new], outputs=[full], axis=2)
         key, value = (self._slice_filled(full) for full in present)
+        if config.kv_heads != config.n_head:
+            key, value = (
+                self._share_heads(f"{path}/{name}", part) for name, part in (("k", key), ("v", value))
+            )
         across = graph.node("Transpose", f"{path}/across", [key], perm=[0, 1, 3, 2])
         scores = graph.node("MatMul", f"{path}/scores", [query, across])
         root = graph.shared("head.root", np.float32(1 / math.sqrt(config.head_dim)))
@@ -109,21 +121,30 @@ class AttentionBuilder:
             "Reshape", path, [mixed, graph.shared("shape.flat", np.array([1, -1, config.n_embd]))]
         )
 
-    def _split_heads(self, third: str) -> str:
+    def _share_heads(self, path: str, filled: str) -> str:
+        """Repeat each head of keys or values for the query heads that share it; return [1, n_head, T, head_dim]."""
+        graph, config = self._graph, self._config
+        group = config.n_head // config.kv_heads
+        numbers = np.repeat(np.arange(config.kv_heads), group)
+        return graph.node("Gather", f"{path}/shared", [filled, graph.shared("kv.shared", numbers)], axis=1)
+
+    def _split_heads(self, part: str, heads: int) -> str:
         config = self._config
-        shape = self._graph.shared("shape.heads", np.array([1, -1, config.n_head, config.head_dim]))
+        kind = "heads" if heads == config.n_head else "kv_heads"
+        shape = self._graph.shared(f"shape.{kind}", np.array([1, -1, heads, config.head_dim]))
         return self._graph.node(
-            "Transpose", third, [self._graph.node("Reshape", third, [third, shape])], perm=[0, 2, 1, 3]
+            "Transpose", part, [self._graph.node("Reshape", part, [part, shape])], perm=[0, 2, 1, 3]
         )
 
-    def _rotate(self, path: str, x: str) -> str:
+    def _rotate(self, path: str, x: str, heads: int) -> str:
         """Rotate adjacent pairs of the first rotary_dim channels by their position's angle."""
         graph, config = self._graph, self._config
         width = config.rotary_dim
         turned, rest = f"{path}/turned", f"{path}/rest"
         cut = graph.shared("rotary.split", np.array([width, config.head_dim - width]))
         graph.node("Split", f"{path}/rotary", [x, cut], outputs=[turned, rest], axis=-1)
-        shape = graph.shared("shape.pairs", np.array([1, config.n_head, -1, width // 2, 2]))
+        kind = "" if heads == config.n_head else ".kv"
+        shape = graph.shared(f"shape.pairs{kind}", np.array([1, heads, -1, width // 2, 2]))
         pairs = graph.node("Reshape", f"{path}/pairs", [turned, shape])
         first, second = f"{path}/first", f"{path}/second"
         graph.node("Split", f"{path}/pair", [pairs], outputs=[first, second], axis=-1, num_outputs=2)
@@ -135,7 +156,7 @@ class AttentionBuilder:
         left = graph.node("Sub", f"{path}/left", [times(first, cos, "a"), times(second, sin, "b")])
         right = graph.node("Add", f"{path}/right", [times(first, sin, "c"), times(second, cos, "d")])
         both = graph.node("Concat", f"{path}/both", [left, right], axis=-1)
-        back = graph.shared("shape.turned", np.array([1, config.n_head, -1, width]))
+        back = graph.shared(f"shape.turned{kind}", np.array([1, heads, -1, width]))
         return graph.node(
             "Concat", path, [graph.node("Reshape", f"{path}/both", [both, back]), rest], axis=-1
         )

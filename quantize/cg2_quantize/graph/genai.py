@@ -102,7 +102,7 @@ def make_genai_config(model: ModelDescription) -> dict[str, Any]:
                 "session_options": {"provider_options": []} | ARITHMETIC,
                 "num_hidden_layers": shape.n_layer,
                 "num_attention_heads": shape.n_head,
-                "num_key_value_heads": shape.n_head,
+                "num_key_value_heads": shape.kv_heads,
                 "head_size": shape.head_dim,
                 "hidden_size": shape.n_embd,
                 "inputs": {"input_ids": INPUT_IDS, "attention_mask": "attention_mask"}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from cg2ls.models.codegen2.config import CODEGEN25
+from cg2ls.models.codegen2.config import CODEGEN2
 from cg2ls.models.codegen2.tensor_layout import adjacent_pairs, fuse_qkv, split_pairs, split_qkv
 from cg2ls.models.int4 import MIN_MOVED_GAIN_SHARE
 
@@ -47,10 +47,10 @@ class Layout(Protocol):
         """Return the checkpoint's name of an initializer that is not part of `QKV`."""
 
     def read_qkv(self, read: Callable[[str], Float32], config: CodeGenConfig, layer: int) -> Float32:
-        """Return the rows [3 * n_embd, n_embd] of `QKV`, from the checkpoint's tensors."""
+        """Return the rows [qkv_width, n_embd] of `QKV`, from the checkpoint's tensors."""
 
     def write_qkv(self, rows: Float32, config: CodeGenConfig, layer: int) -> dict[str, Float32]:
-        """Invert `read_qkv`: return the checkpoint's tensors by name."""
+        """Invert `read_qkv`: return the checkpoint's tensors by name; `rows` may be the bias [qkv_width]."""
 
 
 class CodeGen2Layout:
@@ -87,8 +87,11 @@ class CodeGen2Layout:
         return {f"transformer.h.{layer}.attn.qkv_proj.weight": fused}
 
 
-class CodeGen25Layout:
-    """Llama's layout: separate queries, keys and values; norms before attention and before the gated MLP; no biases."""
+class LlamaLayout:
+    """Llama's layout: separate queries, keys and values; norms before attention and before the gated MLP.
+
+    Qwen2's queries, keys and values have a bias; no other part has one.
+    """
 
     norms: Mapping[str, tuple[str, ...]] = {"ln_1": (QKV,), "ln_2": ("mlp.gate_proj", "mlp.up_proj")}
     biases: tuple[str, ...] = ()
@@ -98,7 +101,7 @@ class CodeGen25Layout:
         """See `Layout`."""
         d, inner = config.n_embd, config.n_inner
         wide = dict.fromkeys(("mlp.gate_proj", "mlp.up_proj"), (d, inner))
-        return {QKV: (d, 3 * d), "attn.out_proj": (d, d), "mlp.down_proj": (inner, d)} | wide
+        return {QKV: (d, config.qkv_width), "attn.out_proj": (d, d), "mlp.down_proj": (inner, d)} | wide
 
     def source(self, name: str) -> str:
         """See `Layout`."""
@@ -113,21 +116,31 @@ class CodeGen25Layout:
 
     def read_qkv(self, read: Callable[[str], Float32], config: CodeGenConfig, layer: int) -> Float32:
         """See `Layout`."""
-        query, key, value = (read(f"model.layers.{layer}.self_attn.{part}_proj.weight") for part in "qkv")
-        turned = [adjacent_pairs(rows, config.n_head) for rows in (query, key)]
+        return self._read_parts(read, config, layer, "weight")
+
+    def read_qkv_bias(self, read: Callable[[str], Float32], config: CodeGenConfig, layer: int) -> Float32:
+        """Return the bias [qkv_width] of `QKV`."""
+        return self._read_parts(read, config, layer, "bias")
+
+    def _read_parts(
+        self, read: Callable[[str], Float32], config: CodeGenConfig, layer: int, kind: str
+    ) -> Float32:
+        query, key, value = (read(f"model.layers.{layer}.self_attn.{part}_proj.{kind}") for part in "qkv")
+        turned = [adjacent_pairs(query, config.n_head), adjacent_pairs(key, config.kv_heads)]
         return np.concatenate([*turned, value])
 
     def write_qkv(self, rows: Float32, config: CodeGenConfig, layer: int) -> dict[str, Float32]:
         """See `Layout`."""
-        query, key, value = np.split(rows, 3)
-        parts = (split_pairs(query, config.n_head), split_pairs(key, config.n_head), value)
-        names = (f"model.layers.{layer}.self_attn.{part}_proj.weight" for part in "qkv")
+        query, key, value = np.split(rows, [config.n_embd, config.n_embd + config.kv_width])
+        parts = (split_pairs(query, config.n_head), split_pairs(key, config.kv_heads), value)
+        kind = "weight" if rows.ndim == 2 else "bias"
+        names = (f"model.layers.{layer}.self_attn.{part}_proj.{kind}" for part in "qkv")
         return dict(zip(names, parts, strict=True))
 
 
 def find_layout(config: CodeGenConfig) -> Layout:
     """Return the layout of a model's family."""
-    return CodeGen25Layout() if config.family == CODEGEN25 else CodeGen2Layout()
+    return CodeGen2Layout() if config.family == CODEGEN2 else LlamaLayout()
 
 
 @dataclass(frozen=True)
@@ -164,6 +177,13 @@ class GraphWeights:
     def head_bias(self) -> Float32 | None:
         """Return the bias of the output head, [vocab_size]; None if the family has none."""
         return self.vector(f"{HEAD}.bias") if self.layout.has_shifts else None
+
+    def qkv_bias(self, layer: int) -> Float32 | None:
+        """Return the bias [qkv_width] of a block's `QKV`; None if the family has none."""
+        config, layout = self.checkpoint.config, self.layout
+        if not (config.has_qkv_bias and isinstance(layout, LlamaLayout)):
+            return None
+        return layout.read_qkv_bias(self._read, config, layer)
 
     def matrix(self, layer: int, name: str) -> Float32:
         """Return a matrix of a block, such as "mlp.fc_in" of layer 3."""

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from onnx import TensorProto, helper
 
+from cg2_quantize.formats.matrix_writer import add_bias
 from cg2_quantize.graph.attention import AttentionBuilder, KvScales
 from cg2_quantize.graph.builder import MICROSOFT
 from cg2_quantize.graph.graph_weights import QKV
-from cg2ls.models.codegen2.config import CODEGEN2, CODEGEN25
+from cg2ls.models.codegen2.config import CODEGEN2, CODEGEN25, LLAMA, QWEN2
 from cg2ls.models.graph_io import (
     INPUT_IDS,
     LOGITS,
@@ -109,13 +110,14 @@ class NetworkBuilder(ABC):
 
     def _attend(self, layer: int, normed: str) -> str:
         """Add the attention of a block, before its output matrix."""
-        packed = self._multiply(layer, QKV, normed)
+        packed = self._multiply(layer, QKV, normed, self._weights.qkv_bias(layer))
         return self._attention.emit(layer, f"/model/layers.{layer}/attn", packed)
 
-    def _multiply(self, layer: int, name: str, x: str) -> str:
-        """Add the product of x and a matrix of the block, such as "mlp.fc_in"."""
+    def _multiply(self, layer: int, name: str, x: str, bias: Float32 | None = None) -> str:
+        """Add the product of x and a matrix of the block, such as "mlp.fc_in", and a bias where there is one."""
         path = f"/model/layers.{layer}/{name.replace('.', '/')}"
-        return self._matrices.linear(self._graph, path, x, self._weights.matrix(layer, name))
+        graph, weight = self._graph, self._weights.matrix(layer, name)
+        return add_bias(graph, path, self._matrices.linear(graph, path, x, weight), bias)
 
     def _is_last(self, layer: int) -> bool:
         return layer == self._config.n_layer - 1
@@ -209,7 +211,7 @@ class ParallelNetwork(NetworkBuilder):
 
 
 class SequentialNetwork(NetworkBuilder):
-    """CodeGen2.5's network, as Llama's: y = x + attention(norm(x)), then y + mlp(norm(y)), with RMS norms.
+    """The network of Llama, CodeGen2.5 and Qwen2: y = x + attention(norm(x)), then y + mlp(norm(y)), with RMS norms.
 
     RMS norm: Zhang and Sennrich 2019, arXiv 1910.07467. Gated MLP, silu(gate) * up: Shazeer 2020, arXiv 2002.05202.
     """
@@ -266,10 +268,8 @@ class SequentialNetwork(NetworkBuilder):
     def _add_norm(self, path: str, x: str, normed: str) -> None:
         graph, epsilon = self._graph, self._config.layer_norm_epsilon
         if not self._portable:
-            inputs = [x, self._add_scale(path)]
-            graph.node(
-                "SimplifiedLayerNormalization", path, inputs, outputs=[normed], axis=-1, epsilon=epsilon
-            )
+            op, inputs = "SimplifiedLayerNormalization", [x, self._add_scale(path)]
+            graph.node(op, path, inputs, outputs=[normed], axis=-1, epsilon=epsilon)
             return
         square = graph.node("Mul", f"{path}/square", [x, x])
         mean = graph.node("ReduceMean", path, [square, graph.shared("axis.last", np.array([-1]))], keepdims=1)
@@ -286,7 +286,7 @@ class SequentialNetwork(NetworkBuilder):
 
 NETWORKS: dict[str, type[ParallelNetwork | SequentialNetwork]] = {
     CODEGEN2: ParallelNetwork,
-    CODEGEN25: SequentialNetwork,
+    **dict.fromkeys((CODEGEN25, LLAMA, QWEN2), SequentialNetwork),
 }
 """Networks by family."""
 
@@ -335,7 +335,7 @@ def _outputs(config: CodeGenConfig, kv: str) -> list[ValueInfoProto]:
 
 
 def _cache_entries(config: CodeGenConfig, names: Sequence[str], kv: str) -> list[ValueInfoProto]:
-    shape: list[str | int | None] = ["batch", config.n_head, "max_length", config.head_dim]
+    shape: list[str | int | None] = ["batch", config.kv_heads, "max_length", config.head_dim]
     element = KV_TYPES[kv]
     return [helper.make_tensor_value_info(name, element, shape) for name in names]
 

@@ -10,6 +10,7 @@ from cg2_quantize.errors import QuantizeError
 from cg2_quantize.formats import Format, select_format
 from cg2_quantize.planning.machine import inspect_machine
 from cg2ls.files import check_replaceable
+from cg2ls.models.codegen2.config import LLAMA, QWEN2
 from cg2ls.models.folder.description import MIN_CONTEXT_TOKENS
 
 if TYPE_CHECKING:
@@ -199,7 +200,7 @@ def _sum_up(config: CodeGenConfig, chosen: Format, context: int, budget: int, pl
         chosen=chosen,
         context=context,
         weights=chosen.max_bytes(config.n_parameters - ends, ends),
-        cache=2 * config.n_layer * config.n_embd * context * KV_BYTES[chosen.kv],
+        cache=2 * config.n_layer * config.kv_width * context * KV_BYTES[chosen.kv],
         workspace=activations + config.vocab_size * 4 + RUNTIME_BYTES,
         budget=budget,
         place=place,
@@ -262,6 +263,18 @@ def check_memory(config: CodeGenConfig) -> None:
         )
 
 
+DEFAULT_CONTEXT = 2048
+"""Tokens of prompt and answer of models that could take more, as in CodeGen2. A longer context takes memory for its
+keys and values from the start, and time for its prompt."""
+
+
+def choose_context(config: CodeGenConfig, asked: int | None) -> int:
+    """Return the maximum tokens of prompt and answer: what is asked, else `DEFAULT_CONTEXT` for long contexts."""
+    longest = config.n_positions
+    default = DEFAULT_CONTEXT if config.family in (LLAMA, QWEN2) else longest
+    return min(longest, asked or default)
+
+
 def check_context(context: int | None) -> None:
     """Refuse a requested context that is too short for completions.
 
@@ -295,6 +308,8 @@ def check_shape(config: CodeGenConfig, chosen: Format) -> None:
 
 def check_vocabulary(checkpoint: Checkpoint, tokenizer: CodeTokenizer) -> None:
     """Refuse a tokenizer whose vocabulary size differs from the model's.
+
+    Models without CodeGen2's masks may have more rows than tokens; their special tokens were found with that in mind.
 
     Raises:
         QuantizeError: see above.

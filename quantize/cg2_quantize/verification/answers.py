@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from cg2_quantize.verification.heldout import make_heldout_rows, read_heldout_texts
 from cg2ls.engine import Engine, Request
-from cg2ls.models.codegen2.special_tokens import anchored_prompt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,4 +93,4 @@ def _make_prompts(engine: Engine) -> Iterator[tuple[list[int], str]]:
         suffix = tokenizer.encode("\n" + "".join(lines[number + 1 :]))[:max_suffix]
         line = tokenizer.encode(lines[number].rstrip("\n"))[:MAX_ANSWER_TOKENS]
         known, rest = line[: len(line) // 2], line[len(line) // 2 :]
-        yield anchored_prompt(prefix, suffix, known, tokenizer.special), tokenizer.decode(rest)
+        yield tokenizer.special.lay_out(prefix, suffix, known, fills_in=True), tokenizer.decode(rest)

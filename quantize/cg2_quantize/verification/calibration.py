@@ -34,7 +34,7 @@ class Calibration:
     """Results over the calibration set.
 
     Attributes:
-        largest: largest |key| and |value| per channel, [n_head * head_dim] each, by layer.
+        largest: largest |key| and |value| per channel, [kv_width] each, by layer.
         energy: mean square of each input of a product, by the product's path, such as "/model/layers.0/mlp/fc_in".
     """
 
@@ -52,7 +52,9 @@ def calibrate(checkpoint: Checkpoint, tokenizer: CodeTokenizer) -> Calibration:
     config, found = checkpoint.config, Calibration()
     rows = make_calibration_rows(tokenizer, config.n_positions)
     tokens = np.stack([row for row in rows if len(row) == len(rows[0])])
-    side = TokenRows(build_reference_network(checkpoint), (config.n_head, config.head_dim), "float32", tokens)
+    side = TokenRows(
+        build_reference_network(checkpoint), (config.kv_heads, config.head_dim), "float32", tokens
+    )
     side.embed()
 
     for layer in range(config.n_layer):
@@ -107,7 +109,7 @@ def find_largest_activation(
     network = build_reference_network(checkpoint, moves_norms=chosen.matrix_writer.moves_norms)
     rows = make_calibration_rows(tokenizer, config.n_positions)
     tokens = np.stack([row for row in rows if len(row) == len(rows[0])])
-    side = TokenRows(network, (config.n_head, config.head_dim), "float32", tokens)
+    side = TokenRows(network, (config.kv_heads, config.head_dim), "float32", tokens)
     side.embed()
     for values in side.values:
         found.update("model.embed_tokens", values)

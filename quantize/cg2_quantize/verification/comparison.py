@@ -120,7 +120,7 @@ def compare_networks(
     rows: Sequence[npt.NDArray[np.int64]],
 ) -> NetworkComparison:
     """Compare a checkpoint's reference and its model over rows of one length, in the engine's chunks."""
-    tokens, heads = np.stack(rows), (config.n_head, config.head_dim)
+    tokens, heads = np.stack(rows), (config.kv_heads, config.head_dim)
     left = TokenRows(reference, heads, "float32", tokens)
     right = TokenRows(model, heads, kv, tokens, owner="the converted model")
     for side in (left, right):
@@ -161,7 +161,7 @@ def _run_through(
     shape = about.architecture
     side = TokenRows(
         network,
-        (shape.n_head, shape.head_dim),
+        (shape.kv_heads, shape.head_dim),
         about.kv_dtype,
         np.stack(rows),
         owner=f"the model {about.name}",
@@ -189,7 +189,7 @@ def compute_losses(
     config: CodeGenConfig, networks: Sequence[PiecewiseNetwork], rows: Sequence[npt.NDArray[np.int64]]
 ) -> list[Float32]:
     """Compute -log p of every next token in each network, nats; all networks advance layer by layer together."""
-    heads = (config.n_head, config.head_dim)
+    heads = (config.kv_heads, config.head_dim)
     sides = [TokenRows(network, heads, "float32", np.stack(rows)) for network in networks]
     for side in sides:
         side.embed()
@@ -241,7 +241,7 @@ def _distance(
 ) -> dict[str, float]:
     if (first / TOKENIZER).read_bytes() != (folder / TOKENIZER).read_bytes():
         raise QuantizeError(f"{first} and {folder} have different tokenizers; compare with --tokens 0.")
-    tokenizer = CodeTokenizer.load(folder / TOKENIZER)
+    tokenizer = CodeTokenizer.load(folder / TOKENIZER, model.tokens)
     rows = make_heldout_rows(tokenizer, min(base.context_length, model.context_length), tokens)
     networks = [
         (PiecewiseNetwork.of_folder(place, about.architecture.n_layer), about)

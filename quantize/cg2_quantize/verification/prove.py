@@ -85,7 +85,10 @@ def prove(
     tokens = QUICK_TOKENS if proof == "quick" else MEASURED_TOKENS
     streamed = _compare(checkpoint, folder, model, tokens)
     if streamed is not None:
-        rows, table = streamed.tokens, compute_unigram_table(CodeTokenizer.load(folder / TOKENIZER))
+        rows, table = (
+            streamed.tokens,
+            compute_unigram_table(CodeTokenizer.load(folder / TOKENIZER, model.tokens)),
+        )
         report = replace(report, **_summarize(streamed.measures, float(table[rows[:, 1:]].mean())))
     if largest is not None:
         report = replace(report, largest_activation=largest.value, largest_activation_at=largest.at)
@@ -129,7 +132,7 @@ def _compare(
     """Compare both networks over held-out code; None for bfloat16, which processors have no kernels for."""
     if model.kv_dtype == "bfloat16":
         return None
-    tokenizer = CodeTokenizer.load(folder / TOKENIZER)
+    tokenizer = CodeTokenizer.load(folder / TOKENIZER, model.tokens)
     rows = make_heldout_rows(tokenizer, model.context_length, tokens)
     network = PiecewiseNetwork.of_folder(folder, checkpoint.config.n_layer)
     return compare_networks(

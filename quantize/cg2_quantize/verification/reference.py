@@ -11,7 +11,7 @@ from onnx import TensorProto, helper
 
 from cg2_quantize.formats import select_format
 from cg2_quantize.graph.builder import GraphBuilder
-from cg2_quantize.graph.graph_weights import EMBEDDING, HEAD, GraphWeights
+from cg2_quantize.graph.graph_weights import EMBEDDING, HEAD, QKV, GraphWeights
 from cg2_quantize.graph.network import build_graph
 from cg2_quantize.verification.piecewise import PiecewiseNetwork
 from cg2ls.models.codegen2.checkpoint import tensor_shapes
@@ -80,6 +80,8 @@ class _Reader:
         if name in ends:
             return ends[name]()
         match = LAYER.fullmatch(name)
+        if match and match[2] == f"{QKV}.bias" and (bias := self.weights.qkv_bias(int(match[1]))) is not None:
+            return bias
         if match and (matrix := match[2].removesuffix(".weight")) in _matrix_shapes(self.weights):
             return self.weights.matrix(int(match[1]), matrix)
         norm, _, part = name.rpartition(".")
@@ -120,6 +122,10 @@ class _ShapesOnly(GraphWeights):
 
     def matrix(self, layer: int, name: str) -> Float32:  # noqa: ARG002  all layers have one shape
         return np.broadcast_to(np.float32(0), _matrix_shapes(self)[name])
+
+    def qkv_bias(self, layer: int) -> Float32 | None:  # noqa: ARG002  all layers have one shape
+        config = self.checkpoint.config
+        return np.broadcast_to(np.float32(0), (config.qkv_width,)) if config.has_qkv_bias else None
 
     def norm(self, name: str) -> tuple[Float32, Float32 | None]:
         shift = self.vector(f"{name}.bias") if self.layout.has_shifts else None

@@ -85,7 +85,7 @@ def test_a_missing_runtime_and_packages_are_problems(tiny_model, monkeypatch, ca
     monkeypatch.setattr(doctor, "find_package_version", lambda *names: None)
     assert diagnose("--model", tiny_model) == 1
     out = capsys.readouterr().out
-    assert "The package pygls is missing; install it with: pip install cg2ls" in out
+    assert "The package pygls is missing; install it with: pip install pygls" in out
     assert "pip install onnxruntime" in out
 
 

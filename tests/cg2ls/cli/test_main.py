@@ -18,6 +18,8 @@ from cg2ls.cli.main import COMMANDS, main, normalize_arguments
         (["--stdio", "serve"], ["serve"]),
         (["complete", "f"], ["complete", "f"]),
         (["models", "--stdio"], ["models", "--stdio"]),
+        (["--stdio", "--http"], ["serve", "--stdio", "--http"]),
+        (["serve", "--http=0", "--stdio"], ["serve", "--http=0", "--stdio"]),
         (["--help"], ["--help"]),
         (["--bogus"], ["serve", "--bogus"]),
     ],
@@ -34,6 +36,51 @@ def test_wrong_arguments_are_one_line_and_status_2(capsys, arguments):
         main(arguments)
     assert left.value.code == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["dcotor"], "did you mean doctor?"),
+        (["models", "ls"], "did you mean list?"),
+        (["doctor", "--langauge", "go"], "did you mean --language?"),
+        (["--modle=x"], "did you mean --model?"),
+        (["completion", "fsh"], "choose from"),
+    ],
+)
+def test_what_was_probably_meant_is_suggested(capsys, arguments, said):
+    with pytest.raises(SystemExit) as left:
+        main(arguments)
+    assert left.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_nothing_is_suggested_for_what_resembles_nothing(capsys):
+    with pytest.raises(SystemExit):
+        main(["xyzzy"])
+    assert "did you mean" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("group", ["models", "memory"])
+def test_a_group_alone_prints_its_help(capsys, group):
+    assert main([group]) == 0
+    assert capsys.readouterr().out.startswith(f"usage: cg2ls {group}")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
+def test_a_shell_learns_commands_and_flags(capsys, shell):
+    assert main(["completion", shell]) == 0
+    script = capsys.readouterr().out
+    assert all(word in script for word in (*COMMANDS, "no-token", "verify"))
+
+
+def test_help_has_no_colour_where_it_is_unwanted():
+    environment = os.environ | {"NO_COLOR": "1", "FORCE_COLOR": ""}
+    for arguments in (["--help"], ["doctor", "--help"], ["nonsense"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "cg2ls", *arguments], capture_output=True, env=environment, check=False
+        )
+        assert b"\x1b" not in done.stdout + done.stderr
 
 
 def test_version(capsys):

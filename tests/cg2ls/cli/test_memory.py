@@ -39,15 +39,26 @@ def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> object:
 
 
 def test_status_build_and_clear_agree(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "no index yet" in printed(capsys, "status")["problem"]
+    assert "`cg2ls memory build`" in printed(capsys, "status")["note"]
     built = printed(capsys, "build")
     assert built["refused"] == {"binary": 1}
     status = printed(capsys, "status")
-    assert (status["files"], status["left_out"], status["tokens"]) == (2, 1, built["tokens"])
+    assert (status["files"], status["tokens"]) == (2, built["tokens"])
+    assert status["left_out"] == {"binary": 1}
     assert status["weights"] == "shipped"
     assert printed(capsys, "clear")["removed"] is True
     assert printed(capsys, "clear")["removed"] is False
-    assert "problem" in printed(capsys, "status")
+    assert "note" in printed(capsys, "status")
+
+
+def test_a_folder_without_code_is_said_to_have_none(
+    workspace: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+    assert main(["memory", "build", "--root", str(tmp_path / "empty")]) == 0
+    out, err = capsys.readouterr()
+    assert "has no python file that may be read" in out
+    assert err == "", "there is no bar where nobody sees it"
 
 
 def test_explain_names_the_file_that_votes(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -112,11 +123,11 @@ def test_status_counts_installed_packages_apart(workspace: Path, capsys: pytest.
     place.mkdir(parents=True)
     (workspace / ".venv/pyvenv.cfg").write_text("home = /usr/bin\n")
     (place / "helpful.py").write_text("def assist_gladly(): ...\n")
-    assert "no index yet" in printed(capsys, "status")["dependencies"]["problem"]
+    assert "`cg2ls memory build`" in printed(capsys, "status")["dependencies"]["note"]
     built = printed(capsys, "build", "--dependencies")
     assert built["tokens"] > built["tokens_of_dependencies"] > 0
     found = printed(capsys, "status")
     assert (found["files"], found["dependencies"]["files"]) == (2, 1)
     assert found["dependencies"]["tokens"] == built["tokens_of_dependencies"]
     assert printed(capsys, "clear", "--dependencies")["dependencies_removed"]
-    assert "problem" in printed(capsys, "status")["dependencies"]
+    assert "note" in printed(capsys, "status")["dependencies"]

@@ -80,12 +80,14 @@ def test_list_as_json(home, folder, capsys):
         "name": "mine",
         "folder": str(home / "models" / "mine"),
         "problem": "",
+        "shipped": False,
         "in_use_for": ["go"],
         "precision": about.precision,
         "bytes": sum(entry.bytes for entry in about.files.values()),
         "context_length": about.context_length,
         "languages": ["python"],
         "license": about.license,
+        "quality": dict(about.quality),
     }
 
 

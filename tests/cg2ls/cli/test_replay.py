@@ -45,7 +45,7 @@ def test_a_table_is_printed_without_json(tiny_model, capsys):
     assert main(["replay", SOURCES, "--model", str(tiny_model), "--threads", "1", *SMALL]) == 0
     out, err = capsys.readouterr()
     assert "key to first token, ms" in out
-    assert "exact_line" in out
+    assert "exact line" in out
     assert "writing 1 passages" in err
 
 

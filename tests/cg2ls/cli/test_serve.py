@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import os
 import pty
+import socket
 import subprocess
 import sys
+
+import pytest
+
+from cg2ls.cli.main import main
 
 
 def test_a_log_file_that_cannot_be_written_is_one_line(tmp_path):
@@ -56,3 +61,51 @@ def test_without_streams_it_says_so():
     )
     assert (done.returncode, done.stderr.count("\n")) == (1, 1)
     assert "needs stdin and stdout" in done.stderr
+
+
+def serve(*arguments):
+    return subprocess.run(
+        [sys.executable, "-m", "cg2ls", "serve", *arguments], capture_output=True, text=True, timeout=300
+    )
+
+
+def test_a_port_that_is_taken_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setenv("CG2LS_HOME", str(tmp_path))
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = serve("--http", str(port))
+    assert done.returncode == 1
+    assert (
+        done.stderr.splitlines()[-1] == f"cg2ls: 127.0.0.1:{port} is in use; choose another with --http PORT."
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--http", "0", "--root", "/nowhere"], "/nowhere is no folder; name an existing one with --root."),
+        (["--http", "0", "--root", "/"], "/ is too large for one project; name a folder in it with --root."),
+    ],
+)
+def test_a_folder_that_cannot_be_followed_is_one_line(tmp_path, monkeypatch, arguments, said):
+    monkeypatch.setenv("CG2LS_HOME", str(tmp_path))
+    done = serve(*arguments)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == f"cg2ls: {said}"
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--http", "65536"], ["--http", "-1"], ["--http", "x"], ["--no-token"]]
+)
+def test_wrong_arguments_of_http_are_one_line(arguments, capsys):
+    with pytest.raises(SystemExit) as left:
+        main(["serve", *arguments])
+    assert left.value.code == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_without_its_packages_http_says_how_to_install_them(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    monkeypatch.delitem(sys.modules, "cg2ls.http.listener", raising=False)
+    assert main(["serve", "--http", "0"]) == 1
+    assert "HTTP needs uvicorn; install it with: pip install starlette uvicorn" in capsys.readouterr().err

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cg2ls.engine import Engine, EngineError, Request, parallel_sampling
+from cg2ls.engine import Engine, EngineError, Request, batched_answers
 from cg2ls.engine.parallel_sampling import ParallelSampling
 
 
@@ -81,8 +81,8 @@ def test_too_many_candidates_for_the_memory_is_one_sentence_and_the_next_request
 
     request = Request(prompt=words(30), max_tokens=6, temperature=1.5)
     with monkeypatch.context() as patched:
-        patched.setattr(parallel_sampling, "KVBuffers", full)
-        with pytest.raises(EngineError, match="no memory for 64 candidates"):
+        patched.setattr(batched_answers, "KVBuffers", full)
+        with pytest.raises(EngineError, match="no memory for 64 answers"):
             engine.candidates(request, 64)
     assert len(engine.candidates(request, 2)) == 2
 

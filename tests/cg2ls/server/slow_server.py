@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from cg2ls.engine.request import Request, Step
+from cg2ls.models.codegen2.special_tokens import SpecialTokens
 from cg2ls.models.folder.description import Infill
 from cg2ls.server.app import Server
 from cg2ls.server.logs import configure
@@ -51,8 +52,9 @@ class SlowEngine:
             infill=Infill(character_cuts=True, anchor_max_tokens=64),
             document_header="",
             languages={"python": None},
+            line_choice=None,
         )
-        special = SimpleNamespace(mask=lambda _: 256, end_of_text=257, sep=258)
+        special = SpecialTokens(vocab_size=261, end_of_text=256, sep=257, eom=258, n_masks=2)
         self.tokenizer = SimpleNamespace(
             encode=lambda text: list(text.encode()), special=special, to_json=lambda: "{}"
         )

@@ -65,8 +65,8 @@ def test_the_models_of_this_machine_are_listed(start, random_model):
     client = start("--model", str(random_model))
     client.initialize()
     names = {model["name"]: model for model in run(client, "models")}
-    assert names["default"]["languages"] == ["python"]
-    assert not names["default"]["current"]
+    assert names["python-27m"]["languages"] == ["python"]
+    assert not names["python-27m"]["current"]
 
 
 def test_the_log_is_shown(slow):

@@ -61,7 +61,8 @@ def test_the_manifest_describes_every_option():
     done = subprocess.run(
         [sys.executable, str(TOOL), "--settings"], capture_output=True, text=True, check=True
     )
-    found = json.loads(done.stdout)
+    groups = json.loads(done.stdout)
+    found = {name: setting for group in groups for name, setting in group["properties"].items()}
     assert set(found) == {f"cg2ls.{name}" for name in (*table(), *NEW_OPTIONS, "languages", "folders")}
     assert found["cg2ls.maxLines"]["minimum"] == 0
     assert found["cg2ls.provider"]["enum"] == list(table()["provider"].values)

@@ -16,7 +16,7 @@ from cg2_quantize import ConversionOptions, convert, dequantize
 from cg2_quantize.checkpoint.synthetic import write_random_checkpoint
 from cg2ls.engine import Engine, Request
 from cg2ls.errors import Cg2Error
-from cg2ls.models.codegen2 import Checkpoint, CodeGenConfig, ConfigError, anchored_prompt
+from cg2ls.models.codegen2 import Checkpoint, CodeGenConfig, ConfigError
 from cg2ls.models.codegen2.config import CODEGEN25
 from cg2ls.models.folder import ModelDescription
 
@@ -143,9 +143,8 @@ def test_the_engine_fills_in_with_the_familys_own_tokens(make):
     assert model.family == CODEGEN25
     with Engine.open(make("int8")) as engine:
         special = engine.tokenizer.special
-        prompt = anchored_prompt(
-            engine.tokenizer.encode("prefix"), engine.tokenizer.encode("suffix"), [], special
-        )
+        encode = engine.tokenizer.encode
+        prompt = special.lay_out(encode("prefix"), encode("suffix"), [], fills_in=True)
         assert prompt == [40290, 51199, 37333, 844, 50256, 50317, 51199], "the publisher's vector"
         assert [special.is_stop(token) for token in (50318, 50317, 50256, 50319, 50316)] == [True] * 4 + [
             False
@@ -194,9 +193,12 @@ def test_every_byte_is_counted(llama, tmp_path):
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"num_key_value_heads": 2}, "num_key_value_heads is 2, but num_attention_heads is 4"),
+        (
+            {"num_key_value_heads": 2},
+            r"k_proj.weight has shape \[128, 128\], but config.json implies \[64, 128\]",
+        ),
         ({"tie_word_embeddings": True}, "ties the head to the embedding"),
-        ({"rope_theta": 500000.0}, "rope_theta is 500000"),
+        ({"rope_theta": -1.0}, "rope_theta is -1.0, but must be a positive number"),
         ({"rope_parameters": {"rope_theta": 10000.0, "rope_type": "yarn"}}, "'yarn'"),
         ({"attention_bias": True}, "attention_bias"),
     ],

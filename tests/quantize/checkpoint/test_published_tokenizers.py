@@ -77,7 +77,7 @@ def test_ranks_come_from_a_given_folder(tmp_path):
 @pytest.mark.parametrize(("family", "expected"), [("codegen", 50300), ("llama", 50318)])
 def test_a_checkpoint_without_a_tokenizer_gets_its_familys(tmp_path, family, expected):
     (tmp_path / "config.json").write_text(json.dumps({"model_type": family}))
-    made = json.loads(load_tokenizer(tmp_path, None).to_json())
+    made = json.loads(load_tokenizer(tmp_path, None, 51200).to_json())
     assert {entry["content"]: entry["id"] for entry in made["added_tokens"]}["<eom>"] == expected
     assert build_codegen2_tokenizer().token_to_id("<eom>") == 50300
 
@@ -99,4 +99,4 @@ def test_a_vocabulary_that_is_none_is_one_sentence(tmp_path, name, content, says
     (tmp_path / "merges.txt").write_text("#version: 0.2\na b\n")
     (tmp_path / name).write_text(content)
     with pytest.raises(Cg2Error, match=says):
-        load_tokenizer(tmp_path, None)
+        load_tokenizer(tmp_path, None, 51200)

@@ -9,9 +9,11 @@ import gguf
 import numpy as np
 import pytest
 
+from cg2_quantize.checkpoint.synthetic import write_random_checkpoint
 from cg2_quantize.graph.graph_weights import GraphWeights
 from cg2_runtimes.llamacpp_convert import MODEL, compute_halves_order, convert
 from cg2ls.models.codegen2 import Checkpoint, CodeGenConfig
+from cg2ls.models.codegen2.config import QWEN2
 
 
 def rotated_adjacent(head: np.ndarray, position: int, width: int) -> np.ndarray:
@@ -72,6 +74,38 @@ def test_the_matrices_are_the_checkpoints_but_for_rounding(tiny_checkpoint, tmp_
         tensors["blk.0.ffn_up.weight"].data, tensors["blk.0.ffn_up.weight"].tensor_type
     )
     expected = GraphWeights(Checkpoint.open(tiny_checkpoint)).matrix(0, "mlp.fc_in").T
+    assert np.abs(found - expected).max() < np.abs(expected).max() / 100
+
+
+def test_the_file_has_every_tensor_of_a_qwen2_of_this_shape(tmp_path):
+    config = CodeGenConfig(
+        n_layer=2,
+        n_embd=64,
+        n_head=4,
+        n_kv_head=2,
+        rotary_dim=16,
+        rotary_base=1e6,
+        n_positions=64,
+        vocab_size=512,
+        n_inner=96,
+        qkv_groups=1,
+        family=QWEN2,
+    )
+    write_random_checkpoint(tmp_path / "checkpoint", config)
+    convert(tmp_path / "checkpoint", tmp_path)
+    reader = gguf.GGUFReader(tmp_path / MODEL)
+    tensors = {tensor.name: tensor for tensor in reader.tensors}
+    assert len(tensors) == 2 * 12 + 3
+    assert tuple(tensors["blk.1.attn_k.weight"].shape)[::-1] == (32, 64)
+    assert reader.fields["qwen2.attention.head_count_kv"].contents() == 2
+    assert reader.fields["qwen2.rope.freq_base"].contents() == 1e6
+    source = Checkpoint.open(tmp_path / "checkpoint")
+    bias = source.tensor("model.layers.0.self_attn.q_proj.bias")
+    np.testing.assert_array_equal(tensors["blk.0.attn_q.bias"].data, bias)
+    found = gguf.quants.dequantize(
+        tensors["blk.0.attn_q.weight"].data, tensors["blk.0.attn_q.weight"].tensor_type
+    )
+    expected = source.tensor("model.layers.0.self_attn.q_proj.weight")
     assert np.abs(found - expected).max() < np.abs(expected).max() / 100
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cg2_training.cli.arguments import index
+from cg2ls.commandline import add_command_group
 
 BUILD_EXAMPLE = """\
 example:
@@ -38,7 +39,7 @@ example:
 
 def add_corpus(parser: argparse.ArgumentParser) -> None:
     """Add the commands that build a corpus."""
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = add_command_group(parser, runs_as="run_command")
     plain = argparse.RawDescriptionHelpFormatter
     collect = commands.add_parser(
         "collect",

@@ -15,7 +15,7 @@ from cg2_training.cli.grow import add_grow
 from cg2_training.cli.lessons import add_lessons
 from cg2_training.cli.pretrain import add_export, add_plan, add_pretrain
 from cg2_training.cli.remote import add_pack, add_unpack
-from cg2ls.commandline import Parser, run_command
+from cg2ls.commandline import Parser, add_command_group, run_command
 
 EXAMPLE = """\
 example, from packages to a checkpoint:
@@ -51,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = add_command_group(parser, runs_as="run_command")
     add_corpus(
         commands.add_parser("corpus", help="make a corpus from packages, folders, repositories and dumps")
     )

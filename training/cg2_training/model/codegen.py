@@ -18,7 +18,8 @@ from cg2_training.errors import TrainingError
 from cg2_training.model.attention import causal_attention
 from cg2_training.objective import IGNORED
 from cg2ls.models.codegen2 import Checkpoint, CodeGenConfig
-from cg2ls.models.codegen2.config import CODEGEN2, ROTARY_BASE
+from cg2ls.models.codegen2.config import CODEGEN2
+from cg2ls.models.codegen2.rotary import ROTARY_BASE
 
 GELU_SLOPE = 2 * math.sqrt(2 / math.pi)
 GELU_CUBE = 0.044715

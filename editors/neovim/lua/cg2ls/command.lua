@@ -45,8 +45,7 @@ M.commands = {
     require('cg2ls.install').run(arguments[1])
   end,
   log = function()
-    local path = vim.lsp.log and vim.lsp.log.get_filename and vim.lsp.log.get_filename() or vim.lsp.get_log_path()
-    vim.cmd.tabedit(vim.fn.fnameescape(path))
+    require('cg2ls.log').show()
   end,
   doctor = function()
     vim.cmd.checkhealth('cg2ls')

@@ -63,7 +63,11 @@ local handlers = {
       ghost.ask_again() -- what was asked before had no answer, or another model's
     end
   end,
+  ['window/logMessage'] = function(_, params)
+    require('cg2ls.log').keep(params)
+  end,
   ['window/showMessage'] = function(_, params)
+    require('cg2ls.log').keep(params)
     local level = ({ 'ERROR', 'WARN', 'INFO', 'INFO', 'DEBUG' })[params.type] or 'INFO'
     say.once((params.message:gsub('^cg2ls: ', '')), vim.log.levels[level])
   end,
@@ -244,12 +248,17 @@ function M.show_again()
   end
 end
 
---- Tells the server which document its status is about.
----@param buf integer
+--- Tells the server where the user is: its status is about that document, and it reads ahead there.
+---@param buf integer the buffer of the current window
 function M.look_at(buf)
   local client = wanted[buf] and M.client()
-  if client then
-    compat.notify(client, 'textDocument/didFocus', { textDocument = { uri = vim.uri_from_bufnr(buf) } })
+  if client and buf == vim.api.nvim_get_current_buf() then
+    local row, column = unpack(vim.api.nvim_win_get_cursor(0))
+    local line = vim.api.nvim_buf_get_lines(buf, row - 1, row, false)[1] or ''
+    compat.notify(client, 'textDocument/didFocus', {
+      textDocument = { uri = vim.uri_from_bufnr(buf) },
+      position = { line = row - 1, character = compat.character_of(line, column, client.offset_encoding) },
+    })
   end
 end
 

@@ -191,3 +191,46 @@ def test_warnings_about_suggested_code_are_not_shown():
     code = f"from {module} import python_accepts as a; print(a(r\"x = '\\d' is 1\"))"
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True)
     assert (done.stdout.strip(), done.stderr) == ("True", "")
+
+
+CLASS = "class Shop:\n" + "".join(
+    f"    def method_{number}(self, value):\n        return value + {number}\n\n" for number in range(8)
+)
+
+
+def test_only_the_function_around_the_cursor_is_compiled(passes, monkeypatch):
+    compiled: list[str] = []
+
+    def note(code: str, **more: bool) -> bool:
+        compiled.append(code)
+        return python_accepts(code, **more)
+
+    monkeypatch.setattr(module, "python_accepts", note)
+    art = CLASS + "    def last(self, key):\n        found = ‸\n        return found\n\n" + CLASS[12:]
+    assert passes(check_python, art, "self.find(key)", language="python").text == "self.find(key)"
+    assert compiled == ["    def last(self, key):\n        found = self.find(key)\n        return found\n"]
+
+
+@pytest.mark.parametrize(
+    ("art", "answer", "shown"),
+    [
+        # what only a function as a whole shows, also inside a class
+        (CLASS + "    def last(self, key):\n        ‸", "found = 1\n        await key", "found = 1"),
+        (CLASS + "    def last(self, key):\n        ‸", "found = 1\n        break", "found = 1"),
+        # a text that leaves the function is judged with what is outside
+        ("class A:\n    def f(self):\n        a = ‸\n        b = 2\n", "1\n    return a", "1"),
+        # a closure's variables are outside of the inner function, so the outer one counts
+        (
+            "def f():\n    a = 1\n    def g():\n        nonlocal a\n        a = ‸\n    return g\n",
+            "2",
+            "2",
+        ),
+        (
+            "def f():\n    a = 1\n    def g():\n        nonlocal a\n        a = ‸\n    return g\n",
+            "call(x=1, x=2)",
+            "call(x=1,",
+        ),
+    ],
+)
+def test_a_function_alone_is_judged_as_in_its_file(passes, art, answer, shown):
+    assert passes(check_python, art, answer, language="python").text == shown

@@ -45,3 +45,13 @@ def test_the_suffix_begins_after_closers_but_before_code(art, is_mid_line, suffi
     cursor = at(art)
     assert cursor.is_mid_line is is_mid_line
     assert cursor.text[cursor.suffix_start :] == suffix
+
+
+@pytest.mark.parametrize("char", ["é", "‸", "🦉"])
+def test_a_document_with_other_characters_stays_the_same_object(char: str) -> None:
+    text = "x = 1\n" * 10 + char
+    assert Cursor.at(text, 3).text is text
+
+
+def test_a_lone_surrogate_is_replaced_wherever_it_is() -> None:
+    assert Cursor.at("é\ud800x", 3).text == "é\ufffdx"

@@ -283,7 +283,7 @@ def test_saved_rotary_frequencies_are_compared(copy: Path, base: float, fits: bo
     if fits:
         Checkpoint.open(copy)
         return
-    with pytest.raises(CheckpointError, match="rotary frequencies of another base than 10000"):
+    with pytest.raises(CheckpointError, match="rotary frequencies of another base or scaling"):
         Checkpoint.open(copy)
 
 

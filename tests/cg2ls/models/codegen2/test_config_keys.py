@@ -136,8 +136,8 @@ def test_what_the_network_does_not_have_is_refused_by_name(change: dict[str, Any
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"hidden_act": "gelu"}, "hidden_act is 'gelu', but CodeGen2.5 has 'silu'"),
-        ({"num_key_value_heads": 8}, "num_key_value_heads is 8"),
+        ({"hidden_act": "gelu"}, "hidden_act is 'gelu', but Llama has 'silu'"),
+        ({"num_key_value_heads": 12}, "cannot share 12 heads of keys and values"),
         ({"mlp_bias": True}, "mlp_bias is True"),
         ({"head_dim": 64}, "head_dim is 64"),
         ({"layer_types": ["full_attention", "sliding_attention"]}, "layer_types"),

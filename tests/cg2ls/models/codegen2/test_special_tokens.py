@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cg2ls.models.codegen2 import CodeTokenizer, anchored_prompt
+from cg2ls.models.codegen2 import CodeTokenizer
 from cg2ls.models.codegen2.special_tokens import CODEGEN2
 
 tokens = st.lists(st.integers(0, 50255), max_size=20)
@@ -14,7 +14,7 @@ tokens = st.lists(st.integers(0, 50255), max_size=20)
 def test_the_model_cards_example(published: CodeTokenizer) -> None:
     prefix = published.encode("def hello_world():\n    ")
     suffix = published.encode("    return name")
-    assert anchored_prompt(prefix, suffix, [], CODEGEN2) == [
+    assert CODEGEN2.lay_out(prefix, suffix, [], fills_in=True) == [
         *(4299, 23748, 62, 6894, 33529, 198, 50284),
         *(51199, 50284, 7783, 1438, 50256, 50299, 51199),
     ]
@@ -24,12 +24,12 @@ def test_the_model_cards_example(published: CodeTokenizer) -> None:
 def test_typing_behind_an_anchor_only_appends(
     prefix: list[int], suffix: list[int], a: list[int], b: list[int]
 ) -> None:
-    before = anchored_prompt(prefix, suffix, a, CODEGEN2)
-    after = anchored_prompt(prefix, suffix, a + b, CODEGEN2)
+    before = CODEGEN2.lay_out(prefix, suffix, a, fills_in=True)
+    after = CODEGEN2.lay_out(prefix, suffix, a + b, fills_in=True)
     assert after == before + b
 
 
 @given(tokens, tokens)
 def test_an_anchor_at_the_window_start_is_suffix_first(suffix: list[int], known: list[int]) -> None:
-    prompt = anchored_prompt([], suffix, known, CODEGEN2)
+    prompt = CODEGEN2.lay_out([], suffix, known, fills_in=True)
     assert prompt == [51199, *suffix, 50256, 50299, 51199, *known]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from cg2ls.models.codegen2 import SpecialTokens
 from cg2ls.models.folder import ModelDescription, ModelFolderError
 from cg2ls.models.folder.description import Architecture, FileEntry, Infill, Language, Source
+from cg2ls.models.folder.line_choice import DEFAULT_LINE_CHOICE
 
 MODEL = ModelDescription(
     name="small",
@@ -32,7 +34,42 @@ MODEL = ModelDescription(
     languages={"python": Language(1.25), "go": Language()},
     document_header="# x\n",
     quality={"exact_match": 0.5, "bytes": 3},
+    line_choice=DEFAULT_LINE_CHOICE,
 )
+
+
+def test_a_folder_without_numbers_for_the_choice_of_lines_has_none(tmp_path):
+    replace(MODEL, line_choice=None).write(tmp_path)
+    assert "line_choice" not in json.loads((tmp_path / "model.json").read_text())
+    assert ModelDescription.read(tmp_path).line_choice is None
+
+
+def _change_line_choice(change):
+    raw = MODEL.to_dict()
+    change(raw["line_choice"])
+    return json.dumps(raw)
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        (lambda raw: raw.update(evidence_tokens=0), "line_choice.evidence_tokens"),
+        (lambda raw: raw.update(evidence_tokens=100_000), "line_choice.evidence_tokens"),
+        (lambda raw: raw.pop("places"), "line_choice.places"),
+        (
+            lambda raw: raw["places"]["line_start"].update(evidence=-1),
+            "line_choice.places.line_start.evidence",
+        ),
+        (lambda raw: raw["places"]["line_start"].pop("greedy"), "line_choice.places.line_start.greedy"),
+        (lambda raw: raw["places"].update(line_start={"evidence": "much"}), "line_choice.places.line_start"),
+        (lambda raw: raw["confidence"].pop("lead"), "line_choice.confidence.lead"),
+        (lambda raw: raw.update(confidence=None), "line_choice.confidence"),
+    ],
+)
+def test_bad_numbers_for_the_choice_of_lines_are_refused_by_key(tmp_path, change, key):
+    (tmp_path / "model.json").write_text(_change_line_choice(change))
+    with pytest.raises(ModelFolderError, match=key):
+        ModelDescription.read(tmp_path)
 
 
 def test_what_is_written_is_read(tmp_path):
@@ -70,7 +107,7 @@ def test_a_folder_from_before_the_key_is_taken_for_what_its_precision_then_was(
     ("path", "value", "says"),
     [
         (["format"], 2, "format is 2, but this cg2ls reads up to 1; update cg2ls"),
-        (["family"], "llama", "family is 'llama', but must be one of codegen2"),
+        (["family"], "gpt2", "family is 'gpt2', but must be one of codegen2"),
         (["name"], "", "name must be a non-empty string"),
         (["context_length"], 1, "context_length is 1, but must be at least 32"),
         (["context_length"], True, "context_length must be a whole number"),
@@ -101,7 +138,7 @@ def test_a_wrong_value_is_named(tmp_path, path, value, says):
     assert "model.json" in str(error.value)
 
 
-@pytest.mark.parametrize("key", sorted(MODEL.to_dict().keys() - {"independent_rows"}))
+@pytest.mark.parametrize("key", sorted(MODEL.to_dict().keys() - {"independent_rows", "line_choice"}))
 def test_a_missing_key_is_named(tmp_path, key):
     raw = MODEL.to_dict()
     del raw[key]

@@ -14,11 +14,8 @@ local views = {}
 --- The name of the view that the settings ask for.
 ---@return 'native'|'own'
 function M.kind()
-  local asked = config.current.ghost_text
-  if not compat.has_native or not config.current.auto then
-    return 'own'
-  end
-  return asked == 'own' and 'own' or 'native'
+  local native = config.current.ghost_text == 'native' and compat.has_native and config.current.auto
+  return native and 'native' or 'own'
 end
 
 --- Begins to show ghost text in a buffer.

@@ -1,0 +1,38 @@
+"""Progress bars on stderr, only where a person sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+def show_progress(items: Iterable[T], title: str, total: int) -> Iterable[T]:
+    """Yield items with a bar that tells the time that is left; see `cg2ls.evaluation.track.Track`."""
+    from tqdm import tqdm
+
+    with tqdm(total=total, desc=title, **_style()) as bar:
+        for item in items:
+            yield item
+            bar.update()
+
+
+@contextmanager
+def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
+    """Yield a function that sets a bar to a number of items done, of a number in all."""
+    from tqdm import tqdm
+
+    with tqdm(desc=title, **_style()) as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        yield show
+
+
+def _style() -> dict[str, Any]:
+    """Return the settings of all bars; `disable` as None is off where stderr is no terminal."""
+    return {"disable": None, "dynamic_ncols": True, "leave": False, "unit": "", "smoothing": 0.1}

@@ -1,0 +1,184 @@
+"""Listen on the loopback, alone or beside the language server in one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import json
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+
+from cg2ls.http.access import read_token, token_file
+from cg2ls.http.app import make_app
+from cg2ls.http.completer import HttpCompleter, check_roots
+from cg2ls.http.metrics import Metrics
+from cg2ls.server.framing import Damage, Frames
+from cg2ls.server.settings import Settings
+from cg2ls.server.transport import LOOPBACK, ListenError
+from cg2ls.system import when_asked_to_end
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+    from cg2ls.server.app import Server
+    from cg2ls.server.protocol import ServerProtocol
+
+MAX_CONNECTIONS = 64
+"""Connections at once; a request over one more is answered with 503."""
+
+SAID_TO_USERS = ("window/showMessage", "window/logMessage")
+
+
+@dataclass(frozen=True, kw_only=True)
+class HttpOptions:
+    """What the command line says about HTTP.
+
+    Attributes:
+        port: port of the loopback, 0 for any free one.
+        roots: folders that memory follows.
+        needs_token: whether a request must carry the token.
+    """
+
+    port: int
+    roots: tuple[Path, ...] = ()
+    needs_token: bool = True
+
+
+@asynccontextmanager
+async def listening(server: Server, options: HttpOptions) -> AsyncIterator[int]:
+    """Answer HTTP requests with a server's models until the block ends; yield the port.
+
+    Raises:
+        ListenError: the port cannot be listened on.
+        TokenError: the token cannot be read.
+        RootError: a folder cannot be followed.
+    """
+    settings = Settings(server.settings.flags)
+    settings.move_to(check_roots(options.roots))
+    path = token_file() if options.needs_token else None
+    token = read_token(path) if path else ""
+    metrics = Metrics()
+    with _bound(options.port) as bound:
+        completer = HttpCompleter(server, settings, metrics)
+        port = bound.getsockname()[1]
+        said = f"the token is in {path}" if path else "without a token: every program here may ask"
+        async with _served(make_app(completer, metrics, token), bound):
+            print(f"cg2ls: HTTP on http://{LOOPBACK}:{port}; {said}.", file=sys.stderr, flush=True)
+            try:
+                yield port
+            finally:
+                completer.leave()
+
+
+def without_editor(protocol: ServerProtocol) -> None:
+    """Serve HTTP alone, until the process is asked to end.
+
+    Raises:
+        Cg2Error: what `protocol.beside` raises.
+    """
+
+    async def serve() -> None:
+        main = asyncio.current_task()
+        assert main is not None
+        when_asked_to_end(asyncio.get_running_loop(), main.cancel)
+        protocol.set_writer(NoEditor())
+        for message in (
+            {"id": 0, "method": "initialize", "params": {"processId": None, "capabilities": CAPABILITIES}},
+            {"method": "initialized", "params": {}},
+        ):
+            protocol.receive(json.dumps({"jsonrpc": "2.0", **message}).encode())
+        with contextlib.suppress(asyncio.CancelledError):
+            async with protocol.beside():
+                await asyncio.Event().wait()
+
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(serve())
+
+
+CAPABILITIES: dict[str, Any] = {"textDocument": {"inlineCompletion": {}}}
+"""Of the editor that is not there: without this, a completion menu would be registered."""
+
+
+class NoEditor:
+    """Writer in place of an editor's; messages to users go to stderr."""
+
+    def __init__(self) -> None:
+        self._frames = Frames()
+
+    def write(self, data: bytes) -> None:
+        """Print what is said to users; drop the rest."""
+        for frame in self._frames.feed(data):
+            message = {} if isinstance(frame, Damage) else json.loads(frame)
+            if message.get("method") in SAID_TO_USERS:
+                sentence = str(message["params"]["message"]).removeprefix("cg2ls: ")
+                print(f"cg2ls: {sentence}", file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+class _LoopServer(uvicorn.Server):
+    """uvicorn in a loop that is not its own: signals stay with the language server."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals alone."""
+        yield
+
+
+@asynccontextmanager
+async def _served(app: ASGIApp, bound: socket.socket) -> AsyncIterator[None]:
+    """Serve an application on a socket until the block ends."""
+    config = uvicorn.Config(
+        app,
+        http="h11",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        log_level="error",  # requests quote code, and clients that send nonsense are their users' matter
+        access_log=False,
+        server_header=False,
+        limit_concurrency=MAX_CONNECTIONS,
+        timeout_graceful_shutdown=1,
+    )
+    server = _LoopServer(config)
+    serving = asyncio.ensure_future(server.serve(sockets=[bound]))
+    while not server.started and not serving.done():
+        await asyncio.sleep(0.005)
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await serving
+
+
+@contextmanager
+def _bound(port: int) -> Iterator[socket.socket]:
+    """Yield a socket that listens on the loopback.
+
+    Raises:
+        ListenError: the port is in use, or not for this user.
+    """
+    # asyncio sends without delay (TCP_NODELAY) only where the protocol is named; else an answer could wait 40 ms.
+    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        if os.name != "nt":  # there it would let two programs share the port
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            made.bind((LOOPBACK, port))
+            made.listen()
+        except OSError as error:
+            reason = "is in use" if error.errno == errno.EADDRINUSE else f"cannot be used ({error.strerror})"
+            raise ListenError(f"{LOOPBACK}:{port} {reason}; choose another with --http PORT.") from None
+        yield made
+    finally:
+        made.close()

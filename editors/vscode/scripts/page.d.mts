@@ -1,0 +1,1 @@
+export function pageFor(text: string, address: string | undefined): string;
