@@ -107,8 +107,8 @@ class ProductInputs:
         rows = make_calibration_rows(tokenizer, config.n_positions)
         tokens = np.stack([row for row in rows if len(row) == len(rows[0])])
         network = build_reference_network(checkpoint, moves_norms=True)
-        self._family, self._heads = config.family, (config.n_head, config.head_dim)
-        self._side = TokenRows(network, self._heads, "float32", tokens)
+        self._family, heads = config.family, (config.kv_heads, config.head_dim)
+        self._side = TokenRows(network, heads, "float32", tokens)
         self._side.embed()
         self._layer = -1
         self._inputs: dict[str, Float32] = {}
