@@ -1,4 +1,4 @@
-"""The contributor guide's worked examples run as they are written."""
+"""The contributor guide's worked examples run unchanged."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ MINUET: dict[str, Any] = {
 }
 
 
-def test_llama_vim_gets_the_members_that_it_asked_for(slow_http: HttpServer) -> None:
+def test_llama_vim_gets_the_requested_members(slow_http: HttpServer) -> None:
     answer = slow_http.post("/infill", LLAMA_VIM).json
     assert answer["content"] == FORMULA
     assert answer["truncated"] is False
