@@ -83,7 +83,7 @@ def replacing_folder(folder: Path, *, proof: str) -> Iterator[Path]:
             yield new
         (new / LOCK).unlink(missing_ok=True)
         new.chmod(0o755)
-        _take_folders_place(new, folder)
+        take_folders_place(new, folder)
     except BaseException:
         shutil.rmtree(new, ignore_errors=True)
         raise
@@ -100,7 +100,12 @@ def _remove_left_behind(folder: Path) -> None:
         shutil.rmtree(left, ignore_errors=True)
 
 
-def _take_folders_place(new: Path, folder: Path) -> None:
+def take_folders_place(new: Path, folder: Path) -> None:
+    """Rename a folder to `folder` on the same disk, replacing a folder that is there.
+
+    Raises:
+        OSError: the rename failed; the folder that was there is there again.
+    """
     if not folder.exists():
         take_place(new, folder)
         return

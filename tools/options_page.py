@@ -150,7 +150,16 @@ def settings() -> dict[str, Any]:
 
 GROUPS = {
     "What is shown": (
-        *("enable", "automatic", "comments", "unknownLanguages", "maxLines", "minConfidence", "candidates"),
+        *(
+            "enable",
+            "automatic",
+            "comments",
+            "unknownLanguages",
+            "maxLines",
+            "minConfidence",
+            "eagerness",
+            "candidates",
+        ),
         *("delayMs", "lineTokens", "blockTokens", "choose", "speculate"),
     ),
     "Context and privacy": (

@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 COMMANDS = {
     "serve": "serve an editor over LSP (what `cg2ls` alone does)",
     "complete": "complete a file at one place and print the text",
-    "models": "list, add, choose, verify and remove models",
+    "models": "list, add, choose, verify, fit, remove, pull and push models",
     "memory": "show, build, explain, fit and clear the memory of a workspace",
     "bench": "measure prefill, decode and key-to-answer times",
     "replay": "measure latency and quality by replaying people who write files",
+    "evaluate": "put a model on the scales of published benchmarks",
+    "gate": "collect verdicts and fit the gate that decides what is shown while typing",
     "stats": "count of what was shown and accepted on this machine",
     "doctor": "check that completion works here, and report problems",
     "neovim": "write the plugin for Neovim to a folder",

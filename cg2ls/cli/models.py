@@ -1,4 +1,4 @@
-"""`cg2ls models`: list, add, choose, verify, fit and remove models."""
+"""`cg2ls models`: list, add, choose, verify, fit, remove, pull and push models."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cg2ls.cli import fit_choice
+from cg2ls.cli import fit_choice, models_hub
 from cg2ls.commandline import add_command_group, aligned
 from cg2ls.models.folder.choice import DEFAULT_NAME, LastingChoices, note_lasting, read_lasting, write_lasting
 from cg2ls.models.folder.description import ModelDescription
@@ -17,10 +17,15 @@ from cg2ls.models.folder.verify import verify_folder
 if TYPE_CHECKING:
     import argparse
 
+SINGLE_LINE = "humaneval-infilling-single exact by request"
+"""Score of `cg2ls evaluate --record` that the list shows: exact lines of HumanEval-Infilling."""
+
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command and its subcommands."""
-    parser = subparsers.add_parser("models", help="list, add, choose, verify, fit and remove models")
+    parser = subparsers.add_parser(
+        "models", help="list, add, choose, verify, fit, remove, pull and push models"
+    )
     commands = add_command_group(parser)
 
     listing = commands.add_parser("list", help="show the models on this machine")
@@ -49,6 +54,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     remove.set_defaults(run=run_remove)
 
     fit_choice.add_parser(commands)
+    models_hub.add_parsers(commands)
 
 
 def run_list(args: argparse.Namespace) -> int:
@@ -60,8 +66,8 @@ def run_list(args: argparse.Namespace) -> int:
     elif not models:
         print("There are no models; add one with: cg2ls models add FOLDER")
     else:
-        head = ("name", "precision", "MB", "context", "languages", "in use for")
-        print(aligned([head, *(_format_row(model, choices) for model in models)], right={2, 3}))
+        head = ("name", "precision", "MB", "context", "single line", "languages", "in use for")
+        print(aligned([head, *(_format_row(model, choices) for model in models)], right={2, 3, 4}))
     return 0 if models else 1
 
 
@@ -124,10 +130,19 @@ def _list_uses(model: StoredModel, choices: LastingChoices) -> list[str]:
 def _format_row(model: StoredModel, choices: LastingChoices) -> tuple[str, ...]:
     uses = ", ".join(_list_uses(model, choices))
     if model.description is None:
-        return (model.name, "damaged", "", "", model.problem, uses)
+        return (model.name, "damaged", "", "", "", model.problem, uses)
     about = model.description
     languages = ", ".join(about.languages) or "any"
-    return (model.name, about.precision, _format_megabytes(model), str(about.context_length), languages, uses)
+    score = about.quality.get(SINGLE_LINE)
+    return (
+        model.name,
+        about.precision,
+        _format_megabytes(model),
+        str(about.context_length),
+        "" if score is None else f"{score:.3f}",
+        languages,
+        uses,
+    )
 
 
 def _describe(model: StoredModel, choices: LastingChoices) -> dict[str, Any]:
@@ -140,6 +155,7 @@ def _describe(model: StoredModel, choices: LastingChoices) -> dict[str, Any]:
             "context_length": about.context_length,
             "languages": list(about.languages),
             "license": about.license,
+            "quality": dict(about.quality),
         }
     uses = _list_uses(model, choices)
     return {

@@ -151,6 +151,7 @@ def _add_request_arguments(parser: argparse.ArgumentParser) -> None:
     add("--block-tokens", type=int, metavar="N", help="maximum tokens of a block")
     add("--max-lines", type=int, metavar="N", help="maximum lines shown")
     add("--min-confidence", type=float, metavar="P", help="minimum probability of what is shown")
+    add("--by-hand", action="store_true", help="ask as a user does, so that nothing is held back")
     add("--choose-ms", type=float, metavar="MS", help="maximum time of an answer that compares several lines")
     add(
         "--without",
@@ -276,6 +277,7 @@ def _make_options(arguments: argparse.Namespace) -> ReplayOptions:
         context_tokens=arguments.context_tokens,
         anchor_tokens=arguments.anchor,
         prefix_only=arguments.prefix_only,
+        by_hand=arguments.by_hand,
         disabled_rules=resolve_disabled_rules(arguments.without),
         limits={name: value for name, value in given.items() if value is not None},
     )

@@ -150,7 +150,10 @@ def choose_if_unsure(
         RequestError: the engine cannot serve this request.
         EngineFailedError: the engine failed.
     """
-    if options.choose == "greedy" or HYPOTHESES in postprocessor.disabled or call.stop():
+    is_wanted = options.choose == "hypotheses" or (
+        options.choose == "on_request" and call.trigger == "invoked"
+    )
+    if not is_wanted or HYPOTHESES in postprocessor.disabled or call.stop():
         return None
     if not isinstance(engine, SupportsSearch) or (gate.is_sure and gate.confidence >= SURE_CONFIDENCE):
         return None

@@ -55,6 +55,7 @@ class ReplayOptions:
         context_tokens: tokens of other files' text before the prompt.
         anchor_tokens: limit of tokens from the anchor to the cursor; None for the model's own.
         prefix_only: whether to continue the text without what follows the cursor.
+        by_hand: whether the user asks at each place, instead of the editor.
         disabled_rules: names of rules that are left out.
         limits: other completion options by name.
     """
@@ -70,6 +71,7 @@ class ReplayOptions:
     context_tokens: int = 0
     anchor_tokens: int | None = None
     prefix_only: bool = False
+    by_hand: bool = False
     disabled_rules: frozenset[str] = frozenset()
     limits: Mapping[str, Any] = field(default_factory=dict)
 
@@ -151,6 +153,7 @@ class Replay:
             infill=self._make_infill(),
             memories=self.memories,
             contexts=ReplayContexts(self.sources, self.engine.tokenizer) if has_context else None,
+            trigger="invoked" if self.options.by_hand else "automatic",
         )
 
     def make_completion_options(self) -> CompletionOptions:

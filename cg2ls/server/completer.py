@@ -294,11 +294,11 @@ class Completer:
         shown: Completion,
         retrieval: Retrieval,
     ) -> None:
-        """Compute the completion after the shown one, after a short time without requests."""
-        uri = place.snapshot.uri
+        """Compute what comes after the shown completion, and what else to choose, after a time without requests."""
+        uri, at, count = place.snapshot.uri, place.text_and_offset(), self.candidate_count(place)
 
         def work(stop: Callable[[], bool]) -> None:
-            for fault in session.speculate(*place.text_and_offset(), shown, stop, retrieval=retrieval):
+            for fault in session.speculate(*at, shown, stop, count=count, retrieval=retrieval):
                 self.failures.left_out(uri, fault.hook, fault.error)
 
         def failed(error: Exception) -> None:

@@ -12,7 +12,6 @@ import numpy as np
 from cg2_quantize.checkpoint.published_tokenizers import load_tokenizer
 from cg2_quantize.checkpoint.scratch import mark_unfinished, remove_abandoned_folders
 from cg2_quantize.checkpoint.sources import (
-    LICENCES,
     complete_infill,
     describe_limits,
     open_checkpoint,
@@ -24,6 +23,7 @@ from cg2_quantize.graph.builder import ExternalWriter, GraphBuilder
 from cg2_quantize.graph.genai import write_genai
 from cg2_quantize.graph.graph_weights import GraphWeights
 from cg2_quantize.graph.network import build_graph
+from cg2_quantize.model_card import CARD, render_model_card
 from cg2_quantize.planning.plan import (
     check_context,
     check_memory,
@@ -52,6 +52,7 @@ from cg2ls.models.folder.description import (
     ModelDescription,
 )
 from cg2ls.models.folder.facts import Facts
+from cg2ls.models.folder.store import LICENCES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -180,7 +181,7 @@ def convert(
         on_progress: called with the float32 bytes of every tensor that has been read.
 
     Raises:
-        Cg2Error: the checkpoint is incomplete, not CodeGen2's, or quantized already; the tokenizer does not
+        Cg2Error: the checkpoint is incomplete, of a network not read here, or quantized already; the tokenizer does not
             fit it; the format does not allow these options or the range of the network's values; a weight is
             not finite; the weights fail on known code or contradict the number of groups; the conversion lost
             too much; the output exists; or disk or memory do not suffice. Nothing is written then.
@@ -195,7 +196,7 @@ def convert(
     tokenizer = load_tokenizer(checkpoint_folder, options.gpt2, checkpoint.config.vocab_size, options.infill)
     _check_fits(checkpoint, tokenizer, chosen, options, folder)
     facts = read_facts(checkpoint_folder, name=options.name, license_=options.license)
-    facts = complete_infill(facts, tokenizer.special)
+    facts = complete_infill(facts, tokenizer.special, checkpoint_folder)
     _check_weights(checkpoint, tokenizer, options)
     largest = check_float16_range(checkpoint, tokenizer, chosen) if chosen.floats == np.float16 else None
     proven: ProofReport | None = None
@@ -216,6 +217,7 @@ def convert(
         if options.proof != "none":
             proven = _prove(checkpoint, new, options, largest)
             replace(model, quality={**model.quality, **_summarize_quality(proven)}).write(new)
+        (new / CARD).write_text(render_model_card(new), encoding="utf-8")
     return ConversionReport(
         folder=folder,
         name=model.name,
@@ -241,6 +243,8 @@ def _check_fits(
     """Refuse what does not fit the format, the tokenizer, the memory or the disk."""
     config = checkpoint.config
     check_shape(config, chosen)
+    if options.genai and not tokenizer.special.n_masks:
+        raise FormatError("--genai describes CodeGen2's tokenizer; leave it out for other vocabularies.")
     check_vocabulary(checkpoint, tokenizer)
     check_memory(config)
     needs_reference = options.proof == "full" or options.optimum is not None

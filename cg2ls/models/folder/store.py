@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cg2ls.errors import Cg2Error
-from cg2ls.files import replacing_folder
+from cg2ls.files import check_replaceable, replacing_folder, take_folders_place
 from cg2ls.models.folder import locations
 from cg2ls.models.folder.choice import (
     DEFAULT_NAME,
@@ -30,6 +30,16 @@ if TYPE_CHECKING:
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 """Valid names of models, which are also the names of their folders."""
+
+COMPANIONS = ("README.md", "report.json", "report.html", "loss.png")
+LICENCES = ("LICENSE", "LICENSE.txt", "LICENSE.md", "NOTICE", "NOTICE.txt")
+"""Files of a model folder that model.json does not list: the card, measurements, terms of the licence."""
+
+
+def list_companions(folder: Path) -> list[str]:
+    """Return the names of a folder's companions that are plain files, not links."""
+    names = (*COMPANIONS, *LICENCES)
+    return [name for name in names if (folder / name).is_file() and not (folder / name).is_symlink()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,22 +159,49 @@ class ModelStore:
             NoUserFolderError: there is no store.
         """
         model = verify_folder(folder)
-        if not NAME.fullmatch(model.name) or model.name == DEFAULT_NAME:
-            raise ModelFolderError(
-                f"{folder / DESCRIPTION}: the name {model.name!r} cannot be used;"
-                " choose one of letters, digits, '.', '_' and '-' other than 'default'."
-            )
-        target = (self.root or locations.models_folder()) / model.name
+        target = self.place_of(model.name)
         if folder.resolve() != target.resolve():
             try:
                 with replacing_folder(target, proof=DESCRIPTION) as new:
-                    for name in (*model.files, DESCRIPTION):
+                    for name in (*model.files, DESCRIPTION, *list_companions(folder)):
                         shutil.copyfile(folder / name, new / name)
                     verify_folder(new)
             except OSError as error:
                 raise ModelFolderError(
                     f"{folder} could not be copied to {target}: {error.strerror}."
                 ) from None
+        return StoredModel(model.name, target, model)
+
+    def place_of(self, name: str) -> Path:
+        """Return the folder that a model of this name has in the store, whether it exists or not.
+
+        Raises:
+            ModelFolderError: this cannot be a model's name.
+            NoUserFolderError: there is no store.
+        """
+        if not NAME.fullmatch(name) or name == DEFAULT_NAME:
+            raise ModelFolderError(
+                f"The name {name!r} cannot be used for a model;"
+                " choose one of letters, digits, '.', '_' and '-' other than 'default'."
+            )
+        return (self.root or locations.models_folder()) / name
+
+    def adopt(self, folder: Path) -> StoredModel:
+        """Verify a model folder on the store's disk and move it into the store, without a second copy.
+
+        A model of that name is replaced.
+
+        Raises:
+            ModelFolderError: see `add`.
+            NoUserFolderError: there is no store.
+        """
+        model = verify_folder(folder)
+        target = self.place_of(model.name)
+        check_replaceable(target, DESCRIPTION)
+        try:
+            take_folders_place(folder, target)
+        except OSError as error:
+            raise ModelFolderError(f"{folder} could not be moved to {target}: {error.strerror}.") from None
         return StoredModel(model.name, target, model)
 
     def remove(self, name: str) -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cg2_quantize.checkpoint.pickled import read_pickled
+from cg2_quantize.checkpoint.published_tokenizers import remove_dummy_blank
 from cg2_quantize.errors import QuantizeError
+from cg2_quantize.hub import NAME_ON_HUB, describe_hub_error, import_hub, is_offline
 from cg2ls.files import sha256_of
 from cg2ls.models.codegen2 import Checkpoint
 from cg2ls.models.codegen2.files import (
@@ -23,11 +24,12 @@ from cg2ls.models.codegen2.files import (
     CheckpointError,
     find_weights,
     indexed_files,
+    read_json,
 )
 from cg2ls.models.codegen2.quantized import FILES as QUANTIZED_FILES
 from cg2ls.models.folder.description import DESCRIPTION, Infill
 from cg2ls.models.folder.facts import FACTS, Facts
-from cg2ls.models.folder.store import NAME
+from cg2ls.models.folder.store import LICENCES, NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -73,7 +75,7 @@ def locate_checkpoint(
 
 def _explain_path(text: str) -> str:
     """Return why a name is not looked up on the hub, or "" if it is."""
-    if not HUB_NAME.fullmatch(text):
+    if not NAME_ON_HUB.fullmatch(text):
         return " (and is no name on the hub, which is OWNER/NAME)"
     owner = text.partition("/")[0]
     if owner.lower() in FOLDER_NAMES or Path(owner).exists():
@@ -81,13 +83,10 @@ def _explain_path(text: str) -> str:
     return ""
 
 
-HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
 SCHEME = "hf://"
 """Prefix of a name that is always looked up on the hub."""
-
-LICENCES = ("LICENSE", "LICENSE.txt", "LICENSE.md", "NOTICE", "NOTICE.txt")
 
 LICENCE_NAMES = {"apache-2.0": "Apache-2.0", "mit": "MIT", "bsd-3-clause": "BSD-3-Clause"}
 """SPDX spelling of names that the hub writes in lower case."""
@@ -97,8 +96,6 @@ WANTED = (
     *(ADAPTER, *QUANTIZED_FILES, *LICENCES),
 )
 """Files of a checkpoint besides its weights; never code, and nothing in subfolders."""
-
-LOG_IN_ADVICE = "log in with `hf auth login`"
 
 
 @dataclass(frozen=True)
@@ -147,41 +144,42 @@ def download_checkpoint(name: str, revision: str | None, on_notice: Callable[[st
         QuantizeError: huggingface_hub is missing, or the hub does not give the checkpoint.
     """
     try:
-        from huggingface_hub import HfApi, constants, hf_hub_download, snapshot_download
-        from huggingface_hub.errors import LocalEntryNotFoundError
+        hub = import_hub()
     except ModuleNotFoundError:
         raise QuantizeError(
             f"{name} is no local folder; to look it up on the hub, pip install 'cg2ls[hub]'."
         ) from None
-    offline = constants.HF_HUB_OFFLINE
+    offline = is_offline()
     try:
         only = ["config.json"]  # `_is_complete` decides whether the rest is cached
-        folder = Path(snapshot_download(name, revision=revision, allow_patterns=only, local_files_only=True))
+        folder = Path(
+            hub.snapshot_download(name, revision=revision, allow_patterns=only, local_files_only=True)
+        )
         if _is_complete(folder) and (offline or (revision is not None and COMMIT.fullmatch(revision))):
             return folder
-    except (LocalEntryNotFoundError, OSError, ValueError):
+    except (hub.errors.LocalEntryNotFoundError, OSError, ValueError):
         pass
     if offline:
         raise QuantizeError(
             f"{name} is not in the hub's local cache, and HF_HUB_OFFLINE forbids asking the hub."
         )
     try:
-        about = HfApi().model_info(name, revision=revision)
+        about = hub.HfApi().model_info(name, revision=revision)
         present = {file.rfilename for file in about.siblings or []}
         files = [file for file in WANTED if file in present]
-        files += _list_weight_files(
-            name, present, lambda index: Path(hf_hub_download(name, index, revision=revision))
+        files += list_weight_files(
+            name, present, lambda index: Path(hub.hf_hub_download(name, index, revision=revision))
         )
         if about.id and about.id != name:
             on_notice(f"{name} is called {about.id} on the hub now.")
-        return Path(snapshot_download(name, revision=revision, allow_patterns=files))
+        return Path(hub.snapshot_download(name, revision=revision, allow_patterns=files))
     except (QuantizeError, CheckpointError):
         raise
     except Exception as error:  # the library raises its HTTP client's classes too
-        raise QuantizeError(_describe_error(name, revision, error)) from None
+        raise QuantizeError(describe_hub_error(name, revision, error)) from None
 
 
-def _list_weight_files(name: str, present: Collection[str], fetch: Callable[[str], Path]) -> list[str]:
+def list_weight_files(name: str, present: Collection[str], fetch: Callable[[str], Path]) -> list[str]:
     """Return the names of a repository's weight files, its index first.
 
     Raises:
@@ -224,34 +222,6 @@ def _is_complete(folder: Path) -> bool:
     except CheckpointError:
         return False
     return (folder / "config.json").is_file()
-
-
-def _describe_error(name: str, revision: str | None, error: Exception) -> str:
-    """Return a sentence with the problem and what to do."""
-    from huggingface_hub import errors
-
-    status = getattr(getattr(error, "response", None), "status_code", None)
-    has_token = bool(os.environ.get("HF_TOKEN"))
-    if isinstance(error, errors.GatedRepoError):
-        return f"{name} is gated: accept its conditions on its page on the hub, then {LOG_IN_ADVICE}."
-    if isinstance(error, errors.RevisionNotFoundError):
-        return f"{name} has no revision {revision}: check --revision."
-    if status == 401:
-        known = "HF_TOKEN is not accepted for it" if has_token else LOG_IN_ADVICE
-        return f"{name} is not shown by the hub (401): the name is wrong or the model private; check it, or {known}."
-    if status == 403:
-        return (
-            f"{name} may not be read with this account (403): ask its owner for access, or {LOG_IN_ADVICE}"
-            " as another user."
-        )
-    if status == 404 or isinstance(error, errors.RepositoryNotFoundError):
-        return f"{name} is neither a local folder nor a model on the hub (404): check the name."
-    if status == 429:
-        return f"The hub answers {name} with too many requests (429): wait some minutes and run the command again."
-    if status is not None:
-        return f"The hub cannot give {name} now (status {status}): run the command again later."
-    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    return f"{name} cannot be downloaded ({reason}); the part downloaded so far is kept, so run the command again."
 
 
 def open_checkpoint(
@@ -297,16 +267,24 @@ document (Bavarian et al. 2022), so one that begins some lines above the cursor 
 CHAT_NAME = re.compile(r"(?:^|[-_.])(?:instruct|chat|it)(?:$|[-_.])", re.IGNORECASE)
 
 
-def complete_infill(facts: Facts, tokens: SpecialTokens) -> Facts:
-    """Return the facts with how a model without CodeGen2's masks was trained to fill in."""
+def complete_infill(facts: Facts, tokens: SpecialTokens, folder: Path) -> Facts:
+    """Return the facts with how a model without CodeGen2's masks was trained to fill in.
+
+    Args:
+        facts: of the checkpoint.
+        tokens: its special tokens.
+        folder: the checkpoint; a blank that its tokenizer puts before every text becomes the document header.
+    """
     if tokens.n_masks:
         return facts
+    if not facts.document_header and remove_dummy_blank(read_json(folder / "tokenizer.json")):
+        facts = replace(facts, document_header=" ")
     if tokens.fim is None:
         return replace(facts, infill=replace(facts.infill, objectives=("causal",)))
-    if facts.infill == Infill():
-        infill = Infill(objectives=("causal", "fim"), character_cuts=True, anchor_max_tokens=ANCHOR_TOKENS)
-        return replace(facts, infill=infill)
-    return replace(facts, infill=replace(facts.infill, objectives=("causal", "fim")))
+    infill = facts.infill
+    if infill == Infill():
+        infill = Infill(character_cuts=True, anchor_max_tokens=ANCHOR_TOKENS)
+    return replace(facts, infill=replace(infill, objectives=("causal", "fim")))
 
 
 def describe_limits(name: str, tokens: SpecialTokens) -> str:

@@ -53,6 +53,7 @@ def run(arguments: Sequence[str]) -> int:
     from cg2ls.models.codegen2.infill_tokens import StatedLayout
     from cg2ls.models.folder.description import DESCRIPTION
 
+    stated = StatedLayout.parse(options.infill) if options.infill else None
     check_context(options.context)
     check_output(options.output, force=options.force, proof=DESCRIPTION)
     checkpoint = locate_checkpoint(options.checkpoint, revision=options.revision, on_notice=_say)
@@ -70,7 +71,7 @@ def run(arguments: Sequence[str]) -> int:
         untrained=options.untrained,
         ignored=options.ignore_key,
         gpt2=options.tokenizer,
-        infill=StatedLayout.parse(options.infill) if options.infill else None,
+        infill=stated,
     )
     with _show_progress(options, checkpoint) as on_progress:
         report = convert(checkpoint, options.output, wanted, on_progress=on_progress)

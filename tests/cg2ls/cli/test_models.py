@@ -87,6 +87,7 @@ def test_list_as_json(home, folder, capsys):
         "context_length": about.context_length,
         "languages": ["python"],
         "license": about.license,
+        "quality": dict(about.quality),
     }
 
 

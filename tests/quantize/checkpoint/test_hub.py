@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from cg2_quantize.checkpoint.sources import _list_weight_files, find_origin, read_card_license
+from cg2_quantize.checkpoint.sources import find_origin, list_weight_files, read_card_license
 from cg2_quantize.errors import QuantizeError
 
 ANSWERS = {
@@ -28,7 +28,7 @@ SAYS = {
     "forbidden": "may not be read with this account (403)",
     "absent": "is neither a local folder nor a model on the hub (404): check the name.",
     "gated": "is gated: accept its conditions on its page on the hub, then log in with `hf auth login`.",
-    "revised": "has no revision v9: check --revision.",
+    "revised": "has no revision v9: name a commit, branch or tag that it has.",
     "refused": "The hub cannot give maker/refused now (status 418)",
     "old": "maker/old is called maker/new on the hub now.",
     "bare": "has no weights that are read here (safetensors or .bin), only model.gguf.",
@@ -148,7 +148,7 @@ def index(tmp_path, *names):
 )
 def test_only_the_files_that_are_needed(tmp_path, present, expected):
     assert (
-        _list_weight_files("maker/small", present, index(tmp_path, "a.safetensors", "b.safetensors"))
+        list_weight_files("maker/small", present, index(tmp_path, "a.safetensors", "b.safetensors"))
         == expected
     )
 
@@ -163,7 +163,7 @@ def test_only_the_files_that_are_needed(tmp_path, present, expected):
 )
 def test_what_a_repository_lacks_is_named(tmp_path, present, says):
     with pytest.raises(QuantizeError, match=says):
-        _list_weight_files("maker/small", present, index(tmp_path, "a.safetensors", "b.safetensors"))
+        list_weight_files("maker/small", present, index(tmp_path, "a.safetensors", "b.safetensors"))
 
 
 @pytest.mark.parametrize(

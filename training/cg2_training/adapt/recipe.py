@@ -171,6 +171,7 @@ def make_adapt_recipe(
             save_every=every,
             evaluate_every=every,
             evaluate_rows=sizes.evaluate_rows,
+            served_places=0,
             loaders=0,
             threads=options.threads,
             compile=options.epochs * tokens > MIN_COMPILED_TOKENS and shutil.which("c++") is not None,

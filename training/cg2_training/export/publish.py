@@ -11,6 +11,8 @@ from textwrap import indent
 from typing import Any
 
 from cg2_quantize.convert import ConversionOptions, convert
+from cg2_quantize.model_card import CARD as CARD_FILE
+from cg2_quantize.model_card import render_metadata
 from cg2_training.data.shards import ShardSet
 from cg2_training.errors import TrainingError
 from cg2_training.evaluate.evaluation_target import open_evaluation_target
@@ -88,7 +90,7 @@ def publish(run: Path, heldout: Path, corpus: Path, out: Path, options: PublishO
         with replacing_folder(out, proof=DESCRIPTION) as new:
             for path in [*folder.iterdir(), run / "loss.png"]:
                 shutil.copy2(path, new / path.name)
-            (new / "README.md").write_text(card, encoding="utf-8")
+            (new / CARD_FILE).write_text(card, encoding="utf-8")
     return card
 
 
@@ -198,7 +200,7 @@ def render_card(
         masks=recipe.model.n_masks,
         precision=model.precision,
     )
-    return CARD.format(
+    return render_metadata(model) + CARD.format(
         name=recipe.name,
         commands=commands,
         parameters=recipe.model.config().n_parameters,

@@ -10,7 +10,7 @@ import numpy as np
 from cg2_training.errors import TrainingError
 from cg2_training.lessons.arms import ARMS, LESSONS, Comparison, Lesson
 from cg2_training.lessons.results import Results
-from cg2_training.lessons.scores import BITS_PER_BYTE, MEASURES, PLACES, FloatArray
+from cg2_training.lessons.scores import BITS_PER_BYTE, MEASURES, NATS_PER_TOKEN, PLACES, FloatArray
 
 RESAMPLES = 4000
 BOOTSTRAP_SEED = 20230503
@@ -161,6 +161,8 @@ class LessonFindings:
     def summary(self) -> str:
         """Return the sentence on the whole lesson."""
         claims = [finding for finding in self.findings if finding.comparison.expected]
+        if not claims:
+            return self._summary_without_claims()
         measured = [finding for finding in claims if finding.effect]
         if not measured:
             return "Not run: there are no two arms of this lesson with the same seed yet."
@@ -175,6 +177,17 @@ class LessonFindings:
         if len(measured) < len(claims):
             told += f", not measured: {len(claims) - len(measured)}"
         return told + "."
+
+    def _summary_without_claims(self) -> str:
+        effects = [finding.effect for finding in self.findings if finding.effect]
+        if not effects:
+            return "Not run: there are no two arms with the same seed yet."
+        better = sum(effect.is_resolved and effect.mean < 0 for effect in effects)
+        worse = sum(effect.is_resolved and effect.mean > 0 for effect in effects)
+        return (
+            f"Comparisons: {len(effects)}. Better: {better}, worse: {worse},"
+            f" not resolved: {len(effects) - better - worse}."
+        )
 
 
 def lesson_findings(results: Results, lessons: Sequence[Lesson] | None = None) -> list[LessonFindings]:
@@ -194,7 +207,15 @@ def label_of(measure: str) -> str:
     """Return a measure in words."""
     domain, _, name = measure.partition("/")
     kind, _, place = name.partition("/")
-    told = {"causal": "left to right", "continuation": "continuation", "psm": "PSM infill"}
+    told = {
+        "causal": "left to right",
+        "continuation": "continuation",
+        "psm": "PSM infill",
+        "served": "rest of the line",
+        "served_wrong": "rest of the line, wrong text below",
+        "served_none": "rest of the line, nothing below",
+        "wrong_line": "wrong lines",
+    }
     words = f"{domain}, {told.get(kind, 'span infill')}"
     if not place:
         return words
@@ -207,7 +228,7 @@ def measures_of(lesson: Lesson) -> list[str]:
     found = []
     for measure in measures:
         found.append(measure)
-        if unit_of(measure) != BITS_PER_BYTE:
+        if unit_of(measure) == NATS_PER_TOKEN:
             found += [f"{measure}/{place}" for place in PLACES]
     return found
 

@@ -34,7 +34,7 @@ def test_an_added_model_is_a_sound_copy_under_its_name(store, folder):
     assert added.folder == store.root / "mine" == store.locate("mine")
     assert [(model.name, model.problem) for model in store.models()] == [("mine", "")]
     assert sorted(path.name for path in added.folder.iterdir()) == sorted(
-        ["model.json", *added.description.files]
+        ["README.md", "model.json", *added.description.files]
     )
 
 
@@ -156,3 +156,34 @@ def test_locating_says_who_chose(home, folder):
 def test_a_name_that_cannot_be_a_path_is_one_sentence(store, model):
     with pytest.raises(ModelFolderError):
         store.locate(model)
+
+
+def test_card_report_and_licence_are_added_too_but_nothing_else(store, folder):
+    for name in ("README.md", "LICENSE", "report.json", "notes.txt"):
+        (folder / name).write_text(name)
+    (folder / "NOTICE").symlink_to(folder / "notes.txt")
+    added = store.add(rename(folder, "mine")).folder
+    for name in ("README.md", "LICENSE", "report.json"):
+        assert (added / name).read_text() == name
+    assert not (added / "notes.txt").exists()
+    assert not (added / "NOTICE").exists(), "a link may lead anywhere"
+
+
+def test_an_adopted_folder_is_moved_and_replaces_the_model_of_its_name(store, folder, tmp_path):
+    store.add(rename(folder, "mine"))
+    coming = shutil.copytree(folder, tmp_path / "coming")
+    (coming / "README.md").write_text("new")
+    adopted = store.adopt(coming)
+    assert adopted.folder == store.root / "mine"
+    assert (adopted.folder / "README.md").read_text() == "new"
+    assert not coming.exists()
+    assert [path.name for path in store.root.iterdir()] == ["mine"]
+
+
+def test_a_damaged_folder_is_not_adopted(store, folder, tmp_path):
+    coming = shutil.copytree(rename(folder, "mine"), tmp_path / "coming")
+    (coming / "model.onnx").write_bytes(b"")
+    with pytest.raises(ModelFolderError, match=r"model\.onnx has 0 bytes"):
+        store.adopt(coming)
+    assert coming.exists()
+    assert not store.root.exists()

@@ -22,6 +22,9 @@ MAX_PARAGRAPH_CHARS = 20_000
 MIN_LETTER_SHARE = 0.5
 """Minimum part of the characters in natural language that are letters or blanks."""
 
+_TEST_FOLDERS = {"test", "tests", "testing", "__tests__", "testdata", "spec", "specs"}
+_TEST_ENDINGS = ("_test", ".test", "_tests", "_unittest", ".spec", "_spec", "-test")
+
 _MAX_HEAD_LINES = 40
 _GENERATED = re.compile(
     r"@generated|\bauto(?:matically)?[- ]?generated|generated\s+(?:by|from|automatically|with|using|file)\b"
@@ -113,8 +116,9 @@ def is_excluded(path: str, globs: tuple[str, ...]) -> bool:
 def is_test(path: str) -> bool:
     """Return whether a path is a test module or is in a folder of tests."""
     *folders, name = path.lower().split("/")
-    return bool({"test", "tests", "testing"} & set(folders)) or (
-        name.startswith("test_") or name.endswith("_test.py") or name == "conftest.py"
+    stem = name.rpartition(".")[0]
+    return bool(_TEST_FOLDERS & set(folders)) or (
+        name.startswith("test_") or name == "conftest.py" or stem.endswith(_TEST_ENDINGS)
     )
 
 
