@@ -36,12 +36,12 @@ $(VENV)/ready: pyproject.toml constraints/ci.txt | python-ok
 	@$(BIN)/python -m pip install $(PIP_FLAGS) -c constraints/ci.txt -e '.[dev]'
 	@touch $@
 
-tracer: # strace shows that nothing leaves the machine; without it, those tests are skipped, or fail in CI
-	@command -v strace >/dev/null || [ "$$CG2LS_INSTALL_SYSTEM" != 1 ] || \
-	  { apt-get -qq update && apt-get -qq -y install strace >/dev/null; } || \
-	  { echo "The tests of privacy need strace, which Debian's archive did not deliver." >&2; exit 1; }
+tracer: # strace shows that nothing leaves the machine, bubblewrap confines generated programs; without them, tests are skipped, or fail in CI
+	@{ command -v strace && command -v bwrap; } >/dev/null || [ "$$CG2LS_INSTALL_SYSTEM" != 1 ] || \
+	  { apt-get -qq update && apt-get -qq -y install bubblewrap strace >/dev/null; } || \
+	  { echo "The tests of privacy and of the sandbox need strace and bubblewrap, which Debian's archive did not deliver." >&2; exit 1; }
 
-test: $(VENV)/ready lint tracer ## lint and run all tests; CG2LS_INSTALL_SYSTEM=1 installs strace
+test: $(VENV)/ready lint tracer ## lint and run all tests; CG2LS_INSTALL_SYSTEM=1 installs strace and bubblewrap
 	@$(BIN)/python -m pytest tests
 
 CHAOS := $(BIN)/cg2ls replay cg2ls/server cg2ls/engine quantize/cg2_quantize

@@ -170,6 +170,26 @@ def pause_collection() -> Iterator[None]:
         gc.enable()
 
 
+POWER_SUPPLIES = Path("/sys/class/power_supply")
+"""Folder of Linux with a folder for each battery and each charger."""
+
+
+def is_on_battery(supplies: Path = POWER_SUPPLIES) -> bool:
+    """Return whether a battery of the machine is discharging; False where the system does not report it."""
+    for supply in supplies.glob("*"):
+        try:
+            kind, status = (
+                (supply / name).read_text(encoding="ascii").strip() for name in ("type", "status")
+            )
+            scope = supply / "scope"
+            is_device = scope.exists() and scope.read_text(encoding="ascii").strip() == "Device"
+        except (OSError, UnicodeDecodeError):
+            continue  # a charger has no status
+        if kind == "Battery" and status == "Discharging" and not is_device:  # a mouse has a battery, too
+            return True
+    return False
+
+
 def unseen(*, platform: str = sys.platform) -> int:
     """Return `creationflags` of `subprocess.Popen` for a process without a window."""
     return _CREATE_NO_WINDOW if platform == WINDOWS else 0

@@ -38,6 +38,8 @@ PACKAGES: dict[str, set[str]] = {
 
 ENDS_IN_A_MODEL_FOLDER = {
     "adapt.py": {"cg2_quantize"},
+    "benchmarks.py": {"cg2_quantize"},
+    "evaluate.py": {"cg2ls.cli"},
     "evaluation_target.py": {"cg2ls.engine"},
     "grow.py": {"cg2_quantize"},
     "inputs.py": {"cg2_quantize"},
@@ -103,7 +105,7 @@ def test_a_package_imports_only_what_is_below_it(package: str) -> None:
             assert allowed, f"{path.relative_to(ROOT)} imports {module}, which {package} must not know"
 
 
-def test_the_server_never_imports_what_is_heavy() -> None:
+def test_the_server_imports_no_heavy_package() -> None:
     bars = ROOT / "cg2ls" / "cli" / "progress.py"
     for path in sorted((ROOT / "cg2ls").rglob("*.py")):
         for module in imports_of(path):
@@ -112,6 +114,14 @@ def test_the_server_never_imports_what_is_heavy() -> None:
             assert module.split(".")[0] not in HEAVY | {"cg2_quantize", "cg2_training"}, (
                 f"{path} imports {module}"
             )
+
+
+def test_scikit_learn_is_known_to_the_fit_of_a_gate_alone() -> None:
+    fit = ROOT / "cg2ls" / "evaluation" / "gate" / "fit.py"
+    for folder in FOLDERS:
+        for path in files_of(folder):
+            known = any(module.split(".")[0] == "sklearn" for module in imports_of(path))
+            assert known == (path == fit), path
 
 
 def test_the_server_never_reaches_for_the_network() -> None:

@@ -2,6 +2,8 @@
 
 python tools/heldout.py runs/heldout
 cg2ls replay runs/heldout/*
+
+python tools/heldout.py runs/untuned --manifest tools/untuned.toml      a second set, on which nothing is tuned
 """
 
 from __future__ import annotations
@@ -27,22 +29,25 @@ def main() -> int:
     )
     parser.add_argument("folder", type=Path, help="gets one folder per repository")
     parser.add_argument("--cache", type=Path, help="keeps the downloads (default: FOLDER/.cache)")
+    parser.add_argument(
+        "--manifest", type=Path, default=MANIFEST, help="packages to fetch (default: tools/heldout.toml)"
+    )
     arguments = parser.parse_args()
     try:
-        fetch(arguments.folder, arguments.cache or arguments.folder / ".cache")
+        fetch(arguments.folder, arguments.cache or arguments.folder / ".cache", arguments.manifest)
     except Cg2Error as error:
         print(error, file=sys.stderr)
         return error.exit_code
     return 0
 
 
-def fetch(folder: Path, cache: Path) -> None:
+def fetch(folder: Path, cache: Path, manifest: Path = MANIFEST) -> None:
     """Write every package's Python files to a folder named after the package.
 
     Raises:
         Cg2Error: a package could not be had, or has other bytes than the pinned ones.
     """
-    for name, wheel in fetch_wheels(load_manifest(MANIFEST).packages, cache).items():
+    for name, wheel in fetch_wheels(load_manifest(manifest).packages, cache).items():
         for file in read_wheel(wheel, lambda path: path.endswith(".py") and ".data/" not in path):
             if isinstance(file, SourceDocument) and isinstance(file.data, bytes):
                 target = folder / name / file.path

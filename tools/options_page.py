@@ -150,14 +150,16 @@ def settings() -> dict[str, Any]:
 
 GROUPS = {
     "What is shown": (
-        *("enable", "automatic", "comments", "unknownLanguages", "maxLines", "minConfidence", "candidates"),
-        *("delayMs", "lineTokens", "blockTokens", "speculate"),
+        *("enable", "automatic", "comments", "unknownLanguages", "maxLines", "eagerness"),
+        *("minConfidence", "candidates", "choose", "delayMs", "lineTokens", "blockTokens", "speculate"),
     ),
     "Context and privacy": (
         *("repositoryMemory", "repositoryMemoryDependencies", "exclude", "contextTokens", "stats"),
     ),
     "Languages and folders": ("languages", "folders"),
-    "Model and machine": ("model", "provider", "threads", "maxMemoryMb", "unloadAfterMinutes"),
+    "Model and machine": (
+        *("model", "provider", "threads", "maxMemoryMb", "readAheadSeconds", "unloadAfterMinutes"),
+    ),
     "Log": ("logLevel", "logText"),
     "Old names": tuple(NEW_OPTIONS),
 }

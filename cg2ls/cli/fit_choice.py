@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from cg2ls.evaluation.quality.line_choices import ObservedChoice
     from cg2ls.evaluation.quality.positions import Position
+    from cg2ls.evaluation.simulation.replay_retrieval import Scope
 
 DRAWN_PER_PLACE = 3
 """Positions drawn for each one that is used; the others have nothing below, or nothing to write."""
@@ -35,9 +37,9 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--seed", type=int, default=0, metavar="N")
     parser.add_argument(
         "--repository-memory",
-        choices=("on", "off"),
-        default="on",
-        help="whether the repositories' own text takes part (default: on)",
+        choices=("on", "off", "both"),
+        default="both",
+        help="whether the repositories' own text takes part, or half of the places each (default: both)",
     )
     parser.add_argument(
         "--observations",
@@ -69,12 +71,18 @@ def run(arguments: argparse.Namespace) -> int:
     located = locate_model(flag=arguments.model)
     with Engine.open(located.folder) as engine:
         sources = collect_sources(arguments.paths, LANGUAGES, set(engine.model.languages))
-        memories = ReplayMemory(arguments.paths, sources, engine.tokenizer, arguments.repository_memory)
         drawn = sample_positions(sources, DRAWN_PER_PLACE * arguments.positions, arguments.seed)
         positions = list(_take_useful(drawn, arguments.positions))
         print(f"cg2ls: asking at {len(positions)} places ...", file=sys.stderr, flush=True)
-        observed = list(observe_choices(engine, memories, positions))
-        memories.close()
+        scopes: list[Scope] = (
+            ["on", "off"] if arguments.repository_memory == "both" else [arguments.repository_memory]
+        )
+        observed: list[ObservedChoice] = []
+        for number, scope in enumerate(scopes):
+            memories = ReplayMemory(arguments.paths, sources, engine.tokenizer, scope)
+            part = slice(*(len(positions) * end // len(scopes) for end in (number, number + 1)))
+            observed += observe_choices(engine, memories, positions[part])
+            memories.close()
     if arguments.observations:
         lines = (json.dumps(each.to_json(), ensure_ascii=False) + "\n" for each in observed)
         write_atomically(arguments.observations, "".join(lines))

@@ -20,6 +20,8 @@ COMMANDS = {
     "memory": "show, build, explain, fit and clear the memory of a workspace",
     "bench": "measure prefill, decode and key-to-answer times",
     "replay": "measure latency and quality by replaying people who write files",
+    "evaluate": "put a model on the scales of published benchmarks",
+    "gate": "collect verdicts and fit the gate that decides what is shown while typing",
     "stats": "count of what was shown and accepted on this machine",
     "doctor": "check that completion works here, and report problems",
     "neovim": "write the plugin for Neovim to a folder",
@@ -53,8 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def normalize_arguments(arguments: list[str]) -> list[str]:
     """Insert `serve` where no command is named, and remove the `--stdio` that clients append.
 
-    The server uses stdin and stdout anyway, so `--stdio` changes nothing, wherever it is. Only beside `--http` does
-    it mean that an editor is there too.
+    The server uses stdin and stdout anyway, so `--stdio` has no effect at any position. Only with `--http` does it
+    mean that there is an editor too.
     """
     is_served_twice = any(argument.partition("=")[0] == HTTP for argument in arguments)
     rest = [argument for argument in arguments if argument != STDIO or is_served_twice]

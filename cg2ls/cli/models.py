@@ -17,6 +17,9 @@ from cg2ls.models.folder.verify import verify_folder
 if TYPE_CHECKING:
     import argparse
 
+SINGLE_LINE = "humaneval-infilling-single exact by request"
+"""Score of `cg2ls evaluate --record` that the list shows: exact lines of HumanEval-Infilling."""
+
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command and its subcommands."""
@@ -63,8 +66,8 @@ def run_list(args: argparse.Namespace) -> int:
     elif not models:
         print("There are no models; add one with: cg2ls models add FOLDER")
     else:
-        head = ("name", "precision", "MB", "context", "languages", "in use for")
-        print(aligned([head, *(_format_row(model, choices) for model in models)], right={2, 3}))
+        head = ("name", "precision", "MB", "context", "single line", "languages", "in use for")
+        print(aligned([head, *(_format_row(model, choices) for model in models)], right={2, 3, 4}))
     return 0 if models else 1
 
 
@@ -89,7 +92,7 @@ def run_use(args: argparse.Namespace) -> int:
         if model.languages and args.language not in model.languages:
             print(f"Note: it was trained on {', '.join(model.languages)} only.")
     else:
-        print(f"{name} now answers wherever no other model is chosen for the language.")
+        print(f"{name} is now used for every language for which no other model is chosen.")
     return 0
 
 
@@ -127,10 +130,19 @@ def _list_uses(model: StoredModel, choices: LastingChoices) -> list[str]:
 def _format_row(model: StoredModel, choices: LastingChoices) -> tuple[str, ...]:
     uses = ", ".join(_list_uses(model, choices))
     if model.description is None:
-        return (model.name, "damaged", "", "", model.problem, uses)
+        return (model.name, "damaged", "", "", "", model.problem, uses)
     about = model.description
     languages = ", ".join(about.languages) or "any"
-    return (model.name, about.precision, _format_megabytes(model), str(about.context_length), languages, uses)
+    score = about.quality.get(SINGLE_LINE)
+    return (
+        model.name,
+        about.precision,
+        _format_megabytes(model),
+        str(about.context_length),
+        "" if score is None else f"{score:.3f}",
+        languages,
+        uses,
+    )
 
 
 def _describe(model: StoredModel, choices: LastingChoices) -> dict[str, Any]:
@@ -143,6 +155,7 @@ def _describe(model: StoredModel, choices: LastingChoices) -> dict[str, Any]:
             "context_length": about.context_length,
             "languages": list(about.languages),
             "license": about.license,
+            "quality": dict(about.quality),
         }
     uses = _list_uses(model, choices)
     return {

@@ -20,9 +20,10 @@ EPILOG = """\
 examples:
   cg2ls replay src                          the model in use: its speed and its quality on these files
   cg2ls replay repos/* --json --picture replay.svg
-  cg2ls replay repos/* --keys 0 --anchor 0  quality alone, with everything read anew at the cursor
+  cg2ls replay repos/* --keys 0 --anchor 0  quality alone, with the whole prompt read again at each cursor
   cg2ls replay repos/* --keys 0 --rules     the effect of each rule
   cg2ls replay repos/* --soak 20000         memory and latency over many keys
+  cg2ls replay repos/* --visits 100         the first answer at a new place, with and without reading ahead
   cg2ls replay repos/* --chaos              a real server in a failing environment: is anything lost?
   cg2ls replay repos/* --against ctranslate2 --keys 200 [--reference-shape]
 
@@ -106,6 +107,13 @@ def _add_measurements(parser: argparse.ArgumentParser) -> None:
         metavar="KEYS",
         help="only type this many keys (20000) at a real server whose environment fails",
     )
+    add(
+        "--visits",
+        type=_parse_count,
+        default=0,
+        metavar="N",
+        help="only go to this many places at a real server, with and without reading ahead",
+    )
 
 
 def _add_runtime_arguments(parser: argparse.ArgumentParser) -> None:
@@ -133,7 +141,7 @@ def _add_runtime_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_request_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group(
-        "how the model is asked, instead of by its description and the defaults"
+        "how the model is prompted, instead of its description and the defaults"
     )
     add = group.add_argument
     add("--anchor", type=_parse_count, metavar="N", help="maximum tokens from the anchor to the cursor")
@@ -143,6 +151,7 @@ def _add_request_arguments(parser: argparse.ArgumentParser) -> None:
     add("--block-tokens", type=int, metavar="N", help="maximum tokens of a block")
     add("--max-lines", type=int, metavar="N", help="maximum lines shown")
     add("--min-confidence", type=float, metavar="P", help="minimum probability of what is shown")
+    add("--by-hand", action="store_true", help="ask as a user does, so that nothing is held back")
     add("--choose-ms", type=float, metavar="MS", help="maximum time of an answer that compares several lines")
     add(
         "--without",
@@ -177,7 +186,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     from cg2ls.evaluation.errors import EvaluationError
     from cg2ls.evaluation.report.picture import draw_picture
-    from cg2ls.evaluation.report.replay_report import format_chaos, format_replay
+    from cg2ls.evaluation.report.replay_report import format_chaos, format_replay, format_visits
     from cg2ls.files import write_atomically
     from cg2ls.models.folder.store import locate_model
 
@@ -188,6 +197,12 @@ def run(arguments: argparse.Namespace) -> int:
         chaos = replay_chaos(folder, arguments.paths, arguments.chaos, arguments.seed, _print_step)
         report, problem = chaos.to_json(), chaos.describe_problems()
         text = format_chaos(report["chaos"])
+    elif arguments.visits:
+        from cg2ls.evaluation.replay import replay_visits
+
+        problem = ""
+        report = replay_visits(folder, arguments.paths, arguments.visits, arguments.seed, _print_step)
+        text = format_visits(report["visits"])
     else:
         report, curves, problem = _replay(folder, arguments)
         text = format_replay(report)
@@ -262,6 +277,7 @@ def _make_options(arguments: argparse.Namespace) -> ReplayOptions:
         context_tokens=arguments.context_tokens,
         anchor_tokens=arguments.anchor,
         prefix_only=arguments.prefix_only,
+        by_hand=arguments.by_hand,
         disabled_rules=resolve_disabled_rules(arguments.without),
         limits={name: value for name, value in given.items() if value is not None},
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
-from cg2ls.completion.types import Fault
+from cg2ls.completion.types import Fault, SupportsReading
 from cg2ls.engine.request import EngineError, Request, RequestError, Step
 
 if TYPE_CHECKING:
@@ -85,6 +85,23 @@ def run_engine(
     """
     try:
         yield from engine.complete(request, stop)
+    except RequestError:
+        raise
+    except Exception as error:
+        raise EngineFailedError(error) from error
+
+
+def read_engine(engine: CompletionEngine, request: Request, stop: Callable[[], bool]) -> int:
+    """Read a prompt ahead of its request, and return the number of tokens read; 0 if the engine cannot do that.
+
+    Raises:
+        RequestError: the engine cannot serve this request.
+        EngineFailedError: the engine failed.
+    """
+    if not isinstance(engine, SupportsReading):
+        return 0
+    try:
+        return engine.read(request, stop)
     except RequestError:
         raise
     except Exception as error:

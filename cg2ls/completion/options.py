@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from cg2ls.errors import Cg2Error
+from cg2ls.models.folder.gate import EAGERNESS, Eagerness
 
-Choose = Literal["hypotheses", "greedy"]
-"""Whether several lines are compared, or greedy decoding decides alone."""
+Choose = Literal["on_request", "hypotheses", "greedy"]
+"""When several lines are compared: for requests by hand, for all requests, or never."""
 
 
 class OptionsError(Cg2Error):
@@ -25,9 +26,10 @@ class CompletionOptions:
         unknown_languages: whether to complete in languages that the model was not trained on.
         comments: whether to complete in comments and documentation strings while the user types.
         min_confidence: minimum probability, 0 to 1, of text that is shown while the user types; None for the
-            measured thresholds (`cg2ls.completion.confidence_gate`).
-        choose: "hypotheses" to compare several lines where greedy decoding is not sure and text stands below,
-            "greedy" for greedy decoding alone.
+            measured thresholds (`cg2ls.completion.confidence_gate`), or for the model's fitted gate if it has one.
+        eagerness: how much the fitted gate shows: "quiet", "balanced" or "eager".
+        choose: when to compare several lines where greedy decoding is not sure and text stands below: "on_request" for
+            requests of the user, "hypotheses" while typing too, "greedy" for never.
         choose_ms: maximum time from the call to an answer that compares lines, in milliseconds; None for the defaults,
             which give requests of the user more time (`cg2ls.completion.choose`).
         line_tokens: maximum number of tokens generated for the rest of one line.
@@ -44,7 +46,8 @@ class CompletionOptions:
     unknown_languages: bool = False
     comments: bool = True
     min_confidence: float | None = None
-    choose: Choose = "hypotheses"
+    eagerness: Eagerness = "balanced"
+    choose: Choose = "on_request"
     choose_ms: float | None = None
     line_tokens: int = 48
     block_tokens: int = 128
@@ -58,6 +61,8 @@ class CompletionOptions:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise OptionsError(f"{name} is {value}, but must be at least 1.")
+        if self.eagerness not in EAGERNESS:
+            raise OptionsError(f"eagerness is {self.eagerness!r}, but must be one of {', '.join(EAGERNESS)}.")
         for name in ("max_ms", "choose_ms"):
             value = getattr(self, name)
             if value is not None and not value > 0:

@@ -49,6 +49,7 @@ class Suggestion:
         replace_length: number of characters after the cursor that it replaces.
         trigger: who asked for it.
         logprob: as in `Completion`.
+        is_ahead: whether nobody has asked for it yet; it then answers no automatic request.
     """
 
     offset: int
@@ -59,6 +60,7 @@ class Suggestion:
     replace_length: int
     trigger: Trigger
     logprob: float
+    is_ahead: bool = False
 
     @classmethod
     def at(
@@ -76,6 +78,10 @@ class Suggestion:
             trigger=trigger,
             logprob=logprob,
         )
+
+    def answers(self, trigger: Trigger) -> bool:
+        """Return whether it may answer such a request."""
+        return not self.is_ahead if trigger == "automatic" else self.trigger == trigger
 
     def find_typed(self, cursor: Cursor) -> str | None:
         """Return the text typed since then at the suggestion's place; None if the cursor is elsewhere."""
@@ -129,9 +135,7 @@ class TypedThrough:
 
     def _find_all(self, cursor: Cursor, trigger: Trigger) -> Iterator[RemainingSuggestion]:
         for suggestion in tuple(self._suggestions):
-            if trigger in ("automatic", suggestion.trigger) and (
-                found := _find_remaining(suggestion, cursor)
-            ):
+            if suggestion.answers(trigger) and (found := _find_remaining(suggestion, cursor)):
                 yield found
 
     def find_draft_hint(self, cursor: Cursor) -> str:

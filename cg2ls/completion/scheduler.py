@@ -45,13 +45,22 @@ class Scheduler:
         self._idle: threading.Event | None = None
         self._closed = False
 
-    async def run(self, document: str, work: Callable[[Stop], T], *, wait: float = 0.0) -> T | None:
+    async def run(
+        self,
+        document: str,
+        work: Callable[[Stop], T],
+        *,
+        wait: float = 0.0,
+        prepare: Callable[[Stop], object] | None = None,
+    ) -> T | None:
         """Run a request in the decoding thread.
 
         Args:
             document: document of the request; its older request, if any, ends with None at once.
             work: the request; it must often call the function that it receives, and stop if that returns True.
             wait: seconds before it begins; it may be superseded meanwhile.
+            prepare: runs in the decoding thread during the wait, and stops as `work` does. It must be of use whether
+                or not `work` follows. Its errors are dropped, since `work` meets them again.
 
         Returns:
             The result of `work`; None if a newer request came for the same document.
@@ -68,8 +77,14 @@ class Scheduler:
         self.interrupt()
         try:
             if wait > 0:
+                if prepare is not None:
+                    preparing = self._pool.submit(_run_unless_stopped, request.stop, prepare)
+                    asyncio.wrap_future(preparing).add_done_callback(_forget)
                 await asyncio.wait([request.superseded], timeout=wait)
             return None if request.superseded.done() else await self._decode(request, work)
+        except asyncio.CancelledError:
+            request.stop.set()
+            raise
         finally:
             if self._newest.get(document) is request:
                 del self._newest[document]
@@ -150,6 +165,6 @@ def _report_error(on_error: Callable[[Exception], object], done: asyncio.Future[
 
 
 def _forget(answer: asyncio.Future[Any]) -> None:
-    """Retrieve an error that nobody waits for any more, so that asyncio does not report it."""
+    """Retrieve an error for which no caller waits any more, so that asyncio does not report it."""
     if not answer.cancelled():
         answer.exception()

@@ -8,21 +8,16 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from cg2ls.completion.call import Call
-from cg2ls.completion.choose import HYPOTHESES, MIN_CHOSEN_CONFIDENCE, choose_if_unsure
-from cg2ls.completion.confidence_gate import (
-    CONFIDENCE,
-    MIN_CONFIDENCE,
-    MIN_CONFIDENCE_WITH_PRIOR,
-    ConfidenceGate,
-)
+from cg2ls.completion.choose import HYPOTHESES, choose_if_unsure
+from cg2ls.completion.confidence_gate import CONFIDENCE, ConfidenceGate
 from cg2ls.completion.decision import decide, describe_decision, list_other_lines
 from cg2ls.completion.faults import Faults
+from cg2ls.completion.fitted_gate import judge_decision
 from cg2ls.completion.generate import generate, sample_alternatives
 from cg2ls.completion.hypothesis_features import describe_hypothesis
 from cg2ls.completion.options import CompletionOptions
 from cg2ls.completion.postprocess.pipeline import BOUNDS, FINISH, Postprocessor
-from cg2ls.completion.postprocess.rule import RuleContext
-from cg2ls.completion.postprocess.rule_names import resolve_rule_names
+from cg2ls.completion.postprocess.rule import RuleContext, resolve_rule_names
 from cg2ls.completion.prompt.builder import PromptBuilder
 from cg2ls.completion.prompt.cursor import Cursor
 from cg2ls.completion.results import (
@@ -35,6 +30,7 @@ from cg2ls.completion.results import (
 from cg2ls.completion.reuse import TYPED_THROUGH, Suggestion, TypedThrough, predict_cursors
 from cg2ls.completion.syntax.grammar import load_grammar
 from cg2ls.completion.syntax.region import find_kind
+from cg2ls.completion.thresholds import Thresholds
 from cg2ls.completion.trigger import SUPPRESSIONS, TriggerContext, choose_extent, find_suppression
 from cg2ls.completion.types import NO_RETRIEVAL
 from cg2ls.engine.request import GuardedPrior, never
@@ -77,8 +73,7 @@ def resolve_disabled_rules(names: Iterable[str]) -> frozenset[str]:
 class DocumentSession:
     """State of one document that is kept from one call to the next.
 
-    Calls must not overlap; only `find_known` may run during another call. If the document's language, the options
-    or the model change, a new session is needed.
+    Calls must not overlap, except for `find_known`. Another language, model or options need a new session.
 
     Args:
         engine: the open model.
@@ -96,6 +91,7 @@ class DocumentSession:
         self.language = language
         self.options = options
         self._disabled_rules = resolve_disabled_rules(options.disabled_rules)
+        self._thresholds = Thresholds(engine, options, self._disabled_rules)
         self._prompts = PromptBuilder(engine, options)
         self._typed_through = TypedThrough()
         self._grammar_faults = Faults()
@@ -149,7 +145,7 @@ class DocumentSession:
         suppression = self.find_suppression(call.cursor, call.trigger)
         return complete_suppressed(call.offset, suppression, call.began) if suppression else None
 
-    def _complete_with_model(self, call: Call) -> Completion:
+    def _complete_with_model(self, call: Call, *, is_ahead: bool = False) -> Completion:
         """Run the model for a call, and return and remember what may be shown."""
         # 1. Trigger: the text may be one line or a block.
         extent = self._choose_extent(call.cursor)
@@ -160,7 +156,7 @@ class DocumentSession:
         request = self._prompts.build(call.cursor, extent, hint, call.retrieval, call.faults)
 
         # 3. Generate: until the rules or the confidence gate have seen enough.
-        gate = ConfidenceGate(request.forced, self._min_confidence(call.trigger, request))
+        gate = ConfidenceGate(request.forced, self._thresholds.of_answer(call.trigger, request))
         answer = generate(
             self.engine, call.limit_time(request, self.options.max_ms), postprocessor, gate, call.stop
         )
@@ -190,13 +186,15 @@ class DocumentSession:
             gate,
             chosen,
             forced=request.forced,
-            min_confidence=self._min_chosen_confidence(call.trigger),
+            min_confidence=self._thresholds.of_chosen(call.trigger),
         )
         alternatives = self._find_alternatives(call, request, postprocessor, decision)
         describe = partial(
             describe_hypothesis, call.cursor, extent=extent, trigger=call.trigger, request=request
         )
         features = describe_decision(decision, describe)
+        if self._thresholds.are_fitted(call.trigger):
+            decision = judge_decision(self.engine, self.options, decision, features)
         if isinstance(request.prior, GuardedPrior):
             call.faults.note("prior", request.prior.failure)
         first = complete_generated(call.offset, decision, features, call.began, is_stopped=call.stop())
@@ -205,12 +203,20 @@ class DocumentSession:
 
         # 5. Reuse: the next keys may continue what is shown.
         found = [first, *(complete_alternative(each, first, call.offset) for each in alternatives)]
-        call.faults.guard(TYPED_THROUGH, lambda: self._remember(found, call), None)
+        call.faults.guard(TYPED_THROUGH, lambda: self._remember(found, call, is_ahead=is_ahead), None)
         return join_alternatives(found)
 
     def find_known(self, text: str, offset: int, trigger: Trigger = "automatic") -> Completion | None:
         """Return what `complete` would return without running the model; None if the model would run."""
         return self._complete_without_model(Call(Cursor.at(text, offset), offset, trigger))
+
+    def make_request(self, text: str, offset: int, retrieval: Retrieval) -> Request | None:
+        """Return the request that an automatic call would make at a cursor; None if the model would not run."""
+        call = Call(Cursor.at(text, offset), offset, retrieval=retrieval)
+        if self._complete_without_model(call) is not None:
+            return None
+        extent = self._choose_extent(call.cursor)
+        return self._prompts.build(call.cursor, extent, "", call.retrieval, call.faults)
 
     def speculate(
         self,
@@ -219,17 +225,19 @@ class DocumentSession:
         shown: Completion,
         stop: Callable[[], bool] = never,
         *,
+        count: int = 1,
         retrieval: Retrieval = NO_RETRIEVAL,
     ) -> Sequence[Fault]:
         """Prepare the completion after `shown`, as if it had been accepted, so that it is known by then.
 
-        If that completion is empty, prepare the one after Enter too.
+        If that completion is empty, prepare the one after Enter too. Then prepare the completions to choose from.
 
         Args:
             text: the document that `shown` was made for.
             offset: of the cursor in it.
             shown: the completion that is displayed.
             stop: returns whether there is a request; called before every run of the model.
+            count: number of completions to choose from that the user would ask for by hand.
             retrieval: sources of information from other files.
 
         Returns:
@@ -247,6 +255,10 @@ class DocumentSession:
                 call = Call(accepted, accepted.offset, stop=stop, retrieval=retrieval, faults=faults)
                 if self._complete_with_model(call).text:
                     break
+            self._prompts.anchor = anchor
+            if count > 1 and not stop() and not self.find_suppression(cursor, "invoked"):
+                call = Call(cursor, offset, "invoked", stop, count, retrieval, faults=faults)
+                self._complete_with_model(call, is_ahead=True)
         finally:
             self._prompts.anchor = anchor
         return faults.found
@@ -277,19 +289,6 @@ class DocumentSession:
         return self._grammar_faults.guard("grammar", lambda: load_grammar(self.language), None)
 
     # Generate
-
-    def _min_confidence(self, trigger: Trigger, request: Request) -> float:
-        if trigger == "invoked" or CONFIDENCE in self._disabled_rules:
-            return 0.0
-        if self.options.min_confidence is not None:
-            return self.options.min_confidence
-        return MIN_CONFIDENCE if request.prior is None else MIN_CONFIDENCE_WITH_PRIOR
-
-    def _min_chosen_confidence(self, trigger: Trigger) -> float:
-        if trigger == "invoked" or CONFIDENCE in self._disabled_rules:
-            return 0.0
-        option = self.options.min_confidence
-        return MIN_CHOSEN_CONFIDENCE if option is None else option
 
     # Postprocess
 
@@ -334,10 +333,11 @@ class DocumentSession:
         remaining = self._typed_through.find(call.cursor, call.trigger)
         return [remaining] if remaining else []
 
-    def _remember(self, found: Sequence[Completion], call: Call) -> None:
-        """Keep completions so that the user can go on typing them."""
+    def _remember(self, found: Sequence[Completion], call: Call, *, is_ahead: bool) -> None:
+        """Keep completions so that the user can go on typing them, or ask for them if nobody did yet."""
         for completion in reversed(found):
             replace_length = completion.replace_end_offset - call.offset
-            self._typed_through.add(
-                Suggestion.at(call.cursor, completion.text, replace_length, call.trigger, completion.logprob)
+            suggestion = Suggestion.at(
+                call.cursor, completion.text, replace_length, call.trigger, completion.logprob
             )
+            self._typed_through.add(replace(suggestion, is_ahead=is_ahead))

@@ -122,3 +122,11 @@ class SupportsTiming(Protocol):
     @property
     def last(self) -> Timing:
         """Times and costs of the last request."""
+
+
+@runtime_checkable
+class SupportsReading(Protocol):
+    """An engine that reads a prompt before its answer is requested."""
+
+    def read(self, request: Request, stop: Callable[[], bool]) -> int:
+        """Read the prompt; see `cg2ls.engine.Engine.read`."""

@@ -15,7 +15,7 @@ from cg2ls.engine.providers import PROVIDERS
 from cg2ls.engine.request import EngineOptions, Request, RequestError, RunError, Step, Timing, never
 from cg2ls.engine.sampler import ByteIndex, TokenSampler, Vocabulary
 from cg2ls.engine.scoring import Scorer
-from cg2ls.engine.sequence import PreparedRequest
+from cg2ls.engine.sequence import READ_AHEAD_CHUNK, PreparedRequest
 from cg2ls.engine.speculative import DraftLengthPolicy
 
 if TYPE_CHECKING:
@@ -154,6 +154,24 @@ class Engine:
                 starts), or the model cannot be run.
         """
         return self._generate(PreparedRequest.of(request, self.model, self.prefill_chunk), stop)
+
+    def read(self, request: Request, stop: Callable[[], bool] = never) -> int:
+        """Read a request's prompt into the cache, where `complete` then finds it; return the number of tokens read.
+
+        Args:
+            request: what will be completed.
+            stop: whether to stop; called before every call of the graph.
+
+        Raises:
+            RequestError: as `complete`.
+            EngineError: as `complete`.
+        """
+        chunk = (
+            min(READ_AHEAD_CHUNK, self.prefill_chunk) if self.model.independent_rows else self.prefill_chunk
+        )
+        prepared, is_over = PreparedRequest.of(request, self.model, chunk), self._or_closed(stop)
+        with self._manager.exclusive() as runner:
+            return prepared.new_sequence(runner).read_prompt(lambda _: not is_over())
 
     def candidates(
         self,

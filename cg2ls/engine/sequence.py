@@ -35,6 +35,11 @@ ShouldContinue = Callable[[int], bool]
 """Whether a call of this number of tokens may be made; called before each."""
 
 
+READ_AHEAD_CHUNK = 64
+"""Tokens per call while reading ahead: a request that comes meanwhile waits for half of a usual call. A model whose
+results depend on the calls keeps the usual ones."""
+
+
 class TokenSequence:
     """A prompt and its answer, in one context.
 
@@ -91,6 +96,20 @@ class TokenSequence:
             start += self._chunk
         last = np.concatenate([known[start:], np.asarray(draft, dtype=np.int64)])
         return self._run(last, 1 + len(draft)) if should_continue(len(last)) else None
+
+    def read_prompt(self, should_continue: ShouldContinue) -> int:
+        """Read what is not cached of the prompt, in calls of the chunk's length; return the number of tokens read.
+
+        The last token is left out: it is read with the first one of the answer, from whose logits that one comes.
+        """
+        cached, end = self.context.cached, len(self._prompt) - 1
+        start = first = min(cached.count_common_prefix(self._prompt), end)
+        if start < end:
+            cached.truncate(start)
+        while start < end and should_continue(count := min(self._chunk, end - start)):
+            self._run(self._prompt[start : start + count], 1)
+            start += count
+        return start - first
 
     def extend(self, tokens: Sequence[int], rows: int | None = None) -> NDArray[np.float32]:
         """Read more tokens; return the logits after the last `rows` of them, float32 [rows, vocab].

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from queue import SimpleQueue
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Self
 
 from cg2ls.evaluation.errors import EvaluationError
 
@@ -127,7 +127,7 @@ class LspClient(ServerProcess):
         self._last_id = 0
         self._answers: dict[int, Json] = {}
 
-    def __enter__(self) -> LspClient:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

@@ -11,6 +11,7 @@ from cg2ls.completion import CompletionOptions
 from cg2ls.evaluation.chaos.run import run_chaos
 from cg2ls.evaluation.chaos.sandbox import Sandbox
 from cg2ls.evaluation.latency.typing import WARM_UP_KEYS, measure_typing, run_soak
+from cg2ls.evaluation.latency.visits import measure_visits, plan_visits
 from cg2ls.evaluation.quality.positions import sample_positions
 from cg2ls.evaluation.quality.rule_effects import measure_rule_effects
 from cg2ls.evaluation.quality.scores import QualityScores, judge_all, write_all
@@ -40,7 +41,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class ReplayOptions:
-    """What to replay, and how the model is asked.
+    """What to replay, and how the model is prompted.
 
     Attributes:
         keys: keys of the typing trace.
@@ -54,6 +55,7 @@ class ReplayOptions:
         context_tokens: tokens of other files' text before the prompt.
         anchor_tokens: limit of tokens from the anchor to the cursor; None for the model's own.
         prefix_only: whether to continue the text without what follows the cursor.
+        by_hand: whether the user asks at each place, instead of the editor.
         disabled_rules: names of rules that are left out.
         limits: other completion options by name.
     """
@@ -69,6 +71,7 @@ class ReplayOptions:
     context_tokens: int = 0
     anchor_tokens: int | None = None
     prefix_only: bool = False
+    by_hand: bool = False
     disabled_rules: frozenset[str] = frozenset()
     limits: Mapping[str, Any] = field(default_factory=dict)
 
@@ -150,6 +153,7 @@ class Replay:
             infill=self._make_infill(),
             memories=self.memories,
             contexts=ReplayContexts(self.sources, self.engine.tokenizer) if has_context else None,
+            trigger="invoked" if self.options.by_hand else "automatic",
         )
 
     def make_completion_options(self) -> CompletionOptions:
@@ -192,3 +196,27 @@ def replay_chaos(
     with tempfile.TemporaryDirectory(prefix="cg2ls-chaos-") as folder:
         sandbox = Sandbox(Path(folder).resolve(), model, sources)
         return run_chaos(sandbox, sources, keys, seed=seed, on_progress=report_tenths)
+
+
+def replay_visits(
+    model: Path, paths: Sequence[Path], visits: int, seed: int, on_step: Callable[[str], None]
+) -> Json:
+    """Visit places in files at a real server, with and without reading ahead; return the report.
+
+    Args:
+        model: the model's folder.
+        paths: repositories or files to write.
+        visits: number of visits.
+        seed: seed of places and gaps.
+        on_step: receives a description of each step.
+
+    Raises:
+        Cg2Error: there is nothing to replay, or the server fails.
+    """
+    sources = collect_sources(paths, LANGUAGES, set(ModelDescription.read(model).languages))
+    plan = plan_visits(sources, visits, seed)
+    found: Json = {}
+    for name, read_ahead in (("off", False), ("on", True)):
+        on_step(f"visiting {visits} places with reading ahead {name}")
+        found[name] = measure_visits(model, plan, read_ahead=read_ahead, seed=seed).to_json()
+    return {"visits": found}

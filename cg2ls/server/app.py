@@ -28,6 +28,7 @@ from cg2ls.server.failures import AnswerError, Failures
 from cg2ls.server.models import ModelLoader, Models, Opener, open_folder
 from cg2ls.server.prompt_context import PromptContextProvider
 from cg2ls.server.protocol import ServerProtocol
+from cg2ls.server.reading_ahead import ReadingAhead
 from cg2ls.server.repository_memory import RepositoryMemory
 from cg2ls.server.status import StatusBoard, SuppressedDocuments
 from cg2ls.server.usage import Usage
@@ -64,6 +65,7 @@ class Server(LanguageServer):
         memory: the prior of the workspace's own text.
         prompt_context: text of other files for the prompt.
         completer: completes documents.
+        reading_ahead: reads the text around the cursor before a request.
         configuration: puts the client's settings into force.
     """
 
@@ -109,11 +111,13 @@ class Server(LanguageServer):
             usage=self.usage,
             board=self.board,
         )
+        self.reading_ahead = ReadingAhead(self.completer)
         self.configuration = lifecycle.Configuration(
             client, settings, self.documents, self.loader, self.board, self.tasks
         )
         # Services that were made before what they report to:
-        self.loader.on_ready = self.memory.prepare
+        self.loader.on_ready = self._model_ready
+        self.completer.on_request = self.reading_ahead.note_request
         self.loader.on_change = self.board.changed
         # What was answered without the workspace, or by an engine that failed, is computed again.
         self.memory.on_built = self.loader.on_engine_failed = self.completer.sessions.clear
@@ -127,6 +131,7 @@ class Server(LanguageServer):
             settings=self.settings,
             models=self.loader,
             completer=self.completer,
+            reading_ahead=self.reading_ahead,
             memory=self.memory,
             prompt_context=self.prompt_context,
             failures=self.failures,
@@ -158,9 +163,13 @@ class Server(LanguageServer):
         lifecycle.register(self.feature, handshake)
         sync.register(self.feature, document_sync)
         inline_completion.register(self.feature, self.completer)
-        status.register(self.feature, self.board)
+        status.register(self.feature, self.board, self.reading_ahead.focused)
         commands.register(self.command, menu)
         repository_memory.register(self.feature, self.memory, self.prompt_context)
+
+    def _model_ready(self) -> None:
+        self.memory.prepare()
+        self.reading_ahead.model_ready()
 
     def run(self, serve: Callable[[ServerProtocol], None]) -> int:
         """Serve one client over a transport of `cg2ls.server.transport` until it leaves.

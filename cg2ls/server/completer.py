@@ -15,12 +15,13 @@ from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams
 
 from cg2ls.completion import Completion, DocumentSession, Retrieval, Trigger
 from cg2ls.completion.faults import EngineFailedError
+from cg2ls.completion.read_ahead import read_ahead
 from cg2ls.completion.scheduler import Scheduler
 from cg2ls.completion.trigger import Debounce
 from cg2ls.server.documents import NotOpenError
 from cg2ls.server.failures import LEFT_ALONE, AnswerError, cause_of
 from cg2ls.server.options import completion_options
-from cg2ls.server.snapshot import PositionError, Snapshot
+from cg2ls.server.snapshot import CompletionPlace, PositionError, Snapshot
 from cg2ls.server.usage import Shown
 
 if TYPE_CHECKING:
@@ -50,32 +51,6 @@ class NoModelError(JsonRpcException):
     MESSAGE = "No model"
 
 
-@dataclass(frozen=True)
-class CompletionPlace:
-    """Place of a completion request.
-
-    Attributes:
-        snapshot: the document at the time of the request.
-        position: position of the cursor; a column past the line's end is moved back to it.
-        offset: the same in the document's text.
-        selected: the entry selected in the client's menu; the completion continues as if the document contained it.
-    """
-
-    snapshot: Snapshot
-    position: types.Position
-    offset: int
-    selected: types.SelectedCompletionInfo | None = None
-
-    def text_and_offset(self) -> tuple[str, int]:
-        """Return the text to complete and the offset to complete it at."""
-        text = self.snapshot.text
-        if self.selected is None:
-            return text, self.offset
-        start = self.snapshot.offset(self.selected.range.start)
-        end = max(self.snapshot.offset(self.selected.range.end), start)
-        return text[:start] + self.selected.text + text[end:], start + len(self.selected.text)
-
-
 @dataclass(eq=False, kw_only=True)
 class Completer:
     """Completion of open documents; an error in one request affects that request alone.
@@ -92,6 +67,8 @@ class Completer:
         board: shows the status.
         scheduler: runs completions in the decoding thread.
         debounce: timing of the user's keys and the model's answers.
+        on_request: receives the place of each request; returns whether its prompt was read ahead, and None if it is no
+            new place.
         sessions: the completion state of each open document, by URI; used in the decoding thread.
     """
 
@@ -106,6 +83,7 @@ class Completer:
     board: StatusBoard
     scheduler: Scheduler = field(default_factory=Scheduler)
     debounce: Debounce = field(default_factory=Debounce)
+    on_request: Callable[[CompletionPlace], bool | None] = lambda _: None
     sessions: dict[str, DocumentSession] = field(default_factory=dict)
 
     def find_place(
@@ -202,6 +180,7 @@ class Completer:
             return nothing
         model = self.models.model_of(language, uri)
         engine = model.engine
+        is_read = self.on_request(place)
         with self.board.request(uri):
             try:
                 completion = await self.complete(model, place, trigger, count)
@@ -219,7 +198,7 @@ class Completer:
             model.broken_by.clear()
         self.failures.answered(uri)
         self.board.latency_ms = (perf_counter() - began) * 1000
-        self.failures.without("counting", uri, lambda: self._count(place, model, completion), None)
+        self.failures.without("counting", uri, lambda: self._count(place, model, completion, is_read), None)
         self.failures.without("logging", uri, lambda: self._log(completion, trigger), None)
         return answer
 
@@ -250,16 +229,8 @@ class Completer:
                 raise NoModelError(model.problem)
             self.models.report_not_ready(model)
             return None
-        session = self._session(place.snapshot, engine)
-        retrieval = Retrieval(
-            failures.without("memory", uri, lambda: self.memory.prior_of(place.snapshot, engine), None),
-            failures.without(
-                "context",
-                uri,
-                lambda: self.prompt_context.context_of(place.snapshot, place.offset, engine),
-                None,
-            ),
-        )
+        session = self.session_of(place.snapshot, engine)
+        retrieval = self.retrieval_of(place, engine)
         options = self.settings.of(uri, place.snapshot.language)
         wait = failures.without("rhythm", uri, lambda: self._wait(options, trigger), 0.0)
         completion = session.find_known(*place.text_and_offset(), trigger) if count == 1 else None
@@ -272,6 +243,7 @@ class Completer:
                     *place.text_and_offset(), trigger, stop, count=count, retrieval=retrieval
                 ),
                 wait=wait,
+                prepare=lambda stop: read_ahead(session, *place.text_and_offset(), stop, retrieval),
             )
         if completion is None:
             return None
@@ -284,6 +256,16 @@ class Completer:
             self._speculate_later(model, session, place, completion, retrieval)
         return completion
 
+    def retrieval_of(self, place: CompletionPlace, engine: CompletionEngine) -> Retrieval:
+        """Return the sources of information from other files; one that fails is left out."""
+        uri, snapshot = place.snapshot.uri, place.snapshot
+        return Retrieval(
+            self.failures.without("memory", uri, lambda: self.memory.prior_of(snapshot, engine), None),
+            self.failures.without(
+                "context", uri, lambda: self.prompt_context.context_of(snapshot, place.offset, engine), None
+            ),
+        )
+
     def _wait(self, options: Options, trigger: Trigger) -> float:
         """Record a key; return the seconds to wait before the model runs, none for a manual request."""
         self.debounce.record_key(monotonic())
@@ -291,7 +273,7 @@ class Completer:
             return 0.0
         return self.debounce.compute_wait() if options.delay_ms is None else options.delay_ms / 1000
 
-    def _session(self, document: Snapshot, engine: CompletionEngine) -> DocumentSession:
+    def session_of(self, document: Snapshot, engine: CompletionEngine) -> DocumentSession:
         """Return the document's session, a new one if its language, model or options changed."""
         options = completion_options(self.settings.of(document.uri, document.language))
         session = self.sessions.get(document.uri)
@@ -312,11 +294,11 @@ class Completer:
         shown: Completion,
         retrieval: Retrieval,
     ) -> None:
-        """Compute the completion after the shown one, after a short time without requests."""
-        uri = place.snapshot.uri
+        """Compute what comes after the shown completion, and what else to choose, after a time without requests."""
+        uri, at, count = place.snapshot.uri, place.text_and_offset(), self.candidate_count(place)
 
         def work(stop: Callable[[], bool]) -> None:
-            for fault in session.speculate(*place.text_and_offset(), shown, stop, retrieval=retrieval):
+            for fault in session.speculate(*at, shown, stop, count=count, retrieval=retrieval):
                 self.failures.left_out(uri, fault.hook, fault.error)
 
         def failed(error: Exception) -> None:
@@ -330,9 +312,13 @@ class Completer:
 
         asyncio.get_running_loop().call_later(IDLE_SECONDS, begin)
 
-    def _count(self, place: CompletionPlace, model: Model, completion: Completion) -> None:
+    def _count(
+        self, place: CompletionPlace, model: Model, completion: Completion, is_read: bool | None
+    ) -> None:
         language = place.snapshot.language
         self.usage.answered(language, model.name, self.board.latency_ms or 0.0)
+        if is_read is not None and completion.source == "model":
+            self.usage.visited(language, model.name, is_read=is_read)
         if completion.text and place.selected is None:
             others = tuple(other.text for other in completion.alternatives)
             shown = Shown(place.position, completion.text, language, model.name, others)

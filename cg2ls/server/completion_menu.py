@@ -10,7 +10,8 @@ from lsprotocol import types
 if TYPE_CHECKING:
     from cg2ls.completion import Completion
     from cg2ls.server.client import Feature
-    from cg2ls.server.completer import Completer, CompletionPlace
+    from cg2ls.server.completer import Completer
+    from cg2ls.server.snapshot import CompletionPlace
 
 _WORD = re.compile(r"\w*\Z")
 

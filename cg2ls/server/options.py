@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 from cg2ls.completion import CompletionOptions
 
 Scope = Literal["document", "server"]
-"""Whether a language or a folder may have a value of its own."""
+"""Whether a language or a folder may have its own value."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,25 +111,41 @@ class Options:
             max_value=5000,
         ),
     ] = None
+    eagerness: Annotated[
+        Literal["quiet", "balanced", "eager"],
+        About(
+            doc="How much is shown while typing, if the model has a fitted gate and `minConfidence` is null: `quiet`"
+            " shows less that is wrong, `eager` more that is right."
+        ),
+    ] = "balanced"
     min_confidence: Annotated[
         float | None,
         About(
-            doc="Minimum probability, from 0 to 1, of a completion that is shown while typing; null for the"
-            " measured threshold, 0.1 without memory and 0.35 with it.",
+            doc="Minimum probability, from 0 to 1, of a completion that is shown while typing; null for the model's"
+            " fitted gate, or for the measured threshold, 0.1 without memory and 0.35 with it.",
             min_value=0,
             max_value=1,
         ),
     ] = None
     choose: Annotated[
-        Literal["hypotheses", "greedy"],
+        Literal["on_request", "hypotheses", "greedy"],
         About(
-            doc="How a line is chosen where the model is not sure: `hypotheses` compares several lines by what the"
-            " model makes of the text below, `greedy` takes the likeliest token each time."
+            doc="When several lines are compared by what the model makes of the text below, where it is not sure:"
+            " `on_request` for explicit requests, `hypotheses` while typing too, `greedy` for never."
         ),
-    ] = "hypotheses"
+    ] = "on_request"
     speculate: Annotated[
         bool, About(doc="Compute, while idle, what comes after the completion that is shown.")
     ] = True
+    read_ahead_seconds: Annotated[
+        int,
+        About(
+            doc="Processor seconds per minute in which the text around the cursor is read before a completion is"
+            " requested there; 0 for never. Nothing is read ahead on battery.",
+            min_value=0,
+            max_value=60,
+        ),
+    ] = 6
     provider: Annotated[
         Literal["auto", "cpu", "cuda", "tensorrt", "directml", "coreml", "openvino"],
         About(doc="Where models run; `auto` uses a graphics card if one works.", scope="server"),
@@ -259,5 +275,6 @@ def completion_options(options: Options) -> CompletionOptions:
         comments=options.comments,
         context_tokens=options.context_tokens,
         min_confidence=options.min_confidence,
+        eagerness=options.eagerness,
         choose=options.choose,
     )

@@ -222,3 +222,29 @@ class Snapshot:
     def _starts(self) -> dict[int, int]:
         """Return offsets of lines that were looked up: a request looks up one line again and again."""
         return {}
+
+
+@dataclass(frozen=True)
+class CompletionPlace:
+    """Place of a completion request.
+
+    Attributes:
+        snapshot: the document at the time of the request.
+        position: position of the cursor; a column past the line's end is moved back to it.
+        offset: the same in the document's text.
+        selected: the entry selected in the client's menu; the completion continues as if the document contained it.
+    """
+
+    snapshot: Snapshot
+    position: types.Position
+    offset: int
+    selected: types.SelectedCompletionInfo | None = None
+
+    def text_and_offset(self) -> tuple[str, int]:
+        """Return the text to complete and the offset to complete it at."""
+        text = self.snapshot.text
+        if self.selected is None:
+            return text, self.offset
+        start = self.snapshot.offset(self.selected.range.start)
+        end = max(self.snapshot.offset(self.selected.range.end), start)
+        return text[:start] + self.selected.text + text[end:], start + len(self.selected.text)

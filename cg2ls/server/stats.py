@@ -161,7 +161,16 @@ def report(
 BOUNDS_MS = (1, 2, 5, 10, 15, 20, 30, 40, 50, 75, 100, 150, 200, 300, 500, 750, 1000, 2000, 5000)
 """Upper ends of the classes that latencies are counted in; the last class has none."""
 
-PLAIN = ("requests", "shown", "accepted", "partly_accepted", "saved_characters", "failed")
+PLAIN = (
+    "requests",
+    "shown",
+    "accepted",
+    "partly_accepted",
+    "saved_characters",
+    "failed",
+    "visits",
+    "visits_read_ahead",
+)
 
 
 @dataclass
@@ -175,6 +184,8 @@ class Counts:
         partly_accepted: of these, those a part of which was accepted, and perhaps the rest later.
         saved_characters: that were accepted rather than typed.
         failed: requests that failed; they are not among the answered ones.
+        visits: first requests at a new place that the model answered.
+        visits_read_ahead: of these, those whose prompt had been read before.
         latency: requests by class of `BOUNDS_MS`, from request to answer.
     """
 
@@ -184,6 +195,8 @@ class Counts:
     partly_accepted: int = 0
     saved_characters: int = 0
     failed: int = 0
+    visits: int = 0
+    visits_read_ahead: int = 0
     latency: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS_MS) + 1))
 
     def answered(self, latency_ms: float) -> None:

@@ -16,6 +16,8 @@ from cg2ls.server.options import completion_options
 from cg2ls.server.uris import is_left_alone
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lsprotocol import types
 
     from cg2ls.completion import Trigger
@@ -40,7 +42,9 @@ UNUSED_COPILOT_METHODS = ("textDocument/didShowCompletion", "textDocument/didPar
 QUIET_S = 0.1
 """Seconds over which changes are collected; typing makes many."""
 
-PAUSED = Suppression("paused", "Completion is paused; resume it to go on.", lambda _: False, invoked_too=True)
+PAUSED = Suppression(
+    "paused", "Completion is paused; resume it to continue.", lambda _: False, invoked_too=True
+)
 
 EXCLUDED = Suppression("excluded", "The settings exclude this file.", lambda _: False, invoked_too=True)
 
@@ -262,8 +266,14 @@ class StatusBoard:
         return self.is_wanted, self.is_copilot_wanted
 
 
-def register(feature: Feature, board: StatusBoard) -> None:
-    """Register the request for the status, and the notifications of Copilot's clients."""
+def register(feature: Feature, board: StatusBoard, on_move: Callable[[Any], object]) -> None:
+    """Register the request for the status, and the notifications of Copilot's clients.
+
+    Args:
+        feature: registers a handler.
+        board: shows the status.
+        on_move: receives the parameters of each `textDocument/didFocus`.
+    """
 
     def status(params: Any) -> dict[str, Any]:
         document = getattr(params, "textDocument", None)
@@ -272,6 +282,7 @@ def register(feature: Feature, board: StatusBoard) -> None:
     def did_focus(params: Any) -> None:
         uri = member(member(params, "textDocument"), "uri") or member(params, "uri")
         board.look_at(uri if isinstance(uri, str) else "")
+        on_move(params)
 
     def ignore(_: Any) -> None:
         """Do nothing."""

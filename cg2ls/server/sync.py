@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     )
     from cg2ls.server.models import ModelLoader
     from cg2ls.server.prompt_context import PromptContextProvider
+    from cg2ls.server.reading_ahead import ReadingAhead
     from cg2ls.server.repository_memory import RepositoryMemory
     from cg2ls.server.settings import Settings
     from cg2ls.server.status import StatusBoard
@@ -54,6 +55,7 @@ class DocumentSync:
         settings: which options are in force.
         models: opened for the documents' languages.
         completer: completes documents.
+        reading_ahead: reads the text around the cursor before a request.
         memory: reads the documents' workspaces.
         prompt_context: reads other files for the prompt.
         failures: of each document.
@@ -66,6 +68,7 @@ class DocumentSync:
     settings: Settings
     models: ModelLoader
     completer: Completer
+    reading_ahead: ReadingAhead
     memory: RepositoryMemory
     prompt_context: PromptContextProvider
     failures: Failures
@@ -84,6 +87,7 @@ class DocumentSync:
             self.models.model_of(item.language_id, item.uri)
         self.memory.prepare()
         self.board.look_at(item.uri)
+        self.reading_ahead.opened(item.uri)
 
     def changed(self, change: DocumentChange) -> None:
         """Apply the edits of a document or a cell; ignore one that is not open."""
@@ -110,6 +114,7 @@ class DocumentSync:
     def closed(self, uri: str) -> None:
         """Forget a document or a cell."""
         self.completer.scheduler.supersede(uri)
+        self.reading_ahead.closed(uri)
         self.documents.close(uri)
         self.prompt_context.closed(uri)
         self.failures.forget(uri)

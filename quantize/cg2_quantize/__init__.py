@@ -1,4 +1,4 @@
-"""CodeGen2 checkpoints to verified model folders, and back."""
+"""Checkpoints to verified model folders, and back."""
 
 import cg2ls  # noqa: F401 - first of all, it turns off what libraries would report
 from cg2ls.models.folder.locations import cache_folder

@@ -181,7 +181,7 @@ def convert(
         on_progress: called with the float32 bytes of every tensor that has been read.
 
     Raises:
-        Cg2Error: the checkpoint is incomplete, not CodeGen2's, or quantized already; the tokenizer does not
+        Cg2Error: the checkpoint is incomplete, of a network not read here, or quantized already; the tokenizer does not
             fit it; the format does not allow these options or the range of the network's values; a weight is
             not finite; the weights fail on known code or contradict the number of groups; the conversion lost
             too much; the output exists; or disk or memory do not suffice. Nothing is written then.
@@ -196,7 +196,7 @@ def convert(
     tokenizer = load_tokenizer(checkpoint_folder, options.gpt2, checkpoint.config.vocab_size, options.infill)
     _check_fits(checkpoint, tokenizer, chosen, options, folder)
     facts = read_facts(checkpoint_folder, name=options.name, license_=options.license)
-    facts = complete_infill(facts, tokenizer.special)
+    facts = complete_infill(facts, tokenizer.special, checkpoint_folder)
     _check_weights(checkpoint, tokenizer, options)
     largest = check_float16_range(checkpoint, tokenizer, chosen) if chosen.floats == np.float16 else None
     proven: ProofReport | None = None
@@ -242,6 +242,8 @@ def _check_fits(
     """Refuse what does not fit the format, the tokenizer, the memory or the disk."""
     config = checkpoint.config
     check_shape(config, chosen)
+    if options.genai and not tokenizer.special.n_masks:
+        raise FormatError("--genai describes CodeGen2's tokenizer; leave it out for other vocabularies.")
     check_vocabulary(checkpoint, tokenizer)
     check_memory(config)
     needs_reference = options.proof == "full" or options.optimum is not None

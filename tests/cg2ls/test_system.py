@@ -1,4 +1,4 @@
-"""What depends on the operating system, each side of it on any."""
+"""Code that depends on the operating system, each variant tested on every system."""
 
 import asyncio
 import os
@@ -114,7 +114,7 @@ def test_unix_sockets_are_everywhere_but_on_windows():
     assert not system.has_unix_sockets(platform="win32")
 
 
-def test_a_process_that_is_asked_to_end_is_told():
+def test_process_gets_the_request_to_end():
     async def wait() -> str:
         asked = asyncio.Event()
         loop = asyncio.get_running_loop()
@@ -197,3 +197,25 @@ def test_large_blocks_are_mapped_by_themselves_even_after_larger_ones_were_freed
 
 def test_other_systems_have_no_such_option() -> None:
     assert not system.keep_large_blocks_apart(platform=system.WINDOWS)
+
+
+@pytest.mark.parametrize(
+    ("supplies", "is_on_battery"),
+    [
+        ({}, False),
+        ({"BAT0": {"type": "Battery", "status": "Discharging"}}, True),
+        ({"BAT0": {"type": "Battery", "status": "Charging"}, "AC": {"type": "Mains", "online": "1"}}, False),
+        ({"AC": {"type": "Mains"}, "BAT1": {"type": "Battery", "status": "Discharging"}}, True),
+        ({"hid-mouse": {"type": "Battery", "status": "Discharging", "scope": "Device"}}, False),
+    ],
+)
+def test_a_battery_that_discharges_drives_the_machine(tmp_path, supplies, is_on_battery):
+    for name, files in supplies.items():
+        (tmp_path / name).mkdir()
+        for file, text in files.items():
+            (tmp_path / name / file).write_text(f"{text}\n")
+    assert system.is_on_battery(tmp_path) is is_on_battery
+
+
+def test_without_a_list_of_power_supplies_there_is_no_battery(tmp_path):
+    assert not system.is_on_battery(tmp_path / "none")

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
@@ -17,8 +17,9 @@ from cg2_training.data.batches import RowStream, StepTensors, TrainingRows, load
 from cg2_training.data.shards import ShardSet, TokenShard
 from cg2_training.errors import TrainingError
 from cg2_training.evaluate.losses import Evaluation, EvaluationOptions, evaluate
+from cg2_training.evaluate.served import score_places
 from cg2_training.export.checkpoint import export_checkpoint
-from cg2_training.model.codegen import CodeGen, load_model, make_region_mask, model_losses
+from cg2_training.model.codegen import CodeGen, load_model, make_region_mask, model_losses, model_predictions
 from cg2_training.objective import IGNORED
 from cg2_training.optim.optimizer import MasterOptimizer, ShardedOptimizer, lr_scale
 from cg2_training.run.distributed import join_processes, shard_model
@@ -274,12 +275,22 @@ class Trainer:
 
     def evaluate(self) -> Evaluation:
         """Evaluate the model's current weights on held-out rows."""
-        recipe = self.recipe
-        return evaluate(
+        recipe, context = self.recipe, self.recipe.model.context_length
+        evaluation = evaluate(
             partial(model_losses, self.model),
             self.heldout,
-            EvaluationOptions(recipe.model.context_length, recipe.run.evaluate_rows, recipe.objective),
+            EvaluationOptions(context, recipe.run.evaluate_rows, recipe.objective),
         )
+        if not recipe.run.served_places:
+            return evaluation
+        served = score_places(
+            partial(model_predictions, self.model),
+            self.heldout,
+            context,
+            recipe.run.served_places,
+            prefix_lm=recipe.objective.prefix_lm,
+        )
+        return replace(evaluation, served=served.to_dict(digits=5)) if served.places else evaluation
 
     def save(self) -> None:
         """Save the state, the checkpoint in the Hugging Face layout and the loss curve."""

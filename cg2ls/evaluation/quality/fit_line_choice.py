@@ -1,7 +1,8 @@
 """Fit the numbers of the choice among lines (`cg2ls.models.folder.line_choice`) to observed hypotheses.
 
-The weights maximize the probability of the right line among the hypotheses, as a softmax of their scores. So places
-count at which the right line was found but not chosen. Whether a kind of place takes part is decided on held-out files.
+The weights maximize the mean probability of the right line among the hypotheses, as a softmax of their scores. That is
+a smooth version of the number of right lines, so few places suffice. Whether a kind of place takes part is decided on
+held-out files.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 from cg2ls.completion.choose import SURE_CONFIDENCE
 from cg2ls.completion.confidence_gate import CONFIDENCE_BIAS, CONFIDENCE_SCALE
 from cg2ls.completion.hypotheses import MAX_GAP
-from cg2ls.completion.prompt.place_kind import PLACE_KINDS
+from cg2ls.completion.prompt.cursor import PLACE_KINDS
 from cg2ls.errors import Cg2Error
 from cg2ls.models.folder.line_choice import ConfidenceWeights, LineChoice, PlaceWeights
 
@@ -25,14 +26,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from cg2ls.completion.prompt.place_kind import PlaceKind
+    from cg2ls.completion.prompt.cursor import PlaceKind
     from cg2ls.evaluation.quality.line_choices import ObservedChoice, ObservedLine
 
 EVIDENCE_TOKENS = (8, 12, 16, 24, 40)
 EVIDENCE_WEIGHTS = tuple(step / 20 for step in range(21))
 GREEDY_BONUSES = (0.0, 0.5, 1.0)
-SHARPNESS = (0.5, 0.75, 1.0, 1.5)
-"""Values that are tried; the sharpness of the softmax is not used afterwards."""
+"""Values that are tried."""
 
 FOLDS = 4
 MIN_PLACES = 100
@@ -175,7 +175,7 @@ def _measure(
 
 
 def _fit_weights(choices: Sequence[ObservedChoice]) -> _Weights:
-    """Return the best of the weights that are tried, by the mean surprise at the right line.
+    """Return the best of the weights that are tried, by the mean probability of the right line.
 
     Each token that is read costs time. So the fewest tokens are taken that are not worse than the best number by more
     than one standard error (Breiman et al. 1984).
@@ -184,22 +184,22 @@ def _fit_weights(choices: Sequence[ObservedChoice]) -> _Weights:
         choice for choice in choices if 0 < sum(line.is_right for line in choice.lines) < len(choice.lines)
     ]
     best = [_fit_to_tokens(decidable, tokens) for tokens in EVIDENCE_TOKENS]
-    least = min(best, key=lambda each: each[1].sum())[1]
-    for weights, surprise in best:
-        worse = surprise - least
-        if worse.sum() <= worse.std() * math.sqrt(len(worse)):
+    highest = max(best, key=lambda each: each[1].sum())[1]
+    for weights, chances in best:
+        lost = highest - chances
+        if lost.sum() <= lost.std() * math.sqrt(len(lost)):
             return weights
     raise AssertionError("the best one is not worse than itself")
 
 
 def _fit_to_tokens(choices: Sequence[ObservedChoice], tokens: int) -> tuple[_Weights, NDArray[np.float64]]:
-    """Return the best weights for a number of tokens, and the surprise at each place."""
+    """Return the best weights for a number of tokens, and the probability of the right line at each place."""
     table = _Table.of(choices, tokens)
     tried = (
-        (_Weights(tokens, evidence, greedy), table.surprise(evidence, greedy, sharpness))
-        for evidence, greedy, sharpness in product(EVIDENCE_WEIGHTS, GREEDY_BONUSES, SHARPNESS)
+        (_Weights(tokens, evidence, greedy), table.chances(evidence, greedy))
+        for evidence, greedy in product(EVIDENCE_WEIGHTS, GREEDY_BONUSES)
     )
-    return min(tried, key=lambda each: each[1].sum())
+    return max(tried, key=lambda each: each[1].sum())
 
 
 @dataclass(frozen=True)
@@ -223,11 +223,11 @@ class _Table:
                 table.right[row, column] = line.is_right
         return table
 
-    def surprise(self, evidence: float, greedy: float, sharpness: float) -> NDArray[np.float64]:
-        """Return minus the logarithm of the right lines' probability at each place."""
-        scores = (self.logprobs + evidence * self.evidence + greedy * self.greedy) * sharpness
+    def chances(self, evidence: float, greedy: float) -> NDArray[np.float64]:
+        """Return the probability of the right lines at each place."""
+        scores = self.logprobs + evidence * self.evidence + greedy * self.greedy
         right = np.where(self.right, scores, -np.inf)
-        return np.asarray(np.logaddexp.reduce(scores, axis=1) - np.logaddexp.reduce(right, axis=1))
+        return np.asarray(np.exp(np.logaddexp.reduce(right, axis=1) - np.logaddexp.reduce(scores, axis=1)))
 
 
 def _fit_confidence(choices: Sequence[ObservedChoice], weights: _Weights) -> ConfidenceWeights:

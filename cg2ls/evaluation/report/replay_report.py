@@ -162,3 +162,19 @@ def format_chaos(found: Json) -> str:
         ]
         parts.append(aligned(table, right=range(1, 5)))
     return "\n\n".join(parts)
+
+
+def format_visits(found: Json) -> str:
+    """Format what `replay_visits` reports as a table."""
+    rows = [["first answer of a visit, ms", "reading ahead", "visits", "p50", "p95", "p99"]]
+    for name, run in found.items():
+        for kind, cuts in run["first_ms"].items():
+            count = str(run["visits"]) if kind == "all" else ""
+            rows.append([kind, name, count, *(f"{cuts[at]:.0f}" for at in ("p50", "p95", "p99"))])
+        later = run["later_ms"]
+        rows.append(["later keys", name, "", *(f"{later[at]:.0f}" for at in ("p50", "p95", "p99"))])
+    costs = [
+        f"processor seconds per minute with reading ahead {name}: {run['processor_s_per_minute']}"
+        for name, run in found.items()
+    ]
+    return "\n".join([aligned(rows, right=range(2, 6)), *costs])

@@ -14,7 +14,8 @@ from cg2ls.completion.types import SupportsSearch
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
 
-    from cg2ls.completion import Completion
+    from cg2ls.completion import Completion, Trigger
+    from cg2ls.completion.hypothesis_features import HypothesisFeatures
     from cg2ls.completion.types import PriorOf, Reason
     from cg2ls.engine import Request, Step
     from cg2ls.engine.beam_search import BeamOptions, Hypothesis
@@ -38,9 +39,11 @@ class TimedAnswer:
         replace_length: characters after the cursor that the text replaces.
         began: time of the request on `perf_counter`'s clock, in seconds.
         line_ms: time from the request to the answer.
-        cost: what the engine did for it; None if it was not asked.
-        reason: why the answer is as it is.
+        cost: what the engine did for it; None if it did not run.
+        reason: outcome of the request, as in `Completion.reason`.
         changed_by: names of the rules that changed the model's text, or of the one that suppressed it.
+        features: numbers about the model's answer; None if the model was not asked.
+        confidence: estimated probability that the answer is right.
     """
 
     text: str
@@ -50,6 +53,8 @@ class TimedAnswer:
     cost: RequestCost | None = None
     reason: Reason = "shown"
     changed_by: tuple[str, ...] = ()
+    features: HypothesisFeatures | None = None
+    confidence: float = 0.0
 
     @property
     def first_ms(self) -> float:
@@ -69,6 +74,7 @@ class HeadlessEditor:
         infill: how to ask the model to fill in, if other than its description says.
         memories: memory of the repositories; None for the model alone.
         contexts: text of other files before the prompt; None for nothing.
+        trigger: who asks.
     """
 
     def __init__(
@@ -80,10 +86,12 @@ class HeadlessEditor:
         infill: Infill | None = None,
         memories: ReplayMemory | None = None,
         contexts: ReplayContexts | None = None,
+        trigger: Trigger = "automatic",
     ) -> None:
         self._observed = observe(engine, context_length=context_length, infill=infill)
         self._memories = memories
         self._contexts = contexts
+        self._trigger: Trigger = trigger
         self._options = options or CompletionOptions()
         self._sessions: OrderedDict[str, DocumentSession] = OrderedDict()
 
@@ -93,14 +101,22 @@ class HeadlessEditor:
         context_of = self._contexts.of(source) if self._contexts else None
         retrieval = Retrieval(self._prior_of(source), context_of)
         began = perf_counter()
-        found = session.complete(text, offset, retrieval=retrieval)
+        found = session.complete(text, offset, self._trigger, retrieval=retrieval)
         if found.faults:  # an incomplete measurement must not pass for a complete one
             raise found.faults[0].error
         line_ms = 1e3 * (perf_counter() - began)
         cost = self._observed.take_cost()
         replace_length = found.replace_end_offset - offset
         return TimedAnswer(
-            found.text, replace_length, began, line_ms, cost, found.reason, self._changed_by(found)
+            text=found.text,
+            replace_length=replace_length,
+            began=began,
+            line_ms=line_ms,
+            cost=cost,
+            reason=found.reason,
+            changed_by=self._changed_by(found),
+            features=found.features,
+            confidence=found.confidence,
         )
 
     @staticmethod

@@ -14,6 +14,7 @@ from cg2ls.models.codegen2.config import CODEGEN2, FAMILIES
 from cg2ls.models.codegen2.rotary import ROTARY_BASE, SCALING_KEYS, RotaryScaling
 from cg2ls.models.codegen2.special_tokens import SpecialTokens
 from cg2ls.models.folder import fields
+from cg2ls.models.folder.gate import GateWeights, read_gate
 from cg2ls.models.folder.line_choice import LineChoice, read_line_choice
 from cg2ls.models.folder.tokens import read_tokens, tokens_to_dict
 
@@ -167,6 +168,7 @@ class ModelDescription:
         quality: measured numbers, by the name of the measure.
         family: network family, one of `cg2ls.models.codegen2.config.FAMILIES`.
         line_choice: fitted numbers for the choice among several lines; None where they were not fitted.
+        gate: fitted numbers of the gate; None where they were not fitted.
     """
 
     name: str
@@ -185,6 +187,12 @@ class ModelDescription:
     quality: Mapping[str, float] = field(default_factory=dict)
     family: str = CODEGEN2
     line_choice: LineChoice | None = None
+    gate: GateWeights | None = None
+
+    @property
+    def weights_sha256(self) -> str:
+        """Hash of the weights, or of the graph if it contains them; "" if the files are not listed."""
+        return _hash_of_weights(self.files)
 
     @classmethod
     def read(cls, folder: Path) -> ModelDescription:
@@ -229,7 +237,11 @@ class ModelDescription:
             "source": asdict(self.source),
             "license": self.license,
             "quality": dict(self.quality),
-        } | ({} if self.line_choice is None else {"line_choice": self.line_choice.to_dict()})
+        } | {
+            name: fitted.to_dict()
+            for name, fitted in (("line_choice", self.line_choice), ("gate", self.gate))
+            if fitted is not None
+        }
 
     @classmethod
     def from_dict(cls, raw: object) -> ModelDescription:
@@ -245,8 +257,10 @@ class ModelDescription:
             )
         shape = _architecture(top.object("architecture"))
         precision = top.text("precision", among=PRECISIONS)
+        name = top.text("name", empty=False)
+        files = _files(top.object("files"))
         return cls(
-            name=top.text("name", empty=False),
+            name=name,
             family=top.text("family", among=FAMILIES),
             architecture=shape,
             context_length=top.integer("context_length", at_least=MIN_CONTEXT_TOKENS, below=MAX_DIMENSION),
@@ -259,12 +273,19 @@ class ModelDescription:
                 top.boolean("independent_rows") if "independent_rows" in top else precision != "int8"
             ),
             kv_dtype=top.text("kv_dtype", among=KV_DTYPES),
-            files=_files(top.object("files")),
+            files=files,
             source=read_source(top.object("source")),
             license=top.text("license"),
             quality=top.object("quality").numbers(),
             line_choice=read_line_choice(top.object("line_choice")) if "line_choice" in top else None,
+            gate=read_gate(top.object("gate"), name, _hash_of_weights(files)) if "gate" in top else None,
         )
+
+
+def _hash_of_weights(files: Mapping[str, FileEntry]) -> str:
+    """Return the hash of the weights, or of the graph if it contains them."""
+    entry = files.get(WEIGHTS) or files.get(GRAPH)
+    return entry.sha256 if entry else ""
 
 
 def _architecture(raw: fields.Fields) -> Architecture:

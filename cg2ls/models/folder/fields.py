@@ -54,6 +54,10 @@ class Fields:
         """Return a finite number; None where the key is missing or null."""
         return None if self._raw.get(name) is None else self._number(name)
 
+    def number(self, name: str) -> float:
+        """Return a finite number."""
+        return self._number(name)
+
     def numbers(self) -> dict[str, float]:
         """Return every value of this object, all finite numbers."""
         return {name: self._number(name) for name in self._raw}

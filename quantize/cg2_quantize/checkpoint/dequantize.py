@@ -78,7 +78,7 @@ def dequantize(
 
 @dataclass(frozen=True)
 class StoredWeights:
-    """Weights by the readable names of a graph's initializers, whatever their precision.
+    """Weights by the readable names of a graph's initializers, in any precision.
 
     Attributes:
         tensors: initializers by name.

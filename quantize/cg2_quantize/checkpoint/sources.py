@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cg2_quantize.checkpoint.pickled import read_pickled
+from cg2_quantize.checkpoint.published_tokenizers import remove_dummy_blank
 from cg2_quantize.errors import QuantizeError
 from cg2_quantize.hub import NAME_ON_HUB, describe_hub_error, import_hub, is_offline
 from cg2ls.files import sha256_of
@@ -23,6 +24,7 @@ from cg2ls.models.codegen2.files import (
     CheckpointError,
     find_weights,
     indexed_files,
+    read_json,
 )
 from cg2ls.models.codegen2.quantized import FILES as QUANTIZED_FILES
 from cg2ls.models.folder.description import DESCRIPTION, Infill
@@ -265,16 +267,24 @@ document (Bavarian et al. 2022), so one that begins some lines above the cursor 
 CHAT_NAME = re.compile(r"(?:^|[-_.])(?:instruct|chat|it)(?:$|[-_.])", re.IGNORECASE)
 
 
-def complete_infill(facts: Facts, tokens: SpecialTokens) -> Facts:
-    """Return the facts with how a model without CodeGen2's masks was trained to fill in."""
+def complete_infill(facts: Facts, tokens: SpecialTokens, folder: Path) -> Facts:
+    """Return the facts with how a model without CodeGen2's masks was trained to fill in.
+
+    Args:
+        facts: of the checkpoint.
+        tokens: its special tokens.
+        folder: the checkpoint; a blank that its tokenizer puts before every text becomes the document header.
+    """
     if tokens.n_masks:
         return facts
+    if not facts.document_header and remove_dummy_blank(read_json(folder / "tokenizer.json")):
+        facts = replace(facts, document_header=" ")
     if tokens.fim is None:
         return replace(facts, infill=replace(facts.infill, objectives=("causal",)))
-    if facts.infill == Infill():
-        infill = Infill(objectives=("causal", "fim"), character_cuts=True, anchor_max_tokens=ANCHOR_TOKENS)
-        return replace(facts, infill=infill)
-    return replace(facts, infill=replace(facts.infill, objectives=("causal", "fim")))
+    infill = facts.infill
+    if infill == Infill():
+        infill = Infill(character_cuts=True, anchor_max_tokens=ANCHOR_TOKENS)
+    return replace(facts, infill=replace(infill, objectives=("causal", "fim")))
 
 
 def describe_limits(name: str, tokens: SpecialTokens) -> str:

@@ -54,6 +54,7 @@ def run(arguments: Sequence[str]) -> int:
     from cg2ls.models.codegen2.infill_tokens import StatedLayout
     from cg2ls.models.folder.description import DESCRIPTION
 
+    stated = StatedLayout.parse(options.infill) if options.infill else None
     check_context(options.context)
     check_output(options.output, force=options.force, proof=DESCRIPTION)
     checkpoint = locate_checkpoint(options.checkpoint, revision=options.revision, on_notice=_say)
@@ -71,7 +72,7 @@ def run(arguments: Sequence[str]) -> int:
         untrained=options.untrained,
         ignored=options.ignore_key,
         gpt2=options.tokenizer,
-        infill=StatedLayout.parse(options.infill) if options.infill else None,
+        infill=stated,
     )
     with _show_progress(options, checkpoint) as on_progress:
         report = convert(checkpoint, options.output, wanted, on_progress=on_progress)
@@ -165,7 +166,7 @@ def _use(folder: Path) -> None:
 
     added = ModelStore().add(folder)
     note_lasting(choices_file(), added.name)
-    print(f"{added.name} is now used for every language without a model of its own.", file=sys.stderr)
+    print(f"{added.name} is now used for every language for which no other model is chosen.", file=sys.stderr)
 
 
 def _parser() -> Parser:

@@ -104,7 +104,7 @@ def searching(scripted):
 
 
 def complete(engine, text=ABOVE + "    |" + BELOW, trigger="invoked", options=None, count=1):
-    session = DocumentSession(engine, "python", options or CompletionOptions())
+    session = DocumentSession(engine, "python", options or CompletionOptions(choose="hypotheses"))
     return session.complete(text.replace("|", ""), text.index("|"), trigger, count=count)
 
 
@@ -122,7 +122,7 @@ def test_the_line_that_the_text_below_fits_is_chosen(searching):
     assert found.features.evidence_lead > 0
 
 
-def test_greedy_stays_where_the_text_below_says_the_same(searching):
+def test_greedy_choice_is_kept_if_the_text_below_agrees(searching):
     engine = searching({"result = width": -2.0, "pass": -2.5}, greedy="result = width\n    x = 1\n")
     found = complete(engine)
     assert found.text == "result = width\n    x = 1"
@@ -159,6 +159,13 @@ def test_it_can_be_switched_off(searching, options):
     engine = searching(LINES, greedy="result = width\n", fits="width * height")
     assert complete(engine, options=options).text == "result = width"
     assert not engine.searches
+
+
+@pytest.mark.parametrize(("trigger", "searches"), [("automatic", 0), ("invoked", 1)])
+def test_by_default_lines_are_compared_by_hand_only(searching, trigger, searches):
+    engine = searching(LINES, greedy="result = width\n", fits="width * height")
+    complete(engine, trigger=trigger, options=CompletionOptions())
+    assert len(engine.searches) == searches
 
 
 def test_an_engine_without_search_decides_greedily(scripted):
@@ -294,7 +301,7 @@ def test_while_typing_a_greedy_line_that_another_one_beats_is_not_shown(searchin
     unsure = replace(CHOICE, confidence=ConfidenceWeights(bias=-5.0, logprob=0.0, lead=0.0))
     lines = {"result = wide": -2.0, "result = width * height": -2.5}
     engine = searching(lines, greedy="result = wide\n", logprob=-0.12, fits="width * height", choice=unsure)
-    found = complete(engine, trigger="automatic", options=CompletionOptions())
+    found = complete(engine, trigger="automatic")
     assert engine.searches
     assert found.text == ""
     assert found.reason == "unsure"

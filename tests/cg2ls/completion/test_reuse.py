@@ -1,4 +1,4 @@
-"""Typing on of a suggestion needs no model and leads to the same document."""
+"""Typing along with a suggestion needs no model and leads to the same document."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_automatic_suggestions_do_not_answer_requests_by_hand():
 
 
 @given(CODE, CODE, CODE, st.data())
-def test_accepting_the_rest_gives_what_accepting_at_once_would(before, after, text, data):
+def test_accepting_the_rest_equals_accepting_all(before, after, text, data):
     cursor = Cursor.at(before + after, len(before))
     replace_length = data.draw(st.integers(0, len(cursor.line_after)))
     cache = TypedThrough()
@@ -196,6 +196,20 @@ def test_speculation_stops_on_request_and_keeps_the_anchor(scripted):
     anchor = session._prompts.anchor
     session.speculate("x = \n", 4, shown)
     assert session._prompts.anchor is anchor
+
+
+def test_what_there_is_to_choose_from_is_known_once_the_user_is_idle(scripted):
+    engine = scripted("1\n")
+    session = DocumentSession(engine, "python")
+    shown = session.complete("x = \n", 4)
+    engine.answer = "2\n"  # by hand the model is asked again
+    session.speculate("x = \n", 4, shown, count=3)
+    ran = len(engine.requests)
+    assert session.complete("x = \n", 4).text == "1"  # who types sees no other text than before
+    found = session.complete("x = \n", 4, "invoked", count=3)
+    assert (found.text, found.source) == ("2", "typed_through")
+    assert session.complete("x = 2\n", 5, "invoked", count=3).source == "model"
+    assert len(engine.requests) == ran + 1
 
 
 def test_known_completions_are_found_without_running_the_model(scripted):

@@ -141,7 +141,7 @@ def test_errors_reach_the_caller_unless_superseded():
     ],
     ids=lambda raised: f"{type(raised).__module__}.{type(raised).__name__}",
 )
-def test_exceptions_that_asyncio_misunderstands_become_errors_and_the_thread_survives(raised):
+def test_exceptions_special_to_asyncio_become_errors(raised):
     def fails(stop: Callable[[], bool]) -> str:
         raise raised
 
@@ -247,5 +247,86 @@ def test_idle_work_does_not_begin_during_a_request_or_after_close():
         scheduler.close()
         scheduler.run_when_idle(idle)
         assert not idle.started.is_set()
+
+    asyncio.run(scene())
+
+
+def test_preparation_runs_during_the_wait_and_before_the_work():
+    async def scene() -> None:
+        scheduler = Scheduler()
+        order: list[str] = []
+        prepared = threading.Event()
+
+        def prepare(_: object) -> None:
+            order.append("prepare")
+            prepared.set()
+
+        answer = asyncio.create_task(
+            scheduler.run("a", lambda _: order.append("work"), wait=0.3, prepare=prepare)
+        )
+        assert await asyncio.to_thread(prepared.wait, 300)
+        assert order == ["prepare"]
+        await answer
+        assert order == ["prepare", "work"]
+        scheduler.close()
+
+    asyncio.run(scene())
+
+
+def test_a_newer_request_stops_the_preparation_of_the_older_one():
+    async def scene() -> None:
+        scheduler = Scheduler()
+        old, new, work = Work(), Work(), Work()
+        new.go_on.set()
+        first = asyncio.create_task(scheduler.run("a", work, wait=300, prepare=old))
+        await begun(old)
+        assert await scheduler.run("a", new) == "done"
+        assert await first is None
+        assert old.stopped
+        assert not work.started.is_set()
+        scheduler.close()
+
+    asyncio.run(scene())
+
+
+def test_a_cancelled_wait_stops_the_preparation():
+    async def scene() -> None:
+        scheduler = Scheduler()
+        reading = Work()
+        waiting = asyncio.create_task(scheduler.run("a", Work(), wait=300, prepare=reading))
+        await begun(reading)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        while not reading.stopped:
+            await asyncio.sleep(0.001)
+        scheduler.close()
+
+    asyncio.run(scene())
+
+
+def test_a_preparation_that_fails_leaves_the_work_alone():
+    async def scene() -> None:
+        scheduler = Scheduler()
+        work = Work()
+        work.go_on.set()
+
+        def fail(_: object) -> None:
+            raise ValueError("broken")
+
+        assert await scheduler.run("a", work, wait=0.01, prepare=fail) == "done"
+        scheduler.close()
+
+    asyncio.run(scene())
+
+
+def test_without_a_wait_nothing_is_prepared():
+    async def scene() -> None:
+        scheduler = Scheduler()
+        work, reading = Work(), Work()
+        work.go_on.set()
+        await scheduler.run("a", work, prepare=reading)
+        assert not reading.started.is_set()
+        scheduler.close()
 
     asyncio.run(scene())

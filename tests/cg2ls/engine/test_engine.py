@@ -9,6 +9,7 @@ import pytest
 
 from cg2ls.engine import Engine, EngineError, Request
 from cg2ls.engine.io_binding import MAX_LOGIT_ROWS
+from cg2ls.engine.sequence import READ_AHEAD_CHUNK
 
 LONG = b"import os, sys; print(os.sep)"
 
@@ -180,3 +181,37 @@ def test_weights_that_give_no_numbers_are_an_error(engine, words, monkeypatch):
 def test_threads_must_be_positive(tiny_model):
     with pytest.raises(EngineError, match="threads is 0"):
         Engine.open(tiny_model, threads=0)
+
+
+def test_a_prompt_that_was_read_ahead_is_found_and_gives_the_same_answer(tiny_model, words):
+    request = Request(prompt=words(150), max_tokens=6)
+    with Engine.open(tiny_model) as fresh:
+        wanted = list(fresh.complete(request))
+    with Engine.open(tiny_model) as engine:
+        assert engine.read(request) == 149
+        assert list(engine.complete(request)) == wanted
+        assert engine.last.reused_tokens == 149
+
+
+def test_nothing_is_read_ahead_twice(engine, words):
+    request = Request(prompt=words(100))
+    engine.read(request)
+    assert engine.read(request) == 0
+    assert engine.read(Request(prompt=words(120))) == 20
+    list(engine.complete(Request(prompt=words(120), max_tokens=3)))
+    last = engine.last
+    assert engine.read(Request(prompt=words(120))) == 0
+    assert engine.last is last, "it is the timing of the last answer"
+
+
+def test_reading_ahead_ends_within_a_call_and_what_was_read_stays(engine, words):
+    engine.unload()
+    request, stop = Request(prompt=words(200)), stop_at(2)
+    assert engine.read(request, stop) == READ_AHEAD_CHUNK
+    assert stop.calls == 2
+    assert engine.read(request) == 199 - READ_AHEAD_CHUNK
+
+
+def test_a_prompt_that_does_not_fit_is_not_read_ahead(engine, words):
+    with pytest.raises(EngineError, match="takes"):
+        engine.read(Request(prompt=words(engine.context_length)))

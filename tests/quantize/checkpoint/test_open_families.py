@@ -1,4 +1,4 @@
-"""Llama and Qwen2 as transformers computes them: shared keys and values, biases, tied heads, rotary scaling."""
+"""Llama and Qwen2 as in transformers: shared keys and values, biases, tied heads, rotary scaling."""
 
 from __future__ import annotations
 
@@ -15,16 +15,19 @@ from safetensors.numpy import load_file, save_file
 from transformers import AutoModelForCausalLM
 
 from cg2_quantize import ConversionOptions, convert, dequantize
+from cg2_quantize.checkpoint.sources import complete_infill
 from cg2_quantize.checkpoint.synthetic import write_random_checkpoint
+from cg2_quantize.cli import main
 from cg2ls.completion.options import CompletionOptions
 from cg2ls.completion.session import DocumentSession
 from cg2ls.engine import Engine, Request
 from cg2ls.errors import Cg2Error
-from cg2ls.models.codegen2 import Checkpoint, CodeGenConfig
+from cg2ls.models.codegen2 import Checkpoint, CodeGenConfig, SpecialTokens
 from cg2ls.models.codegen2.config import LLAMA, QWEN2
 from cg2ls.models.codegen2.infill_tokens import StatedLayout
 from cg2ls.models.codegen2.rotary import RotaryScaling
 from cg2ls.models.folder import ModelDescription
+from cg2ls.models.folder.facts import Facts
 
 TOLERANCE = 1e-3
 HEAD_DIM = 32
@@ -196,7 +199,7 @@ def test_every_byte_is_counted(checkpoint, tmp_path):
     assert sum(read) == 4 * SHAPES["qwen2.5-coder-0.5b"].n_parameters
 
 
-def test_the_description_says_what_the_engine_and_dequantize_need(make):
+def test_the_description_has_what_engine_and_dequantize_need(make):
     model = ModelDescription.read(make("llama-3.2-1b"))
     assert (model.family, model.architecture.kv_heads) == (LLAMA, 8)
     assert model.architecture.rotary_base == 5e5
@@ -245,6 +248,23 @@ def test_a_tokenizer_without_infill_tokens_is_served_as_continuation(checkpoint,
         assert len(list(engine.complete(Request(prompt=[1, 2], max_tokens=2, ignore_stop_tokens=True)))) == 2
 
 
+def test_a_blank_that_sentencepiece_adds_becomes_the_document_header(tmp_path):
+    special = SpecialTokens(vocab_size=9, end_of_text=0, sep=0, eom=0, n_masks=0)
+    prepend = {"type": "Prepend", "prepend": "\u2581"}
+    for normalizer, header in ((prepend, " "), ({"type": "NFC"}, ""), (None, "")):
+        (tmp_path / "tokenizer.json").write_text(json.dumps({"normalizer": normalizer}))
+        assert complete_infill(Facts(), special, tmp_path).document_header == header
+
+
+def test_the_command_takes_a_layout_and_proves_the_conversion(checkpoint, tmp_path, capsys):
+    words = [str(checkpoint("wide-context")), "-o", str(tmp_path / "model"), "--format", "int4"]
+    assert main([*words, "--infill", "fim"]) == 1
+    assert "'fim' is no infill layout" in capsys.readouterr().err
+    assert main([*words, "--infill", "spm", "--proof", "quick"]) == 0
+    assert "mean KL" in capsys.readouterr().out
+    assert ModelDescription.read(tmp_path / "model").tokens.fim.order == "spm"
+
+
 def test_a_chat_model_is_named(checkpoint, tmp_path):
     for name, says in (("coder-1.5b-instruct", "is tuned for chat"), ("coder-1.5b", "")):
         options = ConversionOptions(name=name, force=True)
@@ -262,6 +282,11 @@ def test_a_layout_is_not_for_codegen2(tmp_path):
         convert(tmp_path / "codegen2", tmp_path / "out", ConversionOptions(infill=StatedLayout("spm")))
 
 
+def test_genai_is_not_for_other_vocabularies(checkpoint, tmp_path):
+    with pytest.raises(Cg2Error, match="--genai describes CodeGen2's tokenizer"):
+        convert(checkpoint("qwen2.5-coder-0.5b"), tmp_path / "out", ConversionOptions(genai=True))
+
+
 def test_qwen2_needs_its_own_tokenizer(checkpoint, tmp_path):
     copy = shutil.copytree(checkpoint("qwen2.5-coder-0.5b"), tmp_path / "copy")
     (copy / "tokenizer.json").unlink()
@@ -269,7 +294,7 @@ def test_qwen2_needs_its_own_tokenizer(checkpoint, tmp_path):
         convert(copy, tmp_path / "out")
 
 
-def test_a_long_context_is_not_taken_unless_asked_for(tmp_path):
+def test_long_context_is_used_only_on_request(tmp_path):
     config = replace(shape(2, 1, QWEN2), n_positions=8192)
     write_random_checkpoint(tmp_path / "long", config)
     for asked, taken in ((None, 2048), (4096, 4096), (20000, 8192)):

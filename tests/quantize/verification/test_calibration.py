@@ -1,4 +1,4 @@
-"""What a small code set says: scales of an int8 cache, and which inputs of int4's products matter."""
+"""Calibration on a small code set: scales of an int8 cache, and importance of int4's inputs."""
 
 from __future__ import annotations
 

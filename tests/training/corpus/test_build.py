@@ -206,7 +206,7 @@ def test_standard_library_is_a_source(tmp_path, cache, monkeypatch):
     [
         ({"sha256": "abc"}, "64 lower-case hex"),
         ({"split": "test"}, "'train' or 'heldout'"),
-        ({"file": "alpha-1.0.tar.gz"}, "wheel's file name"),
+        ({"file": "alpha-1.0.tar.gz"}, "must pin the file name of a wheel"),
         ({"version": ""}, "needs the string `version`"),
     ],
 )

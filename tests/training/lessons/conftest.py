@@ -73,7 +73,7 @@ def make_plan(shards: Path, tmp_path: Path) -> Callable[..., Plan]:
         corpora = Corpora.open(shards, text)
         chosen: list[Lesson] = lessons_of(lessons)
         full = size_recipe("2m", corpora.tokenizer, [*TOY, *overrides])
-        return Plan("2m", full, corpora, chosen, seeds, ROWS, work)
+        return Plan("2m", full, corpora, chosen, seeds, ROWS, work, only)
 
     return make
 

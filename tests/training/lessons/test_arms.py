@@ -5,7 +5,16 @@ from __future__ import annotations
 import pytest
 
 from cg2_training.errors import TrainingError
-from cg2_training.lessons.arms import ARMS, LESSONS, SIZES, arm_recipe, arms_of, lessons_of, size_recipe
+from cg2_training.lessons.arms import (
+    ARMS,
+    LESSONS,
+    MIXTURES,
+    SIZES,
+    arm_recipe,
+    arms_of,
+    lessons_of,
+    size_recipe,
+)
 from cg2_training.lessons.scores import MEASURES
 from cg2ls.models.codegen2 import CodeTokenizer
 
@@ -48,13 +57,13 @@ def test_an_arm_changes_only_its_objective(
 
 
 def test_arms_that_lessons_share_are_trained_once() -> None:
-    names = [arm.name for arm in arms_of(lessons_of([]))]
+    names = [arm.name for arm in arms_of([*lessons_of([]), MIXTURES])]
     assert sorted(names) == sorted(ARMS)
     assert [arm.name for arm in arms_of(lessons_of([3, 2, 2]))] == ["causal", "mixture", "psm", "ul2"]
 
 
 def test_every_comparison_has_arms_and_a_measure() -> None:
-    for lesson in LESSONS.values():
+    for lesson in [*LESSONS.values(), MIXTURES]:
         for one in lesson.comparisons:
             assert {one.arm, one.baseline} <= set(ARMS)
             domain, _, measure = one.measure.partition("/")
@@ -83,7 +92,9 @@ def test_repeated_tokens_cost_the_epochs_that_an_arm_is_named_for() -> None:
 
 
 def test_an_unknown_lesson_is_refused() -> None:
-    with pytest.raises(TrainingError, match=r"^there is no lesson 6; choose from 1, 2, 3, 4, 5\.$"):
+    with pytest.raises(
+        TrainingError, match=r"^there is no lesson 6; choose from 1, 2, 3, 4, 5 and mixtures\.$"
+    ):
         lessons_of([2, 6])
 
 

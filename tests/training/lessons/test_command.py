@@ -41,8 +41,22 @@ def test_without_text_the_other_lessons_are_printed_as_jobs(
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
+        (
+            [
+                "2",
+                "--corpus",
+                "CODE",
+                "--set",
+                "run.steps=2",
+                "--set",
+                "optimizer.warmup_steps=1",
+                "--arm",
+                "dense",
+            ],
+            "the lessons have no arm 'dense'",
+        ),
         (["2"], "the lessons need a code corpus; name its token shards with --corpus FOLDER."),
-        (["6", "--corpus", "CODE"], "there is no lesson 6; choose from 1, 2, 3, 4, 5."),
+        (["6", "--corpus", "CODE"], "there is no lesson 6; choose from 1, 2, 3, 4, 5 and mixtures."),
         (["2", "--corpus", "none"], "none has no token shard train; make it with cg2-train tokenize"),
         (["2", "--corpus", "CODE", "--size", "3m"], "there is no size '3m'"),
         (["2", "--corpus", "CODE"], "add documents, choose a smaller --size"),

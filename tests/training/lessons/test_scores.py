@@ -14,8 +14,8 @@ from cg2_training.data.batches import Batch
 from cg2_training.errors import TrainingError
 from cg2_training.evaluate.losses import EvaluationOptions, evaluate_table
 from cg2_training.lessons.corpora import Corpora, open_set
-from cg2_training.lessons.scores import MEASURES, score_rows
-from cg2_training.model.codegen import CodeGen, model_losses
+from cg2_training.lessons.scores import INFILL_MEASURES, MEASURES, score_rows
+from cg2_training.model.codegen import CodeGen, model_losses, model_predictions
 from cg2_training.objective import ObjectiveConfig
 from cg2_training.run.recipe import Recipe
 
@@ -31,11 +31,11 @@ def model(recipe: dict[str, Any]) -> CodeGen:
 
 def test_a_prefix_lm_and_a_causal_model_have_the_same_labels(model: CodeGen, shards: Path) -> None:
     heldout = Corpora.open(shards).heldout
-    losses = partial(model_losses, model)
+    losses = partial(model_predictions, model)
     causal = score_rows(losses, heldout, 64, 20, OBJECTIVE)
     prefix = score_rows(losses, heldout, 64, 20, OBJECTIVE, prefix_lm=True)
     assert causal.digest == prefix.digest
-    assert set(causal.nats) == {f"code/{name}" for name in MEASURES if name not in {"span_corruption", "psm"}}
+    assert set(causal.nats) == {f"code/{name}" for name in MEASURES if name not in INFILL_MEASURES}
     for name, tokens in causal.tokens.items():
         assert tokens.tolist() == prefix.tokens[name].tolist()
     # Prompts are seen whole, except left to right.
@@ -47,8 +47,8 @@ def test_a_prefix_lm_and_a_causal_model_have_the_same_labels(model: CodeGen, sha
 def test_other_labels_have_another_digest(model: CodeGen, shards: Path) -> None:
     heldout = Corpora.open(shards).heldout
 
-    def nothing(batch: Batch) -> np.ndarray:
-        return np.zeros(batch.labels.shape, np.float32)
+    def nothing(batch: Batch) -> tuple[np.ndarray, np.ndarray]:
+        return np.zeros(batch.labels.shape, np.float32), np.zeros(batch.labels.shape, np.int64)
 
     digests = {
         score_rows(nothing, heldout, 64, 20, OBJECTIVE).digest,
@@ -60,12 +60,12 @@ def test_other_labels_have_another_digest(model: CodeGen, shards: Path) -> None:
 
 def test_rows_add_up_to_the_evaluation(model: CodeGen, shards: Path) -> None:
     heldout = Corpora.open(shards).heldout
-    losses = partial(model_losses, model)
+    losses = partial(model_predictions, model)
     found = score_rows(losses, heldout, 64, 20, OBJECTIVE)
     names = ("causal", "continuation", "span_corruption", "psm")
-    table = evaluate_table(losses, open_set(heldout["code"]), EvaluationOptions(64, 20, OBJECTIVE), names)[
-        "code"
-    ]
+    table = evaluate_table(
+        partial(model_losses, model), open_set(heldout["code"]), EvaluationOptions(64, 20, OBJECTIVE), names
+    )["code"]
     for name in ("causal", "continuation"):
         assert found.nats[f"code/{name}"].sum() == pytest.approx(table[name].nats, rel=1e-5)
         assert found.tokens[f"code/{name}"].sum() == table[name].tokens
@@ -77,4 +77,4 @@ def test_rows_add_up_to_the_evaluation(model: CodeGen, shards: Path) -> None:
 
 def test_too_few_rows_are_refused(model: CodeGen, shards: Path) -> None:
     with pytest.raises(TrainingError, match="fewer than 16; hold out more"):
-        score_rows(partial(model_losses, model), Corpora.open(shards).heldout, 64, 8, OBJECTIVE)
+        score_rows(partial(model_predictions, model), Corpora.open(shards).heldout, 64, 8, OBJECTIVE)

@@ -21,7 +21,7 @@ from tests.training.objective.recipes import RECIPES
 
 
 @given(st.integers(1, 5000), st.integers(1, 2000), st.integers(1, 900), st.integers(0, 1000))
-def test_lengths_have_the_sum_that_was_asked_for(total: int, longest: int, most: int, seed: int) -> None:
+def test_lengths_have_the_requested_sum(total: int, longest: int, most: int, seed: int) -> None:
     lengths = draw_lengths(total, longest, most, np.random.default_rng(seed))
     assert lengths.sum() == total
     assert 1 <= len(lengths) <= most
@@ -69,10 +69,11 @@ PARTS = sorted(
     {
         (recipe.objective, round(recipe.model.context_length * CHARS_PER_TOKEN)): name
         for name, recipe in RECIPES.items()
+        if not recipe.objective.dense_share
     }.items(),
     key=lambda item: item[1],
 )
-"""Each objective and text length once, under the name of a recipe that has it."""
+"""Each objective and text length once, under the name of a recipe that has it; dense spans have other lengths."""
 
 
 @pytest.mark.parametrize(("part", "name"), PARTS, ids=[name for _, name in PARTS])
@@ -118,7 +119,7 @@ def test_rows_have_the_shares_and_lengths_of_the_recipe(
 
 @pytest.mark.parametrize("max_spans", [1, 3, 16])
 @pytest.mark.parametrize("masks", [100, 899])
-def test_ul2_masks_its_shares_whatever_max_spans_says(max_spans: int, masks: int) -> None:
+def test_ul2_masks_its_shares_for_any_max_spans(max_spans: int, masks: int) -> None:
     objective = ObjectiveConfig(infill="ul2", max_spans=max_spans)
     text = TEXT[:4000]
     shares = []
@@ -131,3 +132,26 @@ def test_ul2_masks_its_shares_whatever_max_spans_says(max_spans: int, masks: int
     assert (few | many).all()
     assert few.mean() == pytest.approx(2 / 3, abs=0.08)
     assert len(shares) / 400 == pytest.approx(3 / 4, abs=0.06)
+
+
+@pytest.mark.parametrize("name", ["javascript-27m", "python-27m-second", "python-27m-served"])
+def test_rows_as_served_have_more_starts_and_known_text(
+    name: str, shard_of: Callable[..., TokenShard]
+) -> None:
+    recipe, before = RECIPES[name], RECIPES["python-27m"]
+    stats, plain = (
+        collect_row_stats(
+            RowStream(shard_of(one), one.model.context_length, replace(one.objective, infill_share=1.0), 3),
+            0,
+            60,
+        )
+        for one in (recipe, before)
+    )
+    told, told_before = stats.to_dict(), plain.to_dict()
+    assert stats.cut == 0
+    assert told["middle_starts_per_1000_labels"] > 2 * told_before["middle_starts_per_1000_labels"]
+    assert told["single_line_share"] > 3 * told_before["single_line_share"]
+    assert told["known_text"]["share_of_middles"] == pytest.approx(0.5, abs=0.1)
+    # Known text that reaches the start of a short part counts too.
+    assert 0.1 < told["suffix_first_share_of_parts"] < 0.45
+    assert np.quantile(stats.ratios, 0.9) < 0.6

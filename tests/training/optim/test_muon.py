@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from cg2_training.optim.muon import Muon, orthogonalize
+from cg2_training.optim.muon import Muon, orthogonalize, orthogonalize_parts, qkv_parts
+from cg2ls.models.codegen2 import CodeGenConfig
 
 
 @pytest.mark.parametrize("shape", [(32, 32), (48, 16), (16, 64)])
@@ -36,3 +37,42 @@ def test_it_trains_as_pytorchs_does(shape: tuple[int, int], dtype: torch.dtype, 
             optimizer.step()
     moved = float((theirs - before).norm())
     assert float((ours - theirs).norm()) <= tolerance * moved
+
+
+CONFIG = CodeGenConfig(
+    n_layer=1, n_embd=32, n_head=4, rotary_dim=8, n_positions=16, vocab_size=64, n_inner=128, qkv_groups=2
+)
+
+
+@pytest.mark.parametrize("split", ["qkv", "heads"])
+def test_parts_of_a_fused_projection_are_orthogonalized_like_matrices_of_their_own(split: str) -> None:
+    matrix = torch.randn((96, 32), generator=torch.Generator().manual_seed(2))
+    # Scales that differ between parts must not matter, which they do for the whole matrix.
+    matrix[:16] *= 100
+    parts = qkv_parts(CONFIG, split)
+    assert parts
+    found = orthogonalize_parts(matrix, parts)
+    if split == "heads":
+        apart = torch.cat([orthogonalize(one) for one in matrix.split(8)])
+    else:
+        # Rows are two groups of query, value and key, each of two heads of 8 channels.
+        unfolded, apart = matrix.view(2, 3, 16, 32), torch.empty(2, 3, 16, 32)
+        for part in range(3):
+            both = orthogonalize(unfolded[:, part].reshape(32, 32))
+            apart[:, part] = both.view(2, 16, 32)
+        apart = apart.view(96, 32)
+    assert torch.allclose(found, apart, atol=1e-4)
+    assert qkv_parts(CONFIG, "none") is None
+
+
+def test_updates_of_parts_are_as_large_as_those_of_whole_matrices() -> None:
+    sizes = {}
+    for split in ("none", "qkv", "heads"):
+        matrix = torch.zeros(96, 32)
+        matrix.grad = torch.randn((96, 32), generator=torch.Generator().manual_seed(2))
+        groups = [{"params": [matrix], "parts": qkv_parts(CONFIG, split)}]
+        Muon(groups, 0.02, weight_decay=0.1, dtype=torch.float32).step()
+        sizes[split] = float(matrix.square().mean().sqrt())
+    assert sizes["none"] == pytest.approx(0.2 * 0.02, rel=0.35)
+    assert sizes["qkv"] == pytest.approx(sizes["none"], rel=0.35)
+    assert sizes["heads"] == pytest.approx(sizes["none"], rel=0.35)

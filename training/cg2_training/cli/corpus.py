@@ -33,7 +33,7 @@ A collection is a TOML file with a table for each source:
 """
 PIN_EXAMPLE = """\
 example:
-  cg2-train corpus pin attrs requests==2.34.2
+  cg2-train corpus pin attrs requests==2.34.2 npm:lodash npm:ws@8.18.0 debian:jansson
 """
 
 
@@ -69,7 +69,9 @@ def add_corpus(parser: argparse.ArgumentParser) -> None:
         epilog=PIN_EXAMPLE,
         formatter_class=plain,
     )
-    pin.add_argument("names", nargs="+", metavar="NAME")
+    pin.add_argument(
+        "names", nargs="+", metavar="NAME", help="name==version, npm:name@version or debian:name=version"
+    )
     pin.set_defaults(run_command=_run_pin)
 
 
@@ -200,7 +202,7 @@ def _run_build(arguments: argparse.Namespace) -> int:
 
 
 def _run_pin(arguments: argparse.Namespace) -> int:
-    from cg2_training.corpus.wheels import pin_packages
+    from cg2_training.corpus.packages import pin_any
 
-    print(pin_packages(arguments.names))
+    print(pin_any(arguments.names))
     return 0

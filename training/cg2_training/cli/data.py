@@ -90,6 +90,10 @@ def format_stats(stats: RowStats) -> str:
         ["middles a part", f"{table['middles_per_part']}"],
         ["middle starts per 1,000 labels of rows with masks", f"{table['middle_starts_per_1000_labels']}"],
         ["single-line middles", f"{100 * table['single_line_share']:.1f} %"],
+        ["middles after known text", f"{100 * table['known_text']['share_of_middles']:.1f} %"],
+        ["characters of known text, mean", f"{table['known_text']['mean_chars']}"],
+        ["parts in suffix-prefix order", f"{100 * table['suffix_first_share_of_parts']:.1f} %"],
+        ["characters below a part's last middle, mean", f"{table['chars_below_last_middle']}"],
     ]
     by_mask = [
         [number, f"{entry['middles']}", f"{entry['mean']}"]

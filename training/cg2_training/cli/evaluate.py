@@ -1,4 +1,4 @@
-"""Command `cg2-train evaluate`: held-out loss by source and objective, and scores with memory in repositories."""
+"""Command `cg2-train evaluate`: held-out loss, scores with memory in repositories, and published benchmarks."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 from cg2_training.cli.arguments import count
+from cg2ls.cli.evaluate import add_suite_arguments
 
 EXAMPLE = """\
 example:
   cg2-train evaluate models/python-small --heldout runs/heldout --objective causal --objective psm --json
   cg2-train evaluate models/python-small --memory repositories/*
+  cg2-train evaluate runs/python-27m/checkpoint --suite humaneval-infilling-single --limit 100
 """
 
 
@@ -32,6 +34,7 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
         metavar="REPOSITORY",
         help="score a model folder token by token in whole repositories, alone and with memory",
     )
+    add_suite_arguments(parser, what)
     parser.add_argument(
         "--places",
         type=count,
@@ -49,12 +52,26 @@ def add_evaluate(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rows", type=count, default=256, help="rows of each kind and source (default: %(default)s)"
     )
-    parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run_command=_run)
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    if arguments.suite:
+        return _evaluate_suite(arguments)
     return _evaluate_heldout(arguments) if arguments.heldout else _evaluate_memory(arguments)
+
+
+def _evaluate_suite(arguments: argparse.Namespace) -> int:
+    from cg2_training.errors import TrainingError
+    from cg2_training.evaluate.benchmarks import open_as_folder
+    from cg2ls.cli.evaluate import evaluate_folder
+
+    if arguments.record and not (arguments.model / "model.json").is_file():
+        raise TrainingError(
+            "--record keeps scores in a model folder; export the checkpoint and name the folder."
+        )
+    with open_as_folder(arguments.model) as folder:
+        return evaluate_folder(folder, arguments, "cg2-train")
 
 
 def _evaluate_memory(arguments: argparse.Namespace) -> int:

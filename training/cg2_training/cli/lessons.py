@@ -11,7 +11,7 @@ from pathlib import Path
 from cg2_training.cli.arguments import amount, count
 
 EXAMPLE = """\
-example, three seeds of lessons 2 and 3 in sittings of two hours; the same command goes on:
+example, three seeds of lessons 2 and 3 in sittings of two hours; the same command continues:
   cg2-train tokenize runs/corpus --tokenizer runs/tokenizer.json -o runs/shards
   cg2-train lessons 2 3 --size 2m --seeds 3 --hours 2 --corpus runs/shards --work runs/lessons-2m
 the report again, of what is there:
@@ -22,7 +22,7 @@ CORPUS = "token shards of {}: a folder with train and heldout, as tokenize write
 
 
 def add_lessons(parser: argparse.ArgumentParser) -> None:
-    """Adds the command's arguments."""
+    """Add the command's arguments."""
     parser.description = (
         "Repeats the five lessons of the CodeGen2 paper at a small size: trains each lesson's arms with"
         " equal compute,"
@@ -32,11 +32,20 @@ def add_lessons(parser: argparse.ArgumentParser) -> None:
     )
     parser.epilog = EXAMPLE
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("lessons", type=count, nargs="*", metavar="N", help="1 to 5 (default: all)")
+    parser.add_argument(
+        "lessons",
+        type=_number,
+        nargs="*",
+        metavar="N",
+        help="1 to 5 (default: all five), or mixtures: training rows for an editor",
+    )
+    parser.add_argument(
+        "--arm", action="append", default=[], dest="arms", metavar="NAME", help="run only these arms"
+    )
     parser.add_argument("--size", default="2m", help="2m, 9m, 27m or 125m (default: %(default)s)")
     parser.add_argument("--seeds", type=count, default=3, help="runs of each arm (default: %(default)s)")
     parser.add_argument(
-        "--hours", type=amount, metavar="H", help="stop after this time; the same command goes on"
+        "--hours", type=amount, metavar="H", help="stop after this time; the same command continues"
     )
     parser.add_argument("--corpus", type=Path, metavar="FOLDER", help=CORPUS.format("code"))
     parser.add_argument(
@@ -101,7 +110,8 @@ def _run(arguments: argparse.Namespace) -> int:
     possible, left_out = possible_lessons(lessons, corpora, full)
     for sentence in left_out:
         _say(sentence)
-    plan = Plan(arguments.size, full, corpora, possible, arguments.seeds, arguments.rows, work)
+    only = tuple(arguments.arms)
+    plan = Plan(arguments.size, full, corpora, possible, arguments.seeds, arguments.rows, work, only)
     for arm, seed in plan.runs:
         plan.recipe(arm, seed)  # a setting that an arm cannot have is said before the first one is trained
     if arguments.print_jobs:
@@ -114,10 +124,15 @@ def _run(arguments: argparse.Namespace) -> int:
     deadline = began + 3600 * arguments.hours if arguments.hours else math.inf
     left = run_queue(plan, deadline=deadline, on_event=_say)
     if left:
-        _say(f"{left} of {len(plan.runs)} runs are left; the same command goes on.")
+        _say(f"{left} of {len(plan.runs)} runs are left; the same command continues.")
     if left < len(plan.runs) or any(plan.results.glob("*-*.json")):
-        return _report(work, report, [])
+        return _report(work, report, [0] if 0 in arguments.lessons else [])
     return 0
+
+
+def _number(word: str) -> int:
+    """Parse a lesson's number; `mixtures` is 0."""
+    return 0 if word == "mixtures" else count(word)
 
 
 def _report(work: Path, report: Path, numbers: list[int]) -> int:
@@ -126,7 +141,7 @@ def _report(work: Path, report: Path, numbers: list[int]) -> int:
     from cg2_training.lessons.report import write_report
 
     for one in write_report(work / "results", report, lessons_of(numbers)):
-        print(f"{one.lesson.number}. {one.lesson.title}: {one.summary}")
+        print(f"{one.lesson.heading}: {one.summary}")
     print(f"{report} and {report.with_suffix('.html')}")
     return 0
 

@@ -27,6 +27,13 @@ def add_pack(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tokenizer", type=Path, required=True, metavar="FILE", help="file of the tokenizer")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER", help="folder to write")
     parser.add_argument(
+        "--from",
+        dest="start",
+        type=Path,
+        metavar="CHECKPOINT",
+        help="weights to begin with, such as the checkpoint of an unpacked run",
+    )
+    parser.add_argument(
         "--piece-mb", type=amount, default=30.0, help="maximum size of a piece (default: %(default)s)"
     )
     parser.set_defaults(run_command=run_pack)
@@ -41,6 +48,7 @@ def run_pack(arguments: argparse.Namespace) -> int:
         arguments.corpus,
         arguments.tokenizer,
         arguments.output,
+        start=arguments.start,
         piece_mb=arguments.piece_mb,
     )
     print(

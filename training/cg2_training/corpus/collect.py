@@ -1,4 +1,4 @@
-"""Build a corpus from a collection of sources or from a manifest of pinned wheels."""
+"""Build a corpus from a collection of sources or from a manifest of pinned packages."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from tqdm import tqdm
 from cg2_training.corpus.collection import Collection
 from cg2_training.corpus.errors import CorpusError
 from cg2_training.corpus.manifest import load_manifest, pinned_collection
+from cg2_training.corpus.packages import fetch_packages
 from cg2_training.corpus.report import REPORT
 from cg2_training.corpus.rules.benchmarks import read_benchmark
-from cg2_training.corpus.wheels import fetch_wheels
 from cg2_training.corpus.work import prepare_work_folder
 from cg2ls.files import check_replaceable
 
@@ -60,7 +60,7 @@ def collect(
             f"collecting a corpus needs the package {error.name}; install it with: pip install datatrove"
             " detect-secrets pyarrow zstandard"
         ) from None
-    if collection.layout == "sources":
+    if collection.layout != "splits":
         check_replaceable(out, REPORT)
     for path in collection.benchmarks:
         for _ in read_benchmark(path):
@@ -103,12 +103,13 @@ def collect(
 def build_corpus(
     manifest_path: Path, out: Path, *, cache: Path | None = None, workers: int = 0, progress: bool = True
 ) -> dict[str, Any]:
-    """Fetch the wheels that a manifest pins and collect their documents.
+    """Fetch the packages that a manifest pins and collect their documents.
 
     Args:
         manifest_path: the TOML manifest.
-        out: the folder for `train.jsonl`, `heldout.jsonl` and `corpus.json`; made when missing.
-        cache: the folder to keep wheels in, `cache` next to `out` by default.
+        out: the folder for `train.jsonl`, `heldout.jsonl` and `corpus.json`; made when missing. With documentation
+            these lie in the folders `code` and `text`.
+        cache: the folder to keep packages in, `cache` next to `out` by default.
         workers: tasks at a time; as many as there are processors by default.
         progress: whether to draw bars.
 
@@ -116,14 +117,14 @@ def build_corpus(
         The content of `corpus.json`.
 
     Raises:
-        CorpusError: the manifest, a wheel or a licence is refused, or a wheel cannot be fetched.
+        CorpusError: the manifest, a package or a licence is refused, or a package cannot be fetched.
     """
     manifest = load_manifest(manifest_path)
-    with tqdm(total=len(manifest.packages), desc="fetch", unit="wheel", disable=not progress) as bar:
-        wheels = fetch_wheels(
+    with tqdm(total=len(manifest.packages), desc="fetch", unit="package", disable=not progress) as bar:
+        files = fetch_packages(
             manifest.packages, cache or out.absolute().parent / "cache", lambda: bar.update()
         )
-    collection = pinned_collection(manifest, wheels, manifest_path.name)
+    collection = pinned_collection(manifest, files, manifest_path.name)
     report = collect(collection, out, workers=workers, progress=progress)
     assert report is not None, "only a run on a cluster returns before it ends"
     return report

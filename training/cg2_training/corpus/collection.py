@@ -26,8 +26,8 @@ _VENDOR_FOLDERS = (
 VENDORED = (*(f"*/{folder}/*" for folder in _VENDOR_FOLDERS), "*.min.js", "*_pb2.py", "*_pb2_grpc.py")
 """Globs of copies of other projects, which have their own licences, and of generated files."""
 
-Layout = Literal["sources", "splits"]
-"""Files of a corpus: one for each source and split, or one for each split."""
+Layout = Literal["sources", "contents", "splits"]
+"""Files of a corpus: one for each source and split, for each kind of content and split, or for each split."""
 
 _SOURCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
@@ -37,7 +37,8 @@ class SourceSpec:
     """One source of a collection.
 
     Attributes:
-        path: path or glob of a folder, a git repository, a wheel, an sdist, JSON lines or Parquet.
+        path: path or glob of a folder, a git repository, a wheel, an sdist, an npm package, a Debian source package
+            (.dsc), JSON lines or Parquet.
         kind: one of `readers.KINDS`; "" detects it by name.
         content: "code", or "text" for natural language.
         licence: SPDX expression of documents that state none, or "own".

@@ -93,7 +93,7 @@ def finish(
     report = corpus_report(collection, reports, kept)
     with _open_output(out, collection.layout) as new:
         for split, chosen in kept.items():
-            _write(new, split, chosen, paths, collection.layout)
+            _write(new, split, chosen, paths, collection)
         (new / REPORT).write_text(json.dumps(report, indent=1) + "\n")
     return report
 
@@ -102,9 +102,9 @@ def finish(
 def _open_output(out: Path, layout: Layout) -> Iterator[Path]:
     """Yield a new folder whose files become the corpus if the block ends without an error.
 
-    With the layout "sources" the folder replaces `out`; with "splits" its files replace those of the same name.
+    With the layout "splits" its files replace those of the same name; otherwise the folder replaces `out`.
     """
-    if layout == "sources":
+    if layout != "splits":
         with replacing_folder(out, proof=REPORT) as new:
             yield new
         return
@@ -251,8 +251,12 @@ def _copies_path(path: str, held_out_paths: Set[str]) -> bool:
     return any("/".join(parts[start:]) in held_out_paths for start in range(len(parts) - 1))
 
 
-def _write(folder: Path, split: Split, entries: list[Entry], paths: list[Path], layout: Layout) -> None:
+def _write(
+    folder: Path, split: Split, entries: list[Entry], paths: list[Path], collection: Collection
+) -> None:
     """Copy each document's line to its corpus file, without holding texts in memory."""
+    layout = collection.layout
+    content = {spec.name: spec.content for spec in collection.sources}
     with ExitStack() as stack:
         sources: list[IO[bytes]] = [stack.enter_context(path.open("rb")) for path in paths]
         files: dict[Path, IO[bytes]] = {}
@@ -268,5 +272,7 @@ def _write(folder: Path, split: Split, entries: list[Entry], paths: list[Path], 
         for entry in sorted(entries, key=lambda entry: entry.rank):
             source = sources[entry.file]
             source.seek(entry.start)
-            parent = folder / entry.source if layout == "sources" else folder
+            parent = folder
+            if layout != "splits":
+                parent /= entry.source if layout == "sources" else content[entry.source]
             corpus_file(parent / f"{split}.jsonl").write(source.readline())

@@ -1,4 +1,7 @@
-"""Manifests: packages pinned by version, file, hash and licence, as sources of a collection."""
+"""Manifests: packages pinned by version, file, hash and licence, as sources of a collection.
+
+A package is a wheel, an npm package or a Debian source package, by the ending of its file.
+"""
 
 import hashlib
 import re
@@ -6,7 +9,7 @@ import sys
 import sysconfig
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -16,6 +19,9 @@ from cg2_training.corpus.errors import LicenceError, ManifestError
 from cg2_training.corpus.licences import check_licence, is_allowed
 from cg2_training.corpus.readers import STDLIB
 from cg2_training.corpus.readers.archives import read_metadata
+from cg2_training.corpus.readers.debian import check_debian_licence
+from cg2_training.corpus.readers.npm import check_npm_licence
+from cg2ls.workspace.languages import LANGUAGES
 
 STDLIB_LICENCE = "PSF-2.0"
 
@@ -25,17 +31,21 @@ NOT_MODULES = ("*.pyi", "*.data/*")
 INSTALLED = ("*/site-packages/*", "*/dist-packages/*")
 """Globs of other packages in the standard library's folder."""
 
+KIND_OF_ENDING = {".whl": "wheel", ".tgz": "npm", ".dsc": "debian"}
+"""Kind of a pinned file, by the ending of its name."""
+
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """A wheel with exactly these bytes.
+    """A package with exactly these bytes.
 
     Attributes:
-        sha256: hex digest of the wheel.
-        licence: SPDX expression.
-        exclude: globs of paths inside the wheel that are not read.
+        file: name of the wheel, of the npm package, or of the .dsc file, which has the digests of its other files.
+        sha256: hex digest of that file.
+        licence: SPDX expression; in a Debian package that of most files, since debian/copyright decides for each.
+        exclude: globs of paths inside the package that are not read.
     """
 
     name: str
@@ -50,6 +60,11 @@ class Package:
     def label(self) -> str:
         """Return the package as `name==version`."""
         return f"{self.name}=={self.version}"
+
+    @property
+    def kind(self) -> str:
+        """Return the kind of source that its file is."""
+        return KIND_OF_ENDING[Path(self.file).suffix]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +89,8 @@ class Manifest:
         exclude: globs that apply to every source.
         stdlib: whether the running interpreter's standard library is a source.
         stdlib_exclude: globs of the standard library's paths that are not read.
+        languages: LSP ids of the files to read.
+        documentation: whether the packages' natural language becomes documents too, in files beside the code's.
     """
 
     sha256: str
@@ -82,6 +99,8 @@ class Manifest:
     stdlib: bool = False
     stdlib_exclude: tuple[str, ...] = ()
     limits: Limits = field(default_factory=Limits)
+    languages: tuple[str, ...] = ("python",)
+    documentation: bool = False
 
 
 def _globs(table: Mapping[str, Any], where: str) -> tuple[str, ...]:
@@ -104,8 +123,11 @@ def _package(entry: Mapping[str, Any], path: Path) -> Package:
         raise ManifestError(f"{path}: {label} has split {split!r}; it must be 'train' or 'heldout'.")
     if not _SHA256.fullmatch(strings["sha256"]):
         raise ManifestError(f"{path}: {label} needs a sha256 of 64 lower-case hex digits.")
-    if not strings["file"].endswith(".whl") or "/" in strings["file"]:
-        raise ManifestError(f"{path}: {label} must pin a wheel's file name, not {strings['file']!r}.")
+    if Path(strings["file"]).suffix not in KIND_OF_ENDING or "/" in strings["file"]:
+        raise ManifestError(
+            f"{path}: {label} must pin the file name of a wheel, of an npm package (.tgz) or of a Debian source"
+            f" package (.dsc), not {strings['file']!r}."
+        )
     if not is_allowed(strings["licence"]):
         raise LicenceError(
             f"{label}: the licence {strings['licence']!r} is not on the allow-list; remove the package."
@@ -156,43 +178,66 @@ def load_manifest(path: Path) -> Manifest:
         stdlib=bool(stdlib.get("include", False)),
         stdlib_exclude=_globs(stdlib, f"{path}: [stdlib]"),
         limits=_limits(table.get("limits", {}), path),
+        languages=_languages(table.get("languages", ["python"]), path),
+        documentation=bool(table.get("documentation", False)),
     )
 
 
-def pinned_collection(manifest: Manifest, wheels: Mapping[str, Path], name: str) -> Collection:
-    """Return a collection of the wheels that a manifest pins.
+def _languages(value: Any, path: Path) -> tuple[str, ...]:
+    known = sorted(set(LANGUAGES.values()))
+    if not isinstance(value, list) or not value or any(one not in known for one in value):
+        raise ManifestError(f"{path}: `languages` must be a list of some of {', '.join(known)}.")
+    return tuple(value)
+
+
+def pinned_collection(manifest: Manifest, files: Mapping[str, Path], name: str) -> Collection:
+    """Return a collection of the packages that a manifest pins.
 
     Args:
         manifest: the packages, exclusions and limits.
-        wheels: path of each package's wheel, by package name.
+        files: path of each package's file, by package name.
         name: name of the manifest's file.
 
     Raises:
-        LicenceError: a wheel's METADATA contradicts the manifest.
-        FetchError: a file is not a wheel.
+        LicenceError: a package's own licence contradicts the manifest.
+        FetchError: a file is not such a package.
     """
     for package in manifest.packages:
-        check_licence(package.label, package.licence, *read_metadata(wheels[package.name]))
-    sources = [_pinned_source(package, manifest, wheels[package.name]) for package in manifest.packages]
+        _check_licence(package, files[package.name])
+    sources = [_pinned_source(package, manifest, files[package.name]) for package in manifest.packages]
+    if manifest.documentation:
+        sources += [
+            replace(one, name=f"{one.name} (text)", content="text", languages=(), max_test_share=1.0)
+            for one in sources
+        ]
     if manifest.stdlib:
         sources.append(_standard_library(manifest))
     return Collection(
         name,
         tuple(sorted(sources, key=lambda source: source.name)),
-        layout="splits",
+        layout="contents" if manifest.documentation else "splits",
         file_sha256=manifest.sha256,
     )
 
 
-def _pinned_source(package: Package, manifest: Manifest, wheel: Path) -> SourceSpec:
+def _check_licence(package: Package, file: Path) -> None:
+    if package.kind == "npm":
+        check_npm_licence(package.label, package.licence, file)
+    elif package.kind == "debian":
+        check_debian_licence(package.label, package.licence, file)
+    else:
+        check_licence(package.label, package.licence, *read_metadata(file))
+
+
+def _pinned_source(package: Package, manifest: Manifest, file: Path) -> SourceSpec:
     return SourceSpec(
         name=package.label,
-        path=str(wheel),
-        kind="wheel",
+        path=str(file),
+        kind=package.kind,
         licence=package.licence,
         heldout=float(package.split == "heldout"),
-        exclude=manifest.exclude + package.exclude + NOT_MODULES,
-        **_pinned_rules(manifest.limits),
+        exclude=manifest.exclude + package.exclude + (NOT_MODULES if package.kind == "wheel" else ()),
+        **_pinned_rules(manifest),
     )
 
 
@@ -205,16 +250,16 @@ def _standard_library(manifest: Manifest) -> SourceSpec:
         licence=STDLIB_LICENCE,
         heldout=0.0,
         exclude=manifest.exclude + manifest.stdlib_exclude + INSTALLED,
-        **_pinned_rules(manifest.limits),
+        **_pinned_rules(manifest),
     )
 
 
-def _pinned_rules(limits: Limits) -> dict[str, Any]:
+def _pinned_rules(manifest: Manifest) -> dict[str, Any]:
     """Return the options of every pinned source; texts are never changed, so the manifest determines them."""
     return {
-        "languages": ("python",),
+        "languages": manifest.languages,
         "secrets": "drop",
         "personal_data": "keep",
-        "max_bytes": limits.source_bytes,
-        "max_test_share": limits.test_share,
+        "max_bytes": manifest.limits.source_bytes,
+        "max_test_share": manifest.limits.test_share,
     }

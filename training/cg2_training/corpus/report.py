@@ -115,7 +115,7 @@ def _source_entry(report: SourceReport, collection: Collection) -> dict[str, Any
         "dropped": dict(sorted(report.dropped.items())),
         "redacted": dict(report.redacted),
     }
-    if collection.layout == "splits":
+    if collection.layout != "sources":
         # Each source is in one split as a whole, so its counts are plain numbers.
         return entry | {key: sum(entry[key].values()) for key in ("files", "bytes")}
     return entry | {"licence": ", ".join(report.licences)}

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from cg2_training.data.batches import Batch, RowStream
 from cg2_training.data.shards import ShardSet, TokenShard
 from cg2_training.errors import TrainingError
-from cg2_training.objective import IGNORED, INFILLS, ObjectiveConfig
+from cg2_training.objective import IGNORED, INFILLS, ObjectiveConfig, as_published
 from cg2ls.models.codegen2 import CodeTokenizer, SpecialTokens
 
 EVALUATION_SEED = 7
@@ -124,6 +124,7 @@ class Evaluation:
         rows: held-out rows of each kind.
         sources: scores by source, then by objective.
         places: nats per token by position in a middle; see `Score`.
+        served: scores at held-out cursors, see `served.ServedScore.to_dict`; empty if they were not measured.
     """
 
     bits_per_byte: float
@@ -132,6 +133,7 @@ class Evaluation:
     rows: int
     sources: Mapping[str, Mapping[str, Score]] = field(default_factory=dict)
     places: Mapping[str, float] = field(default_factory=dict)
+    served: Mapping[str, Any] = field(default_factory=dict)
 
     def to_dict(self, digits: int = 17) -> dict[str, Any]:
         """Return rounded numbers for logs and `--json`; sources are included if there are several."""
@@ -143,6 +145,8 @@ class Evaluation:
         }
         if self.places:
             table["places"] = {name: round(nats, digits) for name, nats in self.places.items()}
+        if self.served:
+            table["served"] = dict(self.served)
         if len(self.sources) > 1:
             table["sources"] = scores_to_dict(self.sources, digits)
         return table
@@ -266,7 +270,8 @@ def group_by_place(batch: Batch, special: SpecialTokens) -> dict[str, npt.NDArra
 
 
 def _single_kind(objective: ObjectiveConfig, name: str) -> ObjectiveConfig:
-    """Return the objective with rows of one kind only."""
+    """Return the objective with rows of one kind only, in the published layout."""
+    objective = as_published(objective)
     if name in INFILLS:
         syntax = objective.syntax_share if name == "span_corruption" else 0.0
         return replace(objective, infill_share=1.0, infill=name, syntax_share=syntax)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from cg2_training.objective.spans import CHARS_PER_TOKEN
 from cg2_training.run.recipe import Recipe
 from cg2ls.models.codegen2 import CodeTokenizer, write_checkpoint
 from cg2ls.models.folder.description import Infill
@@ -30,15 +31,17 @@ def export_checkpoint(
 def make_facts(recipe: Recipe) -> Facts:
     """Return the ways in which the recipe's weights can be prompted.
 
-    Every piece of a corrupted row is tokenized separately, so an answer may start anywhere. The longest masked span
-    (about three characters per token) limits the distance.
+    Every piece of a corrupted row is tokenized separately, so an answer may start anywhere. The longest masked span or
+    known text limits the distance.
     """
-    corrupted = recipe.objective.infill_share > 0
+    objective = recipe.objective
+    corrupted = objective.infill_share > 0
+    reach = max(objective.max_span_chars, objective.anchor_max_chars if objective.anchor_share else 0)
     return Facts(
         name=recipe.name,
         infill=Infill(
             objectives=("causal", "span_corruption") if corrupted else ("causal",),
             character_cuts=corrupted,
-            anchor_max_tokens=min(128, recipe.objective.max_span_chars // 3) if corrupted else 0,
+            anchor_max_tokens=min(128, reach // CHARS_PER_TOKEN) if corrupted else 0,
         ),
     )

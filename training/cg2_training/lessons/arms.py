@@ -76,6 +76,11 @@ class Lesson:
     note: str = ""
 
     @property
+    def heading(self) -> str:
+        """Title with the number, for the lessons of the paper."""
+        return f"{self.number}. {self.title}" if self.number else self.title
+
+    @property
     def arms(self) -> tuple[str, ...]:
         """Names of the arms that the comparisons need, baselines first."""
         both = [name for one in self.comparisons for name in (one.baseline, one.arm)]
@@ -91,6 +96,12 @@ class Lesson:
         """Whether a full run must not read any token twice."""
         return any(ARMS[name].data_divisor > 1 for name in self.arms)
 
+
+DENSE: Mapping[str, Any] = {"dense_share": 0.5, "max_spans": 16}
+SERVED: Mapping[str, Any] = {**DENSE, "token_start_share": 0.7, "anchor_share": 0.5} | {
+    "suffix_first_share": 0.25,
+    "near_suffix_share": 0.25,
+}
 
 ARMS: Mapping[str, Arm] = {
     arm.name: arm
@@ -120,6 +131,12 @@ ARMS: Mapping[str, Arm] = {
             data_divisor=16,
             steps_divisor=16,
         ),
+        Arm(name="tokens", title="middles begin at tokens", objective={"token_start_share": 0.7}),
+        Arm(name="dense", title="short middles on many lines", objective=DENSE),
+        Arm(name="anchored", title="known text before middles", objective={"anchor_share": 0.7}),
+        Arm(name="suffix_first", title="suffix-prefix order", objective={"suffix_first_share": 0.5}),
+        Arm(name="near", title="text below ends with the block", objective={"near_suffix_share": 0.5}),
+        Arm(name="served", title="all of these", objective=SERVED),
     )
 }
 """Every arm by name. Arms that lessons share are trained once."""
@@ -179,7 +196,7 @@ LESSONS: Mapping[int, Lesson] = {
         Lesson(
             5,
             "Many epochs",
-            "Reading the same tokens more often goes on helping.",
+            "Reading the same tokens more often continues to help.",
             (
                 Comparison("repeat16", "epochs1", "code/causal", -1),
                 Comparison("epochs4", "epochs1", "code/causal", -1),
@@ -195,17 +212,35 @@ LESSONS: Mapping[int, Lesson] = {
 }
 
 
+MIXTURES = Lesson(
+    0,
+    "Mixtures for an editor",
+    "This compares options for training a model as it is served.",
+    tuple(
+        Comparison(arm, "mixture", f"code/{measure}", 0)
+        for measure in ("served", "wrong_line", "causal")
+        for arm in ("tokens", "dense", "anchored", "suffix_first", "near", "served")
+    ),
+    "The measures are at held-out cursors in the server's layout: nats of the rest of the line, and the share of"
+    " lines that greedy decoding gets wrong.",
+)
+"""Not a lesson of the paper; number 0, by name `mixtures`."""
+
+
 def lessons_of(numbers: Iterable[int]) -> list[Lesson]:
-    """Return the lessons with these numbers, each once, in order; all of them for none.
+    """Return the lessons with these numbers, each once, in order; all five for none, the mixtures for 0.
 
     Raises:
         TrainingError: a number is unknown.
     """
+    known = {MIXTURES.number: MIXTURES, **LESSONS}
     wanted = sorted(set(numbers)) or list(LESSONS)
     for number in wanted:
-        if number not in LESSONS:
-            raise TrainingError(f"there is no lesson {number}; choose from {', '.join(map(str, LESSONS))}.")
-    return [LESSONS[number] for number in wanted]
+        if number not in known:
+            raise TrainingError(
+                f"there is no lesson {number}; choose from {', '.join(map(str, LESSONS))} and mixtures."
+            )
+    return [known[number] for number in wanted]
 
 
 def arms_of(lessons: Iterable[Lesson]) -> list[Arm]:
@@ -307,6 +342,7 @@ def arm_recipe(
     raw["objective"] |= arm.objective
     steps = max(1, raw["run"]["steps"] // arm.steps_divisor)
     raw["run"] |= {"steps": steps, "seed": seed, "evaluate_every": steps, "evaluate_rows": EVALUATE_ROWS}
+    raw["run"]["served_places"] = 0
     raw["optimizer"]["warmup_steps"] //= arm.steps_divisor
     raw["data"] = {name: {"weight": weight} for name, weight in weights.items()}
     return Recipe.from_dict(raw, f"{origin}, arm {arm.name}")

@@ -10,7 +10,7 @@ import numpy as np
 from cg2_training.errors import TrainingError
 from cg2_training.lessons.arms import ARMS, LESSONS, Comparison, Lesson
 from cg2_training.lessons.results import Results
-from cg2_training.lessons.scores import BITS_PER_BYTE, MEASURES, PLACES, FloatArray
+from cg2_training.lessons.scores import BITS_PER_BYTE, MEASURES, NATS_PER_TOKEN, PLACES, FloatArray
 
 RESAMPLES = 4000
 BOOTSTRAP_SEED = 20230503
@@ -161,20 +161,33 @@ class LessonFindings:
     def summary(self) -> str:
         """Return the sentence on the whole lesson."""
         claims = [finding for finding in self.findings if finding.comparison.expected]
+        if not claims:
+            return self._summary_without_claims()
         measured = [finding for finding in claims if finding.effect]
         if not measured:
             return "Not run: there are no two arms of this lesson with the same seed yet."
         shown = [one for one in measured if _agrees(one)]
         opposite = [one for one in measured if one.effect and one.effect.is_resolved and not _agrees(one)]
         unresolved = len(measured) - len(shown) - len(opposite)
-        told = f"Claimed directions: {len(claims)}. Shown at this size: {len(shown)}"
+        summary = f"Claimed directions: {len(claims)}. Shown at this size: {len(shown)}"
         if opposite:
-            told += f", the opposite: {len(opposite)}"
+            summary += f", the opposite: {len(opposite)}"
         if unresolved:
-            told += f", not resolved: {unresolved}"
+            summary += f", not resolved: {unresolved}"
         if len(measured) < len(claims):
-            told += f", not measured: {len(claims) - len(measured)}"
-        return told + "."
+            summary += f", not measured: {len(claims) - len(measured)}"
+        return summary + "."
+
+    def _summary_without_claims(self) -> str:
+        effects = [finding.effect for finding in self.findings if finding.effect]
+        if not effects:
+            return "Not run: there are no two arms with the same seed yet."
+        better = sum(effect.is_resolved and effect.mean < 0 for effect in effects)
+        worse = sum(effect.is_resolved and effect.mean > 0 for effect in effects)
+        return (
+            f"Comparisons: {len(effects)}. Better: {better}, worse: {worse},"
+            f" not resolved: {len(effects) - better - worse}."
+        )
 
 
 def lesson_findings(results: Results, lessons: Sequence[Lesson] | None = None) -> list[LessonFindings]:
@@ -194,8 +207,16 @@ def label_of(measure: str) -> str:
     """Return a measure in words."""
     domain, _, name = measure.partition("/")
     kind, _, place = name.partition("/")
-    told = {"causal": "left to right", "continuation": "continuation", "psm": "PSM infill"}
-    words = f"{domain}, {told.get(kind, 'span infill')}"
+    kinds = {
+        "causal": "left to right",
+        "continuation": "continuation",
+        "psm": "PSM infill",
+        "served": "rest of the line",
+        "served_wrong": "rest of the line, wrong text below",
+        "served_none": "rest of the line, nothing below",
+        "wrong_line": "wrong lines",
+    }
+    words = f"{domain}, {kinds.get(kind, 'span infill')}"
     if not place:
         return words
     return f"{words}, {'<eom>' if place == 'eom' else f'token {place}'}"
@@ -207,7 +228,7 @@ def measures_of(lesson: Lesson) -> list[str]:
     found = []
     for measure in measures:
         found.append(measure)
-        if unit_of(measure) != BITS_PER_BYTE:
+        if unit_of(measure) == NATS_PER_TOKEN:
             found += [f"{measure}/{place}" for place in PLACES]
     return found
 

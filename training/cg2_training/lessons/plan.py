@@ -36,6 +36,7 @@ class Plan:
         seeds: of each arm.
         rows: held-out rows of each source that are scored.
         work: folder of states, subsets and results.
+        only: names of the arms that are run; all that the lessons need if empty.
     """
 
     size: str
@@ -45,11 +46,24 @@ class Plan:
     seeds: int
     rows: int
     work: Path
+    only: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check the names in `only`.
+
+        Raises:
+            TrainingError: the lessons have no such arm.
+        """
+        needed = [arm.name for arm in arms_of(self.lessons)]
+        for name in self.only:
+            if name not in needed:
+                raise TrainingError(f"the lessons have no arm {name!r}; choose from {', '.join(needed)}.")
 
     @property
     def runs(self) -> list[tuple[Arm, int]]:
         """Return every arm and seed; all arms of a seed first, so that comparisons are complete early."""
-        return [(arm, seed) for seed in range(1, self.seeds + 1) for arm in arms_of(self.lessons)]
+        arms = [arm for arm in arms_of(self.lessons) if not self.only or arm.name in self.only]
+        return [(arm, seed) for seed in range(1, self.seeds + 1) for arm in arms]
 
     @property
     def context(self) -> int:
@@ -161,13 +175,13 @@ def claim_work(work: Path, identity: Mapping[str, Any]) -> None:
     except (OSError, ValueError, AttributeError) as error:
         raise TrainingError(f"{path} is damaged ({error}); choose another --work folder.") from None
     if changed:
-        told = "; ".join(
+        listed = "; ".join(
             f"{key} was {before.get(key)} and is {identity[key]}"
             if key in ("commit", "size", "rows")
             else f"the {key} changed"
             for key in changed
         )
-        raise TrainingError(f"{work} has results of another run: {told}; choose another --work folder.")
+        raise TrainingError(f"{work} has results of another run: {listed}; choose another --work folder.")
 
 
 LOCK = ".lock"

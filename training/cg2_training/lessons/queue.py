@@ -15,7 +15,7 @@ from cg2_training.lessons.corpora import open_set
 from cg2_training.lessons.plan import LOCK, Plan, claim_work
 from cg2_training.lessons.results import result_path, write_result
 from cg2_training.lessons.scores import score_rows
-from cg2_training.model.codegen import model_losses
+from cg2_training.model.codegen import model_predictions
 from cg2_training.objective import ObjectiveConfig
 from cg2_training.trainer import Trainer
 from cg2ls.system import lock
@@ -88,7 +88,7 @@ def _run_arm(
     if trainer.done < recipe.run.steps or clock() >= deadline:
         return False
     scores = score_rows(
-        partial(model_losses, trainer.model),
+        partial(model_predictions, trainer.model),
         plan.corpora.heldout,
         plan.context,
         plan.rows,

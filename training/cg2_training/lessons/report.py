@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cg2_training.errors import TrainingError
-from cg2_training.lessons.arms import Lesson
+from cg2_training.lessons.arms import MIXTURES, Lesson
 from cg2_training.lessons.findings import (
     Finding,
     LessonFindings,
@@ -55,7 +55,7 @@ def write_report(folder: Path, report: Path, lessons: Sequence[Lesson] | None = 
     found = lesson_findings(results, lessons)
     figures = report.parent / f"{report.stem}-figures"
     figures.mkdir(parents=True, exist_ok=True)
-    blocks: list[Block] = [*_introduction(results)]
+    blocks: list[Block] = [*_introduction(results, found)]
     for one in found:
         blocks += _section(results, one, figures)
     blocks += _runs(results)
@@ -64,7 +64,15 @@ def write_report(folder: Path, report: Path, lessons: Sequence[Lesson] | None = 
     return found
 
 
-def _introduction(results: Results) -> list[Block]:
+def _introduction(results: Results, found: Sequence[LessonFindings]) -> list[Block]:
+    is_paper = any(one.lesson.number for one in found)
+    heading = "The paper's five lessons" if is_paper else MIXTURES.title
+    about = (
+        "A repetition of the five lessons of the CodeGen2 paper (arXiv 2305.02309)"
+        if is_paper
+        else "Options for training a model as the server asks it, compared at equal compute,"
+    )
+    named = "" if is_paper else " mixtures"
     notes = results.arms[0].notes
     for one in results.arms[1:]:
         for key in ("commit", "size"):
@@ -79,16 +87,16 @@ def _introduction(results: Results) -> list[Block]:
     rows = {name.split("/")[0]: len(values) for name, values in results.tokens.items()}
     scored = " and ".join(f"{count} held-out rows of {domain}" for domain, count in rows.items())
     return [
-        Heading(f"The paper's five lessons at {size}", 1),
+        Heading(f"{heading} at {size}", 1),
         Paragraph(
-            "A repetition of the five lessons of the CodeGen2 paper (arXiv 2305.02309) with"
+            f"{about} with"
             f" {notes['parameters']:,}"
             f" parameters, context {context}, at most {tokens:,} tokens a run and {seeds}"
             f" seed{'s' * (seeds != 1)}."
             f" Code: `{notes['commit']}`. This page is generated; the raw numbers are the JSON files that"
             " it was made from."
         ),
-        Command(f"cg2-train lessons --size {size} --seeds {seeds} --corpus CODE --text-corpus TEXT"),
+        Command(f"cg2-train lessons{named} --size {size} --seeds {seeds} --corpus CODE --text-corpus TEXT"),
         Paragraph(
             "Arms of one seed share initial weights and the order of the data. All are scored on the"
             f" same labels of {scored}."
@@ -103,10 +111,7 @@ def _introduction(results: Results) -> list[Block]:
         Table(
             [
                 ["lesson", "result"],
-                *(
-                    [f"{one.lesson.number}. {one.lesson.title}", one.summary]
-                    for one in lesson_findings(results)
-                ),
+                *([one.lesson.heading, one.summary] for one in found),
             ],
             2,
         ),
@@ -116,8 +121,8 @@ def _introduction(results: Results) -> list[Block]:
 def _section(results: Results, one: LessonFindings, figures: Path) -> list[Block]:
     lesson = one.lesson
     blocks: list[Block] = [
-        Heading(f"{lesson.number}. {lesson.title}"),
-        Paragraph(f"The paper's claim: {lesson.claim}{' ' + lesson.note if lesson.note else ''}"),
+        Heading(lesson.heading),
+        Paragraph(" ".join(filter(None, [_claim(lesson), lesson.note]))),
     ]
     if not one.is_measured:
         return [*blocks, Paragraph(one.summary)]
@@ -139,6 +144,10 @@ def _section(results: Results, one: LessonFindings, figures: Path) -> list[Block
         Figure(f"{figures.name}/{picture.name}", f"Effects of lesson {lesson.number} with 95 % intervals"),
         Paragraph(" ".join([one.summary, *(finding.sentence for finding in one.findings)])),
     ]
+
+
+def _claim(lesson: Lesson) -> str:
+    return f"The paper's claim: {lesson.claim}" if lesson.number else lesson.claim
 
 
 def _levels(results: Results, lesson: Lesson) -> Table:

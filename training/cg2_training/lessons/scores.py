@@ -12,13 +12,27 @@ import numpy.typing as npt
 from cg2_training.data.batches import Batch, RowStream
 from cg2_training.data.shards import TokenShard
 from cg2_training.errors import TrainingError
-from cg2_training.evaluate.losses import EVALUATION_SEED, TokenLosses, group_by_place
+from cg2_training.evaluate.losses import EVALUATION_SEED, group_by_place
+from cg2_training.evaluate.served import (
+    Predictor,
+    Suffix,
+    by_position,
+    draw_places,
+    find_exact,
+    place_batch,
+    without_regions,
+)
 from cg2_training.lessons.corpora import Sources
-from cg2_training.objective import IGNORED, ObjectiveConfig
+from cg2_training.objective import IGNORED, ObjectiveConfig, as_published
 
-INFILL_MEASURES = ("span_corruption", "psm")
+ROW_MEASURES = ("span_corruption", "psm")
+SERVED_MEASURES: Mapping[str, Suffix] = {"served": "right", "served_wrong": "wrong", "served_none": "none"}
+"""Measures at held-out cursors in the server's layout, with the text below that they have."""
+
+INFILL_MEASURES = (*ROW_MEASURES, *SERVED_MEASURES)
+WRONG_LINE = "wrong_line"
 PLACES = ("first", "2 to 4", "5 and on", "eom")
-BITS_PER_BYTE, NATS_PER_TOKEN = "bits per byte", "nats per answer token"
+BITS_PER_BYTE, NATS_PER_TOKEN, LINES = "bits per byte", "nats per answer token", "share of lines"
 
 MEASURES: Mapping[str, str] = {
     "causal": BITS_PER_BYTE,
@@ -28,6 +42,7 @@ MEASURES: Mapping[str, str] = {
         for name in INFILL_MEASURES
         for place in ("", *(f"/{p}" for p in PLACES))
     },
+    WRONG_LINE: LINES,
 }
 """Unit of each measure. An infill measure without a place is the sum of its places."""
 
@@ -58,7 +73,7 @@ class RowScores:
 
 
 def score_rows(
-    losses: TokenLosses,
+    predict: Predictor,
     heldout: Mapping[str, Sources],
     context: int,
     rows: int,
@@ -69,7 +84,7 @@ def score_rows(
     """Score a model on the first rows of a fixed order of each source.
 
     Args:
-        losses: of the model.
+        predict: of the model.
         heldout: shards by domain and source.
         context: tokens of a row.
         rows: of each source; fewer where it has fewer.
@@ -85,17 +100,19 @@ def score_rows(
         total = 0
         for path in sources.values():
             shard = TokenShard.open(path)
-            for name in ("causal", "continuation", *INFILL_MEASURES):
+            for name in ("causal", "continuation", *ROW_MEASURES):
                 stream = RowStream(shard, context, _labels_objective(objective, name), EVALUATION_SEED)
                 count = min(rows, stream.rows_per_epoch)
                 for batch in _batches(stream, count):
-                    marks = batch if prefix_lm and name != "causal" else _without_regions(batch)
-                    nats = losses(marks)
+                    marks = batch if prefix_lm and name != "causal" else without_regions(batch)
+                    nats, _ = predict(marks)
                     for part, counted in _parts(name, batch, shard).items():
                         digest.update(np.where(counted, batch.labels, IGNORED).tobytes())
                         sums = _sums(nats, batch, counted, shard)
                         found.setdefault(f"{domain}/{part}", []).append(sums)
             total += count
+            for part, sums in _served_sums(predict, shard, context, rows, digest, prefix_lm=prefix_lm):
+                found.setdefault(f"{domain}/{part}", []).append(sums)
         if total < MIN_ROWS:
             raise TrainingError(
                 f"the held-out {domain} has {total} rows of {context} tokens, fewer than {MIN_ROWS}; hold"
@@ -112,25 +129,44 @@ def score_rows(
     )
 
 
+def _served_sums(
+    predict: Predictor, shard: TokenShard, context: int, rows: int, digest: hashlib._Hash, *, prefix_lm: bool
+) -> Iterator[tuple[str, tuple[FloatArray, IntArray, IntArray]]]:
+    """Yield the sums at held-out cursors by measure, pass by pass."""
+    places, special = draw_places(shard, context, rows), shard.tokenizer.special
+    for first in range(0, len(places), ROWS_PER_PASS):
+        count = min(ROWS_PER_PASS, len(places) - first)
+        for name, suffix in SERVED_MEASURES.items():
+            batch = place_batch(places, first, count, context, special, suffix)
+            nats, predicted = predict(batch if prefix_lm else without_regions(batch))
+            digest.update(batch.tokens.tobytes() + batch.labels.tobytes())
+            for position, mask in by_position(batch, special).items():
+                yield f"{name}/{position}", _sums(nats, batch, mask, shard)
+            if suffix == "right":
+                wrong = ~find_exact(batch, predicted, shard.tokenizer)
+                ones = np.ones(count, dtype=np.int64)
+                yield WRONG_LINE, (wrong.astype(np.float64), ones, ones)
+
+
 def _labels_objective(objective: ObjectiveConfig, name: str) -> ObjectiveConfig:
     """Return the objective whose rows are all of one measure.
 
     Prompts are marked in all of them but the causal one, since that decides the labels of `continuation`.
     """
     plain = replace(
-        objective, infill_share=0.0, syntax_share=0.0, dense_share=0.0, prefix_lm=name != "causal"
+        as_published(objective),
+        infill_share=0.0,
+        syntax_share=0.0,
+        dense_share=0.0,
+        prefix_lm=name != "causal",
     )
-    return replace(plain, infill_share=1.0, infill=name) if name in INFILL_MEASURES else plain
-
-
-def _without_regions(batch: Batch) -> Batch:
-    return replace(batch, regions=np.zeros_like(batch.regions))
+    return replace(plain, infill_share=1.0, infill=name) if name in ROW_MEASURES else plain
 
 
 def _parts(name: str, batch: Batch, shard: TokenShard) -> dict[str, npt.NDArray[np.bool_]]:
     """Return the labels that count, by the measure's full name."""
     counted = batch.labels != IGNORED
-    if name not in INFILL_MEASURES:
+    if name not in ROW_MEASURES:
         return {name: counted}
     places = group_by_place(batch, shard.tokenizer.special)
     return {f"{name}/{place}": counted & batch.answers & places[place] for place in PLACES}

@@ -200,12 +200,19 @@ def make_region_mask(regions: Tensor) -> Tensor:
 @torch.no_grad()
 def model_losses(model: CodeGen, batch: Batch) -> npt.NDArray[np.float32]:
     """Compute the cross entropy of every label of a batch; see `evaluate.TokenLosses`."""
+    return model_predictions(model, batch)[0]
+
+
+@torch.no_grad()
+def model_predictions(model: CodeGen, batch: Batch) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+    """Compute the cross entropy of every label and the most probable id; see `evaluate.served.Predictor`."""
     device = model.lm_head.weight.device
     mask = make_region_mask(torch.from_numpy(batch.regions).to(device)) if batch.regions.any() else None
     logits = model(torch.from_numpy(batch.tokens).to(device), mask).float().flatten(0, 1)
     labels = torch.from_numpy(batch.labels).to(device).flatten()
     losses = F.cross_entropy(logits, labels, ignore_index=IGNORED, reduction="none")
-    return losses.view(batch.labels.shape).cpu().numpy()
+    shape = batch.labels.shape
+    return losses.view(shape).cpu().numpy(), logits.argmax(-1).view(shape).cpu().numpy()
 
 
 def load_model(checkpoint: Checkpoint) -> CodeGen:

@@ -6,7 +6,7 @@ separately. The masked share is drawn for each part, and span lengths are unifor
 cuts between characters, spans that end at a line end, and everything that is an option.
 """
 
-from cg2_training.objective.config import IGNORED, INFILLS, ObjectiveConfig, make_labels
+from cg2_training.objective.config import IGNORED, INFILLS, ObjectiveConfig, as_published, make_labels
 from cg2_training.objective.layout import corrupt
 from cg2_training.objective.rows import Row, corrupt_row, make_causal_row
 from cg2_training.objective.spans import choose_spans
@@ -16,6 +16,7 @@ __all__ = [
     "INFILLS",
     "ObjectiveConfig",
     "Row",
+    "as_published",
     "choose_spans",
     "corrupt",
     "corrupt_row",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,9 @@ SHARES = (
     "early_start_share",
     "token_start_share",
     "dense_share",
+    "anchor_share",
+    "suffix_first_share",
+    "near_suffix_share",
     "syntax_share",
     "fragment_share",
 )
@@ -48,6 +51,13 @@ class ObjectiveConfig:
         dense_share: probability that a part has short spans instead, each within a line, on up to `max_spans` lines.
             This gives more starts of middles, where the model is weak, for the same number of labels.
         dense_span_chars: maximum length of these spans in characters, also limited by the end of the line.
+        anchor_share: probability that the text before a middle, from the start of a line, is written after its mask in
+            the answer, as the server does with its anchor. It is at most about `anchor_max_chars` characters.
+        anchor_max_chars: see `anchor_share`.
+        suffix_first_share: probability that all text before a part's first middle is written after its mask: the
+            suffix-prefix order of Bavarian et al. 2022.
+        near_suffix_share: probability that a part ends where the block around one of its middles ends, so that the text
+            below that middle is only near. The text after it becomes a part of its own. The masked share rises.
         syntax_share: probability that a part's spans are nodes of its syntax tree (AST-FIM, Gong et al. 2025,
             arXiv 2506.00204).
         syntax_language: language of the grammar.
@@ -69,6 +79,10 @@ class ObjectiveConfig:
     token_start_share: float = 0.0
     dense_share: float = 0.0
     dense_span_chars: int = 60
+    anchor_share: float = 0.0
+    anchor_max_chars: int = 200
+    suffix_first_share: float = 0.0
+    near_suffix_share: float = 0.0
     syntax_share: float = 0.0
     syntax_language: str = "python"
     fragment_share: float = 0.0
@@ -86,7 +100,7 @@ class ObjectiveConfig:
             return (
                 "mask ratios must satisfy 0 <= min_mask_ratio <= max_mask_ratio < 1, with a maximum above 0."
             )
-        for name in ("max_span_chars", "max_spans", "dense_span_chars"):
+        for name in ("max_span_chars", "max_spans", "dense_span_chars", "anchor_max_chars"):
             if getattr(self, name) < 1:
                 return f"objective.{name} is {getattr(self, name)}, but must be at least 1."
         if self.infill not in INFILLS:
@@ -95,6 +109,14 @@ class ObjectiveConfig:
             if getattr(self, name) and self.infill != "span_corruption":
                 return f"objective.{name} needs infill = 'span_corruption', not {self.infill!r}."
         return ""
+
+
+def as_published(objective: ObjectiveConfig) -> ObjectiveConfig:
+    """Return the objective with the published layout: all text before and after a middle is in the prompt.
+
+    Scores on such rows are comparable between models that were trained with different layouts.
+    """
+    return replace(objective, anchor_share=0.0, suffix_first_share=0.0, near_suffix_share=0.0)
 
 
 IntArray = npt.NDArray[np.integer]

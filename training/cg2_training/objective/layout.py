@@ -28,14 +28,20 @@ class CorruptedPart:
     Attributes:
         kept: tokens before, between and after the spans.
         masked: tokens of the spans; one entry fewer than `kept`.
+        known: tokens of the text directly before each span that is written in its answer instead of in the prompt.
     """
 
     kept: list[list[int]]
     masked: list[list[int]]
+    known: list[list[int]]
 
     def __len__(self) -> int:
         """Return the number of tokens of `lay_out`."""
-        return sum(map(len, self.kept + self.masked)) + FRAME_TOKENS + TOKENS_PER_SPAN * len(self.masked)
+        return (
+            sum(map(len, self.kept + self.masked + self.known))
+            + FRAME_TOKENS
+            + TOKENS_PER_SPAN * len(self.masked)
+        )
 
     def shorten(self, tokens: int) -> bool:
         """Remove tokens from the text's end or beginning; tell whether there are that many."""
@@ -43,12 +49,14 @@ class CorruptedPart:
             self.kept[-1] = self.kept[-1][: len(self.kept[-1]) - tokens]
         elif len(self.kept[0]) >= tokens:
             self.kept[0] = self.kept[0][tokens:]
+        elif not self.kept[0] and len(self.known[0]) >= tokens:
+            self.known[0] = self.known[0][tokens:]
         else:
             return False
         return True
 
     def lay_out(self, special: SpecialTokens) -> list[int]:
-        """Return the masked text, followed by every span as an answer.
+        """Return the masked text, followed by every span as an answer, after the known text before it.
 
             kept <mask_1> kept <mask_2> kept <|endoftext|><sep><mask_1> span <eom><mask_2> span <eom><|endoftext|>
 
@@ -56,10 +64,22 @@ class CorruptedPart:
         """
         prompt = list(self.kept[0])
         answers: list[int] = []
-        for number, (span, following) in enumerate(zip(self.masked, self.kept[1:], strict=True), start=1):
+        for number, (known, span, following) in enumerate(
+            zip(self.known, self.masked, self.kept[1:], strict=True), start=1
+        ):
             prompt += [special.mask(number), *following]
-            answers += [special.mask(number), *span, special.eom]
+            answers += [special.mask(number), *known, *span, special.eom]
         return [*prompt, special.end_of_text, special.sep, *answers, special.end_of_text]
+
+    def cursors(self) -> list[int]:
+        """Return the index of each span's first token in `lay_out`."""
+        at = sum(map(len, self.kept)) + len(self.masked) + 2
+        found = []
+        for known, span in zip(self.known, self.masked, strict=True):
+            at += 1 + len(known)
+            found.append(at)
+            at += len(span) + 1
+        return found
 
 
 def cut_part(
@@ -67,6 +87,7 @@ def cut_part(
     spans: Sequence[Span],
     tokenizer: CodeTokenizer,
     *,
+    anchors: Sequence[int] | None = None,
     fragment_share: float = 0.0,
     rng: np.random.Generator | None = None,
 ) -> CorruptedPart:
@@ -76,13 +97,15 @@ def cut_part(
         text: text of the part.
         spans: character ranges to mask.
         tokenizer: tokenizer of the model.
+        anchors: character offset at which the known text of each span begins; by default there is none.
         fragment_share: probability that a piece is cut further before it is tokenized.
         rng: random generator for these cuts; needed if `fragment_share` is above 0.
     """
-    bounds = [0, *(edge for span in spans for edge in span), len(text)]
-    pieces = [text[a:b] for a, b in pairwise(bounds)]
+    known_from = [start for start, _ in spans] if anchors is None else anchors
+    edges = [edge for at, span in zip(known_from, spans, strict=True) for edge in (at, *span)]
+    pieces = [text[a:b] for a, b in pairwise([0, *edges, len(text)])]
     encoded = _encode(pieces, tokenizer, fragment_share, rng)
-    return CorruptedPart(encoded[0::2], encoded[1::2])
+    return CorruptedPart(kept=encoded[0::3], known=encoded[1::3], masked=encoded[2::3])
 
 
 def corrupt(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -9,7 +10,8 @@ import numpy as np
 
 from cg2_training.objective.config import ObjectiveConfig
 from cg2_training.objective.layout import FRAME_TOKENS, TOKENS_PER_SPAN, cut_part
-from cg2_training.objective.spans import IntArray, choose_spans
+from cg2_training.objective.served import draw_anchors, find_block_end
+from cg2_training.objective.spans import IntArray, Span, choose_spans
 from cg2ls.models.codegen2 import CodeTokenizer
 
 TRIM_DIVISOR = 16
@@ -23,14 +25,17 @@ class Row:
     Attributes:
         tokens: ids.
         regions: number of each token's prompt, counted from 1; 0 outside prompts. Only a prefix LM uses it.
+        cursors: index of the first token of each middle.
     """
 
     tokens: list[int] = field(default_factory=list)
     regions: list[int] = field(default_factory=list)
+    cursors: list[int] = field(default_factory=list)
 
-    def add(self, tokens: Sequence[int], prompt: int) -> None:
-        """Append a part whose first `prompt` tokens are its prompt."""
+    def add(self, tokens: Sequence[int], prompt: int, cursors: Sequence[int] = ()) -> None:
+        """Append a part whose first `prompt` tokens are its prompt; `cursors` are relative to it."""
         number = max(self.regions, default=0) + 1
+        self.cursors += [len(self.tokens) + at for at in cursors]
         self.tokens += tokens
         self.regions += [number] * prompt + [0] * (len(tokens) - prompt)
 
@@ -57,20 +62,33 @@ def corrupt_row(
     """
     special = tokenizer.special
     out = Row()
-    for part, ended in _split_parts(row, special.end_of_text):
+    parts = deque(_split_parts(row, special.end_of_text))
+    while parts:
+        part, ended = parts.popleft()
         remaining = max_tokens - len(out.tokens)
         seed = int(rng.integers(1 << 62))
-        if tokens := _corrupt_part(part, tokenizer, config, seed, remaining):
-            out.add(tokens, tokens.index(special.sep) + 1)
+        if laid_out := _corrupt_part(part, tokenizer, config, seed, remaining):
+            out.add(laid_out.tokens, laid_out.tokens.index(special.sep) + 1, laid_out.cursors)
+            if laid_out.rest:
+                parts.appendleft((laid_out.rest, ended))
         elif part:
             out.add([*part, *ended][:remaining], 0)
     return out
 
 
+@dataclass(frozen=True)
+class _LaidOut:
+    """Tokens of a corrupted part, the first token of each middle, and the text that it leaves for another part."""
+
+    tokens: list[int]
+    cursors: list[int]
+    rest: list[int]
+
+
 def _corrupt_part(
     part: Sequence[int], tokenizer: CodeTokenizer, config: ObjectiveConfig, seed: int, max_tokens: int
-) -> list[int]:
-    """Corrupt a part in at most `max_tokens` tokens; return an empty list if too little text is left to mask.
+) -> _LaidOut | None:
+    """Corrupt a part in at most `max_tokens` tokens; return None if too little text is left to mask.
 
     A small excess of tokens is removed from the text around the spans. For a larger excess, the same random numbers are
     drawn for a shorter text. So the masked share does not depend on the available space.
@@ -82,16 +100,32 @@ def _corrupt_part(
         boundaries = token_starts(part[:kept_tokens], text, tokenizer) if config.token_start_share else None
         spans = choose_spans(text, config, rng, masks=tokenizer.special.n_masks, boundaries=boundaries)
         if not spans:
-            return []
-        size = kept_tokens + FRAME_TOKENS + TOKENS_PER_SPAN * len(spans)
+            return None
+        spans, end = _cut_below(text, spans, config, rng)
+        size = kept_tokens * end // len(text) + FRAME_TOKENS + TOKENS_PER_SPAN * len(spans)
         if size - max_tokens <= kept_tokens // TRIM_DIVISOR:
-            corrupted = cut_part(text, spans, tokenizer, fragment_share=config.fragment_share, rng=rng)
+            anchors = draw_anchors(text, spans, config, rng)
+            corrupted = cut_part(
+                text[:end], spans, tokenizer, anchors=anchors, fragment_share=config.fragment_share, rng=rng
+            )
             size = len(corrupted)
             excess = size - max_tokens
             if excess <= 0 or (excess <= kept_tokens // TRIM_DIVISOR and corrupted.shorten(excess)):
-                return corrupted.lay_out(tokenizer.special)
+                rest = [*tokenizer.encode(text[end:]), *part[kept_tokens:]] if end < len(text) else []
+                return _LaidOut(corrupted.lay_out(tokenizer.special), corrupted.cursors(), rest)
         kept_tokens = min(kept_tokens - 1, kept_tokens * max_tokens // size)
-    return []
+    return None
+
+
+def _cut_below(
+    text: str, spans: list[Span], config: ObjectiveConfig, rng: np.random.Generator
+) -> tuple[list[Span], int]:
+    """Return the spans up to a random one and where its block ends, or all spans and the text's end."""
+    if not config.near_suffix_share or rng.random() >= config.near_suffix_share:
+        return spans, len(text)
+    chosen = int(rng.integers(len(spans)))
+    end = find_block_end(text, spans[chosen])
+    return spans[: chosen + 1], end
 
 
 def token_starts(tokens: Sequence[int], text: str, tokenizer: CodeTokenizer) -> IntArray | None:

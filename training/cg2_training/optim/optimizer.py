@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
 from cg2_training.errors import TrainingError
+from cg2_training.model.codegen import CodeGen
 from cg2_training.model.rounded_weights import round_matrix
-from cg2_training.optim.muon import Muon
+from cg2_training.optim.muon import Muon, qkv_parts
 from cg2_training.run.recipe import OptimizerSection
 from cg2ls.privacy import hub_kernels_refused
 
@@ -43,7 +44,7 @@ class MasterOptimizer:
     """
 
     def __init__(
-        self, model: nn.Module, config: OptimizerSection, dtype: torch.dtype, *, may_round: bool = False
+        self, model: CodeGen, config: OptimizerSection, dtype: torch.dtype, *, may_round: bool = False
     ) -> None:
         """Create the optimizer.
 
@@ -73,7 +74,13 @@ class MasterOptimizer:
         ]
         self.optimizers: list[torch.optim.Optimizer] = [make_adamw(groups, config)]
         if use_muon:
-            muon = [p for p, h in zip(self.master, hidden, strict=True) if h]
+            chosen = [(n, p) for n, p, h in zip(self.names, self.master, hidden, strict=True) if h]
+            fused, others = (
+                [p for n, p in chosen if n.endswith("qkv_proj.weight") == is_fused]
+                for is_fused in (True, False)
+            )
+            parts = qkv_parts(model.config, config.muon_split)
+            muon: list[dict[str, Any]] = [{"params": others}, {"params": fused, "parts": parts}]
             self.optimizers.append(Muon(muon, config.muon_lr, weight_decay=config.weight_decay, dtype=dtype))
         self.peaks = [config.lr, config.muon_lr]
 

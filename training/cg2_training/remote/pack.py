@@ -14,10 +14,10 @@ from typing import Any, BinaryIO
 from tqdm import tqdm
 
 from cg2_training.errors import TrainingError
-from cg2_training.remote import bootstrap
+from cg2_training.remote import START_FOLDER, bootstrap
 from cg2_training.run.recipe import Recipe
 from cg2ls.files import replacing_folder
-from cg2ls.models.codegen2 import CodeTokenizer
+from cg2ls.models.codegen2 import Checkpoint, CodeTokenizer
 
 PACKAGES = ("cg2_training", "cg2ls")
 """Packages of this project that training needs."""
@@ -71,6 +71,7 @@ def pack_run(
     tokenizer: Path,
     out: Path,
     *,
+    start: Path | None = None,
     piece_mb: float = 30.0,
     progress: bool = True,
 ) -> Pack:
@@ -81,11 +82,13 @@ def pack_run(
         corpus: folder with `train.jsonl`, `heldout.jsonl` and `corpus.json`.
         tokenizer: file of the tokenizer.
         out: folder to write.
+        start: checkpoint with the weights to begin with; None for random ones.
         piece_mb: maximum size of a piece in millions of bytes.
         progress: whether to show a progress bar.
 
     Raises:
-        TrainingError: a file is missing, or the tokenizer does not fit the recipe.
+        TrainingError: a file is missing, or the tokenizer or the checkpoint does not fit the recipe.
+        CheckpointError: `start` is not a readable checkpoint.
         OutputError: `out` exists and is not a pack.
     """
     recipe = Recipe.load(recipe_file)
@@ -98,6 +101,8 @@ def pack_run(
     for path in files.values():
         if not path.is_file():
             raise TrainingError(f"{path} is missing; build the corpus with cg2-train corpus build.")
+    if start:
+        files = {**_list_start(start, recipe), **files}
     text_bytes = files["train.jsonl"].stat().st_size + files["heldout.jsonl"].stat().st_size
     with replacing_folder(out, proof=bootstrap.INDEX_FILE) as new:
         pieces: Any = _Pieces(new, int(piece_mb * 1e6))
@@ -134,6 +139,15 @@ def _list_files(recipe: Path, corpus: Path, tokenizer: Path) -> Iterator[tuple[s
     yield "tokenizer.json", tokenizer
     for name in ("corpus.json", "heldout.jsonl", "train.jsonl"):
         yield name, corpus / name
+
+
+def _list_start(start: Path, recipe: Recipe) -> dict[str, Path]:
+    """Return names in the archive and files of the checkpoint to begin with."""
+    if Checkpoint.open(start).config != recipe.model.config():
+        raise TrainingError(
+            f"{start} has another shape than [model] of the recipe; pack the recipe that it was trained with."
+        )
+    return {f"{START_FOLDER}/{path.name}": path for path in sorted(start.iterdir()) if path.is_file()}
 
 
 def _remove_identity(entry: tarfile.TarInfo) -> tarfile.TarInfo:

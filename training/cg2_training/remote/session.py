@@ -17,6 +17,7 @@ from cg2_training.cli.arguments import amount, index, seconds
 from cg2_training.corpus.dedup import exact_key
 from cg2_training.data.shards import ShardSet, TokenShard, read_documents, tokenize_corpus
 from cg2_training.errors import TrainingError
+from cg2_training.remote import START_FOLDER
 from cg2_training.remote.installed_packages import Added, describe_added, read_installed_documents
 from cg2_training.remote.upload import write_upload
 from cg2_training.run.hardware import flops_per_token, nominal_peak
@@ -25,7 +26,7 @@ from cg2_training.run.recipe import Recipe
 from cg2_training.trainer import Trainer
 from cg2ls.commandline import Parser, run_command
 from cg2ls.files import write_atomically
-from cg2ls.models.codegen2 import CodeTokenizer
+from cg2ls.models.codegen2 import Checkpoint, CodeTokenizer
 
 STATE_FILE = "session.json"
 """File with the state of the sessions so far."""
@@ -176,6 +177,7 @@ def _run(arguments: argparse.Namespace) -> int:
         with_steps(recipe, state.steps or UNSETTLED_STEPS),
         *shards,
         work / "run",
+        start=Checkpoint.open(pack / START_FOLDER) if (pack / START_FOLDER).exists() else None,
         accept_changes=arguments.accept_changes,
     )
     if not arguments.portion:

@@ -22,6 +22,8 @@ T = TypeVar("T")
 
 OPTIMIZERS = ("adamw", "adamw8bit", "muon")
 
+MUON_SPLITS = ("none", "qkv", "heads")
+
 PRECISIONS = ("auto", "bfloat16", "float32")
 
 
@@ -61,6 +63,8 @@ class OptimizerSection:
             the rest).
         lr: peak learning rate of AdamW.
         muon_lr: peak learning rate of Muon, on the scale of AdamW's update size.
+        muon_split: whether Muon orthogonalizes the fused projection of queries, keys and values whole ("none"), as
+            three matrices ("qkv") or as the three matrices of each head ("heads").
         schedule: "cosine" (warm-up, cosine to `final_lr_ratio`) or "wsd" (warm-up, constant, linear decay over
             the last `decay_share` of the steps).
         warmup_steps: steps of linear warm-up.
@@ -77,6 +81,7 @@ class OptimizerSection:
     name: str = "adamw"
     lr: float = 2e-3
     muon_lr: float = 5e-3
+    muon_split: str = "none"
     schedule: str = "cosine"
     warmup_steps: int = 100
     final_lr_ratio: float = 0.1
@@ -100,6 +105,8 @@ class RunSection:
         save_every: steps between saved states.
         evaluate_every: steps between evaluations on held-out rows.
         evaluate_rows: held-out rows of each kind.
+        served_places: held-out cursors of each source at which the rest of the line is scored in the server's layout,
+            with the right, a wrong and no text below; 0 measures none.
         rows_per_pass: rows of one forward and backward pass; a step sums the gradients of its passes. 0 means one pass
             for each step.
         loaders: worker processes that prepare batches; 0 makes each batch on demand.
@@ -118,6 +125,7 @@ class RunSection:
     save_every: int = 100
     evaluate_every: int = 250
     evaluate_rows: int = 64
+    served_places: int = 16
     compile: bool = True
     threads: int = 0
     precision: str = "auto"
@@ -199,6 +207,10 @@ class Recipe:
         if self.optimizer.name not in OPTIMIZERS:
             raise TrainingError(
                 f"{origin}: optimizer.name is {self.optimizer.name!r}; choose {', '.join(OPTIMIZERS)}."
+            )
+        if self.optimizer.muon_split not in MUON_SPLITS:
+            raise TrainingError(
+                f"{origin}: optimizer.muon_split is {self.optimizer.muon_split!r}; choose {', '.join(MUON_SPLITS)}."
             )
         if self.optimizer.schedule not in ("cosine", "wsd"):
             raise TrainingError(

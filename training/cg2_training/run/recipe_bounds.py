@@ -30,6 +30,7 @@ NOT_NEGATIVE = (
     "optimizer.weight_decay",
     "optimizer.z_loss",
     "run.rows_per_pass",
+    "run.served_places",
     "run.loaders",
     "run.seed",
     "run.threads",

@@ -197,6 +197,7 @@ UNCHECKED_SETTINGS = (
     "run.save_every",
     "run.evaluate_every",
     "run.evaluate_rows",
+    "run.served_places",
     "run.loaders",
     "run.threads",
     "run.compile",

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors
+from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from transformers import CodeLlamaTokenizer
 
 from cg2_quantize.checkpoint.published_tokenizers import remove_dummy_blank
@@ -79,12 +79,17 @@ def test_the_prompt_is_the_publishers(
 
 @pytest.fixture
 def code_llama() -> CodeLlamaTokenizer:
-    """Code Llama's tokenizer as transformers builds it, with a small vocabulary."""
+    """Code Llama's tokenizer of transformers with a small vocabulary, its blanks written as in the published file."""
     texts = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))]
     texts += ["▁", "a", "d", "e", "f", "r", "de", "def", "▁def", "▁▁", "▁▁▁", "▁▁▁▁"]
     texts += ["▁<PRE>", "▁<SUF>", "▁<MID>", "▁<EOT>"]
     merges = [("d", "e"), ("de", "f"), ("▁", "def"), ("▁", "▁"), ("▁▁", "▁"), ("▁▁", "▁▁")]
-    return CodeLlamaTokenizer(vocab={text: at for at, text in enumerate(texts)}, merges=merges)
+    tokenizer = CodeLlamaTokenizer(vocab={text: at for at, text in enumerate(texts)}, merges=merges)
+    tokenizer._tokenizer.pre_tokenizer = None
+    tokenizer._tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
+    )
+    return tokenizer
 
 
 def without_dummy_blank(tokenizer: CodeLlamaTokenizer) -> Tokenizer:
@@ -102,7 +107,7 @@ def test_the_prompt_is_code_llamas(code_llama: CodeLlamaTokenizer, order: str) -
     tokenizer = opened(without_dummy_blank(code_llama), StatedLayout(order))
     assert tokenizer.special.start == (1,)
     laid_out = tokenizer.special.lay_out(
-        tokenizer.encode(prefix), tokenizer.encode(suffix), [], fills_in=True
+        tokenizer.encode(" " + prefix), tokenizer.encode(suffix), [], fills_in=True
     )
     assert laid_out == expected["input_ids"]
 
@@ -150,7 +155,7 @@ def test_the_models_rows_may_be_more_than_the_tokens() -> None:
         (QWEN, "psm:<PRE>,<SUF>,<MID>", "no token '<PRE>'"),
     ],
 )
-def test_what_the_tokenizer_lacks_is_named(special: Sequence[str], stated: str | None, says: str) -> None:
+def test_missing_tokens_are_named(special: Sequence[str], stated: str | None, says: str) -> None:
     with pytest.raises(InfillError, match=says):
         opened(byte_level(special), StatedLayout.parse(stated) if stated else None)
 

@@ -10,17 +10,20 @@ from cg2_training.corpus.document import Dropped, SourceDocument
 from cg2_training.corpus.errors import CorpusError
 from cg2_training.corpus.licences import identify_licence
 from cg2_training.corpus.readers.archives import read_sdist, read_wheel
+from cg2_training.corpus.readers.debian import read_debian
 from cg2_training.corpus.readers.dumps import Columns, read_json_lines, read_parquet
 from cg2_training.corpus.readers.folder import read_folder, read_standard_library
 from cg2_training.corpus.readers.git import read_checkout
+from cg2_training.corpus.readers.npm import read_npm
 
-KINDS = ("folder", "git", "wheel", "sdist", "jsonl", "parquet")
+KINDS = ("folder", "git", "wheel", "sdist", "npm", "debian", "jsonl", "parquet")
 STDLIB = "stdlib"
 """Kind of a standard library; only manifests use it."""
 
 _ENDINGS = {
     "wheel": (".whl",),
     "sdist": (".tar.gz", ".tgz"),
+    "debian": (".dsc",),
     "jsonl": tuple(
         f"{name}{packed}" for name in (".jsonl", ".ndjson", ".json") for packed in ("", ".gz", ".zst")
     ),
@@ -130,6 +133,10 @@ def read(
             yield from read_wheel(place.path, is_wanted)
         elif place.kind == "sdist":
             yield from read_sdist(place.path, is_wanted)
+        elif place.kind == "npm":
+            yield from read_npm(place.path, is_wanted)
+        elif place.kind == "debian":
+            yield from read_debian(place.path, is_wanted)
         elif place.kind == "jsonl":
             yield from read_json_lines(place.path, columns or Columns(), on_progress)
         elif place.kind == "parquet":

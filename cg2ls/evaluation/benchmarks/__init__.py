@@ -1,0 +1,1 @@
+"""Published benchmarks of code completion, answered through the path that serves editors."""

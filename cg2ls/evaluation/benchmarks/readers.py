@@ -1,0 +1,154 @@
+"""Readers of JSON lines that the user has: HumanEval-Infilling, SAFIM, RepoBench-C and CrossCodeEval."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from cg2ls.evaluation.benchmarks.human_eval import read_raw
+from cg2ls.evaluation.benchmarks.task import Check, Task
+from cg2ls.evaluation.errors import EvaluationError
+from cg2ls.workspace.languages import language_of_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+Row = dict[str, Any]
+
+HOLE = "{{completion}}"
+"""What stands for the hole in SAFIM's `eval_prompt`."""
+
+SAFIM_LANGUAGES = {"python": "python", "java": "java", "cpp": "cpp", "csharp": "csharp"}
+
+
+def read_infilling(path: Path) -> list[Task]:
+    """Read a published HumanEval-Infilling file, such as that of random spans.
+
+    Raises:
+        EvaluationError: the file cannot be read, or a row lacks a field.
+    """
+    return _read(path, "HumanEval-Infilling", _infilling_task)
+
+
+def read_safim(path: Path) -> list[Task]:
+    """Read a SAFIM file (Gong et al. 2024); its unit tests need a service, so answers are only compared.
+
+    Raises:
+        EvaluationError: as `read_infilling`.
+    """
+    return _read(path, "SAFIM", _safim_task)
+
+
+def read_repobench(path: Path) -> list[Task]:
+    """Read a RepoBench-C file (Liu et al. 2024, version 1.1); the snippets of other files become a workspace.
+
+    Raises:
+        EvaluationError: as `read_infilling`.
+    """
+    return _read(path, "RepoBench-C", _repobench_task)
+
+
+def read_cross_code_eval(path: Path) -> list[Task]:
+    """Read a CrossCodeEval file (Ding et al. 2023); chunks of other files, if it has any, become a workspace.
+
+    Raises:
+        EvaluationError: as `read_infilling`.
+    """
+    return _read(path, "CrossCodeEval", _cross_code_eval_task)
+
+
+def _read(path: Path, name: str, make: Callable[[Row, int], Task]) -> list[Task]:
+    tasks: list[Task] = []
+    for number, line in enumerate(read_raw(path).decode("utf-8", errors="replace").splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+            tasks.append(make(row, number))
+        except KeyError as error:
+            raise EvaluationError(
+                f"{path} line {number} has no {error}, so it is not {name}; choose another --suite or --data."
+            ) from None
+        except (ValueError, TypeError, AttributeError) as error:
+            raise EvaluationError(
+                f"{path} line {number} is not {name} as JSON lines ({error}); name another file with --data."
+            ) from None
+    if not tasks:
+        raise EvaluationError(f"{path} has no tasks; name another file with --data.")
+    return tasks
+
+
+def _infilling_task(row: Row, _: int) -> Task:
+    problem = "/".join(str(row["task_id"]).split("/")[1:3]) or str(row["task_id"])
+    return Task(
+        name=f"{row['task_id']}",
+        group=problem,
+        prefix=_text(row["prompt"]),
+        suffix=_text(row["suffix"]),
+        reference=_text(row["canonical_solution"]),
+        wanted="span",
+        check=Check(_text(row["test"]), _text(row["entry_point"])),
+    )
+
+
+def _safim_task(row: Row, number: int) -> Task:
+    prefix, hole, suffix = _text(row["eval_prompt"]).partition(HOLE)
+    if not hole:
+        raise ValueError(f"its eval_prompt has no {HOLE}")
+    reference = _text(row["ground_truth"])
+    name = str(row.get("task_id", number))
+    return Task(
+        name=name,
+        group=name,
+        prefix=prefix,
+        suffix=suffix,
+        reference=reference,
+        wanted="span" if "\n" in reference.strip("\n") else "line",
+        language=SAFIM_LANGUAGES.get(str(row["lang"]), str(row["lang"])),
+    )
+
+
+def _repobench_task(row: Row, number: int) -> Task:
+    path = _text(row["file_path"])
+    files: dict[str, list[str]] = defaultdict(list)
+    for each in row.get("context", ()):
+        files[_text(each["path"])].append(_text(each["snippet"]))
+    imports = _text(row["import_statement"])
+    return Task(
+        name=f"{row['repo_name']}/{path}/{number}",
+        group=_text(row["repo_name"]),
+        prefix=(f"{imports}\n" if imports else "") + _text(row["cropped_code"]).rstrip("\n") + "\n",
+        suffix="",
+        reference=_text(row["next_line"]).rstrip("\n"),
+        language=language_of_name(path),
+        files=_join(files),
+    )
+
+
+def _cross_code_eval_task(row: Row, _: int) -> Task:
+    about, others = row["metadata"], row.get("crossfile_context") or {}
+    files: dict[str, list[str]] = defaultdict(list)
+    for each in others.get("list", ()):
+        files[_text(each["filename"])].append(_text(each["retrieved_chunk"]))
+    return Task(
+        name=_text(about["task_id"]),
+        group=_text(about["repository"]),
+        prefix=_text(row["prompt"]),
+        suffix=_text(row["right_context"]),
+        reference=_text(row["groundtruth"]),
+        wanted="span",
+        language=language_of_name(_text(about["file"])),
+        files=_join(files),
+    )
+
+
+def _join(files: dict[str, list[str]]) -> dict[str, str]:
+    return {path: "\n\n".join(parts) + "\n" for path, parts in files.items()}
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r:.40} is not text")
+    return value.replace("\r\n", "\n").replace("\r", "\n")

@@ -1,0 +1,170 @@
+"""Run of a suite: every task asked and judged, resumable, with progress."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from cg2ls.completion.options import CompletionOptions
+from cg2ls.evaluation.benchmarks.ask import Asker, MemoryScope, Sampling
+from cg2ls.evaluation.benchmarks.journal import Journal, Row
+from cg2ls.evaluation.errors import EvaluationError
+from cg2ls.evaluation.quality.judge import compute_edit_similarity
+
+if TYPE_CHECKING:
+    from cg2ls.completion.options import Choose
+    from cg2ls.completion.types import Trigger
+    from cg2ls.engine import Engine
+    from cg2ls.evaluation.benchmarks.ask import Answer
+    from cg2ls.evaluation.benchmarks.task import Task
+    from cg2ls.evaluation.sandbox import Sandbox
+
+Json = dict[str, Any]
+
+SECONDS_BETWEEN_REPORTS = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """How a suite is run.
+
+    Attributes:
+        triggers: who asks.
+        samples: answers for each task and trigger.
+        sampling: how answers are drawn.
+        memory: whether repository memory takes part.
+        choose: whether several lines are compared, as `CompletionOptions.choose`.
+        sandbox: where completed programs are executed; None to compare only.
+        seed: seed of the samples.
+    """
+
+    triggers: tuple[Trigger, ...] = ("invoked", "automatic")
+    samples: int = 1
+    sampling: Sampling = field(default_factory=Sampling)
+    memory: MemoryScope = "on"
+    choose: Choose = "hypotheses"
+    sandbox: Sandbox | None = None
+    seed: int = 0
+
+    def to_json(self) -> Json:
+        """Return what the rows depend on."""
+        return {
+            "triggers": list(self.triggers),
+            "samples": self.samples,
+            "temperature": self.sampling.temperature,
+            "top_p": self.sampling.top_p,
+            "memory": self.memory,
+            "choose": self.choose,
+            "executed": self.sandbox is not None,
+            "seed": self.seed,
+        }
+
+
+def run_tasks(
+    engine: Engine,
+    tasks: Sequence[Task],
+    options: RunOptions,
+    journal: Journal,
+    on_step: Callable[[str], None] = lambda _: None,
+) -> list[Row]:
+    """Ask and judge every task that the journal does not have, and return all rows in order.
+
+    The tasks of one problem follow one another, so the engine's cache keeps what their prompts share.
+
+    Raises:
+        EvaluationError: samples are wanted at temperature 0, or programs of tasks that have no test.
+        Cg2Error: the model or the sandbox failed.
+    """
+    if options.samples > 1 and not options.sampling.temperature:
+        raise EvaluationError("All samples are equal at temperature 0; give --temperature, such as 0.8.")
+    if options.sandbox and not any(task.check for task in tasks):
+        raise EvaluationError("This suite has no tests that can be executed here; leave out --execute.")
+    questions = list(_questions(tasks, options))
+    progress = Progress(sum((t.name, g, n) not in journal.known for t, g, n in questions), on_step)
+    rows: list[Row] = []
+    completion = CompletionOptions(choose=options.choose)
+    with Asker(engine, completion, memory=options.memory) as asker:
+        for task, trigger, sample in questions:
+            row = journal.known.get((task.name, trigger, sample))
+            if row is None:
+                answer = asker.ask(task, trigger, options.sampling, options.seed + sample)
+                row = judge_answer(task, trigger, sample, answer, options.sandbox)
+                journal.add(row)
+                progress.advance()
+            rows.append(row)
+    return rows
+
+
+def judge_answer(task: Task, trigger: str, sample: int, answer: Answer, sandbox: Sandbox | None) -> Row:
+    """Compare an answer with what was there and execute it if there is a sandbox; showing nothing never passes."""
+    passed: bool | None = None
+    if sandbox is not None and task.check is not None:
+        document = task.insert(answer.text, answer.replace_length)
+        passed = bool(answer.text) and sandbox.passes(task.check.program(document))
+    shown = bool(answer.text)
+    return Row(
+        task=task.name,
+        group=task.group,
+        trigger=trigger,
+        sample=sample,
+        text=answer.text,
+        shown=shown,
+        exact=task.is_exact(answer.text, answer.replace_length),
+        similarity=compute_edit_similarity(task.cut(answer.text).rstrip(), task.reference.rstrip())
+        if shown
+        else 0.0,
+        confidence=answer.confidence,
+        ms=answer.ms,
+        passed=passed,
+    )
+
+
+def journal_of(output: Path | None) -> Path | None:
+    """Return the journal's path beside a report; None without one."""
+    return output.with_name(output.name + ".partial") if output else None
+
+
+def _questions(tasks: Sequence[Task], options: RunOptions) -> Iterator[tuple[Task, Trigger, int]]:
+    for task in tasks:
+        for trigger in options.triggers:
+            for sample in range(options.samples):
+                yield task, trigger, sample
+
+
+class Progress:
+    """Progress with the time that is left, said every few seconds.
+
+    Args:
+        total: answers to make.
+        on_step: receives sentences.
+        clock: seconds.
+    """
+
+    def __init__(
+        self, total: int, on_step: Callable[[str], None], clock: Callable[[], float] = monotonic
+    ) -> None:
+        self._total = total
+        self._done = 0
+        self._on_step = on_step
+        self._clock = clock
+        self._began = self._said = clock()
+
+    def advance(self) -> None:
+        """Note one more answer."""
+        self._done += 1
+        now = self._clock()
+        if now - self._said >= SECONDS_BETWEEN_REPORTS or self._done == self._total:
+            self._said = now
+            left = (now - self._began) / self._done * (self._total - self._done)
+            self._on_step(f"{self._done} of {self._total} answers, {format_duration(left)} left")
+
+
+def format_duration(seconds: float) -> str:
+    """Format a duration as minutes and seconds, or hours and minutes."""
+    whole = round(seconds)
+    if whole >= 3600:
+        return f"{whole // 3600} h {whole % 3600 // 60} min"
+    return f"{whole // 60} min {whole % 60} s" if whole >= 60 else f"{whole} s"

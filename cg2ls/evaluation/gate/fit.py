@@ -1,0 +1,219 @@
+"""Fit of a gate: logistic regression on verdicts, checked on repositories that it has not seen."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cg2ls.completion.fitted_gate import encode_fields
+from cg2ls.evaluation.benchmarks.estimators import Estimate, estimate
+from cg2ls.evaluation.errors import EvaluationError
+from cg2ls.models.folder.gate import EAGERNESS, GateWeights
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from cg2ls.evaluation.gate.verdicts import Verdict
+
+MIN_VERDICTS = 300
+"""Fewer verdicts do not show which of two gates is better."""
+
+COSTS = {"quiet": 40.0, "balanced": 20.0, "eager": 8.0}
+"""Characters that one wrong suggestion costs: reading it, and losing the thread."""
+
+STRENGTHS = (0.01, 0.03, 0.1, 0.3, 1.0)
+"""Inverse strengths of the regularization to choose from, in units of standardized inputs."""
+
+BINS = 10
+
+GateOfToday = {"with_prior": 0.35, "without_prior": 0.1}
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """How often answers with about the same estimate are right.
+
+    Attributes:
+        estimated: mean estimate of the bin.
+        right: share that is right.
+        count: answers in the bin.
+    """
+
+    estimated: float
+    right: float
+    count: int
+
+
+@dataclass(frozen=True)
+class GateCheck:
+    """A gate against another one, on verdicts of repositories that it was not fitted on.
+
+    Attributes:
+        calibration_error: expected calibration error.
+        other_calibration_error: that of the other gate.
+        log_loss: mean negative log-likelihood in nats.
+        other_log_loss: that of the other gate.
+        reliability: the diagram of the fitted gate.
+        right_shown: right answers shown per verdict, fitted gate minus the other one, by eagerness.
+        wrong_shown: the same for wrong answers.
+        utility: characters saved minus the cost of wrong ones, per verdict, fitted minus other, by eagerness.
+    """
+
+    calibration_error: float
+    other_calibration_error: float
+    log_loss: float
+    other_log_loss: float
+    reliability: list[Reliability]
+    right_shown: dict[str, Estimate]
+    wrong_shown: dict[str, Estimate]
+    utility: dict[str, Estimate]
+
+    @property
+    def is_better(self) -> bool:
+        """Whether the interval of the utility gained at the default eagerness is above 0."""
+        return self.utility["balanced"].low > 0
+
+
+def fit_gate(verdicts: Sequence[Verdict], weights_sha256: str) -> tuple[GateWeights, GateCheck]:
+    """Fit a gate on all verdicts, and check gates that are fitted without one repository at a time on that one.
+
+    Args:
+        verdicts: of repositories that are neither in training nor in measuring.
+        weights_sha256: hash of the model's weights.
+
+    Raises:
+        EvaluationError: there are too few verdicts or repositories, or all have the same outcome.
+        ModuleNotFoundError: scikit-learn is missing.
+    """
+    if len(verdicts) < MIN_VERDICTS:
+        raise EvaluationError(
+            f"There are {len(verdicts)} verdicts, but a gate needs {MIN_VERDICTS}; raise --positions."
+        )
+    repositories = sorted({each.repository for each in verdicts})
+    if len(repositories) < 3:
+        raise EvaluationError("A gate is checked on other repositories than fitted on; name at least three.")
+    inputs = [encode_fields(each.features) for each in verdicts]
+    names = sorted({name for each in inputs for name in each})
+    table = np.array([[each.get(name, 0.0) for name in names] for each in inputs])
+    right = np.array([each.right for each in verdicts])
+    owners = np.array([repositories.index(each.repository) for each in verdicts])
+    if right.all() or not right.any():
+        raise EvaluationError("All verdicts are alike, so there is nothing to fit; name other repositories.")
+    strength = min(
+        STRENGTHS, key=lambda each: _log_loss(_predict_held_out(table, right, owners, each), right)
+    )
+    estimates = _predict_held_out(table, right, owners, strength)
+    thresholds = choose_thresholds(estimates, verdicts)
+    bias, weights = _fit_weights(table, right, strength)
+    gate = GateWeights(
+        weights_sha256=weights_sha256,
+        bias=round(bias, 6),
+        weights={
+            name: round(float(one), 6) for name, one in zip(names, weights, strict=True) if abs(one) > 1e-6
+        },
+        thresholds=thresholds,
+    )
+    return gate, check_gate(estimates, thresholds, verdicts)
+
+
+def check_gate(
+    estimates: NDArray[np.float64], thresholds: dict[str, float], verdicts: Sequence[Verdict]
+) -> GateCheck:
+    """Compare estimates with those of the gate that the verdicts were collected with."""
+    others = np.array([each.confidence for each in verdicts])
+    right = np.array([each.right for each in verdicts])
+    groups = [each.group for each in verdicts]
+    characters = np.array([each.characters for each in verdicts], np.float64)
+    limit = np.array(
+        [GateOfToday["with_prior" if each.features["has_prior"] else "without_prior"] for each in verdicts]
+    )
+    shown_before = others >= limit
+    right_shown: dict[str, Estimate] = {}
+    wrong_shown: dict[str, Estimate] = {}
+    utility: dict[str, Estimate] = {}
+    for name in EAGERNESS:
+        change = (estimates >= thresholds[name]).astype(np.float64) - shown_before
+        right_shown[name] = estimate(groups, list(change * right))
+        wrong_shown[name] = estimate(groups, list(change * ~right))
+        gains = np.where(right, characters, -COSTS[name])
+        utility[name] = estimate(groups, list(change * gains))
+    return GateCheck(
+        calibration_error=compute_calibration_error(estimates, right),
+        other_calibration_error=compute_calibration_error(others, right),
+        log_loss=_log_loss(estimates, right),
+        other_log_loss=_log_loss(others, right),
+        reliability=make_reliability(estimates, right),
+        right_shown=right_shown,
+        wrong_shown=wrong_shown,
+        utility=utility,
+    )
+
+
+def choose_thresholds(estimates: NDArray[np.float64], verdicts: Sequence[Verdict]) -> dict[str, float]:
+    """Return the threshold of most utility for each eagerness; a cost that is higher never gives a lower one."""
+    right = np.array([each.right for each in verdicts])
+    characters = np.array([each.characters for each in verdicts], np.float64)
+    order = np.argsort(-estimates)
+    found: dict[str, float] = {}
+    highest = 1.0
+    for name in EAGERNESS:
+        gains = np.where(right, characters, -COSTS[name])[order].cumsum()
+        best = int(gains.argmax())
+        threshold = float(estimates[order][best]) if gains[best] > 0 else 1.0
+        found[name] = highest = round(min(highest, threshold), 4)
+    return found
+
+
+def compute_calibration_error(estimates: NDArray[np.float64], right: NDArray[np.bool_]) -> float:
+    """Compute the expected calibration error over bins of equal width (Guo et al. 2017), 0 to 1."""
+    total = len(right)
+    return sum(
+        abs(each.estimated - each.right) * each.count / total for each in make_reliability(estimates, right)
+    )
+
+
+def make_reliability(estimates: NDArray[np.float64], right: NDArray[np.bool_]) -> list[Reliability]:
+    """Return the reliability diagram: bins of equal width, without empty ones."""
+    bins: dict[int, list[int]] = defaultdict(list)
+    for number, value in enumerate(estimates):
+        bins[min(BINS - 1, int(value * BINS))].append(number)
+    return [
+        Reliability(float(estimates[members].mean()), float(right[members].mean()), len(members))
+        for _, members in sorted(bins.items())
+    ]
+
+
+def _predict_held_out(
+    table: NDArray[np.float64], right: NDArray[np.bool_], owners: NDArray[np.int64], strength: float
+) -> NDArray[np.float64]:
+    """Estimate the verdicts of each repository by a gate that was fitted without it."""
+    found = np.zeros(len(right))
+    for owner in np.unique(owners):
+        others = owners != owner
+        if right[others].all() or not right[others].any():
+            raise EvaluationError("The verdicts of all but one repository are alike; name more repositories.")
+        bias, weights = _fit_weights(table[others], right[others], strength)
+        found[~others] = 1 / (1 + np.exp(-np.clip(bias + table[~others] @ weights, -700, 700)))
+    return found
+
+
+def _fit_weights(
+    table: NDArray[np.float64], right: NDArray[np.bool_], strength: float
+) -> tuple[float, NDArray[np.float64]]:
+    """Fit a regularized logistic regression; return bias and weights of inputs as they are, not standardized."""
+    from sklearn.linear_model import LogisticRegression
+
+    mean, scale = table.mean(axis=0), table.std(axis=0)
+    scale[scale < 1e-9] = 1.0
+    fitted: Any = LogisticRegression(C=strength, max_iter=2000).fit((table - mean) / scale, right)
+    weights: NDArray[np.float64] = fitted.coef_[0] / scale
+    return float(fitted.intercept_[0] - weights @ mean), weights
+
+
+def _log_loss(estimates: NDArray[np.float64], right: NDArray[np.bool_]) -> float:
+    bounded = np.clip(estimates, 1e-6, 1 - 1e-6)
+    return -float(np.where(right, np.log(bounded), np.log1p(-bounded)).mean())

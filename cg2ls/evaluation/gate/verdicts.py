@@ -1,0 +1,100 @@
+"""Verdicts for fitting a gate: numbers about answers at positions of real files, and whether they were right."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cg2ls.evaluation.errors import EvaluationError
+from cg2ls.evaluation.quality.judge import judge
+from cg2ls.evaluation.quality.scores import ask_while_typing
+from cg2ls.files import write_atomically
+from cg2ls.jsontext import json_text
+
+if TYPE_CHECKING:
+    from cg2ls.evaluation.quality.positions import Position
+    from cg2ls.evaluation.simulation.headless_editor import HeadlessEditor
+
+REPORT_EVERY = 100
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One answer of the model.
+
+    Attributes:
+        repository: where it was asked; fitting and checking use different ones.
+        file: number of the file in its repository's order of appearance, so that no path is kept.
+        kind: kind of the position.
+        right: whether the first line shown is the line that was written.
+        characters: length of that line, which is saved if it is right.
+        confidence: estimate of the gate that is in use.
+        features: numbers and names of `HypothesisFeatures`.
+    """
+
+    repository: str
+    file: int
+    kind: str
+    right: bool
+    characters: int
+    confidence: float
+    features: dict[str, Any]
+
+    @property
+    def group(self) -> str:
+        """The file, for intervals: answers in one file resemble each other."""
+        return f"{self.repository}/{self.file}"
+
+
+def collect_verdicts(
+    editor: HeadlessEditor,
+    positions: Iterable[Position],
+    on_step: Callable[[str], None] = lambda _: None,
+) -> Iterator[Verdict]:
+    """Ask at every position and yield a verdict where the model had something to show.
+
+    Args:
+        editor: asks with an option `min_confidence` so low that nearly every answer comes.
+        positions: where to ask.
+        on_step: receives progress.
+    """
+    files: dict[str, int] = {}
+    for number, position in enumerate(positions, 1):
+        answer = ask_while_typing(editor, position)
+        file = files.setdefault(position.source.name, len(files))
+        if answer.text and answer.features is not None:
+            verdict = judge(position.passage, answer.text, answer.replace_length)
+            first = answer.text.strip("\n").partition("\n")[0]
+            yield Verdict(
+                repository=position.source.repository,
+                file=file,
+                kind=position.kind,
+                right=verdict.exact_line,
+                characters=len(first.strip()),
+                confidence=answer.confidence,
+                features=asdict(answer.features),
+            )
+        if number % REPORT_EVERY == 0:
+            on_step(f"asked at {number} places")
+
+
+def write_verdicts(path: Path, verdicts: Iterable[Verdict]) -> None:
+    """Write verdicts as JSON lines."""
+    write_atomically(path, "".join(json_text(asdict(each)) + "\n" for each in verdicts))
+
+
+def read_verdicts(path: Path) -> list[Verdict]:
+    """Read verdicts.
+
+    Raises:
+        EvaluationError: the file cannot be read or holds something else.
+    """
+    try:
+        return [Verdict(**json.loads(line)) for line in path.read_text("utf-8").splitlines()]
+    except (OSError, ValueError, TypeError) as error:
+        raise EvaluationError(
+            f"{path} has no verdicts ({error}); collect them with `cg2ls gate collect`."
+        ) from None

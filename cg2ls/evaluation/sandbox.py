@@ -1,0 +1,180 @@
+"""Sandbox for programs that a model wrote: no network, no file of the user, no other process.
+
+Bubblewrap gives own user, mount, process, network, IPC and host name namespaces. The interpreter's folders are
+read-only, and only a small file system in memory can be written. `/proc`, `/etc` and the user's files are missing. A
+filter refuses system calls that programs of benchmarks do not need. Limits of the kernel bound time, memory and files.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import selectors
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic
+from typing import IO
+
+from cg2ls.evaluation.errors import EvaluationError
+from cg2ls.evaluation.seccomp import make_filter
+
+SCRATCH_BYTES = 16 << 20
+"""Size of the only file system that can be written."""
+
+SYSTEM_FOLDERS = ("/usr", "/bin", "/lib", "/lib32", "/lib64", "/sbin")
+"""Folders of the interpreter and its libraries."""
+
+BOOT = """\
+import os, resource, sys
+for name, limit in zip(("CPU", "AS", "FSIZE", "NPROC", "NOFILE", "CORE", "MEMLOCK"), map(int, sys.argv[1:])):
+    kind = getattr(resource, "RLIMIT_" + name)
+    hard = resource.getrlimit(kind)[1]
+    limit = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+    resource.setrlimit(kind, (limit, limit))
+token, _, source = sys.stdin.buffer.read().partition(b"\\n")
+out = os.dup(1)
+null = os.open("/dev/null", os.O_RDWR)
+for stream in (0, 1, 2):
+    os.dup2(null, stream)
+try:
+    exec(compile(source, "program", "exec"), {"__name__": "__main__"})
+except BaseException:
+    os._exit(1)
+os.write(out, token)
+os._exit(0)
+"""
+"""What the sandbox runs first. The token shows that the program was run to its end: an exit status alone would not."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Limits of one program.
+
+    Attributes:
+        seconds: wall time; processor time is as much, rounded up.
+        memory_bytes: address space.
+    """
+
+    seconds: float = 5.0
+    memory_bytes: int = 1 << 30
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """Runs programs with bubblewrap.
+
+    Attributes:
+        bwrap: path of bubblewrap.
+        limits: limits of each program.
+    """
+
+    bwrap: str
+    limits: Limits = field(default_factory=Limits)
+
+    def passes(self, program: str) -> bool:
+        """Run a Python program; return whether it reached its end within the limits.
+
+        Args:
+            program: source that raises an exception if a test fails.
+
+        Raises:
+            EvaluationError: bubblewrap cannot be started.
+        """
+        token = secrets.token_hex(16).encode()
+        with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as rules:
+            given.write(token + b"\n" + program.encode("utf-8", "replace"))
+            given.seek(0)
+            code = make_filter()
+            rules.write(code)
+            rules.seek(0)
+            command = self._command(rules.fileno() if code else None)
+            try:
+                process = subprocess.Popen(
+                    command,
+                    stdin=given,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                    env={},
+                    pass_fds=(rules.fileno(),),
+                )
+            except OSError as error:
+                raise EvaluationError(
+                    f"{self.bwrap} cannot be started ({error.strerror}); leave out --execute."
+                ) from None
+            with process:
+                assert process.stdout is not None
+                try:
+                    return self._read(process.stdout, len(token)) == token
+                finally:
+                    process.kill()  # ends every process of the namespace
+
+    def _read(self, stream: IO[bytes], most: int) -> bytes:
+        """Read until the stream ends, has too much, or time is over."""
+        deadline, data = monotonic() + self.limits.seconds, b""
+        with selectors.DefaultSelector() as selector:
+            selector.register(stream, selectors.EVENT_READ)
+            while len(data) <= most and selector.select(max(0.0, deadline - monotonic())):
+                part = os.read(stream.fileno(), most + 1)
+                if not part:
+                    break
+                data += part
+        return data
+
+    def _command(self, rules: int | None) -> list[str]:
+        python = Path(sys.executable).resolve()
+        base = Path(sys.base_prefix).resolve()
+        folders = [*SYSTEM_FOLDERS, *(() if base.is_relative_to("/usr") else (str(base),))]
+        limits = self.limits
+        seconds = max(1, round(limits.seconds + 0.5))
+        numbers = (seconds, limits.memory_bytes, SCRATCH_BYTES, 1, 64, 0, 0)
+        return [
+            *(self.bwrap, "--unshare-all", "--die-with-parent", "--new-session", "--clearenv"),
+            *("--cap-drop", "ALL", "--uid", "65534", "--gid", "65534", "--hostname", "sandbox"),
+            *(part for folder in folders for part in ("--ro-bind-try", folder, folder)),
+            *("--dev", "/dev", "--remount-ro", "/dev"),
+            *("--size", str(SCRATCH_BYTES), "--tmpfs", "/tmp", "--chdir", "/tmp"),  # noqa: S108 - the sandbox's own
+            *("--remount-ro", "/"),
+            *(("--seccomp", str(rules)) if rules is not None else ()),
+            *("--", str(python), "-I", "-S", "-B", "-c", BOOT, *map(str, numbers)),
+        ]
+
+
+def open_sandbox(limits: Limits | None = None) -> Sandbox:
+    """Return a sandbox that works on this machine.
+
+    Raises:
+        EvaluationError: there is none, for the reason that the sentence states.
+    """
+    bwrap = shutil.which("bwrap") if sys.platform == "linux" else None
+    if bwrap is None:
+        raise EvaluationError(
+            "Programs are executed only inside of bubblewrap, which is not installed;"
+            " install the package bubblewrap, or leave out --execute."
+        )
+    sandbox = Sandbox(bwrap, limits or Limits())
+    if not Sandbox(bwrap, Limits(seconds=20)).passes("pass"):
+        reason = _find_reason(bwrap)
+        raise EvaluationError(
+            f"Bubblewrap cannot confine a program on this system ({reason}); leave out --execute."
+        )
+    return sandbox
+
+
+def _find_reason(bwrap: str) -> str:
+    """Return the first line that bubblewrap says about an empty program."""
+    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+        done = subprocess.run(
+            [bwrap, "--unshare-all", "--ro-bind", "/", "/", "true"],
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=False,
+        )
+        if done.returncode:
+            return next(iter(done.stderr.strip().splitlines()), f"status {done.returncode}")
+    return "it did not run the interpreter"

@@ -1,0 +1,272 @@
+"""The prompt is read where the user is, before and while a request waits; calls and tokens are counted, never time."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cg2ls.engine.request import Request
+from cg2ls.server import reading_ahead
+from tests.cg2ls.server.in_process import INLINE, Client, Engine, shown
+
+URI, OTHER = "file:///a.py", "file:///b.py"
+TEXT = "".join(f"value_{number} = {number}\n" for number in range(60)) + "total = \n"
+LINE = 60
+
+
+class ReadingEngine(Engine):
+    """Notes the prompts that it reads ahead, and each request with how many had been read by then."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.read_prompts: list[list[int]] = []
+        self.completed: list[tuple[list[int], int]] = []
+        self.gate: threading.Event | None = None
+        self.stops = 0
+
+    def read(self, request: Request, stop: Callable[[], bool]) -> int:
+        self.read_prompts.append(list(request.prompt))
+        while self.gate is not None and not self.gate.wait(0.002):
+            if stop():
+                self.stops += 1
+                break
+        return len(request.prompt)
+
+    def complete(self, request: Request, stop: Callable[[], bool]) -> Any:
+        self.completed.append((list(request.prompt), len(self.read_prompts)))
+        return super().complete(request, stop)
+
+
+class ReadingClient(Client):
+    """Client whose server's models note what they read."""
+
+    def _open(self, folder: Path, *_: object) -> Engine:
+        self.engines.append(ReadingEngine(folder))
+        return self.engines[-1]
+
+    @property
+    def engine(self) -> ReadingEngine:
+        engine = self.engines[-1]
+        assert isinstance(engine, ReadingEngine)
+        return engine
+
+    def go_to(self, uri: str, line: int | None = LINE, column: int = 8) -> None:
+        position = {} if line is None else {"position": {"line": line, "character": column}}
+        self.notify("textDocument/didFocus", {"textDocument": {"uri": uri}, **position})
+
+    async def idle(self) -> None:
+        """Whatever was planned has begun, and the decoding thread has nothing to do."""
+        await asyncio.sleep(reading_ahead.SETTLE_S * 2)
+        await self.server.completer.scheduler.run("nothing", lambda _: None)
+
+
+@asynccontextmanager
+async def reading(folder: Path, **options: Any) -> AsyncIterator[ReadingClient]:
+    client = ReadingClient(folder, **options)
+    params = {"processId": None, "rootUri": None, "capabilities": INLINE}
+    await client.answer("initialize", params)
+    client.notify("initialized", {})
+    await client.ready()
+    client.server.reading_ahead.on_battery = lambda: False
+    client.open(URI, TEXT)
+    yield client
+    await client.answer("shutdown", None)
+    client.notify("exit", None)
+    client.server.run(lambda _: None)
+
+
+@pytest.fixture
+def scene(tiny_model, monkeypatch):
+    monkeypatch.setattr(reading_ahead, "SETTLE_S", 0.02)
+
+    def play(acts: Callable[[ReadingClient], Awaitable[None]], **options: Any) -> None:
+        async def run() -> None:
+            async with reading(tiny_model, **options) as client:
+                await acts(client)
+
+        asyncio.run(asyncio.wait_for(run(), 60))
+
+    return play
+
+
+def test_a_place_is_read_before_its_first_request_with_the_same_prompt(scene):
+    async def acts(client: ReadingClient) -> None:
+        client.go_to(URI)
+        await client.idle()
+        assert not client.engine.completed
+        assert shown(await client.inline(URI, LINE, 8))
+        [(prompt, read_before)] = client.engine.completed
+        assert client.engine.read_prompts == [prompt]
+        assert read_before == 1
+
+    scene(acts)
+
+
+def test_the_adaptive_wait_reads_at_once_and_generates_later(scene):
+    async def acts(client: ReadingClient) -> None:
+        first = asyncio.create_task(client.inline(URI, LINE, 8))
+        while not client.engine.read_prompts:
+            await asyncio.sleep(0.001)
+        assert not client.engine.completed
+        assert shown(await first)
+        assert [read for _, read in client.engine.completed] == [1]
+
+    scene(acts, delay_ms=200, read_ahead_seconds=0)
+
+
+def test_a_key_during_the_wait_stops_the_reading_of_the_older_request(scene):
+    async def acts(client: ReadingClient) -> None:
+        client.engine.gate = threading.Event()
+        first = asyncio.create_task(client.inline(URI, LINE, 8))
+        while not client.engine.read_prompts:
+            await asyncio.sleep(0.001)
+        second = asyncio.create_task(client.inline(URI, LINE, 8, invoked=True))
+        assert (await first)["result"] is None
+        assert shown(await second)
+        assert client.engine.stops == 1
+
+    scene(acts, delay_ms=5000)
+
+
+def test_a_request_stops_reading_elsewhere(scene):
+    async def acts(client: ReadingClient) -> None:
+        client.open(OTHER, TEXT)
+        client.engine.gate = threading.Event()
+        client.go_to(OTHER)
+        while not client.engine.read_prompts:
+            await asyncio.sleep(0.001)
+        assert shown(await client.inline(URI, LINE, 8, invoked=True))
+        assert client.engine.stops == 1
+
+    scene(acts)
+
+
+def test_only_the_last_of_many_places_is_read(scene):
+    async def acts(client: ReadingClient) -> None:
+        for number in range(100):
+            uri = f"file:///many{number}.py"
+            client.open(uri, TEXT)
+            client.go_to(uri)
+        await client.idle()
+        assert len(client.engine.read_prompts) == 1
+
+    scene(acts)
+
+
+def test_a_closed_document_is_not_read(scene):
+    async def acts(client: ReadingClient) -> None:
+        client.go_to(URI)
+        client.notify("textDocument/didClose", {"textDocument": {"uri": URI}})
+        await client.idle()
+        assert not client.engine.read_prompts
+
+    scene(acts)
+
+
+def test_closing_a_document_stops_its_reading(scene):
+    async def acts(client: ReadingClient) -> None:
+        client.engine.gate = threading.Event()
+        client.go_to(URI)
+        while not client.engine.read_prompts:
+            await asyncio.sleep(0.001)
+        client.notify("textDocument/didClose", {"textDocument": {"uri": URI}})
+        await client.idle()
+        assert client.engine.stops == 1
+
+    scene(acts)
+
+
+def test_a_document_that_is_opened_again_or_returned_to_is_read_at_its_last_place(scene):
+    async def acts(client: ReadingClient) -> None:
+        await client.inline(URI, LINE, 8)
+        client.open(OTHER, TEXT)
+        await client.inline(OTHER, 3, 10)
+        client.go_to(URI, None)
+        await client.idle()
+        assert len(client.engine.read_prompts) == 0, "it is known what would be shown there"
+        client.change(URI, "import os\n" + TEXT)
+        client.go_to(URI, None)
+        await client.idle()
+        assert len(client.engine.read_prompts) == 1
+        client.notify("textDocument/didClose", {"textDocument": {"uri": URI}})
+        client.open(URI, TEXT)
+        await client.idle()
+        assert len(client.engine.read_prompts) == 2
+
+    scene(acts)
+
+
+def test_the_minutes_budget_ends_reading_until_the_minute_is_over(scene):
+    async def acts(client: ReadingClient) -> None:
+        ahead, now = client.server.reading_ahead, [0.0]
+        spent = iter(range(0, 1000, 4))
+        ahead.clock, ahead.spent = lambda: now[0], lambda: float(next(spent))  # each reading takes 4 seconds
+        for number in range(4):
+            client.go_to(URI, number + 1)
+            await client.idle()
+        assert len(client.engine.read_prompts) == 2  # 4 + 4 is over 6
+        now[0] = reading_ahead.BUDGET_WINDOW_S + 1
+        client.go_to(URI, 30)
+        await client.idle()
+        assert len(client.engine.read_prompts) == 3
+
+    scene(acts)
+
+
+@pytest.mark.parametrize(
+    ("options", "on_battery"), [({"read_ahead_seconds": 0}, False), ({}, True), ({"enable": False}, False)]
+)
+def test_nothing_is_read_ahead_where_it_is_off(scene, options, on_battery):
+    async def acts(client: ReadingClient) -> None:
+        client.server.reading_ahead.on_battery = lambda: on_battery
+        client.go_to(URI)
+        await client.idle()
+        assert not client.engine.read_prompts
+
+    scene(acts, **options)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        None,
+        [],
+        {"textDocument": None},
+        {"textDocument": {"uri": 3}, "position": {"line": 1, "character": 1}},
+        {"textDocument": {"uri": URI}, "position": {"line": "many"}},
+        {"textDocument": {"uri": URI}, "position": {"line": 10**9, "character": 10**9}},
+        {"textDocument": {"uri": "file:///nowhere.py"}, "position": {"line": 1, "character": 1}},
+    ],
+)
+def test_an_odd_place_is_ignored(scene, params):
+    async def acts(client: ReadingClient) -> None:
+        client.notify("textDocument/didFocus", params)
+        await client.idle()
+        assert not client.engine.read_prompts
+        assert shown(await client.inline(URI, LINE, 8))
+
+    scene(acts)
+
+
+def test_first_requests_that_found_their_prompt_read_are_counted(scene, monkeypatch, tmp_path):
+    monkeypatch.setenv("CG2LS_HOME", str(tmp_path))
+    found: list[bool] = []
+
+    async def acts(client: ReadingClient) -> None:
+        usage = client.server.usage
+        monkeypatch.setattr(usage, "visited", lambda *_, is_read: found.append(is_read))
+        client.go_to(URI)
+        await client.idle()
+        await client.inline(URI, LINE, 8)
+        client.change(URI, TEXT[:-1] + "v\n")
+        await client.inline(URI, LINE, 9)  # the same visit
+        await client.inline(URI, 2, 10)
+        assert found == [True, False]
+
+    scene(acts)
