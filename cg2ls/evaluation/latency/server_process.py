@@ -144,7 +144,7 @@ def _is_ready(client: LspClient) -> bool:
         text = str((params or {}).get("message", ""))
         if method == "window/showMessage":
             raise EvaluationError(f"The server did not get ready ({text}).")
-        if method == "window/logMessage" and text.endswith(READY):
+        if method == "window/logMessage" and READY in text:
             return True
     return False
 
