@@ -17,7 +17,7 @@ ROWS = [
 TEST = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
 
 
-def test_the_page_has_rows_that_say_yes_or_no():
+def test_the_page_has_rows_with_yes_or_no():
     assert len(ROWS) > 40
     assert {row[1] for row in ROWS} == {"yes", "no"}
 
@@ -31,5 +31,5 @@ def test_every_yes_names_a_test_that_is_there(row):
     assert re.search(rf"^def {name}\(", path.read_text("utf-8"), re.MULTILINE)
 
 
-def test_what_is_not_there_names_no_test():
+def test_missing_features_name_no_test():
     assert not [row[0] for row in ROWS if row[1] == "no" and TEST.search(row[2])]

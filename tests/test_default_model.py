@@ -125,7 +125,7 @@ def test_it_is_small() -> None:
     assert sum(path.stat().st_size for path in DEFAULT.iterdir()) <= 24_000_000
 
 
-def test_its_card_says_what_it_was_measured_at() -> None:
+def test_its_card_has_the_measurements() -> None:
     model = ModelDescription.read(DEFAULT)
     assert model.license == "Apache-2.0"
     assert 0 < model.languages["python"].bits_per_byte < 3

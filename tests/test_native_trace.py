@@ -53,19 +53,17 @@ def test_what_only_reads_or_fails_writes_nothing() -> None:
     assert sights.written == set()
 
 
-def test_a_call_that_hides_others_is_told() -> None:
+def test_call_that_hides_others_is_reported() -> None:
     assert seen("7 io_uring_setup(8, {flags=0}) = 3<anon_inode:[io_uring]>").hidden
 
 
-def test_a_machine_without_a_tracer_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_machine_without_a_tracer_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     with pytest.raises(TracerError, match="strace is not installed"):
         check_tracer()
 
 
-def test_a_machine_that_does_not_let_it_trace_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_machine_that_forbids_tracing_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     refused = tmp_path / "strace"
     refused.write_text(
         "#!/bin/sh\necho 'strace: ptrace(PTRACE_TRACEME, ...): Operation not permitted' >&2\nexit 1\n"

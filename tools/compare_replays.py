@@ -78,7 +78,7 @@ def compute_share(found: list[dict[str, Any]], name: str) -> float:
 
 
 def format_difference(first: list[dict[str, Any]], other: list[dict[str, Any]], name: str) -> str:
-    """Format how much higher the other report's share is, with the interval over files drawn anew."""
+    """Format how much higher the other report's share is, with the interval over resampled files."""
     pairs = [(one, two) for one, two in zip(first, other, strict=True) if is_counted(one, name)]
     changes = [SHARES[name](two) - SHARES[name](one) for one, two in pairs]
     low, high = bootstrap_interval([one["file"] for one, _ in pairs], changes, [1.0] * len(pairs))

@@ -150,24 +150,15 @@ def settings() -> dict[str, Any]:
 
 GROUPS = {
     "What is shown": (
-        *(
-            "enable",
-            "automatic",
-            "comments",
-            "unknownLanguages",
-            "maxLines",
-            "minConfidence",
-            "eagerness",
-            "candidates",
-        ),
-        *("delayMs", "lineTokens", "blockTokens", "choose", "speculate"),
+        *("enable", "automatic", "comments", "unknownLanguages", "maxLines", "eagerness"),
+        *("minConfidence", "candidates", "choose", "delayMs", "lineTokens", "blockTokens", "speculate"),
     ),
     "Context and privacy": (
         *("repositoryMemory", "repositoryMemoryDependencies", "exclude", "contextTokens", "stats"),
     ),
     "Languages and folders": ("languages", "folders"),
     "Model and machine": (
-        *("model", "provider", "threads", "readAheadSeconds", "maxMemoryMb", "unloadAfterMinutes"),
+        *("model", "provider", "threads", "maxMemoryMb", "readAheadSeconds", "unloadAfterMinutes"),
     ),
     "Log": ("logLevel", "logText"),
     "Old names": tuple(NEW_OPTIONS),

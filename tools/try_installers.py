@@ -60,8 +60,10 @@ def find_python(version: str) -> str | None:
 def try_installer(installer: str, python: str, wheel: Path, home: Path) -> str:
     """Install into an empty home and run the commands; return what failed, "" if nothing did."""
     home.mkdir()
-    kept = ("PATH", "LANG", "TMPDIR", "PIP_INDEX_URL", "PIP_CONFIG_FILE", "UV_INDEX_URL", "UV_DEFAULT_INDEX")
-    environment = {name: os.environ[name] for name in kept if name in os.environ} | {"HOME": str(home)}
+    of_this_user = ("XDG_", "CG2LS_", "PYTHON", "VIRTUAL_ENV", "PIPX_", "UV_TOOL")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(of_this_user)} | {
+        "HOME": str(home)
+    }
     tools, commands = home / "tools", home / ".local" / "bin"
 
     def run(*command: str | Path) -> str:

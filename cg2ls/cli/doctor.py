@@ -116,10 +116,10 @@ def _check_machine(report: DoctorReport) -> Nvidia:
 
 
 def _describe_privacy() -> dict[str, str]:
-    """Return what docs/user/privacy.md promises, as it is in this process."""
+    """Return whether the promises of docs/user/privacy.md hold in this process."""
     is_off = all(os.environ.get(name) == value for name, value in VARIABLES.items())
     return {
-        "telemetry": "off, whatever your environment says (ORT_DISABLE_TELEMETRY=1 and others)"
+        "telemetry": "off, even if your environment sets it otherwise (ORT_DISABLE_TELEMETRY=1 and others)"
         if is_off
         else "NOT OFF",
         "network": "completion connects to nothing and looks up no name",

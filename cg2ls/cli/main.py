@@ -55,8 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def normalize_arguments(arguments: list[str]) -> list[str]:
     """Insert `serve` where no command is named, and remove the `--stdio` that clients append.
 
-    The server uses stdin and stdout anyway, so `--stdio` changes nothing, wherever it is. Only beside `--http` does
-    it mean that an editor is there too.
+    The server uses stdin and stdout anyway, so `--stdio` has no effect at any position. Only with `--http` does it
+    mean that there is an editor too.
     """
     is_served_twice = any(argument.partition("=")[0] == HTTP for argument in arguments)
     rest = [argument for argument in arguments if argument != STDIO or is_served_twice]

@@ -92,7 +92,7 @@ def run_use(args: argparse.Namespace) -> int:
         if model.languages and args.language not in model.languages:
             print(f"Note: it was trained on {', '.join(model.languages)} only.")
     else:
-        print(f"{name} now answers wherever no other model is chosen for the language.")
+        print(f"{name} is now used for every language for which no other model is chosen.")
     return 0
 
 

@@ -20,7 +20,7 @@ EPILOG = """\
 examples:
   cg2ls replay src                          the model in use: its speed and its quality on these files
   cg2ls replay repos/* --json --picture replay.svg
-  cg2ls replay repos/* --keys 0 --anchor 0  quality alone, with everything read anew at the cursor
+  cg2ls replay repos/* --keys 0 --anchor 0  quality alone, with the whole prompt read again at each cursor
   cg2ls replay repos/* --keys 0 --rules     the effect of each rule
   cg2ls replay repos/* --soak 20000         memory and latency over many keys
   cg2ls replay repos/* --visits 100         the first answer at a new place, with and without reading ahead
@@ -141,7 +141,7 @@ def _add_runtime_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_request_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group(
-        "how the model is asked, instead of by its description and the defaults"
+        "how the model is prompted, instead of its description and the defaults"
     )
     add = group.add_argument
     add("--anchor", type=_parse_count, metavar="N", help="maximum tokens from the anchor to the cursor")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cg2ls.completion.hypotheses import MAX_GAP, LineHypothesis, search_lines
-from cg2ls.completion.prompt.place_kind import find_place_kind
+from cg2ls.completion.prompt.cursor import find_place_kind
 from cg2ls.completion.suffix_evidence import cut_below, read_evidence
 from cg2ls.completion.types import SupportsSearch
 from cg2ls.models.folder.line_choice import DEFAULT_LINE_CHOICE
@@ -26,8 +26,7 @@ if TYPE_CHECKING:
     from cg2ls.completion.options import CompletionOptions
     from cg2ls.completion.postprocess.pipeline import Postprocessor
     from cg2ls.completion.prompt.builder import PromptBuilder
-    from cg2ls.completion.prompt.cursor import Cursor
-    from cg2ls.completion.prompt.place_kind import PlaceKind
+    from cg2ls.completion.prompt.cursor import Cursor, PlaceKind
     from cg2ls.completion.types import CompletionEngine, Trigger
     from cg2ls.engine.request import Request, Step
     from cg2ls.models.folder.line_choice import ConfidenceWeights, LineChoice, PlaceWeights

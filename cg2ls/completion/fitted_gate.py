@@ -7,7 +7,7 @@ judged once, with everything that is known by then.
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cg2ls.completion.confidence_gate import CONFIDENCE
@@ -29,7 +29,7 @@ MEMORY_TOKENS = 8
 
 def encode_features(features: HypothesisFeatures) -> dict[str, float]:
     """Return the inputs of a fitted gate by name; names of kinds become inputs of 0 and 1."""
-    return encode_fields(asdict(features))
+    return encode_fields(vars(features))
 
 
 def encode_fields(fields: Mapping[str, Any]) -> dict[str, float]:

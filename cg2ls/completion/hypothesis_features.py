@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cg2ls.completion.confidence_gate import drop_typed_steps
-from cg2ls.completion.prompt.place_kind import PlaceKind, find_place_kind
+from cg2ls.completion.prompt.cursor import PlaceKind, find_place_kind
 from cg2ls.engine.request import GuardedPrior
 
 if TYPE_CHECKING:

@@ -170,6 +170,6 @@ def _report_error(on_error: Callable[[Exception], object], done: asyncio.Future[
 
 
 def _forget(answer: asyncio.Future[Any]) -> None:
-    """Retrieve an error that nobody waits for any more, so that asyncio does not report it."""
+    """Retrieve an error for which no caller waits any more, so that asyncio does not report it."""
     if not answer.cancelled():
         answer.exception()

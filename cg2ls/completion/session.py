@@ -17,8 +17,7 @@ from cg2ls.completion.generate import generate, sample_alternatives
 from cg2ls.completion.hypothesis_features import describe_hypothesis
 from cg2ls.completion.options import CompletionOptions
 from cg2ls.completion.postprocess.pipeline import BOUNDS, FINISH, Postprocessor
-from cg2ls.completion.postprocess.rule import RuleContext
-from cg2ls.completion.postprocess.rule_names import resolve_rule_names
+from cg2ls.completion.postprocess.rule import RuleContext, resolve_rule_names
 from cg2ls.completion.prompt.builder import PromptBuilder
 from cg2ls.completion.prompt.cursor import Cursor
 from cg2ls.completion.results import (

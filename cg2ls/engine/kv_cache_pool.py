@@ -46,7 +46,7 @@ class KVContext:
         """
         try:
             logits = self._binding.run(tokens, rows, self.cached.length + len(tokens))
-        except Exception as error:  # ONNX Runtime raises undocumented classes of its own
+        except Exception as error:  # ONNX Runtime raises its own, undocumented classes
             raise RunError(f"The model could not be run: {first_line(error)}") from None
         self.cached.append(tokens)
         return logits.astype(np.float32, copy=False)

@@ -143,7 +143,7 @@ class IdleTimer:
 
     Args:
         seconds: time until the call; None for never.
-        on_idle: called in a thread of its own.
+        on_idle: called in a separate thread.
     """
 
     def __init__(self, seconds: float | None, on_idle: Callable[[], None]) -> None:

@@ -101,7 +101,7 @@ def open_session(
     ):
         try:
             session = _open(ort, folder / GRAPH, candidate.name, threads, cuda_graph=graphs)
-        except Exception as error:  # ONNX Runtime raises undocumented classes of its own
+        except Exception as error:  # ONNX Runtime raises its own, undocumented classes
             reasons.append(f"{candidate.name}: {first_line(error)}")
             continue
         check_signature(session, model, folder)

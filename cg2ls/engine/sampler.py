@@ -229,7 +229,7 @@ class ByteIndex:
 
 
 class ForcedStart:
-    """Bytes that an answer still has to begin with (token healing), whatever tokens spell them.
+    """Bytes that an answer still has to begin with (token healing), by any tokens that spell them.
 
     A prompt that ends inside a word ends in a token that the model never saw there. So the prompt is shortened to an
     earlier token boundary, and the answer must begin with the removed bytes: each step may only choose tokens that

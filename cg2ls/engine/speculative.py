@@ -219,7 +219,7 @@ class Drafter:
 
 
 class ModelDraft:
-    """Drafts of a smaller model: its likeliest continuation, token by token, with a cache of its own.
+    """Drafts of a smaller model: its likeliest continuation, token by token, with its own cache.
 
     Args:
         runner: the smaller model.

@@ -41,7 +41,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class ReplayOptions:
-    """What to replay, and how the model is asked.
+    """What to replay, and how the model is prompted.
 
     Attributes:
         keys: keys of the typing trace.

@@ -104,7 +104,7 @@ def version_of(raw: Any) -> int | None:
 def position(raw: Any, where: str) -> types.Position:
     """Return a position with its numbers in LSP's limits.
 
-    What is past the end stays past it, and a negative number is the beginning, as clients' own libraries have it.
+    What is past the end stays past it, and a negative number is the beginning, as in clients' own libraries.
 
     Raises:
         UnreadableError: a number is missing.
@@ -188,7 +188,7 @@ class DocumentChange:
 
 @dataclass(frozen=True)
 class NotebookOpened:
-    """A notebook that was opened; without a URI its cells are documents of their own."""
+    """A notebook that was opened; without a URI its cells are separate documents."""
 
     uri: str | None
     cells: Sequence[types.NotebookCell]

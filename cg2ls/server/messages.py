@@ -1,6 +1,6 @@
 """Readers of the client's messages: what each needs, and what may be missing.
 
-Only the fields named here are read, so a message is accepted whatever its other fields are. A missing field that a
+Only the fields named here are read, so other fields cannot make a message invalid. A missing field that a
 message needs raises `UnreadableError`. A change of text that cannot be read becomes an `UnreadableChange`, after
 which the document's text is unknown.
 """
@@ -42,7 +42,7 @@ from cg2ls.server.fields import (
 from cg2ls.workspace.languages import language_of_name
 
 Reader = Callable[[Any], Any]
-"""Converts a message's `params`, whatever they are, to the argument of its handler."""
+"""Converts a message's `params`, of any type, to the argument of its handler."""
 
 
 def document_item(raw: Any) -> DocumentItem:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 from cg2ls.completion import CompletionOptions
 
 Scope = Literal["document", "server"]
-"""Whether a language or a folder may have a value of its own."""
+"""Whether a language or a folder may have its own value."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ from cg2ls.workspace import ReadingRules, unreadable_pattern
 from cg2ls.workspace.paths import Place, innermost
 
 LANGUAGES, FOLDERS = "languages", "folders"
-"""Names of the groups with options of their own: by LSP language id, and by folder."""
+"""Names of the groups that have their own options: by LSP language id, and by folder."""
 
 EVERYTHING = ("*",)
 """Patterns instead of unreadable ones. Their purpose may have been privacy, so everything is excluded."""
@@ -165,7 +165,7 @@ class Settings:
         return replace(Options(), **(merged | self.flags | self._session))
 
     def _scope_of(self, place: Place) -> str | None:
-        """Return the innermost workspace folder of a document that has a configuration of its own."""
+        """Return the innermost workspace folder of a document that has its own configuration."""
         folders = {Place(folder): root for root in self._scoped if (folder := named_path(root)) is not None}
         inside = innermost(place, folders)
         return None if inside is None else folders[inside]

@@ -42,7 +42,9 @@ UNUSED_COPILOT_METHODS = ("textDocument/didShowCompletion", "textDocument/didPar
 QUIET_S = 0.1
 """Seconds over which changes are collected; typing makes many."""
 
-PAUSED = Suppression("paused", "Completion is paused; resume it to go on.", lambda _: False, invoked_too=True)
+PAUSED = Suppression(
+    "paused", "Completion is paused; resume it to continue.", lambda _: False, invoked_too=True
+)
 
 EXCLUDED = Suppression("excluded", "The settings exclude this file.", lambda _: False, invoked_too=True)
 

@@ -30,7 +30,7 @@ SAVE_AFTER_S = 60.0
 class Usage:
     """Counts of completions from request to acceptance; nothing is counted with the option `stats` off.
 
-    An error here costs counts, and neither a document nor the session.
+    An error here loses counts, but affects neither documents nor the session.
 
     Args:
         settings: whether to count.
@@ -81,13 +81,13 @@ class Usage:
     def _follow(self, document: Document, changes: Sequence[types.TextDocumentContentChangeEvent]) -> bool:
         """Follow an edit; return whether the completion may still be shown."""
         shown = self._shown[document.uri]
-        taken, stays = shown.edited(changes, document.text_from)
+        taken, is_shown = shown.edited(changes, document.text_from)
         if taken is not None and self._is_counting():
             counts = self._counts(shown.language, shown.model)
             counts.saved_characters += taken.characters
             counts.accepted += taken.whole
             counts.partly_accepted += taken.first and not taken.whole
-        return stays
+        return is_shown
 
     def forget(self, uri: str) -> None:
         """Forget the completion shown in a document."""
@@ -185,12 +185,12 @@ class Shown:
             inserted += len(change.text)
         if inserted and self.others:
             self._choose(text_from)
-        stands = self._standing(text_from)
-        came = min(stands - self.progress, inserted)
+        present = self._count_present(text_from)
+        came = min(present - self.progress, inserted)
         if came <= 0:
-            self.progress = min(self.progress, stands)
+            self.progress = min(self.progress, present)
             return None, not inserted
-        self.progress = stands if stands == len(self.text) else self.progress + came
+        self.progress = present if present == len(self.text) else self.progress + came
         taken = self._taken(came)
         if taken is not None:
             self.parts += 1
@@ -199,17 +199,17 @@ class Shown:
     def _choose(self, text_from: TextFrom) -> None:
         """Switch to the alternative of which most is in the document."""
         texts = (self.text, *self.others)
-        self.text = max(texts, key=lambda text: replace(self, text=text)._standing(text_from))
+        self.text = max(texts, key=lambda text: replace(self, text=text)._count_present(text_from))
         self.others = tuple(text for text in texts if text != self.text)
 
-    def _standing(self, text_from: TextFrom) -> int:
+    def _count_present(self, text_from: TextFrom) -> int:
         """Return how many of its characters are in the document; all line ends are equal.
 
         Text that was there before, such as a line end or a closer, may be among them.
         """
-        stands = text_from(self.position, len(self.text) + self.text.count("\n")).replace("\r\n", "\n")
-        pairs = enumerate(zip(stands, self.text, strict=False))
-        return next((index for index, (ours, its) in pairs if ours != its), min(len(stands), len(self.text)))
+        present = text_from(self.position, len(self.text) + self.text.count("\n")).replace("\r\n", "\n")
+        pairs = enumerate(zip(present, self.text, strict=False))
+        return next((index for index, (ours, its) in pairs if ours != its), min(len(present), len(self.text)))
 
     def _taken(self, came: int) -> Taken | None:
         whole = not self.rest

@@ -234,7 +234,7 @@ class Workspace:
         )
 
     def _has_rules_below(self, folder: str) -> bool:
-        """Return whether a folder must be searched because a folder in it has patterns of its own."""
+        """Return whether a folder must be searched because a folder in it has its own patterns."""
         return any(
             f"{inner}/".startswith(folder) and inner != folder.rstrip("/") for inner, _ in self._folders
         )

@@ -75,7 +75,7 @@ class ConversionReport:
     Attributes:
         folder: the new model folder.
         name: the model's name.
-        precision: "fp32", "fp16", "bf16", "int8", "int4" or "nf4".
+        precision: one of `cg2_quantize.formats.FORMATS`.
         parameters: number of trainable parameters of the model.
         bytes: size of the folder.
         bits_per_weight: bits of the weight file per parameter.
@@ -104,12 +104,12 @@ class ConversionOptions:
     """Options of a conversion.
 
     Attributes:
-        precision: "fp32", "fp16", "bf16", "int8", "int4" or "nf4".
+        precision: one of `cg2_quantize.formats.FORMATS`.
         target: "cpu" or "cuda"; by default what the precision is for.
         portable: whether to use standard operators only.
         kv: "int8" for keys and values in eight bits.
         context: maximum tokens of prompt and answer, if fewer than the checkpoint's.
-        calibrated: whether int4's ranges are chosen by the importance of inputs on a small code set.
+        calibrated: whether 4-bit rounding compensates its errors over a small code set.
         name: what users choose the model by; by default cg2ls.json's, else the checkpoint folder's.
         qkv_groups: groups in the fused projection, where config.json implies the wrong number.
         license: SPDX expression; by default cg2ls.json's.
@@ -204,8 +204,7 @@ def convert(
         weights = GraphWeights(
             checkpoint, moves_norms=chosen.matrix_writer.moves_norms, on_progress=on_progress
         )
-        is_calibrated = options.calibrated or chosen.kv == "int8"
-        calibration = calibrate(checkpoint, tokenizer) if is_calibrated else None
+        calibration = calibrate(checkpoint, tokenizer, cache=chosen.kv == "int8", inputs=options.calibrated)
         write_graph(checkpoint.config, weights, chosen, new, calibration)
         (new / TOKENIZER).write_text(tokenizer.to_json(), encoding="utf-8")
         model = _describe(checkpoint.config, tokenizer.special, chosen, facts, new)

@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from cg2_quantize.errors import QuantizeError
 from cg2_quantize.formats import select_format
-from cg2_quantize.planning.plan import PlanRequest, make_plan
-from cg2ls.models.codegen2.config import CODEGEN25, CodeGenConfig
+from cg2_quantize.planning.plan import PlanRequest, choose_context, make_plan
+from cg2ls.models.codegen2.config import CODEGEN25, LLAMA, QWEN2, CodeGenConfig
+from cg2ls.models.codegen2.rotary import RotaryScaling
 
 if TYPE_CHECKING:
     from cg2_quantize.planning.machine import Machine
@@ -20,6 +21,10 @@ LISTED_FORMATS = ("int8", "int4")
 """Formats whose sizes the list shows, besides the download."""
 
 FLOAT32_BYTES = 4
+HALF_BYTES = 2
+
+OWN, OTHERS = "network, prompt, tokenizer", "network, prompt"
+"""What was compared with the publisher's here, on random weights (docs/reference/models.md)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,12 +36,24 @@ class KnownSource:
         license: as its card states it.
         config: published shape.
         bytes_per_weight: of the published files, at most.
+        verified: what was compared with the publisher's here.
+        quality: what is known of its answers, with the source; "" where nothing was looked up.
+        infill: what `--infill` must say, where the tokenizer does not say it.
     """
 
     name: str
     license: str
     config: CodeGenConfig
     bytes_per_weight: int = FLOAT32_BYTES
+    verified: str = OWN
+    quality: str = ""
+    infill: str = ""
+
+    @property
+    def parameters(self) -> int:
+        """Parameters as published: a tied head is none of its own."""
+        config = self.config
+        return config.n_parameters - config.tied * config.vocab_size * config.n_embd
 
 
 def _codegen2(layers: int, width: int, heads: int, groups: int) -> CodeGenConfig:
@@ -65,16 +82,92 @@ _CODEGEN25 = CodeGenConfig(
     family=CODEGEN25,
 )
 
+
+def _open(sizes: tuple[int, int, int, int, int, int], family: str, **other: Any) -> CodeGenConfig:
+    """Return a shape; `sizes` are layers, width, heads, heads of keys and values, width of the MLP, vocabulary."""
+    layers, width, heads, kv_heads, inner, vocabulary = sizes
+    return CodeGenConfig(
+        n_layer=layers,
+        n_embd=width,
+        n_head=heads,
+        n_kv_head=None if kv_heads == heads else kv_heads,
+        rotary_dim=width // heads,
+        vocab_size=vocabulary,
+        n_inner=inner,
+        qkv_groups=1,
+        layer_norm_epsilon=1e-6,
+        family=family,
+        **other,
+    )
+
+
+def _qwen(size: str, license_: str, *sizes: int, tied: bool) -> KnownSource:
+    layers, width, heads, kv_heads, inner, vocabulary = sizes
+    shape = (layers, width, heads, kv_heads, inner, vocabulary)
+    return KnownSource(
+        name=f"Qwen/Qwen2.5-Coder-{size}",
+        license=license_,
+        config=_open(shape, QWEN2, rotary_base=1e6, n_positions=32768, tied=tied),
+        bytes_per_weight=HALF_BYTES,
+        verified=OTHERS,
+        quality="arXiv 2409.12186",
+    )
+
+
+def _deepseek(size: str, *sizes: int) -> KnownSource:
+    layers, width, heads, kv_heads, inner = sizes
+    scaling = RotaryScaling(kind="linear", factor=4.0)
+    shape = (layers, width, heads, kv_heads, inner, 32256)
+    return KnownSource(
+        name=f"deepseek-ai/deepseek-coder-{size}-base",
+        license="DeepSeek",
+        config=_open(shape, LLAMA, rotary_base=1e5, rotary_scaling=scaling, n_positions=16384),
+        bytes_per_weight=HALF_BYTES,
+        verified=OTHERS,
+        quality="arXiv 2401.14196",
+    )
+
+
+def _salesforce(size: str, percent: float, *sizes: int) -> KnownSource:
+    return KnownSource(
+        name=f"Salesforce/codegen2-{size}_P",
+        license="Apache-2.0",
+        config=_codegen2(*sizes),
+        quality=f"HumanEval {percent} % (EvalPlus)",
+    )
+
+
 SOURCES = (
-    KnownSource(name="Salesforce/codegen2-1B_P", license="Apache-2.0", config=_codegen2(16, 2048, 16, 8)),
-    KnownSource(name="Salesforce/codegen2-3_7B_P", license="Apache-2.0", config=_codegen2(16, 4096, 16, 8)),
-    KnownSource(name="Salesforce/codegen2-7B_P", license="Apache-2.0", config=_codegen2(32, 4096, 16, 4)),
-    KnownSource(name="Salesforce/codegen2-16B_P", license="Apache-2.0", config=_codegen2(34, 6144, 24, 4)),
+    _salesforce("1B", 11.0, 16, 2048, 16, 8),
+    _salesforce("3_7B", 15.9, 16, 4096, 16, 8),
+    _salesforce("7B", 18.3, 32, 4096, 16, 4),
+    _salesforce("16B", 19.5, 34, 6144, 24, 4),
     KnownSource(name="Salesforce/codegen25-7b-multi_P", license="Apache-2.0", config=_CODEGEN25),
     KnownSource(name="Salesforce/codegen25-7b-mono_P", license="Apache-2.0", config=_CODEGEN25),
     KnownSource(name="Salesforce/codegen25-7b-instruct_P", license="other (research)", config=_CODEGEN25),
+    _qwen("0.5B", "Apache-2.0", 24, 896, 14, 2, 4864, 151936, tied=True),
+    _qwen("1.5B", "Apache-2.0", 28, 1536, 12, 2, 8960, 151936, tied=True),
+    _qwen("3B", "Qwen Research (not commercial)", 36, 2048, 16, 2, 11008, 151936, tied=True),
+    _qwen("7B", "Apache-2.0", 28, 3584, 28, 4, 18944, 152064, tied=False),
+    _qwen("14B", "Apache-2.0", 48, 5120, 40, 8, 13824, 152064, tied=False),
+    KnownSource(
+        name="JetBrains/Mellum-4b-base",
+        license="Apache-2.0",
+        config=_open((30, 3072, 24, 24, 8256, 98304), LLAMA, rotary_base=5e5, n_positions=8192),
+        bytes_per_weight=HALF_BYTES,
+        verified=OTHERS,
+        quality="infilling of lines 66.2 % (its card)",
+        infill="spm:<fim_prefix>,<fim_suffix>,<fim_middle>",
+    ),
+    _deepseek("1.3b", 24, 2048, 16, 16, 5504),
+    _deepseek("6.7b", 32, 4096, 32, 32, 11008),
 )
-"""Published checkpoints. Shapes are from their config.json files; sizes are computed from the shapes."""
+"""Published checkpoints, CodeGen2's first. Shapes are from their config.json files; sizes are computed from them."""
+
+
+def find_infill(name: str) -> str:
+    """Return what `--infill` must say for a repository; "" where its tokenizer says it."""
+    return next((source.infill for source in SOURCES if source.name == name), "")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +197,7 @@ def list_sources(machine: Machine) -> list[SourceSizes]:
 
 
 def _measure(source: KnownSource, machine: Machine) -> SourceSizes:
-    config = source.config
+    config = replace(source.config, n_positions=choose_context(source.config, None))
     ends = 2 * config.vocab_size * config.n_embd
     sizes = {name: select_format(name).max_bytes(config.n_parameters - ends, ends) for name in LISTED_FORMATS}
     try:
@@ -115,7 +208,7 @@ def _measure(source: KnownSource, machine: Machine) -> SourceSizes:
         here, context, card = plan.chosen.name, plan.context, plan.chosen.target == "cuda"
     return SourceSizes(
         source=source,
-        download=source.bytes_per_weight * config.n_parameters,
+        download=source.bytes_per_weight * source.parameters,
         formats=sizes,
         here=here,
         context=context,

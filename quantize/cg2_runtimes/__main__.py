@@ -33,6 +33,7 @@ def _parser() -> argparse.ArgumentParser:
     reference = commands.add_parser("reference", help="a model folder of random weights in a known shape")
     reference.add_argument("-o", "--output", type=Path, required=True)
     reference.add_argument("--shape", choices=SHAPES, default=SHAPES[0])
+    reference.add_argument("--layers", type=int, help="fewer layers than the shape's")
     reference.add_argument("--format", choices=("int8", "int4"), default="int8")
     reference.set_defaults(run=_reference)
     prepare = commands.add_parser("prepare", help="convert a model folder for another runtime")
@@ -56,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
 def _reference(arguments: argparse.Namespace) -> None:
     from cg2_runtimes.prepare import write_reference_model
 
-    write_reference_model(arguments.output, arguments.shape, arguments.format)
+    write_reference_model(arguments.output, arguments.shape, arguments.format, arguments.layers)
 
 
 def _prepare(arguments: argparse.Namespace) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -115,7 +116,9 @@ SHAPES = {"reference-8x512": REFERENCE, "qwen2.5-coder-0.5b": QWEN_HALF_BILLION}
 """Shapes of random models, by their names; the first is the default."""
 
 
-def write_reference_model(folder: Path, shape: str = "reference-8x512", precision: str = "int8") -> None:
+def write_reference_model(
+    folder: Path, shape: str = "reference-8x512", precision: str = "int8", layers: int | None = None
+) -> None:
     """Write a model folder of random weights, replacing an existing one.
 
     The seed is fixed: the weights are the same on every machine.
@@ -124,6 +127,7 @@ def write_reference_model(folder: Path, shape: str = "reference-8x512", precisio
         folder: the model folder.
         shape: one of `SHAPES`.
         precision: of the weights.
+        layers: number of layers; None for all of the shape's.
 
     Raises:
         Cg2Error: the disk is too full, or a package is missing.
@@ -131,5 +135,6 @@ def write_reference_model(folder: Path, shape: str = "reference-8x512", precisio
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".reference-") as work_folder:
         checkpoint = Path(work_folder) / "reference"
-        write_random_checkpoint(checkpoint, SHAPES[shape], seed=SEED)
+        config = SHAPES[shape] if layers is None else replace(SHAPES[shape], n_layer=layers)
+        write_random_checkpoint(checkpoint, config, seed=SEED)
         convert(checkpoint, folder, ConversionOptions(precision=precision, name=shape, force=True))

@@ -1,4 +1,4 @@
-"""Files and folders appear whole or not at all, and nothing else is lost on the way."""
+"""Files and folders are written completely or not at all, and nothing else is lost."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ with replacing_folder(Path(sys.argv[1]), proof="proof") as new:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
-def test_what_a_killed_process_left_behind_is_removed(tmp_path: Path) -> None:
+def test_leftovers_of_a_killed_process_are_removed(tmp_path: Path) -> None:
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "out")], env=environment, check=False)
     assert [name[-4:] for name in names(tmp_path)] == [".tmp"]
@@ -92,7 +92,7 @@ def test_what_a_killed_process_left_behind_is_removed(tmp_path: Path) -> None:
     assert names(tmp_path / "out") == ["proof"]
 
 
-def test_what_another_process_is_making_is_left_alone(tmp_path: Path) -> None:
+def test_unfinished_work_of_another_process_is_kept(tmp_path: Path) -> None:
     with replacing_folder(tmp_path / "out", proof="proof") as first:
         (first / "proof").write_text("first")
         with replacing_folder(tmp_path / "out", proof="proof") as second:

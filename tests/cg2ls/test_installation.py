@@ -21,7 +21,7 @@ COMMANDS = {
 
 
 @pytest.mark.parametrize("installer", RECEIPTS)
-def test_the_mend_is_for_the_program_that_installed_us(installer: str, tmp_path: Path) -> None:
+def test_the_remedy_fits_the_installer(installer: str, tmp_path: Path) -> None:
     name, content = RECEIPTS[installer]
     (tmp_path / name).write_text(content)
     assert find_installer(tmp_path) == installer

@@ -1,4 +1,4 @@
-"""No JSON of ours holds NaN or infinity, and none that does is read."""
+"""This project writes no JSON with NaN or infinity, and reads none."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ VALUES = st.recursive(LEAVES, lambda v: st.lists(v) | st.dictionaries(st.text(),
 
 
 @given(VALUES)
-def test_what_is_written_is_read_back(value: Any) -> None:
+def test_written_file_is_read_back(value: Any) -> None:
     assert json_value(json_text(value)) == value
 
 
@@ -37,7 +37,7 @@ def test_a_number_that_is_not_finite_is_named(value: Any, says: str) -> None:
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "-1e400"])
-def test_what_is_no_number_of_json_is_not_read(number: str) -> None:
+def test_invalid_json_number_is_not_read(number: str) -> None:
     assert json.loads(number) is not None, "Python itself reads it"
     with pytest.raises(ValueError, match=number):
         json_value(f'{{"a": {number}}}')

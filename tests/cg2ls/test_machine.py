@@ -1,4 +1,4 @@
-"""Whether another process runs: real ones that end, one that nobody buried, and Windows' way."""
+"""Whether another process runs: real processes that end, a zombie, and Windows."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_a_process_runs_until_it_ends(process):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not tell a zombie")
-def test_a_process_that_ended_and_was_not_asked_how_does_not_run(process):
+def test_zombie_process_counts_as_ended(process):
     is_running = is_running_check(process.pid)
     process.kill()
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
@@ -54,7 +54,7 @@ def test_a_process_of_another_user_runs(monkeypatch):
     assert is_running_check(os.getpid())()
 
 
-def test_where_nothing_tells_when_processes_began_the_id_decides(monkeypatch):
+def test_without_start_times_the_process_id_decides(monkeypatch):
     monkeypatch.setattr(machine, "_state_and_start", lambda _: None)
     assert is_running_check(os.getpid())()
 

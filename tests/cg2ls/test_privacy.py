@@ -1,4 +1,4 @@
-"""Libraries are told to report nothing before any of them is imported, whatever the user's settings are."""
+"""Telemetry of libraries is disabled before any of them is imported, with any settings of the user."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_an_import_before_ours_is_one_that_would_be_noticed(tmp_path: Path) -> N
     assert watched(tmp_path, "huggingface_hub") == [["huggingface_hub", "False"], ["ended", "False"]]
 
 
-def test_a_child_is_told_too() -> None:
+def test_child_process_gets_the_setting_too() -> None:
     code = f"import os; print({{key: os.environ.get(key) for key in {sorted(VARIABLES)!r}}})"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ast.literal_eval(ran.stdout) == VARIABLES
@@ -100,7 +100,7 @@ def test_a_tool_imports_ours_before_a_library_that_reports(path: Path) -> None:
     assert not reports or (ours and min(ours) < min(reports))
 
 
-def test_the_runtime_is_told_by_its_own_call_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_telemetry_is_disabled_by_the_runtimes_own_call_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """Builds for Windows apps and components read no variable."""
     calls: list[str] = []
     runtime = SimpleNamespace(
@@ -136,7 +136,7 @@ def test_bitsandbytes_cannot_fetch_code_from_the_hub(tmp_path: Path, monkeypatch
     monkeypatch.delitem(sys.modules, "kernels")
 
 
-def test_another_runtime_asks_the_hub_nothing() -> None:
+def test_another_runtime_sends_the_hub_nothing() -> None:
     code = """
 import os, runpy, sys
 sys.argv[1:] = ["--help"]

@@ -1,4 +1,4 @@
-"""What depends on the operating system, each side of it on any."""
+"""Code that depends on the operating system, each variant tested on every system."""
 
 import asyncio
 import os
@@ -114,7 +114,7 @@ def test_unix_sockets_are_everywhere_but_on_windows():
     assert not system.has_unix_sockets(platform="win32")
 
 
-def test_a_process_that_is_asked_to_end_is_told():
+def test_process_gets_the_request_to_end():
     async def wait() -> str:
         asked = asyncio.Event()
         loop = asyncio.get_running_loop()

@@ -1,4 +1,4 @@
-"""Every command in the documentation is one that the real argument parsers take."""
+"""The real argument parsers accept every command in the documentation."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""The contributor guide's worked examples run as they are written."""
+"""The contributor guide's worked examples run unchanged."""
 
 from __future__ import annotations
 
 import json
+import re
 import sys
 import tomllib
 import types
@@ -169,8 +170,14 @@ def test_a_configuration_parses_and_starts_the_server(page: str, block: Block) -
 
 
 def test_there_is_a_configuration_for_each_editor() -> None:
-    pages = {name_of(page) for page in EDITORS if page.name != "README.md"}
-    assert {page for page, block in CONFIGURATIONS if commands_in(block)} == pages
+    pages = {name_of(page): page.read_text("utf-8") for page in EDITORS if page.name != "README.md"}
+    shown = {page for page, block in CONFIGURATIONS if commands_in(block)}
+    named = {page for page, text in pages.items() if STARTED.search(text)}
+    assert shown | named == pages.keys()
+
+
+STARTED = re.compile(r"`cg2ls --stdio`|'cg2ls'.*'--stdio'", re.DOTALL)
+"""The server's command in a table for a dialog, or in Vim script, which this test cannot parse."""
 
 
 def commands_in(block: Block) -> list[list[str]]:

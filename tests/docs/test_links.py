@@ -1,4 +1,4 @@
-"""Links between pages lead somewhere, and every path of the repository that is named exists."""
+"""Links between pages have targets, and every named path of the repository exists."""
 
 from __future__ import annotations
 

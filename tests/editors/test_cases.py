@@ -1,4 +1,4 @@
-"""The table of editors/README.md names tests that there are."""
+"""The table of editors/README.md names existing tests."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def test_every_command_of_the_manifest_has_a_handler():
         assert re.search(rf"^    {name}(:|,$)", source, re.MULTILINE), name
 
 
-def test_every_setting_says_what_it_is_for():
+def test_every_setting_has_a_description():
     for name, setting in (OPTIONS | LAUNCH).items():
         assert setting["markdownDescription"].endswith("."), name
         assert "default" in setting, name

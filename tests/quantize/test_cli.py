@@ -1,4 +1,4 @@
-"""The command line: one table line, one-line errors, help that teaches."""
+"""The command line: a one-line table, one-line errors, and help."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def test_auto_refuses_what_it_cannot_honour(checkpoint, tmp_path, capsys, monkey
         (["--kv", "int8"], ("int8", "int8")),
     ],
 )
-def test_auto_honours_the_options_beside_it(checkpoint, tmp_path, capsys, monkeypatch, options, expected):
+def test_auto_respects_the_other_options(checkpoint, tmp_path, capsys, monkeypatch, options, expected):
     monkeypatch.setattr("cg2_quantize.planning.machine.inspect_machine", lambda: Machine(memory=8 << 30))
     words = [str(checkpoint), "-o", str(tmp_path / "out"), "--format", "auto", "--proof", "none", *options]
     assert main(words) == 0

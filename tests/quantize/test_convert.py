@@ -1,4 +1,4 @@
-"""A conversion makes a whole, described folder, or leaves nothing and says why."""
+"""A conversion writes a complete, described folder, or nothing and one error."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from cg2_quantize.planning import plan
 from cg2_quantize.planning.machine import Machine
 from cg2ls.files import OutputError, sha256_of
 from cg2ls.models.codegen2 import CheckpointError, CodeGenConfig, TokenizerError
-from cg2ls.models.codegen2.safetensors_map import SafetensorsError
+from cg2ls.models.codegen2.files import SafetensorsError
 from cg2ls.models.folder import ModelDescription
 from cg2ls.models.folder.description import Infill, Language, Source
 from cg2ls.models.folder.facts import Facts, FactsError
@@ -41,7 +41,7 @@ def left_over(tmp_path):
     return sorted(path.name for path in tmp_path.iterdir() if path.name != "copy")
 
 
-def test_the_folder_verifies_and_says_what_it_is(folders, checkpoint, config):
+def test_the_folder_verifies_and_describes_itself(folders, checkpoint, config):
     for precision, path in folders.items():
         model = verify_folder(path)
         assert model.precision == precision
@@ -201,7 +201,7 @@ def test_an_existing_model_is_replaced_only_by_force(folders, checkpoint, tmp_pa
     assert verify_folder(out).precision == "int4"
 
 
-def test_force_spares_what_is_no_model(checkpoint, tmp_path):
+def test_force_does_not_replace_other_folders(checkpoint, tmp_path):
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "mine.txt").write_text("keep")
     with pytest.raises(OutputError, match=r"no model\.json"):

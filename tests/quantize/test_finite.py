@@ -1,4 +1,4 @@
-"""One number that is not finite stops a conversion, wherever it stands, and nothing is written."""
+"""A number that is not finite stops a conversion at any place, and nothing is written."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ TRAINED = ProofReport(
 @pytest.mark.parametrize("key", ["kl_mean", "top1_agreement"])
 @pytest.mark.parametrize("number", [math.nan, math.inf])
 @pytest.mark.parametrize("trained", [True, False, None])
-def test_no_limit_is_met_by_what_is_no_number(key, number, trained):
+def test_nan_fulfils_no_limit(key, number, trained):
     assert list_misses(TRAINED) == []
     with pytest.raises(QuantizeError, match="not finite"):
         check_limits(replace(TRAINED, **{key: number}, trained=trained))

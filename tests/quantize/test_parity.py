@@ -82,7 +82,7 @@ def test_rounding_error_is_small(folders, run, tokens, reference, precision, mos
 
 @pytest.mark.parametrize("precision", ["fp32", "int8", "int4"])
 @pytest.mark.parametrize("size", [2, 5, 20])
-def test_a_token_is_the_same_bit_for_bit_whatever_shares_its_call(folders, run, tokens, precision, size):
+def test_token_is_bit_identical_in_any_call(folders, run, tokens, precision, size):
     together = run(folders[precision])(tokens)
     model = run(folders[precision])
     chunks = [model(tokens[at : at + size], start=at) for at in range(0, len(tokens), size)]

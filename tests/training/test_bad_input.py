@@ -1,4 +1,4 @@
-"""Zero, nonsense and what is not installed: one sentence and a status that is not zero."""
+"""Zero, invalid values and missing packages: one sentence and a non-zero status."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a folder of code to a model that completes, by the commands of docs/reference/training.md."""
+"""From a folder of code to a model that completes, by the commands of docs/reference/training-data.md."""
 
 from __future__ import annotations
 

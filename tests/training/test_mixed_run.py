@@ -1,4 +1,4 @@
-"""A run on a mixture: a resumed one ends with the bits of one that was not interrupted, and says each source's loss."""
+"""A run on a mixture: a resumed run is bit-identical to an uninterrupted one, and reports each source's loss."""
 
 from __future__ import annotations
 

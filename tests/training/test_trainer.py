@@ -195,7 +195,7 @@ def test_passes_of_a_few_rows_train_as_one_pass_of_all(
     assert losses[0] == pytest.approx(losses[2], rel=1e-3)
 
 
-def test_a_run_can_go_on_from_a_checkpoint(recipe: dict[str, Any], shard: TokenShard, tmp_path: Path) -> None:
+def test_run_continues_from_a_checkpoint(recipe: dict[str, Any], shard: TokenShard, tmp_path: Path) -> None:
     first = trainer(recipe, shard, tmp_path / "first")
     first.fit(progress=False)
     start = Checkpoint.open(tmp_path / "first" / "checkpoint")

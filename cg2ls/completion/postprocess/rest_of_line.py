@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 MIN_REPEATED_CHARS = 3
-"""A piece of the line after the cursor of this length counts as a repetition wherever it occurs."""
+"""A piece of the line after the cursor of this length counts as a repetition at any position."""
 
 
 def drop_repeated_rest(candidate: Candidate, context: RuleContext) -> Candidate:

@@ -93,7 +93,7 @@ def shorten(
 
 
 def _remove_line(region: Region, fillers: tuple[str, str]) -> Iterator[str]:
-    """Yield the region without the answer: as it is if its line is blank, and with fillers for that line."""
+    """Yield the region without the answer: unchanged if its line is blank, and with fillers for that line."""
     if not (region.line_before + region.line_after).strip():
         yield region.with_text("")
     for filler in _find_fillers(fillers, region):

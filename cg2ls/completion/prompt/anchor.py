@@ -33,7 +33,7 @@ MAX_FORCED_CHARS = 24
 _PIECE = re.compile(r"(?:(?<=\S) )?(?:[^\W\d_]+|\d+|(?:[^\w\s]|_)+)\Z|(?<=\S) \Z")
 """The last piece of GPT-2's pre-tokenizer (Radford et al. 2019), or the single blank that begins the next.
 
-Runs of blanks and line ends are tokens of their own in CodeGen2's vocabulary and need no healing.
+Runs of blanks and line ends are separate tokens in CodeGen2's vocabulary and need no healing.
 """
 
 

@@ -1,4 +1,4 @@
-"""The piece of a document around the cursor that is parsed, whatever the length of the file.
+"""The piece of a document around the cursor that is parsed; its size does not grow with the file.
 
 It begins and ends at lines without indentation, where formatted code has its definitions. A piece that is cut at a
 wrong place, such as inside a long string, does not parse without the suggestion either. Then no conclusion is drawn.
@@ -167,7 +167,7 @@ def _lines_below(text: str, line_end: int) -> list[str]:
 
 
 Kind = Literal["code", "comment", "documentation", "string"]
-"""Kind of text at the cursor; documentation is a string that is a statement of its own."""
+"""Kind of text at the cursor; documentation is a string that is a whole statement."""
 
 COMMENT_STARTS = ("#", "//", "/*", "* ", "--", ";;")
 """Beginnings of comment lines, for languages without a grammar."""

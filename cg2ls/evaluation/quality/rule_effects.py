@@ -6,9 +6,8 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from cg2ls.completion.postprocess.rule_names import FORMER_NAMES
-from cg2ls.evaluation.quality.judge import judge
-from cg2ls.evaluation.quality.scores import SHARES
+from cg2ls.completion.postprocess.rule import FORMER_NAMES
+from cg2ls.evaluation.quality.scores import SHARES, judge
 from cg2ls.evaluation.statistics import bootstrap_interval
 
 if TYPE_CHECKING:
@@ -40,8 +39,8 @@ class RuleEffects:
     def to_json(self) -> Json:
         """Return, by rule, the share of positions it changed, and each share with it and without it.
 
-        Keys are former names of the rules (`rule_names`); `rule` is the current one. `difference` is the 95 % interval
-        of the share with the rule minus the share without it.
+        Keys are former names of the rules (`FORMER_NAMES`); `rule` is the current one. `difference` is the 95 %
+        interval of the share with the rule minus the share without it.
         """
         return {
             key: {"rule": name} | self._rule(self.without[name])

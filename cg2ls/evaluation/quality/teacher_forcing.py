@@ -1,6 +1,6 @@
 """Model's and memory's probabilities of each token that was really written (teacher forcing).
 
-Completion is asked at positions of real files exactly as an editor asks, but every token it chooses is the true one.
+Completions are requested at positions of real files exactly as an editor does, but every chosen token is the true one.
 So each token is judged after a true text. Prompt, token healing and the end of the answer are those of a user.
 """
 
@@ -13,8 +13,8 @@ import numpy as np
 
 from cg2ls.evaluation.simulation.headless_editor import HeadlessEditor
 from cg2ls.evaluation.statistics import bootstrap_interval
-from cg2ls.retrieval.memory.evidence import EACH_SIDE
 from cg2ls.retrieval.memory.fit_mixture import Examples
+from cg2ls.retrieval.memory.prior import EACH_SIDE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

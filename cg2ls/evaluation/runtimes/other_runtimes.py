@@ -148,7 +148,7 @@ def find_reference_python(
         if python.exists() and not find_missing_packages(python, needed):
             return python
     raise EvaluationError(
-        f"Measuring against {' and '.join(names)} needs the extra cg2ls[reference] in an environment of its own:"
+        f"Measuring against {' and '.join(names)} needs the extra cg2ls[reference] in a separate environment:"
         " run `make reference` in a clone, or name one with --reference-python."
     )
 

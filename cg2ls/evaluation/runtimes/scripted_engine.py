@@ -1,7 +1,7 @@
 """Engine that writes a given text at the full cost of generating it.
 
-Random weights of a shape are as fast as trained ones but write nonsense, of which nobody types a word. So their answers
-follow a script: what a trained model shows at that key. Every logit is computed all the same.
+Random weights of a shape are as fast as trained ones but write nonsense, which never equals what is typed. So their
+answers follow a script: what a trained model shows at that key. Every logit is computed nevertheless.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ Emit = Callable[[int], None]
 
 
 class RuntimeUnderTest(Protocol):
-    """Engine with a model. All choose the likeliest token, and go on past tokens that mean the end.
+    """Engine with a model. All choose the likeliest token, and continue after end tokens.
 
     Attributes:
         version: the engine's version.

@@ -39,8 +39,8 @@ class TimedAnswer:
         replace_length: characters after the cursor that the text replaces.
         began: time of the request on `perf_counter`'s clock, in seconds.
         line_ms: time from the request to the answer.
-        cost: what the engine did for it; None if it was not asked.
-        reason: why the answer is as it is.
+        cost: what the engine did for it; None if it did not run.
+        reason: outcome of the request, as in `Completion.reason`.
         changed_by: names of the rules that changed the model's text, or of the one that suppressed it.
         features: numbers about the model's answer; None if the model was not asked.
         confidence: estimated probability that the answer is right.

@@ -6,7 +6,7 @@ After each key that changes the text the user looks at the suggestion, and accep
 2. else its first line if that is right, with one key;
 3. else its leading words as long as they are right, with one key each, if that saves at least `MIN_SAVED_KEYS` keys.
 
-Then the user looks again. Nothing wrong is ever accepted, nothing is read twice, and nobody waits.
+Then the user looks again. This user accepts no wrong text, reads no text twice and never waits.
 """
 
 from __future__ import annotations

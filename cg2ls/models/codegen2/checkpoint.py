@@ -18,10 +18,16 @@ from safetensors.numpy import save_file
 from cg2ls.files import replacing_folder
 from cg2ls.jsontext import json_text
 from cg2ls.models.codegen2.config import CodeGenConfig
-from cg2ls.models.codegen2.files import INDEX, SINGLE, CheckpointError, find_weights, read_json
+from cg2ls.models.codegen2.files import (
+    INDEX,
+    SINGLE,
+    CheckpointError,
+    find_weights,
+    map_safetensors,
+    read_json,
+)
 from cg2ls.models.codegen2.quantized import TYPES, find_method_in_files, find_method_in_names
 from cg2ls.models.codegen2.rotary import compute_frequencies
-from cg2ls.models.codegen2.safetensors_map import map_safetensors
 from cg2ls.models.codegen2.tensor_layout import tensor_shapes
 
 __all__ = [

@@ -34,7 +34,7 @@ TOKENIZER = "tokenizer.json"
 CONTENT = (GRAPH, WEIGHTS, TOKENIZER)
 """Files of a model folder besides model.json."""
 
-PRECISIONS = ("fp32", "fp16", "bf16", "int8", "int4", "nf4")
+PRECISIONS = ("fp32", "fp16", "bf16", "int8", "int6", "int4", "nf4")
 KV_DTYPES = ("float32", "float16", "bfloat16", "int8")
 
 MAX_DIMENSION = 1 << 24

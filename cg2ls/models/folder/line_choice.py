@@ -70,8 +70,8 @@ _WEIGHTS = PlaceWeights(evidence=0.35, greedy=1.0)
 
 DEFAULT_LINE_CHOICE = LineChoice(
     evidence_tokens=8,
-    places={"line_start": _WEIGHTS, "after_open": _WEIGHTS},
-    confidence=ConfidenceWeights(bias=-0.5, logprob=0.55, lead=0.35),
+    places={"line_start": _WEIGHTS, "after_open": _WEIGHTS, "in_word": _WEIGHTS},
+    confidence=ConfidenceWeights(bias=-0.509, logprob=0.55, lead=0.358),
 )
 """Numbers of the shipped model, for folders without any."""
 

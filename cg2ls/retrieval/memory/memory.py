@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cg2ls.retrieval.memory.evidence import DocumentPart, IndexPart, Part
 from cg2ls.retrieval.memory.index import EMPTY, Index, folder_of
 from cg2ls.retrieval.memory.open_documents import OpenDocuments
-from cg2ls.retrieval.memory.prior import MemoryPrior
+from cg2ls.retrieval.memory.prior import DocumentPart, IndexPart, MemoryPrior, Part
 from cg2ls.retrieval.memory.read_workspace import NO_LISTENER, Listener, Stamp, read_files, stamp_of
 from cg2ls.retrieval.memory.store import Store
 from cg2ls.retrieval.memory.suffix_segment import DEPTH, Segment, find_numbers

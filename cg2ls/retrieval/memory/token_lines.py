@@ -1,9 +1,9 @@
 r"""A document's tokens by line, updated by encoding only the lines that an edit touched.
 
-Text is cut after every run of line ends. CodeGen2's tokenizers encode blanks at a line's start by tokens of their
-own, so no token crosses a cut. Where code follows without indentation, the last line end of a run is a token of its own
-(GPT-2's pre-tokenizer, Radford et al. 2019, leaves one blank to what comes next). Other tokenizers, as Qwen2's, keep
-the run whole; each is asked once.
+Text is cut after every run of line ends. CodeGen2's tokenizers encode blanks at a line's start by separate
+tokens, so no token crosses a cut. Where code follows without indentation, the last line end of a run is a separate
+token (GPT-2's pre-tokenizer, Radford et al. 2019, leaves one blank to what comes next). Other tokenizers, such as
+Qwen2's, keep the run whole; each is checked once.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ import { Config, formatCode, IndentType, LuaVersion, OutputVerification, QuoteSt
 
 const check = process.argv[2] === "--check";
 
-// formatCode takes its configuration away, so each file needs one of its own
+// formatCode consumes its configuration, so each file needs a separate one
 function styled() {
   const config = Config.new();
   config.syntax = LuaVersion.LuaJIT;

@@ -1,4 +1,4 @@
---- A Neovim under test: a process of its own, typed into through its API.
+--- A Neovim under test: a separate process, controlled through its API.
 
 local M = {}
 
@@ -22,13 +22,13 @@ M.server = { vim.env.CG2LS_PYTHON or vim.fs.joinpath(M.repository, '.venv/bin/py
 M.model_folder = vim.fs.joinpath(M.repository, 'cg2ls', 'default')
 M.model = vim.json.decode(table.concat(vim.fn.readfile(M.model_folder .. '/model.json'), '\n')).name
 
---- A place where the shipped model has no doubt, alone and with the workspace's memory: behind `M.code`, `M.typed` on a
---- line of its own goes on with `M.rest`, from `i, l` to the end at each key.
+--- A place where the shipped model is sure, alone and with the workspace's memory: after `M.code`, a line with
+--- `M.typed` continues with `M.rest`, from `i, l` to the end at each key.
 M.code = 'def show(lines):\n    """Prints lines with their numbers."""\n'
 M.typed = 'for i, l'
 M.rest = 'ine in enumerate(lines):'
 
---- Starts a Neovim with the plugin on its path and nothing of the user's.
+--- Starts a Neovim with the plugin on its path and without the user's configuration.
 ---@param options? { setup?: table|false, env?: table<string, string>, before?: string }
 ---   setup: settings, `cmd` being this repository's server by default; false not to call `setup`.
 ---   before: Lua that runs first.
@@ -77,7 +77,7 @@ function M.open(options)
   return self
 end
 
---- Starts a Neovim whose server answers what it is told to, see `Editor:answer`.
+--- Starts a Neovim with a scripted server, see `Editor:answer`.
 ---@param items { insertText: string, covers?: integer }[]
 ---@param settings? table
 ---@param options? table as for `open`
@@ -147,7 +147,7 @@ function Editor:status()
   return self:lua([[return require('cg2ls').status()]])
 end
 
---- Waits until something is so.
+--- Waits until a condition holds.
 function Editor:wait(condition, what, most_ms)
   local value
   local held = vim.wait(most_ms or WAIT_MS, function()
@@ -169,7 +169,7 @@ function Editor:wait(condition, what, most_ms)
   return value
 end
 
---- Presses keys, as in a mapping: `<Esc>`, `<C-l>`; waits until they were taken.
+--- Presses keys, as in a mapping: `<Esc>`, `<C-l>`; waits until they are processed.
 function Editor:press(keys)
   vim.rpcrequest(self.channel, 'nvim_input', keys)
   vim.rpcrequest(self.channel, 'nvim_eval', '1')
@@ -195,7 +195,7 @@ function Editor:cursor()
   return self:lua([[return vim.api.nvim_win_get_cursor(0)]])
 end
 
---- The ghost text as the extmarks have it, lines joined with \n; nil for none.
+--- The ghost text of the extmarks, lines joined with \n; nil for none.
 function Editor:ghost()
   local text = self:lua([[
     local text = ''
@@ -244,7 +244,7 @@ function Editor:wait_for_ghost(what)
   end, what or 'ghost text')
 end
 
---- Types code of which the shipped model knows the rest, and waits for that.
+--- Types code that the shipped model completes, and waits for the completion.
 function Editor:type_what_is_known()
   self:press('Go')
   self:type(M.typed)
@@ -253,19 +253,19 @@ function Editor:type_what_is_known()
   end, 'the ghost text ' .. M.rest)
 end
 
---- Waits until there is none.
+--- Waits until there is no ghost text.
 function Editor:wait_for_no_ghost()
   self:wait(function()
     return not self:ghost()
   end, 'no ghost text')
 end
 
---- What was said to the user: `{ message, level }` each.
+--- The messages to the user: `{ message, level }` each.
 function Editor:said()
   return self:lua([[return said]])
 end
 
---- Waits for a message that contains this text, and gives it back.
+--- Waits for a message that contains this text, and returns it.
 function Editor:wait_for_message(text)
   return self:wait(function()
     for _, message in ipairs(self:said()) do

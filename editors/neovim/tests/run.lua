@@ -1,6 +1,6 @@
 --- Runs the tests: nvim --clean --headless -l tests/run.lua [FILE...]
 ---
---- Every test drives a Neovim of its own, the one named by NVIM, through its API, as somebody types.
+--- Every test controls a separate Neovim, the program named by NVIM, through its API.
 
 local here = vim.fs.dirname(vim.fs.normalize(vim.fn.fnamemodify(debug.getinfo(1, 'S').source:sub(2), ':p')))
 package.path = here

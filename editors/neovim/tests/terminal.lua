@@ -62,7 +62,7 @@ function Terminal:press(...)
   tmux(self.socket, 'send-keys', ...)
 end
 
---- What is on the screen; with colours as a terminal gets them if asked for.
+--- The text on the screen, optionally with a terminal's colour codes.
 function Terminal:screen(colours)
   if colours then
     return tmux(self.socket, 'capture-pane', '-p', '-e')

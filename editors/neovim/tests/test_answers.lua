@@ -1,4 +1,4 @@
---- Answers of every shape, from a server that says what the test wants.
+--- Answers of every shape, from a scripted server.
 
 local editor = require('editor')
 
@@ -39,7 +39,7 @@ for _, view in ipairs(require('views')) do
     equal(lines, { 'y = größe', 'y = größe +', 'y = größe + "', 'y = größe + "🦉x', 'y = größe + "🦉x"' })
   end)
 
-  it(view .. ': closers that are there already are not written twice', function()
+  it(view .. ': closers that exist already are not repeated', function()
     local nvim = opened({ { insertText = 'a, b) + c', covers = 1 } })
     nvim:press('i')
     nvim:type('f(')
@@ -50,7 +50,7 @@ for _, view in ipairs(require('views')) do
     equal(nvim:cursor()[2], #'f(a, b) + c')
   end)
 
-  it(view .. ': nor are they when it is accepted word by word', function()
+  it(view .. ': nor are they repeated when it is accepted word by word', function()
     local nvim = opened({ { insertText = 'a) + c', covers = 1 } })
     nvim:press('i')
     nvim:type('f(')
@@ -65,7 +65,7 @@ for _, view in ipairs(require('views')) do
     equal(nvim:line(), 'f(a) + c')
   end)
 
-  it(view .. ': keys right behind the accepting key come after the text', function()
+  it(view .. ': keys directly after the accepting key come after the text', function()
     local nvim = opened({ { insertText = 'bc' } })
     nvim:press('i')
     nvim:type('a')
@@ -74,7 +74,7 @@ for _, view in ipairs(require('views')) do
     equal(nvim:line(), 'abcd')
   end)
 
-  it(view .. ': accepting right after typing on writes nothing twice', function()
+  it(view .. ': accepting directly after typing repeats nothing', function()
     local nvim = opened({ { insertText = 'bcd' } })
     nvim:press('i')
     nvim:type('a')
@@ -83,7 +83,7 @@ for _, view in ipairs(require('views')) do
     equal(nvim:line(), 'abcd')
   end)
 
-  it(view .. ': accepting right after typing something else changes nothing', function()
+  it(view .. ': accepting directly after typing other text changes nothing', function()
     local nvim = opened({ { insertText = 'bcd' } })
     nvim:press('i')
     nvim:type('a')
@@ -93,7 +93,7 @@ for _, view in ipairs(require('views')) do
     assert(not nvim:line():find('bcd', 1, true), nvim:line())
   end)
 
-  it(view .. ': an empty list hides the ghost text, null leaves it alone', function()
+  it(view .. ': an empty list hides the ghost text, null keeps it', function()
     local nvim = opened({ { insertText = 'bcd' } })
     nvim:press('i')
     nvim:type('a')
@@ -111,7 +111,7 @@ for _, view in ipairs(require('views')) do
     nvim:wait_for_no_ghost()
   end)
 
-  it(view .. ': leaving insert mode hides the ghost text and takes the request back', function()
+  it(view .. ': leaving insert mode hides the ghost text and cancels the request', function()
     local nvim = opened({ { insertText = 'bcd' } })
     nvim:press('i')
     nvim:type('a')
@@ -134,7 +134,7 @@ for _, view in ipairs(require('views')) do
     nvim:wait_for_ghost()
   end)
 
-  it(view .. ': next and previous walk through several answers', function()
+  it(view .. ': next and previous show several answers', function()
     local nvim = opened({ { insertText = 'one' }, { insertText = 'two' }, { insertText = 'three' } })
     nvim:press('i')
     nvim:type('a')
@@ -147,7 +147,7 @@ for _, view in ipairs(require('views')) do
     equal(nvim:line(), 'athree')
   end)
 
-  it(view .. ': next asks for more where there is one answer', function()
+  it(view .. ': next requests more if there is one answer', function()
     local nvim = opened({ { insertText = 'one' } })
     nvim:press('i')
     nvim:type('a')
@@ -161,26 +161,23 @@ for _, view in ipairs(require('views')) do
     equal(requests[#requests].context.triggerKind, 1)
   end)
 
-  it(
-    view .. ': next right behind a key shows the second answer, and what the key would ask is asked no more',
-    function()
-      local nvim = opened({ { insertText = 'bone' } })
-      nvim:press('i')
-      nvim:type('a')
-      equal(nvim:wait_for_ghost(), 'bone')
-      nvim:answer({ { insertText = 'one' }, { insertText = 'two' } })
-      nvim:press('b')
-      nvim:press('<M-n>')
-      nvim:wait(function()
-        return nvim:ghost() == 'two (2/2)'
-      end, 'the second answer')
-      vim.wait(400)
-      equal(nvim:ghost(), 'two (2/2)')
-      equal(#nvim:received('textDocument/inlineCompletion'), 2, 'requests')
-    end
-  )
+  it(view .. ': next directly after a key shows the second answer, and the request of the key is cancelled', function()
+    local nvim = opened({ { insertText = 'bone' } })
+    nvim:press('i')
+    nvim:type('a')
+    equal(nvim:wait_for_ghost(), 'bone')
+    nvim:answer({ { insertText = 'one' }, { insertText = 'two' } })
+    nvim:press('b')
+    nvim:press('<M-n>')
+    nvim:wait(function()
+      return nvim:ghost() == 'two (2/2)'
+    end, 'the second answer')
+    vim.wait(400)
+    equal(nvim:ghost(), 'two (2/2)')
+    equal(#nvim:received('textDocument/inlineCompletion'), 2, 'requests')
+  end)
 
-  it(view .. ': a key without ghost text means what it meant before', function()
+  it(view .. ': a key without ghost text keeps its usual meaning', function()
     local nvim = opened({}, '', { keymaps = { accept = '<Tab>' } }, {
       before = [[vim.keymap.set('i', '<M-w>', 'mine')]],
     })
@@ -192,7 +189,7 @@ for _, view in ipairs(require('views')) do
     equal(nvim:lua([[return vim.api.nvim_get_mode().mode]]), 'n', 'an Alt key leaves insert mode')
   end)
 
-  it(view .. ': Tab accepts if it was asked for', function()
+  it(view .. ': Tab accepts if it is configured', function()
     local nvim = opened({ { insertText = 'bcd' } }, '', { keymaps = { accept = '<Tab>' } })
     nvim:press('i')
     nvim:type('a')
@@ -201,7 +198,7 @@ for _, view in ipairs(require('views')) do
     equal(nvim:line(), 'abcd')
   end)
 
-  it(view .. ': positions are right behind an emoji and a tab', function()
+  it(view .. ': positions are correct after an emoji and a tab', function()
     local nvim = opened({ { insertText = 'bcd)', covers = 1 } })
     nvim:lua([[vim.bo.expandtab = false]])
     nvim:press('i')
@@ -215,7 +212,7 @@ for _, view in ipairs(require('views')) do
   end)
 end
 
-it('own: a late answer is shown if what was typed since agrees with it', function()
+it('own: a late answer is shown if the text typed since agrees with it', function()
   local nvim = editor.open_fake({}, { ghost_text = 'own', debounce_ms = 3000 })
   nvim:edit('')
   nvim:answer({ { insertText = 'bcd' } }, 300)
@@ -229,7 +226,7 @@ it('own: a late answer is shown if what was typed since agrees with it', functio
   equal(#nvim:received('textDocument/inlineCompletion'), 1, 'requests')
 end)
 
-it('own: nothing is asked while typing where `auto` is off, and one key asks', function()
+it('own: with `auto` off, typing requests nothing and one key requests', function()
   local nvim = editor.open_fake({ { insertText = 'bcd' } }, { auto = false, keymaps = { complete = '<C-g>' } })
   nvim:edit('')
   nvim:press('i')

@@ -48,13 +48,13 @@ for _, view in ipairs(require('views')) do
     end
   end)
 
-  it(view .. ': accepting the line writes what is left of it', function()
+  it(view .. ': accepting the line writes the rest of it', function()
     local nvim = with_ghost(view)
     nvim:press('<M-w><M-l>')
     equal(nvim:line(), LINE .. REST)
   end)
 
-  it(view .. ': next and previous walk through what the shipped model offers', function()
+  it(view .. ': next and previous show the completions of the shipped model', function()
     local nvim = opened(view, editor.code, { settings = { minConfidence = 0 } })
     nvim:press('Go')
     nvim:type('x = ')
@@ -71,7 +71,7 @@ for _, view in ipairs(require('views')) do
     equal(nvim:line(), '    x = ' .. second)
   end)
 
-  it(view .. ': one undo takes back what was accepted, and leaves what was typed', function()
+  it(view .. ': one undo reverts the accepted text and keeps the typed text', function()
     local nvim = with_ghost(view)
     nvim:press('<C-l>')
     nvim:press('<Esc>')
@@ -80,7 +80,7 @@ for _, view in ipairs(require('views')) do
     equal(nvim:line(), LINE)
   end)
 
-  it(view .. ': typing something else takes the ghost text away at once', function()
+  it(view .. ': typing other text hides the ghost text at once', function()
     local nvim = with_ghost(view)
     nvim:type('(')
     equal(nvim:ghost(), nil)

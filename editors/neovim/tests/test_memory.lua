@@ -31,7 +31,7 @@ end
 
 local NAME = 'settle_outstanding_balance'
 
---- Types the name's first letters one after another, as people do, until ghost text has the rest.
+--- Types the name's first letters one by one until ghost text has the rest.
 local function is_shown_after_some_letters(nvim)
   nvim:type('return ledger.')
   for typed = 1, 6 do
@@ -46,7 +46,7 @@ local function is_shown_after_some_letters(nvim)
   return false
 end
 
---- The same again and again, for a machine that is too busy to answer between two keys.
+--- Repeats this, for a machine that is too busy to answer between two keys.
 local function is_shown_in_the_end(nvim)
   for _ = 1, 20 do
     if is_shown_after_some_letters(nvim) then
@@ -65,7 +65,7 @@ it('a name from another file is shown', function()
   assert(is_shown_in_the_end(nvim), nvim:line())
 end)
 
-it('without memory nobody knows it', function()
+it('without memory the name is not shown', function()
   local nvim = in_a_repository({ settings = { memory = false } })
   assert(not is_shown_after_some_letters(nvim), nvim:ghost())
 end)

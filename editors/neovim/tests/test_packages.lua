@@ -1,8 +1,8 @@
---- The plugin as users install it, and what they see of it besides ghost text.
+--- The plugin as users install it, and its interface apart from ghost text.
 
 local editor = require('editor')
 
-it('as a plain package: the command, the keys, and the help without `:helptags`', function()
+it('installed as a plain package: the command, the keys, and the help without `:helptags`', function()
   local nvim = editor.open({ setup = false })
   local start = nvim.folder .. '/data/nvim/site/pack/any/start'
   vim.fn.mkdir(start, 'p')
@@ -16,7 +16,7 @@ it('as a plain package: the command, the keys, and the help without `:helptags`'
   assert(found:find('2 cg2ls.txt', 1, true), found)
 end)
 
-it('every tag of the help is there once, and every setting, command and function has one', function()
+it('every help tag exists once, and every setting, command and function has one', function()
   local folder = vim.fn.tempname()
   vim.fn.mkdir(folder)
   assert(vim.uv.fs_copyfile(editor.plugin .. '/doc/cg2ls.txt', folder .. '/cg2ls.txt'))
@@ -60,7 +60,7 @@ if vim.fn.has('nvim-0.12') == 1 then
   end)
 end
 
-it('checkhealth finds the server, its model and what is wrong', function()
+it('checkhealth reports the server, its model and problems', function()
   local nvim = editor.open()
   nvim:edit('x = 1\n')
   nvim:press(':checkhealth cg2ls<CR>')
@@ -81,7 +81,7 @@ it('checkhealth finds the server, its model and what is wrong', function()
   assert(text:find('correct it or remove the setting', 1, true), text)
 end)
 
-it('in the completion menu, for those who want no ghost text', function()
+it('completions in the menu instead of ghost text', function()
   local nvim = editor.open({ setup = { show = 'menu' } })
   nvim:edit(editor.code)
   equal(nvim:lua([[return vim.bo.omnifunc]]), 'v:lua.vim.lsp.omnifunc')

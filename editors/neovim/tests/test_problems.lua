@@ -1,8 +1,8 @@
---- What goes wrong is said in one sentence that names the mend, and never twice.
+--- Each problem is reported once, in one sentence that names the remedy.
 
 local editor = require('editor')
 
---- A program that does what a shell script says.
+--- A program made of a shell script.
 local function script(body)
   local path = vim.fn.tempname()
   vim.fn.writefile(vim.split('#!/bin/sh\n' .. body, '\n'), path)
@@ -23,7 +23,7 @@ local function message_with(settings, part, options)
   return message, nvim
 end
 
-it('no server: how to get one', function()
+it('no server: the message explains how to install one', function()
   local empty = vim.fn.tempname()
   vim.fn.mkdir(empty)
   local nvim = editor.open({ setup = false, env = { PATH = empty } })
@@ -40,21 +40,21 @@ it('a command that is no program', function()
   assert(message:find('correct it or remove the setting', 1, true), message)
 end)
 
-it('a program whose interpreter is gone, as a Python that was uninstalled leaves it', function()
+it('a program whose interpreter is missing, as after Python was uninstalled', function()
   local path = script('')
   vim.fn.writefile({ '#!/no/such/python' }, path)
   local message = message_with({ cmd = { path } }, 'could not be started')
   assert(message:find(':checkhealth cg2ls', 1, true), message)
 end)
 
-it('a server that ends at once: what it said', function()
+it('a server that ends at once: its last output', function()
   local message = message_with({ cmd = { script('echo the disk is full >&2; exit 3') } }, 'ended at once')
   assert(message:find('status 3', 1, true), message)
   assert(message:find('the disk is full', 1, true), message)
   assert(message:find(':checkhealth cg2ls', 1, true), message)
 end)
 
-it('a program that speaks no protocol', function()
+it('a program that is not a language server', function()
   local message =
     message_with({ cmd = { script([[printf 'Content-Length: 5\r\n\r\nhello'; sleep 60]]) } }, 'does not speak')
   assert(message:find('is it the cg2ls server?', 1, true), message)
@@ -68,7 +68,7 @@ it('a program that refuses the handshake', function()
   assert(message:find('not today', 1, true), message)
 end)
 
-it('settings that make no sense: each is named, and its default is used', function()
+it('invalid settings: each is named, and its default is used', function()
   local nvim = editor.open_fake({}, { show = 'boxes', tab = true, keymaps = { acept = '<C-l>' }, debounce_ms = -1 })
   nvim:edit('')
   local said = {}
@@ -92,7 +92,7 @@ it('an option that the server does not know is named by the server', function()
   equal(#nvim:said(), 1, vim.inspect(nvim:said()))
 end)
 
-it('a subcommand that is not there', function()
+it('a subcommand that does not exist', function()
   local nvim = editor.open_fake({})
   nvim:press(':Cg2ls fly<CR>')
   assert(nvim:wait_for_message('there is no `:Cg2ls fly`'):find('toggle', 1, true))
@@ -119,14 +119,14 @@ it('installing with a Python that is too old', function()
   assert(message:find('3.11 to 3.14', 1, true) and message:find('setting `python`', 1, true), message)
 end)
 
-it('installing what is not there, or is no wheel', function()
+it('installing a file that does not exist, or is not a wheel', function()
   local nvim = install(nil, '/no/such.whl')
   assert(nvim:wait_for_message('there is no /no/such.whl'))
   nvim:lua([[require('cg2ls.install').run(...)]], script(''))
   assert(nvim:wait_for_message('is not a wheel'))
 end)
 
-it('installing puts that very file into an environment of its own, and starts the server', function()
+it('installing puts the given file into a separate environment, and starts the server', function()
   local python = script([[
 case "$2" in
 *platform*) echo 3.12.1 ;;
@@ -141,7 +141,7 @@ esac]])
   assert(vim.endswith(arguments, 'cg2ls[cpu] @ ' .. vim.uri_from_fname(wheel)), arguments)
 end)
 
-it('an installation that fails says what pip said', function()
+it('an installation that fails shows the message of pip', function()
   local python = script([[
 case "$2" in
 *platform*) echo 3.12.1 ;;

@@ -1,4 +1,4 @@
---- The server's life, and what may change while it runs.
+--- Start and end of the server, and changes while it runs.
 
 local editor = require('editor')
 
@@ -24,7 +24,7 @@ local function other_model(nvim)
   return folder
 end
 
-it('a server that is killed comes back, and completes where one was typing', function()
+it('a server that is killed is started again, and completes at the cursor', function()
   local nvim = with_ghost()
   local pid = nvim:lua([[return vim.fn.systemlist({ 'pgrep', '-P', tostring(vim.fn.getpid()), '-f', 'cg2ls' })[1] ]])
   assert(vim.uv.kill(tonumber(pid), 'sigkill') == 0)
@@ -63,7 +63,7 @@ it('a server that keeps ending is left alone, with one message', function()
   nvim:wait_until_ready()
 end)
 
-it('another model answers without a restart', function()
+it('another model completes without a restart', function()
   local nvim = with_ghost()
   local folder = other_model(nvim)
   equal(nvim:status().model, editor.model)
@@ -81,7 +81,7 @@ it('another model answers without a restart', function()
   end, 'the first model')
 end)
 
-it('a missing model is one message that says what to do', function()
+it('a missing model gives one message with a remedy', function()
   local nvim = editor.open({ setup = { model = 'no-such-model' } })
   nvim:edit(editor.code, 'work.py', { wait = false })
   local message = nvim:wait_for_message('no-such-model')

@@ -5,7 +5,7 @@ local terminal = require('terminal')
 
 local LINE = '    ' .. editor.typed .. editor.rest
 
-it('in a terminal: ghost text stands after the cursor, and is accepted by word and whole', function()
+it('in a terminal: ghost text is shown after the cursor, and is accepted by word and as a whole', function()
   local path = vim.fn.tempname() .. '.py'
   vim.fn.writefile(vim.split(vim.trim(editor.code), '\n'), path)
   local window = terminal.open(path, { columns = 80, lines = 12 })

@@ -18,7 +18,7 @@ const shared = {
 
 const CLIENT = "vscode-languageclient/node";
 
-/** Leaves the language client, twenty times the rest, in a file of its own: activation need not read it. */
+/** Puts the language client, twenty times as large as the rest, into a separate file, which activation need not read. */
 const clientApart = {
   name: "client-apart",
   setup: ({ onResolve }) =>

@@ -1,4 +1,4 @@
-/** Asks once more where somebody typed while the server could not answer: VS Code itself asks only at a key. */
+/** Requests again where the user typed while the server could not answer; VS Code itself requests only at a key. */
 
 import {
   commands,
@@ -14,11 +14,11 @@ import {
 } from "vscode";
 import type { State } from "./state";
 
-/** What was typed last and had no answer yet. */
+/** The last edit, while it has no answer. */
 interface Typed {
   readonly document: TextDocument;
   readonly version: number;
-  /** Offsets of the text the change left. */
+  /** Offsets of the text that the change inserted. */
   readonly start: number;
   readonly end: number;
 }
@@ -26,7 +26,7 @@ interface Typed {
 export class AskAgain implements Disposable {
   private readonly listeners: readonly Disposable[];
   private typed: Typed | undefined;
-  /** The model that can answer now. */
+  /** The model that is ready. */
   private model: string | undefined;
   private asking = false;
 
@@ -43,7 +43,7 @@ export class AskAgain implements Disposable {
     }
   }
 
-  /** Asks, if the server has become able to answer or answers with another model. */
+  /** Requests again if the server has become ready or uses another model. */
   look(state: State): void {
     const model = state.kind === "ready" ? state.model : undefined;
     if (model !== this.model) {
@@ -52,14 +52,14 @@ export class AskAgain implements Disposable {
     }
   }
 
-  /** A request's context as the server is to see it: one made here is none that the user made. */
+  /** A request's context for the server: a request made here is not one that the user invoked. */
   contextOf(context: InlineCompletionContext): InlineCompletionContext {
     const ours = this.asking;
     this.asking = false;
     return ours ? { ...context, triggerKind: InlineCompletionTriggerKind.Automatic } : context;
   }
 
-  /** Something, even if it is nothing to show, was answered for a document's version. */
+  /** Notes that a document's version was answered, even with nothing to show. */
   answered(document: TextDocument, version: number): void {
     if (this.model !== undefined && this.typed?.document === document && this.typed.version === version) {
       this.typed = undefined;
@@ -89,7 +89,7 @@ export class AskAgain implements Disposable {
     }
   }
 
-  /** Whether the cursor of an editor still stands where was typed. */
+  /** Whether the cursor of an editor is still where the user typed. */
   private isAt(editor: TextEditor | undefined): editor is TextEditor {
     const { typed } = this;
     if (!editor || typed?.document !== editor.document || typed.version !== editor.document.version) {
@@ -102,7 +102,7 @@ export class AskAgain implements Disposable {
   }
 }
 
-/** Whether VS Code shows ghost text that nobody asked for by hand; the command that asks would show it all the same. */
+/** Whether VS Code shows ghost text while typing; the command that requests it would show it in any case. */
 function wantsGhostText({ document }: TextEditor): boolean {
   return workspace.getConfiguration("editor", document).get("inlineSuggest.enabled", true);
 }

@@ -1,4 +1,4 @@
-/** One running server and the language client that speaks with it; loaded when first needed. */
+/** One running server and its language client; loaded when first needed. */
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { constants, setPriority } from "node:os";
@@ -25,7 +25,7 @@ import type { ServerStatus } from "./state";
 const START_SECONDS = 60;
 const LAST_WORDS = 300;
 
-/** What every message of a language server begins with. */
+/** The beginning of every message of a language server. */
 const HEADER = "Content-";
 
 export interface ConnectionOptions {
@@ -39,13 +39,13 @@ export interface ConnectionOptions {
   readonly status: (said: ServerStatus) => void;
   /** The server has a message for the user. */
   readonly message: (text: string) => void;
-  /** The server ended, after it had been ready, without being asked to. */
+  /** The server ended by itself after it had been ready. */
   readonly ended: (how: string) => void;
-  /** The server can go on no longer. */
+  /** The server cannot continue. */
   readonly failed: (problem: Problem) => void;
 }
 
-/** A language client that never shows messages of its own: what goes wrong is told once, by this extension. */
+/** A language client that shows no messages: this extension reports each problem once. */
 class QuietClient extends LanguageClient {
   override error(message: string, data?: unknown): void {
     super.error(message, data, false);
@@ -60,7 +60,7 @@ class QuietClient extends LanguageClient {
   }
 }
 
-/** Says that this client shows the server's status. */
+/** Declares that this client shows the server's status. */
 const wantsStatus: StaticFeature = {
   fillClientCapabilities(capabilities) {
     capabilities.experimental = { ...capabilities.experimental, cg2ls: { status: true } };
@@ -70,7 +70,7 @@ const wantsStatus: StaticFeature = {
   clear: () => undefined,
 };
 
-/** From the start of a server to its end; a restart is a new one. */
+/** One run of a server, from its start to its end. */
 export class Connection {
   private readonly client: QuietClient;
   private child: ChildProcess | undefined;
@@ -141,7 +141,7 @@ export class Connection {
     }
   }
 
-  /** Hands over settings that changed. */
+  /** Sends settings that changed. */
   configure(options: Record<string, unknown>): void {
     if (this.phase === "ready") {
       const settings = { cg2ls: options };
@@ -149,7 +149,7 @@ export class Connection {
     }
   }
 
-  /** Tells the server which document the user looks at, and where. */
+  /** Notifies the server of the document and the position that the user looks at. */
   focus(uri: Uri, cursor: Position): void {
     if (this.phase === "ready") {
       const converter = this.client.code2ProtocolConverter;
@@ -173,7 +173,7 @@ export class Connection {
       this.given.log.info(`[server] ${line}`);
     });
     child.stderr.setEncoding("utf8").on("data", (text: string) => words.add(text));
-    child.stdin.on("error", () => undefined); // a server that ended is noticed by its exit
+    child.stdin.on("error", () => undefined); // the end of a server is detected by its exit
     child.once("exit", (status, signal) => this.exited(signal ?? `exit status ${status}`));
     const reader = new PassThrough();
     child.stdout.once("data", (chunk: Buffer) => this.checkFirst(chunk));
@@ -199,7 +199,7 @@ export class Connection {
     }
   }
 
-  /** The reader would wait for a header for ever where a program just talks. */
+  /** Detects a program that is no server; the reader would wait for a header for ever. */
   private checkFirst(chunk: Buffer): void {
     const said = chunk.toString("latin1", 0, HEADER.length);
     if (!HEADER.startsWith(said)) {
@@ -244,7 +244,7 @@ export class Connection {
   }
 }
 
-/** Lets the editor draw what is typed before the server computes, where both want the same core. */
+/** Lowers the server's priority, so that the editor draws what is typed first if both need the same core. */
 function giveWay(child: ChildProcess): void {
   if (child.pid === undefined) {
     return; // it has not started
@@ -252,7 +252,7 @@ function giveWay(child: ChildProcess): void {
   try {
     setPriority(child.pid, constants.priority.PRIORITY_BELOW_NORMAL);
   } catch {
-    // it has ended, or may not be changed
+    // it has ended, or its priority may not be changed
   }
 }
 

@@ -1,4 +1,4 @@
-/** The Python environment this extension makes for its server, once, from the wheel it carries. */
+/** The Python environment that this extension makes for its server, once, from the wheel that it contains. */
 
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
@@ -13,7 +13,7 @@ import { findPython } from "./python";
 export type Runtime = "cpu" | "gpu";
 
 export interface EnvironmentWanted {
-  /** The folder environments lie in. */
+  /** The folder of all environments. */
   readonly home: string;
   /** The wheel that came with the extension. */
   readonly wheel: Wheel;
@@ -28,9 +28,9 @@ export interface Wheel {
 }
 
 export interface SetupListener {
-  /** A step begins, in words for a person. */
+  /** A step begins; its name is for users. */
   step(what: string): void;
-  /** A line a program printed. */
+  /** A line that a program printed. */
   line(text: string): void;
 }
 
@@ -57,12 +57,12 @@ export function wheelIn(folder: string): Wheel {
   return { file, sha256 };
 }
 
-/** Where an environment's Python lies. */
+/** Path of an environment's Python. */
 export function pythonOf(folder: string, platform = process.platform): string {
   return platform === "win32" ? join(folder, "Scripts", "python.exe") : join(folder, "bin", "python");
 }
 
-/** Where the environment that is wanted lies, made or not: another wheel or runtime, another folder. */
+/** Folder of the environment for a wheel and a runtime, whether it exists or not. */
 export function folderOf(wanted: EnvironmentWanted): string {
   const python = wanted.pythonSetting
     ? `-${createHash("sha256").update(wanted.pythonSetting).digest("hex").slice(0, 8)}`
@@ -70,7 +70,7 @@ export function folderOf(wanted: EnvironmentWanted): string {
   return join(wanted.home, `${wanted.wheel.sha256.slice(0, 16)}-${wanted.runtime}${python}`);
 }
 
-/** Whether an environment is whole: a Python that was upgraded away leaves a dangling link. */
+/** Whether an environment is complete; if its Python was upgraded, its link is dangling. */
 export async function isReady(folder: string): Promise<boolean> {
   try {
     await access(join(folder, "ready"));
@@ -82,7 +82,7 @@ export async function isReady(folder: string): Promise<boolean> {
 }
 
 /**
- * Makes the environment unless it is there.
+ * Makes the environment unless it exists.
  *
  * @returns its Python.
  * @throws Problem naming what is missing.
@@ -159,7 +159,7 @@ function venvProblem(made: Ended, python: string, version: string, folder: strin
   return /ensurepip/.test(said) ? noVenv(python, version) : setupFailed(lastLine(said));
 }
 
-/** What pip's output means for a person. */
+/** Explains pip's output to the user. */
 export function pipProblem(said: string, folder: string): Problem {
   if (/No space left on device/i.test(said)) {
     return diskFull(folder);
@@ -176,7 +176,7 @@ export function pipProblem(said: string, folder: string): Problem {
     return noRuntime(`${process.platform} on ${process.arch}`);
   }
   if (missing && said.includes("(from versions: none)")) {
-    return noNetwork(); // all the others are there for every system
+    return noNetwork(); // all other packages exist for every system
   }
   return setupFailed(lastLine(said));
 }

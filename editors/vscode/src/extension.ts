@@ -13,14 +13,14 @@ import { AskAgain } from "./askAgain";
 import { ghostText } from "./ghostText";
 import { Latency } from "./latency";
 import { Messages } from "./messages";
-import type { Mend } from "./problem";
+import type { Remedy } from "./problem";
 import type { Reports } from "./report";
 import { Service } from "./service";
 import { isEnabled, SCHEMES, SECTION } from "./settings";
 import { Status } from "./status";
 import { Switches } from "./switches";
 
-/** Kinds of text that are nobody's code. */
+/** Schemes of documents that are not code of the user. */
 const PROSE = ["plaintext", "log", "markdown", "scminput", "search-result"];
 
 let service: Service | undefined;
@@ -30,7 +30,7 @@ export function activate(context: ExtensionContext): void {
   const switches = new Switches(context.workspaceState);
   const latency = new Latency();
   const again = new AskAgain();
-  const messages = new Messages((chosen) => void commands.executeCommand(MENDS[chosen]));
+  const messages = new Messages((chosen) => void commands.executeCommand(REMEDIES[chosen]));
   const made = new Service({
     places: {
       wheels: join(context.extensionPath, "server"),
@@ -39,7 +39,7 @@ export function activate(context: ExtensionContext): void {
     log,
     middleware: ghostText(switches, latency, again, () => status.changed()),
     tell: (problem) =>
-      messages.show(problem.message, problem.mends, problem.kind === "untrusted" ? "warning" : "error"),
+      messages.show(problem.message, problem.remedies, problem.kind === "untrusted" ? "warning" : "error"),
   });
   service = made;
   const extension = String(context.extension.packageJSON.version);
@@ -122,7 +122,7 @@ async function greet(context: ExtensionContext, ready: boolean): Promise<void> {
 
 const LAUNCH = ["server", "python", "runtime"];
 
-const MENDS: Record<Mend, string> = {
+const REMEDIES: Record<Remedy, string> = {
   settings: "cg2ls.settings",
   retry: "cg2ls.restart",
   log: "cg2ls.showLog",

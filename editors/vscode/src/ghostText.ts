@@ -1,4 +1,4 @@
-/** Between VS Code's requests for ghost text and the server. */
+/** Passes VS Code's requests for ghost text to the server. */
 
 import type { Middleware } from "vscode-languageclient/node";
 import type { AskAgain } from "./askAgain";
@@ -6,9 +6,9 @@ import type { Latency } from "./latency";
 import type { Switches } from "./switches";
 
 /**
- * Asks the server only where completions are on, and notes how long it took.
+ * Requests completions only where they are on, and records the latency.
  *
- * @param answered is told after each answer that has something to show.
+ * @param answered called after each answer that has something to show.
  */
 export function ghostText(
   switches: Switches,

@@ -1,4 +1,4 @@
-/** How long answers took lately. */
+/** Latency of recent answers. */
 
 const KEPT = 200;
 

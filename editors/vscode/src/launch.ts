@@ -10,14 +10,14 @@ import type { LaunchSettings } from "./settings";
 export type Command = readonly [command: string, ...args: string[]];
 
 export interface Places {
-  /** Where the wheel lies that came with the extension. */
+  /** Folder of the extension's wheel. */
   readonly wheels: string;
-  /** Where this extension may keep things, for all windows. */
+  /** Folder in which this extension may store files, for all windows. */
   readonly storage: string;
 }
 
 /**
- * The command of the user's own server, or of the one in the managed environment, which is made if need be.
+ * The command of the user's own server, or of the one in the managed environment, which is made if necessary.
  *
  * @throws Problem naming what is missing.
  */
@@ -47,7 +47,7 @@ const isolated = ["-I", "-m", "cg2ls"];
 
 async function checkPath(path: string): Promise<void> {
   if (!isAbsolute(path)) {
-    return; // found on PATH, or not, when it is started
+    return; // looked up on PATH when it is started
   }
   try {
     if ((await stat(path)).isDirectory()) {

@@ -1,24 +1,24 @@
-/** A lock between processes: a folder whose owner keeps touching it. */
+/** A lock between processes: a folder whose modification time the owner updates. */
 
 import { mkdir, rename, rm, stat, utimes } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 
 export interface LockTimes {
-  /** Between the owner's touches. */
+  /** Milliseconds between two updates by the owner. */
   readonly touchMs: number;
-  /** Without a touch for so long, the owner is gone. */
+  /** Milliseconds without an update after which the owner counts as ended. */
   readonly staleMs: number;
-  /** Between looks while another holds it. */
+  /** Milliseconds between two checks while another process holds it. */
   readonly pollMs: number;
 }
 
 const TIMES: LockTimes = { touchMs: 2_000, staleMs: 20_000, pollMs: 300 };
 
 /**
- * Does something while no other process does.
+ * Runs an action while no other process runs it.
  *
  * @param folder made while the lock is held; its parent must exist.
- * @param waiting is told once that another process holds it.
+ * @param waiting called once if another process holds it.
  */
 export async function withLock<T>(
   folder: string,
@@ -26,15 +26,15 @@ export async function withLock<T>(
   waiting: () => void = () => undefined,
   times: LockTimes = TIMES,
 ): Promise<T> {
-  let told = false;
+  let wasNotified = false;
   while (!(await taken(folder))) {
     if (await isStale(folder, times.staleMs)) {
       await evict(folder, times.staleMs);
       continue;
     }
-    if (!told) {
+    if (!wasNotified) {
       waiting();
-      told = true;
+      wasNotified = true;
     }
     await sleep(times.pollMs);
   }
@@ -62,7 +62,7 @@ async function taken(folder: string): Promise<boolean> {
   }
 }
 
-/** Removes a lock whose owner is gone, unless another process has just done so and taken it. */
+/** Removes a lock whose owner has ended, unless another process has just done so and taken it. */
 async function evict(folder: string, staleMs: number): Promise<void> {
   const aside = `${folder}-${process.pid}-${Math.random().toString(36).slice(2)}`;
   try {
@@ -81,6 +81,6 @@ async function isStale(folder: string, staleMs: number): Promise<boolean> {
   try {
     return Date.now() - (await stat(folder)).mtimeMs > staleMs;
   } catch {
-    return false; // its owner has just let go
+    return false; // its owner has just released it
   }
 }

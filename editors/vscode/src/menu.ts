@@ -8,7 +8,7 @@ interface Entry extends QuickPickItem {
   readonly command: string;
 }
 
-/** Shows what can be done here and gives back the command that was picked. */
+/** Shows the actions for this document and returns the chosen command. */
 export async function pickFromMenu(state: State, switches: Switches): Promise<string | undefined> {
   const picked = await window.showQuickPick(entries(state, switches), { title: "cg2ls" });
   return picked?.command;

@@ -1,9 +1,9 @@
 /** Messages with buttons, each shown once until the user tries again. */
 
 import { window } from "vscode";
-import type { Mend } from "./problem";
+import type { Remedy } from "./problem";
 
-const LABELS: Record<Mend, string> = {
+const LABELS: Record<Remedy, string> = {
   settings: "Open Settings",
   retry: "Try Again",
   log: "Show Log",
@@ -14,27 +14,27 @@ const LABELS: Record<Mend, string> = {
 };
 
 export class Messages {
-  private readonly told = new Set<string>();
+  private readonly reported = new Set<string>();
 
-  constructor(private readonly mend: (chosen: Mend) => void) {}
+  constructor(private readonly remedy: (chosen: Remedy) => void) {}
 
   /** Shows a message unless it was shown before. */
-  show(message: string, mends: readonly Mend[], severity: "error" | "warning" = "error"): void {
-    if (this.told.has(message)) {
+  show(message: string, remedies: readonly Remedy[], severity: "error" | "warning" = "error"): void {
+    if (this.reported.has(message)) {
       return;
     }
-    this.told.add(message);
+    this.reported.add(message);
     const shown = severity === "error" ? window.showErrorMessage : window.showWarningMessage;
-    void shown(message, ...mends.map((mend) => LABELS[mend])).then((label) => {
-      const chosen = mends.find((mend) => LABELS[mend] === label);
+    void shown(message, ...remedies.map((remedy) => LABELS[remedy])).then((label) => {
+      const chosen = remedies.find((remedy) => LABELS[remedy] === label);
       if (chosen) {
-        this.mend(chosen);
+        this.remedy(chosen);
       }
     });
   }
 
-  /** Lets every message be shown again. */
+  /** Allows every message to be shown again. */
   forget(): void {
-    this.told.clear();
+    this.reported.clear();
   }
 }

@@ -21,7 +21,7 @@ interface Choice extends QuickPickItem {
   readonly model?: string;
 }
 
-/** Shows the models of this machine and sets `cg2ls.model` to the one that is picked. */
+/** Shows the models of this machine and sets `cg2ls.model` to the chosen one. */
 export async function chooseModel(command: Command): Promise<void> {
   const models = await listed(command);
   const current = workspace.getConfiguration(SECTION).get("model", "");

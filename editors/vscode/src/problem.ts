@@ -1,26 +1,26 @@
-/** What can keep the server from answering, each as one sentence with its mend. */
+/** Problems that prevent the server from answering, each as one sentence with its remedies. */
 
-/** What a button below a message does. */
-export type Mend = "settings" | "retry" | "log" | "doctor" | "reinstall" | "trust" | "model";
+/** Action of a button below a message. */
+export type Remedy = "settings" | "retry" | "log" | "doctor" | "reinstall" | "trust" | "model";
 
-/** A failure that a person can do something about. */
+/** A failure that the user can remedy. */
 export class Problem extends Error {
   /**
-   * @param kind names the cause, for tests and for telling each cause only once.
-   * @param message one or two sentences for a person: what is wrong and what mends it.
-   * @param mends buttons to offer, the likeliest first.
+   * @param kind names the cause, for tests and for reporting each cause only once.
+   * @param message one or two sentences for the user: the problem and its remedy.
+   * @param remedies buttons to offer, the likeliest first.
    */
   constructor(
     readonly kind: string,
     message: string,
-    readonly mends: readonly Mend[],
+    readonly remedies: readonly Remedy[],
   ) {
     super(message);
     this.name = "Problem";
   }
 }
 
-/** Pythons the server runs on: from the first, below the second. */
+/** Versions of Python on which the server runs: from the first, below the second. */
 export const PYTHONS = { from: [3, 11], below: [3, 15] } as const;
 
 const WANTED = "Python 3.11 to 3.14";
@@ -42,7 +42,7 @@ export const wrongPython = (found: string): Problem =>
 export const pythonPathWrong = (path: string, why: string): Problem =>
   new Problem(
     "python-path",
-    `cg2ls.python.path is ${path}, which ${why}. Set it to ${WANTED}, or clear it to have one looked for.`,
+    `cg2ls.python.path is ${path}, which ${why}. Set it to ${WANTED}, or clear it to search for one.`,
     ["settings", "retry"],
   );
 
@@ -99,7 +99,7 @@ export const endedAtOnce = (how: string, lastWords: string): Problem =>
 export const keepsEnding = (times: number): Problem =>
   new Problem(
     "keeps-ending",
-    `The cg2ls server has ended ${times} times in a few minutes and is left alone now. The log and the doctor look for the cause.`,
+    `The cg2ls server has ended ${times} times in a few minutes and is not started again. The log and the doctor may show the cause.`,
     ["log", "doctor", "retry"],
   );
 
@@ -118,12 +118,9 @@ export const noAnswer = (seconds: number): Problem =>
   );
 
 export const untrusted = (): Problem =>
-  new Problem("untrusted", "cg2ls is off until you trust this folder: it reads the files that lie there.", [
+  new Problem("untrusted", "cg2ls is off until you trust this folder, because it reads the files in it.", [
     "trust",
   ]);
 
 export const unexpected = (what: string): Problem =>
-  new Problem("unexpected", `cg2ls failed in a way it does not know: ${what}. The log says more.`, [
-    "log",
-    "retry",
-  ]);
+  new Problem("unexpected", `cg2ls failed unexpectedly: ${what}. See the log for details.`, ["log", "retry"]);

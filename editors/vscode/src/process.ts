@@ -2,7 +2,7 @@
 
 import { spawn } from "node:child_process";
 
-/** This process's environment, with ONNX Runtime's telemetry off whatever the user's own says. */
+/** This process's environment with ONNX Runtime's telemetry off, even if the user turned it on. */
 export const quietEnvironment = (): NodeJS.ProcessEnv => ({ ...process.env, ORT_DISABLE_TELEMETRY: "1" });
 
 /** How a program ended. */
@@ -11,7 +11,7 @@ export interface Ended {
   readonly status: number | null;
   readonly stdout: string;
   readonly stderr: string;
-  /** Why it could not be started, e.g. ENOENT. */
+  /** Reason why it could not be started, such as ENOENT. */
   readonly failure?: string;
 }
 
@@ -20,7 +20,7 @@ export interface RunOptions {
   readonly timeoutMs?: number;
   /** Ends the program when aborted. */
   readonly signal?: AbortSignal;
-  /** Is handed each line of stdout and stderr as it comes. */
+  /** Called with each line of stdout and stderr as it arrives. */
   readonly onLine?: (line: string) => void;
 }
 

@@ -5,9 +5,9 @@ import { join } from "node:path";
 import { noPython, noVenv, PYTHONS, pythonPathWrong, wrongPython } from "./problem";
 import { run } from "./process";
 
-/** A Python that was asked about itself. */
+/** Facts about a Python that it printed itself. */
 export interface Python {
-  /** The interpreter itself, past shims and launchers. */
+  /** The interpreter itself, not a shim or launcher. */
   readonly executable: string;
   readonly version: readonly [number, number];
   readonly hasVenv: boolean;
@@ -22,7 +22,7 @@ print(json.dumps({"executable": sys.executable, "version": list(sys.version_info
 /** A command that may start a Python, and its first arguments. */
 type Candidate = readonly [command: string, ...args: string[]];
 
-/** What may be a Python on a system, the likeliest to be right first. */
+/** Commands that may start a Python on a system, the likeliest first. */
 export function candidates(platform: NodeJS.Platform): Candidate[] {
   const minors = [];
   for (let minor = PYTHONS.below[1] - 1; minor >= PYTHONS.from[1]; minor--) {
@@ -38,9 +38,9 @@ export function candidates(platform: NodeJS.Platform): Candidate[] {
 }
 
 /**
- * Asks a command what Python it is.
+ * Runs a command to find out which Python it is.
  *
- * @returns undefined if it is none.
+ * @returns undefined if it is not a Python.
  */
 export async function ask(candidate: Candidate): Promise<Python | undefined> {
   const [command, ...args] = candidate;

@@ -6,8 +6,8 @@ export const OLD_NAMES: Readonly<Record<string, string>> = {
 };
 
 /**
- * Whether the user set a setting under its old name only; its new name then has nothing but a default, which must not
- * be sent beside the user's value.
+ * Whether the user set a setting under its old name only; its new name then has only a default, which must not
+ * be sent together with the user's value.
  *
  * @param isSet whether the user set a setting.
  */

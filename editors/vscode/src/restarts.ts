@@ -1,4 +1,4 @@
-/** How often a server that ends by itself is started again. */
+/** Limits how often a server that ends by itself is started again. */
 
 const MOST = 3;
 const WITHIN_MS = 180_000;
@@ -12,7 +12,7 @@ export class Restarts {
   /**
    * Notes that the server ended.
    *
-   * @returns milliseconds to wait before the next start; undefined to leave it alone.
+   * @returns milliseconds to wait before the next start; undefined for no further start.
    */
   ended(): number | undefined {
     const now = this.now();
@@ -20,7 +20,7 @@ export class Restarts {
     return this.ends.length > MOST ? undefined : 250 * 2 ** (this.ends.length - 1);
   }
 
-  /** How often it ended lately. */
+  /** Number of recent ends. */
   get count(): number {
     return this.ends.length;
   }

@@ -1,4 +1,4 @@
-/** Keeps one server running for this window, and says how it is. */
+/** Keeps one server running for this window, and reports its state. */
 
 import { rm } from "node:fs/promises";
 import {
@@ -22,7 +22,7 @@ export interface ServiceParts {
   readonly places: Places;
   readonly log: LogOutputChannel;
   readonly middleware: Middleware;
-  /** Tells the user of a problem, once. */
+  /** Reports a problem to the user, once. */
   readonly tell: (problem: Problem) => void;
 }
 
@@ -43,14 +43,14 @@ export class Service {
     return this.current;
   }
 
-  /** Starts the server unless that was done before; what goes wrong is told. */
+  /** Starts the server unless it was started before, and reports problems. */
   start(): void {
     if (this.current.kind === "idle" || this.current.kind === "untrusted") {
       this.again(0);
     }
   }
 
-  /** Ends the server if it runs and starts it anew, as the user asked. */
+  /** Restarts the server at the user's request. */
   restart(): void {
     this.restarts.forget();
     this.again(0);
@@ -72,25 +72,25 @@ export class Service {
     );
   }
 
-  /** Ends the server and removes its environment; the next start makes it anew. */
+  /** Ends the server and removes its environment; the next start makes it again. */
   async reinstall(): Promise<void> {
     await this.stop();
     await rm(this.parts.places.storage, { recursive: true, force: true });
   }
 
-  /** Hands the settings to the running server. */
+  /** Sends the settings to the running server. */
   settingsChanged(): void {
     this.connection?.configure(serverOptions());
   }
 
-  /** Tells the server where the user is: its status is about that document, and it reads ahead there. */
+  /** Notifies the server of the place of the user: its status is about that document, and it reads ahead there. */
   focus(editor: TextEditor | undefined): void {
     if (editor && SCHEMES.includes(editor.document.uri.scheme)) {
       this.connection?.focus(editor.document.uri, editor.selection.active);
     }
   }
 
-  /** Ends whatever is under way. */
+  /** Ends the server and all work in progress. */
   private cancel(): void {
     clearTimeout(this.timer);
     this.setup.abort();

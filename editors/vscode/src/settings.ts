@@ -1,4 +1,4 @@
-/** What the user set, as this extension and its server want it. */
+/** The user's settings, as this extension and its server need them. */
 
 import { homedir } from "node:os";
 import { join } from "node:path";
@@ -14,10 +14,10 @@ import { isGivenByOldName } from "./renamed";
 
 export const SECTION = "cg2ls";
 
-/** Kinds of documents the server is told about. */
+/** Schemes of documents that are sent to the server. */
 export const SCHEMES = ["file", "untitled", "vscode-notebook-cell", "vscode-vfs"];
 
-/** Settings about how the server comes to run; the rest are the server's own options. */
+/** Settings for starting the server; the rest are the server's own options. */
 export interface LaunchSettings {
   readonly serverPath: string;
   readonly pythonPath: string;
@@ -35,7 +35,7 @@ export function launchSettings(): LaunchSettings {
   };
 }
 
-/** Whether completions are on in a document, as far as settings go. */
+/** Whether the settings turn completions on in a document. */
 export function isEnabled(document: TextDocument): boolean {
   return workspace.getConfiguration(SECTION, document).get("enable", true);
 }
@@ -43,7 +43,7 @@ export function isEnabled(document: TextDocument): boolean {
 /**
  * The server's options for a folder, with those of single languages under `languages`.
  *
- * VS Code keeps what holds for one language in a `[python]` block of its own; the server reads it by name.
+ * VS Code keeps settings of one language in a separate block such as `[python]`; the server reads them by name.
  */
 export function serverOptions(scope?: Uri): Record<string, unknown> {
   const section = workspace.getConfiguration(SECTION, scope);

@@ -1,4 +1,4 @@
-/** What the server is doing, as people are shown it. */
+/** The server's state, as shown to the user. */
 
 import type { Problem } from "./problem";
 
@@ -13,7 +13,7 @@ export type State =
   | { readonly kind: "no model"; readonly message: string }
   | { readonly kind: "stopped"; readonly problem: Problem };
 
-/** Why completions are off in the active document although the server could answer. */
+/** Reason why completions are off in the active document although the server is ready. */
 export type Off = "paused" | "snoozed" | "workspace" | "file" | "language" | undefined;
 
 export interface View {
@@ -87,7 +87,7 @@ export interface ServerStatus {
   readonly model: string;
 }
 
-/** What the server's own status means here. */
+/** Converts the server's status to a state. */
 export function stateFrom(said: ServerStatus): State {
   const { message, model } = said;
   switch (said.state) {
@@ -104,7 +104,7 @@ export function stateFrom(said: ServerStatus): State {
   }
 }
 
-/** Rounded as people read them. */
+/** Rounds milliseconds for display. */
 export function milliseconds(value: number): string {
   return `${Math.round(value)} ms`;
 }

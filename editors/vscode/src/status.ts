@@ -3,7 +3,7 @@
 import { type Disposable, StatusBarAlignment, type StatusBarItem, ThemeColor, window } from "vscode";
 import { statusText, type View } from "./state";
 
-/** At most so often: it stands beside the typing path. */
+/** Minimum milliseconds between two updates, so that typing is not delayed. */
 const EVERY_MS = 250;
 
 export class Status implements Disposable {
@@ -18,7 +18,7 @@ export class Status implements Disposable {
     this.item.show();
   }
 
-  /** Draws soon. */
+  /** Schedules an update. */
   changed(): void {
     this.timer ??= setTimeout(() => this.draw(), EVERY_MS);
   }

@@ -72,7 +72,7 @@ export class Switches {
     this.changed.fire();
   }
 
-  /** Why nothing is to be completed in a document; undefined if something is. */
+  /** Reason why a document is not completed; undefined if it is. */
   off(document: TextDocument | undefined): Off {
     if (this.minutesLeft > 0) {
       return "snoozed";

@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
+from cg2_quantize.checkpoint.shuffle import shuffle_channels
 from cg2_quantize.errors import QuantizeError
 from cg2_quantize.formats.nf4 import restore_nf4
 from cg2_quantize.formats.rounding import Blocks, restore_blocks, restore_int8, restore_levels
@@ -35,7 +36,9 @@ TRANSFORMERS_GROUPS = 4
 """Number of qkv groups that `transformers` assumes for every checkpoint."""
 
 
-def dequantize(folder: Path, checkpoint: Path, *, force: bool = False) -> CodeGenConfig:
+def dequantize(
+    folder: Path, checkpoint: Path, *, force: bool = False, shuffle: bool = False
+) -> CodeGenConfig:
     """Write the checkpoint of a model folder, in float32, with a cg2ls.json.
 
     The fused projection is written in 4 groups, as `transformers` reads it. If the heads do not divide by 4, it has
@@ -45,6 +48,7 @@ def dequantize(folder: Path, checkpoint: Path, *, force: bool = False) -> CodeGe
         folder: a model folder.
         checkpoint: the checkpoint folder to make.
         force: whether to replace a checkpoint that is there.
+        shuffle: whether to change the order of channels (see `shuffle_channels`).
 
     Returns:
         The configuration that was written.
@@ -60,10 +64,11 @@ def dequantize(folder: Path, checkpoint: Path, *, force: bool = False) -> CodeGe
     tokenizer = CodeTokenizer.load(folder / TOKENIZER, model.tokens)
     stored = StoredWeights(read_initializers(folder / GRAPH), str(folder / GRAPH))
     with replacing_folder(checkpoint, proof="config.json") as new:
+        tensors = dict(restore_checkpoint_tensors(stored, config))
         write_checkpoint(
             new,
             config,
-            dict(restore_checkpoint_tensors(stored, config)),
+            shuffle_channels(tensors, config) if shuffle else tensors,
             tokenizer.to_json(),
             end_of_text_id=model.tokens.end_of_text,
         )
@@ -73,7 +78,7 @@ def dequantize(folder: Path, checkpoint: Path, *, force: bool = False) -> CodeGe
 
 @dataclass(frozen=True)
 class StoredWeights:
-    """Weights by the readable names of a graph's initializers, whatever their precision.
+    """Weights by the readable names of a graph's initializers, in any precision.
 
     Attributes:
         tensors: initializers by name.

@@ -1,7 +1,7 @@
 """Temporary folders that are removed, even after their process was killed.
 
 Each is recorded in a note, a file of the user's cache that the process keeps locked. A note without a lock belongs to
-a process that has ended, so its folder is removed, wherever it is.
+a process that has ended, so its folder is removed.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from cg2ls.commandline import Parser
 
 
 def make_parser(program: str, description: str, epilog: str) -> Parser:
-    """Return a parser that shows its epilog as it is written."""
+    """Return a parser that prints its epilog unchanged."""
     return Parser(
         prog=program,
         description=description,

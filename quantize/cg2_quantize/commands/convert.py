@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cg2_quantize.convert import ConversionReport
     from cg2ls.commandline import Parser
 
-FORMATS = ("fp32", "fp16", "bf16", "int8", "int4", "nf4")
+FORMATS = ("fp32", "fp16", "bf16", "int8", "int6", "int4", "nf4")
 TARGETS = ("cpu", "cuda")
 PROOFS = ("none", "quick", "full")
 """As in `cg2_quantize.formats` and `cg2_quantize.verification`, which are imported only for a conversion."""
@@ -32,6 +32,7 @@ example:
 
 formats:
   int8   fastest on processors with VNNI, about 1 byte per weight (default)
+  int6   queries, keys and values in 8 bits, the other matrices in 4
   int4   smallest, the embedding and the head in 8 bits
   nf4    bitsandbytes' 4-bit format, slow on processors
   fp32   the checkpoint's own values, 4 bytes per weight
@@ -165,7 +166,7 @@ def _use(folder: Path) -> None:
 
     added = ModelStore().add(folder)
     note_lasting(choices_file(), added.name)
-    print(f"{added.name} is now used for every language without a model of its own.", file=sys.stderr)
+    print(f"{added.name} is now used for every language for which no other model is chosen.", file=sys.stderr)
 
 
 def _parser() -> Parser:
@@ -194,7 +195,7 @@ def _parser() -> Parser:
     add(
         "--calibrate",
         action="store_true",
-        help="choose int4's ranges by the importance of inputs on a small code set",
+        help="int4 and int6: compensate errors of rounding over a small code set (slower, much closer)",
     )
     add(
         "--context",

@@ -26,12 +26,17 @@ def run(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="CHECKPOINT", help="the checkpoint to make"
     )
+    parser.add_argument(
+        "--shuffle",
+        action="store_true",
+        help="change the order of channels: the same function, for comparing formats on weights that were rounded",
+    )
     parser.add_argument("--force", action="store_true", help="replace an existing checkpoint")
     options = parser.parse_args(arguments)
 
     from cg2_quantize.checkpoint.dequantize import dequantize
 
-    config = dequantize(options.folder, options.output, force=options.force)
+    config = dequantize(options.folder, options.output, force=options.force, shuffle=options.shuffle)
     layout = f", {config.qkv_groups} qkv groups" if config.family == CODEGEN2 else ""
     print(f"{options.output}: {config.n_parameters} parameters in float32{layout}")
     return 0

@@ -20,11 +20,14 @@ def print_sources(*, as_json: bool) -> None:
                     {
                         "name": row.source.name,
                         "license": row.source.license,
-                        "parameters": row.source.config.n_parameters,
+                        "parameters": row.source.parameters,
                         "download_bytes": row.download,
                         "format_bytes": row.formats,
                         "here": row.here,
                         "context": row.context,
+                        "max_context": row.source.config.n_positions,
+                        "verified": row.source.verified,
+                        "quality": row.source.quality,
                     }
                     for row in rows
                 ],
@@ -32,15 +35,26 @@ def print_sources(*, as_json: bool) -> None:
             )
         )
         return
-    head = ("name", "parameters", "licence", "download", *LISTED_FORMATS, "this machine runs")
+    head = (
+        "name",
+        "parameters",
+        "licence",
+        "download",
+        *LISTED_FORMATS,
+        "this machine runs",
+        "verified",
+        "quality",
+    )
     cells = [
         (
             row.source.name,
-            f"{row.source.config.n_parameters / 1e9:.2f} B",
+            f"{row.source.parameters / 1e9:.2f} B",
             row.source.license,
             f"{row.download / 1e9:.1f} GB",
             *(f"{row.formats[name] / 1e9:.1f} GB" for name in LISTED_FORMATS),
             f"{row.here}{' on the card' * row.card}, {row.context} tokens" if row.here else "none of them",
+            row.source.verified,
+            row.source.quality or "not looked up",
         )
         for row in rows
     ]
@@ -48,3 +62,6 @@ def print_sources(*, as_json: bool) -> None:
     free = f"{machine.memory / 1e9:.1f} GB of memory"
     card = f", {machine.gpu / 1e9:.1f} GB on {machine.gpu_name}" if machine.gpu else ""
     print(f"Sizes are upper bounds. Free on this machine: {free}{card}.")
+    print(
+        "Verified: what was compared with the publisher's on random weights; nobody measured the quality here."
+    )

@@ -116,6 +116,7 @@ def _pull_checkpoint(
     """Download a checkpoint to the hub's cache and convert it into the store; return the model's name."""
     from cg2_quantize.checkpoint.sources import WANTED, list_weight_files
     from cg2_quantize.commands import convert
+    from cg2_quantize.known_sources import find_infill
     from cg2_quantize.planning.plan import check_space
     from cg2ls.models.codegen2.config import CodeGenConfig
     from cg2ls.models.codegen2.files import read_json
@@ -149,6 +150,8 @@ def _pull_checkpoint(
     check_space(place, largest)
     _fetch(repository, files, None)
     words = [f"hf://{repository.name}", "--revision", repository.commit, "-o", str(place), "--name", name]
+    layout = find_infill(repository.name)
+    passed_on = passed_on if "--infill" in passed_on or not layout else ["--infill", layout, *passed_on]
     words += ["--format", options.format, "--proof", options.proof, *passed_on]
     convert.run([*words, "--force"] if options.force else words)
     print(f"Added {name}.")

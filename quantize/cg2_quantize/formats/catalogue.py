@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 import ml_dtypes
 import numpy as np
 
-from cg2_quantize.formats.blocks import InBlocks, PortableInt4
+from cg2_quantize.formats.blocks import ATTENTION_INPUT, InBlocks, PortableInt4
 from cg2_quantize.formats.int8 import Int8
 from cg2_quantize.formats.matrix_writer import FormatError, Plain
 from cg2_quantize.formats.nf4 import Nf4
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable
 
     from cg2_quantize.formats.matrix_writer import MatrixWriter
     from cg2_quantize.formats.rounding import Float32
 
-FORMATS = ("fp32", "fp16", "bf16", "int8", "int4", "nf4")
+FORMATS = ("fp32", "fp16", "bf16", "int8", "int6", "int4", "nf4")
 TARGETS = ("cpu", "cuda")
 
 FLOATS: dict[str, np.dtype[np.generic]] = {
@@ -28,7 +28,15 @@ FLOATS: dict[str, np.dtype[np.generic]] = {
     "bfloat16": np.dtype(ml_dtypes.bfloat16),
 }
 
-BYTES_PER_WEIGHT = {"fp32": 4.0, "fp16": 2.0, "bf16": 2.0, "int8": 1.0, "int4": 0.66, "nf4": 0.57}
+BYTES_PER_WEIGHT = {
+    "fp32": 4.0,
+    "fp16": 2.0,
+    "bf16": 2.0,
+    "int8": 1.0,
+    "int6": 0.79,
+    "int4": 0.66,
+    "nf4": 0.57,
+}
 """Bytes per weight of the blocks' matrices, scales and zero points included."""
 
 END_BYTES_PER_WEIGHT = {"fp32": 4.0, "fp16": 2.0, "bf16": 2.0}
@@ -42,11 +50,11 @@ class Format:
     """A way to write a model.
 
     Attributes:
-        name: "fp32", "fp16", "bf16", "int8", "int4" or "nf4".
+        name: one of `FORMATS`.
         target: "cpu" or "cuda".
         portable: whether to use standard operators only.
         kv: element type of the key and value cache.
-        calibrated: whether 4-bit ranges are chosen by the importances that a calibration measured.
+        calibrated: whether 4-bit rounding compensates its errors over a calibration set.
     """
 
     name: str
@@ -64,20 +72,18 @@ class Format:
 
     @property
     def matrix_writer(self) -> MatrixWriter:
-        """The writer of the matrices, without importances."""
-        return self.make_matrix_writer({})
+        """The writer of the matrices, without a calibration."""
+        return self.make_matrix_writer(None)
 
-    def make_matrix_writer(self, importance: Mapping[str, Float32]) -> MatrixWriter:
-        """Return the writer of the matrices, given the importance of products' inputs by path."""
+    def make_matrix_writer(self, inputs: Callable[[str], Float32] | None) -> MatrixWriter:
+        """Return the writer of the matrices, given the inputs of products over the calibration set (`InBlocks`)."""
         on_cpu = self.target == "cpu"
         if self.name == "int8":
             return Int8(portable=self.portable) if on_cpu else InBlocks(8, rounds_activations=False)
         if self.name == "int4":
-            return (
-                PortableInt4()
-                if self.portable
-                else InBlocks(4, rounds_activations=on_cpu, importance=importance)
-            )
+            return PortableInt4() if self.portable else InBlocks(4, rounds_activations=on_cpu, inputs=inputs)
+        if self.name == "int6":
+            return InBlocks(4, rounds_activations=on_cpu, inputs=inputs, eight_bits=(ATTENTION_INPUT,))
         return Nf4(rounds_activations=on_cpu) if self.name == "nf4" else Plain()
 
     def max_bytes(self, blocks: int, ends: int) -> int:
@@ -106,7 +112,7 @@ def select_format(
         target: one of `TARGETS`; by default CUDA for fp16 and bf16, else the processor.
         portable: whether to use standard operators only.
         kv: "int8" for a cache of eight bits; by default the graph's own float type.
-        calibrated: whether 4-bit ranges are chosen by the importances that a calibration measured.
+        calibrated: whether 4-bit rounding compensates its errors over a calibration set.
 
     Raises:
         FormatError: two of the options exclude each other.
@@ -128,7 +134,9 @@ def select_format(
         raise FormatError(
             "An int8 cache needs ONNX Runtime's attention on the processor; leave --kv out here."
         )
-    if calibrated and (name != "int4" or portable):
-        raise FormatError("--calibrate is for int4 in ONNX Runtime's own operators; leave it out here.")
+    if calibrated and (name not in ("int4", "int6") or portable):
+        raise FormatError(
+            "--calibrate is for int4 and int6 in ONNX Runtime's own operators; leave it out here."
+        )
     chosen = Format(name, target, portable, calibrated=calibrated)
     return replace(chosen, kv=kv or chosen.floats.name)

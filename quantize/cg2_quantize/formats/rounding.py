@@ -114,7 +114,7 @@ def round_blocks(values: Float32, *, bits: int, block_size: int, importance: Flo
         levels[part], scales[part], zeros[part] = _round_blocks(blocks, bits, weights)
 
     run_in_parts(work, outputs, inputs)
-    return Blocks(_pack(levels, bits), scales, _pack(zeros, bits), inputs, bits)
+    return Blocks(pack(levels, bits), scales, pack(zeros, bits), inputs, bits)
 
 
 def restore_blocks(blocks: Blocks) -> Float32:
@@ -124,6 +124,12 @@ def restore_blocks(blocks: Blocks) -> Float32:
     zeros = unpack(blocks.zero_points, blocks.bits)[:, :count].astype(np.float32)
     values = (levels - zeros[:, :, None]) * blocks.scales[:, :, None]
     return np.ascontiguousarray(values.reshape(outputs, -1)[:, : blocks.inputs].T)
+
+
+def round_block_ranges(blocks: Float32, bits: int) -> tuple[Float32, Float32]:
+    """Choose the scale and the zero point of one block per row, each [rows], for blocks [rows, 1, block_size]."""
+    _, scales, zeros = _round_blocks(blocks, bits, None)
+    return scales[:, 0], zeros[:, 0]
 
 
 def restore_levels(
@@ -172,7 +178,7 @@ def _round_blocks(blocks: Float32, bits: int, weights: Float32 | None) -> tuple[
     return kept, scales, zero
 
 
-def _pack(levels: npt.NDArray[np.uint8], bits: int) -> npt.NDArray[np.uint8]:
+def pack(levels: npt.NDArray[np.uint8], bits: int) -> npt.NDArray[np.uint8]:
     """Pack two 4-bit levels per byte along the last axis, the first in the low half."""
     if bits == 8:
         return levels

@@ -201,17 +201,6 @@ class GraphWeights:
         scale = self.vector(f"{name}.weight") / moved
         return scale, self.vector(f"{name}.bias") / moved if self.layout.has_shifts else None
 
-    def importance(self, energy: Mapping[str, Float32]) -> dict[str, Float32]:
-        """Return mean squares of products' inputs by path, without the norms' scales that moved into weights."""
-        found = dict(energy)
-        for layer in range(self.checkpoint.config.n_layer if energy else 0):
-            for norm, after in self.layout.norms.items():
-                moved = self._moved_factors(f"model.layers.{layer}.{norm}")
-                for name in after:
-                    path = f"/model/layers.{layer}/{name.replace('.', '/')}"
-                    found[path] = (energy[path] / np.square(moved)).astype(np.float32)
-        return found
-
     def vector(self, name: str) -> Float32:
         """Return a tensor of the checkpoint, by its name in the graph."""
         return self._read(self.layout.source(name))

@@ -24,7 +24,7 @@ from cg2ls.models.graph_io import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from onnx import ModelProto, ValueInfoProto
 
@@ -39,10 +39,12 @@ class Calibrated(KvScales, Protocol):
     """Results of a calibration.
 
     Attributes:
-        energy: mean square of each input of a product, by the product's path.
+        inputs: returns a product's inputs [tokens, channels], layer by layer in order; None if not measured.
     """
 
-    energy: dict[str, Float32]
+    @property
+    def inputs(self) -> Callable[[str], Float32] | None:
+        """See the class."""
 
 
 def block_input_names(layer: int) -> tuple[str, str]:
@@ -76,8 +78,7 @@ class NetworkBuilder(ABC):
         calibration: Calibrated | None,
     ) -> None:
         self._config, self._weights, self._graph = config, weights, graph
-        energy = calibration.energy if calibration is not None and chosen.calibrated else {}
-        self._matrices = chosen.make_matrix_writer(weights.importance(energy))
+        self._matrices = chosen.make_matrix_writer(calibration and calibration.inputs)
         self._portable = chosen.portable
         self._attention = AttentionBuilder(
             config, chosen, graph, calibration if chosen.kv == "int8" else None

@@ -36,8 +36,14 @@ MIN_PLANNED_CONTEXT = 512
 KV_BYTES = {"float32": 4, "float16": 2, "int8": 1}
 
 ON_CARD = ("fp16", "int8", "int4")
-ON_PROCESSOR = (("int8", None), ("int8", "int8"), ("int4", None), ("int4", "int8"))
+ON_PROCESSOR = (
+    *(("int8", None), ("int8", "int8"), ("int6", None), ("int6", "int8")),
+    *(("int4", None), ("int4", "int8")),
+)
 """Formats of weights and of the cache, from the best to the smallest."""
+
+CALIBRATED = ("int6", "int4")
+"""Formats whose rounding can compensate its errors."""
 
 PROVIDER = "pip install 'cg2ls[gpu]'"
 
@@ -50,7 +56,7 @@ class PlanRequest:
         target: "cpu" or "cuda"; None for either.
         portable: whether to use standard operators only.
         kv: "float" or "int8"; None for either.
-        calibrated: whether to calibrate int4's ranges, which only int4 has.
+        calibrated: whether rounding compensates its errors, which int6 and int4 can.
         genai: whether onnxruntime-genai will run it, which needs a processor and a float cache.
     """
 
@@ -128,8 +134,11 @@ def make_plan(config: CodeGenConfig, machine: Machine, request: PlanRequest | No
         )
     tried: list[FormatPlan] = []
     if not obstacle:
-        formats = [select_format("int4", target="cuda", calibrated=True)] if request.calibrated else []
-        formats = formats or [select_format(name, target="cuda") for name in ON_CARD]
+        formats = [
+            select_format(name, target="cuda", calibrated=request.calibrated)
+            for name in ON_CARD
+            if name in CALIBRATED or not request.calibrated
+        ]
         place = f"{machine.gpu_name} ({_format_gib(machine.gpu)} free)"
         found = _first_fitting(config, formats, int(MEMORY_SHARE * machine.gpu), place)
         if found.total <= found.budget:
@@ -169,7 +178,9 @@ def _on_processor(config: CodeGenConfig, machine: Machine, request: PlanRequest,
     formats = [
         select_format(name, target="cpu", kv=kv, portable=request.portable, calibrated=request.calibrated)
         for name, kv in ON_PROCESSOR
-        if kv in wanted_kv and (name == "int4" or not request.calibrated)
+        if kv in wanted_kv
+        and (name in CALIBRATED or not request.calibrated)
+        and (name != "int6" or not request.portable)
     ]
     limit = f", {machine.limit}" if machine.limit else ""
     place = f"the processor ({_format_gib(machine.memory)} free{limit})"

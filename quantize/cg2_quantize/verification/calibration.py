@@ -1,4 +1,4 @@
-"""Measurements over the calibration set: sizes of keys and values, importance of inputs, the largest activation.
+"""Measurements over the calibration set: sizes of keys and values, inputs of products, the largest activation.
 
 The set is the part of the held-out file after the tokens that proofs measure on. A proof runs on a processor, whose
 kernels compute in float32, so it cannot see a value that becomes infinite on a card. Therefore every value inside
@@ -7,6 +7,7 @@ every block is examined here.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -35,11 +36,11 @@ class Calibration:
 
     Attributes:
         largest: largest |key| and |value| per channel, [kv_width] each, by layer.
-        energy: mean square of each input of a product, by the product's path, such as "/model/layers.0/mlp/fc_in".
+        inputs: inputs of products, for formats that are calibrated by them; None for others.
     """
 
     largest: dict[int, tuple[Float32, Float32]] = field(default_factory=dict)
-    energy: dict[str, Float32] = field(default_factory=dict)
+    inputs: ProductInputs | None = None
 
     def of_layer(self, layer: int) -> tuple[Float32, Float32]:
         """Return the scales of int8 keys and values (`KvScales`)."""
@@ -47,8 +48,8 @@ class Calibration:
         return key.astype(np.float32), value.astype(np.float32)
 
 
-def calibrate(checkpoint: Checkpoint, tokenizer: CodeTokenizer) -> Calibration:
-    """Run the float32 network over the calibration set, a layer at a time."""
+def calibrate_cache(checkpoint: Checkpoint, tokenizer: CodeTokenizer) -> Calibration:
+    """Run the float32 network over the calibration set, a layer at a time, and measure its keys and values."""
     config, found = checkpoint.config, Calibration()
     rows = make_calibration_rows(tokenizer, config.n_positions)
     tokens = np.stack([row for row in rows if len(row) == len(rows[0])])
@@ -58,28 +59,86 @@ def calibrate(checkpoint: Checkpoint, tokenizer: CodeTokenizer) -> Calibration:
     side.embed()
 
     for layer in range(config.n_layer):
-        inside = NETWORKS[config.family].product_inputs(layer)
-        gathered = _Gathered()
-        side.block(layer, gathered, list(inside.values()))
+        gathered = _LargestOfCache()
+        side.block(layer, gathered)
         found.largest[layer] = gathered.largest
-        means = [(sums / tokens.size).astype(np.float32) for sums in gathered.energy]
-        found.energy |= dict(zip(inside, means, strict=True))
+    return found
+
+
+def calibrate(
+    checkpoint: Checkpoint, tokenizer: CodeTokenizer, *, cache: bool, inputs: bool
+) -> Calibration | None:
+    """Return what a format needs of the calibration set; None if it needs nothing.
+
+    Args:
+        checkpoint: the checkpoint to convert.
+        tokenizer: its tokenizer.
+        cache: whether the cache has eight bits.
+        inputs: whether rounding compensates its errors.
+    """
+    if not cache and not inputs:
+        return None
+    found = calibrate_cache(checkpoint, tokenizer) if cache else Calibration()
+    if inputs:
+        found.inputs = ProductInputs(checkpoint, tokenizer)
     return found
 
 
 @dataclass
-class _Gathered:
-    """Results of one block, over all rows."""
+class _LargestOfCache:
+    """Largest |key| and |value| of one block, over all rows."""
 
     largest: tuple[Float32, Float32] = (np.zeros(1, np.float32), np.zeros(1, np.float32))
-    energy: list[Float32] = field(default_factory=list)
 
-    def __call__(self, cache: tuple[Float32, Float32], inside: list[Float32]) -> None:
+    def __call__(self, cache: tuple[Float32, Float32], _: list[Float32]) -> None:
         key, value = (np.abs(part).max(axis=1).reshape(-1) for part in cache)
         self.largest = np.maximum(self.largest[0], key), np.maximum(self.largest[1], value)
-        sums = [np.square(values).sum(axis=0) for values in inside]
-        self.energy = [a + b for a, b in zip(self.energy, sums, strict=True)] if self.energy else sums
 
+
+class ProductInputs:
+    """Inputs of the products over the calibration set, one layer in memory at a time.
+
+    The float32 network advances as layers are asked for, so they must be asked for in order. Norms' scales are in the
+    weights after them, as in the formats that use this.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, tokenizer: CodeTokenizer) -> None:
+        config = checkpoint.config
+        rows = make_calibration_rows(tokenizer, config.n_positions)
+        tokens = np.stack([row for row in rows if len(row) == len(rows[0])])
+        network = build_reference_network(checkpoint, moves_norms=True)
+        self._family, heads = config.family, (config.kv_heads, config.head_dim)
+        self._side = TokenRows(network, heads, "float32", tokens)
+        self._side.embed()
+        self._layer = -1
+        self._inputs: dict[str, Float32] = {}
+
+    def __call__(self, path: str) -> Float32:
+        """Return the inputs [tokens, channels] of a product, such as "/model/layers.0/mlp/fc_in".
+
+        Raises:
+            KeyError: the path is no product of a block, or of a layer before the last one that was asked for.
+        """
+        match = LAYER_OF_PATH.match(path)
+        while match is not None and self._layer < int(match[1]):
+            self._advance()
+        return self._inputs[path]
+
+    def _advance(self) -> None:
+        self._layer += 1
+        self._inputs.clear()
+        inside = NETWORKS[self._family].product_inputs(self._layer)
+        gathered: dict[str, list[Float32]] = {path: [] for path in inside}
+
+        def on_row(_: tuple[Float32, Float32], values: list[Float32]) -> None:
+            for path, part in zip(inside, values, strict=True):
+                gathered[path].append(part)
+
+        self._side.block(self._layer, on_row, list(inside.values()))
+        self._inputs |= {path: np.concatenate(parts) for path, parts in gathered.items()}
+
+
+LAYER_OF_PATH = re.compile(r"/model/layers\.(\d+)/")
 
 FLOAT16_LIMIT = float(np.finfo(np.float16).max)
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from cg2_quantize.formats.rounding import Float32
+    from cg2_quantize.verification.piecewise import Piece
     from cg2ls.models.codegen2 import CodeGenConfig
     from cg2ls.models.folder.description import ModelDescription
 
@@ -140,21 +141,21 @@ def compare_models(
     rows: Sequence[npt.NDArray[np.int64]],
 ) -> Measures:
     """Compare any two models of one vocabulary, one after the other."""
-    return _measure_logits(*(_run_through(network, about, rows) for network, about in (first, second)))
+    return _measure_logits(*(run_through(network, about, rows) for network, about in (first, second)))
 
 
 def compute_row_logits(
     folder: Path, about: ModelDescription, rows: Sequence[npt.NDArray[np.int64]]
 ) -> Iterator[npt.NDArray[np.float32]]:
     """Yield the logits [length, vocabulary] of every row in a model folder."""
-    side = _run_through(PiecewiseNetwork.of_folder(folder, about.architecture.n_layer), about, rows)
+    side = run_through(PiecewiseNetwork.of_folder(folder, about.architecture.n_layer), about, rows)
     head, length = side.network.head(), side.tokens.shape[1]
     for row in range(len(side.tokens)):
         parts = [(at, min(at + CHUNK_TOKENS, length)) for at in range(0, length, CHUNK_TOKENS)]
         yield np.concatenate([side.logits(head, row, at, end) for at, end in parts])
 
 
-def _run_through(
+def run_through(
     network: PiecewiseNetwork, about: ModelDescription, rows: Sequence[npt.NDArray[np.int64]]
 ) -> TokenRows:
     """Run rows through all blocks of a network."""
@@ -172,17 +173,31 @@ def _run_through(
     return side
 
 
+def measure_rows(left: TokenRows, right: TokenRows) -> list[Measures]:
+    """Measure the logits of both, which have run through all blocks, each row by itself."""
+    heads = [(side, side.network.head()) for side in (left, right)]
+    found = [Measures() for _ in left.tokens]
+    for row, measures in enumerate(found):
+        _add_row(measures, heads, row)
+    return found
+
+
 def _measure_logits(left: TokenRows, right: TokenRows) -> Measures:
     """Measure the logits of both, chunk by chunk."""
-    tokens, measures = left.tokens, Measures()
+    measures = Measures()
     heads = [(side, side.network.head()) for side in (left, right)]
-    for row, at in (
-        (row, at) for row in range(len(tokens)) for at in range(0, tokens.shape[1] - 1, CHUNK_TOKENS)
-    ):
-        end = min(at + CHUNK_TOKENS, tokens.shape[1] - 1)
-        logits = [side.logits(head, row, at, end) for side, head in heads]
-        measures.add(logits[0], logits[1], tokens[row, at + 1 : end + 1])
+    for row in range(len(left.tokens)):
+        _add_row(measures, heads, row)
     return measures
+
+
+def _add_row(measures: Measures, heads: Sequence[tuple[TokenRows, Piece]], row: int) -> None:
+    """Add the positions of one row."""
+    tokens = heads[0][0].tokens[row]
+    for at in range(0, len(tokens) - 1, CHUNK_TOKENS):
+        end = min(at + CHUNK_TOKENS, len(tokens) - 1)
+        reference, logits = (side.logits(head, row, at, end) for side, head in heads)
+        measures.add(reference, logits, tokens[at + 1 : end + 1])
 
 
 def compute_losses(

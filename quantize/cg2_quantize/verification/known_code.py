@@ -121,8 +121,8 @@ class GroupProbe:
     by_token: dict[int, Float32] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        told = ", ".join(f"{loss:.2f} with {groups}" for groups, loss in self.losses.items())
-        return f"nats per token of known code: {told} groups"
+        losses = ", ".join(f"{loss:.2f} with {groups}" for groups, loss in self.losses.items())
+        return f"nats per token of known code: {losses} groups"
 
 
 def probe_qkv_groups(checkpoint: Checkpoint, tokenizer: CodeTokenizer) -> GroupProbe:

@@ -109,6 +109,7 @@ LIMITS = {
     "fp16": Limit(1e-4, 0.99),
     "bf16": Limit(5e-3, 0.95),
     "int8": Limit(2e-3, 0.985),
+    "int6": Limit(2e-2, 0.95),
     "int4": Limit(3e-2, 0.94),
     "nf4": Limit(4e-2, 0.92),
 }

@@ -73,7 +73,7 @@ def test_another_runtime_takes_turns_with_cg2ls(tiny_model, tmp_path, capsys, mo
         (["--model", "/nowhere"], "/nowhere"),
     ],
 )
-def test_what_is_wrong_is_one_line(arguments, says, capsys):
+def test_problem_is_reported_in_one_line(arguments, says, capsys):
     assert main(["bench", *arguments]) == 1
     err = capsys.readouterr().err
     assert says in err

@@ -62,7 +62,7 @@ def test_as_json(tiny_model, capsys, home):
     assert "cpu" in report["facts"]["software"]["providers"].split(", ")
 
 
-def test_no_model_is_a_problem_with_its_mend(capsys):
+def test_missing_model_is_a_problem_with_a_remedy(capsys):
     assert diagnose() == 1
     out = capsys.readouterr().out
     assert "Completion does not work here:" in out
@@ -103,10 +103,10 @@ def test_a_provider_that_is_not_on_this_machine_is_refused(tiny_model, capsys, n
     assert f"provider '{name}' is unknown" in capsys.readouterr().out
 
 
-def test_what_is_promised_about_privacy_is_told(tiny_model, monkeypatch, capsys):
+def test_doctor_reports_the_privacy_promises(tiny_model, monkeypatch, capsys):
     assert diagnose("--model", tiny_model) == 0
     out = capsys.readouterr().out
-    assert "off, whatever your environment says (ORT_DISABLE_TELEMETRY=1" in out
+    assert "off, even if your environment sets it otherwise (ORT_DISABLE_TELEMETRY=1" in out
     monkeypatch.setenv("ORT_DISABLE_TELEMETRY", "0")
     diagnose("--model", tiny_model)
     assert "NOT OFF" in capsys.readouterr().out
@@ -127,7 +127,7 @@ def test_a_language_that_the_model_knows_works(language, said, capsys):
 
 
 @pytest.mark.parametrize("language", ["rust", "javascriptreact"])
-def test_a_language_that_the_model_does_not_know_is_a_problem_with_its_mend(language, capsys):
+def test_unknown_language_is_a_problem_with_a_remedy(language, capsys):
     assert diagnose("--model", SHIPPED_DEFAULT, "--language", language) == 1
     out = capsys.readouterr().out
     assert "Completion works here" not in out
@@ -135,7 +135,7 @@ def test_a_language_that_the_model_does_not_know_is_a_problem_with_its_mend(lang
     assert f"`cg2ls models use NAME --language {language}`" in out
 
 
-def test_a_model_that_does_not_say_its_languages_works_in_any(tiny_model, capsys):
+def test_model_without_listed_languages_completes_any(tiny_model, capsys):
     assert diagnose("--model", tiny_model, "--language", "rust") == 0
     assert capsys.readouterr().out.endswith("Completion works here in rust.\n")
 

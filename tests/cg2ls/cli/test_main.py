@@ -48,7 +48,7 @@ def test_wrong_arguments_are_one_line_and_status_2(capsys, arguments):
         (["completion", "fsh"], "choose from"),
     ],
 )
-def test_what_was_probably_meant_is_suggested(capsys, arguments, said):
+def test_probable_name_is_suggested(capsys, arguments, said):
     with pytest.raises(SystemExit) as left:
         main(arguments)
     assert left.value.code == 2
@@ -110,7 +110,7 @@ def test_every_command_has_its_own_help(command, capsys):
     assert capsys.readouterr().out.startswith(f"usage: cg2ls {command}")
 
 
-def test_what_the_system_refuses_is_one_line(monkeypatch, capsys):
+def test_refusal_of_the_system_is_one_line(monkeypatch, capsys):
     def refused():
         raise PermissionError(13, "Permission denied", "/a/file")
 
@@ -119,7 +119,7 @@ def test_what_the_system_refuses_is_one_line(monkeypatch, capsys):
     assert capsys.readouterr().err == "cg2ls: /a/file: Permission denied.\n"
 
 
-def test_a_reader_who_left_is_no_problem_of_ours():
+def test_closed_output_is_no_error():
     reading, writing = os.pipe()
     os.close(reading)
     with os.fdopen(writing, "wb") as closed:

@@ -51,7 +51,7 @@ def test_status_build_and_clear_agree(workspace: Path, capsys: pytest.CaptureFix
     assert "note" in printed(capsys, "status")
 
 
-def test_a_folder_without_code_is_said_to_have_none(
+def test_folder_without_code_is_reported(
     workspace: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     (tmp_path / "empty").mkdir()

@@ -118,7 +118,7 @@ def test_use_takes_a_folder_and_keeps_its_absolute_path(home, folder, monkeypatc
     assert read_lasting(home / "models.json").general == str(folder)
 
 
-def test_use_says_when_the_model_does_not_know_the_language(home, folder, capsys):
+def test_use_warns_of_an_unknown_language(home, folder, capsys):
     cg2ls("add", folder)
     cg2ls("use", "mine", "--language", "rust")
     assert "trained on python only" in capsys.readouterr().out
@@ -134,7 +134,7 @@ def test_use_says_when_the_model_does_not_know_the_language(home, folder, capsys
         (["add", "/nowhere"], "is not a model folder"),
     ],
 )
-def test_what_is_not_there_is_named(home, arguments, says):
+def test_missing_thing_is_named(home, arguments, says):
     with pytest.raises(ModelFolderError, match=says):
         cg2ls(*arguments)
 

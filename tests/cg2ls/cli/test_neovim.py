@@ -49,7 +49,7 @@ def test_with_git_it_can_be_cloned(tmp_path: Path) -> None:
     assert files_of(tmp_path / "clone") >= FILES
 
 
-def test_an_installation_without_the_plugin_says_so(
+def test_installation_without_the_plugin_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(neovim, "PACKAGED", tmp_path)

@@ -1,4 +1,4 @@
-"""What is said of an NVIDIA card."""
+"""Reports about NVIDIA cards."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def changed(**differences: object) -> Nvidia:
     return Nvidia(**{**{name: getattr(FITS, name) for name in FITS.__dataclass_fields__}, **differences})
 
 
-def test_without_a_card_there_is_nothing_to_mend():
+def test_without_a_card_there_is_no_remedy():
     assert Nvidia().find_problems() == []
     assert Nvidia().describe() == {"nvidia": "none seen"}
 
 
-def test_what_fits_needs_no_mend():
+def test_matching_versions_need_no_remedy():
     assert FITS.find_problems() == []
     assert FITS.describe() == {
         "nvidia": CARD,
@@ -49,7 +49,7 @@ def test_what_fits_needs_no_mend():
         ({"cudnn": None}, "cuDNN is missing: pip install 'onnxruntime-gpu[cuda,cudnn]'"),
     ],
 )
-def test_each_misfit_has_its_mend(differences, says):
+def test_each_mismatch_has_a_remedy(differences, says):
     (mend,) = changed(**differences).find_problems()
     assert says in mend
 
@@ -58,7 +58,7 @@ def test_an_older_cuda_of_the_runtime_runs_on_a_newer_driver():
     assert changed(runtime_cuda=(12, 8), capability=(6, 1)).find_problems() == []
 
 
-def test_the_driver_is_asked(tmp_path, monkeypatch):
+def test_the_driver_is_queried(tmp_path, monkeypatch):
     tool = tmp_path / "nvidia-smi"
     tool.write_text(
         "#!/bin/sh\n"
@@ -78,6 +78,6 @@ def test_the_driver_is_asked(tmp_path, monkeypatch):
     assert find_nvidia() == Nvidia()
 
 
-def test_versions_are_read_and_what_is_no_version_is_none():
+def test_versions_are_read_and_other_text_is_none():
     assert nvidia._parse_version("12.8") == (12, 8)
     assert nvidia._parse_version("N/A") is None

@@ -49,7 +49,7 @@ def test_a_table_is_printed_without_json(tiny_model, capsys):
     assert "writing 1 passages" in err
 
 
-def test_the_model_can_be_asked_in_other_ways(tiny_model, capsys):
+def test_the_model_can_be_prompted_in_other_ways(tiny_model, capsys):
     ways = ["--anchor", "0", "--prefix-only", "--context", "64", "--max-lines", "1", "--passages", "0"]
     assert main(["replay", SOURCES, "--model", str(tiny_model), "--json", *SMALL, *ways]) == 0
     found = json.loads(capsys.readouterr().out)
@@ -91,7 +91,7 @@ def test_two_runs_are_compared_place_by_place(tiny_model, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "says"), [(["/nowhere"], "/nowhere does not exist"), ([SOURCES, "--model", "/no"], "/no")]
 )
-def test_what_is_wrong_is_one_line(arguments, says, capsys):
+def test_problem_is_reported_in_one_line(arguments, says, capsys):
     assert main(["replay", *arguments]) == 1
     err = capsys.readouterr().err
     assert says in err
@@ -113,7 +113,7 @@ def test_rules_are_listed(tiny_model, capsys):
     assert next(iter(rules)) in capsys.readouterr().out
 
 
-def test_a_soak_says_what_it_saw_and_fails_if_it_must(tiny_model, capsys, monkeypatch):
+def test_soak_reports_figures_and_fails_on_growth(tiny_model, capsys, monkeypatch):
     arguments = ["replay", SOURCES, "--model", str(tiny_model), "--soak", "240", *SMALL]
     monkeypatch.setattr("cg2ls.evaluation.latency.typing.MAX_LATENCY_RATIO", 1000)
     assert main([*arguments, "--json"]) == 0
@@ -162,7 +162,7 @@ def fake(monkeypatch):
     return stand
 
 
-def test_a_table_and_json_say_what_happened(fake, tiny_model, capsys):
+def test_table_and_json_report_the_result(fake, tiny_model, capsys):
     fake("none")
     arguments = ["replay", SOURCES, "--model", str(tiny_model), "--chaos", "200", "--seed", "5"]
     assert main(arguments) == 0

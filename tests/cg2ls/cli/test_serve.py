@@ -25,7 +25,7 @@ def test_a_log_file_that_cannot_be_written_is_one_line(tmp_path):
     assert "cannot be written" in done.stderr
 
 
-def test_on_a_terminal_it_says_what_it_waits_for():
+def test_on_a_terminal_it_explains_what_it_waits_for():
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "cg2ls"], stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -55,7 +55,7 @@ def test_an_editor_that_vanishes_ends_the_server():
     assert done.stdout == b""
 
 
-def test_without_streams_it_says_so():
+def test_without_streams_it_reports_that():
     done = subprocess.run(
         ["/bin/sh", "-c", '"$0" -m cg2ls --stdio <&-', sys.executable], capture_output=True, text=True
     )
@@ -104,7 +104,7 @@ def test_wrong_arguments_of_http_are_one_line(arguments, capsys):
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_without_its_packages_http_says_how_to_install_them(monkeypatch, capsys):
+def test_without_its_packages_http_explains_how_to_install_them(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     monkeypatch.delitem(sys.modules, "cg2ls.http.listener", raising=False)
     assert main(["serve", "--http", "0"]) == 1

@@ -1,4 +1,4 @@
-"""What a command imports before it does anything, which is the time that it takes to start."""
+"""The imports of a command at its start, which determine its start-up time."""
 
 from __future__ import annotations
 

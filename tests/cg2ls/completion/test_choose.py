@@ -122,7 +122,7 @@ def test_the_line_that_the_text_below_fits_is_chosen(searching):
     assert found.features.evidence_lead > 0
 
 
-def test_greedy_stays_where_the_text_below_says_the_same(searching):
+def test_greedy_choice_is_kept_if_the_text_below_agrees(searching):
     engine = searching({"result = width": -2.0, "pass": -2.5}, greedy="result = width\n    x = 1\n")
     found = complete(engine)
     assert found.text == "result = width\n    x = 1"

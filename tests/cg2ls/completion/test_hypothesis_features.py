@@ -1,4 +1,4 @@
-"""Features are what the steps, the prior and the place say."""
+"""Features are computed from the steps, the prior and the place."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_memory_is_described_by_matches():
     )
 
 
-def test_a_prior_that_fails_says_nothing_and_is_noted():
+def test_failing_prior_is_left_out_and_noted():
     prior = GuardedPrior(Failing(), 100)
     found = describe("|", [Step(7, b"a", -1.0)], prior=prior)
     assert found.memory_first == 0

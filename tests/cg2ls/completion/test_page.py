@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from cg2ls.completion.postprocess.pipeline import RULES
-from cg2ls.completion.postprocess.rule_names import CURRENT_NAMES
+from cg2ls.completion.postprocess.rule import CURRENT_NAMES
 from cg2ls.completion.trigger import SUPPRESSIONS
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "completion.md"

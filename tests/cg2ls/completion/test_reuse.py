@@ -1,4 +1,4 @@
-"""Typing on of a suggestion needs no model and leads to the same document."""
+"""Typing along with a suggestion needs no model and leads to the same document."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_automatic_suggestions_do_not_answer_requests_by_hand():
 
 
 @given(CODE, CODE, CODE, st.data())
-def test_accepting_the_rest_gives_what_accepting_at_once_would(before, after, text, data):
+def test_accepting_the_rest_equals_accepting_all(before, after, text, data):
     cursor = Cursor.at(before + after, len(before))
     replace_length = data.draw(st.integers(0, len(cursor.line_after)))
     cache = TypedThrough()

@@ -141,7 +141,7 @@ def test_errors_reach_the_caller_unless_superseded():
     ],
     ids=lambda raised: f"{type(raised).__module__}.{type(raised).__name__}",
 )
-def test_exceptions_that_asyncio_misunderstands_become_errors_and_the_thread_survives(raised):
+def test_exceptions_special_to_asyncio_become_errors(raised):
     def fails(stop: Callable[[], bool]) -> str:
         raise raised
 

@@ -48,7 +48,7 @@ def test_an_answer_is_shown_up_to_its_end(scripted, art, answer, shown):
         ("x = ‸ + b\n", "a + b * c\n", 8),
     ],
 )
-def test_nothing_is_generated_past_what_is_shown(scripted, art, answer, max_tokens):
+def test_nothing_is_generated_after_the_shown_text(scripted, art, answer, max_tokens):
     engine = scripted(answer)
     found = at(engine, art)
     assert found.text
@@ -172,7 +172,7 @@ def test_every_rule_suppression_gate_and_reuse_can_be_disabled():
     assert {"off", "confidence", "typed_through", "check_python"} < DISABLEABLE_RULES
 
 
-def test_what_the_model_is_not_sure_of_is_not_shown_unasked_and_not_even_finished(scripted):
+def test_unsure_text_is_not_shown_while_typing(scripted):
     engine = scripted("abcdefgh\n", logprob=-0.9)
     found = at(engine, "x =‸")
     assert (found.text, found.reason) == ("", "unsure")

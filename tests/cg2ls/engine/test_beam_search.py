@@ -1,4 +1,4 @@
-"""Beam search finds what a plain search over all rows finds; one beam is greedy decoding."""
+"""Beam search equals a plain search over all rows; one beam is greedy decoding."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model's memory lies in huge pages where Linux has them, and nothing changes where it has none."""
+"""A model's memory is in huge pages if Linux has them; otherwise nothing changes."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def on_device(tiny_model, monkeypatch):
         yield engine
 
 
-def test_answers_are_the_same_wherever_the_inputs_lie(on_device, uncached, words):
+def test_answers_do_not_depend_on_where_inputs_are_stored(on_device, uncached, words):
     on_device._policy.choose_length = lambda source: 5
     for count in (1, 2, 30, 130, 200):
         request = Request(prompt=words(count), max_tokens=9, ignore_stop_tokens=True)

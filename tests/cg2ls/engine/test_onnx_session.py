@@ -88,7 +88,7 @@ def test_cuda_is_taken_where_it_opens(tiny_model, monkeypatch):
     assert open_half(tiny_model, "auto").provider == "cuda"
 
 
-def test_a_graph_that_cuda_cannot_record_is_launched_and_the_reason_says_so(tiny_model, monkeypatch):
+def test_graph_that_cuda_cannot_record_is_launched_with_a_reason(tiny_model, monkeypatch):
     fake_runtime(monkeypatch, {f"{CUDA[0]} recorded": [], CUDA[0]: CUDA})
     opened = open_half(tiny_model, "cuda", cuda_graph=True)
     assert (opened.provider, opened.cuda_graph) == ("cuda", False)
@@ -98,7 +98,7 @@ def test_a_graph_that_cuda_cannot_record_is_launched_and_the_reason_says_so(tiny
 
 
 @pytest.mark.parametrize(("got", "why"), [([], "no device"), (CPU, "could not start it")])
-def test_the_cpu_is_used_where_cuda_does_not_open_and_the_reason_says_why(tiny_model, monkeypatch, got, why):
+def test_cpu_is_used_with_a_reason_if_cuda_does_not_open(tiny_model, monkeypatch, got, why):
     fake_runtime(monkeypatch, {CUDA[0]: got, CPU[0]: CPU})
     opened = open_half(tiny_model, "auto")
     assert opened.provider == "cpu"

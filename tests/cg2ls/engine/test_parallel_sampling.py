@@ -1,4 +1,4 @@
-"""Candidates are the answers that would have been given one by one."""
+"""Candidates equal answers that are sampled one by one."""
 
 from __future__ import annotations
 

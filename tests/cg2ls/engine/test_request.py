@@ -46,7 +46,7 @@ def test_the_prior_chooses_and_its_log_probability_is_reported(engine, words):
     assert answer[:2] in prior.asked
 
 
-def test_a_prior_that_says_nothing_changes_nothing(engine, words):
+def test_empty_prior_changes_nothing(engine, words):
     class Silent:
         def mix(self, generated: Sequence[int], logits: Scores) -> Scores:
             return log_softmax(logits)
@@ -60,7 +60,7 @@ def test_a_prior_that_says_nothing_changes_nothing(engine, words):
     assert [step.logprob for step in plain] == pytest.approx([step.logprob for step in mixed], abs=1e-4)
 
 
-def test_healing_holds_for_what_the_prior_says_too(engine, words):
+def test_healing_applies_to_the_prior_too(engine, words):
     prior = Only(engine.tokenizer.encode("something else"))
     steps = list(engine.complete(Request(prompt=words(10), forced=b"return", prior=prior, max_tokens=8)))
     assert b"".join(step.data for step in steps).startswith(b"return")

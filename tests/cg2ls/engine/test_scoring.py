@@ -1,4 +1,4 @@
-"""Scores are the log-probabilities that reading everything anew gives."""
+"""Scores equal the log-probabilities without a cache."""
 
 from __future__ import annotations
 

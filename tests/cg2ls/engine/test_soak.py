@@ -1,4 +1,4 @@
-"""Thousands of requests over many documents leave memory as it was."""
+"""Thousands of requests over many documents do not increase memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Intervals of shares, files drawn anew."""
+"""Intervals of shares over resampled files."""
 
 from __future__ import annotations
 

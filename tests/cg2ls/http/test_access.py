@@ -47,7 +47,7 @@ def test_names_of_this_machine_are_accepted(host: str) -> None:
         ({"content-type": ""}, 415),
     ],
 )
-def test_what_a_web_page_or_a_stranger_could_send_is_refused(changed: dict[str, str], status: int) -> None:
+def test_requests_of_web_pages_and_other_users_are_refused(changed: dict[str, str], status: int) -> None:
     with pytest.raises(RefusedError) as refused:
         Guard(nothing, "secret").check("POST", "/infill", {**LOCAL, **changed})
     assert refused.value.status == status
@@ -132,7 +132,7 @@ def test_a_process_refuses_strangers_and_answers_with_the_token(slow_http: HttpS
     assert slow_http.ask("GET", "/health").json == {"status": "ok"}
 
 
-def test_a_process_tells_the_token_to_nobody(slow_http: HttpServer) -> None:
+def test_process_does_not_reveal_the_token(slow_http: HttpServer) -> None:
     said = [slow_http.ask("GET", path).body for path in ("/metrics", "/health", "/")]
     said.append(slow_http.get("/metrics").body)
     said.append("\n".join(slow_http.lines).encode())

@@ -155,7 +155,7 @@ def test_a_request_that_still_waits_is_given_up_when_its_client_hangs_up(fresh_h
     assert [line for line in fresh_http.lines if line == "decoding"] == ["decoding"]
 
 
-def test_a_client_that_streams_and_never_reads_delays_nobody(slow_http: HttpServer) -> None:
+def test_client_that_never_reads_delays_no_other(slow_http: HttpServer) -> None:
     deaf = [slow_http.send("/v1/completions", {"prompt": "quick\na = ", "stream": True}) for _ in range(20)]
     assert_alive(slow_http)
     for connection in deaf:
@@ -181,7 +181,7 @@ def test_an_engine_that_breaks_costs_its_request_alone(slow_http: HttpServer) ->
     assert_alive(slow_http)
 
 
-def test_while_the_model_loads_clients_are_told_to_ask_again(
+def test_while_the_model_loads_clients_get_a_retry_message(
     serve_http: Callable[..., HttpServer],
 ) -> None:
     server = serve_http("-m", "tests.cg2ls.http.slow_http_server", 3)
@@ -192,7 +192,7 @@ def test_while_the_model_loads_clients_are_told_to_ask_again(
     assert_alive(server)
 
 
-def test_the_process_ends_when_it_is_asked_to_while_it_answers(fresh_http: HttpServer) -> None:
+def test_the_process_ends_on_request_during_an_answer(fresh_http: HttpServer) -> None:
     with fresh_http.send("/infill", ENDLESS):
         fresh_http.wait_for("decoding")
         assert fresh_http.end() == 0

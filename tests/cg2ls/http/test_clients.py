@@ -18,6 +18,8 @@ BEFORE = "quick, long\ndef area(width, height):\n"
 LINE = "    return "
 
 LLAMA_VIM: dict[str, Any] = {
+    "id_slot": 0,
+    "stop": [],
     "input_prefix": BEFORE,
     "input_suffix": "\n\nprint(area(2, 3))\n",
     "input_extra": [{"text": "def side():\n    return 1\n", "time": [1, 2], "filename": "side.py"}],
@@ -25,7 +27,7 @@ LLAMA_VIM: dict[str, Any] = {
     "n_predict": 128,
     "n_indent": 4,
     "top_k": 40,
-    "top_p": 0.99,
+    "top_p": 0.9,
     "stream": False,
     "samplers": ["top_k", "top_p", "infill"],
     "cache_prompt": True,
@@ -97,7 +99,7 @@ MINUET: dict[str, Any] = {
 }
 
 
-def test_llama_vim_gets_the_members_that_it_asked_for(slow_http: HttpServer) -> None:
+def test_llama_vim_gets_the_requested_members(slow_http: HttpServer) -> None:
     answer = slow_http.post("/infill", LLAMA_VIM).json
     assert answer["content"] == FORMULA
     assert answer["truncated"] is False

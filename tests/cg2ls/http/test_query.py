@@ -5,7 +5,7 @@ import pytest
 from cg2ls.http.query import read_completion, read_infill, split_markers
 
 
-def test_the_prompt_of_an_infill_stands_before_the_cursor() -> None:
+def test_the_prompt_of_an_infill_is_before_the_cursor() -> None:
     query = read_infill({"input_prefix": "a\n", "prompt": "b = ", "input_suffix": "\nc"})
     assert (query.before, query.after) == ("a\nb = ", "\nc")
 
@@ -45,7 +45,7 @@ def test_with_a_suffix_of_its_own_a_prompt_is_taken_as_it_is() -> None:
         ({"prompt": "x = 1\n# language: python\n"}, ""),
     ],
 )
-def test_the_language_is_what_the_request_says(body: dict[str, str], language: str) -> None:
+def test_the_language_of_the_request_is_used(body: dict[str, str], language: str) -> None:
     assert read_completion(body).language == language
 
 

@@ -53,7 +53,7 @@ def test_a_model_that_is_not_there_changes_nothing(slow, lsp):
     assert run(client, "status")["state"] == "ready"
 
 
-def test_restart_opens_the_engine_anew(slow):
+def test_restart_opens_the_engine_again(slow):
     client = slow()
     client.notifications.clear()
     run(client, "restart")

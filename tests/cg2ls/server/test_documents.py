@@ -53,7 +53,7 @@ def reference_offset(text: str, line: int, column: int, encoding: str) -> int:
 
 
 @given(TEXT, st.lists(st.tuples(PLACE, PLACE, TEXT), max_size=6), st.sampled_from(ENCODINGS))
-def test_edits_do_what_they_would_to_one_long_string(text, edits, encoding):
+def test_edits_equal_those_of_one_long_string(text, edits, encoding):
     documents, expected = opened(text, encoding), text
     for first, second, new in edits:
         start, end = sorted((first, second))
@@ -118,7 +118,7 @@ def test_halves_of_a_line_end_that_come_together_are_one():
     assert list(documents.snapshot(URI).lines) == ["a\r\n", "b"]
 
 
-def test_a_snapshot_keeps_what_was():
+def test_snapshot_does_not_change():
     documents = opened("one")
     before = documents.snapshot(URI)
     edit(documents, (0, 0), (0, 3), "two")

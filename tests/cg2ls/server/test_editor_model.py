@@ -1,4 +1,4 @@
-"""A server process beside a reference editor: whatever is sent, their texts are equal or declared unknown.
+"""A server process compared with a reference editor: after any message, texts are equal or declared unknown.
 
 Every message may have an odd form. After each step all texts are compared, and every request is answered.
 `CG2LS_EDITOR_EXAMPLES=300` makes it longer and tries other messages each time; `-s` shows how many were sent:

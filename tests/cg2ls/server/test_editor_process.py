@@ -1,4 +1,4 @@
-"""The editor's death, with stdin held open elsewhere: the server leaves."""
+"""The server ends with the editor, even if another process holds its stdin open."""
 
 from __future__ import annotations
 

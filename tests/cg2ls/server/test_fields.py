@@ -56,7 +56,7 @@ def test_a_whole_number_is_read_however_it_is_written(raw, read):
 
 
 @pytest.mark.parametrize("raw", [None, 5, True, [], {}, 1.5])
-def test_what_is_no_text_is_none(raw):
+def test_other_values_than_text_are_none(raw):
     assert text(raw) is None
 
 

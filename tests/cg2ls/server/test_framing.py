@@ -1,4 +1,4 @@
-"""Messages out of a stream of bytes, however it is cut and whatever is damaged."""
+"""Messages are read from a stream of bytes, cut anywhere and damaged."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def fed(*chunks: bytes) -> list[bytes | Damage]:
 
 
 @given(BODIES, st.lists(st.integers(0, 400), max_size=6))
-def test_messages_come_whole_wherever_the_stream_is_cut(bodies, cuts):
+def test_messages_are_complete_however_the_stream_is_cut(bodies, cuts):
     stream = b"".join(map(framed, bodies))
     ends = sorted({0, len(stream), *(cut for cut in cuts if cut <= len(stream))})
     chunks = [stream[begin:end] for begin, end in pairwise(ends)]
@@ -94,6 +94,6 @@ def test_a_message_that_is_too_long_is_passed_over_and_not_kept(monkeypatch):
         max_size=8,
     )
 )
-def test_whatever_comes_nothing_breaks(chunks):
+def test_any_message_is_survived(chunks):
     for found in fed(*chunks):
         assert isinstance(found, (bytes, Damage))

@@ -1,4 +1,4 @@
-"""Whatever a client sends, every request is answered and the server lives on; with a real process and model."""
+"""Every request is answered and the server keeps running after any message; with a real process and model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nothing is held for what the user has left: models, memories, contexts and progress tokens are counted."""
+"""Nothing is kept for closed documents: models, memories, contexts and progress tokens are counted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings of a living server."""
+"""Settings of a running server."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def status(client) -> dict:
     return client.request("cg2ls/status", {"textDocument": {"uri": URI}})
 
 
-def test_the_client_is_asked_for_its_settings_in_general_and_for_each_folder(slow):
+def test_settings_are_requested_in_general_and_for_each_folder(slow):
     asked = []
 
     def answer(params):
@@ -33,7 +33,7 @@ def test_a_client_that_has_no_settings_gets_the_defaults(slow):
     assert status(client)["state"] == "ready"
 
 
-def test_changed_settings_are_asked_for_again_and_hold_at_once(slow):
+def test_changed_settings_are_requested_again_and_apply_at_once(slow):
     answers = [{"enable": True}]
     client = slow(ASKED, {"workspace/configuration": lambda params: answers * len(params["items"])})
     assert status(client)["state"] == "ready"
@@ -45,7 +45,7 @@ def test_changed_settings_are_asked_for_again_and_hold_at_once(slow):
     assert status(client)["cause"] == "off"
 
 
-def test_changes_are_asked_to_be_told(slow):
+def test_server_registers_for_changes(slow):
     registered = []
     client = slow(ASKED, {"client/registerCapability": registered.append})
     while not registered:
@@ -86,7 +86,7 @@ def test_the_folders_of_a_workspace_come_and_go(slow):
     assert client.request("cg2ls/status", ask)["state"] == "ready"
 
 
-def test_the_log_says_more_as_soon_as_it_is_asked_to(slow):
+def test_log_level_applies_at_once(slow):
     client = slow()
     client.notify("workspace/didChangeConfiguration", {"settings": {"logLevel": "debug"}})
     client.change(URI, 2, {"text": "quick\nb = "})
@@ -96,7 +96,7 @@ def test_the_log_says_more_as_soon_as_it_is_asked_to(slow):
     assert "'x'" not in "".join(shown["lines"])
 
 
-def test_the_log_quotes_code_only_if_that_is_asked_for_too(slow):
+def test_the_log_quotes_code_only_with_a_separate_option(slow):
     client = slow(initializationOptions={"logLevel": "debug", "logText": True})
     client.change(URI, 2, {"text": "quick\nb = "})
     client.inline(URI, 1, 4)

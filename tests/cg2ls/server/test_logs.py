@@ -69,7 +69,7 @@ def test_a_record_that_cannot_be_formatted_costs_its_line_and_nothing_else(tmp_p
     assert recent()[-1].endswith("afterwards")
 
 
-def test_a_full_disk_costs_the_line_and_says_nothing(tmp_path, capsys):
+def test_full_disk_loses_the_line_without_a_message(tmp_path, capsys):
     class Full:
         def write(self, _):
             raise OSError(28, "No space left on device")
@@ -106,7 +106,7 @@ def test_a_stream_without_a_file_is_written_to():
     assert stream.getvalue() == "said\n"
 
 
-def test_a_pipe_that_nobody_reads_holds_nobody_up(monkeypatch):
+def test_unread_pipe_delays_nothing(monkeypatch):
     monkeypatch.setattr(logs, "FLUSH_S", 0.0)
     read, write = os.pipe()
     stream = os.fdopen(write, "w")  # closing it would wait for the thread that is blocked

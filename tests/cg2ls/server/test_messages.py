@@ -88,7 +88,7 @@ def test_every_method_that_is_served_has_a_reader():
 
 
 @given(st.sampled_from(sorted(READERS)), JSON)
-def test_whatever_comes_is_read_or_refused_by_name(method, raw):
+def test_any_value_is_read_or_refused_by_name(method, raw):
     refusal = None
     try:
         READERS[method](raw)
@@ -171,7 +171,7 @@ def test_changes_that_are_no_list_are_one_that_cannot_be_read(changes):
     assert read(types.TEXT_DOCUMENT_DID_CHANGE, textDocument={"uri": URI}, contentChanges=[]).changes == []
 
 
-def test_a_single_change_may_stand_without_its_list():
+def test_single_change_without_a_list_is_accepted():
     found = read(types.TEXT_DOCUMENT_DID_CHANGE, textDocument={"uri": URI}, contentChanges={"text": "x"})
     assert found == DocumentChange(DocumentId(URI), [types.TextDocumentContentChangeWholeDocument(text="x")])
 
@@ -200,7 +200,7 @@ def test_a_cell_without_a_document_keeps_its_place():
         ({"textContent": 5}, True, False),
     ],
 )
-def test_what_a_change_of_a_notebook_leaves_unknown(cells, order, texts):
+def test_unreadable_notebook_change_makes_texts_unknown(cells, order, texts):
     found = read(types.NOTEBOOK_DOCUMENT_DID_CHANGE, notebookDocument={"uri": "n"}, change={"cells": cells})
     assert (found.is_order_known, found.are_texts_known) == (order, texts)
 
@@ -236,7 +236,7 @@ def test_a_handshake_of_nothing_but_odd_fields_is_one_of_a_plain_client(capabili
     assert not found.capabilities.window.work_done_progress
 
 
-def test_what_the_handshake_says_in_near_types_is_taken():
+def test_handshake_values_of_similar_types_are_accepted():
     found = read(
         types.INITIALIZE,
         processId="7",
@@ -269,7 +269,7 @@ def test_ghost_text_without_a_trigger_is_automatic(context):
 @pytest.mark.parametrize(
     ("context", "kind"), [(None, 1), ({"triggerKind": "1"}, 1), ({}, 2), ({"triggerKind": 3}, 2)]
 )
-def test_a_menu_without_a_context_was_asked_for(context, kind):
+def test_menu_request_without_context_counts_as_invoked(context, kind):
     found = read(types.TEXT_DOCUMENT_COMPLETION, textDocument={"uri": URI}, position=AT, context=context)
     assert found.context.trigger_kind.value == kind
 
@@ -283,7 +283,7 @@ def test_a_cancellation_of_no_request_is_refused(identity):
 @pytest.mark.parametrize(
     ("arguments", "read_as"), [(None, None), ([], []), ("x", ["x"]), ([None, 5], [None, 5])]
 )
-def test_arguments_of_a_command_may_stand_without_their_list(arguments, read_as):
+def test_command_argument_without_a_list_is_accepted(arguments, read_as):
     found = read(types.WORKSPACE_EXECUTE_COMMAND, command="c", arguments=arguments)
     assert found.arguments == read_as
 

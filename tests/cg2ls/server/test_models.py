@@ -1,4 +1,4 @@
-"""An engine that breaks."""
+"""An engine that fails."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def mend_it(client, version: int) -> dict | None:
     return client.inline(URI, 1, 4)
 
 
-def test_it_is_opened_again_and_the_user_is_told_once(slow):
+def test_it_is_opened_again_with_one_message(slow):
     client = slow()
     client.notifications.clear()
     break_it(client, 2)

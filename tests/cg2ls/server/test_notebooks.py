@@ -27,7 +27,7 @@ def text_around(documents: Documents, number: int) -> str:
     return f"{snapshot.before}⟦{''.join(snapshot.lines)}⟧{snapshot.after}"
 
 
-def test_the_cells_around_one_stand_around_it():
+def test_text_of_neighbouring_cells_is_before_and_after_a_cell():
     documents = opened(("python", CODE, "import os"), ("python", CODE, "os."), ("python", CODE, "x = 1\n"))
     assert text_around(documents, 1) == "import os\n⟦os.⟧\nx = 1"
 

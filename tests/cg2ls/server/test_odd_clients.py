@@ -1,4 +1,4 @@
-"""Odd but living clients: what can be applied is; where a text cannot be known, the server says so and is silent."""
+"""Odd clients: readable changes are applied; a document whose text is unknown is reported and not completed."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def test_a_document_that_is_opened_without_a_language_or_version_is_answered(liv
         assert living.request("textDocument/inlineCompletion", {"textDocument": document, **at})["items"]
 
 
-def test_what_is_closed_twice_or_was_never_open_harms_nothing(living, uri, lsp):
+def test_closing_twice_or_unopened_is_harmless(living, uri, lsp):
     for _ in range(2):
         living.notify("textDocument/didClose", {"textDocument": {"uri": uri}})
     change(living, uri, {"text": "x"})

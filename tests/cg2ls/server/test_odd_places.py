@@ -1,4 +1,4 @@
-"""Where folders are missing, full or gone, completion goes on, and one sentence says what is missing."""
+"""With missing, full or removed folders completion continues, and one sentence names the problem."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def environment(**more: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(("command", "status"), COMMANDS.values(), ids=COMMANDS)
-def test_without_a_home_folder_every_command_works_or_says_one_sentence(
+def test_without_a_home_folder_every_command_works_or_prints_one_sentence(
     command: tuple[str, ...], status: int, tmp_path: Path
 ) -> None:
     done = subprocess.run(
@@ -105,7 +105,7 @@ def converse(lsp: Any, root: Path) -> Callable[..., tuple[list[str], str]]:
     return start
 
 
-def test_without_a_home_folder_the_server_completes_and_says_so_once(
+def test_without_a_home_folder_the_server_completes_with_one_message(
     converse: Callable[..., tuple[list[str], str]],
 ) -> None:
     texts, said = converse(sys.executable, str(HOMELESS), "--stdio")
@@ -179,7 +179,7 @@ def test_a_model_may_be_removed_or_replaced_while_it_is_open(
     assert (texts, said) == (["ute_total"], "")
 
 
-def test_the_place_of_choices_is_said_by_doctor() -> None:
+def test_doctor_prints_the_file_of_choices() -> None:
     done = subprocess.run(
         [sys.executable, str(HOMELESS), "doctor", "--json"],
         capture_output=True,

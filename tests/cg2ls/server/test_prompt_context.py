@@ -1,4 +1,4 @@
-"""Text of other files in front of the prompt, and whose is never there."""
+"""Text of other files before the prompt, and files that are never in it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every request is answered, whatever it looks like; what is no message is refused."""
+"""Every request of any form is answered; invalid messages are refused."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def living(lsp, random_model):
         ({"jsonrpc": "2.0", "id": None, "method": 5}, -32600),
     ],
 )
-def test_what_is_no_message_is_refused_and_the_next_one_is_answered(living, body, code):
+def test_invalid_message_is_refused_and_the_next_one_is_answered(living, body, code):
     message(living, body)
     identity = body.get("id") if isinstance(body, dict) and isinstance(body.get("id"), int) else None
     identity = None if identity is True else identity
@@ -66,7 +66,7 @@ def test_damaged_frames_are_refused_and_the_next_one_is_answered(living):
 
 
 @pytest.mark.parametrize("method", ["textDocument/hover", "cg2ls/none", "$/none"])
-def test_methods_nobody_serves_are_answered(living, lsp, method):
+def test_unknown_methods_are_answered(living, lsp, method):
     with pytest.raises(lsp.ResponseError) as caught:
         living.request(method, {})
     assert caught.value.code == -32601

@@ -1,4 +1,4 @@
-"""Cancelled and superseded requests, with an engine that would go on forever."""
+"""Cancelled and superseded requests, with an engine that never ends by itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A server that knows the workspace: names from other files, as they are on disk now."""
+"""A server with repository memory: names from other files in their current state on disk."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_a_saved_file_counts_as_it_is_now(start, workspace):
     assert "overdue_invoices" in text
 
 
-def test_what_the_options_exclude_is_not_read(start, workspace):
+def test_excluded_files_are_not_read(start, workspace):
     client = start()
     uri = opened(client, workspace, exclude=["ledger.py"])
     client.wait_for("window/logMessage", "Memory of")

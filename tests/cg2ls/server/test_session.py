@@ -29,7 +29,7 @@ def ready(shared):
     shared.notify("textDocument/didClose", {"textDocument": {"uri": URI}})
 
 
-def test_initialize_says_what_the_server_can(start, random_model):
+def test_initialize_returns_the_servers_capabilities(start, random_model):
     client = start("--model", str(random_model))
     result = client.initialize()
     assert result["serverInfo"]["name"] == "cg2ls"
@@ -200,7 +200,7 @@ def test_each_language_is_answered_by_the_model_chosen_for_it(start, random_mode
     assert client.leave() == 0
 
 
-def test_without_a_model_a_person_who_asks_is_told_why(start, tmp_path, lsp):
+def test_without_a_model_an_explicit_request_gets_the_reason(start, tmp_path, lsp):
     client = start("--model", str(tmp_path / "none"))
     client.initialize()
     client.open(URI, TEXT)
@@ -211,7 +211,7 @@ def test_without_a_model_a_person_who_asks_is_told_why(start, tmp_path, lsp):
     assert caught.value.code == -32803
 
 
-def test_a_setting_that_makes_no_sense_is_said_in_the_clients_log(start, random_model):
+def test_invalid_setting_is_reported_in_the_clients_log(start, random_model):
     client = start("--model", str(random_model))
     client.initialize(initializationOptions={"model": 3})
     client.wait_for("window/logMessage", "the default is used")

@@ -1,4 +1,4 @@
-"""Which value holds where, and what becomes of values that make no sense."""
+"""Which value is in force where, and how invalid values are handled."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ JSON = st.recursive(
 NAMES = st.sampled_from(["enable", "model", "maxLines", "exclude", "minConfidence", "languages", "folders"])
 
 
-def test_nothing_said_is_the_default():
+def test_missing_value_is_the_default():
     assert Settings().of("file:///a.py", "python") == Options()
 
 
@@ -120,7 +120,7 @@ def test_a_pattern_that_cannot_be_read_is_named_once_and_nothing_is_read_meanwhi
     assert settings.of("file:///a/b.lua", "lua").exclude == ("*.gen.lua",)
 
 
-def test_the_sound_options_beside_a_wrong_one_hold():
+def test_valid_options_apply_despite_an_invalid_one():
     settings = Settings()
     assert len(settings.at_start({"enable": "yes", "maxLines": 3})) == 1
     assert settings.of() == Options(max_lines=3)
@@ -134,7 +134,7 @@ def test_the_editors_own_names_and_null_pass_without_a_word(raw):
 
 
 @given(JSON | st.dictionaries(NAMES, JSON))
-def test_whatever_is_said_gives_options(raw):
+def test_any_settings_give_options(raw):
     layer, problems = read_layer(raw, "x")
     assert all(problem.endswith((".", "?")) for problem in problems)
     settings = Settings()
@@ -160,7 +160,7 @@ def linked(tmp_path):
 @pytest.mark.parametrize(
     "path", ["ws/vendor/a.py", "alias/vendor/a.py", "shared/a.py", "ws/src/../vendor/a.py"]
 )
-def test_what_is_off_in_a_folder_is_off_by_every_spelling_of_it(linked, root, said, path):
+def test_switched_off_folder_is_off_in_every_spelling(linked, root, said, path):
     settings = Settings()
     settings.move_to([f"file://{linked}/{root}"])
     settings.from_editor({"folders": {said.format(top=linked): {"enable": False}}})
@@ -192,7 +192,7 @@ def test_a_folders_configuration_holds_by_every_spelling_of_it(linked):
         ("file:///ws", "file:///ws/vend%C3%B6r", "file:///ws/vendo%CC%88r/a.py"),
     ],
 )
-def test_what_is_off_in_a_folder_is_off_in_the_spellings_of_every_client(root, folder, uri):
+def test_switched_off_folder_is_off_in_every_clients_spelling(root, folder, uri):
     settings = Settings()
     settings.move_to([root])
     settings.from_editor({"folders": {folder: {"enable": False}}})

@@ -1,4 +1,4 @@
-"""Several completions to choose from, for who asks by hand."""
+"""Several completions to choose from, for explicit requests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def texts(client, trigger):
     return [item["insertText"] for item in client.inline(URI, 1, 4, trigger=trigger)["items"]]
 
 
-def test_who_asks_gets_several_and_who_types_gets_one(slow):
+def test_explicit_request_gets_several_and_typing_gets_one(slow):
     assert texts(slow(), 1) == ["x", "y", "z"]
     assert texts(slow(), 2) == ["x"]
 
@@ -24,7 +24,7 @@ def test_asking_again_finds_them_without_the_model(slow):
 
 
 @pytest.mark.parametrize(("option", "count"), [(1, 1), (2, 2), (8, 3)])
-def test_an_option_says_how_many(slow, option, count):
+def test_option_sets_the_number(slow, option, count):
     client = slow()
     client.notify("workspace/didChangeConfiguration", {"settings": {"cg2ls": {"candidates": option}}})
     assert len(texts(client, 1)) == count

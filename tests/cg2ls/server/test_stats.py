@@ -1,4 +1,4 @@
-"""The counts: in a living server, in their file, and reported."""
+"""The counts: in a running server, in their file, and reported."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def counted(client) -> dict:
     return client.request("workspace/executeCommand", {"command": "cg2ls.server.stats"})["total"]
 
 
-def test_a_server_counts_what_is_asked_shown_and_accepted(home, slow):
+def test_server_counts_requested_shown_and_accepted_completions(home, slow):
     client = slow()
     client.change(URI, 2, {"text": "quick long\nb = "})
     (item,) = client.inline(URI, 1, 4)["items"]
@@ -57,7 +57,7 @@ def test_a_server_counts_what_is_asked_shown_and_accepted(home, slow):
     assert total["latency_ms"]["p50"] is not None
 
 
-def test_what_was_counted_outlives_the_server_and_holds_no_text(home, slow):
+def test_counts_are_stored_without_text(home, slow):
     client = slow()
     client.change(URI, 2, {"text": "quick long\nb = "})
     client.inline(URI, 1, 4)
@@ -114,7 +114,7 @@ def test_of_the_days_with_counts_the_last_are_kept(tmp_path):
     assert {key[0] for key in file.read()} == set(days[:KEPT_DAYS])
 
 
-def test_a_state_folder_that_vanishes_is_made_anew(tmp_path):
+def test_missing_state_folder_is_made_again(tmp_path):
     file = StatsFile(tmp_path / "state" / "s.json")
     for _ in range(2):
         file.add({("2026-05-04", "python", "m"): counts(shown=1)})

@@ -1,4 +1,4 @@
-"""The status: what clients that ask for it are told, and when."""
+"""The status that clients receive, and when."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_a_long_request_is_busy_and_its_end_has_a_latency(slow):
     assert told(client)[-1]["latencyMs"] > 0
 
 
-def test_other_clients_are_not_told(slow):
+def test_other_clients_get_no_message(slow):
     client = slow()
     client.send_inline(URI, 0, 4)
     client.request("cg2ls/status", {})
@@ -46,7 +46,7 @@ def test_other_clients_are_not_told(slow):
     assert not [name for name, _ in client.notifications if name == "didChangeStatus"]
 
 
-def test_clients_of_copilots_server_are_told_as_they_know_it(slow):
+def test_clients_of_copilots_server_get_its_messages(slow):
     client = slow(initializationOptions={"editorPluginInfo": {"name": "x", "version": "1"}})
     said = client.wait_for("didChangeStatus", "Normal")
     assert said["busy"] is False
@@ -54,7 +54,7 @@ def test_clients_of_copilots_server_are_told_as_they_know_it(slow):
     assert client.wait_for("didChangeStatus", "Inactive")["message"].startswith("Completion is paused")
 
 
-def test_a_document_in_a_language_the_model_does_not_know_is_off_and_says_why(slow):
+def test_document_in_an_unknown_language_is_off_with_a_reason(slow):
     client = slow(SHOWS_STATUS)
     client.open("file:///b.lua", "quick\nb = ", "lua")
     status = client.wait_for("cg2ls/status", '"off"')
@@ -63,7 +63,7 @@ def test_a_document_in_a_language_the_model_does_not_know_is_off_and_says_why(sl
     assert client.inline("file:///b.lua", 1, 4, trigger=2) == {"items": []}
 
 
-def test_a_document_that_the_settings_exclude_is_off_even_for_who_asks(slow):
+def test_excluded_document_is_off_even_for_explicit_requests(slow):
     options, folder = {"exclude": ["private/", "*_pb2.py"]}, {"uri": "file:///w", "name": "w"}
     client = slow(SHOWS_STATUS, initializationOptions=options, workspaceFolders=[folder])
     for name in ("private/a.py", "b_pb2.py"):
@@ -81,7 +81,7 @@ def test_the_option_opens_other_languages(slow):
     assert client.inline("file:///b.lua", 1, 4)["items"]
 
 
-def test_what_the_user_looks_at_decides_what_is_told(slow):
+def test_status_describes_the_focused_document(slow):
     client = slow(SHOWS_STATUS, initializationOptions={"languages": {"python": {"enable": False}}})
     assert client.wait_for("cg2ls/status", '"cause": "off"')["uri"] == URI
     client.open("file:///b.txt", "", "plaintext")
@@ -92,7 +92,7 @@ def test_what_the_user_looks_at_decides_what_is_told(slow):
     assert client.request("cg2ls/status", {"textDocument": {"uri": URI}})["cause"] == "off"
 
 
-def test_completing_only_when_asked_is_a_state_of_its_own(slow):
+def test_completing_only_on_request_is_a_separate_state(slow):
     client = slow(initializationOptions={"automatic": False})
     client.change(URI, 2, {"text": "quick\nb = "})
     assert client.request("cg2ls/status", {"textDocument": {"uri": URI}})["cause"] == "only_on_request"

@@ -1,4 +1,4 @@
-"""Sockets: who may connect, how often, and what is left behind."""
+"""Sockets: who may connect, how often, and which files remain."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_tcp_serves_the_first_client_of_this_machine_and_closes_the_port(serve):
         assert server.wait(PATIENCE_S) == 0
 
 
-def test_tcp_asks_for_the_token_if_there_is_one(serve):
+def test_tcp_requires_the_token_if_there_is_one(serve):
     for options, welcome in (({"token": "word"}, True), ({"token": "other"}, False), ({}, False)):
         server = serve("--tcp", "0", CG2LS_TOKEN="word")
         port = int(re.search(r":(\d+)", server.stderr.readline())[1])
@@ -142,7 +142,7 @@ def test_a_port_that_is_taken_is_one_line(serve):
         assert server.stderr.read().count("\n") == 1
 
 
-def test_without_being_asked_it_listens_nowhere(start, random_model):
+def test_by_default_it_listens_nowhere(start, random_model):
     client = start("--model", str(random_model))
     client.initialize()
     client.wait_for("window/logMessage", "ready")

@@ -1,4 +1,4 @@
-"""From URIs, as odd as clients write them, to paths."""
+"""Odd URIs of clients are converted to paths."""
 
 from __future__ import annotations
 

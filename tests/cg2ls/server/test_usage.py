@@ -1,4 +1,4 @@
-"""What edits tell of a shown completion."""
+"""Acceptance of a shown completion is inferred from edits."""
 
 from __future__ import annotations
 

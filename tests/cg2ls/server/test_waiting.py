@@ -112,7 +112,7 @@ def test_a_client_that_answers_nothing_and_opens_nothing_gets_its_model_too(lsp)
 
 
 @pytest.mark.parametrize("answer", ["error", "nothing", {}, 5, [5, None, "x"]])
-def test_wrong_options_of_the_start_are_told_however_the_configuration_is_answered(lsp, answer):
+def test_invalid_start_options_are_reported_for_any_configuration(lsp, answer):
     def reply(_: object) -> object:
         if answer == "error":
             raise lsp.ResponseError({"code": -32603, "message": "no"})
@@ -139,7 +139,7 @@ def test_a_client_that_does_not_read_stderr_is_answered_and_can_leave(lsp):
         assert client.leave() == 0
 
 
-def test_an_answer_to_what_nobody_asked_harms_nothing(lsp):
+def test_unexpected_response_is_ignored(lsp):
     with lsp.LspClient(SERVER, timeout=60) as client:
         client.initialize()
         client.wait_for("window/logMessage", "ready")

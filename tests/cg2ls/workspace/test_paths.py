@@ -1,4 +1,4 @@
-"""Whatever spelling of a path reaches a private file, it is the private file."""
+"""A private file is recognized in any spelling of its path."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def is_private(real: str, root: Path, excluded: list[str]) -> bool:
     excluded=st.lists(st.sampled_from(PATTERNS), min_size=1, max_size=3),
     spellings=st.lists(spelling, min_size=1, max_size=12),
 )
-def test_whatever_spelling_reaches_an_excluded_file_it_is_excluded(
+def test_excluded_file_is_excluded_in_any_spelling(
     links: list[tuple[str, str, str]], excluded: list[str], spellings: list[tuple[str, list[str], str]]
 ) -> None:
     with TemporaryDirectory() as made:
@@ -120,7 +120,7 @@ def test_a_workspace_reads_its_files_by_the_name_of_a_link_to_it(tmp_path: Path)
     assert workspace.name_of(tmp_path / "alias") is None
 
 
-def test_what_is_checked_is_what_is_opened(tmp_path: Path) -> None:
+def test_checked_file_is_the_opened_file(tmp_path: Path) -> None:
     """Behind a link `..` leads elsewhere than it reads; a file of another folder must not be opened by it."""
     (tmp_path / "other/deep").mkdir(parents=True)
     (tmp_path / "other/x.py").write_text("stolen\n")

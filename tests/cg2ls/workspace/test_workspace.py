@@ -105,7 +105,7 @@ def test_gitignore_files_count_from_the_repository_down(tmp_path: Path) -> None:
     ),
     inner=st.lists(st.sampled_from(["!*.py", "a.py", "/b.py", "c/", "!c/", "!c"]), max_size=3),
 )
-def test_what_is_walked_is_what_git_does_not_ignore(
+def test_walk_returns_files_that_git_does_not_ignore(
     tmp_path_factory: pytest.TempPathFactory, patterns: list[str], inner: list[str]
 ) -> None:
     root = tmp_path_factory.mktemp("repository")
@@ -123,7 +123,7 @@ def test_what_is_walked_is_what_git_does_not_ignore(
 
 
 @pytest.mark.parametrize("rules", ["folder", "bytes", "pipe"])
-def test_rules_that_cannot_be_read_block_what_they_are_about(tmp_path: Path, rules: str) -> None:
+def test_unreadable_rules_block_the_files_they_concern(tmp_path: Path, rules: str) -> None:
     write(tmp_path, "free/a.py")
     write(tmp_path, "blocked/a.py")
     write(tmp_path, "blocked/below/a.py")
@@ -150,7 +150,7 @@ def test_a_changed_gitignore_counts_at_once(tmp_path: Path) -> None:
     "name",
     [".env", "prod.env", ".env.local", "id_rsa", "server.pem", "x/.aws/config.py", "credentials.json", "Secrets.yaml"],
 )  # fmt: skip
-def test_names_that_say_secret_are_refused_unread(tmp_path: Path, name: str) -> None:
+def test_secret_names_are_refused_unread(tmp_path: Path, name: str) -> None:
     write(tmp_path, name)
     assert reason(Workspace(tmp_path), name) == "secret name"
     assert walked(Workspace(tmp_path)) == []
@@ -193,7 +193,7 @@ def test_code_about_secrets_is_no_secret(tmp_path: Path) -> None:
         ("x = 1\n" * 200_000, "too large"),
     ],
 )
-def test_contents_nobody_wrote_are_refused(tmp_path: Path, content: str | bytes, expected: str) -> None:
+def test_machine_written_contents_are_refused(tmp_path: Path, content: str | bytes, expected: str) -> None:
     write(tmp_path, "a.py", content)
     assert reason_to_read(Workspace(tmp_path), "a.py") == expected
 
@@ -254,7 +254,7 @@ def test_a_pattern_that_makes_no_sense_is_named(tmp_path: Path, pattern: str) ->
     assert unreadable_pattern(("*.gen.py", "/a/**/b/", "# said by nobody", "")) is None
 
 
-def test_rules_of_git_that_no_one_can_read_block_what_they_are_about(tmp_path: Path) -> None:
+def test_unreadable_git_rules_block_the_files_they_concern(tmp_path: Path) -> None:
     write(tmp_path, "a.py")
     write(tmp_path, ".gitignore", "[z-a]\n")
     assert reason(Workspace(tmp_path), "a.py") == "unreadable rules"
@@ -269,7 +269,7 @@ def test_a_walk_ends_where_there_are_too_many_files(tmp_path: Path) -> None:
         assert [each.reason for each in told] == ["too many files"]
 
 
-def test_what_is_no_regular_file_is_refused(tmp_path: Path) -> None:
+def test_only_regular_files_are_read(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.py")
     assert reason(Workspace(tmp_path), "a.py") == "no file"
     assert reason(Workspace(tmp_path), "missing.py") == "no file"

@@ -1,4 +1,4 @@
-"""CodeGen2.5's weights: Llama's network as transformers computes it, with its own tokens, there and back."""
+"""CodeGen2.5's weights: Llama's network as in transformers, with its own tokens, in both directions."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def test_half_precision_graphs_compute_the_same(make, opened, tokens, reference,
 
 
 @pytest.mark.parametrize("precision", ["int8", "int4"])
-def test_a_token_is_the_same_bit_for_bit_whatever_shares_its_call(make, opened, tokens, precision):
+def test_token_is_bit_identical_in_any_call(make, opened, tokens, precision):
     together = opened(make(precision))(tokens)
     model = opened(make(precision))
     chunks = [model(tokens[at : at + 5], start=at) for at in range(0, len(tokens), 5)]

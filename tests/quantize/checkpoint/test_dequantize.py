@@ -57,7 +57,7 @@ def test_converting_again_changes_no_int8_weight(folders, tmp_path):
         np.testing.assert_allclose(twice.tensor(name), once.tensor(name), rtol=1e-6, err_msg=name)
 
 
-def test_what_model_json_says_survives_the_round_trip(folders, tmp_path):
+def test_model_json_survives_the_round_trip(folders, tmp_path):
     dequantize(folders["int8"], tmp_path / "again")
     convert(tmp_path / "again", tmp_path / "model", ConversionOptions(precision="int4", untrained=True))
     before, after = ModelDescription.read(folders["int8"]), ModelDescription.read(tmp_path / "model")

@@ -1,4 +1,4 @@
-"""What the hub may answer, each in one sentence, and which files are asked for."""
+"""Answers of the hub, each reported in one sentence, and the files that are requested."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_every_answer_is_a_sentence(said, name):
     assert "Client Error" not in error
 
 
-def test_offline_says_so(tmp_path):
+def test_offline_mode_is_reported(tmp_path):
     environment = os.environ | {
         "HF_HOME": str(tmp_path),
         "HF_HUB_OFFLINE": "1",
@@ -161,7 +161,7 @@ def test_only_the_files_that_are_needed(tmp_path, present, expected):
         ([], r"has no weights that are read here \(safetensors or \.bin\)\.$"),
     ],
 )
-def test_what_a_repository_lacks_is_named(tmp_path, present, says):
+def test_missing_files_of_a_repository_are_named(tmp_path, present, says):
     with pytest.raises(QuantizeError, match=says):
         list_weight_files("maker/small", present, index(tmp_path, "a.safetensors", "b.safetensors"))
 

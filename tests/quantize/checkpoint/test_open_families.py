@@ -1,4 +1,4 @@
-"""Llama and Qwen2 as transformers computes them: shared keys and values, biases, tied heads, rotary scaling."""
+"""Llama and Qwen2 as in transformers: shared keys and values, biases, tied heads, rotary scaling."""
 
 from __future__ import annotations
 
@@ -199,7 +199,7 @@ def test_every_byte_is_counted(checkpoint, tmp_path):
     assert sum(read) == 4 * SHAPES["qwen2.5-coder-0.5b"].n_parameters
 
 
-def test_the_description_says_what_the_engine_and_dequantize_need(make):
+def test_the_description_has_what_engine_and_dequantize_need(make):
     model = ModelDescription.read(make("llama-3.2-1b"))
     assert (model.family, model.architecture.kv_heads) == (LLAMA, 8)
     assert model.architecture.rotary_base == 5e5
@@ -294,7 +294,7 @@ def test_qwen2_needs_its_own_tokenizer(checkpoint, tmp_path):
         convert(copy, tmp_path / "out")
 
 
-def test_a_long_context_is_not_taken_unless_asked_for(tmp_path):
+def test_long_context_is_used_only_on_request(tmp_path):
     config = replace(shape(2, 1, QWEN2), n_positions=8192)
     write_random_checkpoint(tmp_path / "long", config)
     for asked, taken in ((None, 2048), (4096, 4096), (20000, 8192)):

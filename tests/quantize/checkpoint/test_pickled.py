@@ -54,7 +54,7 @@ def test_every_form_gives_the_same_values(copy, state, form, is_zip):
         np.testing.assert_array_equal(opened.tensor(name), tensor.numpy())
 
 
-def test_what_is_read_may_be_changed(copy, state):
+def test_read_values_may_be_changed(copy, state):
     torch.save(state, copy / BIN)
     opened = open_checkpoint(copy)
     opened.tensor("lm_head.bias").fill(9)
@@ -83,7 +83,7 @@ def test_no_second_copy_lies_on_disk(copy, state, folders, tmp_path, monkeypatch
         ({}, "holds no weights: its keys are none"),
     ],
 )
-def test_what_is_no_state_dict_is_named(copy, content, says):
+def test_other_content_than_a_state_dict_is_named(copy, content, says):
     torch.save(content, copy / BIN)
     with pytest.raises(QuantizeError, match=says):
         open_checkpoint(copy)

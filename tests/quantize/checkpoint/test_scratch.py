@@ -1,4 +1,4 @@
-"""Temporary folders vanish, even those of a process that was killed, wherever they lie."""
+"""Temporary folders are removed, even those of a killed process, in any place."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def kill_in(place):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
-def test_what_a_killed_process_left_is_removed_wherever_it_was(tmp_path):
+def test_leftovers_of_a_killed_process_are_removed_in_any_folder(tmp_path):
     places = [tmp_path / "one", tmp_path / "other"]
     for place in places:
         place.mkdir()

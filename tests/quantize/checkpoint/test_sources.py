@@ -23,7 +23,7 @@ from cg2_quantize.checkpoint.synthetic import write_random_checkpoint
 from cg2_quantize.errors import QuantizeError
 from cg2ls.files import sha256_of
 from cg2ls.models.codegen2 import Checkpoint, CheckpointError, CodeGenConfig
-from cg2ls.models.codegen2.safetensors_map import SafetensorsError
+from cg2ls.models.codegen2.files import SafetensorsError
 from cg2ls.models.folder import ModelDescription
 
 CHUNK = 10 << 20
@@ -207,7 +207,7 @@ def test_a_name_on_the_hub_is_downloaded_once_and_pinned(hub, tmp_path, folders)
     assert len(Hub.asked) == before, "a pinned commit in the cache needs no network"
 
 
-def test_what_is_cached_needs_no_network(hub, tmp_path):
+def test_cached_files_need_no_network(hub, tmp_path):
     assert command(tmp_path, hub, "-o", "first").returncode == 0
     before = len(Hub.asked)
     ran = command(tmp_path, hub, "-o", "second", HF_HUB_OFFLINE="1")

@@ -1,4 +1,4 @@
-"""Every format: what its graph is made of, what it computes, where it may run."""
+"""Every format: nodes of its graph, results, and where it runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What rounding keeps, and that ONNX Runtime reads the blocks as we wrote them."""
+"""Errors of rounding, and that ONNX Runtime reads the blocks as written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Folders that onnxruntime-genai runs: fed as it feeds a graph, theirs gives the logits of ours."""
+"""Folders for onnxruntime-genai: with its inputs, their graph gives the same logits."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_its_loop_computes_as_the_engine_does(folder):
 
 
 @pytest.mark.parametrize("options", [{"target": "cuda"}, {"kv": "int8"}])
-def test_what_was_never_run_there_is_refused(checkpoint, tmp_path, options):
+def test_formats_never_run_there_are_refused(checkpoint, tmp_path, options):
     with pytest.raises(FormatError, match="--genai is for processors"):
         convert(checkpoint, tmp_path / "out", ConversionOptions(precision="int8", genai=True, **options))
     assert not (tmp_path / "out").exists()

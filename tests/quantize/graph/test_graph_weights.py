@@ -1,4 +1,4 @@
-"""Norms' scales in the weights behind them: the same function, once and again."""
+"""Norms' scales moved into the weights after them: the function does not change."""
 
 from __future__ import annotations
 

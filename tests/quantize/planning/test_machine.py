@@ -35,7 +35,7 @@ def test_the_card_that_counts(table, visible, expected):
     assert select_freest_card(parse_cards(table, visible)) == expected
 
 
-def test_of_several_cards_the_freest_counts_and_says_how_to_use_it():
+def test_freest_of_several_cards_counts_with_its_number():
     name, free = select_freest_card(parse_cards(TWO))
     assert free == 20000 << 20
     assert name == "NVIDIA A10, the freest of 2: run the server with CUDA_VISIBLE_DEVICES=1"
@@ -79,7 +79,7 @@ def free(tmp_path):
     return ask
 
 
-def test_version_2_counts_the_limit_less_what_is_used(free):
+def test_version_2_counts_the_limit_minus_the_use(free):
     files = {"memory_dot_max": 4 * GIB, "memory_dot_current": GIB}
     assert free("0::/", **files) == 3 * GIB
 

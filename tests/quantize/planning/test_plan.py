@@ -51,10 +51,11 @@ def test_the_context_is_halved_before_a_plan_is_refused():
         make_plan(CODEGEN2_7B, replace(card(5), memory=4 * GIB))
 
 
-def test_a_processor_gets_int8_then_a_smaller_cache_then_int4():
-    found = [make_plan(CODEGEN2_1B, Machine(memory=int(gib * GIB))) for gib in (8, 1.95, 1.5)]
+def test_a_processor_gets_int8_then_a_smaller_cache_then_fewer_bits():
+    found = [make_plan(CODEGEN2_1B, Machine(memory=int(gib * GIB))) for gib in (8, 1.95, 1.6, 1.4)]
     assert [(p.chosen.name, p.chosen.kv) for p in found] == [
         *(("int8", "float32"), ("int8", "int8")),
+        ("int6", "int8"),
         ("int4", "int8"),
     ]
 
@@ -88,9 +89,9 @@ PLANS = [
     (card(8), PlanRequest(calibrated=True), ("int4", "cuda", "float16", False, True)),
     (card(8), PlanRequest(kv="float"), ("fp16", "cuda", "float16", False, False)),
     (card(8), PlanRequest(target="cuda"), ("fp16", "cuda", "float16", False, False)),
-    (processor(8), PlanRequest(calibrated=True), ("int4", "cpu", "float32", False, True)),
-    (processor(8), PlanRequest(calibrated=True, kv="int8"), ("int4", "cpu", "int8", False, True)),
-    (processor(1.95), PlanRequest(kv="float"), ("int4", "cpu", "float32", False, False)),
+    (processor(8), PlanRequest(calibrated=True), ("int6", "cpu", "float32", False, True)),
+    (processor(8), PlanRequest(calibrated=True, kv="int8"), ("int6", "cpu", "int8", False, True)),
+    (processor(1.95), PlanRequest(kv="float"), ("int6", "cpu", "float32", False, False)),
     (card(0.2), PlanRequest(), ("int8", "cpu", "float32", False, False)),
     (replace(card(24), cuda=False), PlanRequest(), ("int8", "cpu", "float32", False, False)),
     (processor(4, limit="this container's limit"), PlanRequest(), ("int8", "cpu", "float32", False, False)),

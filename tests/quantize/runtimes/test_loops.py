@@ -1,4 +1,4 @@
-"""Decode loops of other runtimes, on small models in place of their exporters' output."""
+"""Decode loops of other runtimes, on small models instead of their exporters' output."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_optimums_cache_goes_from_call_to_call(export):
     assert tokens == sums([1, 2, 4], 5)
 
 
-def test_optimum_goes_on_from_a_kept_prompt(export):
+def test_optimum_continues_from_a_kept_prompt(export):
     loop, tokens = OptimumLoop(export, threads=1), []
     loop.keep([1, 2, 4])
     loop.answer(3, 4, tokens.append)

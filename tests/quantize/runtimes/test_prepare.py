@@ -39,7 +39,7 @@ def test_another_runtime_gets_the_dequantized_checkpoint(tiny_model, tmp_path, c
     assert conversions == [("optimum", 2)]
 
 
-def test_the_checkpoint_tells_its_special_tokens(tiny_model, tmp_path, conversions):
+def test_special_tokens_are_read_from_the_checkpoint(tiny_model, tmp_path, conversions):
     prepare("ctranslate2", tiny_model, tmp_path)
     raw = json.loads((tmp_path / CHECKPOINT / "tokenizer_config.json").read_text())
     assert raw["eos_token"] == raw["bos_token"] == raw["unk_token"] == "<|endoftext|>"
@@ -82,7 +82,7 @@ def test_heads_that_do_not_divide_by_four_suit_no_other_runtime(tmp_path, conver
     assert conversions == []
 
 
-def test_the_command_says_what_is_wrong_in_one_line(tiny_model, tmp_path, monkeypatch, capsys):
+def test_the_command_reports_a_problem_in_one_line(tiny_model, tmp_path, monkeypatch, capsys):
     broken = shutil.copytree(tiny_model, tmp_path / "broken")
     (broken / "model.onnx.data").write_bytes(b"")
     monkeypatch.setattr(preparing, "_read_versions", lambda runtime: "1")

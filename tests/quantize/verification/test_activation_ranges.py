@@ -78,7 +78,7 @@ def test_every_part_of_the_network_is_looked_at(opened, scaled, part, factor, pl
     assert place in found.at
 
 
-def test_what_a_card_would_compute_with_fits(opened):
+def test_plan_for_a_card_fits_its_memory(opened):
     found = find_largest_activation(*opened, select_format("fp16"))
     assert 1 < found.value < 100
 

@@ -1,4 +1,4 @@
-"""What a small code set says: scales of an int8 cache, and which inputs of int4's products matter."""
+"""Calibration on a small code set: scales of an int8 cache, and importance of int4's inputs."""
 
 from __future__ import annotations
 
@@ -17,14 +17,19 @@ from cg2ls.models.folder import ModelDescription
 @pytest.fixture(scope="module")
 def found(trained):
     checkpoint = Checkpoint.open(trained)
-    return calibrate(checkpoint, CodeTokenizer.load(checkpoint.tokenizer_path))
+    tokenizer = CodeTokenizer.load(checkpoint.tokenizer_path)
+    return calibrate(checkpoint, tokenizer, cache=True, inputs=True)
 
 
 def test_every_product_and_every_cache_was_seen(found, trained):
     config = Checkpoint.open(trained).config
     assert sorted(found.largest) == list(range(config.n_layer))
-    assert len(found.energy) == 4 * config.n_layer
-    assert found.energy["/model/layers.0/mlp/fc_out"].shape == (config.n_inner,)
+    inputs = found.inputs("/model/layers.1/mlp/fc_out")
+    assert inputs.shape[1] == config.n_inner
+    assert len(inputs) > 1000
+    assert len(found.inputs("/model/layers.1/attn/qkv_proj")) == len(inputs)
+    with pytest.raises(KeyError):
+        found.inputs("/model/layers.0/mlp/fc_out")
     key, value = found.of_layer(3)
     assert key.shape == value.shape == (config.n_embd,)
     assert min(key.min(), value.min()) > 0

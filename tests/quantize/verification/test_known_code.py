@@ -44,7 +44,7 @@ def damaged(trained, folder, damage, *, claims):
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_weights_that_are_not_what_they_seem_are_refused(trained, tmp_path, damage):
+def test_weights_of_another_kind_are_refused(trained, tmp_path, damage):
     copy = damaged(trained, tmp_path / "copy", DAMAGES[damage], claims=False)
     checkpoint = Checkpoint.open(copy)
     with pytest.raises(

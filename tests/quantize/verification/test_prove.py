@@ -1,4 +1,4 @@
-"""Proofs: what they measure, where they write it, and when they refuse."""
+"""Proofs: measurements, reports, and refusals."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_fp32_is_its_own_reference(trained, tmp_path, short):
 
 
 @pytest.mark.slow
-def test_a_full_proof_asks_for_answers_too(trained, tmp_path, monkeypatch, short):
+def test_full_proof_compares_answers_too(trained, tmp_path, monkeypatch, short):
     monkeypatch.setattr("cg2_quantize.verification.answers.MAX_LINES", 6)
     monkeypatch.setattr(
         "cg2_quantize.verification.answers.make_heldout_rows", lambda *_: make_heldout_rows(*_, 512)

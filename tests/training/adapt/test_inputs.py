@@ -1,4 +1,4 @@
-"""What a repository gives to train on, and what stays on which side."""
+"""Training and held-out text of a repository."""
 
 from __future__ import annotations
 

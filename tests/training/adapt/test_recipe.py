@@ -11,14 +11,17 @@ from hypothesis import strategies as st
 from cg2_training.adapt.recipe import (
     LEARNING_RATE,
     MIN_ROWS,
+    PATIENCE,
     ROW_KINDS,
     ROWS_PER_STEP,
+    EarlyStopping,
     Pacer,
     Sizes,
     choose_sizes,
     evaluation_interval,
     load_or_choose_sizes,
 )
+from cg2_training.evaluate.losses import Evaluation
 from cg2_training.objective import ObjectiveConfig
 from cg2_training.optim.optimizer import lr_scale
 from cg2_training.run.recipe import ModelSection, OptimizerSection, Recipe, RunSection
@@ -105,3 +108,45 @@ def test_a_shorter_run_warms_up_faster() -> None:
     assert 10 < short.run.steps < 25
     assert short.optimizer.warmup_steps == short.run.steps // 5 == pytest.approx(4, abs=1)
     assert short.run.evaluate_every < 5
+
+
+def evaluation(nats: float) -> Evaluation:
+    return Evaluation(bits_per_byte=1.0, causal_nats=nats, infill_nats=nats, rows=1)
+
+
+def run(scores: list[float]) -> tuple[EarlyStopping, list[int], int]:
+    kept: list[int] = []
+    stopping = EarlyStopping(best=3.0, on_best=lambda: kept.append(stopping.best_step))
+    for step, score in enumerate(scores, start=1):
+        if not stopping(step, evaluation(score)):
+            return stopping, kept, step
+    return stopping, kept, len(scores)
+
+
+def test_each_new_best_is_kept() -> None:
+    stopping, kept, _ = run([2.9, 2.95, 2.8, 2.85])
+    assert kept == [1, 3]
+    assert (stopping.best_step, stopping.best) == (3, 2.8)
+
+
+def test_it_ends_after_a_few_failures_in_a_row() -> None:
+    _, kept, ended = run([2.9, 2.95, 2.9, 2.91, 2.0])
+    assert ended == 1 + PATIENCE
+    assert kept == [1]
+
+
+def test_weights_no_better_than_those_before_are_never_kept() -> None:
+    stopping, kept, ended = run([3.0, 3.1, 3.2])
+    assert (kept, ended, stopping.best_step) == ([], PATIENCE, 0)
+
+
+def test_a_resumed_run_replays_its_log() -> None:
+    entries = [
+        {"step": step, "loss": 1.0, "heldout": vars(evaluation(score))}
+        for step, score in [(2, 2.9), (4, 2.95), (6, 2.5), (8, 2.6)]
+    ]
+    kept: list[int] = []
+    stopping = EarlyStopping(best=3.0, on_best=lambda: kept.append(1))
+    stopping.replay_log([{"step": 1, "loss": 1.0}, *entries], done=4)
+    assert (stopping.best, stopping.best_step, stopping.failures) == (2.9, 2, 1)
+    assert not kept, "the weights of that step are there already"

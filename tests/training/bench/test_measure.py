@@ -1,4 +1,4 @@
-"""The bench trains both for real, in turns, and says what each did."""
+"""The bench trains both trainers in turns, and reports each."""
 
 from __future__ import annotations
 

@@ -180,8 +180,23 @@ def test_shards_are_made_for_each_source_and_split(
         "shards/train/project",
         "shards/heldout/project",
     ]
-    with pytest.raises(TrainingError, match="is not a folder of cg2-train corpus collect"):
+    with pytest.raises(TrainingError, match="is not a folder of cg2-train corpus:"):
         tokenize_folder(folder, tokenizer, tmp_path / "none", progress=False)
+
+
+def test_a_folder_of_corpus_build_is_tokenized_by_split(tmp_path: Path, tokenizer: CodeTokenizer) -> None:
+    """`corpus build` writes one file for each split, and one of them may be empty."""
+    corpus = tmp_path / "built"
+    corpus.mkdir()
+    (corpus / "train.jsonl").write_text(json.dumps({"text": module("train", 15)}) + "\n")
+    (corpus / "heldout.jsonl").write_text("")
+    assert list(interleaved(corpus)) == [module("train", 15)]
+    made = tokenize_folder(corpus, tokenizer, tmp_path / "shards", progress=False)
+    assert list(made) == [tmp_path / "shards" / "train"]
+    assert files_of(corpus, "heldout") == {}
+    (corpus / "heldout.jsonl").write_text(json.dumps({"text": module("other", 15)}) + "\n")
+    made = tokenize_folder(corpus, tokenizer, tmp_path / "shards", progress=False)
+    assert [path.name for path in made] == ["train", "heldout"]
 
 
 def test_empty_corpus_is_an_error_with_reasons(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A source too small for its share holds something out all the same, or the commands say what is missing."""
+"""A source too small for its share still holds something out, or the commands report what is missing."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_a_share_of_nothing_and_a_single_file_hold_nothing_out(collected: Collec
     assert counts(collected(1, 0.02)) == {"heldout": 0, "train": 1}
 
 
-def test_tokenize_says_that_nothing_is_held_out(
+def test_tokenize_reports_that_nothing_is_held_out(
     collected: Collected, tokenizer: CodeTokenizer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "t.json").write_text(tokenizer.to_json())
@@ -75,7 +75,7 @@ def test_a_missing_held_out_shard_is_named(tmp_path: Path, capsys: pytest.Captur
     assert "larger --heldout" in told
 
 
-def test_mostly_padding_is_refused_and_some_is_told() -> None:
+def test_mostly_padding_is_refused_and_some_is_reported() -> None:
     with pytest.raises(Exception, match="would be padding; give it more text, or choose --vocab-size"):
         padding_problem(train_tokenizer(["a b\n"], vocab_size=2048, n_masks=10))
     text = "".join(module(f"m{number}", 3) for number in range(3))

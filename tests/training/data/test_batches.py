@@ -53,7 +53,7 @@ def test_about_half_of_the_rows_are_infill(shard: TokenShard) -> None:
     assert 0.35 < np.mean(infill) < 0.65
 
 
-def test_answers_of_all_parts_are_marked_without_the_end_behind_them(shard: TokenShard) -> None:
+def test_answers_of_all_parts_are_marked_without_their_end(shard: TokenShard) -> None:
     special = shard.tokenizer.special
     end, sep, eom, mask = special.end_of_text, special.sep, special.eom, special.mask(1)
     row = np.array(

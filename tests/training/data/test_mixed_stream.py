@@ -1,4 +1,4 @@
-"""Rows of a mixture of shards: from the right source, the same whoever makes them."""
+"""Rows of a mixture of shards: from the right source, and the same in every process."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def mixed(shards: ShardSet, seed: int = 5) -> MixedStream:
     return stream
 
 
-def test_rows_come_from_the_source_they_are_said_to(shards: ShardSet) -> None:
+def test_rows_come_from_the_stated_source(shards: ShardSet) -> None:
     stream = mixed(shards)
     for number in range(24):
         text = shards.tokenizer.decode([token for token in stream.row(number).tolist() if token >= 0])

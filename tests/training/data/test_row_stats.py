@@ -1,4 +1,4 @@
-"""Statistics of rows count what stands in them."""
+"""Statistics of rows agree with the rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A shard appears whole or not at all, and a document of any length is in it."""
+"""A shard is written completely or not at all, with documents of any length."""
 
 from __future__ import annotations
 

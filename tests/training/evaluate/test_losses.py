@@ -1,4 +1,4 @@
-"""Held-out loss is what its name says, for a checkpoint and for a model folder alike."""
+"""Held-out loss is the same for a checkpoint and for its model folder."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_a_prefix_lm_is_scored_on_the_labels_of_a_causal_model(shard: TokenShard
         assert np.array_equal(one.tokens, other.tokens)
 
 
-def test_an_infill_score_tells_the_places_of_a_middle_apart(shard: TokenShard) -> None:
+def test_infill_score_distinguishes_places_of_a_middle(shard: TokenShard) -> None:
     special = shard.tokenizer.special
 
     def by_place(batch: Batch) -> npt.NDArray[np.float32]:

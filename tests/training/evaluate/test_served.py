@@ -22,7 +22,6 @@ from cg2_training.evaluate.served import (
 from cg2_training.model.codegen import CodeGen, model_predictions
 from cg2_training.objective import IGNORED
 from cg2_training.run.recipe import Recipe
-from cg2ls.models.codegen2.special_tokens import anchored_prompt
 
 CONTEXT = 128
 
@@ -62,7 +61,7 @@ def test_a_row_is_the_server_s_prompt_and_only_the_middle_has_labels(shard: Toke
     for row in range(4):
         place, other = places[2 + row], places[(3 + row) % len(places)]
         below = {"right": place.suffix, "wrong": other.suffix[: len(place.suffix)], "none": []}[suffix]
-        prompt = anchored_prompt(place.prefix, below, place.known, special)
+        prompt = special.lay_out(place.prefix, below, place.known, fills_in=True)
         tokens = [*prompt, *place.middle, special.eom]
         assert batch.tokens[row, : len(tokens)].tolist() == tokens[:CONTEXT]
         labels = batch.labels[row]

@@ -1,4 +1,4 @@
-"""A model is judged in a repository, alone and with what the repository says."""
+"""A model is evaluated in a repository, alone and with memory."""
 
 from __future__ import annotations
 

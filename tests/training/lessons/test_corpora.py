@@ -1,4 +1,4 @@
-"""What arms train on: domains, weights, subsets that are repeated, and what is missing."""
+"""Training data of arms: domains, weights, repeated subsets, and missing sources."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ MakePlan = Callable[..., Plan]
 @pytest.mark.parametrize(
     ("arm", "epochs"), [("repeat4", 4.0), ("repeat16", 16.0), ("epochs4", 4.0), ("epochs1", 1.0)]
 )
-def test_an_arm_reads_its_tokens_as_often_as_it_says(arm: str, epochs: float, make_plan: MakePlan) -> None:
+def test_arm_reads_its_tokens_the_stated_number_of_times(
+    arm: str, epochs: float, make_plan: MakePlan
+) -> None:
     plan = make_plan(5, overrides=("run.steps=16", "run.rows_per_step=8"))
     recipe = plan.recipe(ARMS[arm], 1)
     tokens = open_set(plan.train_sources(ARMS[arm]))

@@ -1,4 +1,4 @@
-"""Paired effects against loops, and against what is known to be true."""
+"""Paired effects compared with plain loops and with known results."""
 
 from __future__ import annotations
 

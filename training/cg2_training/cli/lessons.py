@@ -11,7 +11,7 @@ from pathlib import Path
 from cg2_training.cli.arguments import amount, count
 
 EXAMPLE = """\
-example, three seeds of lessons 2 and 3 in sittings of two hours; the same command goes on:
+example, three seeds of lessons 2 and 3 in sittings of two hours; the same command continues:
   cg2-train tokenize runs/corpus --tokenizer runs/tokenizer.json -o runs/shards
   cg2-train lessons 2 3 --size 2m --seeds 3 --hours 2 --corpus runs/shards --work runs/lessons-2m
 the report again, of what is there:
@@ -45,7 +45,7 @@ def add_lessons(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--size", default="2m", help="2m, 9m, 27m or 125m (default: %(default)s)")
     parser.add_argument("--seeds", type=count, default=3, help="runs of each arm (default: %(default)s)")
     parser.add_argument(
-        "--hours", type=amount, metavar="H", help="stop after this time; the same command goes on"
+        "--hours", type=amount, metavar="H", help="stop after this time; the same command continues"
     )
     parser.add_argument("--corpus", type=Path, metavar="FOLDER", help=CORPUS.format("code"))
     parser.add_argument(
@@ -124,7 +124,7 @@ def _run(arguments: argparse.Namespace) -> int:
     deadline = began + 3600 * arguments.hours if arguments.hours else math.inf
     left = run_queue(plan, deadline=deadline, on_event=_say)
     if left:
-        _say(f"{left} of {len(plan.runs)} runs are left; the same command goes on.")
+        _say(f"{left} of {len(plan.runs)} runs are left; the same command continues.")
     if left < len(plan.runs) or any(plan.results.glob("*-*.json")):
         return _report(work, report, [0] if 0 in arguments.lessons else [])
     return 0

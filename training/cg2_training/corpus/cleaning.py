@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 from cg2_training.corpus.document import Dropped, SourceDocument
 from cg2_training.corpus.rules import Rule
 from cg2_training.corpus.rules.licence import LicenceRule
-from cg2_training.corpus.rules.quality import check_python, check_size, decode_text, drop_machine_written
+from cg2_training.corpus.rules.quality import (
+    check_python,
+    check_size,
+    decode_text,
+    drop_machine_written,
+    remove_banner,
+)
 from cg2_training.corpus.rules.redaction import (
     PersonalDataPolicy,
     SecretPolicy,
@@ -38,7 +44,7 @@ def _content_rules(licence: str, secrets: SecretPolicy, personal_data: PersonalD
     rules: list[Rule] = [LicenceRule(licence), drop_machine_written]
     if secrets == "drop":
         rules.append(drop_secrets)
-    rules.append(check_python)
+    rules += [check_python, remove_banner]
     redactions: list[Rule] = []
     if secrets == "redact":
         redactions.append(redact_secrets)

@@ -1,4 +1,4 @@
-"""Corpus folder written by `cg2-train corpus collect`: a file for each source and split."""
+"""Corpus folder written by `cg2-train corpus`: a file for each split, or for each source and split."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ SPLITS = ("train", "heldout")
 
 
 def files_of(folder: Path, split: str) -> dict[str, Path]:
-    """Return the corpus file of each source that has the split."""
+    """Return the corpus file of each source that has the split; "" names the only source of `corpus build`."""
+    if any((folder / f"{one}.jsonl").is_file() for one in SPLITS):
+        path = folder / f"{split}.jsonl"
+        return {"": path} if path.is_file() and path.stat().st_size else {}
     return {path.parent.name: path for path in sorted(folder.glob(f"*/{split}.jsonl"))}
 
 
@@ -41,6 +44,8 @@ def tokenize_folder(
 ) -> dict[Path, TokenShard]:
     """Tokenize every source of a corpus folder into `out`/train/SOURCE and `out`/heldout/SOURCE.
 
+    The only source of `corpus build` becomes `out`/train and `out`/heldout.
+
     Returns:
         The shards by folder; a split that no source has gives none.
 
@@ -60,7 +65,7 @@ def _require_files(corpus: Path, split: str) -> dict[str, Path]:
     files = files_of(corpus, split)
     if not files:
         raise TrainingError(
-            f"{corpus} is not a folder of cg2-train corpus collect: it has no SOURCE/{split}.jsonl; name a corpus"
-            " file, or make the folder with that command."
+            f"{corpus} is not a folder of cg2-train corpus: it has no {split}.jsonl and no SOURCE/{split}.jsonl; name a"
+            " corpus file, or make the folder with that command."
         )
     return files

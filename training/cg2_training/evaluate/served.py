@@ -16,7 +16,6 @@ from cg2_training.evaluate.losses import EVALUATION_SEED, ROWS_PER_PASS
 from cg2_training.objective import IGNORED, ObjectiveConfig
 from cg2_training.objective.rows import token_starts
 from cg2ls.models.codegen2 import CodeTokenizer, SpecialTokens
-from cg2ls.models.codegen2.special_tokens import anchored_prompt
 
 Suffix = Literal["right", "wrong", "none"]
 SUFFIXES: tuple[Suffix, ...] = get_args(Suffix)
@@ -150,7 +149,7 @@ def place_batch(
         place = places[first + row]
         other = places[(first + row + 1) % len(places)].suffix[: len(place.suffix)]
         below = {"right": place.suffix, "wrong": other, "none": ()}[suffix]
-        prompt = anchored_prompt(place.prefix, below, place.known, special)
+        prompt = special.lay_out(place.prefix, below, place.known, fills_in=True)
         answer = [*place.middle, special.eom]
         tokens[row, : len(prompt) + len(answer)] = [*prompt, *answer]
         labels[row, len(prompt) - 1 : len(prompt) - 1 + len(answer)] = answer

@@ -196,7 +196,7 @@ LESSONS: Mapping[int, Lesson] = {
         Lesson(
             5,
             "Many epochs",
-            "Reading the same tokens more often goes on helping.",
+            "Reading the same tokens more often continues to help.",
             (
                 Comparison("repeat16", "epochs1", "code/causal", -1),
                 Comparison("epochs4", "epochs1", "code/causal", -1),

@@ -169,14 +169,14 @@ class LessonFindings:
         shown = [one for one in measured if _agrees(one)]
         opposite = [one for one in measured if one.effect and one.effect.is_resolved and not _agrees(one)]
         unresolved = len(measured) - len(shown) - len(opposite)
-        told = f"Claimed directions: {len(claims)}. Shown at this size: {len(shown)}"
+        summary = f"Claimed directions: {len(claims)}. Shown at this size: {len(shown)}"
         if opposite:
-            told += f", the opposite: {len(opposite)}"
+            summary += f", the opposite: {len(opposite)}"
         if unresolved:
-            told += f", not resolved: {unresolved}"
+            summary += f", not resolved: {unresolved}"
         if len(measured) < len(claims):
-            told += f", not measured: {len(claims) - len(measured)}"
-        return told + "."
+            summary += f", not measured: {len(claims) - len(measured)}"
+        return summary + "."
 
     def _summary_without_claims(self) -> str:
         effects = [finding.effect for finding in self.findings if finding.effect]
@@ -207,7 +207,7 @@ def label_of(measure: str) -> str:
     """Return a measure in words."""
     domain, _, name = measure.partition("/")
     kind, _, place = name.partition("/")
-    told = {
+    kinds = {
         "causal": "left to right",
         "continuation": "continuation",
         "psm": "PSM infill",
@@ -216,7 +216,7 @@ def label_of(measure: str) -> str:
         "served_none": "rest of the line, nothing below",
         "wrong_line": "wrong lines",
     }
-    words = f"{domain}, {told.get(kind, 'span infill')}"
+    words = f"{domain}, {kinds.get(kind, 'span infill')}"
     if not place:
         return words
     return f"{words}, {'<eom>' if place == 'eom' else f'token {place}'}"

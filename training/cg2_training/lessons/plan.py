@@ -175,13 +175,13 @@ def claim_work(work: Path, identity: Mapping[str, Any]) -> None:
     except (OSError, ValueError, AttributeError) as error:
         raise TrainingError(f"{path} is damaged ({error}); choose another --work folder.") from None
     if changed:
-        told = "; ".join(
+        listed = "; ".join(
             f"{key} was {before.get(key)} and is {identity[key]}"
             if key in ("commit", "size", "rows")
             else f"the {key} changed"
             for key in changed
         )
-        raise TrainingError(f"{work} has results of another run: {told}; choose another --work folder.")
+        raise TrainingError(f"{work} has results of another run: {listed}; choose another --work folder.")
 
 
 LOCK = ".lock"

@@ -1,4 +1,4 @@
---- `:Cg2ls`: one command with a subcommand for everything one may want to do by hand.
+--- `:Cg2ls`: one command with a subcommand for each manual action.
 
 local say = require('cg2ls.say')
 
@@ -52,7 +52,7 @@ M.commands = {
   end,
 }
 
---- Runs `:Cg2ls SUBCOMMAND ARGUMENTS`; without a subcommand it says what is going on.
+--- Runs `:Cg2ls SUBCOMMAND ARGUMENTS`; without a subcommand it prints the status.
 ---@param arguments table as `nvim_create_user_command` gives them
 function M.run(arguments)
   local words = vim.list_extend({}, arguments.fargs)
@@ -72,7 +72,7 @@ local function begin_with(lead, words)
   end, words)
 end
 
---- The names of the models that `cg2ls models list` knows.
+--- The names of the models that `cg2ls models list` prints.
 local function models()
   local command = require('cg2ls.command_line').with({ 'models', 'list', '--json' })
   local result = command and require('cg2ls.process').wait(command, 5000)
@@ -84,7 +84,7 @@ local function models()
   return names
 end
 
---- What may follow on the command line.
+--- Completes the command line.
 ---@param lead string the beginning of the word at the cursor
 ---@param line string
 ---@return string[]

@@ -1,4 +1,4 @@
---- Which program is the server, and why there is none.
+--- Finds the server's program, or the reason why there is none.
 
 local config = require('cg2ls.config')
 local process = require('cg2ls.process')
@@ -29,11 +29,10 @@ function M.find()
   if vim.fn.executable(own) == 1 then
     return { own, '--stdio' }, 'the environment made by `:Cg2ls install`'
   end
-  return nil,
-    'the server is not installed; `:Cg2ls install` makes it an environment of its own, or set `cmd` to where it is.'
+  return nil, 'the server is not installed; run `:Cg2ls install`, or set `cmd` to its path.'
 end
 
---- The same program with other arguments, in place of those that make it a server.
+--- The same program with other arguments instead of those that start the server.
 ---@param arguments string[]
 ---@return string[]? command
 function M.with(arguments)

@@ -1,4 +1,4 @@
---- What differs between Neovim 0.10, 0.11 and 0.12.
+--- Differences between Neovim 0.10, 0.11 and 0.12.
 
 local M = {}
 
@@ -26,7 +26,7 @@ function M.notify(client, method, params)
   return call(client, 'notify', method, params)
 end
 
---- Takes a request back.
+--- Cancels a request.
 function M.cancel(client, id)
   return call(client, 'cancel_request', id)
 end

@@ -1,4 +1,4 @@
---- The plugin's settings: what each means, its default, and what is wrong with those given.
+--- The plugin's settings: meaning, defaults, and validation.
 
 local say = require('cg2ls.say')
 
@@ -7,14 +7,14 @@ local M = {}
 ---@class cg2ls.Config
 ---@field cmd string[]? the server's command; nil for `cg2ls` on PATH, else the one that `:Cg2ls install` made
 ---@field filetypes string[]|'*' where completions are shown
----@field enabled fun(buf: integer): boolean? says no for a buffer by giving back false
+---@field enabled fun(buf: integer): boolean? returns false to leave a buffer out
 ---@field show 'ghost'|'menu' ghost text, or one entry of the completion menu
 ---@field ghost_text 'auto'|'native'|'own' who draws: Neovim 0.12's own inline completion, or this plugin, which is faster ('auto')
 ---@field auto boolean ask while typing; false: only when `complete()` is called
 ---@field debounce_ms integer quiet time after a key before this plugin's own ghost text asks the server
 ---@field model string? a model's name or folder; nil for the user's lasting choice
 ---@field settings table the server's options, see docs/reference/options.md
----@field keymaps table<cg2ls.Action, string|false> keys of insert mode; each keeps its own meaning without ghost text
+---@field keymaps table<cg2ls.Action, string|false> keys of insert mode; each has its usual meaning without ghost text
 ---@field root_markers string[] files and folders that mark a workspace's root
 ---@field python string? the Python that `:Cg2ls install` makes an environment with; nil for one on PATH
 
@@ -79,7 +79,7 @@ local function keys(value)
     'a table of ' .. table.concat(vim.fn.sort(vim.tbl_keys(M.defaults.keymaps)), ', ') .. ', each a key or false'
 end
 
---- Whether a value is right, and what it should be, by setting.
+--- For each setting: whether a value is valid, and what it should be.
 ---@type table<string, fun(value: any): boolean, string>
 M.checks = {
   cmd = function(value)
@@ -102,7 +102,7 @@ M.checks = {
   python = a('string'),
 }
 
---- Takes settings in. What makes no sense is left out with a message, and its default is used.
+--- Applies settings. An invalid one is reported, and its default is used.
 ---@param given table?
 ---@return cg2ls.Config
 function M.set(given)

@@ -30,18 +30,18 @@ local function check_neovim()
   for action, key in pairs(config.current.keymaps) do
     local mapping = key and vim.fn.maparg(key, 'i', false, true)
     if mapping and mapping.lhs and mapping.buffer == 0 then
-      health.info(('%s (%s) does what it did before where there is no ghost text.'):format(key, action))
+      health.info(('%s (%s) keeps its usual meaning where there is no ghost text.'):format(key, action))
     end
   end
 end
 
---- What `cg2ls doctor` finds wrong.
+--- Reports the problems that `cg2ls doctor` finds.
 local function check_doctor()
   local doctor = command_line.with({ 'doctor', '--json' })
   local result = process.wait(doctor or {}, DOCTOR_MS)
   local decoded, report = pcall(vim.json.decode, result.stdout)
   if not decoded then
-    local said = process.last_line(result.stderr) or 'it said nothing'
+    local said = process.last_line(result.stderr) or 'no output'
     health.error(
       ('`%s` failed: %s'):format(table.concat(doctor or {}, ' '), said),
       { 'Run that line in a shell; `:Cg2ls install` makes a new environment.' }
@@ -89,7 +89,7 @@ local function check_session()
   elseif now.state == 'stopped' then
     local filetypes = config.current.filetypes
     local where = filetypes == '*' and 'any file type' or table.concat(filetypes, ', ')
-    health.info(('The server does not run; it starts with a file of: %s.'):format(where))
+    health.info(('The server is not running; it starts when you open a file of: %s.'):format(where))
   else
     health.ok(('%s%s'):format(now.state, now.model and (', model ' .. now.model) or ''))
     if now.message then

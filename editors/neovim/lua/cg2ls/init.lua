@@ -23,7 +23,7 @@ local function is_wanted(buf)
     and config.current.enabled(buf) ~= false
 end
 
---- Begins or ends completion in a buffer, as the settings have it.
+--- Begins or ends completion in a buffer, according to the settings.
 local function settle(buf)
   if not vim.api.nvim_buf_is_loaded(buf) then
     return
@@ -47,7 +47,7 @@ local function when(events, callback)
   vim.api.nvim_create_autocmd(events, { group = group, callback = callback })
 end
 
---- Begins to complete code. May be called again with other settings, which then hold at once.
+--- Begins to complete code. May be called again with other settings, which take effect at once.
 ---@param settings? table see |cg2ls-settings|
 function M.setup(settings)
   local before = group and vim.deepcopy(config.current)
@@ -76,7 +76,7 @@ function M.setup(settings)
   end
 end
 
---- Changes options of the server while it runs; those that are not named stay.
+--- Changes options of the server while it runs; options that are not given do not change.
 ---@param options table see docs/reference/options.md
 function M.configure(options)
   config.current.settings = vim.tbl_deep_extend('force', config.current.settings, options)
@@ -107,7 +107,7 @@ function M.next()
   return ghost.call('cycle', vim.api.nvim_get_current_buf(), 1)
 end
 
---- Shows the one before.
+--- Shows the previous answer of several.
 ---@return boolean
 function M.previous()
   return ghost.call('cycle', vim.api.nvim_get_current_buf(), -1)
@@ -120,7 +120,7 @@ function M.dismiss()
   return ghost.shown(buf) ~= nil and ghost.call('dismiss', buf)
 end
 
---- Asks for ghost text now.
+--- Requests ghost text now.
 ---@return boolean
 function M.complete()
   return ghost.call('complete', vim.api.nvim_get_current_buf())
@@ -133,7 +133,7 @@ function M.is_shown()
 end
 
 --- Switches completion on or off.
----@param on? boolean nil for the other of the two
+---@param on? boolean nil to toggle
 ---@param scope? 'all'|'buffer' 'all' by default
 function M.toggle(on, scope)
   if scope == 'buffer' then
@@ -156,20 +156,20 @@ function M.toggle(on, scope)
   end
 end
 
---- Answers with another model.
+--- Chooses another model.
 ---@param name string? a model's name or folder; nil for the user's lasting choice
 function M.use_model(name)
   config.current.model = name
   server.push_settings()
 end
 
---- What is going on: state, model, message and latency.
+--- Returns the status: state, model, message and latency.
 ---@return cg2ls.Status
 function M.status()
   return vim.deepcopy(status.now)
 end
 
---- A few characters for a statusline.
+--- Returns a short text for a statusline.
 ---@return string
 function M.statusline()
   return status.line()

@@ -1,6 +1,6 @@
---- `:Cg2ls install`: an environment of its own for the server, from a wheel or a source tree that is on this machine.
+--- `:Cg2ls install`: makes an environment for the server, from a wheel or a source tree on this machine.
 ---
---- The server itself is never looked up by name on an index; only the packages that it names as its dependencies are.
+--- Only the server's dependencies are looked up by name on an index, never the server itself.
 
 local command_line = require('cg2ls.command_line')
 local process = require('cg2ls.process')
@@ -11,7 +11,7 @@ local M = {}
 
 local running = false
 
---- The source tree that this plugin is a part of.
+--- The source tree that contains this plugin.
 ---@return string? folder
 local function repository()
   local folder = vim.fs.normalize(vim.fn.fnamemodify(debug.getinfo(1, 'S').source:sub(2), ':p:h:h:h:h:h'))
@@ -58,11 +58,11 @@ local function install_into(environment, path)
   end)
 end
 
---- Makes the environment, or makes it anew.
+--- Makes the environment, or replaces it.
 ---@param named? string a wheel or a source folder
 function M.run(named)
   if running then
-    say.say('an installation is under way.', vim.log.levels.WARN)
+    say.say('an installation is already running.', vim.log.levels.WARN)
     return
   end
   local path, problem = source(named)

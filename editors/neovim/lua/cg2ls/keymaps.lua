@@ -1,4 +1,4 @@
---- Keys of insert mode. A key without ghost text means what it meant before.
+--- Keys of insert mode. Without ghost text a key keeps its usual meaning.
 
 local config = require('cg2ls.config')
 
@@ -6,7 +6,7 @@ local M = {}
 
 local made = {} ---@type table<integer, string[]> keys by buffer
 
---- What a key does outside of this plugin's buffers, as its global mapping says.
+--- A key's global mapping, which applies outside of this plugin's buffers.
 local function global_mapping(key)
   local raw = vim.api.nvim_replace_termcodes(key, true, true, true)
   for _, mapping in ipairs(vim.api.nvim_get_keymap('i')) do
@@ -20,7 +20,7 @@ local function feed(keys, remap)
   vim.api.nvim_feedkeys(keys, remap and 'im' or 'in', false)
 end
 
---- Does what the key would do without this plugin.
+--- Runs a key's action without this plugin.
 local function fall_back(key)
   local mapping = global_mapping(key)
   if not mapping then

@@ -2,7 +2,7 @@
 
 local M = {}
 
---- What every program of ours is started with, over the user's own values: ONNX Runtime's telemetry is off.
+--- Environment variables of every started program, which override the user's: ONNX Runtime's telemetry is off.
 M.ENVIRONMENT = { ORT_DISABLE_TELEMETRY = '1' }
 
 ---@class cg2ls.Result
@@ -41,7 +41,7 @@ function M.wait(command, timeout_ms)
   return { code = result.code, stdout = result.stdout or '', stderr = result.stderr or '' }
 end
 
---- The last line that says something.
+--- The last line that is not blank.
 ---@param text string
 ---@return string? line
 function M.last_line(text)

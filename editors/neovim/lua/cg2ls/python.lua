@@ -1,4 +1,4 @@
---- Which Python can run the server.
+--- Finds a Python that can run the server.
 
 local config = require('cg2ls.config')
 local process = require('cg2ls.process')
@@ -26,7 +26,7 @@ local function fits(version)
   return vim.version.cmp(pair, LEAST) >= 0 and vim.version.cmp(pair, BELOW) < 0
 end
 
---- Finds one.
+--- Finds a Python that can run the server.
 ---@return string? program nil if there is none
 ---@return string told its version, or what to do
 function M.find()

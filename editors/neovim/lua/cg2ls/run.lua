@@ -1,6 +1,6 @@
---- One run of the server's process, from its start to why it ended.
+--- One run of the server's process, from its start to the reason for its end.
 ---
---- Neovim would report protocol errors and exits in words of its own; here each is one sentence that names the mend.
+--- Replaces Neovim's messages about protocol errors and exits by one sentence each, with the remedy.
 
 local compat = require('cg2ls.compat')
 local process = require('cg2ls.process')
@@ -15,7 +15,7 @@ local CAUSE = 'looks for the cause.'
 ---@field command string[]
 ---@field client_id integer?
 ---@field initialized boolean whether it finished the handshake
----@field stopping boolean whether it was asked to end
+---@field stopping boolean whether its end was requested
 ---@field on_end fun(run: cg2ls.Run, problem: string?) problem: nil if it crashed after having worked
 
 ---@param run cg2ls.Run
@@ -23,7 +23,7 @@ local function name_of(run)
   return '`' .. table.concat(run.command, ' ') .. '`'
 end
 
---- Runs a server that ended at once again, without an editor, to learn what it says.
+--- Runs a server that ended at once again, without an editor, to read its output.
 ---@param run cg2ls.Run
 ---@param code integer
 local function explain(run, code)
@@ -47,7 +47,7 @@ local function ended(run, code, signal)
   end
 end
 
---- Ends the process; a server that does not leave when asked to is killed.
+--- Ends the process; a server that does not end when requested is killed.
 ---@param run cg2ls.Run
 function M.stop(run)
   run.stopping = true
@@ -70,7 +70,7 @@ local NO_PROTOCOL = {
   [errors.READ_ERROR] = 'its output cannot be read',
 }
 
---- Ends a server that is none.
+--- Ends a program that is not the server.
 ---@param run cg2ls.Run
 ---@param problem string
 local function give_up(run, problem)
@@ -89,7 +89,7 @@ local function no_protocol(run, reason)
   end)
 end
 
---- Neovim's way to send messages, but for a server that refuses the handshake, which it does not expect.
+--- Neovim's transport, except that a refused handshake, which Neovim does not expect, is handled.
 ---@param run cg2ls.Run
 local function expecting_refusal(run, rpc)
   local request = rpc.request

@@ -1,11 +1,11 @@
---- Messages to the person at the editor: one sentence each, and none twice.
+--- Messages to the user: one sentence each, and none twice.
 
 local M = {}
 
 ---@type table<string, true>
 local said = {}
 
---- Says a sentence, unless it was said before.
+--- Shows a sentence unless it was shown before.
 ---@param message string
 ---@param level? integer one of `vim.log.levels`; an error by default
 function M.once(message, level)
@@ -16,7 +16,7 @@ function M.once(message, level)
   M.say(message, level)
 end
 
---- Says a sentence, whether or not it was said before: the answer to what somebody just asked for.
+--- Shows a sentence even if it was shown before, as the reply to a user's action.
 ---@param message string
 ---@param level? integer
 function M.say(message, level)
@@ -25,7 +25,7 @@ function M.say(message, level)
   end)
 end
 
---- Forgets what was said, after somebody asked for a new start.
+--- Forgets which messages were shown, after a restart by the user.
 function M.forget()
   said = {}
 end

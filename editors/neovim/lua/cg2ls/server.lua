@@ -1,4 +1,4 @@
---- The server: which buffers it completes in, starting it, and starting it again after a crash.
+--- The server: its buffers, its start, and its restart after a crash.
 
 local command_line = require('cg2ls.command_line')
 local compat = require('cg2ls.compat')
@@ -19,7 +19,7 @@ local crashes = {} ---@type integer[] seconds at which the server crashed
 local wanted = {} ---@type table<integer, true> buffers to complete in
 local run ---@type cg2ls.Run?
 
---- The client of the server that runs, initialized or not.
+--- The client of the running server, initialized or not.
 ---@return vim.lsp.Client?
 function M.client()
   local client = run and run.client_id and vim.lsp.get_client_by_id(run.client_id)
@@ -31,7 +31,7 @@ local function fail(problem)
   say.once(problem)
 end
 
---- The server's options, in the place where it asks for them.
+--- The server's options, in the layout that it requests.
 local function settings()
   local options = vim.deepcopy(config.current.settings)
   options.model = config.current.model or options.model
@@ -41,7 +41,7 @@ local function settings()
   return { cg2ls = options }
 end
 
---- Says what this client can do; a server falls back to the completion menu where ghost text is not wanted.
+--- Declares this client's capabilities; without inline completion the server offers the completion menu.
 local function before_init(params)
   local all = params.capabilities
   local ghost_text = config.current.show == 'ghost'
@@ -124,7 +124,7 @@ local function root_of(buf)
   return root or (name ~= '' and vim.fs.dirname(name)) or nil
 end
 
---- Tells a running server of the workspace of one more buffer.
+--- Adds the workspace of a buffer to a running server.
 local function add_workspace(client, buf)
   local root = root_of(buf)
   local folder = root and { uri = vim.uri_from_fname(root), name = vim.fs.basename(root) }
@@ -207,7 +207,7 @@ function M.leave(buf)
   end
 end
 
---- Ends the server; the buffers stay wanted.
+--- Ends the server; the list of buffers is kept.
 function M.stop()
   for buf in pairs(wanted) do
     ghost.detach(buf)
@@ -228,7 +228,7 @@ function M.restart()
   attach_all()
 end
 
---- Tells a running server of options that have changed.
+--- Sends changed options to a running server.
 function M.push_settings()
   local client = M.client()
   if client then
@@ -237,7 +237,7 @@ function M.push_settings()
   end
 end
 
---- Shows ghost text anew in every buffer, after a setting of its own has changed.
+--- Starts ghost text again in every buffer, after one of its settings has changed.
 function M.show_again()
   local client = M.client()
   for buf in pairs(wanted) do
@@ -248,7 +248,7 @@ function M.show_again()
   end
 end
 
---- Tells the server where the user is: its status is about that document, and it reads ahead there.
+--- Notifies the server of the place of the user: its status is about that document, and it reads ahead there.
 ---@param buf integer the buffer of the current window
 function M.look_at(buf)
   local client = wanted[buf] and M.client()

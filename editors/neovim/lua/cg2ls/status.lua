@@ -1,13 +1,13 @@
---- What the plugin and its server are doing, for the statusline, `:Cg2ls status` and `:checkhealth`.
+--- State of the plugin and its server, for the statusline, `:Cg2ls status` and `:checkhealth`.
 
 local M = {}
 
 ---@alias cg2ls.State 'stopped'|'starting'|'loading'|'ready'|'busy'|'idle'|'off'|'failed'
 
 ---@class cg2ls.Status
----@field state cg2ls.State 'idle': the model gave its memory back until the next request
+---@field state cg2ls.State 'idle': the model is unloaded until the next request
 ---@field model string? the model's name
----@field message string? one sentence for people
+---@field message string? one sentence for the user
 ---@field latency_ms number? from the last request to its answer
 
 ---@type cg2ls.Status
@@ -15,7 +15,7 @@ M.now = { state = 'stopped' }
 
 local asked = {} ---@type table<integer, integer> nanoseconds by request
 
---- Takes the state in and tells whoever listens to the event `User Cg2lsStatus`.
+--- Sets the state and triggers the event `User Cg2lsStatus`.
 ---@param state cg2ls.State
 ---@param message? string
 ---@param model? string
@@ -31,7 +31,7 @@ function M.set(state, message, model)
   end)
 end
 
---- Follows the server's requests, to know how long an answer takes.
+--- Measures how long the server's answers take.
 ---@param group integer
 function M.watch(group)
   vim.api.nvim_create_autocmd('LspRequest', {
@@ -55,14 +55,14 @@ function M.watch(group)
   })
 end
 
---- Forgets the requests of a server that is gone.
+--- Forgets the requests of a server that has ended.
 function M.reset()
   asked = {}
 end
 
 local MARKS = { starting = '…', loading = '…', failed = '!', idle = 'zz' }
 
---- A few characters for a statusline, like `cg2ls python-27m 12ms`, `cg2ls …` or `cg2ls off`.
+--- Returns a short text for a statusline, like `cg2ls python-27m 12ms`, `cg2ls …` or `cg2ls off`.
 ---@return string
 function M.line()
   local now = M.now

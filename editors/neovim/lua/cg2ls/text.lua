@@ -6,7 +6,7 @@ local M = {}
 local WORD = '^%s*[%w_\128-\255]+'
 local PUNCTUATION = '^%s*[^%w_%s\128-\255]+'
 
---- What is left of a text once its beginning has been typed.
+--- The rest of a text after its beginning has been typed.
 ---@param text string
 ---@param typed string
 ---@return string? rest nil if something else was typed
@@ -30,10 +30,10 @@ function M.first_line(text)
   return text:match('^\n?[^\n]*')
 end
 
---- Where the characters that a text covers stand in it, so that they need not be drawn or written again.
+--- Offsets in a text of the characters that it covers, so that they need not be drawn or written again.
 ---
---- The covered characters are closers right of the cursor that the text brings along; the last ones of the text are
---- taken, from the right.
+--- The covered characters are closers after the cursor that the text contains too. The last ones of the text count,
+--- from the right.
 ---@param text string
 ---@param covered string
 ---@return integer[]? offsets 0-based, one for each byte of `covered`; nil if they are not in the text in their order
@@ -54,7 +54,7 @@ function M.align(text, covered)
   return offsets
 end
 
---- How many of the covered characters an accepted beginning of the text takes the place of.
+--- The number of covered characters that an accepted beginning of the text replaces.
 ---@param text string
 ---@param covered string
 ---@param length integer bytes of `text` that are accepted

@@ -1,4 +1,4 @@
-/** When the server is asked, in a real VS Code: at keys, by hand, and once it has become able to answer. */
+/** When requests are sent, in a real VS Code: at keys, explicitly, and once the server has become ready. */
 
 import assert from "node:assert/strict";
 import { after } from "node:test";
@@ -14,7 +14,7 @@ after(() => programs.remove());
 const inEditor = installedOnce();
 
 inEditor(
-  "what was typed before the server was ready brings ghost text without another key, also after a crash",
+  "text typed before the server was ready gets ghost text without another key, also after a crash",
   () => serverPath(programs.server("held", { held: true })),
   async ({ window }) => {
     await window.edit(FILE, CODE);
@@ -35,7 +35,7 @@ inEditor(
 );
 
 inEditor(
-  "a server that has become ready is asked nothing where nobody typed",
+  "a server that has become ready gets no request if nothing was typed",
   () => serverPath(programs.fake("unasked")),
   async ({ window }) => {
     await window.edit(FILE, "# ‸\n");
@@ -46,7 +46,7 @@ inEditor(
 );
 
 inEditor(
-  "nor where VS Code shows no ghost text by itself",
+  "nor if VS Code shows no ghost text while typing",
   () => {
     const { settings } = serverPath(programs.server("silent", { held: true }));
     return { settings: { ...settings, "editor.inlineSuggest.enabled": false } };
@@ -64,7 +64,7 @@ inEditor(
 );
 
 inEditor(
-  "several completions are gone through, an error is no pop-up, a repeated message stands once",
+  "next and previous show several completions, an error is no pop-up, a repeated message is shown once",
   () => serverPath(programs.fake("two")),
   async ({ window }) => {
     await window.edit(FILE, "# ‸\n");

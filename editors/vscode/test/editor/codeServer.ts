@@ -1,4 +1,4 @@
-/** A real VS Code of its own for a test: program, extensions, settings and folder. */
+/** A separate, real VS Code for a test: program, extensions, settings and folder. */
 
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
@@ -28,9 +28,9 @@ const QUIET = {
 
 export interface CodeServerOptions {
   readonly withExtension?: boolean;
-  /** A folder in which the extension is installed, instead of installing it anew. */
+  /** A folder in which the extension is installed already. */
   readonly extensions?: string;
-  /** The environments of a VS Code in which the extension has set its server up, instead of setting it up anew. */
+  /** The environments of a VS Code in which the extension has installed its server already. */
   readonly environments?: string;
   readonly trusted?: boolean;
   readonly settings?: Record<string, unknown>;
@@ -90,7 +90,7 @@ export class CodeServer {
     return readFileSync(join(this.folder, name), "utf8");
   }
 
-  /** The environment of programs this VS Code starts: models and choices of its own. */
+  /** The environment of programs that this VS Code starts, with separate models and choices. */
   get environment(): NodeJS.ProcessEnv {
     const { NODE_OPTIONS: _, ...env } = process.env;
     const own = { CG2LS_HOME: join(this.home, "cg2ls") };

@@ -70,7 +70,7 @@ test("two windows at once set the server up once, from the wheel of the .vsix", 
   assert.match(frozen, /^cg2ls @ file:.*\.whl/m);
 });
 
-inEditor("code that is typed brings ghost text, and Tab takes it all", async ({ window }) => {
+inEditor("typing code shows ghost text, and Tab accepts all of it", async ({ window }) => {
   await typeWhatIsKnown(window);
   await window.statusThat((text) => / \d+ ms/.test(text), "the latency in the status bar");
   await window.screenshot("ghost-text");
@@ -78,7 +78,7 @@ inEditor("code that is typed brings ghost text, and Tab takes it all", async ({ 
   assert.equal(await window.saved(FILE), CODE.replace("    ‸", LINE));
 });
 
-inEditor("typing what the ghost text says keeps its rest on the screen", async ({ window }) => {
+inEditor("typing the ghost text keeps its rest on the screen", async ({ window }) => {
   await typeWhatIsKnown(window);
   for (let typed = 1; REST[typed - 1] !== "("; typed++) {
     await window.type(REST[typed - 1] ?? "", 0);
@@ -86,7 +86,7 @@ inEditor("typing what the ghost text says keeps its rest on the screen", async (
   }
 });
 
-inEditor("a word is taken, then the line", async ({ window }) => {
+inEditor("a word is accepted, then the line", async ({ window }) => {
   await typeWhatIsKnown(window);
   await window.press("Control+ArrowRight");
   await window.ghostIs(" in enumerate(lines):");
@@ -96,7 +96,7 @@ inEditor("a word is taken, then the line", async ({ window }) => {
   assert.equal(await window.saved(FILE), CODE.replace("    ‸", LINE));
 });
 
-inEditor("next and previous go through what the shipped model offers", async ({ window }) => {
+inEditor("next and previous show the completions of the shipped model", async ({ window }) => {
   await window.type("x = ");
   await window.press("Alt+\\");
   const first = await window.anyGhost();
@@ -110,7 +110,7 @@ inEditor("next and previous go through what the shipped model offers", async ({ 
   assert.equal(await window.saved(FILE), CODE.replace("‸", `x = ${second}`));
 });
 
-inEditor("typing something else takes the ghost text away", async ({ window }) => {
+inEditor("typing other text hides the ghost text", async ({ window }) => {
   await typeWhatIsKnown(window);
   await window.type("z");
   await window.ghostThat((text) => text === "" || !REST.endsWith(text), "other ghost text or none");
@@ -123,7 +123,7 @@ inEditor("Escape dismisses", async ({ window }) => {
   await window.staysWithoutGhost();
 });
 
-inEditor("one undo takes an accepted completion back", async ({ window }) => {
+inEditor("one undo reverts an accepted completion", async ({ window }) => {
   await typeWhatIsKnown(window);
   await window.press("Tab");
   assert.equal(await window.saved(FILE), CODE.replace("    ‸", LINE));
@@ -153,14 +153,14 @@ inEditor(
   CODE.replaceAll("\n", "\r\n"),
 );
 
-inEditor("brackets the editor closed by itself do not stand twice", async ({ window }) => {
+inEditor("brackets that the editor closed are not repeated", async ({ window }) => {
   await window.type("for i, line in enumerate(l");
   await window.anyGhost();
   await window.press("Tab");
   assert.equal(await window.saved(FILE), CODE.replace("    ‸", LINE));
 });
 
-inEditor("a setting changes what is shown at once", async ({ server, window }) => {
+inEditor("a setting takes effect at once", async ({ server, window }) => {
   server.settings({ "cg2ls.enable": false });
   await window.statusThat((text) => text.includes("off for python"), "that it is off");
   await window.type(TYPED);
@@ -171,19 +171,22 @@ inEditor("a setting changes what is shown at once", async ({ server, window }) =
   await window.ghostIs(REST.slice(1));
 });
 
-inEditor("an option of the server holds at once, and one key asks by hand", async ({ server, window }) => {
-  server.settings({ "cg2ls.automatic": false });
-  await window.statusThat((text) => text.includes("automatic"), "that only requests by hand are answered");
-  await window.type(TYPED);
-  await window.staysWithoutGhost();
-  await window.press("Alt+\\");
-  await window.ghostIs(REST);
-  await window.press("Escape");
-  server.settings({});
-  await window.ready();
-  await window.type(REST[0] ?? "");
-  await window.ghostIs(REST.slice(1));
-});
+inEditor(
+  "an option of the server takes effect at once, and a key requests text",
+  async ({ server, window }) => {
+    server.settings({ "cg2ls.automatic": false });
+    await window.statusThat((text) => text.includes("automatic"), "that only requests by hand are answered");
+    await window.type(TYPED);
+    await window.staysWithoutGhost();
+    await window.press("Alt+\\");
+    await window.ghostIs(REST);
+    await window.press("Escape");
+    server.settings({});
+    await window.ready();
+    await window.type(REST[0] ?? "");
+    await window.ghostIs(REST.slice(1));
+  },
+);
 
 inEditor("a file is turned off and on in the menu", async ({ window }) => {
   await window.command("cg2ls: Menu…");
@@ -216,7 +219,7 @@ inEditor("the menu pauses and resumes", async ({ window }) => {
 });
 
 ownTest(
-  "beside the menu of suggestions, ghost text goes on from the selected one",
+  "with the menu of suggestions open, ghost text continues the selected one",
   () => ({ ...setUp(), settings: { "editor.wordBasedSuggestions": "currentDocument" } }),
   async ({ window }) => {
     await window.edit(FILE, `# enumerate\n\n\n${CODE}`);
@@ -228,7 +231,7 @@ ownTest(
 );
 
 ownTest(
-  "a language the model was not trained on stays silent, and the status says so",
+  "a language the model was not trained on gets no completions, and the status names the reason",
   setUp,
   async ({ window }) => {
     await window.edit("notes.lua", "local x = ‸\n");
@@ -247,7 +250,7 @@ inEditor("the doctor's report opens", async ({ window }) => {
   );
 });
 
-inEditor("a server that is killed comes back by itself", async ({ server, window }) => {
+inEditor("a server that is killed is started again", async ({ server, window }) => {
   const [old] = server.languageServers();
   assert.ok(old, "there is a server");
   await window.statusesAfter(() => void process.kill(old, "SIGKILL"), ["is starting", "is ready"]);
@@ -257,7 +260,7 @@ inEditor("a server that is killed comes back by itself", async ({ server, window
   assert.deepEqual(await window.messages(), []);
 });
 
-inEditor("another model is chosen in the menu, and answers", async ({ server, window }) => {
+inEditor("another model is chosen in the menu and completes", async ({ server, window }) => {
   addModel(server, "python-other");
   await window.command("cg2ls: Choose Model…");
   await window.pick("python-other", MODELS);
@@ -269,7 +272,7 @@ inEditor("another model is chosen in the menu, and answers", async ({ server, wi
   await window.statusThat((text) => text.includes(`${MODEL} is ready`), "the first model");
 });
 
-inEditor("a missing model is one message that says what to do", async ({ server, window }) => {
+inEditor("a missing model gives one message with a remedy", async ({ server, window }) => {
   server.settings({ "cg2ls.model": "no-such-model" });
   await window.messageThat(/no-such-model/);
   await window.screenshot("model-missing");

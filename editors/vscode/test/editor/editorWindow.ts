@@ -1,4 +1,4 @@
-/** One window of VS Code, as a person uses it: keys in, what stands on the screen out. */
+/** One window of VS Code, used through its keyboard and its screen. */
 
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
@@ -8,12 +8,12 @@ import { type Browser, chromium, type Page } from "playwright-core";
 import type { CodeServer } from "./codeServer";
 
 const ARTIFACTS = process.env.CG2LS_ARTIFACTS ?? "artifacts";
-/** Long, for a busy machine; nothing waits longer than it must. */
+/** Long, for a busy machine; every wait ends as soon as possible. */
 const WAIT_MS = 300_000;
 /** Until a click that may have been lost is made again. */
 const RETRY_MS = 10_000;
 const LOAD_MS = 600_000;
-/** Ten times what an answer takes. */
+/** Ten times the duration of an answer. */
 const SILENCE_MS = 800;
 
 /** The extension's item in the status bar. */
@@ -55,7 +55,7 @@ export class EditorWindow {
     await this.page.context().close();
   }
 
-  /** Makes a file, opens it and puts the cursor where `‸` stands. */
+  /** Makes a file, opens it and puts the cursor at the `‸`. */
   async edit(name: string, marked: string): Promise<void> {
     const before = marked.slice(0, marked.indexOf("‸"));
     this.server.write(name, marked.replace("‸", ""));
@@ -74,7 +74,7 @@ export class EditorWindow {
     );
   }
 
-  /** Opens a list, filters it, waits for its first row to hold a text, and takes that row. */
+  /** Opens a list, filters it, waits until its first row contains a text, and chooses that row. */
   private async quickOpen(keys: string, filter: string, expected: string): Promise<void> {
     await this.page.keyboard.press(keys);
     const box = this.page.locator(".quick-input-box input");
@@ -102,7 +102,7 @@ export class EditorWindow {
     await this.pick(title);
   }
 
-  /** Picks an entry that contains a text, of the list with a title if that is named: another may just be closing. */
+  /** Chooses an entry that contains a text, of the list with the given title: another list may just be closing. */
   async pick(text: string, title = ""): Promise<void> {
     if (title) {
       await this.page.locator(".quick-input-title", { hasText: title }).waitFor({ timeout: WAIT_MS });
@@ -151,7 +151,7 @@ export class EditorWindow {
     await this.ghostThat((text) => text === wanted, `the ghost text ${wanted}`);
   }
 
-  /** Waits until there is no ghost text, and for as long as an answer might take that it does not come back. */
+  /** Waits until there is no ghost text, and for the duration of an answer that none appears again. */
   async staysWithoutGhost(): Promise<void> {
     await this.ghostThat((text) => text === "", "no ghost text");
     for (let waited = 0; waited < SILENCE_MS; waited += 50) {
@@ -160,7 +160,7 @@ export class EditorWindow {
     }
   }
 
-  /** Saves, and gives back what then lies on the disk. */
+  /** Saves, and returns the file's content. */
   async saved(name: string): Promise<string> {
     await this.press("Control+S");
     await this.page.waitForFunction(() => !document.querySelector(".tab.active.dirty"), undefined, {
@@ -175,7 +175,7 @@ export class EditorWindow {
     );
   }
 
-  /** The extension's status bar item: its text and what it says to a screen reader. */
+  /** The extension's status bar item: its text and its label for screen readers. */
   status(): Promise<string> {
     return this.page.$$eval(ITEM, (items) =>
       items.map((item) => item.getAttribute("aria-label") ?? item.textContent ?? "").join(" "),
@@ -187,7 +187,7 @@ export class EditorWindow {
     await this.statusThat((text) => text.includes("is ready"), "that it is ready", withinMs);
   }
 
-  /** Does something, and waits until the status bar item has said one thing after another since. */
+  /** Runs an action, and waits until the status bar item has shown the given texts in this order since. */
   async statusesAfter(work: () => void | Promise<void>, wanted: readonly string[]): Promise<void> {
     const past = (await this.statuses()).length;
     await work();
@@ -220,7 +220,7 @@ export class EditorWindow {
     return seen;
   }
 
-  /** Every message of the extension that stands in the notification centre; what is under way there is none. */
+  /** All messages of the extension in the notification centre, without progress notifications. */
   async messages(): Promise<string[]> {
     // A click on the command's row may fall on a list that is just closing, and is lost.
     const shown = async () => {
@@ -278,7 +278,7 @@ export class EditorWindow {
   }
 }
 
-/** Notes, inside the page, whatever the extension's status bar item says, so that nothing short is missed. */
+/** Records, inside the page, each text of the extension's status bar item, so that short ones are not missed. */
 function recordStatus(item: string): void {
   const statuses: string[] = [];
   (globalThis as unknown as { statuses: string[] }).statuses = statuses;

@@ -2,7 +2,7 @@
 # Installs a real VS Code (code-server: its workbench and extension host, shown in a browser) into a folder.
 # usage: install-vscode.sh FOLDER
 # Needs Node 20, npm and the Debian packages below; those are installed only if CG2LS_INSTALL_SYSTEM=1.
-# npm's install scripts stay off, for one downloads ripgrep from where only some machines may go: Debian's
+# npm's install scripts stay off, because one downloads ripgrep from an address that some machines cannot reach: Debian's
 # ripgrep takes its place, and what must be compiled is compiled here, with Node's own headers where they lie beside it.
 set -euo pipefail
 
@@ -16,7 +16,7 @@ fail() {
   exit 1
 }
 
-# A package counts as there if its command is, whoever installed it.
+# A package counts as installed if its command exists.
 missing() {
   local package
   for package in "${system[@]}"; do

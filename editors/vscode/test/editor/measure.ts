@@ -46,7 +46,7 @@ class Inventory:
 ‸
 `;
 
-/** What is typed, with the indentation as typed: the editor is told to indent nothing by itself. */
+/** The typed text, with its indentation: the editor's own indentation is off. */
 const TYPED = `    def get(self, name: str) -> Item:
         return self.items[name]
 
@@ -74,7 +74,7 @@ interface Probe {
   typed: number[];
 }
 
-/** Notes, inside the page, when a key goes down and when what it brings stands on the screen. */
+/** Records, inside the page, when a key goes down and when its result is on the screen. */
 function installProbe(): void {
   const probe: Probe = { ghost: [], typed: [] };
   (globalThis as unknown as { probe: Probe }).probe = probe;
@@ -131,7 +131,7 @@ async function open(browser: Browser, server: CodeServer): Promise<EditorWindow>
   return window;
 }
 
-/** Types key by key, each from a screen without ghost text, and waits for what comes: every answer, however unsure. */
+/** Types key by key, each from a screen without ghost text, and waits for the answer: every one, however unsure. */
 async function ghostText(server: CodeServer, window: EditorWindow) {
   server.settings({ "cg2ls.minConfidence": 0 });
   await window.edit("ghost.py", BEFORE);
@@ -192,7 +192,7 @@ async function typing(browser: Browser, server: CodeServer, bare: CodeServer) {
   return { ...sides, p95_difference: round(sides.with.p95 - sides.without.p95), rounds };
 }
 
-/** All is measured, or what the arguments name. */
+/** Measures everything, or what the arguments name. */
 async function main(): Promise<void> {
   const names = process.argv.slice(2);
   const wanted = (name: string) => names.length === 0 || names.includes(name);

@@ -1,4 +1,4 @@
-/** Tests that each have a VS Code of their own, so that none can disturb another. */
+/** Tests that each have a separate VS Code, so that none can disturb another. */
 
 import { after, before, test } from "node:test";
 import type { Browser } from "playwright-core";
@@ -7,7 +7,7 @@ import { EditorWindow, openBrowser } from "./editorWindow";
 
 /** For making the server's environment, which downloads packages. */
 export const SETUP_MS = 900_000;
-/** For one test on a slow, busy machine; nothing waits longer than it must. */
+/** For one test on a slow, busy machine; every wait ends as soon as possible. */
 const TEST_MS = 1_200_000;
 
 export interface Own {
@@ -24,7 +24,7 @@ export type OwnTest = (
   timeout?: number,
 ) => void;
 
-/** `test` for a file whose tests share nothing but the browser. */
+/** `test` for a file whose tests share only the browser. */
 export function ownEditors(): OwnTest {
   let browser: Browser;
   before(async () => {

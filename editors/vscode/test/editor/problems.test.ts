@@ -1,4 +1,4 @@
-/** What keeps the server from answering, in a real VS Code: one message each, with the mend. */
+/** Problems that prevent the server from answering, in a real VS Code: one message each, with the remedy. */
 
 import assert from "node:assert/strict";
 import { after } from "node:test";
@@ -9,7 +9,7 @@ import { installedOnce, type Own } from "./ownEditor";
 import { Programs, PYTHON, pythonPath, serverPath } from "./programs";
 
 const FILE = "numbers.py";
-/** Among what is waited for is pip, which tries an index that does not answer. */
+/** Includes the time of pip, which tries an index that does not answer. */
 const PATIENCE_MS = 600_000;
 
 const programs = new Programs();
@@ -17,13 +17,13 @@ after(() => programs.remove());
 
 const inEditor = installedOnce();
 
-/** A Python that says of itself what a test wants, and runs nothing. */
+/** A fake Python that prints the facts a test gives, and runs nothing. */
 function fakePython(name: string, version: string, hasVenv: boolean): string {
   const about = `{"executable": "${programs.path(name)}", "version": [${version}], "hasVenv": ${hasVenv}}`;
   return programs.make(name, `echo '${about}'`);
 }
 
-/** Waits for a message, and checks that it is the only one, there and in the status bar, whatever one does. */
+/** Waits for a message, and checks that it is the only one, as a notification and in the status bar. */
 async function isOneMessage(window: EditorWindow, says: RegExp): Promise<void> {
   await window.messageThat(says, PATIENCE_MS);
   await window.statusThat((text) => says.test(text), "the same in the status bar");
@@ -34,7 +34,7 @@ async function isOneMessage(window: EditorWindow, says: RegExp): Promise<void> {
   assert.equal(told.length, 1, told.join("\n"));
 }
 
-/** A test in a VS Code with settings that are wrong. */
+/** A test in a VS Code with invalid settings. */
 function wrong(
   name: string,
   options: () => CodeServerOptions,
@@ -110,7 +110,7 @@ wrong(
 );
 
 inEditor(
-  "a server that ends again and again is left alone",
+  "a server that ends again and again is not restarted",
   () => serverPath(programs.server("dies")),
   async ({ window }) => {
     const pids = () => programs.pids("dies");
@@ -130,7 +130,7 @@ inEditor(
 );
 
 inEditor(
-  "a folder that is not trusted: one message, nothing runs, and completions once it is",
+  "an untrusted folder: one message and no process, then completions once it is trusted",
   () => ({ ...serverPath(programs.server("wary-cg2ls")), trusted: false }),
   async ({ window }) => {
     await window.edit(FILE, CODE);

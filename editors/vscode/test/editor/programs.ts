@@ -1,4 +1,4 @@
-/** Programs of a few lines that tests give VS Code in place of a server or a Python. */
+/** Short programs that tests use instead of a server or a Python. */
 
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -8,7 +8,7 @@ import type { CodeServerOptions } from "./codeServer";
 export const PYTHON = process.env.CG2LS_PYTHON ?? "";
 const FAKE_SERVER = join(__dirname, "../../../test/editor/fakeServer.mjs");
 
-/** A folder of programs, and what they left there. */
+/** A folder of programs and their output. */
 export class Programs {
   readonly folder = mkdtempSync(join(tmpdir(), "cg2ls-programs-"));
 
@@ -28,13 +28,13 @@ export class Programs {
     return path;
   }
 
-  /** The server of this repository, as a user's own. It begins once there is a file `NAME.go`, if it is `held`. */
+  /** The server of this repository, as a user's own. If `held`, it starts once there is a file `NAME.go`. */
   server(name: string, { held = false } = {}): string {
     const wait = held ? ['while [ ! -e "$0.go" ]; do sleep 0.02; done'] : [];
     return this.make(name, 'echo $$ >> "$0.pids"', ...wait, `exec ${PYTHON} -m cg2ls "$@"`);
   }
 
-  /** Lets held servers of a name begin. */
+  /** Lets held servers of a name start. */
   release(name: string): void {
     writeFileSync(this.path(`${name}.go`), "");
   }
@@ -44,17 +44,17 @@ export class Programs {
     rmSync(this.path(`${name}.go`));
   }
 
-  /** The processes that ran under a name, the last one last. */
+  /** The processes that ran under a name, the latest last. */
   pids(name: string): number[] {
     return this.lines(`${name}.pids`).map(Number);
   }
 
-  /** A server that knows two completions, see fakeServer.mjs. */
+  /** A server with two completions, see fakeServer.mjs. */
   fake(name: string): string {
     return this.make(name, `exec '${process.execPath}' '${FAKE_SERVER}' "$0.log"`);
   }
 
-  /** What the fake of a name did. */
+  /** The log of the fake server with a name. */
   log(name: string): string[] {
     return this.lines(`${name}.log`);
   }

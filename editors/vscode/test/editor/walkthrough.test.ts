@@ -15,7 +15,7 @@ const programs = new Programs();
 after(() => programs.remove());
 
 ownEditors()(
-  "the walkthrough shows its steps, and their buttons do what they say",
+  "the walkthrough shows its steps, and its buttons work",
   () => serverPath(programs.fake("walked")),
   async ({ window }) => {
     await window.command("Welcome: Open Walkthrough...");

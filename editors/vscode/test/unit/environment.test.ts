@@ -7,7 +7,7 @@ import { inFolder, program } from "./programs";
 
 const SILENT = { step: () => undefined, line: () => undefined };
 
-/** A Python that makes environments of itself and notes what pip is asked for; pip fails where a file says so. */
+/** A fake Python that makes environments of itself and logs pip's arguments; pip fails if a file exists. */
 function recorder(folder: string): string {
   const about = `{"executable": "${folder}/python3", "version": [3, 12], "hasVenv": true}`;
   return program(
@@ -66,7 +66,7 @@ test("another wheel, runtime or Python is another environment", () =>
     assert.equal(new Set([first, ...others].map(folderOf)).size, 4);
   }));
 
-test("a failed installation leaves nothing behind, and is tried again", () =>
+test("a failed installation leaves no files, and is tried again", () =>
   inFolder(async (folder) => {
     const same = wanted(folder);
     writeFileSync(join(folder, "fails"), "ERROR: [Errno 28] No space left on device");
@@ -77,7 +77,7 @@ test("a failed installation leaves nothing behind, and is tried again", () =>
     assert.equal(installs(folder).length, 2);
   }));
 
-test("an environment that was half made, or lost its Python, is made anew", () =>
+test("an environment that is incomplete or lost its Python is made again", () =>
   inFolder(async (folder) => {
     const same = wanted(folder);
     mkdirSync(folderOf(same), { recursive: true });
@@ -87,7 +87,7 @@ test("an environment that was half made, or lost its Python, is made anew", () =
     assert.equal(installs(folder).length, 2);
   }));
 
-test("environments nobody used for two weeks go, others stay", () =>
+test("environments unused for two weeks are removed, others are kept", () =>
   inFolder(async (folder) => {
     const same = wanted(folder);
     const days = (count: number) => new Date(Date.now() - count * 24 * 3600 * 1000);
@@ -104,7 +104,7 @@ test("environments nobody used for two weeks go, others stay", () =>
     assert.ok(readdirSync(same.home).includes("younger"));
   }));
 
-test("an extension without its wheel says so", () =>
+test("an extension without its wheel reports it", () =>
   inFolder(async (folder) => {
     assert.throws(() => wheelIn(join(folder, "none")), /damaged/);
   }));

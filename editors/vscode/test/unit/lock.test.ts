@@ -10,7 +10,7 @@ import { inFolder } from "./programs";
 const TIMES = { touchMs: 5, staleMs: 3_600_000, pollMs: 5 };
 const LONG_AGO = new Date(Date.now() - 2 * TIMES.staleMs);
 
-test("two never work at once, and the second is told that it waits", () =>
+test("two processes never hold the lock at once, and the second is notified that it waits", () =>
   inFolder(async (folder) => {
     const lock = join(folder, "lock");
     let working = 0;

@@ -52,7 +52,7 @@ test("the user's choice is the only one that counts", () =>
     await assert.rejects(findPython(python(folder, "bare", "3.12", false), [[good]]), kind("no-venv"));
   }));
 
-test("Windows is asked through its launcher, newest first", () => {
+test("on Windows the launcher is used, newest version first", () => {
   assert.deepEqual(candidates("win32").slice(0, 2), [
     ["py", "-3.14"],
     ["py", "-3.13"],

@@ -7,7 +7,7 @@ const set =
   (name: string) =>
     names.includes(name);
 
-test("a default is not sent beside what the user set under the old name", () => {
+test("a default is not sent with the user's value under the old name", () => {
   assert.equal(isGivenByOldName("repositoryMemory", set("memory")), true);
 });
 

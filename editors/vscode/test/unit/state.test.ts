@@ -32,7 +32,7 @@ test("what is off says why", () => {
   assert.match(statusText(view({ state })).tooltip, /does not know lua/);
 });
 
-test("a problem is coloured and says its mend", () => {
+test("a problem is coloured and names its remedy", () => {
   const stopped = statusText(view({ state: { kind: "stopped", problem: noPython() } }));
   assert.equal(stopped.severity, "error");
   assert.match(stopped.tooltip, /Install one/);

@@ -1,4 +1,4 @@
-"""All rules together: their names, their order and what holds for any text."""
+"""All rules together: names, order, and properties for any text."""
 
 from __future__ import annotations
 

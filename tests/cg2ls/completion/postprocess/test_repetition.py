@@ -178,5 +178,5 @@ def test_an_answer_that_repeats_the_lines_above_is_dropped(passes, art, answer, 
         ("‸\n", "a", True, "a"),
     ],
 )
-def test_what_stands_below_is_not_written_again(passes, art, answer, ended, shown):
+def test_lines_below_are_not_repeated(passes, art, answer, ended, shown):
     assert passes(drop_repeated_below, art, answer, ended=ended).text == shown

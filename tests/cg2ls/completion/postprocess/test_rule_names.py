@@ -4,7 +4,7 @@ import pytest
 
 from cg2ls.completion.options import OptionsError
 from cg2ls.completion.postprocess.pipeline import ALWAYS, RULES
-from cg2ls.completion.postprocess.rule_names import CURRENT_NAMES, FORMER_NAMES, resolve_rule_names
+from cg2ls.completion.postprocess.rule import CURRENT_NAMES, FORMER_NAMES, resolve_rule_names
 
 KNOWN = frozenset(rule.name for rule in RULES)
 

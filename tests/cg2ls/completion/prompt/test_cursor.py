@@ -1,6 +1,10 @@
+"""The kind of place is read from the cursor's line alone."""
+
+from __future__ import annotations
+
 import pytest
 
-from cg2ls.completion.prompt.cursor import Cursor
+from cg2ls.completion.prompt.cursor import Cursor, find_place_kind
 
 
 def at(art: str) -> Cursor:
@@ -53,5 +57,29 @@ def test_a_document_with_other_characters_stays_the_same_object(char: str) -> No
     assert Cursor.at(text, 3).text is text
 
 
-def test_a_lone_surrogate_is_replaced_wherever_it_is() -> None:
+def test_lone_surrogate_is_replaced_at_any_position() -> None:
     assert Cursor.at("é\ud800x", 3).text == "é\ufffdx"
+
+
+@pytest.mark.parametrize(
+    ("line", "kind"),
+    [
+        ("", "line_start"),
+        ("        ", "line_start"),
+        ("\t", "line_start"),
+        ("return ", "word_start"),
+        ("self.", "word_start"),
+        ("x =", "word_start"),
+        ("ret", "in_word"),
+        ("self._", "in_word"),
+        ("größe", "in_word"),
+        ("call(", "after_open"),
+        ("[{", "after_open"),
+        ("x = '", "after_open"),
+        ("x = ''", "word_start"),
+        ("f(x)", "word_start"),
+    ],
+)
+def test_kind(line, kind):
+    text = "above = 1\n" + line
+    assert find_place_kind(Cursor(text, len(text))) == kind

@@ -106,7 +106,7 @@ def test_text_is_split_where_the_tokenizer_splits_it(known: str, forced: str) ->
 
 
 @pytest.mark.parametrize("cut", range(1, 40))
-def test_what_is_kept_begins_the_tokens_of_the_whole(cut: int) -> None:
+def test_kept_tokens_begin_the_tokens_of_the_whole(cut: int) -> None:
     tokenizer = tokenizer_of()
     text = "def f(self, name):\n    return self.get(name)\n"
     kept = find_healer(tokenizer)(text[:cut]).kept

@@ -1,4 +1,4 @@
-"""Whatever a server loses is found, by one that loses it on purpose."""
+"""Losses of a server are found, shown by one that loses messages on purpose."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_a_server_that_loses_nothing_is_found_sound(play):
         ("status", "The server ended with status 3"),
     ],
 )
-def test_what_is_lost_is_a_problem(play, fault, says):
+def test_loss_is_a_problem(play, fault, says):
     found = play(fault, patience_s=5.0 if fault == "loses" else 300.0)
     assert says in found.describe_problems()
 
@@ -43,13 +43,13 @@ def test_a_server_that_hangs_is_lost_after_the_patience(play):
     assert found.unanswered == ["textDocument/inlineCompletion"]
 
 
-def test_a_text_that_is_declared_unknown_is_silence_with_a_reason_and_comes_back(play):
+def test_unknown_text_gets_no_completions_until_it_is_sent(play):
     found = play("unknown")
     assert found.describe_problems() == ""
     assert found.silenced["text unknown: a test's wish"] == 1
 
 
-def test_without_a_server_that_tells_its_texts_nothing_is_compared(play):
+def test_without_the_servers_texts_nothing_is_compared(play):
     found = play("untold")
     assert found.describe_problems() == ""
     assert found.compared == 0

@@ -53,7 +53,7 @@ def test_a_touched_model_has_new_times(place):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux alone changes the limits of another process")
-def test_on_a_full_disk_no_file_grows_and_pipes_go_on(tmp_path):
+def test_on_a_full_disk_no_file_grows_and_pipes_work(tmp_path):
     pipe = subprocess.PIPE
     with subprocess.Popen([sys.executable, "-c", WRITER], stdin=pipe, stdout=pipe, text=True) as writer:
         assert writer.stdin

@@ -1,4 +1,4 @@
-"""Rounds."""
+"""Turns of engines."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_a_key_is_timed_up_to_the_last_token_of_its_answer(measured):
     assert measured["slow"].key_to_answer_ms[8] == [1 + 3 * 4] * 3
 
 
-def test_time_outside_of_the_runtime_is_taken_where_an_engine_says_it(measured):
+def test_time_outside_of_the_runtime_is_used_if_an_engine_reports_it(measured):
     assert measured["fast"].outside_ms == {8: [0.25] * 3, 32: [0.25] * 3}
     assert not measured["slow"].outside_ms
 

@@ -13,7 +13,7 @@ from cg2ls.retrieval.memory import Memory
 from cg2ls.workspace import Workspace
 
 
-def test_keys_are_timed_alone_and_beside_a_build(
+def test_keys_are_timed_alone_and_during_a_build(
     tiny_engine: Engine, shop: SourceFile, tmp_path: Path
 ) -> None:
     (tmp_path / "shop.py").write_text(shop.text)
@@ -24,7 +24,7 @@ def test_keys_are_timed_alone_and_beside_a_build(
     assert 0 <= found["while_building"]["p50"] <= found["while_building"]["p95"]
 
 
-def test_nothing_is_built_behind_the_block(tiny_engine: Engine, shop: SourceFile, tmp_path: Path) -> None:
+def test_nothing_is_built_after_the_block(tiny_engine: Engine, shop: SourceFile, tmp_path: Path) -> None:
     (tmp_path / "code").mkdir()
     (tmp_path / "code/shop.py").write_text(shop.text)
     memory = Memory(Workspace(tmp_path / "code"), "python", tiny_engine.tokenizer)

@@ -51,7 +51,7 @@ def test_the_command_prints_it(capsys):
     assert found["memory"] is None
 
 
-def test_the_server_gets_ready_and_tells_its_memory(tiny_model):
+def test_the_server_becomes_ready_and_reports_its_memory(tiny_model):
     start = measure_start(tiny_model, starts=1)
     assert start.start_ms > 0
     assert start.memory_mb is None or 20 < start.memory_mb < 1000

@@ -1,4 +1,4 @@
-"""A trace against a real engine."""
+"""A typing trace with a real engine."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_a_trace_that_ends_early_counts_what_there_was(tiny_engine, shop):
     )
 
 
-def test_the_answers_depend_on_how_the_model_is_asked(tiny_engine, shop):
+def test_the_answers_depend_on_the_prompting_options(tiny_engine, shop):
     """A smaller context is read from the prompt's own length."""
     lengths = []
     for context in (None, 64):
@@ -93,7 +93,7 @@ def test_what_grows_in_the_beginning_only_is_no_problem():
     assert seen(memory=(50, 100, 101, 102.9), times=(30, 10, 11, 12)).describe_problem() == ""
 
 
-def test_what_goes_on_growing_is_one():
+def test_continued_growth_is_a_problem():
     assert "Memory grew: 104.0 MB" in seen(memory=(90, 100, 102, 104)).describe_problem()
     assert "Answers got slower: 13.0 ms" in seen(times=(9, 10, 12, 13)).describe_problem()
 

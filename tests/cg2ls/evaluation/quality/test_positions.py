@@ -1,4 +1,4 @@
-"""Places to judge."""
+"""Positions at which answers are judged."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_repositories_take_turns_and_all_kinds_appear(positions):
     assert {position.kind for position in positions} == SHARES.keys()
 
 
-def test_the_cursor_stands_where_the_kind_says(positions):
+def test_the_cursor_is_at_a_place_of_the_stated_kind(positions):
     for position in positions:
         text, offset = position.get_place()
         line = text[:offset].rpartition("\n")[2]

@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 
 from cg2ls.completion import CompletionOptions
-from cg2ls.completion.postprocess.rule_names import CURRENT_NAMES
+from cg2ls.completion.postprocess.rule import CURRENT_NAMES
 from cg2ls.completion.session import DISABLEABLE_RULES
-from cg2ls.evaluation.quality.judge import judge
 from cg2ls.evaluation.quality.positions import sample_positions
 from cg2ls.evaluation.quality.rule_effects import ask_first, measure_rule_effects
+from cg2ls.evaluation.quality.scores import judge
 from cg2ls.evaluation.simulation.headless_editor import HeadlessEditor
 
 OPTIONS = CompletionOptions(line_tokens=12, block_tokens=24, disabled_rules=frozenset({"parses"}))

@@ -1,4 +1,4 @@
-"""Lessons are the true tokens, judged as the model and the memory would have."""
+"""Teacher forcing: probabilities of the true tokens by model and memory."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def taught(engine: Engine, repository: Path, scope: str) -> list[TokenObservatio
     return observations
 
 
-def test_lessons_cost_what_the_mixture_says(engine: Engine, repository: Path) -> None:
+def test_lessons_cost_equals_the_mixtures_loss(engine: Engine, repository: Path) -> None:
     observations = taught(engine, repository, "on")
     assert len(observations) > 10
     table = make_examples(observations)
@@ -80,7 +80,7 @@ def test_without_memory_lessons_are_the_models_own(engine: Engine, repository: P
     )
 
 
-def test_a_summary_tells_what_memory_gained(engine: Engine, repository: Path) -> None:
+def test_summary_shows_the_gain_of_memory(engine: Engine, repository: Path) -> None:
     told = summarize(taught(engine, repository, "on"))
     assert told["bits_per_token"]["mean"] < told["bits_per_token_of_the_model"]["mean"]
     low, high = told["next_token_accuracy"]["spread"]

@@ -1,4 +1,4 @@
-"""Numbers that are printed."""
+"""Printed numbers."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def test_a_python_that_is_none_is_an_error(tmp_path):
         other_runtimes.find_missing_packages(tmp_path / "python", ("json",))
 
 
-def test_the_python_asked_for_must_have_the_packages(monkeypatch):
+def test_the_given_python_must_have_the_packages(monkeypatch):
     monkeypatch.setitem(other_runtimes.NEEDS, "optimum", ("json", "no_such_thing"))
     with pytest.raises(EvaluationError, match="has no no_such_thing; install cg2ls\\[reference\\]"):
         other_runtimes.find_reference_python(["optimum"], Path(sys.executable))
@@ -47,7 +47,7 @@ def test_this_python_is_taken_if_it_has_the_packages(monkeypatch):
     assert other_runtimes.find_reference_python(["optimum"], None) == Path(sys.executable)
 
 
-def test_without_the_packages_anywhere_the_error_says_how_to_get_them(monkeypatch, tmp_path):
+def test_missing_packages_are_reported_with_the_command(monkeypatch, tmp_path):
     monkeypatch.setitem(other_runtimes.NEEDS, "optimum", ("no_such_thing",))
     with pytest.raises(EvaluationError, match=r"cg2ls\[reference\].*make reference.*--reference-python"):
         other_runtimes.find_reference_python(["optimum"], None, environment=tmp_path / "python")

@@ -49,7 +49,7 @@ def test_ratios_are_of_sums():
 
 
 @pytest.mark.parametrize("forced", ["", "ret"])
-def test_a_scripted_engine_says_the_script(tiny_engine, shop, forced):
+def test_scripted_engine_returns_the_script(tiny_engine, shop, forced):
     engine = ScriptedEngine(tiny_engine)
     engine.script = "urn 42" if forced else "return 42"
     text = f"def f():\n    x = 1\n    {forced}"

@@ -1,4 +1,4 @@
-"""What stands on the screen after every key."""
+"""The text on the screen after every key."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_a_closer_that_is_not_wanted_is_deleted():
     ]
 
 
-def test_brackets_are_not_closed_in_front_of_a_quote():
+def test_brackets_are_not_closed_before_a_quote():
     assert ("type", "\n'(|'") in screens(Passage("\n'('"))
 
 
@@ -52,7 +52,7 @@ def test_enter_between_brackets_makes_three_lines():
     ]
 
 
-def test_a_line_break_in_front_of_a_closer_is_taken_out_where_it_is_not_wanted():
+def test_unwanted_line_break_before_a_closer_is_removed():
     assert screens(Passage("\nf(\n    a)"))[-3:] == [
         ("type", "\nf(\n    a|\n)"),
         ("delete", "\nf(\n    a|)"),
@@ -101,7 +101,7 @@ def test_a_slip_is_taken_back():
 @given(
     st.text(st.sampled_from("ab()[]{}\"'#:\\ \t\n"), max_size=60), st.sampled_from(["", "  f(", "\tif x:"])
 )
-def test_whatever_is_written_ends_as_the_target(text, above):
+def test_any_passage_ends_as_the_target(text, above):
     passage = Passage("\n" + text + "x", above)
     screens(passage)
     assert passage.left == passage.target

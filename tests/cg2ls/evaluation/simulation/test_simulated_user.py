@@ -40,7 +40,7 @@ def test_alone_every_key_is_pressed():
     assert (effort.accepted, effort.shown, effort.looks) == (0, 0, 8)
 
 
-def test_what_is_right_is_taken_whole_with_one_key():
+def test_correct_suggestion_is_accepted_with_one_key():
     effort = effort_with("abc = de\nfg = 1")
     assert effort.keys == 2
     assert effort.accepted == 1

@@ -1,4 +1,4 @@
-"""The typist: the files come out as they were, and the habits are those that are promised."""
+"""The typist reproduces the files, with the documented habits."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_the_cursor_is_counted_from_the_document_s_beginning(shop):
         PartialFile.of(shop, [range(2, 3)]).get_cursor(first)
 
 
-def test_nothing_may_stand_below(shop):
+def test_no_text_below_is_accepted(shop):
     assert PartialFile.of(shop, [range(10, 12)], ends_with_hole=True).text == "\n".join(
         shop.text.split("\n")[:10]
     )

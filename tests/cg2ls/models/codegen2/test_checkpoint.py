@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 
 from cg2ls.errors import Cg2Error
 from cg2ls.models.codegen2 import Checkpoint, CheckpointError, write_checkpoint
-from cg2ls.models.codegen2.safetensors_map import SafetensorsError, map_safetensors
+from cg2ls.models.codegen2.files import SafetensorsError, map_safetensors
 from cg2ls.models.codegen2.tensor_layout import fuse_qkv, regroup_qkv, split_qkv
 
 
@@ -26,7 +26,7 @@ def copy(tiny_checkpoint: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(tiny_checkpoint, tmp_path / "copy"))
 
 
-def test_what_is_written_is_read_back(copy: Path, tmp_path: Path) -> None:
+def test_written_file_is_read_back(copy: Path, tmp_path: Path) -> None:
     first = Checkpoint.open(copy)
     tensors = {name: first.tensor(name) for name in first.names()}
     write_checkpoint(
@@ -38,7 +38,7 @@ def test_what_is_written_is_read_back(copy: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="permissions are read as POSIX has them")
-def test_what_is_written_may_be_read_by_others(tiny_checkpoint: Path) -> None:
+def test_written_files_are_readable_by_others(tiny_checkpoint: Path) -> None:
     modes = {path.name: path.stat().st_mode & 0o044 for path in tiny_checkpoint.iterdir()}
     assert modes["model.safetensors"] == 0o044
 
@@ -218,13 +218,13 @@ def test_weights_that_are_no_plain_floats_are_refused_by_name(
         ("transformer.h.0.mlp.fc_in.weight_blocks", "MXFP4"),
     ],
 )
-def test_scales_beside_the_weights_say_that_they_are_quantized(copy: Path, name: str, says: str) -> None:
+def test_stored_scales_show_that_weights_are_quantized(copy: Path, name: str, says: str) -> None:
     rewrite(copy, **{name.replace(".", "__"): torch.ones(4)})
     with pytest.raises(CheckpointError, match=f"is quantized already: {says}"):
         Checkpoint.open(copy)
 
 
-def test_a_file_beside_the_weights_says_that_they_are_quantized(copy: Path) -> None:
+def test_file_in_the_folder_shows_that_weights_are_quantized(copy: Path) -> None:
     (copy / "quantize_config.json").write_text('{"bits": 4}')
     with pytest.raises(CheckpointError, match=r"quantized already: GPTQ \(quantize_config\.json\)"):
         Checkpoint.open(copy)

@@ -43,7 +43,7 @@ def test_the_published_end_of_text_id_is_not_copied() -> None:
     assert (written["bos_token_id"], written["eos_token_id"]) == (50256, 50256)
 
 
-def test_what_is_written_is_read_back() -> None:
+def test_written_file_is_read_back() -> None:
     config = CodeGenConfig.from_dict(COMMON | PUBLISHED["3.7B"])
     assert CodeGenConfig.from_dict(config.to_dict(end_of_text_id=50256)) == config
 

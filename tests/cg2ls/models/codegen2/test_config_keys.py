@@ -128,7 +128,7 @@ def test_what_changes_nothing_passes(change: dict[str, Any]) -> None:
         ({"torch_dtype": "float8_e4m3fn"}, "quantized already: float8_e4m3fn"),
     ],
 )
-def test_what_the_network_does_not_have_is_refused_by_name(change: dict[str, Any], says: str) -> None:
+def test_unsupported_keys_are_refused_by_name(change: dict[str, Any], says: str) -> None:
     with pytest.raises(ConfigError, match=says):
         CodeGenConfig.from_dict(CODEGEN2_1B | change)
 

@@ -1,4 +1,4 @@
-"""A file that is not what its name says is told in one sentence."""
+"""A file with other content than its name suggests is reported in one sentence."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ STAND_INS = [
 
 @pytest.mark.parametrize(("content", "says"), STAND_INS)
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors", "pytorch_model.bin", "tokenizer.json"])
-def test_a_stand_in_is_named(tmp_path: Path, name: str, content: bytes, says: str) -> None:
+def test_stub_is_named(tmp_path: Path, name: str, content: bytes, says: str) -> None:
     (tmp_path / name).write_bytes(content)
     readers = {
         "config.json": read_json,
@@ -83,7 +83,7 @@ def test_weights_that_are_missing_or_of_another_form_are_named(
         find_weights(tmp_path)
 
 
-def test_an_adapter_is_told_apart_from_a_model(tmp_path: Path) -> None:
+def test_adapter_is_distinguished_from_a_model(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"weights")
     (tmp_path / "adapter_config.json").write_text('{"base_model_name_or_path": "maker/base"}')
     with pytest.raises(CheckpointError, match=r"holds an adapter \(LoRA\) of maker/base"):

@@ -155,7 +155,7 @@ def test_the_models_rows_may_be_more_than_the_tokens() -> None:
         (QWEN, "psm:<PRE>,<SUF>,<MID>", "no token '<PRE>'"),
     ],
 )
-def test_what_the_tokenizer_lacks_is_named(special: Sequence[str], stated: str | None, says: str) -> None:
+def test_missing_tokens_are_named(special: Sequence[str], stated: str | None, says: str) -> None:
     with pytest.raises(InfillError, match=says):
         opened(byte_level(special), StatedLayout.parse(stated) if stated else None)
 

@@ -21,7 +21,7 @@ def test_the_model_cards_example(published: CodeTokenizer) -> None:
 
 
 @given(tokens, tokens, tokens, tokens)
-def test_typing_behind_an_anchor_only_appends(
+def test_typing_after_an_anchor_only_appends(
     prefix: list[int], suffix: list[int], a: list[int], b: list[int]
 ) -> None:
     before = CODEGEN2.lay_out(prefix, suffix, a, fills_in=True)

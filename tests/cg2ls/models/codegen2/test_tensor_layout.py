@@ -49,7 +49,7 @@ def test_the_published_shape() -> None:
     assert sum(int(np.prod(shape)) for shape in tensor_shapes(config).values()) == config.n_parameters
 
 
-def test_what_is_written_is_read_back(tmp_path: Path) -> None:
+def test_written_file_is_read_back(tmp_path: Path) -> None:
     config = CodeGenConfig.from_dict(SMALL)
     assert CodeGenConfig.from_dict(config.to_dict(end_of_text_id=9)) == config
     random = np.random.default_rng(0)

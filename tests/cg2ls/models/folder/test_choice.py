@@ -44,7 +44,7 @@ def test_the_more_special_choice_goes_first(flag, setting, lasting, language, mo
         ({}, "shipped with cg2ls"),
     ],
 )
-def test_it_says_who_chose(arguments, reason):
+def test_it_names_the_source_of_the_choice(arguments, reason):
     assert choose(**arguments).reason == reason
 
 
@@ -59,7 +59,7 @@ def test_choices_last(tmp_path):
 @pytest.mark.parametrize(
     "content", ["", "{", "[]", '{"general": 3}', '{"languages": {"python": 1}}', '{"languages": 3}']
 )
-def test_a_damaged_file_is_named_with_the_mend(tmp_path, content):
+def test_damaged_file_is_named_with_a_remedy(tmp_path, content):
     file = tmp_path / "models.json"
     file.write_text(content)
     with pytest.raises(ModelFolderError, match=r"models\.json is damaged .*; delete it"):

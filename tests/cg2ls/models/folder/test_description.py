@@ -72,7 +72,7 @@ def test_bad_numbers_for_the_choice_of_lines_are_refused_by_key(tmp_path, change
         ModelDescription.read(tmp_path)
 
 
-def test_what_is_written_is_read(tmp_path):
+def test_written_file_is_read(tmp_path):
     MODEL.write(tmp_path)
     assert ModelDescription.read(tmp_path) == MODEL
 
@@ -164,7 +164,7 @@ def test_no_file_and_no_json(tmp_path):
 
 
 @pytest.mark.parametrize("content", ["[" * 100_000, '{"format": ' + "1" * 5_000 + "}", "", "null", "[1]"])
-def test_what_is_no_description_is_refused_in_one_sentence(tmp_path, content):
+def test_invalid_description_is_refused_in_one_sentence(tmp_path, content):
     (tmp_path / "model.json").write_text(content)
     with pytest.raises(ModelFolderError, match=r"model\.json"):
         ModelDescription.read(tmp_path)

@@ -1,4 +1,4 @@
-"""The locations a graph reads from are found wherever a tensor can stand, on any bytes."""
+"""The locations that a graph reads from are found at every place of a tensor, in any bytes."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ PLACES = [
 
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("location", ["../../etc/passwd", "/etc/passwd", "*/_ORT_MEM_ADDR_/*", "ünï"])
-def test_a_location_is_found_wherever_it_stands(place, location):
+def test_location_is_found_at_any_position(place, location):
     assert location in find_external_locations(place(location).SerializeToString())
 
 
@@ -134,6 +134,6 @@ def test_deep_nesting_needs_no_stack():
     [b"\x3a\x05abc", b"\x3a", b"\x80" * 11, b"\x0b\x00", b"\x0f", b"\x09\x01"],
     ids=["short field", "no length", "endless number", "group", "wire type 7", "short fixed64"],
 )
-def test_what_is_no_protocol_buffer_is_malformed(data):
+def test_other_bytes_than_a_protocol_buffer_are_malformed(data):
     with pytest.raises(MalformedGraphError):
         find_external_locations(data)

@@ -140,7 +140,7 @@ def test_removing(store, folder):
     assert store.models() == []
 
 
-def test_locating_says_who_chose(home, folder):
+def test_locating_names_the_source_of_the_choice(home, folder):
     ModelStore().add(rename(folder, "mine"))
     write_lasting(home / "models.json", LastingChoices(by_language={"python": "mine", "go": "gone"}))
     located = locate_model(language="python")

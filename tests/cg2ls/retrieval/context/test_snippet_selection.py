@@ -1,4 +1,4 @@
-"""What stands in front of a prompt."""
+"""The text of other files before a prompt."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def context():
     return PromptContext("python", words, SnippetIndex(FILES))
 
 
-def test_definitions_and_similar_code_stand_below_their_files_names(context):
+def test_definitions_and_similar_code_follow_their_file_names(context):
     assert context.text("main.py", TEXT, len(TEXT), 100) == (
         "# ledger.py\nclass Ledger:\n    def settle(self, customer):\n        return customer.balance\n\n"
         "# mail.py\ndef send_mail(customer, subject):\n    smtp.deliver(customer.address, subject)\n\n"
@@ -60,7 +60,7 @@ def test_nothing_is_looked_for_again_once_files_are_read(context):
     assert context.text("main.py", TEXT, len(TEXT), 100)
 
 
-def test_a_closed_document_is_chosen_for_anew(context):
+def test_closed_document_is_chosen_for_again(context):
     context.text("main.py", TEXT, len(TEXT), 100)
     context.index = SnippetIndex()
     context.forget("main.py")

@@ -1,4 +1,4 @@
-"""Snippets found by what they say."""
+"""Snippets found by their words."""
 
 from __future__ import annotations
 
@@ -63,5 +63,5 @@ def test_definitions_are_found_by_name():
     assert SnippetIndex(FILES).definitions("Order", outside="orders.py") == []
 
 
-def test_reading_ends_when_it_is_told_to():
+def test_reading_ends_on_request():
     assert len(SnippetIndex(FILES, lambda: True)) == 0

@@ -1,4 +1,4 @@
-"""Workspaces nobody would wish for: what is odd is left out with a sentence, and nothing takes for ever."""
+"""Unusual workspaces: odd files are left out with a sentence, and all work is limited."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def store(repository: Path, tokenizer: CodeTokenizer, tmp_path: Path) -> Store:
     return Store.of(repository, "python", tokenizer, tmp_path / "cache")
 
 
-def test_files_nobody_wrote_are_left_out_each_with_a_sentence(
+def test_machine_written_files_are_left_out_with_a_reason(
     repository: Path, tokenizer: CodeTokenizer, store: Store
 ) -> None:
     memory = Memory(Workspace(repository), "python", tokenizer, store=store)

@@ -1,4 +1,4 @@
-"""Entries of files that count, where many beside them do not."""
+"""Entries of files that count, among many that do not."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_all_entries_of_files_that_count_are_found(
 
 
 @given(files=FILES, context=CONTEXTS, data=st.data())
-def test_of_those_no_more_than_asked_for_are_found(
+def test_at_most_the_requested_number_is_found(
     files: list[list[int]], context: list[int], data: st.DataObject
 ) -> None:
     dead = data.draw(st.sets(st.integers(0, len(files) - 1)))

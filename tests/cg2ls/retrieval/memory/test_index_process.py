@@ -1,4 +1,4 @@
-"""An index that a process of its own brings up to date: the same index, and nothing lost where that fails."""
+"""A separate process updates an index: the result is the same, and a failure loses nothing."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_the_index_is_the_one_this_process_writes(
     assert reported[-1] == Progress(3, 3)
 
 
-def test_what_changed_since_is_told(task: Task, repository: Path, tokenizer: CodeTokenizer) -> None:
+def test_later_changes_are_reported(task: Task, repository: Path, tokenizer: CodeTokenizer) -> None:
     for number in range(20):
         (repository / f"m{number}.py").write_text("value = 1\n" * 100)
     in_child(task, tokenizer, EMPTY, Listener())
@@ -75,7 +75,7 @@ def test_a_workspace_without_files_has_no_index(tmp_path: Path, tokenizer: CodeT
     assert not done.problem
 
 
-def test_a_task_is_the_same_behind_json(repository: Path, tokenizer: CodeTokenizer, tmp_path: Path) -> None:
+def test_task_survives_json(repository: Path, tokenizer: CodeTokenizer, tmp_path: Path) -> None:
     rules = ReadingRules(
         exclude=("*.gen.py",), folders=(("a", ("*",)), ("b", ())), gitignore=False, max_files=7
     )
@@ -181,7 +181,7 @@ def test_it_ends_when_that_is_wished(
 
 
 @pytest.mark.parametrize("how", ["it leaves", "it is killed"])
-def test_it_never_outlives_who_started_it(how: str) -> None:
+def test_it_ends_with_its_parent(how: str) -> None:
     """A parent that ends in whatever way closes the pipe, and that ends the child."""
     script = "import subprocess, sys; from cg2ls.retrieval.memory.index_process import COMMAND\n"
     script += "child = subprocess.Popen(COMMAND, stdin=subprocess.PIPE); print(flush=True); sys.stdin.read()"

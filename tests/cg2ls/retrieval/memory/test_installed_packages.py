@@ -1,4 +1,4 @@
-"""Installed packages: found without running anything, told apart from the workspace's own files."""
+"""Installed packages are found without running anything, and distinguished from the workspace's files."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_the_environment_that_pyproject_names_for_pyright_is_found(repository: P
 
 
 @pytest.mark.parametrize("text", ["", "[tool", "tool = 1\nproject = 2\n", "[project]\ndependencies = 3\n"])
-def test_a_pyproject_that_says_nothing_useful_is_passed_over(repository: Path, text: str) -> None:
+def test_pyproject_without_useful_fields_is_skipped(repository: Path, text: str) -> None:
     (repository / "pyproject.toml").write_text(text)
     assert names(repository) == []
     environment(repository / ".venv", one="a = 1\n")
@@ -83,7 +83,7 @@ def test_the_rules_for_content_hold_there_too(repository: Path) -> None:
     assert sorted(readable) == ["many/__init__.py", "many/huge.py", "many/keys.py", "one/__init__.py"]
 
 
-def test_what_was_asked_for_is_read_first_and_small_packages_before_large_ones(
+def test_requested_and_small_packages_are_read_first(
     repository: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = environment(repository / ".venv", small="a = 1\n", large="b = 1\n", wanted="c = 1\n")
@@ -125,7 +125,7 @@ def memory(repository: Path, tokenizer: CodeTokenizer, tmp_path: Path) -> Memory
     return made
 
 
-def test_a_name_of_a_package_is_known_and_told_apart(memory: Memory, tokenizer: CodeTokenizer) -> None:
+def test_package_names_are_recognized(memory: Memory, tokenizer: CodeTokenizer) -> None:
     text = "import helpful\n\nhelpful.assist_very_"
     prior = memory.prior("main.py", text, len(text))
     assert prior
@@ -142,7 +142,7 @@ def test_a_name_of_a_package_is_known_and_told_apart(memory: Memory, tokenizer: 
     assert own.indexed_tokens == memory.indexed_tokens
 
 
-def test_what_is_installed_later_counts_after_a_refresh(
+def test_later_installed_packages_count_after_a_refresh(
     memory: Memory, repository: Path, tokenizer: CodeTokenizer
 ) -> None:
     before = memory.installed_tokens

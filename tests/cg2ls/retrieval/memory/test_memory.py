@@ -48,7 +48,7 @@ def test_a_name_from_another_file_is_known(memory: Memory, tokenizer: CodeTokeni
     assert goes_on(memory, tokenizer, "main.py", text).startswith("standing_balance(")
 
 
-def test_a_draft_goes_on_where_the_longest_match_did(memory: Memory, tokenizer: CodeTokenizer) -> None:
+def test_draft_continues_the_longest_match(memory: Memory, tokenizer: CodeTokenizer) -> None:
     text = "class OrderLedger:\n    def settle_out"
     prior = memory.prior("main.py", text, len(text))
     assert prior
@@ -67,7 +67,7 @@ def test_the_file_on_disk_is_not_evidence_for_its_own_document(
     )
 
 
-def test_what_was_just_typed_is_known(memory: Memory, tokenizer: CodeTokenizer) -> None:
+def test_just_typed_text_is_known(memory: Memory, tokenizer: CodeTokenizer) -> None:
     text = "frobnicate_quickly = 1\n\n\nprint(frobn"
     assert goes_on(memory, tokenizer, "main.py", text).startswith("icate_quickly")
     text = text.replace("quickly", "slowly")
@@ -127,7 +127,7 @@ def test_an_index_survives_a_restart_and_costs_no_reading(
     assert goes_on(again, tokenizer, "main.py", "x = ledger.settle_out").startswith("standing")
 
 
-def test_little_is_written_anew_where_little_changed(
+def test_small_changes_rewrite_little(
     memory: Memory, repository: Path, store: Store, tokenizer: CodeTokenizer
 ) -> None:
     (repository / "big.py").write_text("value = 1\n" * 1000)
@@ -139,7 +139,7 @@ def test_little_is_written_anew_where_little_changed(
     assert goes_on(memory, tokenizer, "main.py", "x = wards_").startswith("first")
 
 
-def test_what_is_kept_beside_the_index_is_bounded(
+def test_text_kept_in_addition_to_the_index_is_bounded(
     memory: Memory, repository: Path, store: Store, tokenizer: CodeTokenizer
 ) -> None:
     """A checkout of another branch changes file by file; from so many bytes on the index is written anew."""
@@ -205,7 +205,7 @@ def damage(store: Store, how: str) -> None:
 @pytest.mark.parametrize(
     "how", ["cut tokens", "cut suffixes", "other places", "no description", "other tokenizer", "other files"]
 )
-def test_an_index_that_is_not_as_written_is_built_anew(
+def test_changed_index_is_rebuilt(
     memory: Memory, repository: Path, store: Store, tokenizer: CodeTokenizer, how: str
 ) -> None:
     damage(store, how)

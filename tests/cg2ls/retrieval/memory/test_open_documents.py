@@ -1,4 +1,4 @@
-"""Other open documents: their text as it stands in the editor takes part at once, in place of what is on disk."""
+"""The unsaved text of other open documents counts at once, instead of the files on disk."""
 
 from __future__ import annotations
 
@@ -43,9 +43,7 @@ def words_that_followed(
     return {tokenizer.decode([t]) for t in votes.tokens[votes.lengths == votes.lengths.max()].tolist()}
 
 
-def test_what_another_document_holds_unsaved_is_known_at_once(
-    memory: Memory, tokenizer: CodeTokenizer
-) -> None:
+def test_unsaved_text_of_another_document_is_known_at_once(memory: Memory, tokenizer: CodeTokenizer) -> None:
     known = words_that_followed(memory, tokenizer, {"shop/orders.py": ORDERS})
     unsaved = tokenizer.decode(tokenizer.encode("def settle_unsaved_things")[-5:])
     assert any(unsaved.find(token) >= 0 or "un" in token for token in known)
@@ -204,7 +202,7 @@ def test_after_any_edits_all_entries_are_those_of_the_text(
 
 
 @given(edits=EDITS)
-def test_a_long_list_of_changes_is_sorted_anew(edits: list[tuple[int, int, str, bool]]) -> None:
+def test_long_list_of_changes_is_sorted_again(edits: list[tuple[int, int, str, bool]]) -> None:
     """The same must come out when every edit is large enough for that."""
     before, module.MAX_CHANGED_ENTRIES = module.MAX_CHANGED_ENTRIES, 0
     try:
@@ -239,7 +237,7 @@ CODE = st.lists(
 
 
 @given(pieces=CODE, edits=st.lists(st.tuples(st.integers(0, 99), st.integers(0, 20), CODE), max_size=6))
-def test_tokens_are_those_of_the_lines_whatever_was_edited(
+def test_tokens_are_those_of_the_lines_after_any_edit(
     tokenizer: CodeTokenizer, pieces: list[str], edits: list[tuple[int, int, list[str]]]
 ) -> None:
     text = "".join(pieces)
@@ -264,7 +262,7 @@ def test_tokens_of_code_are_those_the_model_reads(tokenizer: CodeTokenizer) -> N
 
 
 @given(old=st.text("ab", max_size=40), new=st.text("ab", max_size=40))
-def test_a_difference_is_found_whatever_the_texts(old: str, new: str) -> None:
+def test_difference_is_found_in_any_texts(old: str, new: str) -> None:
     lines = TokenLines(letters)
     lines.update(old)
     change = lines.update(new)
@@ -286,7 +284,7 @@ def test_a_text_taken_piece_by_piece_has_the_same_tokens(
 
 
 @given(text=TEXTS, edits=EDITS)
-def test_a_view_stays_as_it_was_whatever_is_typed(text: str, edits: list[tuple[int, int, str, bool]]) -> None:
+def test_view_does_not_change_while_typing(text: str, edits: list[tuple[int, int, str, bool]]) -> None:
     document = LiveDocument(letters, START)
     document.update(text)
     document.update(text := text + "ab")

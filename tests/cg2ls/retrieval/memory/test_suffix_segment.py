@@ -1,4 +1,4 @@
-"""Contexts and what followed them, against looking at every one of them."""
+"""Contexts and the tokens after them, compared with a search over all contexts."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_a_context_copied_from_a_file_is_matched_whole(files: list[list[int]], d
     assert near[min(at - start, DEPTH), longest[at]]
 
 
-def test_a_match_is_found_whatever_its_length() -> None:
+def test_match_of_any_length_is_found() -> None:
     """Two contexts that differ only far beyond DEPTH stand in the order of that difference."""
     tail = [1] * (3 * DEPTH)
     segment = Segment.of([array([0, *tail, 2]), array([3, *tail, 4])], END)

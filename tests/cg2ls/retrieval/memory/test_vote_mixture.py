@@ -1,4 +1,4 @@
-"""The mixture is a distribution, its weights mean what they say, and fitting finds them."""
+"""The mixture is a distribution with the documented weights, and fitting finds them."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_logits_are_not_changed() -> None:
     assert not logits.any()
 
 
-def test_longer_matches_and_more_of_them_say_more() -> None:
+def test_longer_and_more_matches_weigh_more() -> None:
     logits = np.zeros(VOCABULARY, np.float32)
     mixture = shipped()
 
@@ -97,7 +97,7 @@ def examples(count: int, reliable: float, seed: int = 0) -> Examples:
     )
 
 
-def test_fitting_trusts_what_tells_the_truth() -> None:
+def test_fitting_weights_reliable_sources_more() -> None:
     mixture = fit(examples(2000, reliable=0.9))
     held_out = examples(500, reliable=0.9, seed=1)
     assert bits_per_token(mixture, held_out).mean() < 0.6 * bits_per_token(None, held_out).mean()
@@ -110,7 +110,7 @@ def test_fitting_does_no_harm_where_nothing_is_to_be_known() -> None:
     assert bits_per_token(mixture, held_out).mean() < 1.05 * bits_per_token(None, held_out).mean()
 
 
-def test_nearer_text_weighs_more_whatever_the_examples_say() -> None:
+def test_nearer_text_weighs_more_for_any_examples() -> None:
     for mixture in (shipped(), fit(examples(200, reliable=0.5), epochs=3)):
         assert (np.diff(mixture.near, axis=0) <= -MIN_SOURCE_GAP + 2e-3).all()
     near = flat_start().near.copy()

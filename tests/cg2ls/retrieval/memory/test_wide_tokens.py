@@ -79,7 +79,7 @@ def workspace(tmp_path: Path) -> Workspace:
 
 
 @pytest.mark.parametrize(("rows", "size"), [(900, 2), (151_936, 4)])
-def test_memory_predicts_what_the_workspace_says(
+def test_memory_predicts_text_of_the_workspace(
     workspace: Workspace, tmp_path: Path, rows: int, size: int
 ) -> None:
     opened = tokenizer(rows)

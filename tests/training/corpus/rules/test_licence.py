@@ -2,7 +2,7 @@
 
 import pytest
 
-from cg2_training.corpus.rules.licence import forbids_use, strip_banner
+from cg2_training.corpus.rules.licence import forbids_use, strip_banner, strip_c_banner
 from tests.training.corpus.corpus_samples import module
 
 TEXT = module("core")
@@ -59,3 +59,34 @@ def test_short_banners_and_long_remarks_stay():
     remark = "# This module adds numbers.\n" * 12 + TEXT
     assert strip_banner(short) == short
     assert strip_banner(remark) == remark
+
+
+C_BANNER = "Copyright 2020 Someone. Permission is granted to use this software.\n"
+
+
+@pytest.mark.parametrize(
+    "banner",
+    [
+        "/*\n" + f" * {C_BANNER}" * 9 + " */\n",
+        f"// {C_BANNER}" * 9,
+        f"/* {C_BANNER} */\n" + f"// {C_BANNER}" * 8,
+        "\n\n/**\n" + f" * {C_BANNER}" * 9 + " */\n\n",
+    ],
+)
+def test_a_long_licence_comment_of_c_is_removed(banner: str) -> None:
+    code = "// What it does.\nint main() { return 0; }\n"
+    assert strip_c_banner(banner + "\n" + code) == code
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"// {C_BANNER}int x;\n",
+        "/*\n" + " * What this file does, in many words.\n" * 12 + " */\nint x;\n",
+        "int x;\n" + f"// {C_BANNER}" * 12,
+        "",
+        "/* copyright, never closed",
+    ],
+)
+def test_other_comments_of_c_stay(text: str) -> None:
+    assert strip_c_banner(text) == text

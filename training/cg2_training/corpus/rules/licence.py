@@ -35,6 +35,7 @@ _GRANT = re.compile(
     r"licen[sc]e|redistribut|permission|apache|\bBSD\b|\bMIT\b|public\s+domain|SPDX", re.IGNORECASE
 )
 _LEGAL = re.compile(r"copyright|licen[sc]e|warrant|redistribut|permission|SPDX|\(c\)", re.IGNORECASE)
+_C_COMMENT = re.compile(r"\s*(?:/\*.*?\*/[ \t]*|(?:[ \t]*//[^\n]*(?:\n|$))+)", re.DOTALL)
 _FIRST_LINE = re.compile(r"#!|#.*coding[:=]")
 
 
@@ -72,6 +73,14 @@ def forbids_use(text: str) -> bool:
     if _FORBIDDEN.search(header) or _FORBIDDEN_INSIDE.search(text):
         return True
     return bool(_RESERVED.search(header)) and not _GRANT.search(header)
+
+
+def strip_c_banner(text: str) -> str:
+    """Remove leading licence comments of more than eight lines from a language with C's comments."""
+    end = 0
+    while (found := _C_COMMENT.match(text, end)) and _LEGAL.search(found[0]):
+        end = found.end()
+    return text[end:].lstrip("\n") if text.count("\n", 0, end) >= _MAX_BANNER_LINES else text
 
 
 def strip_banner(text: str) -> str:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from cg2_training.corpus.document import Dropped, SourceDocument
-from cg2_training.corpus.rules.licence import strip_banner
+from cg2_training.corpus.rules.licence import strip_banner, strip_c_banner
 
 MIN_DOCUMENT_BYTES = 200
 MAX_DOCUMENT_BYTES = 200_000
@@ -21,6 +21,26 @@ MAX_PARAGRAPH_CHARS = 20_000
 
 MIN_LETTER_SHARE = 0.5
 """Minimum part of the characters in natural language that are letters or blanks."""
+
+C_COMMENTS = frozenset(
+    {
+        *(
+            "c",
+            "cpp",
+            "csharp",
+            "dart",
+            "go",
+            "java",
+            "javascript",
+            "javascriptreact",
+            "kotlin",
+            "php",
+            "rust",
+        ),
+        *("scala", "swift", "typescript", "typescriptreact"),
+    }
+)
+"""LSP ids of languages with the comments of C."""
 
 _TEST_FOLDERS = {"test", "tests", "testing", "__tests__", "testdata", "spec", "specs"}
 _TEST_ENDINGS = ("_test", ".test", "_tests", "_unittest", ".spec", "_spec", "-test")
@@ -87,6 +107,13 @@ def check_python(document: SourceDocument) -> SourceDocument | Dropped:
     if not parses(document.text):
         return Dropped("does not parse")
     return replace(document, data=strip_banner(document.text))
+
+
+def remove_banner(document: SourceDocument) -> SourceDocument:
+    """Remove a long licence comment at the start of a file with C's comments."""
+    if document.content == "text" or document.language not in C_COMMENTS:
+        return document
+    return replace(document, data=strip_c_banner(document.text))
 
 
 def _check_prose(document: SourceDocument) -> SourceDocument | Dropped:

@@ -32,13 +32,13 @@ end
 
 --- Draws a text at a place.
 ---
---- Covered characters stay where they are when the text's first line has them too: it is drawn around them.
+--- If the text's first line has the covered characters too, it is drawn around them.
 ---@param buf integer
 ---@param row integer 0-based
 ---@param col integer 0-based byte
 ---@param text string
----@param covered string what stands right of the place and is replaced
----@param note? string drawn behind the text
+---@param covered string text after the place that is replaced
+---@param note? string drawn after the text
 function M.show(buf, row, col, text, covered, note)
   M.clear(buf)
   local lines = vim.split(text, '\n', { plain = true })

@@ -1,4 +1,4 @@
---- Ghost text, whoever draws it: what is shown, and taking it into the buffer.
+--- Ghost text of either view: what is shown, and accepting it into the buffer.
 
 local compat = require('cg2ls.compat')
 local config = require('cg2ls.config')
@@ -37,7 +37,7 @@ function M.detach(buf)
   end
 end
 
---- What the ghost text of a buffer would still write.
+--- The part of a buffer's ghost text that is not typed yet.
 ---@param buf integer
 ---@return cg2ls.Left?
 ---@return cg2ls.Item?
@@ -46,7 +46,7 @@ function M.shown(buf)
   return item and items_of.left(item, buf), item
 end
 
---- Takes a part of the ghost text into the buffer.
+--- Accepts a part of the ghost text into the buffer.
 ---@param buf integer
 ---@param part 'all'|'word'|'line'
 ---@return boolean accepted false if there was no ghost text
@@ -71,7 +71,7 @@ function M.accept(buf, part)
   return true
 end
 
---- Asks again where somebody types and nothing is shown, for instance because the model has just been opened.
+--- Requests again if the user types and nothing is shown, for instance because the model has just been opened.
 function M.ask_again()
   local buf = vim.api.nvim_get_current_buf()
   if views[buf] and config.current.auto and not M.shown(buf) then
@@ -79,7 +79,7 @@ function M.ask_again()
   end
 end
 
---- Calls one of a view's other functions.
+--- Calls another function of a view.
 ---@param name 'dismiss'|'cycle'|'complete'
 ---@param buf integer
 ---@return boolean done whether the buffer has ghost text at all

@@ -1,4 +1,4 @@
---- One answer of the server, and what of it is left as the buffer stands now.
+--- One answer of the server, and the part of it that the buffer does not have yet.
 
 local text_of = require('cg2ls.text')
 
@@ -8,14 +8,14 @@ local M = {}
 ---@field text string with \n line ends
 ---@field row integer 0-based
 ---@field col integer 0-based byte at which the text begins
----@field covered integer bytes right of the cursor that the text takes the place of
----@field tail string what stands behind those bytes
+---@field covered integer bytes after the cursor that the text replaces
+---@field tail string text after those bytes
 ---@field client_id integer
 ---@field command table? run after the whole text was accepted
 
 ---@class cg2ls.Left
 ---@field text string what is still to be written at the cursor
----@field covered string what it takes the place of, right of the cursor
+---@field covered string text after the cursor that it replaces
 ---@field row integer 0-based, the cursor's
 ---@field col integer
 
@@ -30,9 +30,9 @@ function M.cursor(buf)
   return row - 1, col
 end
 
---- What is left to write of an item, given what was typed since.
+--- The rest of an item, given the text typed since.
 ---
---- Closers that the editor added while one typed count as covered, if the text has them too.
+--- Closers that the editor inserted meanwhile count as covered if the text has them too.
 ---@param item cg2ls.Item
 ---@param buf integer
 ---@return cg2ls.Left? left nil if something else was typed, or nothing is left

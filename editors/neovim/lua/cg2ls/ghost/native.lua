@@ -1,9 +1,9 @@
 --- Ghost text by Neovim 0.12's own `vim.lsp.inline_completion`.
 ---
 --- It has three gaps that this module fills: it shows an answer until the next one comes, even if something else was
---- typed; it accepts at the place the answer was made for, so that a key typed since stands there twice; and it
---- accepts nothing but the whole. Filling them needs the item that is shown, which only Neovim's private
---- `vim.lsp._capability` tells. Where that is missing, its own `get()` accepts the whole, and the rest is left out.
+--- typed; it accepts at the position of the request, so that a key typed since is repeated; and it accepts only the
+--- whole text. Filling them needs the item that is shown, which only Neovim's private `vim.lsp._capability` gives.
+--- Where that is missing, its own `get()` accepts the whole text, and the other functions are left out.
 
 local items_of = require('cg2ls.ghost.item')
 
@@ -21,7 +21,7 @@ local function completor_of(buf)
   return class and class.active and class.active[buf]
 end
 
---- Our item for the one that Neovim shows.
+--- This plugin's item for the one that Neovim shows.
 local function noted(buf, theirs)
   if seen[theirs] or type(theirs.insert_text) ~= 'string' then
     return seen[theirs]
@@ -48,7 +48,7 @@ local function noted(buf, theirs)
   return seen[theirs]
 end
 
---- Hides an answer that what was typed since contradicts.
+--- Hides an answer if other text was typed since.
 local function guard(buf)
   local completor = completor_of(buf)
   local theirs = completor and completor.current
@@ -62,7 +62,7 @@ local function guard(buf)
   end
 end
 
---- Shows the item `count` further, if there are several.
+--- Shows the item `count` positions further, if there are several.
 local function walk(buf, count)
   local completor = completor_of(buf)
   if not completor or completor:count_items() > 1 then
@@ -70,7 +70,7 @@ local function walk(buf, count)
   end
 end
 
---- Asks by hand; what the last key would ask is asked no more, for its one answer would take the place of several.
+--- Requests explicitly, and cancels the request of the last key: its one answer would replace several.
 local function ask_by_hand(completor)
   completor:reset_timer()
   completor:request(INVOKED)
@@ -113,7 +113,7 @@ function M.attach(buf)
   })
 end
 
---- Asks as if a key had been typed.
+--- Requests as if a key had been typed.
 function M.ask_again(buf)
   local completor = completor_of(buf)
   if completor and vim.startswith(vim.api.nvim_get_mode().mode, 'i') then
@@ -139,7 +139,7 @@ function M.current(buf)
   return completor and completor.current and noted(buf, completor.current)
 end
 
---- Shows another item in place of the one that was accepted in part; nil for none.
+--- Shows the rest of an item that was accepted in part; nil for none.
 ---@param item cg2ls.Item?
 function M.replace(buf, item)
   local completor = completor_of(buf)
@@ -163,7 +163,7 @@ function M.replace(buf, item)
   completor:show()
 end
 
---- Accepts the whole where the item cannot be known.
+--- Accepts the whole text if the item is unknown.
 ---@return boolean
 function M.accept_blindly(buf)
   return vim.lsp.inline_completion.get({ bufnr = buf })
@@ -177,7 +177,7 @@ function M.dismiss(buf)
   end
 end
 
---- Shows the item `count` further; asks for more of them first where there is only one.
+--- Shows the item `count` positions further; requests more items first if there is only one.
 function M.cycle(buf, count)
   local completor = completor_of(buf)
   if completor and completor:count_items() <= 1 then
@@ -188,7 +188,7 @@ function M.cycle(buf, count)
   end
 end
 
---- Asks now.
+--- Requests now.
 function M.complete(buf)
   local completor = completor_of(buf)
   if completor then

@@ -1,4 +1,4 @@
---- Ghost text drawn by this plugin: for Neovim 0.10 and 0.11, and for those who want it sooner than 0.12's own.
+--- Ghost text drawn by this plugin: for Neovim 0.10 and 0.11, and on request for 0.12.
 
 local compat = require('cg2ls.compat')
 local config = require('cg2ls.config')
@@ -16,7 +16,7 @@ local M = {}
 ---@field timer uv.uv_timer_t
 ---@field items cg2ls.Item[]
 ---@field index integer of the item that is shown
----@field request integer? the one that is under way
+---@field request integer? the pending request
 ---@field asked string where the last request was made
 ---@field counted boolean whether to show which item of how many it is
 
@@ -45,7 +45,7 @@ local function inserting()
   return vim.startswith(vim.api.nvim_get_mode().mode, 'i')
 end
 
---- Draws what is left of the shown item, or hides it where something else was typed.
+--- Draws the rest of the shown item, or hides it if other text was typed.
 local function refresh(buf, state)
   local item = state.items[state.index]
   local left = item and items_of.left(item, buf)
@@ -59,7 +59,7 @@ end
 
 ---@param raw table an `InlineCompletionItem`
 ---@param line string the cursor's line when the request was made
----@return cg2ls.Item? item nil for kinds this server does not send
+---@return cg2ls.Item? item nil for kinds that this server does not send
 local function item_from(raw, client, row, col, line)
   if type(raw.insertText) ~= 'string' then
     return nil
@@ -81,7 +81,7 @@ local function item_from(raw, client, row, col, line)
   }
 end
 
---- Asks the server; the answer is shown if the cursor has not left it behind.
+--- Sends a request; the answer is shown if the cursor has not moved away.
 local function ask(buf, state, kind, on_answer)
   state.timer:stop() -- this request takes the place of the one that waits
   take_back(state)
@@ -181,7 +181,7 @@ function M.attach(buf, client_id)
   end
 end
 
---- Asks as if a key had been typed.
+--- Requests as if a key had been typed.
 function M.ask_again(buf)
   if inserting() then
     ask(buf, states[buf], AUTOMATIC)
@@ -207,7 +207,7 @@ function M.current(buf)
   return state and state.items[state.index]
 end
 
---- Shows another item in place of the one that was accepted in part; nil for none.
+--- Shows the rest of an item that was accepted in part; nil for none.
 ---@param item cg2ls.Item?
 function M.replace(buf, item)
   local state = states[buf]
@@ -228,7 +228,7 @@ function M.dismiss(buf)
   end
 end
 
---- Shows the item `count` further; asks for more of them first where there is only one.
+--- Shows the item `count` positions further; requests more items first if there is only one.
 function M.cycle(buf, count)
   local state = states[buf]
   if not state then
@@ -248,7 +248,7 @@ function M.cycle(buf, count)
   end
 end
 
---- Asks now.
+--- Requests now.
 function M.complete(buf)
   if states[buf] then
     ask(buf, states[buf], INVOKED)

@@ -1,0 +1,154 @@
+"""The frontier: bits per weight of each format against its distance from the float32 network, on the same text."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cg2_quantize.checkpoint.published_tokenizers import load_tokenizer
+from cg2_quantize.checkpoint.scratch import scratch_folder
+from cg2_quantize.checkpoint.sources import open_checkpoint
+from cg2_quantize.convert import ConversionOptions, convert
+from cg2_quantize.formats.kquants import MIXES, KQuants
+from cg2_quantize.verification.comparison import measure_rows, run_through
+from cg2_quantize.verification.heldout import make_heldout_rows
+from cg2_quantize.verification.piecewise import PiecewiseNetwork, TokenRows
+from cg2_quantize.verification.reference import build_reference_network
+from cg2ls.models.folder.description import WEIGHTS, ModelDescription
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from cg2_quantize.verification.comparison import Measures
+    from cg2ls.models.codegen2 import Checkpoint
+
+FORMATS = ("int8", "int6", "int6 --calibrate", "int4", "int4 --calibrate", "nf4")
+"""Our formats on the frontier, with the option that changes them."""
+
+MATRIX = re.compile(r"model\.layers\.\d+\.\w+\.\w+\.weight|lm_head\.weight|model\.embed_tokens\.weight")
+"""Matrices of the float32 graph; norms and biases have fewer parts or other names."""
+
+BASELINE = "Q4_K_M"
+"""Format that others are compared with in pairs, document by document."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """One format.
+
+    Attributes:
+        name: format and option, or llama.cpp's name.
+        bits_per_weight: bits of all weights per parameter.
+        kl: mean KL divergence from the float32 network by document, nats per token.
+        agreement: share of tokens with the same likeliest token, by document.
+        runs: whether the model itself ran, with rounded activations; False for rounded weights in float32.
+    """
+
+    name: str
+    bits_per_weight: float
+    kl: tuple[float, ...]
+    agreement: tuple[float, ...]
+    runs: bool
+
+    @property
+    def kl_mean(self) -> float:
+        """Mean over documents."""
+        return float(np.mean(self.kl))
+
+    @property
+    def kl_error(self) -> float:
+        """Standard error of the mean over documents."""
+        return _standard_error(self.kl)
+
+    def kl_less_than(self, other: Point) -> tuple[float, float]:
+        """Return the mean paired difference from another format, and its standard error over documents."""
+        pairs = [mine - its for mine, its in zip(self.kl, other.kl, strict=True)]
+        return float(np.mean(pairs)), _standard_error(pairs)
+
+
+def measure_frontier(
+    folder: Path, *, tokens: int, formats: Sequence[str] = FORMATS, ggml: Path | None = None
+) -> Iterator[Point]:
+    """Measure formats of one checkpoint, one after the other; each row of text counts as a document.
+
+    Args:
+        folder: the checkpoint.
+        tokens: tokens of held-out code.
+        formats: names of `FORMATS`.
+        ggml: library that rounds to llama.cpp's k-quants; None to leave them out.
+
+    Raises:
+        Cg2Error: the checkpoint cannot be converted, or the library cannot be used.
+    """
+    checkpoint = open_checkpoint(folder)
+    tokenizer = load_tokenizer(folder, None, checkpoint.config.vocab_size)
+    rows = make_heldout_rows(tokenizer, checkpoint.config.n_positions, tokens)
+    network = build_reference_network(checkpoint)
+    reference = _run(checkpoint, network, rows)
+    for name in MIXES if ggml is not None else ():
+        rounding = KQuants(ggml, name, checkpoint.config.n_layer) if ggml is not None else None
+        if rounding is not None:
+            yield _measure_kquants(checkpoint, network, reference, rounding)
+    for name in formats:
+        precision, _, option = name.partition(" ")
+        options = ConversionOptions(precision=precision, calibrated=bool(option), untrained=True)
+        with scratch_folder() as scratch:
+            convert(folder, scratch / "model", options)
+            about = ModelDescription.read(scratch / "model")
+            converted = PiecewiseNetwork.of_folder(scratch / "model", checkpoint.config.n_layer)
+            measured = measure_rows(reference, run_through(converted, about, rows))
+            bits = 8 * (scratch / "model" / WEIGHTS).stat().st_size / checkpoint.config.n_parameters
+        yield _point(name, bits, measured, runs=True)
+
+
+def _measure_kquants(
+    checkpoint: Checkpoint, network: PiecewiseNetwork, reference: TokenRows, rounding: KQuants
+) -> Point:
+    def weight(name: str) -> npt.NDArray[np.generic]:
+        values = network.weight(name)
+        is_matrix = values.ndim == 2 and MATRIX.fullmatch(name)
+        return rounding.restore(name, np.asarray(values, np.float32)) if is_matrix else values
+
+    side = _run(checkpoint, replace(network, weight=weight), list(reference.tokens))
+    measured = measure_rows(reference, side)
+    vectors = 32 * (checkpoint.config.n_parameters - _matrix_weights(checkpoint))
+    bits = (rounding.bits + vectors) / checkpoint.config.n_parameters
+    return _point(rounding.mix, bits, measured, runs=False)
+
+
+def _matrix_weights(checkpoint: Checkpoint) -> int:
+    """Return the number of weights in matrices."""
+    return sum(
+        checkpoint.tensor(name).size for name in checkpoint.names() if checkpoint.tensor(name).ndim == 2
+    )
+
+
+def _run(
+    checkpoint: Checkpoint, network: PiecewiseNetwork, rows: Sequence[npt.NDArray[np.int64]]
+) -> TokenRows:
+    config = checkpoint.config
+    side = TokenRows(network, (config.kv_heads, config.head_dim), "float32", np.stack(rows))
+    side.embed()
+    for layer in range(config.n_layer):
+        side.block(layer)
+    return side
+
+
+def _point(name: str, bits: float, measured: Sequence[Measures], *, runs: bool) -> Point:
+    return Point(
+        name=name,
+        bits_per_weight=bits,
+        kl=tuple(one.kl_mean for one in measured),
+        agreement=tuple(one.top1_agreement for one in measured),
+        runs=runs,
+    )
+
+
+def _standard_error(values: Sequence[float]) -> float:
+    return float(np.std(values, ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0
