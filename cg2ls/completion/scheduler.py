@@ -104,18 +104,23 @@ class Scheduler:
 
     def run_when_idle(
         self, work: Callable[[Stop], object], on_error: Callable[[Exception], object] = lambda _: None
-    ) -> None:
+    ) -> asyncio.Future[Any] | None:
         """Run work in the decoding thread if there is no request, until there is one.
 
         Args:
             work: it must often call the function that it receives, and stop if that returns True.
             on_error: called with the exception of `work`, in the event loop's thread.
+
+        Returns:
+            A future that is done when the work has ended; None if there is a request.
         """
-        if not self._newest and not self._closed:
-            self.interrupt()
-            self._idle = threading.Event()
-            done = asyncio.wrap_future(self._pool.submit(_run_unless_stopped, self._idle, work))
-            done.add_done_callback(partial(_report_error, on_error))
+        if self._newest or self._closed:
+            return None
+        self.interrupt()
+        self._idle = threading.Event()
+        done = asyncio.wrap_future(self._pool.submit(_run_unless_stopped, self._idle, work))
+        done.add_done_callback(partial(_report_error, on_error))
+        return done
 
     def interrupt(self) -> None:
         """Stop the work that runs because there was no request."""

@@ -58,10 +58,16 @@ class ReadingAhead:
     on_battery: Callable[[], bool] = is_on_battery
     _wanted: Place | None = None
     _timer: asyncio.TimerHandle | None = None
+    _reading: asyncio.Future[Any] | None = None
     _costs: deque[tuple[float, float]] = field(default_factory=deque)
     _read: tuple[str, int] | None = None
     _last: tuple[str, int] | None = None
     _places: dict[str, types.Position] = field(default_factory=dict)
+
+    @property
+    def is_active(self) -> bool:
+        """Whether a place is being read or will be."""
+        return self._timer is not None or (self._reading is not None and not self._reading.done())
 
     def focused(self, params: Any) -> None:
         """Plan to read the place of a `textDocument/didFocus`, or the last one in its document if it names none.
@@ -154,7 +160,7 @@ class ReadingAhead:
             else:
                 completer.failures.speculation_lost(uri, error)
 
-        completer.scheduler.run_when_idle(work, failed)
+        self._reading = completer.scheduler.run_when_idle(work, failed)
 
     def _may_spend(self, seconds: float) -> bool:
         """Return whether the last minute's reading took less than the option allows."""

@@ -90,6 +90,7 @@ class ChaosClient:
 
     def type(self, uri: str, language: str, text: str, offset: int) -> OpenDocument:
         """Set a document's text and cursor; open it if need be."""
+        last = next(reversed(self.mirror.documents), "")
         document = self.mirror.activate(uri)
         if document is None:
             document = self.open(OpenDocument(uri, language, text))
@@ -98,6 +99,9 @@ class ChaosClient:
                 "textDocument/didChange", document.make_change(document.replace_text(text))
             )
         document.offset = offset
+        if uri != last:
+            place = {"textDocument": {"uri": uri}, "position": document.position_of(offset)}
+            self.conversation.notify("textDocument/didFocus", place)
         if (old := self.mirror.find_surplus()) is not None:
             self.close(old)
         return document

@@ -61,9 +61,9 @@ class ReadingClient(Client):
         self.notify("textDocument/didFocus", {"textDocument": {"uri": uri}, **position})
 
     async def idle(self) -> None:
-        """Whatever was planned has begun, and the decoding thread has nothing to do."""
-        await asyncio.sleep(reading_ahead.SETTLE_S * 2)
-        await self.server.completer.scheduler.run("nothing", lambda _: None)
+        """Nothing is planned or being read any more."""
+        while self.server.reading_ahead.is_active:
+            await asyncio.sleep(0.002)
 
 
 @asynccontextmanager
