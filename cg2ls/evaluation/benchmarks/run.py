@@ -12,7 +12,7 @@ from cg2ls.completion.options import CompletionOptions
 from cg2ls.evaluation.benchmarks.ask import Asker, MemoryScope, Sampling
 from cg2ls.evaluation.benchmarks.journal import Journal, Row
 from cg2ls.evaluation.errors import EvaluationError
-from cg2ls.evaluation.quality.judge import compute_edit_similarity
+from cg2ls.evaluation.quality.scores import compute_edit_similarity
 
 if TYPE_CHECKING:
     from cg2ls.completion.options import Choose
