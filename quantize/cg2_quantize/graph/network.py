@@ -39,8 +39,7 @@ class Calibrated(KvScales, Protocol):
     """Results of a calibration.
 
     Attributes:
-        inputs: returns the inputs [tokens, channels] of a product over the calibration set, by the product's path,
-            layer by layer in order; None for a format that is not calibrated by them.
+        inputs: returns a product's inputs [tokens, channels], layer by layer in order; None if not measured.
     """
 
     @property
@@ -79,8 +78,7 @@ class NetworkBuilder(ABC):
         calibration: Calibrated | None,
     ) -> None:
         self._config, self._weights, self._graph = config, weights, graph
-        inputs = calibration.inputs if calibration is not None and chosen.calibrated else None
-        self._matrices = chosen.make_matrix_writer(inputs)
+        self._matrices = chosen.make_matrix_writer(calibration and calibration.inputs)
         self._portable = chosen.portable
         self._attention = AttentionBuilder(
             config, chosen, graph, calibration if chosen.kv == "int8" else None

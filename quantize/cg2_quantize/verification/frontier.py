@@ -13,9 +13,9 @@ from cg2_quantize.checkpoint.scratch import scratch_folder
 from cg2_quantize.checkpoint.sources import open_checkpoint
 from cg2_quantize.convert import ConversionOptions, convert
 from cg2_quantize.formats.kquants import MIXES, KQuants
-from cg2_quantize.verification.comparison import TokenRows, measure_rows, run_through
+from cg2_quantize.verification.comparison import measure_rows, run_through
 from cg2_quantize.verification.heldout import make_heldout_rows
-from cg2_quantize.verification.piecewise import PiecewiseNetwork
+from cg2_quantize.verification.piecewise import PiecewiseNetwork, TokenRows
 from cg2_quantize.verification.reference import build_reference_network
 from cg2ls.models.folder.description import WEIGHTS, ModelDescription
 

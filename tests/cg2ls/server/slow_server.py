@@ -53,6 +53,7 @@ class SlowEngine:
             document_header="",
             languages={"python": None},
             line_choice=None,
+            gate=None,
         )
         special = SpecialTokens(vocab_size=261, end_of_text=256, sep=257, eom=258, n_masks=2)
         self.tokenizer = SimpleNamespace(

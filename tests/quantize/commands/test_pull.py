@@ -13,6 +13,7 @@ from cg2_quantize.checkpoint.synthetic import write_random_checkpoint
 from cg2_quantize.known_sources import SOURCES
 from cg2ls.files import sha256_of
 from cg2ls.models.codegen2 import CodeGenConfig
+from cg2ls.models.codegen2.config import LLAMA
 from cg2ls.models.folder import ModelDescription
 from cg2ls.models.folder.verify import verify_folder
 from tests.quantize.hub_server import TOKEN, StandIn, run_models
@@ -227,3 +228,30 @@ def test_the_list_asks_no_server_and_has_every_source(hub, tmp_path):
         assert source.name in ran.stdout
     rows = json.loads(run_models(hub, tmp_path, "pull", "--list", "--json").stdout)
     assert [row["name"] for row in rows] == [source.name for source in SOURCES]
+
+
+def test_a_layout_that_the_table_knows_is_passed_on(hub, tmp_path):
+    config = CodeGenConfig(
+        n_layer=1,
+        n_embd=64,
+        n_head=2,
+        rotary_dim=32,
+        n_positions=64,
+        vocab_size=400,
+        n_inner=96,
+        qkv_groups=1,
+        family=LLAMA,
+        rotary_base=5e5,
+    )
+    folder = tmp_path / "mellum"
+    write_random_checkpoint(folder, config)
+    tokenizer = (folder / "tokenizer.json").read_text()
+    for part in ("prefix", "middle", "suffix"):
+        tokenizer = tokenizer.replace(f"<|fim_{part}|>", f"<fim_{part}>")
+    (folder / "tokenizer.json").write_text(tokenizer)
+    hub.add("JetBrains/Mellum-4b-base", folder, license="apache-2.0")
+    ran = run_models(hub, tmp_path, "pull", "JetBrains/Mellum-4b-base", "--format", "int8", "--proof", "none")
+    assert ran.returncode == 0, ran.stderr
+    layout = ModelDescription.read(models_of(tmp_path) / "Mellum-4b-base").tokens.fim
+    assert layout is not None
+    assert (layout.order, len(layout.suffix), len(layout.prefix), len(layout.middle)) == ("spm", 1, 1, 1)

