@@ -53,7 +53,9 @@ def run(arguments: Sequence[str]) -> int:
         ggml=options.ggml,
     ):
         points.append(point)
-        print(f"measured {point.name}", file=sys.stderr)
+        share = sum(point.agreement) / len(point.agreement)
+        figures = f"{point.bits_per_weight:.2f} bits, mean KL {point.kl_mean:.2e}, {share:.2%} agree"
+        print(f"{point.name}: {figures}", file=sys.stderr)
     if options.plot is not None:
         write_atomically(options.plot, render_frontier(points))
     if options.json:

@@ -78,7 +78,7 @@ class NetworkBuilder(ABC):
         calibration: Calibrated | None,
     ) -> None:
         self._config, self._weights, self._graph = config, weights, graph
-        self._matrices = chosen.make_matrix_writer(calibration and calibration.inputs)
+        self._matrices = chosen.make_matrix_writer(None if calibration is None else calibration.inputs)
         self._portable = chosen.portable
         self._attention = AttentionBuilder(
             config, chosen, graph, calibration if chosen.kv == "int8" else None
