@@ -43,17 +43,29 @@ class CorruptedPart:
             + TOKENS_PER_SPAN * len(self.masked)
         )
 
-    def shorten(self, tokens: int) -> bool:
-        """Remove tokens from the text's end or beginning; tell whether there are that many."""
-        if len(self.kept[-1]) >= tokens:
-            self.kept[-1] = self.kept[-1][: len(self.kept[-1]) - tokens]
-        elif len(self.kept[0]) >= tokens:
+    def shorten(self, tokens: int, *, only_end: bool) -> list[int] | None:
+        """Remove tokens from the text's end, or else from its beginning.
+
+        Args:
+            tokens: number of tokens to remove.
+            only_end: whether the beginning must stay.
+
+        Returns:
+            The tokens removed from the end; None if there are too few to remove.
+        """
+        last = self.kept[-1]
+        if len(last) >= tokens:
+            self.kept[-1], removed = last[: len(last) - tokens], last[len(last) - tokens :]
+            return removed
+        if only_end:
+            return None
+        if len(self.kept[0]) >= tokens:
             self.kept[0] = self.kept[0][tokens:]
         elif not self.kept[0] and len(self.known[0]) >= tokens:
             self.known[0] = self.known[0][tokens:]
         else:
-            return False
-        return True
+            return None
+        return []
 
     def lay_out(self, special: SpecialTokens) -> list[int]:
         """Return the masked text, followed by every span as an answer, after the known text before it.

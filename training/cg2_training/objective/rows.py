@@ -63,11 +63,14 @@ def corrupt_row(
     special = tokenizer.special
     out = Row()
     parts = deque(_split_parts(row, special.end_of_text))
+    continues = False
     while parts:
         part, ended = parts.popleft()
         remaining = max_tokens - len(out.tokens)
         seed = int(rng.integers(1 << 62))
-        if laid_out := _corrupt_part(part, tokenizer, config, seed, remaining):
+        laid_out = _corrupt_part(part, tokenizer, config, seed, remaining, continues=continues)
+        continues = bool(laid_out and laid_out.rest)
+        if laid_out:
             out.add(laid_out.tokens, laid_out.tokens.index(special.sep) + 1, laid_out.cursors)
             if laid_out.rest:
                 parts.appendleft((laid_out.rest, ended))
@@ -86,11 +89,18 @@ class _LaidOut:
 
 
 def _corrupt_part(
-    part: Sequence[int], tokenizer: CodeTokenizer, config: ObjectiveConfig, seed: int, max_tokens: int
+    part: Sequence[int],
+    tokenizer: CodeTokenizer,
+    config: ObjectiveConfig,
+    seed: int,
+    max_tokens: int,
+    *,
+    continues: bool,
 ) -> _LaidOut | None:
     """Corrupt a part in at most `max_tokens` tokens; return None if too little text is left to mask.
 
-    A small excess of tokens is removed from the text around the spans. For a larger excess, the same random numbers are
+    A small excess of tokens is removed from the text around the spans, but not from the beginning of a part that
+    continues another (`continues`). For a larger excess, the same random numbers are
     drawn for a shorter text. So the masked share does not depend on the available space.
     """
     kept_tokens = min(len(part), max_tokens - FRAME_TOKENS - TOKENS_PER_SPAN)
@@ -110,8 +120,14 @@ def _corrupt_part(
             )
             size = len(corrupted)
             excess = size - max_tokens
-            if excess <= 0 or (excess <= kept_tokens // TRIM_DIVISOR and corrupted.shorten(excess)):
-                rest = [*tokenizer.encode(text[end:]), *part[kept_tokens:]] if end < len(text) else []
+            removed: list[int] | None = []
+            if excess > 0:
+                is_small = excess <= kept_tokens // TRIM_DIVISOR
+                removed = corrupted.shorten(excess, only_end=continues) if is_small else None
+            if removed is not None:
+                rest = (
+                    [*removed, *tokenizer.encode(text[end:]), *part[kept_tokens:]] if end < len(text) else []
+                )
                 return _LaidOut(corrupted.lay_out(tokenizer.special), corrupted.cursors(), rest)
         kept_tokens = min(kept_tokens - 1, kept_tokens * max_tokens // size)
     return None
