@@ -161,14 +161,31 @@ def compare_hypothesis(
 def share_known_names(cursor: Cursor, text: str) -> float:
     """Return the share of a text's names, of two characters or more, that occur near the cursor."""
     before = cursor.text[max(0, cursor.offset - NAME_CHARS) : cursor.offset]
-    half = re.search(r"\w*\Z", before)
-    word = half.group() if half else ""
+    start = len(before)
+    while start and _is_word(before[start - 1]):
+        start -= 1
+    above, word = before[:start], before[start:]
     names = set(_NAME.findall(word + text))
     if not names:
         return 1.0
-    above = before[: len(before) - len(word)]
     below = cursor.text[cursor.offset : cursor.offset + NAME_CHARS]
-    return len(names & set(_NAME.findall(above + "\n" + below))) / len(names)
+    return sum(_has_name(above, name) or _has_name(below, name) for name in names) / len(names)
+
+
+def _has_name(text: str, name: str) -> bool:
+    """Return whether a name occurs in a text as a whole word; a search for each name is faster than finding all."""
+    at = text.find(name)
+    while at >= 0:
+        end = at + len(name)
+        if not (_is_word(text[at - 1 : at]) or _is_word(text[end : end + 1])):
+            return True
+        at = text.find(name, at + 1)
+    return False
+
+
+def _is_word(character: str) -> bool:
+    """Return whether a character may be part of a name; False for no character."""
+    return character.isalnum() or character == "_"
 
 
 def _find_support(request: Request, steps: Sequence[Step]) -> list[Support]:
