@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cg2ls.evaluation.benchmarks.journal import Row
+    from cg2ls.evaluation.benchmarks.journal import JournalRow
     from cg2ls.evaluation.benchmarks.run import RunOptions
-    from cg2ls.evaluation.benchmarks.task import Task
+    from cg2ls.evaluation.benchmarks.task import BenchmarkTask
 
 EPILOG = """\
 examples:
@@ -179,7 +179,12 @@ class _Runs:
     """
 
     def __init__(
-        self, tasks: Sequence[Task], options: RunOptions, about: Json, threads: int | None, program: str
+        self,
+        tasks: Sequence[BenchmarkTask],
+        options: RunOptions,
+        about: Json,
+        threads: int | None,
+        program: str,
     ) -> None:
         from cg2ls.evaluation.benchmarks.journal import Journal
 
@@ -190,7 +195,7 @@ class _Runs:
         self._program = program
         self._journals: list[Journal] = []
 
-    def run(self, folder: Path, journal_path: Path | None) -> tuple[Json, list[Row]]:
+    def run(self, folder: Path, journal_path: Path | None) -> tuple[Json, list[JournalRow]]:
         """Run one model; return its description and its rows."""
         from cg2ls.engine import Engine
         from cg2ls.evaluation.benchmarks.journal import Journal
@@ -212,7 +217,7 @@ class _Runs:
                 journal.close()
         return model, rows
 
-    def read_or_run(self, name: str, output: Path | None) -> list[Row]:
+    def read_or_run(self, name: str, output: Path | None) -> list[JournalRow]:
         """Return the rows of an earlier report, or run another model."""
         from cg2ls.evaluation.benchmarks.report import read_rows
         from cg2ls.models.folder.store import locate_model
@@ -232,7 +237,7 @@ class _Runs:
         print(f"{self._program}: {step} ...", file=sys.stderr, flush=True)
 
 
-def _digest(tasks: Sequence[Task]) -> str:
+def _digest(tasks: Sequence[BenchmarkTask]) -> str:
     """Return a hash of the tasks, so that a journal of other data is refused."""
     import hashlib
 

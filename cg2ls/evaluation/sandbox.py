@@ -52,7 +52,7 @@ os._exit(0)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Limits:
+class ProgramLimits:
     """Limits of one program.
 
     Attributes:
@@ -65,7 +65,7 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Sandbox:
+class ProgramSandbox:
     """Runs programs with bubblewrap.
 
     Attributes:
@@ -74,7 +74,7 @@ class Sandbox:
     """
 
     bwrap: str
-    limits: Limits = field(default_factory=Limits)
+    limits: ProgramLimits = field(default_factory=ProgramLimits)
 
     def passes(self, program: str) -> bool:
         """Run a Python program; return whether it reached its end within the limits.
@@ -144,7 +144,7 @@ class Sandbox:
         ]
 
 
-def open_sandbox(limits: Limits | None = None) -> Sandbox:
+def open_sandbox(limits: ProgramLimits | None = None) -> ProgramSandbox:
     """Return a sandbox that works on this machine.
 
     Raises:
@@ -156,8 +156,8 @@ def open_sandbox(limits: Limits | None = None) -> Sandbox:
             "Programs are executed only inside of bubblewrap, which is not installed;"
             " install the package bubblewrap, or leave out --execute."
         )
-    sandbox = Sandbox(bwrap, limits or Limits())
-    if not Sandbox(bwrap, Limits(seconds=20)).passes("pass"):
+    sandbox = ProgramSandbox(bwrap, limits or ProgramLimits())
+    if not ProgramSandbox(bwrap, ProgramLimits(seconds=20)).passes("pass"):
         reason = _find_reason(bwrap)
         raise EvaluationError(
             f"Bubblewrap cannot confine a program on this system ({reason}); leave out --execute."

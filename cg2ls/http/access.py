@@ -33,7 +33,7 @@ class TokenError(Cg2Error):
     """The file of the token cannot be used, or not safely."""
 
 
-class RefusedError(Exception):
+class RequestRefusedError(Exception):
     """A request is answered with an error.
 
     Attributes:
@@ -106,7 +106,7 @@ class Guard:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         try:
             self.check(scope["method"], scope["path"], headers)
-        except RefusedError as refused:
+        except RequestRefusedError as refused:
             await send_error(send, refused.status, refused.message)
         else:
             await self._app(scope, receive, send)
@@ -115,17 +115,19 @@ class Guard:
         """Check a request before its body is read.
 
         Raises:
-            RefusedError: it may come from a web page, has no token, or is not JSON.
+            RequestRefusedError: it may come from a web page, has no token, or is not JSON.
         """
         if host_of(headers.get("host", "")) not in HOSTS:
-            raise RefusedError(403, "The request names a foreign host; address 127.0.0.1 or localhost.")
+            raise RequestRefusedError(
+                403, "The request names a foreign host; address 127.0.0.1 or localhost."
+            )
         if "origin" in headers or headers.get("sec-fetch-site", "none") != "none":
-            raise RefusedError(403, "Requests of web pages are refused.")
+            raise RequestRefusedError(403, "Requests of web pages are refused.")
         if path not in OPEN_PATHS and not self._is_known(headers):
-            raise RefusedError(401, "The token is missing or wrong; `cg2ls doctor` names its file.")
+            raise RequestRefusedError(401, "The token is missing or wrong; `cg2ls doctor` names its file.")
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
         if method == "POST" and kind != JSON_TYPE:
-            raise RefusedError(415, f"The content type must be {JSON_TYPE}.")
+            raise RequestRefusedError(415, f"The content type must be {JSON_TYPE}.")
 
     def _is_known(self, headers: Mapping[str, str]) -> bool:
         scheme, _, bearer = headers.get("authorization", "").partition(" ")

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from cg2ls.http.access import JSON_TYPE, Guard, RefusedError, error_body
+from cg2ls.http.access import JSON_TYPE, Guard, RequestRefusedError, error_body
 from cg2ls.http.answers import (
     EVENTS_TYPE,
     completion_body,
@@ -109,7 +109,7 @@ class Api:
             try:
                 response = await handler(request)
                 status = response.status_code
-            except RefusedError as refused:
+            except RequestRefusedError as refused:
                 status = refused.status
                 response = _error(status, refused.message)
             except ClientGoneError:
@@ -156,12 +156,12 @@ async def read_body(request: Request) -> bytes:
     """Return the body of a request.
 
     Raises:
-        RefusedError: it is too large or too slow.
+        RequestRefusedError: it is too large or too slow.
         ClientGoneError: the client hung up.
     """
     said = request.headers.get("content-length", "")
     parts, size = [], int(said) if said.isdigit() else 0
-    too_large = RefusedError(413, f"The body has more than {MAX_BODY_BYTES} bytes.")
+    too_large = RequestRefusedError(413, f"The body has more than {MAX_BODY_BYTES} bytes.")
     if size > MAX_BODY_BYTES:
         raise too_large
     size = 0
@@ -178,7 +178,7 @@ async def read_body(request: Request) -> bytes:
                 if not message.get("more_body", False):
                     return b"".join(parts)
     except TimeoutError:
-        raise RefusedError(408, f"The body did not arrive in {BODY_S:g} s.") from None
+        raise RequestRefusedError(408, f"The body did not arrive in {BODY_S:g} s.") from None
 
 
 async def until_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:

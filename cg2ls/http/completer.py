@@ -15,7 +15,7 @@ from cg2ls.completion.syntax.unclosed import find_unbalanced
 from cg2ls.completion.types import SupportsTiming
 from cg2ls.engine.request import Timing
 from cg2ls.errors import Cg2Error
-from cg2ls.http.access import RefusedError
+from cg2ls.http.access import RequestRefusedError
 from cg2ls.http.sessions import Sessions
 from cg2ls.models.folder.locations import NoUserFolderError, cache_folder
 from cg2ls.server.documents import Documents
@@ -113,10 +113,12 @@ class HttpCompleter:
         """Return a model's engine.
 
         Raises:
-            RefusedError: it is loading, or could not be opened.
+            RequestRefusedError: it is loading, or could not be opened.
         """
         if model.engine is None:
-            raise RefusedError(503, model.problem or f"{model.name} is loading; ask again in a second.")
+            raise RequestRefusedError(
+                503, model.problem or f"{model.name} is loading; ask again in a second."
+            )
         return model.engine
 
     async def complete(self, query: Query) -> Answer:
@@ -124,11 +126,11 @@ class HttpCompleter:
 
         Raises:
             asyncio.CancelledError: the client hung up; generation ends at its next step.
-            RefusedError: there is no model, or this query cannot be answered.
+            RequestRefusedError: there is no model, or this query cannot be answered.
         """
         began = perf_counter()
         if len(query.before) + len(query.after) > MAX_CHARS:
-            raise RefusedError(413, f"The document has more than {MAX_CHARS} characters.")
+            raise RequestRefusedError(413, f"The document has more than {MAX_CHARS} characters.")
         model = self.model(query.language)
         engine = self.engine(model)
         if query.is_warming:
@@ -138,10 +140,10 @@ class HttpCompleter:
             answer = await self._generate(query, model, engine)
         except EngineFailedError as failed:
             self._models.engine_failed(model, engine, "", failed.cause)
-            raise RefusedError(500, f"{failed} The model is opened again.") from None
+            raise RequestRefusedError(500, f"{failed} The model is opened again.") from None
         except Exception as error:
             self._failures.left_out("", "an HTTP request", error)
-            raise RefusedError(500, cause_of(error)) from None
+            raise RequestRefusedError(500, cause_of(error)) from None
         self._metrics.completed(answer.outcome, answer.timing.generated, perf_counter() - began)
         return answer
 

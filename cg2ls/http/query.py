@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cg2ls.http.access import RefusedError
+from cg2ls.http.access import RequestRefusedError
 from cg2ls.workspace.languages import language_of_name, normalize_language
 
 MAX_COUNT = 8
@@ -70,14 +70,14 @@ def read_json(body: bytes) -> dict[str, Any]:
     """Read the body of a request.
 
     Raises:
-        RefusedError: it is not a JSON object.
+        RequestRefusedError: it is not a JSON object.
     """
     try:
         value = json.loads(body)
     except (ValueError, RecursionError):
-        raise RefusedError(400, "The body is not JSON.") from None
+        raise RequestRefusedError(400, "The body is not JSON.") from None
     if not isinstance(value, dict):
-        raise RefusedError(400, "The body must be a JSON object.")
+        raise RequestRefusedError(400, "The body must be a JSON object.")
     return value
 
 
@@ -85,7 +85,7 @@ def read_infill(body: Mapping[str, Any]) -> Query:
     """Read a request of llama.cpp's `/infill`.
 
     Raises:
-        RefusedError: a member has the wrong type.
+        RequestRefusedError: a member has the wrong type.
     """
     before = _text(body, "input_prefix") + _text(body, "prompt")
     times = [_number(body, name) for name in ("t_max_prompt_ms", "t_max_predict_ms")]
@@ -109,7 +109,7 @@ def read_completion(body: Mapping[str, Any]) -> Query:
     """Read a request of OpenAI's `/v1/completions`, or of the `/v1/fim/completions` that Mistral serves.
 
     Raises:
-        RefusedError: a member has the wrong type.
+        RequestRefusedError: a member has the wrong type.
     """
     prompt = body.get("prompt")
     if isinstance(prompt, list) and len(prompt) == 1:
@@ -150,13 +150,13 @@ def _member(
     """Return a member; the default if it is missing or null.
 
     Raises:
-        RefusedError: it has the wrong type.
+        RequestRefusedError: it has the wrong type.
     """
     value = body.get(name)
     if value is None:
         return otherwise
     if not is_right(value):
-        raise RefusedError(400, f"`{name}` must be {expected}.")
+        raise RequestRefusedError(400, f"`{name}` must be {expected}.")
     return value
 
 

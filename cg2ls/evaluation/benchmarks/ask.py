@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cg2ls.completion.types import Trigger
     from cg2ls.engine import Engine, Request, Step
     from cg2ls.engine.request import Timing
-    from cg2ls.evaluation.benchmarks.task import Task
+    from cg2ls.evaluation.benchmarks.task import BenchmarkTask
     from cg2ls.models.codegen2.tokenizer import CodeTokenizer
     from cg2ls.models.folder.description import ModelDescription
 
@@ -54,7 +54,7 @@ class Sampling:
 
 
 @dataclass(frozen=True)
-class Answer:
+class BenchmarkAnswer:
     """What was shown for a task.
 
     Attributes:
@@ -146,7 +146,9 @@ class Asker:
     def __exit__(self, *_: object) -> None:
         self._folder.cleanup()
 
-    def ask(self, task: Task, trigger: Trigger, sampling: Sampling | None = None, seed: int = 0) -> Answer:
+    def ask(
+        self, task: BenchmarkTask, trigger: Trigger, sampling: Sampling | None = None, seed: int = 0
+    ) -> BenchmarkAnswer:
         """Return what is shown in a document that was just opened.
 
         Args:
@@ -165,7 +167,7 @@ class Asker:
             if task.wanted == "body":
                 return self._write_body(engine, task, trigger, retrieval)
             found = self._complete(engine, task.document, len(task.prefix), task, trigger, retrieval)
-        return Answer(
+        return BenchmarkAnswer(
             found.text,
             found.replace_end_offset - len(task.prefix),
             found.confidence,
@@ -174,8 +176,8 @@ class Asker:
         )
 
     def _write_body(
-        self, engine: CompletionEngine, task: Task, trigger: Trigger, retrieval: Retrieval
-    ) -> Answer:
+        self, engine: CompletionEngine, task: BenchmarkTask, trigger: Trigger, retrieval: Retrieval
+    ) -> BenchmarkAnswer:
         """Write a function's body: accept, press Enter and ask again until nothing more belongs to it."""
         body, ms, confidence = "", 0.0, 1.0
         reason = "empty"
@@ -191,14 +193,14 @@ class Asker:
             body += lines.rstrip() + "\n"
             if lines != found.text or len(body) > MAX_BODY_CHARS:
                 break
-        return Answer(body, 0, confidence if body else 0.0, "shown" if body else reason, ms)
+        return BenchmarkAnswer(body, 0, confidence if body else 0.0, "shown" if body else reason, ms)
 
     def _complete(
         self,
         engine: CompletionEngine,
         document: str,
         offset: int,
-        task: Task,
+        task: BenchmarkTask,
         trigger: Trigger,
         retrieval: Retrieval,
     ) -> Completion:
@@ -210,7 +212,7 @@ class Asker:
         return found
 
     @contextmanager
-    def _retrieval(self, task: Task) -> Iterator[Retrieval]:
+    def _retrieval(self, task: BenchmarkTask) -> Iterator[Retrieval]:
         """Yield what memory knows: the document, and the task's other files as its workspace."""
         if self._memory == "off":
             yield Retrieval()

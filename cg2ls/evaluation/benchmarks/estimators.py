@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from cg2ls.evaluation.statistics import bootstrap_interval
 
 if TYPE_CHECKING:
-    from cg2ls.evaluation.benchmarks.journal import Row
+    from cg2ls.evaluation.benchmarks.journal import JournalRow
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def pass_at_k(samples: int, right: int, k: int) -> float:
     return 1.0 - math.comb(samples - right, k) / math.comb(samples, k)
 
 
-Measure = Callable[["Row"], float]
+Measure = Callable[["JournalRow"], float]
 
 SHARES: Mapping[str, tuple[Measure, Measure]] = {
     "exact": (lambda row: row.exact, lambda _: 1),
@@ -88,7 +88,7 @@ SHARES: Mapping[str, tuple[Measure, Measure]] = {
 """What is reported of rows: what one adds to the numerator, and to the denominator."""
 
 
-def estimate_shares(rows: Sequence[Row], ks: Iterable[int] = (1,)) -> dict[str, Estimate]:
+def estimate_shares(rows: Sequence[JournalRow], ks: Iterable[int] = (1,)) -> dict[str, Estimate]:
     """Estimate all shares of rows of one trigger, and pass@k where the rows were executed."""
     groups = [row.group for row in rows]
     found = {
@@ -101,7 +101,7 @@ def estimate_shares(rows: Sequence[Row], ks: Iterable[int] = (1,)) -> dict[str, 
 
 
 def estimate_differences(
-    rows: Sequence[Row], others: Sequence[Row], ks: Iterable[int] = (1,)
+    rows: Sequence[JournalRow], others: Sequence[JournalRow], ks: Iterable[int] = (1,)
 ) -> dict[str, Estimate]:
     """Estimate how much higher each mean of `rows` is than that of `others`, task by task.
 
@@ -122,7 +122,7 @@ def _difference(ours: Mapping[str, tuple[str, float]], theirs: Mapping[str, tupl
     return estimate([ours[name][0] for name in shared], [ours[name][1] - theirs[name][1] for name in shared])
 
 
-def _by_task(rows: Sequence[Row], measure: Measure) -> dict[str, tuple[str, float]]:
+def _by_task(rows: Sequence[JournalRow], measure: Measure) -> dict[str, tuple[str, float]]:
     """Return group and mean of each task over its samples."""
     values: dict[str, list[float]] = defaultdict(list)
     groups = {row.task: row.group for row in rows}
@@ -131,12 +131,12 @@ def _by_task(rows: Sequence[Row], measure: Measure) -> dict[str, tuple[str, floa
     return {task: (groups[task], sum(each) / len(each)) for task, each in values.items()}
 
 
-def _passes(rows: Sequence[Row], ks: Iterable[int]) -> dict[int, list[tuple[str, float]]]:
+def _passes(rows: Sequence[JournalRow], ks: Iterable[int]) -> dict[int, list[tuple[str, float]]]:
     """Return group and pass@k of each task, by k; k is left out where a task has fewer samples."""
     return {k: list(each.values()) for k in ks if (each := _passes_by_task(rows, k))}
 
 
-def _passes_by_task(rows: Sequence[Row], k: int) -> dict[str, tuple[str, float]]:
+def _passes_by_task(rows: Sequence[JournalRow], k: int) -> dict[str, tuple[str, float]]:
     executed: dict[str, list[bool]] = defaultdict(list)
     groups = {row.task: row.group for row in rows}
     for row in rows:

@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cg2ls.evaluation.benchmarks.task import Check, Task
+from cg2ls.evaluation.benchmarks.task import BenchmarkTask, Check
 from cg2ls.evaluation.errors import EvaluationError
 from cg2ls.installation import install_command
 
@@ -120,10 +120,10 @@ def read_raw(path: Path) -> bytes:
     return raw
 
 
-def make_body_tasks(problems: Sequence[Problem]) -> list[Task]:
+def make_body_tasks(problems: Sequence[Problem]) -> list[BenchmarkTask]:
     """Return HumanEval itself: the whole body is missing, at the end of the document."""
     return [
-        Task(
+        BenchmarkTask(
             name=each.name,
             group=each.name,
             prefix=each.prompt,
@@ -136,14 +136,14 @@ def make_body_tasks(problems: Sequence[Problem]) -> list[Task]:
     ]
 
 
-def make_single_line_tasks(problems: Sequence[Problem]) -> list[Task]:
+def make_single_line_tasks(problems: Sequence[Problem]) -> list[BenchmarkTask]:
     """Return one task for every line of a solution that is not blank: 1,033 in all."""
     return [
         _make_line_task(each, number, number, "line") for each in problems for number in _written_lines(each)
     ]
 
 
-def make_multi_line_tasks(problems: Sequence[Problem]) -> list[Task]:
+def make_multi_line_tasks(problems: Sequence[Problem]) -> list[BenchmarkTask]:
     """Return one task for every span of a solution from one written line to the same or a later one: 5,815 in all."""
     return [
         _make_line_task(each, first, last, "span")
@@ -154,7 +154,7 @@ def make_multi_line_tasks(problems: Sequence[Problem]) -> list[Task]:
     ]
 
 
-def make_random_span_tasks(problems: Sequence[Problem], seed: int = 0) -> list[Task]:
+def make_random_span_tasks(problems: Sequence[Problem], seed: int = 0) -> list[BenchmarkTask]:
     """Return our own sample of spans between characters of the solution, ends drawn uniformly.
 
     The published random-span file draws other spans, so figures of the two must not be compared.
@@ -162,12 +162,12 @@ def make_random_span_tasks(problems: Sequence[Problem], seed: int = 0) -> list[T
     return [task for each in problems for task in _draw_spans(each, seed)]
 
 
-def _draw_spans(problem: Problem, seed: int) -> Iterator[Task]:
+def _draw_spans(problem: Problem, seed: int) -> Iterator[BenchmarkTask]:
     draw = random.Random(f"{seed} {problem.name}")
     solution = problem.solution
     for number in range(SPANS_PER_PROBLEM):
         first, last = sorted(draw.sample(range(len(solution) + 1), 2))
-        yield Task(
+        yield BenchmarkTask(
             name=f"{problem.name}/{number}",
             group=problem.name,
             prefix=problem.prompt + solution[:first],
@@ -182,12 +182,12 @@ def _written_lines(problem: Problem) -> list[int]:
     return [number for number, line in enumerate(problem.solution.split("\n")) if line.strip()]
 
 
-def _make_line_task(problem: Problem, first: int, last: int, wanted: str) -> Task:
+def _make_line_task(problem: Problem, first: int, last: int, wanted: str) -> BenchmarkTask:
     """Remove the lines `first` to `last`; the cursor is on the empty line that remains."""
     lines = problem.solution.split("\n")
     before = "".join(f"{line}\n" for line in lines[:first])
     after = "".join(f"\n{line}" for line in lines[last + 1 :])
-    return Task(
+    return BenchmarkTask(
         name=f"{problem.name}/L{first}" if wanted == "line" else f"{problem.name}/L{first}_L{last}",
         group=problem.name,
         prefix=problem.prompt + before,

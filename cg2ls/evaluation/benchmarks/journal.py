@@ -19,7 +19,7 @@ RowKey = tuple[str, str, int]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class JournalRow:
     """One judged answer.
 
     Attributes:
@@ -62,7 +62,7 @@ class Row:
         }
 
     @classmethod
-    def from_json(cls, raw: Mapping[str, Any]) -> Row:
+    def from_json(cls, raw: Mapping[str, Any]) -> JournalRow:
         """Read a row.
 
         Raises:
@@ -86,11 +86,11 @@ class Journal:
         self._path = path
         self._settings = json.loads(json_text(settings))
         self._file: TextIO | None = None
-        self.known: dict[RowKey, Row] = {}
+        self.known: dict[RowKey, JournalRow] = {}
         if path is not None:
             self._open(path)
 
-    def add(self, row: Row) -> None:
+    def add(self, row: JournalRow) -> None:
         """Note a row."""
         self.known[row.key] = row
         if self._file is not None:
@@ -131,7 +131,7 @@ class Journal:
                 raise EvaluationError(
                     f"{path} belongs to a run with other settings; finish that run, or remove the file."
                 )
-            rows = [Row.from_json(json.loads(line)) for line in lines[1:]]
+            rows = [JournalRow.from_json(json.loads(line)) for line in lines[1:]]
         except (ValueError, TypeError) as error:
             raise EvaluationError(f"{path} is damaged ({error}); remove it to begin again.") from None
         self.known = {row.key: row for row in rows}

@@ -7,7 +7,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from cg2ls.evaluation.benchmarks.human_eval import read_raw
-from cg2ls.evaluation.benchmarks.task import Check, Task
+from cg2ls.evaluation.benchmarks.task import BenchmarkTask, Check
 from cg2ls.evaluation.errors import EvaluationError
 from cg2ls.workspace.languages import language_of_name
 
@@ -23,7 +23,7 @@ HOLE = "{{completion}}"
 SAFIM_LANGUAGES = {"python": "python", "java": "java", "cpp": "cpp", "csharp": "csharp"}
 
 
-def read_infilling(path: Path) -> list[Task]:
+def read_infilling(path: Path) -> list[BenchmarkTask]:
     """Read a published HumanEval-Infilling file, such as that of random spans.
 
     Raises:
@@ -32,7 +32,7 @@ def read_infilling(path: Path) -> list[Task]:
     return _read(path, "HumanEval-Infilling", _infilling_task)
 
 
-def read_safim(path: Path) -> list[Task]:
+def read_safim(path: Path) -> list[BenchmarkTask]:
     """Read a SAFIM file (Gong et al. 2024); its unit tests need a service, so answers are only compared.
 
     Raises:
@@ -41,7 +41,7 @@ def read_safim(path: Path) -> list[Task]:
     return _read(path, "SAFIM", _safim_task)
 
 
-def read_repobench(path: Path) -> list[Task]:
+def read_repobench(path: Path) -> list[BenchmarkTask]:
     """Read a RepoBench-C file (Liu et al. 2024, version 1.1); the snippets of other files become a workspace.
 
     Raises:
@@ -50,7 +50,7 @@ def read_repobench(path: Path) -> list[Task]:
     return _read(path, "RepoBench-C", _repobench_task)
 
 
-def read_cross_code_eval(path: Path) -> list[Task]:
+def read_cross_code_eval(path: Path) -> list[BenchmarkTask]:
     """Read a CrossCodeEval file (Ding et al. 2023); chunks of other files, if it has any, become a workspace.
 
     Raises:
@@ -59,8 +59,8 @@ def read_cross_code_eval(path: Path) -> list[Task]:
     return _read(path, "CrossCodeEval", _cross_code_eval_task)
 
 
-def _read(path: Path, name: str, make: Callable[[Row, int], Task]) -> list[Task]:
-    tasks: list[Task] = []
+def _read(path: Path, name: str, make: Callable[[Row, int], BenchmarkTask]) -> list[BenchmarkTask]:
+    tasks: list[BenchmarkTask] = []
     for number, line in enumerate(read_raw(path).decode("utf-8", errors="replace").splitlines(), 1):
         if not line.strip():
             continue
@@ -80,9 +80,9 @@ def _read(path: Path, name: str, make: Callable[[Row, int], Task]) -> list[Task]
     return tasks
 
 
-def _infilling_task(row: Row, _: int) -> Task:
+def _infilling_task(row: Row, _: int) -> BenchmarkTask:
     problem = "/".join(str(row["task_id"]).split("/")[1:3]) or str(row["task_id"])
-    return Task(
+    return BenchmarkTask(
         name=f"{row['task_id']}",
         group=problem,
         prefix=_text(row["prompt"]),
@@ -93,13 +93,13 @@ def _infilling_task(row: Row, _: int) -> Task:
     )
 
 
-def _safim_task(row: Row, number: int) -> Task:
+def _safim_task(row: Row, number: int) -> BenchmarkTask:
     prefix, hole, suffix = _text(row["eval_prompt"]).partition(HOLE)
     if not hole:
         raise ValueError(f"its eval_prompt has no {HOLE}")
     reference = _text(row["ground_truth"])
     name = str(row.get("task_id", number))
-    return Task(
+    return BenchmarkTask(
         name=name,
         group=name,
         prefix=prefix,
@@ -110,13 +110,13 @@ def _safim_task(row: Row, number: int) -> Task:
     )
 
 
-def _repobench_task(row: Row, number: int) -> Task:
+def _repobench_task(row: Row, number: int) -> BenchmarkTask:
     path = _text(row["file_path"])
     files: dict[str, list[str]] = defaultdict(list)
     for each in row.get("context", ()):
         files[_text(each["path"])].append(_text(each["snippet"]))
     imports = _text(row["import_statement"])
-    return Task(
+    return BenchmarkTask(
         name=f"{row['repo_name']}/{path}/{number}",
         group=_text(row["repo_name"]),
         prefix=(f"{imports}\n" if imports else "") + _text(row["cropped_code"]).rstrip("\n") + "\n",
@@ -127,12 +127,12 @@ def _repobench_task(row: Row, number: int) -> Task:
     )
 
 
-def _cross_code_eval_task(row: Row, _: int) -> Task:
+def _cross_code_eval_task(row: Row, _: int) -> BenchmarkTask:
     about, others = row["metadata"], row.get("crossfile_context") or {}
     files: dict[str, list[str]] = defaultdict(list)
     for each in others.get("list", ()):
         files[_text(each["filename"])].append(_text(each["retrieved_chunk"]))
-    return Task(
+    return BenchmarkTask(
         name=_text(about["task_id"]),
         group=_text(about["repository"]),
         prefix=_text(row["prompt"]),

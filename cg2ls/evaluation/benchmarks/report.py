@@ -10,7 +10,7 @@ from typing import Any
 
 from cg2ls.commandline import aligned
 from cg2ls.evaluation.benchmarks.estimators import Estimate, estimate_differences, estimate_shares
-from cg2ls.evaluation.benchmarks.journal import Row
+from cg2ls.evaluation.benchmarks.journal import JournalRow
 from cg2ls.evaluation.errors import EvaluationError
 from cg2ls.evaluation.report.picture import COLOURS
 
@@ -24,7 +24,7 @@ BAR_WIDTH, BAR_HEIGHT, LABEL_WIDTH = 420, 16, 250
 
 
 def make_report(
-    about: Json, rows: Sequence[Row], others: Mapping[str, Sequence[Row]], ks: Sequence[int]
+    about: Json, rows: Sequence[JournalRow], others: Mapping[str, Sequence[JournalRow]], ks: Sequence[int]
 ) -> Json:
     """Return the report.
 
@@ -48,7 +48,7 @@ def make_report(
     return report
 
 
-def _compare(name: str, rows: Sequence[Row], theirs: Sequence[Row], ks: Sequence[int]) -> Json:
+def _compare(name: str, rows: Sequence[JournalRow], theirs: Sequence[JournalRow], ks: Sequence[int]) -> Json:
     ours_by, theirs_by = split_by_trigger(rows), split_by_trigger(theirs)
     found: Json = {"scores": {}, "difference": {}}
     for trigger in ours_by:
@@ -64,22 +64,22 @@ def _compare(name: str, rows: Sequence[Row], theirs: Sequence[Row], ks: Sequence
     return found
 
 
-def split_by_trigger(rows: Sequence[Row]) -> dict[str, list[Row]]:
+def split_by_trigger(rows: Sequence[JournalRow]) -> dict[str, list[JournalRow]]:
     """Return the rows by who asked, in order of first appearance."""
-    found: dict[str, list[Row]] = {}
+    found: dict[str, list[JournalRow]] = {}
     for row in rows:
         found.setdefault(row.trigger, []).append(row)
     return found
 
 
-def read_rows(path: Path) -> list[Row]:
+def read_rows(path: Path) -> list[JournalRow]:
     """Read the rows of an earlier report.
 
     Raises:
         EvaluationError: the file is no report of this command.
     """
     try:
-        return [Row.from_json(row) for row in json.loads(path.read_text("utf-8"))["rows"]]
+        return [JournalRow.from_json(row) for row in json.loads(path.read_text("utf-8"))["rows"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise EvaluationError(
             f"{path} is not a report of `cg2ls evaluate` ({error}); name one, or a model folder."

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from cg2ls.completion.options import CompletionOptions
 from cg2ls.evaluation.benchmarks.ask import Asker, MemoryScope, Sampling
-from cg2ls.evaluation.benchmarks.journal import Journal, Row
+from cg2ls.evaluation.benchmarks.journal import Journal, JournalRow
 from cg2ls.evaluation.errors import EvaluationError
 from cg2ls.evaluation.quality.scores import compute_edit_similarity
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from cg2ls.completion.options import Choose
     from cg2ls.completion.types import Trigger
     from cg2ls.engine import Engine
-    from cg2ls.evaluation.benchmarks.ask import Answer
-    from cg2ls.evaluation.benchmarks.task import Task
-    from cg2ls.evaluation.sandbox import Sandbox
+    from cg2ls.evaluation.benchmarks.ask import BenchmarkAnswer
+    from cg2ls.evaluation.benchmarks.task import BenchmarkTask
+    from cg2ls.evaluation.sandbox import ProgramSandbox
 
 Json = dict[str, Any]
 
@@ -46,7 +46,7 @@ class RunOptions:
     sampling: Sampling = field(default_factory=Sampling)
     memory: MemoryScope = "on"
     choose: Choose = "hypotheses"
-    sandbox: Sandbox | None = None
+    sandbox: ProgramSandbox | None = None
     seed: int = 0
 
     def to_json(self) -> Json:
@@ -65,11 +65,11 @@ class RunOptions:
 
 def run_tasks(
     engine: Engine,
-    tasks: Sequence[Task],
+    tasks: Sequence[BenchmarkTask],
     options: RunOptions,
     journal: Journal,
     on_step: Callable[[str], None] = lambda _: None,
-) -> list[Row]:
+) -> list[JournalRow]:
     """Ask and judge every task that the journal does not have, and return all rows in order.
 
     The tasks of one problem follow one another, so the engine's cache keeps what their prompts share.
@@ -83,8 +83,8 @@ def run_tasks(
     if options.sandbox and not any(task.check for task in tasks):
         raise EvaluationError("This suite has no tests that can be executed here; leave out --execute.")
     questions = list(_questions(tasks, options))
-    progress = Progress(sum((t.name, g, n) not in journal.known for t, g, n in questions), on_step)
-    rows: list[Row] = []
+    progress = RunProgress(sum((t.name, g, n) not in journal.known for t, g, n in questions), on_step)
+    rows: list[JournalRow] = []
     completion = CompletionOptions(choose=options.choose)
     with Asker(engine, completion, memory=options.memory) as asker:
         for task, trigger, sample in questions:
@@ -98,14 +98,16 @@ def run_tasks(
     return rows
 
 
-def judge_answer(task: Task, trigger: str, sample: int, answer: Answer, sandbox: Sandbox | None) -> Row:
+def judge_answer(
+    task: BenchmarkTask, trigger: str, sample: int, answer: BenchmarkAnswer, sandbox: ProgramSandbox | None
+) -> JournalRow:
     """Compare an answer with what was there and execute it if there is a sandbox; showing nothing never passes."""
     passed: bool | None = None
     if sandbox is not None and task.check is not None:
         document = task.insert(answer.text, answer.replace_length)
         passed = bool(answer.text) and sandbox.passes(task.check.program(document))
     shown = bool(answer.text)
-    return Row(
+    return JournalRow(
         task=task.name,
         group=task.group,
         trigger=trigger,
@@ -127,14 +129,16 @@ def journal_of(output: Path | None) -> Path | None:
     return output.with_name(output.name + ".partial") if output else None
 
 
-def _questions(tasks: Sequence[Task], options: RunOptions) -> Iterator[tuple[Task, Trigger, int]]:
+def _questions(
+    tasks: Sequence[BenchmarkTask], options: RunOptions
+) -> Iterator[tuple[BenchmarkTask, Trigger, int]]:
     for task in tasks:
         for trigger in options.triggers:
             for sample in range(options.samples):
                 yield task, trigger, sample
 
 
-class Progress:
+class RunProgress:
     """Progress with the time that is left, said every few seconds.
 
     Args:

@@ -19,7 +19,7 @@ from cg2ls.evaluation.benchmarks.readers import (
     read_repobench,
     read_safim,
 )
-from cg2ls.evaluation.benchmarks.task import Task
+from cg2ls.evaluation.benchmarks.task import BenchmarkTask
 from cg2ls.evaluation.errors import EvaluationError
 
 
@@ -34,12 +34,12 @@ class Suite:
     """
 
     title: str
-    read: Callable[[Path | None], list[Task]]
+    read: Callable[[Path | None], list[BenchmarkTask]]
     needs_file: bool = False
 
 
-def _from_file(read: Callable[[Path], list[Task]]) -> Callable[[Path | None], list[Task]]:
-    def read_given(path: Path | None) -> list[Task]:
+def _from_file(read: Callable[[Path], list[BenchmarkTask]]) -> Callable[[Path | None], list[BenchmarkTask]]:
+    def read_given(path: Path | None) -> list[BenchmarkTask]:
         if path is None:
             raise EvaluationError("This suite is not part of any package; name its file with --data.")
         return read(path)
@@ -67,7 +67,7 @@ SUITES: dict[str, Suite] = {
 }
 
 
-def select_evenly(tasks: Sequence[Task], limit: int | None) -> list[Task]:
+def select_evenly(tasks: Sequence[BenchmarkTask], limit: int | None) -> list[BenchmarkTask]:
     """Return at most `limit` tasks, spread evenly over all of them and in their order."""
     if limit is None or limit >= len(tasks):
         return list(tasks)

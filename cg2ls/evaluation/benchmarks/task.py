@@ -28,7 +28,7 @@ class Check:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Task:
+class BenchmarkTask:
     r"""A document with a hole. Line ends are `\n`.
 
     Attributes:

@@ -17,7 +17,7 @@ from cg2ls.models.folder.gate import EAGERNESS, GateWeights
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from cg2ls.evaluation.gate.verdicts import Verdict
+    from cg2ls.evaluation.gate.verdicts import AnswerVerdict
 
 MIN_VERDICTS = 300
 """Fewer verdicts do not show which of two gates is better."""
@@ -78,7 +78,7 @@ class GateCheck:
         return self.utility["balanced"].low > 0
 
 
-def fit_gate(verdicts: Sequence[Verdict], weights_sha256: str) -> tuple[GateWeights, GateCheck]:
+def fit_gate(verdicts: Sequence[AnswerVerdict], weights_sha256: str) -> tuple[GateWeights, GateCheck]:
     """Fit a gate on all verdicts, and check gates that are fitted without one repository at a time on that one.
 
     Args:
@@ -121,7 +121,7 @@ def fit_gate(verdicts: Sequence[Verdict], weights_sha256: str) -> tuple[GateWeig
 
 
 def check_gate(
-    estimates: NDArray[np.float64], thresholds: dict[str, float], verdicts: Sequence[Verdict]
+    estimates: NDArray[np.float64], thresholds: dict[str, float], verdicts: Sequence[AnswerVerdict]
 ) -> GateCheck:
     """Compare estimates with those of the gate that the verdicts were collected with."""
     others = np.array([each.confidence for each in verdicts])
@@ -153,7 +153,7 @@ def check_gate(
     )
 
 
-def choose_thresholds(estimates: NDArray[np.float64], verdicts: Sequence[Verdict]) -> dict[str, float]:
+def choose_thresholds(estimates: NDArray[np.float64], verdicts: Sequence[AnswerVerdict]) -> dict[str, float]:
     """Return the threshold of most utility for each eagerness; a cost that is higher never gives a lower one."""
     right = np.array([each.right for each in verdicts])
     characters = np.array([each.characters for each in verdicts], np.float64)

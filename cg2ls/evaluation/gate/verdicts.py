@@ -21,7 +21,7 @@ REPORT_EVERY = 100
 
 
 @dataclass(frozen=True)
-class Verdict:
+class AnswerVerdict:
     """One answer of the model.
 
     Attributes:
@@ -52,7 +52,7 @@ def collect_verdicts(
     editor: HeadlessEditor,
     positions: Iterable[Position],
     on_step: Callable[[str], None] = lambda _: None,
-) -> Iterator[Verdict]:
+) -> Iterator[AnswerVerdict]:
     """Ask at every position and yield a verdict where the model had something to show.
 
     Args:
@@ -67,7 +67,7 @@ def collect_verdicts(
         if answer.text and answer.features is not None:
             verdict = judge(position.passage, answer.text, answer.replace_length)
             first = answer.text.strip("\n").partition("\n")[0]
-            yield Verdict(
+            yield AnswerVerdict(
                 repository=position.source.repository,
                 file=file,
                 kind=position.kind,
@@ -80,19 +80,19 @@ def collect_verdicts(
             on_step(f"asked at {number} places")
 
 
-def write_verdicts(path: Path, verdicts: Iterable[Verdict]) -> None:
+def write_verdicts(path: Path, verdicts: Iterable[AnswerVerdict]) -> None:
     """Write verdicts as JSON lines."""
     write_atomically(path, "".join(json_text(asdict(each)) + "\n" for each in verdicts))
 
 
-def read_verdicts(path: Path) -> list[Verdict]:
+def read_verdicts(path: Path) -> list[AnswerVerdict]:
     """Read verdicts.
 
     Raises:
         EvaluationError: the file cannot be read or holds something else.
     """
     try:
-        return [Verdict(**json.loads(line)) for line in path.read_text("utf-8").splitlines()]
+        return [AnswerVerdict(**json.loads(line)) for line in path.read_text("utf-8").splitlines()]
     except (OSError, ValueError, TypeError) as error:
         raise EvaluationError(
             f"{path} has no verdicts ({error}); collect them with `cg2ls gate collect`."

@@ -12,14 +12,14 @@ import pytest
 
 from cg2ls.evaluation import sandbox as module
 from cg2ls.evaluation.errors import EvaluationError
-from cg2ls.evaluation.sandbox import Limits, Sandbox, open_sandbox
+from cg2ls.evaluation.sandbox import ProgramLimits, ProgramSandbox, open_sandbox
 from cg2ls.evaluation.seccomp import REFUSED, make_filter
 
 
 @pytest.fixture(scope="module")
-def sandbox() -> Sandbox:
+def sandbox() -> ProgramSandbox:
     try:
-        return open_sandbox(Limits(seconds=20, memory_bytes=512 << 20))
+        return open_sandbox(ProgramLimits(seconds=20, memory_bytes=512 << 20))
     except EvaluationError as error:
         if os.environ.get("CG2LS_INSTALL_SYSTEM") == "1" and "not installed" in str(error):
             raise
@@ -62,23 +62,23 @@ HARMLESS = {
 
 
 @pytest.mark.parametrize("name", SUCCEEDS)
-def test_an_honest_program_passes(name: str, sandbox: Sandbox) -> None:
+def test_an_honest_program_passes(name: str, sandbox: ProgramSandbox) -> None:
     assert sandbox.passes(SUCCEEDS[name])
 
 
 @pytest.mark.parametrize("name", FAILS)
-def test_only_a_program_that_reaches_its_end_passes(name: str, sandbox: Sandbox) -> None:
+def test_only_a_program_that_reaches_its_end_passes(name: str, sandbox: ProgramSandbox) -> None:
     assert not sandbox.passes(FAILS[name])
 
 
 @pytest.mark.parametrize("name", HARMLESS)
-def test_a_hostile_program_gets_nothing(name: str, sandbox: Sandbox) -> None:
+def test_a_hostile_program_gets_nothing(name: str, sandbox: ProgramSandbox) -> None:
     assert not sandbox.passes(HARMLESS[name])
     assert sandbox.passes("pass"), "the next program runs as before"
 
 
-def test_an_endless_program_is_ended_with_all_its_work(sandbox: Sandbox) -> None:
-    short = Sandbox(sandbox.bwrap, Limits(seconds=1))
+def test_an_endless_program_is_ended_with_all_its_work(sandbox: ProgramSandbox) -> None:
+    short = ProgramSandbox(sandbox.bwrap, ProgramLimits(seconds=1))
     assert not short.passes("while True: pass")
     assert not short.passes("import time\ntime.sleep(600)")
     assert not short.passes("import os\nwhile True:\n    try: os.fork()\n    except OSError: pass")
@@ -88,14 +88,14 @@ def test_an_endless_program_is_ended_with_all_its_work(sandbox: Sandbox) -> None
     assert left.stdout == ""
 
 
-def test_signals_do_not_reach_the_parent(sandbox: Sandbox) -> None:
+def test_signals_do_not_reach_the_parent(sandbox: ProgramSandbox) -> None:
     kills = "import os\nfor process in (os.getppid(), 1, -1, {own}):\n    try: os.kill(process, 15)\n"
     kills = kills.format(own=os.getpid()) + "    except OSError: pass\n"
     sandbox.passes(kills)
     assert sandbox.passes("pass"), "this process was not ended"
 
 
-def test_a_listener_on_this_machine_hears_nothing(sandbox: Sandbox) -> None:
+def test_a_listener_on_this_machine_hears_nothing(sandbox: ProgramSandbox) -> None:
     heard: list[object] = []
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(1.0)
@@ -114,7 +114,7 @@ def test_a_listener_on_this_machine_hears_nothing(sandbox: Sandbox) -> None:
     assert heard == []
 
 
-def test_files_of_the_user_are_not_there(sandbox: Sandbox, tmp_path: Path) -> None:
+def test_files_of_the_user_are_not_there(sandbox: ProgramSandbox, tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("secret")
     assert not sandbox.passes(f"open({str(secret)!r}).read()")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cg2ls.http.access import Guard, RefusedError, TokenError, host_of, read_token
+from cg2ls.http.access import Guard, RequestRefusedError, TokenError, host_of, read_token
 
 if TYPE_CHECKING:
     from tests.cg2ls.http.conftest import HttpServer
@@ -48,7 +48,7 @@ def test_names_of_this_machine_are_accepted(host: str) -> None:
     ],
 )
 def test_requests_of_web_pages_and_other_users_are_refused(changed: dict[str, str], status: int) -> None:
-    with pytest.raises(RefusedError) as refused:
+    with pytest.raises(RequestRefusedError) as refused:
         Guard(nothing, "secret").check("POST", "/infill", {**LOCAL, **changed})
     assert refused.value.status == status
 
@@ -62,14 +62,14 @@ def test_only_health_is_open_to_programs_without_the_token() -> None:
     guard = Guard(nothing, "secret")
     guard.check("GET", "/health", {"host": "localhost"})
     for path in ("/metrics", "/v1/models", "/health/", "/"):
-        with pytest.raises(RefusedError):
+        with pytest.raises(RequestRefusedError):
             guard.check("GET", path, {"host": "localhost"})
 
 
 def test_without_a_token_web_pages_are_still_refused() -> None:
     guard = Guard(nothing, "")
     guard.check("POST", "/infill", {"host": "localhost", **JSON})
-    with pytest.raises(RefusedError):
+    with pytest.raises(RequestRefusedError):
         guard.check("POST", "/infill", {"host": "localhost", "origin": "http://localhost", **JSON})
 
 

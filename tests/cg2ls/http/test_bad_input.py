@@ -14,7 +14,7 @@ import pytest
 from starlette.requests import Request
 
 from cg2ls.http import app
-from cg2ls.http.access import RefusedError
+from cg2ls.http.access import RequestRefusedError
 
 if TYPE_CHECKING:
     from tests.cg2ls.http.conftest import HttpServer
@@ -130,7 +130,7 @@ def test_a_body_that_does_not_arrive_is_not_waited_for(monkeypatch: pytest.Monke
     async def read() -> bytes:
         return await app.read_body(Request({"type": "http", "headers": []}, receive))
 
-    with pytest.raises(RefusedError) as refused:
+    with pytest.raises(RequestRefusedError) as refused:
         asyncio.run(read())
     assert refused.value.status == 408
 

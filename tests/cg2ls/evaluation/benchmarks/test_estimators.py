@@ -13,7 +13,7 @@ from cg2ls.evaluation.benchmarks.estimators import (
     estimate_shares,
     pass_at_k,
 )
-from cg2ls.evaluation.benchmarks.journal import Row
+from cg2ls.evaluation.benchmarks.journal import JournalRow
 
 
 @pytest.mark.parametrize(("samples", "right", "k"), [(5, 0, 1), (5, 2, 1), (5, 2, 3), (5, 5, 2), (6, 3, 4)])
@@ -28,8 +28,8 @@ def test_more_looks_than_samples_are_refused() -> None:
         pass_at_k(2, 1, 3)
 
 
-def row(task: str, exact: bool, passed: bool | None = None, sample: int = 0) -> Row:
-    return Row(
+def row(task: str, exact: bool, passed: bool | None = None, sample: int = 0) -> JournalRow:
+    return JournalRow(
         task=task,
         group=task.split("/")[0],
         trigger="invoked",

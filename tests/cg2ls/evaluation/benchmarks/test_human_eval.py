@@ -21,7 +21,7 @@ from cg2ls.evaluation.benchmarks.human_eval import (
     read_problems,
     read_raw,
 )
-from cg2ls.evaluation.benchmarks.task import Check, Task
+from cg2ls.evaluation.benchmarks.task import BenchmarkTask, Check
 from cg2ls.evaluation.errors import EvaluationError
 
 CHECK = Check("def check(candidate):\n    assert candidate(1) == 2\n", "add")
@@ -81,7 +81,7 @@ def test_an_answer_is_exact_if_it_restores_the_document() -> None:
 
 
 def test_a_replaced_closer_is_part_of_the_answer() -> None:
-    task = Task(name="t", group="t", prefix="f(", suffix=")\n", reference="1, 2", wanted="span")
+    task = BenchmarkTask(name="t", group="t", prefix="f(", suffix=")\n", reference="1, 2", wanted="span")
     assert task.is_exact("1, 2)", 1)
     assert task.is_exact("1, 2", 0)
     assert not task.is_exact("1, 2)", 0)

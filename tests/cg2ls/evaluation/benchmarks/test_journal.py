@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from cg2ls.evaluation.benchmarks.journal import Journal, Row
+from cg2ls.evaluation.benchmarks.journal import Journal, JournalRow
 from cg2ls.evaluation.errors import EvaluationError
 
-ROW = Row(task="a", group="g", trigger="invoked", text="x = 1\n", shown=True, exact=True, similarity=1.0)
+ROW = JournalRow(
+    task="a", group="g", trigger="invoked", text="x = 1\n", shown=True, exact=True, similarity=1.0
+)
 
 
 def test_rows_survive_a_killed_run(tmp_path: Path) -> None:
@@ -21,7 +23,7 @@ def test_rows_survive_a_killed_run(tmp_path: Path) -> None:
         file.write('{"task": "half a li')
     again = Journal(path, {"suite": "s"})
     assert again.known == {ROW.key: ROW}
-    again.add(Row(task="b", group="g", trigger="invoked"))
+    again.add(JournalRow(task="b", group="g", trigger="invoked"))
     again.close()
     assert [task for task, _, _ in Journal(path, {"suite": "s"}).known] == ["a", "b"]
 

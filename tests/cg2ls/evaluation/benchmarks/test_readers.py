@@ -16,7 +16,7 @@ from cg2ls.evaluation.benchmarks.readers import (
     read_safim,
 )
 from cg2ls.evaluation.benchmarks.suites import SUITES, select_evenly
-from cg2ls.evaluation.benchmarks.task import Task
+from cg2ls.evaluation.benchmarks.task import BenchmarkTask
 from cg2ls.evaluation.errors import EvaluationError
 
 INFILLING = {
@@ -77,7 +77,7 @@ CROSS_CODE_EVAL = {
     ],
 )
 def test_rows_become_tasks(
-    read: Callable[[Path], list[Task]], row: dict[str, Any], expected: dict[str, Any], tmp_path: Path
+    read: Callable[[Path], list[BenchmarkTask]], row: dict[str, Any], expected: dict[str, Any], tmp_path: Path
 ) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_text(json.dumps(row) + "\n\n")
@@ -105,6 +105,6 @@ def test_suites_that_need_a_file_ask_for_it() -> None:
 
 
 def test_a_limit_spreads_over_the_suite() -> None:
-    tasks = [Task(name=str(n), group="", prefix="", suffix="", reference="") for n in range(100)]
+    tasks = [BenchmarkTask(name=str(n), group="", prefix="", suffix="", reference="") for n in range(100)]
     assert [task.name for task in select_evenly(tasks, 4)] == ["0", "25", "50", "75"]
     assert select_evenly(tasks, None) == tasks == select_evenly(tasks, 1000)

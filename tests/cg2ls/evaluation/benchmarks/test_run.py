@@ -10,10 +10,10 @@ import pytest
 import cg2ls
 from cg2ls.completion import DocumentSession
 from cg2ls.engine import Engine
-from cg2ls.evaluation.benchmarks.ask import Answer, Asker, Sampling, keep_body, write_workspace
+from cg2ls.evaluation.benchmarks.ask import Asker, BenchmarkAnswer, Sampling, keep_body, write_workspace
 from cg2ls.evaluation.benchmarks.journal import Journal
-from cg2ls.evaluation.benchmarks.run import Progress, RunOptions, format_duration, judge_answer, run_tasks
-from cg2ls.evaluation.benchmarks.task import Check, Task
+from cg2ls.evaluation.benchmarks.run import RunOptions, RunProgress, format_duration, judge_answer, run_tasks
+from cg2ls.evaluation.benchmarks.task import BenchmarkTask, Check
 from cg2ls.evaluation.errors import EvaluationError
 
 
@@ -25,7 +25,9 @@ def real_engine() -> Iterator[Engine]:
 
 
 TASKS = [
-    Task(name=f"t{n}", group="g", prefix=f"def f{n}():\n", suffix="\n    return 1\n", reference="    x = 1")
+    BenchmarkTask(
+        name=f"t{n}", group="g", prefix=f"def f{n}():\n", suffix="\n    return 1\n", reference="    x = 1"
+    )
     for n in range(3)
 ]
 
@@ -52,7 +54,7 @@ def test_a_run_is_taken_up_where_it_was_stopped(tiny_engine: Engine, tmp_path: P
 def test_samples_differ_by_seed_and_repeat(real_engine: Engine) -> None:
     options = RunOptions(triggers=("invoked",), samples=3, sampling=Sampling(1.0, 0.95), memory="off")
     lines = [
-        Task(
+        BenchmarkTask(
             name=f"s{n}",
             group="s",
             prefix=f"def area{n}(width, height):\n    return ",
@@ -75,7 +77,7 @@ def test_equal_samples_are_refused(tiny_engine: Engine) -> None:
 
 def test_the_files_of_a_task_are_its_memory(real_engine: Engine) -> None:
     line = "    value = measure_everything(one, other)\n"
-    task = Task(
+    task = BenchmarkTask(
         name="m",
         group="m",
         prefix="def use(one, other):\n    value = measure",
@@ -102,7 +104,9 @@ def test_a_body_ends_where_something_else_begins() -> None:
 
 
 def test_a_body_is_written_by_asking_until_nothing_belongs_to_it(tiny_engine: Engine) -> None:
-    task = Task(name="b", group="b", prefix="def f():\n", suffix="", reference="    pass\n", wanted="body")
+    task = BenchmarkTask(
+        name="b", group="b", prefix="def f():\n", suffix="", reference="    pass\n", wanted="body"
+    )
     with Asker(tiny_engine, memory="off") as asker:
         text = asker.ask(task, "invoked").text
     assert all(not line.strip() or line[0].isspace() for line in text.split("\n"))
@@ -120,19 +124,21 @@ class Executed:
 
 
 def test_what_shows_nothing_never_passes() -> None:
-    task = Task(name="t", group="g", prefix="a\n", suffix="\nb", reference="c", check=Check("T", "f"))
+    task = BenchmarkTask(
+        name="t", group="g", prefix="a\n", suffix="\nb", reference="c", check=Check("T", "f")
+    )
     sandbox = Executed()
-    row = judge_answer(task, "invoked", 0, Answer("", 0, 0.0, "empty", 1.0), sandbox)
+    row = judge_answer(task, "invoked", 0, BenchmarkAnswer("", 0, 0.0, "empty", 1.0), sandbox)
     assert (row.passed, row.shown, row.similarity) == (False, False, 0.0)
-    row = judge_answer(task, "invoked", 0, Answer("c", 0, 0.5, "shown", 1.0), sandbox)
+    row = judge_answer(task, "invoked", 0, BenchmarkAnswer("c", 0, 0.5, "shown", 1.0), sandbox)
     assert (row.passed, row.exact, row.similarity) == (True, True, 1.0)
     assert sandbox.programs == ["a\nc\nb\n\nT\n\ncheck(f)\n"]
-    assert judge_answer(task, "invoked", 0, Answer("c", 0, 0.5, "shown", 1.0), None).passed is None
+    assert judge_answer(task, "invoked", 0, BenchmarkAnswer("c", 0, 0.5, "shown", 1.0), None).passed is None
 
 
 def test_progress_says_what_is_left() -> None:
     clock, said = [0.0], []
-    progress = Progress(4, said.append, lambda: clock[0])
+    progress = RunProgress(4, said.append, lambda: clock[0])
     for now in (30.0, 60.0, 65.0, 120.0):
         clock[0] = now
         progress.advance()

@@ -21,10 +21,10 @@ from cg2ls.evaluation.gate.fit import (
     make_reliability,
 )
 from cg2ls.evaluation.gate.picture import draw_reliability
-from cg2ls.evaluation.gate.verdicts import Verdict, read_verdicts, write_verdicts
+from cg2ls.evaluation.gate.verdicts import AnswerVerdict, read_verdicts, write_verdicts
 
 
-def make_verdict(draw: random.Random, number: int, *, informative: bool = True) -> Verdict:
+def make_verdict(draw: random.Random, number: int, *, informative: bool = True) -> AnswerVerdict:
     """An answer that is right by a logistic function of agreement and log-probability; its old estimate is coarse."""
     total, agreement = -draw.expovariate(0.6), draw.random()
     chance = 1 / (1 + math.exp(-(0.5 + total + (4 * agreement - 1 if informative else 0))))
@@ -48,7 +48,7 @@ def make_verdict(draw: random.Random, number: int, *, informative: bool = True) 
         known_names=1.0,
         trigger="automatic",
     )
-    return Verdict(
+    return AnswerVerdict(
         repository=f"r{number % 5}",
         file=number // 7,
         kind="line_start",
@@ -60,12 +60,12 @@ def make_verdict(draw: random.Random, number: int, *, informative: bool = True) 
 
 
 @pytest.fixture(scope="module")
-def verdicts() -> list[Verdict]:
+def verdicts() -> list[AnswerVerdict]:
     draw = random.Random(3)
     return [make_verdict(draw, number) for number in range(1500)]
 
 
-def test_what_tells_right_from_wrong_is_found_and_is_better_elsewhere(verdicts: list[Verdict]) -> None:
+def test_what_tells_right_from_wrong_is_found_and_is_better_elsewhere(verdicts: list[AnswerVerdict]) -> None:
     gate, check = fit_gate(verdicts, "digest")
     assert check.is_better
     assert check.log_loss < check.other_log_loss
@@ -79,7 +79,7 @@ def test_what_tells_right_from_wrong_is_found_and_is_better_elsewhere(verdicts: 
     assert gate.thresholds["quiet"] >= gate.thresholds["balanced"] >= gate.thresholds["eager"]
 
 
-def test_the_exported_numbers_give_what_was_fitted(verdicts: list[Verdict]) -> None:
+def test_the_exported_numbers_give_what_was_fitted(verdicts: list[AnswerVerdict]) -> None:
     gate, _ = fit_gate(verdicts, "digest")
     estimates = np.array([gate.estimate(encode_fields(each.features)) for each in verdicts])
     right = np.array([each.right for each in verdicts])
@@ -96,7 +96,7 @@ def test_chance_is_no_gain() -> None:
     assert check.log_loss > check.other_log_loss - 0.02
 
 
-def test_few_verdicts_few_repositories_or_one_outcome_are_refused(verdicts: list[Verdict]) -> None:
+def test_few_verdicts_few_repositories_or_one_outcome_are_refused(verdicts: list[AnswerVerdict]) -> None:
     with pytest.raises(EvaluationError, match="There are 299 verdicts"):
         fit_gate(verdicts[:299], "")
     with pytest.raises(EvaluationError, match="at least three"):
@@ -112,7 +112,7 @@ def test_a_calibration_error_is_the_mean_distance_of_bins() -> None:
     assert make_reliability(np.array([1.0]), np.array([True]))[0].right == 1.0
 
 
-def test_thresholds_weigh_what_is_saved_against_what_is_wrong(verdicts: list[Verdict]) -> None:
+def test_thresholds_weigh_what_is_saved_against_what_is_wrong(verdicts: list[AnswerVerdict]) -> None:
     few = verdicts[:4]
     for each, is_right in zip(few, (True, True, False, True), strict=True):
         object.__setattr__(each, "right", is_right)
@@ -123,7 +123,7 @@ def test_thresholds_weigh_what_is_saved_against_what_is_wrong(verdicts: list[Ver
     assert choose_thresholds(np.array([0.9, 0.8, 0.7, 0.6]), few)["eager"] == 1.0, "nothing is worth showing"
 
 
-def test_verdicts_are_numbers_in_a_file(verdicts: list[Verdict], tmp_path: Path) -> None:
+def test_verdicts_are_numbers_in_a_file(verdicts: list[AnswerVerdict], tmp_path: Path) -> None:
     path = tmp_path / "verdicts.jsonl"
     write_verdicts(path, verdicts[:9])
     assert [each.group for each in read_verdicts(path)] == [each.group for each in verdicts[:9]]
@@ -132,7 +132,7 @@ def test_verdicts_are_numbers_in_a_file(verdicts: list[Verdict], tmp_path: Path)
         read_verdicts(path)
 
 
-def test_the_diagram_is_a_picture(verdicts: list[Verdict]) -> None:
+def test_the_diagram_is_a_picture(verdicts: list[AnswerVerdict]) -> None:
     _, check = fit_gate(verdicts, "digest")
     picture = ElementTree.fromstring(draw_reliability("a <model>", check))
     circles = picture.findall("{http://www.w3.org/2000/svg}circle")
