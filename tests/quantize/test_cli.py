@@ -133,7 +133,7 @@ def test_auto_refuses_what_it_cannot_honour(checkpoint, tmp_path, capsys, monkey
     ("options", "expected"),
     [
         (["--portable"], ("int8", "float32")),
-        (["--calibrate"], ("int4", "float32")),
+        (["--calibrate"], ("int6", "float32")),
         (["--kv", "int8"], ("int8", "int8")),
     ],
 )

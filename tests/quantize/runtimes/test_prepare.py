@@ -23,7 +23,7 @@ def conversions(monkeypatch):
     """What was converted, in place of converting."""
     made = []
 
-    def fake(runtime, checkpoint, folder):
+    def fake(runtime, checkpoint, folder, precision):
         made.append((runtime, json.loads((checkpoint / "config.json").read_text())["n_layer"]))
         (folder / "made").touch()
 
@@ -97,7 +97,7 @@ def test_the_reference_model_has_the_reference_shape(tmp_path, monkeypatch):
     small = CodeGenConfig(
         n_layer=1, n_embd=64, n_head=4, rotary_dim=16, n_positions=64, vocab_size=512, n_inner=256
     )
-    monkeypatch.setattr(preparing, "REFERENCE", small)
+    monkeypatch.setitem(preparing.SHAPES, "reference-8x512", small)
     preparing.write_reference_model(tmp_path / "room" / "model")
     model = ModelDescription.read(tmp_path / "room" / "model")
     assert (model.precision, model.architecture.n_layer, model.context_length) == ("int8", 1, 64)
