@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from cg2ls.evaluation.benchmarks.human_eval import read_raw
 from cg2ls.evaluation.benchmarks.task import BenchmarkTask, Check
 from cg2ls.evaluation.errors import EvaluationError
-from cg2ls.workspace.languages import language_of_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -122,7 +121,7 @@ def _repobench_task(row: Row, number: int) -> BenchmarkTask:
         prefix=(f"{imports}\n" if imports else "") + _text(row["cropped_code"]).rstrip("\n") + "\n",
         suffix="",
         reference=_text(row["next_line"]).rstrip("\n"),
-        language=language_of_name(path),
+        language=_find_language(path),
         files=_join(files),
     )
 
@@ -139,7 +138,7 @@ def _cross_code_eval_task(row: Row, _: int) -> BenchmarkTask:
         suffix=_text(row["right_context"]),
         reference=_text(row["groundtruth"]),
         wanted="span",
-        language=language_of_name(_text(about["file"])),
+        language=_find_language(_text(about["file"])),
         files=_join(files),
     )
 
@@ -152,3 +151,10 @@ def _text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{value!r:.40} is not text")
     return value.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _find_language(name: str) -> str:
+    """Return the LSP id of a file's language; "" if its name tells none."""
+    from cg2ls.workspace.languages import language_of_name  # needs pathspec, which trainers may lack
+
+    return language_of_name(name)
