@@ -26,6 +26,9 @@ The answers are those of the server: its prompt, token healing, rules, gate and 
 A run with --output that was stopped goes on when the same command runs again.
 """
 
+CHOOSE = ("on_request", "hypotheses", "greedy")
+"""Values of `cg2ls.completion.options.Choose`, the default first; that module imports the engine, and help must not."""
+
 Json = dict[str, Any]
 
 
@@ -95,9 +98,9 @@ def add_suite_arguments(
     )
     add(
         "--choose",
-        choices=("hypotheses", "greedy"),
-        default="hypotheses",
-        help="compare several lines, or greedy decoding alone (default: hypotheses)",
+        choices=CHOOSE,
+        default=CHOOSE[0],
+        help="when several lines are compared, as the option choose (default: %(default)s, as served)",
     )
     add("--threads", type=_parse_count, metavar="N", help="threads of the engine (default: as the server)")
     add("--seed", type=int, default=0, metavar="N", help="seed of samples (default: 0)")

@@ -36,7 +36,7 @@ class RunOptions:
         samples: answers for each task and trigger.
         sampling: how answers are drawn.
         memory: whether repository memory takes part.
-        choose: whether several lines are compared, as `CompletionOptions.choose`.
+        choose: when several lines are compared, as `CompletionOptions.choose`.
         sandbox: where completed programs are executed; None to compare only.
         seed: seed of the samples.
     """
@@ -45,7 +45,7 @@ class RunOptions:
     samples: int = 1
     sampling: Sampling = field(default_factory=Sampling)
     memory: MemoryScope = "on"
-    choose: Choose = "hypotheses"
+    choose: Choose = CompletionOptions.choose
     sandbox: ProgramSandbox | None = None
     seed: int = 0
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from cg2ls.cli.evaluate import CHOOSE
 from cg2ls.cli.main import main
+from cg2ls.completion.options import Choose, CompletionOptions
 from cg2ls.models.folder.description import ModelDescription
 
 FEW = ("evaluate", "--suite", "humaneval-infilling-single", "--limit", "4", "--threads", "1")
@@ -104,3 +107,8 @@ def test_a_model_that_only_continues_is_measured_as_such(
     replace(model, infill=replace(model.infill, objectives=("causal",))).write(folder)
     assert main([FEW[0], str(folder), *FEW[1:], "--trigger", "invoked"]) == 0
     assert "4 tasks" in capsys.readouterr().out
+
+
+def test_lines_are_compared_when_the_server_compares_them() -> None:
+    assert set(CHOOSE) == set(get_args(Choose))
+    assert CHOOSE[0] == CompletionOptions().choose
