@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after } from "node:test";
+import { GREETING } from "./editorWindow";
 import { CODE, REST, TYPED } from "./known";
 import { installedOnce } from "./ownEditor";
 import { Programs, serverPath } from "./programs";
@@ -30,7 +31,7 @@ inEditor(
     await window.type(REST[0] ?? "");
     programs.release("held");
     await window.ghostIs(REST.slice(1));
-    assert.deepEqual(await window.messages(), []);
+    assert.deepEqual(await window.messagesAndGreeting(), [GREETING]);
   },
 );
 

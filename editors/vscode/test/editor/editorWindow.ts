@@ -36,6 +36,9 @@ export async function openBrowser(): Promise<Browser> {
   });
 }
 
+/** What is shown once, when the first server of a user is ready. */
+export const GREETING = "cg2ls is ready: type, then Tab accepts.";
+
 export class EditorWindow {
   private constructor(
     readonly page: Page,
@@ -220,8 +223,13 @@ export class EditorWindow {
     return seen;
   }
 
-  /** All messages of the extension in the notification centre, without progress notifications. */
+  /** All messages of the extension in the notification centre, without progress notifications and the greeting. */
   async messages(): Promise<string[]> {
+    return (await this.messagesAndGreeting()).filter((text) => text !== GREETING);
+  }
+
+  /** All messages of the extension in the notification centre, without progress notifications. */
+  async messagesAndGreeting(): Promise<string[]> {
     // A click on the command's row may fall on a list that is just closing, and is lost.
     const shown = async () => {
       await this.command("Notifications: Show Notifications");
