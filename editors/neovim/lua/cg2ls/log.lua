@@ -48,7 +48,7 @@ function M.show()
       table.insert(lines, 2, 'log of the server: ' .. found.file)
     end
     if #own > 0 then
-      vim.list_extend(lines, { '', 'the server\'s own log:' })
+      vim.list_extend(lines, { '', "the server's own log:" })
       vim.list_extend(lines, own)
     end
     open(vim.split(table.concat(lines, '\n'), '\n'))
