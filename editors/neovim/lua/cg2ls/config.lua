@@ -9,7 +9,7 @@ local M = {}
 ---@field filetypes string[]|'*' where completions are shown
 ---@field enabled fun(buf: integer): boolean? returns false to leave a buffer out
 ---@field show 'ghost'|'menu' ghost text, or one entry of the completion menu
----@field ghost_text 'auto'|'native'|'own' who draws: Neovim 0.12's own inline completion, or this plugin, which is faster ('auto')
+---@field ghost_text 'auto'|'native'|'own' who draws: Neovim 0.12 ('native') or this plugin, which is faster ('auto')
 ---@field auto boolean ask while typing; false: only when `complete()` is called
 ---@field debounce_ms integer quiet time after a key before this plugin's own ghost text asks the server
 ---@field model string? a model's name or folder; nil for the user's lasting choice
