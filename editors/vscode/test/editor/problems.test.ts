@@ -124,7 +124,7 @@ inEditor(
     }
     assert.deepEqual(await window.messages(), []);
     process.kill(pids().at(-1) ?? 0, "SIGKILL");
-    await isOneMessage(window, /has ended 4 times.*left alone/);
+    await isOneMessage(window, /has ended 4 times.*not started again/);
     assert.equal(pids().length, 4);
   },
 );

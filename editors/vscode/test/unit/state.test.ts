@@ -45,7 +45,7 @@ test("a server that is at work looks as one that is ready: typing must not make 
   assert.deepEqual(busy, stateFrom(READY));
 });
 
-test("a server that ends is started three times in three minutes, then left alone", () => {
+test("a server that ends is started three times in three minutes, then not again", () => {
   let now = 0;
   const restarts = new Restarts(() => now);
   assert.deepEqual(
