@@ -119,7 +119,11 @@ def test_a_folder_from_before_the_key_is_taken_for_what_its_precision_then_was(
         (["infill", "character_cuts"], 1, "infill.character_cuts must be true or false"),
         (["languages", "python"], 1.2, "languages.python must be a JSON object"),
         (["languages", "python", "bits_per_byte"], "low", "bits_per_byte must be a number"),
-        (["precision"], "int3", "precision is 'int3', but must be one of fp32, fp16, bf16, int8, int6, int4, nf4"),
+        (
+            ["precision"],
+            "int3",
+            "precision is 'int3', but must be one of fp32, fp16, bf16, int8, int6, int4, nf4",
+        ),
         (["files", "model.onnx"], None, "files.model.onnx must be a JSON object"),
         (["files", "../up"], {"sha256": "a", "bytes": 1}, "files names '../up'"),
         (["quality"], {"loss": float("nan")}, "quality.loss must be a number"),
