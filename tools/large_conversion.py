@@ -19,8 +19,8 @@ from pathlib import Path
 
 from cg2_quantize import ConversionOptions, convert
 from cg2_quantize.checkpoint.synthetic import write_sparse_checkpoint
+from cg2_quantize.known_sources import make_codegen2_shape
 from cg2_quantize.verification.speed import measure_speed
-from cg2ls.models.codegen2 import CodeGenConfig
 
 SHAPES = {
     "350M": (20, 1024, 16, 4),
@@ -30,21 +30,6 @@ SHAPES = {
     "16B": (34, 6144, 24, 4),
 }
 """Layers, width, heads and qkv groups of CodeGen's 350M and CodeGen2's models."""
-
-
-def get_shape(name: str) -> CodeGenConfig:
-    """Return the published shape of a size."""
-    layers, width, heads, groups = SHAPES[name]
-    return CodeGenConfig(
-        n_layer=layers,
-        n_embd=width,
-        n_head=heads,
-        rotary_dim=64,
-        n_positions=2048,
-        vocab_size=51200,
-        n_inner=4 * width,
-        qkv_groups=groups,
-    )
 
 
 class MemoryWatch(threading.Thread):
@@ -77,7 +62,7 @@ def main() -> None:
         "--scratch", type=Path, help="where to write (default: the system's temporary folder)"
     )
     options = parser.parse_args()
-    config = get_shape(options.size)
+    config = make_codegen2_shape(*SHAPES[options.size])
     config = replace(config, n_layer=options.layers or config.n_layer)
     largest = 4 * config.vocab_size * config.n_embd
     with tempfile.TemporaryDirectory(dir=options.scratch, prefix="cg2-large-") as scratch:

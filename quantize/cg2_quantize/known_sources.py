@@ -56,7 +56,8 @@ class KnownSource:
         return config.n_parameters - config.tied * config.vocab_size * config.n_embd
 
 
-def _codegen2(layers: int, width: int, heads: int, groups: int) -> CodeGenConfig:
+def make_codegen2_shape(layers: int, width: int, heads: int, groups: int) -> CodeGenConfig:
+    """Return the configuration of a published CodeGen2, by what differs between its sizes."""
     return CodeGenConfig(
         n_layer=layers,
         n_embd=width,
@@ -132,7 +133,7 @@ def _salesforce(size: str, percent: float, *sizes: int) -> KnownSource:
     return KnownSource(
         name=f"Salesforce/codegen2-{size}_P",
         license="Apache-2.0",
-        config=_codegen2(*sizes),
+        config=make_codegen2_shape(*sizes),
         quality=f"HumanEval {percent} % (EvalPlus)",
     )
 

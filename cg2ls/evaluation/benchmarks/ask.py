@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Literal
 
 from cg2ls.completion import CompletionOptions, DocumentSession, Retrieval
+from cg2ls.evaluation.engine_wrapper import EngineWrapper
 from cg2ls.retrieval.memory import Memory
 from cg2ls.retrieval.memory.store import Store
 from cg2ls.workspace import ReadingRules, Workspace
@@ -20,10 +21,7 @@ if TYPE_CHECKING:
     from cg2ls.completion import Completion, CompletionEngine
     from cg2ls.completion.types import Trigger
     from cg2ls.engine import Engine, Request, Step
-    from cg2ls.engine.request import Timing
     from cg2ls.evaluation.benchmarks.task import BenchmarkTask
-    from cg2ls.models.codegen2.tokenizer import CodeTokenizer
-    from cg2ls.models.folder.description import ModelDescription
 
 MAX_ROUNDS = 12
 """Requests for one function's body: the user accepts what is shown, presses Enter and asks again."""
@@ -72,7 +70,7 @@ class BenchmarkAnswer:
     ms: float
 
 
-class SampledEngine:
+class SampledEngine(EngineWrapper):
     """An engine that answers every request with a sample.
 
     Args:
@@ -82,29 +80,9 @@ class SampledEngine:
     """
 
     def __init__(self, engine: Engine, sampling: Sampling, seed: int) -> None:
-        self._engine = engine
+        super().__init__(engine)
         self._sampling = sampling
         self._seed = seed
-
-    @property
-    def model(self) -> ModelDescription:
-        """Description of the open model."""
-        return self._engine.model
-
-    @property
-    def tokenizer(self) -> CodeTokenizer:
-        """Tokenizer of the open model."""
-        return self._engine.tokenizer
-
-    @property
-    def context_length(self) -> int:
-        """Maximum tokens of a prompt and its answer together."""
-        return self._engine.context_length
-
-    @property
-    def last(self) -> Timing:
-        """Timing of the last request."""
-        return self._engine.last
 
     def complete(self, request: Request, stop: Callable[[], bool]) -> Iterator[Step]:
         """Sample an answer, one step at a time."""

@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cg2ls.evaluation.engine_wrapper import EngineWrapper
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from cg2ls.engine import Engine, Request, Step
-    from cg2ls.engine.request import Timing
-    from cg2ls.models.codegen2.tokenizer import CodeTokenizer
-    from cg2ls.models.folder.description import ModelDescription
 
 UNLIKELY = -100.0
 """Log-probability of every token that is not in the script."""
@@ -46,7 +45,7 @@ class ScriptedPrior:
         return ()
 
 
-class ScriptedEngine:
+class ScriptedEngine(EngineWrapper):
     """Engine whose answers follow a script.
 
     Args:
@@ -57,28 +56,8 @@ class ScriptedEngine:
     """
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+        super().__init__(engine)
         self.script = ""
-
-    @property
-    def model(self) -> ModelDescription:
-        """Description of the open model."""
-        return self._engine.model
-
-    @property
-    def tokenizer(self) -> CodeTokenizer:
-        """Tokenizer of the model."""
-        return self._engine.tokenizer
-
-    @property
-    def context_length(self) -> int:
-        """Tokens of prompt and answer together."""
-        return self._engine.context_length
-
-    @property
-    def last(self) -> Timing:
-        """Cost of the last request."""
-        return self._engine.last
 
     def complete(self, request: Request, stop: Callable[[], bool]) -> Iterator[Step]:
         """Generate the script, one step at a time."""
