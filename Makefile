@@ -4,6 +4,7 @@ VENV := .venv
 DEMO_VENV := .venv-demo
 REFERENCE_VENV := .venv-reference
 BIN := $(VENV)/bin
+TEST_PROCESSES ?= 2
 PIP_FLAGS := --quiet --disable-pip-version-check
 
 .PHONY: help packages installers demo test tracer chaos long architecture test-editors vsix lint lint-vscode lint-lua format format-lua reference bench clean python-ok
@@ -42,7 +43,7 @@ tracer: # strace shows that nothing leaves the machine, bubblewrap confines gene
 	  { echo "The tests of privacy and of the sandbox need strace and bubblewrap, which Debian's archive did not deliver." >&2; exit 1; }
 
 test: $(VENV)/ready lint tracer ## lint and run all tests; CG2LS_INSTALL_SYSTEM=1 installs strace and bubblewrap
-	@$(BIN)/python -m pytest tests
+	@$(BIN)/python -m pytest tests -n $(TEST_PROCESSES) --dist loadfile --durations 40
 
 CHAOS := $(BIN)/cg2ls replay cg2ls/server cg2ls/engine quantize/cg2_quantize
 

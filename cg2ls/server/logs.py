@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import logging
 import os
 import queue
@@ -25,6 +26,8 @@ LATE_CANCELLATIONS = "pygls.protocol.json_rpc"
 
 KEPT_LINES = 300
 
+WITH_TIME = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
 
 class LogFileError(Cg2Error):
     """Error of a log file that cannot be written."""
@@ -39,25 +42,35 @@ class OneLine(logging.Formatter):
         return f"cg2ls: {record.levelname.lower()}: {line}"
 
 
-class WithoutContent(logging.Filter):
-    """Filter that removes quotes of users' code from records, unless the user allowed them.
+class WithoutContent(logging.Formatter):
+    """Formatter that removes quotes of users' code from records, unless the user allowed them.
 
     It keeps pygls' records up to the first argument, and of every exception its type and place.
+    It formats a copy: a record is shared with the handlers of other libraries.
+
+    Args:
+        form: formats what is left of a record.
     """
 
-    quoting = False
+    def __init__(self, form: logging.Formatter) -> None:
+        super().__init__()
+        self._form = form
+        self.quoting = False
 
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Keep the record, shortened if needed."""
-        if self.quoting:
-            return True
-        if record.name.partition(".")[0] == "pygls":
-            said = str(record.msg).partition("%")[0].strip(' :"\n')
-            record.msg, record.args = said + _origin(record), ()
-        elif record.exc_info:
-            record.msg, record.args = _said(record) + _origin(record), ()
-        record.exc_info = record.exc_text = None
-        return True
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the text of a record, shortened if needed."""
+        return self._form.format(record if self.quoting else _without_content(record))
+
+
+def _without_content(record: logging.LogRecord) -> logging.LogRecord:
+    kept = copy.copy(record)
+    if record.name.partition(".")[0] == "pygls":
+        said = str(record.msg).partition("%")[0].strip(' :"\n')
+        kept.msg, kept.args = said + _origin(record), ()
+    elif record.exc_info:
+        kept.msg, kept.args = _said(record) + _origin(record), ()
+    kept.exc_info = kept.exc_text = None
+    return kept
 
 
 def _said(record: logging.LogRecord) -> str:
@@ -94,7 +107,8 @@ class Log:
 
     def __init__(self) -> None:
         self.file: Path | None = None
-        self._filter = WithoutContent()
+        self._forms: list[WithoutContent] = []
+        self._quoting = False
         self._recent = Recent()
 
     def configure(self, file: Path | None) -> None:
@@ -107,10 +121,9 @@ class Log:
         logging.raiseExceptions = False
         handler, form = self._handler(file)
         self.file = None if file is None else file.absolute()
-        handler.setFormatter(form)
-        self._recent.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-        for each in (handler, self._recent):
-            each.addFilter(self._filter)
+        self._forms = [WithoutContent(form), WithoutContent(logging.Formatter(WITH_TIME))]
+        for each, without_content in zip((handler, self._recent), self._forms, strict=True):
+            each.setFormatter(without_content)
         logging.basicConfig(handlers=[handler, self._recent], force=True)
         self.set_level(None, quoting=False)
 
@@ -123,7 +136,7 @@ class Log:
             raise LogFileError(
                 f"{file} cannot be written ({error.strerror}); choose another --log-file."
             ) from None
-        return handler, logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+        return handler, logging.Formatter(WITH_TIME)
 
     def set_level(self, level: str | None, *, quoting: bool) -> None:
         """Set how much is logged from now on.
@@ -132,13 +145,15 @@ class Log:
             level: "error", "warning", "info" or "debug"; None for info in a file and warnings on stderr.
             quoting: whether records at the level debug may quote users' code.
         """
-        self._filter.quoting = quoting and level == "debug"
+        self._quoting = quoting and level == "debug"
+        for form in self._forms:
+            form.quoting = self._quoting
         usual = logging.WARNING if self.file is None else logging.INFO
         chosen = usual if level is None else logging.getLevelNamesMapping()[level.upper()]
         logging.getLogger().setLevel(chosen)
         for name in CHATTY:
-            logging.getLogger(name).setLevel(chosen if self._filter.quoting else max(chosen, logging.WARNING))
-        if not self._filter.quoting:
+            logging.getLogger(name).setLevel(chosen if self._quoting else max(chosen, logging.WARNING))
+        if not self._quoting:
             loud = logging.CRITICAL if self.file is None else logging.ERROR
             logging.getLogger(LATE_CANCELLATIONS).setLevel(max(chosen, loud))
         else:

@@ -10,14 +10,6 @@ from cg2ls.server import logs
 from cg2ls.server.logs import LogFileError, OneLine, PatientHandler, configure, recent
 
 
-@pytest.fixture(autouse=True)
-def _restored():
-    root = logging.getLogger()
-    before = root.handlers[:], root.level
-    yield
-    root.handlers[:], root.level = before[0], before[1]
-
-
 def test_stderr_gets_one_line_a_record_and_no_traceback():
     record = logging.LogRecord(
         "x", logging.WARNING, "", 0, "first\nsecond", (), (ValueError, ValueError(), None)
@@ -51,6 +43,19 @@ def test_a_log_file_gets_no_part_of_a_message_that_failed(tmp_path):
     assert "Failed to handle request (ValueError, " in text
     assert "Unable to deserialize message\n" in text
     assert "secret" not in text
+
+
+def test_other_handlers_get_the_record_as_it_was(tmp_path, caplog):
+    configure(tmp_path / "log")
+    logging.getLogger().addHandler(caplog.handler)
+    try:
+        raise ValueError("secret")
+    except ValueError:
+        logging.getLogger("cg2ls.test").exception("failed")
+    (record,) = caplog.records
+    assert record.getMessage() == "failed"
+    assert record.exc_info
+    assert "failed (ValueError, " in (tmp_path / "log").read_text()
 
 
 def test_a_record_that_cannot_be_formatted_costs_its_line_and_nothing_else(tmp_path):
