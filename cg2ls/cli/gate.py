@@ -59,7 +59,7 @@ def run_collect(arguments: argparse.Namespace) -> int:
         Cg2Error: there is nothing to ask, or the model cannot be opened or run.
     """
     from cg2ls.completion import CompletionOptions
-    from cg2ls.completion.fitted_gate import EARLY_CONFIDENCE
+    from cg2ls.completion.confidence_gate import EARLY_CONFIDENCE
     from cg2ls.engine import Engine
     from cg2ls.evaluation.gate.verdicts import collect_verdicts, write_verdicts
     from cg2ls.evaluation.quality.positions import sample_positions
@@ -74,7 +74,7 @@ def run_collect(arguments: argparse.Namespace) -> int:
         sources = collect_sources(arguments.paths, LANGUAGES, set(engine.model.languages))
         memories = ReplayMemory(arguments.paths, sources, engine.tokenizer, arguments.memory)
         options = CompletionOptions(min_confidence=EARLY_CONFIDENCE, max_ms=None, choose_ms=1e9)
-        editor = HeadlessEditor(engine, options, memories=memories)
+        editor = HeadlessEditor(engine, options, memories=memories, describes=True)
         positions = sample_positions(sources, arguments.positions, arguments.seed)
         try:
             found = list(collect_verdicts(editor, positions, _say))

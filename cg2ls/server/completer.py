@@ -15,7 +15,6 @@ from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams
 
 from cg2ls.completion import Completion, DocumentSession, Retrieval, Trigger
 from cg2ls.completion.faults import EngineFailedError
-from cg2ls.completion.read_ahead import read_ahead
 from cg2ls.completion.scheduler import Scheduler
 from cg2ls.completion.trigger import Debounce
 from cg2ls.server.documents import NotOpenError
@@ -243,7 +242,7 @@ class Completer:
                     *place.text_and_offset(), trigger, stop, count=count, retrieval=retrieval
                 ),
                 wait=wait,
-                prepare=lambda stop: read_ahead(session, *place.text_and_offset(), stop, retrieval),
+                prepare=lambda stop: session.read_ahead(*place.text_and_offset(), stop, retrieval),
             )
         if completion is None:
             return None

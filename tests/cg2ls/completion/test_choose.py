@@ -14,9 +14,8 @@ from cg2ls.completion.choose import (
     WIDTH,
     find_weights,
     limit_choice,
-    rank_lines,
 )
-from cg2ls.completion.hypotheses import LineHypothesis
+from cg2ls.completion.hypotheses import LineHypothesis, rank_lines
 from cg2ls.completion.postprocess.pipeline import Processed
 from cg2ls.completion.prompt.cursor import Cursor
 from cg2ls.completion.suffix_evidence import cut_below
@@ -104,7 +103,8 @@ def searching(scripted):
 
 
 def complete(engine, text=ABOVE + "    |" + BELOW, trigger="invoked", options=None, count=1):
-    session = DocumentSession(engine, "python", options or CompletionOptions(choose="hypotheses"))
+    options = options or CompletionOptions(choose="hypotheses")
+    session = DocumentSession(engine, "python", options, describes=True)
     return session.complete(text.replace("|", ""), text.index("|"), trigger, count=count)
 
 

@@ -11,8 +11,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from cg2ls.completion.fitted_gate import encode_fields
-from cg2ls.completion.hypothesis_features import HypothesisFeatures
+from cg2ls.completion.fitted_gate import HypothesisFeatures, encode_fields
 from cg2ls.evaluation.errors import EvaluationError
 from cg2ls.evaluation.gate.fit import (
     choose_thresholds,
