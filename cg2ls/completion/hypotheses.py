@@ -168,6 +168,8 @@ def rank_lines(
 ) -> ChosenLine:
     """Order hypotheses by score; of equal ones the likelier comes first, then the first one.
 
+    A score that is not a number counts as the lowest, and a best line without a finite score has no confidence.
+
     Args:
         lines: the hypotheses, at least one.
         evidence: log-probability of each token of the text below, for each line.
@@ -176,21 +178,23 @@ def rank_lines(
         confidence: weights of the probability that the best line is right.
     """
     scored = [
-        ScoredLine(
-            line,
-            line.logprob
-            + weights.evidence * sum(read)
-            + weights.greedy * (is_greedy := _agrees(line, greedy)),
-            read,
-            is_greedy,
-        )
+        _score(line, read, weights, is_greedy=_agrees(line, greedy))
         for line, read in zip(lines, evidence, strict=True)
     ]
     ranked = sorted(scored, key=lambda each: (-each.score, -each.line.logprob))
     best = ranked[0]
+    if not math.isfinite(best.score):
+        return ChosenLine(ranked, 0.0)
     lead = min(MAX_GAP, best.score - ranked[1].score) if len(ranked) > 1 else MAX_GAP
     exponent = confidence.bias + confidence.logprob * best.line.logprob + confidence.lead * lead
     return ChosenLine(ranked, 1 / (1 + math.exp(-max(-700.0, min(700.0, exponent)))))
+
+
+def _score(
+    line: LineHypothesis, evidence: Sequence[float], weights: PlaceWeights, *, is_greedy: bool
+) -> ScoredLine:
+    score = line.logprob + weights.evidence * sum(evidence) + weights.greedy * is_greedy
+    return ScoredLine(line, -math.inf if math.isnan(score) else score, evidence, is_greedy)
 
 
 def _agrees(line: LineHypothesis, greedy: Sequence[Step]) -> bool:
