@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from cg2ls.completion.options import CompletionOptions
     from cg2ls.completion.types import CompletionEngine, Trigger
     from cg2ls.engine.request import Request, Step
+    from cg2ls.models.folder.gate import GateWeights
 
 CONFIDENCE = "confidence"
 """Name of the gate in `disabled_rules` and in results."""
@@ -56,20 +57,22 @@ class Thresholds:
         engine: the open model.
         options: what the user set.
         disabled: names of rules that are left out.
+        own_gate: a gate fitted on the user's own acceptances, which may only withhold; None for none.
     """
 
     engine: CompletionEngine
     options: CompletionOptions
     disabled: Set[str]
+    own_gate: GateWeights | None = None
+
+    def list_gates(self, trigger: Trigger) -> list[GateWeights]:
+        """Return the fitted gates that an answer must pass."""
+        gates = (self.engine.model.gate, self.own_gate) if self._may_judge(trigger) else ()
+        return [gate for gate in gates if gate is not None]
 
     def are_fitted(self, trigger: Trigger) -> bool:
         """Return whether the model's fitted gate decides: it has one, and neither user nor options decide instead."""
-        return (
-            trigger == "automatic"
-            and self.engine.model.gate is not None
-            and self.options.min_confidence is None
-            and CONFIDENCE not in self.disabled
-        )
+        return self.engine.model.gate is not None and self._may_judge(trigger)
 
     def of_answer(self, trigger: Trigger, request: Request) -> float:
         """Return the minimum confidence of the greedy answer; 0 accepts everything."""
@@ -79,6 +82,11 @@ class Thresholds:
     def of_chosen(self, trigger: Trigger) -> float:
         """Return the minimum confidence of a line that was chosen among several; 0 accepts everything."""
         return self._choose(trigger, MIN_CHOSEN_CONFIDENCE)
+
+    def _may_judge(self, trigger: Trigger) -> bool:
+        return (
+            trigger == "automatic" and self.options.min_confidence is None and CONFIDENCE not in self.disabled
+        )
 
     def _choose(self, trigger: Trigger, measured: float) -> float:
         if trigger == "invoked" or CONFIDENCE in self.disabled:

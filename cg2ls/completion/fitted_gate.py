@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from cg2ls.completion.choose import Decision
-    from cg2ls.completion.options import CompletionOptions
     from cg2ls.completion.prompt.cursor import Cursor
     from cg2ls.completion.trigger import Extent
-    from cg2ls.completion.types import CompletionEngine, Trigger
+    from cg2ls.completion.types import Trigger
     from cg2ls.engine.request import Request, Step, Support
+    from cg2ls.models.folder.gate import Eagerness, GateWeights
 
 NAME_CHARS = 8192
 """Characters above and below the cursor in which names are looked up."""
@@ -275,25 +275,24 @@ def encode_fields(fields: Mapping[str, Any]) -> dict[str, float]:
 
 
 def judge_decision(
-    engine: CompletionEngine, options: CompletionOptions, decision: Decision, features: HypothesisFeatures
+    gates: Sequence[GateWeights], eagerness: Eagerness, decision: Decision, features: HypothesisFeatures
 ) -> Decision:
-    """Return a decision with the estimate of the model's fitted gate, and without text if it is not sure.
+    """Return a decision with the estimate of the last gate, and without text if a gate is not sure.
 
     Args:
-        engine: the open model, which has a fitted gate.
-        options: what the user set.
+        gates: fitted gates, all of which an answer must pass; the decision stays if there are none.
+        eagerness: which of their thresholds holds.
         decision: what would be shown.
         features: numbers about it.
     """
-    gate = engine.model.gate
-    assert gate is not None
-    probability = gate.estimate(encode_features(features))
-    if probability >= gate.thresholds[options.eagerness] or not decision.processed.text:
-        return replace(decision, confidence=probability)
-    return replace(
-        decision,
-        processed=replace(decision.processed, text="", replace_length=0),
-        confidence=probability,
-        is_sure=False,
-        rules=(*(name for name in decision.rules if name != CONFIDENCE), CONFIDENCE),
-    )
+    inputs = encode_features(features) if gates else {}
+    for gate in gates:
+        decision = replace(decision, confidence=gate.estimate(inputs))
+        if decision.processed.text and decision.confidence < gate.thresholds[eagerness]:
+            return replace(
+                decision,
+                processed=replace(decision.processed, text="", replace_length=0),
+                is_sure=False,
+                rules=(*(name for name in decision.rules if name != CONFIDENCE), CONFIDENCE),
+            )
+    return decision

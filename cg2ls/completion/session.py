@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from cg2ls.completion.trigger import Extent, Suppression
     from cg2ls.completion.types import CompletionEngine, Fault, Trigger
     from cg2ls.engine.request import Request
+    from cg2ls.models.folder.gate import GateWeights
 
 DEFAULTS = CompletionOptions()
 
@@ -77,6 +78,7 @@ class DocumentSession:
         language: LSP id of the document's language, "" if unknown.
         options: what the user set.
         describes: whether completions have features even if no fitted gate needs them.
+        own_gate: a gate fitted on the user's own acceptances, which may only withhold; None for none.
 
     Raises:
         OptionsError: `disabled_rules` contains an unknown name.
@@ -89,13 +91,14 @@ class DocumentSession:
         options: CompletionOptions = DEFAULTS,
         *,
         describes: bool = False,
+        own_gate: GateWeights | None = None,
     ) -> None:
         self.engine = engine
         self.language = language
         self.options = options
-        self.describes = describes
+        self.describes, self.own_gate = describes, own_gate
         self._disabled_rules = resolve_disabled_rules(options.disabled_rules)
-        self._thresholds = Thresholds(engine, options, self._disabled_rules)
+        self._thresholds = Thresholds(engine, options, self._disabled_rules, own_gate)
         self._prompts = PromptBuilder(engine, options)
         self._typed_through = TypedThrough()
         self._grammar_faults = Faults()
@@ -186,12 +189,10 @@ class DocumentSession:
             min_confidence=self._thresholds.of_chosen(call.trigger),
         )
         alternatives = self._find_alternatives(call, request, postprocessor, decision)
-        is_judged, features = self._thresholds.are_fitted(call.trigger), None
-        if is_judged or self.describes:
+        gates, features = self._thresholds.list_gates(call.trigger), None
+        if gates or self.describes:
             features = describe_decision(decision, call.cursor, extent, call.trigger, request)
-            decision = (
-                judge_decision(self.engine, self.options, decision, features) if is_judged else decision
-            )
+            decision = judge_decision(gates, self.options.eagerness, decision, features)
         if isinstance(request.prior, GuardedPrior):
             call.faults.note("prior", request.prior.failure)
         first = complete_generated(call, decision, features)

@@ -275,14 +275,22 @@ class Completer:
     def session_of(self, document: Snapshot, engine: CompletionEngine) -> DocumentSession:
         """Return the document's session, a new one if its language, model or options changed."""
         options = completion_options(self.settings.of(document.uri, document.language))
+        describes = self.usage.is_watching
         session = self.sessions.get(document.uri)
         if (
             session is None
             or session.engine is not engine
             or session.language != document.language
             or session.options != options
+            or session.describes != describes
         ):
-            session = self.sessions[document.uri] = DocumentSession(engine, document.language, options)
+            session = self.sessions[document.uri] = DocumentSession(
+                engine,
+                document.language,
+                options,
+                describes=describes,
+                own_gate=self.usage.own_gate(engine.model),
+            )
         return session
 
     def _speculate_later(
@@ -320,8 +328,10 @@ class Completer:
             self.usage.visited(language, model.name, is_read=is_read)
         if completion.text and place.selected is None:
             others = tuple(other.text for other in completion.alternatives)
-            shown = Shown(place.position, completion.text, language, model.name, others)
-            self.usage.shown(place.snapshot.uri, shown)
+            uri, engine = place.snapshot.uri, model.engine
+            watched = self.usage.watch(uri, engine.model, completion) if engine else None
+            shown = Shown(place.position, completion.text, language, model.name, others, watched=watched)
+            self.usage.shown(uri, shown)
 
     def _log(self, completion: Completion, trigger: Trigger) -> None:
         is_quoted = self.settings.of().log_text

@@ -30,8 +30,6 @@ STRENGTHS = (0.01, 0.03, 0.1, 0.3, 1.0)
 
 BINS = 10
 
-GateOfToday = {"with_prior": 0.35, "without_prior": 0.1}
-
 
 @dataclass(frozen=True)
 class Reliability:
@@ -91,11 +89,13 @@ def fit_gate(verdicts: Sequence[AnswerVerdict], weights_sha256: str) -> tuple[Ga
     """
     if len(verdicts) < MIN_VERDICTS:
         raise EvaluationError(
-            f"There are {len(verdicts)} verdicts, but a gate needs {MIN_VERDICTS}; raise --positions."
+            f"There are {len(verdicts)} verdicts, but a gate needs {MIN_VERDICTS}; collect more."
         )
     repositories = sorted({each.repository for each in verdicts})
     if len(repositories) < 3:
-        raise EvaluationError("A gate is checked on other repositories than fitted on; name at least three.")
+        raise EvaluationError(
+            "A gate is checked on other repositories or documents than fitted on; at least three are needed."
+        )
     inputs = [encode_fields(each.features) for each in verdicts]
     names = sorted({name for each in inputs for name in each})
     table = np.array([[each.get(name, 0.0) for name in names] for each in inputs])
@@ -108,6 +108,7 @@ def fit_gate(verdicts: Sequence[AnswerVerdict], weights_sha256: str) -> tuple[Ga
     )
     estimates = _predict_held_out(table, right, owners, strength)
     thresholds = choose_thresholds(estimates, verdicts)
+    limits = _choose_held_out(estimates, verdicts, owners)
     bias, weights = _fit_weights(table, right, strength)
     gate = GateWeights(
         weights_sha256=weights_sha256,
@@ -117,26 +118,31 @@ def fit_gate(verdicts: Sequence[AnswerVerdict], weights_sha256: str) -> tuple[Ga
         },
         thresholds=thresholds,
     )
-    return gate, check_gate(estimates, thresholds, verdicts)
+    return gate, check_gate(estimates, limits, verdicts)
 
 
 def check_gate(
-    estimates: NDArray[np.float64], thresholds: dict[str, float], verdicts: Sequence[AnswerVerdict]
+    estimates: NDArray[np.float64],
+    limits: dict[str, NDArray[np.float64]],
+    verdicts: Sequence[AnswerVerdict],
 ) -> GateCheck:
-    """Compare estimates with those of the gate that the verdicts were collected with."""
+    """Compare a gate with the one that was in use.
+
+    Args:
+        estimates: of each verdict, by a gate that has not seen its repository.
+        limits: threshold of each verdict, chosen without its repository, by eagerness.
+        verdicts: what was right.
+    """
     others = np.array([each.confidence for each in verdicts])
     right = np.array([each.right for each in verdicts])
     groups = [each.group for each in verdicts]
     characters = np.array([each.characters for each in verdicts], np.float64)
-    limit = np.array(
-        [GateOfToday["with_prior" if each.features["has_prior"] else "without_prior"] for each in verdicts]
-    )
-    shown_before = others >= limit
+    shown_before = np.array([each.was_shown for each in verdicts])
     right_shown: dict[str, Estimate] = {}
     wrong_shown: dict[str, Estimate] = {}
     utility: dict[str, Estimate] = {}
     for name in EAGERNESS:
-        change = (estimates >= thresholds[name]).astype(np.float64) - shown_before
+        change = (estimates >= limits[name]).astype(np.float64) - shown_before
         right_shown[name] = estimate(groups, list(change * right))
         wrong_shown[name] = estimate(groups, list(change * ~right))
         gains = np.where(right, characters, -COSTS[name])
@@ -166,6 +172,21 @@ def choose_thresholds(estimates: NDArray[np.float64], verdicts: Sequence[AnswerV
         threshold = float(estimates[order][best]) if gains[best] > 0 else 1.0
         found[name] = highest = round(min(highest, threshold), 4)
     return found
+
+
+def _choose_held_out(
+    estimates: NDArray[np.float64], verdicts: Sequence[AnswerVerdict], owners: NDArray[np.int64]
+) -> dict[str, NDArray[np.float64]]:
+    """Return the threshold of each verdict by eagerness, chosen on the other repositories."""
+    limits: dict[str, NDArray[np.float64]] = {name: np.zeros(len(verdicts)) for name in EAGERNESS}
+    for owner in np.unique(owners):
+        others = owners != owner
+        found = choose_thresholds(
+            estimates[others], [each for each, other in zip(verdicts, others, strict=True) if other]
+        )
+        for name in EAGERNESS:
+            limits[name][~others] = found[name]
+    return limits
 
 
 def compute_calibration_error(estimates: NDArray[np.float64], right: NDArray[np.bool_]) -> float:
