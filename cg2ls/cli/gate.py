@@ -174,6 +174,7 @@ def format_check(check: GateCheck, verdicts: int) -> str:
         ("right and shown", check.right_shown),
         ("wrong and shown", check.wrong_shown),
         ("utility, characters", check.utility),
+        ("the same, both at their best thresholds", check.utility_at_best),
     ):
         rows.append(
             [title, *(f"{one.mean:+.3f} [{one.low:+.3f}, {one.high:+.3f}]" for one in estimates.values())]
@@ -186,7 +187,7 @@ def _describe_end(check: GateCheck, *, kept: bool, place: Path, remove: str) -> 
         return f"The gate is in {place}; remove it with: {remove}"
     if check.is_better:
         return "The gate is better than the one in use; without --dry-run it is kept."
-    return "The gate in use stays, since the gain is within the noise."
+    return "The gate in use stays, since the gain is within the noise, or a threshold alone would bring it."
 
 
 def _say(step: str) -> None:

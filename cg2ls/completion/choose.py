@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from cg2ls.completion.postprocess.pipeline import Postprocessor
     from cg2ls.completion.prompt.builder import PromptBuilder
     from cg2ls.completion.prompt.cursor import Cursor, PlaceKind
-    from cg2ls.completion.results import Call
     from cg2ls.completion.types import CompletionEngine, Trigger
     from cg2ls.engine.request import Request, Step
     from cg2ls.models.folder.line_choice import LineChoice, PlaceWeights
@@ -70,8 +69,8 @@ def limit_choice(choose_ms: float | None, max_ms: float | None, trigger: Trigger
 def choose_if_unsure(
     engine: CompletionEngine,
     options: CompletionOptions,
-    call: Call,
-    request: Request,
+    limit: Callable[[float | None], Request],
+    stop: Callable[[], bool],
     prompts: PromptBuilder,
     postprocessor: Postprocessor,
     gate: ConfidenceGate,
@@ -82,8 +81,8 @@ def choose_if_unsure(
     Args:
         engine: the open model.
         options: what the user set.
-        call: call of the session.
-        request: request of the greedy answer.
+        limit: returns the request of the greedy answer with what remains of a time in milliseconds.
+        stop: returns whether the request was cancelled.
         prompts: builder of that request.
         postprocessor: rules for the cursor.
         gate: the confidence gate that watched the greedy answer.
@@ -96,22 +95,21 @@ def choose_if_unsure(
         RequestError: the engine cannot serve this request.
         EngineFailedError: the engine failed.
     """
-    is_wanted = options.choose == "hypotheses" or (
-        options.choose == "on_request" and call.trigger == "invoked"
-    )
-    if not is_wanted or HYPOTHESES in postprocessor.disabled or call.stop():
+    trigger = postprocessor.context.trigger
+    is_wanted = options.choose == "hypotheses" or (options.choose == "on_request" and trigger == "invoked")
+    if not is_wanted or HYPOTHESES in postprocessor.disabled or stop():
         return None
     if not isinstance(engine, SupportsSearch) or (gate.is_sure and gate.confidence >= SURE_CONFIDENCE):
         return None
-    max_ms = limit_choice(options.choose_ms, options.max_ms, call.trigger)
+    max_ms = limit_choice(options.choose_ms, options.max_ms, trigger)
     return choose_line(
         engine,
-        lambda: call.limit_time(request, max_ms),
+        lambda: limit(max_ms),
         prompts.text_above,
         postprocessor,
         answer.steps,
         engine.model.line_choice or DEFAULT_LINE_CHOICE,
-        call.stop,
+        stop,
     )
 
 

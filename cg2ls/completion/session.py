@@ -162,9 +162,8 @@ class DocumentSession:
 
         # 3. Generate: until the rules or the confidence gate have seen enough.
         gate = ConfidenceGate(request.forced, self._thresholds.of_answer(call.trigger, request))
-        answer = generate(
-            self.engine, call.limit_time(request, self.options.max_ms), postprocessor, gate, call.stop
-        )
+        limit = partial(call.limit_time, request)
+        answer = generate(self.engine, limit(self.options.max_ms), postprocessor, gate, call.stop)
 
         # 4. Postprocess: the rules decide what is shown.
         if gate.is_sure:
@@ -176,7 +175,7 @@ class DocumentSession:
         chosen = call.faults.guard(
             HYPOTHESES,
             lambda: choose_if_unsure(
-                self.engine, self.options, call, request, self._prompts, postprocessor, gate, answer
+                self.engine, self.options, limit, call.stop, self._prompts, postprocessor, gate, answer
             ),
             None,
         )

@@ -56,9 +56,12 @@ class GateCheck:
         log_loss: mean negative log-likelihood in nats.
         other_log_loss: that of the other gate.
         reliability: the diagram of the fitted gate.
+        other_reliability: that of the other gate.
         right_shown: right answers shown per verdict, fitted gate minus the other one, by eagerness.
         wrong_shown: the same for wrong answers.
         utility: characters saved minus the cost of wrong ones, per verdict, fitted minus other, by eagerness.
+        utility_at_best: the same, with thresholds of the other gate that were chosen in the same way. A gate that
+            only shows less or more has no gain here: a threshold does that.
     """
 
     calibration_error: float
@@ -66,14 +69,16 @@ class GateCheck:
     log_loss: float
     other_log_loss: float
     reliability: list[Reliability]
+    other_reliability: list[Reliability]
     right_shown: dict[str, Estimate]
     wrong_shown: dict[str, Estimate]
     utility: dict[str, Estimate]
+    utility_at_best: dict[str, Estimate]
 
     @property
     def is_better(self) -> bool:
-        """Whether the interval of the utility gained at the default eagerness is above 0."""
-        return self.utility["balanced"].low > 0
+        """Whether the intervals of the utility gained at the default eagerness are above 0."""
+        return self.utility["balanced"].low > 0 and self.utility_at_best["balanced"].low > 0
 
 
 def fit_gate(verdicts: Sequence[AnswerVerdict], weights_sha256: str) -> tuple[GateWeights, GateCheck]:
@@ -108,7 +113,6 @@ def fit_gate(verdicts: Sequence[AnswerVerdict], weights_sha256: str) -> tuple[Ga
     )
     estimates = _predict_held_out(table, right, owners, strength)
     thresholds = choose_thresholds(estimates, verdicts)
-    limits = _choose_held_out(estimates, verdicts, owners)
     bias, weights = _fit_weights(table, right, strength)
     gate = GateWeights(
         weights_sha256=weights_sha256,
@@ -118,20 +122,18 @@ def fit_gate(verdicts: Sequence[AnswerVerdict], weights_sha256: str) -> tuple[Ga
         },
         thresholds=thresholds,
     )
-    return gate, check_gate(estimates, limits, verdicts)
+    return gate, check_gate(estimates, verdicts, owners)
 
 
 def check_gate(
-    estimates: NDArray[np.float64],
-    limits: dict[str, NDArray[np.float64]],
-    verdicts: Sequence[AnswerVerdict],
+    estimates: NDArray[np.float64], verdicts: Sequence[AnswerVerdict], owners: NDArray[np.int64]
 ) -> GateCheck:
-    """Compare a gate with the one that was in use.
+    """Compare a gate with the one that was in use; thresholds of a repository are chosen on the others.
 
     Args:
         estimates: of each verdict, by a gate that has not seen its repository.
-        limits: threshold of each verdict, chosen without its repository, by eagerness.
         verdicts: what was right.
+        owners: number of each verdict's repository.
     """
     others = np.array([each.confidence for each in verdicts])
     right = np.array([each.right for each in verdicts])
@@ -141,21 +143,28 @@ def check_gate(
     right_shown: dict[str, Estimate] = {}
     wrong_shown: dict[str, Estimate] = {}
     utility: dict[str, Estimate] = {}
+    utility_at_best: dict[str, Estimate] = {}
+    limits = _choose_held_out(estimates, verdicts, owners)
+    other_limits = _choose_held_out(others, verdicts, owners)
     for name in EAGERNESS:
-        change = (estimates >= limits[name]).astype(np.float64) - shown_before
+        shown = (estimates >= limits[name]).astype(np.float64)
+        change = shown - shown_before
         right_shown[name] = estimate(groups, list(change * right))
         wrong_shown[name] = estimate(groups, list(change * ~right))
         gains = np.where(right, characters, -COSTS[name])
         utility[name] = estimate(groups, list(change * gains))
+        utility_at_best[name] = estimate(groups, list((shown - (others >= other_limits[name])) * gains))
     return GateCheck(
         calibration_error=compute_calibration_error(estimates, right),
         other_calibration_error=compute_calibration_error(others, right),
         log_loss=_log_loss(estimates, right),
         other_log_loss=_log_loss(others, right),
         reliability=make_reliability(estimates, right),
+        other_reliability=make_reliability(others, right),
         right_shown=right_shown,
         wrong_shown=wrong_shown,
         utility=utility,
+        utility_at_best=utility_at_best,
     )
 
 
