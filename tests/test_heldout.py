@@ -1,4 +1,4 @@
-"""tools/heldout.toml and tools/untuned.toml: what is measured on was never trained on."""
+"""tools/heldout.toml and tools/untuned.toml: no repository of the evaluation is in training data."""
 
 from __future__ import annotations
 

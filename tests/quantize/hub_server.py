@@ -1,6 +1,6 @@
-"""A stand-in of the Hugging Face hub on this machine: what downloading and publishing models ask of it.
+"""A stand-in of the Hugging Face hub on this machine: the requests for downloading and publishing models.
 
-The hub itself could not be reached where this was written. Its interface is that of huggingface_hub's requests.
+Its interface follows the requests of huggingface_hub; it was not compared with the hub itself.
 """
 
 from __future__ import annotations

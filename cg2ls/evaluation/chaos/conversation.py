@@ -172,7 +172,7 @@ class Conversation(ServerProcess):
         try:
             message = self.next_message()
         except Empty:
-            raise self._describe_loss(f"said nothing for {self.patience_s:g} seconds") from None
+            raise self._describe_loss(f"sent nothing for {self.patience_s:g} seconds") from None
         self._handle(message)
 
     def receive_waiting(self) -> None:

@@ -313,4 +313,4 @@ class WorkerClient:
 def _last_line(text: str) -> str:
     """Return the last line with text, where Python and most tools put the problem."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1].rstrip(".") if lines else "it said nothing"
+    return lines[-1].rstrip(".") if lines else "it printed nothing"

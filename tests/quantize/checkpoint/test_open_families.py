@@ -67,7 +67,7 @@ TIED = ("qwen2.5-coder-0.5b", "qwen2.5-coder-1.5b", "llama-3.2-1b")
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory):
-    """Gives a random checkpoint of a published model's kind, its head tied where the published one is."""
+    """Returns a random checkpoint of a published model's kind, its head tied where the published one is."""
     made = {}
 
     def work(name):
@@ -92,7 +92,7 @@ def tie(folder):
 
 @pytest.fixture(scope="module")
 def make(checkpoint, tmp_path_factory):
-    """Converts one; asked twice for the same, it gives the same folder."""
+    """Converts one; a repeated call returns the same folder."""
     made = {}
 
     def work(name, precision="fp32", **options):
@@ -112,7 +112,7 @@ def tokens():
 
 @pytest.fixture(scope="module")
 def reference(checkpoint, tokens):
-    """Gives transformers' logits, [tokens, vocabulary]."""
+    """Returns transformers' logits, [tokens, vocabulary]."""
     found = {}
 
     def work(name):

@@ -18,7 +18,7 @@ STDLIB_MODULES = ("abc", "bisect", "calendar", "cmd", "colorsys", "copy", "fnmat
 
 @pytest.fixture(scope="session")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Ten modules in a package, and beside them what must not be read."""
+    """Ten modules in a package, and files next to it that must not be read."""
     folder = tmp_path_factory.mktemp("repository") / "My Project"
     library = Path(sysconfig.get_paths()["stdlib"])
     (folder / "package").mkdir(parents=True)

@@ -112,7 +112,7 @@ def test_a_killed_call_resumes_with_the_same_result(
 
 
 class Machine:
-    """A machine of a known speed with a clock of its own: it scores a row in `row_s` seconds.
+    """A simulated machine and its clock: it scores a row in `row_s` seconds.
 
     From `slower_from` on, another program takes half of it.
     """

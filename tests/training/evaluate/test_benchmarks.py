@@ -1,4 +1,4 @@
-"""A checkpoint is put on the same scales as a model folder, through the same path."""
+"""A checkpoint is scored on the same benchmarks as a model folder, by the same code."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ def test_without_text_the_other_lessons_are_printed_as_jobs(
         (["--report-only", "--work", "none"], "holds no results"),
     ],
 )
-def test_a_refusal_is_one_line(
+def test_a_refusal_is_reported_in_one_line(
     arguments: list[str],
     says: str,
     shards: Path,

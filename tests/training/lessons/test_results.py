@@ -57,7 +57,7 @@ def test_scores_of_other_labels_are_refused(stored: Path) -> None:
         ),
     ],
 )
-def test_a_damaged_result_is_one_sentence(stored: Path, damage: str, says: str) -> None:
+def test_a_damaged_result_is_reported_in_one_sentence(stored: Path, damage: str, says: str) -> None:
     result_path(stored, "psm", 1).write_text(damage)
     with pytest.raises(TrainingError) as refused:
         read_results(stored)
