@@ -73,7 +73,7 @@ def test_missing_labels_are_named(stored: Path) -> None:
 
 
 def test_an_empty_folder_is_named(tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match="holds no results; run cg2-train lessons"):
+    with pytest.raises(TrainingError, match="contains no results; run cg2-train lessons"):
         read_results(tmp_path)
 
 

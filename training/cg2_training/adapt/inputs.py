@@ -84,7 +84,7 @@ def _read_marker(run: Path) -> object:
         marker: object = json.loads((run / MARKER_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         raise TrainingError(
-            f"{run} holds something else than an adaptation; name another --run folder."
+            f"{run} contains something other than an adaptation; name another --run folder."
         ) from None
     return marker
 
