@@ -65,7 +65,7 @@ CODE = "def area(width, height):\n    return width * height\n\n\nprint(area(2, 3
 class Home:
     """A user without any files, and a folder in which programs run under the tracer.
 
-    The user's own settings ask for telemetry, which must not matter.
+    The user's own settings enable telemetry, which must have no effect.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -103,7 +103,7 @@ class Home:
     def outside(self, sights: Sights) -> set[Path]:
         """Files written outside of our folders, the output folder and the temporary folder.
 
-        Python's own bytecode beside the modules it imports is left out, and shared memory that is gone.
+        Python's own bytecode next to the imported modules is left out, and so is removed shared memory.
         """
         ours = [self.work, self.temporary, *(self.home / name for name in OWN_FOLDERS)]
         above = {

@@ -45,7 +45,7 @@ def fetch(folder: Path, cache: Path, manifest: Path = MANIFEST) -> None:
     """Write every package's Python files to a folder named after the package.
 
     Raises:
-        Cg2Error: a package could not be had, or has other bytes than the pinned ones.
+        Cg2Error: a package could not be downloaded, or has other bytes than the pinned ones.
     """
     for name, wheel in fetch_wheels(load_manifest(manifest).packages, cache).items():
         for file in read_wheel(wheel, lambda path: path.endswith(".py") and ".data/" not in path):

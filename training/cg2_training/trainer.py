@@ -268,7 +268,7 @@ class Trainer:
         return loss, norm
 
     def _update_rounding(self) -> None:
-        """Use rounded matrices in the last share of the steps, as the recipe says."""
+        """Use rounded matrices in the last share of the steps, as the recipe specifies."""
         run = self.recipe.run
         if run.int4_share and isinstance(self.optimizer, MasterOptimizer):
             self.optimizer.round_weights(self.done >= round(run.steps * (1 - run.int4_share)))

@@ -11,7 +11,7 @@ from cg2ls.engine.decoding import Deadline
 
 
 class Slow:
-    """A machine where a call takes as many milliseconds as it has tokens, on a timer of its own."""
+    """A machine where a call takes as many milliseconds as it has tokens, on a simulated timer."""
 
     def __init__(self, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = perf_counter()

@@ -57,7 +57,7 @@ def test_a_drawn_token_has_less_than_the_mass_before_it(logits, top_p, seed):
     probabilities /= probabilities.sum()
     likelier = probabilities > probabilities[token] * (
         1 + 1e-6
-    )  # float32 weights cannot tell closer ones apart
+    )  # float32 weights cannot distinguish closer ones
     assert probabilities[likelier].sum() < top_p + 1e-6
 
 

@@ -1,4 +1,4 @@
-"""Hostile programs reach nothing; where the system has no sandbox, one sentence says so."""
+"""Hostile programs have no access; if the system has no sandbox, one sentence reports it."""
 
 from __future__ import annotations
 

@@ -155,7 +155,7 @@ def serve_http(_launch: Launch) -> Launch:
 
 @pytest.fixture
 def fresh_http(_launch: Launch) -> HttpServer:
-    """A server whose engine decodes forever, unless the document says otherwise; for one test only."""
+    """A server whose engine decodes forever, unless the document names another answer; for one test only."""
     server = _launch("-m", "tests.cg2ls.http.slow_http_server", 0)
     server.wait_for("is ready")
     return server

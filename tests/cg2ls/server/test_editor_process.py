@@ -1,4 +1,4 @@
-"""The server ends with the editor, even if another process holds its stdin open."""
+"""The server ends with the editor, even if another process keeps its stdin open."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cg2ls.server.editor_process import GRACE_S, POLL_S, leave_after
 
 @pytest.fixture
 def editor():
-    """A process that plays the editor; the test holds the server's stdin."""
+    """A process that acts as the editor; the test keeps the server's stdin open."""
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     yield process
     process.kill()

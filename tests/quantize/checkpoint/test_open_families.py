@@ -82,7 +82,7 @@ def checkpoint(tmp_path_factory):
 
 
 def tie(folder):
-    """Remove the head from a checkpoint and let config.json say that the embedding takes its place."""
+    """Remove the head from a checkpoint and let config.json declare that the embedding replaces it."""
     tensors = load_file(folder / "model.safetensors")
     del tensors["lm_head.weight"]
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
@@ -350,7 +350,7 @@ PUBLISHED = {
         7_615_616_512,
     ),
 }
-"""Sizes, and parameters as published; a tied head is counted as a matrix of its own here."""
+"""Sizes, and parameters as published; a tied head counts as a separate matrix here."""
 
 
 @pytest.mark.parametrize("name", PUBLISHED)

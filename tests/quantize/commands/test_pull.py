@@ -1,4 +1,4 @@
-"""`cg2ls models pull` against a stand-in of the hub."""
+"""`cg2ls models pull` against a fake hub."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def published(hub, folders, tmp_path):
 
 @pytest.fixture
 def checkpoint_on_hub(hub, checkpoint, tmp_path):
-    """The random checkpoint as maker/small; its cg2ls.json says that it is untrained."""
+    """The random checkpoint as maker/small; its cg2ls.json states that it is untrained."""
     folder = Path(shutil.copytree(checkpoint, tmp_path / "small"))
     (folder / "README.md").write_text(
         "---\nlanguage: code\nlicense: apache-2.0\n---\n# Small\n\nIt is \x1b[31msmall\x1b[0m.\n"

@@ -1,4 +1,4 @@
-"""`cg2ls models push` against a stand-in of the hub."""
+"""`cg2ls models push` against a fake hub."""
 
 from __future__ import annotations
 

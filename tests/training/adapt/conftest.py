@@ -36,7 +36,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def base(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A random model with a tokenizer of its own, as a model folder."""
+    """A random model with its own tokenizer, as a model folder."""
     texts = [path.read_text("utf-8") for path in sorted((repository / "package").glob("*.py"))]
     tokenizer = train_tokenizer(texts, vocab_size=512, n_masks=20)
     checkpoint = tmp_path_factory.mktemp("base") / "checkpoint"

@@ -1,7 +1,7 @@
 """A language server that keeps texts and answers, and does one thing wrong: `fake_server.py FAULT WHEN`.
 
 Faults: `none`, `loses` an answer, `diverges` (leaves a change out), `forgets` a document, `dies`, `hangs`, `lies` about
-where an answer stands, `unknown` (loses a text and reports it), `stubborn` (and never takes it back), `status` (exits
+an answer's range, `unknown` (loses a text and reports it), `stubborn` (and never takes it back), `status` (exits
 with status 3), `refuses` with an error, `untold` (does not report its texts).
 It goes wrong at the completion request number WHEN.
 """

@@ -27,7 +27,7 @@ def test_a_server_that_loses_nothing_passes(play):
             "dies",
             "The server closed its output and ended with status 7. Its last lines on stderr: a last word",
         ),
-        ("lies", "asked at"),
+        ("lies", "requested at"),
         ("refuses", "error -32603: a fault inside"),
         ("status", "The server ended with status 3"),
     ],
