@@ -73,7 +73,7 @@ def test_an_estimate_is_a_logistic_function_of_the_inputs() -> None:
     assert gate.estimate(encode_features(FEATURES)) == pytest.approx(expected)
     assert make_gate(1e9).estimate({}) == 1.0
     assert make_gate(-1e9).estimate({}) == pytest.approx(0.0)
-    assert make_gate(0.0, x=1.0).estimate({"x": math.nan}) == 0.0, "what is not known is not shown"
+    assert make_gate(0.0, x=1.0).estimate({"x": math.nan}) == 0.0, "an unknown estimate shows nothing"
 
 
 def test_inputs_are_bounded() -> None:
@@ -103,7 +103,7 @@ def test_one_option_goes_from_quiet_to_eager(engine: Engine, monkeypatch: pytest
         CompletionOptions(eagerness="loud")
 
 
-def test_what_the_user_sets_goes_first(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_users_setting_takes_precedence(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     without = ask(engine, monkeypatch, None, min_confidence=0.0)
     assert ask(engine, monkeypatch, make_gate(-9.0), min_confidence=0.0).text == without.text != ""
     assert (
@@ -211,7 +211,7 @@ def test_names_near_the_cursor_are_known():
     assert share_known_names(cursor("|"), "(1, 2)") == 1
 
 
-def test_below_and_mid_line():
+def test_features_tell_whether_text_follows():
     found = describe("x = |\n\n    y = 2\n", [])
     assert found.has_below
     assert not found.is_mid_line
