@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cg2ls.cli.progress import show_progress
+from cg2ls.models.folder.gate import EAGERNESS
 from cg2ls.renamed import add_renamed_argument
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ examples:
 Each PATH is a repository. Choose code that the model was not trained on.
 """
 
-LIMITS = ("line_tokens", "block_tokens", "max_lines", "min_confidence", "choose_ms")
+LIMITS = ("line_tokens", "block_tokens", "max_lines", "min_confidence", "eagerness", "choose_ms")
 """Completion options that arguments of the same names set."""
 
 Json = dict[str, Any]
@@ -160,6 +161,7 @@ def _add_request_arguments(parser: argparse.ArgumentParser) -> None:
     add("--block-tokens", type=int, metavar="N", help="maximum tokens of a block")
     add("--max-lines", type=int, metavar="N", help="maximum lines shown")
     add("--min-confidence", type=float, metavar="P", help="minimum probability of what is shown")
+    add("--eagerness", choices=EAGERNESS, help="how much is shown (default: balanced)")
     add("--by-hand", action="store_true", help="ask as a user does, so that nothing is held back")
     add("--choose-ms", type=float, metavar="MS", help="maximum time of an answer that compares several lines")
     add(

@@ -22,12 +22,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Set
+    from collections.abc import Iterable, Mapping, Set
 
     from cg2ls.completion.options import CompletionOptions
     from cg2ls.completion.types import CompletionEngine, Trigger
     from cg2ls.engine.request import Request, Step
-    from cg2ls.models.folder.gate import GateWeights
+    from cg2ls.models.folder.gate import Eagerness, GateWeights
 
 CONFIDENCE = "confidence"
 """Name of the gate in `disabled_rules` and in results."""
@@ -36,14 +36,14 @@ CONFIDENCE_SCALE = 1.4
 CONFIDENCE_BIAS = 1.25
 """Fitted on 2,714 places in Python files with the shipped model (docs/reference/completion.md)."""
 
-MIN_CONFIDENCE = 0.1
-"""Measured threshold: text with a lower confidence is nearly always wrong."""
+MIN_CONFIDENCE: Mapping[Eagerness, float] = {"quiet": 0.2, "balanced": 0.1, "eager": 0.05}
+"""Measured thresholds: text with a confidence below that of "balanced" is nearly always wrong."""
 
-MIN_CONFIDENCE_WITH_PRIOR = 0.35
-"""Measured threshold if there is a prior."""
+MIN_CONFIDENCE_WITH_PRIOR: Mapping[Eagerness, float] = {"quiet": 0.5, "balanced": 0.35, "eager": 0.25}
+"""Measured thresholds if there is a prior."""
 
-MIN_CHOSEN_CONFIDENCE = 0.45
-"""Measured threshold of a line that was chosen among several: above it more than half of the lines are right."""
+MIN_CHOSEN_CONFIDENCE: Mapping[Eagerness, float] = {"quiet": 0.6, "balanced": 0.45, "eager": 0.35}
+"""Thresholds of a line that was chosen among several; at "balanced" more than half of what is shown is right."""
 
 EARLY_CONFIDENCE = 0.05
 """Running confidence below which an answer ends, if a fitted gate judges the rest."""
@@ -88,12 +88,12 @@ class Thresholds:
             trigger == "automatic" and self.options.min_confidence is None and CONFIDENCE not in self.disabled
         )
 
-    def _choose(self, trigger: Trigger, measured: float) -> float:
+    def _choose(self, trigger: Trigger, measured: Mapping[Eagerness, float]) -> float:
         if trigger == "invoked" or CONFIDENCE in self.disabled:
             return 0.0
         if self.options.min_confidence is not None:
             return self.options.min_confidence
-        return EARLY_CONFIDENCE if self.are_fitted(trigger) else measured
+        return EARLY_CONFIDENCE if self.are_fitted(trigger) else measured[self.options.eagerness]
 
 
 class ConfidenceGate:

@@ -27,7 +27,7 @@ class CompletionOptions:
         comments: whether to complete in comments and documentation strings while the user types.
         min_confidence: minimum probability, 0 to 1, of text that is shown while the user types; None for the
             measured thresholds (`cg2ls.completion.confidence_gate`), or for the model's fitted gate if it has one.
-        eagerness: how much the fitted gate shows: "quiet", "balanced" or "eager".
+        eagerness: how much is shown while the user types: "quiet", "balanced" or "eager".
         choose: when to compare several lines where greedy decoding is not sure and text stands below: "on_request" for
             requests of the user, "hypotheses" while typing too, "greedy" for never.
         choose_ms: maximum time from the call to an answer that compares lines, in milliseconds; None for the defaults,

@@ -114,15 +114,15 @@ class Options:
     eagerness: Annotated[
         Literal["quiet", "balanced", "eager"],
         About(
-            doc="How much is shown while typing, if the model has a fitted gate and `minConfidence` is null: `quiet`"
-            " shows less that is wrong, `eager` more that is right."
+            doc="How much is shown while typing, if `minConfidence` is null: `quiet` shows less that is wrong,"
+            " `eager` more that is right."
         ),
     ] = "balanced"
     min_confidence: Annotated[
         float | None,
         About(
             doc="Minimum probability, from 0 to 1, of a completion that is shown while typing; null for the model's"
-            " fitted gate, or for the measured threshold, 0.1 without memory and 0.35 with it.",
+            " fitted gate, or for the measured threshold of `eagerness` (`balanced`: 0.1, with memory 0.35).",
             min_value=0,
             max_value=1,
         ),

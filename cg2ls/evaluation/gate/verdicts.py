@@ -59,9 +59,8 @@ class AnswerVerdict:
         """Whether the gate in use shows the answer."""
         if self.shown is not None:
             return self.shown
-        return self.confidence >= (
-            MIN_CONFIDENCE_WITH_PRIOR if self.features["has_prior"] else MIN_CONFIDENCE
-        )
+        measured = MIN_CONFIDENCE_WITH_PRIOR if self.features["has_prior"] else MIN_CONFIDENCE
+        return self.confidence >= measured["balanced"]
 
 
 def collect_verdicts(

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cg2ls.completion.confidence_gate import MIN_CONFIDENCE, ConfidenceGate
+from cg2ls.completion.confidence_gate import (
+    MIN_CHOSEN_CONFIDENCE,
+    MIN_CONFIDENCE,
+    MIN_CONFIDENCE_WITH_PRIOR,
+    ConfidenceGate,
+    Thresholds,
+)
+from cg2ls.completion.options import CompletionOptions
 from cg2ls.engine.request import Step
 
 TOKENS = st.lists(st.tuples(st.binary(max_size=4), st.floats(-20, 0)), max_size=12)
 
 
-def taken(steps, forced=b"", least=MIN_CONFIDENCE):
+def taken(steps, forced=b"", least=MIN_CONFIDENCE["balanced"]):
     gate = ConfidenceGate(forced, least)
     for data, logprob in steps:
         gate.take(Step(0, data, logprob))
@@ -52,3 +60,29 @@ def test_confidence_never_rises_and_sure_bytes_never_shrink(steps, forced, least
 @given(TOKENS)
 def test_a_threshold_of_zero_accepts_everything(steps):
     assert taken(steps, least=0.0).is_sure
+
+
+@pytest.mark.parametrize("measured", [MIN_CONFIDENCE, MIN_CONFIDENCE_WITH_PRIOR, MIN_CHOSEN_CONFIDENCE])
+def test_eagerness_orders_thresholds(measured):
+    assert measured["quiet"] > measured["balanced"] > measured["eager"] > 0
+
+
+ENGINE = SimpleNamespace(model=SimpleNamespace(gate=None))
+"""Engine whose model has no fitted gate."""
+
+
+@pytest.mark.parametrize("eagerness", ["quiet", "balanced", "eager"])
+def test_eagerness_chooses_the_threshold_while_typing(eagerness):
+    options = CompletionOptions(eagerness=eagerness)
+    thresholds = Thresholds(ENGINE, options, frozenset())
+    with_prior, without = SimpleNamespace(prior=object()), SimpleNamespace(prior=None)
+    assert thresholds.of_answer("automatic", with_prior) == MIN_CONFIDENCE_WITH_PRIOR[eagerness]
+    assert thresholds.of_answer("automatic", without) == MIN_CONFIDENCE[eagerness]
+    assert thresholds.of_chosen("automatic") == MIN_CHOSEN_CONFIDENCE[eagerness]
+    assert thresholds.of_answer("invoked", with_prior) == thresholds.of_chosen("invoked") == 0
+
+
+def test_minimum_confidence_of_the_user_comes_before_eagerness():
+    options = CompletionOptions(eagerness="quiet", min_confidence=0.01)
+    thresholds = Thresholds(ENGINE, options, frozenset())
+    assert thresholds.of_answer("automatic", SimpleNamespace(prior=None)) == 0.01

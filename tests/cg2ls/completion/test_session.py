@@ -176,7 +176,7 @@ def test_uncertain_text_is_not_shown_while_typing(scripted):
     engine = scripted("abcdefgh\n", logprob=-0.9)
     found = at(engine, "x =‸")
     assert (found.text, found.reason) == ("", "unsure")
-    assert found.confidence < MIN_CONFIDENCE
+    assert found.confidence < MIN_CONFIDENCE["balanced"]
     assert found.rules[-1] == "confidence"
     assert engine.generated < 8
     assert at(scripted("abcdefgh\n", logprob=-0.9), "x =‸", trigger="invoked").text == "abcdefgh"
