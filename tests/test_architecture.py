@@ -131,7 +131,7 @@ def test_the_server_never_reaches_for_the_network() -> None:
         assert found == ({"socket"} if path == listener else set()), path
 
 
-def test_weights_are_never_read_by_what_runs_code() -> None:
+def test_weights_are_never_read_by_loaders_that_run_code() -> None:
     for folder in FOLDERS:
         for path in files_of(folder):
             assert not CODE_IN_DATA & {module.split(".")[0] for module in imports_of(path)}, path

@@ -275,7 +275,7 @@ def test_scores_without_numbers_do_not_crash():
     assert 0 <= found.confidence <= 1
 
 
-def test_a_line_alone_leads():
+def test_a_single_line_has_no_lead_and_high_confidence():
     weights = PlaceWeights(evidence=1.0, greedy=0.0)
     found = rank_lines([line("a", -1.0)], [[-1.0]], (), weights, CHOICE.confidence)
     assert found.confidence > 0.9

@@ -108,7 +108,7 @@ def test_requests_of_the_user_are_never_withheld(engine: Engine, monkeypatch: py
     assert DocumentSession(engine, "python").complete(TEXT, len(TEXT), "invoked").text
 
 
-def test_a_gate_is_kept_in_the_model_folder(tmp_path: Path) -> None:
+def test_a_gate_is_stored_in_the_model_folder(tmp_path: Path) -> None:
     model = ModelDescription.read(DEFAULT)
     gate = make_gate(0.25, model.weights_sha256, sum_logprob=1.5)
     replace(model, gate=gate).write(tmp_path)

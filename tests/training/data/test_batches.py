@@ -18,7 +18,7 @@ def stream(shard: TokenShard, seed: int = 5, context: int = 64) -> RowStream:
     return RowStream(shard, context, CONFIG, seed)
 
 
-def test_any_step_can_be_made_alone(shard: TokenShard) -> None:
+def test_any_step_can_be_made_independently(shard: TokenShard) -> None:
     in_order = [stream(shard).batch(step, 3) for step in range(6)]
     for step in (5, 0, 3):
         alone = stream(shard).batch(step, 3)

@@ -143,7 +143,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_checkpoint_and_its_model_folder_cost_the_same(
+def test_a_checkpoint_and_its_model_folder_have_the_same_loss(
     checkpoint: Path, corpus: Path, tmp_path: Path
 ) -> None:
     heldout = tokenize_corpus(

@@ -133,7 +133,7 @@ def test_a_work_folder_of_another_run_is_refused(
         run(plan)
 
 
-def test_a_folder_of_something_else_is_left_alone(make_plan: MakePlan, tmp_path: Path) -> None:
+def test_a_folder_of_something_else_is_not_overwritten(make_plan: MakePlan, tmp_path: Path) -> None:
     (tmp_path / "work").mkdir()
     (tmp_path / "work" / "thesis.tex").write_text("x")
     with pytest.raises(TrainingError, match="contains something other than lessons"):

@@ -136,7 +136,7 @@ def test_a_block_ends_at_or_below_its_middle(text: str, data: st.DataObject) -> 
 
 
 @pytest.mark.parametrize("name", ["python-27m", "python-small"])
-def test_options_do_what_the_statistics_say(name: str, shard_of: Callable[..., TokenShard]) -> None:
+def test_options_change_the_statistics(name: str, shard_of: Callable[..., TokenShard]) -> None:
     recipe = RECIPES[name]
     plain = replace(as_published(recipe.objective), infill_share=1.0)
 

@@ -154,7 +154,7 @@ def faults(how: str) -> int:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc is a library of Linux")
-def test_memory_that_was_freed_is_there_for_the_next_step() -> None:
+def test_freed_memory_is_reused_by_the_next_step() -> None:
     if not hasattr(hardware.ctypes.CDLL(None), "gnu_get_libc_version"):
         pytest.skip("this system's C library is not glibc")
     assert faults("keep") < 1000 < faults("as it is")

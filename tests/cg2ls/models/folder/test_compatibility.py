@@ -78,7 +78,7 @@ def test_a_folder_made_by_0_1_0_answers_as_it_did(drafts: bool) -> None:
 @pytest.mark.parametrize(
     "options", [{"precision": "fp32"}, {"precision": "int8", "kv": "int8"}, {"precision": "int4"}]
 )
-def test_a_folder_made_now_is_one_that_0_1_0_reads(
+def test_a_folder_made_now_can_be_read_by_0_1_0(
     tiny_checkpoint: Path, tmp_path: Path, options: dict[str, str]
 ) -> None:
     convert(tiny_checkpoint, tmp_path / "model", ConversionOptions(name="m", **options))
