@@ -37,7 +37,7 @@ def test_a_folder_of_another_kind_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "keep.txt").write_text("precious")
     with (
-        pytest.raises(OutputError, match="has no proof, so it is left alone"),
+        pytest.raises(OutputError, match="has no proof, so it is not replaced"),
         replacing_folder(tmp_path / "out", proof="proof"),
     ):
         pytest.fail("the block must not run")

@@ -222,7 +222,7 @@ def test_code_without_a_licence_is_left_out(folder: Path, tmp_path: Path) -> Non
 def test_folder_without_a_corpus_is_not_replaced(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.txt").write_text("x")
-    with pytest.raises(OutputError, match=r"has no corpus\.json, so it is left alone"):
+    with pytest.raises(OutputError, match=r"has no corpus\.json, so it is not replaced"):
         run(one(folder), tmp_path / "out")
 
 
