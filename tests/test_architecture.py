@@ -1,4 +1,4 @@
-"""Who may import whom: arrows run one way (docs/design/architecture.md)."""
+"""Allowed imports between packages: arrows point one way (docs/design/architecture.md)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ PACKAGES: dict[str, set[str]] = {
     "cg2_runtimes": {"cg2_quantize", "cg2ls.evaluation", "cg2ls.engine", *MODELS},
     "cg2_training": {"cg2ls.workspace", *MODELS},
 }
-"""What each package may import besides itself and the plain modules of `cg2ls`."""
+"""Packages that each package may import besides itself and the plain modules of `cg2ls`."""
 
 ENDS_IN_A_MODEL_FOLDER = {
     "adapt.py": {"cg2_quantize"},

@@ -1,4 +1,4 @@
-"""Nothing leaves the machine, and nothing is written but what is ours: native code under a tracer of system calls.
+"""Nothing leaves the machine, and only our own files are written: native code under a tracer of system calls.
 
 Python's audit hooks do not see what libraries do in C++; strace does. docs/user/privacy.md has the promises.
 """

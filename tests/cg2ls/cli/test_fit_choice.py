@@ -1,4 +1,4 @@
-"""`cg2ls models fit-choice` observes, fits, and keeps what helps."""
+"""`cg2ls models fit-choice` observes, fits, and stores a better choice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`cg2ls serve` as a process: what goes to stdout and stderr."""
+"""`cg2ls serve` as a process: its output on stdout and stderr."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which line is chosen, when, and what is shown of it."""
+"""When lines are compared, which one is chosen, and which part of it is shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The wait follows the user and the model, and is always a number."""
+"""The wait adapts to the user and the model, and is always a number."""
 
 from __future__ import annotations
 

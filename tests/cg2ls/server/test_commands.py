@@ -1,4 +1,4 @@
-"""`workspace/executeCommand`: what an editor's menu can do."""
+"""`workspace/executeCommand`: the commands of an editor's menu."""
 
 from __future__ import annotations
 

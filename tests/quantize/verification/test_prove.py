@@ -68,7 +68,7 @@ def test_the_page_is_whole_and_draws_its_plots(quick):
     tags.feed(text)
     assert sum(tag == "svg" for tag, _ in tags.seen) == 2
     assert sum(attrs.get("class") == "bar" for _, attrs in tags.seen) == 5, (
-        "a bar behind each block but the last"
+        "a bar after each block except the last"
     )
     assert "Within its limits" in text
     assert "http" not in text, "the page loads nothing"

@@ -1,4 +1,4 @@
-"""A source too small for its share still holds something out, or the commands report what is missing."""
+"""A source too small for its share still has a held-out file, or the commands report what is missing."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Collected = Callable[..., Path]
 
 @pytest.fixture
 def collected(tmp_path: Path) -> Collected:
-    """Makes a corpus of so many files."""
+    """Makes a corpus of this many files."""
 
     def make(files: int, heldout: float) -> Path:
         project = tmp_path / f"project{files}"

@@ -35,7 +35,7 @@ def test_an_epoch_shows_every_row_once(shard: TokenShard) -> None:
     starts = {tuple(rows.source_tokens(number).tolist()) for number in range(rows.rows_per_epoch)}
     assert len(starts) == rows.rows_per_epoch
     assert tuple(rows.source_tokens(rows.rows_per_epoch).tolist()) not in starts, (
-        "the next epoch is cut elsewhere"
+        "the next epoch is cut at other offsets"
     )
 
 

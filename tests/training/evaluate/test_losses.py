@@ -77,7 +77,9 @@ def test_a_prefix_lm_is_scored_on_the_labels_of_a_causal_model(shard: TokenShard
         return evaluate_table(spy, shard, EvaluationOptions(64, 20, objective), (name,))["all"][name]
 
     assert score_of(True) == score_of(False)
-    assert not any(batch.regions.any() for batch in seen[False]), "a causal model sees no prompt whole"
+    assert not any(batch.regions.any() for batch in seen[False]), (
+        "a causal model has no bidirectional prompts"
+    )
     assert any(batch.regions.any() for batch in seen[True]) == (name != "causal")
     for one, other in zip(seen[True], seen[False], strict=True):
         assert np.array_equal(one.tokens, other.tokens)

@@ -148,7 +148,7 @@ print(faults(4))
 
 
 def faults(how: str) -> int:
-    """Pages that four rounds of 144 MB had to be given, after ten in which the heap finds its size."""
+    """Pages that the system provides for four rounds of 144 MB, after ten in which the heap reaches its size."""
     command = [sys.executable, "-c", PROGRAM, how]
     return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 

@@ -1,4 +1,4 @@
-"""Visits: what is planned, and how a visit is made at a server, without any measured time in an assertion."""
+"""Visits: the plan, and a visit at a server, without any measured time in an assertion."""
 
 from __future__ import annotations
 

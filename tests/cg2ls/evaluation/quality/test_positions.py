@@ -1,4 +1,4 @@
-"""Positions at which answers are judged."""
+"""Positions at which answers are scored."""
 
 from __future__ import annotations
 

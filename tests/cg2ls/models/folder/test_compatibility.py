@@ -1,4 +1,4 @@
-"""Model folders made by 0.1.0 load here, and folders made here fit what 0.1.0 reads."""
+"""Model folders made by 0.1.0 load here, and folders made here can be read by 0.1.0."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ANSWERS = {
     "import os\n\nfor name in": [200, 122, 300, 48, 237, 158, 26, 255],
     "x = 1\n": [73, 33, 45, 120, 107, 121, 383, 67],
 }
-"""Token ids that 0.1.0 answered with the stored folder, at temperature 0."""
+"""Token ids that 0.1.0 generated with the stored folder, at temperature 0."""
 
 TYPES: dict[str, Any] = {
     "object": dict,

@@ -1,4 +1,4 @@
-"""Memory over real files: what it knows, what it forgets, and what it survives."""
+"""Memory over real files: known text, forgotten text, and faults."""
 
 from __future__ import annotations
 

@@ -168,7 +168,7 @@ START = 0
 
 
 def letters(text: str) -> list[int]:
-    """One token a letter."""
+    """One token per letter."""
     return [1 + "abc\n".index(char) for char in text]
 
 
