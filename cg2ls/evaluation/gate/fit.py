@@ -35,7 +35,7 @@ GateOfToday = {"with_prior": 0.35, "without_prior": 0.1}
 
 @dataclass(frozen=True)
 class Reliability:
-    """How often answers with about the same estimate are right.
+    """Share of right answers among those with about the same estimate.
 
     Attributes:
         estimated: mean estimate of the bin.
