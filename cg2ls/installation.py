@@ -1,4 +1,4 @@
-"""How this copy of cg2ls was installed, and the command that adds a package to it."""
+"""The installer of this copy of cg2ls, and the command that adds a package to it."""
 
 from __future__ import annotations
 

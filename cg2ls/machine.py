@@ -69,7 +69,7 @@ def read_resident_mb(pid: int) -> float | None:
 _SYNCHRONIZE = 0x00100000
 _ERROR_ACCESS_DENIED = 5
 _WAIT_OBJECT_0 = 0
-"""As winnt.h, winerror.h and winbase.h have them."""
+"""Values of winnt.h, winerror.h and winbase.h."""
 
 _DEAD_STATES = "ZX"
 """A process that ended and whose parent has not read its status (a zombie), and one that is being removed."""

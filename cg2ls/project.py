@@ -1,4 +1,4 @@
-"""Where the project is published. README, packages and editors repeat these values; tests/test_project.py compares."""
+"""Published addresses of the project, which README, packages and editors repeat (tests/test_project.py)."""
 
 from __future__ import annotations
 

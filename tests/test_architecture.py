@@ -1,4 +1,4 @@
-"""Who may import whom: arrows run one way (docs/design/architecture.md)."""
+"""Allowed imports between packages: arrows point one way (docs/design/architecture.md)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ PACKAGES: dict[str, set[str]] = {
     "cg2_runtimes": {"cg2_quantize", "cg2ls.evaluation", "cg2ls.engine", *MODELS},
     "cg2_training": {"cg2ls.workspace", *MODELS},
 }
-"""What each package may import besides itself and the plain modules of `cg2ls`."""
+"""Packages that each package may import besides itself and the plain modules of `cg2ls`."""
 
 ENDS_IN_A_MODEL_FOLDER = {
     "adapt.py": {"cg2_quantize"},
@@ -131,7 +131,7 @@ def test_the_server_never_reaches_for_the_network() -> None:
         assert found == ({"socket"} if path == listener else set()), path
 
 
-def test_weights_are_never_read_by_what_runs_code() -> None:
+def test_weights_are_never_read_by_loaders_that_run_code() -> None:
     for folder in FOLDERS:
         for path in files_of(folder):
             assert not CODE_IN_DATA & {module.split(".")[0] for module in imports_of(path)}, path

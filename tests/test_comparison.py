@@ -23,7 +23,7 @@ def test_the_page_has_rows_with_yes_or_no():
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row[1] == "yes"], ids=lambda row: row[0])
-def test_every_yes_names_a_test_that_is_there(row):
+def test_every_yes_names_an_existing_test(row):
     found = TEST.fullmatch(row[2])
     assert found, f"{row[0]}: name the test as `tests/…py::test_…`"
     path, name = ROOT / found[1], found[2]

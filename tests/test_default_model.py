@@ -115,7 +115,7 @@ def test_it_knows_python(completions: dict[str, str]) -> None:
     assert len(good) >= NEEDED, "\n".join(f"{name}: {row}" for name, row in table.items() if name not in good)
 
 
-def test_what_it_shows_parses(completions: dict[str, str]) -> None:
+def test_shown_text_parses(completions: dict[str, str]) -> None:
     """Nothing may be shown, and a line may end in a bracket that the next line closes."""
     for name, text in completions.items():
         assert not text or text.endswith(("(", "[", "{")) or parses(CASES[name], text), f"{name}: {text!r}"

@@ -44,7 +44,7 @@ def test_lines_that_are_cut_in_two_are_read_once() -> None:
     assert sights.written == {Path('/else/a"bü')}
 
 
-def test_what_only_reads_or_fails_writes_nothing() -> None:
+def test_calls_that_read_or_fail_count_as_no_writing() -> None:
     sights = seen(
         '7 openat(AT_FDCWD</a>, "b", O_RDONLY|O_CLOEXEC) = 3</a/b>',
         '7 openat(AT_FDCWD</a>, "c", O_WRONLY|O_CREAT, 0666) = -1 EACCES (Permission denied)',

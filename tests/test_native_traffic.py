@@ -1,4 +1,4 @@
-"""Nothing leaves the machine, and nothing is written but what is ours: native code under a tracer of system calls.
+"""Nothing leaves the machine, and only our own files are written: native code under a tracer of system calls.
 
 Python's audit hooks do not see what libraries do in C++; strace does. docs/user/privacy.md has the promises.
 """
@@ -309,7 +309,7 @@ PAGE = (ROOT / "docs" / "user" / "privacy.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize("test", sorted(set(re.findall(r"tests/[\w/]+\.py::test_\w+", PAGE))))
-def test_the_page_names_tests_that_are_there(test: str) -> None:
+def test_the_page_names_existing_tests(test: str) -> None:
     path, name = test.split("::")
     assert re.search(rf"^def {name}\(", (ROOT / path).read_text("utf-8"), re.MULTILINE)
 

@@ -1,6 +1,6 @@
 """Print how replays of the same positions differ, position by position, with 95 % intervals.
 
-Differences at the same positions show what two separate intervals do not.
+Paired differences are more precise than two separate intervals.
 
     cg2ls replay REPOSITORIES --keys 0 --passages 0 --json --verdicts --anchor 0 > cursor.json
     cg2ls replay REPOSITORIES --keys 0 --passages 0 --json --verdicts > anchored.json
@@ -62,7 +62,7 @@ def read_verdicts(path: Path) -> list[dict[str, Any]]:
 
 
 def identify(verdict: dict[str, Any]) -> list[Any]:
-    """Return what identifies a position."""
+    """Return the key that identifies a position."""
     return [verdict[key] for key in PLACE]
 
 
@@ -78,7 +78,7 @@ def compute_share(found: list[dict[str, Any]], name: str) -> float:
 
 
 def format_difference(first: list[dict[str, Any]], other: list[dict[str, Any]], name: str) -> str:
-    """Format how much higher the other report's share is, with the interval over resampled files."""
+    """Format the difference of the other report's share, with the interval over resampled files."""
     pairs = [(one, two) for one, two in zip(first, other, strict=True) if is_counted(one, name)]
     changes = [SHARES[name](two) - SHARES[name](one) for one, two in pairs]
     low, high = bootstrap_interval([one["file"] for one, _ in pairs], changes, [1.0] * len(pairs))

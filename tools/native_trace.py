@@ -192,7 +192,7 @@ def _text(quoted: str) -> str:
 
 
 def main(command: Sequence[str]) -> int:
-    """Run a command and print what it used; return 1 if it opened an internet socket or sent anything."""
+    """Run a command, print its sockets and files, and return 1 if it opened an internet socket or sent anything."""
     try:
         check_tracer()
     except TracerError as missing:

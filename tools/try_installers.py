@@ -1,8 +1,8 @@
-"""Install the wheel with uv, pipx and pip, each in an empty home, and run what was installed.
+"""Install the wheel with uv, pipx and pip, each in an empty home, and run the installed commands.
 
 python tools/try_installers.py [--wheel FILE] [--installers uv,pipx,pip] [--pythons 3.11,3.12,3.13,3.14]
 
-Every Python of the list that is on PATH or in ~/.pyenv/versions is tried. The package index is that of pip.s settings.
+Every Python of the list that is on PATH or in ~/.pyenv/versions is tried. The package index is that of pip's settings.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def find_python(version: str) -> str | None:
 
 
 def try_installer(installer: str, python: str, wheel: Path, home: Path) -> str:
-    """Install into an empty home and run the commands; return what failed, "" if nothing did."""
+    """Install into an empty home and run the commands; return the failure, "" if there was none."""
     home.mkdir()
     of_this_user = ("XDG_", "CG2LS_", "PYTHON", "VIRTUAL_ENV", "PIPX_", "UV_TOOL")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(of_this_user)} | {

@@ -1,6 +1,6 @@
 """LSP client over a server process's stdin and stdout, for measurements, the demo and the tests.
 
-It shares no code with the server: what it reads is what an editor reads.
+It shares no code with the server, so it reads the same messages as an editor.
 """
 
 from __future__ import annotations

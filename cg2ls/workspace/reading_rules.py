@@ -23,7 +23,7 @@ class ReadingRules:
         exclude: patterns as in .gitignore; a file or folder that matches one is not read.
         folders: folders whose patterns replace `exclude`. Folders and patterns are relative to the root, with
             slashes. The innermost folder counts.
-        gitignore: whether to skip what git ignores; false to read installed packages, which git ignores.
+        gitignore: whether to skip files that git ignores; false to read installed packages, which git ignores.
         max_bytes: maximum size of a file that is read.
         max_files: maximum number of files that a walk returns.
         max_entries: maximum number of names of files and folders that a walk examines.

@@ -33,7 +33,7 @@ DEFAULTS = ReadingRules()
 class Workspace:
     """Decides which files under a folder may be read, and reads them.
 
-    Links are not followed, and what cannot be checked is refused. A path is checked by every name that it
+    Links are not followed, and paths that cannot be checked are refused. A path is checked by every name that it
     has. The decision is made again for every file, so that a changed .gitignore counts at once.
 
     Args:

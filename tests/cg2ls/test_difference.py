@@ -28,7 +28,7 @@ def test_outside_of_the_stretch_the_texts_are_the_same_and_it_cannot_shrink(
 
 
 @pytest.mark.parametrize("length", [difference.BLOCK - 1, difference.BLOCK, 3 * difference.BLOCK + 5])
-def test_long_texts(length: int) -> None:
+def test_differences_of_long_texts_are_found(length: int) -> None:
     assert difference.difference("a" * length + "b", "a" * length + "cc") == (length, length + 1, length + 2)
     assert difference.difference("b" + "a" * length, "cc" + "a" * length) == (0, 1, 2)
     assert difference.difference("a" * length, "a" * length) == (length, length, length)

@@ -33,11 +33,11 @@ def test_a_folder_of_the_same_kind_is_replaced(tmp_path: Path) -> None:
     assert names(tmp_path / "out") == ["proof", "two"]
 
 
-def test_a_folder_of_another_kind_is_left_alone(tmp_path: Path) -> None:
+def test_a_folder_of_another_kind_is_not_replaced(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "keep.txt").write_text("precious")
     with (
-        pytest.raises(OutputError, match="has no proof, so it is left alone"),
+        pytest.raises(OutputError, match="has no proof, so it is not replaced"),
         replacing_folder(tmp_path / "out", proof="proof"),
     ):
         pytest.fail("the block must not run")

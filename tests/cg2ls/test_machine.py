@@ -63,7 +63,7 @@ def test_without_start_times_the_process_id_decides(monkeypatch):
     ("handle", "error", "waits", "runs"),
     [(7, 0, [258, 258], True), (7, 0, [258, 0], False), (None, 87, [], False), (None, 5, [], True)],
 )
-def test_windows_holds_a_handle_and_looks_whether_it_is_signalled(monkeypatch, handle, error, waits, runs):
+def test_on_windows_a_handle_shows_whether_the_process_runs(monkeypatch, handle, error, waits, runs):
     asked = []
 
     def open_process(access: int, _: bool, process_id: int) -> int | None:

@@ -112,7 +112,7 @@ def test_telemetry_is_disabled_by_the_runtimes_own_call_too(monkeypatch: pytest.
     assert calls[0] == "telemetry off"
 
 
-def test_one_place_imports_the_runtime() -> None:
+def test_one_module_imports_the_runtime() -> None:
     """So that the call is made in every process of ours; optimum's quantizer opens no session by itself."""
     direct = re.compile(r"^\s*(import onnxruntime\b(?!_)|from onnxruntime\b(?!_))", re.MULTILINE)
     folders = (ROOT / "cg2ls", ROOT / "quantize", ROOT / "training", ROOT / "tools")
@@ -136,7 +136,7 @@ def test_bitsandbytes_cannot_fetch_code_from_the_hub(tmp_path: Path, monkeypatch
     monkeypatch.delitem(sys.modules, "kernels")
 
 
-def test_another_runtime_sends_the_hub_nothing() -> None:
+def test_another_runtime_sends_nothing_to_the_hub() -> None:
     code = """
 import os, runpy, sys
 sys.argv[1:] = ["--help"]
@@ -152,7 +152,7 @@ except SystemExit:
     assert ran.stdout.endswith("HF_HUB_OFFLINE 1\n")
 
 
-def test_what_pytorch_compiles_is_kept_among_our_files(
+def test_code_that_pytorch_compiles_is_stored_in_our_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "")

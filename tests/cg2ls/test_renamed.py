@@ -62,7 +62,7 @@ def test_a_name_that_is_not_set_leaves_the_other_one(renamed):
 
 @pytest.mark.parametrize("group", [{"languages": "python"}, {"folders": "/w"}], ids=str)
 @pytest.mark.parametrize("old", ["memory", "memoryDependencies"])
-def test_languages_and_folders_take_both_names(group, old):
+def test_languages_and_folders_accept_both_names(group, old):
     (kind, name), new = next(iter(group.items())), NEW_OPTIONS[old]
     value, other = VALUES[new]
     assert values_of({kind: {name: {old: value}}}, new) == (value, [])

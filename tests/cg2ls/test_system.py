@@ -98,7 +98,7 @@ def test_another_users_folder_is_not_private(tmp_path, monkeypatch):
     assert not system.is_private(tmp_path)
 
 
-def test_on_windows_a_folder_in_the_users_own_is_private(tmp_path, monkeypatch):
+def test_on_windows_a_folder_in_the_users_folder_is_private(tmp_path, monkeypatch):
     home = tmp_path / "home"
     inside = home / "inside"
     inside.mkdir(parents=True)
@@ -144,7 +144,7 @@ def test_on_windows_a_process_lowers_its_priority_class(monkeypatch):
     assert asked == [(-1, 0x40)]
 
 
-def test_where_priority_is_refused_nothing_changes(monkeypatch):
+def test_refused_priority_changes_nothing(monkeypatch):
     def refused(*_: int) -> None:
         raise PermissionError(1, "not permitted")
 

@@ -67,7 +67,7 @@ def _only_parse(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(("page", "command", "whole"), COMMANDS)
-def test_the_parser_takes_the_command(page: str, command: str, whole: bool) -> None:
+def test_the_parser_accepts_the_command(page: str, command: str, whole: bool) -> None:
     program, *arguments = shlex.split(re.sub(r"\[[^\]]*\]", "", command))
     for alternative in alternatives(arguments):
         problem = problem_of(program, alternative)
@@ -83,7 +83,7 @@ def test_the_help_lists_the_flags(page: str, command: str, whole: bool) -> None:
         assert flags <= set(re.findall(r"--[a-z][\w-]*", help_of(program, arguments))), f"{page}: {command}"
 
 
-def test_there_are_commands_of_each_program() -> None:
+def test_each_program_has_commands_in_the_pages() -> None:
     assert {command.split()[0] for _, command, _ in COMMANDS} == set(PROGRAMS)
     assert sum(whole for _, _, whole in COMMANDS) > 30
 

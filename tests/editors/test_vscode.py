@@ -61,7 +61,7 @@ def test_every_setting_has_a_description():
         assert "default" in setting, name
 
 
-def test_old_names_of_settings_are_deprecated_and_have_no_value_of_their_own():
+def test_old_names_of_settings_are_deprecated_and_have_no_default():
     source = (EXTENSION / "src" / "renamed.ts").read_text("utf-8")
     assert dict(re.findall(r'^  (\w+): "(\w+)",$', source, re.MULTILINE)) == OLD_OPTIONS
     for new, old in OLD_OPTIONS.items():
@@ -99,7 +99,7 @@ def test_nothing_installs_the_server_by_its_name_from_an_index():
         assert '"cg2ls[' not in path.read_text("utf-8"), path
 
 
-def test_every_command_and_page_that_is_named_is_there():
+def test_every_named_command_and_page_exists():
     commands = {command["command"] for command in MANIFEST["contributes"]["commands"]}
     steps = [step for walkthrough in MANIFEST["contributes"]["walkthroughs"] for step in walkthrough["steps"]]
     named = re.findall(r"(?:command|onCommand):(cg2ls\.\w+)", json.dumps(steps))

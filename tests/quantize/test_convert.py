@@ -53,7 +53,7 @@ def test_the_folder_verifies_and_describes_itself(folders, checkpoint, config):
         assert model.source == Source(checkpoint="random", sha256=sha256_of(checkpoint / "model.safetensors"))
 
 
-def test_what_training_recorded_reaches_model_json(copy, tmp_path):
+def test_facts_that_training_recorded_are_in_model_json(copy, tmp_path):
     facts = Facts(
         name="named-by-training",
         license="Apache-2.0",
@@ -71,7 +71,7 @@ def test_what_training_recorded_reaches_model_json(copy, tmp_path):
     assert (model.name, model.license) == ("mine", "MIT")
 
 
-def test_without_facts_a_checkpoint_is_taken_as_published(copy, tmp_path):
+def test_without_facts_a_checkpoint_counts_as_published(copy, tmp_path):
     (copy / "cg2ls.json").unlink()
     convert(copy, tmp_path / "out", ConversionOptions(untrained=True))
     assert Facts.of_model(ModelDescription.read(tmp_path / "out")).infill == Infill()

@@ -82,11 +82,11 @@ def test_nan_is_within_no_limit(key, number, trained):
 
 
 @pytest.mark.parametrize("key", ["kl_error", "top1_error"])
-def test_an_error_that_is_no_number_meets_no_limit(key):
+def test_an_error_that_is_no_number_is_within_no_limit(key):
     assert list_misses(replace(TRAINED, **{key: math.nan}))
 
 
-def test_limits_are_met_up_to_their_value():
+def test_values_up_to_a_limit_are_within_it():
     limit = LIMITS["int8"]
     assert list_misses(replace(TRAINED, kl_mean=limit.kl, top1_agreement=limit.agreement)) == []
     assert (
@@ -95,7 +95,7 @@ def test_limits_are_met_up_to_their_value():
     )
 
 
-def test_a_report_never_holds_nan(tmp_path):
+def test_a_report_never_contains_nan(tmp_path):
     with pytest.raises(NotFiniteError, match=r"report\.json: perplexity_ratio is nan"):
         replace(TRAINED, perplexity_ratio=math.nan).write(tmp_path)
     assert list(tmp_path.iterdir()) == []

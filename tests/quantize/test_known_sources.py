@@ -30,20 +30,20 @@ def test_shapes_have_the_published_number_of_parameters(name):
     assert source.parameters == PUBLISHED[name]
 
 
-def test_names_are_names_on_the_hub_and_stand_once():
+def test_names_are_valid_on_the_hub_and_unique():
     names = [source.name for source in SOURCES]
     assert len(set(names)) == len(names)
     assert all(NAME_ON_HUB.fullmatch(name) for name in names)
 
 
-def test_codegen2_comes_first_and_every_row_says_what_was_verified():
+def test_codegen2_comes_first_and_every_row_states_what_was_verified():
     families = [source.config.family for source in SOURCES]
     assert families[0] == "codegen2"
     assert families.index("qwen2") > families.index("codegen2.5")
     assert all(source.license and source.verified for source in SOURCES)
 
 
-def test_a_layout_that_no_tokenizer_says_is_in_the_table():
+def test_a_layout_that_no_tokenizer_shows_is_in_the_table():
     layout = StatedLayout.parse(find_infill("JetBrains/Mellum-4b-base"))
     assert layout.order == "spm"
     assert find_infill("Qwen/Qwen2.5-Coder-0.5B") == find_infill("nobody/nothing") == ""
@@ -54,7 +54,7 @@ def test_a_long_context_is_listed_as_it_would_be_converted():
     assert rows["Qwen/Qwen2.5-Coder-0.5B"].context == 2048
 
 
-def test_what_runs_depends_on_the_machine():
+def test_runnable_formats_depend_on_the_machine():
     small = {row.source.name: row for row in list_sources(Machine(memory=4 << 30))}
     assert small["Salesforce/codegen2-1B_P"].here == "int8"
     assert small["Salesforce/codegen2-16B_P"].here == ""

@@ -91,7 +91,7 @@ def test_token_is_bit_identical_in_any_call(folders, run, tokens, precision, siz
 
 @pytest.mark.parametrize("precision", ["fp32", "int8", "int4"])
 def test_decoding_in_pairs_gives_the_bits_of_reading(folders, run, tokens, precision):
-    """One token or one position alone takes another kernel; a pair of each does not."""
+    """One token or one position alone uses another kernel; a pair of each does not."""
     together = run(folders[precision])(tokens)
     model = run(folders[precision])
     model(tokens[:4])

@@ -27,7 +27,7 @@ MAX_ROUNDS = 12
 """Requests for one function's body: the user accepts the shown text, presses Enter and requests again."""
 
 MAX_BODY_CHARS = 4_000
-"""A longer body is a failed generation."""
+"""Maximum length of a body; generation of a longer one has failed."""
 
 DOCUMENT_NAME = "benchmark/document"
 """Path of the document in its workspace."""

@@ -103,7 +103,7 @@ def estimate_shares(rows: Sequence[JournalRow], ks: Iterable[int] = (1,)) -> dic
 def estimate_differences(
     rows: Sequence[JournalRow], others: Sequence[JournalRow], ks: Iterable[int] = (1,)
 ) -> dict[str, Estimate]:
-    """Estimate how much higher each mean of `rows` is than that of `others`, task by task.
+    """Estimate the difference of each mean of `rows` and of `others`, task by task.
 
     Tasks that only one of them has are left out. `exact_of_shown` has no difference, as its denominators differ.
     """

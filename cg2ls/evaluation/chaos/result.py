@@ -27,7 +27,7 @@ class ChaosResult:
         compared: comparisons of a text of the server with the editor's; 0 if the server has no such request.
         fitted: answers whose ranges were checked against the text of their request.
         diverged: texts that the server declared known and that differed from the editor's.
-        silenced: how often a document's text became unknown, by reason.
+        silenced: number of times that completion stopped in a document, by reason.
         refused: ordinary requests that were answered with an error, and answers that do not fit.
         events: number of disturbances of the server, by kind.
         resident_mb: highest resident memory of the server in each quarter, in 10^6 bytes; empty where the system

@@ -33,7 +33,7 @@ BINS = 10
 
 @dataclass(frozen=True)
 class Reliability:
-    """How often answers with about the same estimate are right.
+    """Share of right answers among those with about the same estimate.
 
     Attributes:
         estimated: mean estimate of the bin.

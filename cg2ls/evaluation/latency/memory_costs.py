@@ -110,7 +110,7 @@ def _read_texts(memory: Memory) -> list[str]:
 def _repeat_to(
     files_of: list[NDArray[np.unsignedinteger[Any]]], tokens: int
 ) -> list[NDArray[np.unsignedinteger[Any]]]:
-    """Return the files, and pieces of them in another order each time, so that sorting does not only meet copies."""
+    """Return the files, and pieces of them in another order each time, so that sorting does not work on copies only."""
     random = np.random.default_rng(0)
     pieces = [part for each in files_of for part in np.array_split(each, max(1, len(each) // 24))]
     files, count = list(files_of), sum(map(len, files_of))

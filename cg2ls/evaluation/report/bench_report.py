@@ -159,7 +159,7 @@ def _format_kind(report: BenchReport, kind: str) -> str:
 
 
 def format_server_costs(overhead: ServerOverhead, memory: SessionMemory | None) -> str:
-    """Format what the server adds to the engine."""
+    """Format the time that the server adds to the engine."""
     rows = [
         ("server's own time a key, ms", "p50", "p95", "p99"),
         (

@@ -165,7 +165,7 @@ def format_chaos(found: Json) -> str:
 
 
 def format_visits(found: Json) -> str:
-    """Format what `replay_visits` reports as a table."""
+    """Format the report of `replay_visits` as a table."""
     rows = [["first answer of a visit, ms", "reading ahead", "visits", "p50", "p95", "p99"]]
     for name, run in found.items():
         for kind, cuts in run["first_ms"].items():

@@ -1,6 +1,6 @@
 """Engine that writes a given text at the full cost of generating it.
 
-Random weights of a shape are as fast as trained ones but write nonsense, which never equals what is typed. So their
+Random weights of a shape are as fast as trained ones but write nonsense, which never equals the typed text. So their
 answers follow a script: the text that a trained model shows at that key. Still, every logit is computed.
 """
 

@@ -65,7 +65,7 @@ class ScriptSource:
     engines: Sequence[ScriptedEngine]
 
     def get_script(self, key: KeyPress) -> str:
-        """Return what the trained model shows at this key."""
+        """Return the text that the trained model shows at this key."""
         return self.editor.ask(key.source, key.text, key.offset).text
 
     def set_script(self, text: str) -> None:

@@ -1,6 +1,6 @@
 """One passage of a file while a simulated user types it, key by key, in an editor that inserts closers.
 
-The editor closes brackets and quotes at once, types over what it closed, indents new lines and splits a line
+The editor closes brackets and quotes at once, types over the inserted closers, indents new lines and splits a line
 between brackets in three. So the screen shows more than the typed text: `left` of the cursor is the typed text,
 `right` of it is text that the editor inserted ahead.
 """
@@ -34,7 +34,7 @@ class AutoInserted:
 
     Attributes:
         text: the inserted text.
-        at: the closer's offset in the target; None if the target never closes what was opened.
+        at: the closer's offset in the target; None if the target never closes the bracket.
         is_line_break: whether this is the line break, and the closer follows.
     """
 
@@ -225,7 +225,7 @@ def find_closers(code: str, comment: str = "#") -> dict[int, int | None]:
         comment: the start of a comment.
 
     Returns:
-        Offsets by offset; None for what the code never closes, such as a bracket in a string.
+        Offsets by offset; None for openers that the code never closes, such as a bracket in a string.
     """
     scan = _Scan(code, comment)
     while scan.position < len(code):

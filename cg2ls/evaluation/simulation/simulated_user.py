@@ -1,4 +1,4 @@
-"""Simulated user: types a passage and accepts what is right, so that saved keys can be counted.
+"""Simulated user: types a passage and accepts right text, so that saved keys can be counted.
 
 After each key that changes the text, the user examines the suggestion, and accepts
 

@@ -126,7 +126,7 @@ class Store:
 
     @classmethod
     def from_json(cls, said: dict[str, Any]) -> Store:
-        """Read what `to_json` returned."""
+        """Read the result of `to_json`."""
         root, folder = Path(said["root"]), Path(said["folder"]) if said["folder"] else None
         token = WIDE_TOKEN if "token_bytes" in said else TOKEN
         return cls(root, said["language"], said["tokenizer"], said["separator"], folder, token)

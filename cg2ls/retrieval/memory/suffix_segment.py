@@ -33,7 +33,7 @@ DEPTH = 32
 """Tokens of a context that are compared when neighbours are ranked; the search itself has no such limit."""
 
 NO_TOKEN = b"\xff"
-"""Byte that all bytes of `NO_TOKEN` have."""
+"""Each byte of the number that is no token."""
 
 _PIECE = 1 << 20
 

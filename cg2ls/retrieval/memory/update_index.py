@@ -59,7 +59,7 @@ class Task:
 
     @classmethod
     def from_json(cls, said: dict[str, Any]) -> Task:
-        """Read what `to_json` returned."""
+        """Read the result of `to_json`."""
         rules: dict[str, Any] = {name: _frozen(each) for name, each in said["rules"].items()}
         return cls(
             Workspace(Path(said["root"]), ReadingRules(**rules)),

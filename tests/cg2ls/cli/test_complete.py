@@ -104,18 +104,18 @@ def one_error_line(capsys) -> str:
     return err
 
 
-def test_a_missing_file(capsys, tmp_path):
+def test_a_missing_file_is_reported(capsys, tmp_path):
     assert main(["complete", str(tmp_path / "no.py"), "--at", "1:1"]) == 1
     assert "no.py does not exist" in one_error_line(capsys)
 
 
-def test_a_file_that_is_not_utf_8(capsys, tmp_path):
+def test_a_file_that_is_not_utf_8_is_reported(capsys, tmp_path):
     (tmp_path / "x.py").write_bytes(b"ab\xff")
     assert main(["complete", str(tmp_path / "x.py"), "--at", "1:1"]) == 1
     assert "not UTF-8 (byte 2)" in one_error_line(capsys)
 
 
-def test_an_unknown_model(capsys, source):
+def test_an_unknown_model_is_reported(capsys, source):
     assert main(["complete", str(source), "--at", "1:1", "--model", "no-such-model"]) == 1
     assert "no-such-model" in one_error_line(capsys)
 

@@ -95,7 +95,7 @@ def test_an_impossible_measurement_is_reported_in_one_sentence(
         assert err.startswith("cg2ls: ")
 
 
-def test_a_model_that_only_continues_is_measured_as_such(
+def test_a_model_without_infill_is_measured_as_continuation(
     tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     import shutil

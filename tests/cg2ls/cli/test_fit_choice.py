@@ -1,4 +1,4 @@
-"""`cg2ls models fit-choice` observes, fits, and keeps what helps."""
+"""`cg2ls models fit-choice` observes, fits, and stores a better choice."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_it_reports_each_kind_of_place_and_writes_the_hypotheses(folder, reposit
 
 @pytest.mark.usefixtures("few")
 @pytest.mark.parametrize("helps", [True, False])
-def test_what_helps_is_kept_in_the_model_folder(folder, repository, capsys, monkeypatch, helps):
+def test_a_better_choice_is_stored_in_the_model_folder(folder, repository, capsys, monkeypatch, helps):
     monkeypatch.setattr(fit_line_choice.KindReport, "helps", helps)
     assert fit(repository, "--model", folder, "--positions", 12) == 0
     report = json.loads(capsys.readouterr().out)

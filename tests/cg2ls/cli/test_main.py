@@ -31,7 +31,7 @@ def test_without_a_command_it_serves(given, meant):
 @pytest.mark.parametrize(
     "arguments", [["--bogus"], ["nonsense"], ["complete"], ["complete", "f", "--at", "1:1", "--x"]]
 )
-def test_wrong_arguments_are_one_line_and_status_2(capsys, arguments):
+def test_wrong_arguments_give_one_line_and_status_2(capsys, arguments):
     with pytest.raises(SystemExit) as left:
         main(arguments)
     assert left.value.code == 2
@@ -62,7 +62,7 @@ def test_no_name_is_suggested_without_a_similar_one(capsys):
 
 
 @pytest.mark.parametrize("group", ["models", "memory"])
-def test_a_group_alone_prints_its_help(capsys, group):
+def test_a_group_without_a_command_prints_its_help(capsys, group):
     assert main([group]) == 0
     assert capsys.readouterr().out.startswith(f"usage: cg2ls {group}")
 

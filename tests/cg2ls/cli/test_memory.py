@@ -58,7 +58,7 @@ def test_folder_without_code_is_reported(
     assert main(["memory", "build", "--root", str(tmp_path / "empty")]) == 0
     out, err = capsys.readouterr()
     assert "has no python file that may be read" in out
-    assert err == "", "there is no bar where nobody sees it"
+    assert err == "", "there is no progress bar without a terminal"
 
 
 def test_explain_names_the_file_that_votes(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:

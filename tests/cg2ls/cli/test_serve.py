@@ -1,4 +1,4 @@
-"""`cg2ls serve` as a process: what goes to stdout and stderr."""
+"""`cg2ls serve` as a process: its output on stdout and stderr."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_a_log_file_that_cannot_be_written_is_reported_in_one_line(tmp_path):
     assert "cannot be written" in done.stderr
 
 
-def test_on_a_terminal_it_explains_what_it_waits_for():
+def test_on_a_terminal_the_server_explains_that_it_waits():
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "cg2ls"], stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.PIPE

@@ -218,7 +218,7 @@ def test_code_that_takes_too_many_steps_has_no_node_types():
 @settings(max_examples=200, deadline=None)
 @given(st.text(st.sampled_from(list("()[]{}'\"`\\\na")), max_size=60))
 def test_marks_are_found_in_time_proportional_to_the_code(code):
-    """Each mark is visited at most twice, so at most as many brackets are found as there are."""
+    """Each mark is visited at most twice, so no more brackets are found than there are."""
     found = find_unbalanced(code)
     places = sorted((*found.open, *found.unopened))
     assert len(set(places)) == len(places) <= sum(char in "()[]{}" for char in code)

@@ -1,4 +1,4 @@
-"""Which line is chosen, when, and what is shown of it."""
+"""When lines are compared, which one is chosen, and which part of it is shown."""
 
 from __future__ import annotations
 
@@ -333,7 +333,7 @@ class NarrowEngine:
         self.context_length = context_length
 
 
-def test_a_line_alone_leads():
+def test_a_single_line_has_no_lead_and_high_confidence():
     weights = PlaceWeights(evidence=1.0, greedy=0.0)
     found = rank_lines([line("a", -1.0)], [[-1.0]], (), weights, CHOICE.confidence)
     assert found.confidence > 0.9

@@ -36,7 +36,7 @@ def taken(steps, forced=b"", least=MIN_CONFIDENCE["balanced"]):
         (b"", [(b"a", 0.0)], 0.78),
         (b"", [(b"a", -1.0)], 0.46),
         (b"", [(b"a", -1.0), (b"\n", -1.0)], 0.18),
-        # typed text does not count: neither the typed word nor a single blank after it
+        # typed text does not count: neither the typed word nor a single blank before it
         (b"na", [(b"name", -9.0)], 0.78),
         (b"na", [(b"n", -9.0), (b"ame", -9.0), (b"\n", -1.0)], 0.46),
         (b" na", [(b" ", -9.0), (b"name", -9.0)], 0.78),

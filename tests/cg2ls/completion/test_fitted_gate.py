@@ -116,7 +116,7 @@ def test_requests_of_the_user_are_never_withheld(engine: Engine, monkeypatch: py
     assert DocumentSession(engine, "python").complete(TEXT, len(TEXT), "invoked").text
 
 
-def test_a_gate_is_kept_in_the_model_folder(tmp_path: Path) -> None:
+def test_a_gate_is_stored_in_the_model_folder(tmp_path: Path) -> None:
     model = ModelDescription.read(DEFAULT)
     gate = make_gate(0.25, model.weights_sha256, sum_logprob=1.5)
     replace(model, gate=gate).write(tmp_path)
@@ -211,7 +211,7 @@ def test_names_near_the_cursor_are_known():
     assert share_known_names(cursor("|"), "(1, 2)") == 1
 
 
-def test_features_tell_whether_text_follows():
+def test_features_describe_whether_text_follows():
     found = describe("x = |\n\n    y = 2\n", [])
     assert found.has_below
     assert not found.is_mid_line

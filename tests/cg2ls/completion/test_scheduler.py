@@ -305,7 +305,7 @@ def test_a_cancelled_wait_stops_the_preparation():
     asyncio.run(scene())
 
 
-def test_a_preparation_that_fails_leaves_the_work_alone():
+def test_a_failed_preparation_does_not_stop_the_work():
     async def scene() -> None:
         scheduler = Scheduler()
         work = Work()

@@ -1,4 +1,4 @@
-"""The wait follows the user and the model, and is always a number."""
+"""The wait adapts to the user and the model, and is always a number."""
 
 from __future__ import annotations
 
@@ -151,6 +151,6 @@ def test_a_model_without_a_list_of_languages_answers_in_all():
         ("function f() {\n  ‸\n}\n", "javascript", "block"),
     ],
 )
-def test_extent(art, language, expected):
+def test_extent_depends_on_the_place(art, language, expected):
     cursor = Cursor.at(art.replace("‸", ""), art.index("‸"))
     assert choose_extent(cursor, language, lambda: find_kind(cursor, load_grammar(language))) == expected

@@ -1,4 +1,4 @@
-"""What a request shows with all rules together: one row per way in which an answer may be wrong."""
+"""The text that a request shows with all rules together: one row per kind of wrong answer."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ COUNTING = ", ".join(["'b': 2", *(f"'c': {number}" for number in range(3, 20))])
 NOT_FOUND = 'return jsonify({"error": "not found"}), 404'
 
 TABLE = [
-    # art, what the model writes, what the document becomes
+    # art, the model's text, the resulting document
     ("x = compu‸te_total(order, tax)\n", "te_total(order, total)\n", "x = compute_total(order, tax)\n"),
     ("self.it‸ems.append(item)\n", "ems.append(value)\n", "self.items.append(item)\n"),
     (

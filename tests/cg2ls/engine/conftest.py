@@ -39,7 +39,7 @@ def uncached(tiny_model: Path) -> Uncached:
 
 @pytest.fixture(scope="session")
 def words(tiny_model: Path) -> Callable[[int], list[int]]:
-    """A prompt of so many tokens."""
+    """A prompt of this many tokens."""
     with Engine.open(tiny_model, threads=1) as opened:
         tokens = opened.tokenizer.encode("def area(width, height):\n    return width * height\n\n" * 200)
 

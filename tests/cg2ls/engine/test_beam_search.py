@@ -147,7 +147,7 @@ def test_rows_that_are_read_again_give_the_same_hypotheses(engine, words, monkey
     assert [each.logprob for each in again] == pytest.approx([each.logprob for each in batched], abs=1e-3)
 
 
-def test_complete_answers_come_first_and_take_no_beam(engine, words):
+def test_complete_answers_come_first_and_use_no_beam(engine, words):
     request = Request(prompt=words(40), max_tokens=6, ignore_stop_tokens=True)
     options = BeamOptions(width=3, is_complete=lambda steps: len(steps) >= 2 and steps[-1].token % 2 == 0)
     found = engine.search(request, options)
@@ -157,7 +157,7 @@ def test_complete_answers_come_first_and_take_no_beam(engine, words):
     assert all(one.logprob >= other.logprob for one, other in itertools.pairwise(finished))
 
 
-def test_answers_with_one_key_are_one_with_the_probability_of_both(engine, words):
+def test_answers_with_the_same_key_are_merged_and_their_probabilities_added(engine, words):
     request = Request(prompt=words(40), max_tokens=3, ignore_stop_tokens=True)
     options = BeamOptions(width=3, is_complete=lambda steps: len(steps) == 2)
     apart = [each for each in engine.search(request, options) if each.is_finished]
@@ -182,7 +182,7 @@ def test_at_the_end_of_the_context_unfinished_hypotheses_remain(engine, words):
     assert [len(each.steps) for each in found] == [3] * 4
 
 
-def test_stopping_returns_what_there_is(engine, words):
+def test_stopping_returns_the_hypotheses_so_far(engine, words):
     request = Request(prompt=words(40), max_tokens=20, ignore_stop_tokens=True)
     calls = iter([False, False, False])
     found = engine.search(request, BeamOptions(width=2), lambda: next(calls, True))

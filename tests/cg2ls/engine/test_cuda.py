@@ -37,13 +37,13 @@ TEXTS = [
 ]
 
 DRIFT = 0.08
-"""Nats by which a token's log-probability may differ from what the processor computes in float32: half precision's
-rounding, several times over."""
+"""Nats by which a token's log-probability may differ from the processor's float32 result: several times the rounding
+error of half precision."""
 
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What the shipped default computes with, as a checkpoint."""
+    """The weights of the shipped default, as a checkpoint."""
     folder = tmp_path_factory.mktemp("default") / "checkpoint"
     dequantize(SHIPPED_DEFAULT, folder)
     return folder
@@ -143,6 +143,6 @@ def test_unloading_frees_the_gpus_memory(made):
 
 
 def memory_used() -> float:
-    """MiB of the first card that are taken."""
+    """MiB of the first card that are in use."""
     command = ["nvidia-smi", "--query-gpu=memory.used", "--format=csv,noheader,nounits"]
     return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout.splitlines()[0])

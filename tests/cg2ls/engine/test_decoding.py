@@ -1,4 +1,4 @@
-"""An answer ends before its time limit, and the cache keeps what was read."""
+"""An answer ends before its time limit, and the cache keeps the tokens that were read."""
 
 from __future__ import annotations
 

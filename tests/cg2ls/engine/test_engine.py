@@ -140,7 +140,7 @@ def test_a_closed_engine_refuses_requests(engine, words):
         next(engine.complete(Request(prompt=words(3))))
 
 
-def test_an_error_of_onnxruntime_is_reported_in_one_sentence_and_the_next_request_is_answered(
+def test_an_error_of_onnxruntime_is_reported_and_the_next_request_is_answered(
     engine, uncached, words, monkeypatch
 ):
     request = Request(prompt=words(20), forced=LONG, max_tokens=5)
@@ -204,7 +204,7 @@ def test_nothing_is_read_ahead_twice(engine, words):
     assert engine.last is last, "it is the timing of the last answer"
 
 
-def test_reading_ahead_ends_within_a_call_and_what_was_read_stays(engine, words):
+def test_reading_ahead_ends_within_a_call_and_keeps_the_tokens_that_were_read(engine, words):
     engine.unload()
     request, stop = Request(prompt=words(200)), stop_at(2)
     assert engine.read(request, stop) == READ_AHEAD_CHUNK

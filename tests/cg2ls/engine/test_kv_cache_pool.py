@@ -103,7 +103,7 @@ def test_a_context_without_memory_is_not_made_and_requests_are_answered(two, mon
     assert reused(two, text(1)) == 0, "the one context serves both in turn"
 
 
-def test_the_size_of_a_context_is_what_its_buffers_take(two):
+def test_the_size_of_a_context_is_that_of_its_buffers(two):
     buffers = two._manager.runner.contexts.newest.buffers
     model = two.model
     taken = sum(array.nbytes for array in buffers._arrays)

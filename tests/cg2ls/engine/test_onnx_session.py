@@ -38,7 +38,7 @@ def test_nothing_but_the_answer_touches_the_streams(tiny_model):
     ("error", "says"),
     [(ModuleNotFoundError("x"), "is not installed"), (ImportError("libfoo.so"), r"does not load \(libfoo")],
 )
-def test_a_missing_onnxruntime_is_one_line_with_the_remedy(tiny_model, monkeypatch, error, says):
+def test_a_missing_onnxruntime_is_reported_in_one_line_with_the_remedy(tiny_model, monkeypatch, error, says):
     def fail(name: str) -> None:
         raise error
 

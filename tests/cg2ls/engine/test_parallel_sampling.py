@@ -41,7 +41,7 @@ def test_the_prompt_is_read_once_and_stays_read(engine, words):
     assert engine.last.reused_tokens == 50
 
 
-def test_an_answer_that_is_complete_ends_alone(engine, words):
+def test_a_complete_answer_ends_while_others_continue(engine, words):
     request = Request(prompt=words(30), max_tokens=8, temperature=2.0, ignore_stop_tokens=True)
     lengths = iter((1, 3, 8))
     wanted = {}
@@ -73,7 +73,7 @@ def test_candidates_are_decoded_one_by_one_where_a_cache_cannot_be_copied(engine
     assert tokens(engine.candidates(request, 3)) == expected
 
 
-def test_too_many_candidates_for_the_memory_is_reported_in_one_sentence_and_the_next_request_is_answered(
+def test_too_many_candidates_for_the_memory_are_reported_and_the_next_request_is_answered(
     engine, words, monkeypatch
 ):
     def full(*_: object, **__: object) -> None:

@@ -69,7 +69,7 @@ def test_no_scores_without_time_or_after_cancelling(engine, words, monkeypatch):
     assert engine.score(words(40), given, beside=request) is None
 
 
-def test_what_does_not_fit_the_context_is_refused(engine, words):
+def test_texts_that_do_not_fit_the_context_are_refused(engine, words):
     request = Request(prompt=words(10))
     long = words(engine.context_length - 5)
     with pytest.raises(RequestError, match="at most"):

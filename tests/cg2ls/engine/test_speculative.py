@@ -170,7 +170,7 @@ def test_prompt_lookup_agrees_with_a_plain_search():
     check()
 
 
-def test_a_draft_hint_gives_nothing_after_the_answer_differed():
+def test_a_draft_hint_ends_where_the_answer_differs():
     hint = DraftHint([1, 2, 3, 4])
     assert hint.draft([], 3) == [1, 2, 3]
     assert hint.draft([1, 2], 3) == [3, 4]

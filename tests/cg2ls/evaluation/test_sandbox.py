@@ -72,7 +72,7 @@ def test_only_a_program_that_reaches_its_end_passes(name: str, sandbox: ProgramS
 
 
 @pytest.mark.parametrize("name", HARMLESS)
-def test_a_hostile_program_gets_nothing(name: str, sandbox: ProgramSandbox) -> None:
+def test_a_hostile_program_has_no_access(name: str, sandbox: ProgramSandbox) -> None:
     assert not sandbox.passes(HARMLESS[name])
     assert sandbox.passes("pass"), "the next program runs as before"
 
@@ -95,7 +95,7 @@ def test_signals_do_not_reach_the_parent(sandbox: ProgramSandbox) -> None:
     assert sandbox.passes("pass"), "this process was not ended"
 
 
-def test_a_listener_on_this_machine_hears_nothing(sandbox: ProgramSandbox) -> None:
+def test_a_listener_on_this_machine_receives_nothing(sandbox: ProgramSandbox) -> None:
     heard: list[object] = []
     with socket.create_server(("127.0.0.1", 0)) as server:
         server.settimeout(1.0)
@@ -114,7 +114,7 @@ def test_a_listener_on_this_machine_hears_nothing(sandbox: ProgramSandbox) -> No
     assert heard == []
 
 
-def test_files_of_the_user_are_not_there(sandbox: ProgramSandbox, tmp_path: Path) -> None:
+def test_files_of_the_user_are_not_visible(sandbox: ProgramSandbox, tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("secret")
     assert not sandbox.passes(f"open({str(secret)!r}).read()")

@@ -28,5 +28,5 @@ def test_it_is_near_the_normal_interval_of_a_share():
     assert high - low == pytest.approx(width, rel=0.1)
 
 
-def test_nothing_observed():
+def test_an_interval_without_observations_is_zero():
     assert bootstrap_interval(["a"], [0], [0]) == (0, 0)

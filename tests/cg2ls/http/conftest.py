@@ -1,4 +1,4 @@
-"""Processes that serve HTTP, and a client that sends what a test wants."""
+"""Processes that serve HTTP, and a client that sends any bytes."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ class HttpServer:
         return connection
 
     def end(self) -> int:
-        """Ask the process to end; return its exit status."""
+        """Send the process a request to end; return its exit status."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(TIMEOUT_S)
 

@@ -54,7 +54,7 @@ def test_requests_of_web_pages_and_other_users_are_refused(changed: dict[str, st
 
 
 @pytest.mark.parametrize("kind", ["application/json", "Application/JSON; charset=utf-8"])
-def test_json_is_known_by_its_type_alone(kind: str) -> None:
+def test_json_is_recognized_only_by_its_type(kind: str) -> None:
     Guard(nothing, "secret").check("POST", "/infill", {**LOCAL, "content-type": kind})
 
 
@@ -80,7 +80,7 @@ def test_the_port_is_no_part_of_the_host(header: str, name: str) -> None:
     assert host_of(header) == name
 
 
-def test_a_token_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:
+def test_a_token_is_made_once_and_readable_by_its_owner_only(tmp_path: Path) -> None:
     path = tmp_path / "state" / "http-token"
     token = read_token(path)
     assert len(token) >= 32

@@ -121,7 +121,7 @@ def test_llama_vscode_gets_content_and_timings(slow_http: HttpServer) -> None:
     )
 
 
-def test_llama_vscode_may_want_several_completions(slow_http: HttpServer) -> None:
+def test_llama_vscode_may_request_several_completions(slow_http: HttpServer) -> None:
     answer = slow_http.post("/infill", {**LLAMA_VSCODE, "n_cmpl": 3}).json
     texts = [each["content"] for each in answer]
     assert texts[0] == FORMULA

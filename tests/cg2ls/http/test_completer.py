@@ -32,7 +32,7 @@ EXPECTED = "zeta_count(width, height)"
         ("text' + y", 1, "'\n", "text"),
     ],
 )
-def test_only_what_can_be_inserted_is_answered(text: str, replaced: int, after: str, inserted: str) -> None:
+def test_only_insertable_text_is_returned(text: str, replaced: int, after: str, inserted: str) -> None:
     completion = Completion(
         text=text, replace_end_offset=2 + replaced, logprob=0.0, tokens=1, latency_ms=0.0, reason="shown"
     )

@@ -25,7 +25,7 @@ def test_a_document_is_known_again_while_its_window_moves(engine: StubEngine) ->
     assert sessions.find(later, engine, OPTIONS) is first
 
 
-def test_other_documents_languages_options_and_extras_have_sessions_of_their_own(engine: StubEngine) -> None:
+def test_other_documents_languages_options_and_extras_have_separate_sessions(engine: StubEngine) -> None:
     sessions = Sessions()
     query = Query(before="".join(LINES), language="python")
     found = [

@@ -33,8 +33,8 @@ class Switch:
 
     Attributes:
         on: name of the hook; "" for none.
-        error: what it raises.
-        hits: how often it did.
+        error: the error that it raises.
+        hits: number of times that it raised.
     """
 
     on: str = ""

@@ -99,7 +99,7 @@ class Client:
         return await asyncio.wait_for(answer, 20)
 
     async def ready(self) -> None:
-        """The model is open."""
+        """Wait until the model is open."""
         while not (self.server.models.open_models() and not self.server.models.is_loading()):
             await asyncio.sleep(0.001)
 

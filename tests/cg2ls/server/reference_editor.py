@@ -57,8 +57,8 @@ class Editor:
     """Open documents and notebooks.
 
     Attributes:
-        encoding: of positions.
-        texts: by URI; None where the sent messages do not determine the text.
+        encoding: encoding of positions.
+        texts: texts by URI; None where the sent messages do not determine the text.
         notebooks: URIs of the cells in their order.
         unordered: notebooks whose order the messages do not determine; their cells have no context.
     """

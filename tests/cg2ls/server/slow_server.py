@@ -37,7 +37,7 @@ class SlowEngine:
     """Writes the forced bytes, then `x` every 20 ms.
 
     With `quick` in the document it writes one `x` and a line end, with `long` too a formula; with `broken` it
-    fails; with `which` it writes the names of the prompt's files. Asked for several answers it writes `x`, `y`
+    fails; with `which` it writes the names of the prompt's files. If several are requested, it writes `x`, `y`
     and `z`.
     """
 

@@ -1,4 +1,4 @@
-"""`workspace/executeCommand`: what an editor's menu can do."""
+"""`workspace/executeCommand`: the commands of an editor's menu."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_pause_ends_running_requests_and_resume_allows_new_ones(slow):
     assert client.inline(URI, 1, 4)["items"]
 
 
-def test_another_model_answers_without_a_restart_and_the_choice_can_be_taken_back(
+def test_another_model_answers_without_a_restart_and_the_choice_can_be_undone(
     start, random_model, tiny_model
 ):
     client = start("--model", str(random_model))

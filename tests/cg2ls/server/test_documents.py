@@ -165,5 +165,5 @@ def test_a_column_inside_a_character_is_its_beginning(encoding, column, index):
 
 
 @pytest.mark.parametrize(("encoding", "length"), [("utf-8", 6), ("utf-16", 4), ("utf-32", 3)])
-def test_units(encoding, length):
+def test_lengths_are_in_units_of_the_encoding(encoding, length):
     assert units("a😀b", encoding) == length

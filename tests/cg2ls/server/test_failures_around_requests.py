@@ -66,7 +66,7 @@ def test_failing_notification_is_logged_once_without_the_users_text(tiny_model, 
             for _ in range(3):
                 client.open(BAD, TEXT)
             switch.on = ""
-            assert shown(await client.inline(BAD)) == [ANSWER], "its text was taken"
+            assert shown(await client.inline(BAD)) == [ANSWER], "its text was applied"
             assert shown(await client.inline(GOOD)) == [ANSWER]
 
     with caplog.at_level(logging.INFO):

@@ -1,4 +1,4 @@
-"""A failure while one document is answered costs that request or a part of it."""
+"""A failure while one document is answered affects only that request or a part of it."""
 
 from __future__ import annotations
 

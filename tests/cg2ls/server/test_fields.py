@@ -56,7 +56,7 @@ def test_a_whole_number_is_read_however_it_is_written(raw, read):
 
 
 @pytest.mark.parametrize("raw", [None, 5, True, [], {}, 1.5])
-def test_other_values_than_text_are_none(raw):
+def test_values_other_than_text_give_none(raw):
     assert text(raw) is None
 
 
@@ -112,5 +112,5 @@ def test_a_reversed_range_is_put_in_order():
 
 
 @pytest.mark.parametrize("raw", [None, "", 5, "file://[x/"])
-def test_a_folder_that_no_uri_names_is_none(raw):
+def test_a_folder_without_a_valid_uri_gives_none(raw):
     assert folder_uri(raw) is None

@@ -157,7 +157,7 @@ def test_two_hundred_cancelled_requests_in_a_row_are_answered(living):
         living.notify("$/cancelRequest", {"id": requests[-1]})
     answers = [answered(living, request) for request in requests]
     ended = [a for a in answers if a.get("error", {}).get("code") == -32800 or a["result"] is None]
-    assert len(ended) >= 190, "one may be answered before its cancellation is read, seldom"
+    assert len(ended) >= 190, "rarely, one is answered before its cancellation is read"
     assert all("items" in answer["result"] for answer in answers if answer not in ended)
     assert "items" in living.inline(URI, 1, 11)
 
@@ -173,9 +173,7 @@ def test_a_request_for_every_key_of_two_documents_is_answered(living):
         answers = [answered(living, request) for request in each]
         assert all("error" not in answer for answer in answers)
         early = [answer for answer in answers[:-1] if answer["result"] is not None]
-        assert len(early) <= 5, (
-            "superseded: null, never []; one may be answered before the next is read, seldom"
-        )
+        assert len(early) <= 5, "superseded: null, never []; rarely, one is answered before the next is read"
         assert "items" in answers[-1]["result"]
 
 

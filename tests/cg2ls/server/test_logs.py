@@ -124,7 +124,7 @@ def test_unread_pipe_delays_nothing(monkeypatch):
 
 
 @pytest.mark.parametrize("stream", [None, "closed"])
-def test_a_stream_that_is_not_there_loses_the_lines(stream, tmp_path):
+def test_a_missing_stream_loses_the_lines(stream, tmp_path):
     if stream == "closed":
         stream = (tmp_path / "log").open("w")
         stream.close()

@@ -158,7 +158,7 @@ def test_an_end_beyond_all_numbers_is_past_the_end(number):
         (None, "text"),
     ],
 )
-def test_a_change_that_cannot_be_read_is_kept_as_such_and_names_the_field(change, field):
+def test_an_unreadable_change_is_kept_with_the_name_of_the_field(change, field):
     found = change_of(change)
     assert isinstance(found, UnreadableChange)
     assert f"contentChanges.{field} must be" in found.reason
@@ -288,7 +288,7 @@ def test_command_argument_without_a_list_is_accepted(arguments, read_as):
     assert found.arguments == read_as
 
 
-def test_folders_without_a_name_and_files_without_a_kind_of_change_are_taken():
+def test_folders_without_a_name_and_files_without_a_kind_of_change_are_accepted():
     event = {"added": [{"uri": "file:///p"}, "file:///q", None], "removed": None}
     found = read(types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS, event=event)
     assert (found.added, found.removed) == (["file:///p", "file:///q"], [])

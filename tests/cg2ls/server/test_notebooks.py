@@ -1,4 +1,4 @@
-"""Cells: what the model reads around one, and that a client's edits of the notebook are followed."""
+"""Cells: the text that the model reads around one, and that a client's edits of the notebook are followed."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ def test_a_change_with_an_odd_version_is_applied(living, uri, version):
         None,
     ],
 )
-def test_after_a_change_that_cannot_be_read_the_text_is_unknown_until_all_of_it_comes(living, uri, sent):
+def test_after_an_unreadable_change_the_text_is_unknown_until_the_whole_text_is_sent(living, uri, sent):
     before = len(living.notifications)
     change(living, uri, sent)
     assert_unknown(living, uri)
@@ -130,7 +130,7 @@ def test_changes_that_are_no_list_leave_the_text_unknown(living, uri, changes):
     assert living.inline(uri, 1, 4)["items"]
 
 
-def test_a_document_without_a_text_is_unknown_until_all_of_it_comes(living):
+def test_a_document_without_a_text_is_unknown_until_the_whole_text_is_sent(living):
     item = {"uri": "file:///odd/none.py", "languageId": None, "version": None, "text": None}
     living.notify("textDocument/didOpen", {"textDocument": item})
     assert_unknown(living, item["uri"])
@@ -215,7 +215,7 @@ def test_halves_of_a_character_that_come_one_after_the_other_are_joined(living, 
         ("workspace/executeCommand", {"command": "cg2ls.server.status", "arguments": [5]}),
     ],
 )
-def test_a_request_that_means_nothing_is_an_error_that_names_the_field(living, lsp, method, params):
+def test_a_request_without_a_required_field_is_an_error_that_names_it(living, lsp, method, params):
     with pytest.raises(lsp.ResponseError) as caught:
         living.request(method, params)
     assert caught.value.code == -32602
@@ -239,7 +239,7 @@ def test_a_command_with_odd_arguments_is_answered(living, arguments):
 
 
 @pytest.mark.parametrize("identity", [None, True, [], {}, 1.5, "x", 10**400])
-def test_a_cancellation_of_nothing_harms_nothing(living, uri, identity):
+def test_a_cancellation_without_a_request_has_no_effect(living, uri, identity):
     request = living.send_inline(uri, 0, 3)
     living.notify("$/cancelRequest", {"id": identity})
     living.notify("$/cancelRequest", {"id": request})
@@ -267,7 +267,7 @@ def test_a_cancellation_of_nothing_harms_nothing(living, uri, identity):
         ("initialized", None),
     ],
 )
-def test_other_odd_notifications_harm_nothing(living, uri, method, params):
+def test_other_odd_notifications_have_no_effect(living, uri, method, params):
     living.notify(method, params)
     living.open(uri, QUICK)
     assert living.inline(uri, 1, 4)["items"]

@@ -38,7 +38,7 @@ COMMANDS = {
         0,
     ),
 }
-"""Commands, and how each ends for a user without folders."""
+"""Commands, and the exit status of each for a user without folders."""
 
 
 def environment(**more: str) -> dict[str, str]:

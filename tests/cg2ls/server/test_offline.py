@@ -1,6 +1,6 @@
 """Nothing leaves the machine: a whole session with sockets forbidden in the server's process.
 
-This is about what Python does, on every system; `tests/test_native_traffic.py` sees native code too, on Linux.
+This covers Python code, on every system; `tests/test_native_traffic.py` sees native code too, on Linux.
 """
 
 from __future__ import annotations

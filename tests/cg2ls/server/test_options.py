@@ -51,7 +51,7 @@ def test_names_in_messages_are_in_camel_case(field, name):
     assert camel(field) == name
 
 
-def test_the_page_is_the_one_the_table_gives():
+def test_the_page_is_generated_from_the_table():
     assert (ROOT / "docs" / "reference" / "options.md").read_text("utf-8") == tool().page(), (
         "run tools/options_page.py"
     )

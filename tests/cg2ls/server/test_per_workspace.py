@@ -50,7 +50,7 @@ def test_a_value_is_computed_once(values):
     assert not values.dropped
 
 
-def test_folders_languages_and_packages_have_values_of_their_own(values):
+def test_folders_languages_and_packages_have_separate_values(values):
     found = [values.find(), values.find("b"), values.find(language="c"), values.find(packages=True)]
     assert found == [1, 2, 3, 4]
     assert list(values.kept) == found

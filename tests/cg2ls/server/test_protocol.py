@@ -112,7 +112,7 @@ def test_unknown_capabilities_are_accepted(start, random_model):
     assert "completionProvider" not in result["capabilities"]
 
 
-def test_answers_to_nothing_and_of_no_shape_are_skipped(living):
+def test_responses_without_a_request_or_of_invalid_shape_are_skipped(living):
     message(living, {"jsonrpc": "2.0", "id": 99, "result": 1})
     message(living, {"jsonrpc": "2.0", "id": 98, "error": "no"})
     message(living, {"jsonrpc": "2.0", "id": None, "error": {"code": 1, "message": "x"}})

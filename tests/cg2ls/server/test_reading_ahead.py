@@ -44,7 +44,7 @@ class ReadingEngine(Engine):
 
 
 class ReadingClient(Client):
-    """Client whose server's models note what they read."""
+    """Client whose server's models record the prompts that they read."""
 
     def _open(self, folder: Path, *_: object) -> Engine:
         self.engines.append(ReadingEngine(folder))

@@ -200,7 +200,7 @@ def test_switched_off_folder_is_off_in_every_clients_spelling(root, folder, uri)
     assert settings.of(uri.lower().replace("vend", "send")).enable
 
 
-def test_what_folders_leave_alone_is_not_read_for_other_files(linked):
+def test_files_that_folders_exclude_are_not_read_for_other_files(linked):
     settings = Settings()
     settings.move_to([f"file://{linked}/alias"])
     (linked / "ws/src/generated").mkdir()

@@ -81,7 +81,7 @@ def test_a_folder_that_others_can_enter_is_refused(serve, tmp_path):
     assert "open to others" in server.stderr.read()
 
 
-def test_a_file_in_the_sockets_place_is_left_alone(serve, tmp_path):
+def test_a_file_at_the_sockets_path_is_not_removed(serve, tmp_path):
     tmp_path.chmod(0o700)
     (tmp_path / "socket").write_text("mine")
     server = serve("--unix", str(tmp_path / "socket"))
@@ -89,7 +89,7 @@ def test_a_file_in_the_sockets_place_is_left_alone(serve, tmp_path):
     assert (tmp_path / "socket").read_text() == "mine"
 
 
-def test_a_socket_in_use_is_refused_and_one_left_behind_is_taken(serve, tmp_path):
+def test_a_socket_in_use_is_refused_and_an_abandoned_one_is_replaced(serve, tmp_path):
     tmp_path.chmod(0o700)
     path = tmp_path / "socket"
     left = socket.socket(socket.AF_UNIX)
@@ -114,7 +114,7 @@ def test_tcp_serves_the_first_client_of_this_machine_and_closes_the_port(serve):
         assert server.wait(PATIENCE_S) == 0
 
 
-def test_tcp_requires_the_token_if_there_is_one(serve):
+def test_tcp_requires_the_token_if_one_is_set(serve):
     for options, welcome in (({"token": "word"}, True), ({"token": "other"}, False), ({}, False)):
         server = serve("--tcp", "0", CG2LS_TOKEN="word")
         port = int(re.search(r":(\d+)", server.stderr.readline())[1])

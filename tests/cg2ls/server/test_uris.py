@@ -54,7 +54,7 @@ def test_a_file_is_named_by_any_spelling_of_its_uri(uri: str, path: str | None) 
     ],
 )
 @pytest.mark.skipif(os.name == "nt", reason="on Windows such a path is native")
-def test_a_path_of_windows_is_one_elsewhere_too(uri: str, path: str) -> None:
+def test_a_windows_path_is_recognized_on_other_systems(uri: str, path: str) -> None:
     assert named_path(uri) == PureWindowsPath(path)
 
 
@@ -98,14 +98,14 @@ def linked(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("root", ["ws", "alias"])
 @pytest.mark.parametrize("folder", ["ws", "alias", "ws/../alias", "ws/out/../ws"])
-def test_patterns_hold_through_links_to_the_root(linked: Path, root: str, folder: str) -> None:
+def test_patterns_apply_through_links_to_the_root(linked: Path, root: str, folder: str) -> None:
     roots = [(linked / root).as_uri()]
     assert is_left_alone(f"file://{linked}/{folder}/vendor/a.py", roots, ("/vendor/",))
     assert not is_left_alone(f"file://{linked}/{folder}/src/a.py", roots, ("/vendor/",))
     assert root_of(linked / folder / "src/a.py", roots) == linked / "ws"
 
 
-def test_patterns_hold_for_what_a_link_of_the_root_leads_to(linked: Path) -> None:
+def test_patterns_apply_to_the_target_of_a_link_in_the_root(linked: Path) -> None:
     roots = [(linked / "ws").as_uri()]
     for path in (linked / "ws/out/a.py", linked / "shared/a.py", linked / "alias/out/new.py"):
         assert is_left_alone(path.as_uri(), roots, ("/out/",)), path
@@ -113,12 +113,12 @@ def test_patterns_hold_for_what_a_link_of_the_root_leads_to(linked: Path) -> Non
     assert root_of(linked / "shared/a.py", roots) is None
 
 
-def test_patterns_hold_in_each_folder_that_a_document_lies_in(linked: Path) -> None:
+def test_patterns_apply_in_each_folder_that_contains_the_document(linked: Path) -> None:
     roots = [(linked / "ws").as_uri(), (linked / "ws/vendor").as_uri()]
     assert is_left_alone((linked / "ws/vendor/a.py").as_uri(), roots, ("/vendor/a.py",))
 
 
-def test_patterns_hold_in_a_home_folder_that_is_a_workspace(
+def test_patterns_apply_in_a_home_folder_that_is_a_workspace(
     linked: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(linked / "alias"))

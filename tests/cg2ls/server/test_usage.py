@@ -48,7 +48,7 @@ def test_windows_line_ends_make_no_difference(editor):
     assert editor.insert(TEXT.replace("\n", "\r\n")) == (Taken(len(TEXT), whole=True, first=True), False)
 
 
-def test_word_after_word_is_accepted_in_part_until_the_last(editor):
+def test_each_accepted_word_counts_as_partial_until_the_last(editor):
     assert editor.insert("width") == (Taken(5, whole=False, first=True), True)
     assert editor.insert(" * height") == (Taken(9, whole=False, first=False), True)
     assert editor.insert("\n    return area") == (Taken(16, whole=True, first=False), False)
@@ -64,7 +64,7 @@ def test_a_line_is_a_part(editor):
     assert editor.insert("width * height\n") == (Taken(15, whole=False, first=True), True)
 
 
-def test_typing_it_out_accepts_nothing(editor):
+def test_typing_the_shown_text_accepts_nothing(editor):
     for char in TEXT[:-1]:
         assert editor.insert(char) == (None, True)
     assert editor.insert(TEXT[-1]) == (None, False)
@@ -93,7 +93,7 @@ def test_a_whole_new_text_ends_it(editor):
     assert editor.shown.edited([change], lambda *_: TEXT) == (None, False)
 
 
-def test_a_character_taken_back_leaves_it(editor):
+def test_deleting_a_typed_character_keeps_the_completion(editor):
     editor.insert("wi")
     end = editor.at
     cut = types.TextDocumentContentChangePartial(range=types.Range(types.Position(0, 8), end), text="")
@@ -102,7 +102,7 @@ def test_a_character_taken_back_leaves_it(editor):
     assert editor.shown.rest == TEXT[1:]
 
 
-def test_a_closer_that_stood_there_is_part_of_it():
+def test_a_closer_after_the_cursor_is_part_of_the_completion():
     editor = Editor("print(|)\n", text="area)")
     at = editor.at
     over = types.TextDocumentContentChangePartial(
@@ -122,7 +122,7 @@ def test_the_rest_shown_again_is_the_same_completion(editor):
     st.text("ab \n", min_size=2, max_size=12).map(lambda text: text.rstrip() + "b"),
     st.lists(st.integers(1, 12), max_size=6),
 )
-def test_no_more_is_taken_than_was_shown(text, cuts):
+def test_no_more_is_accepted_than_was_shown(text, cuts):
     editor, taken, left = Editor("x = |\ny\n", text), 0, text
     for cut in [*cuts, len(text)]:
         part, left = left[:cut], left[cut:]

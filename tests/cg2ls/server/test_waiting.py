@@ -37,7 +37,7 @@ class Wire:
 
 
 class Clock(asyncio.SelectorEventLoop):
-    """An event loop whose time passes at once."""
+    """An event loop with simulated time, which passes at once."""
 
     passed = 0.0
 

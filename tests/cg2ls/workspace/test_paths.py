@@ -153,7 +153,7 @@ def test_loops_of_links_end(tmp_path: Path) -> None:
     assert Workspace(tmp_path / "one").refusal(Path("x.py")) is not None
 
 
-def test_a_pattern_that_names_a_link_is_about_what_it_leads_to(tmp_path: Path) -> None:
+def test_a_pattern_that_names_a_link_applies_to_its_target(tmp_path: Path) -> None:
     (tmp_path / "shared").mkdir()
     (tmp_path / "shared/a.py").write_text("x = 1\n")
     root = tree(tmp_path, [("", "l1", "a/b")])
@@ -236,7 +236,7 @@ def test_paths_of_windows_are_compared_as_windows_does(path: str, folder: str, n
     assert is_excluded(PureWindowsPath(path), PureWindowsPath(folder), (name.upper(),))
 
 
-def test_paths_of_windows_on_other_drives_and_shares_are_apart() -> None:
+def test_paths_of_windows_on_other_drives_and_shares_are_different() -> None:
     here = Place(PureWindowsPath("C:/ws"))
     for path in ("D:/ws/a.py", "//server/ws/a.py", "C:/wsx/a.py", "C:/ws/../a.py"):
         assert not Place(PureWindowsPath(path)).lies_in(here)

@@ -276,7 +276,7 @@ def test_only_regular_files_are_read(tmp_path: Path) -> None:
     assert walked(Workspace(tmp_path)) == []
 
 
-def test_a_folder_may_have_patterns_of_its_own(tmp_path: Path) -> None:
+def test_a_folder_may_have_separate_patterns(tmp_path: Path) -> None:
     for name in (
         "a.py",
         "vendor/a.py",

@@ -151,7 +151,7 @@ def test_it_computes_as_transformers(make, opened, tokens, reference, name):
     assert distance(np.concatenate(chunks), expected) < TOLERANCE, "in chunks"
     model([*tokens[:9], *reversed(tokens[9:30])])
     assert distance(model(tokens[9:], start=9), expected[9:]) < TOLERANCE, "after a rollback"
-    assert distance(model(tokens, wanted=[30, 4]), expected[[30, 4]]) < TOLERANCE, "only rows asked for"
+    assert distance(model(tokens, wanted=[30, 4]), expected[[30, 4]]) < TOLERANCE, "only requested rows"
 
 
 @pytest.mark.parametrize("name", ["qwen2.5-coder-0.5b", "llama-3.2-1b"])

@@ -96,7 +96,7 @@ def test_other_content_than_a_state_dict_is_named(copy, content, says):
         (b"some text", "is not a file that PyTorch wrote"),
     ],
 )
-def test_a_file_that_is_damaged_or_none_is_named(copy, content, says):
+def test_a_damaged_or_foreign_file_is_named(copy, content, says):
     (copy / BIN).write_bytes(content)
     with pytest.raises(QuantizeError, match=says):
         open_checkpoint(copy)

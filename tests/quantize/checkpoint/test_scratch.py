@@ -41,7 +41,7 @@ def test_leftovers_of_a_killed_process_are_removed_in_any_folder(tmp_path):
     assert list((tmp_path / "home" / "cache" / "unfinished").iterdir()) == []
 
 
-def test_a_folder_whose_process_lives_is_left_alone(tmp_path):
+def test_a_folder_of_a_running_process_is_kept(tmp_path):
     with scratch_folder(tmp_path) as made:
         probe = (
             "from cg2_quantize.checkpoint.scratch import remove_abandoned_folders; remove_abandoned_folders()"

@@ -46,7 +46,7 @@ def pickled(checkpoint, tmp_path):
     return folder
 
 
-def test_a_folder_is_taken_as_it_is(checkpoint):
+def test_a_folder_is_used_directly(checkpoint):
     assert locate_checkpoint(str(checkpoint)) == checkpoint
 
 

@@ -45,7 +45,7 @@ def test_a_folder_is_published_in_one_commit_and_pulled_again(hub, folder, tmp_p
     assert again == ModelDescription.read(folder)
 
 
-def test_what_the_hub_has_is_not_sent_again(hub, folder, tmp_path):
+def test_files_that_the_hub_has_are_not_sent_again(hub, folder, tmp_path):
     assert run_models(hub, tmp_path, "push", folder, "maker/mine", token=TOKEN).returncode == 0
     sent = [path for path in hub.asked if path.startswith("PUT")]
     assert len(sent) == 2, "the graph and the weights"

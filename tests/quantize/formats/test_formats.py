@@ -119,7 +119,9 @@ def test_the_engine_runs_what_is_written_for_processors(make, options):
 
 @pytest.mark.parametrize("options", [{"portable": True}, {}])
 @pytest.mark.parametrize("precision", ["int8", "int4", "nf4"])
-def test_dequantizing_gives_what_the_graph_multiplies_with(make, checkpoint, tmp_path, precision, options):
+def test_dequantizing_gives_the_values_that_the_graph_multiplies(
+    make, checkpoint, tmp_path, precision, options
+):
     if precision == "nf4" and options:
         with pytest.raises(FormatError, match="portable"):
             make(precision, **options)

@@ -21,7 +21,7 @@ def test_norm_and_matrix_together_compute_the_same(checkpoint, config):
         np.testing.assert_allclose(results[1], results[0], rtol=1e-4, atol=1e-4)
 
 
-def test_what_is_left_of_the_norm_has_one_size(checkpoint):
+def test_the_remaining_scales_of_the_norm_have_size_one(checkpoint):
     gamma, _ = GraphWeights(Checkpoint.open(checkpoint), moves_norms=True).norm(NORM)
     np.testing.assert_array_equal(np.abs(gamma), 1)
 

@@ -103,7 +103,7 @@ def test_a_limit_of_a_parent_group_counts(free):
     assert free("0::/a/b", **files) == GIB
 
 
-def test_version_1(free):
+def test_cgroups_of_version_1_are_read(free):
     files = {
         "memory__docker__memory_dot_limit_in_bytes": 2 * GIB,
         "memory__docker__memory_dot_usage_in_bytes": GIB // 2,

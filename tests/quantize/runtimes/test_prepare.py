@@ -20,7 +20,7 @@ from cg2ls.models.folder.description import ModelDescription
 
 @pytest.fixture
 def conversions(monkeypatch):
-    """What was converted, in place of converting."""
+    """Records conversions instead of running them."""
     made = []
 
     def fake(runtime, checkpoint, folder, precision):

@@ -57,7 +57,7 @@ def test_one_layer_beyond_float16_is_named(checkpoint, tmp_path, scaled, precisi
 
 
 @pytest.mark.parametrize(("precision", "target"), [("bf16", "cuda"), ("int8", "cpu"), ("fp32", "cpu")])
-def test_formats_with_a_larger_range_take_it(checkpoint, tmp_path, scaled, precision, target):
+def test_formats_with_a_larger_range_accept_it(checkpoint, tmp_path, scaled, precision, target):
     scaled(fc_in=3e4)
     convert(checkpoint, tmp_path / "out", ConversionOptions(precision=precision, target=target))
 
@@ -71,7 +71,7 @@ def test_formats_with_a_larger_range_take_it(checkpoint, tmp_path, scaled, preci
         ("lm_head", 1e6, "lm_head"),
     ],
 )
-def test_every_part_of_the_network_is_looked_at(opened, scaled, part, factor, place):
+def test_every_part_of_the_network_is_examined(opened, scaled, part, factor, place):
     scaled(**{part: factor})
     found = find_largest_activation(*opened, select_format("fp16"))
     assert found.value > FLOAT16_LIMIT

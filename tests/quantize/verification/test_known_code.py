@@ -22,7 +22,7 @@ from cg2ls.models.folder.facts import Facts
 
 
 def as_int8(values):
-    """What bitsandbytes stores of a matrix, without its scales."""
+    """A matrix as bitsandbytes stores it, without its scales."""
     return np.rint(values / np.abs(values).max(axis=1, keepdims=True) * 127).astype(np.float32)
 
 

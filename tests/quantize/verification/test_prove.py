@@ -68,7 +68,7 @@ def test_the_page_is_whole_and_draws_its_plots(quick):
     tags.feed(text)
     assert sum(tag == "svg" for tag, _ in tags.seen) == 2
     assert sum(attrs.get("class") == "bar" for _, attrs in tags.seen) == 5, (
-        "a bar behind each block but the last"
+        "a bar after each block except the last"
     )
     assert "Within its limits" in text
     assert "http" not in text, "the page loads nothing"
@@ -206,7 +206,7 @@ def fake_optimum(tmp_path):
     return write
 
 
-def test_what_it_finds_is_in_the_report(checkpoint, tmp_path, fake_optimum):
+def test_the_distance_is_in_the_report(checkpoint, tmp_path, fake_optimum):
     report = convert(
         checkpoint, tmp_path / "model", ConversionOptions(proof="quick", optimum=fake_optimum(FAKE_OPTIMUM))
     ).proof
@@ -230,7 +230,7 @@ def test_a_python_without_optimum_is_reported_in_one_sentence_and_nothing_is_wri
     assert sorted(path.name for path in tmp_path.iterdir()) == ["python"]
 
 
-def test_without_a_proof_there_is_nothing_to_compare(checkpoint, tmp_path):
+def test_comparing_without_a_proof_is_refused(checkpoint, tmp_path):
     with pytest.raises(QuantizeError, match="part of a proof"):
         convert(checkpoint, tmp_path / "model", ConversionOptions(optimum=tmp_path / "python"))
 

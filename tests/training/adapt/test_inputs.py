@@ -26,7 +26,7 @@ def test_ignored_secret_empty_and_repeated_files_are_excluded(repository: Path) 
     assert found.refused == {"ignored": 1, "secret content": 1, "empty": 1, "exact duplicate": 1}
 
 
-def test_only_the_wanted_names_are_read(repository: Path) -> None:
+def test_only_the_requested_names_are_read(repository: Path) -> None:
     assert [file.path for file in collect_files([repository], (".md",)).files] == ["notes.md"]
 
 

@@ -91,7 +91,7 @@ def test_a_run_ends_in_time_with_a_low_learning_rate(
     assert done <= steps
     assert now <= max(budget, 4.0 + evaluation_s) + 4.0
     if done < steps and done > 10:
-        assert scale < 0.6, "the learning rate has come down"
+        assert scale < 0.6, "the learning rate is low"
 
 
 def test_a_length_that_fits_is_not_changed() -> None:

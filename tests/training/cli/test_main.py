@@ -105,7 +105,7 @@ def test_a_corpus_that_is_no_text_is_named(tmp_path: Path, capsys: pytest.Captur
 
 
 def test_training_needs_nothing_of_the_server(tmp_path: Path) -> None:
-    """A machine with a GPU has PyTorch, and seldom what a language server needs."""
+    """A machine with a GPU has PyTorch, but rarely the packages of a language server."""
     absent = ("platformdirs", "pygls", "lsprotocol", "onnxruntime", "onnx", "transformers", "pathspec")
     code = (
         f"import sys\nfor name in {absent}:\n    sys.modules[name] = None\n"

@@ -105,7 +105,7 @@ def test_file_keeps_its_split_as_the_folder_grows(folder: Path, tmp_path: Path) 
     assert held[1] - {"later.py"} == held[0]
 
 
-def test_code_and_text_are_sources_of_their_own(folder: Path, tmp_path: Path) -> None:
+def test_code_and_text_are_separate_sources(folder: Path, tmp_path: Path) -> None:
     sources = (
         SourceSpec(name="code", path=str(folder)),
         SourceSpec(name="text", path=str(folder), content="text", heldout=0),
@@ -222,11 +222,11 @@ def test_code_without_a_licence_is_left_out(folder: Path, tmp_path: Path) -> Non
 def test_folder_without_a_corpus_is_not_replaced(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.txt").write_text("x")
-    with pytest.raises(OutputError, match=r"has no corpus\.json, so it is left alone"):
+    with pytest.raises(OutputError, match=r"has no corpus\.json, so it is not replaced"):
         run(one(folder), tmp_path / "out")
 
 
-def test_damaged_dump_is_one_message_from_any_process(
+def test_damaged_dump_is_reported_in_one_message_from_any_process(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "dump.parquet").write_bytes(b"PAR1 nothing PAR1")

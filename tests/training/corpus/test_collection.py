@@ -70,7 +70,7 @@ def test_command_line_paths_get_distinct_names() -> None:
     assert [spec.name for spec in collection_from_paths(paths).sources] == ["code", "code-2", "My-code"]
 
 
-def test_code_and_text_want_different_files() -> None:
+def test_code_and_text_read_different_files() -> None:
     code, text = SourceSpec(name="a", path="a"), SourceSpec(name="b", path="b", content="text")
     names = ["a.py", "b.md", "c.bin", "vendor/d.py", "x/node_modules/e.js", "f.min.js"]
     assert [name for name in names if code.wants(name)] == ["a.py"]

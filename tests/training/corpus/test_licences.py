@@ -21,7 +21,7 @@ APACHE = "Classifier: License :: OSI Approved :: Apache Software License"
         "BSD-3-Clause AND GPL-3.0-or-later WITH GCC-exception-3.1",
     ],
 )
-def test_allowed(expression):
+def test_permissive_licences_are_allowed(expression):
     assert is_allowed(expression)
 
 
@@ -41,7 +41,7 @@ def test_allowed(expression):
         "(" * 5000 + "MIT" + ")" * 5000,
     ],
 )
-def test_refused(expression):
+def test_other_licences_are_refused(expression):
     assert not is_allowed(expression)
 
 
@@ -62,7 +62,7 @@ def test_refused(expression):
         ("Summary: nothing said", "", None),
     ],
 )
-def test_what_metadata_declares(metadata, text, expected):
+def test_licences_that_metadata_declares_are_found(metadata, text, expected):
     assert declared_licence(Parser().parsestr(metadata + "\n\n"), text) == expected
 
 

@@ -136,7 +136,7 @@ def test_debian_copyright_decides_for_each_file(tmp_path: Path) -> None:
     assert report["dropped"] == {"licence": 2}
 
 
-def test_documentation_lies_beside_code(tmp_path: Path) -> None:
+def test_documentation_is_written_to_a_separate_folder(tmp_path: Path) -> None:
     dsc = make_debian(tmp_path / "cache", "x", {"a.c": script("alpha"), "doc/guide.md": prose("guide")})
     head = 'languages = ["c"]\ndocumentation = true\n'
     manifest = make_manifest(tmp_path / "m.toml", to_toml(pin_debian(dsc)), head=head)

@@ -1,4 +1,4 @@
-"""A source too small for its share still holds something out, or the commands report what is missing."""
+"""A source too small for its share still has a held-out file, or the commands report what is missing."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Collected = Callable[..., Path]
 
 @pytest.fixture
 def collected(tmp_path: Path) -> Collected:
-    """Makes a corpus of so many files."""
+    """Makes a corpus of this many files."""
 
     def make(files: int, heldout: float) -> Path:
         project = tmp_path / f"project{files}"
@@ -40,19 +40,19 @@ def counts(corpus: Path) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("files", [2, 5, 20])
-def test_a_small_source_holds_something_out(collected: Collected, files: int) -> None:
+def test_a_small_source_has_a_held_out_file(collected: Collected, files: int) -> None:
     found = counts(collected(files, 0.02))
     assert found["heldout"] == 1
     assert found["train"] == files - 1
 
 
-def test_the_file_held_out_is_the_one_that_a_greater_share_would_hold_out(collected: Collected) -> None:
+def test_the_held_out_file_is_the_one_that_a_larger_share_would_select(collected: Collected) -> None:
     (few,) = read_lines(collected(20, 0.001) / "project20" / "heldout.jsonl")
     more = read_lines(collected(20, 0.3) / "project20" / "heldout.jsonl")
     assert few in more
 
 
-def test_a_share_of_nothing_and_a_single_file_hold_nothing_out(collected: Collected) -> None:
+def test_a_share_of_zero_and_a_single_file_have_no_held_out_file(collected: Collected) -> None:
     assert counts(collected(5, 0.0)).get("heldout", 0) == 0
     assert counts(collected(1, 0.02)) == {"heldout": 0, "train": 1}
 

@@ -18,7 +18,7 @@ def stream(shard: TokenShard, seed: int = 5, context: int = 64) -> RowStream:
     return RowStream(shard, context, CONFIG, seed)
 
 
-def test_any_step_can_be_made_alone(shard: TokenShard) -> None:
+def test_any_step_can_be_made_independently(shard: TokenShard) -> None:
     in_order = [stream(shard).batch(step, 3) for step in range(6)]
     for step in (5, 0, 3):
         alone = stream(shard).batch(step, 3)
@@ -35,7 +35,7 @@ def test_an_epoch_shows_every_row_once(shard: TokenShard) -> None:
     starts = {tuple(rows.source_tokens(number).tolist()) for number in range(rows.rows_per_epoch)}
     assert len(starts) == rows.rows_per_epoch
     assert tuple(rows.source_tokens(rows.rows_per_epoch).tolist()) not in starts, (
-        "the next epoch is cut elsewhere"
+        "the next epoch is cut at other offsets"
     )
 
 

@@ -32,7 +32,7 @@ def most(schedule: Schedule, rows: int) -> int:
 
 @settings(max_examples=30)
 @given(sources, st.integers(0, 9), st.randoms(use_true_random=False))
-def test_any_row_can_be_read_alone(drawn: list[tuple[float, float, int]], seed: int, random) -> None:  # type: ignore[no-untyped-def]
+def test_any_row_can_be_read_independently(drawn: list[tuple[float, float, int]], seed: int, random) -> None:  # type: ignore[no-untyped-def]
     schedule = schedule_of(drawn, seed)
     numbers = list(range(most(schedule, 3 * BLOCK_ROWS)))
     in_order = [schedule.locate(number) for number in numbers]

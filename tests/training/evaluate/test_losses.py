@@ -77,7 +77,9 @@ def test_a_prefix_lm_is_scored_on_the_labels_of_a_causal_model(shard: TokenShard
         return evaluate_table(spy, shard, EvaluationOptions(64, 20, objective), (name,))["all"][name]
 
     assert score_of(True) == score_of(False)
-    assert not any(batch.regions.any() for batch in seen[False]), "a causal model sees no prompt whole"
+    assert not any(batch.regions.any() for batch in seen[False]), (
+        "a causal model has no bidirectional prompts"
+    )
     assert any(batch.regions.any() for batch in seen[True]) == (name != "causal")
     for one, other in zip(seen[True], seen[False], strict=True):
         assert np.array_equal(one.tokens, other.tokens)
@@ -143,7 +145,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_checkpoint_and_its_model_folder_cost_the_same(
+def test_a_checkpoint_and_its_model_folder_have_the_same_loss(
     checkpoint: Path, corpus: Path, tmp_path: Path
 ) -> None:
     heldout = tokenize_corpus(

@@ -55,12 +55,12 @@ def test_a_kill_in_the_middle_changes_no_number(
         run(parts)
     assert [path.name for path in sorted(parts.results.iterdir())] == ["causal-1.json", "labels.json"]
     assert run(parts) == 0
-    # 6 steps of each of two arms, and one of the second that was not yet saved and is made again.
+    # 6 steps of each of two arms, and one of the second that was not yet saved and is repeated.
     assert steps[0] == 6 + 3 + 1 + (6 - 2)
     assert numbers(parts) == numbers(through)
     assert not list((parts.work / "runs").glob("*/states"))
     assert run(parts) == 0
-    assert steps[0] == 14, "what is done is not done again"
+    assert steps[0] == 14, "finished runs are not repeated"
 
 
 def test_deadline_saves_the_state_and_the_next_call_continues(
@@ -133,7 +133,7 @@ def test_a_work_folder_of_another_run_is_refused(
         run(plan)
 
 
-def test_a_folder_of_something_else_is_left_alone(make_plan: MakePlan, tmp_path: Path) -> None:
+def test_a_folder_of_something_else_is_not_overwritten(make_plan: MakePlan, tmp_path: Path) -> None:
     (tmp_path / "work").mkdir()
     (tmp_path / "work" / "thesis.tex").write_text("x")
     with pytest.raises(TrainingError, match="contains something other than lessons"):

@@ -56,7 +56,7 @@ def test_the_same_results_give_the_same_bytes(stored: Path, tmp_path: Path) -> N
         ({}, "Not measured: psm against causal"),
     ],
 )
-def test_the_sentence_says_what_was_resolved(seeds: dict[int, float], says: str, tmp_path: Path) -> None:
+def test_the_sentence_states_what_was_resolved(seeds: dict[int, float], says: str, tmp_path: Path) -> None:
     for seed in (1, 2):
         write_result(tmp_path, "causal", seed, notes("causal"), made_up_scores({"causal": 2.0}, seed=seed))
     for seed, nats in seeds.items():

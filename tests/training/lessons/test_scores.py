@@ -38,7 +38,7 @@ def test_a_prefix_lm_and_a_causal_model_have_the_same_labels(model: CodeGen, sha
     assert set(causal.nats) == {f"code/{name}" for name in MEASURES if name not in INFILL_MEASURES}
     for name, tokens in causal.tokens.items():
         assert tokens.tolist() == prefix.tokens[name].tolist()
-    # Prompts are seen whole, except left to right.
+    # Prompts have bidirectional attention, except left to right.
     assert causal.nats["code/causal"].tolist() == prefix.nats["code/causal"].tolist()
     assert causal.nats["code/continuation"].tolist() != prefix.nats["code/continuation"].tolist()
     assert causal.nats["code/psm/2 to 4"].tolist() != prefix.nats["code/psm/2 to 4"].tolist()

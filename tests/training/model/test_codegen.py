@@ -93,7 +93,7 @@ def test_a_prefix_sees_itself_whole_and_the_rest_is_causal(model: CodeGen, token
     changed[:, 20] = (changed[:, 20] + 1) % CONFIG.vocab_size
     with torch.no_grad():
         before, after = model(tokens, mask), model(changed, mask)
-    assert torch.equal(before[0, :20], after[0, :20]), "position 20 lies behind the first row's prefix"
+    assert torch.equal(before[0, :20], after[0, :20]), "position 20 is after the first row's prefix"
     assert not torch.equal(before[1, :20], after[1, :20]), "and inside the second row's"
     none = make_region_mask(torch.zeros_like(tokens))
     assert torch.allclose(model(tokens, none), model(tokens), atol=1e-5)

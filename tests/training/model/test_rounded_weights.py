@@ -20,7 +20,7 @@ from cg2ls.models.int4 import BLOCK_SIZE
 
 
 def exported(matrix: torch.Tensor) -> torch.Tensor:
-    """What cg2-quantize's int4 keeps of a matrix [outputs, inputs]."""
+    """A matrix [outputs, inputs] as cg2-quantize's int4 stores it."""
     blocks = round_blocks(matrix.T.numpy().copy(), bits=4, block_size=BLOCK_SIZE)
     return torch.from_numpy(restore_blocks(blocks).T.copy())
 

@@ -136,7 +136,7 @@ def test_a_block_ends_at_or_below_its_middle(text: str, data: st.DataObject) -> 
 
 
 @pytest.mark.parametrize("name", ["python-27m", "python-small"])
-def test_options_do_what_the_statistics_say(name: str, shard_of: Callable[..., TokenShard]) -> None:
+def test_options_change_the_statistics(name: str, shard_of: Callable[..., TokenShard]) -> None:
     recipe = RECIPES[name]
     plain = replace(as_published(recipe.objective), infill_share=1.0)
 
@@ -158,4 +158,4 @@ def test_options_do_what_the_statistics_say(name: str, shard_of: Callable[..., T
     assert np.mean(first.ratios) == pytest.approx(np.mean(before.ratios), abs=0.02)
     near = stats(near_suffix_share=1.0)
     assert np.median(near.below) < 0.8 * np.median(before.below)
-    assert near.parts > 1.5 * before.parts, "what is below a block becomes a part of its own"
+    assert near.parts > 1.5 * before.parts, "the text below a block becomes a separate part"

@@ -72,7 +72,7 @@ def check(tokens: list[int], special: SpecialTokens) -> int:
             assert max(tokens[1:end]) < special.first_mask_id
             assert special.end_of_text not in tokens[:end]
             tokens = tokens[end + 1 :]
-        assert tokens[0] == special.end_of_text, "the published models write it behind the last answer"
+        assert tokens[0] == special.end_of_text, "the published models write it after the last answer"
         tokens, parts = tokens[1:], parts + 1
     assert not any(token >= special.first_mask_id or token == special.eom for token in tokens)
     return parts

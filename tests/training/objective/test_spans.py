@@ -89,7 +89,7 @@ def test_shares_and_lengths_are_the_recipe_s(part: tuple[ObjectiveConfig, int], 
         for number, (start, end) in enumerate(spans, start=1):
             by_mask.setdefault(number, []).append(end - start)
     middle = (objective.min_mask_ratio + objective.max_mask_ratio) / 2
-    # What a span gains or loses by ending at a line's end shows in the shortest context.
+    # The change of a span's length at a line's end is visible in the shortest context.
     assert np.mean(shares) == pytest.approx(middle, abs=0.02)
     assert np.quantile(shares, [0.02, 0.98]) == pytest.approx(
         [objective.min_mask_ratio, objective.max_mask_ratio], abs=0.03

@@ -45,7 +45,7 @@ CONFIG = CodeGenConfig(
 
 
 @pytest.mark.parametrize("split", ["qkv", "heads"])
-def test_parts_of_a_fused_projection_are_orthogonalized_like_matrices_of_their_own(split: str) -> None:
+def test_parts_of_a_fused_projection_are_orthogonalized_like_separate_matrices(split: str) -> None:
     matrix = torch.randn((96, 32), generator=torch.Generator().manual_seed(2))
     # Scales that differ between parts must not matter, which they do for the whole matrix.
     matrix[:16] *= 100

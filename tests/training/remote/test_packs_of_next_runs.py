@@ -22,7 +22,7 @@ RETURNED_BYTES = 64 * 2**20
 
 
 def toy(name: str, recipe: dict[str, Any]) -> Recipe:
-    """Return the recipe with a toy's shape, batch and intervals; objective and optimizer are its own."""
+    """Return the recipe with a toy's shape, batch and intervals; objective and optimizer are unchanged."""
     raw = RECIPES[name].to_dict()
     raw["model"] = recipe["model"]
     raw["optimizer"]["warmup_steps"] = 2
@@ -99,7 +99,7 @@ def test_the_javascript_pack_trains(recipe: dict[str, Any], tokenizer: CodeToken
 def test_a_next_run_fits_a_session(name: str) -> None:
     parameters = RECIPES[name].model.config().n_parameters
     assert 27e6 < parameters < 35e6
-    assert 2 * parameters < RETURNED_BYTES, "bfloat16 weights come back at once"
+    assert 2 * parameters < RETURNED_BYTES, "bfloat16 weights fit one upload"
     assert RECIPES[name].optimizer.schedule == "wsd", "the machine decides the length"
 
 

@@ -148,13 +148,13 @@ print(faults(4))
 
 
 def faults(how: str) -> int:
-    """Pages that four rounds of 144 MB had to be given, after ten in which the heap finds its size."""
+    """Pages that the system provides for four rounds of 144 MB, after ten in which the heap reaches its size."""
     command = [sys.executable, "-c", PROGRAM, how]
     return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc is a library of Linux")
-def test_memory_that_was_freed_is_there_for_the_next_step() -> None:
+def test_freed_memory_is_reused_by_the_next_step() -> None:
     if not hasattr(hardware.ctypes.CDLL(None), "gnu_get_libc_version"):
         pytest.skip("this system's C library is not glibc")
     assert faults("keep") < 1000 < faults("as it is")

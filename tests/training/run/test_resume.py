@@ -149,7 +149,7 @@ def test_a_run_resumes_with_another_optimizer_if_accepted(
     assert again.done == 12
 
 
-def test_the_log_holds_every_step_once_after_a_kill(
+def test_the_log_contains_every_step_once_after_a_kill(
     recipe: Raw, shard: TokenShard, trained: Callable[[Raw], Path]
 ) -> None:
     run = trained(recipe)

@@ -63,7 +63,7 @@ def clean_python(data: bytes, path: str, licence: str) -> str | None:
 
     Args:
         data: content of the file.
-        path: of the file.
+        path: path of the file.
         licence: SPDX expression of the package.
     """
     document = SourceDocument(data, path, language="python")
@@ -78,7 +78,7 @@ def clean(
 
     Args:
         document: decoded, unless `decode_text` is the first rule.
-        rules: in their order.
+        rules: rules in their order.
         redacted: counts the redactions that changed the document, by name.
     """
     for rule in rules:

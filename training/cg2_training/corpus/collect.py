@@ -37,7 +37,7 @@ def collect(
     """Read, clean and deduplicate the sources of a collection; continue an interrupted run.
 
     Args:
-        collection: what to read.
+        collection: sources to read.
         out: the corpus folder, see `finish`.
         executor: "local", "slurm" or "ray".
         workers: tasks at a time; as many as there are processors by default.

@@ -45,8 +45,8 @@ class SourceSpec:
         heldout: part of the documents that is held out, 0 to 1. Dumps are split by repository.
         languages: LSP ids to keep; empty keeps all known languages.
         exclude: globs of paths that are not read.
-        commit: of a git repository.
-        columns: of a dump, if their names are unusual.
+        commit: commit of a git repository to read.
+        columns: column names of a dump, if they are unusual.
         secrets: "redact" replaces keys and tokens; "drop" drops documents that contain one.
         personal_data: "redact" replaces e-mail and IP addresses; "keep" leaves them.
         max_bytes: limit of the kept UTF-8 bytes; None for no limit.
@@ -92,9 +92,9 @@ class Collection:
 
     Attributes:
         name: name of its file, or "command line".
-        sources: with distinct names. The first source that has a text keeps it.
+        sources: sources with distinct names. The first source that has a text keeps it.
         benchmarks: JSON-lines files whose items are dropped.
-        layout: of the corpus folder.
+        layout: layout of the corpus folder.
         file_sha256: hex digest of its file, if that alone determines the corpus.
     """
 

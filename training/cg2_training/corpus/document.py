@@ -23,7 +23,7 @@ class SourceDocument:
         content: kind of document that the source contains.
         language: LSP id; "" if unknown.
         licences: SPDX expressions that all apply; empty if unknown.
-        repository: of a row in a dump; "" for other sources.
+        repository: repository of a row in a dump; "" for other sources.
     """
 
     data: bytes | str

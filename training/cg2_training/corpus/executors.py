@@ -53,8 +53,8 @@ def run_slurm(stages: Sequence[Stage], work: WorkFolder, workers: int, options: 
     """Submit the stages to Slurm as array jobs, each waiting for the previous one.
 
     Args:
-        stages: in their order.
-        work: on a file system that all nodes share.
+        stages: stages in their order.
+        work: folder on a file system that all nodes share.
         workers: maximum of tasks that run at the same time; -1 for no limit.
         options: arguments of datatrove's executor, which must include `time` and `partition`.
 

@@ -37,7 +37,7 @@ class Entry:
         rank: hex digest of path and text. Sorting by it shuffles reproducibly.
         place: number from 0 to 1 that decides whether the document is held out.
         file: number of the file that contains the document.
-        start: its first byte in that file.
+        start: first byte of the document in that file.
         size: UTF-8 bytes of its text.
         path: inside the source.
         key: digest for exact copies.

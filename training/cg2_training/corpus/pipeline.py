@@ -45,7 +45,7 @@ PROGRESS_INTERVAL_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class PlacePart:
-    """What one task reads of one place: every `parts`-th document, from number `part` on."""
+    """The part of one place that one task reads: every `parts`-th document, from number `part` on."""
 
     spec: SourceSpec
     place: Place
@@ -54,7 +54,7 @@ class PlacePart:
 
 
 def parts_of_task(collection: Collection, rank: int, world: int) -> list[PlacePart]:
-    """Return what task number `rank` of `world` tasks reads.
+    """Return the parts that task number `rank` of `world` tasks reads.
 
     Each place has one reader if there are at least as many places as tasks; otherwise several tasks read one place.
     """
@@ -147,7 +147,7 @@ class Tally:
 
 
 class CleanDocuments(PipelineStep):  # type: ignore[misc]
-    """Filter that applies the rules and counts by source what they drop and redact."""
+    """Filter that applies the rules and counts the dropped and redacted documents by source."""
 
     name = "rules"
     type = "FILTER"
@@ -248,6 +248,6 @@ class Finish(PipelineStep):  # type: ignore[misc]
         self.workers, self.progress = workers, progress
 
     def run(self, data: DocumentsPipeline = None, _rank: int = 0, _world: int = 1) -> Iterator[Document]:
-        """Write the corpus; yield only what an earlier step passes on."""
+        """Write the corpus; yield only the documents of an earlier step."""
         finish(self.collection, self.work, self.out, workers=self.workers, progress=self.progress)
         yield from data or ()

@@ -33,7 +33,7 @@ class SourceReport:
         files: kept documents by split.
         bytes: kept UTF-8 bytes by split.
         dropped: documents by reason.
-        redacted: changed documents by what was replaced.
+        redacted: changed documents by kind of replacement.
         split: "heldout" for a source that is held out as a whole.
         licence: default licence of the source.
     """
@@ -72,7 +72,7 @@ class SourceReport:
 def corpus_report(
     collection: Collection, reports: Mapping[str, SourceReport], kept: Mapping[Split, Sequence[Kept]]
 ) -> dict[str, Any]:
-    """Count what was kept and return the content of `corpus.json`.
+    """Count the kept documents and return the content of `corpus.json`.
 
     Keys: `manifest` (name of the collection), `manifest_sha256`, `python_version` (of the interpreter that parsed
     the files), `benchmarks` (SHA-256 by name), `files` and `bytes` by split, `sources`. `dropped` and `redacted`

@@ -13,9 +13,9 @@ from cg2_training.objective.spans import Span
 def draw_anchors(
     text: str, spans: Sequence[Span], config: ObjectiveConfig, rng: np.random.Generator
 ) -> list[int]:
-    """Draw where the known text of each span begins; it is the span's start if there is none.
+    """Draw the offset at which the known text of each span begins; without known text it is the span's start.
 
-    Known text never reaches the span before, so that masks never touch.
+    Known text never reaches the previous span, so that masks never touch.
     """
     anchors = []
     limit = -1

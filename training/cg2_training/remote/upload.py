@@ -23,7 +23,7 @@ from cg2ls.models.codegen2 import CodeTokenizer
 MAX_FILE_BYTES = 15_500_000
 MAX_FILES = 8
 MAX_PORTION_BYTES = 58_000_000
-"""Maximum size of one portion, a little below what can be sent at a time."""
+"""Maximum size of one portion, a little below the size that can be sent at a time."""
 
 REPORT_FILE = "report.json"
 

@@ -203,7 +203,7 @@ UNCHECKED_SETTINGS = (
     "run.compile",
     "run.rows_per_pass",
 )
-"""Settings that may change between calls: they affect neither the rows nor what a step computes from them.
+"""Settings that may change between calls: they affect neither the rows nor the result of a step.
 
 `run.steps` may change, so that a run can be extended.
 """
@@ -212,7 +212,7 @@ UNCHECKED_SETTINGS = (
 def describe_inputs(
     recipe: Recipe, train: TokenShard | ShardSet, heldout: TokenShard | ShardSet
 ) -> dict[str, Any]:
-    """Return what decides a run's steps and scores, for JSON."""
+    """Return the inputs that decide a run's steps and scores, for JSON."""
     return {
         "recipe": recipe.to_dict(),
         "rows_version": ROWS_VERSION,

@@ -124,7 +124,7 @@ def test_nothing_follows_a_jump_in_languages_with_braces(passes, art, answer, sh
     assert passes(stop_after_jump, art, answer, language="javascript").text == shown
 
 
-def test_other_languages_are_left_alone(passes):
+def test_other_languages_are_not_changed(passes):
     assert passes(stop_after_jump, "    return x\n    ‸\n", "y = 1", language="ruby").text == "y = 1"
 
 

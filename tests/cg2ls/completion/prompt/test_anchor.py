@@ -59,7 +59,7 @@ def test_it_stays_when_the_editor_closes_a_bracket(encode):
         ("the cursor jumps back", Cursor(ABOVE + "x" + BELOW, 3)),
     ],
 )
-def test_it_moves_when(what, cursor, encode):
+def test_it_moves_when_the_prompt_cannot_be_continued(what, cursor, encode):
     first = place_anchor(typed("x"), None, BUDGET, TextEncoding(encode)).anchor
     assert place_anchor(cursor, first, BUDGET, TextEncoding(encode)).anchor is not first, what
 

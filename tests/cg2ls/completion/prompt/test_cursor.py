@@ -80,6 +80,6 @@ def test_lone_surrogate_is_replaced_at_any_position() -> None:
         ("f(x)", "word_start"),
     ],
 )
-def test_kind(line, kind):
+def test_kind_depends_on_the_line(line, kind):
     text = "above = 1\n" + line
     assert find_place_kind(Cursor(text, len(text))) == kind

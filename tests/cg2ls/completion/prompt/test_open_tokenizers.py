@@ -1,4 +1,4 @@
-"""Prompts of models other than CodeGen2: token boundaries, and what a typed key costs in each order."""
+"""Prompts of models other than CodeGen2: token boundaries, and the cost of a typed key in each order."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def tokenizer_of(stated: str = "psm") -> CodeTokenizer:
 
 @dataclass
 class Opened:
-    """The part of an engine that prompts are built for."""
+    """The properties of an engine that prompts depend on."""
 
     tokenizer: CodeTokenizer
     context_length: int = 1024

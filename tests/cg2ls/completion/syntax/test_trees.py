@@ -95,7 +95,7 @@ def test_code_without_common_parts_is_parsed():
     assert trees.parses(b"y = 1\n")
 
 
-def test_earlier_versions_take_no_memory():
+def test_earlier_versions_use_no_memory():
     trees = Trees(parser("python"))
     trees.parses(PYTHON.encode())
     tracemalloc.start()

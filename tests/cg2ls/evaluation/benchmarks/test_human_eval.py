@@ -49,7 +49,7 @@ def test_every_task_restores_its_problem(problems: list[Problem]) -> None:
     assert len({task.name for task in tasks}) == len(tasks)
 
 
-def test_a_blank_line_is_no_task_but_may_be_within_one() -> None:
+def test_a_blank_line_is_no_task_but_a_span_may_contain_one() -> None:
     assert [task.reference for task in make_single_line_tasks([SMALL])] == [
         "    y = x",
         "    y += 1",
@@ -67,7 +67,7 @@ def test_the_cursor_is_on_an_empty_line() -> None:
     assert second.suffix.startswith("\n")
 
 
-def test_own_spans_are_the_same_every_time_and_others_with_another_seed() -> None:
+def test_own_spans_depend_only_on_the_seed() -> None:
     assert make_random_span_tasks([SMALL]) == make_random_span_tasks([SMALL])
     assert make_random_span_tasks([SMALL]) != make_random_span_tasks([SMALL], seed=1)
 

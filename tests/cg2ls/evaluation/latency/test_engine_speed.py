@@ -89,7 +89,7 @@ def test_contexts_leave_room_to_decode():
     assert Workload(decode_tokens=64).fit_to(256).contexts == (64, 190)
 
 
-def test_unnamed_ratios_are_taken_nearest_to_512():
+def test_ratios_without_a_number_use_the_context_nearest_to_512():
     assert Workload().main_context == 512
     assert Workload(contexts=(64, 190)).main_context == 190
 

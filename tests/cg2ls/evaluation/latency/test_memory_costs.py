@@ -13,7 +13,7 @@ from cg2ls.retrieval.memory import Memory
 from cg2ls.workspace import Workspace
 
 
-def test_keys_are_timed_alone_and_during_a_build(
+def test_keys_are_timed_without_and_during_a_build(
     tiny_engine: Engine, shop: SourceFile, tmp_path: Path
 ) -> None:
     (tmp_path / "shop.py").write_text(shop.text)

@@ -1,4 +1,4 @@
-"""What the server adds to the engine, measured on the real server with an engine that takes no time."""
+"""The time that the server adds to the engine, measured on the real server with an engine that takes no time."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def test_every_key_is_timed_and_costs_few_tokens(tiny_engine, shop):
     assert 0 <= report["before_next_key"] <= 1
 
 
-def test_a_trace_that_ends_early_counts_what_there_was(tiny_engine, shop):
+def test_a_trace_that_ends_early_counts_its_keys(tiny_engine, shop):
     keys = list(Typist([shop]))
     assert (
         len(
@@ -126,7 +126,7 @@ def test_an_editor_does_not_leak(tiny_engine, shop):
     assert found.to_json()["soak"]["keys"] == 4000
 
 
-def test_quarters_need_keys(shop):
+def test_a_soak_with_too_few_keys_is_refused(shop):
     with pytest.raises(EvaluationError, match="too short"):
         run_soak(ModelManager(0), [shop], 100)
 

@@ -1,4 +1,4 @@
-"""Visits: what is planned, and how a visit is made at a server, without any measured time in an assertion."""
+"""Visits: the plan, and a visit at a server, without any measured time in an assertion."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_the_same_seed_plans_the_same_visits_of_every_kind():
     assert set(Counter(visit.kind for visit in plan)) == set(KINDS)
 
 
-def test_a_visit_is_what_its_kind_says():
+def test_a_visit_has_the_properties_of_its_kind():
     plan = plan_visits(SOURCES, 60, 3)
     seen: set[tuple[str, int]] = set()
     files: set[str] = set()

@@ -1,4 +1,4 @@
-"""Positions at which answers are judged."""
+"""Positions at which answers are scored."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_a_repository_s_places_do_not_depend_on_the_others(two, positions):
     assert [one.get_place() for one in alone] == [one.get_place() for one in together[:30]]
 
 
-def test_kinds_with_nothing_to_write_are_kinds():
+def test_kinds_without_missing_text_are_kinds_with_shares():
     assert SHARES.keys() > NOTHING_TO_WRITE
 
 

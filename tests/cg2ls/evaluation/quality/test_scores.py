@@ -46,13 +46,13 @@ def passage(art: str, above: str = "") -> Passage:
         ("x = |a  ", "a", 0, True, True),
     ],
 )
-def test_verdicts(art, text, replace_length, exact, whole):
+def test_verdicts_compare_shown_and_true_text(art, text, replace_length, exact, whole):
     found = judge(passage(art), text, replace_length)
     assert found.shown
     assert (found.exact_line, found.whole) == (exact, whole)
 
 
-def test_nothing_shown():
+def test_empty_text_counts_as_not_shown():
     assert judge(passage("x = |a"), "", 0).shown is False
 
 
@@ -144,7 +144,7 @@ def test_perfect_engine_is_always_right(shop):
     assert QualityScores(written=written).to_json()["saved_characters"] > 0.5
 
 
-def test_a_real_engine_is_judged(tiny_engine, shop):
+def test_a_real_engine_is_scored(tiny_engine, shop):
     found = QualityScores(judge_all(HeadlessEditor(tiny_engine), sample_positions([shop], 6))).to_json()
     assert found["positions"] == 6
     assert 0 <= found["shown_wrong"] <= found["shown"] <= 1

@@ -53,7 +53,7 @@ def test_an_engine_has_medians_by_context(report):
     assert ours["quartiles"]["prefill_ms"]["64"] == [4.5, 47.5]
 
 
-def test_time_outside_of_the_runtime_is_ours_alone(report):
+def test_only_ours_reports_time_outside_of_the_runtime(report):
     engines = report.to_json()["engines"]
     assert engines["ours"]["outside_runtime_ms_per_token"] == {"64": 0.1, "512": 0.21}
     assert "outside_runtime_ms_per_token" not in engines["ctranslate2"]

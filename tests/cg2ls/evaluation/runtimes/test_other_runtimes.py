@@ -31,7 +31,7 @@ def test_modules_and_distributions_are_looked_up():
     ) == ["no-such-thing"]
 
 
-def test_a_python_that_is_none_is_an_error(tmp_path):
+def test_a_file_that_is_no_python_is_an_error(tmp_path):
     with pytest.raises(EvaluationError, match="is not a Python that runs"):
         other_runtimes.find_missing_packages(tmp_path / "python", ("json",))
 
@@ -42,7 +42,7 @@ def test_the_given_python_must_have_the_packages(monkeypatch):
         other_runtimes.find_reference_python(["optimum"], Path(sys.executable))
 
 
-def test_this_python_is_taken_if_it_has_the_packages(monkeypatch):
+def test_this_python_is_used_if_it_has_the_packages(monkeypatch):
     monkeypatch.setitem(other_runtimes.NEEDS, "optimum", ("json",))
     assert other_runtimes.find_reference_python(["optimum"], None) == Path(sys.executable)
 
@@ -101,11 +101,11 @@ def test_a_worker_that_dies_is_an_error_with_its_last_words():
         remote.generate([1], 13)
 
 
-def test_a_program_that_is_not_there_is_an_error():
+def test_a_missing_program_is_an_error():
     with pytest.raises(EvaluationError, match="could not be started"):
         WorkerClient("echo", ["/nowhere/python"])
 
 
-def test_last_line():
+def test_the_last_line_with_text_is_found():
     assert other_runtimes._last_line("a\nb.\n\n") == "b"
     assert other_runtimes._last_line("") == "it printed nothing"

@@ -89,7 +89,7 @@ def test_after_return_an_editor_dedents():
     assert screens(Passage("\ny", line_above="    return x"))[0] == ("enter", "\n|")
 
 
-def test_a_slip_is_taken_back():
+def test_a_wrong_key_is_deleted():
     passage = Passage("\nab")
     passage.advance(2)
     assert passage.press_wrong_key("x") == "slip"
@@ -109,7 +109,7 @@ def test_any_passage_ends_as_the_target(text, above):
 
 
 @given(st.data())
-def test_accepting_what_fits_leads_to_the_target_too(data):
+def test_accepting_fitting_text_leads_to_the_target_too(data):
     target = "\n" + data.draw(st.text(st.sampled_from("ab()'\n "), max_size=30)) + "x"
     passage = Passage(target)
     while not passage.finished:
@@ -127,7 +127,7 @@ def test_accepting_what_fits_leads_to_the_target_too(data):
     assert not passage.right
 
 
-def test_what_does_not_fit():
+def test_text_that_does_not_fit_is_not_accepted():
     passage = Passage("\nf(a, b)")
     passage.advance(3)
     assert passage.right == ")"
@@ -161,7 +161,7 @@ def test_a_passage_is_made_of_lines():
         ("(]", {0: None}),
     ],
 )
-def test_pairs(code, found):
+def test_pairs_of_brackets_and_quotes_are_found(code, found):
     assert find_closers(code) == found
 
 

@@ -68,7 +68,7 @@ def test_keys_include_typing_over_closers_and_automatic_indentation(keys):
     assert "\n    " in entered.text[: entered.offset]
 
 
-def test_every_slip_is_taken_back_by_the_next_key_there(keys):
+def test_every_wrong_key_is_deleted_by_the_next_key_in_its_file(keys):
     waiting = set()
     for key in keys:
         if key.stroke == "slip":

@@ -1,4 +1,4 @@
-"""Shapes are read from config.json; what is wrong in published files is never trusted."""
+"""Shapes are read from config.json; wrong values in published files are not used."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything a config.json says about the network is compared with the network, and unknown keys are refused."""
+"""Every value of a config.json about the network is compared with the network, and unknown keys are refused."""
 
 from __future__ import annotations
 

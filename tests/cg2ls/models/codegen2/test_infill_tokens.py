@@ -62,7 +62,7 @@ EXAMPLES = [
         f"<{BAR}fim▁begin{BAR}>{{prefix}}<{BAR}fim▁hole{BAR}>{{suffix}}<{BAR}fim▁end{BAR}>",
     ),
 ]
-"""Special tokens, the token that begins every text, what is stated, and the publisher's example: StarCoder's in both
+"""Special tokens, the token that begins every text, the stated layout, and the publisher's example: StarCoder's in both
 orders, Mellum's, Qwen2.5-Coder's and DeepSeek-Coder's."""
 
 

@@ -31,7 +31,7 @@ PUBLISHED: dict[str, Any] = {
     "bos_token_id": 50256,
     "eos_token_id": 50256,
 }
-"""Of `Salesforce/codegen25-7b-multi_P`."""
+"""Configuration of `Salesforce/codegen25-7b-multi_P`."""
 
 SMALL = PUBLISHED | {
     "hidden_size": 8,

@@ -23,7 +23,7 @@ GOLDEN = {
 
 
 @pytest.mark.parametrize("text", GOLDEN)
-def test_golden_vectors(published: CodeTokenizer, text: str) -> None:
+def test_ids_are_those_of_the_published_tokenizer(published: CodeTokenizer, text: str) -> None:
     assert published.encode(text) == GOLDEN[text]
 
 

@@ -1,4 +1,4 @@
-"""Model folders made by 0.1.0 load here, and folders made here fit what 0.1.0 reads."""
+"""Model folders made by 0.1.0 load here, and folders made here can be read by 0.1.0."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ANSWERS = {
     "import os\n\nfor name in": [200, 122, 300, 48, 237, 158, 26, 255],
     "x = 1\n": [73, 33, 45, 120, 107, 121, 383, 67],
 }
-"""Token ids that 0.1.0 answered with the stored folder, at temperature 0."""
+"""Token ids that 0.1.0 generated with the stored folder, at temperature 0."""
 
 TYPES: dict[str, Any] = {
     "object": dict,
@@ -78,7 +78,7 @@ def test_a_folder_made_by_0_1_0_answers_as_it_did(drafts: bool) -> None:
 @pytest.mark.parametrize(
     "options", [{"precision": "fp32"}, {"precision": "int8", "kv": "int8"}, {"precision": "int4"}]
 )
-def test_a_folder_made_now_is_one_that_0_1_0_reads(
+def test_a_folder_made_now_can_be_read_by_0_1_0(
     tiny_checkpoint: Path, tmp_path: Path, options: dict[str, str]
 ) -> None:
     convert(tiny_checkpoint, tmp_path / "model", ConversionOptions(name="m", **options))

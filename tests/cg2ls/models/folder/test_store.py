@@ -38,7 +38,7 @@ def test_an_added_model_is_a_sound_copy_under_its_name(store, folder):
     )
 
 
-def test_adding_again_replaces(store, folder):
+def test_adding_a_model_again_replaces_it(store, folder):
     rename(folder, "mine")
     store.add(folder)
     dataclasses.replace(ModelDescription.read(folder), license="MIT").write(folder)
@@ -58,7 +58,7 @@ def test_a_damaged_model_is_not_added_and_nothing_is_left(store, folder):
     assert not store.root.exists()
 
 
-def test_a_copy_that_fails_leaves_the_model_that_was_there(store, folder, monkeypatch):
+def test_a_failed_copy_keeps_the_previous_model(store, folder, monkeypatch):
     store.add(rename(folder, "mine"))
 
     def full(source, target):
@@ -78,7 +78,7 @@ def test_names_that_cannot_be_folders_are_refused(store, folder, name):
     assert not store.root.exists()
 
 
-def test_the_shipped_model_has_its_own_name_which_default_means_too(store, folder, tmp_path):
+def test_the_shipped_model_is_found_by_its_name_and_as_default(store, folder, tmp_path):
     shutil.copytree(rename(folder, "small"), tmp_path / "shipped")
     [model] = store.models()
     assert (model.name, model.is_shipped) == ("small", True)
@@ -130,7 +130,7 @@ def test_a_damaged_model_is_listed_as_such(store, folder):
     assert "cannot be read as JSON" in model.problem
 
 
-def test_removing(store, folder):
+def test_a_model_is_removed(store, folder):
     store.add(rename(folder, "mine"))
     with pytest.raises(ModelFolderError, match="no added model 'other'; added are: mine"):
         store.remove("other")

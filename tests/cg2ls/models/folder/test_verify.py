@@ -75,7 +75,7 @@ def test_a_link_out_of_the_folder_is_refused(folder, tmp_path):
         verify_folder(folder)
 
 
-def test_a_link_to_the_folder_is_none_of_its_files(folder, tmp_path):
+def test_a_folder_can_be_read_through_a_link(folder, tmp_path):
     (tmp_path / "link").symlink_to(folder)
     check_structure(tmp_path / "link", ModelDescription.read(tmp_path / "link"))
 
@@ -93,7 +93,7 @@ def test_a_folder_without_model_json_is_no_model_folder(tmp_path):
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_file_that_the_system_does_not_let_us_read_is_named(folder, name, monkeypatch):
+def test_a_file_without_read_permission_is_named(folder, name, monkeypatch):
     opened = Path.open
 
     def refusing(path, *more, **options):

@@ -39,7 +39,7 @@ def test_recently_visited_places_count(context):
     assert "# till.py\n" in context.text("main.py", TEXT, len(TEXT), 100)
 
 
-def test_the_document_itself_is_not_there(context):
+def test_the_document_itself_is_not_selected(context):
     context.recent.add("main.py", TEXT, 0)
     context.index = SnippetIndex([*FILES, ("main.py", TEXT)])
     assert "# main.py" not in context.text("main.py", TEXT, len(TEXT), 100)

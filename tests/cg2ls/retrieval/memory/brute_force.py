@@ -18,7 +18,7 @@ Match = tuple[int, int]
 def matches(
     files: Sequence[Sequence[int]], context: Sequence[int], separator: int, hidden: Collection[int] = ()
 ) -> Counter[Match]:
-    """Every entry of the files, by how long it matches a context and what followed.
+    """Return all entries of the files: the length of the match with a context, and the next token.
 
     Args:
         files: tokens.

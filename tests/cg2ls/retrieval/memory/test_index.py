@@ -26,7 +26,7 @@ def index_of(files: Sequence[Sequence[int]]) -> Index:
 def found(
     index: Index, context: Sequence[int], each_side: int, dead: Collection[int] = ()
 ) -> Counter[tuple[int, int]]:
-    """Lengths of matches and what followed; none is of a dead file."""
+    """Match lengths and next tokens; none is from a file that does not count."""
     key = np.array(context[::-1][:DEPTH], TOKEN).tobytes()
     near, numbers = index.neighbours(key, each_side, index.alive([f"{number}.py" for number in dead]))
     assert not set(dead) & set(numbers[near.counts].tolist())

@@ -34,7 +34,7 @@ def written(store: Store) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in store.folder.iterdir()}
 
 
-def test_the_child_starts_in_the_folder_that_holds_the_package():
+def test_the_child_starts_in_the_folder_of_the_package():
     assert (index_process.FOLDER / "cg2ls" / "retrieval" / "memory" / "index_worker.py").is_file()
 
 

@@ -64,7 +64,7 @@ def test_pyproject_without_useful_fields_is_skipped(repository: Path, text: str)
     assert names(repository) == ["one/__init__.py"]
 
 
-def test_a_folder_without_the_mark_of_an_environment_is_none(repository: Path) -> None:
+def test_a_folder_without_pyvenv_cfg_is_no_environment(repository: Path) -> None:
     environment(repository / ".venv", one="a = 1\n")
     (repository / ".venv/pyvenv.cfg").unlink()
     assert names(repository) == []

@@ -1,4 +1,4 @@
-"""Memory over real files: what it knows, what it forgets, and what it survives."""
+"""Memory over real files: known text, forgotten text, and faults."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_a_file_that_became_ignored_is_forgotten(
     assert "standing" not in goes_on(memory, tokenizer, "main.py", "x = ledger.settle_out")
 
 
-def test_secrets_never_enter(
+def test_files_with_secrets_are_never_read(
     memory: Memory, repository: Path, store: Store, tokenizer: CodeTokenizer
 ) -> None:
     (repository / "shop/keys.py").write_text('AWS = "AKIA' + "QRSTUVWXYZABCDEF" + '"\n')
@@ -218,7 +218,7 @@ def test_changed_index_is_rebuilt(
     assert store.read().tokens == again.indexed_tokens == memory.indexed_tokens
 
 
-def test_where_nothing_can_be_written_memory_lasts_for_the_session(
+def test_without_a_writable_cache_memory_lasts_for_the_session(
     repository: Path, tokenizer: CodeTokenizer, tmp_path: Path
 ) -> None:
     (tmp_path / "taken").write_text("a file where the folder should be")

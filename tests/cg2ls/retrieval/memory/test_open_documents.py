@@ -97,7 +97,7 @@ def test_a_document_that_was_closed_counts_as_on_disk_again(memory: Memory, toke
         ("shop/orders.py", ORDERS + "y = 1\n" * 200_000),
     ],
 )
-def test_what_may_not_be_read_on_disk_may_not_be_read_in_the_editor(
+def test_text_that_may_not_be_read_on_disk_is_not_read_in_the_editor(
     memory: Memory, repository: Path, path: str, text: str
 ) -> None:
     (repository / ".gitignore").write_text("ignored/\n")
@@ -168,7 +168,7 @@ START = 0
 
 
 def letters(text: str) -> list[int]:
-    """One token a letter."""
+    """One token per letter."""
     return [1 + "abc\n".index(char) for char in text]
 
 
@@ -271,7 +271,7 @@ def test_difference_is_found_in_any_texts(old: str, new: str) -> None:
 
 
 @given(pieces=CODE, size=st.integers(0, 20))
-def test_a_text_taken_piece_by_piece_has_the_same_tokens(
+def test_a_text_encoded_piece_by_piece_has_the_same_tokens(
     tokenizer: CodeTokenizer, pieces: list[str], size: int
 ) -> None:
     text = "".join(pieces)

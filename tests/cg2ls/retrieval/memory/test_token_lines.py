@@ -10,7 +10,7 @@ SIZE = 200_000
 
 
 @pytest.mark.parametrize("char", ["a", "\n"])
-def test_a_key_in_an_endless_line_costs_a_piece_of_it(char: str) -> None:
+def test_a_key_in_an_endless_line_encodes_only_a_piece_of_it(char: str) -> None:
     encoded: list[int] = []
 
     def encode(text: str) -> list[int]:

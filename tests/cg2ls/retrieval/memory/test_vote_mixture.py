@@ -121,7 +121,7 @@ def test_nearer_text_weighs_more_for_any_examples() -> None:
 
 
 @pytest.mark.parametrize("name", SHAPES)
-def test_slopes_are_those_of_the_cost(name: str) -> None:
+def test_gradients_are_those_of_the_cost(name: str) -> None:
     data = examples(40, reliable=0.5)
     mixture = fit(data, epochs=1)
     slope = _gradient(mixture, data)[name]

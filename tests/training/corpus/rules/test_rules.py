@@ -121,7 +121,7 @@ def test_sizes_are_bounded() -> None:
     assert check_size(SourceDocument("x" * 300_000, "a.py")) == Dropped("too large")
 
 
-def test_python_must_parse_and_other_languages_are_taken_as_they_are() -> None:
+def test_python_must_parse_and_other_languages_are_accepted() -> None:
     assert check_python(SourceDocument("def f(:\n", "a.py", language="python")) == Dropped("does not parse")
     document = SourceDocument("fn f( {\n", "a.rs", language="rust")
     assert check_python(document) is document

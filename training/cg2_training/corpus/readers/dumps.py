@@ -123,7 +123,7 @@ def read_zstandard_lines(file: IO[bytes], path: Path) -> Iterator[bytes]:
 
     Args:
         file: the compressed file.
-        path: for messages.
+        path: path for messages.
 
     Raises:
         CorpusError: the file is damaged or cut off, or the library is missing.

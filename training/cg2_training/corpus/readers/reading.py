@@ -116,7 +116,7 @@ def read(
         place: the file or folder to read.
         is_wanted: called for each file; all rows of dumps are yielded.
         columns: names of a dump's columns, if they are unusual.
-        commit: of a git repository.
+        commit: commit of a git repository.
         on_progress: called from time to time with the part that is read, 0 to 1.
 
     Raises:
@@ -152,7 +152,7 @@ def find_licence(place: Place, commit: str = "HEAD") -> str:
 
     Args:
         place: a folder or repository; other kinds declare their licence in another way.
-        commit: of a repository.
+        commit: commit of a repository.
     """
     if place.kind == "folder":
         texts = [
