@@ -176,7 +176,10 @@ class ReadingAhead:
 
     def _begin_pause(self) -> None:
         self._pause = None
-        if self._last is None or self._wanted or self.completer.scheduler.is_busy:
+        if self._last is None or self._wanted:
+            return
+        if self.completer.scheduler.is_busy:
+            self._await_pause()
             return
         uri = self._last[0]
         find = partial(self._find_likely, self._last)

@@ -9,7 +9,6 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Protocol
 
 from cg2ls.completion import CompletionEngine, CompletionOptions, DocumentSession, Retrieval
-from cg2ls.completion.read_ahead import read_ahead
 from cg2ls.completion.types import SupportsReading, SupportsSearch
 
 if TYPE_CHECKING:
@@ -129,7 +128,7 @@ class HeadlessEditor:
 
     def go_to(self, source: SourceFile, text: str, offset: int) -> None:
         """Read the prompt of a place where the cursor came to rest, as the server does."""
-        read_ahead(self._session(source), text, offset)
+        self._session(source).read_ahead(text, offset)
 
     def close(self, source: SourceFile) -> None:
         """Close a document."""
