@@ -22,6 +22,8 @@ SAMPLE = Path(__file__).parent / "samples" / "inventory.py"
 LANGUAGE = "python"
 CONTEXT_LINES = 3
 LOADING_TIMEOUT_S = 120.0
+LOOK_S = 0.6
+"""Seconds from arriving at a place to the first key there."""
 
 CURSORS = (
     "        return self.price * ",
@@ -67,6 +69,12 @@ class Editor:
         }
         self.client.change(self.uri, self.version, {"range": span, "text": text})
         self.lines[number] = text
+
+    def focus(self, number: int) -> None:
+        """Tell the server where the cursor came to rest, as the editors' extensions do, and look at the place."""
+        place = {"line": number, "character": len(self.lines[number])}
+        self.client.notify("textDocument/didFocus", {"textDocument": {"uri": self.uri}, "position": place})
+        time.sleep(LOOK_S)
 
     def ask_ghost_text(self, number: int) -> str:
         """Ask for ghost text at a line's end; return "" for none."""
@@ -135,6 +143,8 @@ def jump(editor: Editor, beginning: str) -> None:
     """Delete the rest of one line, print the suggestion, and restore the line."""
     number = find_line(editor, beginning)
     whole = editor.lines[number]
+    editor.set_line(number, beginning[:-1])
+    editor.focus(number)
     editor.set_line(number, beginning)
     text = editor.ask_ghost_text(number)
     for line in editor.lines[max(0, number - CONTEXT_LINES) : number]:
@@ -147,6 +157,7 @@ def type_line(editor: Editor) -> None:
     """Type one line key by key, with a request after every key."""
     number = find_line(editor, TYPED)
     start = len(TYPED) - len(TYPED.lstrip())
+    editor.focus(number)
     print(f"typing {TYPED.strip()!r}:")
     for line in (TYPED[:end] for end in range(start, len(TYPED) + 1)):
         editor.set_line(number, line)

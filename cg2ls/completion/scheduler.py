@@ -43,6 +43,7 @@ class Scheduler:
         self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="decode")
         self._newest: dict[str, _RunningRequest] = {}
         self._idle: threading.Event | None = None
+        self._idle_work: asyncio.Future[Any] | None = None
         self._closed = False
 
     async def run(
@@ -119,8 +120,14 @@ class Scheduler:
         self.interrupt()
         self._idle = threading.Event()
         done = asyncio.wrap_future(self._pool.submit(_run_unless_stopped, self._idle, work))
+        self._idle_work = done
         done.add_done_callback(partial(_report_error, on_error))
         return done
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether there is a request, or work that runs because there is none."""
+        return bool(self._newest) or (self._idle_work is not None and not self._idle_work.done())
 
     def interrupt(self) -> None:
         """Stop the work that runs because there was no request."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cg2ls.engine.beam_search import BeamSearch
 from cg2ls.engine.decoding import AnswerLimits, Deadline, DecodeLoop, RequestTimer
 from cg2ls.engine.model_loader import load_model
-from cg2ls.engine.model_manager import ModelManager
+from cg2ls.engine.model_manager import Answer, ModelManager
 from cg2ls.engine.model_runner import Divergence, measure_divergence
 from cg2ls.engine.parallel_sampling import ParallelSampling
 from cg2ls.engine.providers import PROVIDERS
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from cg2ls.engine.beam_search import BeamOptions, Hypothesis
     from cg2ls.engine.model_loader import MemoryPlan
+    from cg2ls.engine.model_runner import ModelRunner
     from cg2ls.engine.scoring import Continuation
     from cg2ls.models.codegen2.tokenizer import CodeTokenizer
 
@@ -42,6 +43,7 @@ class Engine:
         drafts: whether drafts are used.
         last: timing of the last request.
         prefill_chunk: prompt tokens per call of the graph.
+        threads: threads inside one operator.
     """
 
     def __init__(
@@ -58,11 +60,13 @@ class Engine:
         self.context_length = self.model.context_length
         self.drafts = self.model.independent_rows if drafts is None else drafts
         self.prefill_chunk = PROVIDERS[manager.provider].prefill_chunk
+        self.threads = manager.threads
         self.last = Timing()
         self._manager = manager
         table = tokenizer.token_bytes
         self._vocabulary = Vocabulary(self.model.name, table, ByteIndex(table), tokenizer.special)
         self._policy = DraftLengthPolicy(manager.costs)
+        self._reading: Any = None  # options of the last `read`; another thread ends it with them
 
     @classmethod
     def open(
@@ -122,11 +126,6 @@ class Engine:
         return self._manager.provider_reason
 
     @property
-    def threads(self) -> int:
-        """Threads inside one operator."""
-        return self._manager.threads
-
-    @property
     def loaded(self) -> bool:
         """Whether the model is in memory; the next request loads an unloaded model again."""
         return self._manager.runner is not None
@@ -158,6 +157,8 @@ class Engine:
     def read(self, request: Request, stop: Callable[[], bool] = never) -> int:
         """Read a request's prompt into the cache, where `complete` then finds it; return the number of tokens read.
 
+        What the last request left in the cache stays there, as far as there are other contexts.
+
         Args:
             request: what will be completed.
             stop: whether to stop; called before every call of the graph.
@@ -166,12 +167,16 @@ class Engine:
             RequestError: as `complete`.
             EngineError: as `complete`.
         """
-        chunk = (
-            min(READ_AHEAD_CHUNK, self.prefill_chunk) if self.model.independent_rows else self.prefill_chunk
-        )
+        chunk = READ_AHEAD_CHUNK if self.model.independent_rows else self.prefill_chunk
         prepared, is_over = PreparedRequest.of(request, self.model, chunk), self._or_closed(stop)
         with self._manager.exclusive() as runner:
-            return prepared.new_sequence(runner).read_prompt(lambda _: not is_over())
+            self._reading = options = runner.opened.ort.RunOptions()
+            return prepared.new_sequence_ahead(runner).read_prompt(lambda _: not is_over(), options)
+
+    def cut_reading(self) -> None:
+        """End the running `read`, if there is one, inside its call of the graph; safe in any thread."""
+        if self._reading is not None:
+            self._reading.terminate = True
 
     def candidates(
         self,
@@ -198,23 +203,17 @@ class Engine:
         if count < 1:
             raise RequestError(f"The number of candidates is {count}, but must be at least 1.")
         prepared = PreparedRequest.of(request, self.model, self.prefill_chunk)
-        with self._manager.exclusive() as runner:
-            timer = RequestTimer(len(prepared.prompt))
-            deadline = Deadline(request.time_limit_ms)
-            try:
-                while True:
-                    seeds = range(request.seed, request.seed + count)
-                    samplers = [TokenSampler(self._vocabulary, request, seed) for seed in seeds]
-                    sequence = prepared.new_sequence(runner)
-                    batch = ParallelSampling(
-                        runner, sequence, samplers, deadline=deadline, timer=timer, is_complete=is_complete
-                    )
-                    try:
-                        return batch.run(prepared.max_tokens, self._or_closed(stop))
-                    except RunError as error:
-                        runner = self._manager.fall_back(error)
-            finally:
-                self.last = timer.timing()
+        seeds = range(request.seed, request.seed + count)
+
+        def sample(runner: ModelRunner, deadline: Deadline, timer: RequestTimer) -> list[list[Step]]:
+            samplers = [TokenSampler(self._vocabulary, request, seed) for seed in seeds]
+            sequence = prepared.new_sequence(runner)
+            batch = ParallelSampling(
+                runner, sequence, samplers, deadline=deadline, timer=timer, is_complete=is_complete
+            )
+            return batch.run(prepared.max_tokens, self._or_closed(stop))
+
+        return self._answer(prepared, sample)
 
     def search(
         self, request: Request, options: BeamOptions, stop: Callable[[], bool] = never
@@ -236,26 +235,15 @@ class Engine:
             EngineError: as `complete`.
         """
         prepared = PreparedRequest.of(request, self.model, self.prefill_chunk)
-        with self._manager.exclusive() as runner:
-            timer = RequestTimer(len(prepared.prompt))
-            deadline = Deadline(request.time_limit_ms)
-            try:
-                while True:
-                    beams = BeamSearch(
-                        runner,
-                        prepared.new_sequence(runner),
-                        self._vocabulary,
-                        request,
-                        options,
-                        deadline=deadline,
-                        timer=timer,
-                    )
-                    try:
-                        return beams.run(prepared.max_tokens, self._or_closed(stop))
-                    except RunError as error:
-                        runner = self._manager.fall_back(error)
-            finally:
-                self.last = timer.timing()
+
+        def search(runner: ModelRunner, deadline: Deadline, timer: RequestTimer) -> list[Hypothesis]:
+            sequence = prepared.new_sequence(runner)
+            beams = BeamSearch(
+                runner, sequence, self._vocabulary, request, options, deadline=deadline, timer=timer
+            )
+            return beams.run(prepared.max_tokens, self._or_closed(stop))
+
+        return self._answer(prepared, search)
 
     def score(
         self,
@@ -292,15 +280,27 @@ class Engine:
         kept = PreparedRequest.of(beside, self.model, self.prefill_chunk)
         with self._manager.exclusive() as runner:
             deadline = Deadline(beside.time_limit_ms)
-            while True:
+
+            def score(runner: ModelRunner) -> list[list[float]] | None:
                 sequence = prepared.new_sequence_beside(runner, kept)
                 if sequence is None:
                     return None
                 scorer = Scorer(runner, sequence, deadline=deadline, stop=self._or_closed(stop))
-                try:
-                    return scorer.run(continuations)
-                except RunError as error:
-                    runner = self._manager.fall_back(error)
+                return scorer.run(continuations)
+
+            return self._manager.attempt(runner, score)
+
+    def _answer(
+        self, prepared: PreparedRequest, attempt: Callable[[ModelRunner, Deadline, RequestTimer], Answer]
+    ) -> Answer:
+        """Return the answer of an attempt, and keep its timing."""
+        with self._manager.exclusive() as runner:
+            timer = RequestTimer(len(prepared.prompt))
+            deadline = Deadline(prepared.request.time_limit_ms)
+            try:
+                return self._manager.attempt(runner, lambda on: attempt(on, deadline, timer))
+            finally:
+                self.last = timer.timing()
 
     def _generate(self, prepared: PreparedRequest, stop: Callable[[], bool]) -> Iterator[Step]:
         request = prepared.request

@@ -25,13 +25,15 @@ NO_GRAPH = "-1"
 class IOBinding(Protocol):
     """Bound inputs and outputs of one context."""
 
-    def run(self, tokens: NDArray[np.int64], rows: int, total: int) -> NDArray[Any]:
+    def run(self, tokens: NDArray[np.int64], rows: int, total: int, options: Any = None) -> NDArray[Any]:
         """Run tokens that follow the cached ones.
 
         Args:
             tokens: int64 [count].
             rows: number of logits, those after the last tokens.
             total: tokens after this call, the cached ones included.
+            options: ONNX Runtime's options, with which another thread can end the call. They have no effect where
+                calls are recorded, which take a few milliseconds.
 
         Returns:
             Logits [rows, vocab] in the graph's type; overwritten by the next call.
@@ -136,7 +138,7 @@ class CpuBinding:
         self._decoding: dict[CallShape, Any] = {}
         self._other = self._bind()
 
-    def run(self, tokens: NDArray[np.int64], rows: int, total: int) -> NDArray[Any]:
+    def run(self, tokens: NDArray[np.int64], rows: int, total: int, options: Any = None) -> NDArray[Any]:
         """Run tokens that follow the cached ones; see `IOBinding.run`."""
         count = len(tokens)
         self._ids[:count] = tokens
@@ -144,7 +146,7 @@ class CpuBinding:
         end = total + shape.count - count
         self._seqlens[0] = end - 1
         self._total[()] = end
-        self._session.run_with_iobinding(self._binding(shape))
+        self._session.run_with_iobinding(self._binding(shape), options)
         return self._logits[shape.skipped : shape.skipped + rows]
 
     def _binding(self, shape: CallShape) -> Any:
@@ -209,7 +211,7 @@ class DeviceBinding:
         self._seqlens = self._on_device(np.zeros(1, dtype=np.int32))
         self._decoding: dict[CallShape, _DeviceCall] = {}
 
-    def run(self, tokens: NDArray[np.int64], rows: int, total: int) -> NDArray[Any]:
+    def run(self, tokens: NDArray[np.int64], rows: int, total: int, options: Any = None) -> NDArray[Any]:
         """Run tokens that follow the cached ones; see `IOBinding.run`."""
         count = len(tokens)
         shape = CallShape.of(count, rows, self._padding)
@@ -221,7 +223,9 @@ class DeviceBinding:
         self._seqlens.update_inplace(np.array([end - 1], dtype=np.int32))
         recorded = self._graph_ids is not None and shape.is_decoding
         self._total[()] = self._buffers.length if recorded else end
-        self._session.run_with_iobinding(call.binding, call.options)
+        is_recording = self._graph_ids is not None
+        own = call.options if options is None or is_recording else options
+        self._session.run_with_iobinding(call.binding, own)
         return call.logits.numpy()[0, shape.skipped : shape.skipped + rows]  # type: ignore[no-any-return]
 
     def _call(self, shape: CallShape) -> _DeviceCall:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -31,21 +31,22 @@ class KVContext:
         self.cached = CachedTokens(buffers.length)
         self._binding = binding
 
-    def run(self, tokens: NDArray[np.int64], rows: int = 1) -> NDArray[np.float32]:
+    def run(self, tokens: NDArray[np.int64], rows: int = 1, options: Any = None) -> NDArray[np.float32]:
         """Run tokens that follow the cached ones.
 
         Args:
             tokens: int64 [count], at least one, within the buffers' length.
             rows: number of logits, those after the last tokens; at most `MAX_LOGIT_ROWS`.
+            options: ONNX Runtime's options of the call; see `IOBinding.run`.
 
         Returns:
             Logits float32 [rows, vocab]; overwritten by the next call.
 
         Raises:
-            RunError: ONNX Runtime failed; the cache is unchanged.
+            RunError: ONNX Runtime failed, or the call was ended by its options; the cache is unchanged.
         """
         try:
-            logits = self._binding.run(tokens, rows, self.cached.length + len(tokens))
+            logits = self._binding.run(tokens, rows, self.cached.length + len(tokens), options)
         except Exception as error:  # ONNX Runtime raises its own, undocumented classes
             raise RunError(f"The model could not be run: {first_line(error)}") from None
         self.cached.append(tokens)
@@ -61,6 +62,10 @@ class KVContext:
 MIN_SHARED_SHARE = 0.5
 """Share of a context's tokens, or of the prompt's, that must agree for the prompt to continue that context.
 With less the prompt is another text, and its use of the context would discard a document's cache."""
+
+
+MAX_DISPLACED_TOKENS = 128
+"""Tokens of the last request's context that reading ahead may displace: about an answer and its continuation."""
 
 
 class KVCachePool:
@@ -96,6 +101,22 @@ class KVCachePool:
         taken = self._take(prompt, self._by_last_use)
         assert taken is not None
         return taken
+
+    def take_ahead(self, prompt: NDArray[np.int64]) -> KVContext:
+        """Return the context to read a prompt in that nobody asked for yet; it becomes the newest.
+
+        This is the one of `take`, unless the context that was used last would lose more than `MAX_DISPLACED_TOKENS`
+        tokens: the next request may well continue there. Then another one starts with a copy of the common prefix.
+
+        Args:
+            prompt: token ids, int64 [count].
+        """
+        cached = self.newest.cached
+        if cached.length - cached.count_common_prefix(prompt) > MAX_DISPLACED_TOKENS:
+            others = [context for context in self._by_last_use if context is not self.newest]
+            if (taken := self._take(prompt, others)) is not None:
+                return taken
+        return self.take(prompt)
 
     def take_beside(self, prompt: NDArray[np.int64], kept: NDArray[np.int64]) -> KVContext | None:
         """Return a context to run a prompt in, other than the one that another prompt uses.

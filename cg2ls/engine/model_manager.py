@@ -6,17 +6,18 @@ import ctypes
 import gc
 import threading
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from cg2ls.engine.request import EngineError
+from cg2ls.engine.request import EngineError, RunError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from cg2ls.engine.call_costs import CallCosts
     from cg2ls.engine.model_runner import ModelRunner
-    from cg2ls.engine.request import RunError
     from cg2ls.models.folder.description import ModelDescription
+
+Answer = TypeVar("Answer")
 
 
 class ModelManager:
@@ -103,6 +104,18 @@ class ModelManager:
                     self._free()
                 else:
                     self._idle.start()
+
+    def attempt(self, runner: ModelRunner, answer: Callable[[ModelRunner], Answer]) -> Answer:
+        """Return the answer of a runner, or that of the CPU if its provider fails.
+
+        Raises:
+            RunError: the model fails on the CPU.
+        """
+        while True:
+            try:
+                return answer(runner)
+            except RunError as error:
+                runner = self.fall_back(error)
 
     def fall_back(self, failed: RunError) -> ModelRunner:
         """Open the model on the CPU after its provider failed during a request.

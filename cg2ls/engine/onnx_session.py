@@ -29,10 +29,12 @@ ARITHMETIC = {
 }
 """Options without which a session over a quantized graph may compute wrong sums."""
 
+SPIN_DURATION = "session.intra_op.spin_duration_us"
+
 SESSION_CONFIG = ARITHMETIC | {
-    # Threads spin between the nodes of a run and between the tokens of an answer, where waking them would cost more.
-    # They sleep about 3 ms after the last one, since an idle editor must not use a core. Older versions spin for 40 ms.
-    "session.intra_op.spin_duration_us": "1000",
+    # Threads spin between the nodes of a run, where waking them would cost more, and no longer: on a machine with other
+    # load they would take the processor from the thread that they wait for (docs/design/engine.md has the times).
+    SPIN_DURATION: "50",
 }
 
 
@@ -193,8 +195,17 @@ slowest thread, so such a core costs more time than it saves."""
 def default_threads() -> int:
     """Count the fast physical cores this process may use, within its cgroup's quota and `MAX_DEFAULT_THREADS`."""
     cores = count_physical_cores(find_fast_cpus(usable_cpus(), CPU_TOPOLOGY), CPU_TOPOLOGY)
-    quota = read_cgroup_cpus(CGROUP_QUOTA)
-    return max(1, min(cores, MAX_DEFAULT_THREADS, cores if quota is None else quota))
+    return choose_threads(cores, read_cgroup_cpus(CGROUP_QUOTA))
+
+
+def choose_threads(fast_cores: int, quota: int | None) -> int:
+    """Return the number of threads for a machine.
+
+    Args:
+        fast_cores: physical cores that are not efficiency cores.
+        quota: processors that the cgroup allows; None for no limit.
+    """
+    return max(1, min(fast_cores, MAX_DEFAULT_THREADS, fast_cores if quota is None else quota))
 
 
 def usable_cpus() -> set[int]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cg2ls.engine.request import RequestError
+from cg2ls.engine.request import RequestError, RunError
 from cg2ls.engine.speculative import (
     Drafter,
     DraftHint,
@@ -97,17 +97,26 @@ class TokenSequence:
         last = np.concatenate([known[start:], np.asarray(draft, dtype=np.int64)])
         return self._run(last, 1 + len(draft)) if should_continue(len(last)) else None
 
-    def read_prompt(self, should_continue: ShouldContinue) -> int:
+    def read_prompt(self, should_continue: ShouldContinue, options: Any) -> int:
         """Read what is not cached of the prompt, in calls of the chunk's length; return the number of tokens read.
 
         The last token is left out: it is read with the first one of the answer, from whose logits that one comes.
+
+        Args:
+            should_continue: called before each call.
+            options: ONNX Runtime's options of the calls. Reading ends within a call if they terminate it.
         """
         cached, end = self.context.cached, len(self._prompt) - 1
         start = first = min(cached.count_common_prefix(self._prompt), end)
         if start < end:
             cached.truncate(start)
         while start < end and should_continue(count := min(self._chunk, end - start)):
-            self._run(self._prompt[start : start + count], 1)
+            try:
+                self._run(self._prompt[start : start + count], 1, options)
+            except RunError:
+                if options.terminate:
+                    break
+                raise
             start += count
         return start - first
 
@@ -124,9 +133,9 @@ class TokenSequence:
         """Drop everything after this number of answer tokens."""
         self.context.cached.truncate(len(self._prompt) + answer_tokens)
 
-    def _run(self, tokens: NDArray[np.int64], rows: int) -> NDArray[np.float32]:
+    def _run(self, tokens: NDArray[np.int64], rows: int, options: Any = None) -> NDArray[np.float32]:
         began = perf_counter()
-        logits = self.context.run(tokens, rows)
+        logits = self.context.run(tokens, rows, options)
         seconds = perf_counter() - began
         self._runtime_s += seconds
         self._costs.note(len(tokens), seconds)
@@ -166,6 +175,11 @@ class PreparedRequest:
     def new_sequence(self, runner: ModelRunner) -> TokenSequence:
         """Put the prompt in the context with the longest common prefix."""
         context = runner.contexts.take(self.prompt)
+        return TokenSequence(context, self.prompt, chunk=self.chunk, costs=runner.costs)
+
+    def new_sequence_ahead(self, runner: ModelRunner) -> TokenSequence:
+        """Put the prompt in a context in which it displaces little of what the last request left."""
+        context = runner.contexts.take_ahead(self.prompt)
         return TokenSequence(context, self.prompt, chunk=self.chunk, costs=runner.costs)
 
     def new_sequence_beside(self, runner: ModelRunner, kept: PreparedRequest) -> TokenSequence | None:

@@ -216,7 +216,13 @@ def replay_visits(
     sources = collect_sources(paths, LANGUAGES, set(ModelDescription.read(model).languages))
     plan = plan_visits(sources, visits, seed)
     found: Json = {}
-    for name, read_ahead in (("off", False), ("on", True)):
+    for name, read_ahead, tells_focus in (
+        ("off", False, True),
+        ("plain client", True, False),
+        ("on", True, True),
+    ):
         on_step(f"visiting {visits} places with reading ahead {name}")
-        found[name] = measure_visits(model, plan, read_ahead=read_ahead, seed=seed).to_json()
+        found[name] = measure_visits(
+            model, plan, read_ahead=read_ahead, tells_focus=tells_focus, seed=seed
+        ).to_json()
     return {"visits": found}

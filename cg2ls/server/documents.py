@@ -170,6 +170,11 @@ class Documents:
         document = self._open.get(uri)
         return document.language if document else None
 
+    def edits_of(self, uri: str) -> int | None:
+        """Return the number of edits of an open document; None if it is not open."""
+        document = self._open.get(uri)
+        return document.edits if document else None
+
     def close(self, uri: str) -> None:
         """Forget a document."""
         self._open.pop(uri, None)

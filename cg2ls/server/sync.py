@@ -106,6 +106,7 @@ class DocumentSync:
             readable = [each for each in change.changes if not isinstance(each, UnreadableChange)]
             self.failures.edited(document.uri)
             self.usage.edited(document, readable)
+            self.reading_ahead.edited(document.uri, readable)
         if was_known and not document.is_known:
             self._report_unknown(uri, unreadable[-1].reason)
         if was_known != document.is_known:

@@ -29,6 +29,11 @@ FUNCTION_LINES = 16
 WARM_UP_KEYS = 20
 """Keys at the start that are not measured."""
 
+URI = "file:///project/module.py"
+
+FIRST_TEXT = "import os\n\n\ndef read(path):\n    with open(path) as file:\n        return file.re"
+"""The document that is opened at a start; the first key was typed at its end."""
+
 SETTLE_S = 2.0
 """Seconds of typing that are not measured: the server reads a long file once in the background after it opens."""
 
@@ -43,10 +48,15 @@ class ServerStart:
     Attributes:
         start_ms: time from the process's start to the message that the model is ready; median of some starts.
         memory_mb: resident memory then, in 10^6 bytes; None where the system does not report it.
+        first_answer_ms: time from the process's start to the answer to the first key; median.
+        processor_ms: processor time of the process until then, which other work changes little; median. None where the
+            system does not report it.
     """
 
     start_ms: float
     memory_mb: float | None
+    first_answer_ms: float
+    processor_ms: float | None
 
 
 @dataclass(frozen=True)
@@ -116,7 +126,13 @@ def measure_start(folder: Path, starts: int = STARTS) -> ServerStart:
         EvaluationError: the server does not become ready.
     """
     found = [_start_once(folder) for _ in range(starts)]
-    return ServerStart(statistics.median(start.start_ms for start in found), found[-1].memory_mb)
+    times = [start.processor_ms for start in found if start.processor_ms is not None]
+    return ServerStart(
+        statistics.median(start.start_ms for start in found),
+        found[-1].memory_mb,
+        statistics.median(start.first_answer_ms for start in found),
+        statistics.median(times) if times else None,
+    )
 
 
 def _start_once(folder: Path) -> ServerStart:
@@ -125,13 +141,17 @@ def _start_once(folder: Path) -> ServerStart:
     with _start_client(command) as client:
         try:
             client.initialize(capabilities={})
+            client.open(URI, FIRST_TEXT)
             while not _is_ready(client):
                 client.receive()
+            start_ms, memory_mb = 1e3 * (perf_counter() - began), read_resident_mb(client.process.pid)
+            client.inline(URI, FIRST_TEXT.count("\n"), len(FIRST_TEXT.rpartition("\n")[2]))
+            first_answer_ms = 1e3 * (perf_counter() - began)
         except OSError:
             raise ServerGoneError(
                 "The server ended while it started; `cg2ls doctor` looks for the cause."
             ) from None
-        return ServerStart(1e3 * (perf_counter() - began), read_resident_mb(client.process.pid))
+        return ServerStart(start_ms, memory_mb, first_answer_ms, read_processor_ms(client.process.pid))
 
 
 def _is_ready(client: LspClient) -> bool:

@@ -188,7 +188,7 @@ def run_soak(
     *,
     track: Track = untracked,
 ) -> SoakResult:
-    """Type keys, through all files repeatedly if necessary, and record memory and latency.
+    """Type keys, through all files repeatedly if necessary, with reading ahead; record memory and latency.
 
     Raises:
         EvaluationError: there are too few keys for quarters, the system does not report the memory, or
@@ -204,8 +204,12 @@ def run_soak(
     memory_mb: list[list[float]] = [[], [], [], []]
     line_ms: list[list[float]] = [[], [], [], []]
     files = set()
+    before: SourceFile | None = None
     pressed = track(islice(type_again_and_again(sources, seed), 4 * quarter), "keys", 4 * quarter)
     for number, key in enumerate(pressed):
+        if key.source is not before:  # the places where the user arrives are read ahead, as in the server
+            editor.go_to(key.source, key.text, key.offset)
+        before = key.source
         answer = editor.ask(key.source, key.text, key.offset)
         if answer.cost:
             line_ms[number // quarter].append(answer.line_ms)

@@ -143,6 +143,7 @@ def measure_visits(
     visits: Sequence[Visit],
     *,
     read_ahead: bool,
+    tells_focus: bool = True,
     seed: int = 0,
     command: Sequence[str] | None = None,
     wait: Callable[[float], object] = sleep,
@@ -153,6 +154,7 @@ def measure_visits(
         model: the model's folder.
         visits: visits to make.
         read_ahead: whether the server may read ahead.
+        tells_focus: whether the editor tells where the cursor is; plain clients of LSP do not.
         seed: seed of the gaps.
         command: starts the server; None for the real server.
         wait: waits for some seconds.
@@ -166,6 +168,7 @@ def measure_visits(
         _Visitor(command, Path(home)) as visitor,
     ):
         visitor.start(read_ahead=read_ahead)
+        visitor.tells_focus = tells_focus
         return visitor.make(visits, random.Random(f"gaps {seed}"), wait)
 
 
@@ -174,6 +177,7 @@ class _Visitor(LspClient):
 
     def __init__(self, command: Sequence[str], home: Path) -> None:
         super().__init__(command, env=os.environ | {"CG2LS_HOME": str(home)}, timeout=300.0)
+        self.tells_focus = True
         self._versions: dict[str, int] = {}
         self._home = home
 
@@ -208,7 +212,8 @@ class _Visitor(LspClient):
             self.open(uri, visit.source.text, visit.source.language)
         self._replace(uri, visit.line, start, MAX_COLUMN, "")
         position = {"line": visit.line, "character": start}
-        self.notify("textDocument/didFocus", {"textDocument": {"uri": uri}, "position": position})
+        if self.tells_focus:
+            self.notify("textDocument/didFocus", {"textDocument": {"uri": uri}, "position": position})
         wait(choose.uniform(*LOOK_S))
         for column in range(start, start + KEYS_PER_VISIT):
             began = perf_counter()

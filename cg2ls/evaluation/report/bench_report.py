@@ -114,6 +114,8 @@ class BenchReport:
         elif self.start is not None:
             memory_mb = self.start.memory_mb
             found["start_ms"] = round(self.start.start_ms, 1)
+            found["first_answer_ms"] = round(self.start.first_answer_ms, 1)
+            found["start_processor_ms"] = self.start.processor_ms
             found["memory_mb"] = None if memory_mb is None else round(memory_mb, 1)
         return found
 
@@ -133,7 +135,10 @@ def format_bench(report: BenchReport) -> str:
         parts.append(f"{OWN_ENGINE}, per decoded token outside of the runtime: {times}")
     if report.start is not None:
         memory = "" if report.start.memory_mb is None else f", {report.start.memory_mb:.0f} MB resident"
-        parts.append(f"server: ready {report.start.start_ms:.0f} ms after its start{memory}")
+        start = report.start
+        spent = "" if start.processor_ms is None else f" ({start.processor_ms:.0f} ms of processor time)"
+        answer = f"first answer after {start.first_answer_ms:.0f} ms{spent}"
+        parts.append(f"server: ready {start.start_ms:.0f} ms after its start, {answer}{memory}")
     return "\n\n".join(parts)
 
 

@@ -9,7 +9,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Protocol
 
 from cg2ls.completion import CompletionEngine, CompletionOptions, DocumentSession, Retrieval
-from cg2ls.completion.types import SupportsSearch
+from cg2ls.completion.types import SupportsReading, SupportsSearch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
@@ -126,6 +126,10 @@ class HeadlessEditor:
     def _changed_by(found: Completion) -> tuple[str, ...]:
         return (found.suppression.name,) if found.suppression else found.rules
 
+    def go_to(self, source: SourceFile, text: str, offset: int) -> None:
+        """Read the prompt of a place where the cursor came to rest, as the server does."""
+        self._session(source).read_ahead(text, offset)
+
     def close(self, source: SourceFile) -> None:
         """Close a document."""
         self._sessions.pop(source.name, None)
@@ -214,6 +218,10 @@ class ObservedEngine:
     def complete(self, request: Request, stop: Callable[[], bool]) -> Iterator[Step]:
         """Generate an answer to the prompt, one step at a time."""
         return self._observe(request, stop)
+
+    def read(self, request: Request, stop: Callable[[], bool]) -> int:
+        """Read a prompt ahead of its request, which is no cost of a completion."""
+        return self._engine.read(request, stop) if isinstance(self._engine, SupportsReading) else 0
 
     def take_cost(self) -> RequestCost | None:
         """Return the last request's cost, once."""

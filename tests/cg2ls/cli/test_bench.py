@@ -22,7 +22,7 @@ def _without_rests(monkeypatch):
 @pytest.fixture
 def _without_a_server(monkeypatch):
     monkeypatch.setattr(
-        server_process, "measure_start", lambda folder: server_process.ServerStart(800.0, 170.0)
+        server_process, "measure_start", lambda folder: server_process.ServerStart(800.0, 170.0, 850.0, None)
     )
 
 
@@ -45,7 +45,7 @@ def test_a_table_is_printed_without_json(tiny_model, capsys):
     out, err = capsys.readouterr()
     assert "decode, tokens/s" in out
     assert "key to answer, ms" in out
-    assert out.endswith("server: ready 800 ms after its start, 170 MB resident\n")
+    assert out.endswith("server: ready 800 ms after its start, first answer after 850 ms, 170 MB resident\n")
     assert "measuring ours in turns" in err
 
 

@@ -21,10 +21,10 @@ class Slow:
         calls = engine._manager.runner.contexts.newest._binding
         run = calls.run
 
-        def slowly(tokens, rows, total):
+        def slowly(tokens, rows, total, options):
             self.calls.append(len(tokens))
             self.now += len(tokens) / 1e3
-            return run(tokens, rows, total)
+            return run(tokens, rows, total, options)
 
         monkeypatch.setattr(calls, "run", slowly)
 

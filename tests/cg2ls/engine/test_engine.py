@@ -147,11 +147,11 @@ def test_an_error_of_onnxruntime_is_reported_and_the_next_request_is_answered(
     calls = engine._manager.runner.contexts.newest._binding
     run, made = calls.run, []
 
-    def failing(tokens, rows: int, total: int):
+    def failing(tokens, rows: int, total: int, options):
         made.append(tokens)
         if len(made) == 3:
             raise RuntimeError("[ONNXRuntimeError] : 1 : FAIL : out of memory\nat somewhere.cc:12")
-        return run(tokens, rows, total)
+        return run(tokens, rows, total, options)
 
     with monkeypatch.context() as patched:
         patched.setattr(calls, "run", failing)
@@ -173,7 +173,7 @@ def test_timing_adds_up(engine, words):
 def test_weights_that_give_no_numbers_are_an_error(engine, words, monkeypatch):
     calls = engine._manager.runner.contexts.newest._binding
     nothing = np.full((MAX_LOGIT_ROWS, engine.model.architecture.vocab_size), np.nan, dtype=np.float32)
-    monkeypatch.setattr(calls, "run", lambda tokens, rows, total: nothing[:rows])
+    monkeypatch.setattr(calls, "run", lambda tokens, rows, total, options: nothing[:rows])
     with pytest.raises(EngineError, match="no finite numbers"):
         list(engine.complete(Request(prompt=words(5))))
 
@@ -210,6 +210,28 @@ def test_reading_ahead_ends_within_a_call_and_keeps_the_tokens_that_were_read(en
     assert engine.read(request, stop) == READ_AHEAD_CHUNK
     assert stop.calls == 2
     assert engine.read(request) == 199 - READ_AHEAD_CHUNK
+
+
+def test_a_call_of_reading_ahead_that_another_thread_ends_leaves_the_cache_and_the_answers_as_they_were(
+    tiny_model, words
+):
+    request = Request(prompt=words(200), max_tokens=6)
+    with Engine.open(tiny_model) as fresh:
+        wanted = list(fresh.complete(request))
+    with Engine.open(tiny_model) as engine:
+        asked: list[int] = []
+
+        def cut_in_the_second_call() -> bool:
+            asked.append(len(asked))
+            if len(asked) == 2:
+                engine.cut_reading()
+            return False
+
+        assert engine.read(request, cut_in_the_second_call) == READ_AHEAD_CHUNK
+        engine.cut_reading()  # nothing is read any more
+        assert list(engine.complete(request)) == wanted
+        assert engine.last.reused_tokens == READ_AHEAD_CHUNK
+        assert len(asked) == 2, "it ended inside the second call"
 
 
 def test_a_prompt_that_does_not_fit_is_not_read_ahead(engine, words):

@@ -114,3 +114,19 @@ def test_the_size_of_a_context_is_that_of_its_buffers(two):
 def test_invalid_options_are_refused(options):
     with pytest.raises(EngineError, match=next(iter(options))):
         EngineOptions(**options)
+
+
+def test_reading_ahead_elsewhere_in_a_document_leaves_the_last_request_in_its_context(tiny_model):
+    header, here, there = text(9, 30), text(1, 150), text(2, 150)
+    with Engine.open(tiny_model, threads=1) as engine:
+        reused(engine, header + here)
+        assert engine.read(Request(prompt=header + there)) == 149, "the beginning is copied"
+        assert reused(engine, [*header, *here, 7]) == 180
+        assert reused(engine, [*header, *there, 7]) >= 179
+
+
+def test_reading_ahead_as_one_types_continues_in_the_same_context(two):
+    reused(two, text(2))
+    reused(two, text(1))
+    assert two.read(Request(prompt=[*text(1), 7, 8, 9])) > 0
+    assert reused(two, [*text(2), 7]) == 40

@@ -228,11 +228,21 @@ def test_no_cgroup_is_no_limit(tmp_path):
     assert onnx_session.read_cgroup_cpus(tmp_path / "cpu.max") is None
 
 
-@pytest.mark.parametrize(("cores", "quota", "expected"), [(4, None, 4), (64, None, 8), (64, 3, 3), (1, 4, 1)])
-def test_the_default_is_the_least_of_cores_quota_and_bound(monkeypatch, cores, quota, expected):
-    monkeypatch.setattr(onnx_session, "count_physical_cores", lambda cpus, topology: cores)
-    monkeypatch.setattr(onnx_session, "read_cgroup_cpus", lambda file: quota)
-    assert onnx_session.default_threads() == expected
+@pytest.mark.parametrize(
+    ("cores", "quota", "expected"),
+    [
+        (1, None, 1),
+        (2, None, 2),
+        (4, None, 4),
+        (8, None, 8),
+        (64, None, 8),
+        (64, 3, 3),
+        (1, 4, 1),
+        (0, None, 1),
+    ],
+)
+def test_the_default_is_the_least_of_cores_quota_and_bound(cores, quota, expected):
+    assert onnx_session.choose_threads(cores, quota) == expected
 
 
 def test_this_machine_has_at_least_one_thread():

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -105,6 +108,10 @@ class ModelManager:
         self.kilobytes = kilobytes
         self.asks = asks
         self.kept: list[object] = []
+        self.arrivals: list[object] = []
+
+    def go_to(self, source: object, text: str, offset: int) -> None:
+        self.arrivals.append(source)
 
     def ask(self, source: object, text: str, offset: int) -> TimedAnswer:
         if self.kilobytes:
@@ -124,6 +131,23 @@ def test_an_editor_does_not_leak(tiny_engine, shop):
     found = run_soak(editor, [shop], 4000)
     assert found.memory_ratio < 1.03
     assert found.to_json()["soak"]["keys"] == 4000
+
+
+def test_a_soak_reads_ahead_wherever_the_user_arrives(shop):
+    other = replace(shop, path="other.py")
+    editor = ModelManager(0)
+    run_soak(editor, [shop, other], 600)
+    assert len(editor.arrivals) > 1
+    assert all(before is not after for before, after in pairwise(editor.arrivals))
+
+
+def test_what_is_read_ahead_is_found_by_the_next_key(tiny_engine, shop):
+    editor = HeadlessEditor(tiny_engine, CompletionOptions(line_tokens=4, block_tokens=4))
+    text = shop.text[:400]
+    editor.go_to(shop, text, len(text))
+    answer = editor.ask(shop, text, len(text))
+    assert answer.cost is not None
+    assert answer.cost.reread_tokens == 1
 
 
 def test_a_soak_with_too_few_keys_is_refused(shop):

@@ -19,6 +19,7 @@ from cg2ls.evaluation.latency.visits import (
     measure_visits,
     plan_visits,
 )
+from cg2ls.evaluation.lsp_client import LspClient
 from cg2ls.evaluation.simulation.sources import SourceFile
 
 SOURCES = [
@@ -79,6 +80,26 @@ def test_every_key_of_every_visit_is_answered(tiny_model: Path, read_ahead: bool
     assert report["visits"] == len(plan)
     assert len(found.later_ms) == len(plan) * (KEYS_PER_VISIT - 1)
     assert len(waits) == len(plan) * (KEYS_PER_VISIT + 1)
+
+
+@pytest.mark.parametrize("tells_focus", [True, False])
+def test_only_an_editor_with_an_extension_tells_where_the_cursor_is(
+    tiny_model: Path, monkeypatch, tells_focus
+):
+    sent: list[str] = []
+    notify = LspClient.notify
+
+    def note(client: LspClient, method: str, params: object) -> None:
+        sent.append(method)
+        notify(client, method, params)
+
+    monkeypatch.setattr(LspClient, "notify", note)
+    command = [sys.executable, "-m", "cg2ls.evaluation.stub_server", str(tiny_model)]
+    plan = plan_visits(SOURCES, 3, 1)
+    measure_visits(
+        tiny_model, plan, read_ahead=True, tells_focus=tells_focus, command=command, wait=lambda _: None
+    )
+    assert sent.count("textDocument/didFocus") == (len(plan) if tells_focus else 0)
 
 
 def test_processor_time_is_reported_per_minute():

@@ -39,7 +39,7 @@ def report():
             ),
         },
         versions={"ours": "0.1.0", "ctranslate2": "4.8.5"},
-        start=ServerStart(800.0, 171.5),
+        start=ServerStart(800.0, 171.5, 850.0, 1200.0),
         threads=2,
     )
 
@@ -50,6 +50,7 @@ def test_an_engine_has_medians_by_context(report):
     assert ours["decode_tokens_per_s"] == {"64": 600, "512": 400}
     assert ours["key_to_answer_ms"] == {"64": 10, "512": 12}
     assert (ours["start_ms"], ours["memory_mb"]) == (800.0, 171.5)
+    assert (ours["first_answer_ms"], ours["start_processor_ms"]) == (850.0, 1200.0)
     assert ours["quartiles"]["prefill_ms"]["64"] == [4.5, 47.5]
 
 
@@ -85,7 +86,8 @@ def test_the_table_has_a_row_per_engine_and_per_ratio(report):
     assert "ours                      5.0        50.0" in lines
     assert "ctranslate2              10.0        40.0" in lines
     assert "ours / ctranslate2       0.50        1.25" in lines
-    assert lines[-1] == "server: ready 800 ms after its start, 172 MB resident"
+    answer = "first answer after 850 ms (1200 ms of processor time)"
+    assert lines[-1] == f"server: ready 800 ms after its start, {answer}, 172 MB resident"
 
 
 def test_quartiles_of_one_sample_are_that_sample():
