@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cg2_quantize.commands import make_parser
+from cg2_quantize.errors import QuantizeError
 from cg2ls.commandline import REFERENCE_PYTHON, aligned
 from cg2ls.jsontext import json_text
 
@@ -58,6 +59,12 @@ def run(arguments: Sequence[str]) -> int:
     check_context(options.context)
     check_output(options.output, force=options.force, proof=DESCRIPTION)
     checkpoint = locate_checkpoint(options.checkpoint, revision=options.revision, on_notice=_say)
+    if options.draft is not None:
+        from cg2_quantize.verification.draft_pair import check_draft
+
+        check_draft(
+            options.draft, checkpoint, gpt2=options.tokenizer, infill=stated, ignored=options.ignore_key
+        )
     chosen = _choose_planned(options, checkpoint) if options.format == "auto" else _choose_asked(options)
     wanted = ConversionOptions(
         **chosen,
@@ -74,11 +81,15 @@ def run(arguments: Sequence[str]) -> int:
         gpt2=options.tokenizer,
         infill=stated,
     )
+    if options.draft is not None and wanted.select_format().target == "cuda":
+        raise QuantizeError("--draft measures a pair on the processor; leave it out for CUDA.")
     with _show_progress(options, checkpoint) as on_progress:
         report = convert(checkpoint, options.output, wanted, on_progress=on_progress)
     print(json_text(report.to_dict()) if options.json else format_report(report))
     if report.notice:
         _say(report.notice)
+    if options.draft is not None:
+        _pair_with_draft(options.output, options.draft)
     if options.use:
         _use(options.output)
     return 0
@@ -158,6 +169,20 @@ def _show_progress(options: argparse.Namespace, checkpoint: Path) -> Any:
     return shown()
 
 
+def _pair_with_draft(folder: Path, draft: Path) -> None:
+    """Measure the pair, and store it if it pays; say what was found."""
+    from cg2_quantize.verification.draft_pair import measure_pair
+    from cg2ls.models.folder.draft_pair import MIN_PAIR_SPEEDUP
+
+    pair = measure_pair(folder, draft)
+    found = f"{draft} proposes {pair.acceptance:.0%} of the tokens and makes answers {pair.speedup:.2f} x as fast here"
+    if pair.speedup < MIN_PAIR_SPEEDUP:
+        _say(f"{found}, less than {MIN_PAIR_SPEEDUP:g} x; the pair is not used.")
+        return
+    pair.write(folder)
+    _say(f"{found}; cg2ls uses the pair on this machine.")
+
+
 def _use(folder: Path) -> None:
     """Add the model to the server's models and choose it, as `cg2ls models add` and `cg2ls models use` do."""
     from cg2ls.models.folder.choice import note_lasting
@@ -229,6 +254,13 @@ def _parser() -> Parser:
         default=[],
         metavar="KEY",
         help="accept an unknown key of config.json; you vouch that it does not change the network",
+    )
+    add(
+        "--draft",
+        type=Path,
+        metavar="FOLDER",
+        help="a smaller model folder with the same tokenizer: measure what it gains by drafting tokens, and use it if"
+        " that is at least 1.15 x",
     )
     add("--use", action="store_true", help="add the model to this user's models and let the server use it")
     add("--revision", metavar="COMMIT", help="revision of a checkpoint on the hub (default: the newest)")
