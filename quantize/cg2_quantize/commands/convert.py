@@ -42,6 +42,8 @@ formats:
 other commands:
   cg2-quantize compare models/a models/b
   cg2-quantize dequantize models/my-model -o checkpoints/again
+  cg2-quantize frontier checkpoints/my-model
+  cg2-quantize sensitivity checkpoints/my-model
 """
 
 
@@ -49,9 +51,10 @@ def run(arguments: Sequence[str]) -> int:
     """Run the command and return its exit status."""
     options = _parser().parse_args(arguments)
 
-    from cg2_quantize.checkpoint.sources import locate_checkpoint
+    from cg2_quantize.checkpoint.sources import check_context, locate_checkpoint
     from cg2_quantize.convert import ConversionOptions, convert
-    from cg2_quantize.planning.plan import check_context, check_output
+    from cg2_quantize.planning.machine import check_output
+    from cg2_quantize.verification.sensitivity import read_mixed_plan
     from cg2ls.models.codegen2.infill_tokens import StatedLayout
     from cg2ls.models.folder.description import DESCRIPTION
 
@@ -68,6 +71,7 @@ def run(arguments: Sequence[str]) -> int:
     chosen = _choose_planned(options, checkpoint) if options.format == "auto" else _choose_asked(options)
     wanted = ConversionOptions(
         **chosen,
+        eight_bits=read_mixed_plan(options.eight_bits) if options.eight_bits else (),
         name=options.name,
         qkv_groups=options.qkv_groups,
         license=options.license,
@@ -127,9 +131,9 @@ def _choose_planned(options: argparse.Namespace, checkpoint: Path) -> dict[str, 
     """Return the plan's choice; print the plan itself on stderr."""
     from dataclasses import replace
 
-    from cg2_quantize.checkpoint.sources import open_checkpoint
+    from cg2_quantize.checkpoint.sources import choose_context, open_checkpoint
     from cg2_quantize.planning.machine import inspect_machine
-    from cg2_quantize.planning.plan import PlanRequest, choose_context, make_plan
+    from cg2_quantize.planning.plan import PlanRequest, make_plan
 
     config = open_checkpoint(checkpoint, qkv_groups=options.qkv_groups, ignored=options.ignore_key).config
     config = replace(config, n_positions=choose_context(config, options.context))
@@ -221,6 +225,12 @@ def _parser() -> Parser:
         "--calibrate",
         action="store_true",
         help="int4 and int6: compensate errors of rounding over a small code set (slower, much closer)",
+    )
+    add(
+        "--eight-bits",
+        type=Path,
+        metavar="FILE",
+        help="int6: the matrices that have eight bits, a plan of `cg2-quantize sensitivity -o FILE`",
     )
     add(
         "--context",
