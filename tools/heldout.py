@@ -4,26 +4,31 @@ python tools/heldout.py runs/heldout
 cg2ls replay runs/heldout/*
 
 python tools/heldout.py runs/untuned --manifest tools/untuned.toml      a second set, on which nothing is tuned
+python tools/heldout.py runs/others --manifest tools/other_languages.toml
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from cg2_training.corpus.document import SourceDocument
 from cg2_training.corpus.manifest import load_manifest
+from cg2_training.corpus.packages import fetch_packages
 from cg2_training.corpus.readers.archives import read_wheel
-from cg2_training.corpus.wheels import fetch_wheels
+from cg2_training.corpus.readers.debian import read_debian
+from cg2_training.corpus.readers.npm import read_npm
 from cg2ls.errors import Cg2Error
+from cg2ls.workspace.languages import language_of_name
 
 MANIFEST = Path(__file__).with_name("heldout.toml")
 TRAINED_ON = Path(__file__).parents[1] / "training" / "manifests" / "python-permissive.toml"
 
 
 def main() -> int:
-    """Download wheels whose hashes the manifest pins, and unpack their Python files without running any."""
+    """Download packages whose hashes the manifest pins, and unpack their code without running any."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -41,19 +46,29 @@ def main() -> int:
     return 0
 
 
+READERS = {"wheel": read_wheel, "npm": read_npm, "debian": read_debian}
+
+
 def fetch(folder: Path, cache: Path, manifest: Path = MANIFEST) -> None:
-    """Write every package's Python files to a folder named after the package.
+    """Write the files of each package that are in the manifest's languages to a folder named after the package.
 
     Raises:
         Cg2Error: a package could not be had, or has other bytes than the pinned ones.
     """
-    for name, wheel in fetch_wheels(load_manifest(manifest).packages, cache).items():
-        for file in read_wheel(wheel, lambda path: path.endswith(".py") and ".data/" not in path):
+    pinned = load_manifest(manifest)
+    files = fetch_packages(pinned.packages, cache)
+
+    def is_wanted(path: str) -> bool:
+        excluded = any(fnmatchcase(path, glob) for glob in pinned.exclude)
+        return language_of_name(path) in pinned.languages and ".data/" not in path and not excluded
+
+    for package in pinned.packages:
+        for file in READERS[package.kind](files[package.name], is_wanted):
             if isinstance(file, SourceDocument) and isinstance(file.data, bytes):
-                target = folder / name / file.path
+                target = folder / package.name / file.path
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(file.data)
-        print(folder / name)
+        print(folder / package.name)
 
 
 if __name__ == "__main__":

@@ -31,7 +31,7 @@ def test_the_shipped_manifest_loads_and_holds_six_packages_out():
             "systems-permissive",
             "debian",
             35,
-            {"cmark", "fzf", "golang-github-urfave-cli", "jansson", "pugixml", "rust-fd-find"},
+            {"cmark", "fzf", "golang-github-urfave-cli", "jansson", "pugixml", "rust-bat", "rust-fd-find"},
         ),
     ],
 )
