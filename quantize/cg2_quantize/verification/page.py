@@ -75,7 +75,8 @@ def render_page(name: str, report: ProofReport, streamed: NetworkComparison | No
 <table>{rows}</table>
 {"" if streamed is None else _render_plots(streamed)}
 <p>Compared with the float32 network of the same checkpoint over {report.tokens} tokens of held-out code
-in {report.documents} rows, teacher-forced, in calls of 128 tokens ({escape(report.proof)} proof). What was not measured is a dash.</p>
+in {report.documents} rows, teacher-forced, in calls of 128 tokens ({escape(report.proof)} proof).
+What was not measured is a dash.</p>
 </html>
 """
 
