@@ -28,6 +28,7 @@ from cg2_quantize.graph.graph_weights import GraphWeights
 from cg2_quantize.graph.network import build_graph
 from cg2_quantize.model_card import CARD, render_model_card
 from cg2_quantize.planning.machine import check_memory, check_output, check_space
+from cg2_quantize.planning.providers import SUPPORT, check_provider
 from cg2_quantize.verification.calibration import calibrate, check_float16_range
 from cg2_quantize.verification.known_code import check_known_code, check_qkv_groups, is_declared_untrained
 from cg2_quantize.verification.prove import prove
@@ -76,7 +77,7 @@ class ConversionReport:
         bits_per_weight: bits of the weight file per parameter.
         seconds: time of the conversion, without its proof.
         proof: results of the proof; None without one.
-        notice: a sentence on what the model was not trained for; "" if there is nothing to say.
+        notice: sentences on what the model was not trained for, and on what the provider does not run; may be "".
     """
 
     folder: Path
@@ -100,7 +101,7 @@ class ConversionOptions:
 
     Attributes:
         precision: one of `cg2_quantize.formats.FORMATS`.
-        target: "cpu" or "cuda"; by default what the precision is for.
+        target: one of `cg2_quantize.formats.TARGETS`; by default what the precision is for.
         portable: whether to use standard operators only.
         kv: "int8" for keys and values in eight bits.
         context: maximum tokens of prompt and answer, if fewer than the checkpoint's.
@@ -193,6 +194,7 @@ def convert(
     checkpoint = _open(checkpoint_folder, options)
     tokenizer = load_tokenizer(checkpoint_folder, options.gpt2, checkpoint.config.vocab_size, options.infill)
     _check_fits(checkpoint, tokenizer, chosen, options, folder)
+    warning = check_provider(checkpoint.config, chosen, options.target) if options.target in SUPPORT else ""
     facts = read_facts(checkpoint_folder, name=options.name, license_=options.license)
     facts = complete_infill(facts, tokenizer.special, checkpoint_folder)
     _check_weights(checkpoint, tokenizer, options)
@@ -224,7 +226,7 @@ def convert(
         bits_per_weight=8 * model.files[WEIGHTS].bytes / checkpoint.config.n_parameters,
         seconds=seconds,
         proof=proven,
-        notice=describe_limits(model.name, tokenizer.special),
+        notice=" ".join(filter(None, (describe_limits(model.name, tokenizer.special), warning))),
     )
 
 

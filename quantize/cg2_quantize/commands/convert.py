@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cg2ls.commandline import Parser
 
 FORMATS = ("fp32", "fp16", "bf16", "int8", "int6", "int4", "nf4")
-TARGETS = ("cpu", "cuda")
+TARGETS = ("cpu", "cuda", "directml", "coreml", "openvino")
 PROOFS = ("none", "quick", "full")
 """As in `cg2_quantize.formats` and `cg2_quantize.verification`, which are imported only for a conversion."""
 
@@ -61,6 +61,8 @@ def run(arguments: Sequence[str]) -> int:
     stated = StatedLayout.parse(options.infill) if options.infill else None
     check_context(options.context)
     check_output(options.output, force=options.force, proof=DESCRIPTION)
+    if options.format == "auto" and options.target not in (None, "cpu", "cuda"):
+        raise QuantizeError(f"--format auto knows no memory of {options.target}; choose a format instead.")
     checkpoint = locate_checkpoint(options.checkpoint, revision=options.revision, on_notice=_say)
     if options.draft is not None:
         from cg2_quantize.verification.draft_pair import check_draft

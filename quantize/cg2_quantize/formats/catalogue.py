@@ -23,7 +23,14 @@ if TYPE_CHECKING:
     from cg2ls.models.codegen2 import CodeGenConfig
 
 FORMATS = ("fp32", "fp16", "bf16", "int8", "int6", "int4", "nf4")
-TARGETS = ("cpu", "cuda")
+TARGETS = ("cpu", "cuda", "directml", "coreml", "openvino")
+
+FORMS: dict[str, tuple[str, bool]] = {
+    "directml": ("cpu", False),
+    "coreml": ("cpu", True),
+    "openvino": ("cpu", True),
+}
+"""Other providers than the processor's and CUDA: whose graph they get, and whether in standard operators only."""
 
 FLOATS: dict[str, np.dtype[np.generic]] = {
     "float32": np.dtype(np.float32),
@@ -117,7 +124,8 @@ def select_format(
 
     Args:
         name: one of `FORMATS`.
-        target: one of `TARGETS`; by default CUDA for fp16 and bf16, else the processor.
+        target: one of `TARGETS`; those of `FORMS` get the graph of one of the first two. By default CUDA for fp16 and
+            bf16, else the processor.
         portable: whether to use standard operators only.
         kv: "int8" for a cache of eight bits; by default the graph's own float type.
         calibrated: whether 4-bit rounding compensates its errors over a calibration set.
@@ -128,6 +136,9 @@ def select_format(
     """
     if name not in FORMATS:
         raise FormatError(f"format {name!r} is unknown; choose one of {', '.join(FORMATS)}.")
+    if target in FORMS:
+        target, only_standard = ("cuda", False) if (target, name) == ("directml", "fp16") else FORMS[target]
+        portable = portable or only_standard
     target = target or ("cuda" if name in END_BYTES_PER_WEIGHT and name != "fp32" else "cpu")
     if name == "fp32" and target == "cuda":
         raise FormatError("fp32 is for processors: CUDA's attention takes fp16 or bf16; choose one of these.")
