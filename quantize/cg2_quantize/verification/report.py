@@ -114,6 +114,12 @@ FRONTIER = {
         "int4": (3.16e-2, 0.928),
         "nf4": (6.34e-2, 0.900),
     },
+    117_500_000: {
+        "int8": (1.90e-3, 0.977),
+        "int6": (2.50e-2, 0.936),
+        "int4": (4.61e-2, 0.905),
+        "nf4": (6.67e-2, 0.884),
+    },
 }
 """Mean KL and agreement by number of parameters and format: `cg2-quantize frontier CHECKPOINT`
 (docs/reference/quantize.md, Frontier)."""
