@@ -204,7 +204,11 @@ def convert(
         weights = GraphWeights(
             checkpoint, moves_norms=chosen.matrix_writer.moves_norms, on_progress=on_progress
         )
-        calibration = calibrate(checkpoint, tokenizer, cache=chosen.kv == "int8", inputs=options.calibrated)
+        calibration = None
+        if chosen.kv == "int8" or options.calibrated:
+            calibration = calibrate(
+                checkpoint, tokenizer, cache=chosen.kv == "int8", inputs=options.calibrated
+            )
         write_graph(checkpoint.config, weights, chosen, new, calibration)
         (new / TOKENIZER).write_text(tokenizer.to_json(), encoding="utf-8")
         model = _describe(checkpoint.config, tokenizer.special, chosen, facts, new)
