@@ -79,7 +79,7 @@ class Editor:
 
 
 def main() -> int:
-    """Run the demo; return 1 if the server left, could not load its model or completed nothing."""
+    """Run the demo; return 1 if the server ended, could not load its model or completed nothing."""
     parser = argparse.ArgumentParser(description="Show completions of a sample file, with their latency.")
     parser.add_argument("--model", metavar="NAME_OR_FOLDER", help="model to answer with")
     arguments = parser.parse_args()
@@ -121,7 +121,7 @@ def play(client: LspClient) -> int:
 
 
 def wait_for_model(client: LspClient) -> str:
-    """Wait until the model is ready; return "" or why it will not be."""
+    """Wait until the model is ready; return "", or the reason if it cannot be loaded."""
     while True:
         for method, params in client.notifications:
             if method == "window/showMessage":
@@ -144,7 +144,7 @@ def jump(editor: Editor, beginning: str) -> None:
 
 
 def type_line(editor: Editor) -> None:
-    """Type one line key by key, asking after every key."""
+    """Type one line key by key, with a request after every key."""
     number = find_line(editor, TYPED)
     start = len(TYPED) - len(TYPED.lstrip())
     print(f"typing {TYPED.strip()!r}:")

@@ -1,4 +1,4 @@
-"""Measure what HTTP adds to completion: time from request to answer, without the time inside of completion.
+"""Measure the time that HTTP adds to completion: time from request to answer, without the time inside of completion.
 
 python tools/http_overhead.py [--requests 300] [--model NAME_OR_FOLDER]
 
@@ -24,7 +24,7 @@ WARM_UP = 10
 
 
 def main() -> int:
-    """Start the server, ask, and print the percentiles."""
+    """Start the server, send requests, and print the percentiles."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--requests", type=int, default=300, metavar="N")
     parser.add_argument("--model", metavar="NAME_OR_FOLDER")
@@ -51,7 +51,7 @@ def main() -> int:
 
 
 def _ask(port: int, count: int) -> tuple[list[float], list[float]]:
-    """Return milliseconds inside of completion and outside of it, for every request after the first ones."""
+    """Return milliseconds inside completion and outside, for every request after the first ones."""
     connection = http.client.HTTPConnection("127.0.0.1", port)
     inside, added = [], []
     for number in range(WARM_UP + count):

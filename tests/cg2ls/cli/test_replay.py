@@ -175,7 +175,7 @@ FAKE = Path(__file__).parents[1] / "evaluation" / "chaos" / "fake_server.py"
 
 @pytest.fixture
 def fake(monkeypatch):
-    """Has a fake server stand for the real one, with this fault."""
+    """Replaces the real server by a fake one with this fault."""
 
     def stand(fault: str) -> None:
         command = [sys.executable, str(FAKE), fault, "60"]
@@ -201,7 +201,7 @@ def test_table_and_json_report_the_result(fake, tiny_model, capsys):
 
 
 @pytest.mark.parametrize("fault", ["loses", "diverges", "dies"])
-def test_anything_lost_is_exit_status_1(fake, tiny_model, capsys, fault):
+def test_any_loss_gives_exit_status_1(fake, tiny_model, capsys, fault):
     fake(fault)
     assert main(["replay", SOURCES, "--model", str(tiny_model), "--chaos", "150"]) == 1
     out, err = capsys.readouterr()

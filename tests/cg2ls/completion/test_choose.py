@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import pytest
 
@@ -14,12 +15,11 @@ from cg2ls.completion.choose import (
     WIDTH,
     find_weights,
     limit_choice,
-    rank_lines,
 )
-from cg2ls.completion.hypotheses import LineHypothesis
+from cg2ls.completion.hypotheses import LineHypothesis, rank_lines
 from cg2ls.completion.postprocess.pipeline import Processed
 from cg2ls.completion.prompt.cursor import Cursor
-from cg2ls.completion.suffix_evidence import cut_below
+from cg2ls.completion.suffix_evidence import cut_below, read_evidence
 from cg2ls.engine.beam_search import Hypothesis
 from cg2ls.engine.request import Step, Timing
 from cg2ls.models.folder.line_choice import ConfidenceWeights, LineChoice, PlaceWeights
@@ -104,7 +104,8 @@ def searching(scripted):
 
 
 def complete(engine, text=ABOVE + "    |" + BELOW, trigger="invoked", options=None, count=1):
-    session = DocumentSession(engine, "python", options or CompletionOptions(choose="hypotheses"))
+    options = options or CompletionOptions(choose="hypotheses")
+    session = DocumentSession(engine, "python", options, describes=True)
     return session.complete(text.replace("|", ""), text.index("|"), trigger, count=count)
 
 
@@ -130,7 +131,7 @@ def test_greedy_choice_is_kept_if_the_text_below_agrees(searching):
     assert "hypotheses" not in found.rules
 
 
-def test_what_greedy_decoding_is_sure_of_is_shown_at_once(searching):
+def test_a_confident_greedy_line_is_shown_at_once(searching):
     engine = searching(LINES, greedy="pass\n", logprob=-0.001, fits="width * height")
     assert complete(engine).text == "pass"
     assert not engine.searches
@@ -139,9 +140,9 @@ def test_what_greedy_decoding_is_sure_of_is_shown_at_once(searching):
 @pytest.mark.parametrize(
     "text",
     [
-        ABOVE + "    |",  # nothing stands below
+        ABOVE + "    |",  # no text below
         ABOVE + "    |\n\n   \n",
-        ABOVE + "    result = |" + BELOW,  # another kind of place
+        ABOVE + "    result = |" + BELOW,  # another kind of position
         ABOVE + "    |print(1)" + BELOW,  # code follows
     ],
 )
@@ -162,7 +163,7 @@ def test_it_can_be_switched_off(searching, options):
 
 
 @pytest.mark.parametrize(("trigger", "searches"), [("automatic", 0), ("invoked", 1)])
-def test_by_default_lines_are_compared_by_hand_only(searching, trigger, searches):
+def test_by_default_lines_are_compared_only_when_invoked(searching, trigger, searches):
     engine = searching(LINES, greedy="result = width\n", fits="width * height")
     complete(engine, trigger=trigger, options=CompletionOptions())
     assert len(engine.searches) == searches
@@ -211,7 +212,7 @@ def test_a_failing_rule_is_a_fault_and_the_greedy_answer_stays(searching):
     assert [fault.hook for fault in found.faults] == ["hypotheses"]
 
 
-def test_the_other_lines_are_there_to_choose_from(searching):
+def test_the_other_lines_are_offered_too(searching):
     engine = searching(LINES, greedy="result = width\n", fits="width * height")
     found = complete(engine, count=3)
     assert [found.text, *(each.text for each in found.alternatives)] == [
@@ -275,6 +276,63 @@ def test_scores_without_numbers_do_not_crash():
     assert 0 <= found.confidence <= 1
 
 
+@pytest.mark.parametrize("score", [math.nan, -math.inf])
+@pytest.mark.parametrize("at", [0, 1, 2])
+def test_a_line_whose_score_is_not_a_number_comes_last(score, at):
+    weights = PlaceWeights(evidence=1.0, greedy=0.0)
+    lines = [line(text, -1.0) for text in "abc"]
+    evidence = [[-1.0], [-2.0], [-3.0]]
+    evidence[at] = [score]
+    found = rank_lines(lines, evidence, (), weights, CHOICE.confidence)
+    others = [text for number, text in enumerate("abc") if number != at]
+    assert [each.line.processed.text for each in found.ranked] == [*others, "abc"[at]]
+    assert (
+        found.confidence
+        == rank_lines(
+            [lines["abc".index(text)] for text in others],
+            [evidence["abc".index(text)] for text in others],
+            (),
+            weights,
+            CHOICE.confidence,
+        ).confidence
+    )
+
+
+def test_without_any_number_nothing_is_sure():
+    weights = PlaceWeights(evidence=1.0, greedy=0.0)
+    found = rank_lines([line("a", -1.0), line("b", -1.0)], [[math.nan]] * 2, (), weights, CHOICE.confidence)
+    assert found.best.line.processed.text == "a"
+    assert found.confidence == 0
+
+
+def test_lines_of_different_lengths_at_the_end_of_the_context_are_not_compared(searching):
+    """The text below must fit after the longest line; if it does not, greedy decoding decides."""
+    lines = {"pass": -2.0, "result = width * height": -2.5}
+    engine = searching(lines, greedy="pass\n", fits="height")
+    assert complete(engine).text == next(reversed(lines))
+    (prefix, continuations) = engine.scores[-1]
+    needed = len(prefix) + max(len(each.given) + len(each.scored) for each in continuations)
+    read = partial(
+        read_evidence,
+        prefix=prefix,
+        request=engine.base.requests[-1],
+        cursor=Cursor(ABOVE + "    " + BELOW, len(ABOVE) + 4),
+        lines=[Processed(text) for text in lines],
+        max_tokens=CHOICE.evidence_tokens,
+        stop=lambda: False,
+    )
+    for length, is_read in ((needed, True), (needed - 1, False)):
+        assert (read(NarrowEngine(engine, length)) is not None) == is_read
+
+
+class NarrowEngine:
+    """An engine with another context length."""
+
+    def __init__(self, engine, context_length):
+        self.tokenizer, self.score = engine.tokenizer, engine.score
+        self.context_length = context_length
+
+
 def test_a_line_alone_leads():
     weights = PlaceWeights(evidence=1.0, greedy=0.0)
     found = rank_lines([line("a", -1.0)], [[-1.0]], (), weights, CHOICE.confidence)
@@ -290,7 +348,7 @@ def test_weights_are_found_by_kind_of_place():
     assert find_weights(CHOICE, Cursor(text, len(ABOVE) + 4), "automatic") == CHOICE.places["line_start"]
 
 
-def test_inside_words_lines_are_compared_by_hand_only():
+def test_inside_words_lines_are_compared_only_when_invoked():
     choice = replace(CHOICE, places={"in_word": PlaceWeights(evidence=0.5)})
     cursor = Cursor(ABOVE + "    re" + BELOW, len(ABOVE) + 6)
     assert find_weights(choice, cursor, "invoked") == choice.places["in_word"]

@@ -11,8 +11,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from cg2ls.completion.fitted_gate import encode_fields
-from cg2ls.completion.hypothesis_features import HypothesisFeatures
+from cg2ls.completion.fitted_gate import HypothesisFeatures, encode_fields
 from cg2ls.evaluation.errors import EvaluationError
 from cg2ls.evaluation.gate.fit import (
     choose_thresholds,
@@ -65,7 +64,7 @@ def verdicts() -> list[AnswerVerdict]:
     return [make_verdict(draw, number) for number in range(1500)]
 
 
-def test_what_tells_right_from_wrong_is_found_and_is_better_elsewhere(verdicts: list[AnswerVerdict]) -> None:
+def test_a_useful_feature_is_found_and_helps_in_other_repositories(verdicts: list[AnswerVerdict]) -> None:
     gate, check = fit_gate(verdicts, "digest")
     assert check.is_better
     assert check.log_loss < check.other_log_loss
@@ -86,14 +85,25 @@ def test_the_exported_numbers_give_what_was_fitted(verdicts: list[AnswerVerdict]
     assert compute_calibration_error(estimates, right) < 0.05
 
 
-def test_chance_is_no_gain() -> None:
+def test_noise_is_no_gain() -> None:
     draw = random.Random(4)
     noise = [make_verdict(draw, number, informative=False) for number in range(600)]
-    for each in noise:  # the gate in use knows all that can be known
+    for each in noise:  # the gate in use already has all the information
         total = each.features["sum_logprob"]
         object.__setattr__(each, "confidence", 1 / (1 + math.exp(-(0.5 + total))))
     _, check = fit_gate(noise, "digest")
     assert check.log_loss > check.other_log_loss - 0.02
+
+
+def test_what_a_threshold_alone_would_bring_is_no_gain() -> None:
+    draw = random.Random(5)
+    found = [make_verdict(draw, number, informative=False) for number in range(1500)]
+    for each in found:  # as if far too much were shown: the estimates are ordered well, but too high
+        object.__setattr__(each, "confidence", 0.36 + 0.64 * each.confidence)
+    _, check = fit_gate(found, "digest")
+    assert check.utility["balanced"].low > 0
+    assert check.utility_at_best["balanced"].low <= 0
+    assert not check.is_better
 
 
 def test_few_verdicts_few_repositories_or_one_outcome_are_refused(verdicts: list[AnswerVerdict]) -> None:
@@ -112,7 +122,7 @@ def test_a_calibration_error_is_the_mean_distance_of_bins() -> None:
     assert make_reliability(np.array([1.0]), np.array([True]))[0].right == 1.0
 
 
-def test_thresholds_weigh_what_is_saved_against_what_is_wrong(verdicts: list[AnswerVerdict]) -> None:
+def test_thresholds_weigh_saved_keys_against_wrong_answers(verdicts: list[AnswerVerdict]) -> None:
     few = verdicts[:4]
     for each, is_right in zip(few, (True, True, False, True), strict=True):
         object.__setattr__(each, "right", is_right)
@@ -136,4 +146,4 @@ def test_the_diagram_is_a_picture(verdicts: list[AnswerVerdict]) -> None:
     _, check = fit_gate(verdicts, "digest")
     picture = ElementTree.fromstring(draw_reliability("a <model>", check))
     circles = picture.findall("{http://www.w3.org/2000/svg}circle")
-    assert len(circles) == len(check.reliability)
+    assert len(circles) == len(check.reliability) + len(check.other_reliability)
