@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,10 @@ from cg2ls.engine.model_manager import ModelManager
 from cg2ls.engine.model_runner import ModelRunner
 from cg2ls.engine.onnx_session import default_threads
 from cg2ls.engine.request import EngineError
+from cg2ls.errors import Cg2Error
 from cg2ls.models.codegen2.tokenizer import CodeTokenizer
 from cg2ls.models.folder.description import GRAPH, TOKENIZER, WEIGHTS, ModelDescription
+from cg2ls.models.folder.draft_pair import find_draft
 from cg2ls.models.folder.verify import check_integrity, check_structure
 
 if TYPE_CHECKING:
@@ -62,14 +65,30 @@ def load_model(
         return runner
 
     def open_draft() -> ModelRunner | None:
-        if options.draft_model is None:
+        if options.draft_model is not None:
+            return _open_draft(options.draft_model, model, provider, threads, verify=verify)
+        smaller = _find_paired_draft(folder, memory) if drafts else None
+        if smaller is None:
             return None
-        return _open_draft(options.draft_model, model, provider, threads, verify=verify)
+        with suppress(Cg2Error):  # the model answers without it, too
+            return _open_draft(smaller, model, provider, threads, verify=verify)
+        return None
 
     manager = ModelManager(
         open_runner, open_draft, provider=provider, idle_s=options.idle_s, on_event=on_event
     )
     return manager, tokenizer, memory
+
+
+def _find_paired_draft(folder: Path, memory: MemoryPlan) -> Path | None:
+    """Return the folder of the model that drafts by a stored pair; None where it does not pay or does not fit."""
+    smaller = find_draft(folder)
+    if smaller is None or memory.limit is None:
+        return smaller
+    with suppress(Cg2Error):
+        wanted = plan_memory(ModelDescription.read(smaller), contexts=1, limit_mb=None).max_bytes
+        return smaller if memory.max_bytes + wanted <= memory.limit else None
+    return None
 
 
 def _checked(folder: Path, *, verify: bool) -> tuple[ModelDescription, CodeTokenizer]:

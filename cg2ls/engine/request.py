@@ -145,7 +145,8 @@ class EngineOptions:
             number of contexts.
         idle_s: seconds without a request after which the model's memory is freed until the next one; None for never.
         drafts: whether drafts are used; None to use them where they cannot change an answer (`independent_rows`).
-        draft_model: folder of a smaller model with the same tokenizer as a further source of drafts; None for none.
+        draft_model: folder of a smaller model with the same tokenizer as a further source of drafts; None for that of a
+            stored pair that pays on this machine (`DraftPair`), if there is one.
         cuda_graph: whether CUDA replays recorded decode steps, which saves launches.
     """
 

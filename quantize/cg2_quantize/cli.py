@@ -11,7 +11,12 @@ from cg2ls.commandline import run_command
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS = {"dequantize": "dequantize", "compare": "compare", "frontier": "frontier"}
+COMMANDS = {
+    "dequantize": "dequantize",
+    "compare": "compare",
+    "frontier": "frontier",
+    "sensitivity": "sensitivity",
+}
 """First arguments that name a command instead of a checkpoint, and their modules in `cg2_quantize.commands`."""
 
 

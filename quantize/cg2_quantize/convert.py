@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cg2_quantize.checkpoint.published_tokenizers import load_tokenizer
+from cg2_quantize.checkpoint.published_tokenizers import check_vocabulary, load_tokenizer
 from cg2_quantize.checkpoint.scratch import mark_unfinished, remove_abandoned_folders
 from cg2_quantize.checkpoint.sources import (
+    check_context,
+    choose_context,
     complete_infill,
     describe_limits,
     open_checkpoint,
@@ -19,20 +21,14 @@ from cg2_quantize.checkpoint.sources import (
 )
 from cg2_quantize.errors import QuantizeError
 from cg2_quantize.formats import FormatError, select_format
+from cg2_quantize.formats.catalogue import check_names, check_shape
 from cg2_quantize.graph.builder import ExternalWriter, GraphBuilder
 from cg2_quantize.graph.genai import write_genai
 from cg2_quantize.graph.graph_weights import GraphWeights
 from cg2_quantize.graph.network import build_graph
 from cg2_quantize.model_card import CARD, render_model_card
-from cg2_quantize.planning.plan import (
-    check_context,
-    check_memory,
-    check_output,
-    check_shape,
-    check_space,
-    check_vocabulary,
-    choose_context,
-)
+from cg2_quantize.planning.machine import check_memory, check_output, check_space
+from cg2_quantize.planning.providers import SUPPORT, check_provider
 from cg2_quantize.verification.calibration import calibrate, check_float16_range
 from cg2_quantize.verification.known_code import check_known_code, check_qkv_groups, is_declared_untrained
 from cg2_quantize.verification.prove import prove
@@ -81,7 +77,7 @@ class ConversionReport:
         bits_per_weight: bits of the weight file per parameter.
         seconds: time of the conversion, without its proof.
         proof: results of the proof; None without one.
-        notice: a sentence on what the model was not trained for; "" if there is nothing to say.
+        notice: sentences on what the model was not trained for, and on what the provider does not run; may be "".
     """
 
     folder: Path
@@ -105,11 +101,12 @@ class ConversionOptions:
 
     Attributes:
         precision: one of `cg2_quantize.formats.FORMATS`.
-        target: "cpu" or "cuda"; by default what the precision is for.
+        target: one of `cg2_quantize.formats.TARGETS`; by default what the precision is for.
         portable: whether to use standard operators only.
         kv: "int8" for keys and values in eight bits.
         context: maximum tokens of prompt and answer, if fewer than the checkpoint's.
         calibrated: whether 4-bit rounding compensates its errors over a small code set.
+        eight_bits: names of the matrices that int6 has in eight bits; empty for its usual choice.
         name: what users choose the model by; by default cg2ls.json's, else the checkpoint folder's.
         qkv_groups: groups in the fused projection, where config.json implies the wrong number.
         license: SPDX expression; by default cg2ls.json's.
@@ -130,6 +127,7 @@ class ConversionOptions:
     kv: str | None = None
     context: int | None = None
     calibrated: bool = False
+    eight_bits: tuple[str, ...] = ()
     name: str | None = None
     qkv_groups: int | None = None
     license: str | None = None
@@ -155,6 +153,7 @@ class ConversionOptions:
             portable=self.portable,
             kv=self.kv,
             calibrated=self.calibrated,
+            eight_bits=self.eight_bits,
         )
         if self.optimum is not None and self.proof == "none":
             raise QuantizeError("--reference is part of a proof; ask for --proof quick or full.")
@@ -195,6 +194,7 @@ def convert(
     checkpoint = _open(checkpoint_folder, options)
     tokenizer = load_tokenizer(checkpoint_folder, options.gpt2, checkpoint.config.vocab_size, options.infill)
     _check_fits(checkpoint, tokenizer, chosen, options, folder)
+    warning = check_provider(checkpoint.config, chosen, options.target) if options.target in SUPPORT else ""
     facts = read_facts(checkpoint_folder, name=options.name, license_=options.license)
     facts = complete_infill(facts, tokenizer.special, checkpoint_folder)
     _check_weights(checkpoint, tokenizer, options)
@@ -204,7 +204,11 @@ def convert(
         weights = GraphWeights(
             checkpoint, moves_norms=chosen.matrix_writer.moves_norms, on_progress=on_progress
         )
-        calibration = calibrate(checkpoint, tokenizer, cache=chosen.kv == "int8", inputs=options.calibrated)
+        calibration = None
+        if chosen.kv == "int8" or options.calibrated:
+            calibration = calibrate(
+                checkpoint, tokenizer, cache=chosen.kv == "int8", inputs=options.calibrated
+            )
         write_graph(checkpoint.config, weights, chosen, new, calibration)
         (new / TOKENIZER).write_text(tokenizer.to_json(), encoding="utf-8")
         model = _describe(checkpoint.config, tokenizer.special, chosen, facts, new)
@@ -226,7 +230,7 @@ def convert(
         bits_per_weight=8 * model.files[WEIGHTS].bytes / checkpoint.config.n_parameters,
         seconds=seconds,
         proof=proven,
-        notice=describe_limits(model.name, tokenizer.special),
+        notice=" ".join(filter(None, (describe_limits(model.name, tokenizer.special), warning))),
     )
 
 
@@ -242,6 +246,7 @@ def _check_fits(
     """Refuse what does not fit the format, the tokenizer, the memory or the disk."""
     config = checkpoint.config
     check_shape(config, chosen)
+    check_names(config, chosen.eight_bits)
     if options.genai and not tokenizer.special.n_masks:
         raise FormatError("--genai describes CodeGen2's tokenizer; leave it out for other vocabularies.")
     check_vocabulary(checkpoint, tokenizer)

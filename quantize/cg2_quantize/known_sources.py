@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from cg2_quantize.checkpoint.sources import choose_context
 from cg2_quantize.errors import QuantizeError
 from cg2_quantize.formats import select_format
-from cg2_quantize.planning.plan import PlanRequest, choose_context, make_plan
+from cg2_quantize.planning.plan import PlanRequest, make_plan
 from cg2ls.models.codegen2.config import CODEGEN25, LLAMA, QWEN2, CodeGenConfig
 from cg2ls.models.codegen2.rotary import RotaryScaling
 

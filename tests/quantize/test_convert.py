@@ -17,7 +17,7 @@ import pytest
 from cg2_quantize import ConversionOptions, convert
 from cg2_quantize.checkpoint.synthetic import build_small_tokenizer, write_random_checkpoint
 from cg2_quantize.errors import QuantizeError
-from cg2_quantize.planning import plan
+from cg2_quantize.planning import machine
 from cg2_quantize.planning.machine import Machine
 from cg2ls.files import OutputError, sha256_of
 from cg2ls.models.codegen2 import CheckpointError, CodeGenConfig, TokenizerError
@@ -179,14 +179,14 @@ def test_heads_that_the_attention_operator_cannot_compute_are_refused(tmp_path):
 
 def test_too_little_disk_space_is_reported_first(checkpoint, tmp_path, monkeypatch):
     usage = namedtuple("usage", "total used free")
-    monkeypatch.setattr(plan.shutil, "disk_usage", lambda path: usage(10, 9, 1000))
+    monkeypatch.setattr(machine.shutil, "disk_usage", lambda path: usage(10, 9, 1000))
     with pytest.raises(QuantizeError, match="its disk has 0 MB free"):
         convert(checkpoint, tmp_path / "new" / "out")
     assert left_over(tmp_path) == []
 
 
 def test_too_little_memory_is_reported_first(checkpoint, tmp_path, monkeypatch):
-    monkeypatch.setattr(plan, "inspect_machine", lambda: Machine(memory=1 << 20))
+    monkeypatch.setattr(machine, "inspect_machine", lambda: Machine(memory=1 << 20))
     with pytest.raises(QuantizeError, match=r"needs 0\.4 GB of memory, but 0\.0 GB are free"):
         convert(checkpoint, tmp_path / "out")
     assert left_over(tmp_path) == []

@@ -16,7 +16,7 @@ from cg2_quantize.cli import main
 from cg2_quantize.errors import QuantizeError
 from cg2_quantize.graph.builder import ExternalWriter
 from cg2_quantize.verification.comparison import Measures
-from cg2_quantize.verification.report import LIMITS, ProofReport, check_limits, list_misses
+from cg2_quantize.verification.report import ProofReport, check_limits, find_limit, list_misses
 from cg2ls.jsontext import NotFiniteError
 from cg2ls.models.codegen2 import Checkpoint
 
@@ -87,7 +87,7 @@ def test_an_error_that_is_no_number_is_within_no_limit(key):
 
 
 def test_values_up_to_a_limit_are_within_it():
-    limit = LIMITS["int8"]
+    limit = find_limit("int8", 1)
     assert list_misses(replace(TRAINED, kl_mean=limit.kl, top1_agreement=limit.agreement)) == []
     assert (
         len(list_misses(replace(TRAINED, kl_mean=limit.kl * 1.01, top1_agreement=limit.agreement - 0.001)))

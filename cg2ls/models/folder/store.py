@@ -21,6 +21,7 @@ from cg2ls.models.folder.choice import (
     read_lasting,
 )
 from cg2ls.models.folder.description import DESCRIPTION, ModelDescription, ModelFolderError
+from cg2ls.models.folder.draft_pair import PAIR
 from cg2ls.models.folder.locations import NoUserFolderError, choices_file, warn_once
 from cg2ls.models.folder.verify import readable, verify_folder
 from cg2ls.system import expand_home
@@ -165,6 +166,8 @@ class ModelStore:
                 with replacing_folder(target, proof=DESCRIPTION) as new:
                     for name in (*model.files, DESCRIPTION, *list_companions(folder)):
                         shutil.copyfile(folder / name, new / name)
+                    if (folder / PAIR).is_file():
+                        shutil.copyfile(folder / PAIR, new / PAIR)
                     verify_folder(new)
             except OSError as error:
                 raise ModelFolderError(

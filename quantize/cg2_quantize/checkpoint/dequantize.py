@@ -15,7 +15,7 @@ from cg2_quantize.formats.nf4 import restore_nf4
 from cg2_quantize.formats.rounding import Blocks, restore_blocks, restore_int8, restore_levels
 from cg2_quantize.graph.builder import read_initializers
 from cg2_quantize.graph.graph_weights import EMBEDDING, HEAD, LAST_NORM, QKV, find_layout
-from cg2_quantize.planning.plan import check_output, check_space
+from cg2_quantize.planning.machine import check_output, check_space
 from cg2ls.files import replacing_folder
 from cg2ls.models.codegen2 import CodeGenConfig, CodeTokenizer, write_checkpoint
 from cg2ls.models.codegen2.config import CODEGEN2

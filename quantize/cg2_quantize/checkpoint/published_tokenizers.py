@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from importlib.resources.abc import Traversable
 
+    from cg2ls.models.codegen2 import Checkpoint
     from cg2ls.models.codegen2.infill_tokens import StatedLayout
 
 Vocabulary = dict[str, int]
@@ -224,3 +225,19 @@ def remove_dummy_blank(raw: dict[str, Any]) -> bool:
             step.pop("add_prefix_space", None)
             found = True
     return found
+
+
+def check_vocabulary(checkpoint: Checkpoint, tokenizer: CodeTokenizer) -> None:
+    """Refuse a tokenizer whose vocabulary size differs from the model's.
+
+    Models without CodeGen2's masks may have more rows than tokens; their special tokens were found with that in mind.
+
+    Raises:
+        QuantizeError: see above.
+    """
+    if tokenizer.special.vocab_size != checkpoint.config.vocab_size:
+        raise QuantizeError(
+            f"{tokenizer.origin} has {tokenizer.special.vocab_size} tokens, but the model has"
+            f" {checkpoint.config.vocab_size}; put the tokenizer.json that the model was trained with into"
+            f" {checkpoint.folder}."
+        )

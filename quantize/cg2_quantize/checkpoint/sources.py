@@ -14,6 +14,7 @@ from cg2_quantize.errors import QuantizeError
 from cg2_quantize.hub import NAME_ON_HUB, describe_hub_error, import_hub, is_offline
 from cg2ls.files import sha256_of
 from cg2ls.models.codegen2 import Checkpoint
+from cg2ls.models.codegen2.config import LLAMA, QWEN2
 from cg2ls.models.codegen2.files import (
     ADAPTER,
     INDEX,
@@ -27,14 +28,14 @@ from cg2ls.models.codegen2.files import (
     read_json,
 )
 from cg2ls.models.codegen2.quantized import FILES as QUANTIZED_FILES
-from cg2ls.models.folder.description import DESCRIPTION, Infill
+from cg2ls.models.folder.description import DESCRIPTION, MIN_CONTEXT_TOKENS, Infill
 from cg2ls.models.folder.facts import FACTS, Facts
 from cg2ls.models.folder.store import LICENCES, NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from cg2ls.models.codegen2 import SpecialTokens
+    from cg2ls.models.codegen2 import CodeGenConfig, SpecialTokens
 
 FOLDER_NAMES = {
     *("checkpoint", "checkpoints", "ckpt", "ckpts", "model", "models", "weights", "out", "output", "outputs"),
@@ -311,3 +312,27 @@ def _sha256_of_weights(folder: Path) -> str:
         return next(iter(hashes.values()))
     lines = "".join(f"{digest}  {name}\n" for name, digest in hashes.items())
     return hashlib.sha256(lines.encode()).hexdigest()
+
+
+DEFAULT_CONTEXT = 2048
+"""Tokens of prompt and answer of models that could take more, as in CodeGen2. A longer context takes memory for its
+keys and values from the start, and time for its prompt."""
+
+
+def choose_context(config: CodeGenConfig, asked: int | None) -> int:
+    """Return the maximum tokens of prompt and answer: what is asked, else `DEFAULT_CONTEXT` for long contexts."""
+    longest = config.n_positions
+    default = DEFAULT_CONTEXT if config.family in (LLAMA, QWEN2) else longest
+    return min(longest, asked or default)
+
+
+def check_context(context: int | None) -> None:
+    """Refuse a requested context that is too short for completions.
+
+    Raises:
+        QuantizeError: see above.
+    """
+    if context is not None and context < MIN_CONTEXT_TOKENS:
+        raise QuantizeError(
+            f"--context {context} is too short: completing needs {MIN_CONTEXT_TOKENS} tokens at least."
+        )

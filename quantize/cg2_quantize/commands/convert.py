@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cg2_quantize.commands import make_parser
+from cg2_quantize.errors import QuantizeError
 from cg2ls.commandline import REFERENCE_PYTHON, aligned
 from cg2ls.jsontext import json_text
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from cg2ls.commandline import Parser
 
 FORMATS = ("fp32", "fp16", "bf16", "int8", "int6", "int4", "nf4")
-TARGETS = ("cpu", "cuda")
+TARGETS = ("cpu", "cuda", "directml", "coreml", "openvino")
 PROOFS = ("none", "quick", "full")
 """As in `cg2_quantize.formats` and `cg2_quantize.verification`, which are imported only for a conversion."""
 
@@ -41,6 +42,8 @@ formats:
 other commands:
   cg2-quantize compare models/a models/b
   cg2-quantize dequantize models/my-model -o checkpoints/again
+  cg2-quantize frontier checkpoints/my-model
+  cg2-quantize sensitivity checkpoints/my-model
 """
 
 
@@ -48,19 +51,29 @@ def run(arguments: Sequence[str]) -> int:
     """Run the command and return its exit status."""
     options = _parser().parse_args(arguments)
 
-    from cg2_quantize.checkpoint.sources import locate_checkpoint
+    from cg2_quantize.checkpoint.sources import check_context, locate_checkpoint
     from cg2_quantize.convert import ConversionOptions, convert
-    from cg2_quantize.planning.plan import check_context, check_output
+    from cg2_quantize.planning.machine import check_output
+    from cg2_quantize.verification.sensitivity import read_mixed_plan
     from cg2ls.models.codegen2.infill_tokens import StatedLayout
     from cg2ls.models.folder.description import DESCRIPTION
 
     stated = StatedLayout.parse(options.infill) if options.infill else None
     check_context(options.context)
     check_output(options.output, force=options.force, proof=DESCRIPTION)
+    if options.format == "auto" and options.target not in (None, "cpu", "cuda"):
+        raise QuantizeError(f"--format auto knows no memory of {options.target}; choose a format instead.")
     checkpoint = locate_checkpoint(options.checkpoint, revision=options.revision, on_notice=_say)
+    if options.draft is not None:
+        from cg2_quantize.verification.draft_pair import check_draft
+
+        check_draft(
+            options.draft, checkpoint, gpt2=options.tokenizer, infill=stated, ignored=options.ignore_key
+        )
     chosen = _choose_planned(options, checkpoint) if options.format == "auto" else _choose_asked(options)
     wanted = ConversionOptions(
         **chosen,
+        eight_bits=read_mixed_plan(options.eight_bits) if options.eight_bits else (),
         name=options.name,
         qkv_groups=options.qkv_groups,
         license=options.license,
@@ -74,11 +87,15 @@ def run(arguments: Sequence[str]) -> int:
         gpt2=options.tokenizer,
         infill=stated,
     )
+    if options.draft is not None and wanted.select_format().target == "cuda":
+        raise QuantizeError("--draft measures a pair on the processor; leave it out for CUDA.")
     with _show_progress(options, checkpoint) as on_progress:
         report = convert(checkpoint, options.output, wanted, on_progress=on_progress)
     print(json_text(report.to_dict()) if options.json else format_report(report))
     if report.notice:
         _say(report.notice)
+    if options.draft is not None:
+        _pair_with_draft(options.output, options.draft)
     if options.use:
         _use(options.output)
     return 0
@@ -116,9 +133,9 @@ def _choose_planned(options: argparse.Namespace, checkpoint: Path) -> dict[str, 
     """Return the plan's choice; print the plan itself on stderr."""
     from dataclasses import replace
 
-    from cg2_quantize.checkpoint.sources import open_checkpoint
+    from cg2_quantize.checkpoint.sources import choose_context, open_checkpoint
     from cg2_quantize.planning.machine import inspect_machine
-    from cg2_quantize.planning.plan import PlanRequest, choose_context, make_plan
+    from cg2_quantize.planning.plan import PlanRequest, make_plan
 
     config = open_checkpoint(checkpoint, qkv_groups=options.qkv_groups, ignored=options.ignore_key).config
     config = replace(config, n_positions=choose_context(config, options.context))
@@ -156,6 +173,20 @@ def _show_progress(options: argparse.Namespace, checkpoint: Path) -> Any:
             yield bar.update
 
     return shown()
+
+
+def _pair_with_draft(folder: Path, draft: Path) -> None:
+    """Measure the pair, and store it if it pays; say what was found."""
+    from cg2_quantize.verification.draft_pair import measure_pair
+    from cg2ls.models.folder.draft_pair import MIN_PAIR_SPEEDUP
+
+    pair = measure_pair(folder, draft)
+    found = f"{draft} proposes {pair.acceptance:.0%} of the tokens and makes answers {pair.speedup:.2f} x as fast here"
+    if pair.speedup < MIN_PAIR_SPEEDUP:
+        _say(f"{found}, less than {MIN_PAIR_SPEEDUP:g} x; the pair is not used.")
+        return
+    pair.write(folder)
+    _say(f"{found}; cg2ls uses the pair on this machine.")
 
 
 def _use(folder: Path) -> None:
@@ -198,6 +229,12 @@ def _parser() -> Parser:
         help="int4 and int6: compensate errors of rounding over a small code set (slower, much closer)",
     )
     add(
+        "--eight-bits",
+        type=Path,
+        metavar="FILE",
+        help="int6: the matrices that have eight bits, a plan of `cg2-quantize sensitivity -o FILE`",
+    )
+    add(
         "--context",
         type=int,
         metavar="N",
@@ -229,6 +266,13 @@ def _parser() -> Parser:
         default=[],
         metavar="KEY",
         help="accept an unknown key of config.json; you vouch that it does not change the network",
+    )
+    add(
+        "--draft",
+        type=Path,
+        metavar="FOLDER",
+        help="a smaller model folder with the same tokenizer: measure what it gains by drafting tokens, and use it if"
+        " that is at least 1.15 x",
     )
     add("--use", action="store_true", help="add the model to this user's models and let the server use it")
     add("--revision", metavar="COMMIT", help="revision of a checkpoint on the hub (default: the newest)")

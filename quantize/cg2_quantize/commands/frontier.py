@@ -37,6 +37,7 @@ def run(arguments: Sequence[str]) -> int:
         metavar="F",
         help='formats, such as int4 and "int4 --calibrate" (default: six)',
     )
+    add("--eight-bits", type=Path, metavar="FILE", help='plan for formats such as "int6 --eight-bits"')
     add("--ggml", type=Path, metavar="FILE", help="libggml-base, for llama.cpp's mixes")
     add("--plot", type=Path, metavar="FILE", help="also write a picture (SVG)")
     add("--json", action="store_true", help="print JSON")
@@ -44,6 +45,7 @@ def run(arguments: Sequence[str]) -> int:
 
     from cg2_quantize.verification.frontier import FORMATS, measure_frontier
     from cg2_quantize.verification.frontier_plot import render_frontier
+    from cg2_quantize.verification.sensitivity import read_mixed_plan
 
     points = []
     for point in measure_frontier(
@@ -51,6 +53,7 @@ def run(arguments: Sequence[str]) -> int:
         tokens=options.tokens,
         formats=options.formats or FORMATS,
         ggml=options.ggml,
+        eight_bits=read_mixed_plan(options.eight_bits) if options.eight_bits else (),
     ):
         points.append(point)
         share = sum(point.agreement) / len(point.agreement)

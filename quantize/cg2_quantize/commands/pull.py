@@ -77,7 +77,7 @@ def _pull_folder(repository: Repository, store: ModelStore, options: argparse.Na
     """Download a model folder next to its place in the store, check it, and rename it; return its name."""
     from dataclasses import replace
 
-    from cg2_quantize.planning.plan import check_space
+    from cg2_quantize.planning.machine import check_space
     from cg2ls.models.folder.description import DESCRIPTION, ModelDescription
     from cg2ls.models.folder.store import COMPANIONS, LICENCES
 
@@ -117,7 +117,7 @@ def _pull_checkpoint(
     from cg2_quantize.checkpoint.sources import WANTED, list_weight_files
     from cg2_quantize.commands import convert
     from cg2_quantize.known_sources import find_infill
-    from cg2_quantize.planning.plan import check_space
+    from cg2_quantize.planning.machine import check_space
     from cg2ls.models.codegen2.config import CodeGenConfig
     from cg2ls.models.codegen2.files import read_json
 

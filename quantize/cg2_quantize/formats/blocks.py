@@ -30,7 +30,7 @@ INT8_ACTIVATIONS = 4
 MAX_COMPENSATED_INPUTS = 8192
 """Inputs of a product up to which errors are compensated: that takes three matrices of inputs x inputs in float64."""
 
-ATTENTION_INPUT = "attn/qkv_proj"
+ATTENTION_INPUT = "attn.qkv_proj"
 """The product that loses most by four bits: half of all on the shipped model, with a quarter of the blocks' weights."""
 
 
@@ -42,7 +42,7 @@ class InBlocks:
         rounds_activations: whether products may round activations to eight bits (processors only).
         inputs: returns the inputs [tokens, channels] of a product over the calibration set, by the product's path;
             None to round every weight by itself.
-        eight_bits: ends of the paths of products that have eight bits anyway.
+        eight_bits: matrices that have eight bits anyway, by their names or ends of them.
     """
 
     moves_norms = True
@@ -62,7 +62,7 @@ class InBlocks:
 
     def linear(self, graph: GraphBuilder, path: str, x: str, weight: Float32) -> str:
         """See `MatrixWriter`."""
-        bits = 8 if path.endswith(self._eight_bits) else self._bits
+        bits = 8 if tensor_name(path, "").rstrip(".").endswith(self._eight_bits) else self._bits
         if self._inputs is None or bits == 8:
             blocks = round_blocks(weight, bits=bits, block_size=BLOCK_SIZE)
         else:
@@ -71,6 +71,8 @@ class InBlocks:
 
     def head(self, graph: GraphBuilder, path: str, x: str, weight: Float32, bias: Float32 | None) -> str:
         """See `MatrixWriter`."""
+        if self._accuracy:
+            return Int8().head(graph, path, x, weight, bias)
         blocks = round_blocks(weight, bits=8, block_size=BLOCK_SIZE)
         return add_block_linear(graph, path, x, blocks, bias, accuracy=self._accuracy)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cg2_quantize.formats.blocks import add_block_embedding, add_block_linear
+from cg2_quantize.formats.int8 import Int8
 from cg2_quantize.formats.matrix_writer import FormatError, tensor_name
 from cg2_quantize.formats.rounding import round_blocks
 from cg2_quantize.graph.builder import MICROSOFT
@@ -55,6 +56,8 @@ class Nf4:
 
     def head(self, graph: GraphBuilder, path: str, x: str, weight: Float32, bias: Float32 | None) -> str:
         """See `MatrixWriter`."""
+        if self._accuracy:
+            return Int8().head(graph, path, x, weight, bias)
         blocks = round_blocks(weight, bits=8, block_size=INT8_BLOCK_SIZE)
         return add_block_linear(graph, path, x, blocks, bias, accuracy=self._accuracy)
 

@@ -1,4 +1,4 @@
-"""Free memory of this machine, its NVIDIA cards and the container it runs in.
+"""Free memory of this machine, its NVIDIA cards and the container it runs in, and whether a conversion fits.
 
 A container's limit is that of Linux control groups, versions 1 and 2.
 """
@@ -14,8 +14,13 @@ from typing import TYPE_CHECKING
 
 import psutil
 
+from cg2_quantize.errors import QuantizeError
+from cg2ls.files import check_replaceable
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from cg2ls.models.codegen2 import CodeGenConfig
 
 
 @dataclass(frozen=True)
@@ -165,3 +170,52 @@ def _cached(folder: Path, name: str) -> int:
         return next((int(line.split()[1]) for line in lines if line.split()[:1] == [name]), 0)
     except (OSError, ValueError, IndexError):
         return 0
+
+
+TENSOR_COPIES = 2.3
+"""Copies of the largest tensor in float32 in memory at once: as read, as written, and the threads' parts."""
+
+BASE_BYTES = 400 << 20
+"""Memory of Python, numpy and onnx."""
+
+
+def check_output(folder: Path, *, force: bool, proof: str) -> None:
+    """Refuse to overwrite a folder; with `force`, only a folder without the file `proof` is refused.
+
+    Raises:
+        OutputError: the folder is of another kind.
+        QuantizeError: it exists, and `force` is not given.
+    """
+    check_replaceable(folder, proof)
+    if not force and folder.exists() and any(folder.iterdir()):
+        raise QuantizeError(f"{folder} exists; replace it with --force, or choose another name with -o.")
+
+
+def check_space(folder: Path, need: int) -> None:
+    """Refuse if the disk of `folder` has fewer than `need` bytes free.
+
+    Raises:
+        QuantizeError: see above.
+    """
+    there = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
+    free = shutil.disk_usage(there).free
+    if free < need:
+        raise QuantizeError(
+            f"{folder} needs up to {need / 1e6:.0f} MB, but its disk has {free / 1e6:.0f} MB free;"
+            " make room or choose another disk with -o."
+        )
+
+
+def check_memory(config: CodeGenConfig) -> None:
+    """Refuse if this machine has less free memory than rounding the largest tensor takes.
+
+    Raises:
+        QuantizeError: see above.
+    """
+    largest = 4 * max(config.vocab_size * config.n_embd, config.n_inner * config.n_embd)
+    need, free = int(TENSOR_COPIES * largest) + BASE_BYTES, inspect_machine().memory
+    if 0 < free < need:
+        raise QuantizeError(
+            f"Converting this model needs {need / 1e9:.1f} GB of memory, but {free / 1e9:.1f} GB are free;"
+            " close something, or convert it on a larger machine."
+        )

@@ -1,25 +1,19 @@
-"""The plan of `--format auto`, and the checks before anything is written."""
+"""The plan of `--format auto`."""
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cg2_quantize.errors import QuantizeError
 from cg2_quantize.formats import Format, select_format
-from cg2_quantize.planning.machine import inspect_machine
-from cg2ls.files import check_replaceable
-from cg2ls.models.codegen2.config import LLAMA, QWEN2
-from cg2ls.models.folder.description import MIN_CONTEXT_TOKENS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from cg2_quantize.formats import Format
     from cg2_quantize.planning.machine import Machine
-    from cg2ls.models.codegen2 import Checkpoint, CodeGenConfig, CodeTokenizer
+    from cg2ls.models.codegen2 import CodeGenConfig
 
 MEMORY_SHARE = 0.9
 """Share of the free memory that a plan may take."""
@@ -220,114 +214,3 @@ def _sum_up(config: CodeGenConfig, chosen: Format, context: int, budget: int, pl
 
 def _format_gib(count: int) -> str:
     return f"{count / (1 << 30):.2f} GiB"
-
-
-TENSOR_COPIES = 2.3
-"""Copies of the largest tensor in float32 in memory at once: as read, as written, and the threads' parts."""
-
-BASE_BYTES = 400 << 20
-"""Memory of Python, numpy and onnx."""
-
-ATTENTION_CHANNELS = 16
-"""Channels; GroupQueryAttention needs multiples of this as head size and as its rotated part."""
-
-
-def check_output(folder: Path, *, force: bool, proof: str) -> None:
-    """Refuse to overwrite a folder; with `force`, only a folder without the file `proof` is refused.
-
-    Raises:
-        OutputError: the folder is of another kind.
-        QuantizeError: it exists, and `force` is not given.
-    """
-    check_replaceable(folder, proof)
-    if not force and folder.exists() and any(folder.iterdir()):
-        raise QuantizeError(f"{folder} exists; replace it with --force, or choose another name with -o.")
-
-
-def check_space(folder: Path, need: int) -> None:
-    """Refuse if the disk of `folder` has fewer than `need` bytes free.
-
-    Raises:
-        QuantizeError: see above.
-    """
-    there = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
-    free = shutil.disk_usage(there).free
-    if free < need:
-        raise QuantizeError(
-            f"{folder} needs up to {need / 1e6:.0f} MB, but its disk has {free / 1e6:.0f} MB free;"
-            " make room or choose another disk with -o."
-        )
-
-
-def check_memory(config: CodeGenConfig) -> None:
-    """Refuse if this machine has less free memory than rounding the largest tensor takes.
-
-    Raises:
-        QuantizeError: see above.
-    """
-    largest = 4 * max(config.vocab_size * config.n_embd, config.n_inner * config.n_embd)
-    need, free = int(TENSOR_COPIES * largest) + BASE_BYTES, inspect_machine().memory
-    if 0 < free < need:
-        raise QuantizeError(
-            f"Converting this model needs {need / 1e9:.1f} GB of memory, but {free / 1e9:.1f} GB are free;"
-            " close something, or convert it on a larger machine."
-        )
-
-
-DEFAULT_CONTEXT = 2048
-"""Tokens of prompt and answer of models that could take more, as in CodeGen2. A longer context takes memory for its
-keys and values from the start, and time for its prompt."""
-
-
-def choose_context(config: CodeGenConfig, asked: int | None) -> int:
-    """Return the maximum tokens of prompt and answer: what is asked, else `DEFAULT_CONTEXT` for long contexts."""
-    longest = config.n_positions
-    default = DEFAULT_CONTEXT if config.family in (LLAMA, QWEN2) else longest
-    return min(longest, asked or default)
-
-
-def check_context(context: int | None) -> None:
-    """Refuse a requested context that is too short for completions.
-
-    Raises:
-        QuantizeError: see above.
-    """
-    if context is not None and context < MIN_CONTEXT_TOKENS:
-        raise QuantizeError(
-            f"--context {context} is too short: completing needs {MIN_CONTEXT_TOKENS} tokens at least."
-        )
-
-
-def check_shape(config: CodeGenConfig, chosen: Format) -> None:
-    """Refuse a shape that could be written but not run.
-
-    Raises:
-        QuantizeError: the head size or its rotated part is no multiple of 16, which ONNX Runtime's
-            GroupQueryAttention needs, or the context is too short for completions.
-    """
-    if config.n_positions < MIN_CONTEXT_TOKENS:
-        raise QuantizeError(
-            f"The model's context is {config.n_positions} tokens, but completing needs {MIN_CONTEXT_TOKENS} at least."
-        )
-    for name, size in (("head size", config.head_dim), ("rotary_dim", config.rotary_dim)):
-        if size % ATTENTION_CHANNELS and not chosen.portable:
-            raise QuantizeError(
-                f"The model's {name} is {size}, but ONNX Runtime needs a multiple of {ATTENTION_CHANNELS};"
-                " this shape can be converted with --portable only."
-            )
-
-
-def check_vocabulary(checkpoint: Checkpoint, tokenizer: CodeTokenizer) -> None:
-    """Refuse a tokenizer whose vocabulary size differs from the model's.
-
-    Models without CodeGen2's masks may have more rows than tokens; their special tokens were found with that in mind.
-
-    Raises:
-        QuantizeError: see above.
-    """
-    if tokenizer.special.vocab_size != checkpoint.config.vocab_size:
-        raise QuantizeError(
-            f"{tokenizer.origin} has {tokenizer.special.vocab_size} tokens, but the model has"
-            f" {checkpoint.config.vocab_size}; put the tokenizer.json that the model was trained with into"
-            f" {checkpoint.folder}."
-        )

@@ -65,10 +65,8 @@ def calibrate_cache(checkpoint: Checkpoint, tokenizer: CodeTokenizer) -> Calibra
     return found
 
 
-def calibrate(
-    checkpoint: Checkpoint, tokenizer: CodeTokenizer, *, cache: bool, inputs: bool
-) -> Calibration | None:
-    """Return what a format needs of the calibration set; None if it needs nothing.
+def calibrate(checkpoint: Checkpoint, tokenizer: CodeTokenizer, *, cache: bool, inputs: bool) -> Calibration:
+    """Return what a format needs of the calibration set.
 
     Args:
         checkpoint: the checkpoint to convert.
@@ -76,8 +74,6 @@ def calibrate(
         cache: whether the cache has eight bits.
         inputs: whether rounding compensates its errors.
     """
-    if not cache and not inputs:
-        return None
     found = calibrate_cache(checkpoint, tokenizer) if cache else Calibration()
     if inputs:
         found.inputs = ProductInputs(checkpoint, tokenizer)

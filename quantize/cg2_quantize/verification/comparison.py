@@ -40,12 +40,14 @@ class Measures:
         agrees: whether both find the same token likeliest.
         reference_loss: -log p(next token) under the reference.
         loss: -log p(next token) under the model.
+        ends: number of parts in the lists above at the end of each document.
     """
 
     kl: list[Float32] = field(default_factory=list)
     agrees: list[npt.NDArray[np.bool_]] = field(default_factory=list)
     reference_loss: list[Float32] = field(default_factory=list)
     loss: list[Float32] = field(default_factory=list)
+    ends: list[int] = field(default_factory=list)
 
     def add(self, reference: Float32, logits: Float32, following: npt.NDArray[np.int64]) -> None:
         """Add logits [tokens, vocabulary] of both, and the tokens that followed."""
@@ -86,10 +88,26 @@ class Measures:
         """Number of tokens compared."""
         return sum(map(len, self.kl))
 
+    def end_document(self) -> None:
+        """Record that the tokens of one document have been added."""
+        self.ends.append(len(self.kl))
+
+    def document_means(self, name: str) -> list[float]:
+        """Return the mean of one attribute in each document."""
+        parts: list[Float32] = getattr(self, name)
+        starts = [0, *self.ends]
+        return [
+            float(np.concatenate(parts[a:b]).mean(dtype=np.float64))
+            for a, b in zip(starts, self.ends, strict=False)
+        ]
+
     def standard_error(self, name: str) -> float:
-        """Return the standard error of one attribute's mean, for independent tokens."""
-        values = self.values(name)
-        return float(values.std() / np.sqrt(len(values)))
+        """Return the standard error of one attribute's mean over documents; 0 for one document.
+
+        Tokens of one document are alike, so they do not count as independent.
+        """
+        means = self.document_means(name)
+        return float(np.std(means, ddof=1) / np.sqrt(len(means))) if len(means) > 1 else 0.0
 
 
 def log_softmax(logits: Float32) -> Float32:
@@ -188,6 +206,7 @@ def _measure_logits(left: TokenRows, right: TokenRows) -> Measures:
     heads = [(side, side.network.head()) for side in (left, right)]
     for row in range(len(left.tokens)):
         _add_row(measures, heads, row)
+        measures.end_document()
     return measures
 
 

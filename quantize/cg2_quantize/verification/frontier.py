@@ -73,7 +73,12 @@ class Point:
 
 
 def measure_frontier(
-    folder: Path, *, tokens: int, formats: Sequence[str] = FORMATS, ggml: Path | None = None
+    folder: Path,
+    *,
+    tokens: int,
+    formats: Sequence[str] = FORMATS,
+    ggml: Path | None = None,
+    eight_bits: tuple[str, ...] = (),
 ) -> Iterator[Point]:
     """Measure formats of one checkpoint, one after the other; each row of text counts as a document.
 
@@ -81,6 +86,7 @@ def measure_frontier(
         folder: the checkpoint.
         tokens: tokens of held-out code.
         formats: names of `FORMATS`.
+        eight_bits: matrices in eight bits, for formats with "--eight-bits" in their name.
         ggml: library that rounds to llama.cpp's k-quants; None to leave them out.
 
     Raises:
@@ -96,8 +102,13 @@ def measure_frontier(
         if rounding is not None:
             yield _measure_kquants(checkpoint, network, reference, rounding)
     for name in formats:
-        precision, _, option = name.partition(" ")
-        options = ConversionOptions(precision=precision, calibrated=bool(option), untrained=True)
+        precision, *words = name.split()
+        options = ConversionOptions(
+            precision=precision,
+            calibrated="--calibrate" in words,
+            eight_bits=eight_bits if "--eight-bits" in words else (),
+            untrained=True,
+        )
         with scratch_folder() as scratch:
             convert(folder, scratch / "model", options)
             about = ModelDescription.read(scratch / "model")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cg2_quantize.verification.report import LIMITS, list_misses
+from cg2_quantize.verification.report import find_limit, list_misses
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,8 +74,9 @@ def render_page(name: str, report: ProofReport, streamed: NetworkComparison | No
 <p>{_render_verdict(report)}</p>
 <table>{rows}</table>
 {"" if streamed is None else _render_plots(streamed)}
-<p>Compared with the float32 network of the same checkpoint over {report.tokens} tokens of held-out code,
-teacher-forced, in calls of 128 tokens ({escape(report.proof)} proof). What was not measured is a dash.</p>
+<p>Compared with the float32 network of the same checkpoint over {report.tokens} tokens of held-out code
+in {report.documents} rows, teacher-forced, in calls of 128 tokens ({escape(report.proof)} proof).
+What was not measured is a dash.</p>
 </html>
 """
 
@@ -87,7 +88,7 @@ def _render_verdict(report: ProofReport) -> str:
         return (
             "The checkpoint is hardly better than a table of token frequencies, so its limits do not apply."
         )
-    limit = LIMITS[report.format]
+    limit = find_limit(report.format, report.parameters)
     stated = f"limits of {report.format}: mean KL {limit.kl:g}, agreement {limit.agreement:.1%}"
     if found := list_misses(report):
         return f'<span class="bad">Outside of its limits: {escape("; ".join(found))}</span> ({stated}).'

@@ -80,6 +80,7 @@ def prove(
         format=model.precision,
         bytes=size,
         bits_per_weight=8 * weights / checkpoint.config.n_parameters,
+        parameters=checkpoint.config.n_parameters,
         proof=proof,
     )
     tokens = QUICK_TOKENS if proof == "quick" else MEASURED_TOKENS
@@ -118,6 +119,7 @@ def _summarize(measures: Measures, unigram_loss: float) -> dict[str, Any]:
         "top1_agreement": measures.top1_agreement,
         "perplexity_ratio": measures.perplexity_ratio,
         "tokens": measures.tokens,
+        "documents": len(measures.ends),
         "kl_error": measures.standard_error("kl"),
         "top1_error": measures.standard_error("agrees"),
         "reference_loss": loss,

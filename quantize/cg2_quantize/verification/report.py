@@ -44,9 +44,11 @@ class ProofReport:
         bandwidth_share: share of the memory bandwidth that decoding used.
         peak_memory_bytes: peak memory of the process that measured speed.
         proof: "quick" or "full".
+        parameters: number of the model's parameters.
         tokens: number of tokens compared.
-        kl_error: standard error of `kl_mean`.
-        top1_error: standard error of `top1_agreement`.
+        documents: number of rows of text they come from, which count as independent.
+        kl_error: standard error of `kl_mean` over documents.
+        top1_error: standard error of `top1_agreement` over documents.
         reference_loss: loss of the reference, nats per token.
         unigram_loss: loss of the set's token frequencies, which ignore context.
         trained: whether the reference's loss is much lower (see `TRAINED_SHARE`).
@@ -71,7 +73,9 @@ class ProofReport:
     bandwidth_share: float | None = None
     peak_memory_bytes: int | None = None
     proof: str = "quick"
+    parameters: int = 0
     tokens: int = 0
+    documents: int = 0
     kl_error: float | None = None
     top1_error: float | None = None
     reference_loss: float | None = None
@@ -92,10 +96,6 @@ class ProofReport:
         write_atomically(folder / REPORT, json_text(self.to_dict(), indent=2, origin=REPORT) + "\n")
 
 
-SIGMAS = 2
-"""Standard errors by which a measured value must miss its limit, since it comes from a sample of tokens."""
-
-
 @dataclass(frozen=True)
 class Limit:
     """Maximum mean KL divergence in nats, and minimum agreement on the likeliest token."""
@@ -104,15 +104,67 @@ class Limit:
     agreement: float
 
 
-LIMITS = {
-    "fp32": Limit(1e-6, 0.999),
-    "fp16": Limit(1e-4, 0.99),
-    "bf16": Limit(5e-3, 0.95),
-    "int8": Limit(2e-3, 0.985),
-    "int6": Limit(2e-2, 0.95),
-    "int4": Limit(3e-2, 0.94),
-    "nf4": Limit(4e-2, 0.92),
+FLOAT_LIMITS = {"fp32": Limit(1e-6, 0.999), "fp16": Limit(1e-4, 0.99), "bf16": Limit(5e-3, 0.95)}
+"""Limits of the float formats at every size."""
+
+FRONTIER = {
+    27_300_000: {
+        "int8": (1.61e-3, 0.982),
+        "int6": (1.50e-2, 0.943),
+        "int4": (3.16e-2, 0.928),
+        "nf4": (6.34e-2, 0.900),
+    },
+    117_500_000: {
+        "int8": (1.90e-3, 0.977),
+        "int6": (2.50e-2, 0.936),
+        "int4": (4.61e-2, 0.905),
+        "nf4": (6.67e-2, 0.884),
+    },
 }
+"""Mean KL and agreement by number of parameters and format: `cg2-quantize frontier CHECKPOINT`
+(docs/reference/quantize.md, Frontier)."""
+
+LIMIT_FACTOR = 1.5
+"""Factor by which a conversion may lose more than the frontier's model of its size."""
+
+T_QUANTILES = (
+    (1, 12.71),
+    (2, 4.30),
+    (3, 3.18),
+    (4, 2.78),
+    (5, 2.57),
+    (7, 2.36),
+    (10, 2.23),
+    (15, 2.13),
+    (30, 2.04),
+)
+"""Degrees of freedom, and Student's t that 2.5 % exceed: a value misses its limit only beyond this error."""
+
+
+def find_limit(name: str, parameters: int) -> Limit:
+    """Return the limit of a format for a size: that of the largest measured model which is not larger.
+
+    Args:
+        name: the format.
+        parameters: number of the model's parameters; models below the smallest measured one have its limit.
+    """
+    if name in FLOAT_LIMITS:
+        return FLOAT_LIMITS[name]
+    size = max((each for each in FRONTIER if each <= parameters), default=min(FRONTIER))
+    kl, agreement = FRONTIER[size][name]
+    return Limit(LIMIT_FACTOR * kl, 1 - LIMIT_FACTOR * (1 - agreement))
+
+
+def compute_margin(error: float | None, documents: int) -> float:
+    """Return the error of a mean over documents that 2.5 % exceed; 0 where it is unknown, NaN for NaN.
+
+    Args:
+        error: standard error of the mean.
+        documents: number of documents.
+    """
+    if error is None or documents < 2:
+        return 0.0 * (error or 0.0)
+    return error * next(value for freedom, value in reversed(T_QUANTILES) if freedom <= documents - 1)
 
 
 def list_misses(report: ProofReport) -> list[str]:
@@ -123,10 +175,10 @@ def list_misses(report: ProofReport) -> list[str]:
         return ["a measured value is not finite"]
     if not report.trained:
         return []
-    limit, found = LIMITS[report.format], []
-    if not report.kl_mean - SIGMAS * (report.kl_error or 0) <= limit.kl:
+    limit, found = find_limit(report.format, report.parameters), []
+    if not report.kl_mean - compute_margin(report.kl_error, report.documents) <= limit.kl:
         found.append(f"mean KL divergence {report.kl_mean:.2g} instead of at most {limit.kl:.2g}")
-    if not report.top1_agreement + SIGMAS * (report.top1_error or 0) >= limit.agreement:
+    if not report.top1_agreement + compute_margin(report.top1_error, report.documents) >= limit.agreement:
         found.append(f"top-1 agreement {report.top1_agreement:.2%} instead of at least {limit.agreement:.1%}")
     return found
 

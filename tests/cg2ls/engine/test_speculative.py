@@ -16,6 +16,7 @@ from cg2_quantize import ConversionOptions, convert
 from cg2ls.engine import Engine, EngineError, EngineOptions, Request, Step
 from cg2ls.engine.call_costs import CallCosts
 from cg2ls.engine.speculative import Drafter, DraftHint, DraftLengthPolicy, NgramProposer
+from cg2ls.models.folder.draft_pair import DraftPair
 
 FORMATS = {
     "fp32": {"precision": "fp32"},
@@ -146,6 +147,41 @@ def test_a_drafting_model_with_another_tokenizer_is_refused(tiny_model: Path, tm
     default = Path(__file__).parents[3] / "cg2ls" / "default"
     with pytest.raises(EngineError, match="cannot draft for tiny: it has another tokenizer"):
         Engine.open(tiny_model, threads=1, options=EngineOptions(draft_model=default))
+
+
+def paired(tiny_model: Path, folder: Path, speedup: float) -> Path:
+    """Return a copy of the model with a stored pair, whose smaller model is the same."""
+    copy = Path(shutil.copytree(tiny_model, folder))
+    DraftPair.of(tiny_model, acceptance=1.0, speedup=speedup).write(copy)
+    return copy
+
+
+def drafted_by_the_model(engine: Engine, request: Request) -> tuple[list[int], int]:
+    engine._policy.choose_length = lambda source: 4 if source.name == "model" else 0  # type: ignore[method-assign]
+    return [step.token for step in engine.complete(request)], engine.last.drafted
+
+
+def test_a_stored_pair_drafts_where_it_pays(tiny_model: Path, uncached, words, tmp_path: Path) -> None:
+    request = Request(prompt=words(40), max_tokens=11, ignore_stop_tokens=True)
+    expected = [step.token for step in uncached(request)]
+    for speedup, is_used in ((1.3, True), (1.1, False)):
+        with Engine.open(paired(tiny_model, tmp_path / f"{speedup}", speedup), threads=1) as engine:
+            tokens, drafted = drafted_by_the_model(engine, request)
+            assert tokens == expected
+            assert bool(drafted) == is_used
+
+
+def test_a_stored_pair_that_cannot_draft_is_left_out(tiny_model: Path, words, tmp_path: Path) -> None:
+    request = Request(prompt=words(40), max_tokens=11, ignore_stop_tokens=True)
+    folder = paired(tiny_model, tmp_path / "paired", 1.3)
+    with Engine.open(tiny_model, threads=1) as engine:
+        one_model = engine.memory.max_bytes / 1e6
+    with Engine.open(folder, threads=1, options=EngineOptions(memory_mb=1.05 * one_model)) as engine:
+        assert drafted_by_the_model(engine, request)[1] == 0, "there is no memory for two"
+    default = Path(__file__).parents[3] / "cg2ls" / "default"
+    DraftPair.of(default, acceptance=1.0, speedup=1.3).write(folder)
+    with Engine.open(folder, threads=1) as engine:
+        assert drafted_by_the_model(engine, request)[1] == 0, "it has another tokenizer"
 
 
 def lookup(text: Sequence[int], generated: Sequence[int], length: int, most: int = 4) -> list[int]:

@@ -59,5 +59,5 @@ def test_int6_has_queries_keys_and_values_in_eight_bits(checkpoint, tmp_path, co
         for attribute in node.attribute
         if node.op_type == "MatMulNBits" and attribute.name == "bits"
     }
-    assert bits == {"qkv_proj": 8, "out_proj": 4, "fc_in": 4, "fc_out": 4, "lm_head": 8}
+    assert bits == {"qkv_proj": 8, "out_proj": 4, "fc_in": 4, "fc_out": 4}
     assert dequantize(tmp_path / "model", tmp_path / "again").n_parameters == config.n_parameters

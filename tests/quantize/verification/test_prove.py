@@ -20,7 +20,15 @@ from cg2_quantize.verification.heldout import (
     make_heldout_rows,
     read_heldout_texts,
 )
-from cg2_quantize.verification.report import KEYS, LIMITS, Limit, ProofReport, check_limits, list_misses
+from cg2_quantize.verification.report import (
+    FRONTIER,
+    KEYS,
+    ProofReport,
+    check_limits,
+    compute_margin,
+    find_limit,
+    list_misses,
+)
 from cg2_quantize.verification.speed import ModelSpeed
 from cg2ls.models.codegen2 import CodeTokenizer
 from cg2ls.models.folder import ModelDescription
@@ -48,7 +56,8 @@ def test_the_report_has_its_keys(quick):
 
 def test_the_default_model_stays_within_its_limits(quick):
     report = json.loads((quick / "report.json").read_text())
-    assert 0 < report["kl_mean"] < LIMITS["int8"].kl
+    assert 0 < report["kl_mean"] < find_limit("int8", report["parameters"]).kl
+    assert report["documents"] == 4
     assert report["top1_agreement"] > 0.98
     assert report["perplexity_ratio"] == pytest.approx(1, abs=0.01)
     assert ModelDescription.read(quick).quality["kl_mean"] == pytest.approx(report["kl_mean"], rel=1e-3)
@@ -104,7 +113,7 @@ def test_full_proof_compares_answers_too(trained, tmp_path, monkeypatch, short):
 
 
 def test_trained_weights_that_lose_too_much_are_not_written(trained, tmp_path, monkeypatch, capsys, short):
-    monkeypatch.setitem(LIMITS, "int4", Limit(1e-6, 0.9999))
+    monkeypatch.setattr("cg2_quantize.verification.report.LIMIT_FACTOR", 1e-4)
     arguments = [str(trained), "-o", str(tmp_path / "out"), "--format", "int4"]
     assert main(arguments) == 1
     error = capsys.readouterr().err
@@ -118,7 +127,7 @@ def test_trained_weights_that_lose_too_much_are_not_written(trained, tmp_path, m
 def test_random_weights_have_no_limits(checkpoint, tmp_path, short):
     proof = convert(checkpoint, tmp_path / "out", ConversionOptions(precision="int4", proof="quick")).proof
     assert not proof.trained
-    assert proof.top1_agreement < LIMITS["int4"].agreement
+    assert proof.top1_agreement < find_limit("int4", 0).agreement
 
 
 def test_a_miss_must_exceed_the_error_of_the_sample():
@@ -130,13 +139,33 @@ def test_a_miss_must_exceed_the_error_of_the_sample():
             kl_error=1e-5,
             top1_agreement=agreement,
             top1_error=error,
+            documents=4,
             trained=True,
         )
 
-    check_limits(report(0.981, 0.003))
-    assert list_misses(report(0.981, 0.001))
+    limit = find_limit("int8", 1).agreement
+    check_limits(report(limit - 0.008, 0.003))
+    assert list_misses(report(limit - 0.008, 0.001))
     with pytest.raises(QuantizeError, match="top-1 agreement"):
-        check_limits(report(0.981, 0.001))
+        check_limits(report(limit - 0.008, 0.001))
+
+
+def test_few_documents_give_a_wide_margin():
+    assert compute_margin(0.01, 1) == compute_margin(None, 9) == 0
+    assert compute_margin(0.01, 4) == pytest.approx(0.0318)
+    assert compute_margin(0.01, 2) > compute_margin(0.01, 5) > compute_margin(0.01, 400) > 0.0196
+
+
+def test_limits_are_those_of_the_frontiers_model_of_that_size():
+    least = min(FRONTIER)
+    for size, figures in FRONTIER.items():
+        for name, (kl, agreement) in figures.items():
+            limit = find_limit(name, size)
+            assert kl < limit.kl
+            assert limit.agreement < agreement
+    assert find_limit("int4", 1_000) == find_limit("int4", least)
+    assert find_limit("int4", 10**12) == find_limit("int4", max(FRONTIER))
+    assert find_limit("fp32", 1).kl == 1e-6
 
 
 def test_measures_of_two_known_distributions():
@@ -147,6 +176,18 @@ def test_measures_of_two_known_distributions():
     np.testing.assert_allclose(measures.values("kl"), [0.5 * np.log(2) - 0.25 * np.log(2), 0], atol=1e-6)
     assert measures.top1_agreement == 0.5
     assert measures.perplexity_ratio == pytest.approx(np.sqrt(2))
+
+
+def test_errors_are_over_documents_whose_tokens_are_alike():
+    measures, alike = Measures(), np.zeros((8, 3), np.float32)
+    for document in range(4):
+        for _ in range(2):
+            measures.add(alike, alike + np.float32([document, 0, 0]), np.zeros(8, np.int64))
+        measures.end_document()
+    means = measures.document_means("kl")
+    assert len(means) == 4
+    assert means[0] == pytest.approx(0, abs=1e-7)
+    assert measures.standard_error("kl") == pytest.approx(np.std(means, ddof=1) / 2)
 
 
 def test_the_held_out_set_has_its_tokens_and_some_for_calibration(trained):
