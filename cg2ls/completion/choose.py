@@ -120,6 +120,12 @@ class ChosenLine:
         return sum(read) / len(read), sum(read) - max(others) if others else 0.0
 
 
+def may_choose(options: CompletionOptions, trigger: Trigger, postprocessor: Postprocessor) -> bool:
+    """Return whether the options let several lines be compared where greedy decoding is not sure."""
+    is_wanted = options.choose == "hypotheses" or (options.choose == "on_request" and trigger == "invoked")
+    return is_wanted and HYPOTHESES not in postprocessor.disabled
+
+
 def choose_if_unsure(
     engine: CompletionEngine,
     options: CompletionOptions,
@@ -149,10 +155,7 @@ def choose_if_unsure(
         RequestError: the engine cannot serve this request.
         EngineFailedError: the engine failed.
     """
-    is_wanted = options.choose == "hypotheses" or (
-        options.choose == "on_request" and call.trigger == "invoked"
-    )
-    if not is_wanted or HYPOTHESES in postprocessor.disabled or call.stop():
+    if not may_choose(options, call.trigger, postprocessor) or call.stop():
         return None
     if not isinstance(engine, SupportsSearch) or (gate.is_sure and gate.confidence >= SURE_CONFIDENCE):
         return None

@@ -12,6 +12,7 @@ from cg2ls.completion.choose import HYPOTHESES, choose_if_unsure
 from cg2ls.completion.confidence_gate import CONFIDENCE, ConfidenceGate
 from cg2ls.completion.decision import decide, describe_decision, list_other_lines
 from cg2ls.completion.faults import Faults
+from cg2ls.completion.final_lines import watch_lines
 from cg2ls.completion.fitted_gate import judge_decision
 from cg2ls.completion.generate import generate, sample_alternatives
 from cg2ls.completion.hypothesis_features import describe_hypothesis
@@ -105,6 +106,7 @@ class DocumentSession:
         *,
         count: int = 1,
         retrieval: Retrieval = NO_RETRIEVAL,
+        on_lines: Callable[[str], object] | None = None,
     ) -> Completion:
         """Complete the document at a cursor.
 
@@ -120,6 +122,7 @@ class DocumentSession:
             stop: returns whether the request was cancelled; called before every run of the model.
             count: number of completions to choose from; there may be fewer.
             retrieval: sources of information from other files.
+            on_lines: called during generation with all lines of the answer that are final (`final_lines`).
 
         Raises:
             ValueError: the offset is outside of the text.
@@ -130,7 +133,9 @@ class DocumentSession:
         if not 0 <= offset <= len(text):
             raise ValueError(f"offset {offset} is outside of a text of {len(text)} characters")
         began = perf_counter()
-        call = Call(Cursor.at(text, offset), offset, trigger, stop, count, retrieval, began)
+        call = Call(
+            Cursor.at(text, offset), offset, trigger, stop, count, retrieval, began, on_lines=on_lines
+        )
         completion = self._complete_without_model(call) or self._complete_with_model(call)
         faults = (*call.faults.found, *self._grammar_faults.take())
         return replace(completion, faults=faults) if faults else completion
@@ -158,7 +163,12 @@ class DocumentSession:
         # 3. Generate: until the rules or the confidence gate have seen enough.
         gate = ConfidenceGate(request.forced, self._thresholds.of_answer(call.trigger, request))
         answer = generate(
-            self.engine, call.limit_time(request, self.options.max_ms), postprocessor, gate, call.stop
+            self.engine,
+            call.limit_time(request, self.options.max_ms),
+            postprocessor,
+            gate,
+            call.stop,
+            watch_lines(call, self._thresholds, postprocessor, gate),
         )
 
         # 4. Postprocess: the rules decide what is shown.
@@ -263,8 +273,6 @@ class DocumentSession:
             self._prompts.anchor = anchor
         return faults.found
 
-    # Trigger
-
     def find_suppression(self, cursor: Cursor, trigger: Trigger) -> Suppression | None:
         """Return the reason to show nothing at a cursor; None if there is none."""
         return find_suppression(
@@ -287,10 +295,6 @@ class DocumentSession:
     def _grammar(self) -> Grammar | None:
         """Parser for the language; None if there is none or it cannot be loaded."""
         return self._grammar_faults.guard("grammar", lambda: load_grammar(self.language), None)
-
-    # Generate
-
-    # Postprocess
 
     def _make_postprocessor(self, call: Call, extent: Extent) -> Postprocessor:
         context = RuleContext(
@@ -321,8 +325,6 @@ class DocumentSession:
             call.stop,
         )
         return call.faults.guard("candidates", sample, [])
-
-    # Reuse
 
     def _find_remaining(self, call: Call) -> list[RemainingSuggestion] | None:
         """Return what remains of earlier suggestions, at most as many as are requested."""
