@@ -11,7 +11,7 @@ from tests.docs.pages import ROOT
 
 sys.path.insert(0, str(ROOT / "tools"))
 
-from cursors import Place, first_line, judge, read_places, wilson  # noqa: E402
+from cursors import Place, first_line, judge, read_places, wilson
 
 PLACES = read_places()
 
