@@ -51,6 +51,11 @@ NO_COSTS = Timing()
 """Costs of an answer for which the engine did not run."""
 
 
+NO_LINES = Lines.of("")
+"""Text of a document of which memory needs the place and language only: priors get the text of each request, and
+splitting it into lines would take longer than HTTP does."""
+
+
 class RootError(Cg2Error):
     """A folder cannot be one that memory follows."""
 
@@ -225,8 +230,7 @@ class HttpCompleter:
             return ""
 
     def _prior(self, query: Query, uri: str, engine: CompletionEngine) -> PriorOf | None:
-        lines = Lines.of(query.before + query.after)
-        document = Snapshot(uri, None, query.language, lines, "utf-32")
+        document = Snapshot(uri, None, query.language, NO_LINES, "utf-32")
         return self._memory.prior_of(document, engine, _others(query))
 
     def _prepare(self) -> None:
@@ -238,7 +242,7 @@ class HttpCompleter:
                 continue
             for root in self._settings.roots:
                 document = Snapshot(
-                    f"{root}/{DOCUMENT}{_suffix(language)}", None, language, Lines.of(""), "utf-32"
+                    f"{root}/{DOCUMENT}{_suffix(language)}", None, language, NO_LINES, "utf-32"
                 )
                 self._memory.prior_of(document, engine, {})
 
