@@ -48,9 +48,7 @@ def main() -> int:
         found_at = percentiles(times, (50, 95, 99))
         print(f"{name:28}{found_at['p50']:8.2f}{found_at['p95']:8.2f}{found_at['p99']:8.2f}")
     if processor_ms is not None:
-        print(
-            f"{'processor, event loop':28}{processor_ms:8.2f}  mean of one request; other programs do not change it"
-        )
+        print(f"{'processor, event loop':28}{processor_ms:8.2f}  mean of one request")
     return 0
 
 
