@@ -1,4 +1,4 @@
-"""What the three commands share: one-line error messages, exit statuses and tables."""
+"""Parts shared by the three commands: one-line error messages, exit statuses and tables."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ UNKNOWN = re.compile(r"unrecognized arguments: (?P<words>.*)")
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser that states a problem in one line, with what was probably meant."""
+    """An argument parser that reports a problem in one line, with a suggestion."""
 
     def error(self, message: str) -> NoReturn:
         """Print the error and exit with status 2."""
         self.exit(2, f"{self.prog}: {message}{self._suggest(message)}; see {self.prog} --help\n")
 
     def _suggest(self, message: str) -> str:
-        """Return what was probably meant by a word that does not exist; "" if nothing resembles it."""
+        """Return the existing word that resembles an unknown one most; "" if none does."""
         from difflib import get_close_matches
 
         known: Iterable[str]
@@ -72,7 +72,7 @@ def add_command_group(
 
     Args:
         parser: the parser of the group.
-        runs_as: name of the argument that holds the function to run.
+        runs_as: name of the argument for the function to run.
     """
 
     def print_help(_: argparse.Namespace) -> int:
@@ -108,7 +108,7 @@ def run_command(program: str, work: Callable[[], int], *, install: str, interrup
             return work()
         finally:
             if sys.stdout:
-                sys.stdout.flush()  # a reader who left is met here; at the interpreter's end it would be a traceback
+                sys.stdout.flush()  # a closed output fails here; at the interpreter's exit it would print a traceback
     except Cg2Error as error:
         say(str(error))
         return error.exit_code
@@ -129,7 +129,7 @@ def aligned(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> str:
     """Return the rows as lines, with columns two spaces apart.
 
     Args:
-        rows: of one length each.
+        rows: rows of equal length.
         right: columns, counted from 0, that are aligned to the right.
     """
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

@@ -28,7 +28,7 @@ def _shared(same: Callable[[int, int], bool], limit: int) -> int:
     while low < limit and same(low, min(low + BLOCK, limit)):
         low = min(low + BLOCK, limit)
     high = min(low + BLOCK, limit)
-    while low < high:  # same(0, low) holds; the end lies in between
+    while low < high:  # same(0, low) is true; the end is in between
         middle = (low + high + 1) // 2
         if same(low, middle):
             low = middle

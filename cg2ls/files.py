@@ -22,9 +22,9 @@ def write_atomically(path: Path, data: bytes | str, *, mode: int = 0o644) -> Non
     """Write a file under a temporary name in the same folder, then rename it to `path`.
 
     Args:
-        path: of the file.
-        data: its content.
-        mode: its permissions; 0o600 keeps others from reading it at any moment.
+        path: path of the file.
+        data: content of the file.
+        mode: permissions of the file; 0o600 keeps others from reading it at any moment.
     """
     raw = data.encode("utf-8") if isinstance(data, str) else data
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -54,14 +54,14 @@ def check_replaceable(folder: Path, proof: str) -> None:
     if not folder.exists() or (folder.is_dir() and all(path.name == LOCK for path in folder.iterdir())):
         return
     if not (folder / proof).is_file():
-        raise OutputError(f"{folder} exists and has no {proof}, so it is left alone; choose another name.")
+        raise OutputError(f"{folder} exists and has no {proof}, so it is not replaced; choose another name.")
 
 
 @contextmanager
 def replacing_folder(folder: Path, *, proof: str) -> Iterator[Path]:
     """Yield an empty folder that replaces `folder` when the block succeeds, and is removed otherwise.
 
-    The folder that was there stays until the new one is complete. Leftovers of a process that was killed are
+    The previous folder stays until the new one is complete. Leftovers of a process that was killed are
     removed first.
 
     Args:
@@ -69,7 +69,7 @@ def replacing_folder(folder: Path, *, proof: str) -> Iterator[Path]:
         proof: a file that a folder of this kind has; see `check_replaceable`.
 
     Raises:
-        OutputError: something else is at this path.
+        OutputError: a folder of another kind is at this path.
     """
     check_replaceable(folder, proof)
     folder = folder.absolute()
@@ -78,7 +78,7 @@ def replacing_folder(folder: Path, *, proof: str) -> Iterator[Path]:
     new = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
     try:
         with (new / LOCK).open("wb") as held:
-            with suppress(OSError):  # a file system without locks: nothing is ever considered left over
+            with suppress(OSError):  # a file system without locks: no folder counts as a leftover
                 lock(held.fileno())
             yield new
         (new / LOCK).unlink(missing_ok=True)
@@ -104,7 +104,7 @@ def take_folders_place(new: Path, folder: Path) -> None:
     """Rename a folder to `folder` on the same disk, replacing a folder that is there.
 
     Raises:
-        OSError: the rename failed; the folder that was there is there again.
+        OSError: the rename failed; the previous folder is restored.
     """
     if not folder.exists():
         take_place(new, folder)

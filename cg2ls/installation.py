@@ -40,13 +40,13 @@ def install_command(packages: str, prefix: Path | None = None) -> str:
     installer = find_installer(prefix)
     if installer == "pipx":
         return f"pipx inject cg2ls {packages}"
-    if installer == "uv tool":  # `uv tool install --with` needs the place that cg2ls was installed from
+    if installer == "uv tool":  # `uv tool install --with` needs the source that cg2ls was installed from
         return f"uv pip install --python {sys.prefix if prefix is None else prefix} {packages}"
     return f"uv pip install {packages}" if installer == "uv" else f"pip install {packages}"
 
 
 def replace_runtime(package: str) -> str:
-    """Return the commands that put another build in the place of ONNX Runtime's.
+    """Return the commands that replace ONNX Runtime by another build.
 
     Args:
         package: name of the build, with its extras.

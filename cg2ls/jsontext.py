@@ -11,22 +11,22 @@ from cg2ls.errors import Cg2Error
 
 
 class NotFiniteError(Cg2Error):
-    """A number is NaN or infinite, which JSON cannot hold."""
+    """A number is NaN or infinite, which JSON cannot represent."""
 
 
 def json_text(value: object, *, indent: int | None = None, origin: str = "the result") -> str:
     """Write a value as JSON.
 
     Args:
-        value: of dicts, lists, strings, numbers, booleans and None.
+        value: a value of dicts, lists, strings, numbers, booleans and None.
         indent: see `json.dumps`.
-        origin: what the value is, for the error.
+        origin: name of the value, for the error.
 
     Raises:
-        NotFiniteError: a number in it is NaN or infinite; the error says which.
+        NotFiniteError: a number in it is NaN or infinite; the error names it.
     """
     if found := _not_finite(value, ""):
-        raise NotFiniteError(f"{origin}: {found}, which JSON cannot hold.")
+        raise NotFiniteError(f"{origin}: {found}, which JSON cannot represent.")
     return json.dumps(value, indent=indent, allow_nan=False)
 
 
@@ -34,19 +34,19 @@ def json_value(text: str) -> Any:
     """Read JSON.
 
     Raises:
-        ValueError: the text is no JSON, or holds NaN, an infinity, or a number too large for a float.
+        ValueError: the text is no JSON, or contains NaN, an infinity, or a number too large for a float.
     """
     return json.loads(text, parse_constant=_refuse, parse_float=_finite)
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"it holds {constant}, which is no number of JSON's")
+    raise ValueError(f"it contains {constant}, which is no number of JSON's")
 
 
 def _finite(digits: str) -> float:
     number = float(digits)
     if not math.isfinite(number):
-        raise ValueError(f"it holds {digits}, which is too large")
+        raise ValueError(f"it contains {digits}, which is too large")
     return number
 
 

@@ -20,7 +20,7 @@ CPU_INFO = Path("/proc/cpuinfo")
 
 
 def read_cpu(info: Path = CPU_INFO) -> tuple[str, list[str]]:
-    """Return the processor's name and which of `CPU_FEATURES` it has (none where that is not known)."""
+    """Return the processor's name and its features from `CPU_FEATURES` (none if they are unknown)."""
     name, flags = platform.processor() or platform.machine(), set()
     try:
         lines = info.read_text(encoding="utf-8", errors="replace").splitlines()
@@ -82,8 +82,8 @@ def is_running_check(process_id: int, *, platform: str = sys.platform) -> Callab
     Windows. Linux reports start times, and Windows reserves an id while a handle is open.
 
     Args:
-        process_id: of the process, above 0.
-        platform: `sys.platform`, and something else in tests only.
+        process_id: id of the process, above 0.
+        platform: `sys.platform`; only tests pass another value.
     """
     if platform == WINDOWS:
         return _windows_check(process_id)
@@ -110,7 +110,7 @@ def _state_and_start(process_id: int) -> tuple[str, str] | None:
         said = Path(f"/proc/{process_id}/stat").read_text("ascii", errors="replace")
     except OSError:
         return None
-    fields = said.rpartition(")")[2].split()  # the name before it may hold anything
+    fields = said.rpartition(")")[2].split()  # the name before it may contain anything
     return (fields[0], fields[19]) if len(fields) > 19 else None
 
 

@@ -1,4 +1,4 @@
-"""Keep the libraries we use from sending reports and from downloading anything unasked."""
+"""Keep the libraries that we use from sending reports and from downloading without a request."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ VARIABLES = {
     "ORT_DISABLE_TELEMETRY": "1",  # ONNX Runtime: a device id, events, and their upload
     "HF_HUB_DISABLE_TELEMETRY": "1",  # huggingface_hub and hf-xet: reports, and details in the user agent
     "HF_XET_TELEMETRY_ENABLED": "0",  # hf-xet's own name for it
-    "USE_HUB_KERNELS": "NO",  # transformers: code from the hub in place of its own
-    "DO_NOT_TRACK": "1",  # the name that several makers agreed on
+    "USE_HUB_KERNELS": "NO",  # transformers: code from the hub that replaces its own
+    "DO_NOT_TRACK": "1",  # a name that several projects agreed on
 }
-"""Environment variables that turn reporting off. docs/user/privacy.md says which library was looked at, and how."""
+"""Environment variables that turn reporting off. docs/user/privacy.md lists the examined libraries and the method."""
 
 
 def set_variables() -> None:
@@ -30,9 +30,9 @@ def set_variables() -> None:
 def keep_compiled_code(folder: Path) -> None:
     """Make PyTorch keep compiled code in our folder, unless the user named one.
 
-    By itself it makes one among the temporary files, even where it compiles nothing.
+    By default it makes one among the temporary files, even if it compiles nothing.
     """
-    if folder.is_absolute():  # it is not for a user without a home
+    if folder.is_absolute():  # a user without a home folder has no such folder
         os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(folder))
 
 
@@ -44,7 +44,7 @@ def hub_kernels_refused() -> Iterator[None]:
     """
     absent = "kernels" not in sys.modules
     if absent:
-        sys.modules["kernels"] = None  # type: ignore[assignment]  # so that importing it fails
+        sys.modules["kernels"] = None  # type: ignore[assignment]  # makes its import fail
     try:
         yield
     finally:

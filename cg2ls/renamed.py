@@ -28,7 +28,7 @@ RENAMED = (
     Renamed("option", "memoryMb", "maxMemoryMb"),
     Renamed("flag", "--memory", "--repository-memory"),
 )
-"""Every name that was replaced. Both names with different values are an error; with one value they are not."""
+"""Every name that was replaced. Both names may be given with equal values; different values are an error."""
 
 NEW_OPTIONS = {each.old: each.new for each in RENAMED if each.kind == "option"}
 OLD_OPTIONS = {new: old for old, new in NEW_OPTIONS.items()}
@@ -60,7 +60,7 @@ def add_renamed_argument(parser: argparse._ActionsContainer, flag: str, **more: 
     Args:
         parser: parser or group of arguments.
         flag: the new name, one of `RENAMED`.
-        more: as for `add_argument`.
+        more: other arguments of `add_argument`.
     """
     dest = more.setdefault("dest", flag.removeprefix("--").replace("-", "_"))
     parser.add_argument(flag, action=_UnderTwoNames, **more)

@@ -1,8 +1,8 @@
-"""What depends on the operating system: files, locks, private folders, sockets, priority, memory, signals.
+"""Code that depends on the operating system: files, locks, private folders, sockets, priority, memory, signals.
 
 The rest of the package uses these functions instead of checking the platform. The parameter `platform` is
 `sys.platform`,
-and something else in tests only.
+and only tests pass another value.
 """
 
 from __future__ import annotations
@@ -62,9 +62,9 @@ def lock(handle: int, *, wait: bool = True, platform: str = sys.platform) -> Non
     """Wait until no other process has locked a file, and lock it; closing the file unlocks it.
 
     Args:
-        handle: of a file that is open for writing.
-        wait: whether to; else a file that another process has locked is an error.
-        platform: see the module.
+        handle: handle of a file that is open for writing.
+        wait: whether to wait; if false, a file that another process has locked is an error.
+        platform: see the module's docstring.
 
     Raises:
         OSError: the file system has no locks, or the other process keeps its lock (on Windows for ten seconds).
@@ -140,11 +140,11 @@ def let_thread_give_way(nice: int, *, platform: str = sys.platform) -> None:
 def keep_large_blocks_apart(*, platform: str = sys.platform) -> bool:
     """Let glibc map each large block of memory by itself, so that it goes back to the system when it is freed.
 
-    By default glibc puts blocks as large as one that was freed before among the small ones. Then the weights of a model
-    that is opened again lie between blocks that stay, and the memory of the process grows with every restart.
+    By default glibc puts a block as large as an earlier freed one among the small ones. Then the weights of a model
+    that is opened again are between blocks that stay, and the memory of the process grows with every restart.
 
     Returns:
-        Whether the system's library does so from now on; others have no such option.
+        Whether the C library does so from now on; only glibc has this option.
     """
     if platform != "linux":
         return False
@@ -157,9 +157,9 @@ def keep_large_blocks_apart(*, platform: str = sys.platform) -> bool:
 
 @contextlib.contextmanager
 def pause_collection() -> Iterator[None]:
-    """Import modules without looking for garbage among them, then or later.
+    """Import modules without garbage collection of their objects, now or later.
 
-    Imports make many objects that stay. Without this, Python searches them again and again: a third of the time that a
+    Imports make many objects that stay. Without this, Python searches them repeatedly: a third of the time that a
     server takes to start.
     """
     gc.disable()

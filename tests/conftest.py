@@ -17,7 +17,7 @@ from cg2ls.models.codegen2 import CodeGenConfig
 settings.register_profile("ci", derandomize=True, deadline=None)
 settings.register_profile("local", deadline=None)
 settings.load_profile("ci" if os.environ.get("CI") else "local")
-"""What decides a landing must give the same verdict twice; at home every run tries other examples."""
+"""CI must give the same result twice; elsewhere every run tries other examples."""
 
 TINY = CodeGenConfig(
     n_layer=2, n_embd=64, n_head=4, rotary_dim=16, n_positions=256, vocab_size=512, n_inner=256, qkv_groups=4
@@ -42,7 +42,7 @@ def tiny_model(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Servers that tests start count in a folder of the tests, not in the user's."""
+    """Servers that tests start store their counts in a folder of the tests, not in the user's."""
     before = os.environ.get("XDG_STATE_HOME")
     os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
     yield

@@ -46,7 +46,7 @@ ENDS_IN_A_MODEL_FOLDER = {
     "publish.py": {"cg2_quantize"},
     "with_memory.py": {"cg2ls.engine", "cg2ls.evaluation", "cg2ls.workspace"},
 }
-"""Files of training that work on a finished model folder, and what else they may know."""
+"""Files of training that work on a finished model folder, and what else they may import."""
 
 HEAVY = {
     "torch",
@@ -72,7 +72,7 @@ FOLDERS = {
 
 
 def package_of(module: str) -> str | None:
-    """Return the package a dotted module name lies in."""
+    """Return the package that contains a dotted module name."""
     return next(
         (package for package in PACKAGES if module == package or module.startswith(f"{package}.")), None
     )
@@ -102,7 +102,7 @@ def test_a_package_imports_only_what_is_below_it(package: str) -> None:
             other = package_of(module)
             known = PACKAGES[package] | ENDS_IN_A_MODEL_FOLDER.get(path.name, set())
             allowed = other is None or other == package or other in known
-            assert allowed, f"{path.relative_to(ROOT)} imports {module}, which {package} must not know"
+            assert allowed, f"{path.relative_to(ROOT)} imports {module}, which {package} must not import"
 
 
 def test_the_server_imports_no_heavy_package() -> None:
@@ -116,7 +116,7 @@ def test_the_server_imports_no_heavy_package() -> None:
             )
 
 
-def test_scikit_learn_is_known_to_the_fit_of_a_gate_alone() -> None:
+def test_only_the_fit_of_a_gate_imports_scikit_learn() -> None:
     fit = ROOT / "cg2ls" / "evaluation" / "gate" / "fit.py"
     for folder in FOLDERS:
         for path in files_of(folder):

@@ -1,4 +1,4 @@
-"""The manifests under tools/: what is measured on was never trained on."""
+"""The manifests under tools/: no repository of the evaluation is in training data."""
 
 from __future__ import annotations
 

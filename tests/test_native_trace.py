@@ -1,4 +1,4 @@
-"""What strace writes is read, and a machine that does not let it trace is told apart."""
+"""strace's output is parsed, and a machine that forbids tracing is recognized."""
 
 from __future__ import annotations
 

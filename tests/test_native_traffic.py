@@ -1,6 +1,6 @@
 """Nothing leaves the machine, and nothing is written but what is ours: native code under a tracer of system calls.
 
-Python's audit hooks do not see what libraries do in C++; strace does. What is promised stands in docs/user/privacy.md.
+Python's audit hooks do not see what libraries do in C++; strace does. docs/user/privacy.md has the promises.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ OWN_FOLDERS = (".cache/cg2ls", ".config/cg2ls", ".local/share/cg2ls", ".local/st
 DEVICES = {Path("/dev/null"), Path("/dev/tty")}
 
 SHARED_MEMORY = Path("/dev/shm")
-"""Where processes share memory: locks of Python's multiprocessing, batches of PyTorch's loaders; gone afterwards."""
+"""Folder of shared memory: locks of Python's multiprocessing, batches of PyTorch's loaders; gone afterwards."""
 
 SHAPE = CodeGenConfig(
     n_layer=1, n_embd=32, n_head=2, rotary_dim=16, n_positions=128, vocab_size=512, n_inner=64, qkv_groups=2
@@ -63,9 +63,9 @@ CODE = "def area(width, height):\n    return width * height\n\n\nprint(area(2, 3
 
 
 class Home:
-    """A user who has nothing yet, and a place where programs run under the tracer.
+    """A user without any files, and a folder in which programs run under the tracer.
 
-    The user's own settings ask for telemetry, which must not matter.
+    The user's own settings enable telemetry, which must have no effect.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -97,13 +97,13 @@ class Home:
         return read_log(self.log, self.work)
 
     def strangers(self, sights: Sights) -> list[str]:
-        """What connected or sent to anything but our own processes, which meet in the folder for what is temporary."""
+        """Calls that connected or sent to anything but our own processes, whose sockets are in the temporary folder."""
         return [call for call in sights.sent if f'sun_path="{self.temporary}/' not in call]
 
     def outside(self, sights: Sights) -> set[Path]:
-        """What was written that is not ours: outside of our folders, the output and the folder for what is temporary.
+        """Files written outside of our folders, the output folder and the temporary folder.
 
-        Python's own bytecode beside the modules it imports is left out, and shared memory that is gone.
+        Python's own bytecode next to the imported modules is left out, and so is removed shared memory.
         """
         ours = [self.work, self.temporary, *(self.home / name for name in OWN_FOLDERS)]
         above = {
@@ -270,13 +270,11 @@ LEAKS = {
 
 
 @pytest.mark.parametrize(("code", "caught"), LEAKS.values(), ids=LEAKS)
-def test_traffic_is_one_that_would_be_noticed(
-    home: Home, code: str, caught: Callable[[Sights], bool]
-) -> None:
+def test_traffic_would_be_noticed(home: Home, code: str, caught: Callable[[Sights], bool]) -> None:
     assert caught(home.run("-c", code))
 
 
-def test_files_elsewhere_are_ones_that_would_be_noticed(home: Home) -> None:
+def test_files_in_other_places_would_be_noticed(home: Home) -> None:
     code = """
         import os, subprocess, sys
         from pathlib import Path

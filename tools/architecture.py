@@ -20,7 +20,7 @@ PICTURE = ROOT / "docs" / "design" / "architecture.svg"
 WIDTH, HEIGHT, GAP_X, GAP_Y, MARGIN = 168, 46, 28, 64, 24
 SHARED = "cg2ls (shared)"
 LAYERED = ("cg2ls.models", "cg2ls.retrieval")
-"""Packages that are drawn by their subpackages, since these know different things."""
+"""Packages that are drawn by their subpackages, since these import different packages."""
 
 
 def main() -> int:
@@ -97,7 +97,7 @@ def layers_of(arrows: Mapping[str, Set[str]]) -> list[list[str]]:
 
 
 def direct(arrows: Mapping[str, Set[str]]) -> dict[str, set[str]]:
-    """Leave out the arrows that a longer way implies (the transitive reduction)."""
+    """Leave out the arrows that a longer path implies (the transitive reduction)."""
 
     def reach(name: str) -> set[str]:
         return set().union(*({target} | reach(target) for target in arrows.get(name, ())))

@@ -19,7 +19,7 @@ from cg2_training.run.hardware import keep_freed_memory
 from cg2ls.commandline import aligned
 
 SHAPES = ((4, 8, 1024, 64), (8, 8, 1024, 64), (16, 4, 512, 64), (1, 12, 2048, 64), (8, 4, 256, 32))
-"""Rows, heads, time, head_dim: the 42M bench, the default, python-small, longer and shorter ones."""
+"""Rows, heads, time, head_dim: the 42M benchmark, the default, python-small, longer and shorter ones."""
 
 Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
 

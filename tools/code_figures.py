@@ -147,7 +147,7 @@ def main() -> int:
 
 
 def static_figures() -> dict[str, object]:
-    """Count what can be read from the source alone."""
+    """Count the figures that need only the source."""
     files = product_files()
     trees = {module: ast.parse(path.read_text("utf-8")) for module, path in files.items()}
     classes = Counter(
@@ -243,7 +243,7 @@ def _key_press_files() -> list[str]:
             client.open("file:///project/module.py", text)
             client.wait_for("window/logMessage", "ready")
             client.inline("file:///project/module.py", 5, 22)
-            client.process.send_signal(10)  # SIGUSR1: forget what ran so far
+            client.process.send_signal(10)  # SIGUSR1: forget the files that ran so far
             place = {"line": 5, "character": 22}
             client.change(
                 "file:///project/module.py", 2, {"range": {"start": place, "end": place}, "text": "w"}

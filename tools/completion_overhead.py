@@ -1,4 +1,4 @@
-"""Print what completing costs besides the engine, while lines of a long file are typed again.
+"""Print the time of completion outside of the engine, while lines of a long file are typed again.
 
     python tools/completion_overhead.py FILE...
 

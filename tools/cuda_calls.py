@@ -1,8 +1,8 @@
-"""Print what recorded calls and longer chunks gain on an NVIDIA card.
+"""Print the gain of recorded calls and longer chunks on an NVIDIA card.
 
     python tools/cuda_calls.py FOLDER...
 
-The folders are of models made with `cg2-quantize --for cuda`.
+The folders are models made with `cg2-quantize --for cuda`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Times:
 
 
 def main() -> int:
-    """Print medians, one row for each model and way."""
+    """Print medians, one row for each model and setting."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -104,7 +104,7 @@ class Editor:
 
 
 def main() -> int:
-    """Run the demo; return 1 if the server left, could not load its model or completed nothing."""
+    """Run the demo; return 1 if the server ended, could not load its model or completed nothing."""
     parser = argparse.ArgumentParser(description="Show completions of two sample files, with their latency.")
     parser.add_argument("--model", metavar="NAME_OR_FOLDER", help="model to answer with")
     arguments = parser.parse_args()
@@ -176,7 +176,7 @@ def open_sample(client: LspClient, name: str, line: str, shown: str) -> Editor:
 
 
 def wait_for_model(client: LspClient) -> str:
-    """Wait until the model is ready; return "" or why it will not be."""
+    """Wait until the model is ready; return "", or the reason if it cannot be loaded."""
     while True:
         for method, params in client.notifications:
             if method == "window/showMessage":
@@ -207,7 +207,7 @@ def jump(editor: Editor, beginning: str, rest: str) -> str:
 
 
 def type_line(client: LspClient, name: str, typed: str) -> list[float]:
-    """Type one line key by key, asking after every key; return the milliseconds of each answer."""
+    """Type one line key by key, with a request after every key; return the milliseconds of each answer."""
     start = len(typed) - len(typed.lstrip())
     editor = open_sample(client, name, typed, typed[:start])
     number = editor.lines.index(typed[:start])

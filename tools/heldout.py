@@ -53,7 +53,7 @@ def fetch(folder: Path, cache: Path, manifest: Path = MANIFEST) -> None:
     """Write the files of each package that are in the manifest's languages to a folder named after the package.
 
     Raises:
-        Cg2Error: a package could not be had, or has other bytes than the pinned ones.
+        Cg2Error: a package could not be downloaded, or has other bytes than the pinned ones.
     """
     pinned = load_manifest(manifest)
     files = fetch_packages(pinned.packages, cache)

@@ -64,7 +64,7 @@ def _ask(port: int, count: int, process: int) -> tuple[list[float], list[float],
     """Ask, and return milliseconds for the requests after the first ones.
 
     Returns:
-        Time inside of completion, time outside of it, and the mean time that the event loop's thread computed.
+        Time inside completion, time outside of it, and the mean time that the event loop's thread computed.
     """
     connection = http.client.HTTPConnection("127.0.0.1", port)
     inside, added = [], []

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 SOURCES = {name: ROOT / folder for name, folder in (("cg2ls", "."), ("cg2_quantize", "quantize"))} | {
     name: ROOT / folder for name, folder in (("cg2_runtimes", "quantize"), ("cg2_training", "training"))
 }
-"""Each product package and the folder it lies in."""
+"""Each product package and its folder."""
 
 Graph = Mapping[str, Set[str]]
 """Every module with the modules that it imports."""

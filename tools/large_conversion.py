@@ -1,4 +1,4 @@
-"""Print what converting a large checkpoint takes: peak memory of one process and seconds, on shards of zeros.
+"""Print the costs of converting a large checkpoint: peak memory of one process and seconds, on shards of zeros.
 
     python tools/large_conversion.py 16B --format int4
     python tools/large_conversion.py 1B --format int8
@@ -33,7 +33,7 @@ SHAPES = {
 
 
 class MemoryWatch(threading.Thread):
-    """Thread that notes the maximum anonymous memory of this process, in bytes."""
+    """Thread that records the maximum anonymous memory of this process, in bytes."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)

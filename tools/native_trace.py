@@ -105,7 +105,7 @@ def check_tracer() -> None:
         log = Path(room) / "log"
         tried = subprocess.run([*tracer(log), "true"], capture_output=True, text=True, check=False)
     if tried.returncode:
-        said = (tried.stderr.strip().splitlines() or ["it said nothing"])[0]
+        said = (tried.stderr.strip().splitlines() or ["it printed nothing"])[0]
         raise TracerError(f"strace may not trace here; ptrace is restricted ({said}).")
 
 
@@ -135,7 +135,7 @@ def read_lines(lines: Iterable[str], folder: Path) -> Sights:
         elif name in HIDES:
             sights.hidden.append(call)
         elif FAILED.search(call):
-            pass  # nothing was changed
+            pass  # the call changed nothing
         elif name == "chdir":
             folders[process] = next(_paths(arguments, here))
         elif name == "fchdir":

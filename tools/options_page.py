@@ -45,7 +45,7 @@ TAIL = """\
 ## One language, one folder
 
 `languages` and `folders` contain options by LSP language id and by folder. Folders are absolute, begin with `~`, or are
-relative to each workspace folder. A folder goes before a language: what is off in a folder is off. If `enable` or
+relative to each workspace folder. A folder has priority over a language: what is off in a folder is off. If `enable` or
 `repositoryMemory` is off in a folder, its files are not read to complete other files either.
 
 `exclude` and `folders` apply to every spelling of a path, also through `..` and through links to a file, its folder

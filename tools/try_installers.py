@@ -71,7 +71,7 @@ def try_installer(installer: str, python: str, wheel: Path, home: Path) -> str:
             list(map(str, command)), env=environment, cwd=home, capture_output=True, text=True, check=False
         )
         if done.returncode:
-            said = (done.stderr or done.stdout).strip().splitlines() or ["it said nothing"]
+            said = (done.stderr or done.stdout).strip().splitlines() or ["it printed nothing"]
             raise RuntimeError(f"`{Path(command[0]).name} {command[1]}` failed: {said[-1]}")
         return done.stdout
 
@@ -104,7 +104,7 @@ def try_installer(installer: str, python: str, wheel: Path, home: Path) -> str:
         )
         expected = {"pip": "pip install", "uv": "uv pip install --python", "pipx": "pipx inject cg2ls"}
         if f"{expected[installer]} " not in missing.stderr:
-            return f"the mend of a missing package is for another installer: {missing.stderr.strip()}"
+            return f"the remedy for a missing package is for another installer: {missing.stderr.strip()}"
     except RuntimeError as error:
         return str(error)
     return ""

@@ -23,6 +23,7 @@ examples:
   cg2ls replay repos/* --keys 0 --anchor 0  quality alone, with the whole prompt read again at each cursor
   cg2ls replay repos/* --keys 0 --rules     the effect of each rule
   cg2ls replay repos/* --soak 20000         memory and latency over many keys
+  cg2ls replay repos/* --languages go,rust  quality in languages that the model was not trained on
   cg2ls replay repos/* --visits 100         the first answer at a new place, with and without reading ahead
   cg2ls replay repos/* --chaos              a real server in a failing environment: is anything lost?
   cg2ls replay repos/* --against ctranslate2 --keys 200 [--reference-shape]
@@ -48,6 +49,14 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("paths", type=Path, nargs="+", metavar="PATH", help="a repository or a file")
     parser.add_argument(
         "--model", metavar="NAME_OR_FOLDER", help="model to measure (default: the one in use)"
+    )
+    parser.add_argument(
+        "--languages",
+        type=_parse_languages,
+        default=frozenset(),
+        metavar="NAMES",
+        help="LSP ids, separated by commas; completes there as with the option unknownLanguages (default: those"
+        " of the model)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--verdicts", action="store_true", help="list every position in the JSON")
@@ -191,6 +200,8 @@ def run(arguments: argparse.Namespace) -> int:
     from cg2ls.models.folder.store import locate_model
 
     folder = locate_model(flag=arguments.model).folder
+    if arguments.languages and (arguments.chaos or arguments.visits):
+        raise EvaluationError("--languages does not go with --chaos or --visits; leave one out.")
     if arguments.chaos:
         from cg2ls.evaluation.replay import replay_chaos
 
@@ -228,7 +239,9 @@ def _replay(folder: Path, arguments: argparse.Namespace) -> tuple[Json, dict[str
     curves: dict[str, list[float]] = {}
     problem = ""
     with Engine.open(folder, provider=arguments.provider, threads=arguments.threads) as engine:
-        sources = collect_sources(arguments.paths, LANGUAGES, set(engine.model.languages))
+        sources = collect_sources(
+            arguments.paths, LANGUAGES, arguments.languages or set(engine.model.languages)
+        )
         memories = ReplayMemory(arguments.paths, sources, engine.tokenizer, arguments.memory)
         replay = Replay(engine, _make_options(arguments), sources, memories, _print_step, show_progress)
         report = _describe_run(engine, load, arguments) | {"files": len(sources)}
@@ -265,6 +278,7 @@ def _make_options(arguments: argparse.Namespace) -> ReplayOptions:
     from cg2ls.evaluation.replay import ReplayOptions
 
     given = {name: getattr(arguments, name) for name in LIMITS}
+    given["unknown_languages"] = True if arguments.languages else None
     return ReplayOptions(
         keys=arguments.keys,
         positions=arguments.positions,
@@ -311,6 +325,17 @@ def _parse_count(raw: str) -> int:
     if not raw.isdecimal():
         raise argparse.ArgumentTypeError(f"{raw!r} is not a number of 0 or more")
     return int(raw)
+
+
+def _parse_languages(raw: str) -> frozenset[str]:
+    from cg2ls.workspace.languages import LANGUAGES
+
+    names, known = _parse_names(raw), set(LANGUAGES.values())
+    if unknown := sorted(names - known):
+        raise argparse.ArgumentTypeError(
+            f"{', '.join(unknown)} is not a known language; name some of {', '.join(sorted(known))}."
+        )
+    return names
 
 
 def _parse_names(raw: str) -> frozenset[str]:

@@ -52,9 +52,9 @@ def run_bench(options: BenchOptions, on_step: Callable[[str], None], track: Trac
     """Convert the model for the other runtimes and measure all engines in turns.
 
     Args:
-        options: what to measure.
+        options: settings of the benchmark.
         on_step: receives a description of each step.
-        track: shows how far the rounds are.
+        track: shows the progress of the rounds.
 
     Raises:
         Cg2Error: the model, a runtime or its packages are missing, or an engine fails.

@@ -1,4 +1,4 @@
-"""What an engine of evaluation has in common with the real one that computes for it."""
+"""Base of the engines of evaluation, which share properties with the real engine that computes for them."""
 
 from __future__ import annotations
 

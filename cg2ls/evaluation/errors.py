@@ -4,4 +4,4 @@ from cg2ls.errors import Cg2Error
 
 
 class EvaluationError(Cg2Error):
-    """A measurement that cannot be made as asked, or that found a fault."""
+    """A measurement that cannot be made as requested, or that found a fault."""

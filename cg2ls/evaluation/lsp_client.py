@@ -43,11 +43,11 @@ class ServerProcess:
 
     Attributes:
         command: the server's command line.
-        timeout: seconds to wait for any message. None waits for ever and starts no thread, which adds no
+        timeout: seconds to wait for any message. None waits without a limit and starts no thread, which adds no
             time to measurements.
         env: the server's environment; None for this process's.
         folder: the server's working directory; None for this process's.
-        stderr: where the server's stderr goes, as `subprocess.Popen` takes it.
+        stderr: target of the server's stderr, as for `subprocess.Popen`.
     """
 
     command: Sequence[str]
@@ -108,11 +108,11 @@ class ServerProcess:
 
 @dataclass
 class LspClient(ServerProcess):
-    """Client that asks a server and answers the server's own requests.
+    """Client that sends requests and answers the server's own requests.
 
     Attributes:
-        notifications: what the server sent by itself, in order; `(method, params)`.
-        replies: how the server's own requests are answered, by method; others get null. A reply that raises
+        notifications: notifications of the server, in order; `(method, params)`.
+        replies: answers to the server's own requests, by method; others get null. A reply that raises
             `ResponseError` is an error.
         unanswered: methods of the server's own requests that get no answer at all.
     """
@@ -166,7 +166,7 @@ class LspClient(ServerProcess):
         return self.wait(self.send(method, params))
 
     def wait_for(self, method: str, containing: str = "") -> Any:
-        """Return the params of the first notification of a method, past or to come, that contains a text."""
+        """Return the params of the first notification of a method with a text; earlier notifications count."""
         seen = 0
         while True:
             for name, params in self.notifications[seen:]:
@@ -193,7 +193,7 @@ class LspClient(ServerProcess):
         self.notify("textDocument/didChange", params)
 
     def send_inline(self, uri: str, line: int, character: int, trigger: int = 2, **context: Any) -> int:
-        """Ask for ghost text without waiting."""
+        """Request ghost text without waiting."""
         params = {
             "textDocument": {"uri": uri},
             "position": {"line": line, "character": character},
@@ -202,7 +202,7 @@ class LspClient(ServerProcess):
         return self.send("textDocument/inlineCompletion", params)
 
     def inline(self, uri: str, line: int, character: int, trigger: int = 2, **context: Any) -> Any:
-        """Ask for ghost text and wait."""
+        """Request ghost text and wait."""
         return self.wait(self.send_inline(uri, line, character, trigger, **context))
 
     def leave(self, *, shutdown: bool = True) -> int:

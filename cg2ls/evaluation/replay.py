@@ -41,7 +41,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class ReplayOptions:
-    """What to replay, and how the model is prompted.
+    """Settings of a replay, and of the prompts.
 
     Attributes:
         keys: keys of the typing trace.
@@ -54,9 +54,9 @@ class ReplayOptions:
         context_length: tokens of prompt and answer; None for all of the model's.
         context_tokens: tokens of other files' text before the prompt.
         anchor_tokens: limit of tokens from the anchor to the cursor; None for the model's own.
-        prefix_only: whether to continue the text without what follows the cursor.
-        by_hand: whether the user asks at each place, instead of the editor.
-        disabled_rules: names of rules that are left out.
+        prefix_only: whether to leave the text after the cursor out of the prompt.
+        by_hand: whether requests are those of the user (`invoked`) instead of the editor's.
+        disabled_rules: names of rules that do not run.
         limits: other completion options by name.
     """
 
@@ -82,11 +82,11 @@ class Replay:
 
     Attributes:
         engine: the open model.
-        options: what to replay.
+        options: settings of the replay.
         sources: the files.
         memories: repository memory of the files.
         on_step: receives a description of each step.
-        track: shows how far a step is.
+        track: shows the progress of a step.
     """
 
     engine: Engine
@@ -111,10 +111,10 @@ class Replay:
         return run_soak(self.make_editor(), self.sources, keys, self.options.seed, track=self.track)
 
     def measure_quality(self) -> Json:
-        """Judge answers at positions, let the simulated user write, and measure each rule if asked to."""
+        """Score answers at positions, let the simulated user write, and measure each rule if requested."""
         options, found = self.options, QualityScores()
         if options.positions:
-            self.on_step(f"asking at {options.positions} places")
+            self.on_step(f"completing at {options.positions} places")
             positions = sample_positions(self.sources, options.positions, options.seed)
             found.judged = judge_all(self.make_editor(), self.track(positions, "places", options.positions))
         if options.passages:
@@ -127,7 +127,7 @@ class Replay:
         return report | ({"rules": self.measure_rules()} if options.with_rules else {})
 
     def measure_tokens(self) -> Json:
-        """Measure what true tokens cost, with memory and without."""
+        """Measure the bits of the true tokens, with memory and without."""
         count = self.options.token_positions
         self.on_step(f"reading at {count} places")
         positions = sample_positions(self.sources, count, self.options.seed)
@@ -135,7 +135,7 @@ class Replay:
 
     def measure_rules(self) -> Json:
         """Measure the effect of each rule."""
-        self.on_step(f"asking at {self.options.positions} places without each rule")
+        self.on_step(f"completing at {self.options.positions} places without each rule")
         positions = sample_positions(self.sources, self.options.positions, self.options.seed)
         return measure_rule_effects(positions, self.make_completion_options(), self.make_editor).to_json()
 
@@ -144,7 +144,7 @@ class Replay:
         return Typist(self.sources, self.options.seed)
 
     def make_editor(self, options: CompletionOptions | None = None) -> HeadlessEditor:
-        """Make an editor that asks as the options say."""
+        """Make an editor that requests as the options specify."""
         has_context = self.options.context_tokens > 0
         return HeadlessEditor(
             self.engine,
@@ -157,7 +157,7 @@ class Replay:
         )
 
     def make_completion_options(self) -> CompletionOptions:
-        """Return the default completion options, changed as the replay's options say."""
+        """Return the default completion options, changed as the replay's options specify."""
         return CompletionOptions(
             disabled_rules=self.options.disabled_rules,
             context_tokens=self.options.context_tokens,

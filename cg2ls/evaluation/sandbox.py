@@ -2,7 +2,7 @@
 
 Bubblewrap gives own user, mount, process, network, IPC and host name namespaces. The interpreter's folders are
 read-only, and only a small file system in memory can be written. `/proc`, `/etc` and the user's files are missing. A
-filter refuses system calls that programs of benchmarks do not need. Limits of the kernel bound time, memory and files.
+filter refuses system calls that programs of benchmarks do not need. Kernel limits apply to time, memory and files.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ except BaseException:
 os.write(out, token)
 os._exit(0)
 """
-"""What the sandbox runs first. The token shows that the program was run to its end: an exit status alone would not."""
+"""The first program of the sandbox. The token shows that the program ran to its end; an exit status alone would not."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,12 +148,12 @@ def open_sandbox(limits: ProgramLimits | None = None) -> ProgramSandbox:
     """Return a sandbox that works on this machine.
 
     Raises:
-        EvaluationError: there is none, for the reason that the sentence states.
+        EvaluationError: there is none; the message has the reason.
     """
     bwrap = shutil.which("bwrap") if sys.platform == "linux" else None
     if bwrap is None:
         raise EvaluationError(
-            "Programs are executed only inside of bubblewrap, which is not installed;"
+            "Programs are executed only inside bubblewrap, which is not installed;"
             " install the package bubblewrap, or leave out --execute."
         )
     sandbox = ProgramSandbox(bwrap, limits or ProgramLimits())
@@ -166,7 +166,7 @@ def open_sandbox(limits: ProgramLimits | None = None) -> ProgramSandbox:
 
 
 def _find_reason(bwrap: str) -> str:
-    """Return the first line that bubblewrap says about an empty program."""
+    """Return the first line that bubblewrap prints for an empty program."""
     with contextlib.suppress(OSError, subprocess.TimeoutExpired):
         done = subprocess.run(
             [bwrap, "--unshare-all", "--ro-bind", "/", "/", "true"],

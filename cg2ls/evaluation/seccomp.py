@@ -77,7 +77,7 @@ def make_filter(machine: str = "") -> bytes:
     """Return the filter as an array of `struct sock_filter`; empty for an unknown architecture.
 
     Args:
-        machine: as `platform.machine()` says; "" for this machine.
+        machine: a value of `platform.machine()`; "" for this machine.
     """
     column, arch = {"x86_64": (0, X86_64), "aarch64": (1, AARCH64)}.get(machine or platform.machine(), (0, 0))
     if not arch:

@@ -16,7 +16,7 @@ INTERVAL_PERCENTILES = (2.5, 97.5)
 
 
 def percentiles(values: Sequence[float], percents: Sequence[int]) -> dict[str, float]:
-    """Return percentiles by name, `p50` and the like, linearly interpolated."""
+    """Return percentiles by name, such as `p50`, linearly interpolated."""
     found = np.percentile(np.asarray(values, dtype=np.float64), percents)
     return {f"p{percent}": round(float(value), 3) for percent, value in zip(percents, found, strict=True)}
 
@@ -39,8 +39,8 @@ def bootstrap_interval(
 
     Args:
         files: the file of each observation.
-        hits: what each observation adds to the numerator.
-        of: what each observation adds to the denominator.
+        hits: each observation's addend to the numerator.
+        of: each observation's addend to the denominator.
         seed: seed of the draws.
     """
     names, owners = np.unique(np.asarray(files), return_inverse=True)

@@ -15,8 +15,8 @@ class Track(Protocol):
         """Yield the items.
 
         Args:
-            items: what is measured one by one.
-            title: what the items are, for people.
+            items: items that are measured one by one.
+            title: name of the items, for people.
             total: number of items.
         """
 

@@ -15,7 +15,7 @@ LONGEST_LINE = 5000
 """Maximum line lengths, on average and of one line. Tools that minify write longer ones."""
 
 HEAD_CHARACTERS = 2000
-"""Generators put their signature at the top."""
+"""Characters that are searched; generators put their signature at the top."""
 
 GENERATED = re.compile(
     r"@generated\b|\bdo not (?:edit|modify)\b|\bauto-?(?:matically )?generated (?:by|from|file|code)\b"
@@ -26,7 +26,7 @@ GENERATED = re.compile(
 
 
 def as_text(data: bytes) -> str | tuple[Reason, str]:
-    r"""Decode a file's bytes with `\n` line ends, or return why it is not worth reading."""
+    r"""Decode a file's bytes with `\n` line ends, or return the reason for refusing them."""
     if b"\0" in data[:8192]:
         return "binary", "it is not a text file"
     try:
@@ -39,7 +39,7 @@ def as_text(data: bytes) -> str | tuple[Reason, str]:
 
 
 def refused_text(text: str) -> tuple[Reason, str] | None:
-    """Return why a text is not worth reading or must not be read; None if it may be."""
+    """Return the reason for refusing a text; None if it may be read."""
     line = secret_in(text)
     if line is not None:
         return "secret content", f"line {line} looks like a key or a token"
@@ -47,5 +47,5 @@ def refused_text(text: str) -> tuple[Reason, str] | None:
     if len(text) > AVERAGE_LINE * lines + LONGEST_LINE or max(map(len, text.split("\n"))) > LONGEST_LINE:
         return "minified", "its lines are too long to be written by a person"
     if GENERATED.search(text, 0, HEAD_CHARACTERS):
-        return "generated", "its head says that a program wrote it"
+        return "generated", "its first lines state that a program wrote it"
     return None

@@ -1,4 +1,4 @@
-"""Git's rules for what does not belong to a repository, and the user's patterns in the same syntax.
+"""Git's ignore rules, and the user's patterns in the same syntax.
 
 The `pathspec` library matches the patterns. As in git, a file's rules are those of every .gitignore between
 the repository's root and its folder. The last match decides, and nothing inside an ignored folder can be
@@ -28,9 +28,9 @@ class RuleFile:
     """One file of patterns.
 
     Attributes:
-        folder: that the patterns are relative to.
+        folder: folder that the patterns are relative to.
         spec: the patterns; None if they cannot be read.
-        problem: why not.
+        problem: the reason if they cannot be read.
     """
 
     folder: Path
@@ -44,7 +44,7 @@ class Verdict:
 
     Attributes:
         ignored: whether it is ignored.
-        problem: why its rules cannot be read, if that is so.
+        problem: reason if its rules cannot be read; "" otherwise.
     """
 
     ignored: bool = False
@@ -64,11 +64,11 @@ class GitIgnore:
         self._cache: dict[Path, tuple[tuple[int, int] | None, RuleFile | None]] = {}
 
     def verdict(self, path: Path, *, is_folder: bool) -> Verdict:
-        """Return whether git would ignore a path because of itself, not because of a folder it lies in.
+        """Return whether git would ignore a path because of its own name, not because of a parent folder.
 
         Args:
-            path: absolute, inside the root.
-            is_folder: what it is.
+            path: absolute path inside the root.
+            is_folder: whether the path is a folder.
         """
         ignored = False
         for rules in self._files(path.parent):
@@ -113,9 +113,9 @@ def read_rules(file: Path, folder: Path, *, ignores_case: bool = False) -> RuleF
     """Read a file of patterns.
 
     Args:
-        file: to read.
-        folder: that the patterns are relative to.
-        ignores_case: whether the file system does; patterns and names are folded then.
+        file: file to read.
+        folder: folder that the patterns are relative to.
+        ignores_case: whether the file system ignores case; then patterns and names are folded.
     """
     try:
         lines = file.read_bytes().decode("utf-8").splitlines()
@@ -141,7 +141,7 @@ def _decision(spec: GitIgnoreSpec, relative: str) -> bool | None:
 
 
 def _explicit(pattern: str) -> str:
-    """Spell out patterns for everything, which pathspec would shorten to ones that match no whole path."""
+    """Expand patterns for everything, which pathspec would shorten to ones that match no whole path."""
     sign, bare = ("!", pattern[1:].rstrip()) if pattern.startswith("!") else ("", pattern.rstrip())
     if "*" in bare and not bare.strip("*/"):
         return f"{sign}?*/" if bare.endswith("/") else f"{sign}?*"
@@ -167,9 +167,9 @@ class Patterns:
     the whole folder.
 
     Args:
-        name: what the patterns are for, for messages.
-        patterns: as in .gitignore.
-        folder: that they are relative to.
+        name: name of the patterns in messages.
+        patterns: patterns as in .gitignore.
+        folder: folder that they are relative to.
 
     Raises:
         RulesError: a pattern cannot be read.
@@ -192,7 +192,7 @@ class Patterns:
         self.look_at_links()
 
     def look_at_links(self) -> None:
-        """Find again which patterns name links, and what the links lead to."""
+        """Find again the patterns that name links, and the links' targets."""
         named = [
             Place(self._folder.real / bare)
             for bare in self._literal
@@ -211,7 +211,7 @@ class Patterns:
         return self._matches(name) or any(inside)
 
     def cover(self, place: Place) -> bool:
-        """Return whether any name of a place matches, or whether it lies in what a pattern's link leads to."""
+        """Return whether any name of a place matches, or whether it is in the target of a pattern's link."""
         return any(map(self._matches, filter(None, place.names_in(self._folder)))) or any(
             place.lies_in(linked) for linked in self._linked
         )
@@ -221,12 +221,12 @@ class Patterns:
 
 
 def is_excluded(path: Place, root: Place, patterns: tuple[str, ...]) -> bool:
-    """Return whether a user's patterns exclude a file, however it and its folder are spelled.
+    """Return whether a user's patterns exclude a file, in any spelling of it and its folder.
 
     Args:
-        path: of the file.
+        path: path of the file.
         root: the folder that the patterns are relative to.
-        patterns: as in .gitignore.
+        patterns: patterns as in .gitignore.
 
     Raises:
         RulesError: a pattern cannot be read.

@@ -1,4 +1,4 @@
-"""Compare paths by what they lead to, not by their spelling.
+"""Compare paths by their targets, not by their spelling.
 
 One file has many spellings: through symbolic links, with `..`, with other capitals where the file system ignores case,
 with another Unicode normalization, in Windows' two ways. Settings that keep files private must apply to all
@@ -17,7 +17,7 @@ from itertools import islice
 from pathlib import Path, PurePath, PureWindowsPath
 
 MAX_LINKS = 40
-"""Links followed for one path, as Linux does it; a loop ends there."""
+"""Maximum number of links followed for one path, as in Linux; it ends loops."""
 
 MAX_PROBED = 64
 """Maximum number of names examined to find out whether a folder ignores case."""
@@ -30,7 +30,7 @@ class Place:
     """A file or folder, with every path that one spelling of it passes through.
 
     Args:
-        path: absolute; it need not exist. A path that is not of this system is compared by its name alone.
+        path: absolute path; it need not exist. A path that is not of this system is compared by its name alone.
 
     Attributes:
         forms: the path as it is spelled, and with one more link followed each time; all with slashes.
@@ -65,7 +65,7 @@ class Place:
         return bool(self.names_in(folder))
 
     def depth_in(self, folder: Place) -> int | None:
-        """Return the least number of folders between a folder and this; None if it is not in it."""
+        """Return the minimum number of folders between a folder and this; None if it is not in it."""
         return min((name.count("/") + bool(name) for name in self.names_in(folder)), default=None)
 
     def identity(self, path: str) -> Identity | None:
@@ -89,9 +89,9 @@ def innermost(place: Place, folders: Iterable[Place]) -> Place | None:
 
 
 def identity_of(path: str) -> Identity | None:
-    """Return device and inode of what a path leads to; None if the system reports none."""
+    """Return device and inode of a path's target; None if the system reports none."""
     try:
-        found = os.stat(path)  # noqa: PTH116 - asked for each folder above each path
+        found = os.stat(path)  # noqa: PTH116 - called for each folder above each path
     except (OSError, ValueError):  # the latter for a null character
         return None
     return (found.st_dev, found.st_ino) if found.st_ino else None
@@ -101,8 +101,8 @@ def folded(name: str, *, ignores_case: bool) -> str:
     """Normalize a name or pattern for comparison.
 
     Args:
-        name: of a file, or a pattern of .gitignore.
-        ignores_case: whether the file system does.
+        name: name of a file, or a pattern of .gitignore.
+        ignores_case: whether the file system ignores case.
     """
     if name.isascii():
         return name.lower() if ignores_case else name
@@ -181,7 +181,7 @@ def _followed(path: str) -> Iterator[str]:
 def _target(path: str) -> str | None:
     """Return a link's target; None if the path is no link."""
     try:
-        return os.readlink(path)  # noqa: PTH115 - asked for each part of each path, where a Path costs more than the call
+        return os.readlink(path)  # noqa: PTH115 - called for each part of each path, where a Path costs more than the call
     except OSError:
         return None
 

@@ -65,9 +65,9 @@ class Refusal:
     """A file that is not read, with the reason.
 
     Attributes:
-        path: of the file, or of the folder all of whose files are refused.
-        reason: why, in a word.
-        detail: why, in a sentence.
+        path: path of the file, or of a folder all of whose files are refused.
+        reason: reason, one of the words above.
+        detail: reason as a sentence.
     """
 
     path: Path
@@ -79,7 +79,7 @@ class Refusal:
 
 
 class RefusedError(Cg2Error):
-    """A file must not be read; `refusal` says why."""
+    """A file must not be read; `refusal` has the reason."""
 
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(str(refusal))

@@ -1,4 +1,4 @@
-"""Recognize files that may hold secrets, by name and by content.
+"""Recognize files that may contain secrets, by name and by content.
 
 A name on the list is refused unread. The patterns for contents are the published shapes of keys and tokens;
 they are few and specific, so that source code about passwords is not refused.

@@ -38,7 +38,7 @@ class Workspace:
 
     Args:
         root: the workspace's folder.
-        rules: what the user allows.
+        rules: limits that the user sets.
 
     Attributes:
         place: the folder as the caller spelled it, to compare paths with.
@@ -63,7 +63,7 @@ class Workspace:
         """Return a path's name relative to the root, with slashes, for every spelling; None if it is outside.
 
         Args:
-            path: absolute, or relative to the root.
+            path: absolute path, or path relative to the root.
         """
         place = Place(self.root / path)
         if place.real.is_relative_to(self.root):
@@ -71,20 +71,20 @@ class Workspace:
         return next(filter(None, reversed(place.names_in(self.place))), None)
 
     def refusal(self, path: Path) -> Refusal | None:
-        """Return why a file must not be read, judged by its location and name; None if it may be.
+        """Return the reason for refusing a file by its location and name; None if it may be read.
 
         Args:
-            path: absolute, or relative to the root.
+            path: absolute path, or path relative to the root.
         """
         spelled, inside = self._spelled(path)
         return self._refused(path, spelled, inside=inside)
 
     def refusal_of_text(self, path: Path, text: str) -> Refusal | None:
-        """Return why an open document must not be read for other files; it need not be on disk.
+        """Return the reason for not reading an open document for other files; it need not be on disk.
 
         Args:
-            path: absolute, or relative to the root.
-            text: as it is in the editor.
+            path: absolute path, or path relative to the root.
+            text: text in the editor.
         """
         spelled, inside = self._spelled(path)
         names = (
@@ -117,7 +117,7 @@ class Workspace:
         """Yield the files whose location and name allow reading, sorted by name, folder by folder.
 
         Args:
-            wanted: by a file's name, whether the caller wants it; others are skipped silently.
+            wanted: returns whether the caller needs a file of this name; others are skipped silently.
             refused: receives each refusal; a refused folder is reported once.
         """
         for patterns in (self._include, self._exclude, *(each for _, each in self._folders)):
@@ -138,9 +138,7 @@ class Workspace:
                 entries += 1
                 path = Path(entry.path)
                 if entries > self.rules.max_entries or files >= self.rules.max_files:
-                    refused(
-                        Refusal(path, "too many files", "the workspace has more files than are looked at")
-                    )
+                    refused(Refusal(path, "too many files", "the workspace has more files than the limit"))
                     return
                 if entry.is_dir(follow_symlinks=False):
                     if refusal := self._refused_folder(path):
@@ -175,10 +173,10 @@ class Workspace:
         return next(filter(None, refused), None) or self._refused_outside(path, inside=inside)
 
     def _refused_outside(self, path: Path, *, inside: bool) -> Refusal | None:
-        return None if inside else Refusal(path, "outside", f"it does not lie in {self.root}")
+        return None if inside else Refusal(path, "outside", f"it is not in {self.root}")
 
     def _refused_place(self, path: Path) -> Refusal | None:
-        """Return why nothing may be read in the folders of a path."""
+        """Return the reason for refusing everything in the folders of a path; None if there is none."""
         folders = (self.root / folder for folder in reversed(path.relative_to(self.root).parents[:-1]))
         return next((refused for folder in folders if (refused := self._refused_folder(folder))), None)
 
@@ -189,28 +187,28 @@ class Workspace:
         if name in TOOL_FOLDERS or any((path / mark).is_file() for mark in TOOL_MARKS):
             return Refusal(path, "tool folder", "it belongs to a tool")
         if path.name.lower() in SECRET_FOLDERS:
-            return Refusal(path, "secret name", "its name says that it holds secrets")
+            return Refusal(path, "secret name", "its name suggests that it contains secrets")
         return self._refused_by_patterns(path, is_folder=True)
 
     def _refused_file(self, path: Path) -> Refusal | None:
         try:
             mode = path.lstat().st_mode
         except OSError as error:
-            return Refusal(path, "no file", f"it cannot be looked at ({error.strerror})")
+            return Refusal(path, "no file", f"it cannot be examined ({error.strerror})")
         if stat.S_ISLNK(mode):
-            return Refusal(path, "link", "it is a link; what it leads to is read in its own place")
+            return Refusal(path, "link", "it is a link; its target is read at its own path")
         if not stat.S_ISREG(mode):
             return Refusal(path, "no file", "it is not a regular file")
         return self._refused_name(path)
 
     def _refused_link(self, path: Path) -> Refusal | None:
         if path.is_symlink():
-            return Refusal(path, "link", "it is a link; what it leads to is read in its own place")
+            return Refusal(path, "link", "it is a link; its target is read at its own path")
         return None
 
     def _refused_name(self, path: Path) -> Refusal | None:
         if has_secret_name(path.name):
-            return Refusal(path, "secret name", "its name says that it holds secrets")
+            return Refusal(path, "secret name", "its name suggests that it contains secrets")
         return self._refused_by_patterns(path, is_folder=False)
 
     def _refused_by_patterns(self, path: Path, *, is_folder: bool) -> Refusal | None:

@@ -30,7 +30,7 @@ def test_a_process_runs_until_it_ends(process):
     assert not is_running_check(process.pid)()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not tell a zombie")
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not report zombies")
 def test_zombie_process_counts_as_ended(process):
     is_running = is_running_check(process.pid)
     process.kill()

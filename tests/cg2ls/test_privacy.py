@@ -56,7 +56,7 @@ print("found", "ended", {{key: os.environ.get(key) for key in {sorted(VARIABLES)
 
 
 def watched(tmp_path: Path, *words: str) -> list[list[str]]:
-    """Libraries that a module looked for, each with whether all was off, and "ended" with whether all still was."""
+    """Return the libraries that a module imports, each with whether telemetry was off; "ended" is the end."""
     users = {**os.environ, **dict.fromkeys(VARIABLES, "wished"), "ORT_DISABLE_TELEMETRY": "0"}
     users["CG2LS_HOME"] = str(tmp_path)
     ran = subprocess.run(
@@ -77,7 +77,7 @@ def test_telemetry_is_off_before_a_library_is_imported(words: tuple[str, ...], t
     assert {off for _, off in told} == {"True"}
 
 
-def test_an_import_before_ours_is_one_that_would_be_noticed(tmp_path: Path) -> None:
+def test_an_import_before_ours_would_be_noticed(tmp_path: Path) -> None:
     assert watched(tmp_path, "huggingface_hub") == [["huggingface_hub", "False"], ["ended", "False"]]
 
 
@@ -130,7 +130,7 @@ def test_bitsandbytes_cannot_fetch_code_from_the_hub(tmp_path: Path, monkeypatch
     monkeypatch.syspath_prepend(tmp_path)
     with hub_kernels_refused(), pytest.raises(ModuleNotFoundError):
         importlib.import_module("kernels")
-    assert importlib.import_module("kernels").get_kernel, "afterwards it is the user's again"
+    assert importlib.import_module("kernels").get_kernel, "afterwards the user's value is restored"
     with hub_kernels_refused():
         assert "kernels" in sys.modules, "what the user has imported stays"
     monkeypatch.delitem(sys.modules, "kernels")

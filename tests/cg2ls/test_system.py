@@ -16,7 +16,7 @@ from cg2ls import system
 
 @pytest.fixture
 def refuses(monkeypatch):
-    """Renaming is refused as often as said; gives back how often it was tried."""
+    """Refuse renaming this many times; return the list of attempts."""
     tries = []
     real = Path.replace
 
@@ -135,7 +135,7 @@ def test_a_loop_without_signals_as_on_windows_is_no_error():
     system.when_asked_to_end(Loop(), lambda: None)  # type: ignore[arg-type]
 
 
-def test_on_windows_a_process_gives_way_by_its_class(monkeypatch):
+def test_on_windows_a_process_lowers_its_priority_class(monkeypatch):
     asked = []
     kernel = SimpleNamespace(SetPriorityClass=lambda *arguments: asked.append(arguments))
     fake = SimpleNamespace(windll=SimpleNamespace(kernel32=kernel), c_void_p=lambda value: value)
@@ -157,7 +157,7 @@ def test_only_windows_opens_windows():
     assert system.unseen(platform="win32") == 0x08000000
 
 
-def test_a_thread_gives_way_where_it_has_a_priority_of_its_own(monkeypatch):
+def test_a_thread_lowers_its_priority_where_threads_have_one(monkeypatch):
     asked = []
     monkeypatch.setattr(os, "setpriority", lambda *arguments: asked.append(arguments))
     for platform in ("linux", "darwin", "win32"):

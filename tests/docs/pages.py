@@ -53,14 +53,14 @@ def blocks(page: Path) -> list[Block]:
 
 
 def example(page: Path, path: str) -> str:
-    """Return the code block whose first line is the comment `# PATH`, as a file with that path would hold it."""
+    """Return the code block whose first line is the comment `# PATH`, as a file with that path would contain it."""
     found = [block.text for block in blocks(page) if block.text.startswith(f"# {path}\n")]
     assert len(found) == 1, f"{name_of(page)} has {len(found)} blocks that begin with `# {path}`"
     return found[0]
 
 
 def links(page: Path) -> list[str]:
-    """Return the targets of a page's links and pictures that lie in the repository; code does not count."""
+    """Return the targets of a page's links and pictures that are in the repository; code does not count."""
     text = re.sub(r"`[^`\n]*`", "", FENCED.sub("", page.read_text("utf-8")))
     found = [match["target"] for match in LINK.finditer(text)]
     return [target for target in found if not re.match(r"[a-z]+:", target)]

@@ -25,18 +25,18 @@ FLAG = re.compile(r"(?<!\S)--[a-z][\w-]*")
 PLACEHOLDER = re.compile(r"[A-Z][A-Z_:/]*|\$\w+|…|\.\.\.")
 ELLIPSIS = re.compile(r"…|\.\.\.")
 MISSING = re.compile(r"are required|expected (?:at least )?one argument")
-"""What parsers say against a command that is only mentioned, without its arguments."""
+"""Errors of parsers for a command that is only mentioned, without its arguments."""
 
 HIDDEN = {"--stdio"}
 """Flags that clients append and `cg2ls` takes without listing them."""
 
 
 class Parsed(BaseException):
-    """Raised when a parser has taken its arguments, before the command runs."""
+    """Raised when a parser has accepted its arguments, before the command runs."""
 
 
 def commands_of(page: Path) -> Iterator[tuple[str, bool]]:
-    """Yield a page's commands, and whether each is whole, as one can be typed."""
+    """Yield a page's commands, and whether each is complete, so that it can be run."""
     text = page.read_text("utf-8").replace("\\\n", " ")
     for match in INLINE.finditer(FENCED.sub("", text)):
         yield " ".join(match["command"].split()), False
@@ -107,7 +107,7 @@ def alternatives(arguments: Sequence[str]) -> list[list[str]]:
 
 
 def problem_of(program: str, arguments: Sequence[str]) -> str:
-    """Return what a program's parser says against arguments; "" if it takes them."""
+    """Return a program's parser error for arguments; "" if it accepts them."""
     output = io.StringIO()
     with contextlib.redirect_stderr(output), contextlib.redirect_stdout(output):
         try:

@@ -20,7 +20,7 @@ MADE = {
     "cg2ls/status": "a message of the protocol",
     "cg2ls/documents": "a message of the protocol",
 }
-"""Names like paths that lie in no clone, and what they are."""
+"""Names that look like paths but are in no clone, and what they are."""
 
 CODE = (".py", ".lua", ".ts", ".mjs", ".json", ".toml", ".txt", ".yml", ".sh")
 

@@ -19,7 +19,7 @@ VSCODE, NEOVIM = (
 )
 
 
-def test_the_table_is_there():
+def test_the_page_has_the_table():
     assert len(TABLE) > 15
 
 

@@ -1,4 +1,4 @@
-"""Neither plugin has code that reaches for the network; what they start is `tests/test_native_traffic.py`'s."""
+"""Neither plugin has code that reaches for the network; `tests/test_native_traffic.py` checks what they start."""
 
 from __future__ import annotations
 
@@ -38,5 +38,5 @@ def test_a_plugin_has_no_code_that_reaches_for_the_network(editor: str) -> None:
         ("neovim", "local client = vim.uv.new_tcp()"),
     ],
 )
-def test_code_that_does_is_one_that_would_be_noticed(editor: str, line: str) -> None:
+def test_code_that_uses_the_network_would_be_noticed(editor: str, line: str) -> None:
     assert NETWORK[editor].search(line)

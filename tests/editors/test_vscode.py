@@ -112,7 +112,7 @@ def test_every_command_and_page_that_is_named_is_there():
 
 
 def test_every_program_is_started_with_telemetry_off():
-    """`process.test.ts` shows what that environment says."""
+    """`process.test.ts` checks the content of that environment."""
     for path in (EXTENSION / "src").glob("*.ts"):
         text = path.read_text("utf-8")
         started = re.findall(r"= spawn\(.*?\{(.*?)\}\)", text, re.DOTALL)

@@ -107,7 +107,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def trained_in_eight(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same function in twice the width and twice the heads, its attention weights in 8 groups.
 
-    Every channel stands there twice; matrices take half of each copy (Net2Net, Chen et al. 2016, arXiv 1511.05641).
+    Every channel is there twice; matrices take half of each copy (Net2Net, Chen et al. 2016, arXiv 1511.05641).
     """
     source = Checkpoint.open(trained)
     width, heads = 2 * source.config.n_embd, 2 * source.config.n_head

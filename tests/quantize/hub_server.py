@@ -1,6 +1,6 @@
-"""A stand-in of the Hugging Face hub on this machine: what downloading and publishing models ask of it.
+"""A fake Hugging Face hub on this machine: the requests for downloading and publishing models.
 
-The hub itself could not be reached where this was written. Its interface is that of huggingface_hub's requests.
+Its interface follows the requests of huggingface_hub; it was not compared with the hub itself.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class StoredRepository:
 
 
 class StandIn(ThreadingHTTPServer):
-    """The hub; `asked` has every request, `ranges` the ranges, `cut` where a file breaks off once."""
+    """The hub; `asked` has every request, `ranges` the ranges, `cut` the positions at which a file breaks off once."""
 
     daemon_threads = True
 
@@ -221,7 +221,7 @@ class Handler(BaseHTTPRequestHandler):
 def run_models(
     hub: StandIn, home: Path, *arguments: object, token: str | None = None, **variables: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run `cg2ls models ARGUMENTS` of a user whose home is `home`, against the stand-in."""
+    """Run `cg2ls models ARGUMENTS` of a user whose home is `home`, against the fake hub."""
     environment = os.environ | {
         "CG2LS_HOME": str(home / "cg2ls"),
         "HF_HOME": str(home / "hf"),

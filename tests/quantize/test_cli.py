@@ -65,7 +65,7 @@ def test_dequantizes(folders, tmp_path, capsys):
         ([str(SHIPPED_DEFAULT), "-o", "out"], "is already a model folder"),
     ],
 )
-def test_errors_are_one_line(arguments, says, capsys, tmp_path, monkeypatch):
+def test_errors_are_reported_in_one_line(arguments, says, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert main(arguments) == 1
     error = capsys.readouterr().err
@@ -78,7 +78,7 @@ def test_a_group_count_that_does_not_fit_the_heads(checkpoint, tmp_path, capsys)
     assert "--qkv-groups" in capsys.readouterr().err
 
 
-def test_a_place_that_cannot_be_written(checkpoint, tmp_path, capsys):
+def test_an_output_that_cannot_be_written_is_reported(checkpoint, tmp_path, capsys):
     (tmp_path / "file").write_text("")
     assert main([str(checkpoint), "-o", str(tmp_path / "file" / "out")]) == 1
     assert capsys.readouterr().err.count("\n") == 1
@@ -146,7 +146,7 @@ def test_auto_respects_the_other_options(checkpoint, tmp_path, capsys, monkeypat
     assert "of 7.20 GiB" in capsys.readouterr().err
 
 
-def test_a_key_that_is_not_known_is_refused_until_somebody_vouches_for_it(checkpoint, tmp_path, capsys):
+def test_an_unknown_key_is_refused_unless_ignored(checkpoint, tmp_path, capsys):
     copy = shutil.copytree(checkpoint, tmp_path / "copy")
     config = json.loads((copy / "config.json").read_text())
     (copy / "config.json").write_text(json.dumps(config | {"wandb_run": "r7"}))

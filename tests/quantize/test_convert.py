@@ -120,7 +120,7 @@ def test_large_tensors_begin_on_a_page_of_the_weight_file(folders):
     assert all(a + size <= b for (a, size), (b, _) in itertools.pairwise(ends))
 
 
-def test_a_missing_tensor(copy, tmp_path):
+def test_a_missing_tensor_is_reported(copy, tmp_path):
     from safetensors.numpy import load_file, save_file
 
     tensors = load_file(copy / "model.safetensors")
@@ -131,7 +131,7 @@ def test_a_missing_tensor(copy, tmp_path):
     assert left_over(tmp_path) == []
 
 
-def test_a_truncated_file(copy, tmp_path):
+def test_a_truncated_file_is_reported(copy, tmp_path):
     path = copy / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(SafetensorsError, match="cut short"):
@@ -139,7 +139,7 @@ def test_a_truncated_file(copy, tmp_path):
     assert left_over(tmp_path) == []
 
 
-def test_a_tokenizer_of_another_family(copy, tmp_path):
+def test_a_tokenizer_of_another_family_is_refused(copy, tmp_path):
     text = (copy / "tokenizer.json").read_text(encoding="utf-8")
     (copy / "tokenizer.json").write_text(text.replace("<sep>", "[SEP]"), encoding="utf-8")
     with pytest.raises(TokenizerError, match="no <sep> token"):
@@ -147,27 +147,27 @@ def test_a_tokenizer_of_another_family(copy, tmp_path):
     assert left_over(tmp_path) == []
 
 
-def test_a_tokenizer_of_another_size(copy, tmp_path):
+def test_a_tokenizer_of_another_size_is_refused(copy, tmp_path):
     build_small_tokenizer(400).save(str(copy / "tokenizer.json"))
     with pytest.raises(QuantizeError, match="has 400 tokens, but the model has 384"):
         convert(copy, tmp_path / "out")
     assert left_over(tmp_path) == []
 
 
-def test_facts_with_a_wrong_type(copy, tmp_path):
+def test_facts_with_a_wrong_type_are_refused(copy, tmp_path):
     (copy / "cg2ls.json").write_text('{"infill": {"objectives": "causal"}}')
     with pytest.raises(FactsError, match=r"cg2ls.json: infill\.objectives must be a list"):
         convert(copy, tmp_path / "out")
     assert left_over(tmp_path) == []
 
 
-def test_a_name_that_no_folder_can_have(checkpoint, tmp_path):
+def test_a_name_that_no_folder_can_have_is_refused(checkpoint, tmp_path):
     with pytest.raises(QuantizeError, match="--name"):
         convert(checkpoint, tmp_path / "out", ConversionOptions(name="../mine"))
     assert left_over(tmp_path) == []
 
 
-def test_heads_that_the_attention_operator_cannot_take(tmp_path):
+def test_heads_that_the_attention_operator_cannot_compute_are_refused(tmp_path):
     shape = CodeGenConfig(
         n_layer=1, n_embd=32, n_head=4, rotary_dim=8, n_positions=32, vocab_size=300, n_inner=32
     )
@@ -177,7 +177,7 @@ def test_heads_that_the_attention_operator_cannot_take(tmp_path):
     assert left_over(tmp_path) == []
 
 
-def test_too_little_disk_is_seen_first(checkpoint, tmp_path, monkeypatch):
+def test_too_little_disk_space_is_reported_first(checkpoint, tmp_path, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(plan.shutil, "disk_usage", lambda path: usage(10, 9, 1000))
     with pytest.raises(QuantizeError, match="its disk has 0 MB free"):
@@ -185,7 +185,7 @@ def test_too_little_disk_is_seen_first(checkpoint, tmp_path, monkeypatch):
     assert left_over(tmp_path) == []
 
 
-def test_too_little_memory_is_seen_first(checkpoint, tmp_path, monkeypatch):
+def test_too_little_memory_is_reported_first(checkpoint, tmp_path, monkeypatch):
     monkeypatch.setattr(plan, "inspect_machine", lambda: Machine(memory=1 << 20))
     with pytest.raises(QuantizeError, match=r"needs 0\.4 GB of memory, but 0\.0 GB are free"):
         convert(checkpoint, tmp_path / "out")
@@ -209,7 +209,7 @@ def test_force_does_not_replace_other_folders(checkpoint, tmp_path):
     assert (tmp_path / "notes" / "mine.txt").read_text() == "keep"
 
 
-def test_a_failure_on_the_way_leaves_the_old_model(folders, checkpoint, tmp_path, monkeypatch):
+def test_a_failed_conversion_keeps_the_old_model(folders, checkpoint, tmp_path, monkeypatch):
     out = shutil.copytree(folders["int8"], tmp_path / "out")
 
     def fails(*arguments: object) -> np.ndarray:
@@ -223,7 +223,7 @@ def test_a_failure_on_the_way_leaves_the_old_model(folders, checkpoint, tmp_path
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
-def test_a_conversion_that_was_killed_leaves_nothing_for_long(checkpoint, folders, tmp_path):
+def test_leftovers_of_a_killed_conversion_are_removed(checkpoint, folders, tmp_path):
     program = (
         "import os, signal, sys; from pathlib import Path; from cg2_quantize import convert;"
         " convert(Path(sys.argv[1]), Path(sys.argv[2]), on_progress=lambda size: os.kill(os.getpid(), signal.SIGKILL))"
@@ -238,7 +238,7 @@ def test_a_conversion_that_was_killed_leaves_nothing_for_long(checkpoint, folder
     assert verify_folder(tmp_path / "out").files == verify_folder(folders["int8"]).files
 
 
-def test_a_context_too_short_to_complete_in(tmp_path):
+def test_a_context_too_short_to_complete_in_is_refused(tmp_path):
     shape = CodeGenConfig(
         n_layer=1,
         n_embd=32,

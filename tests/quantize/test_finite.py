@@ -75,7 +75,7 @@ TRAINED = ProofReport(
 @pytest.mark.parametrize("key", ["kl_mean", "top1_agreement"])
 @pytest.mark.parametrize("number", [math.nan, math.inf])
 @pytest.mark.parametrize("trained", [True, False, None])
-def test_nan_fulfils_no_limit(key, number, trained):
+def test_nan_is_within_no_limit(key, number, trained):
     assert list_misses(TRAINED) == []
     with pytest.raises(QuantizeError, match="not finite"):
         check_limits(replace(TRAINED, **{key: number}, trained=trained))

@@ -26,30 +26,30 @@ def distance(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.abs(a - b).max())
 
 
-def test_without_past(folders, run, tokens, reference):
+def test_logits_match_without_past(folders, run, tokens, reference):
     assert distance(run(folders["fp32"])(tokens), reference) < TOLERANCE
 
 
-def test_one_token_at_a_time(folders, run, tokens, reference):
+def test_logits_match_one_token_at_a_time(folders, run, tokens, reference):
     model = run(folders["fp32"])
     steps = [model([token], start=position)[0] for position, token in enumerate(tokens)]
     assert distance(np.stack(steps), reference) < TOLERANCE
 
 
 @pytest.mark.parametrize("size", [3, 8, 16])
-def test_in_chunks(folders, run, tokens, reference, size):
+def test_logits_match_in_chunks(folders, run, tokens, reference, size):
     model = run(folders["fp32"])
     chunks = [model(tokens[at : at + size], start=at) for at in range(0, len(tokens), size)]
     assert distance(np.concatenate(chunks), reference) < TOLERANCE
 
 
-def test_after_a_rollback(folders, run, tokens, reference):
+def test_logits_match_after_a_rollback(folders, run, tokens, reference):
     model = run(folders["fp32"])
     model([*tokens[:7], *reversed(tokens)])
     assert distance(model(tokens[7:], start=7), reference[7:]) < TOLERANCE
 
 
-def test_only_the_wanted_positions_are_computed(folders, run, tokens, reference):
+def test_only_the_requested_positions_are_computed(folders, run, tokens, reference):
     logits = run(folders["fp32"])(tokens, wanted=[19, 4])
     assert logits.shape == (2, reference.shape[1])
     assert distance(logits, reference[[19, 4]]) < TOLERANCE

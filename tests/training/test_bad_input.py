@@ -97,7 +97,7 @@ BENCH = ["bench", "--shape", "42m"]
         (["show-batch", "toy.toml", "--train", "x", "--rows", "0"], "--rows: must be at least 1, not 0"),
     ],
 )
-def test_a_nonsensical_argument_is_named(
+def test_an_argument_out_of_range_is_named(
     arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as ended:

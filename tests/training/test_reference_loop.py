@@ -38,7 +38,7 @@ def plain_model(recipe: Recipe, initial: CodeGen) -> CodeGenForCausalLM:
 
 
 def plain_loop(recipe: Recipe, shard: TokenShard, model: CodeGenForCausalLM) -> list[float]:
-    """Trains the model; gives back the loss of every step."""
+    """Trains the model; returns the loss of every step."""
     config = recipe.optimizer
     decayed = [parameter for parameter in model.parameters() if parameter.ndim == 2]
     others = [parameter for parameter in model.parameters() if parameter.ndim < 2]

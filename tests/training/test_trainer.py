@@ -236,7 +236,7 @@ def test_every_objective_trains(
 def test_a_full_disk_is_named_and_the_states_before_are_intact(
     recipe: dict[str, Any], corpus: Path, shard: TokenShard, tmp_path: Path
 ) -> None:
-    """A limit on the size of files stands for the full disk: both refuse in the middle of a write."""
+    """A limit on the size of files replaces the full disk: both fail in the middle of a write."""
     trainer(recipe, shard, tmp_path / "run").fit(progress=False)
     before = [state.name for state in saved_states(tmp_path / "run")]
     recipe["run"]["steps"] = 14

@@ -268,7 +268,7 @@ class Trainer:
         return loss, norm
 
     def _update_rounding(self) -> None:
-        """Use rounded matrices in the last share of the steps, as the recipe says."""
+        """Use rounded matrices in the last share of the steps, as the recipe specifies."""
         run = self.recipe.run
         if run.int4_share and isinstance(self.optimizer, MasterOptimizer):
             self.optimizer.round_weights(self.done >= round(run.steps * (1 - run.int4_share)))
@@ -327,7 +327,7 @@ def _make_model(recipe: Recipe, start: Checkpoint | None) -> CodeGen:
 
 
 def _check_heldout(heldout: ShardSet, recipe: Recipe) -> None:
-    """Make sure before the first step that there is something to evaluate on after the last."""
+    """Make sure, before the first step, that there are enough held-out tokens for the evaluation."""
     context = recipe.model.context_length
     for name, tokens in heldout.shards.items():
         try:
@@ -335,5 +335,5 @@ def _check_heldout(heldout: ShardSet, recipe: Recipe) -> None:
         except TrainingError:
             raise TrainingError(
                 f"the held-out tokens of {name} are {len(tokens.tokens)}, fewer than two rows of {context}; hold out a"
-                " greater part, or choose a smaller model.context_length."
+                " larger part, or choose a smaller model.context_length."
             ) from None

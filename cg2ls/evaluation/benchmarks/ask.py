@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from cg2ls.evaluation.benchmarks.task import BenchmarkTask
 
 MAX_ROUNDS = 12
-"""Requests for one function's body: the user accepts what is shown, presses Enter and asks again."""
+"""Requests for one function's body: the user accepts the shown text, presses Enter and requests again."""
 
 MAX_BODY_CHARS = 4_000
-"""A longer body has run away."""
+"""A longer body is a failed generation."""
 
 DOCUMENT_NAME = "benchmark/document"
 """Path of the document in its workspace."""
@@ -40,7 +40,7 @@ MemoryScope = Literal["on", "off"]
 
 @dataclass(frozen=True)
 class Sampling:
-    """How a sample is drawn.
+    """Settings of sampling.
 
     Attributes:
         temperature: 0 for the likeliest answer.
@@ -53,7 +53,7 @@ class Sampling:
 
 @dataclass(frozen=True)
 class BenchmarkAnswer:
-    """What was shown for a task.
+    """The text shown for a task.
 
     Attributes:
         text: the text; "" if nothing was shown.
@@ -75,7 +75,7 @@ class SampledEngine(EngineWrapper):
 
     Args:
         engine: the real engine.
-        sampling: how to sample.
+        sampling: settings of sampling.
         seed: seed of all samples; each request of one body has its own.
     """
 
@@ -127,12 +127,12 @@ class Asker:
     def ask(
         self, task: BenchmarkTask, trigger: Trigger, sampling: Sampling | None = None, seed: int = 0
     ) -> BenchmarkAnswer:
-        """Return what is shown in a document that was just opened.
+        """Return the text shown in a document that was just opened.
 
         Args:
-            task: what to complete.
-            trigger: who asks: the user (`invoked`) or the editor while the user types (`automatic`).
-            sampling: how to sample; None or temperature 0 for the likeliest answer.
+            task: task to complete.
+            trigger: who requests: the user (`invoked`) or the editor while the user types (`automatic`).
+            sampling: settings of sampling; None or temperature 0 for the likeliest answer.
             seed: seed of the sample.
 
         Raises:
@@ -156,7 +156,7 @@ class Asker:
     def _write_body(
         self, engine: CompletionEngine, task: BenchmarkTask, trigger: Trigger, retrieval: Retrieval
     ) -> BenchmarkAnswer:
-        """Write a function's body: accept, press Enter and ask again until nothing more belongs to it."""
+        """Write a function's body: accept, press Enter and request again until nothing more belongs to it."""
         body, ms, confidence = "", 0.0, 1.0
         reason = "empty"
         for _ in range(MAX_ROUNDS):
@@ -182,16 +182,16 @@ class Asker:
         trigger: Trigger,
         retrieval: Retrieval,
     ) -> Completion:
-        """Ask in a new session, so that no earlier answer is repeated; the engine's cache stays."""
+        """Complete in a new session, so that no earlier answer is reused; the engine's cache stays."""
         session = DocumentSession(engine, task.language, self._options)
         found = session.complete(document, offset, trigger, retrieval=retrieval)
-        if found.faults:  # an incomplete measurement must not pass for a complete one
+        if found.faults:  # an incomplete measurement must not count as a complete one
             raise found.faults[0].error
         return found
 
     @contextmanager
     def _retrieval(self, task: BenchmarkTask) -> Iterator[Retrieval]:
-        """Yield what memory knows: the document, and the task's other files as its workspace."""
+        """Yield the memory of a task: its document, and its other files as the workspace."""
         if self._memory == "off":
             yield Retrieval()
         elif task.files:

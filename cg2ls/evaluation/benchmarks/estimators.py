@@ -48,8 +48,8 @@ def estimate(groups: Sequence[str], hits: Sequence[float], of: Sequence[float] |
 
     Args:
         groups: the group of each observation.
-        hits: what each observation adds to the numerator.
-        of: what each observation adds to the denominator; None for 1.
+        hits: each observation's addend to the numerator.
+        of: each observation's addend to the denominator; None for 1.
     """
     below = [1.0] * len(hits) if of is None else list(of)
     total = sum(below)
@@ -65,7 +65,7 @@ def pass_at_k(samples: int, right: int, k: int) -> float:
     Args:
         samples: samples drawn, at least k.
         right: right ones among them.
-        k: samples that a user would look at.
+        k: number of samples that a user would examine.
 
     Raises:
         ValueError: there are fewer than k samples.
@@ -85,7 +85,7 @@ SHARES: Mapping[str, tuple[Measure, Measure]] = {
     "shown": (lambda row: row.shown, lambda _: 1),
     "exact_of_shown": (lambda row: row.exact and row.shown, lambda row: row.shown),
 }
-"""What is reported of rows: what one adds to the numerator, and to the denominator."""
+"""Reported shares: a row's addend to the numerator, and to the denominator."""
 
 
 def estimate_shares(rows: Sequence[JournalRow], ks: Iterable[int] = (1,)) -> dict[str, Estimate]:
@@ -105,7 +105,7 @@ def estimate_differences(
 ) -> dict[str, Estimate]:
     """Estimate how much higher each mean of `rows` is than that of `others`, task by task.
 
-    Tasks that only one of both has are left out. `exact_of_shown` has no difference, as its denominators differ.
+    Tasks that only one of them has are left out. `exact_of_shown` has no difference, as its denominators differ.
     """
     found: dict[str, Estimate] = {}
     for name, (hit, _) in SHARES.items():
@@ -132,7 +132,7 @@ def _by_task(rows: Sequence[JournalRow], measure: Measure) -> dict[str, tuple[st
 
 
 def _passes(rows: Sequence[JournalRow], ks: Iterable[int]) -> dict[int, list[tuple[str, float]]]:
-    """Return group and pass@k of each task, by k; k is left out where a task has fewer samples."""
+    """Return group and pass@k of each task, by k; k is left out if a task has fewer samples."""
     return {k: list(each.values()) for k in ks if (each := _passes_by_task(rows, k))}
 
 

@@ -39,10 +39,10 @@ class Problem:
     """One problem of HumanEval.
 
     Attributes:
-        name: its id, such as HumanEval/0.
+        name: id of the problem, such as HumanEval/0.
         prompt: imports, signature and docstring.
         solution: the body of the function.
-        check: its test.
+        check: source of the test.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Rows of an evaluation, and the file beside the report from which a run that was stopped goes on."""
+"""Rows of an evaluation, and the file next to the report from which a stopped run resumes."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ class JournalRow:
 
     Attributes:
         task: the task's name.
-        group: what the task was made from.
-        trigger: who asked.
+        group: origin of the task, such as a problem.
+        trigger: who requested.
         sample: number of the sample, from 0.
-        text: what was shown.
+        text: the shown text.
         shown: whether anything was shown.
         exact: whether it restores the document.
-        similarity: edit similarity with what was there, 0 to 1.
+        similarity: edit similarity with the removed text, 0 to 1.
         confidence: the gate's estimate.
         ms: time of the answer.
         passed: whether the completed program works; None if it was not executed.
@@ -50,7 +50,7 @@ class JournalRow:
 
     @property
     def key(self) -> RowKey:
-        """What identifies the row in its run."""
+        """Return the key that identifies the row in its run."""
         return self.task, self.trigger, self.sample
 
     def to_json(self) -> Json:
@@ -76,7 +76,7 @@ class Journal:
 
     Args:
         path: the file; None to keep nothing.
-        settings: what the rows depend on. A journal of other settings is refused.
+        settings: settings that determine the rows. A journal of other settings is refused.
 
     Raises:
         EvaluationError: the file belongs to another run.
@@ -91,7 +91,7 @@ class Journal:
             self._open(path)
 
     def add(self, row: JournalRow) -> None:
-        """Note a row."""
+        """Record a row."""
         self.known[row.key] = row
         if self._file is not None:
             self._file.write(json_text(row.to_json()) + "\n")

@@ -1,4 +1,4 @@
-"""Readers of JSON lines that the user has: HumanEval-Infilling, SAFIM, RepoBench-C and CrossCodeEval."""
+"""Readers of the user's JSON-lines files: HumanEval-Infilling, SAFIM, RepoBench-C and CrossCodeEval."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 HOLE = "{{completion}}"
-"""What stands for the hole in SAFIM's `eval_prompt`."""
+"""Text that marks the hole in SAFIM's `eval_prompt`."""
 
 SAFIM_LANGUAGES = {"python": "python", "java": "java", "cpp": "cpp", "csharp": "csharp"}
 
@@ -35,7 +35,7 @@ def read_safim(path: Path) -> list[BenchmarkTask]:
     """Read a SAFIM file (Gong et al. 2024); its unit tests need a service, so answers are only compared.
 
     Raises:
-        EvaluationError: as `read_infilling`.
+        EvaluationError: as for `read_infilling`.
     """
     return _read(path, "SAFIM", _safim_task)
 
@@ -44,7 +44,7 @@ def read_repobench(path: Path) -> list[BenchmarkTask]:
     """Read a RepoBench-C file (Liu et al. 2024, version 1.1); the snippets of other files become a workspace.
 
     Raises:
-        EvaluationError: as `read_infilling`.
+        EvaluationError: as for `read_infilling`.
     """
     return _read(path, "RepoBench-C", _repobench_task)
 
@@ -53,7 +53,7 @@ def read_cross_code_eval(path: Path) -> list[BenchmarkTask]:
     """Read a CrossCodeEval file (Ding et al. 2023); chunks of other files, if it has any, become a workspace.
 
     Raises:
-        EvaluationError: as `read_infilling`.
+        EvaluationError: as for `read_infilling`.
     """
     return _read(path, "CrossCodeEval", _cross_code_eval_task)
 
@@ -154,7 +154,7 @@ def _text(value: object) -> str:
 
 
 def _find_language(name: str) -> str:
-    """Return the LSP id of a file's language; "" if its name tells none."""
+    """Return the LSP id of a file's language; "" if its name shows none."""
     from cg2ls.workspace.languages import language_of_name  # needs pathspec, which trainers may lack
 
     return language_of_name(name)

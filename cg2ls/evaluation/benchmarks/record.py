@@ -1,4 +1,4 @@
-"""Keep the scores of a whole suite with the model: numbers in model.json, and a section of its card."""
+"""Store the scores of a whole suite with the model: numbers in model.json, and a section of its card."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ CARD = "README.md"
 HEADING = "## Scales"
 
 RECORDED = ("exact", "exact_of_shown", "shown", "pass@1", "pass@10")
-"""Measures that are kept."""
+"""Measures that are stored."""
 
 Json = dict[str, Any]
 
 
 def record_scores(folder: Path, report: Json, *, is_whole: bool) -> None:
-    """Note a suite's scores in a model folder.
+    """Record a suite's scores in a model folder.
 
     Args:
         folder: the model folder.
         report: report of the suite.
-        is_whole: whether every task was asked.
+        is_whole: whether every task was completed.
 
     Raises:
-        EvaluationError: only some tasks were asked.
+        EvaluationError: only some tasks were completed.
         ModelFolderError: model.json cannot be read.
     """
     if not is_whole:

@@ -17,7 +17,7 @@ from cg2ls.evaluation.report.picture import COLOURS
 Json = dict[str, Any]
 
 BY_TRIGGER = {"invoked": "by request", "automatic": "unasked"}
-"""How the triggers are called in tables."""
+"""Names of the triggers in tables."""
 
 BAR_WIDTH, BAR_HEIGHT, LABEL_WIDTH = 420, 16, 250
 """Pixels of a bar at 1.0, of a row, and of the labels."""
@@ -65,7 +65,7 @@ def _compare(name: str, rows: Sequence[JournalRow], theirs: Sequence[JournalRow]
 
 
 def split_by_trigger(rows: Sequence[JournalRow]) -> dict[str, list[JournalRow]]:
-    """Return the rows by who asked, in order of first appearance."""
+    """Return the rows by trigger, in order of first appearance."""
     found: dict[str, list[JournalRow]] = {}
     for row in rows:
         found.setdefault(row.trigger, []).append(row)

@@ -1,4 +1,4 @@
-"""Run of a suite: every task asked and judged, resumable, with progress."""
+"""Run of a suite: every task is completed and scored, resumable, with progress."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ SECONDS_BETWEEN_REPORTS = 10.0
 
 @dataclass(frozen=True, kw_only=True)
 class RunOptions:
-    """How a suite is run.
+    """Settings of a run of a suite.
 
     Attributes:
-        triggers: who asks.
+        triggers: who requests.
         samples: answers for each task and trigger.
-        sampling: how answers are drawn.
+        sampling: settings of sampling.
         memory: whether repository memory takes part.
-        choose: when several lines are compared, as `CompletionOptions.choose`.
-        sandbox: where completed programs are executed; None to compare only.
+        choose: value of `CompletionOptions.choose`: when several lines are compared.
+        sandbox: sandbox for completed programs; None to compare only.
         seed: seed of the samples.
     """
 
@@ -50,7 +50,7 @@ class RunOptions:
     seed: int = 0
 
     def to_json(self) -> Json:
-        """Return what the rows depend on."""
+        """Return the settings that determine the rows."""
         return {
             "triggers": list(self.triggers),
             "samples": self.samples,
@@ -70,12 +70,12 @@ def run_tasks(
     journal: Journal,
     on_step: Callable[[str], None] = lambda _: None,
 ) -> list[JournalRow]:
-    """Ask and judge every task that the journal does not have, and return all rows in order.
+    """Complete and score every task that the journal does not have, and return all rows in order.
 
-    The tasks of one problem follow one another, so the engine's cache keeps what their prompts share.
+    The tasks of one problem follow one another, so the engine's cache keeps the common part of their prompts.
 
     Raises:
-        EvaluationError: samples are wanted at temperature 0, or programs of tasks that have no test.
+        EvaluationError: samples are requested at temperature 0, or execution of tasks without a test.
         Cg2Error: the model or the sandbox failed.
     """
     if options.samples > 1 and not options.sampling.temperature:
@@ -101,7 +101,7 @@ def run_tasks(
 def judge_answer(
     task: BenchmarkTask, trigger: str, sample: int, answer: BenchmarkAnswer, sandbox: ProgramSandbox | None
 ) -> JournalRow:
-    """Compare an answer with what was there and execute it if there is a sandbox; showing nothing never passes."""
+    """Compare an answer with the removed text, and execute it if there is a sandbox; an empty one never passes."""
     passed: bool | None = None
     if sandbox is not None and task.check is not None:
         document = task.insert(answer.text, answer.replace_length)
@@ -125,7 +125,7 @@ def judge_answer(
 
 
 def journal_of(output: Path | None) -> Path | None:
-    """Return the journal's path beside a report; None without one."""
+    """Return the journal's path next to a report; None without a report."""
     return output.with_name(output.name + ".partial") if output else None
 
 
@@ -139,12 +139,12 @@ def _questions(
 
 
 class RunProgress:
-    """Progress with the time that is left, said every few seconds.
+    """Progress with the remaining time, reported every few seconds.
 
     Args:
         total: answers to make.
         on_step: receives sentences.
-        clock: seconds.
+        clock: clock in seconds.
     """
 
     def __init__(
@@ -157,7 +157,7 @@ class RunProgress:
         self._began = self._said = clock()
 
     def advance(self) -> None:
-        """Note one more answer."""
+        """Count one more answer."""
         self._done += 1
         now = self._clock()
         if now - self._said >= SECONDS_BETWEEN_REPORTS or self._done == self._total:

@@ -25,10 +25,10 @@ from cg2ls.evaluation.errors import EvaluationError
 
 @dataclass(frozen=True)
 class Suite:
-    """One scale.
+    """One suite.
 
     Attributes:
-        title: its name for people.
+        title: name for people.
         read: reads its tasks; takes the user's file, None if there is none.
         needs_file: whether the user must name a file.
     """

@@ -1,4 +1,4 @@
-"""One task of a benchmark: a document with a hole, what belongs there, and how an answer becomes a document."""
+"""One task of a benchmark: a document with a hole, its reference, and the document made from an answer."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Wanted = Literal["line", "span", "body"]
-"""What is missing: the rest of a line, a span of any length, or a function's body at the end of the document."""
+"""Kinds of missing text: the rest of a line, a span of any length, or a function's body at the end of the document."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """Code that finds out whether a completed document works.
+    """Code that tests whether a completed document works.
 
     Attributes:
         test: source that defines `check`.
@@ -33,14 +33,14 @@ class BenchmarkTask:
 
     Attributes:
         name: identifies the task in its suite.
-        group: what the task was made from, such as a problem. Intervals draw groups, since tasks of one group resemble
+        group: origin of the task, such as a problem. Intervals draw groups, since tasks of one group resemble
             each other.
         prefix: text before the cursor.
         suffix: text after the cursor.
-        reference: text that was there.
-        wanted: what is missing.
+        reference: text that was removed.
+        wanted: kind of the missing text.
         language: LSP language id.
-        check: how an answer is executed; None if it can only be compared.
+        check: test of an executed answer; None if answers can only be compared.
         files: texts of other files by path, which repository memory may use.
     """
 
@@ -60,7 +60,7 @@ class BenchmarkTask:
         return self.prefix + self.suffix
 
     def cut(self, text: str) -> str:
-        """Return the part of an answer that the task asks for: up to its first written line, or all of it."""
+        """Return the part of an answer that the task requests: up to its first written line, or all of it."""
         if self.wanted != "line":
             return text
         start = len(text) - len(text.lstrip())

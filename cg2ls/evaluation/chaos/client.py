@@ -1,4 +1,4 @@
-"""Editor's side of a chaos run: keep documents open at the server, ask for completions and compare texts."""
+"""Editor's side of a chaos run: keep documents open at the server, request completions and compare texts."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ class ChaosClient:
     """Client whose open documents equal the server's, or are known to differ.
 
     Args:
-        conversation: with the server.
-        found: where losses are counted.
+        conversation: conversation with the server.
+        found: receives the counts of losses.
         random_source: decides how the server's own requests are answered.
 
     Attributes:
@@ -118,7 +118,7 @@ class ChaosClient:
         self.conversation.notify("textDocument/didClose", {"textDocument": {"uri": uri}})
 
     def complete(self, document: OpenDocument, trigger: int = 2) -> RequestId:
-        """Ask for ghost text at the cursor without waiting; check the answer when it comes."""
+        """Request ghost text at the cursor without waiting; check the answer when it comes."""
         asked = copy(document)
 
         def check(answer: Json) -> None:

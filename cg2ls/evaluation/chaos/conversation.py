@@ -25,7 +25,7 @@ EXIT_WAIT_S = 5.0
 """Seconds that a server which closed its output may take to end."""
 
 KEPT_STDERR_LINES = 3
-"""Last lines of the server's stderr that the report of its death quotes."""
+"""Number of the last lines of the server's stderr that the report of its end quotes."""
 
 
 class LostServerError(EvaluationError):
@@ -48,7 +48,7 @@ class Conversation(ServerProcess):
         errors: answers that are errors, by code.
         on_request: answers the server's own requests with a result or an error; None for no answer at all.
         on_notification: receives every notification of the server.
-        patience_s: as given.
+        patience_s: seconds to wait for a message.
     """
 
     def __init__(
@@ -172,7 +172,7 @@ class Conversation(ServerProcess):
         try:
             message = self.next_message()
         except Empty:
-            raise self._describe_loss(f"said nothing for {self.patience_s:g} seconds") from None
+            raise self._describe_loss(f"sent nothing for {self.patience_s:g} seconds") from None
         self._handle(message)
 
     def receive_waiting(self) -> None:

@@ -31,7 +31,7 @@ class OpenDocument:
 
     Attributes:
         uri: the document's URI.
-        language: its LSP language id.
+        language: LSP language id of the document.
         text: the text as the editor shows it, line ends `\n`.
         version: the version that was sent last.
         offset: the cursor's offset.
@@ -86,7 +86,7 @@ class OpenDocuments:
         self.documents: OrderedDict[str, OpenDocument] = OrderedDict()
 
     def activate(self, uri: str) -> OpenDocument | None:
-        """Return an open document and note that it was edited last."""
+        """Return an open document and mark it as edited last."""
         if uri in self.documents:
             self.documents.move_to_end(uri)
         return self.documents.get(uri)
@@ -109,7 +109,7 @@ class ServerText:
     """The server's state of one document.
 
     Attributes:
-        known: whether the server says that it knows the text.
+        known: whether the server declares that it knows the text.
         sha256: hash of its text.
     """
 
@@ -132,14 +132,14 @@ def request_server_texts(conversation: Conversation) -> dict[str, ServerText] | 
 
 
 def describe_misfit(document: OpenDocument, result: Any) -> str:
-    """Return what is wrong with an answer for the text as it was at the request; "" if it fits."""
+    """Return the error of an answer for the text at the request; "" if it fits."""
     position = document.position_of(document.offset)
     line_end = document.text.find("\n", document.offset)
     end = document.position_of(line_end if line_end >= 0 else len(document.text))
     for item in (result or {}).get("items", ()):
         place = item["range"]
         if place["start"] != position:
-            return f"asked at {position}, answered from {place['start']}"
+            return f"requested at {position}, answered from {place['start']}"
         if place["end"]["line"] != end["line"] or place["end"]["character"] > end["character"]:
             return f"the line ends at {end}, the answer covers up to {place['end']}"
     return ""

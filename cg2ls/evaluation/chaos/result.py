@@ -26,13 +26,13 @@ class ChaosResult:
         errors: answers that are errors, by code.
         compared: comparisons of a text of the server with the editor's; 0 if the server has no such request.
         fitted: answers whose ranges were checked against the text of their request.
-        diverged: texts that the server took for known and that differed from the editor's.
-        silenced: how often a document became silent, by reason.
+        diverged: texts that the server declared known and that differed from the editor's.
+        silenced: how often a document's text became unknown, by reason.
         refused: ordinary requests that were answered with an error, and answers that do not fit.
-        events: what was done to the server, by kind.
+        events: number of disturbances of the server, by kind.
         resident_mb: highest resident memory of the server in each quarter, in 10^6 bytes; empty where the system
             does not report it.
-        died: how the server was lost; "" if it was not.
+        died: description of the server's loss; "" if it was not lost.
     """
 
     seed: int

@@ -32,10 +32,10 @@ ANSWER_RATE = 0.85
 """Share of requests whose answer is awaited before the next key."""
 
 LASTING_KEYS = (30, 150)
-"""Keys that a full disk and similar faults last."""
+"""Duration of a full disk and similar faults, in keys."""
 
 KILL_WINDOW_KEYS = 400
-"""Keys during which the process that is to be killed may appear."""
+"""Keys during which the process to be killed may appear."""
 
 MAX_LAST_TRIES = 3
 """Requests at the end, of which one must return a list; the first may find the model unloaded."""
@@ -155,7 +155,7 @@ class _ChaosRun:
         self._finish()
 
     def _request(self, document: OpenDocument) -> None:
-        """Ask at the cursor; usually wait for the answer, as a slow typist does."""
+        """Request a completion at the cursor; usually wait for the answer, as a slow typist does."""
         asked = self._client.complete(document, trigger=1 if self._random.random() < 0.03 else 2)
         if self._random.random() < ANSWER_RATE:
             self._conversation.wait_for_answer(asked)

@@ -48,7 +48,7 @@ def kill_child(server: int) -> bool:
 
 
 def fill_disk(server: int) -> Undo:
-    """Let no file of the server or its children grow, as on a full disk, by RLIMIT_FSIZE; pipes still work.
+    """Prevent files of the server and its children from growing, as on a full disk, by RLIMIT_FSIZE; pipes still work.
 
     Raises:
         UnsupportedFaultError: only Linux changes the limits of another process.
@@ -68,7 +68,7 @@ def fill_disk(server: int) -> Undo:
         try:
             prlimit(server, RLIMIT_FSIZE, before)
         except ProcessLookupError:
-            return  # its death is reported elsewhere
+            return  # its end is reported elsewhere
 
     return undo
 
@@ -141,9 +141,9 @@ class Sandbox:
 
     Attributes:
         home: the server's home.
-        cache: its cache folder.
-        state: its state folder.
-        model: its model.
+        cache: cache folder of the server.
+        state: state folder of the server.
+        model: model of the server.
         roots: the workspaces, one for each repository.
     """
 

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from cg2ls.evaluation.gate.verdicts import AnswerVerdict
 
 MIN_VERDICTS = 300
-"""Fewer verdicts do not show which of two gates is better."""
+"""Minimum number of verdicts; fewer do not show which of two gates is better."""
 
 COSTS = {"quiet": 40.0, "balanced": 20.0, "eager": 8.0}
-"""Characters that one wrong suggestion costs: reading it, and losing the thread."""
+"""Cost of one wrong suggestion in characters: reading it, and the interruption."""
 
 STRENGTHS = (0.01, 0.03, 0.1, 0.3, 1.0)
 """Inverse strengths of the regularization to choose from, in units of standardized inputs."""
@@ -54,9 +54,9 @@ class GateCheck:
 
     Attributes:
         calibration_error: expected calibration error.
-        other_calibration_error: that of the other gate.
+        other_calibration_error: calibration error of the other gate.
         log_loss: mean negative log-likelihood in nats.
-        other_log_loss: that of the other gate.
+        other_log_loss: log loss of the other gate.
         reliability: the diagram of the fitted gate.
         right_shown: right answers shown per verdict, fitted gate minus the other one, by eagerness.
         wrong_shown: the same for wrong answers.
@@ -82,7 +82,7 @@ def fit_gate(verdicts: Sequence[AnswerVerdict], weights_sha256: str) -> tuple[Ga
     """Fit a gate on all verdicts, and check gates that are fitted without one repository at a time on that one.
 
     Args:
-        verdicts: of repositories that are neither in training nor in measuring.
+        verdicts: verdicts on repositories that are used neither for training nor for measuring.
         weights_sha256: hash of the model's weights.
 
     Raises:
@@ -154,7 +154,7 @@ def check_gate(
 
 
 def choose_thresholds(estimates: NDArray[np.float64], verdicts: Sequence[AnswerVerdict]) -> dict[str, float]:
-    """Return the threshold of most utility for each eagerness; a cost that is higher never gives a lower one."""
+    """Return the threshold with the most utility for each eagerness; a higher cost never gives a lower one."""
     right = np.array([each.right for each in verdicts])
     characters = np.array([each.characters for each in verdicts], np.float64)
     order = np.argsort(-estimates)
@@ -204,7 +204,7 @@ def _predict_held_out(
 def _fit_weights(
     table: NDArray[np.float64], right: NDArray[np.bool_], strength: float
 ) -> tuple[float, NDArray[np.float64]]:
-    """Fit a regularized logistic regression; return bias and weights of inputs as they are, not standardized."""
+    """Fit a regularized logistic regression; return bias and weights for inputs that are not standardized."""
     from sklearn.linear_model import LogisticRegression
 
     mean, scale = table.mean(axis=0), table.std(axis=0)

@@ -9,11 +9,11 @@ if TYPE_CHECKING:
     from cg2ls.evaluation.gate.fit import GateCheck
 
 SIZE, MARGIN = 360, 60
-"""Pixels of the diagram's side, and around it."""
+"""Pixels of the diagram's side and of its margin."""
 
 
 def draw_reliability(name: str, check: GateCheck) -> str:
-    """Draw how often answers are right against the estimate; circles have areas by the number of answers.
+    """Draw the share of right answers over the estimate; a circle's area shows the number of answers.
 
     Args:
         name: name of the model.

@@ -25,7 +25,7 @@ class AnswerVerdict:
     """One answer of the model.
 
     Attributes:
-        repository: where it was asked; fitting and checking use different ones.
+        repository: repository of the position; fitting and checking use different ones.
         file: number of the file in its repository's order of appearance, so that no path is kept.
         kind: kind of the position.
         right: whether the first line shown is the line that was written.
@@ -53,11 +53,11 @@ def collect_verdicts(
     positions: Iterable[Position],
     on_step: Callable[[str], None] = lambda _: None,
 ) -> Iterator[AnswerVerdict]:
-    """Ask at every position and yield a verdict where the model had something to show.
+    """Complete at every position and yield a verdict if the model had something to show.
 
     Args:
-        editor: asks with an option `min_confidence` so low that nearly every answer comes.
-        positions: where to ask.
+        editor: editor with an option `min_confidence` so low that nearly every answer is shown.
+        positions: positions to complete at.
         on_step: receives progress.
     """
     files: dict[str, int] = {}
@@ -77,7 +77,7 @@ def collect_verdicts(
                 features=asdict(answer.features),
             )
         if number % REPORT_EVERY == 0:
-            on_step(f"asked at {number} places")
+            on_step(f"completed at {number} places")
 
 
 def write_verdicts(path: Path, verdicts: Iterable[AnswerVerdict]) -> None:
@@ -89,7 +89,7 @@ def read_verdicts(path: Path) -> list[AnswerVerdict]:
     """Read verdicts.
 
     Raises:
-        EvaluationError: the file cannot be read or holds something else.
+        EvaluationError: the file cannot be read or contains something else.
     """
     try:
         return [AnswerVerdict(**json.loads(line)) for line in path.read_text("utf-8").splitlines()]

@@ -1,4 +1,4 @@
-"""Speed of engines that take turns, so that a busy minute of the machine disturbs all of them alike."""
+"""Speed of engines that take turns, so that a busy minute of the machine disturbs all of them equally."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Workload:
         """Return the same workload with contexts that leave enough of the model's context to decode.
 
         Raises:
-            EvaluationError: the model's context cannot hold even the decoded tokens.
+            EvaluationError: the model's context has no room even for the decoded tokens.
         """
         max_context = context_length - max(self.decode_tokens, self.answer_tokens) - 2
         if max_context < 2:
@@ -78,7 +78,7 @@ class Workload:
 
 
 class Prompts:
-    """Random prompts of ordinary tokens: their content does not change how long they take.
+    """Random prompts of ordinary tokens; their content does not change the time that they take.
 
     No prompt begins with the first token of the prompt before, so that no engine finds it in its cache.
 
@@ -113,7 +113,7 @@ class EngineSamples:
     """One engine's samples, one per round, by context in tokens.
 
     Attributes:
-        prefill_ms: time to read a prompt of which nothing is cached, until the first token is known.
+        prefill_ms: time to read an uncached prompt, until the first token is known.
         decode_tokens_per_s: tokens after the first, divided by the time from the first to the last.
         key_to_answer_ms: time to read one token more than a cached prompt, until the answer's last token.
         outside_ms: the part of the time per decoded token that was not spent in the runtime; empty if the engine does
@@ -170,7 +170,7 @@ def measure_engines(
         workload: the workload, fitted to the model.
         prompts: the source of prompts.
         rest: waits a number of seconds.
-        track: shows how many rounds are done.
+        track: shows the number of finished rounds.
 
     Raises:
         EvaluationError: a worker ended.

@@ -53,8 +53,8 @@ TURNS = 4
 def measure_memory_costs(memory: Memory, tokens: int) -> dict[str, Any]:
     """Measure medians and 95th percentiles over a workspace's own text.
 
-    `token_ms` is what memory adds to a token: without the plain log-softmax that the engine computes anyway.
-    `view_ms` is what a request pays once for a document that may be edited meanwhile.
+    `token_ms` is the time that memory adds to a token: without the plain log-softmax that the engine computes anyway.
+    `view_ms` is the cost of one snapshot per request of a document that may be edited meanwhile.
 
     Args:
         memory: memory of the workspace.
@@ -110,7 +110,7 @@ def _read_texts(memory: Memory) -> list[str]:
 def _repeat_to(
     files_of: list[NDArray[np.unsignedinteger[Any]]], tokens: int
 ) -> list[NDArray[np.unsignedinteger[Any]]]:
-    """Return the files, and pieces of them in another order each time, so that sorting is not a matter of copies."""
+    """Return the files, and pieces of them in another order each time, so that sorting does not only meet copies."""
     random = np.random.default_rng(0)
     pieces = [part for each in files_of for part in np.array_split(each, max(1, len(each) // 24))]
     files, count = list(files_of), sum(map(len, files_of))
@@ -171,7 +171,7 @@ def _time_ms(work: Callable[[], object]) -> float:
 
 
 def time_keys_while_building(engine: Engine, memory: Memory, keys: int) -> dict[str, Any]:
-    """Type the same keys in turns, alone and while the workspace is read again and again.
+    """Type the same keys in turns, alone and while the workspace is read repeatedly.
 
     Args:
         engine: the open model.
@@ -208,7 +208,7 @@ def time_keys_while_building(engine: Engine, memory: Memory, keys: int) -> dict[
 
 
 class _BackgroundBuild:
-    """Build an index from nothing repeatedly, as the server does, while a user types."""
+    """Build a complete index repeatedly, as the server does, while a user types."""
 
     def __init__(self, memory: Memory, engine: Engine, folder: Path) -> None:
         self._memory = memory
@@ -220,7 +220,7 @@ class _BackgroundBuild:
 
     @contextmanager
     def run(self) -> Iterator[None]:
-        """Build during the block; abandon what is not finished at its end."""
+        """Build during the block; abandon an unfinished build at its end."""
         ended = threading.Event()
         self._is_wanted.set()
         self._background.do(lambda: self._build_repeatedly(ended))

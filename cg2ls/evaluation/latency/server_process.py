@@ -21,7 +21,7 @@ READY = " is ready."
 """End of the message that the server logs at the client once the model is open."""
 
 TYPED_LINE = "    total = compute_something(first, second"
-"""The line that is typed again and again."""
+"""The line that is typed repeatedly."""
 
 FUNCTION_LINES = 16
 """Lines of each function in the file that is edited, the blank line after it included."""
@@ -254,7 +254,7 @@ class _Typing:
         return self._client.request("cg2ls/status", {})
 
     def press_key(self, uri: str, number: int, line: int) -> None:
-        """Type one key and ask for a completion; a full line is emptied first."""
+        """Type one key and request a completion; a complete line is emptied first."""
         column = number % len(TYPED_LINE)
         if number and not column:
             self._replace(uri, 2 * number + 1, line, (0, len(TYPED_LINE)), "")
@@ -267,7 +267,7 @@ class _Typing:
 
 
 def _start_client(command: list[str]) -> LspClient:
-    """Start a server with a client that adds as little time as it can."""
+    """Start a server with a client that adds as little time as possible."""
     return LspClient(command, timeout=None, stderr=subprocess.DEVNULL)
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from cg2ls.evaluation.track import Track
 
 WARM_UP_KEYS = 20
-"""Keys before those that count: the first calls of a session allocate."""
+"""Keys before those that count: the first calls of a session allocate memory."""
 
 MAX_MEMORY_RATIO = 1.03
 """Limit of resident memory in the last quarter divided by that in the second; the first fills caches."""
@@ -41,15 +41,15 @@ Json = dict[str, Any]
 
 @dataclass
 class TypingLatency:
-    """Latency of one trace, key by key, without the keys at which completion is silent on purpose.
+    """Latency of one trace, key by key, without the keys at which completion is suppressed.
 
     Attributes:
         first_ms: time from the request to the first new token.
         line_ms: time from the request to the answer.
-        reread_tokens: tokens the engine read before it answered; 0 if it was not asked.
+        reread_tokens: tokens the engine read before it answered; 0 if it did not run.
         gap_ms: time until the next key.
-        asked: whether the engine was asked.
-        silent: number of keys at which completion is silent.
+        asked: whether the engine ran for the key.
+        silent: number of keys at which completion is suppressed.
     """
 
     first_ms: list[float] = field(default_factory=list)
@@ -109,7 +109,7 @@ def measure_typing(
     """Type keys and wait for every answer; the gaps between keys are skipped.
 
     Args:
-        editor: asks for completions.
+        editor: editor that requests completions.
         keys: the trace.
         count: number of keys that count; fewer if the trace ends.
         warm_up: number of keys before them.
@@ -151,7 +151,7 @@ class SoakResult:
         return self.line_ms[3] / self.line_ms[1]
 
     def describe_problem(self) -> str:
-        """Return which limit was passed; "" if none was."""
+        """Return which limit was exceeded; "" if none was."""
         if self.memory_ratio > MAX_MEMORY_RATIO:
             return (
                 f"Memory grew: {self.resident_mb[3]:.1f} MB in the last quarter of {self.keys} keys,"
@@ -188,7 +188,7 @@ def run_soak(
     *,
     track: Track = untracked,
 ) -> SoakResult:
-    """Type keys, through all files again and again if need be, and watch memory and latency.
+    """Type keys, through all files repeatedly if necessary, and record memory and latency.
 
     Raises:
         EvaluationError: there are too few keys for quarters, the system does not report the memory, or

@@ -1,7 +1,7 @@
 """Latency of the first completion at a new place, in a real server, while someone moves between places in files.
 
-A visit goes to a place as people do: they open a file, jump inside it, switch to another open one or return. They look
-for a moment, and then type. What follows on the line is missing, as while writing.
+A visit goes to a place as people do: they open a file, jump inside it, switch to another open one or return. They wait
+for a moment, and then type. The rest of the line is missing, as while writing.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ def measure_visits(
 
     Args:
         model: the model's folder.
-        visits: what to visit.
+        visits: visits to make.
         read_ahead: whether the server may read ahead.
         seed: seed of the gaps.
         command: starts the server; None for the real server.
@@ -170,7 +170,7 @@ def measure_visits(
 
 
 class _Visitor(LspClient):
-    """Editor of the person who visits."""
+    """Editor of the simulated visitor."""
 
     def __init__(self, command: Sequence[str], home: Path) -> None:
         super().__init__(command, env=os.environ | {"CG2LS_HOME": str(home)}, timeout=300.0)

@@ -1,8 +1,8 @@
 """Fit the numbers of the choice among lines (`cg2ls.models.folder.line_choice`) to observed hypotheses.
 
 The weights maximize the mean probability of the right line among the hypotheses, as a softmax of their scores. That is
-a smooth version of the number of right lines, so few places suffice. Whether a kind of place takes part is decided on
-held-out files.
+a smooth version of the number of right lines, so few places suffice. Held-out files decide whether lines are
+compared at a kind of place.
 """
 
 from __future__ import annotations
@@ -36,19 +36,19 @@ GREEDY_BONUSES = (0.0, 0.5, 1.0)
 
 FOLDS = 4
 MIN_PLACES = 100
-"""With fewer places a fit would be a guess."""
+"""Minimum number of places for a meaningful fit."""
 
 RIDGE = 1.0
 """Weight of the penalty on the confidence's weights, in examples."""
 
 
 class FitChoiceError(Cg2Error):
-    """There are too few places to fit to."""
+    """There are too few places for a fit."""
 
 
 @dataclass(frozen=True)
 class KindReport:
-    """Places of one kind at which text stands below.
+    """Places of one kind with text below.
 
     Attributes:
         places: number of places.
@@ -90,7 +90,7 @@ class ChoiceReport:
 
     Attributes:
         choice: the fitted numbers; kinds of place that do not gain are left out.
-        kinds: what was measured, by kind of place.
+        kinds: measurements by kind of place.
     """
 
     choice: LineChoice
@@ -137,7 +137,7 @@ def fit_line_choice(observed: Sequence[ObservedChoice]) -> ChoiceReport:
     if len(usable) < MIN_PLACES or len(files) < FOLDS:
         raise FitChoiceError(
             f"There are {len(usable)} places of {len(files)} files with text below, but at least {MIN_PLACES} places"
-            f" of {FOLDS} files are needed; name more repositories, or ask at more places."
+            f" of {FOLDS} files are needed; name more repositories, or use more places."
         )
     fold_of = {name: number % FOLDS for number, name in enumerate(files)}
     held_out = [
@@ -231,7 +231,7 @@ class _Table:
 
 
 def _fit_confidence(choices: Sequence[ObservedChoice], weights: _Weights) -> ConfidenceWeights:
-    """Fit the logistic model by Newton's method, on places at which greedy decoding is not sure."""
+    """Fit the logistic model by Newton's method, on places at which greedy decoding is uncertain."""
     rows: list[tuple[float, float, float]] = []
     right: list[bool] = []
     for choice in choices:

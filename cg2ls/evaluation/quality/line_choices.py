@@ -1,4 +1,4 @@
-"""Hypotheses at positions of real files, with the text below as evidence: what could be chosen, and what is right."""
+"""Hypotheses at positions of real files, with the text below as evidence, and which of them is right."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ class ObservedLine:
 
     Attributes:
         text: the line to show.
-        logprob: its log-probability in nats, its end included.
+        logprob: log-probability of the line and its end, in nats.
         tokens: number of its tokens.
         ended_by_model: probability that the model ends its answer after it.
-        is_greedy: whether it is what greedy decoding gives.
+        is_greedy: whether it is the result of greedy decoding.
         is_beam: whether beam search found it.
-        is_right: whether it makes the line that was written.
+        is_right: whether it restores the line that was written.
         evidence: log-probability of each token of the text below; empty without evidence.
     """
 
@@ -62,8 +62,8 @@ class ObservedChoice:
 
     Attributes:
         file: the file.
-        place: where in its line the cursor is.
-        below: what is missing below the line.
+        place: kind of the cursor's place in its line.
+        below: extent of the missing text below the line.
         lines: the hypotheses.
     """
 
@@ -90,7 +90,7 @@ def observe_choices(
     Args:
         engine: the open model.
         memories: memory of the repositories; None for the model alone.
-        positions: where to ask.
+        positions: positions to complete at.
         width: number of beams.
         max_tokens: tokens of the text below that are read after each line.
     """

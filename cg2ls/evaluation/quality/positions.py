@@ -1,4 +1,4 @@
-"""Positions in real files at which completion is judged by what people wrote there."""
+"""Positions in real files at which completion is compared with the text that people wrote there."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from cg2ls.evaluation.simulation.sources import SourceFile
 
 Kind = Literal["line_start", "word_start", "in_word", "after_open", "line_end", "block_end"]
-"""Where in a line the cursor is: after its indentation; at the start of a later word; one to three characters into a
-word; after a bracket or quote that the editor has just closed; at the end of the finished line; on a new line that is
+"""Kinds of places in a line: after its indentation; at the start of a later word; one to three characters into a word;
+after a bracket or quote that the editor has just closed; at the end of the finished line; on a new line that is
 indented as the block that has just ended."""
 
 SHARES: dict[Kind, int] = {
@@ -35,10 +35,10 @@ NOTHING_TO_WRITE: frozenset[Kind] = frozenset({"line_end", "block_end"})
 """Kinds at which nothing is missing from the cursor's line, so that anything shown there is wrong."""
 
 Below = Literal["line", "block", "nothing"]
-"""What is missing below the cursor's line: no more than that line; the rest of its block; everything."""
+"""Missing text: only the cursor's line; also the rest of its block; also everything below."""
 
 MAX_LEAD_LINES = 4
-"""Lines above the cursor's that are being written, too, so that the anchor is where it would be."""
+"""Lines above the cursor's that are part of the passage, so that the anchor is where it would be while typing."""
 
 MAX_PASSAGE_LINES = 40
 """Lines of a passage."""
@@ -52,11 +52,11 @@ class Position:
 
     Attributes:
         source: the file.
-        kind: where in the line.
-        below: what is missing below it.
+        kind: kind of the place in the line.
+        below: extent of the missing text.
         file: the file without the passage that is being written.
         passage: the passage that is being written, up to the cursor.
-        start: document and cursor at the beginning of the passage, where an editor asked first.
+        start: document and cursor at the beginning of the passage, where an editor would first request.
     """
 
     source: SourceFile

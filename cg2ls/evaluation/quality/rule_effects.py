@@ -71,13 +71,13 @@ def measure_rule_effects(
     options: CompletionOptions,
     editor_with: Callable[[CompletionOptions], HeadlessEditor],
 ) -> RuleEffects:
-    """Ask at every position, and again without each rule that changed the answer.
+    """Complete at every position, and again without each rule that changed the answer.
 
     A rule that changes nothing also ends no generation, so without it the answer would be the same. Every answer is the
     first in its document, so that all get the same prompt.
 
     Args:
-        positions: where to ask.
+        positions: positions to complete at.
         options: completion options.
         editor_with: makes an editor with other options.
     """

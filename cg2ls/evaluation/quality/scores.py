@@ -71,7 +71,7 @@ def _same(lines: list[str], truth: list[str]) -> bool:
 
 
 def compute_edit_similarity(one: str, other: str) -> float:
-    """Compute the share of both texts' characters that a cheapest sequence of insertions and deletions keeps, 0 to 1.
+    """Compute the share of both texts' characters that a shortest sequence of insertions and deletions keeps, 0 to 1.
 
     That is 2 L / (m + n) with L the length of the longest common subsequence, the "edit similarity" of
     code completion benchmarks (Svyatkovskiy et al. 2020, arXiv 2005.08025; CrossCodeEval, Ding et al. 2023,
@@ -100,8 +100,8 @@ class ShareOfAnswers:
     """A share of judged answers.
 
     Attributes:
-        hits: what one answer adds to the numerator.
-        of: what it adds to the denominator.
+        hits: addend of one answer to the numerator.
+        of: addend of one answer to the denominator.
     """
 
     hits: Callable[[JudgedAnswer], float]
@@ -126,7 +126,7 @@ SHARES: dict[str, ShareOfAnswers] = {
     "wrong_of_shown": ShareOfAnswers(_is_shown_wrong, lambda judged: judged[1].shown),
     "whole_of_shown": ShareOfAnswers(lambda judged: judged[1].whole, lambda judged: judged[1].shown),
 }
-"""Shares that are reported. The first two leave out positions at which nothing is to be written."""
+"""Shares that are reported. The first two leave out positions without missing text."""
 
 
 @dataclass
@@ -209,14 +209,14 @@ class QualityScores:
 
 
 def ask_while_typing(editor: HeadlessEditor, position: Position) -> TimedAnswer:
-    """Ask where the passage began, as an editor did, and then at the position."""
+    """Complete at the passage's beginning, as an editor did, and then at the position."""
     editor.close(position.source)
     editor.ask(position.source, *position.start)
     return editor.ask(position.source, *position.get_place())
 
 
 def judge_all(editor: HeadlessEditor, positions: Iterable[Position]) -> list[JudgedAnswer]:
-    """Ask at every position and judge the answers."""
+    """Complete at every position and score the answers."""
     found = []
     for position in positions:
         answer = ask_while_typing(editor, position)

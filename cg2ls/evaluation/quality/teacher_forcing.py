@@ -1,7 +1,7 @@
 """Model's and memory's probabilities of each token that was really written (teacher forcing).
 
 Completions are requested at positions of real files exactly as an editor does, but every chosen token is the true one.
-So each token is judged after a true text. Prompt, token healing and the end of the answer are those of a user.
+So each token is scored after a true text. Prompt, token healing and the end of the answer are those of a user.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class TokenObservation:
     Attributes:
         file: the file it is in.
         truth: the token.
-        votes: what memory found; None without memory.
+        votes: votes of memory; None without memory.
         token_logprobs: the model's log-probabilities of the voted tokens, [votes].
         truth_logprob: the model's log-probability of the token.
         entropy: entropy of the model's distribution, in nats.
@@ -143,7 +143,7 @@ def observe_tokens(
     Args:
         engine: the open model.
         memories: memories of the repositories.
-        positions: where to ask.
+        positions: positions to complete at.
         editor: makes an editor from the engine and its memories.
     """
     found: list[TokenObservation] = []

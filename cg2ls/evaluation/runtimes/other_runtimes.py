@@ -1,4 +1,4 @@
-"""Other runtimes: find their Python, convert a model for them, start their workers and ask those.
+"""Other runtimes: find their Python, convert a model for them, start their workers and send requests.
 
 `cg2_runtimes` converts and serves, in a Python that has the packages of the runtime.
 """
@@ -69,7 +69,7 @@ class PreparedRuntimes:
 
     Attributes:
         folder: the model folder for cg2ls.
-        runtimes: for each other runtime its name, its Python and its converted model.
+        runtimes: name, Python and converted model of each other runtime.
     """
 
     folder: Path
@@ -88,7 +88,7 @@ class PreparedRuntimes:
 def prepare_runtimes(
     options: RuntimeOptions, locate_folder: Callable[[], Path], on_step: Callable[[str], None]
 ) -> Iterator[PreparedRuntimes]:
-    """Convert a model for other runtimes, in a folder that lasts as long as the context.
+    """Convert a model for other runtimes, in a folder that exists as long as the context.
 
     Args:
         options: runtimes and model.
@@ -133,7 +133,7 @@ def parse_runtime_names(text: str) -> list[str]:
 def find_reference_python(
     names: Sequence[str], asked: Path | None, environment: Path = REFERENCE_PYTHON
 ) -> Path:
-    """Return a Python that has what these runtimes need: the given one, this one, or that of `make reference`.
+    """Return a Python that has the packages of these runtimes: the given one, this one, or that of `make reference`.
 
     Raises:
         EvaluationError: a package is missing.
@@ -311,6 +311,6 @@ class WorkerClient:
 
 
 def _last_line(text: str) -> str:
-    """Return the last line with text, where Python and most tools put the problem."""
+    """Return the last line with text, where Python and most tools report the problem."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1].rstrip(".") if lines else "it said nothing"
+    return lines[-1].rstrip(".") if lines else "it printed nothing"

@@ -1,7 +1,7 @@
 """Engine that writes a given text at the full cost of generating it.
 
 Random weights of a shape are as fast as trained ones but write nonsense, which never equals what is typed. So their
-answers follow a script: what a trained model shows at that key. Every logit is computed nevertheless.
+answers follow a script: the text that a trained model shows at that key. Still, every logit is computed.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class ScriptedPrior:
         scores[self._tokens[min(len(generated), len(self._tokens) - 1)]] = 0.0
         return scores
 
-    def draft(self, generated: Sequence[int], most: int) -> Sequence[int]:  # noqa: ARG002 - as Prior has it
+    def draft(self, generated: Sequence[int], most: int) -> Sequence[int]:  # noqa: ARG002 - Prior's signature
         """Draft nothing: the script must not be known beforehand."""
         return ()
 

@@ -1,6 +1,6 @@
 """One typing trace for cg2ls and for runtimes that cache nothing from one key to the next, in turns.
 
-cg2ls runs twice: asking the model at every key, and also answering from the last suggestion while that is typed. The
+cg2ls runs twice: with the model at every key, and also answering from the last suggestion while that is typed. The
 other runtimes get the prompts of the first and generate as many tokens. They spend no time on prompts and rules.
 """
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 KEYS_PER_TURN = 20
 
 REST_S = 0.3
-"""Pause before every turn, so that no thread of the last one still spins."""
+"""Pause before every turn, so that no thread of the previous turn still spins."""
 
 LINE_TOKENS = 24
 PROMPT_TOKENS = 1024
@@ -79,7 +79,7 @@ class RaceResult:
     """Times of every key, in milliseconds from the request to the answer.
 
     Attributes:
-        alone: times of cg2ls with the model asked at every key.
+        alone: times of cg2ls with the model run at every key.
         typed_through: times of cg2ls as the server uses it.
         others: times of the other runtimes, by name.
         prompt_tokens: prompt length of every request.
@@ -121,10 +121,10 @@ class Racers:
     """Engines of one race.
 
     Attributes:
-        alone: editor that asks the model at every key.
+        alone: editor that runs the model at every key.
         typed_through: editor that may answer from the last suggestion; its engine is another one.
         workers: the other runtimes' workers.
-        scripts: answers for engines with random weights; None to leave their answers as they are.
+        scripts: answers for engines with random weights; None to keep their own answers.
     """
 
     alone: HeadlessEditor
@@ -246,7 +246,7 @@ def _answer_turn(
     source: ScriptSource | None,
     rest: Callable[[float], None],
 ) -> list[TimedAnswer]:
-    """Ask cg2ls at every key of a turn."""
+    """Run cg2ls at every key of a turn."""
     rest(REST_S)
     found = []
     for key, script in zip(turn, scripts, strict=True):

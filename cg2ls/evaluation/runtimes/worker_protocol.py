@@ -5,7 +5,7 @@
 
 A reply has the time at which each token was available in Python, counted from the request's start. If the engine
 reports it, it also has the time per decoded token outside the runtime (else null). A worker's first line is
-`{"ready": version}`. It needs the standard library alone, since it also runs in the environments of other runtimes.
+`{"ready": version}`. It needs only the standard library, since it also runs in the environments of other runtimes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any, Protocol, TextIO
 Json = dict[str, Any]
 
 Emit = Callable[[int], None]
-"""Receives a token at the moment it is known."""
+"""Receives a token as soon as it is known."""
 
 
 class RuntimeUnderTest(Protocol):
@@ -37,11 +37,11 @@ class RuntimeUnderTest(Protocol):
     outside_ms: float | None
 
     def generate(self, prompt: Sequence[int], tokens: int, emit: Emit) -> None:
-        """Read a prompt of which nothing is cached and generate exactly this many tokens."""
+        """Read an uncached prompt and generate exactly this many tokens."""
         ...
 
     def keep(self, prompt: Sequence[int]) -> None:
-        """Read a prompt and cache what helps with longer ones; not timed."""
+        """Read a prompt and cache it for longer prompts; not timed."""
         ...
 
     def answer(self, key: int, tokens: int, emit: Emit) -> None:

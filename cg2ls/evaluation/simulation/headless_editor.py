@@ -1,4 +1,4 @@
-"""Editor without a window: it asks for a completion at a place, as the server does, and times the answer."""
+"""Editor without a window: it requests a completion at a place, as the server does, and times the answer."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ class TimedAnswer:
         replace_length: characters after the cursor that the text replaces.
         began: time of the request on `perf_counter`'s clock, in seconds.
         line_ms: time from the request to the answer.
-        cost: what the engine did for it; None if it did not run.
+        cost: work of the engine for it; None if it did not run.
         reason: outcome of the request, as in `Completion.reason`.
         changed_by: names of the rules that changed the model's text, or of the one that suppressed it.
-        features: numbers about the model's answer; None if the model was not asked.
+        features: numbers about the model's answer; None if the model did not run.
         confidence: estimated probability that the answer is right.
     """
 
@@ -65,16 +65,16 @@ class TimedAnswer:
 
 
 class HeadlessEditor:
-    """Asks for completions in documents and keeps the session of each until it is closed.
+    """Requests completions in documents and keeps the session of each until it is closed.
 
     Args:
         engine: the open model.
         options: completion options.
         context_length: tokens of the model's context to use; None for all.
-        infill: how to ask the model to fill in, if other than its description says.
+        infill: infill capabilities of the model, if other than in its description.
         memories: memory of the repositories; None for the model alone.
         contexts: text of other files before the prompt; None for nothing.
-        trigger: who asks.
+        trigger: who requests.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class HeadlessEditor:
         retrieval = Retrieval(self._prior_of(source), context_of)
         began = perf_counter()
         found = session.complete(text, offset, self._trigger, retrieval=retrieval)
-        if found.faults:  # an incomplete measurement must not pass for a complete one
+        if found.faults:  # an incomplete measurement must not count as a complete one
             raise found.faults[0].error
         line_ms = 1e3 * (perf_counter() - began)
         cost = self._observed.take_cost()
@@ -141,7 +141,7 @@ class HeadlessEditor:
 
 
 class TimedEngine(CompletionEngine, Protocol):
-    """Engine that reports what its last request cost."""
+    """Engine that reports the cost of its last request."""
 
     @property
     def last(self) -> Timing:
@@ -167,15 +167,15 @@ class RequestCost:
 
 
 class ObservedEngine:
-    """Engine that notes what its last request cost.
+    """Engine that records the cost of its last request.
 
     Args:
         engine: the real engine.
         context_length: tokens of prompt and answer to use; None for all of the model's.
-        infill: how to ask it to fill in, if other than its description says.
+        infill: infill capabilities of the model, if other than in its description.
 
     Attributes:
-        cost: cost of the last request; None after it was taken, or if the engine was not asked.
+        cost: cost of the last request; None after it was taken, or if the engine did not run.
     """
 
     def __init__(
@@ -231,7 +231,7 @@ class ObservedEngine:
 
 
 class ObservedSearchEngine(ObservedEngine):
-    """Engine that also compares several lines, and notes what its last request cost."""
+    """Engine that also compares several lines, and records the cost of its last request."""
 
     def __init__(
         self, engine: TimedSearchEngine, *, context_length: int | None = None, infill: Infill | None = None
@@ -259,13 +259,13 @@ class ObservedSearchEngine(ObservedEngine):
 
 
 class TimedSearchEngine(TimedEngine, SupportsSearch, Protocol):
-    """Engine that compares several lines and reports what its last request cost."""
+    """Engine that compares several lines and reports the cost of its last request."""
 
 
 def observe(
     engine: TimedEngine, *, context_length: int | None = None, infill: Infill | None = None
 ) -> ObservedEngine:
-    """Return an engine that notes its costs and can do what the given one can; see `ObservedEngine`."""
+    """Return an engine that records its costs and has the methods of the given one; see `ObservedEngine`."""
     if isinstance(engine, SupportsSearch):
         return ObservedSearchEngine(engine, context_length=context_length, infill=infill)
     return ObservedEngine(engine, context_length=context_length, infill=infill)

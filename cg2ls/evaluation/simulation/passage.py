@@ -11,16 +11,16 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Stroke = Literal["type", "over", "enter", "indent", "dedent", "move", "delete", "slip", "backspace"]
-"""What a key does. `type` types a character, `over` types over an inserted closer, `enter` starts a line. `indent` and
+"""Effects of a key. `type` types a character, `over` types over an inserted closer, `enter` starts a line. `indent` and
 `dedent` change the indentation by one step, `move` goes down to a closer below. `delete` removes text that the editor
-should not have inserted, `slip` types a wrong character, and `backspace` takes it back."""
+should not have inserted, `slip` types a wrong character, and `backspace` deletes it."""
 
 DEDENTING_STATEMENTS = ("return", "raise", "pass", "break", "continue")
 """Statements after which an editor begins the next line one step further left."""
 
 
 CLOSERS = {"(": ")", "[": "]", "{": "}", '"': '"', "'": "'"}
-"""What an editor inserts after a typed bracket or quote."""
+"""Text that an editor inserts after a typed bracket or quote."""
 
 QUOTES = "\"'"
 
@@ -55,7 +55,7 @@ class Passage:
         done: characters of the target before the cursor.
         indent: indentation of the cursor's line that is not, or not yet, the target's.
         slip: a wrong character before the cursor.
-        ahead: what the editor inserted after the cursor, the nearest first.
+        ahead: text that the editor inserted after the cursor, the nearest first.
     """
 
     target: str
@@ -99,7 +99,7 @@ class Passage:
         return stroke
 
     def press_wrong_key(self, char: str) -> Stroke:
-        """Type a wrong key; the next key takes it back."""
+        """Type a wrong key; the next key deletes it."""
         self.slip = char
         return "slip"
 
@@ -208,7 +208,7 @@ class Passage:
         return "dedent"
 
     def _count_indent(self) -> None:
-        """Count indentation as written once it equals the target's; on a blank line it waits for what follows."""
+        """Count indentation as written once it equals the target's; on a blank line this depends on the next text."""
         if self._begins_line and self.indent == (wanted := self._target_indent()):
             self.done += len(wanted)
             self.indent = ""

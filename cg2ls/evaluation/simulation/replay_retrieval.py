@@ -1,4 +1,4 @@
-"""Repository memory and context of a replay: each repository has its own, and nothing gives the answer away.
+"""Repository memory and context of a replay: each repository has its own, and neither contains the answer.
 
 A document's file on disk never counts, only the text of the replayed buffer. Files that have the same text as another
 file of their repository are left out.
@@ -36,7 +36,7 @@ class ReplayMemory:
         paths: paths under which the sources were found.
         sources: all sources.
         tokenizer: the model's tokenizer.
-        scope: what is remembered.
+        scope: text that the memories contain.
         mixture: weights of the votes; None for the shipped ones.
     """
 
@@ -57,7 +57,7 @@ class ReplayMemory:
         self._opened: dict[tuple[str, str], Memory] = {}
 
     def prior(self, source: SourceFile, text: str, offset: int) -> MemoryPrior | None:
-        """Return what memory knows at a place of a document."""
+        """Return memory's prior for a place of a document."""
         if self._scope == "off":
             return None
         key = source.repository, source.language
@@ -111,7 +111,7 @@ class ReplayContexts:
         self._made: dict[tuple[str, str], PromptContext] = {}
 
     def of(self, source: SourceFile) -> ContextOf:
-        """Return the function that a document's session asks for context."""
+        """Return the function by which a document's session gets context."""
         key = source.repository, source.language
         if key not in self._made:
             here = [each for each in self._sources if (each.repository, each.language) == key]

@@ -1,12 +1,12 @@
 """Simulated user: types a passage and accepts what is right, so that saved keys can be counted.
 
-After each key that changes the text the user looks at the suggestion, and accepts
+After each key that changes the text, the user examines the suggestion, and accepts
 
 1. all of it if every line equals the target, with one key;
 2. else its first line if that is right, with one key;
 3. else its leading words as long as they are right, with one key each, if that saves at least `MIN_SAVED_KEYS` keys.
 
-Then the user looks again. This user accepts no wrong text, reads no text twice and never waits.
+Then the user examines the new suggestion. This user accepts no wrong text, reads no text twice and never waits.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ class Effort:
         alone: keys without any completion.
         keys: keys pressed, acceptances included.
         accepted: acceptances among them.
-        looks: how often the user looked.
-        shown: how often something was shown.
-        useless: how often nothing of the suggestion was worth accepting.
+        looks: number of times that the user examined a suggestion.
+        shown: number of times that something was shown.
+        useless: number of times that no part of the suggestion was worth accepting.
     """
 
     alone: int = 0
@@ -103,7 +103,7 @@ def count_keys_alone(passage: Passage) -> int:
 
 
 def _look(file: PartialFile, passage: Passage, editor: HeadlessEditor, effort: Effort) -> bool:
-    """Look once; tell whether anything was accepted."""
+    """Examine the suggestion once; tell whether anything was accepted."""
     answer = editor.ask(file.source, file.text, file.get_cursor(passage))
     effort.looks += 1
     if not answer.text:
@@ -119,7 +119,7 @@ def _look(file: PartialFile, passage: Passage, editor: HeadlessEditor, effort: E
 
 
 def _find_offer(text: str, replace_length: int, passage: Passage) -> tuple[list[str], int]:
-    """Return what is worth accepting of a text: pieces that cost a key each, and the replaced length."""
+    """Return the parts of a text that are worth accepting: pieces that cost a key each, and the replaced length."""
     line = text[: len(text) - len(text.lstrip("\n"))] + text.lstrip("\n").partition("\n")[0]
     if len(text) > 1 and passage.accepts(text, replace_length):
         return [text], replace_length

@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MAX_FILE_BYTES = 1_000_000
-"""A larger file is data or generated."""
+"""Maximum size; a larger file is data or generated."""
 
 MAX_LINE_CHARS = 400
-"""A file with a longer line is data, generated or minified."""
+"""Maximum length of a line; a file with a longer one is data, generated or minified."""
 
 
 T = TypeVar("T")
 
 DRAWS_PER_FILE = 30
-"""Draws from one file before the next one's turn."""
+"""Number of draws from one file before the next file."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,9 @@ class SourceFile:
 
     Attributes:
         repository: name of the path it was found under.
-        path: its path in the repository, with slashes.
+        path: path in the repository, with slashes.
         language: LSP language id.
-        text: its text, line ends `\n`.
+        text: text with `\n` line ends.
     """
 
     repository: str

@@ -1,6 +1,6 @@
 """Typist: which keys are pressed when, over real files, the same on every machine.
 
-Gaps between keys are log-normal. Some keys are wrong and taken back. Now and then the cursor jumps to another place in
+Gaps between keys are log-normal. Some keys are wrong and then deleted. Sometimes the cursor jumps to another place in
 the same file or another one.
 """
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 MEDIAN_GAP_MS = 160.0
 GAP_SIGMA = 0.5
 BACKSPACE_SHARE = 0.04
-"""Share of all keys. Each takes back one wrong key pressed just before."""
+"""Share of all keys. Each deletes one wrong key pressed just before."""
 
 SLIP_SHARE = BACKSPACE_SHARE / (1 - BACKSPACE_SHARE)
-"""Share of wrong keys among those that take nothing back, which makes backspaces BACKSPACE_SHARE of all keys."""
+"""Share of wrong keys among those that delete nothing, which makes backspaces BACKSPACE_SHARE of all keys."""
 
 KEYS_PER_JUMP = 40
 MAX_OPEN_FILES = 3
@@ -51,7 +51,7 @@ class KeyPress:
 
     Attributes:
         source: the file.
-        stroke: what the key did.
+        stroke: effect of the key.
         text: the document.
         offset: the cursor's offset.
         gap_ms: time since the key before.
@@ -87,7 +87,7 @@ class Typist:
             raise EvaluationError("No file is long enough to type in: each needs some ten lines.")
 
     def __iter__(self) -> Iterator[KeyPress]:
-        """Yield every key, in order, once."""
+        """Yield every key once, in order."""
         jumped = True
         place = self._next_place(None)
         while place:
@@ -165,7 +165,7 @@ def _is_long_enough(source: SourceFile) -> bool:
 
 @dataclass
 class PartialFile:
-    """A file that lacks some passages, and fills up while they are written.
+    """A file that lacks some passages until they are written.
 
     Attributes:
         source: the whole file.

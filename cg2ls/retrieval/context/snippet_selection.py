@@ -54,7 +54,7 @@ class PromptContext:
     Args:
         language: LSP id of the language.
         count: returns the number of tokens of a text.
-        index: of the workspace's files; may be replaced when files change.
+        index: index of the workspace's files; may be replaced when files change.
     """
 
     def __init__(self, language: str, count: Callable[[str], int], index: SnippetIndex | None = None) -> None:
@@ -68,10 +68,10 @@ class PromptContext:
         """Return the text to put before the document's own: snippets, each below a comment with its file's name.
 
         Args:
-            path: of the document, relative to the workspace with slashes.
-            text: of the document.
-            offset: of the cursor, in characters.
-            tokens: length of the answer at most.
+            path: path of the document, relative to the workspace with slashes.
+            text: text of the document.
+            offset: offset of the cursor, in characters.
+            tokens: maximum length of the result.
         """
         line = text.count("\n", 0, offset)
         before = self._chosen.get(path)
@@ -111,7 +111,7 @@ class PromptContext:
         return "".join(written for _, written in sorted(taken, key=lambda each: (each[0].path, each[0].line)))
 
     def _candidates(self, path: str, text: str, here: frozenset[str], until: float) -> Iterator[Snippet]:
-        """Yield the best first: definitions of imported names used here, recent places, similar snippets."""
+        """Yield snippets, the best first: definitions of imported names used here, recent places, similar snippets."""
         for name in imported_names(text):
             if name in here:
                 yield from self.index.definitions(name, outside=path)[:1]
@@ -147,9 +147,9 @@ class RecentPlaces:
         """Add the lines around a place, and drop older snippets with the same content.
 
         Args:
-            path: of the document, relative to the workspace.
-            text: of the document.
-            offset: of the place, in characters.
+            path: path of the document, relative to the workspace.
+            text: text of the document.
+            offset: offset of the place, in characters.
         """
         first = (
             text.count("\n", 0, offset) // (SNIPPET_LINES // 2) * (SNIPPET_LINES // 2) - SNIPPET_LINES // 4

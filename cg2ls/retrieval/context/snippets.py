@@ -24,7 +24,7 @@ class Snippet:
     r"""Lines of a file, with `\n` line ends.
 
     Attributes:
-        path: of the file, relative to the workspace with slashes.
+        path: path of the file, relative to the workspace with slashes.
         line: number of the first line, from 0.
         text: the lines.
     """
@@ -110,9 +110,9 @@ class SnippetIndex:
         """Return the snippets most similar to a set of words by BM25, the best first.
 
         Args:
-            words: to compare with; rare ones count more.
+            words: words to compare with; rare ones count more.
             outside: a file to leave out.
-            max_snippets: length of the answer at most.
+            max_snippets: maximum number of results.
             until: time of `perf_counter` at which the search stops with what it has found.
         """
         scores: defaultdict[int, float] = defaultdict(float)

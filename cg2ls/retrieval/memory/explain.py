@@ -26,7 +26,7 @@ MAX_FILES = 4
 
 
 class _RecordingPrior:
-    """A prior that passes one call on and keeps its arguments."""
+    """A prior that passes one call on and records its arguments."""
 
     def __init__(self, prior: MemoryPrior) -> None:
         self.prior = prior
@@ -48,15 +48,15 @@ def explain(
 ) -> list[dict[str, Any]]:
     r"""Return the most probable next tokens with the files that voted for them.
 
-    The model reads the text left of the place, as much as fits.
+    The model reads as much of the text before the place as fits.
 
     Args:
         engine: the open model.
-        memory: of the workspace.
+        memory: memory of the workspace.
         file: the document.
-        text: its text, line ends `\n`.
-        offset: of the place.
-        forced: the part of the word there that is typed already.
+        text: text of the document, with `\n` line ends.
+        offset: offset of the place.
+        forced: the part of the word that is already typed.
     """
     end = offset - len(forced)
     path = Path(Place(file).real)

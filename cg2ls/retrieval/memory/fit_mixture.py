@@ -31,7 +31,7 @@ SMOOTHNESS = 2e-4
 
 
 MIN_SOURCE_GAP = 0.1
-"""Least difference between the log-weights of a nearer and a farther source."""
+"""Minimum difference between the log-weights of a nearer and a farther source."""
 
 
 @dataclass(frozen=True)
@@ -39,17 +39,17 @@ class Examples:
     """Positions with their votes, padded to one width; padding has length 0.
 
     Attributes:
-        tokens: what each vote is for, [n, votes].
+        tokens: token of each vote, [n, votes].
         lengths: tokens in common, [n, votes].
-        sources: where each vote comes from, [n, votes].
+        sources: source of each vote, [n, votes].
         logprobs: the model's log-probability of the tokens voted for, [n, votes].
         many: `Votes.crowd`'s first part at each vote's length, [n, votes].
-        kinds: its second, the same, [n, votes].
-        truth: the token that really came, [n].
+        kinds: `Votes.crowd`'s second part, likewise, [n, votes].
+        truth: the true token, [n].
         truth_logprob: the model's log-probability of it, [n].
-        entropy: of the model's distribution in nats, [n].
+        entropy: entropy of the model's distribution in nats, [n].
         likeliest: the model's highest probability, [n].
-        file: which file each position is from, [n].
+        file: file of each position, [n].
     """
 
     tokens: NDArray[np.int64]
@@ -92,9 +92,9 @@ def fit(examples: Examples, start: Mixture | None = None, *, epochs: int = EPOCH
 
     Args:
         examples: at least one.
-        start: weights to begin with.
+        start: initial weights.
         epochs: rounds over the examples.
-        seed: of the order they are taken in.
+        seed: seed of their order.
     """
     begun = start or flat_start()
     values = {name: getattr(begun, name).copy() for name in SHAPES}
@@ -207,11 +207,11 @@ FOLDS = 4
 """Parts of the files; each is held out once."""
 
 MIN_TOKENS = 500
-"""With fewer tokens a fit would be a guess."""
+"""Minimum number of tokens for a meaningful fit."""
 
 
 class TuneError(Cg2Error):
-    """There is too little text to fit the mixture to."""
+    """There is too little text for a fit of the mixture."""
 
 
 @dataclass(frozen=True)
@@ -219,11 +219,11 @@ class FitReport:
     """Result of a fit.
 
     Attributes:
-        mixture: fitted to everything, from the package's weights on.
+        mixture: mixture fitted to everything, starting from the package's weights.
         tokens: tokens it was fitted to.
         alone: bits per held-out token of the model alone.
-        shipped: with the package's weights.
-        fitted: with weights fitted to the other files.
+        shipped: bits with the package's weights.
+        fitted: bits with weights fitted to the other files.
     """
 
     mixture: Mixture
@@ -260,7 +260,7 @@ def fit_and_validate(examples: Examples) -> FitReport:
     if len(examples) < MIN_TOKENS or len(files) < FOLDS:
         raise TuneError(
             f"There are {len(examples)} tokens of {len(files)} files to learn from, but at least {MIN_TOKENS} of"
-            f" {FOLDS} files are needed; name more text, or ask at more places."
+            f" {FOLDS} files are needed; name more text, or use more places."
         )
     fold = np.searchsorted(files, examples.file) % FOLDS
     held_out = np.empty(len(examples))

@@ -27,10 +27,10 @@ class IndexedFile:
     """One file of an index.
 
     Attributes:
-        path: relative to the workspace, with slashes.
-        modified: its time stamp when it was read, in nanoseconds.
-        size: its bytes then.
-        tokens: their number; 0 for a file that was refused, so that it is not read again.
+        path: path relative to the workspace, with slashes.
+        modified: time stamp of the file when it was read, in nanoseconds.
+        size: size of the file then, in bytes.
+        tokens: number of tokens; 0 for a file that was refused, so that it is not read again.
     """
 
     path: str
@@ -43,8 +43,8 @@ class Index:
     """A segment and its files; immutable, so that one thread may search it while another builds the next.
 
     Args:
-        files: in the segment's order.
-        segment: of their tokens.
+        files: files in the segment's order.
+        segment: segment of their tokens.
     """
 
     def __init__(self, files: Sequence[IndexedFile], segment: Segment) -> None:
@@ -97,7 +97,7 @@ class Index:
 
         Args:
             context: tokens from right to left, of the stored type.
-            each_side: how many before and how many after the context's own place.
+            each_side: number of entries before and after the context's own place.
             alive: files that count, [files]; None for all. If many entries do not, more distant ones are examined.
         """
         at, reach = self.segment.search(context), each_side

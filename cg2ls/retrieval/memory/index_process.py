@@ -51,8 +51,8 @@ def in_child(task: Task, tokenizer: CodeTokenizer, known: Index, listener: Liste
     """Do the work of `update_index.in_process` in a child process of low priority.
 
     Args:
-        task: what to update.
-        tokenizer: the model's.
+        task: index to update.
+        tokenizer: tokenizer of the model.
         known: the index as last read, in case this process must do the work.
         listener: receives progress, at most once per percent.
 
@@ -77,7 +77,7 @@ def _by_child(task: Task, tokenizer: CodeTokenizer, listener: Listener) -> Updat
             try:
                 done = _handle_line(json.loads(line), task, listener)
             except (ValueError, TypeError, KeyError, AttributeError) as error:
-                raise IndexProcessError(f"its process said {line[:80]!r} ({error}).") from None
+                raise IndexProcessError(f"its process printed {line[:80]!r} ({error}).") from None
             if done is not None:
                 return done
     raise IndexProcessError("its process ended without an answer.")
@@ -86,7 +86,7 @@ def _by_child(task: Task, tokenizer: CodeTokenizer, listener: Listener) -> Updat
 def _handle_line(said: dict[str, Any], task: Task, listener: Listener) -> Updated | None:
     """Handle one line of the child's; return the result if it is the last line."""
     if "failed" in said:
-        raise IndexProcessError(f"its process says: {said['failed']}")
+        raise IndexProcessError(f"its process reports: {said['failed']}")
     if "refused" in said:
         path, reason, detail = said["refused"]
         listener.refused(Refusal(Path(path), reason, detail))

@@ -1,6 +1,6 @@
 """Child process that updates one index: `python -m cg2ls.retrieval.memory.index_worker`.
 
-It reads one line of JSON, a task and the tokenizer, and answers with lines of JSON: progress, what may not be read, and
+It reads one line of JSON, a task and the tokenizer, and answers with lines of JSON: progress, refused files, and
 at the end the result or the reason of its failure. It ends when its stdin does, so it never outlives the server.
 `cg2ls.retrieval.memory.index_process` is the other side.
 """
@@ -22,9 +22,11 @@ if TYPE_CHECKING:
 
 
 def main() -> None:
-    """Do the work that stdin asks for."""
+    """Do the work that stdin requests."""
     give_way()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the server ends this process
+    signal.signal(
+        signal.SIGINT, signal.SIG_IGN
+    )  # a terminal sends it to all processes; the server ends this one
     line = sys.stdin.buffer.readline()
     if not line.endswith(b"\n"):  # the server has ended
         return
@@ -48,7 +50,7 @@ def _done(said: dict[str, Any]) -> dict[str, Any]:
     from cg2ls.retrieval.memory.update_index import Task, in_process
 
     special = read_tokens(Fields(said["tokens"]), said["vocab_size"])
-    special_or_none = None if special.n_masks else special  # CodeGen2's are looked up
+    special_or_none = None if special.n_masks else special  # CodeGen2's special tokens are looked up
     tokenizer = CodeTokenizer(Tokenizer.from_str(said["tokenizer"]), special=special_or_none)
     done = in_process(
         Task.from_json(said["task"]), tokenizer, EMPTY, Listener(_PercentReporter().report, _refused)
@@ -66,7 +68,7 @@ class _PercentReporter:
         self._reported = -1
 
     def report(self, progress: Progress) -> None:
-        """Report how far reading is."""
+        """Report the progress of reading."""
         percent = 100 * progress.files // max(1, progress.of)
         if percent > self._reported:
             self._reported = percent

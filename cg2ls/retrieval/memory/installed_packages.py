@@ -41,7 +41,7 @@ class Installed:
     """Installed packages of one folder.
 
     Attributes:
-        workspace: that folder, `site-packages` or `node_modules`, with its rules for reading.
+        workspace: the folder, `site-packages` or `node_modules`, with its rules for reading.
         direct: names in it that the workspace itself requires; they are read first.
     """
 

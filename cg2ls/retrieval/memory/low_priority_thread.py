@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 NICE = 5
-"""Niceness of the thread. On a busy machine, a higher one would make it hold Python's global lock for long while keys
+"""Niceness of the thread. On a busy machine, a higher one would make it keep Python's global lock for long while keys
 wait."""
 
 

@@ -41,19 +41,19 @@ class Memory:
     `prior` runs in the thread that completes, `refresh` in a background thread; they may overlap.
 
     Args:
-        workspace: what may be read.
+        workspace: rules for reading, and the folder.
         language: LSP id of the files that count.
-        tokenizer: the model's.
+        tokenizer: tokenizer of the model.
         mixture: weights of the votes; None for the package's own weights.
         store: the index's folder on disk; None for the user's cache.
-        installed: packages that take part; their index is in the user's cache, for all workspaces that share
+        installed: installed packages to use; their index is in the user's cache, for all workspaces that share
             them.
         update: updates an index; `index_process.in_child` does it without delaying key presses.
 
     Attributes:
         mixture: the weights in use.
-        mixture_origin: their origin.
-        lock: held while open documents are read or changed.
+        mixture_origin: origin of the weights.
+        lock: locked while open documents are read or changed.
     """
 
     def __init__(
@@ -122,7 +122,7 @@ class Memory:
         Args:
             report: receives progress.
             refused: receives each file or folder that may not be read.
-            stop: returns whether to give up; called at intervals.
+            stop: returns whether to stop; called at intervals.
 
         Raises:
             StoppedError: `stop` returned true.
@@ -134,7 +134,7 @@ class Memory:
         """Read one changed file again; for a background thread.
 
         Args:
-            path: absolute; a file that memory does not read is ignored.
+            path: absolute path; a file that memory does not read is ignored.
         """
         with self._refreshing:
             name = self.workspace.name_of(path)
@@ -161,9 +161,9 @@ class Memory:
         r"""Return the prior for a place of a document.
 
         Args:
-            path: of the document, relative to the workspace with slashes; any name if it is outside of the workspace.
+            path: path of the document, relative to the workspace with slashes; any name if it is outside.
             text: the document with `\n` line ends.
-            offset: where the answer begins, in characters.
+            offset: offset at which the answer begins, in characters.
             others: texts of other open documents by path, as in the editor, the last used first. They
                 replace their files on disk.
 
@@ -222,7 +222,7 @@ class Memory:
         return self.workspace.refusal_of_text(Path(path), text) is None
 
     def _refresh(self, listener: Listener) -> None:
-        """Do the work of `refresh` with the lock held."""
+        """Do the work of `refresh` while holding the lock."""
         task = Task(self.workspace, self.language, self.store)
         done = self._update(task, self._tokenizer, self._base, listener)
         changes = self._index_changed(done.changed, listener)

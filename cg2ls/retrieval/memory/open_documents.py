@@ -46,7 +46,7 @@ class OpenDocuments:
 
     Args:
         tokenizer: the model's.
-        lock: held in every call, except while `settle` and `opened` do slow work.
+        lock: locked during every call, except while `settle` and `opened` do slow work.
     """
 
     def __init__(self, tokenizer: CodeTokenizer, lock: RLock) -> None:
@@ -112,7 +112,7 @@ class OpenDocuments:
         self._live.pop(path, None)
 
     def settle(self) -> None:
-        """Sort documents again that changed a lot since the last time; for a background thread."""
+        """Sort documents again that changed much since the last time; for a background thread."""
         with self._lock:
             long = [live for live in self._live.values() if live.changed_entries >= MAX_CHANGED_ENTRIES]
         for live in long:
@@ -165,8 +165,8 @@ class View:
     """Immutable snapshot of a document.
 
     Attributes:
-        segment: its tokens as they were sorted last, one file.
-        alive: which entries of the segment are still valid, by their place, [tokens + 1].
+        segment: tokens of the document as they were sorted last, one file.
+        alive: mask of the entries of the segment that are still valid, by their place, [tokens + 1].
         changed: entries that changed since, sorted. An entry is the bytes of its context, from right to left, and then
             the token that followed; equal entries are interchangeable.
         numbers: type of the tokens.
@@ -188,7 +188,7 @@ class View:
 
         Args:
             context: tokens from right to left, of the stored type.
-            each_side: how many before and how many after the context's own place.
+            each_side: number of entries before and after the context's own place.
         """
         found = []
         if len(self.segment):
@@ -202,7 +202,7 @@ class View:
         return found
 
     def forward(self, place: int, max_tokens: int) -> list[int]:
-        """Return the tokens from a place of the segment on."""
+        """Return the tokens of the segment from a place on."""
         return [int(token) for token in self.segment.span(max(0, place - max_tokens), place)[::-1]]
 
 
@@ -213,7 +213,7 @@ class LiveDocument:
     the segment, and their new ones are inserted into the list. When the list grows long, a background thread sorts the
     segment again.
 
-    Not safe for threads; `Memory` holds a lock.
+    Not safe for threads; `Memory` uses a lock.
 
     Args:
         encode: the tokenizer.

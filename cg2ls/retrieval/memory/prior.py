@@ -35,7 +35,7 @@ class Found(NamedTuple):
 
     Attributes:
         neighbours: the entries.
-        sources: what each counts as, [n].
+        sources: source class of each entry, [n].
         files: the part's own number of each entry's file, or IN_DOCUMENT, [n].
     """
 
@@ -62,7 +62,7 @@ class DocumentPart:
     """The document being edited, without the cursor's own line.
 
     Attributes:
-        view: its snapshot at the time of the request.
+        view: snapshot of the document at the time of the request.
     """
 
     view: View
@@ -86,9 +86,9 @@ class IndexPart:
     """The workspace's other files.
 
     Attributes:
-        index: of them.
+        index: index of the files.
         alive: files that count, [files]; None for all.
-        sources: what each file counts as, [files].
+        sources: source class of each file, [files].
     """
 
     index: Index
@@ -113,12 +113,12 @@ class IndexPart:
 
 @dataclass(eq=False)  # not frozen, which takes a microsecond a field
 class Evidence:
-    """Votes for the next token, and where each comes from (computed on demand).
+    """Votes for the next token, and the origin of each (computed on demand).
 
     Attributes:
-        votes: what was found.
-        found: by the number of the part it is from.
-        voting: which of these entries each vote is, [n].
+        votes: the votes.
+        found: entries by the number of their part.
+        voting: number of each vote's entry among them, [n].
     """
 
     votes: Votes
@@ -152,7 +152,7 @@ def gather(parts: Sequence[Part], context: bytes) -> Evidence:
     """Collect the entries nearest to a context from all parts.
 
     Args:
-        parts: where to look.
+        parts: parts to search.
         context: the tokens before the one to predict from right to left, in the stored type, at most DEPTH.
     """
     found = [(number, each) for number, part in enumerate(parts) for each in part.search(context)]
@@ -177,7 +177,7 @@ class MemoryPrior:
     """One request's view of memory; implements `cg2ls.engine.request.Prior`.
 
     Args:
-        parts: where to look.
+        parts: parts to search.
         left: tokens of the document before the answer; the last DEPTH count.
         mixture: weights of the votes.
     """
@@ -205,7 +205,7 @@ class MemoryPrior:
         return part.forward(int(evidence.places[best]), min(most, int(lengths[best])))
 
     def support(self, generated: Sequence[int], token: int) -> Support:
-        """Return the lengths and the number of matches that speak for a token."""
+        """Return the lengths and the number of matches that vote for a token."""
         votes = self.evidence(generated).votes
         agreeing = votes.lengths[votes.tokens == token]
         return Support(

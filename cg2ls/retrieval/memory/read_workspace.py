@@ -46,7 +46,7 @@ class Stamp:
 
     Attributes:
         modified: time stamp in nanoseconds.
-        size: in bytes.
+        size: size in bytes.
     """
 
     modified: int
@@ -137,7 +137,7 @@ def read_files(
 
 
 def encoded(encode: Callable[[str], list[int]], text: str, numbers: np.dtype[Any] = NARROW) -> Tokens:
-    """Encode a text piece by piece: the tokenizer holds Python's global lock, and keys are answered in between.
+    """Encode a text piece by piece: the tokenizer keeps Python's global lock, and keys are answered in between.
 
     Pieces end at line ends that no blank line follows; no token crosses such a place
     (`cg2ls.retrieval.memory.token_lines`).

@@ -2,7 +2,7 @@
 
 Each workspace, tokenizer and language has a folder, which only its owner can read (mode 0700):
 
-    index.json    the subject of the index, and every file's name, time stamp, size and number of tokens
+    index.json    the workspace, language and tokenizer, and every file's name, time stamp, size and number of tokens
     tokens.bin    all files backwards; two bytes a token, four for vocabularies of more than 65,535
     suffixes.bin  places in it in the order of their contexts, four bytes a token
 """
@@ -56,7 +56,7 @@ class Store:
         language: LSP id.
         tokenizer: SHA-256 of the model's tokenizer.json.
         separator: the tokenizer's token for a document's end.
-        folder: of all indexes; None for the user's cache.
+        folder: folder of all indexes; None for the user's cache.
         token: type of the stored tokens.
     """
 
@@ -90,12 +90,12 @@ class Store:
 
     @property
     def has_place(self) -> bool:
-        """Whether there is a folder to keep the index in."""
+        """Whether there is a folder for the index."""
         return self._folder is not None
 
     @property
     def folder(self) -> Path:
-        """Of this index.
+        """Folder of this index.
 
         Raises:
             StoreError: the user has no folder on this machine.
@@ -135,20 +135,22 @@ class Store:
         """Map the index into memory.
 
         Raises:
-            StoreError: there is none, or it is cut short, damaged or of something else.
+            StoreError: there is none, or it is cut short, damaged or belongs to something else.
         """
         try:
             raw: Any = json.loads((self.folder / DESCRIPTION).read_text("utf-8"))
             files = [IndexedFile(*each) for each in raw.pop("files")]
             if raw != self._is_of:
-                raise ValueError("it is of something else")
+                raise ValueError("it belongs to something else")
             entries = sum(file.tokens + 1 for file in files)
             text = _mapped(self.folder / TOKENS, (entries + DEPTH) * self._token.itemsize)
             suffixes = _mapped(self.folder / SUFFIXES, entries * 4)
             segment = Segment(text, suffixes, self._separator, self._token)
             segment.check()
         except FileNotFoundError:
-            raise StoreError(f"{self.folder} holds no index yet; `cg2ls memory build` makes one.") from None
+            raise StoreError(
+                f"{self.folder} contains no index yet; `cg2ls memory build` makes one."
+            ) from None
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise StoreError(
                 f"{self.folder}: the index cannot be used ({error}); it is built again."
@@ -159,8 +161,8 @@ class Store:
         """Sort the files' tokens and replace the index on disk.
 
         Args:
-            files: what to note of each file.
-            tokens: of each file.
+            files: record of each file.
+            tokens: tokens of each file.
 
         Raises:
             StoreError: there is no space, or the folder cannot be written.
@@ -197,7 +199,7 @@ class Store:
             if self.folder.exists():
                 shutil.rmtree(self.folder)
             self.mixture.unlink(missing_ok=True)
-        except NotADirectoryError:  # a file lies where the folder of all indexes would: nothing is kept
+        except NotADirectoryError:  # a file has the place of the folder of all indexes: nothing is stored
             return False
         except OSError as error:
             raise StoreError(f"{self.folder} cannot be removed ({error.strerror}).") from None

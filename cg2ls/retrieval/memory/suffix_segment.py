@@ -27,13 +27,13 @@ TOKEN, WIDE_TOKEN = np.dtype(">u2"), np.dtype(">u4")
 vocabularies of more than 65,535 take four bytes a token."""
 
 MAX_NARROW_VOCABULARY = (1 << 16) - 1
-"""The greatest number of two bytes is no token (`NO_TOKEN`)."""
+"""Maximum vocabulary of two bytes; their greatest number is no token (`NO_TOKEN`)."""
 
 DEPTH = 32
-"""Tokens of a context that are compared when neighbours are ranked; the search itself has no such bound."""
+"""Tokens of a context that are compared when neighbours are ranked; the search itself has no such limit."""
 
 NO_TOKEN = b"\xff"
-"""Every byte of a number that no token has."""
+"""Byte that all bytes of `NO_TOKEN` have."""
 
 _PIECE = 1 << 20
 
@@ -61,7 +61,7 @@ class Neighbours(NamedTuple):
 
     Attributes:
         rows: for each entry the token that followed and then its context from right to left, [n, 1 + DEPTH]; bytes
-            of the stored type taken as the machine's own numbers, which compare faster and are good for nothing else.
+            of the stored type read as the machine's own numbers, which compare faster but have no other use.
         places: the entries' own places in the segment, [n].
         counts: which of them are evidence, [n]. The end of a file is none.
     """
@@ -71,7 +71,7 @@ class Neighbours(NamedTuple):
     counts: NDArray[np.bool_]
 
     def take(self, which: NDArray[np.int64]) -> Neighbours:
-        """Return some of them."""
+        """Return some of the entries."""
         return Neighbours(self.rows[which], self.places[which], self.counts[which])
 
 
@@ -82,8 +82,8 @@ class Segment:
     that followed it.
 
     Args:
-        text: what `backwards` gave, as bytes or a mapped file.
-        suffixes: what `sort_suffixes` gave, uint32 [tokens], or a mapped file.
+        text: result of `backwards`, as bytes or a mapped file.
+        suffixes: result of `sort_suffixes`, uint32 [tokens], or a mapped file.
         separator: the token that ends every file.
         token: type of the text's tokens, `TOKEN` or `WIDE_TOKEN`.
     """
@@ -122,12 +122,12 @@ class Segment:
 
         Args:
             context: tokens from right to left, of the stored type.
-            each_side: how many before and how many after the context's own place.
+            each_side: number of entries before and after the context's own place.
         """
         return self.around(self.search(context), each_side)
 
     def around(self, at: int, each_side: int) -> Neighbours:
-        """Return the entries around number `at`, so many before and after it."""
+        """Return the entries around number `at`: this many before it and after it."""
         places = self._order[max(0, at - each_side) : at + each_side].astype(np.int64)
         rows: NDArray[Any] = self._rows[places - 1].view(self._numbers)
         return Neighbours(rows, places, rows[:, 0] != self._end)
@@ -141,7 +141,7 @@ class Segment:
         if not len(self):
             return
         if int(self._order.max()) >= len(self):
-            raise ValueError("a place lies outside of the text")
+            raise ValueError("a place is outside of the text")
         sample = self._order[np.linspace(0, len(self) - 1, min(len(self), 257)).astype(np.int64)]
         size = self._size
         contexts = [self._bytes[size * int(place) : size * int(place + DEPTH)] for place in sample]
@@ -169,7 +169,7 @@ class Segment:
 def _starts(text: NDArray[Any]) -> NDArray[np.int64]:
     """Count the entries that end in a token less than 0, 1, ..., and the greatest plus one."""
     counts = np.zeros(1, np.int64)
-    for begin in range(0, len(text), _PIECE):  # a mapped file is not taken into memory whole
+    for begin in range(0, len(text), _PIECE):  # a mapped file is not read into memory completely
         more = np.bincount(text[begin : begin + _PIECE])
         longer, shorter = (more, counts) if len(more) > len(counts) else (counts, more)
         longer[: len(shorter)] += shorter
@@ -184,7 +184,9 @@ def backwards(files: Sequence[Tokens], separator: int) -> NDArray[Any]:
     for tokens in files:
         parts += [tokens[::-1].astype(token), np.array([separator], token)]
     padding = np.full(DEPTH, separator, token)
-    return np.concatenate([*parts, padding]).astype(token)  # joining arrays turns them to the machine's order
+    return np.concatenate([*parts, padding]).astype(
+        token
+    )  # joining arrays converts them to the machine's byte order
 
 
 def sort_suffixes(text: NDArray[Any]) -> NDArray[np.uint32]:

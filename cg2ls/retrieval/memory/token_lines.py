@@ -2,7 +2,7 @@ r"""A document's tokens by line, updated by encoding only the lines that an edit
 
 Text is cut after every run of line ends. CodeGen2's tokenizers encode blanks at a line's start by separate
 tokens, so no token crosses a cut. Where code follows without indentation, the last line end of a run is a separate
-token (GPT-2's pre-tokenizer, Radford et al. 2019, leaves one blank to what comes next). Other tokenizers, such as
+token (GPT-2's pre-tokenizer, Radford et al. 2019, leaves one blank to the next text). Other tokenizers, such as
 Qwen2's, keep the run whole; each is checked once.
 """
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from cg2ls.retrieval.memory.suffix_segment import Tokens
 
 _LINE = re.compile(r"[^\n]{0,4096}\n{1,256}|[^\n]{1,4096}")
-"""One line. Longer ones are split, so that a key typed in them costs no more than elsewhere."""
+"""Maximum length of a line. Longer ones are split, so that a key typed in them costs no more than elsewhere."""
 
 
 class TokenLines:
@@ -50,10 +50,10 @@ class TokenLines:
         r"""Update to a new version of the text.
 
         Args:
-            text: with `\n` line ends.
+            text: text with `\n` line ends.
 
         Returns:
-            Start and end of the tokens that were replaced, and what replaced them; None if nothing changed.
+            Start and end of the replaced tokens, and the new tokens; None if nothing changed.
         """
         if text == self.text:
             return None
@@ -77,7 +77,7 @@ class TokenLines:
         """Return the tokens before a place in the text, and the range of its own line's tokens.
 
         Args:
-            offset: in characters, 0 to the text's length.
+            offset: offset in characters, 0 to the text's length.
         """
         ends = np.cumsum(self._characters)
         line = min(int(np.searchsorted(ends, offset, side="right")), max(len(ends) - 1, 0))

@@ -35,11 +35,11 @@ class Task:
     """Content and location of an index.
 
     Attributes:
-        workspace: what may be read.
+        workspace: rules for reading, and the folder.
         language: LSP id of the files that count.
         store: the index on disk.
-        direct: for installed packages, those that the workspace itself requires; None for a workspace's own files.
-            The index of packages is written again when any file changes, so nothing of it is only in memory.
+        direct: installed packages that the workspace itself requires; None for a workspace's own files.
+            The index of packages is written again when any file changes, so no part of it is only in memory.
     """
 
     workspace: Workspace
@@ -74,7 +74,7 @@ class Updated:
     """Result of an update.
 
     Attributes:
-        index: of the files.
+        index: index of the files.
         changed: files that are new or changed, to be kept in memory.
         gone: files of the index that no longer exist.
         problem: why the index could not be written, in a sentence; "" if it is on disk.
@@ -97,8 +97,8 @@ def in_process(task: Task, tokenizer: CodeTokenizer, known: Index, listener: Lis
     """Write the index again if much changed; slow, for a background thread.
 
     Args:
-        task: what to update.
-        tokenizer: the model's.
+        task: index to update.
+        tokenizer: tokenizer of the model.
         known: the index as last read; without files, it is read from disk.
         listener: receives progress.
 

@@ -12,7 +12,7 @@ This is Jelinek-Mercer interpolation (1980) with a weight that grows with the ob
 models of Tu et al. (2014) and Hellendoorn & Devanbu (2017). It uses nearest contexts, as kNN-LM does
 (Khandelwal et al. 2020, arXiv 1911.00172). Nearness is the length of the common suffix, as in Infini-gram
 (Liu et al. 2024). n_i entries match as long as entry i or longer, and u_i different tokens followed them. A
-context with many different continuations says little, as in prediction by partial matching (Cleary & Witten
+context with many different continuations is weak, as in prediction by partial matching (Cleary & Witten
 1984; Witten & Bell 1991).
 """
 
@@ -37,21 +37,21 @@ if TYPE_CHECKING:
 
 Source = int
 DOCUMENT, NEAR, WORKSPACE, INSTALLED = range(4)
-"""Where an entry comes from: the document itself; its folder, a file changed lately or another open document; any
-other file; a package that is installed."""
+"""Sources of entries: the document itself; its folder, a recently changed file or another open document; any
+other file; an installed package."""
 
 FARTHER = 1.0
-"""By how much the logarithm of an installed package's weight is less than that of the workspace's other files
+"""Difference of the log-weights of the workspace's other files and of installed packages
 (docs/design/memory.md)."""
 
 LENGTHS = np.array([0, 1, 2, 3, 4, 5, 6, 7, 8, 8, 9, 9, *[10] * 4, *[11] * 8, *[12] * 8, 13])
-"""Classes of match lengths 0 to DEPTH; longer ones are fewer, so they share."""
+"""Classes of match lengths 0 to DEPTH; longer matches are rarer, so they share a class."""
 
 GAPS = 9
-"""Classes of how much shorter a match is than the longest; the last takes all greater ones."""
+"""Classes of the difference between a match's length and the longest; the last class has all greater ones."""
 
 MIN_LOG_PROBABILITY = -12.0
-"""Tokens less likely than this to the model are all the same to `agree`."""
+"""Minimum log-probability for `agree`; less likely tokens count as if they had it."""
 
 FORMAT = 1
 N_LENGTHS = int(LENGTHS[DEPTH]) + 1
@@ -66,9 +66,9 @@ class Votes:
     """Entries found for a context with at least one token in common, the shortest matches first.
 
     Attributes:
-        tokens: what followed, [n].
+        tokens: token after each entry's context, [n].
         lengths: tokens in common, 1 to DEPTH, rising, [n].
-        sources: where each comes from, [n].
+        sources: source of each entry, [n].
     """
 
     tokens: NDArray[np.int64]
@@ -79,13 +79,13 @@ class Votes:
     def longest_of_token(self) -> NDArray[np.int64]:
         """For each vote the number of the last one for the same token, which is one of the longest, [n]."""
         number_of = _scratch()
-        # Where a token is there twice, the last one stays.
+        # If a token occurs twice, the last vote stays.
         number_of[self.tokens] = _NUMBERS[: len(self.tokens)]
         return number_of[self.tokens]
 
     @cached_property
     def crowd(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Logarithms of how many votes match a length or longer, and for how many tokens, [DEPTH + 1] each."""
+        """Logarithms of the number of votes that match a length or longer, and of their tokens, [DEPTH + 1] each."""
         of_tokens = self.lengths[self.longest_of_token == _NUMBERS[: len(self.tokens)]]
         return _log_as_long(self.lengths), _log_as_long(of_tokens)
 
@@ -114,13 +114,13 @@ class Mixture:
     """Fitted weights, all as logarithms.
 
     Attributes:
-        near: by source and class of length, [3, N_LENGTHS].
-        gap: by class of how much shorter than the longest, [GAPS].
-        agree: by class of length, [N_LENGTHS].
-        many: per logarithm of how many match as long, [1].
-        spread: per logarithm of how many tokens followed those, by class of length, [N_LENGTHS].
-        model: constant, per nat of entropy, per probability of the likeliest token, [3].
-        match: by class of the longest length, [N_LENGTHS].
+        near: weights by source and class of length, [3, N_LENGTHS].
+        gap: weights by class of the difference to the longest length, [GAPS].
+        agree: weights by class of length, [N_LENGTHS].
+        many: weight per logarithm of the number of matches as long, [1].
+        spread: weights per logarithm of the number of tokens after those, by class of length, [N_LENGTHS].
+        model: the model's weights: constant, per nat of entropy, per probability of the likeliest token, [3].
+        match: the model's weights by class of the longest length, [N_LENGTHS].
     """
 
     near: NDArray[np.float64]
@@ -133,7 +133,7 @@ class Mixture:
 
     @cached_property
     def _by_length(self) -> tuple[NDArray[np.float64], ...]:
-        """What depends on a vote alone, by length itself rather than by its class.
+        """Tables of the terms that depend on a vote alone, by length instead of its class.
 
         `near` and 4 times `agree` [4, DEPTH + 1], where INSTALLED, which is not fitted, has a row too; `agree` and
         `spread` [DEPTH + 1]; `gap` by the longest length and the vote's own [DEPTH + 1, DEPTH + 1].
@@ -151,7 +151,7 @@ class Mixture:
         Args:
             votes: at least one.
             token_logprobs: the model's log-probabilities of `votes.tokens`, in nats.
-            entropy: of the model's distribution, in nats.
+            entropy: entropy of the model's distribution, in nats.
             likeliest: the model's highest probability.
         """
         near, agree, spread, gaps = self._by_length
@@ -200,7 +200,7 @@ class Mixture:
             made = cls(**{name: np.array(raw[name], np.float64) for name in SHAPES})
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise MixtureError(
-                f"{file} holds no weights of memory ({error}); run cg2ls memory tune."
+                f"{file} contains no weights of memory ({error}); run cg2ls memory tune."
             ) from None
         for name, shape in SHAPES.items():
             value = getattr(made, name)

@@ -15,7 +15,7 @@ from cg2ls.completion import Completion
 
 @pytest.fixture
 def asked(monkeypatch):
-    """Keeps what completion was asked; the answer is always ` = 1`."""
+    """Records the arguments of each completion; the answer is always ` = 1`."""
     calls = []
 
     class FakeEngine:
@@ -92,7 +92,7 @@ def test_offsets_count_characters(at, offset):
         ((1, 0), "no column 0"),
     ],
 )
-def test_places_that_are_not_there_name_the_valid_ones(at, message):
+def test_a_position_outside_the_document_is_an_error_with_the_valid_range(at, message):
     with pytest.raises(CompleteError, match=message):
         find_offset("a\r\nné😀\nlast", Place(*at), Path("x"))
 

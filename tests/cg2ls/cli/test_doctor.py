@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A user who has nothing yet, without a shipped model."""
+    """A user without any files; there is no shipped model."""
     monkeypatch.setenv("CG2LS_HOME", str(tmp_path / "home"))
     monkeypatch.setattr("cg2ls.models.folder.locations.SHIPPED_DEFAULT", tmp_path / "shipped")
     return tmp_path / "home"
@@ -36,7 +36,7 @@ def diagnose(*arguments: object) -> int:
     return code
 
 
-def test_a_machine_where_all_works(tiny_model, capsys):
+def test_doctor_reports_that_completion_works(tiny_model, capsys):
     assert diagnose("--model", tiny_model, "--threads", 1) == 0
     out = capsys.readouterr().out
     assert out.endswith("Completion works here.\n")
@@ -52,7 +52,7 @@ def test_a_machine_where_all_works(tiny_model, capsys):
         assert said in out
 
 
-def test_as_json(tiny_model, capsys, home):
+def test_doctor_prints_json(tiny_model, capsys, home):
     assert diagnose("--model", tiny_model, "--json") == 0
     report = json.loads(capsys.readouterr().out)
     assert report["problems"] == []

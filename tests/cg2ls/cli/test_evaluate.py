@@ -63,7 +63,7 @@ def test_a_report_of_something_else_is_refused(
     assert "is not a report of `cg2ls evaluate`" in capsys.readouterr().err
 
 
-def test_a_run_goes_on_from_its_journal(
+def test_a_run_resumes_from_its_journal(
     arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from cg2ls.evaluation.benchmarks import run
@@ -85,7 +85,7 @@ def test_a_run_goes_on_from_its_journal(
     assert len(json.loads(report.read_text())["rows"]) == 8
 
 
-def test_what_cannot_be_measured_is_one_sentence(
+def test_an_impossible_measurement_is_reported_in_one_sentence(
     arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for more in (["--data", str(tmp_path / "none.jsonl")], ["--samples", "3"], ["--suite", "safim"]):

@@ -74,13 +74,13 @@ def test_what_helps_is_kept_in_the_model_folder(folder, repository, capsys, monk
     assert kept is None or kept.to_dict() == report["line_choice"]
 
 
-def test_too_little_text_is_one_sentence(folder, repository):
+def test_too_little_text_is_reported_in_one_sentence(folder, repository):
     with pytest.raises(FitChoiceError, match="at least 100 places"):
         fit(repository, "--model", folder, "--positions", 4)
 
 
 @pytest.mark.usefixtures("few")
-def test_a_folder_that_cannot_be_written_is_one_sentence(folder, repository, monkeypatch):
+def test_a_folder_that_cannot_be_written_is_reported_in_one_sentence(folder, repository, monkeypatch):
     monkeypatch.setattr(fit_line_choice.KindReport, "helps", True)
 
     def refuse(*_):

@@ -55,7 +55,7 @@ def test_probable_name_is_suggested(capsys, arguments, said):
     assert said in capsys.readouterr().err
 
 
-def test_nothing_is_suggested_for_what_resembles_nothing(capsys):
+def test_no_name_is_suggested_without_a_similar_one(capsys):
     with pytest.raises(SystemExit):
         main(["xyzzy"])
     assert "did you mean" not in capsys.readouterr().err
@@ -68,7 +68,7 @@ def test_a_group_alone_prints_its_help(capsys, group):
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
-def test_a_shell_learns_commands_and_flags(capsys, shell):
+def test_shell_completion_has_commands_and_flags(capsys, shell):
     assert main(["completion", shell]) == 0
     script = capsys.readouterr().out
     assert all(word in script for word in (*COMMANDS, "no-token", "verify"))
@@ -110,7 +110,7 @@ def test_every_command_has_its_own_help(command, capsys):
     assert capsys.readouterr().out.startswith(f"usage: cg2ls {command}")
 
 
-def test_refusal_of_the_system_is_one_line(monkeypatch, capsys):
+def test_an_error_of_the_system_is_reported_in_one_line(monkeypatch, capsys):
     def refused():
         raise PermissionError(13, "Permission denied", "/a/file")
 

@@ -78,7 +78,7 @@ def test_explain_names_the_file_that_votes(workspace: Path, capsys: pytest.Captu
         (["explain", "other.py", "--at", "1:1"], "other.py does not exist"),
     ],
 )
-def test_what_cannot_be_done_is_one_sentence(
+def test_invalid_arguments_are_reported_in_one_sentence(
     workspace: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
 ) -> None:
     assert main(["memory", *arguments]) == 1
@@ -87,7 +87,7 @@ def test_what_cannot_be_done_is_one_sentence(
     assert error.count("\n") == 1
 
 
-def test_tune_wants_more_than_two_files(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_tune_needs_more_than_two_files(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["memory", "tune", "--positions", "2"]) == 1
     assert "learn from" in capsys.readouterr().err
 
@@ -118,7 +118,9 @@ def test_bench_prints_every_cost(workspace: Path, capsys: pytest.CaptureFixture[
         assert found["key_ms"][name]["p50"] > 0
 
 
-def test_status_counts_installed_packages_apart(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_status_counts_installed_packages_separately(
+    workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     place = workspace / ".venv/lib/python3.12/site-packages"
     place.mkdir(parents=True)
     (workspace / ".venv/pyvenv.cfg").write_text("home = /usr/bin\n")

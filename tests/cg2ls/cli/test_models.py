@@ -17,7 +17,7 @@ from cg2ls.models.folder.description import Language, ModelDescription, ModelFol
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of a user who has nothing yet, without a shipped model."""
+    """Data folder of a user without any files; there is no shipped model."""
     monkeypatch.setenv("CG2LS_HOME", str(tmp_path / "home"))
     monkeypatch.setattr("cg2ls.models.folder.locations.SHIPPED_DEFAULT", tmp_path / "shipped")
     return tmp_path / "home"
@@ -134,7 +134,7 @@ def test_use_warns_of_an_unknown_language(home, folder, capsys):
         (["add", "/nowhere"], "is not a model folder"),
     ],
 )
-def test_missing_thing_is_named(home, arguments, says):
+def test_missing_model_is_named(home, arguments, says):
     with pytest.raises(ModelFolderError, match=says):
         cg2ls(*arguments)
 

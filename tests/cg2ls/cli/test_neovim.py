@@ -17,7 +17,7 @@ def files_of(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_the_plugin_is_written_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_only_the_plugin_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "cg2ls.nvim"
     assert main(["neovim", str(folder)]) == 0
     assert str(folder) in capsys.readouterr().out
@@ -26,7 +26,7 @@ def test_the_plugin_is_written_alone(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert {name.partition("/")[0] for name in found} == {"lua", "plugin", "doc"}
 
 
-def test_writing_again_leaves_nothing_of_the_former_version(tmp_path: Path) -> None:
+def test_writing_again_removes_the_previous_version(tmp_path: Path) -> None:
     folder = tmp_path / "cg2ls.nvim"
     main(["neovim", str(folder)])
     (folder / "lua" / "old.lua").write_text("")
@@ -34,14 +34,14 @@ def test_writing_again_leaves_nothing_of_the_former_version(tmp_path: Path) -> N
     assert not (folder / "lua" / "old.lua").exists()
 
 
-def test_another_folder_is_left_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_another_folder_is_not_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "mine.txt").write_text("mine")
     assert main(["neovim", str(tmp_path)]) == 1
     assert "choose another name" in capsys.readouterr().err
     assert files_of(tmp_path) == {"mine.txt"}
 
 
-def test_with_git_it_can_be_cloned(tmp_path: Path) -> None:
+def test_the_plugin_can_be_cloned_with_git(tmp_path: Path) -> None:
     folder = tmp_path / "cg2ls.nvim"
     assert main(["neovim", "--git", str(folder)]) == 0
     assert main(["neovim", "--git", str(folder)]) == 0

@@ -73,11 +73,11 @@ def test_the_driver_is_queried(tmp_path, monkeypatch):
     assert found.cards == (CARD, "NVIDIA Y, 580.1, 8192 MiB")
     assert (found.capability, found.driver_cuda) == ((8, 6), (13, 0))
     tool.write_text("#!/bin/sh\nexit 9\n")
-    assert find_nvidia() == Nvidia(), "a driver that does not answer is none"
+    assert find_nvidia() == Nvidia(), "a driver that does not answer counts as no driver"
     monkeypatch.setenv("PATH", str(tmp_path / "empty"))
     assert find_nvidia() == Nvidia()
 
 
-def test_versions_are_read_and_other_text_is_none():
+def test_versions_are_parsed_and_other_text_gives_none():
     assert nvidia._parse_version("12.8") == (12, 8)
     assert nvidia._parse_version("N/A") is None

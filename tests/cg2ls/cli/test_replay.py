@@ -58,6 +58,29 @@ def test_the_model_can_be_prompted_in_other_ways(tiny_model, capsys):
     assert "verdicts" not in found
 
 
+def test_languages_of_no_training_are_completed_when_named(tmp_path, capsys):
+    (tmp_path / "main.go").write_text(
+        "package main\n\n" + "func add(a, b int) int {\n\treturn a + b\n}\n" * 9
+    )
+    few = ["--threads", "1", "--json", "--keys", "0", "--positions", "4", "--passages", "1"]
+    assert main(["replay", str(tmp_path), *few]) == 1
+    assert "There is no file in python" in capsys.readouterr().err
+    assert main(["replay", str(tmp_path), *few, "--languages", "go"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["saved_characters"] > 0
+
+
+def test_unknown_names_of_languages_are_refused(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["replay", SOURCES, "--languages", "go,golang"])
+    assert "golang is not a known language; name some of" in capsys.readouterr().err
+
+
+def test_languages_do_not_go_with_visits(tiny_model, capsys):
+    assert main(["replay", SOURCES, "--model", str(tiny_model), "--languages", "go", "--visits", "3"]) == 1
+    assert "leave one out" in capsys.readouterr().err
+
+
 def test_two_runs_are_compared_place_by_place(tiny_model, tmp_path, capsys):
     few = [
         "--keys",
@@ -152,7 +175,7 @@ FAKE = Path(__file__).parents[1] / "evaluation" / "chaos" / "fake_server.py"
 
 @pytest.fixture
 def fake(monkeypatch):
-    """Has a fake server stand for the real one, with this fault."""
+    """Replaces the real server by a fake one with this fault."""
 
     def stand(fault: str) -> None:
         command = [sys.executable, str(FAKE), fault, "60"]
@@ -178,7 +201,7 @@ def test_table_and_json_report_the_result(fake, tiny_model, capsys):
 
 
 @pytest.mark.parametrize("fault", ["loses", "diverges", "dies"])
-def test_anything_lost_is_exit_status_1(fake, tiny_model, capsys, fault):
+def test_any_loss_gives_exit_status_1(fake, tiny_model, capsys, fault):
     fake(fault)
     assert main(["replay", SOURCES, "--model", str(tiny_model), "--chaos", "150"]) == 1
     out, err = capsys.readouterr()

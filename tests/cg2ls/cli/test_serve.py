@@ -13,7 +13,7 @@ import pytest
 from cg2ls.cli.main import main
 
 
-def test_a_log_file_that_cannot_be_written_is_one_line(tmp_path):
+def test_a_log_file_that_cannot_be_written_is_reported_in_one_line(tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "cg2ls", "--log-file", str(tmp_path / "missing" / "log")],
         stdin=subprocess.DEVNULL,
@@ -47,7 +47,7 @@ def test_nothing_but_the_protocol_reaches_stdout():
     assert (done.stdout, done.stderr) == ("message", "chatter\n")
 
 
-def test_an_editor_that_vanishes_ends_the_server():
+def test_the_server_ends_when_its_editor_disappears():
     done = subprocess.run(
         [sys.executable, "-m", "cg2ls", "--stdio"], stdin=subprocess.DEVNULL, capture_output=True, timeout=300
     )
@@ -55,7 +55,7 @@ def test_an_editor_that_vanishes_ends_the_server():
     assert done.stdout == b""
 
 
-def test_without_streams_it_reports_that():
+def test_missing_streams_are_reported():
     done = subprocess.run(
         ["/bin/sh", "-c", '"$0" -m cg2ls --stdio <&-', sys.executable], capture_output=True, text=True
     )
@@ -69,7 +69,7 @@ def serve(*arguments):
     )
 
 
-def test_a_port_that_is_taken_is_one_line(tmp_path, monkeypatch):
+def test_a_port_in_use_is_reported_in_one_line(tmp_path, monkeypatch):
     monkeypatch.setenv("CG2LS_HOME", str(tmp_path))
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -87,7 +87,7 @@ def test_a_port_that_is_taken_is_one_line(tmp_path, monkeypatch):
         (["--http", "0", "--root", "/"], "/ is too large for one project; name a folder in it with --root."),
     ],
 )
-def test_a_folder_that_cannot_be_followed_is_one_line(tmp_path, monkeypatch, arguments, said):
+def test_an_unusable_root_folder_is_reported_in_one_line(tmp_path, monkeypatch, arguments, said):
     monkeypatch.setenv("CG2LS_HOME", str(tmp_path))
     done = serve(*arguments)
     assert done.returncode == 1
@@ -97,7 +97,7 @@ def test_a_folder_that_cannot_be_followed_is_one_line(tmp_path, monkeypatch, arg
 @pytest.mark.parametrize(
     "arguments", [["--http", "65536"], ["--http", "-1"], ["--http", "x"], ["--no-token"]]
 )
-def test_wrong_arguments_of_http_are_one_line(arguments, capsys):
+def test_wrong_arguments_of_http_are_reported_in_one_line(arguments, capsys):
     with pytest.raises(SystemExit) as left:
         main(["serve", *arguments])
     assert left.value.code == 2

@@ -28,7 +28,7 @@ def byte_tokenizer() -> CodeTokenizer:
 
 @dataclass
 class ScriptedEngine:
-    """An engine that writes `answer`, one byte per step, and keeps its requests."""
+    """An engine that writes `answer`, one byte per step, and records its requests."""
 
     tokenizer: CodeTokenizer
     model: ModelDescription

@@ -68,11 +68,11 @@ class Work:
     """Work done for one request.
 
     Attributes:
-        lines: of Python that ran.
+        lines: number of Python lines that ran.
         encoded: characters given to the tokenizer.
-        parses: of tree-sitter.
-        parsed: bytes that it read.
-        steps: that it reported.
+        parses: calls of tree-sitter's parser.
+        parsed: bytes that the parser read.
+        steps: steps that the parser reported.
     """
 
     lines: int = 0
@@ -174,7 +174,7 @@ def test_a_million_columns_are_cut_at_the_cursor():
 
 
 @pytest.mark.parametrize("count", [MAX_LINE_CHARS - 1, MAX_LINE_CHARS])
-def test_a_line_that_just_fits_is_whole(count):
+def test_a_line_that_just_fits_is_not_cut(count):
     text = "above\n" + "x" * count + "\nbelow"
     cursor = Cursor(text, len("above\n") + count)
     assert cursor.line_before == "x" * count

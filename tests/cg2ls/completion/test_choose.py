@@ -130,7 +130,7 @@ def test_greedy_choice_is_kept_if_the_text_below_agrees(searching):
     assert "hypotheses" not in found.rules
 
 
-def test_what_greedy_decoding_is_sure_of_is_shown_at_once(searching):
+def test_a_confident_greedy_line_is_shown_at_once(searching):
     engine = searching(LINES, greedy="pass\n", logprob=-0.001, fits="width * height")
     assert complete(engine).text == "pass"
     assert not engine.searches
@@ -139,9 +139,9 @@ def test_what_greedy_decoding_is_sure_of_is_shown_at_once(searching):
 @pytest.mark.parametrize(
     "text",
     [
-        ABOVE + "    |",  # nothing stands below
+        ABOVE + "    |",  # no text below
         ABOVE + "    |\n\n   \n",
-        ABOVE + "    result = |" + BELOW,  # another kind of place
+        ABOVE + "    result = |" + BELOW,  # another kind of position
         ABOVE + "    |print(1)" + BELOW,  # code follows
     ],
 )
@@ -162,7 +162,7 @@ def test_it_can_be_switched_off(searching, options):
 
 
 @pytest.mark.parametrize(("trigger", "searches"), [("automatic", 0), ("invoked", 1)])
-def test_by_default_lines_are_compared_by_hand_only(searching, trigger, searches):
+def test_by_default_lines_are_compared_only_when_invoked(searching, trigger, searches):
     engine = searching(LINES, greedy="result = width\n", fits="width * height")
     complete(engine, trigger=trigger, options=CompletionOptions())
     assert len(engine.searches) == searches
@@ -211,7 +211,7 @@ def test_a_failing_rule_is_a_fault_and_the_greedy_answer_stays(searching):
     assert [fault.hook for fault in found.faults] == ["hypotheses"]
 
 
-def test_the_other_lines_are_there_to_choose_from(searching):
+def test_the_other_lines_are_offered_too(searching):
     engine = searching(LINES, greedy="result = width\n", fits="width * height")
     found = complete(engine, count=3)
     assert [found.text, *(each.text for each in found.alternatives)] == [
@@ -290,7 +290,7 @@ def test_weights_are_found_by_kind_of_place():
     assert find_weights(CHOICE, Cursor(text, len(ABOVE) + 4), "automatic") == CHOICE.places["line_start"]
 
 
-def test_inside_words_lines_are_compared_by_hand_only():
+def test_inside_words_lines_are_compared_only_when_invoked():
     choice = replace(CHOICE, places={"in_word": PlaceWeights(evidence=0.5)})
     cursor = Cursor(ABOVE + "    re" + BELOW, len(ABOVE) + 6)
     assert find_weights(choice, cursor, "invoked") == choice.places["in_word"]

@@ -28,11 +28,11 @@ def taken(steps, forced=b"", least=MIN_CONFIDENCE):
         (b"", [(b"a", 0.0)], 0.78),
         (b"", [(b"a", -1.0)], 0.46),
         (b"", [(b"a", -1.0), (b"\n", -1.0)], 0.18),
-        # what was typed is no news, neither its word nor a blank alone in front of it
+        # typed text does not count: neither the typed word nor a single blank after it
         (b"na", [(b"name", -9.0)], 0.78),
         (b"na", [(b"n", -9.0), (b"ame", -9.0), (b"\n", -1.0)], 0.46),
         (b" na", [(b" ", -9.0), (b"name", -9.0)], 0.78),
-        # the word behind a blank is
+        # the word after a blank counts
         (b" ", [(b" name", -1.0)], 0.46),
     ],
 )

@@ -65,7 +65,7 @@ def test_an_estimate_is_a_logistic_function_of_the_inputs() -> None:
     assert gate.estimate(encode_features(FEATURES)) == pytest.approx(expected)
     assert make_gate(1e9).estimate({}) == 1.0
     assert make_gate(-1e9).estimate({}) == pytest.approx(0.0)
-    assert make_gate(0.0, x=1.0).estimate({"x": math.nan}) == 0.0, "what is not known is not shown"
+    assert make_gate(0.0, x=1.0).estimate({"x": math.nan}) == 0.0, "an unknown estimate shows nothing"
 
 
 def test_inputs_are_bounded() -> None:
@@ -95,7 +95,7 @@ def test_one_option_goes_from_quiet_to_eager(engine: Engine, monkeypatch: pytest
         CompletionOptions(eagerness="loud")
 
 
-def test_what_the_user_sets_goes_first(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_users_setting_takes_precedence(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     without = ask(engine, monkeypatch, None, min_confidence=0.0)
     assert ask(engine, monkeypatch, make_gate(-9.0), min_confidence=0.0).text == without.text != ""
     assert (

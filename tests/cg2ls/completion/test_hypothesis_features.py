@@ -84,7 +84,7 @@ def test_names_near_the_cursor_are_known():
     assert share_known_names(cursor("|"), "(1, 2)") == 1
 
 
-def test_below_and_mid_line():
+def test_features_tell_whether_text_follows():
     found = describe("x = |\n\n    y = 2\n", [])
     assert found.has_below
     assert not found.is_mid_line

@@ -46,7 +46,7 @@ def accepted(cursor: Cursor, text: str, replace_length: int) -> str:
         ("x = ‸\n", "f(a) + b", 0, "x = f(a)‸\n", " + b", 0),
         ("f(‸)\n", "a):", 1, "f(a‸)\n", "):", 1),
         ("f(‸)\n", "a):", 1, "f(a)‸\n", ":", 0),
-        # no suggestion is an answer too
+        # an empty suggestion is an answer too
         ("x = 1‸\n", "", 0, "x = 1‸\n", "", 0),
     ],
 )
@@ -75,7 +75,7 @@ def test_text_that_differs_from_the_suggestion_returns_nothing(made_at, text, as
     assert cache_of(made_at, text).find(cursor_at(asked_at), "automatic") is None
 
 
-def test_automatic_suggestions_do_not_answer_requests_by_hand():
+def test_automatic_suggestions_do_not_answer_invoked_requests():
     assert cache_of("x = ‸", "a", trigger="automatic").find(cursor_at("x = ‸"), "invoked") is None
     assert cache_of("x = ‸", "a", trigger="invoked").find(cursor_at("x = ‸"), "automatic") is not None
 
@@ -113,7 +113,7 @@ def test_accepting_the_remaining_part_works_with_an_editor_that_closes_brackets(
         offset += 1
     now = Cursor.at(session_text, offset)
     found = cache.find(now, "automatic")
-    if found is None:  # only closers are left, and they stand there
+    if found is None:  # only closers remain, and the document has them
         assert session_text == f"x = {text}\nnext\n"
     else:
         assert accepted(now, found.text, found.replace_length) == f"x = {text}\nnext\n"
@@ -165,7 +165,7 @@ def test_the_rest_of_a_suggestion_that_no_longer_fits_is_a_draft_hint(scripted):
         ("\tif ‸\n", "a:", 0, ["\tif a:‸\n", "\tif a:\n\t\t‸\n"]),
     ],
 )
-def test_accepting_and_enter_are_predicted(art, text, replace_length, states):
+def test_speculation_predicts_accepting_and_a_new_line(art, text, replace_length, states):
     cursor = Cursor.at(art.replace("‸", ""), art.index("‸"))
     found = [
         f"{state.text[: state.offset]}‸{state.text[state.offset :]}"
@@ -198,14 +198,14 @@ def test_speculation_stops_on_request_and_keeps_the_anchor(scripted):
     assert session._prompts.anchor is anchor
 
 
-def test_what_there_is_to_choose_from_is_known_once_the_user_is_idle(scripted):
+def test_alternatives_are_computed_while_the_user_is_idle(scripted):
     engine = scripted("1\n")
     session = DocumentSession(engine, "python")
     shown = session.complete("x = \n", 4)
-    engine.answer = "2\n"  # by hand the model is asked again
+    engine.answer = "2\n"  # an invoked request runs the model again
     session.speculate("x = \n", 4, shown, count=3)
     ran = len(engine.requests)
-    assert session.complete("x = \n", 4).text == "1"  # who types sees no other text than before
+    assert session.complete("x = \n", 4).text == "1"  # while typing, the shown text stays the same
     found = session.complete("x = \n", 4, "invoked", count=3)
     assert (found.text, found.source) == ("2", "typed_through")
     assert session.complete("x = 2\n", 5, "invoked", count=3).source == "model"

@@ -172,7 +172,7 @@ def test_every_rule_suppression_gate_and_reuse_can_be_disabled():
     assert {"off", "confidence", "typed_through", "check_python"} < DISABLEABLE_RULES
 
 
-def test_unsure_text_is_not_shown_while_typing(scripted):
+def test_uncertain_text_is_not_shown_while_typing(scripted):
     engine = scripted("abcdefgh\n", logprob=-0.9)
     found = at(engine, "x =‸")
     assert (found.text, found.reason) == ("", "unsure")
@@ -200,6 +200,6 @@ def test_a_prior_raises_the_confidence_threshold(scripted):
         assert at(DocumentSession(engine, "python", options), art, retrieval=retrieval).text == shown
 
 
-def test_the_sure_lines_of_a_block_are_shown(scripted):
+def test_the_confident_lines_of_a_block_are_shown(scripted):
     found = at(scripted("a = 1\n    b = 2\n    c = 3\n", logprob=-0.1), "def f():\n    ‸")
     assert (found.text, found.reason) == ("a = 1\n    b = 2", "shown")

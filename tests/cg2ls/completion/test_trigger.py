@@ -99,7 +99,7 @@ TABLE = [
 
 
 @pytest.mark.parametrize(("art", "language", "trigger", "options", "name"), TABLE)
-def test_silence(art, language, trigger, options, name):
+def test_suppressed_places_have_a_reason(art, language, trigger, options, name):
     cursor = Cursor.at(art.replace("‸", ""), art.index("‸"))
     known = ("python", "javascript")
     asked = TriggerContext(

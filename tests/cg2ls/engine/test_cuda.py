@@ -92,7 +92,7 @@ def test_the_gpu_computes_what_the_cpu_does(made, expected, precision):
         found = [answer(engine, text) for text in TEXTS]
     assert all(math.isfinite(logprob) for steps in found for _, logprob in steps)
     if precision not in ("fp16", "int4"):
-        return  # rounded otherwise than the default was: another model
+        return  # rounded differently from the default, so it is another model
     shared = [same(a, b) for a, b in zip(found, expected, strict=True)]
     assert sum(shared) >= 0.6 * sum(len(steps) for steps in expected)
     drifts = [

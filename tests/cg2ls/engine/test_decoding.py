@@ -11,7 +11,7 @@ from cg2ls.engine.decoding import Deadline
 
 
 class Slow:
-    """A machine where a call takes as many milliseconds as it has tokens, on a timer of its own."""
+    """A machine where a call takes as many milliseconds as it has tokens, on a simulated timer."""
 
     def __init__(self, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = perf_counter()
@@ -59,7 +59,7 @@ def test_a_prefill_that_exceeds_the_time_limit_is_interrupted(plain, words, monk
     assert ask(plain, words(100), time_limit_ms=50) == []
     assert plain.last.ended == "time"
     assert slow.now - began <= 0.050
-    assert plain.cached_tokens == words(48), "and what was read is there for the next request"
+    assert plain.cached_tokens == words(48), "and the next request finds the tokens that were read"
 
 
 def test_a_repeated_request_continues_after_the_time_limit(plain, words, uncached, monkeypatch):

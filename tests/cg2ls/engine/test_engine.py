@@ -43,7 +43,7 @@ def test_stop_tokens_end_an_answer_and_are_not_yielded(engine, words):
         steps = list(engine.complete(request))
         assert not any(engine.tokenizer.special.is_stop(step.token) for step in steps)
         endings += len(steps) < 100
-    assert endings, "a hot sampler draws a stop token sooner or later"
+    assert endings, "at a high temperature a stop token is drawn sooner or later"
 
 
 def test_an_answer_ends_where_the_context_is_full(engine, words):
@@ -111,7 +111,7 @@ def test_a_second_answer_in_the_same_thread_is_refused_not_deadlocked(engine, wo
     next(first)
     with pytest.raises(EngineError, match="generating in this thread"):
         next(engine.complete(request))
-    assert next(first), "the first one goes on"
+    assert next(first), "the first one continues"
     first.close()
     assert next(engine.complete(request))
 
@@ -135,12 +135,12 @@ def test_a_closed_engine_refuses_requests(engine, words):
     running = engine.complete(Request(prompt=words(10), forced=LONG))
     next(running)
     engine.close()
-    assert list(running) == [], "what was running ends at its next step"
+    assert list(running) == [], "the running answer ends at its next step"
     with pytest.raises(EngineError, match="closed"):
         next(engine.complete(Request(prompt=words(3))))
 
 
-def test_an_error_of_onnxruntime_is_one_sentence_and_the_next_request_is_answered(
+def test_an_error_of_onnxruntime_is_reported_in_one_sentence_and_the_next_request_is_answered(
     engine, uncached, words, monkeypatch
 ):
     request = Request(prompt=words(20), forced=LONG, max_tokens=5)

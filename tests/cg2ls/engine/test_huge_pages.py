@@ -37,7 +37,7 @@ def resident() -> int:
 
 
 def new_memory() -> mmap.mmap:
-    """Memory that was written to, in small pages unless the system gives huge ones unasked."""
+    """Memory that was written to, in small pages unless the system uses huge ones by default."""
     mapped = mmap.mmap(-1, SIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
     mapped.write(CONTENT)
     return mapped
@@ -63,7 +63,7 @@ with new_memory() as memory:
     print(json.dumps([moved, grown, in_huge_pages(ctypes.addressof(first)), memory[:] == CONTENT]))
     del first
 """
-"""Runs in a process of its own: what other tests left in this one would be moved, too, and grow."""
+"""Runs in a separate process: memory of earlier tests would be moved too, and would grow."""
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux moves memory to huge pages when asked")
@@ -107,13 +107,13 @@ def test_only_whole_huge_pages_of_private_memory_that_belongs_to_no_file_are_mov
     assert list(huge_pages._whole(MAPS)) == [0x7F0000000000, 0x7F0000200000, 0x7F0001200000, 0x55F000000000]
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells which pages are in memory")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux reports which pages are in memory")
 def test_mostly_unused_memory_is_not_moved():
     with mmap.mmap(-1, SIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as unused:
         address = ctypes.addressof(ctypes.c_char.from_buffer(unused))
         for place in range(0, SIZE, 2 * mmap.PAGESIZE):
             unused[place] = 1
         if in_huge_pages(address):
-            pytest.skip("this system gives huge pages unasked")
+            pytest.skip("this system uses huge pages by default")
         use_huge_pages()
         assert in_huge_pages(address) == 0

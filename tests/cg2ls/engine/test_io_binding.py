@@ -13,7 +13,7 @@ from cg2ls.engine.io_binding import ANY_ROWS, EVEN_ROWS, CallShape, DeviceBindin
 
 @pytest.fixture
 def on_device(tiny_model, monkeypatch):
-    """An engine whose inputs and outputs lie in a device's memory, which here is the processor's."""
+    """An engine whose inputs and outputs are in a device's memory, which here is the processor's."""
 
     def new_binding(model, opened, buffers, *, padding):
         vocab = model.architecture.vocab_size

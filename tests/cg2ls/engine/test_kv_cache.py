@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LONG = b"import os, sys; print(os.sep)"
-"""Forced upon an answer so that it has several tokens whatever the weights."""
+"""Bytes forced at an answer's start, so that it has several tokens with any weights."""
 
 
 @pytest.fixture(scope="module")
 def shared(tiny_model: Path):
-    """One engine over all examples of a property, so that each finds the cache as the last left it."""
+    """One engine for all examples of a property, so that each begins with the cache of the one before."""
     with Engine.open(tiny_model, threads=1) as opened:
         yield opened
 
@@ -62,7 +62,7 @@ def test_chunked_prefill_gives_the_answer_of_unchunked(engine, uncached, words, 
     assert [step.token for step in engine.complete(request)] == [step.token for step in uncached(request)]
 
 
-def test_only_what_differs_is_read_again(engine, words):
+def test_only_different_tokens_are_read_again(engine, words):
     prompt = words(40)
     list(engine.complete(Request(prompt=prompt, max_tokens=1)))
     assert engine.last.reused_tokens == 0

@@ -48,7 +48,7 @@ def test_typing_continues_in_the_same_context(two):
     assert reused(two, [*text(2), 7]) == 40
 
 
-def test_another_document_of_the_same_beginning_takes_a_context_of_its_own_and_starts_from_a_copy(two):
+def test_a_document_with_the_same_beginning_gets_a_copy_of_the_context(two):
     header = text(9, 15)
     reused(two, header + text(1))
     assert reused(two, header + text(2)) == 15, "copied, not read"

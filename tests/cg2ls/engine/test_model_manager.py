@@ -136,7 +136,7 @@ def test_unloading_waits_for_the_answer_that_is_running(engine, words):
 
 
 class Alarms:
-    """Stands for `threading.Timer`: counts the seconds that a test lets pass."""
+    """Replaces `threading.Timer`: counts simulated seconds."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -227,5 +227,5 @@ def test_unloading_returns_the_memory_to_the_system():
     low, high, again = (float(number) for number in done.stdout.split())
     with Engine.open(default, threads=1) as engine:
         weights = engine.memory.weights / 1.5e6
-    assert high - again > weights, "at least the weights left the process"
-    assert again - low < 0.25 * (high - low), "and nothing of note stays behind the second time"
+    assert high - again > weights, "at least the weights are freed"
+    assert again - low < 0.25 * (high - low), "and the second time almost nothing stays allocated"

@@ -49,7 +49,7 @@ def test_a_missing_onnxruntime_is_one_line_with_the_remedy(tiny_model, monkeypat
         Engine.open(tiny_model)
 
 
-def test_cuda_that_is_not_there_is_refused_by_name(tiny_model):
+def test_missing_cuda_is_refused_by_name(tiny_model):
     with pytest.raises(
         EngineError, match=r"has no CUDA; replace it: .* pip install 'onnxruntime-gpu\[cuda,cudnn\]'"
     ):
@@ -83,7 +83,7 @@ def open_half(folder: Path, provider: str, *, cuda_graph: bool = False) -> onnx_
 CUDA, CPU = ["CUDAExecutionProvider", "CPUExecutionProvider"], ["CPUExecutionProvider"]
 
 
-def test_cuda_is_taken_where_it_opens(tiny_model, monkeypatch):
+def test_cuda_is_used_if_it_opens(tiny_model, monkeypatch):
     fake_runtime(monkeypatch, {CUDA[0]: CUDA})
     assert open_half(tiny_model, "auto").provider == "cuda"
 
@@ -135,7 +135,7 @@ def test_a_graph_of_another_type_is_refused(tiny_model, monkeypatch):
         Engine.open(tiny_model, threads=1)
 
 
-def test_a_graph_the_runtime_rejects_is_one_sentence(tiny_model, tmp_path, monkeypatch):
+def test_a_graph_the_runtime_rejects_is_reported_in_one_sentence(tiny_model, tmp_path, monkeypatch):
     for name in ("model.json", "model.onnx.data", "tokenizer.json"):
         (tmp_path / name).write_bytes((tiny_model / name).read_bytes())
     graph = (tiny_model / "model.onnx").read_bytes()
@@ -165,7 +165,7 @@ def test_a_graph_that_reads_elsewhere_is_refused_before_the_runtime_sees_it(
         (tmp_path / path.name).write_bytes(path.read_bytes())
     graph = (tmp_path / "model.onnx").read_bytes()
     (tmp_path / "model.onnx").write_bytes(graph.replace(b"model.onnx.data", b"../../etc/passw"))
-    monkeypatch.setattr(onnx_session, "import_onnxruntime", lambda: pytest.fail("the runtime was asked"))
+    monkeypatch.setattr(onnx_session, "import_onnxruntime", lambda: pytest.fail("the runtime was called"))
     with pytest.raises(ModelFolderError, match=r"wants to read '\.\./\.\./etc/passw'"):
         Engine.open(tmp_path, threads=1, verify=False)
 
@@ -176,7 +176,7 @@ def test_a_model_json_of_other_layers_is_refused_at_once(tiny_model, tmp_path):
         Engine.open(folder)
 
 
-def test_too_little_memory_for_a_context_is_one_sentence(tiny_model, monkeypatch):
+def test_too_little_memory_for_a_context_is_reported_in_one_sentence(tiny_model, monkeypatch):
     def full(*_: object, **__: object) -> None:
         raise MemoryError("std::bad_alloc")
 
@@ -235,7 +235,7 @@ def test_the_default_is_the_least_of_cores_quota_and_bound(monkeypatch, cores, q
     assert onnx_session.default_threads() == expected
 
 
-def test_this_machine_has_at_least_one():
+def test_this_machine_has_at_least_one_thread():
     assert onnx_session.usable_cpus()
     assert onnx_session.default_threads() >= 1
 

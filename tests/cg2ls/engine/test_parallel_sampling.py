@@ -22,12 +22,12 @@ def tokens(answers) -> list[list[int]]:
 
 @pytest.mark.parametrize("prompt_tokens", [1, 2, 40, 200])
 @pytest.mark.parametrize("count", [1, 2, 5])
-def test_each_is_the_answer_to_its_own_seed(engine, words, prompt_tokens, count):
+def test_each_candidate_is_the_answer_to_its_own_seed(engine, words, prompt_tokens, count):
     request = Request(prompt=words(prompt_tokens), max_tokens=9, temperature=1.5, top_p=0.9, seed=3)
     assert tokens(engine.candidates(request, count)) == one_by_one(engine, request, count)
 
 
-def test_they_begin_with_the_forced_bytes_and_differ(engine, words):
+def test_candidates_begin_with_the_forced_bytes_and_differ(engine, words):
     request = Request(prompt=words(30), forced=b"wid", max_tokens=12, temperature=2.0)
     answers = engine.candidates(request, 4)
     assert all(b"".join(step.data for step in answer).startswith(b"wid") for answer in answers)
@@ -73,7 +73,7 @@ def test_candidates_are_decoded_one_by_one_where_a_cache_cannot_be_copied(engine
     assert tokens(engine.candidates(request, 3)) == expected
 
 
-def test_too_many_candidates_for_the_memory_is_one_sentence_and_the_next_request_is_answered(
+def test_too_many_candidates_for_the_memory_is_reported_in_one_sentence_and_the_next_request_is_answered(
     engine, words, monkeypatch
 ):
     def full(*_: object, **__: object) -> None:

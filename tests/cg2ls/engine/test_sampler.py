@@ -44,7 +44,7 @@ def test_only_allowed_tokens_are_picked(temperature):
 @pytest.mark.parametrize(
     ("top_p", "nucleus"), [(0.4, {0}), (0.5, {0}), (0.51, {0, 1}), (0.9, {0, 1, 2}), (1.0, {0, 1, 2, 3})]
 )
-def test_the_nucleus_is_the_fewest_likeliest_tokens_that_weigh_enough(top_p, nucleus):
+def test_the_nucleus_is_the_smallest_set_of_likeliest_tokens_with_enough_probability(top_p, nucleus):
     probabilities = np.array([0.5, 0.25, 0.1875, 0.0625], dtype=np.float32)  # exact in binary
     sampler = LogitSampler(1.0, top_p, 3)
     assert {sampler.pick(np.log2(probabilities) * np.float32(math.log(2))) for _ in range(400)} == nucleus
@@ -57,7 +57,7 @@ def test_a_drawn_token_has_less_than_the_mass_before_it(logits, top_p, seed):
     probabilities /= probabilities.sum()
     likelier = probabilities > probabilities[token] * (
         1 + 1e-6
-    )  # float32 weights cannot tell closer ones apart
+    )  # float32 weights cannot distinguish closer ones
     assert probabilities[likelier].sum() < top_p + 1e-6
 
 
@@ -111,7 +111,7 @@ def test_a_start_is_consumed_token_by_token():
     assert start.allowed_tokens() is None
 
 
-def test_nothing_forced_allows_everything():
+def test_without_forced_bytes_every_token_is_allowed():
     assert ForcedStart(ByteIndex(VOCABULARY), b"").allowed_tokens() is None
 
 
@@ -131,7 +131,7 @@ def tiny(tiny_model):
         yield opened
 
 
-def test_an_answer_cut_short_holds_the_beginning(engine, words):
+def test_an_answer_cut_short_has_the_beginning(engine, words):
     forced = b"import itertools"
     steps = list(engine.complete(Request(prompt=words(4), forced=forced, max_tokens=1)))
     assert len(steps) == 1

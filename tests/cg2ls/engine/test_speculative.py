@@ -28,7 +28,7 @@ TEXT = "def area(width, height):\n    return width * height\n\ndef area(width, h
 
 
 class Pair:
-    """A model opened twice: one drafts all it can, one starts every answer from nothing."""
+    """A model opened twice: one uses every draft, the other uses none."""
 
     def __init__(self, folder: Path) -> None:
         self.drafting = Engine.open(folder, threads=1, options=EngineOptions(drafts=True))
@@ -36,7 +36,7 @@ class Pair:
         self.tokens = self.plain.tokenizer.encode(TEXT)
 
     def agree(self, steps: list[Step], expected: list[Step]) -> None:
-        """The same tokens; in float32 sums of another order may differ in the last digits."""
+        """Require the same tokens; in float32 another order of sums may change the last digits."""
         assert [step.token for step in steps] == [step.token for step in expected]
         tolerance = 1e-4 if self.plain.model.precision == "fp32" else 0.0
         assert [step.logprob for step in steps] == pytest.approx(
@@ -44,7 +44,7 @@ class Pair:
         )
 
     def always(self, length: int) -> None:
-        """Draft so many tokens whatever they cost."""
+        """Draft this many tokens at any cost."""
         self.drafting._policy.choose_length = lambda source: length  # type: ignore[method-assign]
 
     def from_nothing(self, request: Request) -> list[Step]:

@@ -1,4 +1,4 @@
-"""Files to write, and an engine of no weight."""
+"""Files to type, and an engine without weights."""
 
 from __future__ import annotations
 

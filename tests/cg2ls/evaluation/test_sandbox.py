@@ -1,4 +1,4 @@
-"""Hostile programs reach nothing; where the system has no sandbox, one sentence says so."""
+"""Hostile programs have no access; if the system has no sandbox, one sentence reports it."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_a_hostile_program_gets_nothing(name: str, sandbox: ProgramSandbox) -> N
     assert sandbox.passes("pass"), "the next program runs as before"
 
 
-def test_an_endless_program_is_ended_with_all_its_work(sandbox: ProgramSandbox) -> None:
+def test_an_endless_program_is_ended_with_its_processes(sandbox: ProgramSandbox) -> None:
     short = ProgramSandbox(sandbox.bwrap, ProgramLimits(seconds=1))
     assert not short.passes("while True: pass")
     assert not short.passes("import time\ntime.sleep(600)")

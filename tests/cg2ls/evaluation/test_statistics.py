@@ -13,7 +13,7 @@ def test_files_that_agree_have_no_spread():
 
 
 def test_places_of_one_file_count_as_one():
-    """Many places in few files tell less than the same number of places in many files."""
+    """Many places in few files are weaker evidence than as many places in many files."""
     hits = [1, 0] * 100
     many = bootstrap_interval([str(i) for i in range(200)], hits, [1] * 200)
     few = bootstrap_interval([str(i % 8) for i in range(200)], [i % 8 < 4 for i in range(200)], [1] * 200)

@@ -52,7 +52,7 @@ class HttpServer:
 
     Attributes:
         lines: lines of its stderr so far.
-        token: what it asks for; "" for nothing.
+        token: the token that it requires; "" if none.
     """
 
     def __init__(self, command: list[str], env: dict[str, str], **more: Any) -> None:
@@ -78,7 +78,7 @@ class HttpServer:
                 self._more.notify_all()
 
     def wait_for(self, text: str, count: int = 1) -> str:
-        """Wait for the line, past or to come, that is the `count`th with a text."""
+        """Wait for the `count`th line with a text; lines that were printed before count."""
         with self._more:
             found: list[str] = []
             deadline = time.monotonic() + TIMEOUT_S
@@ -149,13 +149,13 @@ def _launch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launch]:
 
 @pytest.fixture
 def serve_http(_launch: Launch) -> Launch:
-    """Starts a command that serves HTTP, with state of its own, and ends it with the tests."""
+    """Starts a command that serves HTTP, with a separate state folder, and ends it with the tests."""
     return _launch
 
 
 @pytest.fixture
 def fresh_http(_launch: Launch) -> HttpServer:
-    """A server whose engine decodes forever, unless the document says otherwise; of one test alone."""
+    """A server whose engine decodes forever, unless the document names another answer; for one test only."""
     server = _launch("-m", "tests.cg2ls.http.slow_http_server", 0)
     server.wait_for("is ready")
     return server
@@ -170,7 +170,7 @@ def _shared(_launch: Launch) -> HttpServer:
 
 @pytest.fixture
 def slow_http(_shared: HttpServer) -> HttpServer:
-    """A server as `fresh_http`, shared by tests; its lines are those since the test began."""
+    """A server like `fresh_http`, shared by tests; its lines are those since the test began."""
     _shared.lines.clear()
     return _shared
 

@@ -16,7 +16,7 @@ LOCAL = {"host": "127.0.0.1:8012", "authorization": "Bearer secret", **JSON}
 
 
 async def nothing(*_: object) -> None:
-    """Stands for the application behind the guard."""
+    """Replaces the application that the guard protects."""
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8012", "localhost:8012", "localhost", "LOCALHOST:1", "[::1]:80"])

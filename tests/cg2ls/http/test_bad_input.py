@@ -1,4 +1,4 @@
-"""Requests that are wrong, huge, slow or abandoned: one clear answer, and the others are unharmed."""
+"""Requests that are wrong, huge, slow or abandoned: one clear answer, and other requests are not affected."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ def test_two_clients_at_once_get_their_own_answers(slow_http: HttpServer) -> Non
     assert {(prompt, text) for prompt, text in found} == set(texts.items())
 
 
-def test_an_engine_that_breaks_costs_its_request_alone(slow_http: HttpServer) -> None:
+def test_an_engine_failure_affects_only_its_request(slow_http: HttpServer) -> None:
     reply = slow_http.post("/infill", {"input_prefix": "broken\na", "prompt": " = "})
     assert reply.status == 500
     assert "the user's own code" not in reply.body.decode()

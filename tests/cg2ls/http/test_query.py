@@ -27,7 +27,7 @@ def test_markers_of_other_models_are_read(prompt: str, parts: tuple[str, str]) -
     assert split_markers(prompt) == parts
 
 
-def test_with_a_suffix_of_its_own_a_prompt_is_taken_as_it_is() -> None:
+def test_a_prompt_with_a_separate_suffix_is_not_parsed() -> None:
     prompt = "<fim_prefix>a<fim_suffix>b<fim_middle>"
     assert read_completion({"prompt": prompt, "suffix": ""}).before == prompt
 

@@ -14,7 +14,7 @@ CELLS = st.sampled_from([f"vscode-notebook-cell:/m/n.ipynb#{number}" for number 
 BOOKS = st.sampled_from(["file:///m/n.ipynb", "file:///m/o.ipynb"])
 ANYTHING = DOCUMENTS | CELLS
 TEXT = st.text(alphabet="ab(:= \n\r\x0c\u2028é€😀\ud83d\ude00", max_size=12).map(
-    lambda text: json.loads(json.dumps(text))  # two halves that stand together are one character in JSON
+    lambda text: json.loads(json.dumps(text))  # two adjacent halves are one character in JSON
 )
 CELL_TEXT = st.text(alphabet="ab(= \n", max_size=8)
 NUMBER = st.integers(0, 6) | st.sampled_from([2**31 - 1, 2**31, 2**32 - 1, 2**53, 10**30])

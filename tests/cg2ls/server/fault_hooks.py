@@ -29,7 +29,7 @@ FAILED = -32803
 
 @dataclass
 class Switch:
-    """Says which hook raises now, and what.
+    """Selects the hook that raises, and its error.
 
     Attributes:
         on: name of the hook; "" for none.
@@ -56,7 +56,7 @@ class Switch:
 
 
 class Prior:
-    """Says nothing of its own."""
+    """Keeps the model's probabilities and proposes no draft."""
 
     def __init__(self, switch: Switch) -> None:
         self.mix = switch.around("prior.mix", self._mix)
@@ -71,7 +71,7 @@ LEFT_OUT = (
     *("memory", "prior", "prior.mix", "prior.draft", "context", "context text", "load grammar"),
     *("find", "guess", "add", "count answered", "count shown", "today", "rhythm", "board", "note"),
 )
-"""Hooks that an answer does without."""
+"""Hooks that an answer does not need."""
 
 
 LOST = (
@@ -83,11 +83,11 @@ LOST = (
     "item",
     *(rule.name for rule in RULES),
 )
-"""Hooks without which there is no answer."""
+"""Hooks that every answer needs."""
 
 
 def install(client: Client, switch: Switch, patch: pytest.MonkeyPatch) -> None:
-    """Puts the switch around every hook there is."""
+    """Installs the switch at every hook."""
     server = client.server
 
     def prior_of(*_: object) -> Callable[..., Prior]:

@@ -1,7 +1,7 @@
 """`cg2ls` as a user without a home folder: HOME is not set, and the user database has no entry for the user.
 
-As root the process becomes a user of a number that nobody has, as containers do it; whoever else runs the tests keeps
-the number, and the database is asked in vain. KEEP_USER in the environment does the same where other users cannot
+As root, the process changes to a user id without an account, as containers do. Otherwise the user id stays, and
+only the look-up in the user database fails. KEEP_USER in the environment keeps root's id too, where other users cannot
 read the package.
 """
 

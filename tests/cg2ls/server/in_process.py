@@ -23,7 +23,7 @@ ANSWER = "measured_value + 1"
 
 
 class Engine(StubEngine):
-    """Writes the same answer to every prompt, and asks the request's prior as the real engine does."""
+    """Writes the same answer to every prompt, and calls the request's prior as the real engine does."""
 
     broken: Exception | None = None
 
@@ -48,7 +48,7 @@ class Client:
 
     Attributes:
         server: the server.
-        notifications: what it sent by itself, in order; `(method, params)`.
+        notifications: those that it sent, in order; `(method, params)`.
         engines: every engine that was opened, in order.
     """
 
@@ -136,7 +136,7 @@ class Client:
 async def conversation(
     folder: Path, capabilities: dict[str, Any] | None = None, **options: Any
 ) -> AsyncIterator[Client]:
-    """A client whose server has its model open; it leaves as a client does."""
+    """A client whose server has its model open; it shuts down as a client does."""
     client = Client(folder, **options)
     await client.answer(
         "initialize",
@@ -158,6 +158,6 @@ async def conversation(
 
 
 def shown(answer: dict[str, Any]) -> list[str]:
-    """The texts of an answer; none where it is an error."""
+    """The texts of an answer; none if it is an error."""
     items = (answer.get("result") or {"items": []})["items"]
     return [item["insertText"] if "insertText" in item else item["textEdit"]["newText"] for item in items]

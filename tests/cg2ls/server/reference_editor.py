@@ -1,4 +1,4 @@
-"""What an editor has of its documents, worked out over whole strings and without any of the server's code."""
+"""The documents of an editor, computed on whole strings without the server's code."""
 
 from __future__ import annotations
 
@@ -58,9 +58,9 @@ class Editor:
 
     Attributes:
         encoding: of positions.
-        texts: by URI; None where the messages that were sent do not say what the text is.
+        texts: by URI; None where the sent messages do not determine the text.
         notebooks: URIs of the cells in their order.
-        unordered: notebooks whose order the messages do not say; their cells stand alone.
+        unordered: notebooks whose order the messages do not determine; their cells have no context.
     """
 
     encoding: str
@@ -80,7 +80,7 @@ class Editor:
             self.texts[uri] = text
 
     def around(self, uri: str) -> tuple[str, str]:
-        """What stands before and after a cell in its notebook; all cells are Python code."""
+        """The text before and after a cell in its notebook; all cells are Python code."""
         for book, cells in self.notebooks.items():
             if uri in cells and book not in self.unordered:
                 at = cells.index(uri)
@@ -92,11 +92,11 @@ class Editor:
         return "", ""
 
     def read(self, uri: str) -> str:
-        """A document's text as others read it; nothing of one that is unknown."""
+        """A document's text as others read it; an unknown one has none."""
         return plain(self.texts.get(uri) or "")
 
     def expected(self) -> dict[str, tuple[bool, str, str, str]]:
-        """What the server should have: by URI whether the text is known, and hashes of it and what is around it."""
+        """The expected state of the server: by URI whether the text is known, and hashes of it and its context."""
         found = {}
         for uri, text in self.texts.items():
             before, after = self.around(uri)

@@ -37,7 +37,7 @@ class SlowEngine:
     """Writes the forced bytes, then `x` every 20 ms.
 
     With `quick` in the document it writes one `x` and a line end, with `long` too a formula; with `broken` it
-    breaks; with `growing` it begins with two lines, and with `ended` ends there; with `which` it writes the names
+    fails; with `growing` it begins with two lines, and with `ended` ends there; with `which` it writes the names
     of the prompt's files. Asked for several answers it writes `x`, `y` and `z`.
     """
 

@@ -18,7 +18,7 @@ def test_the_commands_are_announced(start, random_model):
     assert {f"cg2ls.server.{name}" for name in names} <= set(commands["commands"])
 
 
-def test_pause_ends_what_runs_and_resume_begins_again(slow):
+def test_pause_ends_running_requests_and_resume_allows_new_ones(slow):
     client = slow()
     running = client.send_inline(URI, 0, 4)
     assert run(client, "pause")["cause"] == "paused"
@@ -82,7 +82,7 @@ def test_the_log_is_shown(slow):
 @pytest.mark.parametrize(
     "params", [{"command": "cg2ls.server.none"}, {"command": "cg2ls.server.switchModel", "arguments": [3]}]
 )
-def test_what_makes_no_sense_is_refused(slow, lsp, params):
+def test_invalid_arguments_are_refused(slow, lsp, params):
     client = slow()
     with pytest.raises(lsp.ResponseError) as caught:
         client.request("workspace/executeCommand", params)

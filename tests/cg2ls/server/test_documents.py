@@ -42,7 +42,7 @@ def edit(documents: Documents, start, end, text: str) -> None:
 
 
 def reference_offset(text: str, line: int, column: int, encoding: str) -> int:
-    """Offset of a position, worked out over the bytes of the whole text."""
+    """Offset of a position, computed on the bytes of the whole text."""
     starts = [0, *(found.end() for found in re.finditer(r"\r\n|\r|\n", text))]
     if line >= len(starts):
         return len(text)
@@ -79,7 +79,7 @@ ENDS = st.sampled_from(["\n", "\r\n", "\r"])
 
 
 @given(st.data())
-def test_many_lines_are_kept_as_few_are(data):
+def test_many_lines_are_edited_like_few(data):
     numbers = range(
         data.draw(st.sampled_from([1, BLOCK_LINES - 1, BLOCK_LINES, 2 * BLOCK_LINES + 1, 5 * BLOCK_LINES]))
     )
@@ -108,11 +108,11 @@ def test_many_lines_are_kept_as_few_are(data):
         ("a\x0cb\u2028c\x85d\x0be", ["a\x0cb\u2028c\x85d\x0be"]),
     ],
 )
-def test_only_three_things_end_a_line(text, lines):
+def test_only_three_line_ends_count(text, lines):
     assert split_lines(text) == lines
 
 
-def test_halves_of_a_line_end_that_come_together_are_one():
+def test_adjacent_halves_of_a_line_end_are_one():
     documents = opened("a\rb")
     edit(documents, (1, 0), (1, 1), "\nb")
     assert list(documents.snapshot(URI).lines) == ["a\r\n", "b"]
@@ -133,7 +133,7 @@ def test_a_whole_new_text_replaces_the_old():
     assert documents.snapshot(URI).text == "two\n"
 
 
-def test_half_a_character_becomes_a_whole_one_of_its_length():
+def test_half_a_surrogate_pair_becomes_a_character_of_the_same_length():
     assert opened("a\ud83db").snapshot(URI).text == "a\ufffdb"
 
 
@@ -142,7 +142,7 @@ def test_a_line_past_the_end_names_the_last_one():
         opened("a\nb").snapshot(URI).offset(types.Position(3, 0))
 
 
-def test_a_closed_document_is_not_there():
+def test_a_closed_document_is_removed():
     documents = opened("a")
     documents.close(URI)
     with pytest.raises(NotOpenError, match="didOpen"):

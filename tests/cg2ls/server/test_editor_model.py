@@ -50,7 +50,7 @@ class Machine(DocumentMachine):
         ]
 
     def leave_notebooks(self, uri: str) -> None:
-        """A cell is in one notebook only, and once: this test's client is odd, not mad."""
+        """A cell is in one notebook only, and once: this client sends odd messages, not contradictory ones."""
         for book, cells in list(self.editor.notebooks.items()):
             if uri in cells:
                 self.close_notebook(book, named=True)
@@ -284,5 +284,5 @@ def test_the_servers_texts_are_the_editors_or_declared_unknown(servers):
         suppress_health_check=list(HealthCheck),
     )
     run_state_machine_as_test(Machine, settings=limits)
-    print(f"{Machine.sent} messages driven, {Machine.answered} of them requests, all answered.")
+    print(f"{Machine.sent} messages sent, {Machine.answered} of them requests, all answered.")
     assert Machine.sent > 300

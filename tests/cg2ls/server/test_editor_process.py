@@ -1,4 +1,4 @@
-"""The server ends with the editor, even if another process holds its stdin open."""
+"""The server ends with the editor, even if another process keeps its stdin open."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cg2ls.server.editor_process import GRACE_S, POLL_S, leave_after
 
 @pytest.fixture
 def editor():
-    """A process that plays the editor; the test holds the server's stdin."""
+    """A process that acts as the editor; the test keeps the server's stdin open."""
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     yield process
     process.kill()
@@ -46,13 +46,13 @@ def test_an_editor_that_dies_later_ends_the_server(start, random_model, editor):
 
 
 @pytest.mark.parametrize("process_id", [0, -1, 2**31, "x"])
-def test_a_process_id_that_names_none_is_none(start, random_model, process_id):
+def test_an_unused_process_id_counts_as_no_editor(start, random_model, process_id):
     client = start("--model", str(random_model))
     initialized(client, process_id)
     assert client.leave() == 0
 
 
-def test_the_process_is_looked_at_every_few_seconds_and_time_to_leave_is_given():
+def test_the_process_is_checked_every_few_seconds_and_the_server_gets_time_to_exit():
     happened: list[object] = []
     looks = iter([True, True, False])
     leave_after(
@@ -64,7 +64,7 @@ def test_the_process_is_looked_at_every_few_seconds_and_time_to_leave_is_given()
     assert happened == [POLL_S, POLL_S, "leave", GRACE_S, -1]
 
 
-def test_a_server_that_has_left_already_is_left_alone():
+def test_a_server_that_has_already_ended_is_not_stopped():
     def leave() -> None:
         raise RuntimeError("Event loop is closed")
 

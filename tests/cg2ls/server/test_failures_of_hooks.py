@@ -40,7 +40,7 @@ async def by_hand(client: Client, uri: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("ask", [by_ghost_text, by_hand, by_menu])
 @pytest.mark.parametrize("hook", LEFT_OUT + LOST)
-def test_failing_hook_costs_only_its_part_or_its_request(tiny_model, patch, hook, ask):
+def test_failing_hook_affects_only_its_part_or_its_request(tiny_model, patch, hook, ask):
     async def scene() -> None:
         async with conversation(tiny_model, {} if ask is by_menu else None, context_tokens=64) as client:
             switch = Switch()
@@ -49,7 +49,7 @@ def test_failing_hook_costs_only_its_part_or_its_request(tiny_model, patch, hook
             install(client, switch, patch)
             switch.on = hook
             answer = await ask(client, BAD)
-            assert switch.hits, "the hook was asked"
+            assert switch.hits, "the hook was called"
             if hook in LEFT_OUT:
                 assert shown(answer)[0].endswith(ANSWER)
             elif ask is by_hand:
@@ -69,7 +69,7 @@ def test_failing_hook_costs_only_its_part_or_its_request(tiny_model, patch, hook
     asyncio.run(scene())
 
 
-def test_failing_parser_costs_the_request(tiny_model, patch):
+def test_failing_parser_fails_the_request(tiny_model, patch):
     async def scene() -> None:
         async with conversation(tiny_model) as client:
             switch = Switch(on="kind")

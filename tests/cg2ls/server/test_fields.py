@@ -105,7 +105,7 @@ def test_a_position_without_a_number_names_the_field(raw):
         position(raw, "p")
 
 
-def test_a_range_that_is_turned_around_is_turned_back():
+def test_a_reversed_range_is_put_in_order():
     ends = {"line": 1, "character": 0}, {"line": 0, "character": 2}
     read = span({"start": ends[0], "end": ends[1]}, "range")
     assert read == types.Range(types.Position(0, 2), types.Position(1, 0))

@@ -55,13 +55,13 @@ def test_headers_of_every_kind_are_read(header):
         b"junk\r\n\r\n",
     ],
 )
-def test_a_header_without_a_length_is_reported_and_passed_over(damaged):
+def test_a_header_without_a_length_is_reported_and_skipped(damaged):
     found = fed(damaged + framed(b"next"))
     assert isinstance(found[0], Damage)
     assert found[-1] == b"next"
 
 
-def test_a_length_that_is_too_small_costs_no_more_than_that_message():
+def test_a_length_that_is_too_small_loses_only_that_message():
     found = fed(b'Content-Length: 4\r\n\r\n{"a": 1}' + framed(b"next"))
     assert found[0] == b'{"a"'
     assert isinstance(found[1], Damage)
@@ -77,7 +77,7 @@ def test_a_header_without_an_end_does_not_fill_the_memory():
     assert list(frames.feed(b"\r\n\r\n" + framed(b"next")))[-1] == b"next"
 
 
-def test_a_message_that_is_too_long_is_passed_over_and_not_kept(monkeypatch):
+def test_a_message_that_is_too_long_is_skipped_and_not_kept(monkeypatch):
     monkeypatch.setattr(framing, "MAX_MESSAGE_BYTES", 10)
     frames = Frames()
     found = list(frames.feed(b"Content-Length: 1000\r\n\r\n"))
@@ -94,6 +94,6 @@ def test_a_message_that_is_too_long_is_passed_over_and_not_kept(monkeypatch):
         max_size=8,
     )
 )
-def test_any_message_is_survived(chunks):
+def test_reading_continues_after_any_message(chunks):
     for found in fed(*chunks):
         assert isinstance(found, (bytes, Damage))

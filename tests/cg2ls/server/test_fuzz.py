@@ -109,7 +109,7 @@ def lives(client) -> bool:
 
 @LOOSE
 @given(st.lists(st.binary(min_size=1, max_size=60), min_size=1, max_size=4))
-def test_bodies_that_are_no_json(living, bodies):
+def test_bodies_that_are_no_json_do_not_stop_the_server(living, bodies):
     for body in bodies:
         raw(living, body)
     assert lives(living)
@@ -117,7 +117,7 @@ def test_bodies_that_are_no_json(living, bodies):
 
 @LOOSE
 @given(METHODS, JSON)
-def test_parameters_of_any_shape(living, method, params):
+def test_parameters_of_any_shape_do_not_stop_the_server(living, method, params):
     request = living.send(method, params)
     assert {"result", "error"} & answered(living, request).keys()
     living.notify(method, params)
@@ -127,7 +127,7 @@ def test_parameters_of_any_shape(living, method, params):
 
 @LOOSE
 @given(JSON)
-def test_messages_of_any_shape(living, message):
+def test_messages_of_any_shape_do_not_stop_the_server(living, message):
     if isinstance(message, dict):
         message["jsonrpc"] = "2.0"
     raw(living, json.dumps(message).encode())
@@ -136,7 +136,7 @@ def test_messages_of_any_shape(living, message):
 
 @LOOSE
 @given(st.text("a(\n\r😀", max_size=20), st.lists(EDIT | POSITION, max_size=6))
-def test_edits_that_do_not_fit_and_positions_out_of_range(living, text, steps):
+def test_invalid_edits_and_positions_do_not_stop_the_server(living, text, steps):
     living.open(URI, text)
     for version, step in enumerate(steps, 2):
         if "text" in step:
@@ -147,12 +147,12 @@ def test_edits_that_do_not_fit_and_positions_out_of_range(living, text, steps):
     assert lives(living)
 
 
-def test_two_hundred_cancelled_requests_in_a_row(living):
+def test_two_hundred_cancelled_requests_in_a_row_are_answered(living):
     living.open(URI, "def area(width, height):\n" + "    return \n" * 200)
     requests = []
     for line in range(
         1, 201
-    ):  # each at a place of its own, since a place that was answered is answered at once
+    ):  # each at a different place, since a repeated place is answered without the model
         requests.append(living.send_inline(URI, line, 11))
         living.notify("$/cancelRequest", {"id": requests[-1]})
     answers = [answered(living, request) for request in requests]
@@ -162,7 +162,7 @@ def test_two_hundred_cancelled_requests_in_a_row(living):
     assert "items" in living.inline(URI, 1, 11)
 
 
-def test_a_request_for_every_key_of_two_documents_at_once(living):
+def test_a_request_for_every_key_of_two_documents_is_answered(living):
     living.open("file:///a.py", "value = \n" * 50)
     living.open("file:///b.py", "value = \n" * 50)
     requests = {
@@ -180,7 +180,7 @@ def test_a_request_for_every_key_of_two_documents_at_once(living):
 
 
 @pytest.mark.parametrize("line", ["value = compute(other)\n", "x"], ids=["lines", "one line"])
-def test_a_file_of_fifty_megabytes(living, line):
+def test_a_file_of_fifty_megabytes_does_not_stop_the_server(living, line):
     text = line * (50_000_000 // len(line))
     living.open("file:///big.py", text)
     assert "items" in (living.inline("file:///big.py", 0, 5) or {"items": []})
@@ -191,13 +191,13 @@ def test_a_file_of_fifty_megabytes(living, line):
     assert lives(living)
 
 
-def test_a_binary_file(living):
+def test_a_binary_file_does_not_stop_the_server(living):
     living.open("file:///x.bin", "".join(map(chr, range(256))) * 200 + "\ud800", "binary")
     assert "items" in living.inline("file:///x.bin", 3, 2, trigger=1)
     assert lives(living)
 
 
-def test_folders_that_are_deleted(start, random_model, tmp_path):
+def test_folders_that_are_deleted_do_not_stop_the_server(start, random_model, tmp_path):
     model, project = tmp_path / "model", tmp_path / "project"
     shutil.copytree(random_model, model)
     project.mkdir()
@@ -207,12 +207,12 @@ def test_folders_that_are_deleted(start, random_model, tmp_path):
     client.wait_for("window/logMessage", "ready")
     uri = (project / "a.py").as_uri()
     client.open(uri, "def area(width):\n    return \n")
-    # Null is an answer too, to a request that the arrival of the settings overtook; it is asked for again then.
+    # The answer is null if the settings arrived during the request; then it is requested again.
     answers = [client.inline(uri, 1, 11) for _ in range(3)]
     assert any(answer is not None and "items" in answer for answer in answers)
     shutil.rmtree(project)
     shutil.rmtree(model)
-    # Null is an answer too, to a request that the arrival of the settings overtook; it is asked for again then.
+    # The answer is null if the settings arrived during the request; then it is requested again.
     answers = [client.inline(uri, 1, 11) for _ in range(3)]
     assert any(answer is not None and "items" in answer for answer in answers)
     client.request("workspace/executeCommand", {"command": "cg2ls.server.restart"})

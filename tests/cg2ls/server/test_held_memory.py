@@ -105,7 +105,7 @@ def test_memories_and_contexts_of_earlier_settings_and_models_are_dropped(tiny_m
                 await client.command("restart")
                 await client.ready()
                 await client.inline(uri, 1, 4, invoked=True)
-            while len(client.server.tasks):  # what was dropped is not read to its end
+            while len(client.server.tasks):  # reading for a dropped memory stops early
                 await asyncio.sleep(0.01)
             assert count(Memory) - before[0] <= 1
             assert count(PromptContext) - before[1] <= 1
@@ -123,7 +123,9 @@ def test_folders_outside_of_workspaces_keep_a_limited_number_of_memories(tiny_mo
                 client.open(uri, "a = 1\nb = \n")
                 await client.inline(uri, 1, 4, invoked=True)
                 client.notify("textDocument/didClose", {"textDocument": {"uri": uri}})
-            while count(Memory) - before > MAX_KEPT + 1:  # a last request or a build that ends may hold one
+            while (
+                count(Memory) - before > MAX_KEPT + 1
+            ):  # a last request or a build that is about to end may use one
                 await asyncio.sleep(0.01)
 
     asyncio.run(asyncio.wait_for(scene(), 60))

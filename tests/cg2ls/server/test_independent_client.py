@@ -32,7 +32,7 @@ class Session:
         self.events: list[lsp.Event] = []
 
     def wait_for(self, kind: type[lsp.Event], containing: str = "") -> Any:
-        """The first event of a kind, past or to come, that says something."""
+        """The first event of a kind with a text; events that were received before count."""
         seen, until = 0, time.monotonic() + PATIENCE_S
         while time.monotonic() < until:
             for event in self.events[seen:]:
@@ -43,7 +43,7 @@ class Session:
         raise AssertionError(f"no {kind.__name__} with {containing!r}")
 
     def exchange(self) -> None:
-        """Sends what is to be sent, takes in what comes, and answers the server's requests."""
+        """Sends pending messages, receives events, and answers the server's requests."""
         assert self.process.stdin is not None
         self.process.stdin.write(self.client.send())
         self.process.stdin.flush()
@@ -57,7 +57,7 @@ class Session:
         self.process.stdin.flush()
 
     def complete(self, line: int, character: int) -> Any:
-        """Asks for the menu and waits."""
+        """Requests the menu and waits for it."""
         at = lsp.TextDocumentPosition(
             textDocument=lsp.TextDocumentIdentifier(uri=URI),
             position=lsp.Position(line=line, character=character),
@@ -88,11 +88,11 @@ def session(random_model) -> Iterator[Any]:
         each.process.communicate()
 
 
-def test_the_handshake_the_menu_and_leaving(session):
+def test_handshake_menu_and_shutdown_work(session):
     session = session(minConfidence=0)
     assert session.wait_for(lsp.Initialized).capabilities["completionProvider"] == {}
     items = [item for column in range(11, 16) for item in session.complete(1, column).completion_list.items]
-    assert items, "a random model writes something somewhere"
+    assert items, "a random model completes at some position"
     assert all(item.textEdit.range.start == lsp.Position(line=1, character=11) for item in items)
     session.client.shutdown()
     session.wait_for(lsp.Shutdown)
@@ -102,7 +102,7 @@ def test_the_handshake_the_menu_and_leaving(session):
     assert session.process.wait(PATIENCE_S) == 0
 
 
-def test_progress_settings_and_registration(session):
+def test_progress_settings_and_registration_work(session):
     session = session(enable=False)
     assert session.wait_for(lsp.WorkDoneProgressBegin).value.title == "cg2ls: loading the model"
     assert session.wait_for(lsp.ConfigurationRequest).items[0].section == "cg2ls"

@@ -54,7 +54,7 @@ def test_server_registers_for_changes(slow):
 
 
 @pytest.mark.parametrize("wrap", [lambda raw: raw, lambda raw: {"cg2ls": raw}])
-def test_settings_that_come_by_themselves_are_taken(slow, wrap):
+def test_settings_in_a_notification_are_applied(slow, wrap):
     client = slow()
     client.notify(
         "workspace/didChangeConfiguration", {"settings": wrap({"languages": {"python": {"enable": False}}})}
@@ -64,7 +64,7 @@ def test_settings_that_come_by_themselves_are_taken(slow, wrap):
     assert status(client)["state"] == "ready"
 
 
-def test_a_wrong_option_is_one_message_and_the_others_hold(slow):
+def test_a_wrong_option_is_reported_in_one_message_and_the_others_apply(slow):
     client = slow(initializationOptions={"enable": "no", "automatic": False})
     said = client.wait_for("window/showMessage")
     assert "`enable` must be true or false" in said["message"]
@@ -74,7 +74,7 @@ def test_a_wrong_option_is_one_message_and_the_others_hold(slow):
     assert [name for name, _ in client.notifications].count("window/showMessage") == 1
 
 
-def test_the_folders_of_a_workspace_come_and_go(slow):
+def test_workspace_folders_are_added_and_removed(slow):
     client = slow(initializationOptions={"folders": {"old": {"enable": False}}})
     client.open("file:///p/old/x.py", "")
     ask = {"textDocument": {"uri": "file:///p/old/x.py"}}

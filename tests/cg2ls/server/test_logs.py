@@ -58,7 +58,7 @@ def test_other_handlers_get_the_record_as_it_was(tmp_path, caplog):
     assert "failed (ValueError, " in (tmp_path / "log").read_text()
 
 
-def test_a_record_that_cannot_be_formatted_costs_its_line_and_nothing_else(tmp_path):
+def test_a_record_that_cannot_be_formatted_loses_only_its_line(tmp_path):
     file = tmp_path / "log"
     configure(file)
     log = logging.getLogger("cg2ls.test")

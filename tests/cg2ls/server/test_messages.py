@@ -116,7 +116,7 @@ def test_any_value_is_read_or_refused_by_name(method, raw):
         ({"text": ""}, DocumentItem(URI, "lua", 3, "")),
     ],
 )
-def test_an_opened_document_needs_a_uri_alone(odd, item):
+def test_an_opened_document_needs_only_a_uri(odd, item):
     plain = {"uri": URI, "languageId": "lua", "version": 3, "text": "x"} | odd
     sent = {name: value for name, value in plain.items() if value is not ...}
     assert read(types.TEXT_DOCUMENT_DID_OPEN, textDocument=sent) == item
@@ -165,7 +165,7 @@ def test_a_change_that_cannot_be_read_is_kept_as_such_and_names_the_field(change
 
 
 @pytest.mark.parametrize("changes", [None, 5, "x"])
-def test_changes_that_are_no_list_are_one_that_cannot_be_read(changes):
+def test_changes_that_are_no_list_count_as_one_unreadable_change(changes):
     found = read(types.TEXT_DOCUMENT_DID_CHANGE, textDocument={"uri": URI}, contentChanges=changes)
     assert isinstance(found.changes[0], UnreadableChange)
     assert read(types.TEXT_DOCUMENT_DID_CHANGE, textDocument={"uri": URI}, contentChanges=[]).changes == []
@@ -222,7 +222,7 @@ def test_cells_are_put_where_numbers_can_be_read():
     "capabilities", [None, [], {}, {"general": None, "window": 5, "workspace": [], "textDocument": ""}]
 )
 @pytest.mark.parametrize("process", [None, 0, -1, 2**53, "x", True, 1.5])
-def test_a_handshake_of_nothing_but_odd_fields_is_one_of_a_plain_client(capabilities, process):
+def test_a_handshake_with_only_odd_fields_is_that_of_a_plain_client(capabilities, process):
     found = read(
         types.INITIALIZE,
         processId=process,

@@ -15,7 +15,7 @@ def mend_it(client, version: int) -> dict | None:
     return client.inline(URI, 1, 4)
 
 
-def test_it_is_opened_again_with_one_message(slow):
+def test_a_failed_engine_is_opened_again_with_one_message(slow):
     client = slow()
     client.notifications.clear()
     break_it(client, 2)

@@ -32,7 +32,7 @@ def test_text_of_neighbouring_cells_is_before_and_after_a_cell():
     assert text_around(documents, 1) == "import os\n⟦os.⟧\nx = 1"
 
 
-def test_prose_is_read_as_comments_where_a_hash_begins_one():
+def test_markdown_cells_become_comments_where_a_hash_begins_one():
     documents = opened(("markdown", PROSE, "# Load\nthe data"), ("python", CODE, ""), ("markdown", PROSE, ""))
     assert text_around(documents, 1) == "# # Load\n# the data\n⟦⟧"
     documents = opened(("markdown", PROSE, "Load"), ("javascript", CODE, ""))
@@ -48,7 +48,7 @@ def test_prose_is_read_as_comments_where_a_hash_begins_one():
         ("a = b % c\n", "a = b % c\n"),
     ],
 )
-def test_lines_for_the_notebook_are_not_read(cell, read):
+def test_notebook_magics_are_not_read(cell, read):
     assert opened(("python", CODE, cell), ("python", CODE, "")).snapshot("cell:1").before == read
 
 
@@ -66,7 +66,7 @@ def test_positions_are_those_of_the_cell():
     assert snapshot.position(1, offset) == types.Position(1, 1)
 
 
-def test_cells_come_go_and_move():
+def test_cells_are_added_removed_and_moved():
     documents = opened(("python", CODE, "a"), ("python", CODE, "b"), ("python", CODE, "c"))
     documents.notebooks.splice(BOOK, 0, 1, [])
     assert text_around(documents, 2) == "b\n⟦c⟧"
@@ -89,7 +89,7 @@ def cell_item(number: int, text: str) -> dict:
     }
 
 
-def test_a_client_edits_a_notebook(slow):
+def test_edits_of_a_notebook_are_followed(slow):
     client = slow({"notebookDocument": {"synchronization": {}}})
     cells = [{"kind": 2, "document": cell_item(number, "")["uri"]} for number in range(3)]
     book = {"uri": BOOK, "notebookType": "jupyter-notebook", "version": 1, "cells": cells[:1]}

@@ -289,7 +289,7 @@ def test_the_id_of_a_request_may_be_any_number(living, identity):
         {"rootPath": "", "rootUri": None, "workspaceFolders": None, "initializationOptions": None},
     ],
 )
-def test_an_odd_handshake_is_one(start, odd):
+def test_an_odd_handshake_is_accepted(start, odd):
     client = start(script=Path(__file__).with_name("slow_server.py"))
     params = {"processId": None, "rootUri": None, "capabilities": {"textDocument": {"inlineCompletion": {}}}}
     assert client.request("initialize", params | odd)["serverInfo"]["name"] == "cg2ls"

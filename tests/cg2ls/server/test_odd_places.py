@@ -42,7 +42,7 @@ COMMANDS = {
 
 
 def environment(**more: str) -> dict[str, str]:
-    """Without a folder of the user's; the package is found, and another user may run it if all may read it."""
+    """Return variables without the user's folders. KEEP_USER is set if other users cannot read the package."""
     kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
     ends = FILE.parent, Path(sys.prefix), Path(sys.base_prefix)
     others_may = all(folder.stat().st_mode & 0o005 == 0o005 for end in ends for folder in (end, *end.parents))
@@ -70,7 +70,7 @@ def test_without_a_home_folder_every_command_works_or_prints_one_sentence(
 def conversation(
     client: Any, root: Path, meanwhile: Callable[[], object] = lambda: None
 ) -> tuple[list[str], str]:
-    """What is completed in an open document, and everything on stderr."""
+    """Return the completion in an open document, and everything on stderr."""
     uri = (root / "b.py").as_uri()
     client.initialize(rootUri=root.as_uri())
     client.open(uri, "from a import compute_total\n\nx = comp")
@@ -94,7 +94,7 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def converse(lsp: Any, root: Path) -> Callable[..., tuple[list[str], str]]:
-    """Talks with a server that a shell starts; `$0` is its command line."""
+    """Connects to a server that a shell starts; `$0` is its command line."""
 
     def start(
         *command: str, meanwhile: Callable[[], object] = lambda: None, env: dict[str, str] | None = None
@@ -149,7 +149,7 @@ def test_in_odd_places_the_server_completes(
     assert texts == ["ute_total"]
     assert all(sentence in said for sentence in expected), said
     assert "Traceback" not in said
-    assert len(said.splitlines()) == len(set(said.splitlines())), "nothing is said twice"
+    assert len(said.splitlines()) == len(set(said.splitlines())), "no message is sent twice"
     if not expected:
         assert not said
 

@@ -46,7 +46,7 @@ def test_a_session_with_every_feature_uses_no_network(lsp, random_model, tiny_mo
         assert b"FORBIDDEN" not in client.process.stderr.read()
 
 
-def test_the_ban_is_one_that_would_be_noticed(lsp):
+def test_use_of_the_network_would_be_noticed(lsp):
     code = (
         FORBIDDEN.split("from cg2ls", maxsplit=1)[0]
         + "import socket\nsocket.create_connection(('127.0.0.1', 9))"

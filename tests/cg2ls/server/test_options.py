@@ -80,4 +80,4 @@ def test_every_option_is_read_somewhere():
         if path.name != "settings.py"
     )
     unread = [field.name for field in fields(Options) if not re.search(rf"\.{field.name}\b", code)]
-    assert not unread, "an option that nothing reads is a promise nobody keeps"
+    assert not unread, "every option must be read by some code"

@@ -45,7 +45,7 @@ def values() -> Values:
     return Values()
 
 
-def test_a_value_is_made_once(values):
+def test_a_value_is_computed_once(values):
     assert [values.find(), values.find()] == [1, 1]
     assert not values.dropped
 
@@ -72,7 +72,7 @@ def test_values_of_closed_engines_are_dropped(values):
     assert values.dropped == [1, 2]
 
 
-def test_the_value_that_was_not_used_for_the_longest_time_makes_room(values):
+def test_the_least_recently_used_value_is_dropped(values):
     for number in range(MAX_KEPT):
         values.find(str(number))
     values.find("0")
@@ -81,7 +81,7 @@ def test_the_value_that_was_not_used_for_the_longest_time_makes_room(values):
     assert len(values.kept) == MAX_KEPT
 
 
-def test_all_are_dropped(values):
+def test_all_values_are_dropped(values):
     values.find("a")
     values.find("b")
     values.kept.clear()

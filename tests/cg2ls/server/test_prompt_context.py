@@ -32,12 +32,12 @@ def workspace(tmp_path: Path) -> Path:
 
 
 def known(slow, root: Path, wanted: str, **options: object) -> str:
-    """The files whose text is in the prompt, once `wanted` are or time is over."""
+    """Return the files whose text is in the prompt, once they are `wanted` or time is over."""
     client = slow(workspaceFolders=[{"uri": root.as_uri(), "name": "project"}], initializationOptions=options)
     uri = (root / "main.py").as_uri()
     ends = time.monotonic() + 300
     while True:
-        client.open(uri, TEXT)  # anew, so that nothing is left of the answer before
+        client.open(uri, TEXT)  # opened again, so that no earlier answer is reused
         items = client.inline(uri, LINE, COLUMN, trigger=2)["items"]
         shown = items[0]["insertText"] if items else ""
         if shown == wanted or time.monotonic() > ends:
@@ -45,10 +45,10 @@ def known(slow, root: Path, wanted: str, **options: object) -> str:
         time.sleep(0.05)
 
 
-def test_imported_and_similar_code_is_there_and_what_may_not_be_read_is_not(slow, workspace):
+def test_prompt_has_imported_and_similar_code_but_no_excluded_files(slow, workspace):
     wanted = "ledger_similar"
     assert known(slow, workspace, wanted, contextTokens=400, exclude=["excluded.py"]) == wanted
 
 
-def test_without_the_option_there_is_none(slow, workspace):
+def test_without_the_option_the_prompt_has_no_other_files(slow, workspace):
     assert known(slow, workspace, "none") == "none"

@@ -100,7 +100,7 @@ def test_exit_before_initialize_ends_the_server_with_1(start, random_model):
     assert client.leave(shutdown=False) == 1
 
 
-def test_capabilities_lsp_does_not_know_do_not_keep_a_client_out(start, random_model):
+def test_unknown_capabilities_are_accepted(start, random_model):
     client = start("--model", str(random_model))
     capabilities = {
         "general": {"positionEncodings": ["utf-32"]},
@@ -112,7 +112,7 @@ def test_capabilities_lsp_does_not_know_do_not_keep_a_client_out(start, random_m
     assert "completionProvider" not in result["capabilities"]
 
 
-def test_answers_to_nothing_and_of_no_shape_are_passed_over(living):
+def test_answers_to_nothing_and_of_no_shape_are_skipped(living):
     message(living, {"jsonrpc": "2.0", "id": 99, "result": 1})
     message(living, {"jsonrpc": "2.0", "id": 98, "error": "no"})
     message(living, {"jsonrpc": "2.0", "id": None, "error": {"code": 1, "message": "x"}})
@@ -129,7 +129,7 @@ def test_a_request_for_another_version_of_the_document_is_left_alone(slow):
         assert (answer is not None) is answered
 
 
-def test_what_goes_wrong_inside_is_an_error_without_a_traceback(slow, lsp):
+def test_an_internal_failure_is_an_error_without_a_traceback(slow, lsp):
     client = slow()
     message(
         client,

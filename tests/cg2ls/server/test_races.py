@@ -8,7 +8,7 @@ URI = "file:///a.py"
 
 
 def lines(client, count: int) -> list[bytes]:
-    """What the engine says next on stderr; it says `decoding` once it is at work."""
+    """The engine's next line on stderr; it prints `decoding` once it generates."""
     return [client.process.stderr.readline().strip() for _ in range(count)]
 
 

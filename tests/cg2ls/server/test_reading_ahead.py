@@ -21,7 +21,7 @@ LINE = 60
 
 
 class ReadingEngine(Engine):
-    """Notes the prompts that it reads ahead, and each request with how many had been read by then."""
+    """Records the prompts that it reads ahead, and for each request how many had been read before."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -61,7 +61,7 @@ class ReadingClient(Client):
         self.notify("textDocument/didFocus", {"textDocument": {"uri": uri}, **position})
 
     async def idle(self) -> None:
-        """Nothing is planned or being read any more."""
+        """Wait until nothing is planned or being read any more."""
         while self.server.reading_ahead.is_active:
             await asyncio.sleep(0.002)
 
@@ -189,7 +189,7 @@ def test_a_document_that_is_opened_again_or_returned_to_is_read_at_its_last_plac
         await client.inline(OTHER, 3, 10)
         client.go_to(URI, None)
         await client.idle()
-        assert len(client.engine.read_prompts) == 0, "it is known what would be shown there"
+        assert len(client.engine.read_prompts) == 0, "the completion there is already known"
         client.change(URI, "import os\n" + TEXT)
         client.go_to(URI, None)
         await client.idle()

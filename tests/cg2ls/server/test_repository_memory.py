@@ -48,7 +48,9 @@ def opened(client: object, root: Path, **options: object) -> str:
 
 
 def shown(client: object, uri: str) -> str:
-    items = client.inline(uri, LINE, COLUMN, trigger=1)["items"]  # asked for, so that doubt hides nothing
+    items = client.inline(uri, LINE, COLUMN, trigger=1)[
+        "items"
+    ]  # an invoked request, so that the confidence gate hides nothing
     return items[0]["insertText"] if items else ""
 
 
@@ -65,7 +67,7 @@ def test_an_answer_from_before_the_workspace_was_read_is_not_kept(start, workspa
         (workspace / f"other{number}.py").write_text(f"rate_{number} = {number}\n" * 400)
     client = start()
     uri = opened(client, workspace)
-    shown(client, uri)  # before the forty files were read, as a rule
+    shown(client, uri)  # usually before the forty files were read
     client.wait_for("window/logMessage", "Memory of")
     assert "outstanding_balance" in shown(client, uri)
 
@@ -109,7 +111,7 @@ PRIVATE = {
 
 @pytest.mark.parametrize("root", ["project", "alias"])
 @pytest.mark.parametrize("options", PRIVATE.values(), ids=PRIVATE)
-def test_a_private_file_takes_no_part_by_any_spelling(start, workspace, root, options):
+def test_a_private_file_is_excluded_by_any_spelling_of_its_path(start, workspace, root, options):
     """The folder through a link and the document by its real path, or the reverse."""
     spelled = "alias" if root == "project" else "project"
     (workspace.parent / "alias").symlink_to("project")
@@ -130,7 +132,7 @@ def test_a_private_file_takes_no_part_by_any_spelling(start, workspace, root, op
 @pytest.mark.parametrize(
     ("root", "spelled"), [("project", "alias"), ("alias", "project"), ("alias", "alias")]
 )
-def test_memory_knows_the_workspace_by_any_spelling(start, workspace, root, spelled):
+def test_memory_recognizes_the_workspace_by_any_spelling_of_its_path(start, workspace, root, spelled):
     (workspace.parent / "alias").symlink_to("project")
     client = start()
     opened(client, workspace.parent / root)
@@ -153,7 +155,7 @@ def test_unsaved_text_of_another_document_counts_at_once(start, workspace):
     assert "outstanding_balance" in shown(client, uri)
 
 
-def test_installed_packages_take_part_if_that_is_wished(start, workspace):
+def test_installed_packages_are_used_if_enabled(start, workspace):
     place = workspace / ".venv/lib/python3.12/site-packages"
     place.mkdir(parents=True)
     (workspace / ".venv/pyvenv.cfg").write_text("home = /usr/bin\n")
@@ -168,7 +170,7 @@ def test_installed_packages_take_part_if_that_is_wished(start, workspace):
 
 
 def readers(server: int) -> list[Path]:
-    """The processes that a server has the workspace read by, as Linux tells of them."""
+    """The index processes of a server, from Linux's /proc."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:

@@ -41,7 +41,7 @@ def test_initialize_returns_the_servers_capabilities(start, random_model):
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-32"])
-def test_the_clients_position_encoding_is_taken(start, random_model, encoding):
+def test_the_clients_position_encoding_is_used(start, random_model, encoding):
     client = start("--model", str(random_model))
     result = client.initialize({"general": {"positionEncodings": [encoding]}})
     assert result["capabilities"]["positionEncoding"] == encoding
@@ -49,9 +49,9 @@ def test_the_clients_position_encoding_is_taken(start, random_model, encoding):
 
 def test_ghost_text_has_a_range_at_the_cursor(ready):
     uri = "file:///project/area.txt"
-    ready.open(uri, TEXT, language="plaintext")  # where nothing has to parse
+    ready.open(uri, TEXT, language="plaintext")  # in a language whose code need not parse
     items = [item for column in range(4, 11) for item in ready.inline(uri, 1, column, trigger=1)["items"]]
-    assert items, "a random model writes something somewhere"
+    assert items, "a random model completes at some position"
     for item in items:
         assert item["insertText"].strip()
         assert item["range"]["start"]["line"] == item["range"]["end"]["line"] == 1
@@ -104,7 +104,7 @@ def test_progress_is_shown_to_clients_that_show_it(start, random_model):
     assert client.wait_for("$/progress", "end")["value"]["message"] == "ready"
 
 
-def test_a_model_that_cannot_be_opened_is_one_message_and_the_server_lives_on(start, tmp_path):
+def test_a_model_that_cannot_be_opened_is_reported_in_one_message_and_the_server_continues(start, tmp_path):
     client = start("--model", str(tmp_path))
     client.initialize()
     message = client.wait_for("window/showMessage")
@@ -171,14 +171,14 @@ def test_a_request_after_shutdown_is_refused(start, random_model, lsp):
     assert client.process.wait(300) == 0
 
 
-def test_leaving_while_the_model_loads(start, random_model):
+def test_the_server_exits_while_the_model_loads(start, random_model):
     client = start("--model", str(random_model))
     client.initialize()
     assert client.leave() == 0
     assert client.process.stderr.read() == b""
 
 
-def test_leaving_after_shutdown_is_0_and_without_it_1(start, random_model):
+def test_exit_status_is_0_after_shutdown_and_1_without_it(start, random_model):
     for shutdown, status in ((True, 0), (False, 1)):
         client = start("--model", str(random_model))
         client.initialize()

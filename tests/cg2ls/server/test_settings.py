@@ -21,7 +21,7 @@ def test_missing_value_is_the_default():
     assert Settings().of("file:///a.py", "python") == Options()
 
 
-def test_the_latest_and_most_exact_goes_first():
+def test_the_latest_and_most_specific_setting_takes_precedence():
     settings = Settings()
     uri = "file:///project/vendor/a.py"
     settings.move_to(["file:///project"])
@@ -42,7 +42,7 @@ def test_the_latest_and_most_exact_goes_first():
     assert settings.of(uri, "python").max_lines == 1
 
 
-def test_a_command_of_the_session_goes_before_the_command_line_and_can_be_taken_back():
+def test_a_command_of_the_session_overrides_the_command_line_and_can_be_undone():
     settings = Settings({"model": "flag"})
     settings.from_editor({"model": "setting"})
     assert settings.of().model == "flag"
@@ -66,14 +66,14 @@ def test_a_command_of_the_session_goes_before_the_command_line_and_can_be_taken_
         ("~nobody-of-that-name/x", "file:///project/vendor/b.py", False),
     ],
 )
-def test_a_folder_holds_what_lies_in_it(folder, uri, holds):
+def test_a_folder_contains_its_files(folder, uri, holds):
     settings = Settings()
     settings.move_to(["file:///project"])
     settings.at_start({"folders": {folder: {"enable": False}}})
     assert settings.of(uri, "python").enable is not holds
 
 
-def test_the_innermost_folder_goes_first():
+def test_the_innermost_folder_takes_precedence():
     settings = Settings()
     settings.at_start({"folders": {"/a/b": {"enable": True}, "/a": {"enable": False}}})
     assert settings.of("file:///a/b/c.py", "python").enable
@@ -101,7 +101,7 @@ def test_the_innermost_folder_goes_first():
         ({"languages": {"lua": {"enable": "no"}}}, r"`languages.lua.enable` must be true or false"),
     ],
 )
-def test_what_makes_no_sense_is_named_once_and_left_out(raw, said):
+def test_invalid_settings_are_named_once_and_ignored(raw, said):
     settings = Settings()
     (problem,) = settings.at_start(raw)
     assert said in problem
@@ -127,7 +127,7 @@ def test_valid_options_apply_despite_an_invalid_one():
 
 
 @pytest.mark.parametrize("raw", [None, {}, {"trace": {"server": "off"}}, {"maxLines": None, "delayMs": None}])
-def test_the_editors_own_names_and_null_pass_without_a_word(raw):
+def test_the_editors_own_names_and_null_are_accepted_silently(raw):
     settings = Settings()
     assert settings.at_start(raw) == []
     assert settings.of() == Options()
@@ -145,7 +145,7 @@ def test_any_settings_give_options(raw):
 
 @pytest.fixture
 def linked(tmp_path):
-    """A workspace `ws`, which `alias` is a link to; its `vendor` is a link to `shared` beside it."""
+    """A workspace `ws`, with a link `alias` to it; its `vendor` is a link to the sibling folder `shared`."""
     for folder in ("ws/src", "shared"):
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "alias").symlink_to("ws")
@@ -169,7 +169,7 @@ def test_switched_off_folder_is_off_in_every_spelling(linked, root, said, path):
     assert settings.of(f"file://{linked}/vendor/a.py").enable
 
 
-def test_a_folders_configuration_holds_by_every_spelling_of_it(linked):
+def test_a_folders_configuration_applies_to_every_spelling_of_its_path(linked):
     settings = Settings()
     settings.from_editor({"maxLines": 1})
     settings.from_editor({"maxLines": 2}, f"file://{linked}/alias")

@@ -70,7 +70,7 @@ def test_counts_are_stored_without_text(home, slow):
     assert report(StatsFile(stats_file()).read())["languages"]["python"]["shown"] == 1
 
 
-def test_nothing_is_counted_if_the_user_does_not_want_it(home, slow):
+def test_nothing_is_counted_if_the_option_is_off(home, slow):
     client = slow(initializationOptions={"stats": False})
     client.change(URI, 2, {"text": "quick\nb = "})
     client.inline(URI, 1, 4)
@@ -78,7 +78,7 @@ def test_nothing_is_counted_if_the_user_does_not_want_it(home, slow):
     assert not (home / "stats.json").exists()
 
 
-def test_a_folder_that_cannot_be_written_costs_the_counts_alone(tmp_path, monkeypatch, slow):
+def test_a_folder_that_cannot_be_written_loses_only_the_counts(tmp_path, monkeypatch, slow):
     (tmp_path / "home" / "stats.json.lock").mkdir(parents=True)
     monkeypatch.setenv("CG2LS_HOME", str(tmp_path / "home"))
     client = slow()
@@ -106,7 +106,7 @@ def test_servers_that_count_at_once_lose_nothing(tmp_path):
     assert report(StatsFile(tmp_path / "s.json").read())["total"]["shown"] == 40
 
 
-def test_of_the_days_with_counts_the_last_are_kept(tmp_path):
+def test_counts_of_the_last_days_are_kept(tmp_path):
     file = StatsFile(tmp_path / "s.json")
     days = [(DAY - timedelta(days=number)).isoformat() for number in range(KEPT_DAYS + 5)]
     for some in (days[100:], days[:100]):
@@ -124,7 +124,9 @@ def test_missing_state_folder_is_made_again(tmp_path):
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS, errno.EACCES])
-def test_a_full_or_read_only_disk_is_one_sentence_and_leaves_the_counts(tmp_path, monkeypatch, code):
+def test_a_full_or_read_only_disk_is_reported_in_one_sentence_and_leaves_the_counts(
+    tmp_path, monkeypatch, code
+):
     file = StatsFile(tmp_path / "s.json")
     file.add({("2026-05-04", "python", "m"): counts(shown=1)})
 
@@ -137,7 +139,7 @@ def test_a_full_or_read_only_disk_is_one_sentence_and_leaves_the_counts(tmp_path
     assert report(file.read())["total"]["shown"] == 1
 
 
-def test_a_clock_that_jumps_costs_no_counts(tmp_path):
+def test_a_clock_that_jumps_loses_no_counts(tmp_path):
     file = StatsFile(tmp_path / "s.json")
     file.add({("2026-05-04", "python", "m"): counts(shown=1)})
     for day in ("2099-01-01", "1970-01-01", "2099-01-01"):

@@ -10,7 +10,7 @@ def told(client) -> list[dict]:
     return [params for name, params in client.notifications if name == "cg2ls/status"]
 
 
-def test_clients_that_show_it_hear_of_every_state(start, random_model, lsp):
+def test_clients_that_show_the_status_receive_every_state(start, random_model, lsp):
     client = start("--model", str(random_model))
     client.initialize(lsp.INLINE | SHOWS_STATUS)
     ready = client.wait_for("cg2ls/status", '"ready"')
@@ -75,7 +75,7 @@ def test_excluded_document_is_off_even_for_explicit_requests(slow):
     assert client.inline("file:///w/b.py", 1, 4)["items"]
 
 
-def test_the_option_opens_other_languages(slow):
+def test_the_option_enables_other_languages(slow):
     client = slow(initializationOptions={"languages": {"lua": {"unknownLanguages": True}}})
     client.open("file:///b.lua", "quick\nb = ", "lua")
     assert client.inline("file:///b.lua", 1, 4)["items"]
@@ -100,7 +100,7 @@ def test_completing_only_on_request_is_a_separate_state(slow):
     assert client.inline(URI, 1, 4, trigger=1)["items"]
 
 
-def test_a_model_that_is_not_there_is_failed_with_its_reason(start, tmp_path):
+def test_a_missing_model_gives_the_failed_state_with_its_reason(start, tmp_path):
     client = start("--model", str(tmp_path / "none"))
     client.initialize()
     client.wait_for("window/showMessage")
@@ -109,7 +109,7 @@ def test_a_model_that_is_not_there_is_failed_with_its_reason(start, tmp_path):
     assert "There is no model" in status["message"]
 
 
-def test_messages_of_copilots_clients_are_taken(slow):
+def test_messages_of_copilots_clients_are_accepted(slow):
     client = slow()
     item = {"insertText": "x", "command": {"title": "", "command": "", "arguments": ["id"]}}
     client.notify("textDocument/didShowCompletion", {"item": item})

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 PATIENCE_S = 300
-"""Seconds until a wait is a failure, on a machine however busy."""
+"""Seconds until a wait counts as a failure, even on a busy machine."""
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def connected(path) -> socket.socket:
     return connection
 
 
-def test_a_unix_socket_serves_one_client_and_is_gone_then(serve, tmp_path):
+def test_a_unix_socket_serves_one_client_and_is_then_removed(serve, tmp_path):
     path = tmp_path / "private" / "socket"
     server = serve("--unix", str(path))
     assert str(path) in server.stderr.readline()
@@ -126,7 +126,7 @@ def test_tcp_requires_the_token_if_there_is_one(serve):
             assert server.wait(PATIENCE_S) == (0 if welcome else 1)
 
 
-def test_a_client_that_vanishes_ends_the_server(serve, tmp_path):
+def test_the_server_ends_when_its_client_disappears(serve, tmp_path):
     path = tmp_path / "private" / "socket"
     server = serve("--unix", str(path))
     server.stderr.readline()
@@ -135,7 +135,7 @@ def test_a_client_that_vanishes_ends_the_server(serve, tmp_path):
     assert server.wait(PATIENCE_S) == 1
 
 
-def test_a_port_that_is_taken_is_one_line(serve):
+def test_a_port_in_use_is_reported_in_one_line(serve):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         server = serve("--tcp", str(taken.getsockname()[1]))
         assert server.wait(PATIENCE_S) == 1
@@ -157,7 +157,7 @@ def test_by_default_it_listens_nowhere(start, random_model):
     assert not held & named
 
 
-def test_sigterm_ends_it_in_order(start, random_model):
+def test_sigterm_ends_the_server_cleanly(start, random_model):
     client = start("--model", str(random_model))
     client.initialize()
     client.wait_for("window/logMessage", "ready")
@@ -166,7 +166,7 @@ def test_sigterm_ends_it_in_order(start, random_model):
     assert b"Traceback" not in client.process.stderr.read()
 
 
-def test_leaving_does_not_wait_for_a_model_that_takes_long_to_open(lsp, random_model):
+def test_exit_does_not_wait_for_a_model_that_takes_long_to_open(lsp, random_model):
     code = (
         "import sys, time, cg2ls.engine\n"
         "from cg2ls.cli.main import main\n"
@@ -177,5 +177,5 @@ def test_leaving_does_not_wait_for_a_model_that_takes_long_to_open(lsp, random_m
     with lsp.LspClient(command) as client:
         client.initialize()
         assert client.request("cg2ls/status", {})["state"] == "loading"
-        assert client.leave() == 0, "or no end within the client's patience"
+        assert client.leave() == 0, "the server must end within the client's time limit"
         assert client.process.stderr.read() == b""

@@ -53,7 +53,7 @@ def test_a_file_is_named_by_any_spelling_of_its_uri(uri: str, path: str | None) 
         ("untitled:c:\\ws\\new.py", "c:/ws/new.py"),
     ],
 )
-@pytest.mark.skipif(os.name == "nt", reason="there such a path is the system's own")
+@pytest.mark.skipif(os.name == "nt", reason="on Windows such a path is native")
 def test_a_path_of_windows_is_one_elsewhere_too(uri: str, path: str) -> None:
     assert named_path(uri) == PureWindowsPath(path)
 
@@ -87,7 +87,7 @@ def test_no_uri_is_an_error(uri: str) -> None:
 
 @pytest.fixture
 def linked(tmp_path: Path) -> Path:
-    """A workspace `ws`, which `alias` is a link to; in it `out` is a link to `shared` beside it."""
+    """A workspace `ws`, with a link `alias` to it; in it `out` is a link to the sibling folder `shared`."""
     for folder in ("ws/vendor", "ws/src", "shared"):
         (tmp_path / folder).mkdir(parents=True)
         (tmp_path / folder / "a.py").write_text("x = 1\n")

@@ -15,7 +15,7 @@ TEXT = "width * height\n    return area"
 
 
 class Editor:
-    """A document in which `text` is shown where `|` stands."""
+    """A document in which `text` is shown at `|`."""
 
     def __init__(self, art: str, text: str = TEXT, *others: str) -> None:
         before, _, after = art.partition("|")
@@ -75,7 +75,7 @@ def test_two_keys_in_one_change_are_still_typing(editor):
     assert editor.insert("dth") == (Taken(3, whole=False, first=True), True)
 
 
-def test_what_ends_inside_a_word_was_typed(editor):
+def test_an_edit_that_ends_inside_a_word_counts_as_typing(editor):
     assert editor.insert("width * hei") == (None, True)
 
 

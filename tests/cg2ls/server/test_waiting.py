@@ -27,10 +27,10 @@ REQUESTS = {"window/workDoneProgress/create", "workspace/configuration", "client
 
 
 class Wire:
-    """Takes what the server writes."""
+    """Receives what the server writes."""
 
     def write(self, data: bytes) -> None:
-        """Takes a message."""
+        """Receives a message."""
 
     def close(self) -> None:
         """Does nothing."""
@@ -132,7 +132,7 @@ def test_a_client_that_does_not_read_stderr_is_answered_and_can_leave(lsp):
     with lsp.LspClient(SERVER, timeout=60) as client:
         client.initialize()
         client.wait_for("window/logMessage", "ready")
-        for _ in range(2500):  # each a line on stderr, more than a pipe and the handler hold
+        for _ in range(2500):  # each a line on stderr, more than a pipe and the handler can buffer
             client.notify("textDocument/didChange", {"textDocument": {"uri": None}, "contentChanges": []})
         client.open(URI, "quick\nb = ")
         assert client.inline(URI, 1, 4)["items"]

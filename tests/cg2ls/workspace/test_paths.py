@@ -69,7 +69,7 @@ def tree(top: Path, links: list[tuple[str, str, str]]) -> Path:
 
 
 def is_private(real: str, root: Path, excluded: list[str]) -> bool:
-    """Whether patterns are about a file, by its path without links or by a link that a pattern names."""
+    """Whether patterns match a file, by its path without links or by a link that a pattern names."""
     spec = GitIgnoreSpec.from_lines(excluded)
     name = os.path.relpath(real, root)
     if not name.startswith("..") and spec.match_file(name):
@@ -121,7 +121,7 @@ def test_a_workspace_reads_its_files_by_the_name_of_a_link_to_it(tmp_path: Path)
 
 
 def test_checked_file_is_the_opened_file(tmp_path: Path) -> None:
-    """Behind a link `..` leads elsewhere than it reads; a file of another folder must not be opened by it."""
+    """After a link, `..` leads to another folder than its text; no file there may be opened."""
     (tmp_path / "other/deep").mkdir(parents=True)
     (tmp_path / "other/x.py").write_text("stolen\n")
     root = tree(tmp_path, [])
@@ -130,7 +130,7 @@ def test_checked_file_is_the_opened_file(tmp_path: Path) -> None:
     assert workspace.refusal(Path("out/../x.py")) is not None
 
 
-def test_a_link_of_an_innocent_name_to_a_secret_is_refused_either_way(tmp_path: Path) -> None:
+def test_a_link_with_a_harmless_name_to_a_secret_is_refused(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("x = 1\n")
     (tmp_path / "plain.py").symlink_to(".env")
     (tmp_path / "config.py").write_text("x = 1\n")
@@ -203,7 +203,7 @@ def test_where_the_file_system_ignores_case_so_do_patterns(
     assert Workspace(tmp_path).refusal(Path("Vendor/A.py")) is not None
 
 
-def test_whether_a_folder_ignores_case_is_found_out_without_writing(
+def test_whether_a_folder_ignores_case_is_detected_without_writing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "Name").write_text("")

@@ -217,7 +217,7 @@ def test_links_are_not_followed(tmp_path: Path) -> None:
     assert reason(workspace, str(tmp_path / "outside/secret.py")) == "outside"
 
 
-def test_folders_of_tools_are_left_alone(tmp_path: Path) -> None:
+def test_folders_of_tools_are_skipped(tmp_path: Path) -> None:
     write(tmp_path, "env/pyvenv.cfg")
     write(tmp_path, "env/lib/a.py")
     write(tmp_path, "node_modules/a/index.js")
@@ -234,7 +234,7 @@ def test_folders_of_tools_are_left_alone(tmp_path: Path) -> None:
     assert reason(workspace, "env/lib/a.py") == "tool folder"
 
 
-def test_the_users_patterns(tmp_path: Path) -> None:
+def test_files_that_fit_the_users_patterns_are_excluded(tmp_path: Path) -> None:
     for name in ("src/a.py", "src/vendored/b.py", "docs/c.py"):
         write(tmp_path, name)
     workspace = Workspace(tmp_path, ReadingRules(include=("src/",), exclude=("vendored/",)))

@@ -46,7 +46,7 @@ def llama(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def make(llama, tmp_path_factory):
-    """Converts it; asked twice for the same, it gives the same folder."""
+    """Converts it; a repeated call returns the same folder."""
     made = {}
 
     def work(precision, **options):
@@ -82,25 +82,25 @@ def distance(a, b):
 
 
 @pytest.mark.parametrize("options", [{}, {"portable": True}])
-def test_without_past(make, opened, tokens, reference, options):
+def test_logits_match_without_past(make, opened, tokens, reference, options):
     assert distance(opened(make("fp32", **options))(tokens), reference) < TOLERANCE
 
 
 @pytest.mark.parametrize("size", [1, 3, 8, 16])
-def test_in_chunks(make, opened, tokens, reference, size):
+def test_logits_match_in_chunks(make, opened, tokens, reference, size):
     model = opened(make("fp32"))
     chunks = [model(tokens[at : at + size], start=at) for at in range(0, len(tokens), size)]
     assert distance(np.concatenate(chunks), reference) < TOLERANCE
 
 
 @pytest.mark.parametrize("options", [{}, {"portable": True}])
-def test_after_a_rollback(make, opened, tokens, reference, options):
+def test_logits_match_after_a_rollback(make, opened, tokens, reference, options):
     model = opened(make("fp32", **options))
     model([*tokens[:7], *reversed(tokens)])
     assert distance(model(tokens[7:], start=7), reference[7:]) < TOLERANCE
 
 
-def test_only_the_wanted_positions_are_computed(make, opened, tokens, reference):
+def test_only_the_requested_positions_are_computed(make, opened, tokens, reference):
     logits = opened(make("fp32"))(tokens, wanted=[19, 4])
     assert distance(logits, reference[[19, 4]]) < TOLERANCE
 

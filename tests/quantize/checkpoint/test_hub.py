@@ -103,7 +103,7 @@ def test_every_answer_is_a_sentence(said, name):
     status, error = said[name]
     assert status == 1
     assert SAYS[name] in error
-    assert error.count("\n") == (2 if name == "old" else 1), "the new name is said before what came of it"
+    assert error.count("\n") == (2 if name == "old" else 1), "the new name is printed before the result"
     assert "Client Error" not in error
 
 

@@ -67,7 +67,7 @@ TIED = ("qwen2.5-coder-0.5b", "qwen2.5-coder-1.5b", "llama-3.2-1b")
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory):
-    """Gives a random checkpoint of a published model's kind, its head tied where the published one is."""
+    """Returns a random checkpoint of a published model's kind, its head tied where the published one is."""
     made = {}
 
     def work(name):
@@ -82,7 +82,7 @@ def checkpoint(tmp_path_factory):
 
 
 def tie(folder):
-    """Remove the head from a checkpoint and let config.json say that the embedding takes its place."""
+    """Remove the head from a checkpoint and let config.json declare that the embedding replaces it."""
     tensors = load_file(folder / "model.safetensors")
     del tensors["lm_head.weight"]
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
@@ -92,7 +92,7 @@ def tie(folder):
 
 @pytest.fixture(scope="module")
 def make(checkpoint, tmp_path_factory):
-    """Converts one; asked twice for the same, it gives the same folder."""
+    """Converts one; a repeated call returns the same folder."""
     made = {}
 
     def work(name, precision="fp32", **options):
@@ -112,7 +112,7 @@ def tokens():
 
 @pytest.fixture(scope="module")
 def reference(checkpoint, tokens):
-    """Gives transformers' logits, [tokens, vocabulary]."""
+    """Returns transformers' logits, [tokens, vocabulary]."""
     found = {}
 
     def work(name):
@@ -350,7 +350,7 @@ PUBLISHED = {
         7_615_616_512,
     ),
 }
-"""Sizes, and parameters as published; a tied head is counted as a matrix of its own here."""
+"""Sizes, and parameters as published; a tied head counts as a separate matrix here."""
 
 
 @pytest.mark.parametrize("name", PUBLISHED)

@@ -61,7 +61,7 @@ def test_read_values_may_be_changed(copy, state):
     np.testing.assert_array_equal(opened.tensor("lm_head.bias"), state["lm_head.bias"].numpy())
 
 
-def test_no_second_copy_lies_on_disk(copy, state, folders, tmp_path, monkeypatch):
+def test_no_second_copy_is_written(copy, state, folders, tmp_path, monkeypatch):
     torch.save(state, copy / BIN)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
     convert(copy, tmp_path / "model")

@@ -93,7 +93,7 @@ def test_a_checkpoint_without_a_tokenizer_gets_its_familys(tmp_path, family, exp
         ("merges.txt", "#version: 0.2\nqq zz\n", "make no tokenizer"),
     ],
 )
-def test_a_vocabulary_that_is_none_is_one_sentence(tmp_path, name, content, says):
+def test_a_file_that_is_no_vocabulary_is_reported_in_one_sentence(tmp_path, name, content, says):
     (tmp_path / "config.json").write_text('{"model_type": "codegen"}')
     (tmp_path / "vocab.json").write_text('{"a": 0, "b": 1, "ab": 2}')
     (tmp_path / "merges.txt").write_text("#version: 0.2\na b\n")

@@ -27,7 +27,7 @@ from cg2ls.models.codegen2.files import SafetensorsError
 from cg2ls.models.folder import ModelDescription
 
 CHUNK = 10 << 20
-"""Bytes that the hub's library writes to disk at a time; what it has of the next is asked for again."""
+"""Bytes that the hub's library writes to disk at a time; an incomplete block is requested again."""
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -71,7 +71,7 @@ def test_a_bin_file_that_would_run_code_is_refused(pickled, tmp_path):
     assert not (tmp_path / "ran").exists()
 
 
-def test_a_damaged_bin_file(pickled, tmp_path):
+def test_a_damaged_bin_file_is_named(pickled, tmp_path):
     (pickled / "pytorch_model-00002-of-00002.bin").write_bytes(b"PK\x03\x04 cut")
     with pytest.raises(QuantizeError, match=r"pytorch_model-00002.* is cut short"):
         convert(pickled, tmp_path / "model")
@@ -90,11 +90,11 @@ def test_a_checkpoint_without_a_tokenizer_gets_the_published_one(tmp_path):
 
 
 class Hub(BaseHTTPRequestHandler):
-    """As much of the hub's interface as a download takes."""
+    """The part of the hub's interface that a download uses."""
 
     asked: list[str] = []  # noqa: RUF012  shared by the handlers of one server on purpose
     ranges: list[str] = []  # noqa: RUF012
-    cut: dict[str, int] = {}  # noqa: RUF012  bytes after which a file breaks off when asked for from its start
+    cut: dict[str, int] = {}  # noqa: RUF012  bytes after which a file breaks off when requested from its start
 
     def __init__(self, folder, *args):
         self.folder = folder
@@ -149,7 +149,7 @@ class Hub(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def serve():
-    """Serves a folder as maker/small and gives the address."""
+    """Serves a folder as maker/small and returns the address."""
     servers = []
 
     def start(folder, **cut):
@@ -165,7 +165,7 @@ def serve():
 
 @pytest.fixture
 def hub(checkpoint, serve):
-    """Serves the random checkpoint, with a script that nobody must fetch."""
+    """Serves the random checkpoint, with a script that must not be downloaded."""
     folder = checkpoint.parent / "hub"
     if not folder.exists():
         shutil.copytree(checkpoint, folder, ignore=shutil.ignore_patterns("cg2ls.json"))
@@ -216,7 +216,7 @@ def test_cached_files_need_no_network(hub, tmp_path):
     assert ModelDescription.read(tmp_path / "second").source.revision == COMMIT
 
 
-def test_a_download_that_broke_off_is_resumed(serve, tmp_path):
+def test_an_interrupted_download_is_resumed(serve, tmp_path):
     wide = CodeGenConfig(
         n_layer=2, n_embd=512, n_head=8, rotary_dim=16, n_positions=64, vocab_size=384, n_inner=2048
     )
@@ -224,12 +224,12 @@ def test_a_download_that_broke_off_is_resumed(serve, tmp_path):
     address = serve(tmp_path / "wide", **{"model.safetensors": CHUNK + 1000})
     ran = command(tmp_path, address, "-o", "out")
     assert ran.returncode == 0, ran.stderr
-    assert Hub.ranges == [f"bytes={CHUNK}-"], "the rest is asked for, not the whole file again"
+    assert Hub.ranges == [f"bytes={CHUNK}-"], "only the rest is requested, not the whole file again"
     expected = sha256_of(tmp_path / "wide" / "model.safetensors")
     assert ModelDescription.read(tmp_path / "out").source.sha256 == expected
 
 
-def test_a_hub_that_does_not_answer_is_one_sentence(tmp_path):
+def test_a_hub_that_does_not_answer_is_reported_in_one_sentence(tmp_path):
     ran = command(tmp_path, "http://127.0.0.1:9", "-o", "out")
     assert ran.returncode == 1
     assert ran.stderr.startswith("cg2-quantize: maker/small cannot be downloaded")
@@ -253,7 +253,7 @@ def test_a_path_that_is_not_there_is_not_looked_up_on_the_hub(tmp_path, monkeypa
     (tmp_path / "here").mkdir()
     monkeypatch.setattr(
         "cg2_quantize.checkpoint.sources.download_checkpoint",
-        lambda *arguments: pytest.fail("the hub was asked"),
+        lambda *arguments: pytest.fail("the hub was contacted"),
     )
     with pytest.raises(QuantizeError, match=says):
         locate_checkpoint(name)
@@ -271,7 +271,7 @@ def test_a_snapshot_of_the_hubs_cache_knows_its_name_and_commit(checkpoint, tmp_
     assert (model.name, model.source.checkpoint, model.source.revision) == ("small", "maker/small", COMMIT)
 
 
-def test_neither_a_folder_nor_a_name(tmp_path):
+def test_a_source_that_is_neither_folder_nor_name_is_refused(tmp_path):
     with pytest.raises(QuantizeError, match="leave it out for a folder"):
         locate_checkpoint(str(tmp_path), revision="main")
 

@@ -1,4 +1,4 @@
-"""`cg2ls models pull` against a stand-in of the hub."""
+"""`cg2ls models pull` against a fake hub."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def hub():
 
 @pytest.fixture
 def published(hub, folders, tmp_path):
-    """A model folder as maker/ready, with files that nobody must fetch."""
+    """A model folder as maker/ready, with files that must not be downloaded."""
     folder = Path(shutil.copytree(folders["int8"], tmp_path / "ready"))
     replace(ModelDescription.read(folder), name="ready", license="MIT").write(folder)
     (folder / "LICENSE").write_text("MIT License")
@@ -48,7 +48,7 @@ def published(hub, folders, tmp_path):
 
 @pytest.fixture
 def checkpoint_on_hub(hub, checkpoint, tmp_path):
-    """The random checkpoint as maker/small; its cg2ls.json says that it is untrained."""
+    """The random checkpoint as maker/small; its cg2ls.json states that it is untrained."""
     folder = Path(shutil.copytree(checkpoint, tmp_path / "small"))
     (folder / "README.md").write_text(
         "---\nlanguage: code\nlicense: apache-2.0\n---\n# Small\n\nIt is \x1b[31msmall\x1b[0m.\n"
@@ -72,7 +72,7 @@ def test_a_model_folder_is_downloaded_checked_and_added(hub, published, tmp_path
     assert model.precision == "int8"
     assert (models_of(tmp_path) / "ready" / "LICENSE").read_text() == "MIT License"
     size = ran.stdout.index("download: ")
-    assert size < ran.stdout.index("Added ready"), "the size is said first"
+    assert size < ran.stdout.index("Added ready"), "the size is printed first"
     assert "licence: MIT" in ran.stdout
     assert "model card: \n    # random" in ran.stdout
     assert "ready now answers" in ran.stdout
@@ -89,7 +89,7 @@ def test_the_weights_are_on_disk_once(hub, published, tmp_path):
     assert copies == [], "besides what the test published and the store's own"
 
 
-def test_a_broken_download_goes_on_where_it_ended(hub, tmp_path):
+def test_an_interrupted_download_is_resumed(hub, tmp_path):
     write_random_checkpoint(tmp_path / "wide", WIDE)
     from cg2_quantize import ConversionOptions, convert
 
@@ -178,7 +178,7 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize("name", REFUSALS)
-def test_a_refusal_is_one_sentence(hub, published, tmp_path, name):
+def test_a_refusal_is_reported_in_one_sentence(hub, published, tmp_path, name):
     ready = hub.repositories["maker/ready"]
     hub.status = {"maker/forbidden": 403, "maker/gone": 404, "maker/busy": 429}
     hub.repositories["maker/private"] = replace(ready, private=True)
@@ -205,7 +205,7 @@ def test_a_private_model_is_read_with_a_token(hub, published, tmp_path):
     assert run_models(hub, tmp_path, "pull", "maker/ready", token=TOKEN).returncode == 0
 
 
-def test_offline_asks_nothing(hub, published, tmp_path):
+def test_offline_mode_contacts_no_server(hub, published, tmp_path):
     ran = run_models(hub, tmp_path, "pull", "maker/ready", HF_HUB_OFFLINE="1")
     assert (ran.returncode, hub.asked) == (1, [])
     assert (
@@ -220,7 +220,7 @@ def test_a_hub_that_does_not_answer(hub, tmp_path):
     assert ran.stderr.count("\n") == 1
 
 
-def test_the_list_asks_no_server_and_has_every_source(hub, tmp_path):
+def test_the_list_contacts_no_server_and_has_every_source(hub, tmp_path):
     ran = run_models(hub, tmp_path, "pull", "--list")
     assert ran.returncode == 0, ran.stderr
     assert hub.asked == []

@@ -1,4 +1,4 @@
-"""`cg2ls models push` against a stand-in of the hub."""
+"""`cg2ls models push` against a fake hub."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def hub():
 
 @pytest.fixture
 def folder(folders, tmp_path):
-    """A model folder with a file that is nobody's business."""
+    """A model folder with a private file."""
     copy = Path(shutil.copytree(folders["int8"], tmp_path / "mine"))
     replace(ModelDescription.read(copy), name="mine", license="Apache-2.0").write(copy)
     (copy / "notes.txt").write_text("private")
@@ -77,7 +77,7 @@ def test_a_folder_without_a_card_gets_one(hub, folder, tmp_path):
         ("mine", TOKEN, "mine is no name on the hub, which is OWNER/NAME."),
     ],
 )
-def test_a_refusal_is_one_sentence(hub, folder, tmp_path, name, token, says):
+def test_a_refusal_is_reported_in_one_sentence(hub, folder, tmp_path, name, token, says):
     ran = run_models(hub, tmp_path, "push", folder, name, token=token)
     assert ran.returncode == 1
     assert says in ran.stderr

@@ -29,7 +29,7 @@ HOST_ONLY = {
 
 @pytest.fixture(scope="module")
 def make(checkpoint, tmp_path_factory):
-    """Converts the random checkpoint; asked twice for the same, it gives the same folder."""
+    """Converts the random checkpoint; a repeated call returns the same folder."""
     made = {}
 
     def work(precision, **options):
@@ -141,7 +141,7 @@ def test_dequantizing_gives_what_the_graph_multiplies_with(make, checkpoint, tmp
         ({"name": "int8", "target": "cuda", "kv": "int8"}, "int8 cache"),
     ],
 )
-def test_parts_that_do_not_go_together(options, says):
+def test_incompatible_parts_are_refused(options, says):
     with pytest.raises(FormatError, match=says):
         select_format(**options)
 

@@ -26,7 +26,7 @@ def test_what_is_left_of_the_norm_has_one_size(checkpoint):
     np.testing.assert_array_equal(np.abs(gamma), 1)
 
 
-def test_channels_that_the_norm_all_but_silences_stay(checkpoint, monkeypatch):
+def test_channels_with_a_nearly_zero_scale_stay(checkpoint, monkeypatch):
     source = Checkpoint.open(checkpoint)
     scale = source.tensor("transformer.h.1.ln_1.weight")
     scale[:3] = 0, 1e-9, -1e-9

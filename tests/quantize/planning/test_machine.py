@@ -66,7 +66,7 @@ GIB = 1 << 30
 
 @pytest.fixture
 def free(tmp_path):
-    """Writes a tree of groups and asks it."""
+    """Writes a tree of groups and reads its free memory."""
 
     def ask(membership, **files):
         (tmp_path / "membership").write_text(membership)
@@ -93,7 +93,7 @@ def test_cached_files_are_free(free):
     assert free("0::/", **files) == 2 * GIB
 
 
-def test_a_limit_above_counts(free):
+def test_a_limit_of_a_parent_group_counts(free):
     files = {
         "a__memory_dot_max": 2 * GIB,
         "a__memory_dot_current": GIB,
@@ -128,5 +128,5 @@ def test_a_limit_that_is_used_up_leaves_nothing(free):
     assert free("0::/", memory_dot_max=GIB, memory_dot_current=2 * GIB) == 0
 
 
-def test_a_system_without_groups(tmp_path):
+def test_a_system_without_groups_has_no_limit(tmp_path):
     assert read_group_free_bytes(tmp_path / "no", tmp_path / "none") is None

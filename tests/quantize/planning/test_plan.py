@@ -120,12 +120,12 @@ def test_a_plan_honours_every_other_option(machine, wanted, expected):
         (processor(0.5), PlanRequest(), "No format fits: the smallest would be int4"),
     ],
 )
-def test_what_cannot_go_together_is_refused(machine, wanted, says):
+def test_incompatible_options_are_refused(machine, wanted, says):
     with pytest.raises(QuantizeError, match=says):
         make_plan(CODEGEN2_1B, machine, wanted)
 
 
-def test_a_small_card_is_passed_over_with_a_reason():
+def test_a_small_card_is_skipped_with_a_reason():
     said = str(make_plan(CODEGEN2_1B, card(0.2)))
     assert said.startswith("int8 (float32 cache) for the processor (32.00 GiB free)")
     assert "on a card the smallest would take" in said

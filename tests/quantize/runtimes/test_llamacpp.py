@@ -41,7 +41,7 @@ def rotated_halves(head: np.ndarray, position: int, width: int) -> np.ndarray:
     return out
 
 
-def test_reordered_queries_and_keys_meet_as_they_did():
+def test_reordered_queries_and_keys_give_the_same_scores():
     config = CodeGenConfig(
         n_layer=1, n_embd=32, n_head=2, rotary_dim=8, n_positions=64, vocab_size=512, n_inner=64, qkv_groups=2
     )
@@ -166,7 +166,7 @@ def test_a_prompt_is_read_in_batches_and_every_token_once(llama, tmp_path):
     assert llama.batches == [4, 2, 1, 1, 1]
 
 
-def test_a_kept_prompt_is_gone_on_from_each_time(llama, tmp_path):
+def test_a_kept_prompt_is_continued_each_time(llama, tmp_path):
     from cg2_runtimes.llamacpp_generator import LlamaCppGenerator
 
     generator = LlamaCppGenerator(tmp_path, threads=2)

@@ -18,7 +18,7 @@ VOCABULARY = 16
 
 @pytest.fixture(scope="module")
 def export(tmp_path_factory):
-    """A graph with optimum's inputs and outputs. Its cache holds the tokens themselves, and the likeliest
+    """A graph with optimum's inputs and outputs. Its cache contains the tokens themselves, and the likeliest
     token is the sum of all tokens, modulo the vocabulary."""
     kv = ["batch", 1, "past", 1]
     value = helper.make_tensor_value_info
@@ -72,7 +72,7 @@ def export(tmp_path_factory):
 
 
 def sums(prompt, tokens):
-    """What the stand-in generates."""
+    """Tokens that the fake model generates."""
     known = list(prompt)
     for _ in range(tokens):
         known.append(sum(known) % VOCABULARY)
@@ -101,7 +101,7 @@ def test_a_shorter_prompt_reads_the_logits_of_its_own_last_token(export):
 
 @pytest.fixture
 def calls(monkeypatch):
-    """Calls of a stand-in for CTranslate2's generator, which answers each with token 3."""
+    """Calls of a fake CTranslate2 generator, which answers each with token 3."""
     made = []
 
     class Generator:

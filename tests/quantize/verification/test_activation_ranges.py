@@ -1,4 +1,4 @@
-"""A format with float16 activations is refused for a network whose values it cannot hold."""
+"""A format with float16 activations is refused for a network whose values it cannot represent."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def test_more_bits_are_closer_and_pairs_are_over_documents(checkpoint, tmp_path,
     ElementTree.parse(picture)
 
 
-def test_the_paired_difference_is_surer_than_two_means():
+def test_the_paired_difference_has_a_smaller_error_than_two_means():
     easy_and_hard = (0.01, 0.02, 0.03, 0.10)
     base = point("Q4_K_M", 5.0, easy_and_hard, runs=False)
     other = point("int4", 5.1, tuple(kl - 0.005 for kl in easy_and_hard))

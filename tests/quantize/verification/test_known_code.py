@@ -86,10 +86,10 @@ def test_the_table_is_the_frequencies_of_the_set(trained):
     assert math.exp(-table[tokenizer.encode("\n")[0]]) > 0.01, "a line's end is common"
 
 
-def test_random_weights_are_converted_where_they_are_meant(checkpoint, tmp_path, capsys):
+def test_random_weights_are_converted_if_declared(checkpoint, tmp_path, capsys):
     copy = shutil.copytree(checkpoint, tmp_path / "copy")
     facts = json.loads((copy / "cg2ls.json").read_text())
-    assert facts.pop("untrained") is True, "who makes random weights says so"
+    assert facts.pop("untrained") is True, "the writer of random weights records it"
     (copy / "cg2ls.json").write_text(json.dumps(facts))
     words = [str(copy), "-o", str(tmp_path / "out"), "--proof", "none"]
     assert main(words) == 1
@@ -140,7 +140,7 @@ def test_a_published_config_that_implies_the_wrong_number(trained_in_eight, tmp_
         convert(copy, tmp_path / "out")
 
 
-def test_random_weights_tell_nothing_so_the_number_must_be_named(checkpoint, tmp_path):
+def test_with_random_weights_the_number_of_groups_must_be_given(checkpoint, tmp_path):
     copy = shutil.copytree(checkpoint, tmp_path / "copy")
     config = json.loads((copy / "config.json").read_text())
     del config["qkv_groups"]

@@ -222,7 +222,7 @@ def test_what_it_finds_is_in_the_report(checkpoint, tmp_path, fake_optimum):
         ("no program", "cannot be run"),
     ],
 )
-def test_a_python_that_cannot_is_one_sentence_and_nothing_is_written(
+def test_a_python_without_optimum_is_reported_in_one_sentence_and_nothing_is_written(
     checkpoint, tmp_path, fake_optimum, text, says
 ):
     with pytest.raises(QuantizeError, match=says):

@@ -18,7 +18,7 @@ STDLIB_MODULES = ("abc", "bisect", "calendar", "cmd", "colorsys", "copy", "fnmat
 
 @pytest.fixture(scope="session")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Ten modules in a package, and beside them what must not be read."""
+    """Ten modules in a package, and files next to it that must not be read."""
     folder = tmp_path_factory.mktemp("repository") / "My Project"
     library = Path(sysconfig.get_paths()["stdlib"])
     (folder / "package").mkdir(parents=True)
@@ -36,7 +36,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def base(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A random model with a tokenizer of its own, as a model folder."""
+    """A random model with its own tokenizer, as a model folder."""
     texts = [path.read_text("utf-8") for path in sorted((repository / "package").glob("*.py"))]
     tokenizer = train_tokenizer(texts, vocab_size=512, n_masks=20)
     checkpoint = tmp_path_factory.mktemp("base") / "checkpoint"

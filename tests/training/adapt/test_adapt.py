@@ -82,7 +82,7 @@ def test_too_few_files_are_refused(base: Path, tmp_path: Path) -> None:
 def test_a_folder_that_is_something_else_is_not_cleared(repository: Path, base: Path, tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "thesis.txt").write_text("precious")
-    with pytest.raises(TrainingError, match="holds something else"):
+    with pytest.raises(TrainingError, match="contains something other"):
         adapt(paths(repository, base, tmp_path), name="mine", options=OPTIONS)
     assert (tmp_path / "run" / "thesis.txt").exists()
 
@@ -112,7 +112,7 @@ def test_a_killed_call_resumes_with_the_same_result(
 
 
 class Machine:
-    """A machine of a known speed with a clock of its own: it scores a row in `row_s` seconds.
+    """A simulated machine and its clock: it scores a row in `row_s` seconds.
 
     From `slower_from` on, another program takes half of it.
     """

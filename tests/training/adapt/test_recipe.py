@@ -72,10 +72,10 @@ def test_sizes_of_the_first_call_are_kept(tmp_path: Path) -> None:
     st.floats(10, 2000),
     st.floats(0.1, 3.0),
 )
-def test_a_run_ends_in_time_and_low(
+def test_a_run_ends_in_time_with_a_low_learning_rate(
     steps: int, paces: list[float], budget: float, evaluation_s: float
 ) -> None:
-    """Steps take half of to four times what they usually take, at random."""
+    """Step times vary at random between half and four times the usual time."""
     full = recipe = recipe_of(steps)
     now = 0.0
     pacer = Pacer(full, budget, evaluation_s, lambda: now)

@@ -65,7 +65,7 @@ def test_from_text_to_a_model_folder(
         (["corpus", "build", "none.toml", "-o", "out"], "none.toml"),
     ],
 )
-def test_a_problem_is_one_sentence(
+def test_a_problem_is_reported_in_one_sentence(
     arguments: list[str],
     says: str,
     capsys: pytest.CaptureFixture[str],

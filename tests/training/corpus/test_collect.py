@@ -256,7 +256,7 @@ def test_killed_run_continues_with_unfinished_tasks(folder: Path, tmp_path: Path
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
-def test_full_disk_is_one_message_and_keeps_the_old_corpus(folder: Path, tmp_path: Path) -> None:
+def test_full_disk_is_reported_in_one_message_and_keeps_the_old_corpus(folder: Path, tmp_path: Path) -> None:
     run(one(folder), tmp_path / "out")
     before = (tmp_path / "out" / "project" / "train.jsonl").read_bytes()
     (folder / "large.py").write_text("".join(module(f"large{number}", 40) for number in range(8)))

@@ -205,7 +205,7 @@ def test_other_bytes_are_refused(tmp_path: Path, which: str) -> None:
         build_corpus(manifest, tmp_path / "out", cache=tmp_path / "cache", workers=1, progress=False)
 
 
-def test_damaged_files_are_one_sentence(tmp_path: Path) -> None:
+def test_damaged_files_are_reported_in_one_sentence(tmp_path: Path) -> None:
     package = make_npm(tmp_path, "a", {"x.js": script("a")})
     package.write_bytes(package.read_bytes()[:60])
     with pytest.raises(FetchError, match=r"damaged|not an npm package"):
@@ -249,7 +249,7 @@ def test_packages_are_fetched_with_their_own_tools(tmp_path: Path, monkeypatch: 
     assert not commands, "what is in the cache is not fetched again"
 
 
-def test_a_missing_tool_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_tool_is_reported_in_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cg2_training.corpus.packages.shutil.which", lambda _: None)
     for requirement in ("npm:a", "debian:a"):
         with pytest.raises(FetchError, match=r"install Node\.js|apt-get is missing"):

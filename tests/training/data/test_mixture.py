@@ -107,7 +107,7 @@ def test_a_row_after_the_end_is_named() -> None:
         schedule.locate(60)
 
 
-def test_without_a_word_from_the_recipe_every_token_counts_the_same() -> None:
+def test_without_weights_in_the_recipe_every_token_counts_the_same() -> None:
     mixes = resolve_mixes({}, {"code": 900, "text": 100})
     assert {name: mix.weight for name, mix in mixes.items()} == {"code": 900, "text": 100}
 

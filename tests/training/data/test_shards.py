@@ -48,7 +48,7 @@ def text_order(tokens: np.ndarray) -> object:
     return lambda row: places[tuple(row)]
 
 
-def test_a_full_disk_is_one_sentence_and_the_old_shard_stays(
+def test_a_full_disk_is_reported_in_one_sentence_and_the_old_shard_stays(
     corpus: Path, tokenizer: CodeTokenizer, tmp_path: Path
 ) -> None:
     small = tmp_path / "small.jsonl"

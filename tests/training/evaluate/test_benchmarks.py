@@ -1,4 +1,4 @@
-"""A checkpoint is put on the same scales as a model folder, through the same path."""
+"""A checkpoint is scored on the same benchmarks as a model folder, by the same code."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_scores_of_a_checkpoint_are_not_recorded(
     tiny_checkpoint: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["evaluate", str(tiny_checkpoint), "--suite", "humaneval", "--record"]) == 1
-    assert "--record keeps scores in a model folder" in capsys.readouterr().err
+    assert "--record stores scores in a model folder" in capsys.readouterr().err
 
 
 def test_something_else_is_refused(tmp_path: Path) -> None:

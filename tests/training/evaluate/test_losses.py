@@ -87,7 +87,7 @@ def test_infill_score_distinguishes_places_of_a_middle(shard: TokenShard) -> Non
     special = shard.tokenizer.special
 
     def by_place(batch: Batch) -> npt.NDArray[np.float32]:
-        """1 nat for a middle's first token, 2 for the three behind, 3 for the rest, 5 for `<eom>`."""
+        """1 nat for a middle's first token, 2 for the next three, 3 for the rest, 5 for `<eom>`."""
         losses = np.zeros(batch.labels.shape, np.float32)
         for row, tokens in enumerate(batch.tokens):
             begun = -1

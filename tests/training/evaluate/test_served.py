@@ -1,4 +1,4 @@
-"""Held-out cursors: what is asked is the server's prompt, and scores are what a model would show."""
+"""Held-out cursors: prompts are the server's, and scores are about the text that a model would show."""
 
 from __future__ import annotations
 

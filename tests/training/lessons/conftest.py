@@ -1,4 +1,4 @@
-"""A toy corpus of token shards, and results that were made up."""
+"""A toy corpus of token shards, and synthetic results."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ TOY = (
     "run.loaders=0",
     "run.threads=1",
 )
-"""What makes a size a toy."""
+"""Changes that make a size a toy."""
 
 ROWS = 20
 

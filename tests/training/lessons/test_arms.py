@@ -106,7 +106,7 @@ def test_an_unknown_lesson_is_refused() -> None:
         ("2m", ("run.steps",), "must look like section.key=value"),
     ],
 )
-def test_an_impossible_recipe_is_one_sentence(
+def test_an_impossible_recipe_is_reported_in_one_sentence(
     size: str, overrides: tuple[str, ...], says: str, tokenizer: CodeTokenizer
 ) -> None:
     with pytest.raises(TrainingError) as refused:

@@ -61,10 +61,10 @@ def test_without_text_the_other_lessons_are_printed_as_jobs(
         (["2", "--corpus", "CODE", "--size", "3m"], "there is no size '3m'"),
         (["2", "--corpus", "CODE"], "add documents, choose a smaller --size"),
         (["4", "--corpus", "CODE"], "Lesson 4 needs a text corpus"),
-        (["--report-only", "--work", "none"], "holds no results"),
+        (["--report-only", "--work", "none"], "contains no results"),
     ],
 )
-def test_a_refusal_is_one_line(
+def test_a_refusal_is_reported_in_one_line(
     arguments: list[str],
     says: str,
     shards: Path,

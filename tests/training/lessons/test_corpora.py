@@ -102,6 +102,6 @@ def test_a_small_held_out_split_is_refused_before_training(shards: Path) -> None
         check_heldout(corpora, 50_000)
 
 
-def test_a_missing_corpus_is_one_sentence(tmp_path: Path) -> None:
+def test_a_missing_corpus_is_reported_in_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="has no token shard train; make it with cg2-train tokenize"):
         Corpora.open(tmp_path / "none")

@@ -39,7 +39,9 @@ def test_interval_is_that_of_a_plain_loop() -> None:
 
 @settings(max_examples=20, deadline=None)
 @given(seeds=st.integers(1, 4), rows=st.integers(2, 30), effect=st.floats(-2, 2))
-def test_effect_lies_in_its_interval_and_turns_with_the_arms(seeds: int, rows: int, effect: float) -> None:
+def test_effect_is_in_its_interval_and_changes_sign_with_the_arms(
+    seeds: int, rows: int, effect: float
+) -> None:
     arm, baseline, weights = made_up(seeds, rows, effect)
     there, back = paired_effect(arm, baseline, weights), paired_effect(baseline, arm, weights)
     assert there.low <= there.mean <= there.high
@@ -54,7 +56,7 @@ def test_noise_that_both_arms_share_does_not_widen_the_interval() -> None:
     assert effect.is_resolved
 
 
-def test_95_of_100_intervals_hold_the_truth() -> None:
+def test_95_of_100_intervals_contain_the_truth() -> None:
     rng = np.random.default_rng(5)
     held = 0
     for _ in range(100):

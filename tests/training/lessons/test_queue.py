@@ -136,7 +136,7 @@ def test_a_work_folder_of_another_run_is_refused(
 def test_a_folder_of_something_else_is_left_alone(make_plan: MakePlan, tmp_path: Path) -> None:
     (tmp_path / "work").mkdir()
     (tmp_path / "work" / "thesis.tex").write_text("x")
-    with pytest.raises(TrainingError, match="holds something else than lessons"):
+    with pytest.raises(TrainingError, match="contains something other than lessons"):
         run(make_plan(2))
     (tmp_path / "file").write_text("x")
     with pytest.raises(TrainingError, match="is a file; choose another"):

@@ -67,7 +67,7 @@ def test_the_sentence_says_what_was_resolved(seeds: dict[int, float], says: str,
 
 def test_results_of_two_commits_give_no_report(stored: Path, tmp_path: Path) -> None:
     write_result(stored, "ul2", 1, notes("ul2", commit="def"), made_up_scores({}))
-    with pytest.raises(TrainingError, match="results of commit abc and def lie in one folder"):
+    with pytest.raises(TrainingError, match="results of commit abc and def are in one folder"):
         write_report(stored, tmp_path / "lessons.md")
 
 

@@ -57,7 +57,7 @@ def test_scores_of_other_labels_are_refused(stored: Path) -> None:
         ),
     ],
 )
-def test_a_damaged_result_is_one_sentence(stored: Path, damage: str, says: str) -> None:
+def test_a_damaged_result_is_reported_in_one_sentence(stored: Path, damage: str, says: str) -> None:
     result_path(stored, "psm", 1).write_text(damage)
     with pytest.raises(TrainingError) as refused:
         read_results(stored)
@@ -73,7 +73,7 @@ def test_missing_labels_are_named(stored: Path) -> None:
 
 
 def test_an_empty_folder_is_named(tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match="holds no results; run cg2-train lessons"):
+    with pytest.raises(TrainingError, match="contains no results; run cg2-train lessons"):
         read_results(tmp_path)
 
 

@@ -14,7 +14,7 @@ from cg2_training.model.attention import QUERY_BLOCK, causal_attention
 
 
 def parts(heads: int, time: int, width: int, dtype: torch.dtype = torch.float32) -> list[Tensor]:
-    """Queries, keys and values as a model has them, [2, heads, time, width], heads behind time in memory."""
+    """Queries, keys and values as a model has them, [2, heads, time, width], heads after time in memory."""
     chance = torch.Generator().manual_seed(time)
     shape = (2, time, heads, width)
     return [torch.randn(shape, generator=chance).to(dtype).transpose(1, 2).requires_grad_() for _ in range(3)]

@@ -83,8 +83,8 @@ def test_new_blocks_are_spread_evenly_after_their_sources() -> None:
         assert max(copies.values()) - min(copies.values()) <= 1
 
 
-def test_copies_part_ways_in_training(recipe: dict[str, Any], shard: TokenShard, tmp_path: Path) -> None:
-    """Equal copies would get equal gradients for ever, and the wide model would be the narrow one."""
+def test_copies_diverge_in_training(recipe: dict[str, Any], shard: TokenShard, tmp_path: Path) -> None:
+    """Equal copies would always get equal gradients, and the wide model would be the narrow one."""
     recipe["run"] |= {"precision": "float32"}
     first = Trainer(Recipe.from_dict(recipe), shard, shard, tmp_path / "narrow")
     first.fit(progress=False)

@@ -18,7 +18,7 @@ from tests.training.remote.test_session import report_of, run_session
 
 NEXT = ("python-27m-served", "python-27m-second", "javascript-27m")
 RETURNED_BYTES = 64 * 2**20
-"""What comes back from a session at once."""
+"""The maximum size of a session's upload."""
 
 
 def toy(name: str, recipe: dict[str, Any]) -> Recipe:
@@ -67,7 +67,7 @@ def first_loss(machine: Path) -> float:
 
 
 @pytest.mark.slow
-def test_the_second_session_goes_on_from_the_weights_of_the_first(
+def test_the_second_session_continues_from_the_weights_of_the_first(
     recipe: dict[str, Any], corpus: Path, tokenizer: CodeTokenizer, tmp_path: Path
 ) -> None:
     """The machine of the first session is gone; its upload is all that is left."""

@@ -153,13 +153,13 @@ def faults(how: str) -> int:
     return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="glibc is Linux's")
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc is a library of Linux")
 def test_memory_that_was_freed_is_there_for_the_next_step() -> None:
     if not hasattr(hardware.ctypes.CDLL(None), "gnu_get_libc_version"):
         pytest.skip("this system's C library is not glibc")
     assert faults("keep") < 1000 < faults("as it is")
 
 
-def test_elsewhere_nothing_changes(monkeypatch) -> None:
+def test_other_systems_keep_their_allocator(monkeypatch) -> None:
     monkeypatch.setattr(hardware.sys, "platform", "darwin")
     assert not hardware.keep_freed_memory()

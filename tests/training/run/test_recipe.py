@@ -111,6 +111,6 @@ def test_a_mixture_is_written_and_read_back(recipe: dict[str, Any], tmp_path: Pa
         ({"code": {"weight": 1, "epochs": "all"}}, "epochs must be float, not 'all'"),
     ],
 )
-def test_a_mixture_that_makes_no_sense_is_named(recipe: dict[str, Any], data: object, says: str) -> None:
+def test_an_invalid_mixture_is_named(recipe: dict[str, Any], data: object, says: str) -> None:
     with pytest.raises(TrainingError, match=says):
         Recipe.from_dict(recipe | {"data": data})

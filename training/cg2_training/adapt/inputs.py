@@ -20,7 +20,7 @@ from cg2ls.models.folder.description import TOKENIZER, ModelDescription
 from cg2ls.workspace import RefusedError, Workspace
 
 MARKER_FILE = "adapt.json"
-"""File that says what the folder was made from; a folder without it is never cleared."""
+"""File that records the folder's inputs; a folder without it is never cleared."""
 
 
 @dataclass(frozen=True)
@@ -77,14 +77,14 @@ def prepare_inputs(
 
 
 def _read_marker(run: Path) -> object:
-    """Read what the folder was made from; None if it is empty or missing."""
+    """Read the folder's recorded inputs; None if it is empty or missing."""
     if not run.exists() or not any(run.iterdir()):
         return None
     try:
         marker: object = json.loads((run / MARKER_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         raise TrainingError(
-            f"{run} holds something else than an adaptation; name another --run folder."
+            f"{run} contains something other than an adaptation; name another --run folder."
         ) from None
     return marker
 

@@ -68,7 +68,7 @@ def _evaluate_suite(arguments: argparse.Namespace) -> int:
 
     if arguments.record and not (arguments.model / "model.json").is_file():
         raise TrainingError(
-            "--record keeps scores in a model folder; export the checkpoint and name the folder."
+            "--record stores scores in a model folder; export the checkpoint and name the folder."
         )
     with open_as_folder(arguments.model) as folder:
         return evaluate_folder(folder, arguments, "cg2-train")

@@ -11,14 +11,14 @@ from pathlib import Path
 from cg2_training.cli.arguments import amount, count
 
 EXAMPLE = """\
-example, three seeds of lessons 2 and 3 in sittings of two hours; the same command continues:
+example, three seeds of lessons 2 and 3 in calls of two hours; the same command continues:
   cg2-train tokenize runs/corpus --tokenizer runs/tokenizer.json -o runs/shards
   cg2-train lessons 2 3 --size 2m --seeds 3 --hours 2 --corpus runs/shards --work runs/lessons-2m
-the report again, of what is there:
+the report again, from stored results:
   cg2-train lessons --report-only --work runs/lessons-2m --report lessons.md
 """
 
-CORPUS = "token shards of {}: a folder with train and heldout, as tokenize writes it of a corpus folder"
+CORPUS = "token shards of {}: a folder with train and heldout, as tokenize writes it for a corpus folder"
 
 
 def add_lessons(parser: argparse.ArgumentParser) -> None:
@@ -63,16 +63,16 @@ def add_lessons(parser: argparse.ArgumentParser) -> None:
         default=[],
         dest="overrides",
         metavar="SECTION.KEY=VALUE",
-        help="change the recipe of every arm",
+        help="override of every arm's recipe",
     )
     parser.add_argument(
-        "--report", type=Path, metavar="FILE.md", help="where the report goes (default: WORK/lessons.md)"
+        "--report", type=Path, metavar="FILE.md", help="file of the report (default: WORK/lessons.md)"
     )
     what = parser.add_mutually_exclusive_group()
     what.add_argument(
         "--report-only",
         action="store_true",
-        help="write the report of the results that are there; train nothing",
+        help="write the report from stored results without training",
     )
     what.add_argument(
         "--print-jobs",
@@ -113,7 +113,7 @@ def _run(arguments: argparse.Namespace) -> int:
     only = tuple(arguments.arms)
     plan = Plan(arguments.size, full, corpora, possible, arguments.seeds, arguments.rows, work, only)
     for arm, seed in plan.runs:
-        plan.recipe(arm, seed)  # a setting that an arm cannot have is said before the first one is trained
+        plan.recipe(arm, seed)  # an invalid setting of an arm is reported before the first arm is trained
     if arguments.print_jobs:
         from cg2_training.lessons.jobs import job_commands
 
@@ -124,7 +124,7 @@ def _run(arguments: argparse.Namespace) -> int:
     deadline = began + 3600 * arguments.hours if arguments.hours else math.inf
     left = run_queue(plan, deadline=deadline, on_event=_say)
     if left:
-        _say(f"{left} of {len(plan.runs)} runs are left; the same command continues.")
+        _say(f"{left} of {len(plan.runs)} runs remain; run the same command to continue.")
     if left < len(plan.runs) or any(plan.results.glob("*-*.json")):
         return _report(work, report, [0] if 0 in arguments.lessons else [])
     return 0
@@ -136,7 +136,7 @@ def _number(word: str) -> int:
 
 
 def _report(work: Path, report: Path, numbers: list[int]) -> int:
-    """Write and sum up the report on some lessons, or on all; a work folder can hold more than was requested."""
+    """Write and print the report on some lessons, or on all; a work folder can contain more than was requested."""
     from cg2_training.lessons.arms import lessons_of
     from cg2_training.lessons.report import write_report
 

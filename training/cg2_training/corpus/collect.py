@@ -21,7 +21,7 @@ from cg2_training.corpus.work import prepare_work_folder
 from cg2ls.files import check_replaceable
 
 TASKS_PER_WORKER = 4
-"""A run that was interrupted repeats unfinished tasks only, so smaller tasks lose less work."""
+"""An interrupted run repeats only unfinished tasks, so smaller tasks lose less work."""
 
 
 def collect(
@@ -108,7 +108,7 @@ def build_corpus(
     Args:
         manifest_path: the TOML manifest.
         out: the folder for `train.jsonl`, `heldout.jsonl` and `corpus.json`; made when missing. With documentation
-            these lie in the folders `code` and `text`.
+            these are in the folders `code` and `text`.
         cache: the folder to keep packages in, `cache` next to `out` by default.
         workers: tasks at a time; as many as there are processors by default.
         progress: whether to draw bars.

@@ -20,7 +20,7 @@ class SourceDocument:
         data: bytes of a file, or the text of a row. Rules after `decode_text` only get text.
         path: inside the repository, archive or folder.
         source: name of the source in the collection.
-        content: kind of document that the source holds.
+        content: kind of document that the source contains.
         language: LSP id; "" if unknown.
         licences: SPDX expressions that all apply; empty if unknown.
         repository: of a row in a dump; "" for other sources.

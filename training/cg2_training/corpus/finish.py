@@ -254,7 +254,7 @@ def _copies_path(path: str, held_out_paths: Set[str]) -> bool:
 def _write(
     folder: Path, split: Split, entries: list[Entry], paths: list[Path], collection: Collection
 ) -> None:
-    """Copy each document's line to its corpus file, without holding texts in memory."""
+    """Copy each document's line to its corpus file, without keeping texts in memory."""
     layout = collection.layout
     content = {spec.name: spec.content for spec in collection.sources}
     with ExitStack() as stack:

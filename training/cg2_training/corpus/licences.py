@@ -154,7 +154,7 @@ def declared_licence(metadata: Message, licence_text: str) -> str | None:
         licence_text: text of the distribution's licence file, or an empty string.
 
     Returns:
-        An SPDX expression, or None if the METADATA does not say.
+        An SPDX expression, or None if the METADATA has none.
 
     Raises:
         LicenceError: the METADATA names a copyleft or proprietary licence without an SPDX expression.

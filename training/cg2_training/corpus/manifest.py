@@ -90,7 +90,7 @@ class Manifest:
         stdlib: whether the running interpreter's standard library is a source.
         stdlib_exclude: globs of the standard library's paths that are not read.
         languages: LSP ids of the files to read.
-        documentation: whether the packages' natural language becomes documents too, in files beside the code's.
+        documentation: whether the packages' natural language becomes documents too, in files next to the code's.
     """
 
     sha256: str

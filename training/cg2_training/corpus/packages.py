@@ -94,9 +94,9 @@ def download_npm(requirement: str, into: Path) -> Path:
 
 
 def download_debian(requirement: str, into: Path) -> Path:
-    """Download a source package and return its .dsc file; the other files lie beside it.
+    """Download a source package and return its .dsc file; the other files are in the same folder.
 
-    The lists of sources are read into a folder of their own, so neither root nor `deb-src` lines are needed.
+    The lists of sources are read into a separate folder, so neither root nor `deb-src` lines are needed.
 
     Args:
         requirement: `name` or `name=version`.

@@ -1,4 +1,4 @@
-"""The folder in which tasks leave their documents until the corpus is complete."""
+"""The folder in which tasks store their documents until the corpus is complete."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A checkpoint as a temporary model folder, so that benchmarks ask it through the path that serves editors."""
+"""A checkpoint as a temporary model folder, so that benchmarks run it through the code that serves editors."""
 
 from __future__ import annotations
 

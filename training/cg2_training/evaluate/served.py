@@ -1,4 +1,4 @@
-"""Held-out cursors in the server's layout: the rest of a line, with the right, a wrong and no text below it."""
+"""Held-out cursors in the server's layout: the rest of a line, with the right text below, a wrong one, or none."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MAX_LINES_ABOVE = 3
 
 MIN_MIDDLE_CHARS = 2
 RESERVED_TOKENS = 12
-"""Tokens of a row for marks and for what cuts between pieces add."""
+"""Tokens of a row for special tokens and for those that cuts between pieces add."""
 
 Predictor = Callable[[Batch], tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]]
 """Cross entropy in nats and most probable id of every label, [rows, context]; see `TokenLosses`."""
@@ -158,7 +158,7 @@ def place_batch(
 
 
 def by_position(batch: Batch, special: SpecialTokens) -> dict[str, npt.NDArray[np.bool_]]:
-    """Return masks of the labels by position behind the cursor."""
+    """Return masks of the labels by position after the cursor."""
     counted = batch.labels != IGNORED
     position = np.cumsum(counted, axis=1) - 1
     ends = batch.labels == special.eom
@@ -194,11 +194,11 @@ def score_places(
     """Score a model at held-out places, an equal number of each source.
 
     Args:
-        predict: of the model.
+        predict: predictor of the model.
         heldout: held-out tokens.
         context: tokens of a row.
-        count: places of each source; fewer where it has fewer.
-        prefix_lm: whether the model sees prompts whole.
+        count: places of each source; fewer if it has fewer.
+        prefix_lm: whether the model has bidirectional attention in prompts.
     """
     shards = ShardSet.of(heldout).shards.values()
     total = exact = 0
@@ -221,9 +221,9 @@ def score_places(
 
 
 POSITIONS = ("first", "2 to 4", "5 and on", "eom")
-"""Positions behind the cursor."""
+"""Positions after the cursor."""
 
 
 def without_regions(batch: Batch) -> Batch:
-    """Return the batch as a causal model sees it."""
+    """Return the batch without bidirectional prompts, as for a causal model."""
     return Batch(batch.tokens, batch.labels, batch.answers, np.zeros_like(batch.regions))

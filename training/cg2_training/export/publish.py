@@ -75,7 +75,7 @@ def publish(run: Path, heldout: Path, corpus: Path, out: Path, options: PublishO
         source = replace(facts.source, checkpoint=recipe.name, revision=f"step-{step}")
         replace(facts, source=source).write(checkpoint)
         folder = Path(scratch) / "folder"
-        # What the weights know is measured below, so the conversion need not.
+        # The weights' quality is measured below, so the conversion need not.
         conversion = ConversionOptions(
             precision=options.precision, license=options.license_id, untrained=True
         )

@@ -1,4 +1,4 @@
-"""Which arms each lesson compares, and the shape and length of the runs at each size, as data."""
+"""The arms that each lesson compares, and the shape and length of the runs at each size, as data."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Arm:
     """One way to train the model.
 
     Attributes:
-        name: of its files and in tables.
+        name: name of its files and in tables.
         title: its training data, in a few words.
         objective: settings of the recipe's [objective] that differ from the size's.
         domains: weight of each domain in the mixture.
@@ -62,11 +62,11 @@ class Lesson:
     """One lesson.
 
     Attributes:
-        number: from 1 to 5.
-        title: of its section in the report.
-        claim: what the paper says, in one sentence.
-        comparisons: what decides; the first one is drawn first.
-        note: what a reader must know about this repetition of it.
+        number: number from 1 to 5.
+        title: title of its section in the report.
+        claim: claim of the paper, in one sentence.
+        comparisons: comparisons that decide; the first one is drawn first.
+        note: differences of this repetition that a reader must know.
     """
 
     number: int
@@ -147,7 +147,7 @@ LESSONS: Mapping[int, Lesson] = {
         Lesson(
             1,
             "Prefix-LM against causal decoder",
-            "A prefix-LM brings no gain over a causal decoder, and costs some.",
+            "A prefix-LM is no better than a causal decoder, and a little worse in some measures.",
             (
                 Comparison("prefix", "mixture", "code/causal", 1),
                 Comparison("prefix", "mixture", "code/continuation", 0),
@@ -224,7 +224,7 @@ MIXTURES = Lesson(
     "The measures are at held-out cursors in the server's layout: nats of the rest of the line, and the share of"
     " lines that greedy decoding gets wrong.",
 )
-"""Not a lesson of the paper; number 0, by name `mixtures`."""
+"""Not a lesson of the paper; its number is 0 and its name `mixtures`."""
 
 
 def lessons_of(numbers: Iterable[int]) -> list[Lesson]:
@@ -299,7 +299,7 @@ def size_recipe(size: str, tokenizer: CodeTokenizer, overrides: Sequence[str] = 
 
     Args:
         size: a name in SIZES.
-        tokenizer: of the corpora; gives the vocabulary.
+        tokenizer: tokenizer of the corpora; determines the vocabulary.
         overrides: `SECTION.KEY=VALUE`, for every arm.
 
     Raises:
@@ -328,11 +328,11 @@ def arm_recipe(
     """Return the recipe of one arm and seed.
 
     Args:
-        full: of `size_recipe`.
-        arm: what differs.
-        seed: decides initial weights and the order of the data, in all arms alike.
-        weights: of the arm's sources.
-        origin: what errors begin with.
+        full: result of `size_recipe`.
+        arm: arm, which changes the recipe.
+        seed: seed of the initial weights and of the order of the data, the same for all arms.
+        weights: weights of the arm's sources.
+        origin: first words of error messages.
 
     Raises:
         TrainingError: the steps are too few for the arm.

@@ -30,9 +30,9 @@ class Corpora:
     """Shards by domain and source, all made by one tokenizer.
 
     Attributes:
-        train: by domain, then by source.
-        heldout: likewise.
-        tokenizer: what made them.
+        train: training shards by domain, then by source.
+        heldout: held-out shards, likewise.
+        tokenizer: tokenizer that made them.
     """
 
     train: Mapping[str, Sources]
@@ -41,10 +41,10 @@ class Corpora:
 
     @classmethod
     def open(cls, code: Path, text: Path | None = None) -> Corpora:
-        """Find the shards of a code corpus and, where there is one, a text corpus.
+        """Find the shards of a code corpus and, if there is one, a text corpus.
 
         Raises:
-            TrainingError: a folder holds no train or heldout shards, or the tokenizers differ.
+            TrainingError: a folder has no train or heldout shards, or the tokenizers differ.
         """
         folders = {CODE: code} | ({TEXT: text} if text else {})
         train, heldout = (
@@ -93,10 +93,10 @@ class Corpora:
         """Return the shards that an arm trains on; a repeated subset is made in the work folder.
 
         Args:
-            arm: what to train.
-            rows: of a full run.
+            arm: arm to train.
+            rows: rows of a full run.
             context: tokens of a row.
-            work: where subsets are kept, one for all arms and seeds with the same divisor.
+            work: folder of subsets; all arms and seeds with the same divisor share one.
         """
         sources = {name: path for domain in arm.domains for name, path in self.train[domain].items()}
         if arm.data_divisor == 1:

@@ -1,4 +1,4 @@
-"""From stored results to paired effects with intervals over rows and seeds, and to a sentence on each lesson."""
+"""Paired effects with intervals over rows and seeds, and a sentence on each lesson, from stored results."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RESAMPLES = 4000
 BOOTSTRAP_SEED = 20230503
 LEVEL = 0.95
 CHUNK = 500
-"""Resamples drawn at once, which bounds the memory."""
+"""Number of resamples drawn together, which limits the memory."""
 
 
 @dataclass(frozen=True)
@@ -24,11 +24,11 @@ class Effect:
     """Arm minus baseline, per unit of the measure.
 
     Attributes:
-        mean: over all rows and seeds.
+        mean: mean over all rows and seeds.
         low: lower end of the 95 % interval over rows, seeds averaged.
         high: upper end.
         by_seed: the same difference for each seed.
-        rows: that were paired.
+        rows: number of paired rows.
     """
 
     mean: float
@@ -54,8 +54,8 @@ def paired_effect(arm: FloatArray, baseline: FloatArray, weights: FloatArray) ->
 
     Args:
         arm: sums by seed and row, float64 [seeds, rows].
-        baseline: likewise, of the same seeds and rows.
-        weights: what a row's sum is divided by, at least 0, float64 [rows].
+        baseline: sums of the baseline, for the same seeds and rows.
+        weights: divisors of the rows' sums, at least 0, float64 [rows].
 
     Raises:
         TrainingError: shapes differ, or there is nothing to divide by.
@@ -95,7 +95,7 @@ LN2 = float(np.log(2))
 
 @dataclass(frozen=True)
 class Level:
-    """A measure of one arm: mean over seeds, spread, and how many there are."""
+    """A measure of one arm: mean over seeds, spread, and number of seeds."""
 
     mean: float
     deviation: float | None
@@ -107,9 +107,9 @@ class Finding:
     """One comparison of a lesson.
 
     Attributes:
-        comparison: what is compared.
-        effect: the paired difference; None where an arm or a seed is missing.
-        baseline: level of the baseline on the seeds that were paired; 0 where there is no effect.
+        comparison: arm, baseline and measure.
+        effect: paired difference; None if an arm or a seed is missing.
+        baseline: level of the baseline on the paired seeds; 0 without an effect.
     """
 
     comparison: Comparison
@@ -123,7 +123,7 @@ class Finding:
 
     @property
     def sentence(self) -> str:
-        """Return what can be said of the paper's claim by this comparison."""
+        """Return a sentence on the paper's claim by this comparison."""
         one, effect = self.comparison, self.effect
         about = f"{one.arm} against {one.baseline} on {label_of(one.measure)}"
         if effect is None:
@@ -261,7 +261,7 @@ def _finding(results: Results, comparison: Comparison) -> Finding:
 
 
 def _weights(results: Results, measure: str) -> FloatArray:
-    """Return what a row's nats are divided by: bytes and ln 2, or tokens."""
+    """Return the divisors of the rows' nats: bytes times ln 2, or tokens."""
     if unit_of(measure) == BITS_PER_BYTE:
         return results.weights(measure, by_bytes=True).astype(np.float64) * LN2
     return results.weights(measure, by_bytes=False).astype(np.float64)
@@ -273,5 +273,5 @@ def _agrees(finding: Finding) -> bool:
 
 
 def title_of(arm: str) -> str:
-    """Return an arm's name and what it trains on."""
+    """Return an arm's name and its training data."""
     return f"{arm}: {ARMS[arm].title}"

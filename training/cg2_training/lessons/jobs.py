@@ -16,7 +16,7 @@ LAUNCHERS = ("torchrun", "slurm")
 
 
 def job_commands(plan: Plan, launcher: str, processes: int) -> list[str]:
-    """Write the recipes and links of all runs that are left, and return one command for each.
+    """Write the recipes and links of all remaining runs, and return one command for each.
 
     The same call of `cg2-train lessons` without `--print-jobs` then scores the runs, which are trained by then.
 

@@ -47,8 +47,8 @@ class Table:
     """Rows of cells.
 
     Attributes:
-        rows: the first one holds the heads.
-        text_columns: how many columns are text; the others are figures.
+        rows: rows; the first one has the column heads.
+        text_columns: number of text columns; the others are numbers.
     """
 
     rows: Sequence[Sequence[str]]
@@ -72,7 +72,7 @@ def to_markdown(blocks: Sequence[Block]) -> str:
 
 
 def to_html(blocks: Sequence[Block], folder: Path) -> str:
-    """Return the page as one HTML file, with its figures, which lie in or below `folder`, inside."""
+    """Return the page as one HTML file that contains its figures, which are in or below `folder`."""
     title = next((block.text for block in blocks if isinstance(block, Heading)), "")
     body = "\n".join(_html(block, folder) for block in blocks)
     return (
@@ -131,7 +131,7 @@ def draw_effects(one: LessonFindings, picture: Path) -> None:
     measured = [finding for finding in one.findings if finding.effect]
     units = list(dict.fromkeys(finding.unit for finding in measured))
     heights = [sum(finding.unit == unit for finding in measured) for unit in units]
-    # Text stays text, and the same results give the same bytes.
+    # Text is stored as text, and the same results give the same bytes.
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "lessons"}):
         figure, panels = plt.subplots(
             len(units),

@@ -1,4 +1,4 @@
-"""What a call of `cg2-train lessons` is to do, checked before anything is trained."""
+"""Plan of a call of `cg2-train lessons`, checked before training begins."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ IDENTITY = "lessons.json"
 """File of a work folder that describes its results' inputs."""
 
 MAX_EPOCHS = 4
-"""Readings of the corpus by one arm above which repetition would count (Muennighoff et al. 2023)."""
+"""Number of epochs above which repetition would affect the result (Muennighoff et al. 2023)."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,9 @@ class Plan:
     Attributes:
         size: name of the size.
         full: raw recipe of a full run.
-        corpora: what is trained and scored on.
-        lessons: that are run.
-        seeds: of each arm.
+        corpora: corpora for training and scoring.
+        lessons: lessons to run.
+        seeds: seeds of each arm.
         rows: held-out rows of each source that are scored.
         work: folder of states, subsets and results.
         only: names of the arms that are run; all that the lessons need if empty.
@@ -93,7 +93,7 @@ class Plan:
         return self.corpora.train_sources(arm, rows=self.full_rows, context=self.context, work=self.work)
 
     def identity(self) -> dict[str, Any]:
-        """Return what must be the same for results that are compared."""
+        """Return the values that must be equal for results to be comparable."""
         return {
             "commit": code_version(),
             "size": self.size,
@@ -106,7 +106,7 @@ class Plan:
 def possible_lessons(
     lessons: Sequence[Lesson], corpora: Corpora, full: Mapping[str, Any]
 ) -> tuple[list[Lesson], list[str]]:
-    """Return the lessons that the corpora suffice for, and a sentence for each one that is left out.
+    """Return the lessons for which the corpora suffice, and a sentence for each of the others.
 
     Raises:
         TrainingError: none is possible, or a corpus is too small for any.
@@ -140,7 +140,7 @@ def possible_lessons(
 
 
 def check_heldout(corpora: Corpora, context: int) -> None:
-    """Make sure that every domain has rows enough to score before anything is trained.
+    """Make sure, before training, that every domain has enough rows to score.
 
     Raises:
         TrainingError: see above.
@@ -166,7 +166,9 @@ def claim_work(work: Path, identity: Mapping[str, Any]) -> None:
     raw = json.dumps(identity, indent=1, sort_keys=True) + "\n"
     if not path.exists():
         if work.exists() and (not work.is_dir() or any(one.name != LOCK for one in work.iterdir())):
-            raise TrainingError(f"{work} holds something else than lessons; choose another --work folder.")
+            raise TrainingError(
+                f"{work} contains something other than lessons; choose another --work folder."
+            )
         write_atomically(path, raw)
         return
     try:

@@ -34,18 +34,18 @@ def run_queue(
     """Train and score the arms that have no result yet.
 
     Args:
-        plan: what to do.
-        deadline: value of the clock after which no step begins; the state is saved then.
+        plan: arms and seeds to run.
+        deadline: value of the clock after which no step begins and the state is saved.
         on_event: receives a line for each arm.
-        clock: seconds.
+        clock: clock in seconds.
         progress: whether to draw progress bars.
 
     Returns:
-        The runs that are left.
+        The number of remaining runs.
 
     Raises:
-        TrainingError: the work folder belongs to other runs or to another process; or an arm failed, after the
-            others were run.
+        TrainingError: the work folder belongs to other runs or to another process, or an arm failed; then all
+            other arms were run first.
     """
     with _locked(plan):
         identity = plan.identity()
@@ -105,7 +105,7 @@ def _run_arm(
         "recipe": asdict(recipe),
     }
     write_result(plan.results, arm.name, seed, notes, scores)
-    # The checkpoint stays; weights and moments to go on from are several times as large.
+    # The checkpoint stays; the training states are several times as large.
     shutil.rmtree(run / "states", ignore_errors=True)
     return True
 

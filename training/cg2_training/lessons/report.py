@@ -39,12 +39,12 @@ def write_report(folder: Path, report: Path, lessons: Sequence[Lesson] | None = 
     """Write the report as Markdown, as HTML in the same folder, and its figures in a folder named after it.
 
     Args:
-        folder: of the results.
+        folder: folder of the results.
         report: the Markdown file.
-        lessons: that the report is on; all five if None.
+        lessons: lessons of the report; all five if None.
 
     Returns:
-        What was found.
+        The findings of each lesson.
 
     Raises:
         TrainingError: there are no results, they do not belong together, or the report's name is no Markdown file.
@@ -70,7 +70,7 @@ def _introduction(results: Results, found: Sequence[LessonFindings]) -> list[Blo
     about = (
         "A repetition of the five lessons of the CodeGen2 paper (arXiv 2305.02309)"
         if is_paper
-        else "Options for training a model as the server asks it, compared at equal compute,"
+        else "Options for training a model as it is served, compared at equal compute,"
     )
     named = "" if is_paper else " mixtures"
     notes = results.arms[0].notes
@@ -78,8 +78,8 @@ def _introduction(results: Results, found: Sequence[LessonFindings]) -> list[Blo
         for key in ("commit", "size"):
             if one.notes[key] != notes[key]:
                 raise TrainingError(
-                    f"results of {key} {notes[key]} and {one.notes[key]} lie in one folder; a report"
-                    " needs one of them."
+                    f"results of {key} {notes[key]} and {one.notes[key]} are in one folder; a report"
+                    " needs results of one."
                 )
     seeds = len({one.seed for one in results.arms})
     size, recipe = notes["size"], notes["recipe"]
@@ -106,7 +106,7 @@ def _introduction(results: Results, found: Sequence[LessonFindings]) -> list[Blo
             " intervals are a little too"
             " narrow. The spread (±) is the standard deviation over seeds. A direction counts as shown"
             " only if the interval"
-            " excludes zero and all seeds agree. What holds at this size can be otherwise at the paper's."
+            " excludes zero and all seeds agree. Results at this size can differ from those at the paper's sizes."
         ),
         Table(
             [

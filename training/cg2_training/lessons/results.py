@@ -27,13 +27,13 @@ LABELS = "labels.json"
 
 @dataclass(frozen=True)
 class ArmResult:
-    """What one arm and seed came to.
+    """Result of one arm and seed.
 
     Attributes:
-        arm: its name.
-        seed: of the run.
+        arm: name of the arm.
+        seed: seed of the run.
         notes: commit, size, recipe and the like, as JSON.
-        digest: of the labels that were scored.
+        digest: digest of the scored labels.
         nats: sums by row, by `DOMAIN/MEASURE`.
     """
 
@@ -56,9 +56,9 @@ class Results:
     """All results of a folder, scored on the same labels.
 
     Attributes:
-        arms: in the order of names and seeds.
+        arms: results in the order of names and seeds.
         tokens: labels by row, by measure.
-        bytes: of text in them.
+        bytes: bytes of the labels' text, likewise.
     """
 
     arms: tuple[ArmResult, ...]
@@ -77,7 +77,7 @@ class Results:
 
 
 def result_path(folder: Path, arm: str, seed: int) -> Path:
-    """Return where an arm's numbers are stored."""
+    """Return the file of an arm's numbers."""
     return folder / f"{arm}-{seed}.json"
 
 
@@ -85,7 +85,7 @@ def write_result(folder: Path, arm: str, seed: int, notes: Mapping[str, Any], sc
     """Store an arm's numbers; the labels are stored once for all arms.
 
     Raises:
-        TrainingError: the arms that are there were scored on other labels.
+        TrainingError: the stored arms were scored on other labels.
     """
     labels = folder / LABELS
     if not labels.exists():
@@ -117,7 +117,7 @@ def read_results(folder: Path) -> Results:
     """
     paths = sorted(path for path in folder.glob("*-*.json"))
     if not paths:
-        raise TrainingError(f"{folder} holds no results; run cg2-train lessons with --corpus first.")
+        raise TrainingError(f"{folder} contains no results; run cg2-train lessons with --corpus first.")
     labels = _read(folder / LABELS)
     arms = []
     try:
@@ -160,7 +160,7 @@ def _with_places(table: Mapping[str, Any], measure: str) -> FloatArray | None:
 
 
 def _compact(table: Mapping[str, Any]) -> str:
-    """Write one line for each key, so that a file is small and a difference readable."""
+    """Write one line for each key, so that files are small and their differences readable."""
     lines = [f"{json.dumps(key)}: {json.dumps(value, separators=(',', ':'))}" for key, value in table.items()]
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
@@ -185,7 +185,7 @@ PACKAGES = (Path(cg2_training.__file__).parent, Path(cg2ls.__file__).parent)
 
 
 def code_version(folders: tuple[Path, ...] = PACKAGES) -> str:
-    """Return the commit of the code, with a digest of its files where they are not those of the commit.
+    """Return the commit of the code, with a digest of its files if they differ from the commit.
 
     A copy without git has the digest alone.
     """
@@ -205,7 +205,7 @@ def code_version(folders: tuple[Path, ...] = PACKAGES) -> str:
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    """Return what git prints; nothing where there is no git, or the folder is in no repository."""
+    """Return git's output; "" if git is not installed or the folder is in no repository."""
     git = shutil.which("git")
     if git is None:
         return ""

@@ -27,7 +27,7 @@ from cg2_training.objective import IGNORED, ObjectiveConfig, as_published
 
 ROW_MEASURES = ("span_corruption", "psm")
 SERVED_MEASURES: Mapping[str, Suffix] = {"served": "right", "served_wrong": "wrong", "served_none": "none"}
-"""Measures at held-out cursors in the server's layout, with the text below that they have."""
+"""Measures at held-out cursors in the server's layout, by the text below the cursor."""
 
 INFILL_MEASURES = (*ROW_MEASURES, *SERVED_MEASURES)
 WRONG_LINE = "wrong_line"
@@ -47,7 +47,7 @@ MEASURES: Mapping[str, str] = {
 """Unit of each measure. An infill measure without a place is the sum of its places."""
 
 MIN_ROWS = 16
-"""Held-out rows of a domain below which an interval says nothing."""
+"""Minimum held-out rows of a domain for a meaningful interval."""
 
 ROWS_PER_PASS = 8
 
@@ -61,9 +61,9 @@ class RowScores:
 
     Attributes:
         nats: cross entropy of the row's labels, float64 [rows].
-        tokens: labels, int64 [rows]; the same for every arm.
-        bytes: of text in them, int64 [rows]; the same for every arm.
-        digest: of all labels.
+        tokens: number of labels, int64 [rows]; the same for every arm.
+        bytes: bytes of the labels' text, int64 [rows]; the same for every arm.
+        digest: digest of all labels.
     """
 
     nats: Mapping[str, FloatArray]
@@ -84,12 +84,12 @@ def score_rows(
     """Score a model on the first rows of a fixed order of each source.
 
     Args:
-        predict: of the model.
+        predict: predictor of the model.
         heldout: shards by domain and source.
         context: tokens of a row.
-        rows: of each source; fewer where it has fewer.
-        objective: how infill rows are made: that of the size, not of the arm, so that labels are the same.
-        prefix_lm: whether the model sees prompts whole, except in the causal measure.
+        rows: rows of each source; fewer if it has fewer.
+        objective: options of infill rows: those of the size, not of the arm, so that labels are the same.
+        prefix_lm: whether prompts have bidirectional attention, except in the causal measure.
 
     Raises:
         TrainingError: a domain has too few rows.

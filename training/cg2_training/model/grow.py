@@ -54,7 +54,7 @@ def grow(
         The new model's shape.
 
     Raises:
-        TrainingError: the new shape cannot hold the old model's function.
+        TrainingError: the new shape cannot represent the old model's function.
     """
     config = grow_config(source.config, n_layer=n_layer, n_embd=n_embd, context=context)
     rng = np.random.default_rng(GROW_SEED)

@@ -57,7 +57,7 @@ class ObjectiveConfig:
         suffix_first_share: probability that all text before a part's first middle is written after its mask: the
             suffix-prefix order of Bavarian et al. 2022.
         near_suffix_share: probability that a part ends where the block around one of its middles ends, so that the text
-            below that middle is only near. The text after it becomes a part of its own. The masked share rises.
+            below that middle is only near. The text after it becomes a separate part. The masked share rises.
         syntax_share: probability that a part's spans are nodes of its syntax tree (AST-FIM, Gong et al. 2025,
             arXiv 2506.00204).
         syntax_language: language of the grammar.

@@ -101,7 +101,7 @@ def choose_precision(requested: str, device: torch.device) -> ComputePrecision:
 
 
 def _native_bfloat16(device: torch.device) -> tuple[bool, str]:
-    """Return whether a device multiplies bfloat16 natively, with a clause that says so."""
+    """Return whether a device multiplies bfloat16 natively, with a clause that states it."""
     if device.type == "cuda":
         native = torch.cuda.is_bf16_supported(including_emulation=False)
         return native, f"this GPU has {'' if native else 'no '}bfloat16 arithmetic"

@@ -255,7 +255,7 @@ def list_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]
     differences += [
         f"[{name}] is new" for name in _source_names(now) - _source_names(before) if _source_names(before)
     ]
-    differences += [f"[{name}] is gone" for name in _source_names(before) - _source_names(now)]
+    differences += [f"[{name}] was removed" for name in _source_names(before) - _source_names(now)]
     if before["rows_version"] != now["rows_version"] and now["recipe"]["objective"]["infill_share"]:
         differences.append("rows are made by a newer version")
     for part in ("train", "heldout"):

@@ -99,7 +99,7 @@ def test_nothing_follows_a_jump_in_its_block(passes, art, answer, shown):
 
 
 @pytest.mark.parametrize(("art", "answer"), ALIVE)
-def test_code_that_runs_stays(passes, art, answer):
+def test_reachable_code_stays(passes, art, answer):
     extent = "line" if '"""' in art else "block"
     assert passes(stop_after_jump, art, answer, language="python", extent=extent).text == answer
 
@@ -118,7 +118,7 @@ def test_code_that_runs_stays(passes, art, answer):
         ("  return a\n  ‸\n}\n", "+ b;", "+ b;"),
     ],
 )
-def test_in_languages_with_braces(passes, art, answer, shown):
+def test_nothing_follows_a_jump_in_languages_with_braces(passes, art, answer, shown):
     assert passes(stop_after_jump, art, answer, language="javascript").text == shown
 
 

@@ -38,7 +38,7 @@ def test_special_tokens_end_the_text(passes, answer, shown):
 @pytest.mark.parametrize(
     ("art", "answer", "shown"),
     [
-        # what stands there already is not written again
+        # text that is already there is not inserted again
         ("if a:\n    ‸\n", "    b = 1", "b = 1"),
         ("if a:\n    ‸\n", "b = 1", "b = 1"),
         ("if a:\n    ‸\n", "  b\n    c", "b\n    c"),

@@ -72,7 +72,7 @@ RUNAWAY = ", ".join(["'b': 2", *(f"'c': {number}" for number in range(3, 20))])
         ("".join(f"{100 - 10 * number}, " for number in range(10)), "100,"),
     ],
 )
-def test_an_answer_that_only_counts_ends(passes, answer, shown):
+def test_an_answer_that_only_counts_is_cut(passes, answer, shown):
     assert passes(stop_counting, "x = {‸\n", answer).text == shown
 
 

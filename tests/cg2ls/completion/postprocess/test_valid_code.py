@@ -21,7 +21,7 @@ PARSABLE_PYTHON = [
     ("nothing is left", "for x in range‸:\n    pass\n", " = 3", ""),
     ("an open bracket counts as closed", "x = ‸\n", "f(", "f("),
     ("a bracket left open on the line counts as closed, too", "x = f(a‸\n", ", b", ", b"),
-    ("as one that the line after the cursor does not close", "x = f((a‸)\n", ", b", ", b"),
+    ("so does one that the line after the cursor does not close", "x = f((a‸)\n", ", b", ", b"),
     ("a block opens", "if a:\n    ‸\n", "for b in c:", "for b in c:"),
     ("a line of a call", "f(\n    a,\n    ‸\n)\n", "b=1,", "b=1,"),
     ("a closer right of the cursor", "f(‸)\n", "a, b", "a, b"),
@@ -29,7 +29,7 @@ PARSABLE_PYTHON = [
     ("a header above its body", "def f(‸\n    return 1\n", "a):", "a):"),
     ("a header that does not parse", "def f‸\n    return 1\n", "(a,:", ""),
     ("half a string", "x = ‸\n", "f('a", "f("),
-    ("in a docstring all is right", '"""\n‸\n"""\n', "it's (fine", "it's (fine"),
+    ("inside a docstring everything is valid", '"""\n‸\n"""\n', "it's (fine", "it's (fine"),
     ("in a comment too", "# ‸\n", "it's (fine", "it's (fine"),
 ]
 
@@ -63,7 +63,7 @@ def test_brackets_left_open_by_an_ended_answer_are_closed(passes):
     assert passes(keep_parsable, art, "append(n", grammar=grammar).text == "append(n"
 
 
-def test_without_a_grammar_nothing_is_judged(passes):
+def test_without_a_grammar_nothing_is_changed(passes):
     assert passes(keep_parsable, "x = ‸\n", "1 2 3").text == "1 2 3"
 
 
@@ -76,10 +76,10 @@ def test_a_long_file_costs_no_more(passes):
 
 
 ACCEPTED_BY_PYTHON = [
-    ("what Python takes stays", "x = ‸\n", "f(1)", "f(1)"),
+    ("code that Python accepts stays", "x = ‸\n", "f(1)", "f(1)"),
     ("an unexpected indent", "a = 1\n‸\nb = 2\nc = 3\n", "    x = 2", ""),
     ("one on the next line", "a = 1\n‸\nb = 2\nc = 3\n", "x = 2\n    y = 3", "x = 2"),
-    ("a positional argument behind a named one", "x = ‸\n", "f(a=1, 2)", "f(a=1,"),
+    ("a positional argument after a named one", "x = ‸\n", "f(a=1, 2)", "f(a=1,"),
     ("a print statement", "‸\n", "print 'a'", "print"),
     ("deleting a call", "‸\n", "del f()", "del f"),
     ("a return outside of a function", "a = 1\n‸\n", "return a", ""),
@@ -98,11 +98,11 @@ ACCEPTED_BY_PYTHON = [
     ("one that goes on", "if a:\n    # b‸\n", " is it's (", " is it's ("),
     ("a line above one that is too deep", "a = ‸\n        b = 2\n", "1", "1"),
     ("an open bracket counts as closed", "x = ‸\n", "f(", "f("),
-    ("a typed line is not the answer's fault", "return va‸\n", "lue", "lue"),
+    ("an error in a typed line does not count", "return va‸\n", "lue", "lue"),
     ("top level await, as in notebooks", "‸\n", "await f()", "await f()"),
-    ("what was broken before", "print 'a'\nx = ‸\n", "f(a=1, 2)", "f(a=1, 2)"),
+    ("a file that was invalid before", "print 'a'\nx = ‸\n", "f(a=1, 2)", "f(a=1, 2)"),
     ("a notebook's magic", "%matplotlib inline\nx = ‸\n", "f(a=1, 2)", "f(a=1, 2)"),
-    ("a docstring that is begun", 'def f(x):\n    """‸\n    return x\n', "Return x.", "Return x."),
+    ("an unfinished docstring", 'def f(x):\n    """‸\n    return x\n', "Return x.", "Return x."),
     ("and ended", 'def f(x):\n    """‸\n    return x\n', 'Return x."""', 'Return x."""'),
     ("half a string that was typed", 'print("hel‸\n', "lo world", "lo world"),
 ]
@@ -129,7 +129,7 @@ def test_other_languages_are_left_alone(passes, language):
     assert passes(check_python, "x = ‸\n", "1 2 3", language=language).text == "1 2 3"
 
 
-def test_spellings_of_python_are_python(passes):
+def test_other_names_of_python_count_as_python(passes):
     assert passes(check_python, "x = ‸\n", "f(a=1, 2)", language="py").text == "f(a=1,"
 
 
@@ -214,12 +214,12 @@ def test_only_the_function_around_the_cursor_is_compiled(passes, monkeypatch):
 @pytest.mark.parametrize(
     ("art", "answer", "shown"),
     [
-        # what only a function as a whole shows, also inside a class
+        # errors that only the whole function shows, also inside a class
         (CLASS + "    def last(self, key):\n        ‸", "found = 1\n        await key", "found = 1"),
         (CLASS + "    def last(self, key):\n        ‸", "found = 1\n        break", "found = 1"),
-        # a text that leaves the function is judged with what is outside
+        # text after the function's end is compiled with the code around the function
         ("class A:\n    def f(self):\n        a = ‸\n        b = 2\n", "1\n    return a", "1"),
-        # a closure's variables are outside of the inner function, so the outer one counts
+        # a closure's variables are outside of the inner function, so the outer one is compiled
         (
             "def f():\n    a = 1\n    def g():\n        nonlocal a\n        a = ‸\n    return g\n",
             "2",
@@ -232,5 +232,5 @@ def test_only_the_function_around_the_cursor_is_compiled(passes, monkeypatch):
         ),
     ],
 )
-def test_a_function_alone_is_judged_as_in_its_file(passes, art, answer, shown):
+def test_a_function_alone_is_compiled_as_in_its_file(passes, art, answer, shown):
     assert passes(check_python, art, answer, language="python").text == shown

@@ -1,4 +1,4 @@
-"""The kind of place is read from the cursor's line alone."""
+"""The kind of position depends on the cursor's line alone."""
 
 from __future__ import annotations
 

@@ -67,9 +67,11 @@ def test_a_typed_key_costs_only_its_own_tokens(stated: str) -> None:
     for before, after in pairwise(typed):
         new = len(after) - common(before, after)
         assert new <= len(tokenizer_of(stated).encode(LINE.split()[-1])) + 1, "one word at most"
-    assert len(typed[0]) > 300, "beside a window that is much longer"
+    assert len(typed[0]) > 300, "the window is much longer than a typed word"
     total = sum(len(after) - common(before, after) for before, after in pairwise(typed))
-    assert total < 2 * len(tokenizer_of(stated).encode(LINE)), "the line's own tokens, over the whole line"
+    assert total < 2 * len(tokenizer_of(stated).encode(LINE)), (
+        "all keys of the line cost about the line's own tokens"
+    )
 
 
 @pytest.mark.parametrize("stated", ORDERS)

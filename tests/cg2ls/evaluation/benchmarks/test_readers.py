@@ -1,4 +1,4 @@
-"""Benchmark files that the user has."""
+"""Benchmark files that the user provides."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_another_file_is_refused_in_one_sentence(content: str, tmp_path: Path) -
         read_safim(path)
 
 
-def test_suites_that_need_a_file_ask_for_it() -> None:
+def test_suites_that_need_a_file_request_it() -> None:
     for suite in SUITES.values():
         if suite.needs_file:
             with pytest.raises(EvaluationError, match="--data"):

@@ -1,4 +1,4 @@
-"""Scores of a whole suite stay with the model."""
+"""Scores of a whole suite are stored with the model."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_card_without_sections_gets_one() -> None:
     assert put_section("# m\n", "S", ["| S | exact | 1 | 2 |"]).startswith("# m\n\n## Scales\n\n| scale ")
 
 
-def test_some_tasks_are_not_the_scale(folder: Path) -> None:
+def test_scores_of_some_tasks_are_not_recorded(folder: Path) -> None:
     with pytest.raises(EvaluationError, match="whole suite"):
         record_scores(folder, make_report("Single", 0.25), is_whole=False)
     assert (folder / "README.md").read_text() == CARD

@@ -1,4 +1,4 @@
-"""A run asks as the server does, and judges what is shown."""
+"""A run sends requests as the server does, and scores the shown text."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_the_answer_is_that_of_a_session(real_engine: Engine) -> None:
     assert answer.reason == shown.reason
 
 
-def test_a_run_is_taken_up_where_it_was_stopped(tiny_engine: Engine, tmp_path: Path) -> None:
+def test_a_stopped_run_is_resumed(tiny_engine: Engine, tmp_path: Path) -> None:
     options, path = RunOptions(triggers=("invoked",)), tmp_path / "j"
     whole = run_tasks(tiny_engine, TASKS, options, Journal(None, {}))
     run_tasks(tiny_engine, TASKS[:2], options, Journal(path, {}))
@@ -103,7 +103,7 @@ def test_a_body_ends_where_something_else_begins() -> None:
     assert keep_body("print()") == ""
 
 
-def test_a_body_is_written_by_asking_until_nothing_belongs_to_it(tiny_engine: Engine) -> None:
+def test_a_body_is_completed_repeatedly_until_nothing_belongs_to_it(tiny_engine: Engine) -> None:
     task = BenchmarkTask(
         name="b", group="b", prefix="def f():\n", suffix="", reference="    pass\n", wanted="body"
     )
@@ -113,7 +113,7 @@ def test_a_body_is_written_by_asking_until_nothing_belongs_to_it(tiny_engine: En
 
 
 class Executed:
-    """A sandbox that notes its programs and lets all pass."""
+    """A sandbox that records its programs and passes all of them."""
 
     def __init__(self) -> None:
         self.programs: list[str] = []
@@ -123,7 +123,7 @@ class Executed:
         return True
 
 
-def test_what_shows_nothing_never_passes() -> None:
+def test_an_empty_completion_never_passes() -> None:
     task = BenchmarkTask(
         name="t", group="g", prefix="a\n", suffix="\nb", reference="c", check=Check("T", "f")
     )
@@ -136,7 +136,7 @@ def test_what_shows_nothing_never_passes() -> None:
     assert judge_answer(task, "invoked", 0, BenchmarkAnswer("c", 0, 0.5, "shown", 1.0), None).passed is None
 
 
-def test_progress_says_what_is_left() -> None:
+def test_progress_states_the_remaining_work() -> None:
     clock, said = [0.0], []
     progress = RunProgress(4, said.append, lambda: clock[0])
     for now in (30.0, 60.0, 65.0, 120.0):

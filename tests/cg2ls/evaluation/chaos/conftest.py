@@ -1,4 +1,4 @@
-"""A place to harm, and a server that does one thing problem."""
+"""A sandbox for faults, and a server with one fault."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Play = Callable[..., ChaosResult]
 
 @pytest.fixture
 def place(tmp_path: Path, shop: SourceFile) -> Sandbox:
-    """With a model that nobody opens."""
+    """A sandbox with a model that is never opened."""
     (tmp_path / "given").mkdir()
     (tmp_path / "given/model.onnx").write_bytes(b"weights")
     (tmp_path / "run").mkdir()
@@ -27,7 +27,7 @@ def place(tmp_path: Path, shop: SourceFile) -> Sandbox:
 
 @pytest.fixture
 def play(place: Sandbox, shop: SourceFile) -> Play:
-    """Types at the fake server."""
+    """Runs simulated typing against the fake server."""
 
     def played(
         fault: str, *, when: int = 40, keys: int = 300, seed: int = 0, patience_s: float = 300.0

@@ -1,8 +1,8 @@
 """A language server that keeps texts and answers, and does one thing wrong: `fake_server.py FAULT WHEN`.
 
 Faults: `none`, `loses` an answer, `diverges` (leaves a change out), `forgets` a document, `dies`, `hangs`, `lies` about
-where an answer stands, `unknown` (loses a text and says so), `stubborn` (and never takes it back), `status` (leaves
-with one), `refuses` with an error, `untold` (does not tell its texts).
+an answer's range, `unknown` (loses a text and reports it), `stubborn` (and never takes it back), `status` (exits
+with status 3), `refuses` with an error, `untold` (does not report its texts).
 It goes wrong at the completion request number WHEN.
 """
 
@@ -98,7 +98,7 @@ class Server:
                 self.texts.clear()
             if FAULT in ("unknown", "stubborn"):
                 self.texts = dict.fromkeys(self.texts)
-                say = f"The text of {uri} is unknown until it is sent whole or opened again: a test's wish."
+                say = f"The text of {uri} is unknown until it is sent whole or opened again: the test asked for it."
                 write({"method": "window/logMessage", "params": {"type": 2, "message": say}})
             if FAULT == "lies":
                 position = {"line": position["line"] + 1, "character": 0}

@@ -57,8 +57,8 @@ def test_nothing_and_ranges_within_the_line_fit(result):
 @pytest.mark.parametrize(
     ("result", "says"),
     [
-        (answer((0, 5), (0, 5)), "asked at"),
-        (answer((1, 0), (1, 0)), "asked at"),
+        (answer((0, 5), (0, 5)), "requested at"),
+        (answer((1, 0), (1, 0)), "requested at"),
         (answer((0, 6), (0, 9)), "the line ends at"),
         (answer((0, 6), (1, 0)), "the line ends at"),
     ],

@@ -18,7 +18,7 @@ def document() -> OpenDocument:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_odd_edit_is_of_its_document_and_leaves_a_text_that_is_meant(kind):
+def test_an_odd_edit_leaves_its_document_with_an_intended_text(kind):
     edited = document()
     params = odd_messages.make_edits(edited, NEW)[kind]()
     assert json.loads(json.dumps(params))["textDocument"]["uri"] == edited.uri

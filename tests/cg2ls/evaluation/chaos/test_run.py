@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 
-def test_a_server_that_loses_nothing_is_found_sound(play):
+def test_a_server_that_loses_nothing_passes(play):
     found = play("none")
     assert found.describe_problems() == ""
     assert found.keys == 300
@@ -27,7 +27,7 @@ def test_a_server_that_loses_nothing_is_found_sound(play):
             "dies",
             "The server closed its output and ended with status 7. Its last lines on stderr: a last word",
         ),
-        ("lies", "asked at"),
+        ("lies", "requested at"),
         ("refuses", "error -32603: a fault inside"),
         ("status", "The server ended with status 3"),
     ],
@@ -39,14 +39,14 @@ def test_loss_is_a_problem(play, fault, says):
 
 def test_a_server_that_hangs_is_lost_after_the_patience(play):
     found = play("hangs", patience_s=1.0)
-    assert "said nothing for 1 seconds" in found.died
+    assert "sent nothing for 1 seconds" in found.died
     assert found.unanswered == ["textDocument/inlineCompletion"]
 
 
 def test_unknown_text_gets_no_completions_until_it_is_sent(play):
     found = play("unknown")
     assert found.describe_problems() == ""
-    assert found.silenced["text unknown: a test's wish"] == 1
+    assert found.silenced["text unknown: the test asked for it"] == 1
 
 
 def test_without_the_servers_texts_nothing_is_compared(play):

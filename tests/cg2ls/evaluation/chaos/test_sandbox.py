@@ -1,4 +1,4 @@
-"""Faults happen for real, and end."""
+"""Faults really happen, and end."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ for line in sys.stdin:
 """
 
 
-def test_the_cache_vanishes_with_all_that_is_in_it(place):
+def test_the_cache_is_removed_with_its_content(place):
     (place.cache / "cg2ls").mkdir()
     sandbox.remove_cache(place)
     assert not place.cache.exists()
@@ -38,7 +38,7 @@ def test_the_state_folder_is_a_file_for_a_while(place):
 def test_a_replaced_model_is_another_file_with_the_same_bytes(place):
     file = place.model / "model.onnx"
     before = file.stat().st_ino
-    with file.open("rb"):  # or its number could be given away again
+    with file.open("rb"):  # otherwise its inode number could be reused
         sandbox.replace_model(place)
     assert file.stat().st_ino != before
     assert file.read_bytes() == b"weights"
@@ -72,7 +72,7 @@ def test_on_a_full_disk_no_file_grows_and_pipes_work(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
-def test_memorys_child_is_found_and_killed():
+def test_the_index_process_is_found_and_killed():
     script = "import subprocess, sys; child = subprocess.Popen([sys.executable, '-c', 'input()', '%s'],"
     script += " stdin=subprocess.PIPE); print('started', flush=True); print(child.wait(), flush=True); sys.stdin.read()"
     pipe = subprocess.PIPE
@@ -81,7 +81,7 @@ def test_memorys_child_is_found_and_killed():
         assert server.stdout
         assert server.stdout.readline() == "started\n"
         try:
-            while not sandbox.kill_child(server.pid):  # it may not stand in /proc at once
+            while not sandbox.kill_child(server.pid):  # it may not appear in /proc at once
                 time.sleep(0.01)
             assert server.stdout.readline() == "-9\n"
         finally:
@@ -105,7 +105,7 @@ def test_the_state_folder_is_blocked_even_if_the_server_creates_it_again(place, 
     assert place.state.is_dir()
 
 
-def test_every_folder_of_the_server_lies_in_the_runs_own(place, monkeypatch):
+def test_every_folder_of_the_server_is_in_the_folder_of_the_run(place, monkeypatch):
     monkeypatch.setenv("CG2LS_HOME", "/home/somebody")
     monkeypatch.setenv("XDG_RUNTIME_DIR", "/run/somebody")
     environment = place.environment()

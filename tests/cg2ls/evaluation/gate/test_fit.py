@@ -65,7 +65,7 @@ def verdicts() -> list[AnswerVerdict]:
     return [make_verdict(draw, number) for number in range(1500)]
 
 
-def test_what_tells_right_from_wrong_is_found_and_is_better_elsewhere(verdicts: list[AnswerVerdict]) -> None:
+def test_a_useful_feature_is_found_and_helps_in_other_repositories(verdicts: list[AnswerVerdict]) -> None:
     gate, check = fit_gate(verdicts, "digest")
     assert check.is_better
     assert check.log_loss < check.other_log_loss
@@ -86,10 +86,10 @@ def test_the_exported_numbers_give_what_was_fitted(verdicts: list[AnswerVerdict]
     assert compute_calibration_error(estimates, right) < 0.05
 
 
-def test_chance_is_no_gain() -> None:
+def test_noise_is_no_gain() -> None:
     draw = random.Random(4)
     noise = [make_verdict(draw, number, informative=False) for number in range(600)]
-    for each in noise:  # the gate in use knows all that can be known
+    for each in noise:  # the gate in use already has all the information
         total = each.features["sum_logprob"]
         object.__setattr__(each, "confidence", 1 / (1 + math.exp(-(0.5 + total))))
     _, check = fit_gate(noise, "digest")
@@ -112,7 +112,7 @@ def test_a_calibration_error_is_the_mean_distance_of_bins() -> None:
     assert make_reliability(np.array([1.0]), np.array([True]))[0].right == 1.0
 
 
-def test_thresholds_weigh_what_is_saved_against_what_is_wrong(verdicts: list[AnswerVerdict]) -> None:
+def test_thresholds_weigh_saved_keys_against_wrong_answers(verdicts: list[AnswerVerdict]) -> None:
     few = verdicts[:4]
     for each, is_right in zip(few, (True, True, False, True), strict=True):
         object.__setattr__(each, "right", is_right)

@@ -1,4 +1,4 @@
-"""Turns of engines."""
+"""Engines are measured in turns."""
 
 from __future__ import annotations
 

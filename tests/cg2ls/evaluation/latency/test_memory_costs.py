@@ -1,4 +1,4 @@
-"""Typing while an index is built over and over."""
+"""Typing while an index is built repeatedly."""
 
 from __future__ import annotations
 

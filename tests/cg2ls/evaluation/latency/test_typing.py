@@ -77,7 +77,7 @@ def test_without_typed_through_the_model_runs_at_every_key(tiny_engine, shop):
     assert not all(measure_typing(HeadlessEditor(tiny_engine, CompletionOptions(**short)), keys, 60).asked)
 
 
-def test_silence_is_counted_apart_and_nothing_but_silence_is_an_error(tiny_engine, shop):
+def test_suppressed_keys_are_counted_separately_and_only_suppressed_keys_are_an_error(tiny_engine, shop):
     off = HeadlessEditor(tiny_engine, CompletionOptions(automatic=False))
     found = measure_typing(off, Typist([shop]), 10)
     assert found.silent == 10
@@ -89,7 +89,7 @@ def seen(memory=(100.0, 100.0, 100.0, 100.0), times=(9.0, 9.0, 9.0, 9.0)):
     return SoakResult(400, 3, memory, times)
 
 
-def test_what_grows_in_the_beginning_only_is_no_problem():
+def test_growth_in_the_beginning_only_is_no_problem():
     assert seen(memory=(50, 100, 101, 102.9), times=(30, 10, 11, 12)).describe_problem() == ""
 
 
@@ -131,6 +131,6 @@ def test_quarters_need_keys(shop):
         run_soak(ModelManager(0), [shop], 100)
 
 
-def test_silence_cannot_soak(shop):
+def test_a_soak_that_never_runs_the_model_is_refused(shop):
     with pytest.raises(EvaluationError, match="ran at no key"):
         run_soak(ModelManager(0, asks=False), [shop], 400)

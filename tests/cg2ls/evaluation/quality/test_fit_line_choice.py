@@ -50,7 +50,7 @@ def test_the_weight_that_made_the_data_is_found():
     assert found.choice.confidence.lead > 0
 
 
-def test_a_kind_that_does_not_gain_is_left_out():
+def test_a_kind_of_place_without_gain_is_left_out():
     useless = observe("word_start", weight=0.0, count=150, seed=2)
     found = fit_line_choice(observe("line_start", weight=0.5, count=150, seed=3) + useless)
     assert set(found.choice.places) == {"line_start"}

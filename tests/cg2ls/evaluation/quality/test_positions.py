@@ -51,7 +51,7 @@ def test_the_cursor_is_at_a_place_of_the_stated_kind(positions):
             assert not position.passage.target.startswith(position.passage.left)
 
 
-def test_writing_on_gives_the_file_back(positions):
+def test_inserting_the_true_text_restores_the_file(positions):
     for position in sample_positions([position.source for position in positions[:2]], 40, seed=1):
         position.passage.advance(len(position.passage.target))
         assert position.source.text.startswith(position.file.text[:-1])

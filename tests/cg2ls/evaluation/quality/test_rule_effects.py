@@ -15,7 +15,7 @@ from cg2ls.evaluation.quality.scores import judge
 from cg2ls.evaluation.simulation.headless_editor import HeadlessEditor
 
 OPTIONS = CompletionOptions(line_tokens=12, block_tokens=24, disabled_rules=frozenset({"parses"}))
-"""`parses` is bound in time, so its answers are not the same on a busy machine."""
+"""The rule `parses` has a time limit, so its results may differ on a busy machine."""
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def found(tiny_engine, shop):
 
 
 def test_the_numbers_are_those_of_two_settings(found, tiny_engine, shop):
-    """Asking everywhere without a rule gives what `effects` says, which asks only where it changed something."""
+    """Completing everywhere without a rule gives the numbers of `effects`, which completes fewer places."""
     assert found.without
     for name in DISABLEABLE_RULES - {"typed_through", "keep_parsable"}:
         editor = HeadlessEditor(tiny_engine, replace(OPTIONS, disabled_rules=OPTIONS.disabled_rules | {name}))

@@ -121,7 +121,7 @@ def test_shares(shop):
 
 
 class Knowing:
-    """Knows the file, and asks nobody."""
+    """Knows the file and runs no model."""
 
     def __init__(self, truth: str) -> None:
         self.truth = truth

@@ -62,7 +62,7 @@ def taught(engine: Engine, repository: Path, scope: str) -> list[TokenObservatio
     return observations
 
 
-def test_lessons_cost_equals_the_mixtures_loss(engine: Engine, repository: Path) -> None:
+def test_cost_of_teacher_forcing_equals_the_mixtures_loss(engine: Engine, repository: Path) -> None:
     observations = taught(engine, repository, "on")
     assert len(observations) > 10
     table = make_examples(observations)
@@ -72,7 +72,7 @@ def test_lessons_cost_equals_the_mixtures_loss(engine: Engine, repository: Path)
     assert bits_per_token(None, table) == pytest.approx(-table.truth_logprob / np.log(2))
 
 
-def test_without_memory_lessons_are_the_models_own(engine: Engine, repository: Path) -> None:
+def test_without_memory_probabilities_are_the_models(engine: Engine, repository: Path) -> None:
     observations = taught(engine, repository, "off")
     assert all(observation.votes is None for observation in observations)
     assert [observation.bits for observation in observations] == pytest.approx(
@@ -87,7 +87,7 @@ def test_summary_shows_the_gain_of_memory(engine: Engine, repository: Path) -> N
     assert 0 <= low <= told["next_token_accuracy"]["mean"] <= high <= 1
 
 
-def test_copies_of_a_file_give_nothing_away(engine: Engine, repository: Path) -> None:
+def test_copies_of_a_file_are_no_evidence(engine: Engine, repository: Path) -> None:
     sources = collect_sources([repository], LANGUAGES)
     memories = ReplayMemory([repository], sources, engine.tokenizer, "on")
     shelf = next(source for source in sources if source.path == "shelf.py")

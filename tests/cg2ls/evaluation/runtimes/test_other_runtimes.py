@@ -53,7 +53,7 @@ def test_missing_packages_are_reported_with_the_command(monkeypatch, tmp_path):
         other_runtimes.find_reference_python(["optimum"], None, environment=tmp_path / "python")
 
 
-def test_a_failed_conversion_is_one_sentence(tmp_path):
+def test_a_failed_conversion_is_reported_in_one_sentence(tmp_path):
     with pytest.raises(EvaluationError, match=r"^ctranslate2's model could not be made \(.*\)\.$"):
         other_runtimes.prepare_model(
             "ctranslate2", Path(sys.executable), tmp_path / "nothing", tmp_path / "room"
@@ -108,4 +108,4 @@ def test_a_program_that_is_not_there_is_an_error():
 
 def test_last_line():
     assert other_runtimes._last_line("a\nb.\n\n") == "b"
-    assert other_runtimes._last_line("") == "it said nothing"
+    assert other_runtimes._last_line("") == "it printed nothing"

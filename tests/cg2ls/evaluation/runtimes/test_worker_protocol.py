@@ -1,4 +1,4 @@
-"""A worker's side of the conversation."""
+"""A worker's side of the protocol."""
 
 from __future__ import annotations
 

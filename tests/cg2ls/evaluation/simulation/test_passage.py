@@ -133,7 +133,7 @@ def test_what_does_not_fit():
     assert passage.right == ")"
     assert passage.accepts("a, b", 0)
     assert passage.accepts("a, b)", 1)
-    assert not passage.accepts("a, b)", 0), "the closer would stand there twice"
+    assert not passage.accepts("a, b)", 0), "the closer would be there twice"
     assert not passage.accepts("b", 0)
 
 

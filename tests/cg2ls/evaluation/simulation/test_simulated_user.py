@@ -14,7 +14,7 @@ from cg2ls.evaluation.simulation.typist import PartialFile
 
 @dataclass
 class Oracle:
-    """Shows the next characters of what will be written, with a wrong end if told so."""
+    """Shows the next characters of the true text, with a wrong end if requested."""
 
     truth: str
     max_chars: int = 1000
@@ -34,7 +34,7 @@ def effort_with(code: str, **oracle):
     return effort
 
 
-def test_alone_every_key_is_pressed():
+def test_without_suggestions_every_key_is_pressed():
     effort = effort_with("abc = de", max_chars=0)
     assert effort.alone == effort.keys == 9
     assert (effort.accepted, effort.shown, effort.looks) == (0, 0, 8)
@@ -46,18 +46,18 @@ def test_correct_suggestion_is_accepted_with_one_key():
     assert effort.accepted == 1
 
 
-def test_a_right_first_line_is_taken_alone():
+def test_only_the_right_first_line_is_accepted():
     effort = effort_with("abc = de", tail="\nwrong")
     assert (effort.keys, effort.accepted, effort.useless) == (2, 1, 0)
 
 
-def test_right_words_are_taken_one_by_one():
+def test_right_words_are_accepted_one_by_one():
     effort = effort_with("name = other_name", max_chars=9, tail="zzz")
     assert effort.accepted == 2, "`name` and ` =`; ` ot` is no more than a part of a word"
     assert effort.keys < effort.alone
 
 
-def test_what_saves_next_to_nothing_is_left():
+def test_a_suggestion_that_saves_almost_nothing_is_not_accepted():
     effort = effort_with("ab + cd", max_chars=2, tail="?")
     assert effort.accepted == 0
     assert effort.useless == effort.shown

@@ -10,7 +10,7 @@ from cg2ls.evaluation.simulation.sources import MAX_FILE_BYTES, MAX_LINE_CHARS, 
 SUFFIXES = {".py": "python", ".go": "go"}
 
 
-def test_files_that_people_write(tmp_path):
+def test_only_readable_source_files_are_collected(tmp_path):
     folder = tmp_path / "repo"
     (folder / "in" / ".hidden").mkdir(parents=True)
     (folder / "in" / "a.py").write_bytes(b"x = 1\r\ny = 2\n")

@@ -55,13 +55,13 @@ def test_gaps_are_log_normal(keys):
     assert statistics.stdev(logs) == pytest.approx(GAP_SIGMA, rel=0.03)
 
 
-def test_backspaces_and_jumps_are_as_many_as_promised(keys):
+def test_backspaces_and_jumps_are_as_frequent_as_documented(keys):
     strokes = Counter(key.stroke for key in keys)
     assert strokes["backspace"] / len(keys) == pytest.approx(BACKSPACE_SHARE, abs=0.005)
     assert len(keys) / sum(key.jumped for key in keys) == pytest.approx(KEYS_PER_JUMP, rel=0.15)
 
 
-def test_the_editor_helps(keys):
+def test_keys_include_typing_over_closers_and_automatic_indentation(keys):
     strokes = Counter(key.stroke for key in keys)
     assert strokes.keys() >= {"type", "over", "enter", "slip", "backspace"}
     entered = next(key for key in keys if key.stroke == "enter" and key.text[: key.offset].endswith("    "))

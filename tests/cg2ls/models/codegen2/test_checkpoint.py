@@ -128,7 +128,7 @@ def test_regrouping_8_to_4_is_the_published_formula() -> None:
 @pytest.mark.parametrize(
     "index", ["[]", '{"weight_map": []}', '{"weight_map": {"a": 3}}', '{"weight_map": {"a": []}}']
 )
-def test_an_index_that_is_none_is_one_sentence(copy: Path, index: str) -> None:
+def test_a_file_that_is_no_index_is_reported_in_one_sentence(copy: Path, index: str) -> None:
     (copy / "model.safetensors").unlink()
     (copy / "model.safetensors.index.json").write_text(index)
     with pytest.raises(CheckpointError, match=r"index\.json"):
@@ -138,7 +138,7 @@ def test_an_index_that_is_none_is_one_sentence(copy: Path, index: str) -> None:
 @pytest.mark.parametrize(
     "header", ["[]", '{"a": {"dtype": "F32", "shape": [1], "data_offsets": ["x", 4]}}', "[" * 90_000]
 )
-def test_a_damaged_header_is_one_sentence(tmp_path: Path, header: str) -> None:
+def test_a_damaged_header_is_reported_in_one_sentence(tmp_path: Path, header: str) -> None:
     path = tmp_path / "model.safetensors"
     path.write_bytes(len(header).to_bytes(8, "little") + header.encode() + b"0000")
     with pytest.raises(SafetensorsError, match=r"model\.safetensors"):
@@ -243,7 +243,7 @@ def test_an_adapters_tensors_are_named(copy: Path) -> None:
 
 
 @pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "model.", "module._orig_mod."])
-def test_what_wrappers_put_before_names_is_taken_off(copy: Path, prefix: str) -> None:
+def test_prefixes_that_wrappers_add_to_names_are_removed(copy: Path, prefix: str) -> None:
     tensors = load_file(copy / "model.safetensors")
     save_file({f"{prefix}{name}": tensor for name, tensor in tensors.items()}, copy / "model.safetensors")
     checkpoint = Checkpoint.open(copy)

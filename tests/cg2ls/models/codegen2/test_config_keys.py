@@ -75,7 +75,7 @@ CODEGEN25_7B: dict[str, Any] = {
     "use_cache": True,
     "vocab_size": 51200,
 }
-"""Keys that transformers of different ages wrote for the published 7B."""
+"""Keys that different versions of transformers wrote for the published 7B."""
 
 
 def test_the_published_files_are_read() -> None:
@@ -94,7 +94,7 @@ def test_the_published_files_are_read() -> None:
         {"id2label": {"0": "LABEL_0"}, "use_bfloat16": False, "pruned_heads": {}},
     ],
 )
-def test_what_changes_nothing_passes(change: dict[str, Any]) -> None:
+def test_keys_without_effect_are_accepted(change: dict[str, Any]) -> None:
     assert CodeGenConfig.from_dict(CODEGEN2_1B | change) == CodeGenConfig.from_dict(CODEGEN2_1B)
 
 
@@ -149,6 +149,6 @@ def test_another_llama_is_refused_by_name(change: dict[str, Any], says: str) -> 
         CodeGenConfig.from_dict(CODEGEN25_7B | change)
 
 
-def test_a_key_that_somebody_vouches_for_is_not_looked_at() -> None:
+def test_an_ignored_key_is_not_checked() -> None:
     config = CodeGenConfig.from_dict(CODEGEN2_1B | {"alibi": True}, ignored=["alibi"])
     assert config == CodeGenConfig.from_dict(CODEGEN2_1B)

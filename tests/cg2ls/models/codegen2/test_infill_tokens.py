@@ -1,4 +1,4 @@
-"""Infill layouts are found by what a tokenizer says, and prompts are those of each publisher's example."""
+"""Infill layouts are detected from the tokenizer, and prompts are those of each publisher's example."""
 
 from __future__ import annotations
 
@@ -161,6 +161,6 @@ def test_missing_tokens_are_named(special: Sequence[str], stated: str | None, sa
 
 
 @pytest.mark.parametrize("text", ["", "fim", "psm:", "psm:a,b", "none:a,b,c", "spm:a,,c", "psm:a,b,c,d"])
-def test_an_unreadable_layout_is_one_sentence(text: str) -> None:
+def test_an_unreadable_layout_is_reported_in_one_sentence(text: str) -> None:
     with pytest.raises(InfillError, match="is no infill layout; give psm, spm, none"):
         StatedLayout.parse(text)

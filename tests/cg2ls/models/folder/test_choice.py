@@ -30,7 +30,7 @@ PYTHON = LastingChoices(by_language={"python": "p"})
         (None, None, None, None, "default"),
     ],
 )
-def test_the_more_special_choice_goes_first(flag, setting, lasting, language, model):
+def test_the_more_specific_choice_takes_precedence(flag, setting, lasting, language, model):
     assert choose(flag=flag, setting=setting, lasting=lasting, language=language).model == model
 
 
@@ -48,7 +48,7 @@ def test_it_names_the_source_of_the_choice(arguments, reason):
     assert choose(**arguments).reason == reason
 
 
-def test_choices_last(tmp_path):
+def test_choices_are_stored(tmp_path):
     file = tmp_path / "new" / "models.json"
     assert read_lasting(file) == LastingChoices()
     write_lasting(file, BOTH)
@@ -66,7 +66,7 @@ def test_damaged_file_is_named_with_a_remedy(tmp_path, content):
         read_lasting(file)
 
 
-def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path):
+def test_a_place_that_cannot_be_written_is_reported_in_one_sentence(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ModelFolderError, match="cannot be written"):
         write_lasting(tmp_path / "file" / "models.json", LastingChoices(general="mine"))

@@ -36,7 +36,7 @@ TYPES: dict[str, Any] = {
 
 
 def problems(value: Any, schema: dict[str, Any], path: str = "") -> list[str]:
-    """Return what a value lacks, by the few keywords of JSON Schema that the stored schema has."""
+    """Return the violations of a value, by the few keywords of JSON Schema in the stored schema."""
     types = [schema["type"]] if isinstance(schema["type"], str) else schema["type"]
     is_typed = any(isinstance(value, TYPES[name]) for name in types)
     if not is_typed or (isinstance(value, bool) and "boolean" not in types):

@@ -87,16 +87,14 @@ def test_the_file_has_the_documented_keys(tmp_path):
     assert raw["architecture"]["qkv_groups"] == 8
 
 
-def test_keys_of_later_versions_are_passed_over(tmp_path):
+def test_keys_of_later_versions_are_skipped(tmp_path):
     raw = MODEL.to_dict() | {"colour": "blue"}
     (tmp_path / "model.json").write_text(json.dumps(raw))
     assert ModelDescription.read(tmp_path) == MODEL
 
 
 @pytest.mark.parametrize(("precision", "independent"), [("fp32", True), ("int4", True), ("int8", False)])
-def test_a_folder_from_before_the_key_is_taken_for_what_its_precision_then_was(
-    tmp_path, precision, independent
-):
+def test_a_folder_without_the_key_has_the_value_that_its_precision_implies(tmp_path, precision, independent):
     raw = MODEL.to_dict() | {"precision": precision}
     del raw["independent_rows"]
     (tmp_path / "model.json").write_text(json.dumps(raw))
@@ -159,7 +157,7 @@ def test_a_file_that_must_be_listed(tmp_path):
         ModelDescription.read(tmp_path)
 
 
-def test_no_file_and_no_json(tmp_path):
+def test_a_missing_file_and_invalid_json_are_refused(tmp_path):
     with pytest.raises(ModelFolderError, match="is not a model folder"):
         ModelDescription.read(tmp_path)
     (tmp_path / "model.json").write_bytes(b"\xff{")

@@ -114,7 +114,7 @@ def test_damaged_graphs_end_in_an_answer_or_the_error(cut, flip, to):
 
 
 def wrap(field: int, content: bytes) -> bytes:
-    """A message whose one field, of this number, holds `content`."""
+    """A message whose only field, of this number, contains `content`."""
     size, length = len(content), bytearray()
     while size >= 0x80:
         length.append(size & 0x7F | 0x80)

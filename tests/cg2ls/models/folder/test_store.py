@@ -88,7 +88,7 @@ def test_the_shipped_model_has_its_own_name_which_default_means_too(store, folde
         store.remove("small")
 
 
-def test_an_added_model_keeps_its_name_from_the_shipped_one(store, folder, tmp_path):
+def test_an_added_model_with_the_shipped_models_name_replaces_that_name(store, folder, tmp_path):
     shutil.copytree(rename(folder, "small"), tmp_path / "shipped")
     store.add(rename(folder, "small"))
     assert [(model.name, model.is_shipped) for model in store.models()] == [
@@ -114,7 +114,7 @@ def test_a_model_may_be_named_by_its_folder(store, folder):
     assert not store.is_name(str(folder))
 
 
-def test_an_unknown_model_is_refused_with_those_there_are(store, folder):
+def test_an_unknown_model_is_refused_with_a_list_of_models(store, folder):
     with pytest.raises(ModelFolderError, match="no model 'x', by name or as a folder; there are: none"):
         store.locate("x")
     store.add(rename(folder, "mine"))
@@ -153,7 +153,7 @@ def test_locating_names_the_source_of_the_choice(home, folder):
 
 
 @pytest.mark.parametrize("model", ["~nobody-of-this-name/model", "a" * 5_000, "a\0b"])
-def test_a_name_that_cannot_be_a_path_is_one_sentence(store, model):
+def test_a_name_that_cannot_be_a_path_is_reported_in_one_sentence(store, model):
     with pytest.raises(ModelFolderError):
         store.locate(model)
 

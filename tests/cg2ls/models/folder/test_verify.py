@@ -1,4 +1,4 @@
-"""A folder that is not whole, changed, or reads elsewhere is refused in one sentence."""
+"""A folder that is incomplete, changed, or reads other files is refused in one sentence."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FILES = ["model.onnx", "model.onnx.data", "tokenizer.json"]
 
 
 def rehash(folder, name):
-    """Lets model.json agree with a file that was changed, as an attacker would."""
+    """Makes model.json agree with a changed file, as an attacker would."""
     model = ModelDescription.read(folder)
     entry = FileEntry(sha256_of(folder / name), (folder / name).stat().st_size)
     dataclasses.replace(model, files={**model.files, name: entry}).write(folder)
@@ -61,7 +61,7 @@ def test_a_graph_that_reads_another_file_is_refused_though_the_hashes_agree(fold
         verify_folder(folder)
 
 
-def test_a_graph_that_is_none_is_refused(folder):
+def test_a_file_that_is_no_graph_is_refused(folder):
     (folder / "model.onnx").write_bytes(b"\xff" * 100)
     rehash(folder, "model.onnx")
     with pytest.raises(ModelFolderError, match="is not an ONNX model"):

@@ -1,4 +1,4 @@
-"""No test of what is found depends on how fast this machine finds it."""
+"""Search has no time limit, so that results do not depend on the machine's speed."""
 
 from __future__ import annotations
 

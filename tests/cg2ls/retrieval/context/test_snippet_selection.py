@@ -34,7 +34,7 @@ def test_definitions_and_similar_code_follow_their_file_names(context):
     )
 
 
-def test_places_seen_lately_count(context):
+def test_recently_visited_places_count(context):
     context.recent.add("till.py", "def close(customer, subject, drawer):\n    count(drawer, coins)\n", 0)
     assert "# till.py\n" in context.text("main.py", TEXT, len(TEXT), 100)
 
@@ -45,7 +45,7 @@ def test_the_document_itself_is_not_there(context):
     assert "# main.py" not in context.text("main.py", TEXT, len(TEXT), 100)
 
 
-def test_it_stays_as_it_is_until_the_cursor_has_gone_far(context):
+def test_the_selection_stays_until_the_cursor_moves_far(context):
     text = TEXT + "x = 1\n" * 2 * MAX_CURSOR_LINES
     first = context.text("main.py", text, len(TEXT), 100)
     context.index = SnippetIndex()
@@ -53,7 +53,7 @@ def test_it_stays_as_it_is_until_the_cursor_has_gone_far(context):
     assert context.text("main.py", text, len(TEXT) + 6 * MAX_CURSOR_LINES + 6, 100) == ""
 
 
-def test_nothing_is_looked_for_again_once_files_are_read(context):
+def test_search_is_not_repeated_once_files_are_read(context):
     read, context.index = context.index, SnippetIndex()
     assert context.text("main.py", TEXT, len(TEXT), 100) == ""
     context.index = read
@@ -75,7 +75,7 @@ def test_the_order_does_not_depend_on_how_well_they_fit(context):
 
 
 @given(st.integers(0, 60))
-def test_it_keeps_to_its_tokens_in_whole_snippets(tokens):
+def test_whole_snippets_stay_within_the_token_limit(tokens):
     text = PromptContext("python", words, SnippetIndex(FILES)).text("main.py", TEXT, len(TEXT), tokens)
     assert words(text) <= tokens
     assert text == "" or text.endswith("\n\n")
@@ -101,7 +101,7 @@ def test_the_newest_place_is_the_first():
     assert [seen.path for seen in places] == ["b.py", "a.py"]
 
 
-def test_a_place_seen_again_is_there_once_as_it_is_now():
+def test_a_place_visited_again_is_stored_once_with_its_current_text():
     places = RecentPlaces()
     places.add("a.py", lines("alpha"), 0)
     places.add("a.py", lines("alpha", "gamma"), 0)
@@ -116,7 +116,7 @@ def test_the_same_text_in_another_file_is_one_place():
 
 
 @given(st.text("ab\n \x0c", max_size=400), st.data())
-def test_it_holds_few_short_places(text, data):
+def test_number_and_length_of_places_are_limited(text, data):
     places = RecentPlaces()
     for number in range(2 * MAX_PLACES):
         places.add(f"{number}.py", f"name_{number}\n" + text, data.draw(st.integers(0, len(text))))

@@ -39,7 +39,7 @@ def similar(index, text, outside="", max_snippets=9, until=math.inf):
     return [snippet.path for snippet in found]
 
 
-def test_what_has_more_and_rarer_words_in_common_comes_first():
+def test_snippets_with_more_and_rarer_common_words_come_first():
     index = SnippetIndex(FILES)
     assert similar(index, "smtp.deliver(customer)") == ["mail.py", "orders.py"]
 
@@ -48,11 +48,11 @@ def test_a_file_does_not_count_for_itself():
     assert similar(SnippetIndex(FILES), "smtp.deliver(customer)", outside="mail.py") == ["orders.py"]
 
 
-def test_after_its_time_it_answers_with_what_it_has():
+def test_search_returns_what_it_found_within_its_time_limit():
     assert similar(SnippetIndex(FILES), "smtp.deliver(customer)", until=-math.inf) == []
 
 
-def test_nothing_is_found_in_nothing():
+def test_an_empty_query_or_index_finds_nothing():
     assert similar(SnippetIndex(), "smtp") == []
 
 

@@ -1,4 +1,4 @@
-"""What memory must find, found by looking at every entry."""
+"""Reference results for memory, by a search over every entry."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def matches(
 
     Args:
         files: tokens.
-        context: tokens in front of the one in question, the separator before a document's start.
-        separator: what stands before every file.
+        context: tokens before the predicted one; the separator stands for a document's start.
+        separator: the token before every file.
         hidden: entries of the last file that do not count.
     """
     found: Counter[Match] = Counter()
@@ -42,11 +42,11 @@ def _common(one: Sequence[int], other: Sequence[int]) -> int:
 
 
 Vote = tuple[int, int, int]
-"""A token, how many tokens its context shares with the one in question, and where it comes from."""
+"""A token, how many tokens its context shares with the current context, and its source."""
 
 
 def mixed(mixture: Mixture, votes: Sequence[Vote], logits: NDArray[np.float32]) -> NDArray[np.float64]:
-    """The mixture's probabilities as docs/design/memory.md writes them down, vote by vote."""
+    """The mixture's probabilities by the formula of docs/design/memory.md, vote by vote."""
     alone = np.exp(logits.astype(np.float64) - np.logaddexp.reduce(logits.astype(np.float64)))
     if not votes:
         return alone

@@ -1,4 +1,4 @@
-"""A tokenizer small enough to see through, and workspaces made on the spot."""
+"""A tokenizer small enough to verify, and temporary workspaces."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def test_machine_written_files_are_left_out_with_a_reason(
     assert Counter(each.reason for each in again) == {"link": 2}, "what was refused once is not read again"
 
 
-def test_a_file_that_is_gone_when_it_is_read_is_passed_over(
+def test_a_file_that_is_gone_when_it_is_read_is_skipped(
     repository: Path, tokenizer: CodeTokenizer, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Workspace, "walk", lambda self, *_: iter([repository / "shop/tax.py"]))
@@ -73,7 +73,7 @@ def test_a_file_that_is_gone_when_it_is_read_is_passed_over(
 
 @dataclass
 class Entry:
-    """A name in a folder that is not there."""
+    """A name in a folder that does not exist."""
 
     name: str
     path: str
@@ -83,7 +83,7 @@ class Entry:
         return self.name.startswith("folder")
 
 
-def test_of_a_million_files_no_more_are_looked_at_than_the_rules_say(
+def test_a_walk_over_a_million_files_stops_at_the_limit(
     repository: Path, tokenizer: CodeTokenizer, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither in one folder nor in all of them: time and memory are bounded by `max_entries`."""
@@ -93,7 +93,7 @@ def test_of_a_million_files_no_more_are_looked_at_than_the_rules_say(
     def scanned(folder: Path) -> Iterator[Iterator[Entry]]:
         def names() -> Iterator[Entry]:
             nonlocal drawn
-            for drawn in range(drawn + 1, drawn + 1_000_000):  # noqa: B020 - goes on where it was
+            for drawn in range(drawn + 1, drawn + 1_000_000):  # noqa: B020 - continues where it stopped
                 name = f"folder{drawn}" if drawn % 1000 == 0 else f"file{drawn}.py"
                 yield Entry(name, f"{folder}/{name}")
 
@@ -109,7 +109,7 @@ def test_of_a_million_files_no_more_are_looked_at_than_the_rules_say(
     assert ReadingRules().max_entries == 200_000
 
 
-def test_where_files_are_too_many_those_read_first_count(
+def test_when_there_are_too_many_files_those_read_first_count(
     repository: Path, tokenizer: CodeTokenizer, store: Store
 ) -> None:
     for number in range(30):

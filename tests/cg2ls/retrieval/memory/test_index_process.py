@@ -87,7 +87,7 @@ def test_task_survives_json(repository: Path, tokenizer: CodeTokenizer, tmp_path
     assert (again.store.folder, again.direct) == (store.folder, task.direct)
 
 
-def test_memory_of_a_workspace_and_its_packages_is_built_apart(
+def test_memory_of_a_workspace_and_its_packages_is_built_in_another_process(
     task: Task, repository: Path, tokenizer: CodeTokenizer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(index_process, "in_process", None)  # so that falling back would be an error
@@ -128,7 +128,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("script", BROKEN.values(), ids=BROKEN)
-def test_where_the_process_breaks_this_one_does_the_work(
+def test_this_process_does_the_work_when_the_index_process_fails(
     task: Task,
     tokenizer: CodeTokenizer,
     script: str,
@@ -142,7 +142,7 @@ def test_where_the_process_breaks_this_one_does_the_work(
     assert "is read by the server itself" in said[0]
 
 
-def test_where_no_process_can_be_started_this_one_does_the_work(
+def test_this_process_does_the_work_when_no_other_can_be_started(
     task: Task, tokenizer: CodeTokenizer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(index_process, "COMMAND", (str(task.workspace.root / "no-python"),))
@@ -159,7 +159,7 @@ def test_where_the_process_cannot_write_memory_lasts_for_the_session(
     assert "memory lasts for this session only" in caplog.text
 
 
-def test_it_ends_when_that_is_wished(
+def test_index_process_ends_on_request(
     task: Task, tokenizer: CodeTokenizer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(index_process, "COMMAND", (sys.executable, "-c", "import time; time.sleep(3600)"))
@@ -176,13 +176,13 @@ def test_it_ends_when_that_is_wished(
         in_child(task, tokenizer, EMPTY, Listener(stop=lambda: next(answers)))
     (child,) = started
     assert child.returncode == (1 if sys.platform == "win32" else -signal.SIGKILL), (
-        "it was ended at the third question, and not waited for"
+        "it was ended at the third check, without waiting for it"
     )
 
 
 @pytest.mark.parametrize("how", ["it leaves", "it is killed"])
-def test_it_ends_with_its_parent(how: str) -> None:
-    """A parent that ends in whatever way closes the pipe, and that ends the child."""
+def test_index_process_ends_with_its_parent(how: str) -> None:
+    """However the parent ends, the pipe is closed, which ends the child."""
     script = "import subprocess, sys; from cg2ls.retrieval.memory.index_process import COMMAND\n"
     script += "child = subprocess.Popen(COMMAND, stdin=subprocess.PIPE); print(flush=True); sys.stdin.read()"
     parent = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -198,7 +198,7 @@ def test_it_ends_with_its_parent(how: str) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="priorities are read as POSIX has them")
-def test_it_gives_way_to_everyone_else() -> None:
+def test_index_process_has_low_priority() -> None:
     child = subprocess.Popen(index_process.COMMAND, stdin=subprocess.PIPE)
     assert child.stdin
     deadline = time.monotonic() + 300

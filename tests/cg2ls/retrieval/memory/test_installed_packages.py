@@ -70,7 +70,7 @@ def test_a_folder_without_the_mark_of_an_environment_is_none(repository: Path) -
     assert names(repository) == []
 
 
-def test_the_rules_for_content_hold_there_too(repository: Path) -> None:
+def test_the_rules_for_content_apply_to_packages_too(repository: Path) -> None:
     place = environment(repository / ".venv", one="a = 1\n", many="pass\n")
     (place / "many/keys.py").write_text('AWS = "AKIA' + "QRSTUVWXYZABCDEF" + '"\n')
     (place / "many/huge.py").write_text("x = 1\n" * 300_000)

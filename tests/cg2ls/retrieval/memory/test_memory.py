@@ -33,7 +33,7 @@ def memory(repository: Path, tokenizer: CodeTokenizer, store: Store) -> Memory:
 
 
 def goes_on(memory: Memory, tokenizer: CodeTokenizer, path: str, text: str, count: int = 8) -> str:
-    """What memory alone would write behind a text: a model that finds all tokens equally likely."""
+    """Return what memory alone predicts after a text: for the model, all tokens are equally likely."""
     prior = memory.prior(path, text, len(text))
     assert prior is not None
     flat = np.zeros(tokenizer.special.vocab_size, np.float32)
@@ -108,7 +108,7 @@ def test_secrets_never_enter(
     assert str(held[::-1])[1:-1] not in str(backwards)
 
 
-def test_an_index_survives_a_restart_and_costs_no_reading(
+def test_an_index_survives_a_restart_and_no_file_is_read_again(
     memory: Memory, repository: Path, store: Store, tokenizer: CodeTokenizer
 ) -> None:
     encoded: list[str] = []
@@ -142,7 +142,7 @@ def test_small_changes_rewrite_little(
 def test_text_kept_in_addition_to_the_index_is_bounded(
     memory: Memory, repository: Path, store: Store, tokenizer: CodeTokenizer
 ) -> None:
-    """A checkout of another branch changes file by file; from so many bytes on the index is written anew."""
+    """A checkout of another branch changes file by file; above this many bytes the index is rebuilt."""
     before = len(store.read().files)
     for number in range(5):
         changed = repository / f"m{number}.py"
@@ -228,7 +228,7 @@ def test_where_nothing_can_be_written_memory_lasts_for_the_session(
     assert goes_on(memory, tokenizer, "main.py", "x = ledger.settle_out").startswith("standing")
 
 
-def test_the_index_is_the_owners_alone_and_small(memory: Memory, store: Store) -> None:
+def test_the_index_is_small_and_readable_by_its_owner_only(memory: Memory, store: Store) -> None:
     for folder in (store.folder, store.folder.parent):
         assert folder.stat().st_mode & 0o777 == 0o700
     size = sum((store.folder / name).stat().st_size for name in ("tokens.bin", "suffixes.bin"))
@@ -242,8 +242,8 @@ def test_before_anything_is_read_only_the_document_is_known(
     assert goes_on(memory, tokenizer, "main.py", "alpha_beta = 1\nprint(alpha_").startswith("beta")
 
 
-def test_a_large_document_is_taken_in_by_the_background(memory: Memory, tokenizer: CodeTokenizer) -> None:
-    """Whoever completes does not wait for it, and knows the other files meanwhile."""
+def test_a_large_document_is_indexed_in_the_background(memory: Memory, tokenizer: CodeTokenizer) -> None:
+    """Completion does not wait for it, and uses the other files in the meantime."""
     text = "alpha_beta = 1\n" + "value = compute(1)\n" * 12_000 + "print(alpha_"
     assert memory.must_open("main.py", text)
     assert not memory.must_open("main.py", text)

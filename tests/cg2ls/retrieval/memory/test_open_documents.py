@@ -36,7 +36,7 @@ def memory(repository: Path, tokenizer: CodeTokenizer, tmp_path: Path) -> Memory
 def words_that_followed(
     memory: Memory, tokenizer: CodeTokenizer, others: dict[str, str], text: str = TEXT
 ) -> set[str]:
-    """What followed the longest matches, in words, and the files that say so."""
+    """Return the text after the longest matches, and the files that contain them."""
     prior = memory.prior("main.py", text, len(text), others)
     assert prior
     votes = prior.evidence([]).votes
@@ -203,7 +203,7 @@ def test_after_any_edits_all_entries_are_those_of_the_text(
 
 @given(edits=EDITS)
 def test_long_list_of_changes_is_sorted_again(edits: list[tuple[int, int, str, bool]]) -> None:
-    """The same must come out when every edit is large enough for that."""
+    """The result must be the same when every edit is large enough for that."""
     before, module.MAX_CHANGED_ENTRIES = module.MAX_CHANGED_ENTRIES, 0
     try:
         document = LiveDocument(letters, START)

@@ -53,7 +53,7 @@ def test_all_entries_are_found_with_their_match_and_their_token(
 def test_the_nearest_entries_are_the_longest_matches(files: list[list[int]], context: list[int]) -> None:
     segment = Segment.of([array(tokens) for tokens in files], END)
     everything = matches(files, context, END)
-    some = found(segment, context, each_side=4 + len(files))  # the ends of files stand among them
+    some = found(segment, context, each_side=4 + len(files))  # the ends of files are among them
     if everything:
         assert max(some)[0] == max(everything)[0]
     assert some <= everything
@@ -71,7 +71,7 @@ def test_a_context_copied_from_a_file_is_matched_whole(files: list[list[int]], d
 
 
 def test_match_of_any_length_is_found() -> None:
-    """Two contexts that differ only far beyond DEPTH stand in the order of that difference."""
+    """Two contexts that differ only far beyond DEPTH are ordered by that difference."""
     tail = [1] * (3 * DEPTH)
     segment = Segment.of([array([0, *tail, 2]), array([3, *tail, 4])], END)
     key = np.array([3, *tail][::-1], TOKEN).tobytes()
@@ -80,7 +80,7 @@ def test_match_of_any_length_is_found() -> None:
     assert segment.span(place - 1, place).tolist() == [4]
 
 
-def test_files_do_not_run_into_each_other() -> None:
+def test_no_match_crosses_a_file_boundary() -> None:
     segment = Segment.of([array([1, 2]), array([3, 1])], END)
     assert found(segment, [1, 2]) == matches([[1, 2], [3, 1]], [1, 2], END)
     assert 3 not in {token for length, token in found(segment, [1, 2]) if length}

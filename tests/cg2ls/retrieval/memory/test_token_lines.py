@@ -1,4 +1,4 @@
-"""What a key costs where a line is very long, counted in characters that are encoded."""
+"""The cost of a key in a very long line, counted in encoded characters."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ def test_longer_and_more_matches_weigh_more() -> None:
 
 
 def examples(count: int, reliable: float, seed: int = 0) -> Examples:
-    """Positions at which long matches tell the truth so often, and short ones never."""
+    """Positions at which long matches are right this often, and short ones never."""
     random = np.random.default_rng(seed)
     truth = random.integers(0, VOCABULARY, count)
     lengths = random.choice([1, 12], (count, 3))
@@ -104,7 +104,7 @@ def test_fitting_weights_reliable_sources_more() -> None:
     assert bits_per_token(mixture, held_out).mean() < bits_per_token(flat_start(), held_out).mean()
 
 
-def test_fitting_does_no_harm_where_nothing_is_to_be_known() -> None:
+def test_fitting_does_no_harm_without_useful_evidence() -> None:
     held_out = examples(500, reliable=0.0, seed=1)
     mixture = fit(examples(2000, reliable=0.0), epochs=60)
     assert bits_per_token(mixture, held_out).mean() < 1.05 * bits_per_token(None, held_out).mean()
@@ -152,7 +152,7 @@ def test_weights_survive_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content", [None, "{", "[]", '{"format": 1}', '{"format": 2}', '{"format": 1, "near": [[1]]}']
 )
-def test_a_file_that_holds_no_weights_is_named(tmp_path: Path, content: str | None) -> None:
+def test_a_file_without_weights_is_named(tmp_path: Path, content: str | None) -> None:
     if content is not None:
         (tmp_path / "m.json").write_text(content)
     with pytest.raises(MixtureError, match="cg2ls memory tune"):

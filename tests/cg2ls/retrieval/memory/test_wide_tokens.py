@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FAR = 100_000
-"""Added to every token, so that two bytes do not hold it."""
+"""Added to every token, so that it needs more than two bytes."""
 
 FILES = ([1, 2, 3, 4, 1, 2, 5], [2, 3, 4, 9], [])
 END = 7
@@ -56,7 +56,7 @@ def test_wide_tokens_are_found_like_narrow_ones(context: list[int]) -> None:
     assert found[0]
 
 
-def test_two_bytes_are_taken_where_they_suffice() -> None:
+def test_two_bytes_are_used_where_they_suffice() -> None:
     assert [find_numbers(size).itemsize for size in (8192, 65_535, 65_536, 151_936)] == [2, 2, 4, 4]
     segment(FAR, np.dtype(np.uint32)).check()
 

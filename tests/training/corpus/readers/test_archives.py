@@ -56,7 +56,7 @@ def test_a_copyleft_archive_gives_a_licence_that_is_refused(tmp_path: Path) -> N
 
 def test_encrypted_wheel_is_named(tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path, "alpha", {"alpha/core.py": "x = 1\n"})
-    # Bit 0 of the flags of each entry says that it is encrypted.
+    # Bit 0 of the flags of each entry means that it is encrypted.
     data = bytearray(wheel.read_bytes())
     for signature, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
         start = data.find(signature)

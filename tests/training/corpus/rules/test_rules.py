@@ -108,7 +108,7 @@ def test_generated_files_are_dropped(text: str, reason: str) -> None:
     assert drop_machine_written(SourceDocument(text, "a.go")) == Dropped(reason)
 
 
-def test_a_paragraph_on_one_line_is_natural_in_text() -> None:
+def test_long_lines_are_accepted_in_text() -> None:
     document = SourceDocument("A sentence of a long paragraph. " * 100, "a.md", content="text")
     assert drop_machine_written(document) is document
     assert drop_machine_written(SourceDocument("|-+=" * 200, "a.md", content="text")) == Dropped(

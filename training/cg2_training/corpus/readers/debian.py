@@ -67,7 +67,7 @@ def parts_of(dsc: Path) -> dict[str, str]:
 
 
 def check_parts(label: str, dsc: Path) -> None:
-    """Make sure that the files beside a .dsc are those that it names.
+    """Make sure that the files next to a .dsc are those that it names.
 
     Raises:
         FetchError: one is missing.
@@ -143,7 +143,7 @@ def check_debian_licence(label: str, recorded: str, dsc: Path) -> None:
     """
     named = {paragraph.licence for paragraph in read_copyright(dsc)}
     if recorded not in named:
-        told = ", ".join(sorted(named)) or "nothing that a program can read"
+        told = ", ".join(sorted(named)) or "nothing in machine-readable form"
         raise LicenceError(
             f"{label}: the manifest records {recorded!r}, but debian/copyright says {told}; remove the package"
             " from the manifest."

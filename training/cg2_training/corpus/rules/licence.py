@@ -23,7 +23,7 @@ _FORBIDDEN = re.compile(
     r"|(?:NVIDIA|Intel)\s+proprietary|non-?commercial",
     re.IGNORECASE,
 )
-# After the header a mere mention is common, so only words that grant a licence or report copying count.
+# After the header, mentions of a licence are common, so only words that grant a licence or report copying count.
 _FORBIDDEN_INSIDE = re.compile(
     r"licen[sc]ed\s+under[^\n]{0,60}\n?[^\n]{0,60}(?:\b[AL]?GPL|General\s+Public|Mozilla\s+Public|ShareAlike)"
     r"|\b(?:from|adapted|copied|taken|borrowed|stolen|based\s+on|thanks\s+to|credits?)\b[^\n]{0,40}"

@@ -125,9 +125,9 @@ def _check_prose(document: SourceDocument) -> SourceDocument | Dropped:
 
 
 def is_generated(text: str) -> bool:
-    """Return whether the head of a file says that it is generated.
+    """Return whether the first lines of a file state that it is generated.
 
-    The start of a docstring or comment may say so in many ways, other text only with a generator's usual signature.
+    The start of a docstring or comment may state it in many ways, other text only with a generator's usual signature.
     """
     head = "\n".join(text.split("\n", _MAX_HEAD_LINES)[:_MAX_HEAD_LINES])
     if any(_GENERATED.search(comment) for comment in _COMMENT.findall(head)):
