@@ -1,4 +1,4 @@
-"""Measure what HTTP adds to completion: time from request to answer, without the time inside of completion.
+"""Measure the time that HTTP adds to completion: time from request to answer, without the time inside of completion.
 
 python tools/http_overhead.py [--requests 300] [--model NAME_OR_FOLDER]
 
@@ -24,7 +24,7 @@ WARM_UP = 10
 
 
 def main() -> int:
-    """Start the server, ask, and print the percentiles."""
+    """Start the server, send requests, and print the percentiles."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--requests", type=int, default=300, metavar="N")
     parser.add_argument("--model", metavar="NAME_OR_FOLDER")

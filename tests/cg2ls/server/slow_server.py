@@ -1,4 +1,4 @@
-"""A real server around an engine that never ends by itself. It says on stderr when it opens, begins and stops.
+"""A real server around an engine that never ends by itself. It reports on stderr when it opens, begins and stops.
 
 Its only argument is how many seconds it waits for the client's answers.
 """
@@ -28,7 +28,7 @@ FORMULA = b"width * height"
 
 
 def _begun(text: bytes) -> int:
-    """How much of the formula stands at the end of the prompt."""
+    """The length of the formula's beginning at the end of the prompt."""
     return next((size for size in range(len(FORMULA), 0, -1) if text.endswith(FORMULA[:size])), 0)
 
 
@@ -97,7 +97,7 @@ def main() -> int:
         print("opened", file=sys.stderr, flush=True)
         return SlowEngine(lambda what: print(what, file=sys.stderr, flush=True))
 
-    settings = Settings({"repository_memory": False})  # the tokenizer is none a memory could read with
+    settings = Settings({"repository_memory": False})  # memory cannot use this tokenizer
     server = Server(settings, opened)
     if len(sys.argv) > 1:
         server.protocol.patience_s = float(sys.argv[1])
