@@ -133,9 +133,10 @@ def main() -> int:
     command = [sys.executable, "-m", "cg2ls", "--stdio"]
     command += ["--model", arguments.model] if arguments.model else []
     counts: dict[tuple[str, str], Counter[Verdict]] = {}
-    for place in read_places():
-        if arguments.half not in (None, place.half):
-            continue
+    places = [place for place in read_places() if arguments.half in (None, place.half)]
+    for number, place in enumerate(places, 1):
+        if sys.stderr.isatty():
+            print(f"\r{number} of {len(places)}", end="\n" if number == len(places) else "", file=sys.stderr)
         for trigger, text in ask(place, command).items():
             verdict = judge(place, text)
             counts.setdefault((place.half, trigger), Counter())[verdict] += 1
