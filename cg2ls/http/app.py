@@ -15,7 +15,7 @@ from starlette.routing import Route
 from cg2ls.http.access import JSON_TYPE, Guard, RequestRefusedError, error_body
 from cg2ls.http.answers import CompletionEvents, InfillEvents, completion_body, infill_body, models_body
 from cg2ls.http.query import read_completion, read_infill, read_json
-from cg2ls.http.streaming import ClientGoneError, stream, until_gone
+from cg2ls.http.streaming import ClientGoneError, EventStream, stream, until_gone
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -95,8 +95,12 @@ class Api:
     ) -> Callable[[Request], Awaitable[Response]]:
         """Return a handler that counts its answers and turns refusals into errors."""
 
+        def ended(path: str, status: int) -> None:
+            self._metrics.running -= 1
+            self._metrics.answered(path, status)
+
         async def answer(request: Request) -> Response:
-            status = 500
+            status, response, path = 500, None, request.url.path
             self._metrics.running += 1
             try:
                 response = await handler(request)
@@ -108,8 +112,10 @@ class Api:
                 status = CLIENT_GONE
                 response = Response(status_code=CLIENT_GONE)
             finally:
-                self._metrics.running -= 1
-                self._metrics.answered(request.url.path, status)
+                if isinstance(response, EventStream):
+                    response.on_end = lambda is_whole: ended(path, status if is_whole else CLIENT_GONE)
+                else:
+                    ended(path, status)
             return response
 
         return answer

@@ -118,6 +118,9 @@ class EventStream(Response):
     Args:
         answer: what is completed.
         events: bytes to send.
+
+    Attributes:
+        on_end: called at the end, with whether the client got everything.
     """
 
     def __init__(self, answer: GrowingAnswer, events: AsyncIterator[bytes]) -> None:
@@ -125,6 +128,7 @@ class EventStream(Response):
         del self.headers["content-length"]
         self._answer = answer
         self._events = events
+        self.on_end: Callable[[bool], object] = lambda _: None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the events."""
@@ -133,6 +137,7 @@ class EventStream(Response):
         try:
             await asyncio.wait({sending, gone}, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            self.on_end(sending.done())
             for task in (sending, gone):
                 task.cancel()
             await asyncio.gather(sending, gone, return_exceptions=True)

@@ -39,7 +39,11 @@ def test_whole_lines_are_sent_while_the_engine_goes_on(fresh_http: HttpServer) -
         assert event["choices"][0]["finish_reason"] is None
         fresh_http.wait_for("decoding")
         assert "decoding stopped" not in fresh_http.lines
+        assert "cg2ls_http_requests_running 2" in fresh_http.get("/metrics").body.decode()
     fresh_http.wait_for("decoding stopped")  # the client hung up
+    counts = fresh_http.get("/metrics").body.decode()
+    assert 'path="/v1/completions",status="499"} 1' in counts
+    assert "cg2ls_http_requests_running 1" in counts
 
 
 def test_infill_streams_too(fresh_http: HttpServer) -> None:
