@@ -155,6 +155,7 @@ GROUPS = {
     ),
     "Context and privacy": (
         *("repositoryMemory", "repositoryMemoryDependencies", "exclude", "contextTokens", "stats"),
+        "learnFromAcceptances",
     ),
     "Languages and folders": ("languages", "folders"),
     "Model and machine": (

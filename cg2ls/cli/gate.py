@@ -36,7 +36,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     collect.set_defaults(run=run_collect)
 
     fit = commands.add_parser("fit", help="fit a gate on verdicts, and keep it if it is better")
-    fit.add_argument("verdicts", type=Path, nargs="+", metavar="FILE", help="what `cg2ls gate collect` wrote")
+    fit.add_argument("verdicts", type=Path, nargs="*", metavar="FILE", help="what `cg2ls gate collect` wrote")
+    fit.add_argument(
+        "--own",
+        action="store_true",
+        help="fit your own gate, which only withholds, on what you accepted (option learnFromAcceptances)",
+    )
     fit.add_argument("--model", metavar="NAME_OR_FOLDER", help="model that gets the gate")
     fit.add_argument(
         "--dry-run", action="store_true", help="print what it would be worth, and change nothing"
@@ -49,6 +54,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
     remove = commands.add_parser("remove", help="remove the fitted gate of a model")
     remove.add_argument("--model", metavar="NAME_OR_FOLDER", help="the model (default: the one in use)")
+    remove.add_argument("--own", action="store_true", help="remove the gate of your own acceptances instead")
     remove.set_defaults(run=run_remove)
 
 
@@ -59,7 +65,7 @@ def run_collect(arguments: argparse.Namespace) -> int:
         Cg2Error: there is nothing to ask, or the model cannot be opened or run.
     """
     from cg2ls.completion import CompletionOptions
-    from cg2ls.completion.fitted_gate import EARLY_CONFIDENCE
+    from cg2ls.completion.confidence_gate import EARLY_CONFIDENCE
     from cg2ls.engine import Engine
     from cg2ls.evaluation.gate.verdicts import collect_verdicts, write_verdicts
     from cg2ls.evaluation.quality.positions import sample_positions
@@ -74,7 +80,7 @@ def run_collect(arguments: argparse.Namespace) -> int:
         sources = collect_sources(arguments.paths, LANGUAGES, set(engine.model.languages))
         memories = ReplayMemory(arguments.paths, sources, engine.tokenizer, arguments.memory)
         options = CompletionOptions(min_confidence=EARLY_CONFIDENCE, max_ms=None, choose_ms=1e9)
-        editor = HeadlessEditor(engine, options, memories=memories)
+        editor = HeadlessEditor(engine, options, memories=memories, describes=True)
         positions = sample_positions(sources, arguments.positions, arguments.seed)
         try:
             found = list(collect_verdicts(editor, positions, _say))
@@ -86,39 +92,62 @@ def run_collect(arguments: argparse.Namespace) -> int:
 
 
 def run_fit(arguments: argparse.Namespace) -> int:
-    """Fit, print the comparison with today's gate, and note the gate in model.json if it is better.
+    """Fit, print the comparison with the gate in use, and keep the gate if it is better.
+
+    It is kept in model.json, or, if it was fitted on the user's own verdicts, in the user's folder.
 
     Raises:
         Cg2Error: there are too few verdicts, or the model folder cannot be read.
     """
+    from cg2ls.evaluation.errors import EvaluationError
     from cg2ls.evaluation.gate.fit import fit_gate
     from cg2ls.evaluation.gate.picture import draw_reliability
-    from cg2ls.evaluation.gate.verdicts import read_verdicts
+    from cg2ls.evaluation.gate.verdicts import read_own_verdicts, read_verdicts
     from cg2ls.files import write_atomically
     from cg2ls.models.folder.description import ModelDescription
     from cg2ls.models.folder.store import locate_model
+    from cg2ls.server.own_verdicts import own_gate
 
-    verdicts = [each for path in arguments.verdicts for each in read_verdicts(path)]
+    if bool(arguments.verdicts) == arguments.own:
+        raise EvaluationError("Name files of verdicts, or give --own for those of your own acceptances.")
     folder = locate_model(flag=arguments.model).folder
     model = ModelDescription.read(folder)
+    verdicts = (
+        read_own_verdicts(model.weights_sha256)
+        if arguments.own
+        else [each for path in arguments.verdicts for each in read_verdicts(path)]
+    )
     gate, check = fit_gate(verdicts, model.weights_sha256)
     kept = check.is_better and not arguments.dry_run
-    if kept:
+    place = own_gate().path if arguments.own else folder / "model.json"
+    if kept and arguments.own:
+        own_gate().write(gate)
+    elif kept:
         replace(model, gate=gate).write(folder)
     if arguments.page:
         write_atomically(arguments.page, draw_reliability(model.name, check))
     report = {"verdicts": len(verdicts), "kept": kept, "gate": gate.to_dict(), "check": asdict(check)}
     print(json.dumps(report, indent=2) if arguments.json else format_check(check, len(verdicts)))
     if not arguments.json:
-        print(_describe_end(check, kept=kept, folder=folder))
+        remove = "cg2ls gate remove" + (" --own" if arguments.own else "")
+        print(_describe_end(check, kept=kept, place=place, remove=remove))
     return 0
 
 
 def run_remove(arguments: argparse.Namespace) -> int:
-    """Remove the fitted gate of a model."""
+    """Remove the fitted gate of a model, or the user's own.
+
+    Raises:
+        Cg2Error: the model folder cannot be read, or a file cannot be removed.
+    """
     from cg2ls.models.folder.description import ModelDescription
     from cg2ls.models.folder.store import locate_model
+    from cg2ls.server.own_verdicts import own_gate
 
+    if arguments.own:
+        own_gate().clear()
+        print("There is no gate of your own acceptances now.")
+        return 0
     folder = locate_model(flag=arguments.model).folder
     model = ModelDescription.read(folder)
     replace(model, gate=None).write(folder)
@@ -145,6 +174,7 @@ def format_check(check: GateCheck, verdicts: int) -> str:
         ("right and shown", check.right_shown),
         ("wrong and shown", check.wrong_shown),
         ("utility, characters", check.utility),
+        ("the same, both at their best thresholds", check.utility_at_best),
     ):
         rows.append(
             [title, *(f"{one.mean:+.3f} [{one.low:+.3f}, {one.high:+.3f}]" for one in estimates.values())]
@@ -152,12 +182,12 @@ def format_check(check: GateCheck, verdicts: int) -> str:
     return aligned(quality, right=(1, 2)) + "\n\n" + aligned(rows)
 
 
-def _describe_end(check: GateCheck, *, kept: bool, folder: Path) -> str:
+def _describe_end(check: GateCheck, *, kept: bool, place: Path, remove: str) -> str:
     if kept:
-        return f"The gate is in {folder / 'model.json'}; remove it with: cg2ls gate remove"
+        return f"The gate is in {place}; remove it with: {remove}"
     if check.is_better:
         return "The gate is better than the one in use; without --dry-run it is kept."
-    return "The gate in use stays, since the gain is within the noise."
+    return "The gate in use stays, since the gain is within the noise, or a threshold alone would bring it."
 
 
 def _say(step: str) -> None:

@@ -10,7 +10,7 @@ EPILOG = """\
 examples:
   cg2ls stats --days 7          the last week
   cg2ls stats --json            the same numbers for programs
-  cg2ls stats clear             remove all counts
+  cg2ls stats clear             remove all counts, own verdicts and the gate fitted on them
 """
 
 
@@ -35,11 +35,13 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         StatsError: the counts cannot be read or removed.
     """
+    from cg2ls.server.own_verdicts import own_gate, own_verdicts
     from cg2ls.server.stats import StatsFile, report, stats_file
 
     file = StatsFile(stats_file())
     if arguments.action == "clear":
-        file.clear()
+        for each in (file, own_verdicts(), own_gate()):
+            each.clear()
         print(f"{file.path} is empty.")
         return 0
     found = report(file.read(), days=arguments.days)

@@ -1,4 +1,4 @@
-"""Choose a line among several hypotheses by what the model makes of the text below.
+"""Choose a line among several hypotheses by the text below, and decide between it and the greedy answer.
 
 Greedy decoding decides most places. Where it is not sure, beam search finds further lines, and the text below judges
 them together with their own log-probability. Weights differ by kind of place, since evidence helps where a whole
@@ -11,7 +11,10 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from cg2ls.completion.hypotheses import MAX_GAP, LineHypothesis, search_lines
+from cg2ls.completion.confidence_gate import CONFIDENCE
+from cg2ls.completion.generate import Alternative, GeneratedAnswer
+from cg2ls.completion.hypotheses import rank_lines, search_lines
+from cg2ls.completion.postprocess.pipeline import Processed
 from cg2ls.completion.prompt.cursor import find_place_kind
 from cg2ls.completion.suffix_evidence import cut_below, read_evidence
 from cg2ls.completion.types import SupportsSearch
@@ -20,16 +23,15 @@ from cg2ls.models.folder.line_choice import DEFAULT_LINE_CHOICE
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from cg2ls.completion.call import Call
     from cg2ls.completion.confidence_gate import ConfidenceGate
-    from cg2ls.completion.generate import GeneratedAnswer
+    from cg2ls.completion.hypotheses import ChosenLine
     from cg2ls.completion.options import CompletionOptions
     from cg2ls.completion.postprocess.pipeline import Postprocessor
     from cg2ls.completion.prompt.builder import PromptBuilder
     from cg2ls.completion.prompt.cursor import Cursor, PlaceKind
     from cg2ls.completion.types import CompletionEngine, Trigger
     from cg2ls.engine.request import Request, Step
-    from cg2ls.models.folder.line_choice import ConfidenceWeights, LineChoice, PlaceWeights
+    from cg2ls.models.folder.line_choice import LineChoice, PlaceWeights
 
 HYPOTHESES = "hypotheses"
 """Name of this stage in results, faults and `CompletionOptions.disabled_rules`."""
@@ -41,9 +43,6 @@ line."""
 SURE_CONFIDENCE = 0.5
 """Greedy decoding decides alone if its answer is at least as likely to be right as this."""
 
-
-MIN_CHOSEN_CONFIDENCE = 0.45
-"""Measured threshold of a chosen line while the user types: above it more than half of the lines are right."""
 
 AUTOMATIC_PLACES: frozenset[PlaceKind] = frozenset({"line_start", "after_open"})
 """Kinds of place at which lines are compared while the user types. Inside of words and between them there is a
@@ -67,59 +66,6 @@ def limit_choice(choose_ms: float | None, max_ms: float | None, trigger: Trigger
     return min(usual if choose_ms is None else choose_ms, math.inf if max_ms is None else max_ms)
 
 
-@dataclass(frozen=True)
-class ScoredLine:
-    """One hypothesis with its score.
-
-    Attributes:
-        line: the hypothesis.
-        score: its log-probability with the weighted evidence, in nats.
-        evidence: log-probability of each token of the text below; empty where no text was read.
-        is_greedy: whether it is what greedy decoding gives.
-    """
-
-    line: LineHypothesis
-    score: float
-    evidence: Sequence[float]
-    is_greedy: bool
-
-
-@dataclass(frozen=True)
-class ChosenLine:
-    """Result of a choice.
-
-    Attributes:
-        ranked: all hypotheses, the best first, at least one.
-        confidence: estimated probability that the best one is right, 0 to 1.
-    """
-
-    ranked: Sequence[ScoredLine]
-    confidence: float
-
-    @property
-    def best(self) -> ScoredLine:
-        """The line to show."""
-        return self.ranked[0]
-
-    @property
-    def lead(self) -> float:
-        """Log-probability of the best line minus that of the likeliest other one; 0 without another one."""
-        others = [each.line.logprob for each in self.ranked[1:]]
-        return self.best.line.logprob - max(others) if others else 0.0
-
-    @property
-    def evidence(self) -> tuple[float, float] | None:
-        """Log-probability per token of the text below after the best line, and its sum's lead before the best other.
-
-        None where no text was read.
-        """
-        read = self.best.evidence
-        if not read:
-            return None
-        others = [sum(each.evidence) for each in self.ranked[1:]]
-        return sum(read) / len(read), sum(read) - max(others) if others else 0.0
-
-
 def may_choose(options: CompletionOptions, trigger: Trigger, postprocessor: Postprocessor) -> bool:
     """Return whether the options let several lines be compared where greedy decoding is not sure."""
     is_wanted = options.choose == "hypotheses" or (options.choose == "on_request" and trigger == "invoked")
@@ -129,8 +75,8 @@ def may_choose(options: CompletionOptions, trigger: Trigger, postprocessor: Post
 def choose_if_unsure(
     engine: CompletionEngine,
     options: CompletionOptions,
-    call: Call,
-    request: Request,
+    limit: Callable[[float | None], Request],
+    stop: Callable[[], bool],
     prompts: PromptBuilder,
     postprocessor: Postprocessor,
     gate: ConfidenceGate,
@@ -141,8 +87,8 @@ def choose_if_unsure(
     Args:
         engine: the open model.
         options: what the user set.
-        call: call of the session.
-        request: request of the greedy answer.
+        limit: returns the request of the greedy answer with what remains of a time in milliseconds.
+        stop: returns whether the request was cancelled.
         prompts: builder of that request.
         postprocessor: rules for the cursor.
         gate: the confidence gate that watched the greedy answer.
@@ -155,19 +101,20 @@ def choose_if_unsure(
         RequestError: the engine cannot serve this request.
         EngineFailedError: the engine failed.
     """
-    if not may_choose(options, call.trigger, postprocessor) or call.stop():
+    trigger = postprocessor.context.trigger
+    if not may_choose(options, trigger, postprocessor) or stop():
         return None
     if not isinstance(engine, SupportsSearch) or (gate.is_sure and gate.confidence >= SURE_CONFIDENCE):
         return None
-    max_ms = limit_choice(options.choose_ms, options.max_ms, call.trigger)
+    max_ms = limit_choice(options.choose_ms, options.max_ms, trigger)
     return choose_line(
         engine,
-        lambda: call.limit_time(request, max_ms),
+        lambda: limit(max_ms),
         prompts.text_above,
         postprocessor,
         answer.steps,
         engine.model.line_choice or DEFAULT_LINE_CHOICE,
-        call.stop,
+        stop,
     )
 
 
@@ -230,40 +177,83 @@ def choose_line(
     return rank_lines(lines, evidence, greedy, weights, choice.confidence)
 
 
-def rank_lines(
-    lines: Sequence[LineHypothesis],
-    evidence: Sequence[Sequence[float]],
-    greedy: Sequence[Step],
-    weights: PlaceWeights,
-    confidence: ConfidenceWeights,
-) -> ChosenLine:
-    """Order hypotheses by score; of equal ones the likelier comes first, then the first one.
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """The answer that may be shown.
+
+    Attributes:
+        answer: tokens of the answer.
+        processed: the answer after postprocessing.
+        confidence: estimated probability that it is right, 0 to 1.
+        is_sure: whether the confidence reaches the threshold.
+        rules: names of what changed the answer or left it out, in order of application.
+        chosen: the hypotheses if several were compared; None otherwise.
+    """
+
+    answer: GeneratedAnswer
+    processed: Processed
+    confidence: float
+    is_sure: bool
+    rules: tuple[str, ...]
+    chosen: ChosenLine | None = None
+
+
+def decide(
+    answer: GeneratedAnswer,
+    processed: Processed,
+    gate: ConfidenceGate,
+    chosen: ChosenLine | None,
+    *,
+    forced: bytes,
+    min_confidence: float,
+) -> Decision:
+    """Return the chosen line if it is sure enough, else the greedy answer as far as it is sure.
+
+    If the chosen line is the beginning of the whole greedy answer, that answer stays: it may have more lines. If
+    another line is better than the greedy one, and not sure enough itself, nothing is shown: greedy lines of that
+    kind are nearly always wrong.
 
     Args:
-        lines: the hypotheses, at least one.
-        evidence: log-probability of each token of the text below, for each line.
-        greedy: steps of the greedy answer.
-        weights: weights at this kind of place.
-        confidence: weights of the probability that the best line is right.
+        answer: the greedy answer.
+        processed: the same after postprocessing.
+        gate: the confidence gate that watched it.
+        chosen: hypotheses that were compared; None if there were none.
+        forced: bytes that both were forced to begin with.
+        min_confidence: threshold of the chosen line.
     """
-    scored = [
-        ScoredLine(
-            line,
-            line.logprob
-            + weights.evidence * sum(read)
-            + weights.greedy * (is_greedy := _agrees(line, greedy)),
-            read,
-            is_greedy,
+    keeps_greedy = chosen is None or (
+        chosen.best.is_greedy and (chosen.confidence < min_confidence or (gate.is_sure and processed.text))
+    )
+    if chosen is None or keeps_greedy:
+        return Decision(
+            answer=answer,
+            processed=processed,
+            confidence=gate.confidence,
+            is_sure=gate.is_sure,
+            rules=processed.rules if gate.is_sure else (*processed.rules, CONFIDENCE),
+            chosen=chosen,
         )
-        for line, read in zip(lines, evidence, strict=True)
+    line = chosen.best.line
+    is_sure = chosen.confidence >= min_confidence
+    rules = line.processed.rules if chosen.best.is_greedy else (*line.processed.rules, HYPOTHESES)
+    return Decision(
+        answer=GeneratedAnswer.from_steps(forced, line.steps),
+        processed=line.processed if is_sure else Processed(""),
+        confidence=chosen.confidence,
+        is_sure=is_sure,
+        rules=rules if is_sure else (*rules, CONFIDENCE),
+        chosen=chosen,
+    )
+
+
+def list_other_lines(decision: Decision, max_count: int) -> list[Alternative]:
+    """Return the other hypotheses to choose from, the best first, at most `max_count`."""
+    if decision.chosen is None:
+        return []
+    shown = decision.processed.text.split("\n")[0].split()
+    found = [
+        Alternative(each.line.processed, each.line.logprob, len(each.line.steps))
+        for each in decision.chosen.ranked
+        if each.line.processed.text.split() != shown
     ]
-    ranked = sorted(scored, key=lambda each: (-each.score, -each.line.logprob))
-    best = ranked[0]
-    lead = min(MAX_GAP, best.score - ranked[1].score) if len(ranked) > 1 else MAX_GAP
-    exponent = confidence.bias + confidence.logprob * best.line.logprob + confidence.lead * lead
-    return ChosenLine(ranked, 1 / (1 + math.exp(-max(-700.0, min(700.0, exponent)))))
-
-
-def _agrees(line: LineHypothesis, greedy: Sequence[Step]) -> bool:
-    """Return whether the tokens of a line and of the greedy answer agree as far as both go."""
-    return all(one.token == other.token for one, other in zip(line.steps, greedy, strict=False))
+    return found[:max_count]

@@ -18,12 +18,16 @@ prior is higher, chosen so that no more places show wrong text than without one 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Set
 
-    from cg2ls.engine.request import Step
+    from cg2ls.completion.options import CompletionOptions
+    from cg2ls.completion.types import CompletionEngine, Trigger
+    from cg2ls.engine.request import Request, Step
+    from cg2ls.models.folder.gate import GateWeights
 
 CONFIDENCE = "confidence"
 """Name of the gate in `disabled_rules` and in results."""
@@ -37,6 +41,59 @@ MIN_CONFIDENCE = 0.1
 
 MIN_CONFIDENCE_WITH_PRIOR = 0.35
 """Measured threshold if there is a prior."""
+
+MIN_CHOSEN_CONFIDENCE = 0.45
+"""Measured threshold of a line that was chosen among several: above it more than half of the lines are right."""
+
+EARLY_CONFIDENCE = 0.05
+"""Running confidence below which an answer ends, if a fitted gate judges the rest."""
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Minimum confidences of one document's answers.
+
+    Attributes:
+        engine: the open model.
+        options: what the user set.
+        disabled: names of rules that are left out.
+        own_gate: a gate fitted on the user's own acceptances, which may only withhold; None for none.
+    """
+
+    engine: CompletionEngine
+    options: CompletionOptions
+    disabled: Set[str]
+    own_gate: GateWeights | None = None
+
+    def list_gates(self, trigger: Trigger) -> list[GateWeights]:
+        """Return the fitted gates that an answer must pass."""
+        gates = (self.engine.model.gate, self.own_gate) if self._may_judge(trigger) else ()
+        return [gate for gate in gates if gate is not None]
+
+    def are_fitted(self, trigger: Trigger) -> bool:
+        """Return whether the model's fitted gate decides: it has one, and neither user nor options decide instead."""
+        return self.engine.model.gate is not None and self._may_judge(trigger)
+
+    def of_answer(self, trigger: Trigger, request: Request) -> float:
+        """Return the minimum confidence of the greedy answer; 0 accepts everything."""
+        prior = MIN_CONFIDENCE if request.prior is None else MIN_CONFIDENCE_WITH_PRIOR
+        return self._choose(trigger, prior)
+
+    def of_chosen(self, trigger: Trigger) -> float:
+        """Return the minimum confidence of a line that was chosen among several; 0 accepts everything."""
+        return self._choose(trigger, MIN_CHOSEN_CONFIDENCE)
+
+    def _may_judge(self, trigger: Trigger) -> bool:
+        return (
+            trigger == "automatic" and self.options.min_confidence is None and CONFIDENCE not in self.disabled
+        )
+
+    def _choose(self, trigger: Trigger, measured: float) -> float:
+        if trigger == "invoked" or CONFIDENCE in self.disabled:
+            return 0.0
+        if self.options.min_confidence is not None:
+            return self.options.min_confidence
+        return EARLY_CONFIDENCE if self.are_fitted(trigger) else measured
 
 
 class ConfidenceGate:

@@ -11,11 +11,10 @@ from cg2ls.completion.generate import ignore
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from cg2ls.completion.call import Call
-    from cg2ls.completion.confidence_gate import ConfidenceGate
+    from cg2ls.completion.confidence_gate import ConfidenceGate, Thresholds
     from cg2ls.completion.generate import GeneratedAnswer
     from cg2ls.completion.postprocess.pipeline import Postprocessor
-    from cg2ls.completion.thresholds import Thresholds
+    from cg2ls.completion.results import Call
 
 
 @dataclass
@@ -62,7 +61,7 @@ def watch_lines(
     """
     is_decided_late = (
         call.count > 1
-        or thresholds.are_fitted(call.trigger)
+        or bool(thresholds.list_gates(call.trigger))
         or may_choose(thresholds.options, call.trigger, postprocessor)
     )
     return (

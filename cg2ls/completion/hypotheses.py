@@ -1,7 +1,8 @@
-"""Hypotheses: several first lines that the model could have meant, by beam search."""
+"""Hypotheses: several first lines that the model could have meant, by beam search, and their order by score."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from cg2ls.completion.types import SupportsSearch
     from cg2ls.engine.beam_search import Hypothesis
     from cg2ls.engine.request import Request, Step
+    from cg2ls.models.folder.line_choice import ConfidenceWeights, PlaceWeights
 
 MAX_GAP = 8.0
 """Nats by which a hypothesis may be less likely than the best one; no fitted weight of the text below makes up for
@@ -102,3 +104,99 @@ def make_line(found: Hypothesis, forced: bytes, rules: Postprocessor) -> LineHyp
     if not processed.text:
         return None
     return LineHypothesis(processed, found.steps, found.logprob, found.ended_by_model)
+
+
+@dataclass(frozen=True)
+class ScoredLine:
+    """One hypothesis with its score.
+
+    Attributes:
+        line: the hypothesis.
+        score: its log-probability with the weighted evidence, in nats.
+        evidence: log-probability of each token of the text below; empty where no text was read.
+        is_greedy: whether it is what greedy decoding gives.
+    """
+
+    line: LineHypothesis
+    score: float
+    evidence: Sequence[float]
+    is_greedy: bool
+
+
+@dataclass(frozen=True)
+class ChosenLine:
+    """Result of a choice.
+
+    Attributes:
+        ranked: all hypotheses, the best first, at least one.
+        confidence: estimated probability that the best one is right, 0 to 1.
+    """
+
+    ranked: Sequence[ScoredLine]
+    confidence: float
+
+    @property
+    def best(self) -> ScoredLine:
+        """The line to show."""
+        return self.ranked[0]
+
+    @property
+    def lead(self) -> float:
+        """Log-probability of the best line minus that of the likeliest other one; 0 without another one."""
+        others = [each.line.logprob for each in self.ranked[1:]]
+        return self.best.line.logprob - max(others) if others else 0.0
+
+    @property
+    def evidence(self) -> tuple[float, float] | None:
+        """Log-probability per token of the text below after the best line, and its sum's lead before the best other.
+
+        None where no text was read.
+        """
+        read = self.best.evidence
+        if not read:
+            return None
+        others = [sum(each.evidence) for each in self.ranked[1:]]
+        return sum(read) / len(read), sum(read) - max(others) if others else 0.0
+
+
+def rank_lines(
+    lines: Sequence[LineHypothesis],
+    evidence: Sequence[Sequence[float]],
+    greedy: Sequence[Step],
+    weights: PlaceWeights,
+    confidence: ConfidenceWeights,
+) -> ChosenLine:
+    """Order hypotheses by score; of equal ones the likelier comes first, then the first one.
+
+    A score that is not a number counts as the lowest, and a best line without a finite score has no confidence.
+
+    Args:
+        lines: the hypotheses, at least one.
+        evidence: log-probability of each token of the text below, for each line.
+        greedy: steps of the greedy answer.
+        weights: weights at this kind of place.
+        confidence: weights of the probability that the best line is right.
+    """
+    scored = [
+        _score(line, read, weights, is_greedy=_agrees(line, greedy))
+        for line, read in zip(lines, evidence, strict=True)
+    ]
+    ranked = sorted(scored, key=lambda each: (-each.score, -each.line.logprob))
+    best = ranked[0]
+    if not math.isfinite(best.score):
+        return ChosenLine(ranked, 0.0)
+    lead = min(MAX_GAP, best.score - ranked[1].score) if len(ranked) > 1 else MAX_GAP
+    exponent = confidence.bias + confidence.logprob * best.line.logprob + confidence.lead * lead
+    return ChosenLine(ranked, 1 / (1 + math.exp(-max(-700.0, min(700.0, exponent)))))
+
+
+def _score(
+    line: LineHypothesis, evidence: Sequence[float], weights: PlaceWeights, *, is_greedy: bool
+) -> ScoredLine:
+    score = line.logprob + weights.evidence * sum(evidence) + weights.greedy * is_greedy
+    return ScoredLine(line, -math.inf if math.isnan(score) else score, evidence, is_greedy)
+
+
+def _agrees(line: LineHypothesis, greedy: Sequence[Step]) -> bool:
+    """Return whether the tokens of a line and of the greedy answer agree as far as both go."""
+    return all(one.token == other.token for one, other in zip(line.steps, greedy, strict=False))

@@ -1,20 +1,73 @@
-"""The result of a request, and how each outcome becomes one."""
+"""One call of a document's session, its result, and how each outcome becomes one."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from cg2ls.completion.faults import Faults
+from cg2ls.completion.types import NO_RETRIEVAL
+from cg2ls.engine.request import never
 
-    from cg2ls.completion.decision import Decision
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from cg2ls.completion.choose import Decision
+    from cg2ls.completion.fitted_gate import HypothesisFeatures
     from cg2ls.completion.generate import Alternative
-    from cg2ls.completion.hypothesis_features import HypothesisFeatures
+    from cg2ls.completion.prompt.cursor import Cursor
     from cg2ls.completion.reuse import RemainingSuggestion
     from cg2ls.completion.trigger import Suppression
-    from cg2ls.completion.types import Fault, Reason, Source
+    from cg2ls.completion.types import Fault, Reason, Retrieval, Source, Trigger
+    from cg2ls.engine.request import Request
+
+
+MIN_REMAINING_MS = 1.0
+"""Engines accept no time limit of 0."""
+
+
+@dataclass
+class Call:
+    """One call of a session.
+
+    Attributes:
+        cursor: the place to complete at.
+        offset: offset of the cursor in the document, with the document's own line ends.
+        trigger: who asked.
+        stop: returns whether the request was cancelled.
+        count: number of completions to choose from.
+        retrieval: sources of information from other files.
+        began: start of the call, on the clock of `perf_counter`.
+        faults: optional parts that failed.
+        on_lines: called with the final lines of an answer that goes on; None if nobody waits for them.
+    """
+
+    cursor: Cursor
+    offset: int
+    trigger: Trigger = "automatic"
+    stop: Callable[[], bool] = never
+    count: int = 1
+    retrieval: Retrieval = NO_RETRIEVAL
+    began: float = field(default_factory=lambda: perf_counter())
+    faults: Faults = field(default_factory=Faults)
+    on_lines: Callable[[str], object] | None = None
+
+    @property
+    def elapsed_ms(self) -> float:
+        """Time since the call began, in milliseconds."""
+        return (perf_counter() - self.began) * 1000
+
+    def limit_time(self, request: Request, max_ms: float | None) -> Request:
+        """Return the request with the time that remains; the engine always makes its first call.
+
+        Args:
+            request: what to complete.
+            max_ms: maximum time of the call in milliseconds; None for no limit.
+        """
+        if max_ms is None:
+            return replace(request, time_limit_ms=None)
+        return replace(request, time_limit_ms=max(MIN_REMAINING_MS, max_ms - self.elapsed_ms))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,8 +89,9 @@ class Completion:
             comes last if it ended the answer.
         alternatives: further completions to choose from, if several were requested.
         faults: optional parts that failed and were left out.
-        features: numbers about the model's answer, also if it is not shown; None if the model did not run. Answers
-            that the confidence gate ended have those of the tokens so far.
+        features: numbers about the model's answer, also if it is not shown; None if the model did not run, or neither
+            a fitted gate nor the session's user needs them. Answers that the confidence gate ended have those of the
+            tokens so far.
     """
 
     text: str
@@ -55,26 +109,17 @@ class Completion:
     features: HypothesisFeatures | None = None
 
 
-def complete_generated(
-    offset: int,
-    decision: Decision,
-    features: HypothesisFeatures,
-    began: float,
-    *,
-    is_stopped: bool,
-) -> Completion:
+def complete_generated(call: Call, decision: Decision, features: HypothesisFeatures | None) -> Completion:
     """Return the completion for an answer of the model.
 
     Args:
-        offset: of the cursor in the document.
+        call: what was asked.
         decision: the answer that may be shown.
-        features: numbers about it.
-        began: start of the call, on the clock of `perf_counter`.
-        is_stopped: whether the request was cancelled.
+        features: numbers about it; None if they were not computed.
     """
     reason: Reason
     processed = decision.processed
-    if is_stopped:
+    if call.stop():
         reason = "stopped"
     elif processed.text:
         reason = "shown"
@@ -83,10 +128,10 @@ def complete_generated(
     text = processed.text if reason == "shown" else ""
     return Completion(
         text=text,
-        replace_end_offset=offset + processed.replace_length if text else offset,
+        replace_end_offset=call.offset + processed.replace_length if text else call.offset,
         logprob=decision.answer.logprob_of(text),
         tokens=len(decision.answer.steps),
-        latency_ms=(perf_counter() - began) * 1000,
+        latency_ms=call.elapsed_ms,
         reason=reason,
         confidence=decision.confidence,
         rules=decision.rules,
@@ -94,12 +139,12 @@ def complete_generated(
     )
 
 
-def complete_alternative(alternative: Alternative, first: Completion, offset: int) -> Completion:
+def complete_alternative(call: Call, alternative: Alternative, first: Completion) -> Completion:
     """Return the completion for an alternative at the same cursor as `first`."""
     return replace(
         first,
         text=alternative.processed.text,
-        replace_end_offset=offset + alternative.processed.replace_length,
+        replace_end_offset=call.offset + alternative.processed.replace_length,
         logprob=alternative.logprob,
         tokens=alternative.tokens,
         reason="shown",
@@ -108,27 +153,27 @@ def complete_alternative(alternative: Alternative, first: Completion, offset: in
     )
 
 
-def complete_remaining(offset: int, remaining: RemainingSuggestion, began: float) -> Completion:
+def complete_remaining(call: Call, remaining: RemainingSuggestion) -> Completion:
     """Return the completion for the remaining part of an earlier suggestion."""
     return Completion(
         text=remaining.text,
-        replace_end_offset=offset + remaining.replace_length,
+        replace_end_offset=call.offset + remaining.replace_length,
         logprob=remaining.logprob,
         tokens=0,
-        latency_ms=(perf_counter() - began) * 1000,
+        latency_ms=call.elapsed_ms,
         reason="shown" if remaining.text else "empty",
         source="typed_through",
     )
 
 
-def complete_suppressed(offset: int, suppression: Suppression, began: float) -> Completion:
+def complete_suppressed(call: Call, suppression: Suppression) -> Completion:
     """Return the empty completion of a suppressed request."""
     return Completion(
         text="",
-        replace_end_offset=offset,
+        replace_end_offset=call.offset,
         logprob=0.0,
         tokens=0,
-        latency_ms=(perf_counter() - began) * 1000,
+        latency_ms=call.elapsed_ms,
         reason="silent",
         suppression=suppression,
     )

@@ -118,25 +118,24 @@ class TypedThrough:
         """Add a suggestion; newer ones come before older ones."""
         self._suggestions.appendleft(suggestion)
 
-    def find(self, cursor: Cursor, trigger: Trigger) -> RemainingSuggestion | None:
-        """Return what remains of the newest suggestion that the text at the cursor follows; None if there is none.
+    def find(self, cursor: Cursor, trigger: Trigger, count: int = 1) -> list[RemainingSuggestion]:
+        """Return what remains of suggestions that the text at the cursor follows, the newest first, each text once.
 
         Suggestions that the user asked for also answer automatic requests. The reverse does not hold: a user who
         asks wants more than what is already shown.
+
+        Args:
+            cursor: place where the text is shown.
+            trigger: who asks.
+            count: maximum number.
         """
-        return next(self._find_all(cursor, trigger), None)
-
-    def find_all(self, cursor: Cursor, trigger: Trigger) -> list[RemainingSuggestion]:
-        """Return what remains of every such suggestion, each text once; the first one is that of `find`."""
         found: dict[str, RemainingSuggestion] = {}
-        for remaining in self._find_all(cursor, trigger):
-            found.setdefault(remaining.text, remaining)
-        return list(found.values())
-
-    def _find_all(self, cursor: Cursor, trigger: Trigger) -> Iterator[RemainingSuggestion]:
         for suggestion in tuple(self._suggestions):
-            if suggestion.answers(trigger) and (found := _find_remaining(suggestion, cursor)):
-                yield found
+            if len(found) == count:
+                break
+            if suggestion.answers(trigger) and (remaining := _find_remaining(suggestion, cursor)):
+                found.setdefault(remaining.text, remaining)
+        return list(found.values())
 
     def find_draft_hint(self, cursor: Cursor) -> str:
         """Return the text that probably follows, from a suggestion that no longer fits exactly; "" if unknown."""

@@ -7,21 +7,19 @@ from functools import cached_property, partial
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from cg2ls.completion.call import Call
-from cg2ls.completion.choose import HYPOTHESES, choose_if_unsure
-from cg2ls.completion.confidence_gate import CONFIDENCE, ConfidenceGate
-from cg2ls.completion.decision import decide, describe_decision, list_other_lines
-from cg2ls.completion.faults import Faults
+from cg2ls.completion.choose import HYPOTHESES, choose_if_unsure, decide, list_other_lines
+from cg2ls.completion.confidence_gate import CONFIDENCE, ConfidenceGate, Thresholds
+from cg2ls.completion.faults import Faults, read_engine
 from cg2ls.completion.final_lines import watch_lines
-from cg2ls.completion.fitted_gate import judge_decision
+from cg2ls.completion.fitted_gate import describe_decision, judge_decision
 from cg2ls.completion.generate import generate, sample_alternatives
-from cg2ls.completion.hypothesis_features import describe_hypothesis
 from cg2ls.completion.options import CompletionOptions
 from cg2ls.completion.postprocess.pipeline import BOUNDS, FINISH, Postprocessor
 from cg2ls.completion.postprocess.rule import RuleContext, resolve_rule_names
 from cg2ls.completion.prompt.builder import PromptBuilder
 from cg2ls.completion.prompt.cursor import Cursor
 from cg2ls.completion.results import (
+    Call,
     complete_alternative,
     complete_generated,
     complete_remaining,
@@ -31,22 +29,22 @@ from cg2ls.completion.results import (
 from cg2ls.completion.reuse import TYPED_THROUGH, Suggestion, TypedThrough, predict_cursors
 from cg2ls.completion.syntax.grammar import load_grammar
 from cg2ls.completion.syntax.region import find_kind
-from cg2ls.completion.thresholds import Thresholds
 from cg2ls.completion.trigger import SUPPRESSIONS, TriggerContext, choose_extent, find_suppression
-from cg2ls.completion.types import NO_RETRIEVAL
+from cg2ls.completion.types import NO_RETRIEVAL, Retrieval
 from cg2ls.engine.request import GuardedPrior, never
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from cg2ls.completion.decision import Decision
+    from cg2ls.completion.choose import Decision
     from cg2ls.completion.generate import Alternative
     from cg2ls.completion.results import Completion
     from cg2ls.completion.reuse import RemainingSuggestion
     from cg2ls.completion.syntax.grammar import Grammar
     from cg2ls.completion.trigger import Extent, Suppression
-    from cg2ls.completion.types import CompletionEngine, Fault, Retrieval, Trigger
+    from cg2ls.completion.types import CompletionEngine, Fault, Trigger
     from cg2ls.engine.request import Request
+    from cg2ls.models.folder.gate import GateWeights
 
 DEFAULTS = CompletionOptions()
 
@@ -80,19 +78,28 @@ class DocumentSession:
         engine: the open model.
         language: LSP id of the document's language, "" if unknown.
         options: what the user set.
+        describes: whether completions have features even if no fitted gate needs them.
+        own_gate: a gate fitted on the user's own acceptances, which may only withhold; None for none.
 
     Raises:
         OptionsError: `disabled_rules` contains an unknown name.
     """
 
     def __init__(
-        self, engine: CompletionEngine, language: str = "", options: CompletionOptions = DEFAULTS
+        self,
+        engine: CompletionEngine,
+        language: str = "",
+        options: CompletionOptions = DEFAULTS,
+        *,
+        describes: bool = False,
+        own_gate: GateWeights | None = None,
     ) -> None:
         self.engine = engine
         self.language = language
         self.options = options
+        self.describes, self.own_gate = describes, own_gate
         self._disabled_rules = resolve_disabled_rules(options.disabled_rules)
-        self._thresholds = Thresholds(engine, options, self._disabled_rules)
+        self._thresholds = Thresholds(engine, options, self._disabled_rules, own_gate)
         self._prompts = PromptBuilder(engine, options)
         self._typed_through = TypedThrough()
         self._grammar_faults = Faults()
@@ -122,7 +129,7 @@ class DocumentSession:
             stop: returns whether the request was cancelled; called before every run of the model.
             count: number of completions to choose from; there may be fewer.
             retrieval: sources of information from other files.
-            on_lines: called during generation with all lines of the answer that are final (`final_lines`).
+            on_lines: called during generation with all lines that are final (`final_lines`).
 
         Raises:
             ValueError: the offset is outside of the text.
@@ -144,11 +151,9 @@ class DocumentSession:
         """Return the rest of an earlier suggestion, or the reason to show nothing; None if the model must run."""
         remaining = call.faults.guard(TYPED_THROUGH, lambda: self._find_remaining(call), None)
         if remaining:
-            return join_alternatives(
-                [complete_remaining(call.offset, each, call.began) for each in remaining]
-            )
+            return join_alternatives([complete_remaining(call, each) for each in remaining])
         suppression = self.find_suppression(call.cursor, call.trigger)
-        return complete_suppressed(call.offset, suppression, call.began) if suppression else None
+        return complete_suppressed(call, suppression) if suppression else None
 
     def _complete_with_model(self, call: Call, *, is_ahead: bool = False) -> Completion:
         """Run the model for a call, and return and remember what may be shown."""
@@ -162,57 +167,38 @@ class DocumentSession:
 
         # 3. Generate: until the rules or the confidence gate have seen enough.
         gate = ConfidenceGate(request.forced, self._thresholds.of_answer(call.trigger, request))
-        answer = generate(
-            self.engine,
-            call.limit_time(request, self.options.max_ms),
-            postprocessor,
-            gate,
-            call.stop,
-            watch_lines(call, self._thresholds, postprocessor, gate),
-        )
+        limit = partial(call.limit_time, request)
+        watch = watch_lines(call, self._thresholds, postprocessor, gate)
+        answer = generate(self.engine, limit(self.options.max_ms), postprocessor, gate, call.stop, watch)
 
         # 4. Postprocess: the rules decide what is shown.
-        if gate.is_sure:
-            processed = postprocessor.process(
-                answer.text, ended=answer.ended, ended_by_model=answer.ended_by_model
-            )
-        else:
-            processed = postprocessor.process(answer.sure_lines(gate.sure_bytes), ended=True)
-        choose = partial(
-            choose_if_unsure,
-            self.engine,
-            self.options,
-            call,
-            request,
-            self._prompts,
-            postprocessor,
-            gate,
-            answer,
+        text, ended = (
+            (answer.text, answer.ended) if gate.is_sure else (answer.sure_lines(gate.sure_bytes), True)
         )
-        chosen = call.faults.guard(HYPOTHESES, choose, None)
-        decision = decide(
-            answer,
-            processed,
-            gate,
-            chosen,
-            forced=request.forced,
-            min_confidence=self._thresholds.of_chosen(call.trigger),
+        by_model = gate.is_sure and answer.ended_by_model
+        processed = postprocessor.process(text, ended=ended, ended_by_model=by_model)
+        chosen = call.faults.guard(
+            HYPOTHESES,
+            lambda: choose_if_unsure(
+                self.engine, self.options, limit, call.stop, self._prompts, postprocessor, gate, answer
+            ),
+            None,
         )
+        minimum = self._thresholds.of_chosen(call.trigger)
+        decision = decide(answer, processed, gate, chosen, forced=request.forced, min_confidence=minimum)
         alternatives = self._find_alternatives(call, request, postprocessor, decision)
-        describe = partial(
-            describe_hypothesis, call.cursor, extent=extent, trigger=call.trigger, request=request
-        )
-        features = describe_decision(decision, describe)
-        if self._thresholds.are_fitted(call.trigger):
-            decision = judge_decision(self.engine, self.options, decision, features)
+        gates, features = self._thresholds.list_gates(call.trigger), None
+        if gates or self.describes:
+            features = describe_decision(decision, call.cursor, extent, call.trigger, request)
+            decision = judge_decision(gates, self.options.eagerness, decision, features)
         if isinstance(request.prior, GuardedPrior):
             call.faults.note("prior", request.prior.failure)
-        first = complete_generated(call.offset, decision, features, call.began, is_stopped=call.stop())
+        first = complete_generated(call, decision, features)
         if first.reason == "stopped":
             return first
 
         # 5. Reuse: the next keys may continue what is shown.
-        found = [first, *(complete_alternative(each, first, call.offset) for each in alternatives)]
+        found = [first, *(complete_alternative(call, each, first) for each in alternatives)]
         call.faults.guard(TYPED_THROUGH, lambda: self._remember(found, call, is_ahead=is_ahead), None)
         return join_alternatives(found)
 
@@ -220,13 +206,33 @@ class DocumentSession:
         """Return what `complete` would return without running the model; None if the model would run."""
         return self._complete_without_model(Call(Cursor.at(text, offset), offset, trigger))
 
-    def make_request(self, text: str, offset: int, retrieval: Retrieval) -> Request | None:
-        """Return the request that an automatic call would make at a cursor; None if the model would not run."""
-        call = Call(Cursor.at(text, offset), offset, retrieval=retrieval)
+    def read_ahead(
+        self, text: str, offset: int, stop: Callable[[], bool] = never, retrieval: Retrieval = NO_RETRIEVAL
+    ) -> int:
+        """Read the prompt of an automatic call, so that a call at or near the cursor only has to generate.
+
+        Reading the window takes most of the time of an answer at a new place, and the engine's cache keeps it.
+
+        Args:
+            text: the whole document, with any line ends.
+            offset: of the cursor, in code points.
+            stop: returns whether to stop; called before every run of the model.
+            retrieval: sources of information from other files; the prior is not asked.
+
+        Returns:
+            The number of tokens read; 0 if all were read before or nothing would be generated there.
+
+        Raises:
+            Exception: as `complete`.
+        """
+        if stop():
+            return 0
+        call = Call(Cursor.at(text, offset), offset, retrieval=Retrieval(context_of=retrieval.context_of))
         if self._complete_without_model(call) is not None:
-            return None
+            return 0
         extent = self._choose_extent(call.cursor)
-        return self._prompts.build(call.cursor, extent, "", call.retrieval, call.faults)
+        request = self._prompts.build(call.cursor, extent, "", call.retrieval, call.faults)
+        return 0 if stop() else read_engine(self.engine, request, stop)
 
     def speculate(
         self,
@@ -330,10 +336,7 @@ class DocumentSession:
         """Return what remains of earlier suggestions, at most as many as are requested."""
         if TYPED_THROUGH in self._disabled_rules:
             return None
-        if call.count > 1:
-            return self._typed_through.find_all(call.cursor, call.trigger)[: call.count]
-        remaining = self._typed_through.find(call.cursor, call.trigger)
-        return [remaining] if remaining else []
+        return self._typed_through.find(call.cursor, call.trigger, call.count)
 
     def _remember(self, found: Sequence[Completion], call: Call, *, is_ahead: bool) -> None:
         """Keep completions so that the user can go on typing them, or ask for them if nobody did yet."""

@@ -15,7 +15,6 @@ from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams
 
 from cg2ls.completion import Completion, DocumentSession, Retrieval, Trigger
 from cg2ls.completion.faults import EngineFailedError
-from cg2ls.completion.read_ahead import read_ahead
 from cg2ls.completion.scheduler import Scheduler
 from cg2ls.completion.trigger import Debounce
 from cg2ls.server.documents import NotOpenError
@@ -243,7 +242,7 @@ class Completer:
                     *place.text_and_offset(), trigger, stop, count=count, retrieval=retrieval
                 ),
                 wait=wait,
-                prepare=lambda stop: read_ahead(session, *place.text_and_offset(), stop, retrieval),
+                prepare=lambda stop: session.read_ahead(*place.text_and_offset(), stop, retrieval),
             )
         if completion is None:
             return None
@@ -276,14 +275,22 @@ class Completer:
     def session_of(self, document: Snapshot, engine: CompletionEngine) -> DocumentSession:
         """Return the document's session, a new one if its language, model or options changed."""
         options = completion_options(self.settings.of(document.uri, document.language))
+        describes = self.usage.is_watching
         session = self.sessions.get(document.uri)
         if (
             session is None
             or session.engine is not engine
             or session.language != document.language
             or session.options != options
+            or session.describes != describes
         ):
-            session = self.sessions[document.uri] = DocumentSession(engine, document.language, options)
+            session = self.sessions[document.uri] = DocumentSession(
+                engine,
+                document.language,
+                options,
+                describes=describes,
+                own_gate=self.usage.own_gate(engine.model),
+            )
         return session
 
     def _speculate_later(
@@ -321,8 +328,10 @@ class Completer:
             self.usage.visited(language, model.name, is_read=is_read)
         if completion.text and place.selected is None:
             others = tuple(other.text for other in completion.alternatives)
-            shown = Shown(place.position, completion.text, language, model.name, others)
-            self.usage.shown(place.snapshot.uri, shown)
+            uri, engine = place.snapshot.uri, model.engine
+            watched = self.usage.watch(uri, engine.model, completion) if engine else None
+            shown = Shown(place.position, completion.text, language, model.name, others, watched=watched)
+            self.usage.shown(uri, shown)
 
     def _log(self, completion: Completion, trigger: Trigger) -> None:
         is_quoted = self.settings.of().log_text

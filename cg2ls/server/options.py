@@ -183,6 +183,14 @@ class Options:
             scope="server",
         ),
     ] = True
+    learn_from_acceptances: Annotated[
+        bool,
+        About(
+            doc="Keep numbers about completions shown while typing, and whether they were accepted, in a file on this"
+            " machine without any of your text, and use the gate that `cg2ls gate fit --own` makes of them.",
+            scope="server",
+        ),
+    ] = False
     log_level: Annotated[
         Literal["error", "warning", "info", "debug"] | None,
         About(doc="How much is logged; null for `info` in a file and `warning` on stderr.", scope="server"),

@@ -17,7 +17,6 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
 from cg2ls.completion.faults import EngineFailedError
-from cg2ls.completion.read_ahead import read_ahead
 from cg2ls.server import fields
 from cg2ls.server.fields import UnreadableError, member
 from cg2ls.system import is_on_battery
@@ -148,7 +147,7 @@ class ReadingAhead:
         def work(stop: Callable[[], bool]) -> None:
             began = self.spent()
             try:
-                read_ahead(session, *place.text_and_offset(), stop, retrieval)
+                session.read_ahead(*place.text_and_offset(), stop, retrieval)
                 if not stop():
                     self._read = uri, place.position.line
             finally:

@@ -44,8 +44,8 @@ def stats_file() -> Path:
         raise StatsError(str(error)) from None
 
 
-class StatsFile:
-    """Counts that several servers may add to.
+class UserFile:
+    """A file in the user's state folder that several servers may write.
 
     Args:
         path: of the file; its folder is made for this user alone if it is missing.
@@ -53,6 +53,40 @@ class StatsFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+
+    def clear(self) -> None:
+        """Remove the file.
+
+        Raises:
+            StatsError: the file cannot be removed.
+        """
+        with self.locked():
+            self.path.unlink(missing_ok=True)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the lock of the file.
+
+        Raises:
+            StatsError: the file cannot be written.
+        """
+        try:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock_file = self.path.with_name(self.path.name + ".lock")
+            handle = os.open(lock_file, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise StatsError(f"{self.path} cannot be written ({error.strerror}).") from None
+        try:
+            lock(handle)
+            yield
+        except OSError as error:
+            raise StatsError(f"{self.path} cannot be written ({error.strerror}).") from None
+        finally:
+            os.close(handle)
+
+
+class StatsFile(UserFile):
+    """Counts that several servers may add to."""
 
     def read(self) -> dict[Key, Counts]:
         """Return all counts; none if there is no file.
@@ -78,7 +112,7 @@ class StatsFile:
         Raises:
             StatsError: the file cannot be written.
         """
-        with self._locked():
+        with self.locked():
             try:
                 found = self.read()
             except StatsError:
@@ -89,37 +123,12 @@ class StatsFile:
             kept = sorted({day for day, _, _ in found})[-KEPT_DAYS:]
             self._write({key: counts for key, counts in found.items() if key[0] in kept})
 
-    def clear(self) -> None:
-        """Remove all counts.
-
-        Raises:
-            StatsError: the file cannot be removed.
-        """
-        with self._locked():
-            self.path.unlink(missing_ok=True)
-
     def _write(self, found: Mapping[Key, Counts]) -> None:
         rows = [
             {"day": day, "language": language, "model": model, **counts.to_json()}
             for (day, language, model), counts in sorted(found.items())
         ]
         write_atomically(self.path, json.dumps({"format": 1, "counts": rows}) + "\n", mode=0o600)
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock_file = self.path.with_name(self.path.name + ".lock")
-            handle = os.open(lock_file, os.O_RDWR | os.O_CREAT, 0o600)
-        except OSError as error:
-            raise StatsError(f"{self.path} cannot be written ({error.strerror}).") from None
-        try:
-            lock(handle)
-            yield
-        except OSError as error:
-            raise StatsError(f"{self.path} cannot be written ({error.strerror}).") from None
-        finally:
-            os.close(handle)
 
 
 def _entries(raw: Any) -> Iterator[tuple[Key, Counts]]:

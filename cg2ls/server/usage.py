@@ -9,6 +9,7 @@ whole rest, or at least `MIN_PART_CHARS` characters up to the end of a word or l
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -16,9 +17,13 @@ from typing import TYPE_CHECKING
 from lsprotocol import types
 
 from cg2ls.models.folder.locations import warn_once
+from cg2ls.server.own_verdicts import OwnVerdict, Watched, own_gate, own_verdicts
 from cg2ls.server.stats import Counts, Key, StatsError, StatsFile, stats_file, this_day
 
 if TYPE_CHECKING:
+    from cg2ls.completion import Completion
+    from cg2ls.models.folder.description import ModelDescription
+    from cg2ls.models.folder.gate import GateWeights
     from cg2ls.server.documents import Document
     from cg2ls.server.failures import Failures
     from cg2ls.server.settings import Settings
@@ -39,6 +44,8 @@ class Usage:
 
     def __init__(self, settings: Settings, failures: Failures) -> None:
         self._settings = settings
+        self._verdicts: list[OwnVerdict] = []
+        self._groups: dict[str, int] = {}
         self._failures = failures
         self._shown: dict[str, Shown] = {}
         self._new: dict[Key, Counts] = {}
@@ -64,10 +71,13 @@ class Usage:
     def shown(self, uri: str, shown: Shown) -> None:
         """Count a completion that went to the client; the rest of the previous one is not a new one."""
         before = self._shown.get(uri)
-        self._shown[uri] = shown
         if before is not None and before.is_continued_by(shown.text):
-            shown.parts = before.parts
-        elif self._is_counting():
+            shown.continue_from(before)
+            self._shown[uri] = shown
+            return
+        self.forget(uri)
+        self._shown[uri] = shown
+        if self._is_counting():
             self._counts(shown.language, shown.model).shown += 1
 
     def edited(self, document: Document, changes: Sequence[types.TextDocumentContentChangeEvent]) -> None:
@@ -90,8 +100,32 @@ class Usage:
         return is_shown
 
     def forget(self, uri: str) -> None:
-        """Forget the completion shown in a document."""
-        self._shown.pop(uri, None)
+        """Forget the completion shown in a document; whether it was accepted is known then."""
+        shown = self._shown.pop(uri, None)
+        if shown is not None and shown.watched is not None and self.is_watching:
+            self._verdicts.append(shown.watched.judge(shown.progress))
+            self._save_later()
+
+    @property
+    def is_watching(self) -> bool:
+        """Whether the user wants a gate fitted on what they accept."""
+        return self._settings.of().learn_from_acceptances
+
+    def own_gate(self, model: ModelDescription) -> GateWeights | None:
+        """Return the gate fitted on the user's own verdicts; None if there is none or the user does not want it."""
+        try:
+            return own_gate().read(model) if self.is_watching else None
+        except StatsError as error:
+            warn_once(str(error))
+            return None
+
+    def watch(self, uri: str, model: ModelDescription, completion: Completion) -> Watched | None:
+        """Return what is watched of a completion that nobody asked for; None if the user does not want it."""
+        features = completion.features
+        if features is None or features.trigger != "automatic" or not self.is_watching:
+            return None
+        group = self._groups.setdefault(uri, secrets.randbelow(2**31))
+        return Watched.of(completion.text, model, group, completion.confidence, features)
 
     def save(self) -> None:
         """Write the new counts; a file that cannot be written costs the counts, not the session."""
@@ -99,9 +133,13 @@ class Usage:
             self._saving.cancel()
             self._saving = None
         new, self._new = self._new, {}
-        if new:
+        verdicts, self._verdicts = self._verdicts, []
+        if new or verdicts:
             try:
-                StatsFile(stats_file()).add(new)
+                if new:
+                    StatsFile(stats_file()).add(new)
+                if verdicts:
+                    own_verdicts().add(verdicts)
             except StatsError as error:
                 warn_once(str(error))
             except Exception as error:
@@ -110,9 +148,12 @@ class Usage:
     def _is_counting(self) -> bool:
         return self._settings.of().stats
 
-    def _counts(self, language: str, model: str) -> Counts:
+    def _save_later(self) -> None:
         if self._saving is None:
             self._saving = asyncio.get_running_loop().call_later(SAVE_AFTER_S, self.save)
+
+    def _counts(self, language: str, model: str) -> Counts:
+        self._save_later()
         key = this_day().isoformat(), str(language or ""), str(model or "")
         return self._new.setdefault(key, Counts())
 
@@ -145,6 +186,7 @@ class Shown:
         others: alternatives that the user can choose.
         progress: number of its characters that are in the document.
         parts: number of times that a part was accepted.
+        watched: what is kept about it for the user's own gate; None for nothing.
     """
 
     position: types.Position
@@ -154,6 +196,7 @@ class Shown:
     others: tuple[str, ...] = ()
     progress: int = 0
     parts: int = 0
+    watched: Watched | None = None
 
     @property
     def rest(self) -> str:
@@ -163,6 +206,12 @@ class Shown:
     def is_continued_by(self, text: str) -> bool:
         """Return whether another answer is the same completion, shown again after a part of it was typed."""
         return bool(self.rest) and (self.rest.startswith(text) or text.startswith(self.rest))
+
+    def continue_from(self, before: Shown) -> None:
+        """Take over what is known of the same completion before a part of it was typed."""
+        self.parts, self.watched = before.parts, before.watched
+        if self.watched is not None:
+            self.watched.written += before.progress
 
     def edited(
         self, changes: Sequence[types.TextDocumentContentChangeEvent], text_from: TextFrom

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cg2ls.completion.postprocess.block_end import (
+    balance_strings,
     drop_unfinished_line,
     limit_lines,
     stop_after_jump,
     stop_at_blank_line,
     stop_at_dedent,
 )
-from cg2ls.completion.postprocess.brackets import balance_strings, drop_unmatched_closers
 from cg2ls.completion.postprocess.formatting import (
     match_indentation,
     normalize_line_ends,
@@ -25,7 +25,12 @@ from cg2ls.completion.postprocess.repetition import (
     stop_at_repeated_key,
     stop_counting,
 )
-from cg2ls.completion.postprocess.rest_of_line import drop_repeated_rest, reconcile_closers, skip_rest_of_word
+from cg2ls.completion.postprocess.rest_of_line import (
+    drop_repeated_rest,
+    drop_unmatched_closers,
+    reconcile_closers,
+    skip_rest_of_word,
+)
 from cg2ls.completion.postprocess.rule import Candidate, Rule
 from cg2ls.completion.postprocess.valid_code import check_python, keep_parsable
 

@@ -1,4 +1,4 @@
-"""Rules for the code that follows the cursor on its line.
+"""Rules for closers, and for the code that follows the cursor on its line.
 
 The prompt leaves out the closers there, so the model writes them again. The text shown must not repeat them.
 """
@@ -102,6 +102,26 @@ def _closes_open_brackets(at: int, closers: str, unopened: set[int]) -> bool:
     if any(char in QUOTES for char in closers):
         return True
     return all(at + i in unopened for i, char in enumerate(closers) if char in CLOSERS)
+
+
+MAX_OPENED_CHARS = 2000
+"""Characters before the cursor that are searched for open brackets."""
+
+
+def drop_unmatched_closers(candidate: Candidate, context: RuleContext) -> Candidate:
+    """Drop closers at the end of the text that nothing before them opened."""
+    cursor = context.cursor
+    if cursor.line_after.strip():
+        return candidate
+    text = candidate.text
+    unopened = find_unbalanced(text).unopened
+    if not unopened:
+        return candidate
+    before = cursor.text[max(0, cursor.offset - MAX_OPENED_CHARS) : cursor.offset]
+    spare = unopened[len(find_unbalanced(before).open) :]
+    if spare and not text[spare[0] :].strip("".join(CLOSERS) + " \t\n,;"):
+        return candidate.until(text[: spare[0]])
+    return candidate
 
 
 MAX_SEARCH_CHARS = 20_000

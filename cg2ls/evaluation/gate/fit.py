@@ -30,8 +30,6 @@ STRENGTHS = (0.01, 0.03, 0.1, 0.3, 1.0)
 
 BINS = 10
 
-GateOfToday = {"with_prior": 0.35, "without_prior": 0.1}
-
 
 @dataclass(frozen=True)
 class Reliability:
@@ -58,9 +56,12 @@ class GateCheck:
         log_loss: mean negative log-likelihood in nats.
         other_log_loss: log loss of the other gate.
         reliability: the diagram of the fitted gate.
+        other_reliability: that of the other gate.
         right_shown: right answers shown per verdict, fitted gate minus the other one, by eagerness.
         wrong_shown: the same for wrong answers.
         utility: characters saved minus the cost of wrong ones, per verdict, fitted minus other, by eagerness.
+        utility_at_best: the same, with thresholds of the other gate that were chosen in the same way. A gate that
+            only shows less or more has no gain here: a threshold does that.
     """
 
     calibration_error: float
@@ -68,14 +69,16 @@ class GateCheck:
     log_loss: float
     other_log_loss: float
     reliability: list[Reliability]
+    other_reliability: list[Reliability]
     right_shown: dict[str, Estimate]
     wrong_shown: dict[str, Estimate]
     utility: dict[str, Estimate]
+    utility_at_best: dict[str, Estimate]
 
     @property
     def is_better(self) -> bool:
-        """Whether the interval of the utility gained at the default eagerness is above 0."""
-        return self.utility["balanced"].low > 0
+        """Whether the intervals of the utility gained at the default eagerness are above 0."""
+        return self.utility["balanced"].low > 0 and self.utility_at_best["balanced"].low > 0
 
 
 def fit_gate(verdicts: Sequence[AnswerVerdict], weights_sha256: str) -> tuple[GateWeights, GateCheck]:
@@ -91,11 +94,13 @@ def fit_gate(verdicts: Sequence[AnswerVerdict], weights_sha256: str) -> tuple[Ga
     """
     if len(verdicts) < MIN_VERDICTS:
         raise EvaluationError(
-            f"There are {len(verdicts)} verdicts, but a gate needs {MIN_VERDICTS}; raise --positions."
+            f"There are {len(verdicts)} verdicts, but a gate needs {MIN_VERDICTS}; collect more."
         )
     repositories = sorted({each.repository for each in verdicts})
     if len(repositories) < 3:
-        raise EvaluationError("A gate is checked on other repositories than fitted on; name at least three.")
+        raise EvaluationError(
+            "A gate is checked on other repositories or documents than fitted on; at least three are needed."
+        )
     inputs = [encode_fields(each.features) for each in verdicts]
     names = sorted({name for each in inputs for name in each})
     table = np.array([[each.get(name, 0.0) for name in names] for each in inputs])
@@ -117,39 +122,49 @@ def fit_gate(verdicts: Sequence[AnswerVerdict], weights_sha256: str) -> tuple[Ga
         },
         thresholds=thresholds,
     )
-    return gate, check_gate(estimates, thresholds, verdicts)
+    return gate, check_gate(estimates, verdicts, owners)
 
 
 def check_gate(
-    estimates: NDArray[np.float64], thresholds: dict[str, float], verdicts: Sequence[AnswerVerdict]
+    estimates: NDArray[np.float64], verdicts: Sequence[AnswerVerdict], owners: NDArray[np.int64]
 ) -> GateCheck:
-    """Compare estimates with those of the gate that the verdicts were collected with."""
+    """Compare a gate with the one that was in use; thresholds of a repository are chosen on the others.
+
+    Args:
+        estimates: of each verdict, by a gate that has not seen its repository.
+        verdicts: what was right.
+        owners: number of each verdict's repository.
+    """
     others = np.array([each.confidence for each in verdicts])
     right = np.array([each.right for each in verdicts])
     groups = [each.group for each in verdicts]
     characters = np.array([each.characters for each in verdicts], np.float64)
-    limit = np.array(
-        [GateOfToday["with_prior" if each.features["has_prior"] else "without_prior"] for each in verdicts]
-    )
-    shown_before = others >= limit
+    shown_before = np.array([each.was_shown for each in verdicts])
     right_shown: dict[str, Estimate] = {}
     wrong_shown: dict[str, Estimate] = {}
     utility: dict[str, Estimate] = {}
+    utility_at_best: dict[str, Estimate] = {}
+    limits = _choose_held_out(estimates, verdicts, owners)
+    other_limits = _choose_held_out(others, verdicts, owners)
     for name in EAGERNESS:
-        change = (estimates >= thresholds[name]).astype(np.float64) - shown_before
+        shown = (estimates >= limits[name]).astype(np.float64)
+        change = shown - shown_before
         right_shown[name] = estimate(groups, list(change * right))
         wrong_shown[name] = estimate(groups, list(change * ~right))
         gains = np.where(right, characters, -COSTS[name])
         utility[name] = estimate(groups, list(change * gains))
+        utility_at_best[name] = estimate(groups, list((shown - (others >= other_limits[name])) * gains))
     return GateCheck(
         calibration_error=compute_calibration_error(estimates, right),
         other_calibration_error=compute_calibration_error(others, right),
         log_loss=_log_loss(estimates, right),
         other_log_loss=_log_loss(others, right),
         reliability=make_reliability(estimates, right),
+        other_reliability=make_reliability(others, right),
         right_shown=right_shown,
         wrong_shown=wrong_shown,
         utility=utility,
+        utility_at_best=utility_at_best,
     )
 
 
@@ -166,6 +181,21 @@ def choose_thresholds(estimates: NDArray[np.float64], verdicts: Sequence[AnswerV
         threshold = float(estimates[order][best]) if gains[best] > 0 else 1.0
         found[name] = highest = round(min(highest, threshold), 4)
     return found
+
+
+def _choose_held_out(
+    estimates: NDArray[np.float64], verdicts: Sequence[AnswerVerdict], owners: NDArray[np.int64]
+) -> dict[str, NDArray[np.float64]]:
+    """Return the threshold of each verdict by eagerness, chosen on the other repositories."""
+    limits: dict[str, NDArray[np.float64]] = {name: np.zeros(len(verdicts)) for name in EAGERNESS}
+    for owner in np.unique(owners):
+        others = owners != owner
+        found = choose_thresholds(
+            estimates[others], [each for each, other in zip(verdicts, others, strict=True) if other]
+        )
+        for name in EAGERNESS:
+            limits[name][~others] = found[name]
+    return limits
 
 
 def compute_calibration_error(estimates: NDArray[np.float64], right: NDArray[np.bool_]) -> float:

@@ -8,16 +8,21 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cg2ls.completion.confidence_gate import MIN_CONFIDENCE, MIN_CONFIDENCE_WITH_PRIOR
 from cg2ls.evaluation.errors import EvaluationError
 from cg2ls.evaluation.quality.scores import ask_while_typing, judge
 from cg2ls.files import write_atomically
 from cg2ls.jsontext import json_text
+from cg2ls.server.own_verdicts import own_verdicts, shorten_hash
 
 if TYPE_CHECKING:
     from cg2ls.evaluation.quality.positions import Position
     from cg2ls.evaluation.simulation.headless_editor import HeadlessEditor
 
 REPORT_EVERY = 100
+
+OWN_FOLDS = 5
+"""Groups of the user's documents; a gate is fitted on all but one and checked on that one."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,7 @@ class AnswerVerdict:
         characters: length of that line, which is saved if it is right.
         confidence: estimate of the gate that is in use.
         features: numbers and names of `HypothesisFeatures`.
+        shown: whether the user saw it; None if it was collected, so that the measured thresholds would decide.
     """
 
     repository: str
@@ -41,11 +47,21 @@ class AnswerVerdict:
     characters: int
     confidence: float
     features: dict[str, Any]
+    shown: bool | None = None
 
     @property
     def group(self) -> str:
         """The file, for intervals: answers in one file resemble each other."""
         return f"{self.repository}/{self.file}"
+
+    @property
+    def was_shown(self) -> bool:
+        """Whether the gate in use shows the answer."""
+        if self.shown is not None:
+            return self.shown
+        return self.confidence >= (
+            MIN_CONFIDENCE_WITH_PRIOR if self.features["has_prior"] else MIN_CONFIDENCE
+        )
 
 
 def collect_verdicts(
@@ -97,3 +113,31 @@ def read_verdicts(path: Path) -> list[AnswerVerdict]:
         raise EvaluationError(
             f"{path} has no verdicts ({error}); collect them with `cg2ls gate collect`."
         ) from None
+
+
+def read_own_verdicts(weights_sha256: str) -> list[AnswerVerdict]:
+    """Read the verdicts of the user's own acceptances of a model; documents are dealt out to `OWN_FOLDS` groups.
+
+    Args:
+        weights_sha256: hash of the model's weights.
+
+    Raises:
+        StatsError: they cannot be read.
+    """
+    found = [each for each in own_verdicts().read() if each.weights == shorten_hash(weights_sha256)]
+    folds = {
+        group: str(number % OWN_FOLDS) for number, group in enumerate(sorted({each.group for each in found}))
+    }
+    return [
+        AnswerVerdict(
+            repository=folds[each.group],
+            file=each.group,
+            kind=each.features["place"],
+            right=each.right,
+            characters=each.characters,
+            confidence=each.confidence,
+            features=each.features,
+            shown=True,
+        )
+        for each in found
+    ]

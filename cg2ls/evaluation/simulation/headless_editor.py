@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
 
     from cg2ls.completion import Completion, Trigger
-    from cg2ls.completion.hypothesis_features import HypothesisFeatures
+    from cg2ls.completion.fitted_gate import HypothesisFeatures
     from cg2ls.completion.types import PriorOf, Reason
     from cg2ls.engine import Request, Step
     from cg2ls.engine.beam_search import BeamOptions, Hypothesis
@@ -42,7 +42,7 @@ class TimedAnswer:
         cost: work of the engine for it; None if it did not run.
         reason: outcome of the request, as in `Completion.reason`.
         changed_by: names of the rules that changed the model's text, or of the one that suppressed it.
-        features: numbers about the model's answer; None if the model did not run.
+        features: numbers about the model's answer; None if the model did not run, or nobody needs them.
         confidence: estimated probability that the answer is right.
     """
 
@@ -75,6 +75,7 @@ class HeadlessEditor:
         memories: memory of the repositories; None for the model alone.
         contexts: text of other files before the prompt; None for nothing.
         trigger: who requests.
+        describes: whether answers have features even if no fitted gate needs them.
     """
 
     def __init__(
@@ -87,11 +88,13 @@ class HeadlessEditor:
         memories: ReplayMemory | None = None,
         contexts: ReplayContexts | None = None,
         trigger: Trigger = "automatic",
+        describes: bool = False,
     ) -> None:
         self._observed = observe(engine, context_length=context_length, infill=infill)
         self._memories = memories
         self._contexts = contexts
         self._trigger: Trigger = trigger
+        self._describes = describes
         self._options = options or CompletionOptions()
         self._sessions: OrderedDict[str, DocumentSession] = OrderedDict()
 
@@ -133,7 +136,9 @@ class HeadlessEditor:
 
     def _session(self, source: SourceFile) -> DocumentSession:
         session = self._sessions.pop(source.name, None)
-        session = session or DocumentSession(self._observed, source.language, self._options)
+        session = session or DocumentSession(
+            self._observed, source.language, self._options, describes=self._describes
+        )
         self._sessions[source.name] = session
         if len(self._sessions) > MAX_OPEN_DOCUMENTS:
             self._sessions.popitem(last=False)

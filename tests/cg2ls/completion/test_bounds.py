@@ -273,7 +273,7 @@ def test_an_answer_of_endless_tokens_ends(scripted):
 def test_time_spent_before_the_model_runs_reduces_its_time_limit(scripted, monkeypatch, spent, left):
     engine = scripted("a\n")
     now = iter([0.0])
-    for module in ("session", "call"):
+    for module in ("session", "results"):
         monkeypatch.setattr(f"cg2ls.completion.{module}.perf_counter", lambda: next(now, spent))
     DocumentSession(engine, "", CompletionOptions(max_ms=500)).complete("x = ", 4, "invoked")
     assert engine.requests[0].time_limit_ms == pytest.approx(left)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import pytest
 
@@ -14,12 +15,11 @@ from cg2ls.completion.choose import (
     WIDTH,
     find_weights,
     limit_choice,
-    rank_lines,
 )
-from cg2ls.completion.hypotheses import LineHypothesis
+from cg2ls.completion.hypotheses import LineHypothesis, rank_lines
 from cg2ls.completion.postprocess.pipeline import Processed
 from cg2ls.completion.prompt.cursor import Cursor
-from cg2ls.completion.suffix_evidence import cut_below
+from cg2ls.completion.suffix_evidence import cut_below, read_evidence
 from cg2ls.engine.beam_search import Hypothesis
 from cg2ls.engine.request import Step, Timing
 from cg2ls.models.folder.line_choice import ConfidenceWeights, LineChoice, PlaceWeights
@@ -104,7 +104,8 @@ def searching(scripted):
 
 
 def complete(engine, text=ABOVE + "    |" + BELOW, trigger="invoked", options=None, count=1):
-    session = DocumentSession(engine, "python", options or CompletionOptions(choose="hypotheses"))
+    options = options or CompletionOptions(choose="hypotheses")
+    session = DocumentSession(engine, "python", options, describes=True)
     return session.complete(text.replace("|", ""), text.index("|"), trigger, count=count)
 
 
@@ -273,6 +274,63 @@ def test_scores_without_numbers_do_not_crash():
     found = rank_lines(lines, [[-math.inf], [-2.0]], (), weights, CHOICE.confidence)
     assert found.best.line.processed.text == "b"
     assert 0 <= found.confidence <= 1
+
+
+@pytest.mark.parametrize("score", [math.nan, -math.inf])
+@pytest.mark.parametrize("at", [0, 1, 2])
+def test_a_line_whose_score_is_not_a_number_comes_last(score, at):
+    weights = PlaceWeights(evidence=1.0, greedy=0.0)
+    lines = [line(text, -1.0) for text in "abc"]
+    evidence = [[-1.0], [-2.0], [-3.0]]
+    evidence[at] = [score]
+    found = rank_lines(lines, evidence, (), weights, CHOICE.confidence)
+    others = [text for number, text in enumerate("abc") if number != at]
+    assert [each.line.processed.text for each in found.ranked] == [*others, "abc"[at]]
+    assert (
+        found.confidence
+        == rank_lines(
+            [lines["abc".index(text)] for text in others],
+            [evidence["abc".index(text)] for text in others],
+            (),
+            weights,
+            CHOICE.confidence,
+        ).confidence
+    )
+
+
+def test_without_any_number_nothing_is_sure():
+    weights = PlaceWeights(evidence=1.0, greedy=0.0)
+    found = rank_lines([line("a", -1.0), line("b", -1.0)], [[math.nan]] * 2, (), weights, CHOICE.confidence)
+    assert found.best.line.processed.text == "a"
+    assert found.confidence == 0
+
+
+def test_lines_of_different_lengths_at_the_end_of_the_context_are_not_compared(searching):
+    """The text below must fit after the longest line; if it does not, greedy decoding decides."""
+    lines = {"pass": -2.0, "result = width * height": -2.5}
+    engine = searching(lines, greedy="pass\n", fits="height")
+    assert complete(engine).text == next(reversed(lines))
+    (prefix, continuations) = engine.scores[-1]
+    needed = len(prefix) + max(len(each.given) + len(each.scored) for each in continuations)
+    read = partial(
+        read_evidence,
+        prefix=prefix,
+        request=engine.base.requests[-1],
+        cursor=Cursor(ABOVE + "    " + BELOW, len(ABOVE) + 4),
+        lines=[Processed(text) for text in lines],
+        max_tokens=CHOICE.evidence_tokens,
+        stop=lambda: False,
+    )
+    for length, is_read in ((needed, True), (needed - 1, False)):
+        assert (read(NarrowEngine(engine, length)) is not None) == is_read
+
+
+class NarrowEngine:
+    """An engine with another context length."""
+
+    def __init__(self, engine, context_length):
+        self.tokenizer, self.score = engine.tokenizer, engine.score
+        self.context_length = context_length
 
 
 def test_a_line_alone_leads():

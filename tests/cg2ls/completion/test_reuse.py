@@ -53,8 +53,7 @@ def accepted(cursor: Cursor, text: str, replace_length: int) -> str:
 def test_typed_prefix_returns_remaining_suggestion(
     made_at, text, replace_length, asked_at, rest, covers_then
 ):
-    found = cache_of(made_at, text, replace_length).find(cursor_at(asked_at), "automatic")
-    assert found is not None
+    (found,) = cache_of(made_at, text, replace_length).find(cursor_at(asked_at), "automatic")
     assert (found.text, found.replace_length) == (rest, covers_then)
 
 
@@ -72,12 +71,23 @@ def test_typed_prefix_returns_remaining_suggestion(
     ],
 )
 def test_text_that_differs_from_the_suggestion_returns_nothing(made_at, text, asked_at):
-    assert cache_of(made_at, text).find(cursor_at(asked_at), "automatic") is None
+    assert cache_of(made_at, text).find(cursor_at(asked_at), "automatic") == []
 
 
 def test_automatic_suggestions_do_not_answer_invoked_requests():
-    assert cache_of("x = ‸", "a", trigger="automatic").find(cursor_at("x = ‸"), "invoked") is None
-    assert cache_of("x = ‸", "a", trigger="invoked").find(cursor_at("x = ‸"), "automatic") is not None
+    assert cache_of("x = ‸", "a", trigger="automatic").find(cursor_at("x = ‸"), "invoked") == []
+    assert cache_of("x = ‸", "a", trigger="invoked").find(cursor_at("x = ‸"), "automatic") != []
+
+
+def test_several_are_found_the_newest_first_and_each_text_once():
+    cache = cache_of("x = ‸", "a")
+    for text in ("b", "a"):
+        cache.add(Suggestion.at(cursor_at("x = ‸"), text, 0, "automatic", -1.0))
+    texts = {
+        count: [each.text for each in cache.find(cursor_at("x = ‸"), "automatic", count)]
+        for count in (1, 2, 3)
+    }
+    assert texts == {1: ["a"], 2: ["a", "b"], 3: ["a", "b"]}
 
 
 @given(CODE, CODE, CODE, st.data())
@@ -89,11 +99,11 @@ def test_accepting_the_rest_equals_accepting_all(before, after, text, data):
     typed = text[: data.draw(st.integers(0, len(text)))]
     now = Cursor.at(before + typed + after, len(before + typed))
     found = cache.find(now, "automatic")
-    if found is None:
+    if not found:
         assert typed
         assert not text[len(typed) :].strip()
     else:
-        assert accepted(now, found.text, found.replace_length) == accepted(cursor, text, replace_length)
+        assert accepted(now, found[0].text, found[0].replace_length) == accepted(cursor, text, replace_length)
 
 
 CLOSED = {"(": ")", "[": "]", "{": "}", '"': '"'}
@@ -113,10 +123,10 @@ def test_accepting_the_remaining_part_works_with_an_editor_that_closes_brackets(
         offset += 1
     now = Cursor.at(session_text, offset)
     found = cache.find(now, "automatic")
-    if found is None:  # only closers remain, and the document has them
+    if not found:  # only closers remain, and the document has them
         assert session_text == f"x = {text}\nnext\n"
     else:
-        assert accepted(now, found.text, found.replace_length) == f"x = {text}\nnext\n"
+        assert accepted(now, found[0].text, found[0].replace_length) == f"x = {text}\nnext\n"
 
 
 def test_typing_on_and_back_runs_the_model_once(scripted):

@@ -100,7 +100,7 @@ def install(client: Client, switch: Switch, patch: pytest.MonkeyPatch) -> None:
     patch.setattr(server.prompt_context, "context_of", switch.around("context", context_of))
     for name, owner, attribute in (
         ("load grammar", sessions, "load_grammar"),
-        ("find", TypedThrough, "_find_all"),
+        ("find", TypedThrough, "find"),
         ("guess", TypedThrough, "find_draft_hint"),
         ("add", TypedThrough, "add"),
         ("count answered", server.usage, "answered"),

@@ -54,6 +54,7 @@ class SlowEngine:
             languages={"python": None},
             line_choice=None,
             gate=None,
+            weights_sha256="5" * 64,
         )
         special = SpecialTokens(vocab_size=261, end_of_text=256, sep=257, eom=258, n_masks=2)
         self.tokenizer = SimpleNamespace(

@@ -80,3 +80,12 @@ def test_no_text_of_the_users_reaches_the_log(slow):
     log = client.process.stderr.read()
     assert b"RuntimeError" in log
     assert b"the user's own code" not in log
+
+
+def test_a_model_without_fitted_numbers_says_once_that_the_defaults_are_used(slow):
+    client = slow()
+    for version in (2, 3):
+        assert mend_it(client, version)["items"]
+    said = [str(params) for _, params in client.notifications if "no fitted numbers" in str(params)]
+    assert len(said) == 1
+    assert "cg2ls models fit-choice" in said[0]

@@ -1,6 +1,11 @@
 import pytest
 
-from cg2ls.completion.postprocess.rest_of_line import drop_repeated_rest, reconcile, skip_rest_of_word
+from cg2ls.completion.postprocess.rest_of_line import (
+    drop_repeated_rest,
+    drop_unmatched_closers,
+    reconcile,
+    skip_rest_of_word,
+)
 
 
 @pytest.mark.parametrize(
@@ -94,3 +99,19 @@ def test_text_that_continues_after_the_word_replaces_its_rest(passes, art, answe
 def test_text_inserted_into_a_word_or_elsewhere_stays(passes, art, answer):
     found = passes(skip_rest_of_word, art, answer, trigger="invoked")
     assert (found.text, found.replace_length) == (answer, 0)
+
+
+@pytest.mark.parametrize(
+    ("art", "answer", "shown"),
+    [
+        ("f(‸", "a)", "a)"),
+        ("f(‸", "a))", "a)"),
+        ("x = ‸", "a)", "a"),
+        ("f([‸", "a]),\n", "a]),\n"),
+        ("x = ‸", "a) + b", "a) + b"),
+        ("x = ‸", "')'", "')'"),
+        ("f(‸)", "a)", "a)"),
+    ],
+)
+def test_closers_that_close_nothing_are_dropped(passes, art, answer, shown):
+    assert passes(drop_unmatched_closers, art, answer).text == shown

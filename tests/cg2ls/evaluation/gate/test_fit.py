@@ -11,8 +11,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from cg2ls.completion.fitted_gate import encode_fields
-from cg2ls.completion.hypothesis_features import HypothesisFeatures
+from cg2ls.completion.fitted_gate import HypothesisFeatures, encode_fields
 from cg2ls.evaluation.errors import EvaluationError
 from cg2ls.evaluation.gate.fit import (
     choose_thresholds,
@@ -96,6 +95,17 @@ def test_noise_is_no_gain() -> None:
     assert check.log_loss > check.other_log_loss - 0.02
 
 
+def test_what_a_threshold_alone_would_bring_is_no_gain() -> None:
+    draw = random.Random(5)
+    found = [make_verdict(draw, number, informative=False) for number in range(1500)]
+    for each in found:  # as if far too much were shown: the estimates are ordered well, but too high
+        object.__setattr__(each, "confidence", 0.36 + 0.64 * each.confidence)
+    _, check = fit_gate(found, "digest")
+    assert check.utility["balanced"].low > 0
+    assert check.utility_at_best["balanced"].low <= 0
+    assert not check.is_better
+
+
 def test_few_verdicts_few_repositories_or_one_outcome_are_refused(verdicts: list[AnswerVerdict]) -> None:
     with pytest.raises(EvaluationError, match="There are 299 verdicts"):
         fit_gate(verdicts[:299], "")
@@ -136,4 +146,4 @@ def test_the_diagram_is_a_picture(verdicts: list[AnswerVerdict]) -> None:
     _, check = fit_gate(verdicts, "digest")
     picture = ElementTree.fromstring(draw_reliability("a <model>", check))
     circles = picture.findall("{http://www.w3.org/2000/svg}circle")
-    assert len(circles) == len(check.reliability)
+    assert len(circles) == len(check.reliability) + len(check.other_reliability)
