@@ -1,6 +1,6 @@
 """Turn a terminal program's output into an SVG picture.
 
-script -qec "python tools/demo.py" /dev/null | python tools/picture.py docs/images/demo.svg "make demo"
+script -qec "python tools/demo.py" /dev/null | python tools/picture.py demo.svg "make demo"
 """
 
 from __future__ import annotations

@@ -66,6 +66,12 @@ def limit_choice(choose_ms: float | None, max_ms: float | None, trigger: Trigger
     return min(usual if choose_ms is None else choose_ms, math.inf if max_ms is None else max_ms)
 
 
+def may_choose(options: CompletionOptions, trigger: Trigger, postprocessor: Postprocessor) -> bool:
+    """Return whether the options let several lines be compared where greedy decoding is not sure."""
+    is_wanted = options.choose == "hypotheses" or (options.choose == "on_request" and trigger == "invoked")
+    return is_wanted and HYPOTHESES not in postprocessor.disabled
+
+
 def choose_if_unsure(
     engine: CompletionEngine,
     options: CompletionOptions,
@@ -96,8 +102,7 @@ def choose_if_unsure(
         EngineFailedError: the engine failed.
     """
     trigger = postprocessor.context.trigger
-    is_wanted = options.choose == "hypotheses" or (options.choose == "on_request" and trigger == "invoked")
-    if not is_wanted or HYPOTHESES in postprocessor.disabled or stop():
+    if not may_choose(options, trigger, postprocessor) or stop():
         return None
     if not isinstance(engine, SupportsSearch) or (gate.is_sure and gate.confidence >= SURE_CONFIDENCE):
         return None

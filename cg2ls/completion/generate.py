@@ -92,14 +92,27 @@ class GeneratedAnswer:
         return lines if lines.strip() else ""
 
 
+def ignore(_: object) -> None:
+    """Do nothing."""
+
+
 def generate(
     engine: CompletionEngine,
     request: Request,
     postprocessor: Postprocessor,
     gate: ConfidenceGate,
     stop: Callable[[], bool],
+    watch: Callable[[GeneratedAnswer], object] = ignore,
 ) -> GeneratedAnswer:
     """Run the model until it ends, is stopped, is not sure enough, or nothing more could be shown.
+
+    Args:
+        engine: the open model.
+        request: what to complete.
+        postprocessor: rules for the cursor.
+        gate: watches the answer.
+        stop: returns whether the request was cancelled.
+        watch: called with the answer after every token.
 
     Raises:
         RequestError: the engine cannot serve this request.
@@ -116,6 +129,7 @@ def generate(
                 return answer
             if answer.is_full:
                 return answer
+            watch(answer)
     is_out_of_tokens = len(answer.steps) >= request.max_tokens
     answer.ended = answer.ended_by_model = not is_out_of_tokens and not is_cut_short(engine)
     return answer

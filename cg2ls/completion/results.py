@@ -40,6 +40,7 @@ class Call:
         retrieval: sources of information from other files.
         began: start of the call, on the clock of `perf_counter`.
         faults: optional parts that failed.
+        on_lines: called with the final lines of an answer that goes on; None if nobody waits for them.
     """
 
     cursor: Cursor
@@ -50,6 +51,7 @@ class Call:
     retrieval: Retrieval = NO_RETRIEVAL
     began: float = field(default_factory=lambda: perf_counter())
     faults: Faults = field(default_factory=Faults)
+    on_lines: Callable[[str], object] | None = None
 
     @property
     def elapsed_ms(self) -> float:

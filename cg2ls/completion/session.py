@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from cg2ls.completion.choose import HYPOTHESES, choose_if_unsure, decide, list_other_lines
 from cg2ls.completion.confidence_gate import CONFIDENCE, ConfidenceGate, Thresholds
 from cg2ls.completion.faults import Faults, read_engine
+from cg2ls.completion.final_lines import watch_lines
 from cg2ls.completion.fitted_gate import describe_decision, judge_decision
 from cg2ls.completion.generate import generate, sample_alternatives
 from cg2ls.completion.options import CompletionOptions
@@ -112,6 +113,7 @@ class DocumentSession:
         *,
         count: int = 1,
         retrieval: Retrieval = NO_RETRIEVAL,
+        on_lines: Callable[[str], object] | None = None,
     ) -> Completion:
         """Complete the document at a cursor.
 
@@ -127,6 +129,7 @@ class DocumentSession:
             stop: returns whether the request was cancelled; called before every run of the model.
             count: number of completions to choose from; there may be fewer.
             retrieval: sources of information from other files.
+            on_lines: called during generation with all lines that are final (`final_lines`).
 
         Raises:
             ValueError: the offset is outside of the text.
@@ -137,7 +140,9 @@ class DocumentSession:
         if not 0 <= offset <= len(text):
             raise ValueError(f"offset {offset} is outside of a text of {len(text)} characters")
         began = perf_counter()
-        call = Call(Cursor.at(text, offset), offset, trigger, stop, count, retrieval, began)
+        call = Call(
+            Cursor.at(text, offset), offset, trigger, stop, count, retrieval, began, on_lines=on_lines
+        )
         completion = self._complete_without_model(call) or self._complete_with_model(call)
         faults = (*call.faults.found, *self._grammar_faults.take())
         return replace(completion, faults=faults) if faults else completion
@@ -163,15 +168,15 @@ class DocumentSession:
         # 3. Generate: until the rules or the confidence gate have seen enough.
         gate = ConfidenceGate(request.forced, self._thresholds.of_answer(call.trigger, request))
         limit = partial(call.limit_time, request)
-        answer = generate(self.engine, limit(self.options.max_ms), postprocessor, gate, call.stop)
+        watch = watch_lines(call, self._thresholds, postprocessor, gate)
+        answer = generate(self.engine, limit(self.options.max_ms), postprocessor, gate, call.stop, watch)
 
         # 4. Postprocess: the rules decide what is shown.
-        if gate.is_sure:
-            processed = postprocessor.process(
-                answer.text, ended=answer.ended, ended_by_model=answer.ended_by_model
-            )
-        else:
-            processed = postprocessor.process(answer.sure_lines(gate.sure_bytes), ended=True)
+        text, ended = (
+            (answer.text, answer.ended) if gate.is_sure else (answer.sure_lines(gate.sure_bytes), True)
+        )
+        by_model = gate.is_sure and answer.ended_by_model
+        processed = postprocessor.process(text, ended=ended, ended_by_model=by_model)
         chosen = call.faults.guard(
             HYPOTHESES,
             lambda: choose_if_unsure(
@@ -179,14 +184,8 @@ class DocumentSession:
             ),
             None,
         )
-        decision = decide(
-            answer,
-            processed,
-            gate,
-            chosen,
-            forced=request.forced,
-            min_confidence=self._thresholds.of_chosen(call.trigger),
-        )
+        minimum = self._thresholds.of_chosen(call.trigger)
+        decision = decide(answer, processed, gate, chosen, forced=request.forced, min_confidence=minimum)
         alternatives = self._find_alternatives(call, request, postprocessor, decision)
         gates, features = self._thresholds.list_gates(call.trigger), None
         if gates or self.describes:

@@ -8,7 +8,7 @@ import os
 import secrets
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cg2ls.errors import Cg2Error
 from cg2ls.files import write_atomically
@@ -141,12 +141,16 @@ def host_of(header: str) -> str:
     return name if name and port.isdigit() else header.lower()
 
 
-def error_body(status: int, message: str) -> bytes:
-    """Return an error as llama.cpp and OpenAI send it."""
+def error_object(status: int, message: str) -> dict[str, Any]:
+    """Return an error as llama.cpp and OpenAI write it."""
     kinds = {401: "authentication_error", 403: "permission_error", 503: "unavailable_error"}
     kind = kinds.get(status, "invalid_request_error" if status < 500 else "server_error")
-    error = {"code": status, "message": message, "type": kind, "param": None}
-    return json.dumps({"error": error}, ensure_ascii=False).encode("utf-8", "replace")
+    return {"error": {"code": status, "message": message, "type": kind, "param": None}}
+
+
+def error_body(status: int, message: str) -> bytes:
+    """Return an error as the body of an answer."""
+    return json.dumps(error_object(status, message), ensure_ascii=False).encode("utf-8", "replace")
 
 
 async def send_error(send: Send, status: int, message: str) -> None:

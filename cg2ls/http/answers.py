@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from cg2ls.http.completer import Answer
     from cg2ls.http.query import Query
 
-EVENTS_TYPE = "text/event-stream"
-
 DONE = "[DONE]"
 """Last event of OpenAI's streams."""
 
@@ -25,13 +23,25 @@ def infill_body(answer: Answer, query: Query) -> Any:
     return found if query.count > 1 else found[0]
 
 
-def infill_events(answer: Answer, query: Query) -> bytes:
-    """Return llama.cpp's answer as events: for each completion its text, then its end."""
-    events: list[Any] = []
-    for index, text in enumerate(answer.texts):
-        events.append({"index": index, "content": text, "stop": False})
-        events.append({"index": index, **_infill_object(answer, query, "")})
-    return to_events(events)
+class InfillEvents:
+    """Events of llama.cpp's streams.
+
+    Args:
+        query: says which members the client wants.
+    """
+
+    last: Sequence[Any] = ()
+
+    def __init__(self, query: Query) -> None:
+        self._query = query
+
+    def text(self, text: str, index: int) -> dict[str, Any]:
+        """Return a piece of the completion with this index."""
+        return {"index": index, "content": text, "stop": False}
+
+    def end(self, answer: Answer, index: int) -> dict[str, Any]:
+        """Return the end of a completion."""
+        return {"index": index, **_infill_object(answer, self._query, "")}
 
 
 def completion_body(answer: Answer, *, is_chat: bool = False) -> dict[str, Any]:
@@ -51,21 +61,36 @@ def completion_body(answer: Answer, *, is_chat: bool = False) -> dict[str, Any]:
         }
         for index, text in enumerate(answer.texts)
     ]
-    return {**_head(answer, is_chat=is_chat), "choices": choices, "usage": _usage(answer.timing)}
+    return {**_head(answer.model, is_chat=is_chat), "choices": choices, "usage": _usage(answer.timing)}
 
 
-def completion_events(answer: Answer, *, is_chat: bool = False) -> bytes:
-    """Return OpenAI's answer as events: for each choice its text, then its end."""
-    head = _head(answer, is_chat=is_chat)
-    if is_chat:
-        head["object"] = "chat.completion.chunk"
-    reason = "length" if answer.is_cut else "stop"
-    events: list[Any] = []
-    for index, text in enumerate(answer.texts):
-        for part, finish in ((text, None), ("", reason)):
-            choice = {"index": index, **_choice(part, "delta", is_chat=is_chat), "finish_reason": finish}
-            events.append({**head, "choices": [choice]})
-    return to_events([*events, DONE])
+class CompletionEvents:
+    """Events of OpenAI's streams.
+
+    Args:
+        model: name of the model.
+        is_chat: whether a choice holds a message.
+    """
+
+    last: Sequence[Any] = (DONE,)
+
+    def __init__(self, model: str, *, is_chat: bool = False) -> None:
+        self._is_chat = is_chat
+        self._head = _head(model, is_chat=is_chat)
+        if is_chat:
+            self._head["object"] = "chat.completion.chunk"
+
+    def text(self, text: str, index: int) -> dict[str, Any]:
+        """Return a piece of the completion with this index."""
+        return self._event(text, index, None)
+
+    def end(self, answer: Answer, index: int) -> dict[str, Any]:
+        """Return the end of a completion."""
+        return self._event("", index, "length" if answer.is_cut else "stop")
+
+    def _event(self, text: str, index: int, reason: str | None) -> dict[str, Any]:
+        choice = _choice(text, "delta", is_chat=self._is_chat)
+        return {**self._head, "choices": [{"index": index, **choice, "finish_reason": reason}]}
 
 
 def models_body(name: str) -> dict[str, Any]:
@@ -120,12 +145,12 @@ def _timings(timing: Timing) -> dict[str, float]:
     }
 
 
-def _head(answer: Answer, *, is_chat: bool) -> dict[str, Any]:
+def _head(model: str, *, is_chat: bool) -> dict[str, Any]:
     return {
         "id": f"cmpl-{uuid.uuid4().hex}",
         "object": "chat.completion" if is_chat else "text_completion",
         "created": int(time.time()),
-        "model": answer.model,
+        "model": model,
     }
 
 

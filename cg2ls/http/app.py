@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -12,15 +13,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from cg2ls.http.access import JSON_TYPE, Guard, RequestRefusedError, error_body
-from cg2ls.http.answers import (
-    EVENTS_TYPE,
-    completion_body,
-    completion_events,
-    infill_body,
-    infill_events,
-    models_body,
-)
+from cg2ls.http.answers import CompletionEvents, InfillEvents, completion_body, infill_body, models_body
 from cg2ls.http.query import read_completion, read_infill, read_json
+from cg2ls.http.streaming import ClientGoneError, EventStream, stream, until_gone
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -30,8 +25,6 @@ if TYPE_CHECKING:
     from cg2ls.http.metrics import Metrics
     from cg2ls.http.query import Query
 
-T = TypeVar("T")
-
 MAX_BODY_BYTES = 8 * 1024 * 1024
 """Maximum size of a body: more than a document and its extra context need."""
 
@@ -40,10 +33,6 @@ BODY_S = 10.0
 
 CLIENT_GONE = 499
 """Status, in the counts only, of a request whose client hung up."""
-
-
-class ClientGoneError(Exception):
-    """The client hung up before its answer."""
 
 
 class Api:
@@ -61,9 +50,9 @@ class Api:
     async def infill(self, request: Request) -> Response:
         """Answer llama.cpp's `/infill`."""
         query = read_infill(read_json(await read_body(request)))
-        answer = await self._complete(request, query)
         if query.is_streamed:
-            return _respond(infill_events(answer, query), answer, EVENTS_TYPE)
+            return await self._stream(request, query, InfillEvents(query))
+        answer = await until_gone(request, self._completer.complete(query))
         return _respond_json(infill_body(answer, query), answer)
 
     async def completions(self, request: Request) -> Response:
@@ -76,9 +65,10 @@ class Api:
 
     async def _answer_completion(self, request: Request, *, is_chat: bool) -> Response:
         query = read_completion(read_json(await read_body(request)))
-        answer = await self._complete(request, query)
         if query.is_streamed:
-            return _respond(completion_events(answer, is_chat=is_chat), answer, EVENTS_TYPE)
+            model = self._completer.model(query.language)
+            return await self._stream(request, query, CompletionEvents(model.name, is_chat=is_chat))
+        answer = await until_gone(request, self._completer.complete(query))
         return _respond_json(completion_body(answer, is_chat=is_chat), answer)
 
     async def models(self, _: Request) -> Response:
@@ -95,16 +85,22 @@ class Api:
         text = self._metrics.to_text(is_loaded=self._completer.is_loaded)
         return Response(text, media_type="text/plain; version=0.0.4")
 
-    async def _complete(self, request: Request, query: Query) -> Answer:
-        return await until_gone(request, self._completer.complete(query))
+    async def _stream(
+        self, request: Request, query: Query, writer: InfillEvents | CompletionEvents
+    ) -> Response:
+        return await stream(request, partial(self._completer.complete, query), writer)
 
     def counted(
         self, handler: Callable[[Request], Awaitable[Response]]
     ) -> Callable[[Request], Awaitable[Response]]:
         """Return a handler that counts its answers and turns refusals into errors."""
 
+        def ended(path: str, status: int) -> None:
+            self._metrics.running -= 1
+            self._metrics.answered(path, status)
+
         async def answer(request: Request) -> Response:
-            status = 500
+            status, response, path = 500, None, request.url.path
             self._metrics.running += 1
             try:
                 response = await handler(request)
@@ -116,8 +112,10 @@ class Api:
                 status = CLIENT_GONE
                 response = Response(status_code=CLIENT_GONE)
             finally:
-                self._metrics.running -= 1
-                self._metrics.answered(request.url.path, status)
+                if isinstance(response, EventStream):
+                    response.on_end = lambda is_whole: ended(path, status if is_whole else CLIENT_GONE)
+                else:
+                    ended(path, status)
             return response
 
         return answer
@@ -181,38 +179,9 @@ async def read_body(request: Request) -> bytes:
         raise RequestRefusedError(408, f"The body did not arrive in {BODY_S:g} s.") from None
 
 
-async def until_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
-    """Return the result of work; cancel it if the client hangs up.
-
-    Raises:
-        ClientGoneError: the client hung up.
-        Exception: the work raised it.
-    """
-    working = asyncio.ensure_future(work)
-    gone = asyncio.ensure_future(_wait_for_end(request))
-    try:
-        await asyncio.wait({working, gone}, return_when=asyncio.FIRST_COMPLETED)
-        if not working.done():
-            raise ClientGoneError
-        return working.result()
-    finally:
-        for task in (working, gone):
-            task.cancel()
-        await asyncio.gather(working, gone, return_exceptions=True)
-
-
-async def _wait_for_end(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
-
-
-def _respond(body: bytes, answer: Answer, kind: str) -> Response:
-    timing = f"completion;dur={answer.seconds * 1000:.3f}"
-    return Response(body, media_type=kind, headers={"Server-Timing": timing, "Cache-Control": "no-store"})
-
-
 def _respond_json(body: Any, answer: Answer) -> Response:
-    return _respond(JSONResponse(body).body, answer, JSON_TYPE)  # type: ignore[arg-type]
+    timing = f"completion;dur={answer.seconds * 1000:.3f}"
+    return JSONResponse(body, headers={"Server-Timing": timing, "Cache-Control": "no-store"})
 
 
 def _error(status: int, message: str) -> Response:

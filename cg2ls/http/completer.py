@@ -51,6 +51,11 @@ NO_COSTS = Timing()
 """Costs of an answer for which the engine did not run."""
 
 
+NO_LINES = Lines.of("")
+"""Text of a document of which memory needs the place and language only: priors get the text of each request, and
+splitting it into lines would take longer than HTTP does."""
+
+
 class RootError(Cg2Error):
     """A folder cannot be one that memory follows."""
 
@@ -121,8 +126,12 @@ class HttpCompleter:
             )
         return model.engine
 
-    async def complete(self, query: Query) -> Answer:
+    async def complete(self, query: Query, on_text: Callable[[str], object] | None = None) -> Answer:
         """Complete at a query's cursor.
+
+        Args:
+            query: what is asked for.
+            on_text: called in the decoding thread with all text that is final, each time that it grows.
 
         Raises:
             asyncio.CancelledError: the client hung up; generation ends at its next step.
@@ -137,7 +146,7 @@ class HttpCompleter:
             return Answer(texts=("",), model=model.name, outcome="warmed")
         query = replace(query, language=query.language or _only_language(engine))
         try:
-            answer = await self._generate(query, model, engine)
+            answer = await self._generate(query, model, engine, on_text)
         except EngineFailedError as failed:
             self._models.engine_failed(model, engine, "", failed.cause)
             raise RequestRefusedError(500, f"{failed} The model is opened again.") from None
@@ -151,7 +160,13 @@ class HttpCompleter:
         """End the background work."""
         self._memory.leave()
 
-    async def _generate(self, query: Query, model: Model, engine: CompletionEngine) -> Answer:
+    async def _generate(
+        self,
+        query: Query,
+        model: Model,
+        engine: CompletionEngine,
+        on_text: Callable[[str], object] | None,
+    ) -> Answer:
         """Run the completion in the decoding thread."""
         text = query.before + query.after
         uri = self._uri_of(query)
@@ -168,7 +183,13 @@ class HttpCompleter:
 
             def work(stop: Callable[[], bool]) -> tuple[Completion, Timing]:
                 found = session.complete(
-                    text, len(query.before), "automatic", stop, count=query.count, retrieval=Retrieval(prior)
+                    text,
+                    len(query.before),
+                    "automatic",
+                    stop,
+                    count=query.count,
+                    retrieval=Retrieval(prior),
+                    on_lines=on_text and (lambda lines: on_text(releasable(lines, query.stop))),
                 )
                 has_run = found.source == "model" and found.reason != "silent"
                 return found, engine.last if has_run and isinstance(engine, SupportsTiming) else NO_COSTS
@@ -209,8 +230,7 @@ class HttpCompleter:
             return ""
 
     def _prior(self, query: Query, uri: str, engine: CompletionEngine) -> PriorOf | None:
-        lines = Lines.of(query.before + query.after)
-        document = Snapshot(uri, None, query.language, lines, "utf-32")
+        document = Snapshot(uri, None, query.language, NO_LINES, "utf-32")
         return self._memory.prior_of(document, engine, _others(query))
 
     def _prepare(self) -> None:
@@ -222,7 +242,7 @@ class HttpCompleter:
                 continue
             for root in self._settings.roots:
                 document = Snapshot(
-                    f"{root}/{DOCUMENT}{_suffix(language)}", None, language, Lines.of(""), "utf-32"
+                    f"{root}/{DOCUMENT}{_suffix(language)}", None, language, NO_LINES, "utf-32"
                 )
                 self._memory.prior_of(document, engine, {})
 
@@ -258,6 +278,13 @@ def insertable(completion: Completion, query: Query) -> str:
 def _cut(text: str, stops: Sequence[str]) -> str:
     ends = [at for stop in stops if (at := text.find(stop)) >= 0]
     return text[: min(ends)] if ends else text
+
+
+def releasable(text: str, stops: Sequence[str]) -> str:
+    """Return the part of a text that no stop text cuts, even one whose rest may follow."""
+    text = _cut(text, stops)
+    held = (size for stop in stops for size in range(1, len(stop)) if text.endswith(stop[:size]))
+    return text[: len(text) - max(held, default=0)]
 
 
 def limit_options(options: CompletionOptions, query: Query) -> CompletionOptions:

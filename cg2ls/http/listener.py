@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from cg2ls.http.access import read_token, token_file
 from cg2ls.http.app import make_app
@@ -126,6 +127,48 @@ class NoEditor:
         """Do nothing."""
 
 
+class _JoinedWrites:
+    """Transport that sends what is written in one step of the event loop at once.
+
+    uvicorn writes an answer's head and body apart. Each call of the system lets another thread or process run first.
+
+    Args:
+        transport: sends the bytes.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._loop = asyncio.get_running_loop()
+        self._parts: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        """Send data at the end of this step."""
+        if not self._parts:
+            self._loop.call_soon(self._flush)
+        self._parts.append(data)
+
+    def close(self) -> None:
+        """Send what is left and close."""
+        self._flush()
+        self._transport.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def _flush(self) -> None:
+        parts, self._parts = self._parts, []
+        if parts and not self._transport.is_closing():
+            self._transport.write(b"".join(parts))
+
+
+class _Http(H11Protocol):
+    """HTTP/1.1 with one call of the system for each answer."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin a connection."""
+        super().connection_made(_JoinedWrites(transport))  # type: ignore[arg-type]
+
+
 class _LoopServer(uvicorn.Server):
     """uvicorn in a loop that is not its own: signals stay with the language server."""
 
@@ -140,7 +183,7 @@ async def _served(app: ASGIApp, bound: socket.socket) -> AsyncIterator[None]:
     """Serve an application on a socket until the block ends."""
     config = uvicorn.Config(
         app,
-        http="h11",
+        http=_Http,
         ws="none",
         lifespan="off",
         log_config=None,

@@ -72,6 +72,25 @@ LLAMA_VSCODE: dict[str, Any] = {
     "t_max_prompt_ms": 500,
     "t_max_predict_ms": 2500,
 }
+LLAMA_VSCODE_WARMING: dict[str, Any] = {
+    "input_prefix": "",
+    "input_suffix": "",
+    "input_extra": LLAMA_VSCODE["input_extra"],
+    "prompt": "",
+    "n_predict": 0,
+    "samplers": [],
+    "cache_prompt": True,
+    "t_max_prompt_ms": 500,
+    "t_max_predict_ms": 1,
+}
+LLAMA_VSCODE_OPENAI: dict[str, Any] = {
+    "model": "",
+    "prompt": f"Context:\n\n[object Object]<|fim_prefix|>{BEFORE}{LINE}<|fim_suffix|>\n<|fim_middle|>",
+    "max_tokens": 128,
+    "temperature": 0.1,
+    "top_p": 0.99,
+    "stream": False,
+}
 CONTINUE_FIM: dict[str, Any] = {
     "model": "cg2ls",
     "prompt": BEFORE + LINE,
@@ -119,6 +138,18 @@ def test_llama_vscode_gets_content_and_timings(slow_http: HttpServer) -> None:
     assert {"prompt_n", "prompt_ms", "predicted_n", "predicted_ms", "predicted_per_second"} <= set(
         answer["timings"]
     )
+
+
+def test_llama_vscode_warms_its_context_without_text(slow_http: HttpServer) -> None:
+    answer = slow_http.post("/infill", LLAMA_VSCODE_WARMING)
+    assert (answer.status, answer.json["content"]) == (200, "")
+    assert "decoding" not in slow_http.lines
+
+
+def test_llama_vscode_may_ask_as_openai_with_its_prompt_template(slow_http: HttpServer) -> None:
+    answer = slow_http.post("/v1/completions", LLAMA_VSCODE_OPENAI).json
+    assert answer["choices"][0]["text"] == FORMULA
+    assert answer["usage"]["completion_tokens"] > 0
 
 
 def test_llama_vscode_may_request_several_completions(slow_http: HttpServer) -> None:

@@ -37,7 +37,8 @@ class SlowEngine:
     """Writes the forced bytes, then `x` every 20 ms.
 
     With `quick` in the document it writes one `x` and a line end, with `long` too a formula; with `broken` it
-    fails; with `which` it writes the names of the prompt's files. If several are requested, it writes `x`, `y`
+    fails; with `growing` it begins with two lines, and with `ended` ends there; with `which` it writes the names
+    of the prompt's files. If several are requested, it writes `x`, `y`
     and `z`.
     """
 
@@ -74,6 +75,10 @@ class SlowEngine:
             written = b"x\n" if b"long" not in text else FORMULA[_begun(text) :] + b"\n"
             yield Step(0, written, 0.0)
             return
+        if b"growing" in text:
+            yield Step(0, b"first = 1\n    second = 2\n    th", 0.0)
+            if b"ended" in text:
+                return
         self.said("decoding")
         while not stop():
             time.sleep(0.02)

@@ -10,6 +10,9 @@ def test_the_demo_shows_completions_and_their_latency():
     assert done.returncode == 0, done.stderr
     assert "median while typing" in done.stdout
     assert "⟦" in done.stdout
+    for sample in ("inventory.py", "timetable.py"):
+        assert f"{sample:14} shown unasked: right" in done.stdout
+    assert "Next: put it into your editor." in done.stdout
 
 
 def test_a_model_that_cannot_be_opened_fails_the_demo(tmp_path):

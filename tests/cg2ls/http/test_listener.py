@@ -1,0 +1,54 @@
+"""What is written in one step of the event loop is sent at once, and nothing is lost at the end."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from cg2ls.http.listener import _JoinedWrites
+
+
+class Recorder:
+    def __init__(self) -> None:
+        self.sent: list[bytes] = []
+        self.closed = False
+
+    def write(self, data: bytes) -> None:
+        assert not self.closed
+        self.sent.append(data)
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def sent_by(*steps: list[bytes], closes: bool = False) -> list[bytes]:
+    """Return what a transport is given, where each list is written in one step."""
+    recorder: Any = Recorder()
+
+    async def run() -> None:
+        joined = _JoinedWrites(recorder)
+        for step in steps:
+            for data in step:
+                joined.write(data)
+            if closes:
+                joined.close()
+            await asyncio.sleep(0)
+
+    asyncio.run(run())
+    sent: list[bytes] = recorder.sent
+    return sent
+
+
+def test_head_and_body_are_sent_at_once() -> None:
+    assert sent_by([b"head", b"body"], [b"next"]) == [b"headbody", b"next"]
+
+
+def test_closing_sends_what_is_left() -> None:
+    assert sent_by([b"head", b"body"], closes=True) == [b"headbody"]
+
+
+def test_nothing_is_written_after_closing() -> None:
+    assert sent_by([b"a"], [b"b"], closes=True) == [b"a"]
