@@ -2,14 +2,14 @@
 
 python tools/demo.py [--model NAME_OR_FOLDER]
 
-Nothing is fitted to the two samples: no rule, gate, prompt or test reads them. Each sample is a file that the server
-sees for the first time, without a project around it, and each jump tells the server where the cursor stands.
+First someone writes three passages of a project: a copy of this repository's own package that never had them. Then two
+files without a project are opened at seven places each. Nothing is fitted to either: no rule, gate, prompt or test
+reads the samples, and the passages are the first three that `cg2ls replay` draws.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import sys
 import tempfile
@@ -19,7 +19,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
-from cg2ls.evaluation.lsp_client import LspClient, ServerGoneError
+import cg2ls
+from cg2ls.evaluation.lsp_client import INLINE, LspClient, ServerGoneError
+from cg2ls.evaluation.simulation.simulated_user import Effort, sample_passages, write_passage
+from cg2ls.evaluation.simulation.sources import SourceFile, collect_sources
+from cg2ls.evaluation.simulation.typist import PartialFile
 
 SAMPLES = Path(__file__).parent / "samples"
 LANGUAGE = "python"
@@ -27,6 +31,10 @@ CONTEXT_LINES = 3
 LOADING_TIMEOUT_S = 120.0
 LOOK_S = 0.5
 """Seconds between arriving at a place and asking for ghost text, in which a reader finds the line."""
+
+PROJECT = "cg2ls"
+PASSAGES = 3
+"""Passages that are written in the project."""
 
 CURSORS: dict[str, tuple[tuple[str, str], ...]] = {
     "inventory.py": (
@@ -111,57 +119,179 @@ def main() -> int:
     command = [sys.executable, "-m", "cg2ls", "--stdio"]
     if arguments.model:
         command += ["--model", arguments.model]
-    with LspClient(command, timeout=LOADING_TIMEOUT_S) as client:
+    with (
+        tempfile.TemporaryDirectory(prefix="cg2ls-demo-") as folder,
+        LspClient(command, timeout=LOADING_TIMEOUT_S) as client,
+    ):
         try:
-            return play(client)
+            return play(client, Path(folder).resolve())
         except ServerGoneError as error:
             print(f"demo: {error}", file=sys.stderr)
             return 1
 
 
-def play(client: LspClient) -> int:
-    """Play the whole session; return the exit status."""
-    print("This plays an editor at the real server: it opens files that the model never saw,")
-    print("where the rest of one line is missing, and prints what would be shown there in grey.\n")
+@dataclass(frozen=True)
+class Suggestion:
+    """Ghost text, and how many characters after the cursor it replaces."""
+
+    text: str = ""
+    replace_length: int = 0
+
+
+@dataclass
+class WritingUser:
+    """Writes a passage of a document through the client, and notes which text was accepted.
+
+    Attributes:
+        client: the client of the server.
+        path: the document's file.
+        version: the document's version; 0 until it is open.
+        milliseconds: time from each request to its answer.
+        asked: number of characters before the cursor at each request, and the text that was suggested there.
+    """
+
+    client: LspClient
+    path: Path
+    version: int = 0
+    milliseconds: list[float] = field(default_factory=list)
+    asked: list[tuple[int, str]] = field(default_factory=list)
+
+    def ask(self, source: SourceFile, text: str, offset: int) -> Suggestion:
+        """Send the document and ask for ghost text at an offset."""
+        uri = self.path.as_uri()
+        self.version += 1
+        if self.version == 1:
+            self.client.open(uri, text, source.language)
+        else:
+            self.client.change(uri, self.version, {"text": text})
+        line = text.count("\n", 0, offset)
+        character = offset - (text.rfind("\n", 0, offset) + 1)
+        began = time.perf_counter()
+        answer = self.client.inline(uri, line, character)
+        self.milliseconds.append((time.perf_counter() - began) * 1000)
+        if not answer or not answer["items"]:
+            self.asked.append((offset, ""))
+            return Suggestion()
+        item = answer["items"][0]
+        end = item["range"]["end"]["character"] if item.get("range") else character
+        self.asked.append((offset, item["insertText"]))
+        return Suggestion(item["insertText"], max(0, end - character))
+
+    def close(self) -> None:
+        """Close the document."""
+        self.client.notify("textDocument/didClose", {"textDocument": {"uri": self.path.as_uri()}})
+
+    def format_passage(self, target: str, start: int) -> str:
+        """Return what was written, with the accepted text as ghost text.
+
+        Args:
+            target: the whole passage.
+            start: offset of its first character in the document.
+        """
+        parts: list[str] = []
+        done = 0
+        ends = [offset - start for offset, _ in self.asked[1:]] + [len(target)]
+        for (offset, text), after in zip(self.asked, ends, strict=True):
+            at = offset - start
+            taken = target[at:after]
+            if len(taken) > 1 and text.startswith(taken):
+                parts += [target[done:at], format_ghost_text(taken)]
+                done = after
+        return "".join([*parts, target[done:]]).strip("\n")
+
+
+def play(client: LspClient, folder: Path) -> int:
+    """Play the whole session in an empty folder; return the exit status."""
+    print(
+        "This plays an editor at the real server. What the server suggests is in "
+        + format_ghost_text("grey")
+        + ".\n"
+    )
     began = time.perf_counter()
-    client.initialize()
+    files = copy_project(folder / PROJECT)
+    root = {"uri": (folder / PROJECT).as_uri(), "name": PROJECT}
+    client.initialize(
+        {**INLINE, "window": {"workDoneProgress": True}}, rootUri=root["uri"], workspaceFolders=[root]
+    )
     if problem := wait_for_model(client):
         print(f"demo: {problem}", file=sys.stderr)
         return 1
     print(f"server and model ready in {time.perf_counter() - began:.1f} s")
+    efforts, writing = write_in_project(client, folder, files)
+    print("Two files without a project, where the rest of one line is missing:")
 
     verdicts: dict[str, Counter[str]] = {}
     jumps: list[float] = []
     for name, cursors in CURSORS.items():
         print(f"\n{name}\n")
         for beginning, rest in cursors:
-            editor = open_sample(client, name, beginning + rest, beginning)
+            editor = open_sample(client, folder, name, beginning + rest, beginning)
             verdicts.setdefault(name, Counter())[jump(editor, beginning, rest)] += 1
             jumps += editor.milliseconds
             editor.close()
-    typing = type_line(client, *TYPED)
+    typing = type_line(client, folder, *TYPED)
 
     print()
+    alone, keys = sum(one.alone for one in efforts), sum(one.keys for one in efforts)
+    print(f"in the project {keys} keys instead of {alone}: {1 - keys / alone:.0%} saved")
     for name, found in verdicts.items():
         asked = sum(count for kind, count in found.items() if kind.startswith("by request"))
         print(f"{name:14} shown unasked: right {found['right']}, other {found['other']}, silent {asked}")
         right, other = found["by request: right"], found["by request: other"]
         print(f"{'':14} by request where silent: right {right}, other {other}")
     print(f"median at a new place {median(jumps):6.0f} ms   ({len(jumps)} requests)")
+    typing += writing
     print(f"median while typing   {median(typing):6.0f} ms   ({len(typing)} requests)")
     print('"Other" is not what the file says there. Unasked, only what is sure enough is shown.')
-    print("In your own project its files take part, and more is right (docs/reference/replay.md).")
+    print("docs/reference/replay.md counts the same over thousands of places.")
     print_next_step()
     status = client.leave()
     has_shown = any(kind != "by request: silent" for found in verdicts.values() for kind in found)
     return 0 if has_shown and status == 0 else 1
 
 
-def open_sample(client: LspClient, name: str, line: str, shown: str) -> Editor:
+def copy_project(project: Path) -> list[PartialFile]:
+    """Write this package's files to a folder, without the passages to be written; return the files that lack one."""
+    sources = collect_sources([Path(cg2ls.__file__).parent], {".py": LANGUAGE})
+    files = sample_passages(sources, PASSAGES)
+    texts = {source.path: source.text for source in sources} | {one.source.path: one.text for one in files}
+    for path, text in texts.items():
+        (project / path).parent.mkdir(parents=True, exist_ok=True)
+        (project / path).write_text(text, "utf-8")
+    return files
+
+
+def write_in_project(
+    client: LspClient, folder: Path, files: list[PartialFile]
+) -> tuple[list[Effort], list[float]]:
+    """Write the missing passage of each file key by key, accepting what is right; return efforts and milliseconds."""
+    efforts: list[Effort] = []
+    milliseconds: list[float] = []
+    for number, file in enumerate(files):
+        (passage,) = file.passages
+        start = file.get_cursor(passage)
+        user = WritingUser(client, folder / PROJECT / file.source.path)
+        if not number:
+            client.open(user.path.as_uri(), file.text, LANGUAGE)
+            user.version = 1
+            client.wait_for("$/progress", '"kind": "end"')
+            print(f"project of {len(list(folder.rglob('*.py')))} files read\n")
+        efforts.append(write_passage(file, user))
+        print(f"{file.source.name}, {efforts[-1].keys} keys instead of {efforts[-1].alone}:\n")
+        for line in user.format_passage(passage.target, start).split("\n"):
+            print(f"    {line}")
+        print()
+        milliseconds += user.milliseconds
+        user.close()
+    return efforts, milliseconds
+
+
+def open_sample(client: LspClient, folder: Path, name: str, line: str, shown: str) -> Editor:
     """Open a sample with one line shortened, in a folder of its own, so that the server never sees the rest.
 
     Args:
         client: the client of the server.
+        folder: an existing folder.
         name: the sample's name.
         line: the whole line.
         shown: its beginning that is left.
@@ -169,8 +299,7 @@ def open_sample(client: LspClient, name: str, line: str, shown: str) -> Editor:
     lines = (SAMPLES / name).read_text("utf-8").split("\n")
     number = lines.index(line)
     lines[number] = shown
-    folder = Path(tempfile.gettempdir()) / f"cg2ls-demo-{os.getpid()}-{number}"
-    editor = Editor(client, (folder / name).as_uri(), lines)
+    editor = Editor(client, (folder / f"{Path(name).stem}-{number}" / name).as_uri(), lines)
     client.open(editor.uri, "\n".join(lines), LANGUAGE)
     return editor
 
@@ -206,10 +335,10 @@ def jump(editor: Editor, beginning: str, rest: str) -> str:
     return how + verdict
 
 
-def type_line(client: LspClient, name: str, typed: str) -> list[float]:
+def type_line(client: LspClient, folder: Path, name: str, typed: str) -> list[float]:
     """Type one line key by key, with a request after every key; return the milliseconds of each answer."""
     start = len(typed) - len(typed.lstrip())
-    editor = open_sample(client, name, typed, typed[:start])
+    editor = open_sample(client, folder, name, typed, typed[:start])
     number = editor.lines.index(typed[:start])
     print(f"typing {typed.strip()!r}:")
     for line in (typed[:end] for end in range(start, len(typed) + 1)):

@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from cg2ls.evaluation.simulation.sources import draw_in_turns
 from cg2ls.evaluation.simulation.typist import PartialFile
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Sequence
 
-    from cg2ls.evaluation.simulation.headless_editor import HeadlessEditor
     from cg2ls.evaluation.simulation.passage import Passage
     from cg2ls.evaluation.simulation.sources import SourceFile
 
@@ -34,6 +33,28 @@ MIN_SAVED_KEYS = 2
 """Keys that words must save to be accepted."""
 
 _WORDS = re.compile(r"\s*(?:\w+|[^\w\s]+)")
+
+
+class Suggestion(Protocol):
+    """What an editor shows at the cursor."""
+
+    @property
+    def text(self) -> str:
+        """Text to insert; "" for nothing."""
+        ...
+
+    @property
+    def replace_length(self) -> int:
+        """Characters after the cursor that the text replaces."""
+        ...
+
+
+class SuggestingEditor(Protocol):
+    """Editor that shows suggestions, in this process or over LSP."""
+
+    def ask(self, source: SourceFile, text: str, offset: int) -> Suggestion:
+        """Return the suggestion at an offset of a document."""
+        ...
 
 
 @dataclass
@@ -81,7 +102,7 @@ def _without_passage(source: SourceFile, random_source: random.Random) -> Partia
     return PartialFile.of(source, [range(begin, end)], ends_with_hole=random_source.random() < 0.5)
 
 
-def write_passage(file: PartialFile, editor: HeadlessEditor) -> Effort:
+def write_passage(file: PartialFile, editor: SuggestingEditor) -> Effort:
     """Write a file's only passage to its end."""
     (passage,) = file.passages
     effort = Effort(alone=count_keys_alone(passage))
@@ -102,7 +123,7 @@ def count_keys_alone(passage: Passage) -> int:
     return keys
 
 
-def _look(file: PartialFile, passage: Passage, editor: HeadlessEditor, effort: Effort) -> bool:
+def _look(file: PartialFile, passage: Passage, editor: SuggestingEditor, effort: Effort) -> bool:
     """Examine the suggestion once; tell whether anything was accepted."""
     answer = editor.ask(file.source, file.text, file.get_cursor(passage))
     effort.looks += 1

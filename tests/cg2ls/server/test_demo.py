@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ def test_the_demo_shows_completions_and_their_latency():
     assert "⟦" in done.stdout
     for sample in ("inventory.py", "timetable.py"):
         assert f"{sample:14} shown unasked: right" in done.stdout
+    assert re.search(r"in the project \d+ keys instead of \d+: \d+% saved", done.stdout)
     assert "Next: put it into your editor." in done.stdout
 
 
