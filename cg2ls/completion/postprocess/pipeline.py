@@ -45,7 +45,7 @@ ALWAYS: tuple[Rule, ...] = (Rule(normalize_line_ends, "converts carriage returns
 BOUNDS: tuple[Rule, ...] = (
     Rule(strip_special_tokens, "ends at a special token and at bytes that are not text"),
     Rule(cut_repetition, "ends after the first of several repetitions"),
-    Rule(stop_counting, "ends after the first of several pieces that only count"),
+    Rule(stop_counting, "ends after the first of several pieces that differ only by counting"),
     Rule(stop_at_repeated_key, "ends before an entry of a dictionary whose key already exists"),
     Rule(limit_lines, "ends at the end of the line, or a block after `max_lines`"),
     Rule(stop_at_dedent, "ends a block before the first line that is indented less"),
@@ -59,10 +59,16 @@ BOUNDS: tuple[Rule, ...] = (
 
 FINISH: tuple[Rule, ...] = (
     Rule(drop_unfinished_line, "drops the last line of a block that ran out of tokens"),
-    Rule(match_indentation, "indents lines with tabs or blanks as the lines around, and never twice"),
-    Rule(balance_strings, "ends a docstring or other string of several lines that the answer begins"),
-    Rule(skip_rest_of_word, "inside a word, does not repeat its rest"),
-    Rule(reconcile_closers, "does not repeat closers after the cursor"),
+    Rule(
+        match_indentation,
+        "indents lines with tabs or blanks like the lines around them, and never indents twice",
+    ),
+    Rule(balance_strings, "closes a docstring or other string of several lines that the answer opens"),
+    Rule(
+        skip_rest_of_word,
+        "inside a word, replaces the rest of the word that follows the cursor instead of repeating it",
+    ),
+    Rule(reconcile_closers, "leaves out closing brackets that already follow the cursor"),
     Rule(drop_unmatched_closers, "drops closers at the end that close nothing"),
     Rule(keep_parsable, "shortens or drops what breaks the parse, if the code parsed before"),
     Rule(check_python, "shortens or drops what Python does not accept, if it accepted the code before"),
