@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from cg2_quantize.cli import COMMANDS as QUANTIZE_COMMANDS
 from tests.docs.pages import FENCED, PAGES, ROOT, name_of
 
 PROGRAMS: dict[str, str] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["scripts"]
@@ -95,6 +96,14 @@ def test_each_program_has_commands_in_the_pages() -> None:
 def test_a_command_that_does_not_exist_would_be_noticed(command: str) -> None:
     program, *arguments = command.split()
     assert problem_of(program, arguments)
+
+
+def test_first_words_of_quantize_are_commands_or_checkpoints() -> None:
+    """`cg2-quantize` takes any first word as a checkpoint, so its parser notices no command that does not exist."""
+    mentioned = {
+        command.split()[1] for _, command, _ in COMMANDS if re.match(r"cg2-quantize [a-z]+(?: |$)", command)
+    }
+    assert mentioned <= set(QUANTIZE_COMMANDS)
 
 
 def alternatives(arguments: Sequence[str]) -> list[list[str]]:
