@@ -28,7 +28,7 @@ Read = Callable[[], Awaitable[bytes]]
 
 
 class ListenError(Cg2Error):
-    """Error of a socket that cannot be listened on, or not safely."""
+    """The server cannot listen on a socket, or not safely."""
 
 
 class Writer(Protocol):
@@ -78,7 +78,7 @@ def over_unix_socket(protocol: ServerProtocol, path: Path) -> None:
 
     async def listen(serve: Callable[..., Awaitable[None]]) -> asyncio.Server:
         if await _answers(path):
-            raise ListenError(f"{path} is in use; choose another --socket.")
+            raise ListenError(f"{path} is in use; choose another path with --unix.")
         before = os.umask(0o177)
         try:
             return await asyncio.start_unix_server(serve, path)
@@ -93,7 +93,7 @@ def over_unix_socket(protocol: ServerProtocol, path: Path) -> None:
             _first_client(protocol, listen, lambda _: str(path), lambda: path.unlink(missing_ok=True))
         )
     except OSError as error:
-        raise ListenError(f"{path} cannot be listened on ({error.strerror or error}).") from None
+        raise ListenError(f"The server cannot listen on {path} ({error.strerror or error}).") from None
 
 
 def over_tcp(protocol: ServerProtocol, port: int, token: str = "") -> None:
@@ -118,7 +118,7 @@ def over_tcp(protocol: ServerProtocol, port: int, token: str = "") -> None:
         )
     except (OSError, OverflowError) as error:
         raise ListenError(
-            f"{LOOPBACK}:{port} cannot be listened on ({getattr(error, 'strerror', '') or error})."
+            f"The server cannot listen on {LOOPBACK}:{port} ({getattr(error, 'strerror', '') or error})."
         ) from None
 
 
@@ -200,7 +200,7 @@ def _check_private(path: Path) -> None:
     if not private:
         raise ListenError(f"{folder} is open to others; choose a folder of your own with mode 700.")
     if path.exists() and not path.is_socket():
-        raise ListenError(f"{path} is there and no socket; choose another --socket.")
+        raise ListenError(f"{path} exists and is not a socket; choose another path with --unix.")
 
 
 async def _answers(path: Path) -> bool:
