@@ -64,7 +64,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     shared.add_argument(
         "--dependencies",
         action="store_true",
-        help="include installed packages, as `memoryDependencies` does",
+        help="include installed packages, as the option `repositoryMemoryDependencies` does",
     )
     shared.add_argument("--json", action="store_true", help="print JSON")
     inner = add_command_group(parser)

@@ -57,7 +57,7 @@ splitting it into lines would take longer than HTTP does."""
 
 
 class RootError(Cg2Error):
-    """A folder cannot be one that memory follows."""
+    """A folder cannot be given as a root whose files memory reads."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +122,7 @@ class HttpCompleter:
         """
         if model.engine is None:
             raise RequestRefusedError(
-                503, model.problem or f"{model.name} is loading; ask again in a second."
+                503, model.problem or f"{model.name} is loading; send the request again in a second."
             )
         return model.engine
 
@@ -251,13 +251,13 @@ def check_roots(folders: Sequence[Path]) -> list[str]:
     """Return the URIs of the folders that memory follows.
 
     Raises:
-        RootError: one is no folder, or too large to be one project.
+        RootError: one is not a folder, or too large to be one project.
     """
     roots = []
     for folder in folders:
         path = folder.expanduser().resolve()
         if not path.is_dir():
-            raise RootError(f"{folder} is no folder; name an existing one with --root.")
+            raise RootError(f"{folder} is not a folder; name an existing one with --root.")
         uri = path.as_uri()
         if root_of(path / "any", [uri]) is None:
             raise RootError(f"{folder} is too large for one project; name a folder in it with --root.")
@@ -281,14 +281,14 @@ def _cut(text: str, stops: Sequence[str]) -> str:
 
 
 def releasable(text: str, stops: Sequence[str]) -> str:
-    """Return the part of a text that no stop text cuts, even one whose rest may follow."""
+    """Return the part of a text before any stop text, and before the beginning of one whose rest may follow."""
     text = _cut(text, stops)
     held = (size for stop in stops for size in range(1, len(stop)) if text.endswith(stop[:size]))
     return text[: len(text) - max(held, default=0)]
 
 
 def limit_options(options: CompletionOptions, query: Query) -> CompletionOptions:
-    """Return the options with the limits of a query, none of which may be wider."""
+    """Return the options narrowed by the limits of a query."""
     tokens, max_ms = query.max_tokens, query.max_ms
     if tokens is not None:
         options = replace(
@@ -302,7 +302,7 @@ def limit_options(options: CompletionOptions, query: Query) -> CompletionOptions
 
 
 def _others(query: Query) -> dict[str, str]:
-    """Return the texts that a query brings along, the last first, as open documents of the memory.
+    """Return the texts of other files in a query, the last first, as open documents of the memory.
 
     They are parts of files, so that none may have a file's own name: it would replace the file.
     """
@@ -326,7 +326,7 @@ def _suffix(language: str) -> str:
 
 
 def _also(owner: object, name: str, call: Callable[[], object]) -> None:
-    """Call a function after the one that an attribute holds."""
+    """Replace a function in an attribute by one that also calls another function."""
     before: Callable[[], object] = getattr(owner, name)
 
     def both() -> None:

@@ -158,10 +158,10 @@ class Models:
         except Cg2Error as error:
             return Model(None, str(error))
         except Exception as error:
-            log.exception("The models could not be looked through")
+            log.exception("The list of models could not be read")
             kind = type(error).__name__
             return Model(
-                None, f"The models could not be looked through ({kind}); `cg2ls doctor` looks for the cause."
+                None, f"The list of models could not be read ({kind}); `cg2ls doctor` looks for the cause."
             )
         return Model(located.folder, name=Path(located.name).name)
 

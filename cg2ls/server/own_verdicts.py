@@ -81,7 +81,7 @@ class OwnVerdict:
         if not isinstance(row, list) or len(row) != 6 + len(_NAMES) or row[0] != FORMAT:
             raise ValueError("a row has other columns")
         if not all(isinstance(number, int | float) for number in row):
-            raise ValueError("a row holds something else than numbers")
+            raise ValueError("a row has values other than numbers")
         _, weights, group, right, characters, confidence, *values = row
         features: dict[str, Any] = dict(zip(_NAMES, values, strict=True))
         for name, kinds in _KINDS.items():

@@ -98,7 +98,7 @@ class ServerProtocol(LanguageServerProtocol):
         try:
             raw = json.loads(frame)
         except (ValueError, RecursionError) as error:
-            self._refuse(None, JsonRpcParseError(f"A message is no JSON ({type(error).__name__})."))
+            self._refuse(None, JsonRpcParseError(f"A message is not JSON ({type(error).__name__})."))
             self.on_unreadable_message(frame)
             return
         if _is_notification_with_null_id(raw):
@@ -110,7 +110,7 @@ class ServerProtocol(LanguageServerProtocol):
             self._handle(raw)
 
     def _refusal(self, raw: Any) -> JsonRpcException | None:
-        """Return why a value is no message; None if it is one."""
+        """Return why a value is not a message; None if it is one."""
         if not isinstance(raw, dict):
             return JsonRpcInvalidRequest("A message must be an object.")
         if raw.get("jsonrpc") != self.VERSION:
@@ -127,9 +127,7 @@ class ServerProtocol(LanguageServerProtocol):
         """Return whether a message came before `initialize`, or is refused for another reason."""
         method = raw.get("method")
         if method == types.INITIALIZE and self.token and not self._knows_token(raw):
-            self._refuse(
-                raw.get("id"), JsonRpcInvalidRequest("initializationOptions.token is not the one asked for.")
-            )
+            self._refuse(raw.get("id"), JsonRpcInvalidRequest("initializationOptions.token is wrong."))
             self.left = True
             return True
         if method == types.INITIALIZE and self._initialized:
@@ -204,7 +202,7 @@ class ServerProtocol(LanguageServerProtocol):
         """Convert an answer to one of the server's requests to an object."""
         identity, error = data.get("id"), data.get("error")
         if not is_id(identity) or identity not in self._asked:
-            raise JsonRpcInvalidRequest("It answers nothing that was asked.")
+            raise JsonRpcInvalidRequest("It answers no request of the server.")
         self._asked.discard(identity)
         self._result_types.pop(identity, None)
         if error is None:
@@ -281,7 +279,7 @@ def _refused_params(method: str, error: Exception) -> str:
 
 
 def _is_notification_with_null_id(raw: Any) -> bool:
-    """Return whether a client wrote "no id" as null; LSP has no request with that id."""
+    """Return whether a client wrote null for "no id"; LSP has no request with the id null."""
     if not isinstance(raw, dict) or raw.get("id", 0) is not None:
         return False
     method = raw.get("method")

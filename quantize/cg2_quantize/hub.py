@@ -1,4 +1,4 @@
-"""The Hugging Face hub through huggingface_hub: look a repository up, and state in one sentence why it failed."""
+"""The Hugging Face hub through huggingface_hub: look up a repository, and explain a failure in one sentence."""
 
 from __future__ import annotations
 
@@ -124,7 +124,8 @@ def describe_push_error(name: str, error: Exception) -> str:
     errors, status = import_hub().errors, status_of(error)
     if status == 401 or isinstance(error, errors.LocalTokenNotFoundError):
         return (
-            f"The hub does not accept who uploads {name} (401): {LOG_IN_ADVICE} and a token that may write."
+            f"The hub does not accept this account for uploading {name} (401): {LOG_IN_ADVICE} and a token that may"
+            " write."
         )
     if status == 403:
         return f"{name} may not be written with this token (403): use an owner or a token that may write it."
@@ -138,7 +139,7 @@ def describe_push_error(name: str, error: Exception) -> str:
 
 
 def status_of(error: Exception) -> int | None:
-    """Return the HTTP status of an answer; None where there was no answer."""
+    """Return the HTTP status of an answer; None if there was no answer."""
     status = getattr(getattr(error, "response", None), "status_code", None)
     return status if isinstance(status, int) else None
 

@@ -75,7 +75,7 @@ def _vocabulary(path: Traversable) -> Vocabulary:
     else:
         ids = json.loads(path.read_text(encoding="utf-8"))
     if not all(isinstance(token, int) for token in ids.values()):
-        raise QuantizeError(f"{path} is no vocabulary: its values must be token numbers.")
+        raise QuantizeError(f"{path} is not a vocabulary: its values must be token numbers.")
     return ids
 
 
@@ -88,7 +88,7 @@ def _merges(path: Traversable) -> Merges:
         raise QuantizeError(f"{path} cannot be read as text ({error}).") from None
     pairs = [line.split() for line in lines if line.strip() and not line.startswith("#version")]
     if bad := next((pair for pair in pairs if len(pair) != 2), None):
-        raise QuantizeError(f"{path} is no list of merges: {' '.join(bad)[:40]!r} is not a pair.")
+        raise QuantizeError(f"{path} is not a list of merges: {' '.join(bad)[:40]!r} is not a pair.")
     return [(left, right) for left, right in pairs]
 
 

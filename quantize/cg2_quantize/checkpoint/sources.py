@@ -77,10 +77,12 @@ def locate_checkpoint(
 def _explain_path(text: str) -> str:
     """Return why a name is not looked up on the hub, or "" if it is."""
     if not NAME_ON_HUB.fullmatch(text):
-        return " (and is no name on the hub, which is OWNER/NAME)"
+        return " (and is not a name on the hub, which is OWNER/NAME)"
     owner = text.partition("/")[0]
     if owner.lower() in FOLDER_NAMES or Path(owner).exists():
-        return f"; it reads as a path, so the hub is not asked (write {SCHEME}{text} if it is a model there)"
+        return (
+            f"; it looks like a path, so the hub is not asked (write {SCHEME}{text} if it is a model there)"
+        )
     return ""
 
 
@@ -148,7 +150,7 @@ def download_checkpoint(name: str, revision: str | None, on_notice: Callable[[st
         hub = import_hub()
     except ModuleNotFoundError:
         raise QuantizeError(
-            f"{name} is no local folder; to look it up on the hub, pip install 'cg2ls[hub]'."
+            f"{name} is not a local folder; to look it up on the hub, pip install 'cg2ls[hub]'."
         ) from None
     offline = is_offline()
     try:

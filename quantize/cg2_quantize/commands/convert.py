@@ -62,7 +62,9 @@ def run(arguments: Sequence[str]) -> int:
     check_context(options.context)
     check_output(options.output, force=options.force, proof=DESCRIPTION)
     if options.format == "auto" and options.target not in (None, "cpu", "cuda"):
-        raise QuantizeError(f"--format auto knows no memory of {options.target}; choose a format instead.")
+        raise QuantizeError(
+            f"--format auto cannot measure the memory of {options.target}; choose a format instead."
+        )
     checkpoint = locate_checkpoint(options.checkpoint, revision=options.revision, on_notice=_say)
     if options.draft is not None:
         from cg2_quantize.verification.draft_pair import check_draft

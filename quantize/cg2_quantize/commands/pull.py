@@ -52,7 +52,7 @@ def pull(options: argparse.Namespace, passed_on: Sequence[str]) -> int:
     name, _, revision = options.model.removeprefix("hf://").partition("@")
     if not NAME_ON_HUB.fullmatch(name):
         raise QuantizeError(
-            f"{options.model} is no name on the hub, which is OWNER/NAME or OWNER/NAME@REVISION."
+            f"{options.model} is not a name on the hub, which is OWNER/NAME or OWNER/NAME@REVISION."
         )
     repository = look_up(name, revision or None, _say)
     store = ModelStore()

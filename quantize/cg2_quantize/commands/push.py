@@ -18,7 +18,7 @@ def run(options: argparse.Namespace) -> int:
     from cg2ls.models.folder.verify import verify_folder
 
     if not NAME_ON_HUB.fullmatch(options.name):
-        raise QuantizeError(f"{options.name} is no name on the hub, which is OWNER/NAME.")
+        raise QuantizeError(f"{options.name} is not a name on the hub, which is OWNER/NAME.")
     folder = ModelStore().locate(options.folder)
     model = verify_folder(folder)
     contents = collect_contents(folder)

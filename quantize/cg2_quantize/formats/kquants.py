@@ -56,7 +56,7 @@ class KQuants:
             self._quantize = ctypes.CDLL(str(self.library)).ggml_quantize_chunk
         except (OSError, AttributeError) as error:
             raise QuantizeError(
-                f"{self.library} is no libggml-base ({error}); name the file with --ggml."
+                f"{self.library} is not libggml-base ({error}); name the file with --ggml."
             ) from None
         self._quantize.restype = ctypes.c_size_t
         pointer, count = ctypes.c_void_p, ctypes.c_int64

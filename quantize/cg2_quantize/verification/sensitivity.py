@@ -154,7 +154,7 @@ def read_mixed_plan(path: Path) -> tuple[str, ...]:
         names = json.loads(path.read_text(encoding="utf-8"))["eight_bits"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise QuantizeError(
-            f"{path} is no plan of `cg2-quantize sensitivity` ({error}); write one with its option -o."
+            f"{path} is not a plan of `cg2-quantize sensitivity` ({error}); write one with its option -o."
         ) from None
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise QuantizeError(

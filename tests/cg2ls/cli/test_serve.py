@@ -83,7 +83,10 @@ def test_a_port_in_use_is_reported_in_one_line(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--http", "0", "--root", "/nowhere"], "/nowhere is no folder; name an existing one with --root."),
+        (
+            ["--http", "0", "--root", "/nowhere"],
+            "/nowhere is not a folder; name an existing one with --root.",
+        ),
         (["--http", "0", "--root", "/"], "/ is too large for one project; name a folder in it with --root."),
     ],
 )

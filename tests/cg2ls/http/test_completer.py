@@ -60,7 +60,7 @@ def test_roots_are_existing_folders_of_one_project(tmp_path: Path, monkeypatch: 
     (tmp_path / "project").mkdir()
     assert check_roots([tmp_path / "project"]) == [(tmp_path / "project").as_uri()]
     for folder, said in (
-        (tmp_path / "none", "is no folder"),
+        (tmp_path / "none", "is not a folder"),
         (tmp_path, "too large"),
         (Path("/"), "too large"),
     ):

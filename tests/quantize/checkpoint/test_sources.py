@@ -240,11 +240,11 @@ def test_a_hub_that_does_not_answer_is_reported_in_one_sentence(tmp_path):
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("checkpoints/my-model", "does not exist; it reads as a path, so the hub is not asked"),
-        ("here/my-model", r"does not exist; it reads as a path.*hf://here/my-model"),
-        ("./my-model", r"does not exist \(and is no name on the hub"),
-        ("../my-model", r"does not exist \(and is no name on the hub"),
-        ("my-model", r"does not exist \(and is no name on the hub, which is OWNER/NAME"),
+        ("checkpoints/my-model", "does not exist; it looks like a path, so the hub is not asked"),
+        ("here/my-model", r"does not exist; it looks like a path.*hf://here/my-model"),
+        ("./my-model", r"does not exist \(and is not a name on the hub"),
+        ("../my-model", r"does not exist \(and is not a name on the hub"),
+        ("my-model", r"does not exist \(and is not a name on the hub, which is OWNER/NAME"),
         ("a/b/c", "does not exist"),
     ],
 )

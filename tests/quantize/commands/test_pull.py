@@ -173,7 +173,7 @@ REFUSALS = {
     "maker/ready@v9": "maker/ready has no revision v9",
     "maker/odd": "holds neither a checkpoint (config.json) nor a model folder (model.json).",
     "maker/cut": "maker/cut lacks model.onnx.data, which its model.json names.",
-    "nothing": "nothing is no name on the hub",
+    "nothing": "nothing is not a name on the hub",
 }
 
 

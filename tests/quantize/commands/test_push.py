@@ -72,9 +72,13 @@ def test_a_folder_without_a_card_gets_one(hub, folder, tmp_path):
 @pytest.mark.parametrize(
     ("name", "token", "says"),
     [
-        ("maker/mine", None, "does not accept who uploads maker/mine (401): log in with `hf auth login`"),
+        (
+            "maker/mine",
+            None,
+            "does not accept this account for uploading maker/mine (401): log in with `hf auth login`",
+        ),
         ("other/mine", TOKEN, "other/mine may not be written with this token (403)"),
-        ("mine", TOKEN, "mine is no name on the hub, which is OWNER/NAME."),
+        ("mine", TOKEN, "mine is not a name on the hub, which is OWNER/NAME."),
     ],
 )
 def test_a_refusal_is_reported_in_one_sentence(hub, folder, tmp_path, name, token, says):
