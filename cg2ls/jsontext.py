@@ -34,7 +34,7 @@ def json_value(text: str) -> Any:
     """Read JSON.
 
     Raises:
-        ValueError: the text is no JSON, or contains NaN, an infinity, or a number too large for a float.
+        ValueError: the text is not JSON, or contains NaN, an infinity, or a number too large for a float.
     """
     return json.loads(text, parse_constant=_refuse, parse_float=_finite)
 

@@ -1,1 +1,1 @@
-"""Command line: one module a command, each with `add_parser`."""
+"""Command line: one module for each command, with a function `add_parser`."""

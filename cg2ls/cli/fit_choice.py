@@ -101,7 +101,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _take_useful(drawn: Sequence[Position], count: int) -> Iterator[Position]:
-    """Yield the first positions at which something is missing from the line and text stands below."""
+    """Yield the first positions where a part of the line is missing and there is text below."""
     from cg2ls.evaluation.quality.positions import NOTHING_TO_WRITE
 
     useful = (each for each in drawn if each.kind not in NOTHING_TO_WRITE and each.below != "nothing")

@@ -1,4 +1,4 @@
-"""`cg2ls models pull` and `push`: their arguments; cg2_quantize does the work, in a process of its own.
+"""`cg2ls models pull` and `push`: their arguments; cg2_quantize does the work in a separate process.
 
 This package has no code for the network and imports nothing that has.
 """

@@ -1,4 +1,4 @@
-"""`cg2ls neovim`: write the plugin for Neovim to a folder of its own, as plugin managers take it."""
+"""`cg2ls neovim`: write the plugin for Neovim to its own folder, as plugin managers expect it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`cg2ls replay`: play people who write real files against completion."""
+"""`cg2ls replay`: simulate people who write real files with completion."""
 
 from __future__ import annotations
 

@@ -121,8 +121,8 @@ def choose_if_unsure(
 def find_weights(choice: LineChoice, cursor: Cursor, trigger: Trigger) -> PlaceWeights | None:
     """Return the weights at a cursor; None if greedy decoding decides there.
 
-    That is so in kinds of place without weights or with a request at each key. It is also so where code follows on the
-    line, and where nothing stands below.
+    That is so in kinds of place without weights or with a request at each key. It is also so if code follows on the
+    line, or if there is no text below.
     """
     kind = find_place_kind(cursor)
     weights = choice.places.get(kind) if trigger == "invoked" or kind in AUTOMATIC_PLACES else None

@@ -1,4 +1,4 @@
-"""Lines of an answer that are shown whatever the model writes below them, reported while it still writes."""
+"""Lines of an answer that are final, whatever follows them; they are reported while the model still generates."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 class FinalLines:
     """Watches an answer and reports its whole lines once the gate is sure and no rule changes them.
 
-    Nothing inside of a line is final: the gate may still drop the line, and rules judge its end. Text below can still
-    make a rule drop a reported line; who showed it ends the answer there, since the rules accepted it by itself.
+    Nothing inside a line is final: the gate may still drop the line, and rules judge its end. Text below can still make
+    a rule drop a reported line. The answer then ends after the reported lines, since the rules accepted them alone.
 
     Attributes:
         postprocessor: rules for the cursor.
@@ -51,7 +51,7 @@ class FinalLines:
 def watch_lines(
     call: Call, thresholds: Thresholds, postprocessor: Postprocessor, gate: ConfidenceGate
 ) -> Callable[[GeneratedAnswer], object]:
-    """Return what watches an answer, which is nothing where only the whole answer decides or nobody waits for lines.
+    """Return the function that watches an answer; it does nothing if lines are not wanted or only the whole counts.
 
     Args:
         call: call of the session.

@@ -145,7 +145,7 @@ def compare_hypothesis(
     lead: float,
     evidence: tuple[float, float] | None,
 ) -> HypothesisFeatures:
-    """Return the features with what comparing it with other hypotheses gave.
+    """Return the features, with those that come from comparing the answer with other hypotheses.
 
     Args:
         features: features of the hypothesis alone.
@@ -208,7 +208,7 @@ def _find_support(request: Request, steps: Sequence[Step]) -> list[Support]:
 def describe_decision(
     decision: Decision, cursor: Cursor, extent: Extent, trigger: Trigger, request: Request
 ) -> HypothesisFeatures:
-    """Return the features of what was decided.
+    """Return the features of the decided answer.
 
     Args:
         decision: the decision.
@@ -277,7 +277,7 @@ def encode_fields(fields: Mapping[str, Any]) -> dict[str, float]:
 def judge_decision(
     gates: Sequence[GateWeights], eagerness: Eagerness, decision: Decision, features: HypothesisFeatures
 ) -> Decision:
-    """Return a decision with the estimate of the last gate, and without text if a gate is not sure.
+    """Return a decision with the estimate of the last gate; its text is removed if a gate is not sure.
 
     Args:
         gates: fitted gates, all of which an answer must pass; the decision stays if there are none.

@@ -49,7 +49,7 @@ def search_lines(
     width: int,
     stop: Callable[[], bool],
 ) -> list[LineHypothesis]:
-    """Search for the likeliest lines to show; what the rules make equal is one hypothesis.
+    """Search for the likeliest lines to show; lines that the rules make equal are one hypothesis.
 
     Args:
         engine: the open model.

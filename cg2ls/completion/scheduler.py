@@ -17,7 +17,7 @@ Stop = Callable[[], bool]
 
 
 class WorkError(Exception):
-    """Work raised an exception that is not an error, or that asyncio would misunderstand; it is the cause."""
+    """Work raised an exception that is not an error, or that asyncio would misunderstand; see its cause."""
 
 
 @dataclass(eq=False)

@@ -339,7 +339,7 @@ class DocumentSession:
         return self._typed_through.find(call.cursor, call.trigger, call.count)
 
     def _remember(self, found: Sequence[Completion], call: Call, *, is_ahead: bool) -> None:
-        """Keep completions so that the user can go on typing them, or ask for them if nobody did yet."""
+        """Keep completions, so that the user can type along with them or request those that were prepared ahead."""
         for completion in reversed(found):
             replace_length = completion.replace_end_offset - call.offset
             suggestion = Suggestion.at(

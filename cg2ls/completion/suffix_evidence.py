@@ -25,7 +25,7 @@ MAX_EVIDENCE_CHARS_PER_TOKEN = 8
 
 
 def cut_below(cursor: Cursor, max_tokens: int) -> str:
-    """Return the beginning of the text after the cursor's line, in whole lines if one fits; "" if it is blank.
+    """Return the beginning of the text after the cursor's line; "" if it is blank.
 
     Args:
         cursor: place to complete at.
@@ -59,8 +59,8 @@ def read_evidence(
         stop: returns whether the request was cancelled.
 
     Returns:
-        The log-probability of each token of the text below, in nats, for each line; None if nothing stands below, the
-        context or the time does not suffice, or it was cancelled.
+        The log-probability of each token of the text below, in nats, for each line. None if there is no text below, if
+        the context or the time is too short, or if it was cancelled.
 
     Raises:
         RequestError: the engine cannot serve this request.

@@ -1,4 +1,4 @@
-"""Beam search: the likeliest answers to one prompt, of which greedy decoding is the case of one beam.
+"""Beam search for the likeliest answers to one prompt; with one beam it is greedy decoding.
 
 Each step continues the likeliest unfinished hypotheses, at most `width` of them. Finished ones take no beam. The search
 ends when no unfinished hypothesis can come before the finished ones any more, since log-probabilities only fall.
@@ -127,7 +127,7 @@ class _Finished:
         self.by_key[key] = found
 
     def worst_of_best(self, count: int) -> float:
-        """Return the log-probability of the hypothesis in this place, -inf if there are fewer."""
+        """Return the log-probability of the hypothesis with this rank; -inf if there are fewer."""
         logprobs = sorted((each.logprob for each in self.by_key.values()), reverse=True)
         return logprobs[count - 1] if len(logprobs) >= count else -math.inf
 
@@ -320,10 +320,10 @@ class _BatchedRows:
 
 
 class _RereadRows:
-    """Rows that are read again after the prompt, in its own context, as far as the last row read differs.
+    """Rows that share the prompt's context; each is read again from where it differs from the row read last.
 
-    A single beam so costs one token a step and gives the same bits as greedy decoding. Several beams are read so where
-    the cache is in a device's memory, in which rows cannot be copied.
+    So a single beam costs one token a step and gives the same bits as greedy decoding. Several beams are read like this
+    if the cache is in a device's memory, where rows cannot be copied.
     """
 
     def __init__(self, sequence: TokenSequence) -> None:

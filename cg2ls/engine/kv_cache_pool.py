@@ -103,10 +103,10 @@ class KVCachePool:
         return taken
 
     def take_ahead(self, prompt: NDArray[np.int64]) -> KVContext:
-        """Return the context to read a prompt in that nobody asked for yet; it becomes the newest.
+        """Return the context in which to read a prompt ahead of its request; it becomes the newest.
 
         This is the one of `take`, unless the context that was used last would lose more than `MAX_DISPLACED_TOKENS`
-        tokens: the next request may well continue there. Then another one starts with a copy of the common prefix.
+        tokens: the next request will probably continue there. Then another one starts with a copy of the common prefix.
 
         Args:
             prompt: token ids, int64 [count].

@@ -1,4 +1,4 @@
-"""A session with its contexts: what unloading frees and what a failed provider takes with it."""
+"""A session with its contexts, which are freed together when the model is unloaded or its provider fails."""
 
 from __future__ import annotations
 

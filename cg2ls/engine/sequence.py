@@ -178,7 +178,7 @@ class PreparedRequest:
         return TokenSequence(context, self.prompt, chunk=self.chunk, costs=runner.costs)
 
     def new_sequence_ahead(self, runner: ModelRunner) -> TokenSequence:
-        """Put the prompt in a context in which it displaces little of what the last request left."""
+        """Put the prompt in a context where it replaces few of the last request's tokens."""
         context = runner.contexts.take_ahead(self.prompt)
         return TokenSequence(context, self.prompt, chunk=self.chunk, costs=runner.costs)
 

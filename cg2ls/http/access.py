@@ -1,4 +1,4 @@
-"""Who may ask: a token of this user, and no web page."""
+"""Access control: a request needs this user's token, and web pages are refused."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def read_token(path: Path, *, platform: str = os.name) -> str:
     except UnicodeDecodeError:
         token = ""
     if len(token) < 16 or not token.isprintable():
-        raise TokenError(f"{path} holds no token of 16 characters or more; remove it, and one is made.")
+        raise TokenError(f"{path} holds no token of 16 characters or more; remove it, and a new one is made.")
     return token
 
 

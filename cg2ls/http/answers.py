@@ -105,7 +105,7 @@ def to_events(events: Sequence[Any]) -> bytes:
 
 
 def _infill_object(answer: Answer, query: Query, text: str) -> dict[str, Any]:
-    """Return one completion; the client's choice of members is by path, and the path becomes the name."""
+    """Return one completion with the members that the client chose by path; a path becomes the member's name."""
     timing = answer.timing
     whole: dict[str, Any] = {
         "content": text,

@@ -1,4 +1,4 @@
-"""Listen on the loopback, alone or beside the language server in one event loop."""
+"""Listen on the loopback address, alone or in one event loop with the language server."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ SAID_TO_USERS = ("window/showMessage", "window/logMessage")
 
 @dataclass(frozen=True, kw_only=True)
 class HttpOptions:
-    """What the command line says about HTTP.
+    """Options of the command line for HTTP.
 
     Attributes:
         port: port of the loopback, 0 for any free one.
@@ -116,7 +116,7 @@ class NoEditor:
         self._frames = Frames()
 
     def write(self, data: bytes) -> None:
-        """Print what is said to users; drop the rest."""
+        """Print messages for users; ignore all others."""
         for frame in self._frames.feed(data):
             message = {} if isinstance(frame, Damage) else json.loads(frame)
             if message.get("method") in SAID_TO_USERS:
@@ -162,7 +162,7 @@ class _JoinedWrites:
 
 
 class _Http(H11Protocol):
-    """HTTP/1.1 with one call of the system for each answer."""
+    """HTTP/1.1 that sends each answer in one system call."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin a connection."""
@@ -170,7 +170,7 @@ class _Http(H11Protocol):
 
 
 class _LoopServer(uvicorn.Server):
-    """uvicorn in a loop that is not its own: signals stay with the language server."""
+    """uvicorn in the event loop of the language server, which keeps the signals."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""Counts of this process for Prometheus, as text; none of them holds any code."""
+"""Counts of this process for Prometheus, as text; they contain no code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a request asks for: the body of llama.cpp's `/infill` and of OpenAI's `/v1/completions` as one query.
+"""Read the body of llama.cpp's `/infill` or of OpenAI's `/v1/completions` as one kind of query.
 
 Members that are unknown here are ignored, as both servers do: clients send settings of samplers that do not apply.
 """
@@ -220,7 +220,7 @@ def _extras(body: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
 
 
 def _path(body: Mapping[str, Any]) -> str:
-    """Return the document's path, a member of our own."""
+    """Return the document's path, a member that only cg2ls has."""
     return _text(body, "filename")
 
 

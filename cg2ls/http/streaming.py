@@ -1,4 +1,4 @@
-"""Answers that go out as they are made: server-sent events of llama.cpp's and of OpenAI's streams.
+"""Answers that are sent while they are generated: server-sent events of llama.cpp's and of OpenAI's streams.
 
 Text is sent once it is final (`cg2ls.completion.final_lines`), so a stream is never taken back. A client that reads
 slowly, or never, holds up its own connection alone: the decoding thread puts text into a queue and goes on.
@@ -32,11 +32,11 @@ T = TypeVar("T")
 
 
 class ClientGoneError(Exception):
-    """The client hung up before its answer."""
+    """The client closed the connection before its answer."""
 
 
 class GrowingAnswer:
-    """An answer whose text arrives in pieces, of one request.
+    """The answer to one request, whose text arrives in pieces.
 
     Args:
         complete: begins the completion, given what to call with all final text, in any thread.
@@ -61,7 +61,7 @@ class GrowingAnswer:
         return None
 
     def _continue(self, text: str) -> str:
-        """Return what a text has more than what was sent; "" if it is another text, which cannot be sent any more."""
+        """Return the part of a text after what was sent; "" if it does not begin with what was sent."""
         if not text.startswith(self._sent):
             return ""
         piece, self._sent = text[len(self._sent) :], text
@@ -113,7 +113,7 @@ async def write_events(
 
 
 class EventStream(Response):
-    """Sends events as they come, and ends the completion if the client hangs up.
+    """Sends events as they come, and ends the completion if the client closes the connection.
 
     Args:
         answer: what is completed.
@@ -173,13 +173,13 @@ async def stream(
 
 
 async def wait_for_end(request: Request) -> None:
-    """Wait until the client hangs up."""
+    """Wait until the client closes the connection."""
     while (await request.receive())["type"] != "http.disconnect":
         pass
 
 
 async def until_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
-    """Return the result of work; cancel it if the client hangs up.
+    """Return the result of work; cancel it if the client closes the connection.
 
     Raises:
         ClientGoneError: the client hung up.

@@ -1,4 +1,4 @@
-"""What the server says to its client without being asked: messages, progress and questions."""
+"""Messages, progress and requests that the server sends to its client on its own."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class LanguageClient:
 
     @property
     def position_encoding(self) -> types.PositionEncodingKind:
-        """Return the code units of columns that `initialize` settled on."""
+        """Return the encoding of columns that client and server agreed on in `initialize`."""
         return types.PositionEncodingKind(self._lsp.protocol.workspace.position_encoding)
 
     def log(self, kind: types.MessageType, message: str) -> None:
@@ -80,7 +80,7 @@ class LanguageClient:
         return await self._lsp.workspace_configuration_async(types.ConfigurationParams(items=items))
 
     async def register(self, identity: str, method: str, options: Any) -> None:
-        """Register for a notification; a client that refuses sends none, which the log says."""
+        """Register for a notification; if the client refuses, the log says so."""
         registration = types.Registration(identity, method, options)
         try:
             await self._lsp.client_register_capability_async(types.RegistrationParams([registration]))

@@ -233,7 +233,7 @@ class Notebooks:
         self.splice(uri, 0, 0, cells)
 
     def splice(self, uri: str, start: int, deleted: int, cells: Iterable[types.NotebookCell]) -> None:
-        """Replace cells; places past the end are the end, and a notebook that is not open is ignored."""
+        """Replace cells; places after the end count as the end, and a notebook that is not open is ignored."""
         if uri not in self._cells:
             return
         new = [Cell(cell.document, cell.kind is types.NotebookCellKind.Code) for cell in cells]
@@ -265,7 +265,7 @@ class Notebooks:
         return gone
 
     def around(self, uri: str, language: str) -> tuple[str, str]:
-        """Return the text before and after a cell, in its language; "" for a document that is no cell."""
+        """Return the text before and after a cell, in its language; "" for a document that is not a cell."""
         notebook = self._notebook_of.get(uri)
         if notebook is None:
             return "", ""

@@ -120,7 +120,7 @@ class Usage:
             return None
 
     def watch(self, uri: str, model: ModelDescription, completion: Completion) -> Watched | None:
-        """Return what is watched of a completion that nobody asked for; None if the user does not want it."""
+        """Return the record of a completion that was shown while typing; None if the user wants no records."""
         features = completion.features
         if features is None or features.trigger != "automatic" or not self.is_watching:
             return None
@@ -128,7 +128,7 @@ class Usage:
         return Watched.of(completion.text, model, group, completion.confidence, features)
 
     def save(self) -> None:
-        """Write the new counts; a file that cannot be written costs the counts, not the session."""
+        """Write the new counts; if the file cannot be written, only the counts are lost."""
         if self._saving is not None:
             self._saving.cancel()
             self._saving = None

@@ -1,4 +1,4 @@
-"""Checkpoints on the hub that are known to convert, and what of each this machine can run.
+"""Checkpoints on the hub that are known to convert, and the format in which this machine can run each.
 
 `SOURCES` is the table. A row needs the name, the licence and the published shape; everything else is computed.
 """
@@ -52,13 +52,13 @@ class KnownSource:
 
     @property
     def parameters(self) -> int:
-        """Parameters as published: a tied head is none of its own."""
+        """Parameters as published; a tied head is not counted."""
         config = self.config
         return config.n_parameters - config.tied * config.vocab_size * config.n_embd
 
 
 def make_codegen2_shape(layers: int, width: int, heads: int, groups: int) -> CodeGenConfig:
-    """Return the configuration of a published CodeGen2, by what differs between its sizes."""
+    """Return the configuration of a published CodeGen2 from the numbers that differ between its sizes."""
     return CodeGenConfig(
         n_layer=layers,
         n_embd=width,
@@ -168,7 +168,7 @@ SOURCES = (
 
 
 def find_infill(name: str) -> str:
-    """Return what `--infill` must say for a repository; "" where its tokenizer says it."""
+    """Return the value of `--infill` for a repository; "" if its tokenizer defines the layout."""
     return next((source.infill for source in SOURCES if source.name == name), "")
 
 

@@ -32,7 +32,7 @@ _INDENTED = re.compile(r"^(\t+|  +)(?=\S)", re.MULTILINE)
 
 
 def match_indentation(candidate: Candidate, context: RuleContext) -> Candidate:
-    """Indent new lines with tabs or blanks, as the lines around them, and the first line only once.
+    """Indent new lines with tabs or blanks, like the lines around them, and the first line only once.
 
     On a blank line the text begins at the cursor, so indentation that is already there is dropped from the text.
     """

@@ -106,7 +106,7 @@ class Postprocessor:
     disabled: frozenset[str] = frozenset()
 
     def is_complete(self, text: str) -> bool:
-        """Return whether more text could not change what is shown, so that generation can end.
+        """Return whether further text would no longer change what is shown, so that generation can end.
 
         Args:
             text: the answer so far.

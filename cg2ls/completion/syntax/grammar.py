@@ -28,7 +28,7 @@ CLASS_WRAPPER = ("class _ {\n", "\n}")
 
 @dataclass(frozen=True)
 class GrammarWheel:
-    """Python package with the grammar of a language, and what makes a piece of a document whole for it.
+    """Python package with the grammar of a language, and text that completes a piece of a document for it.
 
     Attributes:
         module: module to import.

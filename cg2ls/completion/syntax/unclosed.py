@@ -74,7 +74,7 @@ def _find_partners(marks: list[tuple[int, str]]) -> dict[int, int]:
 
 @dataclass(frozen=True)
 class OpenString:
-    """A string that nothing ends.
+    """A string without an end.
 
     Attributes:
         offset: offset of its first quote.

@@ -1,4 +1,4 @@
-"""CodeGen2 and the families read like it: configuration, special tokens, tokenizer, checkpoint files."""
+"""CodeGen2 and the other families that can be read: configuration, special tokens, tokenizer, checkpoint files."""
 
 from cg2ls.models.codegen2.checkpoint import Checkpoint, CheckpointError, write_checkpoint
 from cg2ls.models.codegen2.config import CodeGenConfig, ConfigError

@@ -136,7 +136,7 @@ HARMLESS = {
 
 @dataclass(frozen=True, kw_only=True)
 class KeyTable:
-    """What a config.json of one model type may say.
+    """Keys and values that a config.json of one model type may have.
 
     Attributes:
         name: the model type's name, for messages.
@@ -194,7 +194,7 @@ OTHER_NETWORKS = {
 
 
 def describe_other_network(raw: Mapping[str, Any]) -> str:
-    """Return what kind of network a config.json describes that is not read here at all; "" if it has no such key."""
+    """Return which unsupported kind of network a config.json describes; "" if it has no such key."""
     return next((kind for key, kind in OTHER_NETWORKS.items() if raw.get(key) is not None), "")
 
 

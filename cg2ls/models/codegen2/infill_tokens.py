@@ -76,7 +76,7 @@ NONE = "none"
 
 @dataclass(frozen=True)
 class StatedLayout:
-    """What the user states of a layout; the tokenizer decides the rest.
+    """The part of a layout that the user gives; the tokenizer decides the rest.
 
     Attributes:
         order: one of `ORDERS`; "" for that of the spelling, "none" for continuation only.

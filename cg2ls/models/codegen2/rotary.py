@@ -27,7 +27,7 @@ SCALING_KEYS: dict[str, tuple[str, ...]] = {
 
 
 class RotaryError(ValueError):
-    """Settings of the rotary embedding that are not read here."""
+    """Settings of the rotary embedding that are not supported."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Fitted gate of a model: how likely an answer is right, and from which probability on it is shown.
+"""Fitted gate of a model: it estimates whether an answer is right, and has the least probability at which it is shown.
 
 The numbers belong to the weights, so they are in model.json, under the key "gate", with the hash of the weights that
 they were fitted for. `cg2ls gate fit` fits them.

@@ -1,4 +1,4 @@
-"""Which operators of a graph another provider of ONNX Runtime runs, by what its makers publish.
+"""Operators of a graph that another provider of ONNX Runtime runs, according to its makers.
 
 A provider that lacks an operator inside the blocks would hand values back to the processor in every layer, which is
 slower than the processor alone. Such a target is refused. An operator outside the blocks runs once per call.

@@ -1,10 +1,10 @@
 """Checks of weights by their loss on known code: whether they were trained, and their number of qkv groups.
 
-Integers read as values, a lost scale or a permuted axis do not show in shapes and names, but in the loss. The first
-bound is a table of token frequencies, the unigram distribution of the same text, which ignores context. Trained weights
-have a much lower loss, and weights without one cannot complete code. The second bound is the checkpoint's own claim,
-the bits per byte that cg2ls.json states for Python. Random weights are refused too, since they look like damaged ones:
-they need --untrained, or "untrained": true in cg2ls.json.
+Integers that are read as values, a lost scale or a permuted axis show only in the loss, not in shapes and names. The
+first bound is a table of token frequencies, the unigram distribution of the same text, which ignores context. The loss
+of trained weights is much lower; weights with a higher one cannot complete code. The second bound is the checkpoint's
+own claim, the bits per byte that cg2ls.json states for Python. Random weights are refused too, since they look like
+damaged ones: they need --untrained, or "untrained": true in cg2ls.json.
 
 Shapes do not reveal the number of groups either (docs/reference/quantize.md, Groups). A wrong number mixes queries,
 keys and values, which costs a trained model most of its knowledge, so the loss shows which number is right.

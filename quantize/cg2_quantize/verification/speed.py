@@ -1,4 +1,4 @@
-"""Speed of a model folder on this machine, measured in a separate process for the sake of its peak memory.
+"""Speed of a model folder on this machine, measured in a separate process, which gives its peak memory.
 
     python -m cg2_quantize.verification.speed FOLDER
 
