@@ -62,9 +62,9 @@ def test_a_model_with_an_int8_cache_runs_and_stays_close(trained, tmp_path, monk
         assert list(engine.complete(request))
 
 
-def test_calibrated_int4_is_int4(trained, tmp_path):
-    convert(trained, tmp_path / "plain", ConversionOptions(precision="int4"))
-    convert(trained, tmp_path / "aware", ConversionOptions(precision="int4", calibrated=True))
+def test_calibrated_int4_is_int4(tiny_checkpoint, tmp_path):
+    convert(tiny_checkpoint, tmp_path / "plain", ConversionOptions(precision="int4"))
+    convert(tiny_checkpoint, tmp_path / "aware", ConversionOptions(precision="int4", calibrated=True))
     plain, aware = (ModelDescription.read(tmp_path / name) for name in ("plain", "aware"))
     assert aware.precision == "int4"
     assert aware.files["model.onnx.data"].bytes == plain.files["model.onnx.data"].bytes
