@@ -251,6 +251,8 @@ def _second_names(raw: Mapping[str, Any], same: Mapping[str, str]) -> str:
 
 def _head_dim(raw: Mapping[str, Any], width: str, heads: str) -> str:
     found, channels, count = raw.get("head_dim"), raw.get(width), raw.get(heads)
+    if found is not None and (isinstance(found, bool) or not isinstance(found, int)):
+        return f"head_dim is {found!r}, but must be a whole number"
     if not (isinstance(found, int) and isinstance(channels, int) and isinstance(count, int)):
         return ""
     if count < 1 or channels % count or found * count == channels:
