@@ -59,6 +59,20 @@ def test_a_network_whose_values_overflow_is_named(checkpoint, tmp_path, monkeypa
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["kl_mean", "top1_agreement", "perplexity_ratio"])
+@pytest.mark.parametrize("options", [[], ["--allow-loss"]])
+def test_a_proof_without_a_number_leaves_no_folder(checkpoint, tmp_path, monkeypatch, capsys, name, options):
+    monkeypatch.setattr("cg2_quantize.verification.prove.QUICK_TOKENS", 64)
+    monkeypatch.setattr(Measures, name, property(lambda self: math.nan))
+    words = [str(checkpoint), "-o", str(tmp_path / "out"), "--proof", "quick", "--untrained", *options]
+    assert main(words) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.count("\n") == 1
+    assert f"{name} is nan" in said.err or "not finite" in said.err
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float16, np.float64])
 @pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
 def test_no_initializer_that_is_not_finite_is_written(tmp_path, dtype, number):

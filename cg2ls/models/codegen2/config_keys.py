@@ -244,6 +244,8 @@ def _equal(a: object, b: object) -> bool:
 def _second_names(raw: Mapping[str, Any], same: Mapping[str, str]) -> str:
     for second, first in same.items():
         found, expected = raw.get(second), raw.get(first)
+        if first == "n_inner" and expected is None and isinstance(width := raw.get("n_embd"), int):
+            expected = 4 * width  # what a missing n_inner means
         if found is not None and expected is not None and found != expected:
             return f"{second} is {found!r}, but {first} is {expected!r}"
     return ""
