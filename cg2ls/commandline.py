@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from cg2ls.errors import Cg2Error
+from cg2ls.errors import NO_ROOM, Cg2Error
 from cg2ls.installation import install_command
 from cg2ls.system import open_missing_streams
 
@@ -117,7 +117,8 @@ def run_command(program: str, work: Callable[[], int], *, install: str, interrup
     except BrokenPipeError:  # the reader of the output has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
-        say(f"{error.filename or 'a file'}: {error.strerror or error}.")
+        advice = "; make room, or choose another place" if error.errno in NO_ROOM else ""
+        say(f"{error.filename or 'a file'}: {error.strerror or error}{advice}.")
     except KeyboardInterrupt:
         if interrupted:
             say(interrupted)

@@ -1,5 +1,10 @@
 """The base class of errors whose messages are for users."""
 
+import errno
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Numbers of the system's errors of a write for which there is no room; they come without a path."""
+
 
 class Cg2Error(Exception):
     """An error for users: one sentence with the subject, the fact and the action.

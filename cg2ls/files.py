@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from glob import escape
 from pathlib import Path
 
-from cg2ls.errors import Cg2Error
+from cg2ls.errors import NO_ROOM, Cg2Error
 from cg2ls.system import lock, take_place
 
 LOCK = ".unfinished"
@@ -36,8 +36,9 @@ def write_atomically(path: Path, data: bytes | str, *, mode: int = 0o644) -> Non
             os.fsync(file.fileno())
         Path(temporary).chmod(mode)
         take_place(Path(temporary), path)
-    except BaseException:
+    except BaseException as error:
         Path(temporary).unlink(missing_ok=True)
+        _name_place(error, Path(temporary), path)
         raise
 
 
@@ -75,7 +76,11 @@ def replacing_folder(folder: Path, *, proof: str) -> Iterator[Path]:
     folder = folder.absolute()
     folder.parent.mkdir(parents=True, exist_ok=True)
     _remove_left_behind(folder)
-    new = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
+    try:
+        new = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
+    except OSError as error:
+        error.filename = str(folder)
+        raise
     try:
         with (new / LOCK).open("wb") as held:
             with suppress(OSError):  # a file system without locks: no folder counts as a leftover
@@ -84,9 +89,20 @@ def replacing_folder(folder: Path, *, proof: str) -> Iterator[Path]:
         (new / LOCK).unlink(missing_ok=True)
         new.chmod(0o755)
         take_folders_place(new, folder)
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(new, ignore_errors=True)
+        _name_place(error, new, folder)
         raise
+
+
+def _name_place(error: BaseException, new: Path, place: Path) -> None:
+    """Give an error of the system the path that the user knows, instead of a temporary one or none."""
+    if not isinstance(error, OSError):
+        return
+    path = error.filename
+    is_inside = isinstance(path, str | os.PathLike) and Path(path).is_relative_to(new)
+    if is_inside or (path is None and error.errno in NO_ROOM):
+        error.filename = str(place)
 
 
 def _remove_left_behind(folder: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from cg2ls.errors import NO_ROOM
 from cg2ls.files import OutputError, replacing_folder, write_atomically
 
 
@@ -69,6 +70,34 @@ def test_a_failed_rename_brings_the_old_folder_back(tmp_path: Path, monkeypatch:
         (new / "proof").write_text("new")
     assert names(tmp_path) == ["out"]
     assert (tmp_path / "out" / "proof").read_text() == "old"
+
+
+@pytest.mark.parametrize("number", NO_ROOM)
+@pytest.mark.parametrize("inside", [False, True])
+def test_an_error_names_the_path_that_the_user_knows(tmp_path: Path, number: int, inside: bool) -> None:
+    with (
+        pytest.raises(OSError, match=rf"'{tmp_path / 'out'}'"),
+        replacing_folder(tmp_path / "out", proof="proof") as new,
+    ):
+        raise OSError(number, "No space left", *([str(new / "half")] if inside else []))
+    assert names(tmp_path) == []
+
+
+def test_an_error_about_another_file_keeps_its_path(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="'source'"), replacing_folder(tmp_path / "out", proof="proof"):
+        raise OSError(5, "Input/output error", "source")
+
+
+def test_a_file_without_room_is_named_by_its_own_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(NO_ROOM[0], "No space left")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match=rf"'{tmp_path / 'a.txt'}'"):
+        write_atomically(tmp_path / "a.txt", "text")
+    assert names(tmp_path) == []
 
 
 KILLED = """

@@ -98,7 +98,8 @@ class Handler(BaseHTTPRequestHandler):
         if path[2] != "resolve" or "/".join(path[4:]) not in repository.files:
             return self.reply(404, headers={"X-Error-Code": "EntryNotFound"})
         if repository.gated and not self.has_token:
-            return self.reply(401, headers={"X-Error-Code": "GatedRepo"})
+            status = 403 if "Authorization" in self.headers else 401
+            return self.reply(status, headers={"X-Error-Code": "GatedRepo"})
         return self.send_file("/".join(path[4:]), repository)
 
     def describe(self, name: str, repository: StoredRepository, rest: list[str]) -> None:

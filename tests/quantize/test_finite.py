@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from cg2_quantize import ConversionOptions, convert
 from cg2_quantize.cli import main
 from cg2_quantize.errors import QuantizeError
 from cg2_quantize.graph.builder import ExternalWriter
@@ -44,7 +43,7 @@ def test_a_nan_in_any_tensor_stops_any_format(checkpoint, tmp_path, capsys, prec
     assert sorted(path.name for path in tmp_path.iterdir()) == ["copy"]
 
 
-def test_a_network_whose_values_overflow_is_named(checkpoint, tmp_path, monkeypatch):
+def test_a_network_whose_values_overflow_is_named(checkpoint, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("cg2_quantize.verification.prove.QUICK_TOKENS", 64)
     read = Checkpoint.tensor
 
@@ -53,9 +52,25 @@ def test_a_network_whose_values_overflow_is_named(checkpoint, tmp_path, monkeypa
         return values * np.float32(3e38 if name.endswith("h.0.mlp.fc_out.weight") else 1)
 
     monkeypatch.setattr(Checkpoint, "tensor", tensor)
-    with pytest.raises((QuantizeError, Exception), match=r"not finite"):
-        convert(checkpoint, tmp_path / "out", ConversionOptions(precision="fp32", proof="quick"))
-    assert not (tmp_path / "out").exists()
+    assert main([str(checkpoint), "-o", str(tmp_path / "out"), "--format", "fp32", "--proof", "quick"]) == 1
+    error = capsys.readouterr().err
+    assert "not finite" in error
+    assert error.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["kl_mean", "top1_agreement", "perplexity_ratio"])
+@pytest.mark.parametrize("options", [[], ["--allow-loss"]])
+def test_a_proof_without_a_number_leaves_no_folder(checkpoint, tmp_path, monkeypatch, capsys, name, options):
+    monkeypatch.setattr("cg2_quantize.verification.prove.QUICK_TOKENS", 64)
+    monkeypatch.setattr(Measures, name, property(lambda self: math.nan))
+    words = [str(checkpoint), "-o", str(tmp_path / "out"), "--proof", "quick", "--untrained", *options]
+    assert main(words) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.count("\n") == 1
+    assert f"{name} is nan" in said.err or "not finite" in said.err
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float16, np.float64])

@@ -6,6 +6,8 @@ passes a reader for them. Tensors are memory-mapped and converted one at a time.
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
+from safetensors import SafetensorError
 from safetensors.numpy import save_file
 
 from cg2ls.files import replacing_folder
@@ -47,6 +50,8 @@ BUFFERS = (*MASKS, ".attn.masked_bias", FREQUENCIES)
 
 EMBEDDINGS = {"lm_head.weight": ("transformer.wte.weight", "model.embed_tokens.weight")}
 """Names of the matrix that a tied head uses, in both families."""
+
+SYSTEM_ERROR = re.compile(r"\(os error (\d+)\)")
 
 MAX_FREQUENCY_ERROR = 0.01
 """Relative tolerance; frequencies may be stored in half precision."""
@@ -159,6 +164,7 @@ def write_checkpoint(
 
     Raises:
         CheckpointError: a weight is missing, has the wrong shape, or holds a value that is not finite.
+        OSError: the disk is full.
     """
     shapes = tensor_shapes(config)
     for name, shape in shapes.items():
@@ -171,8 +177,17 @@ def write_checkpoint(
         )
         (new / "tokenizer.json").write_text(tokenizer_json, encoding="utf-8")
         weights = {name: np.ascontiguousarray(tensors[name], dtype=np.float32) for name in shapes}
-        save_file(weights, str(new / SINGLE), metadata={"format": "pt"})
+        try:
+            save_file(weights, str(new / SINGLE), metadata={"format": "pt"})
+        except SafetensorError as error:
+            raise _system_error(error) from None
         (new / SINGLE).chmod(0o644)  # safetensors writes files that only the owner can read
+
+
+def _system_error(error: SafetensorError) -> OSError:
+    """Return the system's error, which the library states only in its text."""
+    number = SYSTEM_ERROR.search(str(error))
+    return OSError(str(error)) if number is None else OSError(int(number[1]), os.strerror(int(number[1])))
 
 
 def check_finite(values: npt.NDArray[np.floating], subject: str) -> None:
@@ -274,9 +289,12 @@ def _check_weights(
                 f"{folder}: the tensor {name} is missing{tied}; download the checkpoint again."
             )
         tensor = weights[name]
-        if not tensor.is_float:
-            kind = TYPES.get(tensor.dtype, tensor.dtype)
+        if not tensor.is_float and (kind := TYPES.get(tensor.dtype)):
             raise CheckpointError(_quantized(folder, f"{kind} (type {tensor.dtype} of {name})"))
+        if not tensor.is_float:
+            raise CheckpointError(
+                f"{folder}: {name} is stored as {tensor.dtype}, not as plain floats; save it as float32."
+            )
         if tensor.shape != shape:
             raise CheckpointError(
                 f"{folder}: {name} has shape {list(tensor.shape)}, but config.json implies {list(shape)}."

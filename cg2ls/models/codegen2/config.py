@@ -206,7 +206,7 @@ def _codegen2(raw: Mapping[str, Any], qkv_groups: int | None) -> CodeGenConfig:
         vocab_size=_whole(raw, "vocab_size"),
         n_inner=4 * n_embd if raw.get("n_inner") is None else _whole(raw, "n_inner"),
         qkv_groups=qkv_groups if qkv_groups is not None else infer_qkv_groups(raw),
-        layer_norm_epsilon=float(raw.get("layer_norm_epsilon", 1e-5)),
+        layer_norm_epsilon=_number(raw, "layer_norm_epsilon", 1e-5),
         tied=bool(raw.get("tie_word_embeddings")),
     )
 
@@ -233,7 +233,7 @@ def _llama(raw: Mapping[str, Any], qkv_groups: int | None) -> CodeGenConfig:
         n_positions=_whole(raw, "max_position_embeddings"),
         vocab_size=_whole(raw, "vocab_size"),
         n_inner=_whole(raw, "intermediate_size"),
-        layer_norm_epsilon=float(raw.get("rms_norm_eps", 1e-6)),
+        layer_norm_epsilon=_number(raw, "rms_norm_eps", 1e-6),
         tied=bool(raw.get("tie_word_embeddings")),
         qkv_groups=1,
         family=QWEN2 if raw["model_type"] == "qwen2" else CODEGEN25 if is_as_codegen25 else LLAMA,
@@ -284,3 +284,17 @@ def _whole(raw: Mapping[str, Any], key: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{key} is {value!r}, but must be a whole number")
     return value
+
+
+def _number(raw: Mapping[str, Any], key: str, default: float) -> float:
+    """Return a number from a config.json; `default` where it is not set.
+
+    Raises:
+        TypeError: the value is not a number.
+    """
+    value: object = raw.get(key)
+    if value is None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{key} is {value!r}, but must be a number")
+    return float(value)

@@ -244,6 +244,8 @@ def _equal(a: object, b: object) -> bool:
 def _second_names(raw: Mapping[str, Any], same: Mapping[str, str]) -> str:
     for second, first in same.items():
         found, expected = raw.get(second), raw.get(first)
+        if first == "n_inner" and expected is None and isinstance(width := raw.get("n_embd"), int):
+            expected = 4 * width  # what a missing n_inner means
         if found is not None and expected is not None and found != expected:
             return f"{second} is {found!r}, but {first} is {expected!r}"
     return ""
@@ -251,6 +253,8 @@ def _second_names(raw: Mapping[str, Any], same: Mapping[str, str]) -> str:
 
 def _head_dim(raw: Mapping[str, Any], width: str, heads: str) -> str:
     found, channels, count = raw.get("head_dim"), raw.get(width), raw.get(heads)
+    if found is not None and (isinstance(found, bool) or not isinstance(found, int)):
+        return f"head_dim is {found!r}, but must be a whole number"
     if not (isinstance(found, int) and isinstance(channels, int) and isinstance(count, int)):
         return ""
     if count < 1 or channels % count or found * count == channels:

@@ -31,17 +31,17 @@ FILES = {"quantize_config.json": "GPTQ", "quant_config.json": "AWQ", "hf_quant_c
 ENDINGS = {
     ".SCB": "bitsandbytes' int8",
     ".weight_format": "bitsandbytes' int8",
-    ".absmax": "bitsandbytes' 4 bits",
-    ".quant_map": "bitsandbytes' 4 bits",
     ".quant_state.bitsandbytes__nf4": "bitsandbytes' nf4",
     ".quant_state.bitsandbytes__fp4": "bitsandbytes' fp4",
+    ".absmax": "bitsandbytes' 4 bits",
+    ".quant_map": "bitsandbytes' 4 bits",
+    ".g_idx": "GPTQ",
     ".qweight": "GPTQ or AWQ",
     ".qzeros": "GPTQ or AWQ",
-    ".g_idx": "GPTQ",
-    ".weight_scale_inv": "FP8",
-    ".weight_scale": "FP8 or int8 with scales",
-    ".input_scale": "FP8",
     ".weight_packed": "compressed-tensors",
+    ".weight_scale_inv": "FP8",
+    ".input_scale": "FP8",
+    ".weight_scale": "FP8 or int8 with scales",
     ".weight_blocks": "MXFP4",
     ".weight_scales": "MXFP4 or int8 with scales",
     "_blocks": "MXFP4",
@@ -49,7 +49,7 @@ ENDINGS = {
     ".codebooks": "AQLM",
     "._packed_params": "PyTorch's own int8",
 }
-"""Endings of tensor names that only quantized checkpoints have."""
+"""Endings of tensor names that only quantized checkpoints have; those that show one method come first."""
 
 TYPES = {
     "F8_E4M3": "FP8",
@@ -107,8 +107,9 @@ def find_method_in_files(folder: Path) -> str:
 
 def find_method_in_names(names: Iterable[str]) -> str:
     """Return the quantization method that tensor names show; "" if none."""
-    for name in names:
-        for ending, method in ENDINGS.items():
-            if name.endswith(ending):
-                return f"{method} (the tensor {name})"
+    known = tuple(ENDINGS)
+    shown = [name for name in names if name.endswith(known)]
+    for ending, method in ENDINGS.items():
+        if name := next((name for name in shown if name.endswith(ending)), ""):
+            return f"{method} (the tensor {name})"
     return ""

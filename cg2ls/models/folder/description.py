@@ -11,6 +11,7 @@ from cg2ls.errors import Cg2Error
 from cg2ls.files import write_atomically
 from cg2ls.jsontext import json_text
 from cg2ls.models.codegen2.config import CODEGEN2, FAMILIES
+from cg2ls.models.codegen2.files import problem_of
 from cg2ls.models.codegen2.rotary import ROTARY_BASE, SCALING_KEYS, RotaryScaling
 from cg2ls.models.codegen2.special_tokens import SpecialTokens
 from cg2ls.models.folder import fields
@@ -208,9 +209,8 @@ class ModelDescription:
         except FileNotFoundError:
             raise ModelFolderError(f"{path} is missing, so {folder} is not a model folder.") from None
         except (OSError, ValueError, RecursionError) as error:
-            raise ModelFolderError(
-                f"{path} cannot be read as JSON ({error}); convert the model again."
-            ) from None
+            said = f"{path} cannot be read as JSON ({error}); convert the model again."
+            raise ModelFolderError(problem_of(path) or said) from None
         except fields.FieldError as error:
             raise ModelFolderError(f"{path}: {error}") from None
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from cg2ls.files import sha256_of
+from cg2ls.models.codegen2.files import problem_of
 from cg2ls.models.folder.description import DESCRIPTION, GRAPH, ModelDescription, ModelFolderError
 from cg2ls.models.folder.external_data import MalformedGraphError, find_external_locations
 
@@ -41,7 +42,8 @@ def check_structure(folder: Path, model: ModelDescription) -> None:
                 raise ModelFolderError(f"{path} is a link out of its folder; put the file itself there.")
             if (size := path.stat().st_size) != entry.bytes:
                 raise ModelFolderError(
-                    f"{path} has {size} bytes, but {DESCRIPTION} says {entry.bytes};"
+                    (problem_of(path) if size else "")
+                    or f"{path} has {size} bytes, but {DESCRIPTION} says {entry.bytes};"
                     " convert or add the model again."
                 )
     try:

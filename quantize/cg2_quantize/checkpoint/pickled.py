@@ -51,8 +51,12 @@ class TorchTensor:
 
     @property
     def dtype(self) -> str:
-        """The safetensors format's name of the element type, else torch's own."""
+        """The safetensors format's name of the element type; torch's own, or the kind of tensor, where it has none."""
+        if self.tensor.is_meta:
+            return "meta (without values)"
         own = str(self.tensor.dtype).removeprefix("torch.")
+        if str(self.tensor.layout) != "torch.strided":
+            return f"{str(self.tensor.layout).removeprefix('torch.')} {own}"
         return SAFETENSORS_NAMES.get(own, own)
 
     @property

@@ -167,7 +167,7 @@ def load_tokenizer(
     path = checkpoint / "tokenizer.json"
     if path.exists() or path.is_symlink():
         return _load_file(path, vocab_size, stated)
-    own = checkpoint if all((checkpoint / name).is_file() for name in FILES[0]) else folder
+    own = _own_ranks(checkpoint) or folder
     family = read_json(checkpoint / "config.json").get("model_type")
     if family == "qwen2":
         raise QuantizeError(
@@ -180,6 +180,21 @@ def load_tokenizer(
         raise
     except Exception as error:  # the library raises bare Exception where merges do not fit the vocabulary
         raise QuantizeError(f"The vocabulary and merges in {own} make no tokenizer ({error}).") from None
+
+
+def _own_ranks(checkpoint: Path) -> Path | None:
+    """Return the checkpoint's folder if it has vocab.json and merges.txt; None if it has neither.
+
+    Raises:
+        QuantizeError: it has one of the two.
+    """
+    present = [name for name in FILES[0] if (checkpoint / name).exists() or (checkpoint / name).is_symlink()]
+    if len(present) == 1:
+        absent = next(name for name in FILES[0] if name not in present)
+        raise QuantizeError(
+            f"{checkpoint / present[0]} has no {absent} beside it, and a vocabulary needs both: download {absent} too."
+        )
+    return checkpoint if present else None
 
 
 def _load_file(path: Path, vocab_size: int, stated: StatedLayout | None) -> CodeTokenizer:

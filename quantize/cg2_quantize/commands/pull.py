@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 CARD_LINES = 8
 """Lines of a model card's text that are shown; the whole card is in the folder."""
 
+OTHER_STORE = "set CG2LS_HOME to a folder on another disk"
+
 CONVERSION_SPARE = 64 << 20
 """Bytes besides the weights of a converted model."""
 
@@ -100,7 +102,7 @@ def _pull_folder(repository: Repository, store: ModelStore, options: argparse.Na
     if options.dry_run:
         return ""
     present = sum(path.stat().st_size for path in staging.iterdir() if path.is_file())
-    check_space(place, max(0, repository.total(files) - present))
+    check_space(place, max(0, repository.total(files) - present), other=OTHER_STORE)
     _fetch(repository, files, staging)
     _keep_only(staging, files)
     if name != model.name:
@@ -146,8 +148,8 @@ def _pull_checkpoint(
         _refuse_existing(place, options)
     if options.dry_run:
         return ""
-    check_space(folder, _missing_bytes(repository, files))
-    check_space(place, largest)
+    check_space(folder, _missing_bytes(repository, files), other="set HF_HOME to a folder on another disk")
+    check_space(place, largest, other=OTHER_STORE)
     _fetch(repository, files, None)
     words = [f"hf://{repository.name}", "--revision", repository.commit, "-o", str(place), "--name", name]
     layout = find_infill(repository.name)

@@ -45,11 +45,19 @@ class Machine:
 def inspect_machine() -> Machine:
     """Ask the system, and the driver where there is one, for free memory."""
     name, free = select_freest_card(_list_cards())
-    memory, limit = psutil.virtual_memory().available, ""
+    memory, limit = _read_free_memory(), ""
     group = read_group_free_bytes()
-    if group is not None and group < memory:
+    if group is not None and (group < memory or not memory):
         memory, limit = max(1, group), "this container's limit"  # 0 would mean: unknown
     return Machine(memory, free, name, limit, _has_cuda())
+
+
+def _read_free_memory() -> int:
+    """Return the bytes that the system would give a new program; 0 where it does not tell, as without /proc."""
+    try:
+        return int(psutil.virtual_memory().available)
+    except (OSError, ValueError, psutil.Error):
+        return 0
 
 
 @dataclass(frozen=True)
@@ -191,8 +199,13 @@ def check_output(folder: Path, *, force: bool, proof: str) -> None:
         raise QuantizeError(f"{folder} exists; replace it with --force, or choose another name with -o.")
 
 
-def check_space(folder: Path, need: int) -> None:
+def check_space(folder: Path, need: int, *, other: str = "choose another disk with -o") -> None:
     """Refuse if the disk of `folder` has fewer than `need` bytes free.
+
+    Args:
+        folder: what will be written, which need not exist.
+        need: bytes.
+        other: how the user chooses another disk, for the message.
 
     Raises:
         QuantizeError: see above.
@@ -202,7 +215,7 @@ def check_space(folder: Path, need: int) -> None:
     if free < need:
         raise QuantizeError(
             f"{folder} needs up to {need / 1e6:.0f} MB, but its disk has {free / 1e6:.0f} MB free;"
-            " make room or choose another disk with -o."
+            f" make room, or {other}."
         )
 
 

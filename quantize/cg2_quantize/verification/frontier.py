@@ -11,8 +11,9 @@ import numpy as np
 from cg2_quantize.checkpoint.published_tokenizers import load_tokenizer
 from cg2_quantize.checkpoint.scratch import scratch_folder
 from cg2_quantize.checkpoint.sources import open_checkpoint
-from cg2_quantize.convert import ConversionOptions, convert
+from cg2_quantize.convert import SPARE_BYTES, ConversionOptions, convert, max_bytes
 from cg2_quantize.formats.kquants import MIXES, KQuants
+from cg2_quantize.planning.machine import check_space
 from cg2_quantize.verification.comparison import measure_rows, run_through
 from cg2_quantize.verification.heldout import make_heldout_rows
 from cg2_quantize.verification.piecewise import PiecewiseNetwork, TokenRows
@@ -110,6 +111,8 @@ def measure_frontier(
             untrained=True,
         )
         with scratch_folder() as scratch:
+            need = max_bytes(checkpoint.config, options.select_format()) + SPARE_BYTES
+            check_space(scratch, need, other="set TMPDIR to a folder on another disk")
             convert(folder, scratch / "model", options)
             about = ModelDescription.read(scratch / "model")
             converted = PiecewiseNetwork.of_folder(scratch / "model", checkpoint.config.n_layer)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from cg2_quantize import convert
+from cg2_quantize import ConversionOptions, convert
 from cg2_quantize.checkpoint import pickled
 from cg2_quantize.checkpoint.sources import open_checkpoint
 from cg2_quantize.errors import QuantizeError
@@ -61,10 +61,12 @@ def test_read_values_may_be_changed(copy, state):
     np.testing.assert_array_equal(opened.tensor("lm_head.bias"), state["lm_head.bias"].numpy())
 
 
-def test_no_second_copy_is_written(copy, state, folders, tmp_path, monkeypatch):
+@pytest.mark.parametrize("proof", ["none", "quick"])
+def test_no_second_copy_is_written(copy, state, folders, tmp_path, monkeypatch, proof):
+    monkeypatch.setattr("cg2_quantize.verification.prove.QUICK_TOKENS", 64)
     torch.save(state, copy / BIN)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
-    convert(copy, tmp_path / "model")
+    convert(copy, tmp_path / "model", ConversionOptions(proof=proof))
     found, expected = ModelDescription.read(tmp_path / "model"), ModelDescription.read(folders["int8"])
     assert found.files == expected.files
     assert sorted(path.name for path in copy.iterdir()) == [

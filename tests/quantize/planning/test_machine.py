@@ -61,6 +61,25 @@ def test_the_smaller_of_system_and_container_counts(monkeypatch, group, memory, 
     assert (found.memory, found.limit) == (memory, limit)
 
 
+@pytest.mark.parametrize(("group", "memory"), [(None, 0), (300, 300)])
+def test_without_the_systems_figures_memory_is_unknown_or_the_containers(
+    monkeypatch, tmp_path, group, memory
+):
+    def fails():
+        raise FileNotFoundError(2, "No such file or directory", "/proc/meminfo")
+
+    monkeypatch.setattr(machine.psutil, "virtual_memory", fails)
+    monkeypatch.setattr(machine, "read_group_free_bytes", lambda: group)
+    assert inspect_machine().memory == memory
+
+
+@pytest.mark.skipif(not machine.psutil.LINUX, reason="only Linux has /proc")
+def test_a_system_without_proc_has_unknown_memory(monkeypatch, tmp_path):
+    monkeypatch.setattr(machine.psutil, "PROCFS_PATH", str(tmp_path))
+    monkeypatch.setattr(machine, "read_group_free_bytes", lambda: None)
+    assert inspect_machine().memory == 0
+
+
 GIB = 1 << 30
 
 

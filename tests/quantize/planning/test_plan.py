@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 
 import pytest
 
@@ -137,3 +138,53 @@ def test_the_sum_names_a_containers_limit_and_a_runtime_without_cuda():
         make_plan(CODEGEN2_1B, processor(4, limit="this container's limit"))
     )
     assert "has no CUDA" in str(make_plan(CODEGEN2_1B, replace(card(24), cuda=False)))
+
+
+MACHINES = {
+    "a large card": card(24),
+    "a small card": card(0.2),
+    "a card without CUDA here": replace(card(24), cuda=False),
+    "no card": processor(8),
+    "a small container": processor(1.5, limit="this container's limit"),
+    "a card and unknown memory": Machine(memory=0, gpu=24 * GIB, gpu_name="a card"),
+    "unknown memory": processor(0),
+}
+REQUESTS = [
+    PlanRequest(*values)
+    for values in product(
+        (None, "cpu", "cuda"), (False, True), (None, "float", "int8"), (False, True), (False, True)
+    )
+]
+OPTIONS = ("--for cuda", "--for cpu", "--portable", "--kv", "--calibrate", "--genai")
+
+
+@pytest.mark.parametrize("machine", MACHINES.values(), ids=MACHINES)
+@pytest.mark.parametrize("wanted", REQUESTS, ids=str)
+def test_every_set_of_options_is_honoured_or_refused_by_name(machine, wanted):
+    try:
+        found = make_plan(CODEGEN2_1B, machine, wanted)
+    except QuantizeError as error:
+        said = str(error)
+        assert said.endswith(".")
+        if "No format fits" not in said and "does not report its free memory" not in said:
+            assert any(option in said for option in OPTIONS), said
+        assert machine.memory < 8 * GIB or wanted.target == "cuda" or excludes_itself(wanted), said
+        return
+    chosen = found.chosen
+    assert not excludes_itself(wanted)
+    assert found.total <= found.budget
+    assert wanted.target in (None, chosen.target)
+    assert chosen.portable == wanted.portable
+    assert chosen.calibrated == wanted.calibrated
+    assert wanted.kv is None or (chosen.kv == "int8") == (wanted.kv == "int8")
+    assert not wanted.genai or (chosen.target, chosen.kv) == ("cpu", "float32")
+    assert chosen.target == "cpu" or (machine.gpu and machine.cuda)
+
+
+def excludes_itself(wanted):
+    """Whether no machine can fulfil these options together."""
+    return (
+        (wanted.kv == "int8" and (wanted.portable or wanted.genai))
+        or (wanted.portable and wanted.calibrated)
+        or (wanted.target == "cuda" and bool(wanted.processor_only))
+    )
