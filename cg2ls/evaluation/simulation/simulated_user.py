@@ -35,7 +35,7 @@ MIN_SAVED_KEYS = 2
 _WORDS = re.compile(r"\s*(?:\w+|[^\w\s]+)")
 
 
-class Suggestion(Protocol):
+class GhostText(Protocol):
     """What an editor shows at the cursor."""
 
     @property
@@ -52,7 +52,7 @@ class Suggestion(Protocol):
 class SuggestingEditor(Protocol):
     """Editor that shows suggestions, in this process or over LSP."""
 
-    def ask(self, source: SourceFile, text: str, offset: int) -> Suggestion:
+    def ask(self, source: SourceFile, text: str, offset: int) -> GhostText:
         """Return the suggestion at an offset of a document."""
         ...
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Support:
+class ProviderSupport:
     """Published support of one provider.
 
     Attributes:
@@ -84,7 +84,7 @@ STANDARD = (
 )
 
 SUPPORT = {
-    "directml": Support(
+    "directml": ProviderSupport(
         "DirectML",
         "https://github.com/microsoft/onnxruntime/blob/main/docs/OperatorKernels.md#dmlexecutionprovider",
         frozenset(
@@ -96,7 +96,7 @@ SUPPORT = {
             }
         ),
     ),
-    "coreml": Support(
+    "coreml": ProviderSupport(
         "CoreML",
         "https://onnxruntime.ai/docs/execution-providers/CoreML-ExecutionProvider.html#supported-operators",
         frozenset(
@@ -128,7 +128,7 @@ SUPPORT = {
             }
         ),
     ),
-    "openvino": Support(
+    "openvino": ProviderSupport(
         "OpenVINO",
         "https://onnxruntime.ai/docs/execution-providers/OpenVINO-ExecutionProvider.html#support-coverage",
         frozenset(STANDARD),
