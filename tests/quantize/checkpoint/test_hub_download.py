@@ -115,7 +115,7 @@ REFUSALS = {
     "maker/lacking": "maker/lacking on the hub lacks weights-2.safetensors, which its",
     "maker/bare": "maker/bare on the hub has no weights that are read here",
     "maker/pointers": "weights-1.safetensors is a Git LFS pointer, not the file itself",
-    "checkpoints/my-model": "checkpoints/my-model does not exist; it reads as a path, so the hub is not asked",
+    "checkpoints/my-model": "checkpoints/my-model does not exist; it looks like a path, so the hub is not asked",
     "./my-model": "./my-model does not exist (and is no name on the hub, which is OWNER/NAME).",
     "my-model": "my-model does not exist (and is no name on the hub, which is OWNER/NAME).",
 }
