@@ -116,8 +116,8 @@ REFUSALS = {
     "maker/bare": "maker/bare on the hub has no weights that are read here",
     "maker/pointers": "weights-1.safetensors is a Git LFS pointer, not the file itself",
     "checkpoints/my-model": "checkpoints/my-model does not exist; it looks like a path, so the hub is not asked",
-    "./my-model": "./my-model does not exist (and is no name on the hub, which is OWNER/NAME).",
-    "my-model": "my-model does not exist (and is no name on the hub, which is OWNER/NAME).",
+    "./my-model": "./my-model does not exist (and is not a name on the hub, which is OWNER/NAME).",
+    "my-model": "my-model does not exist (and is not a name on the hub, which is OWNER/NAME).",
 }
 
 
