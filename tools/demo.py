@@ -18,9 +18,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import cg2ls
-from cg2ls.evaluation.lsp_client import INLINE, LspClient, ServerGoneError
+from cg2ls.evaluation.lsp_client import LspClient, ServerGoneError
 from cg2ls.evaluation.simulation.simulated_user import Effort, sample_passages, write_passage
 from cg2ls.evaluation.simulation.sources import SourceFile, collect_sources
 from cg2ls.evaluation.simulation.typist import PartialFile
@@ -66,32 +67,73 @@ TYPING, BY_REQUEST = 2, 1
 """Who asks: `InlineCompletionTriggerKind` of LSP."""
 
 
+@dataclass(frozen=True)
+class Suggestion:
+    """Ghost text, and how many characters after the cursor it replaces."""
+
+    text: str = ""
+    replace_length: int = 0
+
+
 @dataclass
-class Editor:
-    """One document in one editor.
+class Document:
+    """One document in an editor.
 
     Attributes:
         client: the client of the server.
-        uri: the document's URI.
-        lines: the lines that the editor shows.
-        version: the document's version.
+        path: the document's file.
+        version: the document's version; 0 until it is open.
         milliseconds: time from each request to its answer.
     """
 
     client: LspClient
-    uri: str
+    path: Path
+    version: int = field(default=0, init=False)
+    milliseconds: list[float] = field(default_factory=list, init=False)
+
+    @property
+    def uri(self) -> str:
+        """The document's URI."""
+        return self.path.as_uri()
+
+    def change(self, text: str, span: dict[str, Any] | None = None) -> None:
+        """Open the document with a text, or replace a range of it, or all of it."""
+        self.version += 1
+        if self.version == 1:
+            self.client.open(self.uri, text, LANGUAGE)
+        else:
+            self.client.change(self.uri, self.version, {"text": text} | ({"range": span} if span else {}))
+
+    def ask_at(self, line: int, character: int, trigger: int = TYPING) -> Suggestion:
+        """Ask for ghost text."""
+        began = time.perf_counter()
+        answer = self.client.inline(self.uri, line, character, trigger)
+        self.milliseconds.append((time.perf_counter() - began) * 1000)
+        if not answer or not answer["items"]:
+            return Suggestion()
+        item = answer["items"][0]
+        end = item["range"]["end"]["character"] if item.get("range") else character
+        return Suggestion(item["insertText"], max(0, end - character))
+
+    def close(self) -> None:
+        """Close the document."""
+        self.client.notify("textDocument/didClose", {"textDocument": {"uri": self.uri}})
+
+
+@dataclass
+class Sample(Document):
+    """A document that is edited by lines.
+
+    Attributes:
+        lines: the lines that the editor shows.
+    """
+
     lines: list[str]
-    version: int = 1
-    milliseconds: list[float] = field(default_factory=list)
 
     def set_line(self, number: int, text: str) -> None:
         """Replace a line, as an edit of that line alone."""
-        self.version += 1
-        span = {
-            "start": {"line": number, "character": 0},
-            "end": {"line": number, "character": len(self.lines[number])},
-        }
-        self.client.change(self.uri, self.version, {"range": span, "text": text})
+        end = {"line": number, "character": len(self.lines[number])}
+        self.change(text, {"start": {"line": number, "character": 0}, "end": end})
         self.lines[number] = text
 
     def focus(self, number: int) -> None:
@@ -99,16 +141,46 @@ class Editor:
         position = {"line": number, "character": len(self.lines[number])}
         self.client.notify("textDocument/didFocus", {"textDocument": {"uri": self.uri}, "position": position})
 
-    def close(self) -> None:
-        """Close the document."""
-        self.client.notify("textDocument/didClose", {"textDocument": {"uri": self.uri}})
-
-    def ask_ghost_text(self, number: int, trigger: int = TYPING) -> str:
+    def ask_at_end(self, number: int, trigger: int = TYPING) -> str:
         """Ask for ghost text at a line's end; return "" for none."""
-        began = time.perf_counter()
-        answer = self.client.inline(self.uri, number, len(self.lines[number]), trigger)
-        self.milliseconds.append((time.perf_counter() - began) * 1000)
-        return answer["items"][0]["insertText"] if answer and answer["items"] else ""
+        return self.ask_at(number, len(self.lines[number]), trigger).text
+
+
+@dataclass
+class Writing(Document):
+    """A document of which a passage is written, key by key.
+
+    Attributes:
+        asked: number of characters before the cursor at each request, and the text that was suggested there.
+    """
+
+    asked: list[tuple[int, str]] = field(default_factory=list, init=False)
+
+    def ask(self, _: SourceFile, text: str, offset: int) -> Suggestion:
+        """Send the document and ask for ghost text at an offset."""
+        self.change(text)
+        begin = text.rfind("\n", 0, offset) + 1
+        found = self.ask_at(text.count("\n", 0, offset), offset - begin)
+        self.asked.append((offset, found.text))
+        return found
+
+    def format_passage(self, target: str, start: int) -> str:
+        """Return what was written, with the accepted text as ghost text.
+
+        Args:
+            target: the whole passage.
+            start: offset of its first character in the document.
+        """
+        parts: list[str] = []
+        done = 0
+        ends = [offset - start for offset, _ in self.asked[1:]] + [len(target)]
+        for (offset, text), after in zip(self.asked, ends, strict=True):
+            at = offset - start
+            taken = target[at:after]
+            if len(taken) > 1 and text.startswith(taken):
+                parts += [target[done:at], format_ghost_text(taken)]
+                done = after
+        return "".join([*parts, target[done:]]).strip("\n")
 
 
 def main() -> int:
@@ -130,76 +202,6 @@ def main() -> int:
             return 1
 
 
-@dataclass(frozen=True)
-class Suggestion:
-    """Ghost text, and how many characters after the cursor it replaces."""
-
-    text: str = ""
-    replace_length: int = 0
-
-
-@dataclass
-class WritingUser:
-    """Writes a passage of a document through the client, and notes which text was accepted.
-
-    Attributes:
-        client: the client of the server.
-        path: the document's file.
-        version: the document's version; 0 until it is open.
-        milliseconds: time from each request to its answer.
-        asked: number of characters before the cursor at each request, and the text that was suggested there.
-    """
-
-    client: LspClient
-    path: Path
-    version: int = 0
-    milliseconds: list[float] = field(default_factory=list)
-    asked: list[tuple[int, str]] = field(default_factory=list)
-
-    def ask(self, source: SourceFile, text: str, offset: int) -> Suggestion:
-        """Send the document and ask for ghost text at an offset."""
-        uri = self.path.as_uri()
-        self.version += 1
-        if self.version == 1:
-            self.client.open(uri, text, source.language)
-        else:
-            self.client.change(uri, self.version, {"text": text})
-        line = text.count("\n", 0, offset)
-        character = offset - (text.rfind("\n", 0, offset) + 1)
-        began = time.perf_counter()
-        answer = self.client.inline(uri, line, character)
-        self.milliseconds.append((time.perf_counter() - began) * 1000)
-        if not answer or not answer["items"]:
-            self.asked.append((offset, ""))
-            return Suggestion()
-        item = answer["items"][0]
-        end = item["range"]["end"]["character"] if item.get("range") else character
-        self.asked.append((offset, item["insertText"]))
-        return Suggestion(item["insertText"], max(0, end - character))
-
-    def close(self) -> None:
-        """Close the document."""
-        self.client.notify("textDocument/didClose", {"textDocument": {"uri": self.path.as_uri()}})
-
-    def format_passage(self, target: str, start: int) -> str:
-        """Return what was written, with the accepted text as ghost text.
-
-        Args:
-            target: the whole passage.
-            start: offset of its first character in the document.
-        """
-        parts: list[str] = []
-        done = 0
-        ends = [offset - start for offset, _ in self.asked[1:]] + [len(target)]
-        for (offset, text), after in zip(self.asked, ends, strict=True):
-            at = offset - start
-            taken = target[at:after]
-            if len(taken) > 1 and text.startswith(taken):
-                parts += [target[done:at], format_ghost_text(taken)]
-                done = after
-        return "".join([*parts, target[done:]]).strip("\n")
-
-
 def play(client: LspClient, folder: Path) -> int:
     """Play the whole session in an empty folder; return the exit status."""
     print(
@@ -209,10 +211,7 @@ def play(client: LspClient, folder: Path) -> int:
     )
     began = time.perf_counter()
     files = copy_project(folder / PROJECT)
-    root = {"uri": (folder / PROJECT).as_uri(), "name": PROJECT}
-    client.initialize(
-        {**INLINE, "window": {"workDoneProgress": True}}, rootUri=root["uri"], workspaceFolders=[root]
-    )
+    client.initialize(workspaceFolders=[{"uri": (folder / PROJECT).as_uri(), "name": PROJECT}])
     if problem := wait_for_model(client):
         print(f"demo: {problem}", file=sys.stderr)
         return 1
@@ -270,11 +269,10 @@ def write_in_project(
     for number, file in enumerate(files):
         (passage,) = file.passages
         start = file.get_cursor(passage)
-        user = WritingUser(client, folder / PROJECT / file.source.path)
+        user = Writing(client, folder / PROJECT / file.source.path)
+        user.change(file.text)
         if not number:
-            client.open(user.path.as_uri(), file.text, LANGUAGE)
-            user.version = 1
-            client.wait_for("$/progress", '"kind": "end"')
+            client.wait_for("window/logMessage", "Memory of")
             print(f"project of {len(list(folder.rglob('*.py')))} files read\n")
         efforts.append(write_passage(file, user))
         print(f"{file.source.name}, {efforts[-1].keys} keys instead of {efforts[-1].alone}:\n")
@@ -286,7 +284,7 @@ def write_in_project(
     return efforts, milliseconds
 
 
-def open_sample(client: LspClient, folder: Path, name: str, line: str, shown: str) -> Editor:
+def open_sample(client: LspClient, folder: Path, name: str, line: str, shown: str) -> Sample:
     """Open a sample with one line shortened, in a folder of its own, so that the server never sees the rest.
 
     Args:
@@ -299,9 +297,9 @@ def open_sample(client: LspClient, folder: Path, name: str, line: str, shown: st
     lines = (SAMPLES / name).read_text("utf-8").split("\n")
     number = lines.index(line)
     lines[number] = shown
-    editor = Editor(client, (folder / f"{Path(name).stem}-{number}" / name).as_uri(), lines)
-    client.open(editor.uri, "\n".join(lines), LANGUAGE)
-    return editor
+    sample = Sample(client, folder / f"{Path(name).stem}-{number}" / name, lines)
+    sample.change("\n".join(lines))
+    return sample
 
 
 def wait_for_model(client: LspClient) -> str:
@@ -315,7 +313,7 @@ def wait_for_model(client: LspClient) -> str:
         client.receive()
 
 
-def jump(editor: Editor, beginning: str, rest: str) -> str:
+def jump(editor: Sample, beginning: str, rest: str) -> str:
     """Ask at the end of a shortened line, by request too if nothing is shown; print the suggestion, return its kind."""
     number = editor.lines.index(beginning)
     editor.focus(number)
@@ -323,7 +321,7 @@ def jump(editor: Editor, beginning: str, rest: str) -> str:
     for line in editor.lines[max(0, number - CONTEXT_LINES) : number]:
         print(f"    {line}")
     for trigger in (TYPING, BY_REQUEST):
-        text = editor.ask_ghost_text(number, trigger)
+        text = editor.ask_at_end(number, trigger)
         verdict = "silent" if not text else "right" if text.split("\n")[0].strip() == rest else "other"
         how = "" if trigger == TYPING else "by request: "
         print(
@@ -343,7 +341,7 @@ def type_line(client: LspClient, folder: Path, name: str, typed: str) -> list[fl
     print(f"typing {typed.strip()!r}:")
     for line in (typed[:end] for end in range(start, len(typed) + 1)):
         editor.set_line(number, line)
-        text = editor.ask_ghost_text(number)
+        text = editor.ask_at_end(number)
         print(f"  > {line}{format_ghost_text(text)}   [{editor.milliseconds[-1]:.0f} ms]")
     editor.close()
     return editor.milliseconds
