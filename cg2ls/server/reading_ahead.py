@@ -11,6 +11,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
@@ -138,7 +139,8 @@ class ReadingAhead:
             Whether the place had been read; None if it is near the place of the last request.
         """
         uri, line = place.snapshot.uri, place.position.line
-        here: Place = uri, place.position
+        # A copy, since edits move the places that are kept, and the request's reply and `Shown` use its own.
+        here: Place = uri, copy(place.position)
         if self._reading_at is not None and not are_near(self._reading_at[0], here):
             self._cut()
         last, self._last, self._wanted = self._last, here, []

@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lsprotocol import types
 
 from cg2ls.engine.request import Request
 from cg2ls.server import reading_ahead
+from cg2ls.server.reading_ahead import ReadingAhead
+from cg2ls.server.snapshot import CompletionPlace
 from tests.cg2ls.server.in_process import INLINE, Client, Engine, shown
 
 URI, OTHER = "file:///a.py", "file:///b.py"
@@ -350,6 +353,27 @@ def test_an_edit_near_the_last_request_is_left_to_the_next_request(scene, monkey
         assert not client.engine.read_prompts
 
     scene(acts)
+
+
+def test_edits_above_a_request_leave_the_position_of_its_reply(scene, monkeypatch):
+    noted: list[CompletionPlace] = []
+    note_request = ReadingAhead.note_request
+
+    def note(self: ReadingAhead, place: CompletionPlace) -> bool | None:
+        noted.append(place)
+        return note_request(self, place)
+
+    monkeypatch.setattr(ReadingAhead, "note_request", note)
+
+    async def acts(client: ReadingClient) -> None:
+        await client.inline(URI, LINE, 8)
+        client.type_at(URI, 0, 0, "import os\n")
+        await client.idle()
+        assert client.server.reading_ahead.places.last_in(URI) == types.Position(1, 0)
+        assert types.Position(LINE + 1, 8) in client.server.reading_ahead.places._places[URI]
+
+    scene(acts)
+    assert noted[0].position == types.Position(LINE, 8)
 
 
 def test_edits_of_a_hundred_documents_at_once_read_the_last_one(scene):
