@@ -7,9 +7,11 @@ import shutil
 
 import pytest
 
-from cg2_quantize import convert
+from cg2_quantize import convert, formats
 from cg2_quantize.cli import main
+from cg2_quantize.commands import convert as convert_command
 from cg2_quantize.planning.machine import Machine
+from cg2_quantize.verification import prove
 from cg2ls.models.codegen2 import Checkpoint
 from cg2ls.models.folder import ModelDescription
 from cg2ls.models.folder.locations import SHIPPED_DEFAULT
@@ -154,3 +156,10 @@ def test_an_unknown_key_is_refused_unless_ignored(checkpoint, tmp_path, capsys):
     assert main(words) == 1
     assert "pass --ignore-key wandb_run" in capsys.readouterr().err
     assert main([*words, "--ignore-key", "wandb_run"]) == 0
+
+
+def test_choices_of_the_command_are_those_of_the_modules_behind_it():
+    """The command does not import these modules, so that its help is fast."""
+    assert convert_command.FORMATS == formats.FORMATS
+    assert convert_command.TARGETS == formats.TARGETS
+    assert convert_command.PROOFS == prove.PROOFS
