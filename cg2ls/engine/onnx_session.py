@@ -17,8 +17,10 @@ from cg2ls.models.folder.description import GRAPH, ModelDescription
 from cg2ls.models.graph_io import CALL_INPUTS, LOGITS, PAST, all_past_names, all_present_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
 LOG_SEVERITY_FATAL = 4
 """ONNX Runtime's severity `fatal`. Its errors are raised as exceptions too, and it must not write to the streams of
@@ -66,6 +68,7 @@ class OpenSession:
         cuda_graph: whether recorded calls are replayed.
         graph_ids: ids of calls to record, unique in the session: with a shared id, one context would replay what
             another context recorded.
+        weights: values that the session reads from memory; they live as long as the session.
     """
 
     ort: Any
@@ -75,6 +78,7 @@ class OpenSession:
     threads: int
     cuda_graph: bool = False
     graph_ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    weights: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
 
 def import_onnxruntime() -> Any:
@@ -117,7 +121,7 @@ def open_session(
         list_candidates(provider, ort.get_available_providers(), model.kv_dtype), cuda_graph=cuda_graph
     ):
         try:
-            session = open_graph(ort, folder / GRAPH, candidate.name, threads, cuda_graph=graphs)
+            session = new_session(ort, folder / GRAPH, candidate.name, threads, cuda_graph=graphs)
         except Exception as error:  # ONNX Runtime raises its own, undocumented classes
             reasons.append(f"{candidate.name}: {first_line(error)}")
             continue
@@ -138,14 +142,34 @@ def _attempts(
         yield candidate, False
 
 
-def open_graph(ort: Any, graph: Path, name: str, threads: int, *, cuda_graph: bool) -> Any:
-    """Open a graph on one provider, without trying others, and return the session."""
+def new_session(
+    ort: Any,
+    graph: Path,
+    name: str,
+    threads: int,
+    *,
+    cuda_graph: bool = False,
+    weights: Mapping[str, NDArray[Any]] | None = None,
+) -> Any:
+    """Open a graph on one provider, without trying others, and return the session.
+
+    Args:
+        ort: the onnxruntime module.
+        graph: the file.
+        name: name of the provider.
+        threads: threads inside one operator.
+        cuda_graph: whether CUDA should replay recorded calls.
+        weights: values of tensors that the graph names and no file has; they must live as long as the session.
+    """
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = LOG_SEVERITY_FATAL
     for key, value in (arithmetic() | SESSION_CONFIG).items():
         options.add_session_config_entry(key, value)
+    if weights:
+        values = [ort.OrtValue.ortvalue_from_numpy(value) for value in weights.values()]
+        options.add_external_initializers(list(weights), values)
     provider = PROVIDERS[name]
     if provider.memory == "cuda" and hasattr(ort, "preload_dlls"):
         ort.preload_dlls()

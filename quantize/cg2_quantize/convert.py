@@ -26,6 +26,7 @@ from cg2_quantize.graph.builder import ExternalWriter, GraphBuilder
 from cg2_quantize.graph.genai import write_genai
 from cg2_quantize.graph.graph_weights import GraphWeights
 from cg2_quantize.graph.network import build_graph
+from cg2_quantize.graph.prefill import write_prefill_graph
 from cg2_quantize.model_card import CARD, render_model_card
 from cg2_quantize.planning.machine import check_memory, check_output, check_space
 from cg2_quantize.planning.providers import SUPPORT, check_provider
@@ -41,6 +42,7 @@ from cg2ls.models.folder.description import (
     CONTENT,
     DESCRIPTION,
     GRAPH,
+    PREFILL_GRAPH,
     TOKENIZER,
     WEIGHTS,
     Architecture,
@@ -210,6 +212,8 @@ def convert(
                 checkpoint, tokenizer, cache=chosen.kv == "int8", inputs=options.calibrated
             )
         write_graph(checkpoint.config, weights, chosen, new, calibration)
+        if chosen.has_prefill_graph:
+            write_prefill_graph(new)
         (new / TOKENIZER).write_text(tokenizer.to_json(), encoding="utf-8")
         model = _describe(checkpoint.config, tokenizer.special, chosen, facts, new)
         model.write(new)
@@ -343,7 +347,10 @@ def _describe(
         precision=chosen.name,
         independent_rows=True,
         kv_dtype=chosen.kv,
-        files={name: FileEntry(sha256_of(folder / name), (folder / name).stat().st_size) for name in CONTENT},
+        files={
+            name: FileEntry(sha256_of(folder / name), (folder / name).stat().st_size)
+            for name in (*CONTENT, *([PREFILL_GRAPH] if chosen.has_prefill_graph else []))
+        },
         source=facts.source,
         license=facts.license,
         quality=facts.quality,

@@ -83,6 +83,11 @@ class Format:
         return FLOATS["float32" if self.target == "cpu" else "float16"]
 
     @property
+    def has_prefill_graph(self) -> bool:
+        """Whether the folder gets a graph that reads prompts with int8 products (`cg2_quantize.graph.prefill`)."""
+        return self.name in ("int4", "int6") and self.target == "cpu" and not self.portable
+
+    @property
     def matrix_writer(self) -> MatrixWriter:
         """The writer of the matrices, without a calibration."""
         return self.make_matrix_writer(None)

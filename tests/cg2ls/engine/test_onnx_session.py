@@ -313,8 +313,6 @@ def test_sums_of_the_largest_products_are_exact(tmp_path, rows):
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
     onnx.save(model, tmp_path / "sums.onnx")
-    session = onnx_session.open_graph(
-        onnx_session.import_onnxruntime(), tmp_path / "sums.onnx", "cpu", 2, cuda_graph=False
-    )
+    session = onnx_session.new_session(onnx_session.import_onnxruntime(), tmp_path / "sums.onnx", "cpu", 2)
     expected = (levels.astype(np.int32) - 128) @ weights.astype(np.int32)
     assert np.array_equal(session.run(None, {"x": levels})[0], expected)
