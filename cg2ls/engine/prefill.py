@@ -18,7 +18,7 @@ from cg2ls.engine.onnx_session import VNNI, OpenSession, new_session
 from cg2ls.engine.request import EngineError
 from cg2ls.machine import read_cpu
 from cg2ls.models.folder.description import GRAPH, PREFILL_GRAPH
-from cg2ls.models.folder.external_data import find_external_tensors
+from cg2ls.models.folder.external_data import find_tensors
 from cg2ls.models.graph_io import (
     INT4_PARTS,
     PREFILL_SCALE,
@@ -81,14 +81,14 @@ def open_prefill(
 
 def _held_weights(folder: Path) -> Iterator[tuple[str, NDArray[Any]]]:
     """Yield the name and values of each tensor that the prefill graph reads from memory."""
-    tensors = find_external_tensors((folder / GRAPH).read_bytes())
+    tensors = find_tensors((folder / GRAPH).read_bytes())
     packed, scales, zeros = INT4_PARTS
-    for name in sorted(find_external_tensors((folder / PREFILL_GRAPH).read_bytes())):
+    for name, declared in find_tensors((folder / PREFILL_GRAPH).read_bytes()).items():
         if name.endswith(PREFILL_WEIGHT):
             matrix = name.removesuffix(PREFILL_WEIGHT)
             parts = (tensors[matrix + part].read(folder) for part in (packed, scales, zeros))
             levels, scale = round_to_int8(*parts)
-            yield name, levels
+            yield name, levels[: declared.dims[0]]  # the last block may be longer than the matrix
             yield matrix + PREFILL_SCALE, scale
 
 

@@ -1,4 +1,4 @@
-"""Find and read the tensors of a graph that are in other files, without the onnx package.
+"""Find and read the tensors of a graph, without the onnx package; most of them are in another file.
 
 ONNX Runtime opens every `external_data` location of a model file. A folder of unknown origin must not make it read
 another file, or memory: the runtime's own location `*/_ORT_MEM_ADDR_/*` has a bare address as its offset. So the
@@ -83,20 +83,22 @@ MAX_ELEMENTS = 1 << 40
 
 
 @dataclass(frozen=True)
-class ExternalTensor:
-    """A tensor in another file.
+class GraphTensor:
+    """An initializer of a graph.
 
     Attributes:
-        location: name of the file.
+        location: name of the file with the values; "" where the graph itself has them.
         offset: first byte in the file.
         dims: shape.
         data_type: number of the element type in onnx.proto.
+        inside: the values, where the graph itself has them.
     """
 
     location: str
     offset: int
     dims: tuple[int, ...]
     data_type: int
+    inside: bytes = b""
 
     def read(self, folder: Path) -> NDArray[Any]:
         """Read the values from a verified folder; see `cg2ls.models.folder.verify`.
@@ -111,25 +113,28 @@ class ExternalTensor:
         ):
             raise MalformedGraphError(f"a tensor of type {self.data_type} and shape {list(self.dims)}")
         dtype = np.dtype(DTYPES[self.data_type])
-        with (folder / self.location).open("rb") as file:
-            file.seek(self.offset)
-            data = file.read(prod(self.dims) * dtype.itemsize)
-        if len(data) != prod(self.dims) * dtype.itemsize:
-            raise MalformedGraphError(f"{self.location} ends within a tensor")
+        size = prod(self.dims) * dtype.itemsize
+        data = self.inside
+        if self.location:
+            with (folder / self.location).open("rb") as file:
+                file.seek(self.offset)
+                data = file.read(size)
+        if len(data) != size:
+            raise MalformedGraphError(f"a tensor of {len(data)} bytes in place of {size}")
         return np.frombuffer(data, dtype).reshape(self.dims)
 
 
-def find_external_tensors(model: bytes) -> dict[str, ExternalTensor]:
-    """Return the graph's initializers in other files, by name.
+def find_tensors(model: bytes) -> dict[str, GraphTensor]:
+    """Return the graph's initializers by name.
 
     Raises:
         MalformedGraphError: the bytes are not a protocol buffer, or an offset is not a number.
     """
     data = memoryview(model)
-    tensors: dict[str, ExternalTensor] = {}
+    tensors: dict[str, GraphTensor] = {}
     for graph in _inner(data, 0, len(data), 7):
         for start, end in _inner(data, *graph, 5):
-            name, dims, data_type = b"", [], 0
+            name, dims, data_type, inside = b"", [], 0, b""
             entries: dict[bytes, bytes] = {}
             for field, value, span in _fields(data, start, end):
                 if field == 1:
@@ -138,16 +143,18 @@ def find_external_tensors(model: bytes) -> dict[str, ExternalTensor]:
                     data_type = value
                 elif field == 8 and span is not None:
                     name = bytes(data[slice(*span)])
+                elif field == 9 and span is not None:
+                    inside = bytes(data[slice(*span)])
                 elif field == 13 and span is not None:
                     key, text = _entry(data, *span)
                     entries[key] = text
-            if b"location" in entries:
-                tensors[name.decode("utf-8", errors="backslashreplace")] = ExternalTensor(
-                    entries[b"location"].decode("utf-8", errors="backslashreplace"),
-                    _number(entries.get(b"offset", b"0")),
-                    tuple(dims),
-                    data_type,
-                )
+            tensors[name.decode("utf-8", errors="backslashreplace")] = GraphTensor(
+                entries.get(b"location", b"").decode("utf-8", errors="backslashreplace"),
+                _number(entries.get(b"offset", b"0")),
+                tuple(dims),
+                data_type,
+                inside,
+            )
     return tensors
 
 

@@ -97,8 +97,9 @@ class GraphBuilder:
         self._nodes.append(node)
 
     def copy_initializers(self, tensors: Iterable[TensorProto]) -> None:
-        """Add initializers of another graph, which stay where they are stored."""
-        self._initializers += tensors
+        """Add initializers of another graph, which stay where they are stored, unless there is one of that name."""
+        known = {tensor.name for tensor in self._initializers}
+        self._initializers += [tensor for tensor in tensors if tensor.name not in known]
 
     def declare(self, name: str, data_type: int, dims: Sequence[int], location: str) -> str:
         """Add an initializer whose values the graph's reader provides in memory, and return its name.
