@@ -341,12 +341,6 @@ class Engine:
         with self._manager.exclusive() as runner:
             return measure_divergence(runner.contexts.newest, text)
 
-    @property
-    def has_prefill_graph(self) -> bool:
-        """Whether another graph reads the stable part of prompts; False while the model is unloaded."""
-        runner = self._manager.runner
-        return runner is not None and runner.prefill is not None
-
     def estimate_call_cost(self, tokens: int) -> float:
         """Return the cost of a call on this machine, in one-token calls; it decides the length of drafts."""
         return self._manager.costs.ratio(tokens)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,7 @@ from cg2ls.engine.onnx_session import OpenSession, first_line, open_session
 from cg2ls.engine.prefill import open_prefill
 from cg2ls.engine.providers import PROVIDERS
 from cg2ls.engine.request import EngineError
+from cg2ls.models.folder.description import PREFILL_GRAPH
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -94,6 +95,8 @@ class ModelRunner:
             use_huge_pages()
         padding = choose_row_padding(model, opened)
         prefill = open_prefill(model, folder, opened, wanted=prefill_graph)
+        if prefill is not None:
+            opened = replace(opened, reason=f"{opened.reason}; {PREFILL_GRAPH} reads prompts")
         made = KVCachePool(lambda: new_context(model, opened, padding=padding, prefill=prefill), contexts)
         return cls(model=model, opened=opened, prefill=prefill, contexts=made, costs=CallCosts())
 

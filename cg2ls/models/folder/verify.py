@@ -11,6 +11,7 @@ from cg2ls.models.folder.description import (
     DESCRIPTION,
     GRAPH,
     PREFILL_GRAPH,
+    FileEntry,
     ModelDescription,
     ModelFolderError,
 )
@@ -67,6 +68,11 @@ def check_structure(folder: Path, model: ModelDescription) -> None:
                 f"{folder / name} wants to read {foreign[0]!r}, which {DESCRIPTION} does not list;"
                 " do not use this model unless you know who made it."
             )
+
+
+def describe_file(path: Path) -> FileEntry:
+    """Return the entry of a file in model.json."""
+    return FileEntry(sha256_of(path), path.stat().st_size)
 
 
 @contextmanager

@@ -16,9 +16,8 @@ from onnx import TensorProto, numpy_helper
 from cg2_quantize.formats.int8 import round_rows
 from cg2_quantize.formats.matrix_writer import FormatError
 from cg2_quantize.graph.builder import MICROSOFT, GraphBuilder
-from cg2ls.files import sha256_of
-from cg2ls.models.folder.description import GRAPH, PREFILL_GRAPH, FileEntry
-from cg2ls.models.folder.verify import verify_folder
+from cg2ls.models.folder.description import GRAPH, PREFILL_GRAPH
+from cg2ls.models.folder.verify import describe_file, verify_folder
 from cg2ls.models.graph_io import (
     INT4_PARTS,
     LOGITS,
@@ -43,14 +42,14 @@ def add_prefill_graph(folder: Path) -> int:
         FormatError: it has no int4 matrices for processors.
     """
     model = verify_folder(folder)
-    size = write_prefill_graph(folder)
-    entry = FileEntry(sha256_of(folder / PREFILL_GRAPH), size)
+    write_prefill_graph(folder)
+    entry = describe_file(folder / PREFILL_GRAPH)
     replace(model, files={**model.files, PREFILL_GRAPH: entry}).write(folder)
-    return size
+    return entry.bytes
 
 
-def write_prefill_graph(folder: Path) -> int:
-    """Write the prefill graph beside a folder's own graph; return its bytes.
+def write_prefill_graph(folder: Path) -> None:
+    """Write the prefill graph beside a folder's own graph.
 
     Raises:
         FormatError: the graph has no int4 matrices for processors.
@@ -60,7 +59,6 @@ def write_prefill_graph(folder: Path) -> int:
     new = folder / f"{PREFILL_GRAPH}.new"
     new.write_bytes(data)
     new.replace(folder / PREFILL_GRAPH)
-    return len(data)
 
 
 def make_prefill_graph(own: ModelProto) -> ModelProto:

@@ -16,9 +16,9 @@ from cg2ls.engine import Engine, EngineError, EngineOptions, Request, prefill
 from cg2ls.engine.kv_cache import CachedTokens
 from cg2ls.engine.prefill import round_to_int8
 from cg2ls.engine.request import RequestError
-from cg2ls.files import sha256_of
-from cg2ls.models.folder.description import PREFILL_GRAPH, FileEntry, ModelDescription, ModelFolderError
+from cg2ls.models.folder.description import PREFILL_GRAPH, ModelDescription, ModelFolderError
 from cg2ls.models.folder.locations import SHIPPED_DEFAULT
+from cg2ls.models.folder.verify import describe_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,7 +98,7 @@ def test_the_model_s_own_graph_reads_everything_where_the_other_is_switched_off(
 def test_it_is_opened_where_the_processor_makes_it_faster(monkeypatch, features, opens):
     monkeypatch.setattr(prefill, "read_cpu", lambda: ("a processor", features))
     with Engine.open(SHIPPED_DEFAULT, provider="cpu", threads=1) as engine:
-        assert engine.has_prefill_graph is opens
+        assert ("prefill.onnx reads prompts" in engine.provider_reason) is opens
 
 
 def test_stable_tokens_are_tokens_of_the_prompt():
@@ -115,7 +115,7 @@ def damaged(tmp_path: Path):
         shutil.copytree(SHIPPED_DEFAULT, folder)
         (folder / PREFILL_GRAPH).write_bytes(content)
         model = ModelDescription.read(folder)
-        entry = FileEntry(sha256_of(folder / PREFILL_GRAPH), len(content))
+        entry = describe_file(folder / PREFILL_GRAPH)
         replace(model, files={**model.files, PREFILL_GRAPH: entry}).write(folder)
         return folder
 
