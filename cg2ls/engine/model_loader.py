@@ -11,6 +11,7 @@ from cg2ls.engine.kv_cache import count_context_bytes
 from cg2ls.engine.model_manager import ModelManager
 from cg2ls.engine.model_runner import ModelRunner
 from cg2ls.engine.onnx_session import default_threads
+from cg2ls.engine.prefill import count_prefill_bytes
 from cg2ls.engine.request import EngineError
 from cg2ls.errors import Cg2Error
 from cg2ls.models.codegen2.tokenizer import CodeTokenizer
@@ -42,7 +43,12 @@ def load_model(
     if threads is not None and threads < 1:
         raise EngineError(f"threads is {threads}, but must be at least 1.")
     model, tokenizer = _checked(folder, verify=verify)
-    memory = plan_memory(model, contexts=options.contexts, limit_mb=options.memory_mb)
+    memory = plan_memory(
+        model,
+        contexts=options.contexts,
+        limit_mb=options.memory_mb,
+        prefill=count_prefill_bytes(model, folder, wanted=options.prefill_graph),
+    )
     costs = CallCosts()
     drafts = model.independent_rows if options.drafts is None else options.drafts
     measured: list[bool] = []
@@ -57,7 +63,7 @@ def load_model(
             threads=threads or default_threads(),
             contexts=memory.contexts,
             cuda_graph=options.cuda_graph,
-            prefill_graph=options.prefill_graph,
+            prefill_graph=memory.prefill > 0,
         )
         runner = replace(opened, costs=costs)  # measurements outlive the session
         if not measured:
@@ -134,6 +140,7 @@ class MemoryPlan:
 
     Attributes:
         weights: upper bound of the weights in ONNX Runtime.
+        prefill: int8 weights of the prefill graph; 0 where it is not used, or the limit has no room for it.
         context: keys and values of one full context.
         contexts: maximum number of contexts.
         limit: limit of the total; None for no limit.
@@ -143,22 +150,31 @@ class MemoryPlan:
     context: int
     contexts: int
     limit: int | None
+    prefill: int = 0
 
     @property
     def max_bytes(self) -> int:
         """Total when all contexts are full."""
-        return self.weights + self.contexts * self.context
+        return self.weights + self.prefill + self.contexts * self.context
 
     def __str__(self) -> str:
         limit = "no limit" if self.limit is None else f"limit {self.limit / MEGABYTE:.0f} MB"
         return (
-            f"{self.max_bytes / MEGABYTE:.0f} MB at most: weights {self.weights / MEGABYTE:.0f} MB,"
+            f"{self.max_bytes / MEGABYTE:.0f} MB at most: weights {(self.weights + self.prefill) / MEGABYTE:.0f} MB,"
             f" {self.contexts} contexts of {self.context / MEGABYTE:.1f} MB; {limit}"
         )
 
 
-def plan_memory(model: ModelDescription, *, contexts: int, limit_mb: float | None) -> MemoryPlan:
+def plan_memory(
+    model: ModelDescription, *, contexts: int, limit_mb: float | None, prefill: int = 0
+) -> MemoryPlan:
     """Plan the requested number of contexts, or as many as fit the limit.
+
+    Args:
+        model: description of the model.
+        contexts: number of contexts, at least 1.
+        limit_mb: limit of the total, in 10^6 bytes; None for no limit.
+        prefill: bytes of the prefill graph's weights, which is left out if the limit has no room for it.
 
     Raises:
         EngineError: the limit has no room for the weights and one context.
@@ -169,11 +185,13 @@ def plan_memory(model: ModelDescription, *, contexts: int, limit_mb: float | Non
     )
     context = count_context_bytes(model.architecture, model.context_length, model.kv_dtype)
     if limit_mb is None:
-        return MemoryPlan(weights, context, contexts, None)
+        return MemoryPlan(weights, context, contexts, None, prefill)
     limit = int(limit_mb * MEGABYTE)
     if weights + context > limit:
         raise EngineError(
             f"{model.name} needs {(weights + context) / MEGABYTE:.0f} MB, but the memory limit is"
             f" {limit_mb:.0f} MB; raise the limit or use a smaller model."
         )
-    return MemoryPlan(weights, context, min(contexts, (limit - weights) // context), limit)
+    if weights + prefill + context > limit:
+        prefill = 0
+    return MemoryPlan(weights, context, min(contexts, (limit - weights - prefill) // context), limit, prefill)

@@ -10,6 +10,7 @@ with a scale per output in place of one per block.
 from __future__ import annotations
 
 from dataclasses import replace
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,6 +42,32 @@ FRACTION_BITS = 8
 """Bits after the binary point of the factors from int4 to int8 levels."""
 
 
+def count_prefill_bytes(model: ModelDescription, folder: Path, *, wanted: bool | None) -> int:
+    """Return the bytes of the int8 weights in memory, ours and ONNX Runtime's copy; 0 where there are none.
+
+    Args:
+        model: description of the model.
+        folder: the verified model folder.
+        wanted: see `open_prefill`.
+
+    Raises:
+        EngineError: the graph has no such weights.
+    """
+    if not _is_used(model, wanted):
+        return 0
+    declared = find_tensors((folder / PREFILL_GRAPH).read_bytes())
+    held = 2 * sum(prod(each.dims) for name, each in declared.items() if name.endswith(PREFILL_WEIGHT))
+    if not held:
+        raise EngineError(f"{folder / PREFILL_GRAPH} does not fit its model.json; convert the model again.")
+    return held
+
+
+def _is_used(model: ModelDescription, wanted: bool | None) -> bool:
+    if PREFILL_GRAPH not in model.files:
+        return False
+    return bool(VNNI.intersection(read_cpu()[1])) if wanted is None else wanted
+
+
 def open_prefill(
     model: ModelDescription, folder: Path, opened: OpenSession, *, wanted: bool | None
 ) -> OpenSession | None:
@@ -58,9 +85,7 @@ def open_prefill(
     Raises:
         EngineError: the graph does not open or does not fit the model.
     """
-    if PREFILL_GRAPH not in model.files or opened.provider != "cpu" or wanted is False:
-        return None
-    if wanted is None and not VNNI.intersection(read_cpu()[1]):
+    if opened.provider != "cpu" or not _is_used(model, wanted):
         return None
     path = folder / PREFILL_GRAPH
     try:

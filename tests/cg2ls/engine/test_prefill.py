@@ -101,6 +101,15 @@ def test_it_is_opened_where_the_processor_makes_it_faster(monkeypatch, features,
         assert ("prefill.onnx reads prompts" in engine.provider_reason) is opens
 
 
+@pytest.mark.parametrize(("limit", "reads"), [(None, True), (200.0, True), (60.0, False)])
+def test_it_is_left_out_where_the_memory_limit_has_no_room_for_it(limit, reads):
+    options = EngineOptions(prefill_graph=True, memory_mb=limit)
+    with Engine.open(SHIPPED_DEFAULT, provider="cpu", threads=1, options=options) as engine:
+        assert ("prefill.onnx reads prompts" in engine.provider_reason) is reads
+        assert (engine.memory.prefill > 0) is reads
+        assert limit is None or engine.memory.max_bytes <= 1e6 * limit
+
+
 def test_stable_tokens_are_tokens_of_the_prompt():
     with pytest.raises(RequestError, match="stable is 4, but the prompt has 3 tokens"):
         Request(prompt=[1, 2, 3], stable=4)
