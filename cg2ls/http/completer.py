@@ -98,6 +98,8 @@ class HttpCompleter:
         self._metrics = metrics
         self._sessions = Sessions()
         self._numbers = itertools.count()
+        self._roots = [root for root in map(path_of, settings.roots) if root is not None]
+        self._folder = self._roots[0] if self._roots else _own_folder()
         self._memory = RepositoryMemory(
             settings, Documents(), server.loader, server.client, server.failures, server.tasks
         )
@@ -216,18 +218,11 @@ class HttpCompleter:
 
     def _uri_of(self, query: Query) -> str:
         """Return a URI for a query's document, inside the folder that memory follows for it."""
-        suffix = _suffix(query.language)
-        roots = [root for root in map(path_of, self._settings.roots) if root is not None]
         named = Path(query.path) if query.path and "\0" not in query.path else None
-        for root in roots:
+        for root in self._roots:
             if named is not None and root_of(root / named, self._settings.roots) is not None:
                 return (root / named).as_uri()
-        if roots:
-            return (roots[0] / f"{DOCUMENT}{suffix}").as_uri()
-        try:
-            return (cache_folder() / "http" / f"{DOCUMENT}{suffix}").as_uri()
-        except NoUserFolderError:
-            return ""
+        return (self._folder / f"{DOCUMENT}{_suffix(query.language)}").as_uri() if self._folder else ""
 
     def _prior(self, query: Query, uri: str, engine: CompletionEngine) -> PriorOf | None:
         document = Snapshot(uri, None, query.language, NO_LINES, "utf-32")
@@ -319,6 +314,14 @@ def _only_language(engine: CompletionEngine) -> str:
     """Return the language of a model for one language, "" for others."""
     languages = list(engine.model.languages or ())
     return languages[0] if len(languages) == 1 else ""
+
+
+def _own_folder() -> Path | None:
+    """Return a folder for documents of no project; None if the user has none."""
+    try:
+        return cache_folder() / "http"
+    except NoUserFolderError:
+        return None
 
 
 def _suffix(language: str) -> str:
