@@ -12,7 +12,8 @@ from starlette.requests import Request
 from cg2ls.engine.request import Timing
 from cg2ls.http.access import RequestRefusedError
 from cg2ls.http.answers import CompletionEvents
-from cg2ls.http.completer import Answer, releasable
+from cg2ls.http.completer import Answer
+from cg2ls.http.insertion import releasable
 from cg2ls.http.streaming import ClientGoneError, GrowingAnswer, OnText, until_gone, write_events
 
 if TYPE_CHECKING:
