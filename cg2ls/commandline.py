@@ -48,7 +48,8 @@ class Parser(argparse.ArgumentParser):
         argparse names the outermost command, whose help does not list the arguments.
         """
         found, unknown = self.parse_known_args(args, namespace)
-        command: Parser = vars(found).pop(INNERMOST, self)
+        command: Parser = getattr(found, INNERMOST)
+        delattr(found, INNERMOST)
         if unknown:
             command.error(f"unrecognized arguments: {' '.join(unknown)}")
         return found
