@@ -9,7 +9,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from cg2ls.errors import NO_ROOM, Cg2Error
 from cg2ls.installation import install_command
@@ -31,8 +31,28 @@ UNKNOWN = re.compile(r"unrecognized arguments: (?P<words>.*)")
 """Messages of argparse that a suggestion can help with."""
 
 
+INNERMOST = "_innermost"
+"""Member of the parsed arguments that holds the parser of the command that was named."""
+
+
 class Parser(argparse.ArgumentParser):
     """An argument parser that reports a problem in one line, with a suggestion."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.set_defaults(**{INNERMOST: self})
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Return the parsed arguments; unknown ones are an error of the command that got them.
+
+        argparse names the outermost command, whose help does not list the arguments.
+        """
+        found, unknown = self.parse_known_args(args, namespace)
+        command: Parser = getattr(found, INNERMOST)
+        delattr(found, INNERMOST)
+        if unknown:
+            command.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return found
 
     def error(self, message: str) -> NoReturn:
         """Print the error and exit with status 2."""

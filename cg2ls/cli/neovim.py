@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
             shutil.copytree(source / part, new / part, ignore=shutil.ignore_patterns("tags"))
         if arguments.git:
             _commit(new)
-    print(f"The plugin is in {folder}.")
+    print(f"The plugin is in {folder}; give this folder to your plugin manager (cg2ls neovim --help).")
     return 0
 
 

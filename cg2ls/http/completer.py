@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from cg2ls.completion import Retrieval
 from cg2ls.completion.faults import EngineFailedError
-from cg2ls.completion.syntax.unclosed import find_unbalanced
 from cg2ls.completion.types import SupportsTiming
 from cg2ls.engine.request import Timing
 from cg2ls.errors import Cg2Error
 from cg2ls.http.access import RequestRefusedError
+from cg2ls.http.insertion import cut_at, insertable, releasable
 from cg2ls.http.sessions import Sessions
 from cg2ls.models.folder.locations import NoUserFolderError, cache_folder
 from cg2ls.server.documents import Documents
@@ -23,6 +23,7 @@ from cg2ls.server.failures import cause_of
 from cg2ls.server.options import completion_options
 from cg2ls.server.repository_memory import RepositoryMemory
 from cg2ls.server.snapshot import Lines, Snapshot
+from cg2ls.server.speculation import SpeculatedAnswer, Speculation
 from cg2ls.server.uris import is_left_alone, path_of, root_of
 from cg2ls.workspace.languages import LANGUAGES, language_of_name, same_language
 
@@ -96,8 +97,13 @@ class HttpCompleter:
         self._failures = server.failures
         self._scheduler = server.completer.scheduler
         self._metrics = metrics
+        self._speculation = Speculation(
+            scheduler=self._scheduler, models=server.loader, failures=server.failures
+        )
         self._sessions = Sessions()
         self._numbers = itertools.count()
+        self._roots = [root for root in map(path_of, settings.roots) if root is not None]
+        self._folder = self._roots[0] if self._roots else _own_folder()
         self._memory = RepositoryMemory(
             settings, Documents(), server.loader, server.client, server.failures, server.tasks
         )
@@ -180,6 +186,7 @@ class HttpCompleter:
             completion, timing = known, NO_COSTS
         else:
             prior = self._failures.without("memory", uri, lambda: self._prior(query, uri, engine), None)
+            retrieval = Retrieval(prior)
 
             def work(stop: Callable[[], bool]) -> tuple[Completion, Timing]:
                 found = session.complete(
@@ -188,7 +195,7 @@ class HttpCompleter:
                     "automatic",
                     stop,
                     count=query.count,
-                    retrieval=Retrieval(prior),
+                    retrieval=retrieval,
                     on_lines=on_text and (lambda lines: on_text(releasable(lines, query.stop))),
                 )
                 has_run = found.source == "model" and found.reason != "silent"
@@ -198,12 +205,25 @@ class HttpCompleter:
             result = await self._scheduler.run(key, work)
             assert result is not None, "only a newer request with the same key ends a request with None"
             completion, timing = result
+            # A client that cuts the text, or has several to choose from, will not continue with this text.
+            is_whole = query.count == 1 and cut_at(completion.text, query.stop) == insertable(
+                completion, query
+            )
+            if settings.speculate and is_whole:
+                answer = SpeculatedAnswer(
+                    uri=uri,
+                    text=text,
+                    offset=len(query.before),
+                    completion=completion,
+                    retrieval=retrieval,
+                )
+                self._speculation.begin_later(model, session, answer)
         for fault in completion.faults:
             self._failures.left_out(uri, fault.hook, fault.error)
         if completion.tokens:
             model.broken_by.clear()
         found = (completion, *completion.alternatives)
-        texts = tuple(_cut(insertable(each, query), query.stop) for each in found)
+        texts = tuple(cut_at(insertable(each, query), query.stop) for each in found)
         is_cut = query.max_tokens is not None and completion.tokens >= query.max_tokens
         return Answer(
             texts=texts,
@@ -216,18 +236,11 @@ class HttpCompleter:
 
     def _uri_of(self, query: Query) -> str:
         """Return a URI for a query's document, inside the folder that memory follows for it."""
-        suffix = _suffix(query.language)
-        roots = [root for root in map(path_of, self._settings.roots) if root is not None]
         named = Path(query.path) if query.path and "\0" not in query.path else None
-        for root in roots:
+        for root in self._roots:
             if named is not None and root_of(root / named, self._settings.roots) is not None:
                 return (root / named).as_uri()
-        if roots:
-            return (roots[0] / f"{DOCUMENT}{suffix}").as_uri()
-        try:
-            return (cache_folder() / "http" / f"{DOCUMENT}{suffix}").as_uri()
-        except NoUserFolderError:
-            return ""
+        return (self._folder / f"{DOCUMENT}{_suffix(query.language)}").as_uri() if self._folder else ""
 
     def _prior(self, query: Query, uri: str, engine: CompletionEngine) -> PriorOf | None:
         document = Snapshot(uri, None, query.language, NO_LINES, "utf-32")
@@ -265,28 +278,6 @@ def check_roots(folders: Sequence[Path]) -> list[str]:
     return roots
 
 
-def insertable(completion: Completion, query: Query) -> str:
-    """Return the text to insert at the cursor: these clients cannot replace the closers after it."""
-    if completion.replace_end_offset <= len(query.before):
-        return completion.text
-    unopened = find_unbalanced(completion.text).unopened
-    first = query.after.lstrip(" \t")[:1]
-    end = min(unopened) if unopened else completion.text.find(first)
-    return completion.text[: max(end, 0)]
-
-
-def _cut(text: str, stops: Sequence[str]) -> str:
-    ends = [at for stop in stops if (at := text.find(stop)) >= 0]
-    return text[: min(ends)] if ends else text
-
-
-def releasable(text: str, stops: Sequence[str]) -> str:
-    """Return the part of a text before any stop text, and before the beginning of one whose rest may follow."""
-    text = _cut(text, stops)
-    held = (size for stop in stops for size in range(1, len(stop)) if text.endswith(stop[:size]))
-    return text[: len(text) - max(held, default=0)]
-
-
 def limit_options(options: CompletionOptions, query: Query) -> CompletionOptions:
     """Return the options narrowed by the limits of a query."""
     tokens, max_ms = query.max_tokens, query.max_ms
@@ -319,6 +310,14 @@ def _only_language(engine: CompletionEngine) -> str:
     """Return the language of a model for one language, "" for others."""
     languages = list(engine.model.languages or ())
     return languages[0] if len(languages) == 1 else ""
+
+
+def _own_folder() -> Path | None:
+    """Return a folder for documents of no project; None if the user has none."""
+    try:
+        return cache_folder() / "http"
+    except NoUserFolderError:
+        return None
 
 
 def _suffix(language: str) -> str:

@@ -170,12 +170,28 @@ class _Http(H11Protocol):
 
 
 class _LoopServer(uvicorn.Server):
-    """uvicorn in the event loop of the language server, which keeps the signals."""
+    """uvicorn in the event loop of the language server, which keeps the signals.
+
+    It sleeps between requests: uvicorn's own loop wakes ten times a second, for limits that are not used here.
+    """
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._ended = asyncio.Event()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Leave the signals alone."""
         yield
+
+    async def main_loop(self) -> None:
+        """Wait until the end."""
+        await self._ended.wait()
+
+    def end(self) -> None:
+        """Close the connections and return from `serve`."""
+        self.should_exit = True
+        self._ended.set()
 
 
 @asynccontextmanager
@@ -190,6 +206,8 @@ async def _served(app: ASGIApp, bound: socket.socket) -> AsyncIterator[None]:
         log_level="error",  # requests quote code, and clients that send nonsense are their users' matter
         access_log=False,
         server_header=False,
+        date_header=False,  # its time is kept by the loop that `_LoopServer` replaces
+        proxy_headers=False,
         limit_concurrency=MAX_CONNECTIONS,
         timeout_graceful_shutdown=1,
     )
@@ -200,7 +218,7 @@ async def _served(app: ASGIApp, bound: socket.socket) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        server.should_exit = True
+        server.end()
         await serving
 
 

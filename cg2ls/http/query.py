@@ -27,8 +27,6 @@ MARKERS = (
 LANGUAGE_HEADER = re.compile(r"\A\W{0,6}language:[ \t]*([\w+#-]+)", re.IGNORECASE)
 """First line by which some clients name the language, such as `# language: python`."""
 
-SURROGATE = re.compile("[\ud800-\udfff]")
-
 
 @dataclass(frozen=True, kw_only=True)
 class Query:
@@ -162,7 +160,9 @@ def _member(
 
 def _text(body: Mapping[str, Any], name: str) -> str:
     value: str = _member(body, name, lambda it: isinstance(it, str), "a string", "")
-    if SURROGATE.search(value):  # half a character, which no file can hold
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:  # half a character, which no file can hold
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return value
 

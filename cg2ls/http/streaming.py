@@ -185,14 +185,23 @@ async def until_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
         ClientGoneError: the client hung up.
         Exception: the work raised it.
     """
-    working = asyncio.ensure_future(work)
-    gone = asyncio.ensure_future(wait_for_end(request))
-    try:
-        await asyncio.wait({working, gone}, return_when=asyncio.FIRST_COMPLETED)
-        if not working.done():
-            raise ClientGoneError
-        return working.result()
-    finally:
-        for task in (working, gone):
+    task = asyncio.current_task()
+    assert task is not None
+    is_working = True
+
+    def stop(ended: asyncio.Future[None]) -> None:
+        if is_working and not ended.cancelled():
             task.cancel()
-        await asyncio.gather(working, gone, return_exceptions=True)
+
+    # The work runs in this task: another one for it, and a wait for both, would cost several steps of the event loop.
+    gone = asyncio.ensure_future(wait_for_end(request))
+    gone.add_done_callback(stop)
+    try:
+        return await work
+    except asyncio.CancelledError:
+        if gone.done() and not task.uncancel():
+            raise ClientGoneError from None
+        raise
+    finally:
+        is_working = False
+        gone.cancel()

@@ -21,6 +21,7 @@ from cg2ls.server.documents import NotOpenError
 from cg2ls.server.failures import LEFT_ALONE, AnswerError, cause_of
 from cg2ls.server.options import completion_options
 from cg2ls.server.snapshot import CompletionPlace, PositionError, Snapshot
+from cg2ls.server.speculation import SpeculatedAnswer, Speculation
 from cg2ls.server.usage import Shown
 
 if TYPE_CHECKING:
@@ -38,9 +39,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
-
-IDLE_SECONDS = 0.15
-"""Seconds without a request after which the next completion is computed ahead: about the gap between two keys."""
 
 
 class NoModelError(JsonRpcException):
@@ -251,7 +249,7 @@ class Completer:
         if completion.source == "model" and completion.tokens:
             seconds = completion.latency_ms / 1000
             failures.without("rhythm", uri, lambda: self.debounce.record_answer(seconds), None)
-        if completion.text and options.speculate and failures.may_speculate(uri):
+        if options.speculate:
             self._speculate_later(model, session, place, completion, retrieval)
         return completion
 
@@ -298,26 +296,20 @@ class Completer:
         model: Model,
         session: DocumentSession,
         place: CompletionPlace,
-        shown: Completion,
+        completion: Completion,
         retrieval: Retrieval,
     ) -> None:
-        """Compute what comes after the shown completion, and what else to choose, after a time without requests."""
-        uri, at, count = place.snapshot.uri, place.text_and_offset(), self.candidate_count(place)
-
-        def work(stop: Callable[[], bool]) -> None:
-            for fault in session.speculate(*at, shown, stop, count=count, retrieval=retrieval):
-                self.failures.left_out(uri, fault.hook, fault.error)
-
-        def failed(error: Exception) -> None:
-            if isinstance(error, EngineFailedError):
-                self.models.engine_failed(model, session.engine, uri, error.cause)
-            else:
-                self.failures.speculation_lost(uri, error)
-
-        def begin() -> None:
-            self.scheduler.run_when_idle(work, failed)
-
-        asyncio.get_running_loop().call_later(IDLE_SECONDS, begin)
+        text, offset = place.text_and_offset()
+        answer = SpeculatedAnswer(
+            uri=place.snapshot.uri,
+            text=text,
+            offset=offset,
+            completion=completion,
+            count=self.candidate_count(place),
+            retrieval=retrieval,
+        )
+        ahead = Speculation(scheduler=self.scheduler, models=self.models, failures=self.failures)
+        ahead.begin_later(model, session, answer)
 
     def _count(
         self, place: CompletionPlace, model: Model, completion: Completion, is_read: bool | None

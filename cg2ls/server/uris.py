@@ -70,7 +70,8 @@ def root_of(path: Path, roots: Iterable[str]) -> Path | None:
         path: of the file.
         roots: URIs of the workspace folders.
     """
-    inside = innermost(Place(path), [Place(root) for root in map(path_of, roots) if root is not None])
+    places = [Place(root) for root in map(path_of, roots) if root is not None]
+    inside = innermost(Place(path), places) if places else None
     if inside is None:
         return None
     root, home = Path(inside.real), home_folder()

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from cg2_quantize.cli import COMMANDS as QUANTIZE_COMMANDS
+from cg2ls.commandline import Parser
 from tests.docs.pages import FENCED, PAGES, ROOT, name_of
 
 PROGRAMS: dict[str, str] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["scripts"]
@@ -58,13 +59,15 @@ COMMANDS = sorted({(name_of(page), *command) for page in PAGES for command in co
 
 @pytest.fixture(autouse=True)
 def _only_parse(monkeypatch: pytest.MonkeyPatch) -> None:
-    parse: Callable[..., argparse.Namespace] = argparse.ArgumentParser.parse_args
+    def stopping(parse: Callable[..., argparse.Namespace]) -> Callable[..., argparse.Namespace]:
+        def parse_and_stop(*given: Any, **named: Any) -> argparse.Namespace:
+            parse(*given, **named)
+            raise Parsed
 
-    def parse_and_stop(*given: Any, **named: Any) -> argparse.Namespace:
-        parse(*given, **named)
-        raise Parsed
+        return parse_and_stop
 
-    monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parse_and_stop)
+    for parser in (argparse.ArgumentParser, Parser):
+        monkeypatch.setattr(parser, "parse_args", stopping(parser.parse_args))
 
 
 @pytest.mark.parametrize(("page", "command", "whole"), COMMANDS)

@@ -55,6 +55,24 @@ def test_every_command_of_the_manifest_has_a_handler():
         assert re.search(rf"^    {name}(:|,$)", source, re.MULTILINE), name
 
 
+def test_the_menu_snoozes_for_5_15_and_60_minutes():
+    """`snooze.test.ts` shows that each of these ends by itself."""
+    found = re.search(r"SNOOZES = \[(.*?)\]", (EXTENSION / "src" / "snooze.ts").read_text("utf-8"))
+    assert found
+    assert [int(minutes) for minutes in found[1].split(",")] == [5, 15, 60]
+    readme = (EXTENSION / "README.md").read_text("utf-8")
+    assert "5, 15 or 60 minutes" in re.sub(r"\s+", " ", readme)
+
+
+def test_the_menu_turns_completions_off_in_each_scope():
+    menu = (EXTENSION / "src" / "menu.ts").read_text("utf-8")
+    offered = set(re.findall(r'add\(.*"(toggle\w+)"\)', menu))
+    assert offered == {"togglePause", "toggleLanguage", "toggleFile", "toggleWorkspace"}
+    reasons = (EXTENSION / "src" / "switches.ts").read_text("utf-8")
+    for scope in ("paused", "language", "file", "workspace"):
+        assert f'"{scope}"' in reasons
+
+
 def test_every_setting_has_a_description():
     for name, setting in (OPTIONS | LAUNCH).items():
         assert setting["markdownDescription"].endswith("."), name

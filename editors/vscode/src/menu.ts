@@ -1,6 +1,7 @@
 /** The menu behind the status bar item. */
 
 import { type QuickPickItem, window, workspace } from "vscode";
+import { SNOOZES } from "./snooze";
 import type { State } from "./state";
 import type { Switches } from "./switches";
 
@@ -26,7 +27,7 @@ function entries(state: State, switches: Switches): Entry[] {
     add(left ? `$(play) Resume completions (${left} min left)` : "$(play) Resume completions", "togglePause");
   } else {
     add("$(debug-pause) Pause completions in this window", "togglePause");
-    add("$(bell-slash) Snooze for 5, 15 or 60 minutes…", "snooze");
+    add(`$(bell-slash) Snooze for ${SNOOZES.join(", ")} minutes…`, "snooze");
   }
   if (document) {
     const off = switches.off(document);
@@ -50,6 +51,6 @@ function entries(state: State, switches: Switches): Entry[] {
 
 /** Asks for how many minutes to snooze. */
 export async function pickMinutes(): Promise<number | undefined> {
-  const items = [5, 15, 60].map((minutes) => ({ label: `${minutes} minutes`, minutes }));
+  const items = SNOOZES.map((minutes) => ({ label: `${minutes} minutes`, minutes }));
   return (await window.showQuickPick(items, { title: "cg2ls: no completions for" }))?.minutes;
 }

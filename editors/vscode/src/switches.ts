@@ -2,24 +2,20 @@
 
 import { EventEmitter, type Memento, type TextDocument } from "vscode";
 import { isEnabled } from "./settings";
+import { Snooze } from "./snooze";
 import type { Off } from "./state";
 
 const FILES = "filesThatAreOff";
 const WORKSPACE = "workspaceIsOff";
-const MINUTE_MS = 60_000;
 
 export class Switches {
   private readonly changed = new EventEmitter<void>();
   readonly onDidChange = this.changed.event;
   private pausedHere = false;
-  private snoozedUntil = 0;
-  private timer: NodeJS.Timeout | undefined;
+  private readonly snoozing = new Snooze(() => this.changed.fire());
   private files: Set<string>;
 
-  constructor(
-    private readonly workspaceState: Memento,
-    private readonly now: () => number = Date.now,
-  ) {
+  constructor(private readonly workspaceState: Memento) {
     this.files = new Set(workspaceState.get<string[]>(FILES, []));
   }
 
@@ -34,23 +30,17 @@ export class Switches {
 
   /** Whole minutes, rounded up, until a snooze ends; 0 if there is none. */
   get minutesLeft(): number {
-    return Math.max(0, Math.ceil((this.snoozedUntil - this.now()) / MINUTE_MS));
+    return this.snoozing.minutesLeft;
   }
 
   /** Pauses for some minutes. */
   snooze(minutes: number): void {
-    this.wake();
-    this.snoozedUntil = this.now() + minutes * MINUTE_MS;
-    this.timer = setTimeout(() => this.wake(), minutes * MINUTE_MS);
-    this.timer.unref?.();
-    this.changed.fire();
+    this.snoozing.begin(minutes);
   }
 
   /** Ends a snooze. */
   wake(): void {
-    clearTimeout(this.timer);
-    this.snoozedUntil = 0;
-    this.changed.fire();
+    this.snoozing.end();
   }
 
   isFileOff(document: TextDocument): boolean {

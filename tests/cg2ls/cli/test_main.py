@@ -45,6 +45,12 @@ def test_wrong_arguments_give_one_line_and_status_2(capsys, arguments):
         (["models", "ls"], "did you mean list?"),
         (["doctor", "--langauge", "go"], "did you mean --language?"),
         (["--modle=x"], "did you mean --model?"),
+        (["memory", "status", "src"], "unrecognized arguments: src; see cg2ls memory status --help"),
+        (["models", "list", "--jsno"], "did you mean --json?; see cg2ls models list --help"),
+        (
+            ["bench", "--frobnicate"],
+            "cg2ls bench: unrecognized arguments: --frobnicate; see cg2ls bench --help",
+        ),
         (["completion", "fsh"], "choose from"),
     ],
 )

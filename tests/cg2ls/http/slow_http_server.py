@@ -8,12 +8,26 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cg2ls.http.listener import HttpOptions, listening, without_editor
 from cg2ls.server.app import Server
 from cg2ls.server.logs import configure
 from cg2ls.server.settings import Settings
 from tests.cg2ls.server.slow_server import SlowEngine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from cg2ls.engine.request import Request, Step
+
+
+class TellingEngine(SlowEngine):
+    """Tells when it is asked."""
+
+    def complete(self, request: Request, stop: Callable[[], bool]) -> Iterator[Step]:
+        self.said("asked")
+        yield from super().complete(request, stop)
 
 
 def main() -> int:
@@ -22,7 +36,7 @@ def main() -> int:
 
     def opened(*_: object) -> SlowEngine:
         time.sleep(delay)
-        return SlowEngine(lambda what: print(what, file=sys.stderr, flush=True))
+        return TellingEngine(lambda what: print(what, file=sys.stderr, flush=True))
 
     settings = Settings({"repository_memory": False, "min_confidence": 0.0})
     server = Server(settings, opened)

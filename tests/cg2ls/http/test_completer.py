@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +11,8 @@ import pytest
 
 from cg2ls.completion import CompletionOptions
 from cg2ls.completion.results import Completion
-from cg2ls.http.completer import RootError, check_roots, insertable, limit_options
+from cg2ls.http.completer import RootError, check_roots, limit_options
+from cg2ls.http.insertion import insertable
 from cg2ls.http.query import Query
 
 if TYPE_CHECKING:
@@ -66,6 +68,27 @@ def test_roots_are_existing_folders_of_one_project(tmp_path: Path, monkeypatch: 
     ):
         with pytest.raises(RootError, match=said):
             check_roots([folder])
+
+
+def test_the_completion_after_an_accepted_one_is_prepared(slow_http: HttpServer) -> None:
+    asked = {"input_prefix": "quick, long\na = 1\n", "prompt": "b = "}
+    assert slow_http.post("/infill", asked).json["content"] == "width * height"
+    slow_http.wait_for("asked", 2)
+    time.sleep(0.2)  # the prepared one ends
+    before = slow_http.lines.count("asked")
+    accepted = {**asked, "prompt": "b = width * height\n"}
+    assert slow_http.post("/infill", accepted).status == 200
+    assert slow_http.lines.count("asked") == before
+
+
+@pytest.mark.parametrize("more", [{"stop": ["*"]}, {"n_cmpl": 2}])
+def test_nothing_is_prepared_for_text_that_a_client_does_not_insert_whole(
+    slow_http: HttpServer, more: dict[str, object]
+) -> None:
+    asked = {"input_prefix": f"quick, long, {more}\na = 1\n", "prompt": "b = ", **more}
+    assert slow_http.post("/infill", asked).status == 200
+    time.sleep(0.5)
+    assert slow_http.lines.count("asked") == 1
 
 
 def ask(server: HttpServer, **more: object) -> str:

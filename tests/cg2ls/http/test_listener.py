@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+import re
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
 
 from cg2ls.http.listener import _JoinedWrites
+
+if TYPE_CHECKING:
+    from tests.cg2ls.http.conftest import HttpServer
 
 
 class Recorder:
@@ -48,6 +56,21 @@ def test_head_and_body_are_sent_at_once() -> None:
 
 def test_closing_sends_what_is_left() -> None:
     assert sent_by([b"head", b"body"], closes=True) == [b"headbody"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux counts them")
+def test_an_idle_server_does_not_wake_up(slow_http: HttpServer) -> None:
+    def wake_ups() -> int:
+        status = Path(f"/proc/{slow_http.process.pid}/status").read_text()
+        found = re.search(r"^voluntary_ctxt_switches:\t(\d+)", status, re.MULTILINE)
+        assert found
+        return int(found[1])
+
+    slow_http.get("/health")
+    time.sleep(0.1)
+    before = wake_ups()
+    time.sleep(0.5)
+    assert wake_ups() - before <= 2
 
 
 def test_nothing_is_written_after_closing() -> None:

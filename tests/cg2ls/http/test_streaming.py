@@ -7,15 +7,18 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from starlette.requests import Request
 
 from cg2ls.engine.request import Timing
 from cg2ls.http.access import RequestRefusedError
 from cg2ls.http.answers import CompletionEvents
-from cg2ls.http.completer import Answer, releasable
-from cg2ls.http.streaming import GrowingAnswer, OnText, write_events
+from cg2ls.http.completer import Answer
+from cg2ls.http.insertion import releasable
+from cg2ls.http.streaming import ClientGoneError, GrowingAnswer, OnText, until_gone, write_events
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable, Coroutine
 
     from tests.cg2ls.http.conftest import HttpServer
 
@@ -61,6 +64,67 @@ def test_streams_that_are_not_read_hold_up_no_other_request(slow_http: HttpServe
     assert "".join(pieces_of(reply.events[:-1])).startswith("first = 1\n    second = 2")
     for connection in deaf:
         connection.close()
+
+
+def result_of(client: asyncio.Event, work: Callable[[], Coroutine[Any, Any, str]]) -> Any:
+    """Return the result of work for a client that hangs up when an event is set, and what ends after it."""
+
+    async def receive() -> dict[str, Any]:
+        await client.wait()
+        return {"type": "http.disconnect"}
+
+    async def run() -> str:
+        found = await until_gone(Request({"type": "http", "headers": []}, receive), work())
+        await asyncio.sleep(0.01)  # a late cancellation would end this
+        return found
+
+    return asyncio.run(run())
+
+
+def test_work_is_cancelled_when_the_client_hangs_up() -> None:
+    client, ends = asyncio.Event(), []
+
+    async def work() -> str:
+        client.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            ends.append("cancelled")
+            raise
+        return ""
+
+    with pytest.raises(ClientGoneError):
+        result_of(client, work)
+    assert ends == ["cancelled"]
+
+
+@pytest.mark.parametrize("steps", range(5))
+def test_an_answer_that_is_ready_as_the_client_hangs_up_is_not_cancelled_later(steps: int) -> None:
+    client = asyncio.Event()
+
+    async def work() -> str:
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        client.set()
+        return "answer"
+
+    assert result_of(client, work) == "answer"
+
+
+def test_the_end_of_the_server_is_no_client_that_hung_up() -> None:
+    async def run() -> None:
+        async def receive() -> dict[str, Any]:
+            await asyncio.Event().wait()
+            return {}
+
+        request = Request({"type": "http", "headers": []}, receive)
+        task = asyncio.ensure_future(until_gone(request, asyncio.sleep(60)))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(run())
 
 
 def answer_of(*texts: str) -> Answer:

@@ -8,7 +8,7 @@ import logging
 import pytest
 
 from cg2ls.completion import session as sessions
-from cg2ls.server import completer, status
+from cg2ls.server import speculation, status
 from tests.cg2ls.server.fault_hooks import (
     BAD,
     FAILED,
@@ -98,7 +98,7 @@ def test_status_is_sent_again_after_it_failed(tiny_model, patch, caplog):
 def test_failing_speculation_is_logged_once_and_tried_again_after_an_edit(tiny_model, patch, caplog):
     async def scene() -> None:
         async with conversation(tiny_model, speculate=True) as client:
-            patch.setattr(completer, "IDLE_SECONDS", 0.0)
+            patch.setattr(speculation, "IDLE_SECONDS", 0.0)
             switch = Switch(on="speculation")
             switch.on_attribute(patch, "speculation", sessions, "predict_cursors")
             client.open(BAD, TEXT)
