@@ -59,13 +59,12 @@ class LlamaCppServer:
     def __init__(self, address: str, version: str, stop: Callable[[], object] = lambda: None) -> None:
         self.version = version
         self.reported_ms: Sequence[float] | None = None
-        self._connection = http.client.HTTPConnection(address, timeout=PATIENCE_S)
+        self._address = address
         self._stop = stop
         self._kept: list[int] = []
 
     def close(self) -> None:
         """End the server."""
-        self._connection.close()
         self._stop()
 
     def generate(self, prompt: Sequence[int], tokens: int, emit: Emit) -> None:
@@ -97,9 +96,11 @@ class LlamaCppServer:
             emit(token)
 
     def _post(self, path: str, body: Json) -> Json:
-        self._connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
-        response = self._connection.getresponse()
-        found: Json = json.loads(response.read())
+        connection = http.client.HTTPConnection(self._address, timeout=PATIENCE_S)
+        with closing(connection):  # the server closes a connection that is idle for some seconds
+            connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
+            response = connection.getresponse()
+            found: Json = json.loads(response.read())
         if response.status != http.client.OK:
             raise EvaluationError(f"llama.cpp's server refused a request ({found['error']['message']}).")
         return found
