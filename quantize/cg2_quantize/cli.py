@@ -16,6 +16,7 @@ COMMANDS = {
     "compare": "compare",
     "frontier": "frontier",
     "sensitivity": "sensitivity",
+    "prefill": "prefill",
 }
 """First arguments that name a command instead of a checkpoint, and their modules in `cg2_quantize.commands`."""
 
