@@ -56,6 +56,7 @@ HEAVY = {
     "ctranslate2",
     "gguf",
     "llama_cpp",
+    "xllamacpp",
     "bitsandbytes",
     "datasets",
     "tqdm",

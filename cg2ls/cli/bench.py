@@ -7,6 +7,7 @@ import json
 import sys
 from pathlib import Path
 
+from cg2ls.cli.other_runtimes import make_runtime_options
 from cg2ls.cli.progress import show_progress
 
 EPILOG = """\
@@ -64,7 +65,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--decode-tokens", type=int, default=64, metavar="N", help="tokens decoded per turn (default: 64)"
     )
     parser.add_argument(
-        "--reference-python", type=Path, metavar="PATH", help="Python that has cg2ls[reference]"
+        "--reference-python", type=Path, metavar="PATH", help="Python that has the other runtimes"
     )
     parser.add_argument(
         "--work", type=Path, metavar="DIR", help="keep and reuse converted models in this folder"
@@ -84,7 +85,6 @@ def run(arguments: argparse.Namespace) -> int:
     from cg2ls.evaluation.bench import BenchOptions, run_bench
     from cg2ls.evaluation.latency.engine_speed import Workload
     from cg2ls.evaluation.report.bench_report import format_bench
-    from cg2ls.evaluation.runtimes.other_runtimes import RuntimeOptions
 
     options = BenchOptions(
         model=arguments.model,
@@ -93,12 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
         workload=Workload(
             contexts=arguments.contexts, decode_tokens=arguments.decode_tokens, rounds=arguments.rounds
         ),
-        runtimes=RuntimeOptions(
-            against=arguments.against,
-            reference_shape=arguments.reference_shape,
-            reference_python=arguments.reference_python,
-            work=arguments.work,
-        ),
+        runtimes=make_runtime_options(arguments),
     )
     report = run_bench(options, on_step=_print_step, track=show_progress)
     print(json.dumps(report.to_json(), indent=2) if arguments.json else format_bench(report))

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cg2ls.cli.other_runtimes import add_runtime_arguments, make_runtime_options
 from cg2ls.cli.progress import show_progress
 from cg2ls.models.folder.gate import EAGERNESS
 from cg2ls.renamed import add_renamed_argument
@@ -28,6 +29,7 @@ examples:
   cg2ls replay repos/* --visits 100         the first answer at a new place, with and without reading ahead
   cg2ls replay repos/* --chaos              a real server in a failing environment: is anything lost?
   cg2ls replay repos/* --against ctranslate2 --keys 200 [--reference-shape]
+  cg2ls replay repos/* --against llamacpp --visits 40  beside llama.cpp's server with its prompt cache
 
 Each PATH is a repository. Choose code that the model was not trained on.
 """
@@ -72,7 +74,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--provider", choices=("auto", "cpu", "cuda"), default="cpu", help="execution provider (default: cpu)"
     )
     _add_measurements(parser)
-    _add_runtime_arguments(parser)
+    add_runtime_arguments(parser)
     _add_request_arguments(parser)
 
 
@@ -123,29 +125,6 @@ def _add_measurements(parser: argparse.ArgumentParser) -> None:
         default=0,
         metavar="N",
         help="only go to this many places at a real server, with and without reading ahead",
-    )
-
-
-def _add_runtime_arguments(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add(
-        "--against",
-        default="",
-        metavar="ENGINES",
-        help="only race ctranslate2 or optimum over the trace",
-    )
-    add(
-        "--reference-shape",
-        action="store_true",
-        help="with --against: random weights of 8 layers x 512, vocabulary 51200, prompts of 1024 tokens, which"
-        " repeat the answers of --model",
-    )
-    add("--reference-python", type=Path, metavar="PATH", help="Python that has cg2ls[reference]")
-    add(
-        "--work",
-        type=Path,
-        metavar="DIR",
-        help="keep and reuse models converted for --against in this folder",
     )
 
 
@@ -214,8 +193,15 @@ def run(arguments: argparse.Namespace) -> int:
         from cg2ls.evaluation.replay import replay_visits
 
         problem = ""
-        report = replay_visits(folder, arguments.paths, arguments.visits, arguments.seed, _print_step)
-        text = format_visits(report["visits"])
+        report = replay_visits(
+            folder,
+            arguments.paths,
+            arguments.visits,
+            arguments.seed,
+            _print_step,
+            make_runtime_options(arguments),
+        )
+        text = format_visits(report)
     else:
         report, curves, problem = _replay(folder, arguments)
         text = format_replay(report)
@@ -231,7 +217,6 @@ def _replay(folder: Path, arguments: argparse.Namespace) -> tuple[Json, dict[str
     """Measure one model; return the report, the times of keys by name, and what a soak found wrong."""
     from cg2ls.engine import Engine
     from cg2ls.evaluation.replay import Replay
-    from cg2ls.evaluation.runtimes.other_runtimes import RuntimeOptions
     from cg2ls.evaluation.runtimes.trace_race import race_runtimes
     from cg2ls.evaluation.simulation.replay_retrieval import ReplayMemory
     from cg2ls.evaluation.simulation.sources import collect_sources
@@ -248,12 +233,7 @@ def _replay(folder: Path, arguments: argparse.Namespace) -> tuple[Json, dict[str
         replay = Replay(engine, _make_options(arguments), sources, memories, _print_step, show_progress)
         report = _describe_run(engine, load, arguments) | {"files": len(sources)}
         if arguments.against or arguments.reference_shape:
-            runtimes = RuntimeOptions(
-                against=arguments.against,
-                reference_shape=arguments.reference_shape,
-                reference_python=arguments.reference_python,
-                work=arguments.work,
-            )
+            runtimes = make_runtime_options(arguments)
             found, race = race_runtimes(
                 engine, folder, runtimes, replay.make_typist(), arguments.keys, _print_step
             )

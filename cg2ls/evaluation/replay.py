@@ -16,6 +16,8 @@ from cg2ls.evaluation.quality.positions import sample_positions
 from cg2ls.evaluation.quality.rule_effects import measure_rule_effects
 from cg2ls.evaluation.quality.scores import QualityScores, judge_all, write_all
 from cg2ls.evaluation.quality.teacher_forcing import observe_tokens, summarize
+from cg2ls.evaluation.runtimes.other_runtimes import prepare_runtimes
+from cg2ls.evaluation.runtimes.visits_race import compare_visits, list_work, visit_other_server
 from cg2ls.evaluation.simulation.headless_editor import HeadlessEditor
 from cg2ls.evaluation.simulation.replay_retrieval import ReplayContexts
 from cg2ls.evaluation.simulation.simulated_user import sample_passages
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from cg2ls.engine import Engine
     from cg2ls.evaluation.chaos.result import ChaosResult
     from cg2ls.evaluation.latency.typing import SoakResult, TypingLatency
+    from cg2ls.evaluation.runtimes.other_runtimes import RuntimeOptions
     from cg2ls.evaluation.simulation.replay_retrieval import ReplayMemory
     from cg2ls.evaluation.simulation.sources import SourceFile
     from cg2ls.evaluation.track import Track
@@ -199,7 +202,12 @@ def replay_chaos(
 
 
 def replay_visits(
-    model: Path, paths: Sequence[Path], visits: int, seed: int, on_step: Callable[[str], None]
+    model: Path,
+    paths: Sequence[Path],
+    visits: int,
+    seed: int,
+    on_step: Callable[[str], None],
+    runtimes: RuntimeOptions,
 ) -> Json:
     """Visit places in files at a real server, with and without reading ahead; return the report.
 
@@ -209,20 +217,27 @@ def replay_visits(
         visits: number of visits.
         seed: seed of places and gaps.
         on_step: receives a description of each step.
+        runtimes: other runtimes, whose servers are visited too.
 
     Raises:
-        Cg2Error: there is nothing to replay, or the server fails.
+        Cg2Error: there is nothing to replay, a runtime or its packages are missing, or a server fails.
     """
-    sources = collect_sources(paths, LANGUAGES, set(ModelDescription.read(model).languages))
-    plan = plan_visits(sources, visits, seed)
-    found: Json = {}
-    for name, read_ahead, tells_focus in (
-        ("off", False, True),
-        ("plain client", True, False),
-        ("on", True, True),
-    ):
-        on_step(f"visiting {visits} places with reading ahead {name}")
-        found[name] = measure_visits(
-            model, plan, read_ahead=read_ahead, tells_focus=tells_focus, seed=seed
-        ).to_json()
-    return {"visits": found}
+    with prepare_runtimes(runtimes, lambda: model, on_step) as prepared:
+        sources = collect_sources(paths, LANGUAGES, set(ModelDescription.read(prepared.folder).languages))
+        plan = plan_visits(sources, visits, seed)
+        works = list_work(prepared.folder, plan) if prepared.runtimes else []
+        plan = [work.visit for work in works] or plan
+        found: Json = {}
+        for name, read_ahead, tells_focus in (
+            ("off", False, True),
+            ("plain client", True, False),
+            ("on", True, True),
+        ):
+            on_step(f"visiting {len(plan)} places with reading ahead {name}")
+            found[name] = measure_visits(
+                prepared.folder, plan, read_ahead=read_ahead, tells_focus=tells_focus, seed=seed
+            ).to_json()
+        own = list(found)
+        for runtime in prepared.runtimes:
+            found |= visit_other_server(runtime, works, seed, on_step)
+        return {"visits": found, "ratios": compare_visits(found, own)}

@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import sys
+from contextlib import closing
 from pathlib import Path
 
 from cg2ls.errors import Cg2Error
@@ -84,9 +85,21 @@ def _serve(arguments: argparse.Namespace) -> None:
 
         serve_stdio(CTranslate2Generator(arguments.folder, arguments.threads))
     else:
-        from cg2_runtimes.llamacpp_generator import LlamaCppGenerator
+        _serve_llamacpp(arguments)
 
-        serve_stdio(LlamaCppGenerator(arguments.folder, arguments.threads))
+
+def _serve_llamacpp(arguments: argparse.Namespace) -> None:
+    """Serve llama.cpp's server, or its C interface where only llama-cpp-python is installed."""
+    from cg2_runtimes.llamacpp_server import has_server, start_server
+    from cg2ls.evaluation.runtimes.worker_protocol import serve_stdio
+
+    if has_server():
+        with closing(start_server(arguments.folder, arguments.threads)) as server:
+            serve_stdio(server)
+        return
+    from cg2_runtimes.llamacpp_generator import LlamaCppGenerator
+
+    serve_stdio(LlamaCppGenerator(arguments.folder, arguments.threads))
 
 
 if __name__ == "__main__":

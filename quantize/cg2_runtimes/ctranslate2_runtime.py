@@ -23,6 +23,7 @@ class CTranslate2Generator:
     """
 
     outside_ms: float | None = None
+    reported_ms: Sequence[float] | None = None
 
     def __init__(self, folder: Path, threads: int) -> None:
         self.version = str(ctranslate2.__version__)

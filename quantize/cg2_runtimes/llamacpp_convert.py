@@ -7,13 +7,14 @@ are networks of its own.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
 
 import gguf
 import numpy as np
 
-from cg2_quantize.errors import QuantizeError
 from cg2_quantize.graph.graph_weights import QKV, GraphWeights
+from cg2_runtimes.llamacpp_rounding import EightBits, FourBits, Rounding
 from cg2ls.models.codegen2 import Checkpoint, CodeGenConfig
 from cg2ls.models.codegen2.config import CODEGEN2, QWEN2
 
@@ -24,48 +25,34 @@ if TYPE_CHECKING:
 
     from cg2_quantize.formats.rounding import Float32
 
+Json = dict[str, Any]
+
 MODEL = "model.gguf"
 
-MATRICES = gguf.GGMLQuantizationType.Q8_0
-"""Eight bits in blocks of 32 with a float16 scale: llama.cpp's format nearest to int8."""
+TOKENIZER = "tokenizer.json"
 
-
-HALF = gguf.GGMLQuantizationType.F16
-"""What llama.cpp's own rounding to four bits starts from."""
+NORMAL, CONTROL, UNUSED = 1, 3, 5
+"""Types of tokens in the file."""
 
 
 def convert(checkpoint: Path, folder: Path, precision: str = "int8") -> None:
-    """Write a checkpoint as `folder`/model.gguf, matrices in Q8_0, or in Q4_K_M for Llama and Qwen2 in four bits.
+    """Write a checkpoint as `folder`/model.gguf, matrices in Q8_0, or in Q4_K_M to compare with four bits.
 
     Args:
-        checkpoint: in the Hugging Face layout.
+        checkpoint: in the Hugging Face layout, with its tokenizer.json.
         folder: gets the file.
         precision: of the model folder that is compared.
+
+    Raises:
+        QuantizeError: four bits are asked for, and no installed package has llama.cpp's code.
     """
     source = Checkpoint.open(checkpoint)
-    if source.config.family == CODEGEN2:
-        _write_phi2(source, folder)
-        return
-    if precision != "int4":
-        _write_llama(source, folder / MODEL, MATRICES)
-        return
-    halves = folder / "half.gguf"
-    _write_llama(source, halves, HALF)
-    _round_to_four_bits(halves, folder / MODEL)
-    halves.unlink()
+    rounding: Rounding = FourBits(source.config.n_layer) if precision == "int4" else EightBits()
+    write = _write_phi2 if source.config.family == CODEGEN2 else _write_llama
+    write(source, json.loads((checkpoint / TOKENIZER).read_text("utf-8")), folder / MODEL, rounding)
 
 
-def _round_to_four_bits(source: Path, target: Path) -> None:
-    """Let llama.cpp round the matrices to Q4_K_M, its usual mixture of four and six bits."""
-    import llama_cpp
-
-    params = llama_cpp.llama_model_quantize_default_params()
-    params.ftype = llama_cpp.LLAMA_FTYPE_MOSTLY_Q4_K_M
-    if llama_cpp.llama_model_quantize(str(source).encode(), str(target).encode(), params):
-        raise QuantizeError("llama.cpp could not round the weights to Q4_K_M; it states why on stderr.")
-
-
-def _write_llama(source: Checkpoint, path: Path, matrices: gguf.GGMLQuantizationType) -> None:
+def _write_llama(source: Checkpoint, tokenizer: Json, path: Path, rounding: Rounding) -> None:
     """Write Llama's or Qwen2's network. llama.cpp rotates adjacent channels in the former, halves in the latter."""
     config, weights = source.config, GraphWeights(source)
     architecture = "qwen2" if config.family == QWEN2 else "llama"
@@ -75,8 +62,10 @@ def _write_llama(source: Checkpoint, path: Path, matrices: gguf.GGMLQuantization
     writer.add_rope_freq_base(config.rotary_base)
     writer.add_rope_dimension_count(config.rotary_dim)
 
+    _add_vocabulary(writer, tokenizer, config.vocab_size)
+
     def matrix(name: str, values: Float32) -> None:
-        _matrix(writer, name, values, matrices)
+        _matrix(writer, name, values, rounding)
 
     matrix("token_embd.weight", weights.embedding())
     for layer in range(config.n_layer):
@@ -106,15 +95,16 @@ def _close(writer: gguf.GGUFWriter) -> None:
     writer.close()
 
 
-def _write_phi2(source: Checkpoint, folder: Path) -> None:
+def _write_phi2(source: Checkpoint, tokenizer: Json, path: Path, rounding: Rounding) -> None:
     config, weights = source.config, GraphWeights(source)
-    writer = gguf.GGUFWriter(folder / MODEL, "phi2")
+    writer = gguf.GGUFWriter(path, "phi2")
     _describe(writer, config)
-    _matrix(writer, "token_embd.weight", weights.embedding())
+    _add_vocabulary(writer, tokenizer, config.vocab_size)
+    _matrix(writer, "token_embd.weight", weights.embedding(), rounding)
     for layer in range(config.n_layer):
-        _block(writer, config, weights, layer)
+        _block(writer, config, weights, layer, rounding)
     _vectors(writer, weights, {"output_norm": "model.ln_f"})
-    _matrix(writer, "output.weight", weights.head().T)
+    _matrix(writer, "output.weight", weights.head().T, rounding)
     writer.add_tensor("output.bias", weights.vector("lm_head.bias"))
     _close(writer)
 
@@ -132,22 +122,40 @@ def _describe_sizes(writer: gguf.GGUFWriter, config: CodeGenConfig) -> None:
     writer.add_block_count(config.n_layer)
     writer.add_head_count(config.n_head)
     writer.add_head_count_kv(config.kv_heads)
-    writer.add_tokenizer_model("no_vocab")
-    writer.add_vocab_size(config.vocab_size)
 
 
-def _block(writer: gguf.GGUFWriter, config: CodeGenConfig, weights: GraphWeights, layer: int) -> None:
+def _add_vocabulary(writer: gguf.GGUFWriter, tokenizer: Json, vocab_size: int) -> None:
+    """Write the texts of tokens: llama.cpp's server answers in text, even where prompts are ids."""
+    model = tokenizer["model"]
+    texts, kinds = [f"[unused {number}]" for number in range(vocab_size)], [UNUSED] * vocab_size
+    known = [(text, number, NORMAL) for text, number in model["vocab"].items()]
+    known += [(added["content"], added["id"], CONTROL) for added in tokenizer.get("added_tokens", ())]
+    for text, number, kind in known:
+        if number < vocab_size:
+            texts[number], kinds[number] = text, kind
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("default")
+    writer.add_token_list(texts)
+    writer.add_token_types(kinds)
+    writer.add_token_merges(
+        [merge if isinstance(merge, str) else " ".join(merge) for merge in model["merges"]]
+    )
+
+
+def _block(
+    writer: gguf.GGUFWriter, config: CodeGenConfig, weights: GraphWeights, layer: int, rounding: Rounding
+) -> None:
     here, there = f"blk.{layer}", f"model.layers.{layer}"
     _vectors(writer, weights, {f"{here}.attn_norm": f"{there}.ln_1"})
     query, key, value = np.split(weights.matrix(layer, "attn.qkv_proj").T, 3)
     order = compute_halves_order(config)
-    _matrix(writer, f"{here}.attn_qkv.weight", np.concatenate([query[order], key[order], value]))
+    _matrix(writer, f"{here}.attn_qkv.weight", np.concatenate([query[order], key[order], value]), rounding)
     writer.add_tensor(f"{here}.attn_qkv.bias", np.zeros(3 * config.n_embd, np.float32))
-    _matrix(writer, f"{here}.attn_output.weight", weights.matrix(layer, "attn.out_proj").T)
+    _matrix(writer, f"{here}.attn_output.weight", weights.matrix(layer, "attn.out_proj").T, rounding)
     writer.add_tensor(f"{here}.attn_output.bias", np.zeros(config.n_embd, np.float32))
-    _matrix(writer, f"{here}.ffn_up.weight", weights.matrix(layer, "mlp.fc_in").T)
+    _matrix(writer, f"{here}.ffn_up.weight", weights.matrix(layer, "mlp.fc_in").T, rounding)
     writer.add_tensor(f"{here}.ffn_up.bias", weights.vector(f"{there}.mlp.fc_in.bias"))
-    _matrix(writer, f"{here}.ffn_down.weight", weights.matrix(layer, "mlp.fc_out").T)
+    _matrix(writer, f"{here}.ffn_down.weight", weights.matrix(layer, "mlp.fc_out").T, rounding)
     writer.add_tensor(f"{here}.ffn_down.bias", weights.vector(f"{there}.mlp.fc_out.bias"))
 
 
@@ -168,7 +176,6 @@ def _vectors(writer: gguf.GGUFWriter, weights: GraphWeights, norms: dict[str, st
             writer.add_tensor(f"{name}.{part}", weights.vector(f"{source}.{part}"))
 
 
-def _matrix(
-    writer: gguf.GGUFWriter, name: str, matrix: Float32, kind: gguf.GGMLQuantizationType = MATRICES
-) -> None:
-    writer.add_tensor(name, gguf.quants.quantize(np.ascontiguousarray(matrix), kind), raw_dtype=kind)
+def _matrix(writer: gguf.GGUFWriter, name: str, matrix: Float32, rounding: Rounding) -> None:
+    packed, kind = rounding.round(name, matrix)
+    writer.add_tensor(name, packed, raw_dtype=kind)

@@ -35,6 +35,7 @@ class LlamaCppGenerator:
     """
 
     outside_ms: float | None = None
+    reported_ms: Sequence[float] | None = None
 
     def __init__(self, folder: Path, threads: int) -> None:
         self.version = str(llama_cpp.__version__)
@@ -53,22 +54,38 @@ class LlamaCppGenerator:
         vocabulary = llama_cpp.llama_model_get_vocab(self._model)
         self._vocab_size = llama_cpp.llama_vocab_n_tokens(vocabulary)
         self._kept = 0
+        self._cached: list[int] = []
 
     def generate(self, prompt: Sequence[int], tokens: int, emit: Emit) -> None:
         """Read a prompt and generate."""
-        llama_cpp.llama_memory_clear(self._memory, True)
+        self._clear()
         self._generate(prompt, tokens, emit)
 
     def keep(self, prompt: Sequence[int]) -> None:
         """Read a prompt and keep it in the cache."""
-        llama_cpp.llama_memory_clear(self._memory, True)
+        self._clear()
         self._read(prompt)
         self._kept = len(prompt)
 
     def answer(self, key: int, tokens: int, emit: Emit) -> None:
         """Continue from the kept prompt."""
-        llama_cpp.llama_memory_seq_rm(self._memory, FIRST_SEQUENCE, self._kept, -1)
+        self._forget_after(self._kept)
         self._generate([key], tokens, emit)
+
+    def complete(self, prompt: Sequence[int], tokens: int, emit: Emit) -> None:
+        """Generate after reading what follows the part of the prompt that is in the cache."""
+        pairs = enumerate(zip(prompt[:-1], self._cached, strict=False))
+        same = next((at for at, (new, old) in pairs if new != old), min(len(prompt) - 1, len(self._cached)))
+        self._forget_after(same)
+        self._generate(prompt[same:], tokens, emit)
+
+    def _clear(self) -> None:
+        llama_cpp.llama_memory_clear(self._memory, True)
+        self._cached = []
+
+    def _forget_after(self, count: int) -> None:
+        llama_cpp.llama_memory_seq_rm(self._memory, FIRST_SEQUENCE, count, -1)
+        del self._cached[count:]
 
     def _generate(self, prompt: Sequence[int], tokens: int, emit: Emit) -> None:
         token = self._read(prompt)
@@ -84,6 +101,7 @@ class LlamaCppGenerator:
             ids = (llama_cpp.llama_token * len(part))(*part)
             if llama_cpp.llama_decode(self._context, llama_cpp.llama_batch_get_one(ids, len(part))):
                 raise LlamaCppError("llama.cpp could not run the model")
+        self._cached += tokens
         logits = llama_cpp.llama_get_logits_ith(self._context, -1)
         address = ctypes.cast(logits, ctypes.POINTER(ctypes.c_float))
         return int(np.ctypeslib.as_array(address, shape=(self._vocab_size,)).argmax())

@@ -34,6 +34,7 @@ class OptimumLoop:
     """
 
     outside_ms: float | None = None
+    reported_ms: Sequence[float] | None = None
 
     def __init__(self, folder: Path, threads: int) -> None:
         self.version = f"onnxruntime {ort.__version__}"

@@ -82,7 +82,7 @@ def _read_versions(runtime: str) -> str:
     packages = {
         "optimum": ("optimum-onnx", "onnxruntime", "transformers"),
         "ctranslate2": ("ctranslate2",),
-        "llamacpp": ("llama-cpp-python", "gguf"),
+        "llamacpp": ("gguf",),
     }
     return " ".join(version(package) for package in packages[runtime])
 

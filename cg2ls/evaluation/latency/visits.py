@@ -61,6 +61,22 @@ class Visit:
     source: SourceFile
     line: int
 
+    @property
+    def text(self) -> str:
+        """The line that is written."""
+        return self.source.text.split("\n")[self.line]
+
+    @property
+    def start(self) -> int:
+        """Column at which writing begins: after the indentation."""
+        return len(self.text) - len(self.text.lstrip())
+
+    def place(self, typed: int) -> tuple[str, int]:
+        """Return the file's text and the cursor's offset in it after so many characters of the line."""
+        lines = self.source.text.split("\n")
+        lines[self.line] = self.text[: self.start + typed]
+        return "\n".join(lines), len("\n".join(lines[: self.line + 1]))
+
 
 @dataclass
 class VisitLatency:
@@ -204,9 +220,7 @@ class _Visitor(LspClient):
     def _write(self, visit: Visit, choose: random.Random, wait: Callable[[float], object]) -> Iterator[float]:
         """Go to a place and write the beginning of its line; yield the milliseconds of each key's answer."""
         uri = (self._home / "code" / visit.source.name).as_uri()
-        lines = visit.source.text.split("\n")
-        line = lines[visit.line]
-        start = len(line) - len(line.lstrip())
+        line, start = visit.text, visit.start
         if uri not in self._versions:
             self._versions[uri] = 1
             self.open(uri, visit.source.text, visit.source.language)

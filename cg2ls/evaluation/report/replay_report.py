@@ -127,7 +127,9 @@ def _format_race(race: Json) -> str:
         for name, found in race["line_ms"].items()
     ]
     ratios = "\n".join(
-        f"{name.replace('_', ' ')}: {ratio:.2f} times as fast" for name, ratio in race["ratios"].items()
+        f"{name.replace('_', ' ')}: {ratio:.2f} times as fast{of}"
+        for key, of in (("ratios", ""), ("median_ratios", " by medians"))
+        for name, ratio in race[key].items()
     )
     return (
         f"prompts of {prompt['p50']:.0f} tokens (p95 {prompt['p95']:.0f}),"
@@ -164,8 +166,9 @@ def format_chaos(found: Json) -> str:
     return "\n\n".join(parts)
 
 
-def format_visits(found: Json) -> str:
+def format_visits(report: Json) -> str:
     """Format the report of `replay_visits` as a table."""
+    found = report["visits"]
     rows = [["first answer of a visit, ms", "reading ahead", "visits", "p50", "p95", "p99"]]
     for name, run in found.items():
         for kind, cuts in run["first_ms"].items():
@@ -176,5 +179,10 @@ def format_visits(found: Json) -> str:
     costs = [
         f"processor seconds per minute with reading ahead {name}: {run['processor_s_per_minute']}"
         for name, run in found.items()
+        if run["processor_s_per_minute"] is not None
     ]
-    return "\n".join([aligned(rows, right=range(2, 6)), *costs])
+    ratios = [
+        f"reading ahead {name}: {ratio['first']:.2f} times as fast at new places, {ratio['later']:.2f} at later keys"
+        for name, ratio in report["ratios"].items()
+    ]
+    return "\n".join([aligned(rows, right=range(2, 6)), *costs, *ratios])

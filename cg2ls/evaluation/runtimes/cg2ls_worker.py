@@ -23,6 +23,7 @@ class Cg2lsRuntime:
     """
 
     outside_ms: float | None = None
+    reported_ms: Sequence[float] | None = None
 
     def __init__(self, engine: Engine) -> None:
         self.version = __version__

@@ -29,16 +29,20 @@ if TYPE_CHECKING:
 NEEDS = {
     "optimum": ("cg2_quantize", "onnx", "onnxruntime", "optimum-onnx", "torch", "transformers"),
     "ctranslate2": ("cg2_quantize", "ctranslate2", "onnx", "torch", "transformers"),
-    "llamacpp": ("cg2_quantize", "gguf", "llama_cpp", "onnx"),
+    "llamacpp": ("cg2_quantize", "gguf", "onnx", "xllamacpp|llama_cpp"),
 }
-"""Modules or distributions that each runtime needs, in the order of reports."""
+"""Modules or distributions that each runtime needs, in the order of reports; `|` stands between alternatives."""
+
+EXTRAS = {"llamacpp": "cg2ls[llamacpp]"}
+"""Extra that installs what a runtime needs, if it is not cg2ls[reference]."""
 
 PRINT_MISSING = """
 import sys
 from importlib.metadata import distributions
 from importlib.util import find_spec
 names = {found.metadata["Name"] for found in distributions()}
-print(*(name for name in sys.argv[1:] if name not in names and find_spec(name) is None))
+has = lambda name: name in names or find_spec(name) is not None
+print(*(name for name in sys.argv[1:] if not any(map(has, name.split("|")))))
 """
 
 MODULE = "cg2_runtimes"
@@ -139,16 +143,18 @@ def find_reference_python(
         EvaluationError: a package is missing.
     """
     needed = sorted({package for name in names for package in NEEDS[name]})
+    extras = " and ".join(sorted({EXTRAS.get(name, "cg2ls[reference]") for name in names}))
     if asked is not None:
         missing = find_missing_packages(asked, needed)
         if missing:
-            raise EvaluationError(f"{asked} has no {', '.join(missing)}; install cg2ls[reference] there.")
+            packages = ", ".join(name.replace("|", " or ") for name in missing)
+            raise EvaluationError(f"{asked} has no {packages}; install {extras} there.")
         return asked
     for python in (Path(sys.executable), environment):
         if python.exists() and not find_missing_packages(python, needed):
             return python
     raise EvaluationError(
-        f"Measuring against {' and '.join(names)} needs the extra cg2ls[reference] in a separate environment:"
+        f"Measuring against {' and '.join(names)} needs {extras} in a separate environment:"
         " run `make reference` in a clone, or name one with --reference-python."
     )
 
@@ -272,6 +278,14 @@ class WorkerClient:
             EvaluationError: the worker ended.
         """
         return self._ask({"do": "key", "prompt": list(prompt), "key": key, "tokens": tokens})
+
+    def complete(self, prompt: Sequence[int], tokens: int) -> Json:
+        """Return times and tokens of one answer, with the runtime's own prompt cache if it has one.
+
+        Raises:
+            EvaluationError: the worker ended.
+        """
+        return self._ask({"do": "complete", "prompt": list(prompt), "tokens": tokens})
 
     def close(self) -> None:
         """End the worker."""

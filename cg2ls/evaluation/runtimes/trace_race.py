@@ -1,15 +1,17 @@
-"""One typing trace for cg2ls and for runtimes that cache nothing from one key to the next, in turns.
+"""One typing trace for cg2ls and for other runtimes, in turns.
 
 cg2ls runs twice: with the model at every key, and also answering from the last suggestion while that is typed. The
 other runtimes get the prompts of the first and generate as many tokens. They spend no time on prompts and rules.
+llama.cpp's server keeps prompts in its cache; the others cache nothing from one key to the next.
 """
 
 from __future__ import annotations
 
+import statistics
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from itertools import compress, islice
 from typing import TYPE_CHECKING, Any
 
 from cg2ls.completion import CompletionOptions
@@ -82,6 +84,7 @@ class RaceResult:
         alone: times of cg2ls with the model run at every key.
         typed_through: times of cg2ls as the server uses it.
         others: times of the other runtimes, by name.
+        ran: whether the model ran for `typed_through`.
         prompt_tokens: prompt length of every request.
         answer_tokens: answer length of every request.
     """
@@ -89,6 +92,7 @@ class RaceResult:
     alone: list[float] = field(default_factory=list)
     typed_through: list[float] = field(default_factory=list)
     others: dict[str, list[float]] = field(default_factory=dict)
+    ran: list[bool] = field(default_factory=list)
     prompt_tokens: list[int] = field(default_factory=list)
     answer_tokens: list[int] = field(default_factory=list)
 
@@ -98,7 +102,7 @@ class RaceResult:
         return {"alone": self.alone, "typed_through": self.typed_through, **self.others}
 
     def to_json(self) -> Json:
-        """Return percentiles, sums, and ratios of the sums: above 1 cg2ls is faster."""
+        """Return percentiles, sums, and ratios of sums and of medians: above 1 cg2ls is faster."""
         times = self.times
         return {
             "race": {
@@ -112,8 +116,22 @@ class RaceResult:
                     for other, found in self.others.items()
                     for mode in ("alone", "typed_through")
                 },
+                "median_ratios": {
+                    f"{keys}_vs_{other}": round(_divide_medians(found, self.typed_through, counted), 3)
+                    for other, found in self.others.items()
+                    for keys, counted in (
+                        ("all_keys", [True] * len(self.ran)),
+                        ("where_the_model_ran", self.ran),
+                    )
+                    if any(counted)
+                },
             }
         }
+
+
+def _divide_medians(others: Sequence[float], own: Sequence[float], counted: Sequence[bool]) -> float:
+    """Return the median of other times divided by that of cg2ls, over the keys that count."""
+    return statistics.median(compress(others, counted)) / statistics.median(compress(own, counted))
 
 
 @dataclass(frozen=True)
@@ -229,14 +247,17 @@ def _take_turn(
     asked = [(one, other) for one, other in zip(alone, through, strict=True) if one.cost]
     into.alone += [one.line_ms for one, _ in asked]
     into.typed_through += [other.line_ms for _, other in asked]
+    into.ran += [other.cost is not None for _, other in asked]
     costs = [one.cost for one, _ in asked if one.cost]
     into.prompt_tokens += [len(cost.prompt) for cost in costs]
     into.answer_tokens += [cost.generated for cost in costs]
     for worker in racers.workers:
         rest(REST_S)
-        into.others[worker.name] += [
-            worker.generate(cost.prompt, max(1, cost.generated))["ms"][-1] for cost in costs
-        ]
+        replies = [worker.complete(cost.prompt, max(1, cost.generated)) for cost in costs]
+        into.others[worker.name] += [reply["ms"][-1] for reply in replies]
+        reported = [reply["reported_ms"][-1] for reply in replies if reply.get("reported_ms")]
+        if reported:
+            into.others.setdefault(f"{worker.name}, without HTTP", []).extend(reported)
 
 
 def _answer_turn(

@@ -1,10 +1,12 @@
 """Line-by-line JSON between the measuring process and one engine's worker; the worker's side.
 
-    {"do": "generate", "prompt": [ids], "tokens": n}        → {"ms": [times], "tokens": [ids], "outside_ms": x}
+    {"do": "generate", "prompt": [ids], "tokens": n}        → {"ms": [times], "tokens": [ids], ...}
     {"do": "key", "prompt": [ids], "key": id, "tokens": n}  → the same
+    {"do": "complete", "prompt": [ids], "tokens": n}        → the same, by the runtime's own prompt cache if it has one
 
 A reply has the time at which each token was available in Python, counted from the request's start. If the engine
-reports it, it also has the time per decoded token outside the runtime (else null). A worker's first line is
+reports it, it also has its own times of the tokens (`reported_ms`), and the time per decoded token outside the runtime
+(else null). A worker's first line is
 `{"ready": version}`. It needs only the standard library, since it also runs in the environments of other runtimes.
 """
 
@@ -16,7 +18,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from time import perf_counter
-from typing import Any, Protocol, TextIO
+from typing import Any, Protocol, TextIO, runtime_checkable
 
 Json = dict[str, Any]
 
@@ -31,10 +33,13 @@ class RuntimeUnderTest(Protocol):
         version: the engine's version.
         outside_ms: milliseconds per token of the last answer outside the runtime, without its first token; None if that
             is not known.
+        reported_ms: the runtime's own times of the last answer's tokens, where Python's clock would count more than
+            the runtime; None where it counts.
     """
 
     version: str
     outside_ms: float | None
+    reported_ms: Sequence[float] | None
 
     def generate(self, prompt: Sequence[int], tokens: int, emit: Emit) -> None:
         """Read an uncached prompt and generate exactly this many tokens."""
@@ -46,6 +51,15 @@ class RuntimeUnderTest(Protocol):
 
     def answer(self, key: int, tokens: int, emit: Emit) -> None:
         """Generate exactly this many tokens after the kept prompt and one more token."""
+        ...
+
+
+@runtime_checkable
+class CachesPrompts(RuntimeUnderTest, Protocol):
+    """Engine that finds by itself which part of a prompt its cache has."""
+
+    def complete(self, prompt: Sequence[int], tokens: int, emit: Emit) -> None:
+        """Read what the cache does not have, and generate exactly this many tokens."""
         ...
 
 
@@ -72,11 +86,18 @@ def _run_request(runtime: RuntimeUnderTest, request: Json) -> Json:
     began = perf_counter()
     if request["do"] == "key":
         runtime.answer(request["key"], request["tokens"], emit)
+    elif request["do"] == "complete" and isinstance(runtime, CachesPrompts):
+        runtime.complete(request["prompt"], request["tokens"], emit)
     else:
         runtime.generate(request["prompt"], request["tokens"], emit)
     gc.enable()
     milliseconds = [1e3 * (time - began) for time in times]
-    return {"ms": milliseconds, "tokens": tokens, "outside_ms": runtime.outside_ms}
+    return {
+        "ms": milliseconds,
+        "reported_ms": runtime.reported_ms,
+        "tokens": tokens,
+        "outside_ms": runtime.outside_ms,
+    }
 
 
 def serve_stdio(runtime: RuntimeUnderTest) -> None:

@@ -14,7 +14,8 @@ import pytest
 import cg2ls
 from cg2ls.cli.main import main
 from cg2ls.evaluation.chaos.sandbox import Sandbox
-from cg2ls.evaluation.runtimes import other_runtimes, trace_race
+from cg2ls.evaluation.latency.visits import VisitLatency
+from cg2ls.evaluation.runtimes import other_runtimes, trace_race, visits_race
 
 SOURCES = str(Path(cg2ls.__file__).parent / "engine")
 SMALL = ("--keys", "12", "--positions", "8", "--passages", "1", "--line-tokens", "2", "--block-tokens", "2")
@@ -168,6 +169,37 @@ def test_a_race_against_another_runtime(tiny_model, tmp_path, capsys, monkeypatc
     assert main([*arguments, "--reference-shape", "--picture", str(picture)]) == 0
     assert "times as fast" in capsys.readouterr().out
     assert "typed_through" in "".join(ElementTree.parse(picture).getroot().itertext())
+
+
+def test_visits_beside_another_runtimes_server(tiny_model, tmp_path, capsys, monkeypatch):
+    """The other server is cg2ls in another process; its own server is not started."""
+    twin = [sys.executable, "-m", "cg2ls.evaluation.runtimes.cg2ls_worker", str(tiny_model), "--threads", "1"]
+    made = []
+
+    def visit(folder, plan, **how):
+        made.append(len(plan))
+        found = VisitLatency(processor_ms=600.0, seconds=60.0, later_ms=[1.0])
+        found.first_ms["open"].append(2.0)
+        return found
+
+    monkeypatch.setattr("cg2ls.evaluation.replay.measure_visits", visit)
+    monkeypatch.setattr(visits_race, "LOOK_S", (0.0, 0.0))
+    monkeypatch.setattr(visits_race, "KEY_GAP_S", (0.0, 0.0))
+    monkeypatch.setitem(other_runtimes.NEEDS, "llamacpp", ("json",))
+    monkeypatch.setattr(other_runtimes, "prepare_model", lambda name, python, folder, room: tmp_path)
+    monkeypatch.setattr(visits_race, "start_worker", lambda name, *_: other_runtimes.WorkerClient(name, twin))
+    arguments = ["replay", SOURCES, "--model", str(tiny_model), "--visits", "3", "--against", "llamacpp"]
+    assert main([*arguments, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert list(found["visits"]) == ["off", "plain client", "on", "llamacpp", "llamacpp, on arrival"]
+    assert found["visits"]["llamacpp"]["visits"] == made[0]
+    assert found["ratios"].keys() == {
+        f"{own} vs {other}"
+        for own in ("off", "plain client", "on")
+        for other in ("llamacpp", "llamacpp, on arrival")
+    }
+    assert main(arguments) == 0
+    assert "times as fast at new places" in capsys.readouterr().out
 
 
 FAKE = Path(__file__).parents[1] / "evaluation" / "chaos" / "fake_server.py"

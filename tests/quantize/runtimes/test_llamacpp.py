@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from types import SimpleNamespace
 
@@ -10,8 +11,11 @@ import numpy as np
 import pytest
 
 from cg2_quantize.checkpoint.synthetic import write_random_checkpoint
+from cg2_quantize.errors import QuantizeError
 from cg2_quantize.graph.graph_weights import GraphWeights
+from cg2_runtimes import llamacpp_rounding
 from cg2_runtimes.llamacpp_convert import MODEL, compute_halves_order, convert
+from cg2_runtimes.llamacpp_rounding import choose_kind
 from cg2ls.models.codegen2 import Checkpoint, CodeGenConfig
 from cg2ls.models.codegen2.config import QWEN2
 
@@ -75,6 +79,59 @@ def test_the_matrices_are_the_checkpoints_but_for_rounding(tiny_checkpoint, tmp_
     )
     expected = GraphWeights(Checkpoint.open(tiny_checkpoint)).matrix(0, "mlp.fc_in").T
     assert np.abs(found - expected).max() < np.abs(expected).max() / 100
+
+
+def test_the_file_has_the_texts_of_all_tokens(tiny_checkpoint, tmp_path):
+    convert(tiny_checkpoint, tmp_path)
+    fields = gguf.GGUFReader(tmp_path / MODEL).fields
+    vocabulary = json.loads((tiny_checkpoint / "tokenizer.json").read_text())["model"]["vocab"]
+    texts = fields["tokenizer.ggml.tokens"].contents()
+    assert len(texts) == len(fields["tokenizer.ggml.token_type"].contents()) == 512
+    assert {text: texts[number] for text, number in vocabulary.items()} == {text: text for text in vocabulary}
+
+
+@pytest.mark.parametrize(
+    ("name", "columns", "expected"),
+    [
+        ("token_embd.weight", 512, "Q4_K"),
+        ("output.weight", 512, "Q6_K"),
+        ("blk.3.attn_qkv.weight", 512, "Q5_K"),
+        ("blk.4.ffn_up.weight", 512, "Q4_K"),
+        ("blk.0.ffn_down.weight", 512, "Q6_K"),
+        ("blk.4.ffn_down.weight", 512, "Q4_K"),
+        ("blk.5.attn_v.weight", 512, "Q6_K"),
+        ("blk.5.attn_v.weight", 896, "Q8_0"),
+        ("blk.4.attn_q.weight", 896, "Q5_0"),
+        ("output.weight", 896, "Q8_0"),
+    ],
+)
+def test_four_bits_are_llama_cpps_mix(name, columns, expected):
+    assert choose_kind(name, 24, columns) == gguf.GGMLQuantizationType[expected]
+
+
+def test_four_bits_are_rounded_by_llama_cpps_own_code(tiny_checkpoint, tmp_path, monkeypatch):
+    asked = []
+
+    class Quantize:
+        def __call__(self, kind, source, target, start, rows, columns, importance):
+            asked.append((gguf.GGMLQuantizationType(kind).name, rows, columns))
+            return 0
+
+    library = SimpleNamespace(ggml_quantize_chunk=Quantize())
+    monkeypatch.setattr(llamacpp_rounding, "find_library", lambda: tmp_path / "libggml-base.so")
+    monkeypatch.setattr(llamacpp_rounding.ctypes, "CDLL", lambda path: library)
+    convert(tiny_checkpoint, tmp_path, "int4")
+    tensors = {tensor.name: tensor for tensor in gguf.GGUFReader(tmp_path / MODEL).tensors}
+    assert tensors["output.weight"].tensor_type.name == "Q8_0"
+    assert tensors["blk.1.ffn_up.weight"].tensor_type.name == "Q5_0"
+    assert ("Q5_1", 192, 64) in asked
+    assert len(asked) == 2 * 4 + 2
+
+
+def test_four_bits_without_llama_cpps_code_are_an_error(tiny_checkpoint, tmp_path, monkeypatch):
+    monkeypatch.setattr(llamacpp_rounding, "find_spec", lambda name: None)
+    with pytest.raises(QuantizeError, match="pip install xllamacpp"):
+        convert(tiny_checkpoint, tmp_path, "int4")
 
 
 def test_the_file_has_every_tensor_of_a_qwen2_of_this_shape(tmp_path):
@@ -175,3 +232,14 @@ def test_a_kept_prompt_is_continued_each_time(llama, tmp_path):
         tokens = []
         generator.answer(key, 3, tokens.append)
         assert tokens == sums([1, 2, 3, key], 3)
+
+
+def test_a_prompt_is_read_from_where_it_differs_from_the_last(llama, tmp_path):
+    from cg2_runtimes.llamacpp_generator import LlamaCppGenerator
+
+    generator = LlamaCppGenerator(tmp_path, threads=2)
+    for prompt, read in (([1, 2, 3], [3]), ([1, 2, 3, 4], [1]), ([1, 9], [1]), ([1, 9], [1])):
+        llama.batches, tokens = [], []
+        generator.complete(prompt, 1, tokens.append)
+        assert tokens == sums(prompt, 1)
+        assert llama.batches == read

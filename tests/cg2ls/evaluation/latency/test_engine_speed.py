@@ -29,6 +29,8 @@ class Fake:
     def _timed(self, first, tokens):
         times = [first + self._step * number for number in range(tokens)]
         outside = 0.25 if self.name == "fast" else None
+        if self.name == "served":  # Python has all tokens at once
+            return {"ms": [99] * tokens, "reported_ms": times, "tokens": [5] * tokens, "outside_ms": None}
         return {"ms": times, "tokens": [5] * tokens, "outside_ms": outside}
 
 
@@ -61,6 +63,14 @@ def test_the_rate_leaves_the_prompt_out(measured):
 
 def test_a_key_is_timed_up_to_the_last_token_of_its_answer(measured):
     assert measured["slow"].key_to_answer_ms[8] == [1 + 3 * 4] * 3
+
+
+def test_a_runtimes_own_times_count_if_it_reports_them(log, rests):
+    work = Workload(contexts=(8,), decode_tokens=10, answer_tokens=4, rounds=1)
+    found = measure_engines([Fake("served", 2, log)], work, Prompts(300, 0), rest=rests.append)["served"]
+    assert found.prefill_ms == {8: [8]}
+    assert found.decode_tokens_per_s == {8: [500]}
+    assert found.key_to_answer_ms == {8: [1 + 3 * 2]}
 
 
 def test_time_outside_of_the_runtime_is_used_if_an_engine_reports_it(measured):

@@ -65,6 +65,14 @@ def test_places_of_one_file_are_far_apart():
     assert all(later - earlier >= APART_LINES for earlier, later in pairwise(lines))
 
 
+def test_a_place_is_the_file_without_the_rest_of_the_line():
+    source = SourceFile("shop", "a.py", "python", "def f():\n    return 42\n\n")
+    visit = Visit("open", source, 1)
+    assert visit.start == 4
+    assert visit.place(0) == ("def f():\n    \n\n", len("def f():\n    "))
+    assert visit.place(2) == ("def f():\n    re\n\n", len("def f():\n    re"))
+
+
 def test_files_without_a_line_to_write_are_an_error():
     with pytest.raises(EvaluationError, match="longer files"):
         plan_visits([SourceFile("a", "b.py", "python", "x = 1\n")], 3, 0)

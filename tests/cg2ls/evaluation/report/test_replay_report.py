@@ -4,7 +4,13 @@ from typing import Any
 
 import pytest
 
-from cg2ls.evaluation.report.replay_report import MAX_NAME_CHARS, SHARES, format_replay, shorten
+from cg2ls.evaluation.report.replay_report import (
+    MAX_NAME_CHARS,
+    SHARES,
+    format_replay,
+    format_visits,
+    shorten,
+)
 
 LONG = "a-repository-with-a-name-that-does-not-fit-a-terminal"
 SHARE = dict.fromkeys(SHARES, 0.1234)
@@ -53,3 +59,25 @@ def test_a_long_name_keeps_its_ends(name: str) -> None:
     assert len(short) <= MAX_NAME_CHARS
     assert (short[0], short[-1]) == (name[0], name[-1])
     assert (short == name) == (len(name) <= MAX_NAME_CHARS)
+
+
+def test_visits_beside_another_server_are_compared_and_have_no_processor_time_of_it():
+    def run(first, later, processor_s):
+        cuts = {"p50": first, "p95": first, "p99": first}
+        return {
+            "first_ms": {"all": cuts, "open": cuts},
+            "later_ms": {"p50": later, "p95": later, "p99": later},
+            "visits": 4,
+            "processor_s_per_minute": processor_s,
+        }
+
+    report = {
+        "visits": {"on": run(20, 5, 20.5), "llamacpp": run(90, 8, None)},
+        "ratios": {"on vs llamacpp": {"first": 4.5, "later": 1.6}},
+    }
+    text = format_visits(report)
+    assert "open" in text
+    assert text.splitlines()[-2:] == [
+        "processor seconds per minute with reading ahead on: 20.5",
+        "reading ahead on vs llamacpp: 4.50 times as fast at new places, 1.60 at later keys",
+    ]

@@ -31,6 +31,20 @@ def test_modules_and_distributions_are_looked_up():
     ) == ["no-such-thing"]
 
 
+def test_one_of_several_alternatives_is_enough():
+    python = Path(sys.executable)
+    assert other_runtimes.find_missing_packages(python, ("no-such-thing|json", "json|no-such-thing")) == []
+    assert other_runtimes.find_missing_packages(python, ("nothing|no-such-thing",)) == [
+        "nothing|no-such-thing"
+    ]
+
+
+def test_missing_alternatives_are_named_with_their_extra(monkeypatch):
+    monkeypatch.setitem(other_runtimes.NEEDS, "llamacpp", ("nothing|no_such_thing",))
+    with pytest.raises(EvaluationError, match=r"has no nothing or no_such_thing; install cg2ls\[llamacpp\]"):
+        other_runtimes.find_reference_python(["llamacpp"], Path(sys.executable))
+
+
 def test_a_file_that_is_no_python_is_an_error(tmp_path):
     with pytest.raises(EvaluationError, match="is not a Python that runs"):
         other_runtimes.find_missing_packages(tmp_path / "python", ("json",))

@@ -42,8 +42,22 @@ def test_the_other_runtime_gets_our_prompts_and_as_many_tokens(tiny_engine, shop
     assert found.others["slow"] == expected
 
 
+def test_median_ratios_are_of_all_keys_and_of_those_at_which_the_model_ran():
+    result = RaceResult([2, 3, 4], [1, 1, 4], {"x": [8, 9, 16]}, [False, False, True], [5] * 3, [1] * 3)
+    assert result.to_json()["race"]["median_ratios"] == {"all_keys_vs_x": 9, "where_the_model_ran_vs_x": 4}
+
+
+def test_a_runtimes_own_times_are_another_row(tiny_engine, shop):
+    served = SLOW.replace('"tokens": [0]', '"reported_ms": [1.5], "tokens": [0]')
+    with WorkerClient("slow", [sys.executable, "-c", served]) as remote:
+        racers = Racers(HeadlessEditor(tiny_engine, ALONE), HeadlessEditor(tiny_engine, SHORT), [remote])
+        found = run_race(Typist([shop]), 20, racers, rest=lambda _: None)
+    assert found.others["slow, without HTTP"] == [1.5] * len(found.others["slow"])
+    assert sum(found.ran) <= len(found.ran) == len(found.alone)
+
+
 def test_ratios_are_of_sums():
-    report = RaceResult([1, 3], [0, 1], {"x": [8, 8]}, [5, 5], [1, 2]).to_json()["race"]
+    report = RaceResult([1, 3], [0, 1], {"x": [8, 8]}, [False, True], [5, 5], [1, 2]).to_json()["race"]
     assert report["ratios"] == {"alone_vs_x": 4, "typed_through_vs_x": 16}
     assert report["total_ms"]["alone"] == 4
 

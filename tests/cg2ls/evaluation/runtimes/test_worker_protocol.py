@@ -14,6 +14,7 @@ class Counting:
 
     version = "7"
     outside_ms = 0.5
+    reported_ms = None
 
     def __init__(self):
         self.kept = []
@@ -29,6 +30,15 @@ class Counting:
 
     def answer(self, key, tokens, emit):
         self.generate([*self.kept, key], tokens, emit)
+
+
+class Caching(Counting):
+    """Also answers from its cache, and reports its own times."""
+
+    reported_ms = (0.25,)
+
+    def complete(self, prompt, tokens, emit):
+        emit(-1)
 
 
 def replies_to(*requests, runtime=None):
@@ -59,3 +69,17 @@ def test_no_garbage_is_collected_while_the_clock_runs():
     replies_to({"do": "generate", "prompt": [1], "tokens": 1}, runtime=runtime)
     assert runtime.collecting == [False]
     assert gc.isenabled()
+
+
+def test_an_editors_request_uses_the_prompt_cache_of_a_runtime_that_has_one():
+    request = {"do": "complete", "prompt": [1, 5], "tokens": 1}
+    assert replies_to(request)[1]["tokens"] == [6]
+    assert replies_to(request, runtime=Caching())[1]["tokens"] == [-1]
+
+
+def test_a_runtimes_own_times_are_beside_pythons():
+    request = {"do": "complete", "prompt": [1, 5], "tokens": 1}
+    assert replies_to(request)[1]["reported_ms"] is None
+    _, reply = replies_to(request, runtime=Caching())
+    assert reply["reported_ms"] == [0.25]
+    assert len(reply["ms"]) == 1
