@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from cg2_training.corpus.document import Dropped, SourceDocument
-from cg2_training.corpus.errors import CorpusError
+from cg2_training.errors import CorpusError
 from cg2ls.workspace.secrets import has_secret_name
 
 REGULAR_MODES = (b"100644", b"100755")

@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import Literal, Protocol
 
 from cg2_training.corpus.document import Dropped, SourceDocument
-from cg2_training.corpus.errors import CorpusError
+from cg2_training.errors import CorpusError
 
 SecretPolicy = Literal["redact", "drop"]
 """Whether keys and tokens are replaced, or documents with one are dropped."""
