@@ -90,7 +90,7 @@ def imports_of(path: Path) -> Iterator[str]:
 
 def files_of(package: str) -> list[Path]:
     folder = FOLDERS[package.split(".")[0]] / Path(*package.split("."))
-    return sorted(folder.rglob("*.py"))
+    return sorted(folder.rglob("*.py")) or [path for path in [folder.with_suffix(".py")] if path.is_file()]
 
 
 @pytest.mark.parametrize("package", PACKAGES)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cg2ls.completion.confidence_gate import ConfidenceGate
-from cg2ls.completion.final_lines import FinalLines
 from cg2ls.completion.generate import GeneratedAnswer
 from cg2ls.completion.postprocess.pipeline import Postprocessor
 from cg2ls.completion.postprocess.rule import RuleContext
 from cg2ls.completion.prompt.cursor import Cursor
+from cg2ls.completion.results import FinalLines
 from cg2ls.completion.syntax.grammar import load_grammar
 from cg2ls.engine.request import Step
 
