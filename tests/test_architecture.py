@@ -117,7 +117,7 @@ def test_the_server_imports_no_heavy_package() -> None:
 
 
 def test_only_the_fit_of_a_gate_imports_scikit_learn() -> None:
-    fit = ROOT / "cg2ls" / "evaluation" / "gate" / "fit.py"
+    fit = ROOT / "cg2ls" / "evaluation" / "quality" / "fit_gate.py"
     for folder in FOLDERS:
         for path in files_of(folder):
             known = any(module.split(".")[0] == "sklearn" for module in imports_of(path))

@@ -196,8 +196,8 @@ def run(arguments: argparse.Namespace) -> int:
             fault.
     """
     from cg2ls.evaluation.errors import EvaluationError
-    from cg2ls.evaluation.report.picture import draw_picture
-    from cg2ls.evaluation.report.replay_report import format_chaos, format_replay, format_visits
+    from cg2ls.evaluation.picture import draw_picture
+    from cg2ls.evaluation.replay_report import format_chaos, format_replay, format_visits
     from cg2ls.files import write_atomically
     from cg2ls.models.folder.store import locate_model
 

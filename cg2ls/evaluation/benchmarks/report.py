@@ -12,7 +12,7 @@ from cg2ls.commandline import aligned
 from cg2ls.evaluation.benchmarks.estimators import Estimate, estimate_differences, estimate_shares
 from cg2ls.evaluation.benchmarks.journal import JournalRow
 from cg2ls.evaluation.errors import EvaluationError
-from cg2ls.evaluation.report.picture import COLOURS
+from cg2ls.evaluation.picture import COLOURS
 
 Json = dict[str, Any]
 

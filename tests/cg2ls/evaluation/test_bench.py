@@ -6,9 +6,9 @@ from collections import defaultdict
 
 import pytest
 
+from cg2ls.evaluation.bench import BenchReport, format_bench
 from cg2ls.evaluation.latency.engine_speed import EngineSamples, Workload
 from cg2ls.evaluation.latency.server_process import ServerStart
-from cg2ls.evaluation.report.bench_report import BenchReport, format_bench
 from cg2ls.evaluation.statistics import quartiles
 
 

@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from cg2ls.evaluation.benchmarks.readers import (
+from cg2ls.evaluation.benchmarks.suites import (
+    SUITES,
     read_cross_code_eval,
     read_infilling,
     read_repobench,
     read_safim,
+    select_evenly,
 )
-from cg2ls.evaluation.benchmarks.suites import SUITES, select_evenly
 from cg2ls.evaluation.benchmarks.task import BenchmarkTask
 from cg2ls.evaluation.errors import EvaluationError
 

@@ -1,4 +1,4 @@
-"""Fit of a gate: logistic regression on verdicts, checked on repositories that it has not seen."""
+"""Fit of a gate: logistic regression on verdicts, checked on repositories that it has not seen, and drawn."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from xml.sax.saxutils import escape
 
 import numpy as np
 
@@ -17,7 +18,8 @@ from cg2ls.models.folder.gate import EAGERNESS, GateWeights
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from cg2ls.evaluation.gate.verdicts import AnswerVerdict
+    from cg2ls.evaluation.quality.gate_verdicts import AnswerVerdict
+
 
 MIN_VERDICTS = 300
 """Minimum number of verdicts; fewer do not show which of two gates is better."""
@@ -247,3 +249,57 @@ def _fit_weights(
 def _log_loss(estimates: NDArray[np.float64], right: NDArray[np.bool_]) -> float:
     bounded = np.clip(estimates, 1e-6, 1 - 1e-6)
     return -float(np.where(right, np.log(bounded), np.log1p(-bounded)).mean())
+
+
+SIZE, MARGIN = 360, 60
+"""Pixels of the diagram's side and of its margin."""
+
+
+def draw_reliability(name: str, check: GateCheck) -> str:
+    """Draw the share of right answers over the estimate; a circle's area shows the number of answers.
+
+    Filled circles are of the fitted gate, empty ones of the gate in use.
+
+    Args:
+        name: name of the model.
+        check: the fitted gate on repositories that it has not seen.
+    """
+    whole = SIZE + 2 * MARGIN
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        return MARGIN + SIZE * x, MARGIN + SIZE * (1 - y)
+
+    series = ((check.reliability, "#1f77b4"), (check.other_reliability, "none"))
+    most = max(each.count for bins, _ in series for each in bins)
+    parts = [
+        f'<rect width="{whole}" height="{whole}" fill="white"/>',
+        f'<rect x="{MARGIN}" y="{MARGIN}" width="{SIZE}" height="{SIZE}" fill="none" stroke="#999"/>',
+        f'<line x1="{MARGIN}" y1="{MARGIN + SIZE}" x2="{MARGIN + SIZE}" y2="{MARGIN}" stroke="#999"/>',
+        _text(
+            whole / 2,
+            24,
+            f"{name}: calibration error {check.calibration_error:.3f} (filled: fitted),"
+            f" {check.other_calibration_error:.3f} (empty: in use)",
+        ),
+        _text(whole / 2, whole - 16, "estimated probability of being right"),
+        _text(MARGIN, MARGIN - 10, "share that is right"),
+    ]
+    for share in (0.0, 0.5, 1.0):
+        x, y = place(share, share)
+        parts += [_text(x, MARGIN + SIZE + 18, f"{share:g}"), _text(MARGIN - 20, y + 4, f"{share:g}")]
+    for bins, fill in series:
+        for each in bins:
+            x, y = place(each.estimated, each.right)
+            radius = 3 + 12 * (each.count / most) ** 0.5
+            parts.append(
+                f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}" fill="{fill}" fill-opacity="0.6"'
+                f' stroke="#1f77b4"><title>{each.count} answers: {each.right:.2f} right</title></circle>'
+            )
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{whole}" height="{whole}"'
+        f' font-family="sans-serif">{"".join(parts)}</svg>\n'
+    )
+
+
+def _text(x: float, y: float, text: str) -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="middle" font-size="12">{escape(text)}</text>'

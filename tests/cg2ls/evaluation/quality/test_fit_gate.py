@@ -13,14 +13,14 @@ import pytest
 
 from cg2ls.completion.fitted_gate import HypothesisFeatures, encode_fields
 from cg2ls.evaluation.errors import EvaluationError
-from cg2ls.evaluation.gate.fit import (
+from cg2ls.evaluation.quality.fit_gate import (
     choose_thresholds,
     compute_calibration_error,
+    draw_reliability,
     fit_gate,
     make_reliability,
 )
-from cg2ls.evaluation.gate.picture import draw_reliability
-from cg2ls.evaluation.gate.verdicts import AnswerVerdict, read_verdicts, write_verdicts
+from cg2ls.evaluation.quality.gate_verdicts import AnswerVerdict, read_verdicts, write_verdicts
 
 
 def make_verdict(draw: random.Random, number: int, *, informative: bool = True) -> AnswerVerdict:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cg2ls.evaluation.quality.positions import Position
     from cg2ls.evaluation.simulation.headless_editor import HeadlessEditor
 
+
 REPORT_EVERY = 100
 
 OWN_FOLDS = 5

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from cg2ls.evaluation.report.replay_report import MAX_NAME_CHARS, SHARES, format_replay, shorten
+from cg2ls.evaluation.replay_report import MAX_NAME_CHARS, SHARES, format_replay, shorten
 
 LONG = "a-repository-with-a-name-that-does-not-fit-a-terminal"
 SHARE = dict.fromkeys(SHARES, 0.1234)
