@@ -102,7 +102,7 @@ def redact_secrets(document: SourceDocument) -> SourceDocument | Dropped:
         CorpusError: detect-secrets is not installed.
     """
     # Imported late, because `clean_python` must work without the packages that cg2ls.workspace needs.
-    from cg2ls.workspace.secrets import SECRET_CONTENTS
+    from cg2ls.workspace.reading_rules import SECRET_CONTENTS
 
     text = document.text
     found = {match[0] for match in SECRET_CONTENTS.finditer(text)}
