@@ -38,9 +38,8 @@ PACKAGES: dict[str, set[str]] = {
 
 ENDS_IN_A_MODEL_FOLDER = {
     "adapt.py": {"cg2_quantize"},
-    "benchmarks.py": {"cg2_quantize"},
     "evaluate.py": {"cg2ls.cli"},
-    "evaluation_target.py": {"cg2ls.engine"},
+    "evaluation_target.py": {"cg2_quantize", "cg2ls.engine"},
     "grow.py": {"cg2_quantize"},
     "inputs.py": {"cg2_quantize"},
     "publish.py": {"cg2_quantize"},

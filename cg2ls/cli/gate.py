@@ -99,7 +99,7 @@ def run_fit(arguments: argparse.Namespace) -> int:
     Raises:
         Cg2Error: there are too few verdicts, or the model folder cannot be read.
     """
-    from cg2ls.evaluation.errors import EvaluationError
+    from cg2ls.errors import EvaluationError
     from cg2ls.evaluation.quality.fit_gate import draw_reliability, fit_gate
     from cg2ls.evaluation.quality.gate_verdicts import read_own_verdicts, read_verdicts
     from cg2ls.files import write_atomically

@@ -195,7 +195,7 @@ def run(arguments: argparse.Namespace) -> int:
         Cg2Error: there is nothing to replay, the model cannot be opened or run, or a soak or a chaos run found a
             fault.
     """
-    from cg2ls.evaluation.errors import EvaluationError
+    from cg2ls.errors import EvaluationError
     from cg2ls.evaluation.picture import draw_picture
     from cg2ls.evaluation.replay_report import format_chaos, format_replay, format_visits
     from cg2ls.files import write_atomically

@@ -24,7 +24,7 @@ from pathlib import Path
 from time import monotonic
 from typing import IO
 
-from cg2ls.evaluation.errors import EvaluationError
+from cg2ls.errors import EvaluationError
 
 SCRATCH_BYTES = 16 << 20
 """Size of the only file system that can be written."""

@@ -10,7 +10,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from cg2ls.retrieval.context import PromptContext, SnippetIndex
-from cg2ls.retrieval.memory.low_priority_thread import LowPriorityThread
+from cg2ls.server.background import LowPriorityThread
 from cg2ls.server.per_workspace import PerWorkspace
 from cg2ls.server.uris import path_of, root_of
 from cg2ls.workspace import RefusedError, Workspace

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 COMMANDS = {
-    "dequantize": ("dequantize", "run"),
+    "dequantize": ("convert", "run_dequantize"),
     "compare": ("measure", "run_compare"),
     "frontier": ("measure", "run_frontier"),
     "sensitivity": ("measure", "run_sensitivity"),

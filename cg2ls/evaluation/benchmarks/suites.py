@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cg2ls.errors import EvaluationError
 from cg2ls.evaluation.benchmarks.human_eval import (
     make_body_tasks,
     make_multi_line_tasks,
@@ -21,7 +22,6 @@ from cg2ls.evaluation.benchmarks.human_eval import (
     read_raw,
 )
 from cg2ls.evaluation.benchmarks.task import BenchmarkTask, Check
-from cg2ls.evaluation.errors import EvaluationError
 
 Row = dict[str, Any]
 

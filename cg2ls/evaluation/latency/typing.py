@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cg2ls.evaluation.errors import EvaluationError
+from cg2ls.errors import EvaluationError
 from cg2ls.evaluation.simulation.typist import type_again_and_again
 from cg2ls.evaluation.statistics import percentiles
 from cg2ls.evaluation.track import untracked

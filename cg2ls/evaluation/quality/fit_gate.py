@@ -11,8 +11,8 @@ from xml.sax.saxutils import escape
 import numpy as np
 
 from cg2ls.completion.fitted_gate import encode_fields
+from cg2ls.errors import EvaluationError
 from cg2ls.evaluation.benchmarks.estimators import Estimate, estimate
-from cg2ls.evaluation.errors import EvaluationError
 from cg2ls.models.folder.gate import EAGERNESS, GateWeights
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cg2ls.completion.confidence_gate import MIN_CONFIDENCE, MIN_CONFIDENCE_WITH_PRIOR
-from cg2ls.evaluation.errors import EvaluationError
+from cg2ls.errors import EvaluationError
 from cg2ls.evaluation.quality.scores import ask_while_typing, judge
 from cg2ls.files import write_atomically
 from cg2ls.jsontext import json_text

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from cg2ls.errors import EvaluationError
 from cg2ls.evaluation import sandbox as module
-from cg2ls.evaluation.errors import EvaluationError
 from cg2ls.evaluation.sandbox import REFUSED, ProgramLimits, ProgramSandbox, make_filter, open_sandbox
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from cg2ls.errors import EvaluationError
 from cg2ls.evaluation.benchmarks.suites import (
     SUITES,
     read_cross_code_eval,
@@ -18,7 +19,6 @@ from cg2ls.evaluation.benchmarks.suites import (
     select_evenly,
 )
 from cg2ls.evaluation.benchmarks.task import BenchmarkTask
-from cg2ls.evaluation.errors import EvaluationError
 
 INFILLING = {
     "task_id": "RandomSpanInfilling/HumanEval/0/1",

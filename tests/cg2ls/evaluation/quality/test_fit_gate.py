@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from cg2ls.completion.fitted_gate import HypothesisFeatures, encode_fields
-from cg2ls.evaluation.errors import EvaluationError
+from cg2ls.errors import EvaluationError
 from cg2ls.evaluation.quality.fit_gate import (
     choose_thresholds,
     compute_calibration_error,

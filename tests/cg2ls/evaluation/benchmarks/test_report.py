@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from cg2ls.cli.main import main
-from cg2ls.evaluation.benchmarks.record import put_section, record_scores
-from cg2ls.evaluation.errors import EvaluationError
+from cg2ls.errors import EvaluationError
+from cg2ls.evaluation.benchmarks.report import put_section, record_scores
 from cg2ls.models.folder.description import ModelDescription
 
 CARD = "# model\n\nA model.\n\n## Commands\n\n    run\n"

@@ -9,7 +9,7 @@ import pytest
 
 from cg2_training.cli.main import main
 from cg2_training.errors import TrainingError
-from cg2_training.evaluate.benchmarks import open_as_folder
+from cg2_training.evaluate.evaluation_target import open_as_folder
 from cg2ls.cli.main import main as serve
 from cg2ls.models.folder import ModelDescription
 
