@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from cg2ls.cli.progress import show_progress
+from cg2ls.evaluation.progress import show_progress
 
 EPILOG = """\
 examples:

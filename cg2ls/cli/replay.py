@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cg2ls.cli.progress import show_progress
+from cg2ls.evaluation.progress import show_progress
 from cg2ls.models.folder.gate import EAGERNESS
 from cg2ls.renamed import add_renamed_argument
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from cg2ls.commandline import aligned
 from cg2ls.evaluation.latency import server_process
 from cg2ls.evaluation.latency.engine_speed import Prompts, Workload, measure_engines
+from cg2ls.evaluation.progress import untracked
 from cg2ls.evaluation.runtimes.other_runtimes import (
     PreparedRuntimes,
     RuntimeOptions,
@@ -20,7 +21,6 @@ from cg2ls.evaluation.runtimes.other_runtimes import (
     prepare_runtimes,
 )
 from cg2ls.evaluation.statistics import quartiles
-from cg2ls.evaluation.track import untracked
 from cg2ls.machine import read_cpu
 from cg2ls.models.folder.description import ModelDescription
 from cg2ls.models.folder.store import locate_model
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from cg2ls.evaluation.latency.engine_speed import EngineSamples, Samples
     from cg2ls.evaluation.latency.server_process import ServerOverhead, ServerStart, SessionMemory
-    from cg2ls.evaluation.track import Track
+    from cg2ls.evaluation.progress import Track
 
 
 @dataclass(frozen=True, kw_only=True)

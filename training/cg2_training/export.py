@@ -1,27 +1,63 @@
-"""Export of a run as a model folder, with its measurements and a model card."""
+"""Export of a training state: as a checkpoint, and as a measured model folder with a model card."""
 
 from __future__ import annotations
 
 import json
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from textwrap import indent
 from typing import Any
 
-from cg2_quantize.convert import ConversionOptions, convert
-from cg2_quantize.model_card import CARD as CARD_FILE
-from cg2_quantize.model_card import render_metadata
+from torch import Tensor
+
 from cg2_training.data.shards import ShardSet
 from cg2_training.errors import TrainingError
 from cg2_training.evaluate.evaluation_target import open_evaluation_target
 from cg2_training.evaluate.losses import Evaluation, EvaluationOptions, evaluate
+from cg2_training.objective.spans import CHARS_PER_TOKEN
 from cg2_training.run.recipe import Recipe
 from cg2_training.run.state import read_run
 from cg2ls.files import check_replaceable, replacing_folder
-from cg2ls.models.folder.description import DESCRIPTION, Language, ModelDescription
+from cg2ls.models.codegen2 import CodeTokenizer, write_checkpoint
+from cg2ls.models.folder.description import DESCRIPTION, Infill, Language, ModelDescription
 from cg2ls.models.folder.facts import Facts
+
+
+def export_checkpoint(
+    folder: Path, recipe: Recipe, weights: Mapping[str, Tensor], tokenizer: CodeTokenizer
+) -> None:
+    """Write weights as a float32 checkpoint, together with the facts that only training knows."""
+    write_checkpoint(
+        folder,
+        recipe.model.config(),
+        {name: weight.float().numpy() for name, weight in weights.items()},
+        tokenizer.to_json(),
+        end_of_text_id=tokenizer.special.end_of_text,
+    )
+    make_facts(recipe).write(folder)
+
+
+def make_facts(recipe: Recipe) -> Facts:
+    """Return the ways in which the recipe's weights can be prompted.
+
+    Every piece of a corrupted row is tokenized separately, so an answer may start anywhere. The longest masked span or
+    known text limits the distance.
+    """
+    objective = recipe.objective
+    corrupted = objective.infill_share > 0
+    reach = max(objective.max_span_chars, objective.anchor_max_chars if objective.anchor_share else 0)
+    return Facts(
+        name=recipe.name,
+        infill=Infill(
+            objectives=("causal", "span_corruption") if corrupted else ("causal",),
+            character_cuts=corrupted,
+            anchor_max_tokens=min(128, reach // CHARS_PER_TOKEN) if corrupted else 0,
+        ),
+    )
+
 
 MAX_EVALUATION_TOKENS = 1 << 17
 """Maximum held-out tokens of each kind, in rows of the context length and in a fixed order."""
@@ -59,6 +95,10 @@ def publish(run: Path, heldout: Path, corpus: Path, out: Path, options: PublishO
         TrainingError: the run has no saved state, or the corpus has no report.
         OutputError: `out` exists and is not a model folder.
     """
+    # Training exports checkpoints on machines without the packages of the converter.
+    from cg2_quantize.convert import ConversionOptions, convert
+    from cg2_quantize.model_card import CARD as CARD_FILE
+
     check_replaceable(out, DESCRIPTION)
     step, recipe = read_run(run)
     if recipe.objective.prefix_lm:
@@ -188,6 +228,8 @@ def render_card(
         shipped: held-out loss of the model folder.
         folder: the model folder.
     """
+    from cg2_quantize.model_card import render_metadata
+
     model = ModelDescription.read(folder)
     collected = "benchmarks" in corpus
     held_out = [name for name, source in corpus["sources"].items() if source["split"] == "heldout"]

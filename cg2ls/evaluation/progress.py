@@ -1,16 +1,34 @@
-"""Progress bars on stderr, only where a person sees them."""
+"""Progress of long work: how a measurement reports it, and bars on stderr where a person sees them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
 
 
+class Track(Protocol):
+    """Shows how many items of a measurement are done."""
+
+    def __call__(self, items: Iterable[T], title: str, total: int) -> Iterable[T]:
+        """Yield the items.
+
+        Args:
+            items: items that are measured one by one.
+            title: name of the items, for people.
+            total: number of items.
+        """
+
+
+def untracked(items: Iterable[T], title: str, total: int) -> Iterable[T]:  # noqa: ARG001
+    """Yield the items and show nothing."""
+    return items
+
+
 def show_progress(items: Iterable[T], title: str, total: int) -> Iterable[T]:
-    """Yield items with a bar that tells the time that is left; see `cg2ls.evaluation.track.Track`."""
+    """Yield items with a bar that tells the time that is left; see `cg2ls.evaluation.progress.Track`."""
     from tqdm import tqdm
 
     with tqdm(total=total, desc=title, **_style()) as bar:
