@@ -129,7 +129,7 @@ class DocumentSession:
             stop: returns whether the request was cancelled; called before every run of the model.
             count: number of completions to choose from; there may be fewer.
             retrieval: sources of information from other files.
-            on_lines: called during generation with all lines that are final (`final_lines`).
+            on_lines: called during generation with all lines that are final (`FinalLines`).
 
         Raises:
             ValueError: the offset is outside of the text.
