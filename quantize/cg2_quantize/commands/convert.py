@@ -56,7 +56,6 @@ def run(arguments: Sequence[str]) -> int:
     from cg2_quantize.checkpoint.sources import check_context, locate_checkpoint
     from cg2_quantize.convert import ConversionOptions, convert
     from cg2_quantize.planning.machine import check_output
-    from cg2_quantize.verification.sensitivity import read_mixed_plan
     from cg2ls.models.codegen2.infill_tokens import StatedLayout
     from cg2ls.models.folder.description import DESCRIPTION
 
@@ -77,7 +76,7 @@ def run(arguments: Sequence[str]) -> int:
     chosen = _choose_planned(options, checkpoint) if options.format == "auto" else _choose_asked(options)
     wanted = ConversionOptions(
         **chosen,
-        eight_bits=read_mixed_plan(options.eight_bits) if options.eight_bits else (),
+        eight_bits=_read_eight_bits(options.eight_bits) if options.eight_bits else (),
         name=options.name,
         qkv_groups=options.qkv_groups,
         license=options.license,
@@ -120,6 +119,12 @@ def format_report(report: ConversionReport) -> str:
         cells |= {"mean KL": f"{proof.kl_mean:.2g}", "top-1": f"{proof.top1_agreement:.2%}"}
     lines = aligned((tuple(cells), tuple(cells.values())), right=range(1, len(cells)))
     return lines if proof is None else f"{lines}\nThe report: {report.folder / 'report.html'}"
+
+
+def _read_eight_bits(path: Path) -> tuple[str, ...]:
+    from cg2_quantize.verification.sensitivity import read_mixed_plan
+
+    return read_mixed_plan(path)
 
 
 def _choose_asked(options: argparse.Namespace) -> dict[str, Any]:
