@@ -12,7 +12,7 @@ import torch
 from cg2_quantize.formats.rounding import restore_blocks, round_blocks
 from cg2_training.data.shards import TokenShard
 from cg2_training.errors import TrainingError
-from cg2_training.model.rounded_weights import round_int4, round_matrix
+from cg2_training.optim.optimizer import round_int4, round_matrix
 from cg2_training.run.recipe import Recipe
 from cg2_training.trainer import Trainer
 from cg2ls.models.codegen2 import Checkpoint
