@@ -18,14 +18,17 @@ CPU_FEATURES = ("avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "am
 
 CPU_INFO = Path("/proc/cpuinfo")
 
+NUMPY_NAMES = {"AVX2": "avx2", "AVX512F": "avx512f", "AVX512VNNI": "avx512_vnni", "AVX512BF16": "avx512_bf16"}
+"""Instruction sets that numpy detects on every operating system, and their names in `CPU_FEATURES`."""
+
 
 def read_cpu(info: Path = CPU_INFO) -> tuple[str, list[str]]:
-    """Return the processor's name and its features from `CPU_FEATURES` (none if they are unknown)."""
+    """Return the processor's name and its known features from `CPU_FEATURES`."""
     name, flags = platform.processor() or platform.machine(), set()
     try:
         lines = info.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
-        return name, []
+        return name, _features_of_numpy()
     for line in lines:
         key, _, value = line.partition(":")
         if key.strip() == "model name":
@@ -33,6 +36,14 @@ def read_cpu(info: Path = CPU_INFO) -> tuple[str, list[str]]:
         elif key.strip() in ("flags", "Features"):
             flags = set(value.split())
     return name, [feature for feature in CPU_FEATURES if feature in flags]
+
+
+def _features_of_numpy() -> list[str]:
+    try:
+        found = importlib.import_module("numpy._core._multiarray_umath").__cpu_features__
+    except (ImportError, AttributeError):  # not a public name, so that it may be absent
+        return []
+    return [feature for name, feature in NUMPY_NAMES.items() if found.get(name)]
 
 
 def find_package_version(*names: str) -> str | None:

@@ -1,9 +1,9 @@
-"""Time an int4 model whose weights are held as int4, int8 or float32 in memory, in turns.
+"""Time an int4 model whose weights are held as int4, int8 or float32 in memory, or read by its prefill graph, in turns.
 
 python tools/held_precisions.py FOLDER [--rounds N]
 
-The int8 weights have the values, scales and zero points of the int4 ones, so they give the same logits. Needs
-`cg2ls[quantize]`.
+The int8 weights have the values, scales and zero points of the int4 ones, so they give the same logits. The prefill
+graph reads the prompt only; it rounds activations and weights row by row. Needs `cg2ls[quantize]`.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ from cg2ls.models.folder.description import DESCRIPTION, GRAPH, TOKENIZER, WEIGH
 
 PROMPT_TOKENS, DECODED_TOKENS = 900, 16
 
+PREFILL = "prefill graph"
+
 
 def main() -> int:
     """Print the bound and one row per precision."""
@@ -45,8 +47,10 @@ def main() -> int:
             kind: hold(arguments.folder, Path(held, kind), kind) for kind in ("int8", "float32")
         }
         runners = {
-            kind: ModelRunner.open(folder, model, provider="cpu", threads=arguments.threads)
-            for kind, folder in folders.items()
+            kind: ModelRunner.open(
+                folder, model, provider="cpu", threads=arguments.threads, prefill_graph=kind == PREFILL
+            )
+            for kind, folder in {**folders, PREFILL: arguments.folder}.items()
         }
         print_bound(model)
         measure(runners, model, arguments.rounds)
@@ -136,21 +140,23 @@ def measure(runners: dict[str, ModelRunner], model: ModelDescription, rounds: in
             context = runners[kind].contexts.newest
             context.cached.truncate(0)
             spent, began = time.process_time(), time.perf_counter()
-            for start in range(0, PROMPT_TOKENS, PREFILL_CHUNK):
-                logits[kind] = context.run(prompt[start : start + PREFILL_CHUNK]).copy()
+            for start in range(0, PROMPT_TOKENS - 1, PREFILL_CHUNK):
+                read = context.prefill if kind == PREFILL else context.run
+                read(prompt[start : min(start + PREFILL_CHUNK, PROMPT_TOKENS - 1)])
+            logits[kind] = context.run(prompt[-1:]).copy()
             reads[kind].append(1e3 * (time.perf_counter() - began))
             processor[kind].append(1e3 * (time.process_time() - spent))
             for token in prompt[:DECODED_TOKENS]:
                 began = time.perf_counter()
                 context.run(np.array([token]))
                 tokens[kind].append(1e3 * (time.perf_counter() - began))
-    print("held as    read ms   ratio   processor ms   ratio   token ms   ratio   logits differ by")
+    print("held as          read ms   ratio   processor ms   ratio   token ms   ratio   logits differ by")
     for kind in runners:
         cells = [
             f"{median(found[kind]):9.1f} {median(found[kind]) / median(found['int4']):7.2f}"
             for found in (reads, processor, tokens)
         ]
-        print(f"{kind:8}", *cells, f"{np.abs(logits[kind] - logits['int4']).max():18.2g}")
+        print(f"{kind:14}", *cells, f"{np.abs(logits[kind] - logits['int4']).max():18.2g}")
 
 
 if __name__ == "__main__":

@@ -270,7 +270,7 @@ class Engine:
             EngineError: as `complete`.
         """
         longest = max((len(each.given) + len(each.scored) for each in continuations), default=0)
-        read = replace(beside, prompt=prefix, max_tokens=1)
+        read = replace(beside, prompt=prefix, stable=len(prefix), max_tokens=1)
         prepared = PreparedRequest.of(read, self.model, self.prefill_chunk)
         if len(prefix) + longest > self.context_length:
             raise RequestError(

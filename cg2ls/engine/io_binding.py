@@ -173,6 +173,44 @@ class CpuBinding:
         return binding
 
 
+class PrefillBinding:
+    """Inputs of the prefill graph, bound to the same keys and values as `CpuBinding`; it has no logits.
+
+    Args:
+        opened: an open session of the prefill graph.
+        buffers: keys and values in CPU memory.
+    """
+
+    def __init__(self, opened: OpenSession, buffers: KVBuffers) -> None:
+        ort = opened.ort
+        self._session = opened.session
+        self._ids: NDArray[np.int64] = np.zeros(buffers.length + 1, dtype=np.int64)
+        self._seqlens: NDArray[np.int32] = np.zeros(1, dtype=np.int32)
+        self._total: NDArray[np.int32] = np.zeros((), dtype=np.int32)
+        self._binding = opened.session.io_binding()
+        self._binding.bind_ortvalue_input(SEQLENS_K, ort.OrtValue.ortvalue_from_numpy(self._seqlens))
+        self._binding.bind_ortvalue_input(
+            TOTAL_SEQUENCE_LENGTH, ort.OrtValue.ortvalue_from_numpy(self._total)
+        )
+        buffers.bind(self._binding)
+
+    def run(self, tokens: NDArray[np.int64], total: int, options: Any = None) -> None:
+        """Run tokens that follow the cached ones.
+
+        Args:
+            tokens: int64 [count]. An odd number gets one more arbitrary token; see `CallShape.of`.
+            total: tokens after this call, the cached ones included.
+            options: see `IOBinding.run`.
+        """
+        count = len(tokens)
+        padded = count + count % 2
+        self._ids[:count] = tokens
+        self._seqlens[0] = total + padded - count - 1
+        self._total[()] = total + padded - count
+        self._binding.bind_input(INPUT_IDS, "cpu", 0, np.int64, [1, padded], self._ids.ctypes.data)
+        self._session.run_with_iobinding(self._binding, options)
+
+
 class DeviceBinding:
     """Inputs and outputs in a device's memory, at fixed addresses, as CUDA graphs need.
 

@@ -101,11 +101,17 @@ class CachedTokens:
 
     A rollback costs nothing: the buffers stay unchanged, and positions from `length` on are overwritten before
     they are read.
+
+    Attributes:
+        length: number of cached tokens.
+        prefilled: number of leading tokens whose keys and values were computed by the prefill graph, which differ
+            slightly from those of the model's own graph.
     """
 
     def __init__(self, capacity: int) -> None:
         self._tokens: NDArray[np.int64] = np.zeros(capacity, dtype=np.int64)
         self.length = 0
+        self.prefilled = 0
 
     @property
     def tokens(self) -> NDArray[np.int64]:
@@ -118,12 +124,31 @@ class CachedTokens:
         differing = np.flatnonzero(self._tokens[:overlap] != tokens[:overlap])
         return int(differing[0]) if len(differing) else overlap
 
+    def count_reusable(self, tokens: NDArray[np.int64], stable: int) -> int:
+        """Return the number of leading tokens that are cached as a sequence needs them.
+
+        Args:
+            tokens: the sequence.
+            stable: number of its leading tokens that the prefill graph computes; the model's own graph computes the
+                others. So an answer depends on its prompt only, and not on when a part was read.
+        """
+        common = self.count_common_prefix(tokens)
+        return common if self.prefilled == stable else min(common, self.prefilled, stable)
+
     def truncate(self, length: int) -> None:
         """Drop every position from `length` on."""
         self.length = min(self.length, length)
+        self.prefilled = min(self.prefilled, length)
 
-    def append(self, tokens: NDArray[np.int64]) -> None:
-        """Add tokens whose keys and values were just written."""
+    def append(self, tokens: NDArray[np.int64], *, prefilled: bool = False) -> None:
+        """Add tokens whose keys and values were just written.
+
+        Args:
+            tokens: int64 [count].
+            prefilled: whether the prefill graph computed them; only if it computed all tokens before them.
+        """
         end = self.length + len(tokens)
         self._tokens[self.length : end] = tokens
         self.length = end
+        if prefilled:
+            self.prefilled = end

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from cg2ls.engine.io_binding import IOBinding
+    from cg2ls.engine.io_binding import IOBinding, PrefillBinding
 
 
 class KVContext:
@@ -24,12 +24,19 @@ class KVContext:
     Args:
         binding: runs the graph on the buffers.
         buffers: keys and values of the context.
+        prefill: runs the prefill graph on the same buffers; None where there is none.
     """
 
-    def __init__(self, binding: IOBinding, buffers: KVBuffers) -> None:
+    def __init__(self, binding: IOBinding, buffers: KVBuffers, prefill: PrefillBinding | None = None) -> None:
         self.buffers = buffers
         self.cached = CachedTokens(buffers.length)
         self._binding = binding
+        self._prefill = prefill
+
+    @property
+    def has_prefill(self) -> bool:
+        """Return whether there is a prefill graph."""
+        return self._prefill is not None
 
     def run(self, tokens: NDArray[np.int64], rows: int = 1, options: Any = None) -> NDArray[np.float32]:
         """Run tokens that follow the cached ones.
@@ -52,11 +59,30 @@ class KVContext:
         self.cached.append(tokens)
         return logits.astype(np.float32, copy=False)
 
+    def prefill(self, tokens: NDArray[np.int64], options: Any = None) -> None:
+        """Run tokens that follow the cached ones with the prefill graph, which gives no logits.
+
+        Args:
+            tokens: int64 [count], at least one, within the buffers' length.
+            options: ONNX Runtime's options of the call; see `IOBinding.run`.
+
+        Raises:
+            RunError: see `run`.
+        """
+        assert self._prefill is not None, "ask `has_prefill` first"
+        try:
+            self._prefill.run(tokens, self.cached.length + len(tokens), options)
+        except Exception as error:  # ONNX Runtime raises its own, undocumented classes
+            raise RunError(f"The model could not be run: {first_line(error)}") from None
+        self.cached.append(tokens, prefilled=True)
+
     def copy_prefix_from(self, other: KVContext, length: int) -> None:
         """Copy another context's first tokens where the memory allows, which is cheaper than reading them again."""
         if self.buffers.copy_from(other.buffers, length):
             self.cached.truncate(0)
-            self.cached.append(other.cached.tokens[:length])
+            prefilled = min(length, other.cached.prefilled)
+            self.cached.append(other.cached.tokens[:prefilled], prefilled=True)
+            self.cached.append(other.cached.tokens[prefilled:length])
 
 
 MIN_SHARED_SHARE = 0.5

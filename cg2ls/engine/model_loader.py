@@ -57,6 +57,7 @@ def load_model(
             threads=threads or default_threads(),
             contexts=memory.contexts,
             cuda_graph=options.cuda_graph,
+            prefill_graph=options.prefill_graph,
         )
         runner = replace(opened, costs=costs)  # measurements outlive the session
         if not measured:

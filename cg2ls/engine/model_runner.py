@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -10,12 +10,22 @@ import numpy as np
 
 from cg2ls.engine.call_costs import MEASURED_CALL_TOKENS, CallCosts
 from cg2ls.engine.huge_pages import use_huge_pages
-from cg2ls.engine.io_binding import ANY_ROWS, EVEN_ROWS, CpuBinding, DeviceBinding, IOBinding, RowPadding
+from cg2ls.engine.io_binding import (
+    ANY_ROWS,
+    EVEN_ROWS,
+    CpuBinding,
+    DeviceBinding,
+    IOBinding,
+    PrefillBinding,
+    RowPadding,
+)
 from cg2ls.engine.kv_cache import KVBuffers
 from cg2ls.engine.kv_cache_pool import KVCachePool, KVContext
 from cg2ls.engine.onnx_session import OpenSession, first_line, open_session
+from cg2ls.engine.prefill import open_prefill
 from cg2ls.engine.providers import PROVIDERS
 from cg2ls.engine.request import EngineError
+from cg2ls.models.folder.description import PREFILL_GRAPH
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,12 +53,14 @@ class ModelRunner:
     Attributes:
         model: description of the model.
         opened: the session and its provider.
+        prefill: the session that reads prompts; None where `opened` reads them too.
         contexts: pool of contexts.
         costs: costs of the model's calls.
     """
 
     model: ModelDescription
     opened: OpenSession
+    prefill: OpenSession | None
     contexts: KVCachePool
     costs: CallCosts
 
@@ -62,6 +74,7 @@ class ModelRunner:
         threads: int,
         contexts: int = 1,
         cuda_graph: bool = False,
+        prefill_graph: bool | None = None,
     ) -> ModelRunner:
         """Open a verified model folder.
 
@@ -72,6 +85,7 @@ class ModelRunner:
             threads: threads inside one operator.
             contexts: maximum number of contexts.
             cuda_graph: see `EngineOptions`.
+            prefill_graph: see `EngineOptions`.
 
         Raises:
             EngineError: the model cannot be opened, or the memory is not sufficient for a context.
@@ -80,8 +94,11 @@ class ModelRunner:
         if PROVIDERS[opened.provider].memory == "cpu":
             use_huge_pages()
         padding = choose_row_padding(model, opened)
-        made = KVCachePool(lambda: new_context(model, opened, padding=padding), contexts)
-        return cls(model=model, opened=opened, contexts=made, costs=CallCosts())
+        prefill = open_prefill(model, folder, opened, wanted=prefill_graph)
+        if prefill is not None:
+            opened = replace(opened, reason=f"{opened.reason}; {PREFILL_GRAPH} reads prompts")
+        made = KVCachePool(lambda: new_context(model, opened, padding=padding, prefill=prefill), contexts)
+        return cls(model=model, opened=opened, prefill=prefill, contexts=made, costs=CallCosts())
 
     def calibrate(self, *, whole: bool) -> None:
         """Measure the cost of calls; this also triggers the one-time work of a session's first call.
@@ -104,13 +121,16 @@ class ModelRunner:
         context.cached.truncate(0)
 
 
-def new_context(model: ModelDescription, opened: OpenSession, *, padding: RowPadding) -> KVContext:
+def new_context(
+    model: ModelDescription, opened: OpenSession, *, padding: RowPadding, prefill: OpenSession | None = None
+) -> KVContext:
     """Make an empty context.
 
     Args:
         model: description of the model.
         opened: session of the model.
         padding: padding of the context's calls.
+        prefill: session of the prefill graph; None for none.
 
     Raises:
         EngineError: the memory is not sufficient.
@@ -124,7 +144,11 @@ def new_context(model: ModelDescription, opened: OpenSession, *, padding: RowPad
             kv_dtype=model.kv_dtype,
             device=memory,
         )
-        return KVContext(_new_binding(model, opened, buffers, padding=padding), buffers)
+        return KVContext(
+            _new_binding(model, opened, buffers, padding=padding),
+            buffers,
+            None if prefill is None else PrefillBinding(prefill, buffers),
+        )
     except Exception as error:  # MemoryError, or an undocumented class of ONNX Runtime
         raise EngineError(
             f"There is no memory for {model.name}'s context of {model.context_length} tokens"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import itertools
 import os
@@ -11,27 +12,43 @@ from typing import TYPE_CHECKING, Any
 
 from cg2ls.engine.providers import PROVIDERS, ProviderCandidate, describe_installation, list_candidates
 from cg2ls.engine.request import EngineError
+from cg2ls.machine import read_cpu
 from cg2ls.models.folder.description import GRAPH, ModelDescription
 from cg2ls.models.graph_io import CALL_INPUTS, LOGITS, PAST, all_past_names, all_present_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
 LOG_SEVERITY_FATAL = 4
 """ONNX Runtime's severity `fatal`. Its errors are raised as exceptions too, and it must not write to the streams of
 a language server."""
 
-ARITHMETIC = {
-    # Without VNNI, x86-64 processors add pairs of int8 products in 16 bits, which overflows. With this option ONNX
-    # Runtime stores the weights as uint8 there and adds in 32 bits; on other processors nothing changes.
-    "session.x64quantprecision": "1",
-}
-"""Options without which a session over a quantized graph may compute wrong sums."""
+EXACT_SUMS = {"session.x64quantprecision": "1"}
+"""Options without which a session over a quantized graph may compute wrong sums.
+
+x86-64 processors without VNNI add pairs of int8 products in 16 bits, which overflows. With this option ONNX Runtime
+stores the weights as uint8 and adds in 32 bits."""
+
+VNNI = frozenset({"avx512_vnni", "avx_vnni"})
+"""Instruction sets that add int8 products in 32 bits."""
+
+
+@functools.cache
+def arithmetic() -> dict[str, str]:
+    """Return the options with which a quantized graph computes exact sums on this processor.
+
+    With `EXACT_SUMS`, ONNX Runtime gives up its kernels for VNNI and AMX too, although they are exact. So the option
+    is set only where the processor is not known to have VNNI.
+    """
+    return {} if VNNI.intersection(read_cpu()[1]) else dict(EXACT_SUMS)
+
 
 SPIN_DURATION = "session.intra_op.spin_duration_us"
 
-SESSION_CONFIG = ARITHMETIC | {
+SESSION_CONFIG = {
     # Threads spin between the nodes of a run, where waking them would cost more, and no longer: on a machine with other
     # load they would take the processor from the thread that they wait for (docs/design/engine.md has the times).
     SPIN_DURATION: "50",
@@ -51,6 +68,7 @@ class OpenSession:
         cuda_graph: whether recorded calls are replayed.
         graph_ids: ids of calls to record, unique in the session: with a shared id, one context would replay what
             another context recorded.
+        weights: values that the session reads from memory; they live as long as the session.
     """
 
     ort: Any
@@ -60,6 +78,7 @@ class OpenSession:
     threads: int
     cuda_graph: bool = False
     graph_ids: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    weights: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
 
 def import_onnxruntime() -> Any:
@@ -102,7 +121,7 @@ def open_session(
         list_candidates(provider, ort.get_available_providers(), model.kv_dtype), cuda_graph=cuda_graph
     ):
         try:
-            session = _open(ort, folder / GRAPH, candidate.name, threads, cuda_graph=graphs)
+            session = new_session(ort, folder / GRAPH, candidate.name, threads, cuda_graph=graphs)
         except Exception as error:  # ONNX Runtime raises its own, undocumented classes
             reasons.append(f"{candidate.name}: {first_line(error)}")
             continue
@@ -123,13 +142,34 @@ def _attempts(
         yield candidate, False
 
 
-def _open(ort: Any, graph: Path, name: str, threads: int, *, cuda_graph: bool) -> Any:
+def new_session(
+    ort: Any,
+    graph: Path,
+    name: str,
+    threads: int,
+    *,
+    cuda_graph: bool = False,
+    weights: Mapping[str, NDArray[Any]] | None = None,
+) -> Any:
+    """Open a graph on one provider, without trying others, and return the session.
+
+    Args:
+        ort: the onnxruntime module.
+        graph: the file.
+        name: name of the provider.
+        threads: threads inside one operator.
+        cuda_graph: whether CUDA should replay recorded calls.
+        weights: values of tensors that the graph names and no file has; they must live as long as the session.
+    """
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = LOG_SEVERITY_FATAL
-    for key, value in SESSION_CONFIG.items():
+    for key, value in (arithmetic() | SESSION_CONFIG).items():
         options.add_session_config_entry(key, value)
+    if weights:
+        values = [ort.OrtValue.ortvalue_from_numpy(value) for value in weights.values()]
+        options.add_external_initializers(list(weights), values)
     provider = PROVIDERS[name]
     if provider.memory == "cuda" and hasattr(ort, "preload_dlls"):
         ort.preload_dlls()

@@ -58,6 +58,8 @@ class Request:
         time_limit_ms: time limit from the first use of the iterator; None for no limit. The answer ends before the call
             of the graph that would exceed it. The cache is kept, so the same request again continues from there.
         ignore_stop_tokens: whether to continue after stop tokens, as a measurement of a fixed length needs.
+        stable: number of leading prompt tokens that stay while the user types. They are read with the model's prefill
+            graph where there is one; it is faster for many tokens and slower for few.
     """
 
     prompt: Sequence[int]
@@ -70,12 +72,15 @@ class Request:
     draft_hint: Sequence[int] = ()
     time_limit_ms: float | None = None
     ignore_stop_tokens: bool = False
+    stable: int = 0
 
     def __post_init__(self) -> None:
         if not len(self.prompt):
             raise RequestError("The prompt is empty; it needs at least one token.")
         if self.max_tokens < 1:
             raise RequestError(f"max_tokens is {self.max_tokens}, but must be at least 1.")
+        if not 0 <= self.stable <= len(self.prompt):
+            raise RequestError(f"stable is {self.stable}, but the prompt has {len(self.prompt)} tokens.")
         if not 0 <= self.temperature < float("inf"):
             raise RequestError(f"temperature is {self.temperature}, but must be 0 or more.")
         if not 0 < self.top_p <= 1:
@@ -148,6 +153,8 @@ class EngineOptions:
         draft_model: folder of a smaller model with the same tokenizer as a further source of drafts; None for that of a
             stored pair that pays on this machine (`DraftPair`), if there is one.
         cuda_graph: whether CUDA replays recorded decode steps, which saves launches.
+        prefill_graph: whether prompts are read with the folder's prefill graph, if it has one; None where the processor
+            makes that faster.
     """
 
     contexts: int = DEFAULT_MAX_CONTEXTS
@@ -156,6 +163,7 @@ class EngineOptions:
     drafts: bool | None = None
     draft_model: Path | None = None
     cuda_graph: bool = True
+    prefill_graph: bool | None = None
 
     def __post_init__(self) -> None:
         if self.contexts < 1:

@@ -46,6 +46,8 @@ class TokenSequence:
     Args:
         context: the context.
         prompt: token ids, int64 [count].
+        stable: number of leading tokens that the prefill graph reads, where there is one; the last token of the prompt
+            is never among them.
         chunk: maximum tokens per call while reading.
         costs: receives the durations of calls.
 
@@ -54,12 +56,19 @@ class TokenSequence:
     """
 
     def __init__(
-        self, context: KVContext, prompt: NDArray[np.int64], *, chunk: int, costs: CallCosts
+        self,
+        context: KVContext,
+        prompt: NDArray[np.int64],
+        *,
+        stable: int = 0,
+        chunk: int,
+        costs: CallCosts,
     ) -> None:
         self._reused = 0
         self._runtime_s = 0.0
         self.context = context
         self._prompt = prompt
+        self._stable = min(stable, len(prompt) - 1) if context.has_prefill else 0
         self._chunk = chunk
         self._costs = costs
 
@@ -86,14 +95,14 @@ class TokenSequence:
         """
         context = self.context
         known = np.concatenate([self._prompt, np.asarray(answer, dtype=np.int64)])
-        start = min(context.cached.count_common_prefix(known), len(known) - 1)
+        start = min(context.cached.count_reusable(known, self._stable), len(known) - 1)
         context.cached.truncate(start)
         self._reused = min(start, len(self._prompt))
-        while len(known) - start > self._chunk:
-            if not should_continue(self._chunk):
+        while (end := self._call_end(start, len(known))) < len(known):
+            if not should_continue(end - start):
                 return None
-            self._run(known[start : start + self._chunk], 1)
-            start += self._chunk
+            self._read(known[start:end])
+            start = end
         last = np.concatenate([known[start:], np.asarray(draft, dtype=np.int64)])
         return self._run(last, 1 + len(draft)) if should_continue(len(last)) else None
 
@@ -107,18 +116,22 @@ class TokenSequence:
             options: ONNX Runtime's options of the calls. Reading ends within a call if they terminate it.
         """
         cached, end = self.context.cached, len(self._prompt) - 1
-        start = first = min(cached.count_common_prefix(self._prompt), end)
+        start = first = min(cached.count_reusable(self._prompt, self._stable), end)
         if start < end:
             cached.truncate(start)
-        while start < end and should_continue(count := min(self._chunk, end - start)):
+        while start < end and should_continue((stop := self._call_end(start, end)) - start):
             try:
-                self._run(self._prompt[start : start + count], 1, options)
+                self._read(self._prompt[start:stop], options)
             except RunError:
                 if options.terminate:
                     break
                 raise
-            start += count
+            start = stop
         return start - first
+
+    def _call_end(self, start: int, end: int) -> int:
+        """Return where a call ends that reads tokens from `start` on; one graph reads all of them."""
+        return min(start + self._chunk, self._stable if start < self._stable else end)
 
     def extend(self, tokens: Sequence[int], rows: int | None = None) -> NDArray[np.float32]:
         """Read more tokens; return the logits after the last `rows` of them, float32 [rows, vocab].
@@ -132,6 +145,18 @@ class TokenSequence:
     def truncate_answer(self, answer_tokens: int) -> None:
         """Drop everything after this number of answer tokens."""
         self.context.cached.truncate(len(self._prompt) + answer_tokens)
+
+    def _read(self, tokens: NDArray[np.int64], options: Any = None) -> None:
+        """Read a part of the prompt or of what follows it, with the graph that reads this part."""
+        if self.context.cached.length >= self._stable:
+            self._run(tokens, 1, options)
+            return
+        began = perf_counter()
+        self.context.prefill(tokens, options)
+        seconds = perf_counter() - began
+        self._runtime_s += seconds
+        if len(tokens) == self._chunk:
+            self._costs.note(len(tokens), seconds)
 
     def _run(self, tokens: NDArray[np.int64], rows: int, options: Any = None) -> NDArray[np.float32]:
         began = perf_counter()
@@ -175,12 +200,12 @@ class PreparedRequest:
     def new_sequence(self, runner: ModelRunner) -> TokenSequence:
         """Put the prompt in the context with the longest common prefix."""
         context = runner.contexts.take(self.prompt)
-        return TokenSequence(context, self.prompt, chunk=self.chunk, costs=runner.costs)
+        return self._sequence(context, runner)
 
     def new_sequence_ahead(self, runner: ModelRunner) -> TokenSequence:
         """Put the prompt in a context where it replaces few of the last request's tokens."""
         context = runner.contexts.take_ahead(self.prompt)
-        return TokenSequence(context, self.prompt, chunk=self.chunk, costs=runner.costs)
+        return self._sequence(context, runner)
 
     def new_sequence_beside(self, runner: ModelRunner, kept: PreparedRequest) -> TokenSequence | None:
         """Put the prompt in a context other than that of another request, whose cache stays as it is.
@@ -191,7 +216,12 @@ class PreparedRequest:
         context = runner.contexts.take_beside(self.prompt, kept.prompt)
         if context is None:
             return None
-        return TokenSequence(context, self.prompt, chunk=self.chunk, costs=runner.costs)
+        return self._sequence(context, runner)
+
+    def _sequence(self, context: KVContext, runner: ModelRunner) -> TokenSequence:
+        return TokenSequence(
+            context, self.prompt, stable=self.request.stable, chunk=self.chunk, costs=runner.costs
+        )
 
     def new_drafter(self, policy: DraftLengthPolicy, smaller: ModelRunner | None) -> Drafter:
         """Collect the sources of drafts, the most reliable first.

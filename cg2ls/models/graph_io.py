@@ -30,6 +30,17 @@ CACHE_PARTS = ("key", "value")
 """A cache tensor is `{PAST or PRESENT}.{layer}.{part}`, [batch, heads, context length, head_dim]."""
 
 
+INT4_PARTS = (".weight_int4", ".weight_scales", ".weight_zero_points")
+"""Ends of the names of an int4 matrix's tensors: packed levels, scales and zero points of MatMulNBits."""
+
+PREFILL_WEIGHT, PREFILL_SCALE = ".weight_prefill", ".weight_prefill_scale"
+"""Ends of the names of a matrix's tensors in the prefill graph: int8 [in, out] and float32 [out]. No file has them; the
+engine makes them from the int4 matrix."""
+
+PREFILL_LOCATION = "in memory"
+"""Location of these tensors in the prefill graph, in place of a file's name."""
+
+
 def past_names(layer: int) -> list[str]:
     """Return the names of one layer's cache inputs, keys first."""
     return [f"{PAST}.{layer}.{part}" for part in CACHE_PARTS]

@@ -16,6 +16,7 @@ COMMANDS = {
     "compare": ("measure", "run_compare"),
     "frontier": ("measure", "run_frontier"),
     "sensitivity": ("measure", "run_sensitivity"),
+    "prefill": ("prefill", "run"),
 }
 """First arguments that name a command instead of a checkpoint; its module in `cg2_quantize.commands`, and function."""
 

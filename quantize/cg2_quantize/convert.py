@@ -26,6 +26,7 @@ from cg2_quantize.graph.builder import ExternalWriter, GraphBuilder
 from cg2_quantize.graph.genai import write_genai
 from cg2_quantize.graph.graph_weights import GraphWeights
 from cg2_quantize.graph.network import build_graph
+from cg2_quantize.graph.prefill import write_prefill_graph
 from cg2_quantize.model_card import CARD, render_model_card
 from cg2_quantize.planning.machine import check_memory, check_output, check_space
 from cg2_quantize.planning.providers import SUPPORT, check_provider
@@ -33,22 +34,22 @@ from cg2_quantize.verification.calibration import calibrate, check_float16_range
 from cg2_quantize.verification.known_code import check_known_code, check_qkv_groups, is_declared_untrained
 from cg2_quantize.verification.prove import prove
 from cg2_quantize.verification.report import check_limits
-from cg2ls.files import replacing_folder, sha256_of
+from cg2ls.files import replacing_folder
 from cg2ls.models.codegen2 import CodeGenConfig, SpecialTokens
 from cg2ls.models.codegen2.config import CODEGEN25, GROUPS_KEY, LLAMA
 from cg2ls.models.codegen2.files import read_json
 from cg2ls.models.folder.description import (
-    CONTENT,
     DESCRIPTION,
     GRAPH,
+    PREFILL_GRAPH,
     TOKENIZER,
     WEIGHTS,
     Architecture,
-    FileEntry,
     ModelDescription,
 )
 from cg2ls.models.folder.facts import Facts
 from cg2ls.models.folder.store import LICENCES
+from cg2ls.models.folder.verify import describe_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -191,7 +192,9 @@ def convert(
     check_context(options.context)
     check_output(folder, force=options.force, proof=DESCRIPTION)
     remove_abandoned_folders()
-    checkpoint = _open(checkpoint_folder, options)
+    checkpoint = open_checkpoint(checkpoint_folder, qkv_groups=options.qkv_groups, ignored=options.ignored)
+    context = choose_context(checkpoint.config, options.context)
+    checkpoint = replace(checkpoint, config=replace(checkpoint.config, n_positions=context))
     tokenizer = load_tokenizer(checkpoint_folder, options.gpt2, checkpoint.config.vocab_size, options.infill)
     _check_fits(checkpoint, tokenizer, chosen, options, folder)
     warning = check_provider(checkpoint.config, chosen, options.target) if options.target in SUPPORT else ""
@@ -232,12 +235,6 @@ def convert(
         proof=proven,
         notice=" ".join(filter(None, (describe_limits(model.name, tokenizer.special), warning))),
     )
-
-
-def _open(folder: Path, options: ConversionOptions) -> Checkpoint:
-    checkpoint = open_checkpoint(folder, qkv_groups=options.qkv_groups, ignored=options.ignored)
-    context = choose_context(checkpoint.config, options.context)
-    return replace(checkpoint, config=replace(checkpoint.config, n_positions=context))
 
 
 def _check_fits(
@@ -320,11 +317,13 @@ def write_graph(
     folder: Path,
     calibration: Calibration | None = None,
 ) -> None:
-    """Write model.onnx and model.onnx.data."""
+    """Write model.onnx and model.onnx.data, and prefill.onnx for formats that have it."""
     with ExternalWriter(folder / WEIGHTS) as file:
         builder = GraphBuilder(file, chosen.floats)
         model = build_graph(config, weights, chosen, builder, calibration)
     (folder / GRAPH).write_bytes(model.SerializeToString(deterministic=True))
+    if PREFILL_GRAPH in chosen.file_names:
+        write_prefill_graph(folder)
 
 
 def _describe(
@@ -343,7 +342,7 @@ def _describe(
         precision=chosen.name,
         independent_rows=True,
         kv_dtype=chosen.kv,
-        files={name: FileEntry(sha256_of(folder / name), (folder / name).stat().st_size) for name in CONTENT},
+        files={name: describe_file(folder / name) for name in chosen.file_names},
         source=facts.source,
         license=facts.license,
         quality=facts.quality,

@@ -1,4 +1,4 @@
-"""Whether another process runs: real processes that end, a zombie, and Windows."""
+"""Facts about the machine: its processor, and whether another process runs, with real processes that end."""
 
 from __future__ import annotations
 
@@ -92,3 +92,12 @@ class _Function:
 
     def __call__(self, *arguments):
         return self._call(*arguments)
+
+
+def test_numpy_tells_the_features_where_the_system_has_no_cpuinfo(tmp_path, monkeypatch):
+    numpy_part = machine.importlib.import_module("numpy._core._multiarray_umath")
+    found = dict.fromkeys(numpy_part.__cpu_features__, False) | {"AVX2": True, "AVX512VNNI": True}
+    monkeypatch.setattr(numpy_part, "__cpu_features__", found)
+    assert machine.read_cpu(tmp_path / "none")[1] == ["avx2", "avx512_vnni"]
+    monkeypatch.delattr(numpy_part, "__cpu_features__")
+    assert machine.read_cpu(tmp_path / "none")[1] == []

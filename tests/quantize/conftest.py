@@ -11,7 +11,7 @@ import pytest
 
 from cg2_quantize import ConversionOptions, convert, dequantize
 from cg2_quantize.checkpoint.synthetic import write_random_checkpoint
-from cg2ls.engine.onnx_session import ARITHMETIC
+from cg2ls.engine.onnx_session import arithmetic
 from cg2ls.models.codegen2 import Checkpoint, CodeGenConfig, CodeTokenizer, write_checkpoint
 from cg2ls.models.codegen2.tensor_layout import fuse_qkv, split_qkv
 from cg2ls.models.folder.locations import SHIPPED_DEFAULT
@@ -38,7 +38,7 @@ class Runner:
 
     def __post_init__(self) -> None:
         options = ort.SessionOptions()
-        for key, value in ARITHMETIC.items():
+        for key, value in arithmetic().items():
             options.add_session_config_entry(key, value)
         self.session = ort.InferenceSession(str(self.folder / "model.onnx"), options)
         self._binding = self.session.io_binding()

@@ -75,8 +75,10 @@ class PromptBuilder:
         self.text_above = (*placed.anchor.prefix_tokens, *placed.known_tokens)
         start = cursor.offset - len(placed.forced)
         max_tokens = options.line_tokens if extent == "line" else options.block_tokens
+        prompt = lay_out_prompt(placed, engine.tokenizer.special, model.infill)
         return Request(
-            prompt=lay_out_prompt(placed, engine.tokenizer.special, model.infill),
+            prompt=prompt,
+            stable=len(prompt) - len(placed.known_tokens),
             forced=placed.forced.encode("utf-8"),
             draft_hint=engine.tokenizer.encode(placed.forced + draft_hint) if draft_hint else (),
             prior=faults.guard("prior", lambda: self._find_prior(cursor.text, start, retrieval), None),

@@ -32,6 +32,9 @@ DESCRIPTION = "model.json"
 GRAPH = "model.onnx"
 WEIGHTS = "model.onnx.data"
 TOKENIZER = "tokenizer.json"
+PREFILL_GRAPH = "prefill.onnx"
+"""Graph that reads prompts with int8 products, in folders with int4 weights; see `cg2ls.engine.prefill`."""
+
 CONTENT = (GRAPH, WEIGHTS, TOKENIZER)
 """Files of a model folder besides model.json."""
 

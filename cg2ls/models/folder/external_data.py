@@ -1,4 +1,4 @@
-"""Find the files that a graph's tensors are read from, without the onnx package.
+"""Find and read the tensors of a graph, without the onnx package; most of them are in another file.
 
 ONNX Runtime opens every `external_data` location of a model file. A folder of unknown origin must not make it read
 another file, or memory: the runtime's own location `*/_ORT_MEM_ADDR_/*` has a bare address as its offset. So the
@@ -10,10 +10,17 @@ onnx.proto. Only the fields that lead to a tensor are followed.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
 
 LEADS_TO: dict[str, dict[int, str]] = {
     "Model": {7: "Graph", 20: "Training", 25: "Function"},
@@ -68,6 +75,110 @@ def find_external_locations(model: bytes) -> set[str]:
     return locations
 
 
+DTYPES: dict[int, type[np.generic]] = {1: np.float32, 2: np.uint8, 3: np.int8}
+"""Element types by their number in onnx.proto, those of quantized matrices only."""
+
+MAX_ELEMENTS = 1 << 40
+"""Upper bound of a tensor's size, so that a damaged file cannot make its reader allocate excessive memory."""
+
+
+@dataclass(frozen=True)
+class GraphTensor:
+    """An initializer of a graph.
+
+    Attributes:
+        location: name of the file with the values; "" where the graph itself has them.
+        offset: first byte in the file.
+        dims: shape.
+        data_type: number of the element type in onnx.proto.
+        inside: the values, where the graph itself has them.
+    """
+
+    location: str
+    offset: int
+    dims: tuple[int, ...]
+    data_type: int
+    inside: bytes = b""
+
+    def read(self, folder: Path) -> NDArray[Any]:
+        """Read the values from a verified folder; see `cg2ls.models.folder.verify`.
+
+        Raises:
+            MalformedGraphError: the element type is not in `DTYPES`, or the file is too short.
+        """
+        if (
+            self.data_type not in DTYPES
+            or min((*self.dims, self.offset)) < 0
+            or prod(self.dims) > MAX_ELEMENTS
+        ):
+            raise MalformedGraphError(f"a tensor of type {self.data_type} and shape {list(self.dims)}")
+        dtype = np.dtype(DTYPES[self.data_type])
+        size = prod(self.dims) * dtype.itemsize
+        data = self.inside
+        if self.location:
+            with (folder / self.location).open("rb") as file:
+                file.seek(self.offset)
+                data = file.read(size)
+        if len(data) != size:
+            raise MalformedGraphError(f"a tensor of {len(data)} bytes in place of {size}")
+        return np.frombuffer(data, dtype).reshape(self.dims)
+
+
+def find_tensors(model: bytes) -> dict[str, GraphTensor]:
+    """Return the graph's initializers by name.
+
+    Raises:
+        MalformedGraphError: the bytes are not a protocol buffer, or an offset is not a number.
+    """
+    data = memoryview(model)
+    tensors: dict[str, GraphTensor] = {}
+    for graph in _inner(data, 0, len(data), 7):
+        for start, end in _inner(data, *graph, 5):
+            name, dims, data_type, inside = b"", [], 0, b""
+            entries: dict[bytes, bytes] = {}
+            for field, value, span in _fields(data, start, end):
+                if field == 1:
+                    dims += [value] if span is None else _packed_numbers(data, *span)
+                elif field == 2:
+                    data_type = value
+                elif field == 8 and span is not None:
+                    name = bytes(data[slice(*span)])
+                elif field == 9 and span is not None:
+                    inside = bytes(data[slice(*span)])
+                elif field == 13 and span is not None:
+                    key, text = _entry(data, *span)
+                    entries[key] = text
+            tensors[name.decode("utf-8", errors="backslashreplace")] = GraphTensor(
+                entries.get(b"location", b"").decode("utf-8", errors="backslashreplace"),
+                _number(entries.get(b"offset", b"0")),
+                tuple(dims),
+                data_type,
+                inside,
+            )
+    return tensors
+
+
+def _number(text: bytes) -> int:
+    if not text.isdigit():
+        raise MalformedGraphError("an offset that is not a number")
+    return int(text)
+
+
+def _packed_numbers(data: memoryview, position: int, end: int) -> list[int]:
+    numbers = []
+    while position < end:
+        value, position = _varint(data, position, end)
+        numbers.append(value)
+    return numbers
+
+
+def _inner(data: memoryview, start: int, end: int, number: int) -> Iterator[tuple[int, int]]:
+    """Yield start and end of each inner message with this field number."""
+    for field, low, high in _byte_fields(data, start, end):
+        if field == number:
+            yield low, high
+
+
 def _entry(data: memoryview, start: int, end: int) -> tuple[bytes, bytes]:
     found = {1: b"", 2: b""}
     for field, low, high in _byte_fields(data, start, end):
@@ -78,12 +189,20 @@ def _entry(data: memoryview, start: int, end: int) -> tuple[bytes, bytes]:
 
 def _byte_fields(data: memoryview, start: int, end: int) -> Iterator[tuple[int, int, int]]:
     """Yield number, start and end of each length-delimited field of the message in data[start:end]."""
+    for field, _, span in _fields(data, start, end):
+        if span is not None:
+            yield field, *span
+
+
+def _fields(data: memoryview, start: int, end: int) -> Iterator[tuple[int, int, tuple[int, int] | None]]:
+    """Yield each field of the message in data[start:end]: its number, and its value or its start and end."""
     position = start
     while position < end:
         tag, position = _varint(data, position, end)
         wire_type = tag & 7
         if wire_type == VARINT:
-            _, position = _varint(data, position, end)
+            value, position = _varint(data, position, end)
+            yield tag >> 3, value, None
             continue
         if wire_type == BYTES:
             size, position = _varint(data, position, end)
@@ -94,7 +213,7 @@ def _byte_fields(data: memoryview, start: int, end: int) -> Iterator[tuple[int, 
         if size > end - position:
             raise MalformedGraphError(f"a field at byte {position} is longer than its message")
         if wire_type == BYTES:
-            yield tag >> 3, position, position + size
+            yield tag >> 3, 0, (position, position + size)
         position += size
 
 

@@ -7,8 +7,16 @@ from typing import TYPE_CHECKING
 
 from cg2ls.files import sha256_of
 from cg2ls.models.codegen2.files import problem_of
-from cg2ls.models.folder.description import DESCRIPTION, GRAPH, ModelDescription, ModelFolderError
+from cg2ls.models.folder.description import (
+    DESCRIPTION,
+    GRAPH,
+    PREFILL_GRAPH,
+    FileEntry,
+    ModelDescription,
+    ModelFolderError,
+)
 from cg2ls.models.folder.external_data import MalformedGraphError, find_external_locations
+from cg2ls.models.graph_io import PREFILL_LOCATION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,18 +54,25 @@ def check_structure(folder: Path, model: ModelDescription) -> None:
                     or f"{path} has {size} bytes, but {DESCRIPTION} says {entry.bytes};"
                     " convert or add the model again."
                 )
-    try:
-        with readable(folder / GRAPH) as graph:
-            locations = find_external_locations(graph.read_bytes())
-    except MalformedGraphError as error:
-        raise ModelFolderError(
-            f"{folder / GRAPH} is not an ONNX model ({error}); convert or add the model again."
-        ) from None
-    if foreign := sorted(locations - model.files.keys()):
-        raise ModelFolderError(
-            f"{folder / GRAPH} wants to read {foreign[0]!r}, which {DESCRIPTION} does not list;"
-            " do not use this model unless you know who made it."
-        )
+    for name in [GRAPH, *({PREFILL_GRAPH} & model.files.keys())]:
+        try:
+            with readable(folder / name) as graph:
+                locations = find_external_locations(graph.read_bytes())
+        except MalformedGraphError as error:
+            raise ModelFolderError(
+                f"{folder / name} is not an ONNX model ({error}); convert or add the model again."
+            ) from None
+        known = model.files.keys() | ({PREFILL_LOCATION} if name == PREFILL_GRAPH else set())
+        if foreign := sorted(locations - known):
+            raise ModelFolderError(
+                f"{folder / name} wants to read {foreign[0]!r}, which {DESCRIPTION} does not list;"
+                " do not use this model unless you know who made it."
+            )
+
+
+def describe_file(path: Path) -> FileEntry:
+    """Return the entry of a file in model.json."""
+    return FileEntry(sha256_of(path), path.stat().st_size)
 
 
 @contextmanager

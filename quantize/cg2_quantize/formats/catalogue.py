@@ -13,7 +13,7 @@ from cg2_quantize.formats.int8 import Int8
 from cg2_quantize.formats.matrix_writer import FormatError, Plain
 from cg2_quantize.formats.nf4 import Nf4
 from cg2_quantize.graph.graph_weights import find_layout
-from cg2ls.models.folder.description import MIN_CONTEXT_TOKENS
+from cg2ls.models.folder.description import CONTENT, MIN_CONTEXT_TOKENS, PREFILL_GRAPH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -81,6 +81,12 @@ class Format:
         if self.name == "bf16":
             return FLOATS["bfloat16"]
         return FLOATS["float32" if self.target == "cpu" else "float16"]
+
+    @property
+    def file_names(self) -> tuple[str, ...]:
+        """Files of the folder besides model.json; with int4 matrices, one reads prompts with int8 products."""
+        has_prefill = self.name in ("int4", "int6") and self.target == "cpu" and not self.portable
+        return (*CONTENT, PREFILL_GRAPH) if has_prefill else CONTENT
 
     @property
     def matrix_writer(self) -> MatrixWriter:

@@ -92,6 +92,34 @@ class GraphBuilder:
         )
         return outputs[0]
 
+    def copy(self, node: NodeProto) -> None:
+        """Add a node of another graph as it is."""
+        self._nodes.append(node)
+
+    def copy_initializers(self, tensors: Iterable[TensorProto]) -> None:
+        """Add initializers of another graph, which stay where they are stored, unless there is one of that name."""
+        known = {tensor.name for tensor in self._initializers}
+        self._initializers += [tensor for tensor in tensors if tensor.name not in known]
+
+    def declare(self, name: str, data_type: int, dims: Sequence[int], location: str) -> str:
+        """Add an initializer whose values the graph's reader provides in memory, and return its name.
+
+        Args:
+            name: name of the initializer.
+            data_type: number of the element type in onnx.proto.
+            dims: shape.
+            location: what the graph names in place of a file.
+        """
+        tensor = TensorProto(name=name, data_type=data_type, dims=dims)
+        tensor.data_location = TensorProto.EXTERNAL
+        tensor.external_data.add(key="location", value=location)
+        self._initializers.append(tensor)
+        return name
+
+    def used_names(self) -> set[str]:
+        """Return the names of all values that the nodes read."""
+        return {name for node in self._nodes for name in node.input}
+
     def shared(self, name: str, value: npt.NDArray[np.generic] | np.generic) -> str:
         """Return a small constant that many nodes use; it is added on first use."""
         return self.once(name, lambda: self.constant(f"constants.{name}", np.asarray(value)))

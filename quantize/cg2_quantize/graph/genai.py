@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from cg2ls.engine.onnx_session import ARITHMETIC
+from cg2ls.engine.onnx_session import EXACT_SUMS
 from cg2ls.jsontext import json_text
 from cg2ls.models.folder.description import GRAPH, ModelDescription
 from cg2ls.models.graph_io import (
@@ -99,7 +99,7 @@ def make_genai_config(model: ModelDescription) -> dict[str, Any]:
             "context_length": model.context_length,
             "decoder": {
                 "filename": GENAI_GRAPH,
-                "session_options": {"provider_options": []} | ARITHMETIC,
+                "session_options": {"provider_options": []} | EXACT_SUMS,
                 "num_hidden_layers": shape.n_layer,
                 "num_attention_heads": shape.n_head,
                 "num_key_value_heads": shape.kv_heads,

@@ -13,7 +13,7 @@ from onnx import ModelProto, TensorProto, helper
 from cg2_quantize.errors import QuantizeError
 from cg2_quantize.graph.builder import read_initializers
 from cg2_quantize.graph.network import HEAD_INPUT, block_input_names
-from cg2ls.engine.onnx_session import ARITHMETIC, import_onnxruntime
+from cg2ls.engine.onnx_session import arithmetic, import_onnxruntime
 from cg2ls.models.folder.description import GRAPH
 from cg2ls.models.graph_io import INPUT_IDS, LOGITS, call_feeds, past_names, present_names
 
@@ -78,7 +78,7 @@ class Piece:
         self._fed = _turn_large_weights_into_inputs(model, network.weight)
         options = ort.SessionOptions()
         options.log_severity_level = 4
-        for key, value in (ARITHMETIC | {"session.intra_op.allow_spinning": "0"}).items():
+        for key, value in (arithmetic() | {"session.intra_op.allow_spinning": "0"}).items():
             options.add_session_config_entry(key, value)
         outside = [t for t in model.graph.initializer if t.data_location == TensorProto.EXTERNAL]
         self._held = [_to_ort_value(network.weight(tensor.name), tensor.data_type) for tensor in outside]

@@ -11,7 +11,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 from cg2ls.engine import Engine, EngineError, Request, onnx_session
 from cg2ls.models.folder.description import ModelDescription, ModelFolderError
@@ -278,3 +281,38 @@ def test_without_kernel_data_every_cpu_is_fast(tmp_path):
 def test_only_the_cpus_this_process_may_use_are_compared(tmp_path):
     speeds(tmp_path, "cpu_capacity", 1024, 446, 446)
     assert onnx_session.find_fast_cpus({1, 2}, tmp_path) == {1, 2}
+
+
+@pytest.mark.parametrize(
+    ("features", "options"),
+    [
+        (["avx2"], onnx_session.EXACT_SUMS),
+        (["avx2", "avx512f"], onnx_session.EXACT_SUMS),
+        ([], onnx_session.EXACT_SUMS),
+        (["avx2", "avx_vnni"], {}),
+        (["avx512f", "avx512_vnni", "amx_int8"], {}),
+    ],
+)
+def test_slow_exact_sums_are_chosen_only_where_fast_ones_overflow(monkeypatch, features, options):
+    monkeypatch.setattr(onnx_session, "read_cpu", lambda: ("a processor", features))
+    assert onnx_session.arithmetic.__wrapped__() == options
+
+
+@pytest.mark.parametrize("rows", [1, 2, 8, 33, 128])
+def test_sums_of_the_largest_products_are_exact(tmp_path, rows):
+    columns, width = 48, 512
+    weights = np.where(np.arange(width * columns).reshape(width, columns) % 3, 127, -127).astype(np.int8)
+    levels = np.full((rows, width), 255, np.uint8)
+    levels[:, ::7] = 0
+    graph = helper.make_graph(
+        [helper.make_node("MatMulInteger", ["x", "w", "zero"], ["y"])],
+        "sums",
+        [helper.make_tensor_value_info("x", TensorProto.UINT8, ["rows", width])],
+        [helper.make_tensor_value_info("y", TensorProto.INT32, ["rows", columns])],
+        [numpy_helper.from_array(weights, "w"), numpy_helper.from_array(np.uint8(128), "zero")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)], ir_version=10)
+    onnx.save(model, tmp_path / "sums.onnx")
+    session = onnx_session.new_session(onnx_session.import_onnxruntime(), tmp_path / "sums.onnx", "cpu", 2)
+    expected = (levels.astype(np.int32) - 128) @ weights.astype(np.int32)
+    assert np.array_equal(session.run(None, {"x": levels})[0], expected)

@@ -11,7 +11,7 @@ import pytest
 
 from cg2_quantize import ConversionOptions, convert
 from cg2_quantize.formats import FormatError
-from cg2ls.engine.onnx_session import ARITHMETIC
+from cg2ls.engine.onnx_session import EXACT_SUMS
 from cg2ls.models.folder.verify import verify_folder
 
 CAPACITY = 48
@@ -76,7 +76,7 @@ def test_weights_are_not_written_twice(folder):
 
 def test_its_loop_computes_as_the_engine_does(folder):
     loop = Loop(folder)
-    assert ARITHMETIC.items() <= loop.decoder["session_options"].items()
+    assert EXACT_SUMS.items() <= loop.decoder["session_options"].items()
     assert loop.search["past_present_share_buffer"] is True
 
 

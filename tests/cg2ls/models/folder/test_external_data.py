@@ -1,4 +1,4 @@
-"""The locations that a graph reads from are found at every place of a tensor, in any bytes."""
+"""The locations that a graph reads from, at every place of a tensor in any bytes; and its initializers' values."""
 
 from __future__ import annotations
 
@@ -9,9 +9,14 @@ import onnx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
-from cg2ls.models.folder.external_data import MalformedGraphError, find_external_locations
+from cg2ls.models.folder.external_data import (
+    GraphTensor,
+    MalformedGraphError,
+    find_external_locations,
+    find_tensors,
+)
 
 
 def tensor(location: str, name: str = "w") -> TensorProto:
@@ -137,3 +142,44 @@ def test_deep_nesting_needs_no_stack():
 def test_other_bytes_than_a_protocol_buffer_are_malformed(data):
     with pytest.raises(MalformedGraphError):
         find_external_locations(data)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.uint8, np.int8])
+def test_initializers_are_read_from_the_graph_and_from_its_file(tmp_path, dtype):
+    inside, outside = (np.arange(count, dtype=dtype).reshape(2, -1) for count in (6, 800))
+    graph = model(
+        initializer=[numpy_helper.from_array(each, name) for each, name in ((inside, "a"), (outside, "b"))]
+    )
+    path = tmp_path / "model.onnx"
+    onnx.save(graph, path, save_as_external_data=True, location="weights", size_threshold=100)
+    found = find_tensors(path.read_bytes())
+    assert [each.location for each in found.values()] == ["", "weights"]
+    for name, expected in (("a", inside), ("b", outside)):
+        read = found[name].read(tmp_path)
+        assert (read.dtype, read.tolist()) == (np.dtype(dtype), expected.tolist())
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"offset": 99},
+        {"offset": -1},
+        {"dims": (9, 9)},
+        {"dims": (-1,)},
+        {"dims": (1 << 60,)},
+        {"data_type": 16},
+    ],
+)
+def test_a_tensor_that_its_file_does_not_hold_is_refused(tmp_path, damage):
+    (tmp_path / "weights").write_bytes(bytes(8))
+    whole = {"location": "weights", "offset": 0, "dims": (8,), "data_type": TensorProto.INT8}
+    assert GraphTensor(**whole).read(tmp_path).tolist() == [0] * 8
+    with pytest.raises(MalformedGraphError, match="a tensor of"):
+        GraphTensor(**{**whole, **damage}).read(tmp_path)
+
+
+def test_an_offset_that_is_no_number_is_refused():
+    odd = tensor("weights")
+    odd.external_data[0].value = "x"
+    with pytest.raises(MalformedGraphError, match="offset"):
+        find_tensors(model(initializer=[odd]).SerializeToString())

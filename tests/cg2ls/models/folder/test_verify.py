@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cg2ls.files import sha256_of
-from cg2ls.models.folder.description import FileEntry, ModelDescription, ModelFolderError
-from cg2ls.models.folder.verify import check_integrity, check_structure, verify_folder
+from cg2ls.models.folder.description import ModelDescription, ModelFolderError
+from cg2ls.models.folder.verify import check_integrity, check_structure, describe_file, verify_folder
 
 FILES = ["model.onnx", "model.onnx.data", "tokenizer.json"]
 
@@ -17,7 +16,7 @@ FILES = ["model.onnx", "model.onnx.data", "tokenizer.json"]
 def rehash(folder, name):
     """Makes model.json agree with a changed file, as an attacker would."""
     model = ModelDescription.read(folder)
-    entry = FileEntry(sha256_of(folder / name), (folder / name).stat().st_size)
+    entry = describe_file(folder / name)
     dataclasses.replace(model, files={**model.files, name: entry}).write(folder)
 
 
