@@ -1,4 +1,4 @@
-"""The base class of errors whose messages are for users."""
+"""Errors whose messages are for users."""
 
 import errno
 
@@ -14,3 +14,7 @@ class Cg2Error(Exception):
     """
 
     exit_code = 1
+
+
+class EvaluationError(Cg2Error):
+    """A measurement that cannot be made as requested, or that found a fault."""

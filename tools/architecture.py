@@ -22,6 +22,9 @@ SHARED = "cg2ls (shared)"
 LAYERED = ("cg2ls.models", "cg2ls.retrieval")
 """Packages that are drawn by their subpackages, since these import different packages."""
 
+LARGE_MODULES = ("cg2ls.retrieval.context",)
+"""Modules that are drawn like packages."""
+
 
 def main() -> int:
     """Write the picture, or tell whether the one in docs is up to date."""
@@ -48,7 +51,7 @@ def package_of(module: str) -> str:
         return parts[0]
     folder = parts[: 3 if ".".join(parts[:2]) in LAYERED else 2]
     is_package = len(parts) > 1 and ROOT.joinpath(*folder).is_dir()
-    return ".".join(folder) if is_package else SHARED
+    return ".".join(folder) if is_package or module in LARGE_MODULES else SHARED
 
 
 def package_sizes() -> dict[str, int]:

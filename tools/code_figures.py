@@ -10,6 +10,7 @@ import ast
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -91,21 +92,21 @@ NOT_VERBS = frozenset(
 """First words of docstrings that are certainly not verbs."""
 
 KEY_PRESS = """
-import atexit, os, sys, threading
+import os, sys, threading
 ran = set()
 def note(frame, event, _):
     if event == "call":
         ran.add(frame.f_code.co_filename)
 def forget(*_):
     ran.clear()
-def write():
-    sys.setprofile(None)
-    open(os.environ["CG2LS_RAN"], "w").write("\\n".join(sorted(ran)))
+def write(*_):
+    with open(os.environ["CG2LS_RAN"], "w") as file:
+        file.write("\\n".join(sorted(ran)))
 import signal
 signal.signal(signal.SIGUSR1, forget)
+signal.signal(signal.SIGUSR2, write)
 threading.setprofile(note)
 sys.setprofile(note)
-atexit.register(write)
 from cg2ls.cli.main import main
 sys.exit(main([]))
 """
@@ -243,12 +244,13 @@ def _key_press_files() -> list[str]:
             client.open("file:///project/module.py", text)
             client.wait_for("window/logMessage", "ready")
             client.inline("file:///project/module.py", 5, 22)
-            client.process.send_signal(10)  # SIGUSR1: forget the files that ran so far
+            client.process.send_signal(signal.SIGUSR1)  # forget the files that ran so far
             place = {"line": 5, "character": 22}
             client.change(
                 "file:///project/module.py", 2, {"range": {"start": place, "end": place}, "text": "w"}
             )
             client.inline("file:///project/module.py", 5, 23)
+            client.process.send_signal(signal.SIGUSR2)  # write the files, before those of leaving run
             client.request("shutdown", None)
             client.notify("exit", None)
             client.process.wait(60)

@@ -17,9 +17,8 @@ from pathlib import Path
 from cg2_training.corpus.document import SourceDocument
 from cg2_training.corpus.manifest import load_manifest
 from cg2_training.corpus.packages import fetch_packages
-from cg2_training.corpus.readers.archives import read_wheel
+from cg2_training.corpus.readers.archives import read_npm, read_wheel
 from cg2_training.corpus.readers.debian import read_debian
-from cg2_training.corpus.readers.npm import read_npm
 from cg2ls.errors import Cg2Error
 from cg2ls.workspace.languages import language_of_name
 

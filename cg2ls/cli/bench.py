@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from cg2ls.cli.other_runtimes import make_runtime_options
-from cg2ls.cli.progress import show_progress
+from cg2ls.evaluation.progress import show_progress
 
 EPILOG = """\
 examples:
@@ -82,9 +82,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.server:
         return _measure_server(arguments)
     from cg2ls.engine.onnx_session import default_threads
-    from cg2ls.evaluation.bench import BenchOptions, run_bench
+    from cg2ls.evaluation.bench import BenchOptions, format_bench, run_bench
     from cg2ls.evaluation.latency.engine_speed import Workload
-    from cg2ls.evaluation.report.bench_report import format_bench
 
     options = BenchOptions(
         model=arguments.model,
@@ -106,8 +105,8 @@ def _measure_server(arguments: argparse.Namespace) -> int:
     Raises:
         EvaluationError: the server ends or refuses a request.
     """
+    from cg2ls.evaluation.bench import format_server_costs
     from cg2ls.evaluation.latency.server_process import measure_overhead, measure_session_memory
-    from cg2ls.evaluation.report.bench_report import format_server_costs
     from cg2ls.models.folder.store import locate_model
 
     folder = locate_model(flag=arguments.model).folder

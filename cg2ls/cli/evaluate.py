@@ -128,12 +128,11 @@ def evaluate_folder(folder: Path, arguments: argparse.Namespace, program: str) -
     Raises:
         Cg2Error: as `run`.
     """
+    from cg2ls.errors import EvaluationError
     from cg2ls.evaluation.benchmarks.ask import Sampling
-    from cg2ls.evaluation.benchmarks.record import record_scores
-    from cg2ls.evaluation.benchmarks.report import draw_page, format_report, make_report
+    from cg2ls.evaluation.benchmarks.report import draw_page, format_report, make_report, record_scores
     from cg2ls.evaluation.benchmarks.run import RunOptions, journal_of
     from cg2ls.evaluation.benchmarks.suites import SUITES, select_evenly
-    from cg2ls.evaluation.errors import EvaluationError
     from cg2ls.evaluation.sandbox import open_sandbox
     from cg2ls.files import write_atomically
     from cg2ls.jsontext import json_text

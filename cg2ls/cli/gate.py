@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import argparse
 
-    from cg2ls.evaluation.gate.fit import GateCheck
+    from cg2ls.evaluation.quality.fit_gate import GateCheck
 
 PATH_HELP = "a repository; choose code that is neither in training nor in measuring"
 
@@ -67,7 +67,7 @@ def run_collect(arguments: argparse.Namespace) -> int:
     from cg2ls.completion import CompletionOptions
     from cg2ls.completion.confidence_gate import EARLY_CONFIDENCE
     from cg2ls.engine import Engine
-    from cg2ls.evaluation.gate.verdicts import collect_verdicts, write_verdicts
+    from cg2ls.evaluation.quality.gate_verdicts import collect_verdicts, write_verdicts
     from cg2ls.evaluation.quality.positions import sample_positions
     from cg2ls.evaluation.simulation.headless_editor import HeadlessEditor
     from cg2ls.evaluation.simulation.replay_retrieval import ReplayMemory
@@ -99,10 +99,9 @@ def run_fit(arguments: argparse.Namespace) -> int:
     Raises:
         Cg2Error: there are too few verdicts, or the model folder cannot be read.
     """
-    from cg2ls.evaluation.errors import EvaluationError
-    from cg2ls.evaluation.gate.fit import fit_gate
-    from cg2ls.evaluation.gate.picture import draw_reliability
-    from cg2ls.evaluation.gate.verdicts import read_own_verdicts, read_verdicts
+    from cg2ls.errors import EvaluationError
+    from cg2ls.evaluation.quality.fit_gate import draw_reliability, fit_gate
+    from cg2ls.evaluation.quality.gate_verdicts import read_own_verdicts, read_verdicts
     from cg2ls.files import write_atomically
     from cg2ls.models.folder.description import ModelDescription
     from cg2ls.models.folder.store import locate_model

@@ -11,9 +11,9 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from cg2ls.cli.progress import progress_bar
 from cg2ls.commandline import Parser, add_command_group
 from cg2ls.errors import Cg2Error
+from cg2ls.evaluation.progress import progress_bar
 
 if TYPE_CHECKING:
     from cg2ls.retrieval.memory import Memory

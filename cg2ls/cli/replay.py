@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cg2ls.cli.other_runtimes import add_runtime_arguments, make_runtime_options
-from cg2ls.cli.progress import show_progress
+from cg2ls.evaluation.progress import show_progress
 from cg2ls.models.folder.gate import EAGERNESS
 from cg2ls.renamed import add_renamed_argument
 
@@ -174,9 +174,9 @@ def run(arguments: argparse.Namespace) -> int:
         Cg2Error: there is nothing to replay, the model cannot be opened or run, or a soak or a chaos run found a
             fault.
     """
-    from cg2ls.evaluation.errors import EvaluationError
-    from cg2ls.evaluation.report.picture import draw_picture
-    from cg2ls.evaluation.report.replay_report import format_chaos, format_replay, format_visits
+    from cg2ls.errors import EvaluationError
+    from cg2ls.evaluation.picture import draw_picture
+    from cg2ls.evaluation.replay_report import format_chaos, format_replay, format_visits
     from cg2ls.files import write_atomically
     from cg2ls.models.folder.store import locate_model
 

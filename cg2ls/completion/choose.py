@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING
 
 from cg2ls.completion.confidence_gate import CONFIDENCE
 from cg2ls.completion.generate import Alternative, GeneratedAnswer
-from cg2ls.completion.hypotheses import rank_lines, search_lines
+from cg2ls.completion.hypotheses import cut_below, rank_lines, read_evidence, search_lines
 from cg2ls.completion.postprocess.pipeline import Processed
 from cg2ls.completion.prompt.cursor import find_place_kind
-from cg2ls.completion.suffix_evidence import cut_below, read_evidence
 from cg2ls.completion.types import SupportsSearch
 from cg2ls.models.folder.line_choice import DEFAULT_LINE_CHOICE
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from cg2ls.completion.choose import HYPOTHESES, choose_if_unsure, decide, list_other_lines
 from cg2ls.completion.confidence_gate import CONFIDENCE, ConfidenceGate, Thresholds
 from cg2ls.completion.faults import Faults, read_engine
-from cg2ls.completion.final_lines import watch_lines
 from cg2ls.completion.fitted_gate import describe_decision, judge_decision
 from cg2ls.completion.generate import generate, sample_alternatives
 from cg2ls.completion.options import CompletionOptions
@@ -25,6 +24,7 @@ from cg2ls.completion.results import (
     complete_remaining,
     complete_suppressed,
     join_alternatives,
+    watch_lines,
 )
 from cg2ls.completion.reuse import TYPED_THROUGH, Suggestion, TypedThrough, predict_cursors
 from cg2ls.completion.syntax.grammar import load_grammar
@@ -129,7 +129,7 @@ class DocumentSession:
             stop: returns whether the request was cancelled; called before every run of the model.
             count: number of completions to choose from; there may be fewer.
             retrieval: sources of information from other files.
-            on_lines: called during generation with all lines that are final (`final_lines`).
+            on_lines: called during generation with all lines that are final (`FinalLines`).
 
         Raises:
             ValueError: the offset is outside of the text.

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from cg2ls.engine.batched_answers import BatchedAnswers
+from cg2ls.engine.parallel_sampling import BatchedAnswers
 from cg2ls.engine.providers import PROVIDERS
 from cg2ls.engine.request import RequestError, Step
 from cg2ls.engine.sampler import ForcedStart, LogSoftmax, pick_best

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import IO, TYPE_CHECKING, Any, Self
 
-from cg2ls.evaluation.errors import EvaluationError
+from cg2ls.errors import EvaluationError
 
 if TYPE_CHECKING:
     from pathlib import Path

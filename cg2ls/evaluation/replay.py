@@ -12,6 +12,7 @@ from cg2ls.evaluation.chaos.run import run_chaos
 from cg2ls.evaluation.chaos.sandbox import Sandbox
 from cg2ls.evaluation.latency.typing import WARM_UP_KEYS, measure_typing, run_soak
 from cg2ls.evaluation.latency.visits import measure_visits, plan_visits
+from cg2ls.evaluation.progress import untracked
 from cg2ls.evaluation.quality.positions import sample_positions
 from cg2ls.evaluation.quality.rule_effects import measure_rule_effects
 from cg2ls.evaluation.quality.scores import QualityScores, judge_all, write_all
@@ -23,7 +24,6 @@ from cg2ls.evaluation.simulation.replay_retrieval import ReplayContexts
 from cg2ls.evaluation.simulation.simulated_user import sample_passages
 from cg2ls.evaluation.simulation.sources import collect_sources
 from cg2ls.evaluation.simulation.typist import Typist
-from cg2ls.evaluation.track import untracked
 from cg2ls.models.folder.description import ModelDescription
 from cg2ls.workspace.languages import LANGUAGES
 
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
     from cg2ls.engine import Engine
     from cg2ls.evaluation.chaos.result import ChaosResult
     from cg2ls.evaluation.latency.typing import SoakResult, TypingLatency
+    from cg2ls.evaluation.progress import Track
     from cg2ls.evaluation.runtimes.other_runtimes import RuntimeOptions
     from cg2ls.evaluation.simulation.replay_retrieval import ReplayMemory
     from cg2ls.evaluation.simulation.sources import SourceFile
-    from cg2ls.evaluation.track import Track
     from cg2ls.models.folder.description import Infill
 
 Json = dict[str, Any]

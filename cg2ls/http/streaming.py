@@ -1,6 +1,6 @@
 """Answers that are sent while they are generated: server-sent events of llama.cpp's and of OpenAI's streams.
 
-Text is sent once it is final (`cg2ls.completion.final_lines`), so a stream is never taken back. A client that reads
+Text is sent once it is final (`cg2ls.completion.results`), so a stream is never taken back. A client that reads
 slowly, or never, holds up its own connection alone: the decoding thread puts text into a queue and goes on.
 """
 

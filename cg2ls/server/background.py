@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import threading
 from collections.abc import Callable, Coroutine
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from cg2ls.system import let_thread_give_way
 
 if TYPE_CHECKING:
     from cg2ls.server.failures import Failures
 
+
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 
 class BackgroundTasks:
@@ -64,3 +71,32 @@ async def run_in_thread(work: Callable[..., T], *arguments: Any) -> T:
 
     threading.Thread(target=run, name="load", daemon=True).start()
     return await done
+
+
+NICE = 5
+"""Niceness of the thread. On a busy machine, a higher one would make it keep Python's global lock for long while keys
+wait."""
+
+
+class LowPriorityThread:
+    """A daemon thread that runs pieces of work one after another, at low priority."""
+
+    def __init__(self) -> None:
+        self._waiting: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._started = threading.Event()
+
+    def do(self, work: Callable[[], None]) -> None:
+        """Append work to the queue; its exceptions are logged."""
+        if not self._started.is_set():
+            self._started.set()
+            threading.Thread(target=self._run, name="memory", daemon=True).start()
+        self._waiting.put(work)
+
+    def _run(self) -> None:
+        let_thread_give_way(NICE)
+        while True:
+            work = self._waiting.get()
+            try:
+                work()
+            except Exception:
+                log.exception("Repository memory could not be updated")

@@ -1,15 +1,19 @@
-"""`initialize`, `initialized` and the settings: what the client can do and what the user wants."""
+"""`initialize`, `initialized`, the settings, and the end of the editor: what the client can do and the user wants."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import os
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lsprotocol import types
 
-from cg2ls.server import editor_process, fields, inline_completion, logs, repository_memory, status
+from cg2ls.machine import is_running_check
+from cg2ls.server import fields, inline_completion, logs, repository_memory, status
 
 if TYPE_CHECKING:
     from cg2ls.server.background import BackgroundTasks
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
     from cg2ls.server.options import Options
     from cg2ls.server.settings import Settings
     from cg2ls.server.status import StatusBoard
+
 
 log = logging.getLogger(__name__)
 
@@ -173,7 +178,7 @@ class Handshake:
         self.board.is_wanted = status.wants_status(params.capabilities)
         self.board.is_copilot_wanted = status.is_copilot_client(params.initialization_options)
         if params.process_id is not None:
-            editor_process.watch(params.process_id, self.client, self.leave)
+            watch_editor(params.process_id, self.client, self.leave)
         if not inline_completion.is_supported(params.capabilities):
             self.offer_menu()
 
@@ -212,3 +217,63 @@ def section_of(raw: Any) -> Any:
 def _engine_options(options: Options) -> tuple[object, ...]:
     """Return the options that an engine is opened with; models are opened again when these change."""
     return options.provider, options.threads, options.max_memory_mb, options.unload_after_minutes
+
+
+EDITOR_POLL_S = 3.0
+"""Seconds between two checks."""
+
+EDITOR_GRACE_S = 10.0
+"""Seconds for an orderly exit; a stdout without a reader could block it for ever."""
+
+
+def watch_editor(process_id: int, client: LanguageClient, leave: Callable[[], object]) -> None:
+    """Watch the process that `initialize` names, in a thread that does not keep this process alive.
+
+    Args:
+        process_id: id of the editor's process.
+        client: gets a message before the server leaves.
+        leave: lets the server leave in order.
+    """
+    loop = asyncio.get_running_loop()
+    is_running = is_running_check(process_id)
+
+    def report_and_leave() -> None:
+        message = (
+            f"The editor's process {process_id} does not run on this system, so the server ends. An editor"
+            " outside of this container or machine must send null as processId."
+        )
+        log.warning("%s", message)
+        client.log(types.MessageType.Warning, message)
+        leave()
+
+    def leave_soon() -> None:
+        loop.call_soon_threadsafe(report_and_leave)
+
+    def work() -> None:
+        leave_after(is_running, threading.Event().wait, leave_soon)
+
+    threading.Thread(target=work, name="editor", daemon=True).start()
+
+
+def leave_after(
+    is_running: Callable[[], bool],
+    wait: Callable[[float], object],
+    leave: Callable[[], object],
+    end: Callable[[int], object] = os._exit,
+) -> None:
+    """Wait for the end of a process, then leave; end this process if that takes longer than `EDITOR_GRACE_S`.
+
+    Args:
+        is_running: returns whether the process runs.
+        wait: waits for a number of seconds.
+        leave: lets the server leave in order.
+        end: ends this process with an exit status, at once.
+    """
+    while is_running():
+        wait(EDITOR_POLL_S)
+    try:
+        leave()
+    except RuntimeError:  # the loop was closed: the server has ended
+        return
+    wait(EDITOR_GRACE_S)
+    end(1)

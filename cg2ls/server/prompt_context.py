@@ -10,12 +10,12 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from cg2ls.retrieval.context import PromptContext, SnippetIndex
-from cg2ls.retrieval.memory.low_priority_thread import LowPriorityThread
+from cg2ls.server.background import LowPriorityThread
 from cg2ls.server.per_workspace import PerWorkspace
 from cg2ls.server.uris import path_of, root_of
 from cg2ls.workspace import RefusedError, Workspace
-from cg2ls.workspace.content import refused_text
 from cg2ls.workspace.languages import language_of_name
+from cg2ls.workspace.reading_rules import refused_text
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,8 +17,8 @@ from lsprotocol import types
 from cg2ls.retrieval.memory import Memory
 from cg2ls.retrieval.memory.index_process import in_child
 from cg2ls.retrieval.memory.installed_packages import installed
-from cg2ls.retrieval.memory.low_priority_thread import LowPriorityThread
 from cg2ls.retrieval.memory.read_workspace import StoppedError
+from cg2ls.server.background import LowPriorityThread
 from cg2ls.server.failures import cause_of
 from cg2ls.server.per_workspace import PerWorkspace
 from cg2ls.server.uris import is_left_alone, path_of, root_of

@@ -8,11 +8,18 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cg2ls.workspace.content import as_text, refused_text
 from cg2ls.workspace.ignore import GitIgnore, Patterns
 from cg2ls.workspace.paths import Place, folded, ignores_case
-from cg2ls.workspace.reading_rules import ReadingRules, Reason, Refusal, RefusedError
-from cg2ls.workspace.secrets import SECRET_FOLDERS, has_secret_name
+from cg2ls.workspace.reading_rules import (
+    SECRET_FOLDERS,
+    ReadingRules,
+    Reason,
+    Refusal,
+    RefusedError,
+    as_text,
+    has_secret_name,
+    refused_text,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

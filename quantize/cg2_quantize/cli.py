@@ -12,23 +12,26 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 COMMANDS = {
-    "dequantize": "dequantize",
-    "compare": "compare",
-    "frontier": "frontier",
-    "sensitivity": "sensitivity",
-    "prefill": "prefill",
+    "dequantize": ("convert", "run_dequantize"),
+    "compare": ("measure", "run_compare"),
+    "frontier": ("measure", "run_frontier"),
+    "sensitivity": ("measure", "run_sensitivity"),
+    "prefill": ("prefill", "run"),
 }
-"""First arguments that name a command instead of a checkpoint, and their modules in `cg2_quantize.commands`."""
+"""First arguments that name a command instead of a checkpoint; its module in `cg2_quantize.commands`, and function."""
+
+CONVERT = ("convert", "run")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    name = COMMANDS.get(arguments[0]) if arguments else None
+    is_named = bool(arguments) and arguments[0] in COMMANDS
+    module, function = COMMANDS[arguments[0]] if is_named else CONVERT
 
     def work() -> int:
-        module = import_module(f"cg2_quantize.commands.{name or 'convert'}")
-        status: int = module.run(arguments[1:] if name else arguments)
+        run = getattr(import_module(f"cg2_quantize.commands.{module}"), function)
+        status: int = run(arguments[1:] if is_named else arguments)
         return status
 
     return run_command(

@@ -6,17 +6,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cg2_quantize.checkpoint.sources import choose_context
 from cg2_quantize.errors import QuantizeError
 from cg2_quantize.formats import select_format
+from cg2_quantize.planning.machine import Machine, inspect_machine
 from cg2_quantize.planning.plan import PlanRequest, make_plan
+from cg2ls.commandline import aligned
+from cg2ls.jsontext import json_text
 from cg2ls.models.codegen2.config import CODEGEN25, LLAMA, QWEN2, CodeGenConfig
 from cg2ls.models.codegen2.rotary import RotaryScaling
-
-if TYPE_CHECKING:
-    from cg2_quantize.planning.machine import Machine
 
 LISTED_FORMATS = ("int8", "int4")
 """Formats whose sizes the list shows, besides the download."""
@@ -215,4 +215,62 @@ def _measure(source: KnownSource, machine: Machine) -> SourceSizes:
         here=here,
         context=context,
         card=card,
+    )
+
+
+def print_sources(*, as_json: bool) -> None:
+    """Print the known checkpoints on the hub, and what this machine can run, as a table or JSON."""
+    machine = inspect_machine()
+    rows = list_sources(machine)
+    if as_json:
+        print(
+            json_text(
+                [
+                    {
+                        "name": row.source.name,
+                        "license": row.source.license,
+                        "parameters": row.source.parameters,
+                        "download_bytes": row.download,
+                        "format_bytes": row.formats,
+                        "here": row.here,
+                        "context": row.context,
+                        "max_context": row.source.config.n_positions,
+                        "verified": row.source.verified,
+                        "quality": row.source.quality,
+                    }
+                    for row in rows
+                ],
+                indent=2,
+            )
+        )
+        return
+    head = (
+        "name",
+        "parameters",
+        "licence",
+        "download",
+        *LISTED_FORMATS,
+        "this machine runs",
+        "verified",
+        "quality",
+    )
+    cells = [
+        (
+            row.source.name,
+            f"{row.source.parameters / 1e9:.2f} B",
+            row.source.license,
+            f"{row.download / 1e9:.1f} GB",
+            *(f"{row.formats[name] / 1e9:.1f} GB" for name in LISTED_FORMATS),
+            f"{row.here}{' on the card' * row.card}, {row.context} tokens" if row.here else "none of them",
+            row.source.verified,
+            row.source.quality or "not looked up",
+        )
+        for row in rows
+    ]
+    print(aligned([head, *cells], right={1, 3, *range(4, 4 + len(LISTED_FORMATS))}))
+    free = f"{machine.memory / 1e9:.1f} GB of memory"
+    card = f", {machine.gpu / 1e9:.1f} GB on {machine.gpu_name}" if machine.gpu else ""
+    print(f"Sizes are upper bounds. Free on this machine: {free}{card}.")
+    print(
+        "Verified: what was compared with the publisher's on random weights; nobody measured the quality here."
     )

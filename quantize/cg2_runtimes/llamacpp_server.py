@@ -15,7 +15,7 @@ from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
 
 from cg2_runtimes.llamacpp_convert import MODEL
-from cg2ls.evaluation.errors import EvaluationError
+from cg2ls.errors import EvaluationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -12,6 +12,9 @@ from tests.docs.pages import PAGES, ROOT, anchors, blocks, links, name_of, track
 
 FOLDERS = "cg2ls|quantize|training|editors|tests|tools|docs|constraints|\\.ci|\\.github"
 PATH = re.compile(rf"(?<![\w./~*-])(?:{FOLDERS})/[\w./*-]*[\w/*]")
+SHORT_PATH = re.compile(r"`([a-z_0-9/]+\.py)`")
+"""A file of Python in code font, by its name alone or with the folders that the page does not say before."""
+
 DOCS_PATH = re.compile(r"(?<![\w./~*-])docs/[\w./-]+\.(?:md|svg|png)\b")
 
 MADE = {
@@ -19,6 +22,8 @@ MADE = {
     "docs/user/editors/NAME.md": "a placeholder",
     "cg2ls/status": "a message of the protocol",
     "cg2ls/documents": "a message of the protocol",
+    "remote_session.py": "`cg2-train pack` writes it",
+    "lease.py": "its former name",
 }
 """Names that look like paths but are in no clone, and what they are."""
 
@@ -40,6 +45,15 @@ def test_paths_of_the_repository_exist(page: Path) -> None:
     made = MADE.keys() | {block.text.partition("\n")[0].removeprefix("# ") for block in blocks(page)}
     for path in PATH.findall(page.read_text("utf-8")):
         assert path in made or exists(path) or exists(folder + path), f"{name_of(page)} names {path}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_files_of_python_that_are_named_in_short_exist(page: Path) -> None:
+    made = MADE.keys() | {block.text.partition("\n")[0].rpartition("/")[2] for block in blocks(page)}
+    ends = {f"/{name}" for name in tracked_files()}
+    for path in SHORT_PATH.findall(page.read_text("utf-8")):
+        known = path in made or any(name.endswith(f"/{path}") for name in ends)
+        assert known, f"{name_of(page)} names {path}"
 
 
 def test_pages_that_code_names_exist() -> None:

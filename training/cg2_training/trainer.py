@@ -18,7 +18,7 @@ from cg2_training.data.shards import ShardSet, TokenShard
 from cg2_training.errors import TrainingError
 from cg2_training.evaluate.losses import Evaluation, EvaluationOptions, evaluate
 from cg2_training.evaluate.served import score_places
-from cg2_training.export.checkpoint import export_checkpoint
+from cg2_training.export import export_checkpoint
 from cg2_training.model.codegen import CodeGen, load_model, make_region_mask, model_losses, model_predictions
 from cg2_training.objective import IGNORED
 from cg2_training.optim.optimizer import MasterOptimizer, ShardedOptimizer, lr_scale

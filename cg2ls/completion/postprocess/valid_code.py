@@ -10,8 +10,8 @@ from functools import lru_cache, partial
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from cg2ls.completion.syntax.grammar import ParserSteps
 from cg2ls.completion.syntax.region import find_function
-from cg2ls.completion.syntax.trees import ParserSteps
 from cg2ls.completion.syntax.unclosed import CLOSERS, OPENERS, find_open_string, find_unbalanced
 from cg2ls.workspace.languages import normalize_language
 
@@ -174,7 +174,7 @@ def find_open_ends(
 
 
 MAX_ANSWER_STEPS = 1200
-"""Progress reports of tree-sitter that judging one answer may take (`cg2ls.completion.syntax.trees`)."""
+"""Progress reports of tree-sitter that judging one answer may take (`cg2ls.completion.syntax.grammar`)."""
 
 
 def keep_parsable(candidate: Candidate, context: RuleContext) -> Candidate:

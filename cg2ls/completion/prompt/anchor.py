@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from cg2ls.completion.prompt.window import (
+from cg2ls.completion.prompt.cursor import (
     CHARS_PER_TOKEN,
     MIN_FILL_SHARE,
     Encode,
@@ -22,8 +22,7 @@ from cg2ls.completion.prompt.window import (
 )
 
 if TYPE_CHECKING:
-    from cg2ls.completion.prompt.cursor import Cursor
-    from cg2ls.completion.prompt.window import Budget
+    from cg2ls.completion.prompt.cursor import Budget, Cursor
     from cg2ls.models.codegen2.tokenizer import CodeTokenizer
 
 

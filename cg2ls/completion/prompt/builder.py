@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cg2ls.completion.prompt.anchor import TextEncoding, find_healer, place_anchor
-from cg2ls.completion.prompt.window import HEALING_TOKENS, Budget
+from cg2ls.completion.prompt.cursor import HEALING_TOKENS, Budget
 from cg2ls.engine.request import GuardedPrior, Request
 
 if TYPE_CHECKING:

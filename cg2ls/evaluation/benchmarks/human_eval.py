@@ -16,8 +16,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cg2ls.errors import EvaluationError
 from cg2ls.evaluation.benchmarks.task import BenchmarkTask, Check
-from cg2ls.evaluation.errors import EvaluationError
 from cg2ls.installation import install_command
 
 if TYPE_CHECKING:

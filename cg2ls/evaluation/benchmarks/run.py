@@ -9,9 +9,9 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from cg2ls.completion.options import CompletionOptions
+from cg2ls.errors import EvaluationError
 from cg2ls.evaluation.benchmarks.ask import Asker, MemoryScope, Sampling
 from cg2ls.evaluation.benchmarks.journal import Journal, JournalRow
-from cg2ls.evaluation.errors import EvaluationError
 from cg2ls.evaluation.quality.scores import compute_edit_similarity
 
 if TYPE_CHECKING:

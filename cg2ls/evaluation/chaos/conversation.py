@@ -10,7 +10,7 @@ from contextlib import suppress
 from queue import Empty
 from typing import IO, TYPE_CHECKING, Any
 
-from cg2ls.evaluation.errors import EvaluationError
+from cg2ls.errors import EvaluationError
 from cg2ls.evaluation.lsp_client import Json, ServerProcess
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from cg2ls.difference import difference
-from cg2ls.evaluation.errors import EvaluationError
+from cg2ls.errors import EvaluationError
 
 if TYPE_CHECKING:
     from cg2ls.evaluation.chaos.conversation import Conversation

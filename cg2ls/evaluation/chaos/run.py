@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from cg2ls.errors import EvaluationError
 from cg2ls.evaluation.chaos import odd_messages, sandbox
 from cg2ls.evaluation.chaos.client import ChaosClient
 from cg2ls.evaluation.chaos.conversation import Conversation, LostServerError
 from cg2ls.evaluation.chaos.documents import OpenDocument
 from cg2ls.evaluation.chaos.result import ChaosResult
-from cg2ls.evaluation.errors import EvaluationError
 from cg2ls.evaluation.simulation.typist import KeyPress, Typist, type_again_and_again
 from cg2ls.machine import read_resident_mb
 

@@ -8,14 +8,14 @@ from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from cg2ls.evaluation.errors import EvaluationError
-from cg2ls.evaluation.track import untracked
+from cg2ls.errors import EvaluationError
+from cg2ls.evaluation.progress import untracked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from cg2ls.evaluation.progress import Track
     from cg2ls.evaluation.runtimes.other_runtimes import WorkerClient
-    from cg2ls.evaluation.track import Track
     from cg2ls.models.folder.description import ModelDescription
 
 MAIN_CONTEXT_TOKENS = 512

@@ -22,12 +22,12 @@ from cg2ls.evaluation.statistics import percentiles
 from cg2ls.retrieval.memory import Memory
 from cg2ls.retrieval.memory.index import Index, IndexedFile
 from cg2ls.retrieval.memory.index_process import in_child
-from cg2ls.retrieval.memory.low_priority_thread import LowPriorityThread
 from cg2ls.retrieval.memory.open_documents import LiveDocument
 from cg2ls.retrieval.memory.prior import DocumentPart, IndexPart, MemoryPrior, Part
 from cg2ls.retrieval.memory.read_workspace import StoppedError, encoded
 from cg2ls.retrieval.memory.store import Store
 from cg2ls.retrieval.memory.suffix_segment import find_numbers, stored_type
+from cg2ls.server.background import LowPriorityThread
 from cg2ls.workspace import RefusedError
 from cg2ls.workspace.languages import LANGUAGES
 

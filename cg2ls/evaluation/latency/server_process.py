@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from cg2ls.evaluation.errors import EvaluationError
+from cg2ls.errors import EvaluationError
 from cg2ls.evaluation.lsp_client import LspClient, ResponseError, ServerGoneError
 from cg2ls.machine import read_processor_ms, read_resident_mb
 

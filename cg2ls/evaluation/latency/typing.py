@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cg2ls.evaluation.errors import EvaluationError
+from cg2ls.errors import EvaluationError
+from cg2ls.evaluation.progress import untracked
 from cg2ls.evaluation.simulation.typist import type_again_and_again
 from cg2ls.evaluation.statistics import percentiles
-from cg2ls.evaluation.track import untracked
 from cg2ls.machine import read_resident_mb
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from cg2ls.evaluation.progress import Track
     from cg2ls.evaluation.simulation.headless_editor import HeadlessEditor, TimedAnswer
     from cg2ls.evaluation.simulation.sources import SourceFile
     from cg2ls.evaluation.simulation.typist import KeyPress
-    from cg2ls.evaluation.track import Track
 
 WARM_UP_KEYS = 20
 """Keys before those that count: the first calls of a session allocate memory."""

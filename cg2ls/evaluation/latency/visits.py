@@ -15,7 +15,7 @@ from pathlib import Path
 from time import perf_counter, sleep
 from typing import TYPE_CHECKING, Any
 
-from cg2ls.evaluation.errors import EvaluationError
+from cg2ls.errors import EvaluationError
 from cg2ls.evaluation.latency.server_process import READY
 from cg2ls.evaluation.lsp_client import LspClient
 from cg2ls.evaluation.statistics import percentiles

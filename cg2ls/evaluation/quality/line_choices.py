@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from cg2ls.completion import CompletionOptions, Retrieval
 from cg2ls.completion.faults import Faults
-from cg2ls.completion.hypotheses import limit_to_line, search_lines
+from cg2ls.completion.hypotheses import limit_to_line, read_evidence, search_lines
 from cg2ls.completion.postprocess.pipeline import Postprocessor
 from cg2ls.completion.postprocess.rule import RuleContext
 from cg2ls.completion.prompt.builder import PromptBuilder
 from cg2ls.completion.prompt.cursor import Cursor, PlaceKind, find_place_kind
-from cg2ls.completion.suffix_evidence import read_evidence
 from cg2ls.completion.syntax.grammar import load_grammar
 from cg2ls.completion.syntax.region import find_kind
 from cg2ls.completion.trigger import choose_extent

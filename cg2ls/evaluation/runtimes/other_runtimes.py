@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cg2ls.commandline import REFERENCE_PYTHON
-from cg2ls.evaluation.errors import EvaluationError
+from cg2ls.errors import EvaluationError
 from cg2ls.installation import install_command
 
 if TYPE_CHECKING:

@@ -41,7 +41,7 @@ LINE_TOKENS = 24
 PROMPT_TOKENS = 1024
 REFERENCE_CONTEXT = PROMPT_TOKENS + LINE_TOKENS + 13
 """Leaves 1024 tokens to the prompt, 256 of them to the suffix: 8 may repeat a typed half of a word, 4 are
-special, and one position stays free (`cg2ls.completion.prompt.window`)."""
+special, and one position stays free (`cg2ls.completion.prompt.cursor`)."""
 
 WHOLE_LINES = frozenset({CONFIDENCE})
 """Rules that are off for every engine: with them most answers would end after a token or two."""

@@ -14,7 +14,7 @@ from cg2ls.completion import CompletionOptions
 from cg2ls.completion.reuse import TYPED_THROUGH
 from cg2ls.engine import Engine
 from cg2ls.engine.onnx_session import default_threads
-from cg2ls.evaluation.errors import EvaluationError
+from cg2ls.errors import EvaluationError
 from cg2ls.evaluation.latency.visits import KEY_GAP_S, KEYS_PER_VISIT, LOOK_S, VisitLatency
 from cg2ls.evaluation.runtimes.other_runtimes import start_worker
 from cg2ls.evaluation.simulation.headless_editor import HeadlessEditor

@@ -1,4 +1,4 @@
-"""The commands of `cg2-quantize`, one module each, and the parser that all of them begin with."""
+"""The commands of `cg2-quantize`, and the parser that all of them begin with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`cg2-quantize CHECKPOINT -o FOLDER`."""
+"""`cg2-quantize CHECKPOINT -o FOLDER`, and `cg2-quantize dequantize FOLDER -o CHECKPOINT`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from cg2_quantize.commands import make_parser
 from cg2_quantize.errors import QuantizeError
 from cg2ls.commandline import REFERENCE_PYTHON, aligned
 from cg2ls.jsontext import json_text
+from cg2ls.models.codegen2.config import CODEGEN2
 
 if TYPE_CHECKING:
     import argparse
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from cg2_quantize.convert import ConversionReport
     from cg2ls.commandline import Parser
+
 
 FORMATS = ("fp32", "fp16", "bf16", "int8", "int6", "int4", "nf4")
 TARGETS = ("cpu", "cuda", "directml", "coreml", "openvino")
@@ -54,7 +56,6 @@ def run(arguments: Sequence[str]) -> int:
     from cg2_quantize.checkpoint.sources import check_context, locate_checkpoint
     from cg2_quantize.convert import ConversionOptions, convert
     from cg2_quantize.planning.machine import check_output
-    from cg2_quantize.verification.sensitivity import read_mixed_plan
     from cg2ls.models.codegen2.infill_tokens import StatedLayout
     from cg2ls.models.folder.description import DESCRIPTION
 
@@ -75,7 +76,7 @@ def run(arguments: Sequence[str]) -> int:
     chosen = _choose_planned(options, checkpoint) if options.format == "auto" else _choose_asked(options)
     wanted = ConversionOptions(
         **chosen,
-        eight_bits=read_mixed_plan(options.eight_bits) if options.eight_bits else (),
+        eight_bits=_read_eight_bits(options.eight_bits) if options.eight_bits else (),
         name=options.name,
         qkv_groups=options.qkv_groups,
         license=options.license,
@@ -118,6 +119,12 @@ def format_report(report: ConversionReport) -> str:
         cells |= {"mean KL": f"{proof.kl_mean:.2g}", "top-1": f"{proof.top1_agreement:.2%}"}
     lines = aligned((tuple(cells), tuple(cells.values())), right=range(1, len(cells)))
     return lines if proof is None else f"{lines}\nThe report: {report.folder / 'report.html'}"
+
+
+def _read_eight_bits(path: Path) -> tuple[str, ...]:
+    from cg2_quantize.verification.sensitivity import read_mixed_plan
+
+    return read_mixed_plan(path)
 
 
 def _choose_asked(options: argparse.Namespace) -> dict[str, Any]:
@@ -297,3 +304,36 @@ def _parser() -> Parser:
     add("--force", action="store_true", help="replace an existing model folder")
     add("--json", action="store_true", help="print the report as one JSON object")
     return options
+
+
+DEQUANTIZE_EXAMPLE = """\
+example:
+  cg2-quantize dequantize models/my-model -o checkpoints/again
+      writes the exact values the model computes with as a float32 checkpoint that transformers
+      loads: to train it further, convert it to another format, or compare other runtimes with it
+"""
+
+
+def run_dequantize(arguments: Sequence[str]) -> int:
+    """Run the command and return its exit status."""
+    parser = make_parser(
+        "cg2-quantize dequantize", "Convert a model folder back to a checkpoint.", DEQUANTIZE_EXAMPLE
+    )
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help="a model folder")
+    parser.add_argument(
+        "-o", "--output", type=Path, required=True, metavar="CHECKPOINT", help="the checkpoint to make"
+    )
+    parser.add_argument(
+        "--shuffle",
+        action="store_true",
+        help="change the order of channels: the same function, for comparing formats on weights that were rounded",
+    )
+    parser.add_argument("--force", action="store_true", help="replace an existing checkpoint")
+    options = parser.parse_args(arguments)
+
+    from cg2_quantize.checkpoint.dequantize import dequantize
+
+    config = dequantize(options.folder, options.output, force=options.force, shuffle=options.shuffle)
+    layout = f", {config.qkv_groups} qkv groups" if config.family == CODEGEN2 else ""
+    print(f"{options.output}: {config.n_parameters} parameters in float32{layout}")
+    return 0

@@ -29,7 +29,7 @@ CONVERSION_SPARE = 64 << 20
 def run(options: argparse.Namespace) -> int:
     """Run the command and return its exit status."""
     if options.list:
-        from cg2_quantize.commands.list_sources import print_sources
+        from cg2_quantize.known_sources import print_sources
 
         print_sources(as_json=options.json)
         return 0

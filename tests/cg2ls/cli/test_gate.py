@@ -11,9 +11,9 @@ import pytest
 
 import cg2ls
 from cg2ls.cli.main import main
-from cg2ls.evaluation.gate.verdicts import read_verdicts, write_verdicts
+from cg2ls.evaluation.quality.gate_verdicts import read_verdicts, write_verdicts
 from cg2ls.models.folder.description import ModelDescription
-from tests.cg2ls.evaluation.gate.test_fit import make_verdict
+from tests.cg2ls.evaluation.quality.test_fit_gate import make_verdict
 
 PACKAGE = Path(cg2ls.__file__).parent
 

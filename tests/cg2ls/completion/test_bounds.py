@@ -15,9 +15,8 @@ from cg2ls.completion import CompletionOptions, DocumentSession
 from cg2ls.completion.generate import MAX_ANSWER_BYTES
 from cg2ls.completion.postprocess.repetition import _UNIT, _cut_repeated_pieces, cut_repetitions
 from cg2ls.completion.prompt.cursor import MAX_LINE_CHARS, Cursor
-from cg2ls.completion.syntax.grammar import load_grammar
+from cg2ls.completion.syntax.grammar import MAX_PARSER_STEPS, ParserSteps, load_grammar
 from cg2ls.completion.syntax.region import MAX_REGION_CHARS, find_region
-from cg2ls.completion.syntax.trees import MAX_PARSER_STEPS, ParserSteps
 from cg2ls.completion.syntax.unclosed import find_unbalanced
 from cg2ls.engine.request import Timing
 

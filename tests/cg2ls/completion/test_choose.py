@@ -16,10 +16,9 @@ from cg2ls.completion.choose import (
     find_weights,
     limit_choice,
 )
-from cg2ls.completion.hypotheses import LineHypothesis, rank_lines
+from cg2ls.completion.hypotheses import LineHypothesis, cut_below, rank_lines, read_evidence
 from cg2ls.completion.postprocess.pipeline import Processed
 from cg2ls.completion.prompt.cursor import Cursor
-from cg2ls.completion.suffix_evidence import cut_below, read_evidence
 from cg2ls.engine.beam_search import Hypothesis
 from cg2ls.engine.request import Step, Timing
 from cg2ls.models.folder.line_choice import ConfidenceWeights, LineChoice, PlaceWeights

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cg2ls.engine import Engine, EngineError, Request, batched_answers
+from cg2ls.engine import Engine, EngineError, Request, parallel_sampling
 from cg2ls.engine.parallel_sampling import ParallelSampling
 
 
@@ -81,7 +81,7 @@ def test_too_many_candidates_for_the_memory_are_reported_and_the_next_request_is
 
     request = Request(prompt=words(30), max_tokens=6, temperature=1.5)
     with monkeypatch.context() as patched:
-        patched.setattr(batched_answers, "KVBuffers", full)
+        patched.setattr(parallel_sampling, "KVBuffers", full)
         with pytest.raises(EngineError, match="no memory for 64 answers"):
             engine.candidates(request, 64)
     assert len(engine.candidates(request, 2)) == 2

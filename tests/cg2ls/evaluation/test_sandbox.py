@@ -10,10 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from cg2ls.errors import EvaluationError
 from cg2ls.evaluation import sandbox as module
-from cg2ls.evaluation.errors import EvaluationError
-from cg2ls.evaluation.sandbox import ProgramLimits, ProgramSandbox, open_sandbox
-from cg2ls.evaluation.seccomp import REFUSED, make_filter
+from cg2ls.evaluation.sandbox import REFUSED, ProgramLimits, ProgramSandbox, make_filter, open_sandbox
 
 
 @pytest.fixture(scope="module")

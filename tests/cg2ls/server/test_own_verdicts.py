@@ -32,7 +32,7 @@ from cg2ls.server.own_verdicts import (
     shorten_hash,
 )
 from cg2ls.server.usage import Shown, Usage
-from tests.cg2ls.evaluation.gate.test_fit import make_verdict
+from tests.cg2ls.evaluation.quality.test_fit_gate import make_verdict
 
 URI = "file:///a.py"
 MODEL = SimpleNamespace(name="m", weights_sha256="5" * 64)

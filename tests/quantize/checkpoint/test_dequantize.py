@@ -10,12 +10,16 @@ import torch
 from transformers import CodeGenForCausalLM
 
 from cg2_quantize import ConversionOptions, convert, dequantize
+from cg2_quantize.checkpoint.dequantize import shuffle_channels
 from cg2_quantize.checkpoint.synthetic import write_random_checkpoint
 from cg2_quantize.errors import QuantizeError
-from cg2_quantize.formats.rounding import restore_int8, round_int8
+from cg2_quantize.formats.rounding import restore_blocks, restore_int8, round_blocks, round_int8
+from cg2_quantize.verification.comparison import run_through
+from cg2_quantize.verification.reference import build_reference_network
 from cg2ls.errors import Cg2Error
 from cg2ls.files import OutputError
-from cg2ls.models.codegen2 import Checkpoint, CodeGenConfig
+from cg2ls.models.codegen2 import Checkpoint, CodeGenConfig, CodeTokenizer, write_checkpoint
+from cg2ls.models.codegen2.config import CODEGEN25
 from cg2ls.models.codegen2.tensor_layout import regroup_qkv
 from cg2ls.models.folder import ModelDescription
 
@@ -102,3 +106,41 @@ def test_an_existing_checkpoint_is_replaced_only_by_force(folders, tmp_path):
     dequantize(folders["int4"], tmp_path / "again", force=True)
     with pytest.raises(OutputError, match=r"no config\.json"):
         dequantize(folders["int4"], folders["int8"], force=True)
+
+
+def logits_of(folder, about, tokens):
+    side = run_through(build_reference_network(Checkpoint.open(folder)), about, [tokens])
+    return side.logits(side.network.head(), 0, 0, len(tokens))
+
+
+def test_the_function_is_the_same(checkpoint, folders, tmp_path, config, tokens):
+    source = Checkpoint.open(checkpoint)
+    tensors = shuffle_channels({name: source.tensor(name) for name in source.names()}, source.config)
+    tokenizer = CodeTokenizer.load(source.tokenizer_path)
+    end = tokenizer.special.end_of_text
+    write_checkpoint(tmp_path / "other", source.config, tensors, tokenizer.to_json(), end_of_text_id=end)
+    about = ModelDescription.read(folders["fp32"])
+    before, after = (logits_of(place, about, np.array(tokens)) for place in (checkpoint, tmp_path / "other"))
+    assert np.abs(after - before).max() < 1e-3
+    name = "transformer.h.0.mlp.fc_in.weight"
+    assert not np.array_equal(tensors[name], source.tensor(name))
+
+
+def test_weights_that_were_rounded_lose_by_rounding_again_only_when_shuffled(folders, tmp_path):
+    errors = {}
+    for shuffle in (False, True):
+        dequantize(folders["int4"], tmp_path / str(shuffle), shuffle=shuffle)
+        weight = Checkpoint.open(tmp_path / str(shuffle)).tensor("transformer.h.0.mlp.fc_out.weight").T
+        again = restore_blocks(round_blocks(weight, bits=4, block_size=32))
+        errors[shuffle] = float(np.linalg.norm(again - weight) / np.linalg.norm(weight))
+    assert errors[False] < 0.01
+    assert errors[True] > 0.04
+
+
+def test_another_family_is_refused():
+    shape = CodeGenConfig(
+        n_layer=1, n_embd=32, n_head=2, rotary_dim=16, n_positions=32, vocab_size=64, n_inner=64,
+        qkv_groups=1, family=CODEGEN25,
+    )  # fmt: skip
+    with pytest.raises(QuantizeError, match="cannot be shuffled"):
+        shuffle_channels({}, shape)

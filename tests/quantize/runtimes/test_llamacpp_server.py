@@ -13,7 +13,7 @@ import pytest
 
 from cg2_runtimes import llamacpp_server
 from cg2_runtimes.llamacpp_server import LlamaCppServer, start_program, start_server
-from cg2ls.evaluation.errors import EvaluationError
+from cg2ls.errors import EvaluationError
 from tests.quantize.runtimes.fake_llama_server import FIRST_MS, TOKEN_MS, Handler
 
 FAKE = Path(__file__).with_name("fake_llama_server.py")

@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 
 from cg2_quantize.cli import main
-from cg2_quantize.commands.frontier import format_frontier
+from cg2_quantize.commands.measure import format_frontier
 from cg2_quantize.errors import QuantizeError
 from cg2_quantize.formats.kquants import KQuants
-from cg2_quantize.verification.frontier import Point
-from cg2_quantize.verification.frontier_plot import render_frontier
+from cg2_quantize.verification.frontier import Point, render_frontier
 
 
 def point(name, bits, kl, *, runs=True):

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from cg2_training.corpus.collect import build_corpus
-from cg2_training.corpus.errors import HashMismatchError, LicenceError, ManifestError
+from cg2_training.errors import HashMismatchError, LicenceError, ManifestError
 from tests.training.corpus.corpus_samples import make_manifest, make_wheel, module, pinned, read_lines
 
 

@@ -18,9 +18,8 @@ import pytest
 from cg2_training.cli.main import main
 from cg2_training.corpus.collect import collect
 from cg2_training.corpus.collection import Collection, SourceSpec, collection_from_paths
-from cg2_training.corpus.errors import CorpusError
-from cg2_training.data.corpus_folder import files_of, interleaved, tokenize_folder
-from cg2_training.errors import TrainingError
+from cg2_training.data.shards import files_of, interleaved, tokenize_folder
+from cg2_training.errors import CorpusError, TrainingError
 from cg2ls.files import OutputError
 from cg2ls.models.codegen2 import CodeTokenizer
 from tests.training.corpus.corpus_samples import module, read_lines

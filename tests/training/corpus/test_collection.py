@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cg2_training.corpus.collection import SourceSpec, collection_from_paths, load_collection
-from cg2_training.corpus.errors import CorpusError
+from cg2_training.errors import CorpusError
 
 EXAMPLE = """
 benchmarks = ["bench.jsonl"]

@@ -10,7 +10,7 @@ import pytest
 
 from cg2_training.corpus.collect import collect
 from cg2_training.corpus.collection import collection_from_paths
-from cg2_training.corpus.errors import CorpusError
+from cg2_training.errors import CorpusError
 from tests.training.corpus.corpus_samples import module
 
 SBATCH = """#!/bin/bash

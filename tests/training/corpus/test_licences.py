@@ -2,9 +2,9 @@ from email.parser import Parser
 
 import pytest
 
-from cg2_training.corpus.errors import LicenceError
 from cg2_training.corpus.licences import declared_licence, is_allowed
 from cg2_training.corpus.wheels import pin_wheel
+from cg2_training.errors import LicenceError
 from tests.training.corpus.corpus_samples import make_wheel, module
 
 ENDORSE = "Neither the name of X may be used to\nendorse or promote products."

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 
 from cg2_training.corpus.collect import build_corpus
-from cg2_training.corpus.errors import CorpusError, FetchError, HashMismatchError, LicenceError, ManifestError
 from cg2_training.corpus.manifest import load_manifest
 from cg2_training.corpus.packages import pin_any, pin_debian, pin_npm
+from cg2_training.corpus.readers.archives import read_npm
 from cg2_training.corpus.readers.debian import licence_of, parse_copyright, read_debian, spdx_of
-from cg2_training.corpus.readers.npm import read_npm
 from cg2_training.corpus.wheels import to_toml
+from cg2_training.errors import CorpusError, FetchError, HashMismatchError, LicenceError, ManifestError
 from tests.training.corpus.corpus_samples import make_manifest, read_lines
 
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from cg2_training.corpus.errors import FetchError
 from cg2_training.corpus.manifest import load_manifest
 from cg2_training.corpus.wheels import fetch_wheels, pin_packages, pip_target_options
+from cg2_training.errors import FetchError
 from tests.training.corpus.corpus_samples import make_manifest, make_wheel, module, pinned
 
 

@@ -1,20 +1,22 @@
-"""The queue: resumed after a kill or a deadline, with the same numbers."""
+"""The queue resumes after a kill or a deadline with the same numbers; jobs of a cluster train what it then scores."""
 
 from __future__ import annotations
 
 import json
 import math
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from cg2_training.cli.main import main
 from cg2_training.errors import TrainingError
 from cg2_training.lessons import queue
 from cg2_training.lessons.arms import arms_of, lessons_of
 from cg2_training.lessons.findings import lesson_findings
 from cg2_training.lessons.plan import LOCK, Plan
-from cg2_training.lessons.queue import run_queue
+from cg2_training.lessons.queue import job_commands, run_queue
 from cg2_training.lessons.results import read_results
 from cg2_training.run.state import saved_states
 from cg2_training.trainer import Trainer
@@ -172,3 +174,37 @@ def test_every_arm_trains_and_is_scored_on_the_same_rows(
     assert causal is not None
     assert prefix is not None
     assert 0 < abs(causal.sum() - prefix.sum()) < 0.05 * causal.sum()
+
+
+def test_a_job_trains_what_the_queue_then_scores(
+    make_plan: MakePlan, text_shards: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = make_plan(4, text=text_shards, overrides=("run.steps=2",))
+    commands = job_commands(plan, "torchrun", 2)
+    assert len(commands) == 3
+    words = shlex.split(commands[-1])
+    assert words[:6] == ["torchrun", "--nproc-per-node", "2", "-m", "--", "cg2_training.cli.main"]
+    assert main(words[6:]) == 0
+    monkeypatch.setattr(Trainer, "fit", None)
+    arm = plan.runs[-1][0]
+    one = Plan(plan.size, plan.full, plan.corpora, plan.lessons, 1, plan.rows, plan.work)
+    monkeypatch.setattr(Plan, "runs", [(arm, 1)])
+    assert run_queue(one, deadline=1.0, clock=lambda: 0.0, on_event=print, progress=False) == 0
+    assert (plan.results / f"{arm.name}-1.json").exists()
+    assert job_commands(plan, "torchrun", 2) == []
+
+
+def test_a_slurm_job_wraps_the_same_command(make_plan: MakePlan) -> None:
+    plan = make_plan(2)
+    plain, slurm = job_commands(plan, "torchrun", 4), job_commands(plan, "slurm", 4)
+    words = shlex.split(slurm[0])
+    assert words[:3] == ["sbatch", "--job-name", "lessons-2m-causal-1"]
+    assert words[words.index("--gpus-per-task") + 1] == "4"
+    assert words[-1] == plain[0]
+
+
+def test_muon_is_not_divided_among_processes(make_plan: MakePlan) -> None:
+    plan = make_plan(2, overrides=("optimizer.name=muon",))
+    with pytest.raises(TrainingError, match=r"muon computes in one process; add --set optimizer\.name=adamw"):
+        job_commands(plan, "torchrun", 2)
+    assert len(job_commands(plan, "torchrun", 1)) == 2

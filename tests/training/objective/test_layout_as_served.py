@@ -17,7 +17,7 @@ from cg2_training.data.row_stats import RowStats, collect_row_stats
 from cg2_training.data.shards import TokenShard
 from cg2_training.objective import ObjectiveConfig, as_published, choose_spans, corrupt_row
 from cg2_training.objective.layout import cut_part
-from cg2_training.objective.served import draw_anchors, find_block_end
+from cg2_training.objective.rows import draw_anchors, find_block_end
 from cg2ls.models.codegen2 import CodeTokenizer
 from tests.training.objective.recipes import RECIPES
 

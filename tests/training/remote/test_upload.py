@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from cg2_training.errors import TrainingError
-from cg2_training.export.checkpoint import make_facts
+from cg2_training.export import make_facts
 from cg2_training.model.codegen import CodeGen
 from cg2_training.remote import upload
 from cg2_training.remote.upload import collect_uploads, write_upload

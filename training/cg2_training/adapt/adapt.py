@@ -36,7 +36,7 @@ from cg2_training.data.batches import RowStream
 from cg2_training.errors import TrainingError
 from cg2_training.evaluate.evaluation_target import open_evaluation_target
 from cg2_training.evaluate.losses import Evaluation, EvaluationOptions, evaluate
-from cg2_training.export.checkpoint import export_checkpoint
+from cg2_training.export import export_checkpoint
 from cg2_training.model.codegen import load_model, model_losses
 from cg2_training.objective import ObjectiveConfig
 from cg2_training.run.distributed import join_processes

@@ -128,7 +128,7 @@ def _add_collect_options(parser: argparse.ArgumentParser) -> None:
 def _run_collect(arguments: argparse.Namespace) -> int:
     from cg2_training.corpus.collect import collect
     from cg2_training.corpus.collection import collection_from_paths, load_collection
-    from cg2_training.corpus.errors import CorpusError
+    from cg2_training.errors import CorpusError
 
     if [path.suffix for path in arguments.sources] == [".toml"]:
         collection = load_collection(arguments.sources[0])

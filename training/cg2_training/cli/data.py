@@ -142,7 +142,7 @@ def add_tokenizer(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_tokenizer(arguments: argparse.Namespace) -> int:
-    from cg2_training.data.corpus_folder import interleaved
+    from cg2_training.data.shards import interleaved
     from cg2_training.data.tokenizer import padding_problem, train_tokenizer
     from cg2ls.files import write_atomically
 
@@ -169,8 +169,7 @@ def add_tokenize(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_tokenize(arguments: argparse.Namespace) -> int:
-    from cg2_training.data.corpus_folder import files_of, tokenize_folder
-    from cg2_training.data.shards import tokenize_corpus
+    from cg2_training.data.shards import files_of, tokenize_corpus, tokenize_folder
     from cg2ls.models.codegen2 import CodeTokenizer
 
     tokenizer = CodeTokenizer.load(arguments.tokenizer)

@@ -63,7 +63,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _evaluate_suite(arguments: argparse.Namespace) -> int:
     from cg2_training.errors import TrainingError
-    from cg2_training.evaluate.benchmarks import open_as_folder
+    from cg2_training.evaluate.evaluation_target import open_as_folder
     from cg2ls.cli.evaluate import evaluate_folder
 
     if arguments.record and not (arguments.model / "model.json").is_file():

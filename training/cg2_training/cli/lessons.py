@@ -115,7 +115,7 @@ def _run(arguments: argparse.Namespace) -> int:
     for arm, seed in plan.runs:
         plan.recipe(arm, seed)  # an invalid setting of an arm is reported before the first arm is trained
     if arguments.print_jobs:
-        from cg2_training.lessons.jobs import job_commands
+        from cg2_training.lessons.queue import job_commands
 
         print(*job_commands(plan, arguments.print_jobs, arguments.processes), sep="\n")
         return 0

@@ -181,7 +181,7 @@ def add_export(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_export(arguments: argparse.Namespace) -> int:
-    from cg2_training.export.publish import PublishOptions, publish
+    from cg2_training.export import PublishOptions, publish
 
     card = publish(
         arguments.run,

@@ -12,12 +12,12 @@ from typing import Any
 from tqdm import tqdm
 
 from cg2_training.corpus.collection import Collection
-from cg2_training.corpus.errors import CorpusError
 from cg2_training.corpus.manifest import load_manifest, pinned_collection
 from cg2_training.corpus.packages import fetch_packages
 from cg2_training.corpus.report import REPORT
 from cg2_training.corpus.rules.benchmarks import read_benchmark
 from cg2_training.corpus.work import prepare_work_folder
+from cg2_training.errors import CorpusError
 from cg2ls.files import check_replaceable
 
 TASKS_PER_WORKER = 4

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from cg2_training.corpus.document import Content
-from cg2_training.corpus.errors import CorpusError
 from cg2_training.corpus.readers import KINDS, Place, find_places
 from cg2_training.corpus.readers.dumps import Columns
 from cg2_training.corpus.rules.language import TEXT_LANGUAGES, language_of_path
 from cg2_training.corpus.rules.quality import is_excluded
 from cg2_training.corpus.rules.redaction import PersonalDataPolicy, SecretPolicy
+from cg2_training.errors import CorpusError
 from cg2ls.workspace.languages import LANGUAGES
 
 _VENDOR_FOLDERS = (

@@ -5,7 +5,7 @@ import importlib
 import re
 from typing import Any
 
-from cg2_training.corpus.errors import CorpusError
+from cg2_training.errors import CorpusError
 
 MINHASH_SEED = 7
 MINHASH_PERMUTATIONS = 128

@@ -14,9 +14,9 @@ from datatrove.pipeline.base import PipelineStep
 from loguru import logger
 from tqdm import tqdm
 
-from cg2_training.corpus.errors import CorpusError
 from cg2_training.corpus.pipeline import QUIET_TASKS_VARIABLE
 from cg2_training.corpus.work import WorkFolder
+from cg2_training.errors import CorpusError
 
 PROGRESS_POLL_SECONDS = 0.5
 

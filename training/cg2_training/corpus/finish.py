@@ -20,10 +20,10 @@ from tqdm import tqdm
 from cg2_training.corpus.collection import Collection, Layout, SourceSpec
 from cg2_training.corpus.dedup import SeenTexts, exact_key, signature
 from cg2_training.corpus.document import Split
-from cg2_training.corpus.errors import CorpusError
 from cg2_training.corpus.report import REPORT, SourceReport, corpus_report, explain_empty_corpus
 from cg2_training.corpus.rules.quality import is_test
 from cg2_training.corpus.work import WorkFolder
+from cg2_training.errors import CorpusError
 from cg2ls.files import replacing_folder
 
 SPLITS: tuple[Split, ...] = ("heldout", "train")

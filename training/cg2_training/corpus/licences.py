@@ -3,7 +3,7 @@
 import re
 from email.message import Message
 
-from cg2_training.corpus.errors import LicenceError
+from cg2_training.errors import LicenceError
 
 ALLOWED = frozenset(
     {

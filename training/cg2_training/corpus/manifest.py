@@ -15,12 +15,11 @@ from typing import Any, get_args
 
 from cg2_training.corpus.collection import Collection, SourceSpec, is_share
 from cg2_training.corpus.document import Split
-from cg2_training.corpus.errors import LicenceError, ManifestError
 from cg2_training.corpus.licences import check_licence, is_allowed
 from cg2_training.corpus.readers import STDLIB
-from cg2_training.corpus.readers.archives import read_metadata
+from cg2_training.corpus.readers.archives import check_npm_licence, read_metadata
 from cg2_training.corpus.readers.debian import check_debian_licence
-from cg2_training.corpus.readers.npm import check_npm_licence
+from cg2_training.errors import LicenceError, ManifestError
 from cg2ls.workspace.languages import LANGUAGES
 
 STDLIB_LICENCE = "PSF-2.0"

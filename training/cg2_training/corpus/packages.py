@@ -9,12 +9,12 @@ import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from cg2_training.corpus.errors import CorpusError, FetchError, HashMismatchError, LicenceError
 from cg2_training.corpus.licences import is_allowed
 from cg2_training.corpus.manifest import Package
+from cg2_training.corpus.readers.archives import declared_npm_licence, read_description
 from cg2_training.corpus.readers.debian import check_parts, main_licence
-from cg2_training.corpus.readers.npm import declared_npm_licence, read_description
 from cg2_training.corpus.wheels import fetch_wheels, pin_packages, to_toml
+from cg2_training.errors import CorpusError, FetchError, HashMismatchError, LicenceError
 from cg2ls.files import sha256_of
 
 NPM_PREFIX, DEBIAN_PREFIX = "npm:", "debian:"

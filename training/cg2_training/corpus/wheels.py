@@ -13,10 +13,10 @@ from email.message import Message
 from pathlib import Path
 
 from cg2_training.corpus.document import Split
-from cg2_training.corpus.errors import FetchError, HashMismatchError, LicenceError
 from cg2_training.corpus.licences import declared_licence, is_allowed
 from cg2_training.corpus.manifest import Package
 from cg2_training.corpus.readers.archives import read_metadata
+from cg2_training.errors import FetchError, HashMismatchError, LicenceError
 from cg2ls.files import sha256_of
 
 _DOWNLOAD_THREADS = 4

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +16,7 @@ from cg2_training.evaluate.losses import TokenLosses
 from cg2_training.objective import IGNORED
 from cg2ls.models.codegen2 import Checkpoint, CodeTokenizer
 from cg2ls.models.folder import ModelDescription
+from cg2ls.models.folder.description import DESCRIPTION
 from cg2ls.models.graph_io import LOGITS, all_past_names, all_present_names, call_feeds
 
 
@@ -78,3 +82,24 @@ def cross_entropy(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]
     safe_labels = np.where(labels == IGNORED, 0, labels)
     losses = normalizer - np.take_along_axis(shifted, safe_labels[:, None], axis=-1)[:, 0]
     return np.where(labels == IGNORED, np.float32(0), losses).astype(np.float32)
+
+
+@contextmanager
+def open_as_folder(model: Path) -> Iterator[Path]:
+    """Yield a model folder: `model` itself, or a conversion of a checkpoint to float32 that is removed afterwards.
+
+    Raises:
+        TrainingError: `model` is not a folder.
+        Cg2Error: the checkpoint cannot be read or converted.
+    """
+    if not model.is_dir():
+        raise TrainingError(f"{model} is not a folder; name a checkpoint or a model folder.")
+    if (model / DESCRIPTION).is_file():
+        yield model
+        return
+    from cg2_quantize.convert import ConversionOptions, convert  # a machine that only trains may lack it
+
+    with tempfile.TemporaryDirectory(prefix="cg2-train-evaluate-") as temporary:
+        folder = Path(temporary) / model.absolute().name
+        convert(model, folder, ConversionOptions(precision="fp32", untrained=True))
+        yield folder

@@ -1,1 +1,1 @@
-"""CodeGen2 in PyTorch, its growth and its rounding for int4."""
+"""CodeGen2 in PyTorch, and its growth."""

@@ -12,9 +12,9 @@ from tqdm import tqdm
 
 from cg2_training.corpus.cleaning import clean_python
 from cg2_training.corpus.dedup import exact_key
-from cg2_training.corpus.errors import LicenceError
 from cg2_training.corpus.licences import declared_licence, is_allowed
 from cg2_training.corpus.rules.quality import is_excluded
+from cg2_training.errors import LicenceError
 
 EXCLUDED = ("*/_vendor/*", "*/vendor/*", "*/vendored/*", "*/third_party/*", "*/extern/*", "*/externals/*")
 """Folders with copies of other projects' code, which have their own licences."""

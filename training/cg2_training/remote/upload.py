@@ -14,7 +14,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from cg2_training.errors import TrainingError
-from cg2_training.export.checkpoint import export_checkpoint
+from cg2_training.export import export_checkpoint
 from cg2_training.run.recipe import Recipe
 from cg2_training.run.state import RUN_FILE, write_run
 from cg2ls.files import replacing_folder, sha256_of, write_atomically

@@ -114,7 +114,7 @@ class RunSection:
         threads: CPU threads; 0 chooses them automatically.
         precision: dtype of the products: "bfloat16", "float32", or "auto" for bfloat16 if the hardware supports it.
         int4_share: share of the steps, at the end, that compute with the blocks' matrices rounded as in int4, so that
-            the export loses less (see `cg2_training.model.rounded_weights`).
+            the export loses less (see `cg2_training.optim.optimizer`).
     """
 
     steps: int

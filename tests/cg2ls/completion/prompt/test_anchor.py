@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cg2ls.completion.prompt.anchor import MAX_FORCED_CHARS, TextEncoding, heal, place_anchor
-from cg2ls.completion.prompt.cursor import Cursor
-from cg2ls.completion.prompt.window import Budget
+from cg2ls.completion.prompt.cursor import Budget, Cursor
 
 BUDGET = Budget(answer=100, known=60, suffix=200, text=1000)
 ABOVE = "".join(f"line {number}\n" for number in range(10))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from cg2ls.errors import EvaluationError
 from cg2ls.evaluation.benchmarks import human_eval
 from cg2ls.evaluation.benchmarks.human_eval import (
     DATA_NAME,
@@ -22,7 +23,6 @@ from cg2ls.evaluation.benchmarks.human_eval import (
     read_raw,
 )
 from cg2ls.evaluation.benchmarks.task import BenchmarkTask, Check
-from cg2ls.evaluation.errors import EvaluationError
 
 CHECK = Check("def check(candidate):\n    assert candidate(1) == 2\n", "add")
 SMALL = Problem("X/0", "def add(x):\n", "    y = x\n\n    y += 1\n    return y\n", CHECK)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from cg2ls.errors import EvaluationError
 from cg2ls.evaluation.benchmarks.journal import Journal, JournalRow
-from cg2ls.evaluation.errors import EvaluationError
 
 ROW = JournalRow(
     task="a", group="g", trigger="invoked", text="x = 1\n", shown=True, exact=True, similarity=1.0

@@ -10,11 +10,11 @@ import pytest
 import cg2ls
 from cg2ls.completion import DocumentSession
 from cg2ls.engine import Engine
+from cg2ls.errors import EvaluationError
 from cg2ls.evaluation.benchmarks.ask import Asker, BenchmarkAnswer, Sampling, keep_body, write_workspace
 from cg2ls.evaluation.benchmarks.journal import Journal
 from cg2ls.evaluation.benchmarks.run import RunOptions, RunProgress, format_duration, judge_answer, run_tasks
 from cg2ls.evaluation.benchmarks.task import BenchmarkTask, Check
-from cg2ls.evaluation.errors import EvaluationError
 
 
 @pytest.fixture(scope="module")

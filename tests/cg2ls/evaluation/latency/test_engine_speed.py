@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from cg2ls.evaluation.errors import EvaluationError
+from cg2ls.errors import EvaluationError
 from cg2ls.evaluation.latency.engine_speed import REST_S, Prompts, Workload, measure_engines
 
 

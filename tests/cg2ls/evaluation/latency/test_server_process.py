@@ -8,7 +8,7 @@ import os
 import pytest
 
 from cg2ls.cli.main import main
-from cg2ls.evaluation.errors import EvaluationError
+from cg2ls.errors import EvaluationError
 from cg2ls.evaluation.latency.server_process import (
     SessionMemory,
     measure_overhead,

@@ -10,7 +10,7 @@ from itertools import pairwise
 import pytest
 
 from cg2ls.completion import CompletionOptions
-from cg2ls.evaluation.errors import EvaluationError
+from cg2ls.errors import EvaluationError
 from cg2ls.evaluation.latency.typing import SoakResult, measure_typing, run_soak
 from cg2ls.evaluation.simulation.headless_editor import (
     MAX_OPEN_DOCUMENTS,

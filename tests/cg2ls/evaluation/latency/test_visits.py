@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cg2ls.evaluation.errors import EvaluationError
+from cg2ls.errors import EvaluationError
 from cg2ls.evaluation.latency.visits import (
     APART_LINES,
     KEYS_PER_VISIT,

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from cg2ls.evaluation.errors import EvaluationError
+from cg2ls.errors import EvaluationError
 from cg2ls.evaluation.quality.positions import NOTHING_TO_WRITE, SHARES, sample_positions
 from cg2ls.evaluation.simulation.sources import SourceFile
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cg2ls.evaluation.errors import EvaluationError
+from cg2ls.errors import EvaluationError
 from cg2ls.evaluation.runtimes import other_runtimes
 from cg2ls.evaluation.runtimes.other_runtimes import WorkerClient
 

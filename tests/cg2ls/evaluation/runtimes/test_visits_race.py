@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from cg2ls.evaluation.errors import EvaluationError
+from cg2ls.errors import EvaluationError
 from cg2ls.evaluation.latency.visits import KEYS_PER_VISIT, LOOK_S, Visit
 from cg2ls.evaluation.runtimes import visits_race
 from cg2ls.evaluation.runtimes.other_runtimes import WorkerClient

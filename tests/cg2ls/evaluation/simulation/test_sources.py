@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cg2ls.evaluation.errors import EvaluationError
+from cg2ls.errors import EvaluationError
 from cg2ls.evaluation.simulation.sources import MAX_FILE_BYTES, MAX_LINE_CHARS, collect_sources
 
 SUFFIXES = {".py": "python", ".go": "go"}

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import cg2ls
-from cg2ls.evaluation.errors import EvaluationError
+from cg2ls.errors import EvaluationError
 from cg2ls.evaluation.simulation.sources import SourceFile, collect_sources
 from cg2ls.evaluation.simulation.typist import (
     BACKSPACE_SHARE,

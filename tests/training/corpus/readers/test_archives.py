@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from cg2_training.corpus.document import SourceDocument
-from cg2_training.corpus.errors import CorpusError
 from cg2_training.corpus.readers.archives import read_sdist, read_wheel
+from cg2_training.errors import CorpusError
 from tests.training.corpus.corpus_samples import make_wheel
 
 

@@ -13,9 +13,9 @@ import pytest
 import zstandard
 
 from cg2_training.corpus.document import Dropped, SourceDocument
-from cg2_training.corpus.errors import CorpusError
 from cg2_training.corpus.readers import Place, detect_kind, read
 from cg2_training.corpus.readers.dumps import Columns
+from cg2_training.errors import CorpusError
 
 STACK = {
     "hexsha": "00",

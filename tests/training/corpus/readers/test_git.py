@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from cg2_training.corpus.document import Dropped, SourceDocument
-from cg2_training.corpus.errors import CorpusError
 from cg2_training.corpus.readers.git import MAX_FILE_BYTES, read_checkout
+from cg2_training.errors import CorpusError
 
 
 def git(folder: Path, *arguments: str) -> str:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from cg2_training.corpus.document import Dropped, SourceDocument
-from cg2_training.corpus.errors import CorpusError
 from cg2_training.corpus.rules.benchmarks import BenchmarkIndex, read_benchmark
+from cg2_training.errors import CorpusError
 from tests.training.corpus.corpus_samples import module
 
 PROMPT = "from typing import List\n\n\ndef closest(numbers: List[float]) -> float:\n" + "".join(

@@ -12,9 +12,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from cg2_training.corpus.document import Dropped, SourceDocument
-from cg2_training.corpus.errors import CorpusError, FetchError, HashMismatchError, LicenceError
 from cg2_training.corpus.licences import is_allowed
 from cg2_training.corpus.readers.git import MAX_FILE_BYTES
+from cg2_training.errors import CorpusError, FetchError, HashMismatchError, LicenceError
 from cg2ls.files import sha256_of
 
 UNKNOWN_LICENCE = "LicenseRef-unknown"

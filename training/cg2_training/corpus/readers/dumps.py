@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from cg2_training.corpus.document import Dropped, SourceDocument
-from cg2_training.corpus.errors import CorpusError
+from cg2_training.errors import CorpusError
 
 KNOWN_COLUMNS = {
     "text": ("content", "text", "code"),

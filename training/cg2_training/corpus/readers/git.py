@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import IO
 
 from cg2_training.corpus.document import Dropped, SourceDocument
-from cg2_training.corpus.errors import CorpusError
-from cg2ls.workspace.secrets import has_secret_name
+from cg2_training.errors import CorpusError
+from cg2ls.workspace.reading_rules import has_secret_name
 
 REGULAR_MODES = (b"100644", b"100755")
 """Modes of files; links (120000) and submodules (160000) are skipped."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cg2_training.corpus.document import Dropped, SourceDocument
-from cg2_training.corpus.errors import CorpusError
+from cg2_training.errors import CorpusError
 
 RUN_WORDS = 13
 """Words of a run that is compared, as for GPT-3 (Brown et al. 2020, arXiv 2005.14165)."""

@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import Literal, Protocol
 
 from cg2_training.corpus.document import Dropped, SourceDocument
-from cg2_training.corpus.errors import CorpusError
+from cg2_training.errors import CorpusError
 
 SecretPolicy = Literal["redact", "drop"]
 """Whether keys and tokens are replaced, or documents with one are dropped."""
@@ -102,7 +102,7 @@ def redact_secrets(document: SourceDocument) -> SourceDocument | Dropped:
         CorpusError: detect-secrets is not installed.
     """
     # Imported late, because `clean_python` must work without the packages that cg2ls.workspace needs.
-    from cg2ls.workspace.secrets import SECRET_CONTENTS
+    from cg2ls.workspace.reading_rules import SECRET_CONTENTS
 
     text = document.text
     found = {match[0] for match in SECRET_CONTENTS.finditer(text)}

@@ -1,1 +1,0 @@
-"""Fitting of the gate that decides whether an answer is shown while someone types."""

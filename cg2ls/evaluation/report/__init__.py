@@ -1,1 +1,0 @@
-"""Reports of measurements: tables, JSON and pictures."""
