@@ -56,7 +56,7 @@ class Debounce:
         self._last = now
 
     def record_answer(self, seconds: float) -> None:
-        """Record how long the model took to answer."""
+        """Record how long the model took to answer, without reading: the prompt is read during the wait."""
         if 0 <= seconds < float("inf"):
             self._answers.append(seconds)
 

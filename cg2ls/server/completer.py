@@ -17,6 +17,7 @@ from cg2ls.completion import Completion, DocumentSession, Retrieval, Trigger
 from cg2ls.completion.faults import EngineFailedError
 from cg2ls.completion.scheduler import Scheduler
 from cg2ls.completion.trigger import Debounce
+from cg2ls.completion.types import SupportsTiming
 from cg2ls.server.documents import NotOpenError
 from cg2ls.server.failures import LEFT_ALONE, AnswerError, cause_of
 from cg2ls.server.options import completion_options
@@ -231,24 +232,31 @@ class Completer:
         options = self.settings.of(uri, place.snapshot.language)
         wait = failures.without("rhythm", uri, lambda: self._wait(options, trigger), 0.0)
         completion = session.find_known(*place.text_and_offset(), trigger) if count == 1 else None
+        generation_s = 0.0
         if completion is not None:
             self.scheduler.supersede(uri)
         else:
-            completion = await self.scheduler.run(
-                uri,
-                lambda stop: session.complete(
+
+            def work(stop: Callable[[], bool]) -> tuple[Completion, float]:
+                found = session.complete(
                     *place.text_and_offset(), trigger, stop, count=count, retrieval=retrieval
-                ),
+                )
+                reading_ms = engine.last.prefill_ms if isinstance(engine, SupportsTiming) else 0.0
+                return found, max(0.0, found.latency_ms - reading_ms) / 1000
+
+            result = await self.scheduler.run(
+                uri,
+                work,
                 wait=wait,
                 prepare=lambda stop: session.read_ahead(*place.text_and_offset(), stop, retrieval),
             )
-        if completion is None:
-            return None
+            if result is None:
+                return None
+            completion, generation_s = result
         for fault in completion.faults:
             failures.left_out(uri, fault.hook, fault.error)
         if completion.source == "model" and completion.tokens:
-            seconds = completion.latency_ms / 1000
-            failures.without("rhythm", uri, lambda: self.debounce.record_answer(seconds), None)
+            failures.without("rhythm", uri, lambda: self.debounce.record_answer(generation_s), None)
         if options.speculate:
             self._speculate_later(model, session, place, completion, retrieval)
         return completion

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from lsprotocol import types
 
-from cg2ls.engine.request import Request
+from cg2ls.engine.request import Request, Timing
 from cg2ls.server import reading_ahead
 from cg2ls.server.reading_ahead import ReadingAhead
 from cg2ls.server.snapshot import CompletionPlace
@@ -141,6 +141,18 @@ def test_the_adaptive_wait_reads_at_once_and_generates_later(scene):
         assert [read for _, read in client.engine.completed] == [1]
 
     scene(acts, delay_ms=200, read_ahead_seconds=0)
+
+
+@pytest.mark.parametrize(("reading_ms", "counts"), [(0.0, True), (1e7, False)])
+def test_reading_a_prompt_does_not_make_later_keys_wait(scene, reading_ms, counts):
+    async def acts(client: ReadingClient) -> None:
+        recorded: list[float] = []
+        client.server.completer.debounce.record_answer = recorded.append
+        client.engine.last = Timing(prefill_ms=reading_ms)
+        assert shown(await client.inline(URI, LINE, 8))
+        assert [seconds > 0 for seconds in recorded] == [counts]
+
+    scene(acts, read_ahead_seconds=0)
 
 
 def test_a_key_during_the_wait_stops_the_reading_of_the_older_request(scene):
