@@ -29,12 +29,12 @@ COMMANDS = {
     "models remove": (("models", "remove", "mine"), 1),
     "stats": (("stats",), 1),
     "stats clear": (("stats", "clear"), 1),
-    "memory status": (("memory", "status", "--root", str(FILE.parent / "retrieval" / "context")), 0),
-    "memory build": (("memory", "build", "--root", str(FILE.parent / "retrieval" / "context")), 0),
-    "memory clear": (("memory", "clear", "--root", str(FILE.parent / "retrieval" / "context")), 0),
+    "memory status": (("memory", "status", "--root", str(FILE.parent / "retrieval")), 0),
+    "memory build": (("memory", "build", "--root", str(FILE.parent / "retrieval")), 0),
+    "memory clear": (("memory", "clear", "--root", str(FILE.parent / "retrieval")), 0),
     "serve on a socket": (("serve", "--unix", "~/socket"), 1),
     "memory explain": (
-        ("memory", "explain", str(FILE), "--at", "9:1", "--root", str(FILE.parent / "retrieval" / "context")),
+        ("memory", "explain", str(FILE), "--at", "9:1", "--root", str(FILE.parent / "retrieval")),
         0,
     ),
 }
