@@ -44,6 +44,7 @@ class Scheduler:
         self._newest: dict[str, _RunningRequest] = {}
         self._idle: threading.Event | None = None
         self._idle_work: asyncio.Future[Any] | None = None
+        self._after_pause: asyncio.TimerHandle | None = None
         self._closed = False
 
     async def run(
@@ -76,6 +77,7 @@ class Scheduler:
             older.supersede()
         self._newest[document] = request
         self.interrupt()
+        self._forget_pause()
         try:
             if wait > 0:
                 if prepare is not None:
@@ -124,6 +126,29 @@ class Scheduler:
         done.add_done_callback(partial(_report_error, on_error))
         return done
 
+    def run_after_pause(
+        self,
+        seconds: float,
+        work: Callable[[Stop], object],
+        on_error: Callable[[Exception], object] = lambda _: None,
+    ) -> None:
+        """Run work as `run_when_idle` does, if no request comes for some seconds; only the newest such work runs.
+
+        Args:
+            seconds: length of the pause.
+            work: see `run_when_idle`.
+            on_error: see `run_when_idle`.
+        """
+        self._forget_pause()
+        self._after_pause = asyncio.get_running_loop().call_later(
+            seconds, lambda: self.run_when_idle(work, on_error)
+        )
+
+    def _forget_pause(self) -> None:
+        if self._after_pause is not None:
+            self._after_pause.cancel()
+            self._after_pause = None
+
     @property
     def is_busy(self) -> bool:
         """Whether there is a request, or work that runs because there is none."""
@@ -143,6 +168,7 @@ class Scheduler:
     def close(self) -> None:
         """Stop all work; nothing may be run afterwards."""
         self._closed = True
+        self._forget_pause()
         self.interrupt()
         for request in self._newest.values():
             request.stop.set()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -84,6 +83,4 @@ class Speculation:
             else:
                 self.failures.speculation_lost(shown.uri, error)
 
-        asyncio.get_running_loop().call_later(
-            IDLE_SECONDS, lambda: self.scheduler.run_when_idle(work, failed)
-        )
+        self.scheduler.run_after_pause(IDLE_SECONDS, work, failed)

@@ -251,6 +251,25 @@ def test_idle_work_does_not_begin_during_a_request_or_after_close():
     asyncio.run(scene())
 
 
+def test_work_after_a_pause_is_the_newest_and_not_begun_after_another_request():
+    async def scene() -> None:
+        scheduler = Scheduler()
+        ran: list[str] = []
+        scheduler.run_after_pause(0.0, lambda _: ran.append("overtaken by newer work"))
+        scheduler.run_after_pause(0.0, lambda _: ran.append("newest"))
+        while not ran or scheduler.is_busy:
+            await asyncio.sleep(0.001)
+        scheduler.run_after_pause(0.0, lambda _: ran.append("before a request"))
+        await scheduler.run("a", lambda _: ran.append("request"))
+        await asyncio.sleep(0.01)
+        scheduler.run_after_pause(0.0, lambda _: ran.append("after the end"))
+        scheduler.close()
+        await asyncio.sleep(0.01)
+        assert ran == ["newest", "request"]
+
+    asyncio.run(scene())
+
+
 def test_preparation_runs_during_the_wait_and_before_the_work():
     async def scene() -> None:
         scheduler = Scheduler()
