@@ -184,7 +184,7 @@ class PrefillBinding:
     def __init__(self, opened: OpenSession, buffers: KVBuffers) -> None:
         ort = opened.ort
         self._session = opened.session
-        self._ids: NDArray[np.int64] = np.zeros(buffers.length + 1, dtype=np.int64)
+        self._ids: NDArray[np.int64] = np.zeros(buffers.length, dtype=np.int64)
         self._seqlens: NDArray[np.int32] = np.zeros(1, dtype=np.int32)
         self._total: NDArray[np.int32] = np.zeros((), dtype=np.int32)
         self._binding = opened.session.io_binding()
@@ -198,16 +198,17 @@ class PrefillBinding:
         """Run tokens that follow the cached ones.
 
         Args:
-            tokens: int64 [count]. An odd number gets one more arbitrary token; see `CallShape.of`.
+            tokens: int64 [count].
             total: tokens after this call, the cached ones included.
             options: see `IOBinding.run`.
         """
         count = len(tokens)
-        padded = count + count % 2
+        shape = CallShape.of(count, 1, EVEN_ROWS)
         self._ids[:count] = tokens
-        self._seqlens[0] = total + padded - count - 1
-        self._total[()] = total + padded - count
-        self._binding.bind_input(INPUT_IDS, "cpu", 0, np.int64, [1, padded], self._ids.ctypes.data)
+        end = total + shape.count - count
+        self._seqlens[0] = end - 1
+        self._total[()] = end
+        self._binding.bind_input(INPUT_IDS, "cpu", 0, np.int64, [1, shape.count], self._ids.ctypes.data)
         self._session.run_with_iobinding(self._binding, options)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from cg2ls.engine.onnx_session import first_line
 from cg2ls.engine.request import EngineError, RunError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -52,10 +53,8 @@ class KVContext:
         Raises:
             RunError: ONNX Runtime failed, or the call was ended by its options; the cache is unchanged.
         """
-        try:
+        with _run_errors():
             logits = self._binding.run(tokens, rows, self.cached.length + len(tokens), options)
-        except Exception as error:  # ONNX Runtime raises its own, undocumented classes
-            raise RunError(f"The model could not be run: {first_line(error)}") from None
         self.cached.append(tokens)
         return logits.astype(np.float32, copy=False)
 
@@ -70,10 +69,8 @@ class KVContext:
             RunError: see `run`.
         """
         assert self._prefill is not None, "ask `has_prefill` first"
-        try:
+        with _run_errors():
             self._prefill.run(tokens, self.cached.length + len(tokens), options)
-        except Exception as error:  # ONNX Runtime raises its own, undocumented classes
-            raise RunError(f"The model could not be run: {first_line(error)}") from None
         self.cached.append(tokens, prefilled=True)
 
     def copy_prefix_from(self, other: KVContext, length: int) -> None:
@@ -83,6 +80,14 @@ class KVContext:
             prefilled = min(length, other.cached.prefilled)
             self.cached.append(other.cached.tokens[:prefilled], prefilled=True)
             self.cached.append(other.cached.tokens[prefilled:length])
+
+
+@contextmanager
+def _run_errors() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # ONNX Runtime raises its own, undocumented classes
+        raise RunError(f"The model could not be run: {first_line(error)}") from None
 
 
 MIN_SHARED_SHARE = 0.5

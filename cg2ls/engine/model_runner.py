@@ -74,7 +74,7 @@ class ModelRunner:
         threads: int,
         contexts: int = 1,
         cuda_graph: bool = False,
-        prefill_graph: bool | None = None,
+        prefill_graph: bool = False,
     ) -> ModelRunner:
         """Open a verified model folder.
 
@@ -85,7 +85,7 @@ class ModelRunner:
             threads: threads inside one operator.
             contexts: maximum number of contexts.
             cuda_graph: see `EngineOptions`.
-            prefill_graph: see `EngineOptions`.
+            prefill_graph: whether to open the folder's prefill graph too; `KVContext.prefill` needs it.
 
         Raises:
             EngineError: the model cannot be opened, or the memory is not sufficient for a context.
@@ -94,7 +94,7 @@ class ModelRunner:
         if PROVIDERS[opened.provider].memory == "cpu":
             use_huge_pages()
         padding = choose_row_padding(model, opened)
-        prefill = open_prefill(model, folder, opened, wanted=prefill_graph)
+        prefill = open_prefill(model, folder, opened) if prefill_graph else None
         if prefill is not None:
             opened = replace(opened, reason=f"{opened.reason}; {PREFILL_GRAPH} reads prompts")
         made = KVCachePool(lambda: new_context(model, opened, padding=padding, prefill=prefill), contexts)

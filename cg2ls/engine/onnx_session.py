@@ -36,6 +36,11 @@ VNNI = frozenset({"avx512_vnni", "avx_vnni"})
 """Instruction sets that add int8 products in 32 bits."""
 
 
+def has_vnni() -> bool:
+    """Return whether this processor is known to have one of `VNNI`."""
+    return not VNNI.isdisjoint(read_cpu()[1])
+
+
 @functools.cache
 def arithmetic() -> dict[str, str]:
     """Return the options with which a quantized graph computes exact sums on this processor.
@@ -43,7 +48,7 @@ def arithmetic() -> dict[str, str]:
     With `EXACT_SUMS`, ONNX Runtime gives up its kernels for VNNI and AMX too, although they are exact. So the option
     is set only where the processor is not known to have VNNI.
     """
-    return {} if VNNI.intersection(read_cpu()[1]) else dict(EXACT_SUMS)
+    return {} if has_vnni() else dict(EXACT_SUMS)
 
 
 SPIN_DURATION = "session.intra_op.spin_duration_us"

@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cg2ls.engine.onnx_session import VNNI, OpenSession, new_session
+from cg2ls.engine.onnx_session import OpenSession, has_vnni, new_session
 from cg2ls.engine.request import EngineError
-from cg2ls.machine import read_cpu
 from cg2ls.models.folder.description import GRAPH, PREFILL_GRAPH
 from cg2ls.models.folder.external_data import find_tensors
 from cg2ls.models.graph_io import (
@@ -48,12 +47,12 @@ def count_prefill_bytes(model: ModelDescription, folder: Path, *, wanted: bool |
     Args:
         model: description of the model.
         folder: the verified model folder.
-        wanted: see `open_prefill`.
+        wanted: whether to use the graph; None where the processor has VNNI.
 
     Raises:
         EngineError: the graph has no such weights.
     """
-    if not _is_used(model, wanted):
+    if PREFILL_GRAPH not in model.files or not (has_vnni() if wanted is None else wanted):
         return 0
     declared = find_tensors((folder / PREFILL_GRAPH).read_bytes())
     held = 2 * sum(prod(each.dims) for name, each in declared.items() if name.endswith(PREFILL_WEIGHT))
@@ -62,30 +61,21 @@ def count_prefill_bytes(model: ModelDescription, folder: Path, *, wanted: bool |
     return held
 
 
-def _is_used(model: ModelDescription, wanted: bool | None) -> bool:
-    if PREFILL_GRAPH not in model.files:
-        return False
-    return bool(VNNI.intersection(read_cpu()[1])) if wanted is None else wanted
-
-
-def open_prefill(
-    model: ModelDescription, folder: Path, opened: OpenSession, *, wanted: bool | None
-) -> OpenSession | None:
-    """Open the prefill graph of a model folder.
+def open_prefill(model: ModelDescription, folder: Path, opened: OpenSession) -> OpenSession | None:
+    """Open the prefill graph of a model folder that has one.
 
     Args:
         model: description of the model.
         folder: the verified model folder.
         opened: the open session of the model's own graph.
-        wanted: whether to open it; None where the processor has VNNI.
 
     Returns:
-        The open session; None where there is no prefill graph, or it would not be faster.
+        The open session; None where the model does not run on the processor.
 
     Raises:
         EngineError: the graph does not open or does not fit the model.
     """
-    if opened.provider != "cpu" or not _is_used(model, wanted):
+    if opened.provider != "cpu":
         return None
     path = folder / PREFILL_GRAPH
     try:

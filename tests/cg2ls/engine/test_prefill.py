@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cg2ls.engine import Engine, EngineError, EngineOptions, Request, prefill
+from cg2ls.engine import Engine, EngineError, EngineOptions, Request, onnx_session
 from cg2ls.engine.kv_cache import CachedTokens
 from cg2ls.engine.prefill import round_to_int8
 from cg2ls.engine.request import RequestError
@@ -96,7 +96,7 @@ def test_the_model_s_own_graph_reads_everything_where_the_other_is_switched_off(
     ("features", "opens"), [(["avx2"], False), ([], False), (["avx2", "avx_vnni"], True)]
 )
 def test_it_is_opened_where_the_processor_makes_it_faster(monkeypatch, features, opens):
-    monkeypatch.setattr(prefill, "read_cpu", lambda: ("a processor", features))
+    monkeypatch.setattr(onnx_session, "read_cpu", lambda: ("a processor", features))
     with Engine.open(SHIPPED_DEFAULT, provider="cpu", threads=1) as engine:
         assert ("prefill.onnx reads prompts" in engine.provider_reason) is opens
 
@@ -108,6 +108,13 @@ def test_it_is_left_out_where_the_memory_limit_has_no_room_for_it(limit, reads):
         assert ("prefill.onnx reads prompts" in engine.provider_reason) is reads
         assert (engine.memory.prefill > 0) is reads
         assert limit is None or engine.memory.max_bytes <= 1e6 * limit
+
+
+def test_a_model_that_only_drafts_opens_none(monkeypatch):
+    monkeypatch.setattr(onnx_session, "read_cpu", lambda: ("a processor", ["avx512_vnni"]))
+    options = EngineOptions(prefill_graph=False, draft_model=SHIPPED_DEFAULT)
+    with Engine.open(SHIPPED_DEFAULT, provider="cpu", threads=1, options=options) as engine:
+        assert engine._manager.draft.prefill is None
 
 
 def test_stable_tokens_are_tokens_of_the_prompt():
